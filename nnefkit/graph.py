@@ -1,0 +1,310 @@
+"""The model that every room shares: `Graph`, `Operation`, `Tensor`.
+
+All three are values. Nothing changes one in place; the ``with_...`` methods of `Graph` give changed
+copies that share the tensor data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NoReturn
+
+import numpy as np
+
+from nnefkit.errors import FrozenError, InputError, Source, Span, UnknownNameError, did_you_mean
+
+DTYPES = ("scalar", "integer", "logical", "string")
+"""The data-types of tensors (3.3.1)."""
+
+
+class Identifier(str):
+    """The name of a tensor among the arguments of an operation, told apart from a string literal."""
+
+    __slots__ = ()
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that does not change once it is made; a copy (`dict(x)`, `x | {...}`) does."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise FrozenError(
+            "graphs and operations do not change in place",
+            hint="Make a changed copy: graph.with_data(...), graph.with_outputs(...), or "
+            "dataclasses.replace(operation, attribs=operation.attribs | {...}).",
+        )
+
+    __setitem__ = __delitem__ = _refuse
+    update = setdefault = pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return FrozenDict, (dict(self),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A tensor of a graph: what is known of it without a run."""
+
+    name: str
+    dtype: str = "scalar"
+    """``"scalar"``, ``"integer"``, ``"logical"`` or ``"string"``."""
+    shape: tuple[int, ...] | None = None
+    """Extents, ``()`` for rank 0; None while it is not known."""
+    data: np.ndarray[Any, Any] | None = None
+    """Values of a variable or a constant (read-only, perhaps mapped from a file), else None."""
+    label: str | None = None
+    """The label of a variable (4.1.3), else None."""
+    quantization: Mapping[str, Any] | None = None
+    """Of the tensor's line in ``graph.quant``: ``{"op-name": ..., **arguments}``, or None."""
+    origin: str | None = None
+    """Where a converter took it from: node or module of the source model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One call of an operation: ``output = name<dtype>(inputs, attribs)``."""
+
+    name: str
+    inputs: Mapping[str, Any]
+    """Formal name -> `Identifier` of a tensor, a literal (int, float, bool, str), or a list of them."""
+    outputs: Mapping[str, Any]
+    """Formal name -> `Identifier` of a tensor, or a list of them."""
+    attribs: Mapping[str, Any] = field(default_factory=FrozenDict)
+    """Formal name -> value, defaults filled in; arrays are lists, tuples are tuples."""
+    dtype: str | None = None
+    """The generic type argument of a generic operation (deduced or explicit), else None."""
+    scope: tuple[str, ...] = ()
+    """The fragment calls that it came from, outermost first."""
+    span: Span | None = None
+    """Its place in the source text of the graph."""
+    macs: int | None = None
+    """Multiply-accumulates of one run, filled in together with the shapes."""
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the tensors that it reads, in the order of the parameters (repeats kept)."""
+        return tuple(_identifiers(self.inputs.values()))
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the tensors that it computes, in the order of the results."""
+        return tuple(_identifiers(self.outputs.values()))
+
+
+def _identifiers(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, Identifier):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _identifiers(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network: operations in a valid order, and the tensors between them."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    tensors: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=FrozenDict)
+    """Where it comes from: ``path`` of a loaded model, or what a converter recorded."""
+    version: str = "1.0"
+    extensions: tuple[str, ...] = ()
+    declarations: tuple[str, ...] = ()
+    """Text of the declarations of custom operations without a body, kept for saving."""
+    source: Source | None = field(default=None, repr=False)
+    """The text that it was parsed from; operations' spans point into it."""
+
+    @cached_property
+    def producers(self) -> Mapping[str, Operation]:
+        """Tensor name -> the operation that computes it."""
+        return {name: op for op in self.operations for name in op.output_names}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[Operation, ...]]:
+        """Tensor name -> the operations that read it, in the order of the graph."""
+        readers: dict[str, list[Operation]] = {name: [] for name in self.tensors}
+        for op in self.operations:
+            for name in dict.fromkeys(op.input_names):
+                readers.setdefault(name, []).append(op)
+        return {name: tuple(ops) for name, ops in readers.items()}
+
+    @property
+    def variables(self) -> tuple[Tensor, ...]:
+        """The tensors that are results of ``variable`` operations, in their order."""
+        return tuple(
+            self.tensors[name]
+            for op in self.operations
+            if op.name == "variable"
+            for name in op.output_names
+        )
+
+    def line(self, operation: Operation) -> int | None:
+        """The line of the source text where `operation` stands, if there is a source."""
+        if self.source is None or operation.span is None:
+            return None
+        return self.source.position(operation.span.start)[0]
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor called `name`.
+
+        Raises:
+            UnknownNameError: no tensor is called so; the hint has the nearest name.
+        """
+        try:
+            return self.tensors[name]
+        except KeyError:
+            raise UnknownNameError(
+                f"graph '{self.name}' has no tensor '{name}'", hint=did_you_mean(name, self.tensors)
+            ) from None
+
+    # -- changed copies -----------------------------------------------------------------------
+
+    def with_data(self, data: Mapping[str, Any]) -> Graph:
+        """A copy in which the variables named in `data` (by tensor name or label) hold other values.
+
+        Raises:
+            UnknownNameError: there is no such variable.
+            InputError: values of another shape than the variable's, or of no numeric kind.
+        """
+        tensors = dict(self.tensors)
+        by_label: dict[str, list[str]] = {}
+        for variable in self.variables:
+            by_label.setdefault((variable.label or "").lower(), []).append(variable.name)
+        names = [variable.name for variable in self.variables]
+        for key, values in data.items():
+            targets = [key] if key in names else by_label.get(key.lower(), [])
+            if not targets:
+                raise UnknownNameError(
+                    f"graph '{self.name}' has no variable '{key}'",
+                    hint=did_you_mean(key, [*names, *by_label]),
+                )
+            # Variables of one label share their data (4.1.3).
+            shared = {t for name in targets for t in by_label.get(_label(tensors[name]), [name])}
+            for name in shared:
+                tensors[name] = replace(tensors[name], data=_fitting(tensors[name], values))
+        return replace(self, tensors=FrozenDict(tensors))
+
+    def with_outputs(self, outputs: Sequence[str]) -> Graph:
+        """A copy that computes other tensors; operations that they do not need are left out.
+
+        Raises:
+            UnknownNameError: there is no such tensor.
+        """
+        return self.between(None, outputs)
+
+    def with_input_shapes(self, **shapes: Sequence[int]) -> Graph:
+        """A copy whose externals have other shapes; shapes that follow from them become None.
+
+        `nnefkit.infer_shapes(graph, **shapes)` does this and fills the others in again.
+
+        Raises:
+            UnknownNameError: there is no such input.
+            InputError: an extent that is not a positive integer.
+        """
+        for name, shape in shapes.items():
+            if name not in self.inputs:
+                raise UnknownNameError(
+                    f"graph '{self.name}' has no input '{name}'",
+                    hint=did_you_mean(name, self.inputs)
+                    or f"Its inputs are {', '.join(self.inputs)}.",
+                )
+            if not all(isinstance(x, (int, np.integer)) and x > 0 for x in shape):
+                raise InputError(
+                    f"the shape of input '{name}' must consist of positive integers, not {shape}",
+                    section="4.1.1",
+                )
+        operations = tuple(
+            replace(op, attribs=FrozenDict(op.attribs, shape=[*map(int, shapes[name])]), macs=None)
+            if op.name == "external" and (name := op.output_names[0]) in shapes
+            else replace(op, macs=None)
+            for op in self.operations
+        )
+        fixed = {n for op in operations if not op.input_names for n in op.output_names}
+        tensors = {
+            name: replace(tensor, shape=tuple(map(int, shapes[name])))
+            if name in shapes
+            else tensor
+            if name in fixed
+            else replace(tensor, shape=None)
+            for name, tensor in self.tensors.items()
+        }
+        return replace(self, operations=operations, tensors=FrozenDict(tensors))
+
+    def between(self, inputs: Collection[str] | None, outputs: Sequence[str]) -> Graph:
+        """The part of the graph that computes `outputs` from `inputs`.
+
+        Tensors named in `inputs` become externals of their shape (which must be known); with None,
+        the graph's own inputs stay. Inputs that the part does not need are left out.
+
+        Raises:
+            UnknownNameError: there is no such tensor.
+            InputError: `outputs` is empty, or the shape of a new input is not known.
+        """
+        cut = {self.tensor(name).name for name in inputs or ()}
+        if not outputs:
+            raise InputError("a graph needs at least one output", section="3.2.1")
+        wanted = {self.tensor(name).name for name in outputs}
+        kept: list[Operation] = []
+        for op in reversed(self.operations):
+            needed = [name for name in op.output_names if name in wanted and name not in cut]
+            if needed:
+                kept.append(op)
+                wanted.update(op.input_names)
+        kept.reverse()
+        new = [name for name in self.tensors if name in cut and name in wanted]
+        externals = [self._external(name) for name in new if name not in self.inputs]
+        own = [op for op in self.operations if op.name == "external" and op.output_names[0] in new]
+        operations = (*own, *externals, *kept)
+        present = {name for op in operations for name in (*op.output_names, *op.input_names)}
+        tensors = {
+            name: replace(tensor, data=None, label=None) if name in new else tensor
+            for name, tensor in self.tensors.items()
+            if name in present
+        }
+        graph_inputs = tuple(op.output_names[0] for op in operations if op.name == "external")
+        return replace(
+            self,
+            inputs=graph_inputs,
+            outputs=tuple(dict.fromkeys(outputs)),
+            operations=operations,
+            tensors=FrozenDict(tensors),
+        )
+
+    def _external(self, name: str) -> Operation:
+        tensor = self.tensors[name]
+        if tensor.shape is None:
+            raise InputError(
+                f"'{name}' cannot become an input: its shape is not known",
+                hint="nnefkit.infer_shapes(graph) fills the shapes in.",
+            )
+        return Operation(
+            "external",
+            FrozenDict(),
+            FrozenDict(output=Identifier(name)),
+            FrozenDict(shape=list(tensor.shape)),
+            dtype=tensor.dtype,
+        )
+
+
+def _label(tensor: Tensor) -> str:
+    return (tensor.label or "").lower()
+
+
+def _fitting(tensor: Tensor, values: Any) -> np.ndarray[Any, Any]:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"variable '{tensor.name}' cannot hold values of dtype {array.dtype}")
+    if tensor.shape is not None and array.shape != tensor.shape:
+        raise InputError(
+            f"variable '{tensor.name}' has shape {list(tensor.shape)}, not {list(array.shape)}",
+            section="4.1.3",
+        )
+    array = array.view()
+    array.flags.writeable = False
+    return array

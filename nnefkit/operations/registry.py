@@ -1,0 +1,90 @@
+"""What is known of every operation, registered under its NNEF name.
+
+Three functions stand behind an operation, side by side in the module of its section of chapter 4:
+
+- its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes where it has
+  several results, a list where a result is an array), which also checks the argument rules;
+- its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
+- optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``.
+
+Inputs come positionally, in the order of the declaration (an array of tensors as a list);
+attributes come by keyword, all of them, defaults filled in. A generic operation whose meaning
+depends on its data-type (`cast`, `constant`) gets it as keyword ``dtype``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from nnefkit.errors import ArgumentError, Diagnostic
+
+Shape = tuple[int, ...]
+ShapeRule = Callable[..., Any]
+Kernel = Callable[..., Any]
+CostRule = Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int]
+
+SHAPE_RULES: dict[str, ShapeRule] = {}
+KERNELS: dict[str, Kernel] = {}
+COSTS: dict[str, CostRule] = {}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _registrar(table: dict[str, Callable[..., Any]]) -> Callable[..., Callable[[F], F]]:
+    def register(*names: str) -> Callable[[F], F]:
+        def add(function: F) -> F:
+            for name in names:
+                if name in table:
+                    raise ValueError(f"'{name}' is registered twice")
+                table[name] = function
+            return function
+
+        return add
+
+    return register
+
+
+shape_rule = _registrar(SHAPE_RULES)
+"""``@shape_rule("conv")`` registers the shape rule of an operation."""
+kernel = _registrar(KERNELS)
+"""``@kernel("conv")`` registers the reference kernel of an operation."""
+macs = _registrar(COSTS)
+"""``@macs("conv")`` registers the multiply-accumulates of an operation."""
+
+
+class Problems:
+    """Collects what breaks the rules of one operation, to tell all of it at once."""
+
+    __slots__ = ("_arguments", "_diagnostics", "section")
+
+    def __init__(self, section: str) -> None:
+        self.section = section
+        self._diagnostics: list[Diagnostic] = []
+        self._arguments: list[str] = []
+
+    def add(
+        self,
+        argument: str,
+        message: str,
+        hint: str = "",
+        *,
+        code: str = "invalid-argument",
+        section: str = "",
+    ) -> None:
+        """Adds a problem of `argument` (a formal name, or ``""`` for the operation)."""
+        section = section or self.section
+        self._diagnostics.append(Diagnostic(code, message, hint=hint, section=section))
+        self._arguments.append(argument)
+
+    def __bool__(self) -> bool:
+        return bool(self._diagnostics)
+
+    def done(self) -> None:
+        """Raises what was collected, if anything.
+
+        Raises:
+            ArgumentError: with one diagnostic for each problem.
+        """
+        if self._diagnostics:
+            raise ArgumentError(self._diagnostics, arguments=self._arguments)
