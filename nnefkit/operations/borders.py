@@ -1,0 +1,106 @@
+"""What lies outside of a tensor: the border modes of 4.3, shared by padding and sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.errors import did_you_mean
+
+BORDERS = ("ignore", "constant", "replicate", "reflect", "reflect-even")
+"""The border modes, in the order of 4.3."""
+
+OUTSIDE = -1
+"""The source index of a position that has no source (borders 'constant' and 'ignore')."""
+
+
+def border_indices(extent: int, before: int, after: int, border: str) -> NDArray[np.intp]:
+    """The index of the input that each position of a padded dimension takes its value from.
+
+    Negative `before` and `after` crop. Positions without a source (border 'constant', 'ignore')
+    have `OUTSIDE`. Reflections repeat as often as it takes, as if the reflected input were
+    reflected again; an extent of 1 reflects to itself.
+
+    Returns:
+        ``max(before + extent + after, 0)`` indices.
+    """
+    positions = np.arange(-before, extent + after, dtype=np.intp)
+    if border == "replicate":
+        return positions.clip(0, extent - 1)
+    if border == "reflect":
+        period = max(2 * (extent - 1), 1)
+        positions %= period
+        return np.minimum(positions, period - positions) if extent > 1 else positions
+    if border == "reflect-even":
+        positions %= 2 * extent
+        return np.minimum(positions, 2 * extent - 1 - positions)
+    positions[(positions < 0) | (positions >= extent)] = OUTSIDE
+    return positions
+
+
+def pad(
+    array: NDArray[Any],
+    padding: Sequence[tuple[int, int]],
+    border: str = "constant",
+    value: float = 0.0,
+) -> NDArray[Any]:
+    """`array` with its borders extended, or cropped where the padding is negative.
+
+    Args:
+        array: of any rank and dtype.
+        padding: extents before and after, for the leading dimensions at least.
+        border: one of `BORDERS`; 'constant' and 'ignore' fill with `value`.
+        value: what fills the border.
+
+    Returns:
+        A view where nothing is added, else a new array.
+    """
+    if border in ("constant", "ignore"):
+        return _fill(array, padding, value)
+    for axis, (before, after) in enumerate(padding):
+        if before <= 0 and after <= 0:
+            array = _crop(array, axis, before, after)
+        else:
+            indices = border_indices(array.shape[axis], before, after, border)
+            array = array.take(indices, axis)
+    return array
+
+
+def _crop(array: NDArray[Any], axis: int, before: int, after: int) -> NDArray[Any]:
+    if not before and not after:
+        return array
+    stop = max(array.shape[axis] + after, 0)
+    return array[(slice(None),) * axis + (slice(-before, stop),)]
+
+
+def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float) -> NDArray[Any]:
+    shape = list(array.shape)
+    source = [slice(None)] * array.ndim
+    target = [slice(None)] * array.ndim
+    for axis, (before, after) in enumerate(padding):
+        extent = array.shape[axis]
+        start = max(-before, 0)
+        stop = max(min(extent, extent + after), start)
+        shape[axis] = max(before + extent + after, 0)
+        source[axis] = slice(start, stop)
+        target[axis] = slice(start + before, stop + before)
+    taken = array[tuple(source)]
+    if taken.shape == tuple(shape):
+        return taken
+    # Zeroed pages come for free from the system, filled ones do not.
+    padded = np.zeros(shape, array.dtype)
+    if value:
+        with np.errstate(over="ignore"):
+            padded.fill(value)
+    if taken.size:
+        padded[tuple(target)] = taken
+    return padded
+
+
+def border_hint(border: str, allowed: Sequence[str] = BORDERS) -> str:
+    """What to write instead of an unknown `border`."""
+    listed = ", ".join(f"'{name}'" for name in allowed)
+    return f"{did_you_mean(border, allowed)} The modes are {listed}.".strip()
