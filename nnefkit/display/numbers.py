@@ -1,0 +1,106 @@
+"""Numbers, sizes, times, shapes and names as the displays write them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, all digits of an integral part: ``-0.0788``, ``25.2``, ``1,234``.
+
+    Magnitudes from 1e6 and below 1e-4 are written as ``3.4e38``, ``8.7e-5``. None gives ``""``.
+    """
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    magnitude = abs(value)
+    if magnitude == 0:
+        return "0"
+    if magnitude >= 999_999.5 or magnitude < 1e-4:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{_trimmed(mantissa)}e{int(exponent)}"
+    if magnitude >= 99.95:
+        return f"{value:,.0f}"
+    return _trimmed(f"{value:.{_places(magnitude)}f}")
+
+
+def _places(magnitude: float) -> int:
+    """Decimal places that leave three significant digits."""
+    return 2 - math.floor(math.log10(float(f"{magnitude:.2e}")))
+
+
+def _trimmed(digits: str) -> str:
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def count(value: int | None) -> str:
+    """All digits, in groups of three: ``101,390``. None gives ``""``."""
+    return "" if value is None else f"{value:,}"
+
+
+def quantity(value: float | None) -> str:
+    """Three significant digits and a decimal prefix: ``7.37 M``. None gives ``""``."""
+    return "" if value is None else _scaled(value, 1000, ("", "k", "M", "G", "T", "P"), "")
+
+
+def size(value: int | None) -> str:
+    """A number of bytes with a binary prefix: ``384 KiB``. None gives ``""``."""
+    return "" if value is None else _scaled(value, 1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi"), "B")
+
+
+def _scaled(value: float, base: int, prefixes: Sequence[str], unit: str) -> str:
+    step = 0
+    # Below the next prefix by less than a rounding: 999.9 k is 1 M.
+    while abs(value) >= base - 0.5 and step < len(prefixes) - 1:
+        value /= base
+        step += 1
+    return f"{number(value)} {prefixes[step]}{unit}".rstrip()
+
+
+def duration(seconds: float | None) -> str:
+    """A time with its unit: ``180 µs``, ``24.1 ms``, ``3 min 20 s``. None gives ``""``."""
+    if seconds is None:
+        return ""
+    if not math.isfinite(seconds) or seconds == 0:
+        return f"{number(seconds)} s"
+    if seconds >= 99.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    if seconds >= 0.9995:
+        return f"{number(seconds)} s"
+    if seconds >= 0.9995e-3:
+        return f"{number(seconds * 1e3)} ms"
+    return f"{number(seconds * 1e6)} µs"
+
+
+def shape(extents: Sequence[int] | None) -> str:
+    """``1×24×64×64``; ``()`` for rank 0 and ``?`` while it is not known."""
+    if extents is None:
+        return "?"
+    return "×".join(map(str, extents)) or "()"
+
+
+def percent(share: float | None) -> str:
+    """A whole number of per cent; what is neither nothing nor all never rounds to it."""
+    if share is None or math.isnan(share):
+        return ""
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 < share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
+def plural(amount: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def shorten(name: str, limit: int = 32) -> str:
+    """`name`, its middle left out where it is longer than `limit`."""
+    if len(name) <= limit:
+        return name
+    tail = (limit - 1) // 2
+    return f"{name[: limit - 1 - tail]}…{name[len(name) - tail :]}"

@@ -1,0 +1,198 @@
+"""The numbers that tell whether a tensor is sane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+BINS = 24
+"""Bars of a histogram."""
+
+Array = np.ndarray[Any, Any]
+
+_CHUNK = 1 << 16
+# One block of a sample: whole pages of a mapped file.
+_BLOCK = 1 << 12
+# Squares of larger values might overflow.
+_HUGE = 1e150
+
+
+class Histogram(NamedTuple):
+    """How many finite values lie between each two edges (the last one included)."""
+
+    counts: tuple[int, ...] = ()
+    """One for each bar; a tensor of one single value has one bar, none has none."""
+    edges: tuple[float, ...] = ()
+    """One more than there are bars; the first is the minimum, the last is the maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Statistics of a tensor's values; all but the counts of NaN and Inf are of the finite ones."""
+
+    count: int
+    """Number of items of the tensor."""
+    examined: int
+    """Number of items that were looked at; `zeros`, `nan` and `infinite` count among these."""
+    minimum: float
+    """NaN, as `maximum`, `mean` and `deviation`, where there is no finite value."""
+    maximum: float
+    mean: float
+    deviation: float
+    """The standard deviation of the values themselves (no correction for a sample)."""
+    zeros: int
+    nan: int
+    infinite: int
+    histogram: Histogram
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only a part of the items was looked at."""
+        return self.examined < self.count
+
+    @property
+    def finite(self) -> bool:
+        """Whether no NaN and no Inf was met."""
+        return not self.nan and not self.infinite
+
+    @property
+    def zero_share(self) -> float:
+        """Share of zeros among the items that were looked at; NaN where there are none."""
+        return self.zeros / self.examined if self.examined else math.nan
+
+
+def statistics(array: Any, limit: int | None = None) -> Statistics:
+    """Statistics of all the items of `array`, or of about `limit` of them, evenly spread.
+
+    Numbers and logicals of every width are taken; of anything else (strings) only the items are
+    counted. A sample is read in blocks, so that little of a mapped file is touched.
+    """
+    array = np.asarray(array)
+    size = array.size
+    if array.dtype.kind not in "fiub" or not size:
+        return Statistics(size, 0, *(math.nan,) * 4, 0, 0, 0, Histogram())
+    # Order does not matter here, and the order in memory needs no copy of a transposed array.
+    flat = array.ravel(order="K")
+    first = _First()
+    for chunk in _chunks(flat, limit):
+        first.add(chunk)
+    low, high, finite = first.minimum, first.maximum, first.finite
+    if max(abs(low), abs(high)) > _HUGE:
+        return _scaled(statistics(flat / _HUGE, limit), low, high)
+    mean = deviation = math.nan
+    histogram = Histogram()
+    if finite:
+        mean = min(max(first.total / finite, low), high)
+        squares, counts = _spread(_chunks(flat, limit), mean, low, high)
+        deviation = math.sqrt(squares / finite)
+        histogram = Histogram(counts, _edges(low, high, len(counts)))
+    return Statistics(
+        size,
+        first.examined,
+        low,
+        high,
+        mean,
+        deviation,
+        first.zeros,
+        first.nan,
+        first.infinite,
+        histogram,
+    )
+
+
+def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
+    """The items, or an even sample of them that has the first and the last, a piece at a time."""
+    if flat.dtype == bool:
+        flat = flat.view(np.uint8)
+    starts, length = range(0, flat.size, _CHUNK), _CHUNK
+    if limit is not None and flat.size > max(limit, _BLOCK):
+        length = _BLOCK
+        blocks = max(2, limit // _BLOCK)
+        starts = np.linspace(0, flat.size - _BLOCK, blocks).astype(int).tolist()
+    for start in starts:
+        chunk = flat[start : start + length]
+        # Half precision is computed in software, a value at a time.
+        yield chunk.astype(np.float32) if chunk.dtype == np.float16 else chunk
+
+
+class _First:
+    """The first pass: everything that needs neither the mean nor the range."""
+
+    __slots__ = ("examined", "finite", "infinite", "maximum", "minimum", "nan", "total", "zeros")
+
+    def __init__(self) -> None:
+        self.examined = self.finite = self.zeros = self.nan = self.infinite = 0
+        self.total = 0.0
+        self.minimum = self.maximum = math.nan
+
+    def add(self, chunk: Array) -> None:
+        self.examined += chunk.size
+        self.zeros += chunk.size - int(np.count_nonzero(chunk))
+        values = self._finite_values(chunk)
+        if not values.size:
+            return
+        with np.errstate(over="ignore"):
+            self.total += float(values.sum(dtype=np.float64))
+        low, high = float(values.min()), float(values.max())
+        self.minimum = min(self.minimum, low) if self.finite else low
+        self.maximum = max(self.maximum, high) if self.finite else high
+        self.finite += values.size
+
+    def _finite_values(self, chunk: Array) -> Array:
+        if chunk.dtype.kind != "f":
+            return chunk
+        finite = np.isfinite(chunk)
+        if finite.all():
+            return chunk
+        nan = int(np.count_nonzero(np.isnan(chunk)))
+        self.nan += nan
+        self.infinite += chunk.size - int(np.count_nonzero(finite)) - nan
+        return chunk[finite]
+
+
+def _spread(
+    chunks: Iterator[Array], mean: float, low: float, high: float
+) -> tuple[float, tuple[int, ...]]:
+    """The second pass: the sum of squared distances from the mean, and the bars."""
+    squares = 0.0
+    bars = BINS if high > low else 1
+    counts = np.zeros(bars, np.int64)
+    # Zero where the range is so narrow that the quotient overflows: all in the first bar then.
+    slope = bars / (high - low) if high - low > 1e-300 else 0.0
+    for chunk in chunks:
+        # A copy in double precision, changed in place: differences of float32 may overflow.
+        values = chunk.astype(np.float64)
+        values -= mean
+        distance = float(np.dot(values, values))
+        if not math.isfinite(distance):
+            values = values[np.isfinite(values)]
+            distance = float(np.dot(values, values))
+        squares += distance
+        values += mean - low
+        values *= slope
+        index = values.astype(np.int32)
+        np.clip(index, 0, bars - 1, out=index)
+        counts += np.bincount(index, minlength=bars)
+    return squares, tuple(counts.tolist())
+
+
+def _edges(low: float, high: float, bars: int) -> tuple[float, ...]:
+    return (*(low + (high - low) * i / bars for i in range(bars)), high)
+
+
+def _scaled(small: Statistics, low: float, high: float) -> Statistics:
+    """What `small` says of values divided by `_HUGE`, said of the values."""
+    return replace(
+        small,
+        minimum=low,
+        maximum=high,
+        mean=small.mean * _HUGE,
+        deviation=small.deviation * _HUGE,
+        histogram=Histogram(
+            small.histogram.counts, tuple(edge * _HUGE for edge in small.histogram.edges)
+        ),
+    )
