@@ -1,0 +1,350 @@
+"""What the displays know: plain values, handed over by the classes of the model.
+
+One summary feeds the text and the HTML of an object, so that both tell the same facts. Sequences
+hold *everything* (all operations, all tensors of a trace); the displays choose what to show, and
+say what they left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from nnefkit.display.statistics import Statistics, statistics
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...] | None
+
+
+class Port(NamedTuple):
+    """An input or an output of a graph."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+class OperationRow(NamedTuple):
+    """One operation in the table of a graph."""
+
+    index: int
+    """Its place among the operations of the graph, from 0."""
+    operation: str
+    results: tuple[str, ...]
+    """Names of the tensors that it computes."""
+    shape: Shape
+    """Of the first result."""
+    macs: int | None = None
+    parameters: int = 0
+    """Items of the variables that it reads."""
+    line: int | None = None
+    scope: tuple[str, ...] = ()
+
+
+class VariableRow(NamedTuple):
+    """One variable in the table of a graph."""
+
+    name: str
+    label: str
+    shape: Shape
+    item_type: str
+    """Of the stored values, such as ``"float32"``; empty where there are none."""
+    values: Array | None
+    """Looked at only when the display is made, and then only within its budget."""
+
+
+class Examined(NamedTuple):
+    """Statistics of the variables of a graph, as far as the budget reached."""
+
+    statistics: tuple[Statistics | None, ...]
+    """One for each variable; None where there are no values or the budget was spent."""
+    examined: int
+    """Number of values that were looked at."""
+    available: int
+    """Number of values that there are."""
+    nan: int
+    infinite: int
+
+
+@dataclass(frozen=True)
+class GraphSummary:
+    """A graph as a whole."""
+
+    name: str
+    version: str = "1.0"
+    path: str = ""
+    """Where it was loaded from; may be empty."""
+    extensions: tuple[str, ...] = ()
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    operations: tuple[OperationRow, ...] = field(default=(), repr=False)
+    """All of them, sources (external, variable, constant) included, in the order of the graph."""
+    variables: tuple[VariableRow, ...] = field(default=(), repr=False)
+    parameters: int = 0
+    """Number of values of all variables."""
+    bytes: int = 0
+    """What they take in memory."""
+    macs: int | None = None
+    """Multiply-accumulates of one run, as far as shapes are known; None where none are."""
+    quantized: int = 0
+    """Number of tensors that ``graph.quant`` says something of."""
+    picture: str | None = field(default=None, repr=False)
+    """The graph drawn as an SVG document; None leaves the picture out."""
+    picture_caption: str = ""
+    """What the picture folds or leaves out."""
+    text: str = field(default="", repr=False)
+    """The text that the graph was parsed from; may be empty."""
+    text_name: str = "graph.nnef"
+
+    budget: int = field(default=2_000_000, repr=False)
+    """How many values of variables the displays may look at."""
+
+    @cached_property
+    def histogram(self) -> tuple[tuple[str, int], ...]:
+        """Operation name -> how often, the most frequent first; without the sources."""
+        counts: dict[str, int] = {}
+        for row in self.operations:
+            if row.operation not in ("external", "variable", "constant"):
+                counts[row.operation] = counts.get(row.operation, 0) + 1
+        return tuple(sorted(counts.items(), key=lambda item: -item[1]))
+
+    @cached_property
+    def examined(self) -> Examined:
+        """Statistics of the variables, in their order, until the budget is spent."""
+        found: list[Statistics | None] = []
+        budget, available, nan, infinite, seen = self.budget, 0, 0, 0, 0
+        # Many small variables cost more than their values do.
+        calls = 400
+        limit = max(self.budget // 32, 1)
+        for row in self.variables:
+            size = row.values.size if row.values is not None else 0
+            available += size
+            if row.values is None or budget <= 0 or calls <= 0:
+                found.append(None)
+                continue
+            one = statistics(row.values, limit=min(limit, budget))
+            found.append(one)
+            budget -= one.examined
+            calls -= 1
+            seen, nan, infinite = seen + one.examined, nan + one.nan, infinite + one.infinite
+        return Examined(tuple(found), seen, available, nan, infinite)
+
+
+@dataclass(frozen=True)
+class OperationSummary:
+    """One operation by itself."""
+
+    operation: str
+    inputs: Mapping[str, Any]
+    """Formal name -> argument as it is written in NNEF text."""
+    outputs: Mapping[str, Any]
+    """Formal name -> results as they are written in NNEF text."""
+    attributes: Mapping[str, str]
+    """Formal name -> value as it is written in NNEF text."""
+    dtype: str | None = None
+    """The generic type argument, if it has one."""
+    scope: tuple[str, ...] = ()
+    macs: int | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class TensorSummary:
+    """One tensor: of a graph, or with the values that it has in a run."""
+
+    name: str
+    dtype: str = "scalar"
+    shape: Shape = None
+    values: Array | None = field(default=None, repr=False)
+    label: str = ""
+    producer: str = ""
+    """Name of the operation that computes it."""
+    line: int | None = None
+    """Of that operation in the text of the graph."""
+    quantization: Mapping[str, Any] | None = None
+    origin: str = ""
+    access: str = "tensor.data"
+    """The code that gives the values, shown as the way to more."""
+    given: Statistics | None = field(default=None, repr=False)
+    """Statistics of the values where they are known already (or the values are not kept)."""
+
+    @cached_property
+    def statistics(self) -> Statistics | None:
+        """Statistics of the values, of a sample of some millions where there are more."""
+        if self.given is not None or self.values is None:
+            return self.given
+        return statistics(self.values, limit=4_000_000)
+
+    @property
+    def item_type(self) -> str:
+        """Of the values, such as ``"float32"``; empty where there are none."""
+        return "" if self.values is None else str(self.values.dtype)
+
+    @property
+    def items(self) -> int | None:
+        """Number of items, None while the shape is not known."""
+        if self.shape is None:
+            return None
+        items = 1
+        for extent in self.shape:
+            items *= extent
+        return items
+
+
+class TraceRow(NamedTuple):
+    """One tensor of a run; an operation with two results has two rows."""
+
+    index: int
+    """Of the operation in the graph, from 0."""
+    operation: str
+    tensor: str
+    shape: Shape
+    statistics: Statistics | None
+    """None where none were taken."""
+    seconds: float | None = None
+    """Of the operation; given in the first row of an operation only, so that a sum is right."""
+    bytes: int | None = None
+    line: int | None = None
+    kept: bool = True
+    """Whether the trace holds the values."""
+
+
+@dataclass(frozen=True)
+class TraceSummary:
+    """What flowed through a graph in one run."""
+
+    graph: str
+    engine: str
+    rows: tuple[TraceRow, ...] = field(default=(), repr=False)
+    """All tensors of the run, in the order of the graph; variables and constants left out."""
+    seconds: float | None = None
+    """Of the whole run."""
+    inputs: tuple[Port, ...] = ()
+
+    @cached_property
+    def kept(self) -> int:
+        """Number of tensors whose values the trace holds."""
+        return sum(row.kept for row in self.rows)
+
+    @cached_property
+    def bytes(self) -> int:
+        """What the kept values take in memory."""
+        return sum(row.bytes or 0 for row in self.rows if row.kept)
+
+    @cached_property
+    def checked(self) -> int:
+        """Number of tensors that statistics were taken of."""
+        return sum(row.statistics is not None for row in self.rows)
+
+    @cached_property
+    def non_finite(self) -> tuple[str, ...]:
+        """Names of the tensors that hold a NaN or an Inf, in the order of the graph."""
+        return tuple(
+            row.tensor for row in self.rows if row.statistics and not row.statistics.finite
+        )
+
+
+Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]
+"""Of one tensor: the same bits; within the tolerance; differs although the inputs of its operation
+do not; differs as they do; differs (where no inputs are known); there is none to compare with."""
+
+
+class ComparisonRow(NamedTuple):
+    """One tensor of a comparison."""
+
+    index: int
+    """Of the operation in the graph, from 0."""
+    operation: str
+    tensor: str
+    verdict: Verdict
+    max_abs: float | None = None
+    """Largest absolute difference."""
+    relative: float | None = None
+    """The same, relative to the largest absolute value of the first of the two."""
+    snr: float | None = None
+    """Signal-to-noise ratio in dB; infinite where the two are equal."""
+    cosine: float | None = None
+    line: int | None = None
+    shape: Shape = None
+    output: bool = False
+    """Whether it is an output of the graph; those are always shown."""
+    note: str = ""
+    """What else there is to say: "shapes differ", "2 NaN"."""
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Two runs side by side, tensor by tensor."""
+
+    title: str
+    """What is compared: "float weights against 8-bit weights"."""
+    agree: bool
+    """Whether all tensors are within the tolerance."""
+    headline: str
+    """The answer in a few words: "They part at conv8", "They agree"."""
+    sentence: str = ""
+    """What else makes the answer whole. Words in `backticks` (in the headline too) are code."""
+    graph: str = ""
+    labels: tuple[str, str] = ("a", "b")
+    """What the two are called: engines, or "float" and "8 bit"."""
+    rows: tuple[ComparisonRow, ...] = field(default=(), repr=False)
+    """All tensors, in the order of the graph, missing ones included."""
+    tolerance: str = ""
+    """In words: "1e-5 relative, 1e-6 absolute"."""
+    non_finite: int = 0
+    """Number of tensors with NaN or Inf in one of the two."""
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Verdict -> number of tensors."""
+        counts: dict[str, int] = {}
+        for row in self.rows:
+            counts[row.verdict] = counts.get(row.verdict, 0) + 1
+        return counts
+
+    @cached_property
+    def first(self) -> ComparisonRow | None:
+        """Where the two part: the first tensor that is neither equal nor within the tolerance."""
+        parted = (row for row in self.rows if row.verdict in ("introduces", "inherits", "differs"))
+        return next(parted, None)
+
+
+class DiagnosticRow(NamedTuple):
+    """One diagnostic of a report; its fields are those of `text.diagnostic`."""
+
+    code: str
+    severity: str
+    message: str
+    file: str = ""
+    line: int | None = None
+    column: int | None = None
+    length: int = 0
+    excerpt: str = ""
+    hint: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """The result of a validation."""
+
+    file: str
+    diagnostics: tuple[DiagnosticRow, ...] = field(default=(), repr=False)
+    """All of them, in the order of the text."""
+    graph: str = ""
+    """Name of the graph, where it could be read."""
+    operations: int | None = None
+    """Number of operations that were checked, where it could be read."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error."""
+        return not self.number("error")
+
+    def number(self, severity: str) -> int:
+        """How many diagnostics of `severity` there are."""
+        return sum(row.severity == severity for row in self.diagnostics)
