@@ -48,10 +48,10 @@ FAMILIES: Mapping[str, Family] = {
             softmax cast add_n
             """,
         REDUCTIONS: """
-            max_pool avg_pool rms_pool argmax_pool max_pool_with_index sample desample area_downsample
-            nearest_downsample nearest_upsample sum_reduce max_reduce min_reduce argmax_reduce
-            argmin_reduce mean_reduce any_reduce all_reduce moments max_roi_pool avg_roi_pool
-            roi_resample max_roi_align avg_roi_align
+            max_pool avg_pool rms_pool argmax_pool max_pool_with_index sample desample
+            area_downsample nearest_downsample nearest_upsample sum_reduce max_reduce min_reduce
+            argmax_reduce argmin_reduce mean_reduce any_reduce all_reduce moments max_roi_pool
+            avg_roi_pool roi_resample max_roi_align avg_roi_align
             """,
         NORMALIZATIONS: """
             local_response_normalization local_mean_normalization local_variance_normalization

@@ -31,7 +31,7 @@ class Port(NamedTuple):
 class OperationRow(NamedTuple):
     """One operation in the table of a graph."""
 
-    index: int
+    number: int
     """Its place among the operations of the graph, from 0."""
     operation: str
     results: tuple[str, ...]
@@ -198,7 +198,7 @@ class TensorSummary:
 class TraceRow(NamedTuple):
     """One tensor of a run; an operation with two results has two rows."""
 
-    index: int
+    number: int
     """Of the operation in the graph, from 0."""
     operation: str
     tensor: str
@@ -256,7 +256,7 @@ do not; differs as they do; differs (where no inputs are known); there is none t
 class ComparisonRow(NamedTuple):
     """One tensor of a comparison."""
 
-    index: int
+    number: int
     """Of the operation in the graph, from 0."""
     operation: str
     tensor: str
