@@ -1,0 +1,329 @@
+"""How far two arrays of one shape are apart: each metric defined once, with its unit.
+
+The first array, ``a``, is the reference that ``b`` is measured against. Everything is computed in
+float64 (differences of integers exactly), block by block, so that mapped files and transposed views
+are never copied whole. Elements that are NaN or infinite on either side are counted, and judged by
+being the same on both, but take no part in the metrics of distance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnefkit.analysis.tolerance import EXACT, Tolerance
+from nnefkit.errors import InputError
+
+Array = np.ndarray[Any, Any]
+
+BLOCK = 1 << 14
+"""Elements worked on at a time: a block and its few copies in float64 stay in the cache."""
+
+_HUGE = 1e120
+"""Squares and products of magnitudes between 1 / _HUGE and _HUGE neither over- nor underflow."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The distance of two arrays of one shape; "unit" is the unit of the tensor's own values.
+
+    Where no element is finite on both sides, and some are not the same, there is no distance, and
+    `max_abs`, `max_rel`, `rmse`, `snr` and `cosine` are NaN.
+    """
+
+    count: int
+    """Number of elements of each array."""
+    compared: int
+    """Number of elements that are finite on both sides, which the distances are taken over."""
+    scale: float
+    """Largest finite ``|a|``, in the unit of the tensor: what `max_rel` is relative to."""
+    max_abs: float
+    """Largest ``|a - b|``, in the unit of the tensor."""
+    max_rel: float
+    """``max |a - b| / max |a|``, no unit: relative to the tensor, not to the element, since relative
+    errors of elements near zero are noise. 0 where both are 0, infinite where only ``a`` is 0."""
+    rmse: float
+    """Root of the mean of ``(a - b)^2``, in the unit of the tensor."""
+    snr: float
+    """Signal-to-noise ratio ``10 log10(sum a^2 / sum (a - b)^2)``, in dB. Infinite for equal arrays,
+    minus infinite where only ``a`` is all zero."""
+    cosine: float
+    """``sum a b / sqrt(sum a^2 sum b^2)``, no unit, from -1 to 1. 1 where both are all zero, 0 where
+    one is."""
+    ulp: int | None
+    """Largest number of steps from one floating-point number to the next between an element of ``a``
+    and of ``b`` (0.0 and -0.0 are none apart); None unless both are of one dtype of float16, 32, 64."""
+    different: int
+    """Number of elements that are not the same; a NaN is the same as a NaN, 0.0 as -0.0."""
+    outside: int
+    """Number of elements out of tolerance, those in `mismatched` included."""
+    mismatched: int
+    """Number of elements that are NaN or infinite on one side and not the same on the other."""
+    nan: tuple[int, int]
+    """Number of NaN in ``a`` and in ``b``."""
+    infinite: tuple[int, int]
+    """Number of infinite elements in ``a`` and in ``b``."""
+    worst: tuple[int, ...] | None
+    """Index of the element with the largest ``|a - b|``, the first of several; None if none differs
+    by a finite amount."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every element is within the tolerance."""
+        return self.outside == 0
+
+    @property
+    def outside_share(self) -> float:
+        """Share of elements out of tolerance, from 0 to 1."""
+        return self.outside / self.count if self.count else 0.0
+
+    @property
+    def different_share(self) -> float:
+        """Share of elements that are not the same, from 0 to 1."""
+        return self.different / self.count if self.count else 0.0
+
+
+def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
+    """Measures ``b`` against the reference ``a``.
+
+    Args:
+        a: the reference, of any shape; floating-point, integer or logical.
+        b: of the same shape, perhaps of another dtype.
+        tolerance: what `Metrics.outside` counts by.
+
+    Raises:
+        InputError: the shapes differ, or a dtype is neither a number's nor logical.
+    """
+    a, b = _numeric(a), _numeric(b)
+    if a.shape != b.shape:
+        raise InputError(f"arrays of shapes {list(a.shape)} and {list(b.shape)} cannot be measured")
+    with np.errstate(all="ignore"):
+        extent_a, extent_b = _Extent.of(a), _Extent.of(b)
+        sums = _Sums(extent_a, extent_b, tolerance.allowed(extent_a.largest), _ulp_type(a, b))
+        for x, y in _blocks(a, b):
+            sums.add(x, y)
+    return sums.metrics(a.shape)
+
+
+def _numeric(values: Any) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"values of dtype {array.dtype} cannot be measured",
+            hint="Floating-point numbers, integers and logicals can.",
+        )
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Flat pieces of the arrays, side by side, in the order of the C layout of their indices."""
+    if all(array.flags.c_contiguous for array in arrays):
+        flat = [array.reshape(-1) for array in arrays]
+        for start in range(0, flat[0].size, BLOCK):
+            yield tuple(array[start : start + BLOCK] for array in flat)
+        return
+    pieces = np.nditer(
+        arrays,
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[["readonly"]] * len(arrays),
+        order="C",
+        buffersize=BLOCK,
+    )
+    with pieces:
+        for piece in pieces:
+            if pieces.itersize:
+                yield piece if isinstance(piece, tuple) else (piece,)
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """What has to be known of one array before two are compared."""
+
+    largest: float
+    nan: int
+    infinite: int
+
+    @property
+    def finite(self) -> bool:
+        return not (self.nan or self.infinite)
+
+    @classmethod
+    def of(cls, array: Array) -> _Extent:
+        largest, nan, infinite = 0.0, 0, 0
+        for (block,) in _blocks(array):
+            # Extremes of the values, not of their magnitudes: the least integer has none.
+            top = max(float(block.max()), -float(block.min()))
+            if not math.isfinite(top):
+                nan += int(np.isnan(block).sum())
+                infinite += int(np.isinf(block).sum())
+                block = block[np.isfinite(block)]
+                top = float(np.abs(block).max()) if block.size else 0.0
+            largest = max(largest, top)
+        return cls(largest, nan, infinite)
+
+
+class _Sums:
+    """What adds up while the blocks of two arrays go by."""
+
+    def __init__(self, a: _Extent, b: _Extent, allowed: float, floating: bool) -> None:
+        self.extents = a, b
+        self.allowed = allowed
+        self.finite = a.finite and b.finite
+        self.factors = _factor(a.largest), _factor(b.largest)
+        self.count = self.compared = self.different = self.outside = self.mismatched = 0
+        self.squares_a = self.squares_b = self.products = 0.0
+        self.noise = 0.0
+        self.largest, self.worst = 0.0, -1
+        self.ulp: int | None = 0 if floating else None
+
+    def add(self, x: Array, y: Array) -> None:
+        start = self.count
+        self.count += x.size
+        places = None
+        if not self.finite:
+            x, y, places = self._without_non_finite(x, y)
+        self.compared += x.size
+        if not x.size:
+            return
+        self._add_signal(x, y)
+        unequal = int(np.count_nonzero(x != y))
+        self.different += unequal
+        if not unequal:
+            return
+        if self.ulp is not None:
+            self.ulp = max(self.ulp, _steps(x, y))
+        distance = _distance(x, y)
+        self.outside += int(np.count_nonzero(distance > self.allowed))
+        at = int(distance.argmax())
+        largest = float(distance[at])
+        if largest > self.largest:
+            self.largest = largest
+            self.worst = start + (at if places is None else int(places[at]))
+        # hypot neither over- nor underflows where a sum of squares would.
+        self.noise = math.hypot(self.noise, _norm(distance, largest))
+
+    def _without_non_finite(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        usable = np.isfinite(x) & np.isfinite(y)
+        u, v = x[~usable], y[~usable]
+        unlike = int(np.count_nonzero((u != v) & ~(np.isnan(u) & np.isnan(v))))
+        self.mismatched += unlike
+        self.different += unlike
+        self.outside += unlike
+        return x[usable], y[usable], np.flatnonzero(usable)
+
+    def _add_signal(self, x: Array, y: Array) -> None:
+        u, v = (z.astype(np.float64) for z in (x, y))
+        for z, factor in zip((u, v), self.factors, strict=True):
+            if factor != 1.0:
+                z *= factor
+        self.squares_a += _dot(u, u)
+        self.squares_b += _dot(v, v)
+        self.products += _dot(u, v)
+
+    def metrics(self, shape: tuple[int, ...]) -> Metrics:
+        a, b = self.extents
+        nothing = not self.compared and self.mismatched > 0
+        # The factors are powers of two: taking them out again is exact.
+        signal = math.sqrt(self.squares_a) / self.factors[0]
+        worst = None if self.worst < 0 else np.unravel_index(self.worst, shape)
+        return Metrics(
+            count=self.count,
+            compared=self.compared,
+            scale=a.largest,
+            max_abs=math.nan if nothing else self.largest,
+            max_rel=math.nan if nothing else _ratio(self.largest, a.largest),
+            rmse=math.nan if nothing else self.noise / math.sqrt(self.compared or 1),
+            snr=math.nan if nothing else _decibels(signal, self.noise),
+            cosine=math.nan if nothing else self._cosine(),
+            ulp=self.ulp,
+            different=self.different,
+            outside=self.outside,
+            mismatched=self.mismatched,
+            nan=(a.nan, b.nan),
+            infinite=(a.infinite, b.infinite),
+            worst=None if worst is None else tuple(int(i) for i in worst),
+        )
+
+    def _cosine(self) -> float:
+        if not self.noise:
+            return 1.0
+        norms = math.sqrt(self.squares_a) * math.sqrt(self.squares_b)
+        return max(-1.0, min(1.0, self.products / norms)) if norms else 0.0
+
+
+def _dot(x: Array, y: Array) -> float:
+    # Not by BLAS, whose threads take longer to wake up than a block takes.
+    return float(np.einsum("i,i->", x, y))
+
+
+def _factor(largest: float) -> float:
+    """A power of two that brings extreme magnitudes to about 1; 1.0 for ordinary ones."""
+    if largest == 0 or 1 / _HUGE < largest < _HUGE:
+        return 1.0
+    # The exponents of denormal numbers go further down than a factor can go up.
+    return 2.0 ** -max(-1020, min(1020, math.frexp(largest)[1]))
+
+
+def _norm(block: Array, largest: float) -> float:
+    """Root of the sum of squares; `largest` is the largest element."""
+    if not largest or not math.isfinite(largest):
+        return largest
+    if 1 / _HUGE < largest < _HUGE:
+        return math.sqrt(_dot(block, block))
+    scaled = block / largest
+    return largest * math.sqrt(_dot(scaled, scaled))
+
+
+def _distance(x: Array, y: Array) -> Array:
+    """``|x - y|`` in float64; of integers computed exactly, then rounded."""
+    if x.dtype.kind == "f" or y.dtype.kind == "f":
+        difference = np.subtract(x, y, dtype=np.float64, casting="same_kind")
+        return np.abs(difference, out=difference)
+    u, v = x.astype(np.uint64), y.astype(np.uint64)
+    distance = np.where(x > y, u - v, v - u).astype(np.float64)
+    # Only -2^63 ... -1 against unsigned numbers can be a whole turn of 64 bits apart.
+    distance[(distance == 0) & (x != y)] = 2.0**64
+    return distance
+
+
+def _ratio(part: float, whole: float) -> float:
+    if not part:
+        return 0.0
+    return part / whole if whole else math.inf
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if not noise:
+        return math.inf
+    if not signal or math.isinf(noise):
+        return -math.inf
+    # The difference of logarithms, since the ratio of extreme norms may overflow.
+    return 20 * (math.log10(signal) - math.log10(noise))
+
+
+def _ulp_type(x: Array, y: Array) -> bool:
+    return x.dtype == y.dtype and x.dtype.kind == "f" and x.dtype.itemsize <= 8
+
+
+def _steps(x: Array, y: Array) -> int:
+    """Largest number of steps from one representable number to the next between `x` and `y`."""
+    u, v = _ordinal(x), _ordinal(y)
+    # From the least to the greatest it is more than a signed integer of that width can say.
+    unsigned = u.dtype.str.replace("i", "u")
+    return int((np.maximum(u, v).view(unsigned) - np.minimum(u, v).view(unsigned)).max())
+
+
+def _ordinal(x: Array) -> Array:
+    """Integers in the order of the floating-point numbers, one for each; both zeros are 0."""
+    width = 8 * x.dtype.itemsize
+    bits = np.ascontiguousarray(x).view(f"i{x.dtype.itemsize}")
+    sign = bits >> (width - 1)
+    # The sign bit goes, and where it was set (sign is -1) the rest is negated.
+    bits = bits & ((1 << (width - 1)) - 1)
+    bits ^= sign
+    bits -= sign
+    return bits

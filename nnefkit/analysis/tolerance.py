@@ -1,0 +1,110 @@
+"""How much two tensors may differ before they count as different."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import InputError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """An element is within tolerance if ``|a - b| <= max(absolute, relative * max |a|)``.
+
+    The relative part is scaled by the largest magnitude in the *tensor*: an element near zero among
+    large ones may be off by a rounding error of the large ones, however many times its own value
+    that is.
+    """
+
+    relative: float = 0.0
+    """Share of the largest finite magnitude of the reference tensor."""
+    absolute: float = 0.0
+    """In the unit of the tensor; what is smaller is noise whatever the tensor's scale."""
+
+    def __post_init__(self) -> None:
+        if not (self.relative >= 0 and self.absolute >= 0):
+            raise InputError(f"a tolerance is at least 0, not {self.relative}, {self.absolute}")
+
+    def allowed(self, scale: float) -> float:
+        """Largest difference allowed in a tensor whose largest magnitude is `scale`."""
+        return max(self.absolute, self.relative * scale)
+
+
+EXACT = Tolerance()
+"""Nothing may differ."""
+
+DEFAULTS: Mapping[str, Tolerance] = {
+    "float16": Tolerance(1e-2, 1e-4),
+    "float32": Tolerance(1e-4, 1e-7),
+    "float64": Tolerance(1e-10, 1e-16),
+    "integer": EXACT,
+    "logical": EXACT,
+}
+"""The tolerance of each dtype where none is asked for.
+
+For floating-point numbers it is what some hundred layers gather in rounding errors when two engines
+add in another order (about 10 steps of float16, 1,000 of float32, 500,000 of float64), well below
+what a wrong attribute or rounded weights do; 1e-4 is a signal-to-noise ratio of 80 dB or better. The
+absolute part is about the rounding error of 1.0, since a difference of nearly equal numbers may
+leave nothing else. Integers and logicals have to be the same.
+"""
+
+Wanted = float | Tolerance | Mapping[Any, "float | Tolerance"] | None
+
+
+def tolerance_for(wanted: Wanted, *dtypes: np.dtype[Any]) -> Tolerance:
+    """The tolerance for tensors of `dtypes` that are compared with each other: the widest of theirs.
+
+    Args:
+        wanted: a number (relative, for every dtype but logical), a `Tolerance` (likewise), a mapping
+            from a dtype (``"float32"``, ``numpy.float32``, or one of NNEF's ``"scalar"``,
+            ``"integer"``, ``"logical"``) to one of these, or None for `DEFAULTS`.
+        dtypes: NumPy's, at least one.
+
+    Raises:
+        InputError: `wanted` is none of these, or names a dtype that does not exist.
+    """
+    table = wanted if isinstance(wanted, Mapping) else {}
+    given = {_key(dtype): _tolerance(value) for dtype, value in table.items()}
+    if wanted is not None and not isinstance(wanted, Mapping):
+        given = dict.fromkeys(("scalar", "integer"), _tolerance(wanted))
+    found = [_of_dtype(given, dtype) for dtype in dtypes]
+    return Tolerance(max(t.relative for t in found), max(t.absolute for t in found))
+
+
+def _of_dtype(given: Mapping[str, Tolerance], dtype: np.dtype[Any]) -> Tolerance:
+    kind = {"f": "scalar", "b": "logical"}.get(dtype.kind, "integer")
+    for key in (dtype.name, kind):
+        if key in given:
+            return given[key]
+    if kind == "scalar":
+        # A wider type than float64 (of some machines) is computed in float64 as well.
+        return DEFAULTS.get(dtype.name, DEFAULTS["float64"])
+    return DEFAULTS[kind]
+
+
+def _tolerance(value: Any) -> Tolerance:
+    if isinstance(value, Tolerance):
+        return value
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return Tolerance(relative=float(value))
+    raise InputError(
+        f"a tolerance is a number, a Tolerance or a mapping from dtypes to these, not {value!r}"
+    )
+
+
+def _key(dtype: Any) -> str:
+    if isinstance(dtype, str) and dtype in ("scalar", "integer", "logical"):
+        return dtype
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        known = ("scalar", "integer", "logical", "float16", "float32", "float64", "int64", "bool")
+        raise InputError(
+            f"there is no dtype {dtype!r} to set a tolerance for",
+            hint=did_you_mean(str(dtype), known) or f"Some that exist: {', '.join(known)}.",
+        ) from None
