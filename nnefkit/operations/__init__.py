@@ -1,1 +1,34 @@
-"""."""
+"""What every standard operation means: argument rules, shape rule, cost and reference kernel.
+
+One module for a section of chapter 4; `registry` has the tables that they fill.
+"""
+
+# Importing a module registers what it defines.
+from nnefkit.operations import (  # noqa: F401
+    activation,
+    elementwise,
+    introduce,
+    joining,
+    linear_algebra,
+    miscellaneous,
+    normalization,
+    quantization,
+    reduce,
+    shaping,
+    slicing,
+)
+from nnefkit.operations.invocation import as_argument, call, computing_dtype, shape_of_literal
+from nnefkit.operations.registry import COSTS, KERNELS, SHAPE_RULES, kernel, macs, shape_rule
+
+__all__ = [
+    "COSTS",
+    "KERNELS",
+    "SHAPE_RULES",
+    "as_argument",
+    "call",
+    "computing_dtype",
+    "kernel",
+    "macs",
+    "shape_of_literal",
+    "shape_rule",
+]

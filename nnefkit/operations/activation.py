@@ -1,0 +1,167 @@
+"""Activation functions (4.9.1).
+
+Each computes its formula in an equivalent form that neither overflows nor loses small results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.axes import check_axes
+from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.elementwise import maximum
+from nnefkit.operations.normal_distribution import normal_cdf
+from nnefkit.operations.precision import blockwise, quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+
+@shape_rule("sigmoid", "relu", "gelu", "silu", "softplus")
+def activation_shape(x: Shape) -> Shape:
+    """The shape of the argument (4.9.1)."""
+    return x
+
+
+@shape_rule("leaky_relu", "elu", "selu")
+def parametric_shape(x: Shape, **_attribs: Any) -> Shape:
+    """The shape of the argument (4.9.1)."""
+    return x
+
+
+@kernel("relu")
+def relu(x: Array) -> Array:
+    """``max(x, 0)`` (4.9.1), which is 0 where `x` is NaN."""
+    return maximum(x, np.zeros((), x.dtype))
+
+
+@kernel("sigmoid")
+@quiet
+@widened
+@blockwise
+def sigmoid(x: Array) -> Array:
+    """``1 / (1 + exp(-x))`` (4.9.1)."""
+    result = np.asarray(np.negative(x))
+    np.exp(result, out=result)
+    result += 1
+    np.reciprocal(result, out=result)
+    return result
+
+
+@kernel("silu")
+@quiet
+@widened
+@blockwise
+def silu(x: Array) -> Array:
+    """``x * sigmoid(x)`` (4.9.1)."""
+    result = np.asarray(np.negative(x))
+    np.exp(result, out=result)
+    result += 1
+    np.divide(x, result, out=result)
+    return result
+
+
+@kernel("gelu")
+@quiet
+@widened
+@blockwise
+def gelu(x: Array) -> Array:
+    """``x * Phi(x)`` with the distribution function itself (4.9.1), not its approximation."""
+    return np.asarray(x * normal_cdf(x))
+
+
+@kernel("softplus")
+@quiet
+@widened
+@blockwise
+def softplus(x: Array) -> Array:
+    """``log(exp(x) + 1)`` (4.9.1), which is `x` itself where the exponential would overflow."""
+    result = np.asarray(np.abs(x))
+    np.negative(result, out=result)
+    np.exp(result, out=result)
+    np.log1p(result, out=result)
+    result += x.clip(0, np.inf)
+    return result
+
+
+@kernel("elu")
+@quiet
+@widened
+@blockwise
+def elu(x: Array, *, alpha: float) -> Array:
+    """``x < 0 ? alpha * (exp(x) - 1) : x`` (4.9.1)."""
+    result = np.asarray(np.expm1(x.clip(-np.inf, 0)))
+    result *= alpha
+    result += x.clip(0, np.inf)
+    return result
+
+
+@kernel("selu")
+@quiet
+@widened
+@blockwise
+def selu(x: Array, *, alpha: float, **attribs: float) -> Array:
+    """``lambda * (x < 0 ? alpha * (exp(x) - 1) : x)`` (4.9.1)."""
+    result = np.asarray(np.expm1(x.clip(-np.inf, 0)))
+    result *= alpha
+    result += x.clip(0, np.inf)
+    result *= attribs["lambda"]
+    return result
+
+
+@shape_rule("prelu")
+def prelu_shape(x: Shape, alpha: Shape) -> Shape:
+    """The broadcast shape of both arguments (4.9.1)."""
+    return broadcast_shape(x, alpha, names=("x", "alpha"), section="4.9.1")
+
+
+@kernel("prelu")
+@quiet
+def prelu(x: Array, alpha: Array) -> Array:
+    """``x < 0 ? alpha * x : x`` (4.9.1)."""
+    x, alpha = align(x, alpha)
+    if x.dtype != alpha.dtype or not np.isfinite(alpha).all():
+        return np.where(x < 0, alpha * x, x)
+    # Both halves, one of which is 0: several times faster than to choose item by item.
+    result = np.asarray(x.clip(-np.inf, 0) * alpha)
+    result += x.clip(0, np.inf)
+    return result
+
+
+@kernel("leaky_relu")
+def leaky_relu(x: Array, *, alpha: float) -> Array:
+    """``x < 0 ? alpha * x : x`` (4.9.1)."""
+    return _leaky(x, alpha=alpha)
+
+
+@quiet
+@blockwise
+def _leaky(x: Array, *, alpha: float) -> Array:
+    return prelu(x, np.array(alpha, x.dtype))
+
+
+@shape_rule("softmax")
+def softmax_shape(x: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of `softmax` (4.9.1)."""
+    problems = Problems("4.9.1")
+    check_axes(problems, axes, len(x))
+    problems.done()
+    return x
+
+
+@kernel("softmax")
+@quiet
+@widened
+def softmax(x: Array, *, axes: Sequence[int]) -> Array:
+    """Exponentials that sum to 1 over all of `axes` together (4.9.1)."""
+    along = tuple(axes)
+    if not x.size:
+        return x
+    result = np.asarray(x - x.max(along, keepdims=True))
+    np.exp(result, out=result)
+    result /= result.sum(along, keepdims=True)
+    return result

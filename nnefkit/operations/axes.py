@@ -1,0 +1,61 @@
+"""The rules for axes that many operations share (4.4, 4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnefkit.operations.registry import Problems
+
+
+def check_axis(problems: Problems, axis: int, rank: int, argument: str = "axis") -> bool:
+    """Adds a problem unless ``0 <= axis < rank``; tells whether all is well."""
+    if 0 <= axis < rank:
+        return True
+    problems.add(
+        argument, f"'{argument}' is {axis}, but the rank is {rank}", _axis_hint((axis,), rank)
+    )
+    return False
+
+
+def check_axes(problems: Problems, axes: Sequence[int], rank: int, argument: str = "axes") -> bool:
+    """Adds problems unless `axes` are unique and in the rank; tells whether all is well."""
+    outside = [axis for axis in axes if not 0 <= axis < rank]
+    if outside:
+        problems.add(
+            argument,
+            f"'{argument}' has {', '.join(map(str, dict.fromkeys(outside)))}, "
+            f"but the rank is {rank}",
+            _axis_hint(outside, rank),
+        )
+    unique = len(set(axes)) == len(axes)
+    if not unique:
+        repeated = dict.fromkeys(axis for axis in axes if list(axes).count(axis) > 1)
+        problems.add(
+            argument,
+            f"'{argument}' repeats {', '.join(map(str, repeated))}",
+            f"Each axis may be named once: {list(dict.fromkeys(axes))}.",
+        )
+    return unique and not outside
+
+
+def _axis_hint(axes: Sequence[int], rank: int) -> str:
+    if not rank:
+        return "A tensor of rank 0 has no axes."
+    if all(-rank <= axis < 0 for axis in axes):
+        return f"Axes do not count from the end: write {', '.join(str(a + rank) for a in axes)}."
+    return f"Axes count from 0 to {rank - 1}."
+
+
+def check_positive(
+    problems: Problems, values: Sequence[int], argument: str, hint: str = ""
+) -> bool:
+    """Adds a problem unless all items are strictly positive; tells whether all is well."""
+    wrong = [value for value in values if value <= 0]
+    if wrong:
+        problems.add(
+            argument,
+            f"items of '{argument}' must be strictly positive, but there is "
+            f"{', '.join(map(str, dict.fromkeys(wrong)))}",
+            hint,
+        )
+    return not wrong

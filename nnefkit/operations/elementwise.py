@@ -1,0 +1,240 @@
+"""Element-wise operations (4.2).
+
+Rules follow the formulae to the letter where values are not numbers: `max` is
+``select(x > y, x, y)``, so that a NaN in `x` loses and one in `y` wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.precision import blockwise, quiet
+from nnefkit.operations.registry import Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+# -- unary operations (4.2.1) and simplifiers of one argument (4.2.4) -----------------------------
+
+UNARY: dict[str, Callable[..., Any]] = {
+    "neg": np.negative,
+    "rcp": np.reciprocal,
+    "exp": np.exp,
+    "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "abs": np.abs,
+    "sign": np.sign,
+    "not": np.logical_not,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "sqr": np.square,
+    "sqrt": np.sqrt,
+    "log2": np.log2,
+}
+"""Operations that are one function of NumPy."""
+
+
+@shape_rule("copy", "round", "rsqr", "rsqrt", *UNARY)
+def unary_shape(x: Shape) -> Shape:
+    """The shape of the argument (4.2.1)."""
+    return x
+
+
+def _unary(function: Callable[..., Any]) -> Callable[[Array], Array]:
+    @quiet
+    def compute(x: Array) -> Array:
+        return np.asarray(function(x))
+
+    return compute
+
+
+for _name, _function in UNARY.items():
+    kernel(_name)(_unary(_function))
+
+
+@kernel("copy")
+def copy(x: Array) -> Array:
+    """The argument itself: tensors do not change, so that nobody can tell (4.2.1)."""
+    return x
+
+
+@quiet
+def round_half_up(x: Array) -> Array:
+    """``floor(x + 0.5)`` as the real numbers have it (4.2.1).
+
+    Computed so that the addition does not round: the largest number below 0.5 gives 0, and odd
+    integers stay what they are where the distance of neighbours is 1.
+    """
+    lower = np.floor(x)
+    return np.asarray(lower + (x - lower >= 0.5))
+
+
+kernel("round")(round_half_up)
+
+
+@kernel("rsqr")
+@quiet
+def rsqr(x: Array) -> Array:
+    """``x ^ -2`` (4.2.4); the reciprocal comes first, since the square overflows earlier."""
+    return np.asarray(np.square(np.reciprocal(x)))
+
+
+@kernel("rsqrt")
+@quiet
+def rsqrt(x: Array) -> Array:
+    """``x ^ -0.5`` (4.2.4), which is infinite for both zeros: the addition takes the sign off."""
+    return np.asarray(np.reciprocal(np.sqrt(x + x.dtype.type(0))))
+
+
+# -- binary operations (4.2.2) --------------------------------------------------------------------
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "pow": np.power,
+    "lt": np.less,
+    "gt": np.greater,
+    "le": np.less_equal,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+}
+"""Operations that are one function of NumPy, which broadcasts."""
+
+_XY = ("x", "y")
+
+
+@shape_rule("min", "max", *BINARY)
+def binary_shape(x: Shape, y: Shape) -> Shape:
+    """The broadcast shape of both arguments (4.2.2)."""
+    return x if x == y else broadcast_shape(x, y, names=_XY)
+
+
+def _binary(function: Callable[..., Any]) -> Callable[[Array, Array], Array]:
+    @quiet
+    def compute(x: Array, y: Array) -> Array:
+        if x.ndim != y.ndim:
+            x, y = align(x, y)
+        return np.asarray(function(x, y))
+
+    return compute
+
+
+for _name, _function in BINARY.items():
+    kernel(_name)(_binary(_function))
+
+
+# -- select (4.2.3) -------------------------------------------------------------------------------
+
+
+@shape_rule("select")
+def select_shape(condition: Shape, true_value: Shape, false_value: Shape) -> Shape:
+    """The broadcast shape of all arguments (4.2.3)."""
+    names = ("condition", "true_value", "false_value")
+    return broadcast_shape(condition, true_value, false_value, names=names, section="4.2.3")
+
+
+@kernel("select")
+def select(condition: Array, true_value: Array, false_value: Array) -> Array:
+    """One of two values for each item (4.2.3)."""
+    return np.where(*align(condition, true_value, false_value))
+
+
+# -- minimum, maximum, clamp (4.2.4) --------------------------------------------------------------
+
+
+def _is_bound(y: Array) -> bool:
+    """Whether `y` is a single number: NumPy clips several times faster than it compares arrays."""
+    return y.ndim == 0 and y.dtype.kind == "f" and bool(y == y)
+
+
+@blockwise
+@quiet
+def _at_least(x: Array, *, bound: Array) -> Array:
+    """``select(x > bound, x, bound)``."""
+    result = np.clip(x, bound, np.inf)
+    if np.isnan(result.max(initial=-np.inf)):
+        result[np.isnan(result)] = bound
+    # Of two zeros the second argument's is the result.
+    return result + bound if not bound and not np.signbit(bound) else result
+
+
+@blockwise
+@quiet
+def _at_most(x: Array, *, bound: Array) -> Array:
+    """``select(x < bound, x, bound)``."""
+    result = np.clip(x, -np.inf, bound)
+    if np.isnan(result.max(initial=-np.inf)):
+        result[np.isnan(result)] = bound
+    return result
+
+
+@kernel("max")
+@quiet
+def maximum(x: Array, y: Array) -> Array:
+    """``select(x > y, x, y)`` (4.2.4)."""
+    if x.dtype == y.dtype and x.ndim and _is_bound(y):
+        return _at_least(x, bound=y)
+    x, y = align(x, y)
+    return _with_nan_of(y, np.fmax(x, y)) if x.dtype.kind == "f" else np.where(x > y, x, y)
+
+
+@kernel("min")
+@quiet
+def minimum(x: Array, y: Array) -> Array:
+    """``select(x < y, x, y)`` (4.2.4)."""
+    if x.dtype == y.dtype and x.ndim and _is_bound(y):
+        return _at_most(x, bound=y)
+    x, y = align(x, y)
+    return _with_nan_of(y, np.fmin(x, y)) if x.dtype.kind == "f" else np.where(x < y, x, y)
+
+
+def _with_nan_of(y: Array, result: Any) -> Array:
+    """NumPy's `fmax` avoids the NaN of both arguments, the formula only that of the first."""
+    if y.size and np.isnan(y.max()):
+        result = np.where(np.isnan(y), y, result)
+    return np.asarray(result)
+
+
+@shape_rule("clamp")
+def clamp_shape(x: Shape, a: Shape, b: Shape) -> Shape:
+    """The broadcast shape of all arguments (4.2.4)."""
+    return (
+        x if not a and not b else broadcast_shape(x, a, b, names=("x", "a", "b"), section="4.2.4")
+    )
+
+
+@kernel("clamp")
+def clamp(x: Array, a: Array, b: Array) -> Array:
+    """``max(min(x, b), a)`` (4.2.4)."""
+    if x.dtype == a.dtype == b.dtype and x.ndim and _is_bound(a) and _is_bound(b) and a <= b:
+        return _between(x, low=a, high=b)
+    return maximum(minimum(x, b), a)
+
+
+@blockwise
+@quiet
+def _between(x: Array, *, low: Array, high: Array) -> Array:
+    result = np.clip(x, low, high)
+    if np.isnan(result.max(initial=-np.inf)):
+        result[np.isnan(result)] = high
+    return result + low if not low and not np.signbit(low) else result

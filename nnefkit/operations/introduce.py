@@ -1,0 +1,99 @@
+"""Operations that introduce tensors, and updates of variables (4.1, 4.8)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.axes import check_positive
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
+"""The NumPy type of each data-type, where nothing else decides."""
+
+_LABEL = re.compile(r"[A-Za-z0-9_\-./\\]+")
+_NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9_\-./\\]+")
+
+
+def _extents_hint(shape: Sequence[int]) -> str:
+    if 0 in shape:
+        return "The extents of tensors are known and positive; an open batch extent is written 1."
+    return ""
+
+
+@shape_rule("external")
+def external_shape(*, shape: Sequence[int]) -> Shape:
+    """Argument rules and result of `external` (4.1.1)."""
+    problems = Problems("4.1.1")
+    check_positive(problems, shape, "shape", _extents_hint(shape))
+    problems.done()
+    return tuple(shape)
+
+
+@shape_rule("constant")
+def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
+    """Argument rules and result of `constant` (4.1.2)."""
+    problems = Problems("4.1.2")
+    positive = check_positive(problems, shape, "shape", _extents_hint(shape))
+    volume = math.prod(shape)
+    if positive and len(value) not in (1, volume):
+        allowed = "1" if volume == 1 else f"1 or {volume}"
+        problems.add(
+            "value",
+            f"'value' has {len(value)} items, but shape {[*shape]} has a volume of {volume}",
+            f"Give {allowed} items; a single one is repeated.",
+        )
+    problems.done()
+    return tuple(shape)
+
+
+@kernel("constant")
+def constant(*, shape: Sequence[int], value: Sequence[Any], dtype: str) -> NDArray[Any]:
+    """The values in row-major order, a single one repeated (4.1.2)."""
+    items = np.array(value, ITEM_TYPES.get(dtype))
+    return np.full(shape, items[0]) if items.size == 1 else items.reshape(shape)
+
+
+@shape_rule("variable")
+def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
+    """Argument rules and result of `variable` (4.1.3)."""
+    problems = Problems("4.1.3")
+    check_positive(problems, shape, "shape", _extents_hint(shape))
+    if not label:
+        problems.add("label", "the label of a variable must not be empty")
+    elif not _LABEL.fullmatch(label):
+        strange = "".join(dict.fromkeys(_LABEL.sub("", label)))
+        problems.add(
+            "label",
+            f"the label '{label}' has characters that are not allowed: {strange!r}",
+            "Labels consist of a-z, A-Z, 0-9, '_', '-', '.', '/' and '\\': "
+            f"'{_NOT_IN_LABEL.sub('_', label)}', for example.",
+        )
+    problems.done()
+    return tuple(shape)
+
+
+@shape_rule("update")
+def update_shape(variable: Shape, value: Shape) -> Shape:
+    """Argument rules and result of `update` (4.8)."""
+    if variable != value:
+        problems = Problems("4.8")
+        problems.add(
+            "value",
+            f"the new value has shape {[*value]}, but the variable has {[*variable]}",
+            "They must be equal; updates do not broadcast.",
+            code="shape-mismatch",
+        )
+        problems.done()
+    return variable
+
+
+@kernel("update")
+def update(variable: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG001
+    """The new value (4.8). That it replaces the old one after the run is up to the session."""
+    return value

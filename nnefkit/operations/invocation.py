@@ -1,0 +1,104 @@
+"""Calling the kernel of one operation: the reference for engines, tests and constant folding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.errors import ExecutionError, did_you_mean
+from nnefkit.operations.registry import KERNELS
+
+Array = NDArray[Any]
+
+TYPED = frozenset({"constant", "cast"})
+"""Operations whose kernels are told the generic data-type, as keyword ``dtype``."""
+
+_SINGLE = np.dtype(np.float32)
+_INTEGER = np.dtype(np.int64)
+_LOGICAL = np.dtype(np.bool_)
+
+
+def shape_of_literal(value: Any) -> Any:
+    """The shape that a literal has in the place of a tensor: ``()``, or a list for an array."""
+    return [shape_of_literal(item) for item in value] if isinstance(value, (list, tuple)) else ()
+
+
+def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
+    """An argument as kernels take it: literals as arrays of rank 0 (3.3.1).
+
+    Args:
+        value: an array, a literal, or a list of both.
+        dtype: of scalar literals; integers become int64, logicals bool.
+    """
+    if isinstance(value, np.ndarray):
+        return value if type(value) is np.ndarray else np.asarray(value)
+    if isinstance(value, float):
+        if dtype.itemsize < 4:
+            with np.errstate(over="ignore"):
+                return np.array(value, dtype)
+        return np.array(value, dtype)
+    if isinstance(value, bool):
+        return np.array(value, _LOGICAL)
+    if isinstance(value, int):
+        return np.array(value, _INTEGER)
+    if isinstance(value, (list, tuple)):
+        return [as_argument(item, dtype) for item in value]
+    return np.asarray(value)
+
+
+def computing_dtype(inputs: Sequence[Any]) -> np.dtype[Any]:
+    """The dtype that scalar literals take beside `inputs`: that of the first floating-point array.
+
+    Float32 where there is none.
+    """
+    for value in inputs:
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind == "f":
+                return np.dtype(value.dtype)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+                    return np.dtype(item.dtype)
+    return _SINGLE
+
+
+def call(
+    name: str, inputs: Sequence[Any], attribs: Mapping[str, Any], dtype: str | None = None
+) -> tuple[Array, ...]:
+    """Runs the kernel of an operation.
+
+    Args:
+        name: of the operation.
+        inputs: arrays, literals, or lists of both, in the order of the declaration.
+        attribs: all the attributes, defaults filled in.
+        dtype: the generic data-type, where the operation has one.
+
+    Returns:
+        All results, an array result item by item.
+
+    Raises:
+        ExecutionError: the operation has no kernel, or cannot run with these values.
+    """
+    kernel = KERNELS.get(name)
+    if kernel is None:
+        raise ExecutionError(
+            f"operation '{name}' has no kernel",
+            hint=did_you_mean(name, KERNELS) or "Custom operations must be registered to be run.",
+        )
+    for value in inputs:
+        if type(value) is not np.ndarray:
+            single = computing_dtype(inputs)
+            inputs = [as_argument(value, single) for value in inputs]
+            break
+    if name in TYPED:
+        result = kernel(*inputs, **attribs, dtype=dtype or "scalar")
+    else:
+        result = kernel(*inputs, **attribs)
+    if isinstance(result, tuple):
+        return tuple(
+            array for item in result for array in (item if isinstance(item, list) else (item,))
+        )
+    return tuple(result) if isinstance(result, list) else (result,)

@@ -1,0 +1,49 @@
+"""Miscellaneous operations (4.9.6): `copy_n` and `add_n`; `moments` is among the reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.precision import quiet
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+
+@shape_rule("copy_n")
+def copy_n_shape(x: Shape, *, times: int) -> list[Shape]:
+    """Rules and results of `copy_n` (4.9.6)."""
+    problems = Problems("4.9.6")
+    if times < 0:
+        problems.add("times", f"'times' must not be negative, but is {times}")
+    problems.done()
+    return [x] * times
+
+
+@kernel("copy_n")
+def copy_n(x: Array, *, times: int) -> list[Array]:
+    """The same tensor several times (4.9.6)."""
+    return [x] * times
+
+
+@shape_rule("add_n")
+def add_n_shape(x: Sequence[Shape]) -> Shape:
+    """The broadcast shape of all the tensors (4.9.6)."""
+    return broadcast_shape(*x, names=["x"] * len(x), section="4.9.6")
+
+
+@kernel("add_n")
+@quiet
+def add_n(x: Sequence[Array]) -> Array:
+    """The sum, from the last tensor to the first as the definition has it; 0 of none (4.9.6)."""
+    if not x:
+        return np.zeros((), np.float32)
+    *others, total = align(*x)
+    for array in reversed(others):
+        total = array + total
+    return np.asarray(total)

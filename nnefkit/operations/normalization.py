@@ -1,0 +1,78 @@
+"""Normalisation over axes and over batches (4.9.4); those over windows are sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.axes import check_axes
+from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+
+@shape_rule("l1_normalization", "l2_normalization")
+def axes_normalization_shape(input: Shape, *, axes: Sequence[int], **_attribs: Any) -> Shape:
+    """Rules and result of `l1_normalization` and `l2_normalization` (4.9.4)."""
+    problems = Problems("4.9.4")
+    check_axes(problems, axes, len(input))
+    problems.done()
+    return input
+
+
+@kernel("l1_normalization")
+@quiet
+@widened
+def l1_normalization(input: Array, *, axes: Sequence[int], bias: float, epsilon: float) -> Array:
+    """``input / max(sum(abs(input)) + bias, epsilon)`` (4.9.4)."""
+    sigma = np.abs(input).sum(tuple(axes), keepdims=True)
+    return _divided(input, sigma, bias, epsilon)
+
+
+@kernel("l2_normalization")
+@quiet
+@widened
+def l2_normalization(input: Array, *, axes: Sequence[int], bias: float, epsilon: float) -> Array:
+    """``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)`` (4.9.4)."""
+    sigma = np.sqrt(np.square(input).sum(tuple(axes), keepdims=True))
+    return _divided(input, sigma, bias, epsilon)
+
+
+def _divided(input: Array, sigma: Any, bias: float, epsilon: float) -> Array:
+    divisor = np.asarray(sigma + bias)
+    # `max` takes its second argument where the first is NaN (4.2.4).
+    divisor = np.where(divisor > epsilon, divisor, divisor.dtype.type(epsilon))
+    return np.asarray(input / divisor)
+
+
+_BATCH = ("input", "mean", "variance", "offset", "scale")
+
+
+@shape_rule("batch_normalization")
+def batch_normalization_shape(
+    input: Shape, mean: Shape, variance: Shape, offset: Shape, scale: Shape, **_attribs: Any
+) -> Shape:
+    """The broadcast shape of all inputs (4.9.4): that of the input, if its rank is the greatest."""
+    shapes = (input, mean, variance, offset, scale)
+    return broadcast_shape(*shapes, names=_BATCH, section="4.9.4")
+
+
+@kernel("batch_normalization")
+@quiet
+@widened
+def batch_normalization(
+    input: Array, mean: Array, variance: Array, offset: Array, scale: Array, *, epsilon: float
+) -> Array:
+    """``offset + scale * (input - mean) / sqrt(variance + epsilon)`` (4.9.4).
+
+    The factor is computed first, since it is small; subtracting the mean stays a step of its own,
+    since its rounding is the least there.
+    """
+    x, shift, var, offset, scale = align(input, mean, variance, offset, scale)
+    result = (x - shift) * (scale / np.sqrt(var + epsilon))
+    return np.asarray(result + offset)

@@ -1,0 +1,108 @@
+"""Quantization (4.9.5): rounding to what a number of bits can hold, still as real numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.broadcast import align, broadcast_checked
+from nnefkit.operations.elementwise import clamp, round_half_up
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+
+def _quantized_shape(
+    shapes: tuple[Shape, ...], names: tuple[str, ...], bits: int, least: int
+) -> Shape:
+    problems = Problems("4.9.5")
+    if bits < least:
+        problems.add(
+            "bits",
+            f"'bits' must be at least {least}, but is {bits}",
+            "Signed and symmetric codes of one bit have only the value 0." if least > 1 else "",
+        )
+    shape = broadcast_checked(problems, shapes, names)
+    problems.done()
+    return shape
+
+
+@shape_rule("min_max_linear_quantize")
+def min_max_linear_quantize_shape(
+    x: Shape, min: Shape, max: Shape, *, bits: int, signed: bool, symmetric: bool
+) -> Shape:
+    """Rules and result of `min_max_linear_quantize` (4.9.5)."""
+    least = 2 if signed and symmetric else 1
+    return _quantized_shape((x, min, max), ("x", "min", "max"), bits, least)
+
+
+@shape_rule("linear_quantize")
+def linear_quantize_shape(x: Shape, min: Shape, max: Shape, *, bits: int) -> Shape:
+    """Rules and result of the deprecated `linear_quantize` (4.9.5)."""
+    return _quantized_shape((x, min, max), ("x", "min", "max"), bits, 1)
+
+
+@shape_rule("zero_point_linear_quantize")
+def zero_point_linear_quantize_shape(
+    x: Shape, zero_point: Shape, scale: Shape, *, bits: int, **_attribs: Any
+) -> Shape:
+    """Rules and result of `zero_point_linear_quantize` (4.9.5)."""
+    return _quantized_shape((x, zero_point, scale), ("x", "zero_point", "scale"), bits, 1)
+
+
+@shape_rule("logarithmic_quantize")
+def logarithmic_quantize_shape(x: Shape, max: Shape, *, bits: int) -> Shape:
+    """Rules and result of `logarithmic_quantize` (4.9.5)."""
+    return _quantized_shape((x, max), ("x", "max"), bits, 1)
+
+
+@kernel("min_max_linear_quantize")
+@quiet
+@widened
+def min_max_linear_quantize(
+    x: Array, min: Array, max: Array, *, bits: int, signed: bool, symmetric: bool
+) -> Array:
+    """The nearest of equal steps from `min` to `max` (4.9.5)."""
+    x, low, high = align(x, min, max)
+    r = x.dtype.type(2**bits - 1 - int(signed and symmetric))
+    p = x.dtype.type(2 ** (bits - 1) - int(symmetric) if signed else 0)
+    z = clamp(x, low, high)
+    q = round_half_up((z - low) / (high - low) * r) - p
+    return np.asarray((q + p) / r * (high - low) + low)
+
+
+@kernel("linear_quantize")
+def linear_quantize(x: Array, min: Array, max: Array, *, bits: int) -> Array:
+    """`min_max_linear_quantize`, unsigned (4.9.5)."""
+    return min_max_linear_quantize(x, min, max, bits=bits, signed=False, symmetric=False)
+
+
+@kernel("zero_point_linear_quantize")
+@quiet
+@widened
+def zero_point_linear_quantize(
+    x: Array, zero_point: Array, scale: Array, *, bits: int, signed: bool, symmetric: bool
+) -> Array:
+    """The nearest multiple of `scale` whose code the bits can hold (4.9.5)."""
+    x, zero_point, scale = align(x, zero_point, scale)
+    z = zero_point.astype(x.dtype)
+    r = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    low = 0 if not signed else -r if symmetric else -r - 1
+    s = round_half_up(x / scale) + z
+    q = clamp(s, np.array(low, s.dtype), np.array(r, s.dtype))
+    return np.asarray((q - z) * scale)
+
+
+@kernel("logarithmic_quantize")
+@quiet
+@widened
+def logarithmic_quantize(x: Array, max: Array, *, bits: int) -> Array:
+    """The nearest power of two, in the exponent, from ``2 ^ m`` downwards (4.9.5)."""
+    x, limit = align(x, max)
+    m = np.asarray(np.ceil(np.log2(limit)))
+    r = x.dtype.type(2**bits - 1)
+    q = round_half_up(clamp(np.asarray(np.log2(np.abs(x))), np.asarray(m - r), m))
+    return np.asarray(np.sign(x) * np.exp2(q))

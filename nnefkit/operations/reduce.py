@@ -1,0 +1,143 @@
+"""Reduce operations (4.4), and `moments` (4.9.6), which is made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.axes import check_axes
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+
+def reduced_shape(
+    input: Shape, axes: Sequence[int], *, section: str = "4.4", nonempty: bool = False
+) -> Shape:
+    """`input` with extents of 1 along `axes`.
+
+    Raises:
+        ArgumentError: `axes` repeat or are outside of the rank, or (if `nonempty`) there is an
+            extent of 0 among them.
+    """
+    problems = Problems(section)
+    if check_axes(problems, axes, len(input)) and nonempty and 0 in [input[a] for a in axes]:
+        problems.add(
+            "axes",
+            f"an input of shape {[*input]} has nothing to choose from along axes {[*axes]}",
+            "Its extents along 'axes' must be positive.",
+            code="shape-mismatch",
+        )
+    problems.done()
+    return tuple(1 if axis in axes else extent for axis, extent in enumerate(input))
+
+
+@shape_rule("sum_reduce")
+def sum_reduce_shape(input: Shape, *, axes: Sequence[int], **_attribs: Any) -> Shape:
+    """Rules and result of `sum_reduce` (4.4)."""
+    return reduced_shape(input, axes)
+
+
+@shape_rule("mean_reduce", "all_reduce", "any_reduce")
+def reduce_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of the other reductions (4.4)."""
+    return reduced_shape(input, axes)
+
+
+@shape_rule("max_reduce", "min_reduce", "argmax_reduce", "argmin_reduce")
+def choice_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of the reductions that choose an item (4.4)."""
+    return reduced_shape(input, axes, nonempty=True)
+
+
+@shape_rule("moments")
+def moments_shape(input: Shape, *, axes: Sequence[int]) -> tuple[Shape, Shape]:
+    """Rules and results of `moments` (4.9.6)."""
+    shape = reduced_shape(input, axes, section="4.9.6")
+    return shape, shape
+
+
+@kernel("sum_reduce")
+@quiet
+@widened
+def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
+    """The sum, divided by the number of its items if `normalize` (4.4)."""
+    total = input.sum(tuple(axes), keepdims=True)
+    if normalize:
+        total = total / input.dtype.type(math.prod(input.shape[axis] for axis in axes))
+    return np.asarray(total)
+
+
+@kernel("mean_reduce")
+def mean_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """The mean (4.4)."""
+    return sum_reduce(input, axes=axes, normalize=True)
+
+
+@kernel("max_reduce")
+@quiet
+def max_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """The maximum (4.4); NaN where there is one."""
+    return np.asarray(input.max(tuple(axes), keepdims=True))
+
+
+@kernel("min_reduce")
+@quiet
+def min_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """The minimum (4.4); NaN where there is one."""
+    return np.asarray(input.min(tuple(axes), keepdims=True))
+
+
+@kernel("argmax_reduce")
+def argmax_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """The position of the first maximum (4.4), see `_flattened` for several axes."""
+    flat, shape = _flattened(input, axes)
+    return np.asarray(flat.argmax(-1), np.int64).reshape(shape)
+
+
+@kernel("argmin_reduce")
+def argmin_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """The position of the first minimum (4.4), see `_flattened` for several axes."""
+    flat, shape = _flattened(input, axes)
+    return np.asarray(flat.argmin(-1), np.int64).reshape(shape)
+
+
+def _flattened(input: Array, axes: Sequence[int]) -> tuple[Array, Shape]:
+    """`input` with the reduced axes as one last axis, and the shape of the result.
+
+    The rule that a reduction of several axes equals a sequence of reductions of one (4.4) has no
+    meaning for positions: the second would look for the largest among positions. The position is
+    that in the volume of the reduced axes, taken in their order in the tensor (row-major), which
+    is one number that finds the item again; with no axes at all it is 0.
+    """
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
+    kept = [axis for axis in range(input.ndim) if axis not in axes]
+    moved = input.transpose([*kept, *sorted(axes)])
+    volume = math.prod(input.shape[axis] for axis in axes)
+    return moved.reshape([*(input.shape[axis] for axis in kept), volume]), shape
+
+
+@kernel("all_reduce")
+def all_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """Whether all items are true (4.4)."""
+    return np.asarray(input.all(tuple(axes), keepdims=True))
+
+
+@kernel("any_reduce")
+def any_reduce(input: Array, *, axes: Sequence[int]) -> Array:
+    """Whether any item is true (4.4)."""
+    return np.asarray(input.any(tuple(axes), keepdims=True))
+
+
+@kernel("moments")
+@quiet
+@widened
+def moments(input: Array, *, axes: Sequence[int]) -> tuple[Array, Array]:
+    """Mean and variance, the latter divided by the number of items (4.9.6)."""
+    mean = mean_reduce(input, axes=axes)
+    return mean, mean_reduce(np.square(input - mean), axes=axes)

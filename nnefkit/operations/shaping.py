@@ -1,0 +1,228 @@
+"""Reshaping, transposing and casting (4.5.1, 4.5.2, 4.5.8)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.errors import ExecutionError
+from nnefkit.operations.axes import check_axes
+from nnefkit.operations.precision import quiet
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+
+Array = NDArray[Any]
+
+# -- reshape --------------------------------------------------------------------------------------
+
+
+@shape_rule("reshape")
+def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_count: int) -> Shape:
+    """Rules and result of `reshape` (4.5.1).
+
+    An item 0 at position i of `shape` stands for the extent of axis ``axis_start + i`` of the
+    input, an item -1 for what is left.
+    """
+    problems = Problems("4.5.1")
+    axis_end = _axis_end(problems, len(input), axis_start, axis_count)
+    wrong = [item for item in shape if item < -1]
+    if wrong:
+        problems.add(
+            "shape",
+            f"items of 'shape' must be positive, 0 or -1, not {wrong[0]}",
+            "0 keeps an extent of the input, -1 stands for what is left.",
+        )
+    if list(shape).count(-1) > 1:
+        problems.add(
+            "shape",
+            f"'shape' {[*shape]} has more than one -1",
+            "Only one extent can be inferred from the others.",
+        )
+    problems.done()
+    taken = input[axis_start:axis_end]
+    extents = _inherited(problems, taken, shape)
+    _infer(problems, taken, extents)
+    problems.done()
+    return (*input[:axis_start], *extents, *input[axis_end:])
+
+
+def _axis_end(problems: Problems, rank: int, axis_start: int, axis_count: int) -> int:
+    if not 0 <= axis_start <= rank:
+        problems.add(
+            "axis_start",
+            f"'axis_start' is {axis_start}, but the rank is {rank}",
+            f"It counts from 0 to {rank}.",
+        )
+    elif axis_count < -1 or axis_start + axis_count > rank:
+        problems.add(
+            "axis_count",
+            f"'axis_count' is {axis_count}, but the rank is {rank} and 'axis_start' {axis_start}",
+            f"It counts from 0 to {rank - axis_start}, or is -1 for all the axes that follow.",
+        )
+    return rank if axis_count == -1 else axis_start + axis_count
+
+
+def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[int]:
+    extents = list(shape)
+    for position, item in enumerate(shape):
+        if item:
+            continue
+        if position < len(taken):
+            extents[position] = taken[position]
+        else:
+            problems.add(
+                "shape",
+                f"item {position} of 'shape' is 0, but only {len(taken)} axes are reshaped",
+                "0 keeps the extent of the input's axis at the same position; "
+                "write the extent, or -1.",
+            )
+    problems.done()
+    return extents
+
+
+def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
+    """Replaces -1 in `extents`, and checks the volume."""
+    volume = math.prod(taken)
+    if -1 not in extents:
+        if math.prod(extents) != volume:
+            problems.add(
+                "shape",
+                f"shape {extents} has a volume of {math.prod(extents)}, "
+                f"but {[*taken]} has {volume}",
+                "Reshaping keeps the number of items; -1 in one place infers an extent.",
+                code="shape-mismatch",
+            )
+        return
+    known = math.prod(extent for extent in extents if extent != -1)
+    if not known or volume % known:
+        problems.add(
+            "shape",
+            f"-1 in shape {extents} cannot be inferred: {known} does not divide the volume "
+            f"{volume} of {[*taken]}",
+            code="shape-mismatch",
+        )
+        return
+    extents[extents.index(-1)] = volume // known
+
+
+@kernel("reshape")
+def reshape(input: Array, *, shape: Sequence[int], axis_start: int, axis_count: int) -> Array:
+    """The same items in row-major order (4.5.1); a view where the layout allows."""
+    return input.reshape(
+        reshape_shape(input.shape, shape=shape, axis_start=axis_start, axis_count=axis_count)
+    )
+
+
+# -- squeeze, unsqueeze ---------------------------------------------------------------------------
+
+
+@shape_rule("squeeze")
+def squeeze_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of `squeeze` (4.5.1): only extents of 1 can be removed."""
+    problems = Problems("4.5.1")
+    if check_axes(problems, axes, len(input)):
+        wide = [axis for axis in axes if input[axis] != 1]
+        if wide:
+            problems.add(
+                "axes",
+                f"axis {wide[0]} of shape {[*input]} has an extent of {input[wide[0]]}",
+                "Only axes with an extent of 1 can be squeezed.",
+                code="shape-mismatch",
+            )
+    problems.done()
+    return tuple(extent for axis, extent in enumerate(input) if axis not in axes)
+
+
+@kernel("squeeze")
+def squeeze(input: Array, *, axes: Sequence[int]) -> Array:
+    """A view without the singular dimensions `axes` (4.5.1)."""
+    return input.reshape([extent for axis, extent in enumerate(input.shape) if axis not in axes])
+
+
+@shape_rule("unsqueeze")
+def unsqueeze_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of `unsqueeze` (4.5.1): axes count in the output, in any order."""
+    rank = len(input) + len(axes)
+    problems = Problems("4.5.1")
+    check_axes(problems, axes, rank)
+    problems.done()
+    return _unsqueezed(input, axes)
+
+
+def _unsqueezed(input: Shape, axes: Sequence[int]) -> Shape:
+    extents = iter(input)
+    return tuple(1 if axis in axes else next(extents) for axis in range(len(input) + len(axes)))
+
+
+@kernel("unsqueeze")
+def unsqueeze(input: Array, *, axes: Sequence[int]) -> Array:
+    """A view with singular dimensions at `axes` of the output (4.5.1)."""
+    return input.reshape(_unsqueezed(input.shape, axes))
+
+
+# -- transpose ------------------------------------------------------------------------------------
+
+
+@shape_rule("transpose")
+def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
+    """Rules and result of `transpose` (4.5.2): axes that follow those named stay."""
+    count = len(axes)
+    problems = Problems("4.5.2")
+    if count > len(input):
+        problems.add("axes", f"'axes' has {count} items, but the rank is {len(input)}")
+    if sorted(axes) != list(range(count)):
+        problems.add(
+            "axes",
+            f"'axes' {[*axes]} is no permutation of the first {count} axes",
+            f"It must have each of 0 to {count - 1} once.",
+        )
+    problems.done()
+    return (*[input[axis] for axis in axes], *input[count:])
+
+
+@kernel("transpose")
+def transpose(input: Array, *, axes: Sequence[int]) -> Array:
+    """A view with its leading axes in the order of `axes` (4.5.2)."""
+    return input.transpose([*axes, *range(len(axes), input.ndim)])
+
+
+# -- cast -----------------------------------------------------------------------------------------
+
+
+@shape_rule("cast")
+def cast_shape(input: Shape) -> Shape:
+    """The shape of the argument (4.5.8)."""
+    return input
+
+
+@kernel("cast")
+@quiet
+def cast(input: Array, *, dtype: str) -> Array:
+    """The items as another data-type (4.5.8): to integer it rounds down, to logical ``!= 0``.
+
+    Scalars keep their width; integers and logicals become float32. What no 64-bit integer can
+    hold becomes the nearest one, and NaN becomes 0.
+
+    Raises:
+        ExecutionError: to or from strings, which have no array.
+    """
+    if dtype == "string" or input.dtype.kind not in "fiub":
+        raise ExecutionError(
+            "tensors of strings cannot be computed", hint="Cast to a number.", section="4.5.8"
+        )
+    if dtype == "logical":
+        return np.asarray(input != 0)
+    if dtype == "scalar":
+        return input if input.dtype.kind == "f" else input.astype(np.float32)
+    if input.dtype.kind != "f":
+        return input.astype(np.int64)
+    limit = 2.0**63
+    strange = ~(np.abs(input) < limit)
+    result = np.where(strange, input.dtype.type(0), np.floor(input)).astype(np.int64)
+    if strange.any():
+        result[input >= limit] = np.iinfo(np.int64).max
+        result[input <= -limit] = np.iinfo(np.int64).min
+    return result
