@@ -44,19 +44,20 @@ class Metrics:
     max_abs: float
     """Largest ``|a - b|``, in the unit of the tensor."""
     max_rel: float
-    """``max |a - b| / max |a|``, no unit: relative to the tensor, not to the element, since relative
-    errors of elements near zero are noise. 0 where both are 0, infinite where only ``a`` is 0."""
+    """``max |a - b| / max |a|``, no unit: relative to the tensor, not to the element, since the
+    relative errors of elements near zero are noise. Infinite where only ``a`` is all zero."""
     rmse: float
     """Root of the mean of ``(a - b)^2``, in the unit of the tensor."""
     snr: float
-    """Signal-to-noise ratio ``10 log10(sum a^2 / sum (a - b)^2)``, in dB. Infinite for equal arrays,
-    minus infinite where only ``a`` is all zero."""
+    """Signal-to-noise ratio ``10 log10(sum a^2 / sum (a - b)^2)``, in dB. Infinite for equal
+    arrays, minus infinite where only ``a`` is all zero."""
     cosine: float
-    """``sum a b / sqrt(sum a^2 sum b^2)``, no unit, from -1 to 1. 1 where both are all zero, 0 where
-    one is."""
+    """``sum a b / sqrt(sum a^2 sum b^2)``, no unit, from -1 to 1. 1 where both are all zero, 0
+    where one is."""
     ulp: int | None
-    """Largest number of steps from one floating-point number to the next between an element of ``a``
-    and of ``b`` (0.0 and -0.0 are none apart); None unless both are of one dtype of float16, 32, 64."""
+    """Largest number of steps from one floating-point number to the next between an element of
+    ``a`` and of ``b`` (0.0 and -0.0 are none apart); None unless both are float16, both float32 or
+    both float64."""
     different: int
     """Number of elements that are not the same; a NaN is the same as a NaN, 0.0 as -0.0."""
     outside: int
@@ -136,7 +137,8 @@ def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     with pieces:
         for piece in pieces:
             if pieces.itersize:
-                yield piece if isinstance(piece, tuple) else (piece,)
+                # One array comes by itself, several come as a tuple.
+                yield piece if isinstance(piece, tuple) else (piece,)  # type: ignore[redundant-expr]
 
 
 @dataclass(frozen=True)
@@ -306,7 +308,7 @@ def _decibels(signal: float, noise: float) -> float:
 
 
 def _ulp_type(x: Array, y: Array) -> bool:
-    return x.dtype == y.dtype and x.dtype.kind == "f" and x.dtype.itemsize <= 8
+    return bool(x.dtype == y.dtype and x.dtype.kind == "f" and x.dtype.itemsize <= 8)
 
 
 def _steps(x: Array, y: Array) -> int:
@@ -320,7 +322,7 @@ def _steps(x: Array, y: Array) -> int:
 def _ordinal(x: Array) -> Array:
     """Integers in the order of the floating-point numbers, one for each; both zeros are 0."""
     width = 8 * x.dtype.itemsize
-    bits = np.ascontiguousarray(x).view(f"i{x.dtype.itemsize}")
+    bits: Array = np.ascontiguousarray(x).view(f"i{x.dtype.itemsize}")
     sign = bits >> (width - 1)
     # The sign bit goes, and where it was set (sign is -1) the rest is negated.
     bits = bits & ((1 << (width - 1)) - 1)

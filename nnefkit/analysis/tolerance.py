@@ -48,20 +48,20 @@ DEFAULTS: Mapping[str, Tolerance] = {
 
 For floating-point numbers it is what some hundred layers gather in rounding errors when two engines
 add in another order (about 10 steps of float16, 1,000 of float32, 500,000 of float64), well below
-what a wrong attribute or rounded weights do; 1e-4 is a signal-to-noise ratio of 80 dB or better. The
-absolute part is about the rounding error of 1.0, since a difference of nearly equal numbers may
-leave nothing else. Integers and logicals have to be the same.
+what a wrong attribute or rounded weights do. The absolute part is about the rounding error of 1.0,
+since a difference of nearly equal numbers may leave nothing else. Integers and logicals have to be
+the same.
 """
 
 Wanted = float | Tolerance | Mapping[Any, "float | Tolerance"] | None
 
 
 def tolerance_for(wanted: Wanted, *dtypes: np.dtype[Any]) -> Tolerance:
-    """The tolerance for tensors of `dtypes` that are compared with each other: the widest of theirs.
+    """The tolerance for tensors of `dtypes` that are compared: the widest of theirs.
 
     Args:
-        wanted: a number (relative, for every dtype but logical), a `Tolerance` (likewise), a mapping
-            from a dtype (``"float32"``, ``numpy.float32``, or one of NNEF's ``"scalar"``,
+        wanted: a number (relative, for every dtype but logical), a `Tolerance` (likewise), a
+            mapping from a dtype (``"float32"``, ``numpy.float32``, or one of NNEF's ``"scalar"``,
             ``"integer"``, ``"logical"``) to one of these, or None for `DEFAULTS`.
         dtypes: NumPy's, at least one.
 
@@ -101,7 +101,7 @@ def _key(dtype: Any) -> str:
     if isinstance(dtype, str) and dtype in ("scalar", "integer", "logical"):
         return dtype
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:
         known = ("scalar", "integer", "logical", "float16", "float32", "float64", "int64", "bool")
         raise InputError(

@@ -91,21 +91,54 @@ def test_distances_survive_magnitudes_whose_squares_overflow_or_vanish(pairs):
 
 CORNERS = [
     # a, b, what is expected of the metrics
-    ([], [], dict(count=0, max_abs=0, max_rel=0, rmse=0, snr=INF, cosine=1, outside=0, worst=None)),
-    ([0, 0], [0, 0], dict(max_abs=0, max_rel=0, snr=INF, cosine=1, different=0)),
-    ([0.0], [-0.0], dict(max_abs=0, ulp=0, different=0)),
-    ([0, 0], [0, 1], dict(max_abs=1, max_rel=INF, snr=-INF, cosine=0, outside=1, worst=(1,))),
-    ([0, 1], [0, 0], dict(max_abs=1, max_rel=1, snr=0, cosine=0, outside=1)),
-    ([1, 2], [-1, -2], dict(cosine=-1, max_rel=2)),
-    ([1, 2], [2, 4], dict(cosine=1, max_rel=1, snr=0)),
-    ([NAN, 1], [NAN, 1], dict(nan=(1, 1), mismatched=0, different=0, max_abs=0, compared=1)),
-    ([NAN, 1], [1, NAN], dict(nan=(1, 1), mismatched=2, outside=2, different=2, compared=0)),
-    ([INF, 1], [INF, 1], dict(infinite=(1, 1), mismatched=0, different=0, snr=INF)),
-    ([INF, 1], [-INF, 1], dict(infinite=(1, 1), mismatched=1, outside=1, max_abs=0)),
-    ([INF, 1], [NAN, 1], dict(infinite=(1, 0), nan=(0, 1), mismatched=1)),
-    ([INF, 2], [5, 1], dict(infinite=(1, 0), mismatched=1, outside=2, max_abs=1, worst=(1,))),
-    ([NAN], [NAN], dict(compared=0, mismatched=0, max_abs=0, snr=INF, cosine=1, scale=0)),
-    ([3, NAN, 5, INF], [3, 1, 4, INF], dict(max_abs=1, worst=(2,), scale=5, compared=2)),
+    (
+        [],
+        [],
+        {
+            "count": 0,
+            "max_abs": 0,
+            "max_rel": 0,
+            "rmse": 0,
+            "snr": INF,
+            "cosine": 1,
+            "outside": 0,
+            "worst": None,
+        },
+    ),
+    ([0, 0], [0, 0], {"max_abs": 0, "max_rel": 0, "snr": INF, "cosine": 1, "different": 0}),
+    ([0.0], [-0.0], {"max_abs": 0, "ulp": 0, "different": 0}),
+    (
+        [0, 0],
+        [0, 1],
+        {"max_abs": 1, "max_rel": INF, "snr": -INF, "cosine": 0, "outside": 1, "worst": (1,)},
+    ),
+    ([0, 1], [0, 0], {"max_abs": 1, "max_rel": 1, "snr": 0, "cosine": 0, "outside": 1}),
+    ([1, 2], [-1, -2], {"cosine": -1, "max_rel": 2}),
+    ([1, 2], [2, 4], {"cosine": 1, "max_rel": 1, "snr": 0}),
+    (
+        [NAN, 1],
+        [NAN, 1],
+        {"nan": (1, 1), "mismatched": 0, "different": 0, "max_abs": 0, "compared": 1},
+    ),
+    (
+        [NAN, 1],
+        [1, NAN],
+        {"nan": (1, 1), "mismatched": 2, "outside": 2, "different": 2, "compared": 0},
+    ),
+    ([INF, 1], [INF, 1], {"infinite": (1, 1), "mismatched": 0, "different": 0, "snr": INF}),
+    ([INF, 1], [-INF, 1], {"infinite": (1, 1), "mismatched": 1, "outside": 1, "max_abs": 0}),
+    ([INF, 1], [NAN, 1], {"infinite": (1, 0), "nan": (0, 1), "mismatched": 1}),
+    (
+        [INF, 2],
+        [5, 1],
+        {"infinite": (1, 0), "mismatched": 1, "outside": 2, "max_abs": 1, "worst": (1,)},
+    ),
+    (
+        [NAN],
+        [NAN],
+        {"compared": 0, "mismatched": 0, "max_abs": 0, "snr": INF, "cosine": 1, "scale": 0},
+    ),
+    ([3, NAN, 5, INF], [3, 1, 4, INF], {"max_abs": 1, "worst": (2,), "scale": 5, "compared": 2}),
 ]
 
 
@@ -189,7 +222,7 @@ def test_shares_of_elements():
 
 def test_outside_counts_elements_beyond_what_the_whole_tensor_allows():
     a = np.array([100.0, 0.0, 1e-3])
-    b = a + [0.0, 0.009, 0.02]
+    b = a + np.array([0.0, 0.009, 0.02])
     assert metrics(a, b, Tolerance(relative=1e-4)).outside == 1
     assert metrics(a, b, Tolerance(relative=1e-5)).outside == 2
     assert metrics(a, b, Tolerance(relative=1e-4, absolute=0.1)).outside == 0

@@ -1,0 +1,154 @@
+"""Who brings a difference in, and who only passes it on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from nnefkit.graph import Graph, Identifier, Operation
+
+
+class State(IntEnum):
+    """What is known of a tensor on its two sides."""
+
+    EQUAL = 0
+    """The same in every element."""
+    WITHIN = 1
+    """Not the same, but within the tolerance."""
+    DIFFERS = 2
+    """Out of tolerance, or not even of one shape."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How differences flow through a graph."""
+
+    introduces: frozenset[str]
+    """Tensors that differ although nothing that their operation reads does."""
+    inherits: frozenset[str]
+    """Tensors that differ as something that their operation reads does."""
+
+
+def weight_tensors(graph: Graph) -> frozenset[str]:
+    """Tensors that depend on no input: variables, constants, what is computed of these alone."""
+    fixed: set[str] = set()
+    for op in graph.operations:
+        if op.name != "external" and all(name in fixed for name in op.input_names):
+            fixed.update(op.output_names)
+    return frozenset(fixed)
+
+
+def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> Flow:
+    """Tells, of the tensors in `states` that differ, which introduce it and which inherit it.
+
+    A tensor that is not in `states` passes on what its operation reads. So does one that is within
+    the tolerance without being equal: behind it a difference may grow out of tolerance again, and
+    that is no other difference.
+    """
+    tainted: set[str] = set()
+    introduces: set[str] = set()
+    inherits: set[str] = set()
+    for op in graph.operations:
+        inherited = any(name in tainted for name in op.input_names if name not in weights)
+        for name in op.output_names:
+            state = states.get(name)
+            if name in weights or state == State.EQUAL:
+                continue
+            if state == State.DIFFERS:
+                (inherits if inherited else introduces).add(name)
+                tainted.add(name)
+            elif inherited:
+                tainted.add(name)
+    return Flow(frozenset(introduces), frozenset(inherits))
+
+
+def differing_weights(
+    op: Operation,
+    graph: Graph,
+    other: Graph | None,
+    weights: frozenset[str],
+    states: Mapping[str, State],
+) -> tuple[str, ...]:
+    """The variables and constants behind the weights of `op` whose values are not the same.
+
+    They are looked up in `states` (by their names) where both runs recorded them, else in the two
+    graphs (by name, then by label).
+    """
+    sources = _sources(graph, (name for name in op.input_names if name in weights))
+    by_label = _by_label(other)
+    return tuple(name for name in sources if _unlike(name, graph, other, by_label, states))
+
+
+def _sources(graph: Graph, names: Iterable[str]) -> tuple[str, ...]:
+    """The variables and constants that `names` are computed from, in the order of the graph."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        producer = graph.producers.get(name)
+        if producer is None or producer.name in ("variable", "constant"):
+            found.add(name)
+        else:
+            waiting.extend(producer.input_names)
+    return tuple(name for name in graph.tensors if name in found)
+
+
+def _by_label(graph: Graph | None) -> Mapping[str, str]:
+    if graph is None:
+        return {}
+    return {(variable.label or "").lower(): variable.name for variable in graph.variables}
+
+
+def _unlike(
+    name: str,
+    graph: Graph,
+    other: Graph | None,
+    by_label: Mapping[str, str],
+    states: Mapping[str, State],
+) -> bool:
+    if name in states:
+        return states[name] != State.EQUAL
+    if other is None:
+        return False
+    tensor = graph.tensors[name]
+    counterpart = name if name in other.tensors else by_label.get((tensor.label or "").lower())
+    if counterpart is None:
+        return False
+    ours, theirs = tensor.data, other.tensors[counterpart].data
+    if ours is None or theirs is None or ours is theirs:
+        return False
+    return not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == theirs.dtype.kind == "f")
+
+
+def altered(op: Operation, other: Operation | None) -> str:
+    """In words, how the operation differs from the one of the other graph; empty if it does not."""
+    if other is None:
+        return ""
+    if op.name != other.name:
+        return f"it is `{op.name}` in the first graph and `{other.name}` in the second"
+    ours, theirs = _settings(op), _settings(other)
+    unlike = [
+        f"its `{key}` is {_shown(ours.get(key))} in the first graph and "
+        f"{_shown(theirs.get(key))} in the second"
+        for key in dict.fromkeys((*ours, *theirs))
+        if ours.get(key) != theirs.get(key) and key != "label"
+    ]
+    return "; ".join(unlike)
+
+
+def _settings(op: Operation) -> dict[str, Any]:
+    """The attributes, and the inputs that are numbers instead of tensors."""
+    literal = {
+        key: value
+        for key, value in op.inputs.items()
+        if not isinstance(value, (Identifier, list, tuple))
+    }
+    return {**literal, **op.attribs}
+
+
+def _shown(value: Any) -> str:
+    return "a tensor" if value is None else f"{value!r}"

@@ -1,0 +1,155 @@
+"""Where tensors to compare come from: a trace, a mapping, or files that somebody recorded."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nnefkit.errors import InputError, StorageError
+from nnefkit.graph import Graph
+from nnefkit.storage.tensor_file import read_tensor
+
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
+Source = Mapping[str, Any] | str | PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording(Mapping[str, Any]):
+    """Tensors in files, by name; each is read when it is asked for, and not kept."""
+
+    path: Path
+    readers: Mapping[str, Callable[[], Any]]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.readers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readers)
+
+    def __len__(self) -> int:
+        return len(self.readers)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sides of a comparison."""
+
+    tensors: Mapping[str, Any]
+    graph: Graph | None
+    """The graph that was run, where that is known."""
+    label: str
+    """What the side calls itself: its engine or its file; may be empty."""
+
+
+def side(source: Source) -> Side:
+    """The tensors that `source` holds.
+
+    Args:
+        source: a `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
+            an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after their tensors
+            (those in folders below by their path: ``block1/conv``).
+
+    Raises:
+        InputError: `source` is nothing of the kind.
+        StorageError: the path does not exist or cannot be read.
+    """
+    if isinstance(source, (str, PathLike)):
+        recording = record(Path(source))
+        return Side(recording, None, recording.path.name)
+    if not isinstance(source, Mapping):
+        raise InputError(
+            f"a {type(source).__name__} cannot be compared",
+            hint="Give a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
+            ".npz file, or a folder of .npy or .dat files.",
+        )
+    graph = getattr(source, "graph", None)
+    tensors: Mapping[str, Any] = source
+    if isinstance(graph, Graph):
+        inputs = getattr(source, "inputs", None)
+        if isinstance(inputs, Mapping):
+            tensors = {**inputs, **source}
+        return Side(tensors, graph, str(getattr(source, "engine", "")))
+    return Side(tensors, None, "")
+
+
+def record(path: Path) -> Recording:
+    """The tensors recorded at `path`.
+
+    Raises:
+        StorageError: there is nothing there, or nothing that can be read.
+    """
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix in (".npy", ".dat"))
+        if not files:
+            raise StorageError("the folder has no .npy and no .dat file", file=str(path))
+        return Recording(
+            path,
+            {p.relative_to(path).with_suffix("").as_posix(): _reader(p) for p in files},
+        )
+    if not path.exists():
+        raise StorageError(
+            "there is no such file or folder", file=str(path), hint="Is the path right?"
+        )
+    if path.suffix in (".npy", ".dat"):
+        return Recording(path, {path.stem: _reader(path)})
+    with _opened(path) as members:
+        return Recording(path, {name: _member_reader(path, name) for name in members.files})
+
+
+def _reader(path: Path) -> Callable[[], Any]:
+    def read() -> Any:
+        if path.suffix == ".dat":
+            return read_tensor(path)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except _UNREADABLE as error:
+            raise StorageError(f"this is no .npy file: {error}", file=str(path)) from error
+
+    return read
+
+
+def _member_reader(path: Path, name: str) -> Callable[[], Any]:
+    def read() -> Any:
+        with _opened(path) as members:
+            try:
+                return members[name]
+            except _UNREADABLE as error:
+                raise StorageError(
+                    f"tensor '{name}' cannot be read: {error}", file=str(path)
+                ) from error
+
+    return read
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
+    with _file(path) as file:
+        try:
+            members = np.load(file, allow_pickle=False)
+        except _UNREADABLE as error:
+            raise StorageError(
+                "this is neither an .npz file nor a folder of .npy or .dat files",
+                file=str(path),
+                hint="numpy.savez(path, **tensors) writes one.",
+            ) from error
+        if not isinstance(members, np.lib.npyio.NpzFile):
+            raise StorageError(
+                "this is a single array", file=str(path), hint="The name of an array ends in .npy."
+            )
+        yield members
+
+
+def _file(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise StorageError(f"cannot be opened: {error.strerror}", file=str(path)) from error
