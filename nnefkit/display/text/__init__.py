@@ -1,5 +1,37 @@
 """Plain-text displays: good in a terminal and in a diff, without colours or control codes."""
 
+from nnefkit.display import cards, summary
 from nnefkit.display.text.diagnostics import diagnostic
+from nnefkit.display.text.write import write
 
-__all__ = ["diagnostic"]
+__all__ = ["comparison", "diagnostic", "graph", "operation", "report", "tensor", "trace"]
+
+
+def graph(of: summary.GraphSummary) -> str:
+    """The text of a graph."""
+    return write(cards.graph(of, brief=True))
+
+
+def operation(of: summary.OperationSummary) -> str:
+    """The text of an operation."""
+    return write(cards.operation(of, brief=True))
+
+
+def tensor(of: summary.TensorSummary) -> str:
+    """The text of a tensor."""
+    return write(cards.tensor(of, brief=True))
+
+
+def trace(of: summary.TraceSummary) -> str:
+    """The text of a trace."""
+    return write(cards.trace(of, brief=True))
+
+
+def comparison(of: summary.ComparisonSummary) -> str:
+    """The text of a comparison."""
+    return write(cards.comparison(of, brief=True))
+
+
+def report(of: summary.ReportSummary) -> str:
+    """The text of a validation report."""
+    return write(cards.report(of, brief=True))

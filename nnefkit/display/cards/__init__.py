@@ -1,0 +1,13 @@
+"""What each display says: one module an object, from its summary to a card.
+
+With `brief` a card has fewer rows, for plain text.
+"""
+
+from nnefkit.display.cards.comparison import comparison
+from nnefkit.display.cards.graph import graph
+from nnefkit.display.cards.operation import operation
+from nnefkit.display.cards.report import report
+from nnefkit.display.cards.tensor import tensor
+from nnefkit.display.cards.trace import trace
+
+__all__ = ["comparison", "graph", "operation", "report", "tensor", "trace"]

@@ -1,0 +1,134 @@
+"""What a comparison says: the answer first, in words; then the picture, then the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nnefkit.display import charts, numbers
+from nnefkit.display.card import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Figure,
+    Line,
+    Paragraph,
+    Phrase,
+    Picture,
+    Table,
+    Tone,
+    code_in,
+    left_out,
+    selection,
+)
+from nnefkit.display.families import GREEN, RED, family
+from nnefkit.display.summary import ComparisonRow, ComparisonSummary
+
+WORDS: dict[str, tuple[str, Tone]] = {
+    "equal": ("equal", "equal"),
+    "within": ("within tolerance", "equal"),
+    "introduces": ("introduces it", "wrong"),
+    "inherits": ("inherits", "muted"),
+    "differs": ("differs", "wrong"),
+    "missing": ("missing", "warning"),
+}
+"""Verdict -> the word for it and its tone."""
+COLUMNS = (
+    Column("#", "right", 4),
+    Column("operation", least=12),
+    Column("tensor", least=16),
+    Column("max |a−b|", "right"),
+    Column("relative", "right", 8),
+    Column("SNR dB", "right"),
+    Column("cosine", "right", 8),
+    Column("", html_only=True),
+    Column("verdict", least=16),
+)
+
+
+def comparison(summary: ComparisonSummary, *, brief: bool = False) -> Card:
+    """The card of a comparison."""
+    blocks: list[Block] = [Paragraph(_answer(summary))]
+    ratios = [row.snr for row in summary.rows]
+    if not brief and sum(ratio is not None for ratio in ratios) > 1:
+        blocks.append(Figure(_chart(summary, ratios)))
+    if summary.rows:
+        blocks.append(_table(summary, brief=brief))
+    color = GREEN if summary.agree else RED
+    return Card(summary.title, color, tuple(_facts(summary)), tuple(blocks))
+
+
+def _answer(summary: ComparisonSummary) -> Line:
+    headline = code_in(summary.headline, "right" if summary.agree else "wrong")
+    return (*headline, Phrase(" "), *code_in(summary.sentence))
+
+
+def _facts(summary: ComparisonSummary) -> Iterator[str]:
+    if summary.graph:
+        yield numbers.shorten(summary.graph, 60)
+    yield f"a = {numbers.shorten(summary.labels[0])}, b = {numbers.shorten(summary.labels[1])}"
+    missing = summary.counts.get("missing", 0)
+    yield f"{numbers.plural(len(summary.rows) - missing, 'tensor')} compared"
+    differ = sum(summary.counts.get(key, 0) for key in ("introduces", "inherits", "differs"))
+    yield f"{differ:,} differ"
+    yield f"{missing:,} missing"
+    yield f"{summary.non_finite:,} not finite"
+    if summary.tolerance:
+        yield f"tolerance {summary.tolerance}"
+
+
+def _chart(summary: ComparisonSummary, ratios: Sequence[float | None]) -> Picture:
+    first = summary.first
+    if first is None:
+        return charts.snr_chart(ratios, None, "")
+    place = next(i for i, row in enumerate(summary.rows) if row is first)
+    return charts.snr_chart(ratios, place, first.tensor)
+
+
+def _table(summary: ComparisonSummary, *, brief: bool) -> Table:
+    keep = _interesting(summary, 4 if brief else 8)
+    if summary.first is None:
+        chosen = selection(summary.rows, *((4, 2) if brief else (8, 4)), keep=keep)
+    else:
+        chosen = selection(summary.rows, 0, 0, keep=keep)
+    rows = tuple(None if row is None else tuple(_row(row)) for row in chosen)
+    note = left_out(chosen, len(summary.rows), "tensors", "comparison.to_frame()")
+    if not summary.agree:
+        worst = Phrase("comparison.worst(20)", "muted", code=True)
+        note = (*note, Phrase(" · ", "muted"), worst)
+    return Table(COLUMNS, rows, note)
+
+
+def _interesting(summary: ComparisonSummary, few: int) -> list[int]:
+    """Places of the rows that tell the story: where it starts, who introduces, the outputs."""
+    rows = summary.rows
+    keep = [i for i, row in enumerate(rows) if row.output][:few]
+    keep += [i for i, row in enumerate(rows) if row.verdict == "introduces"][:few]
+    keep += [i for i, row in enumerate(rows) if row.verdict == "missing"][:few]
+    if summary.first is not None:
+        place = next(i for i, row in enumerate(rows) if row is summary.first)
+        keep += range(max(0, place - 1), min(len(rows), place + few - 1))
+    else:
+        known = [i for i, row in enumerate(rows) if row.max_abs is not None]
+        keep += sorted(known, key=lambda i: -(rows[i].max_abs or 0.0))[: few // 2]
+    return keep
+
+
+def _row(row: ComparisonRow) -> Iterator[Cell]:
+    word, tone = WORDS[row.verdict]
+    yield Cell(f"{row.number}", "muted")
+    yield Cell(row.operation, marker=family(row.operation).color)
+    yield Cell(row.tensor, code=True)
+    yield Cell(numbers.number(row.max_abs))
+    yield Cell(numbers.number(row.relative))
+    yield Cell(numbers.number(row.snr))
+    yield Cell("" if row.cosine is None else f"{row.cosine:.5f}")
+    yield Cell(bar=_share(row))
+    yield Cell(f"{word}, {row.note}" if row.note else word, tone, limit=48)
+
+
+def _share(row: ComparisonRow) -> float | None:
+    """How far the ratio has fallen, as a share of what can be told apart."""
+    if row.snr is None or row.verdict in ("equal", "within") or row.snr != row.snr:
+        return None
+    return 1 - min(max(row.snr, 0.0), charts.SNR_TOP) / charts.SNR_TOP

@@ -1,0 +1,205 @@
+"""What a graph says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nnefkit.display import charts, numbers
+from nnefkit.display.card import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Figure,
+    Fold,
+    Line,
+    Listing,
+    Paragraph,
+    Phrase,
+    Picture,
+    Table,
+    left_out,
+    selection,
+)
+from nnefkit.display.cards import values
+from nnefkit.display.families import BLUE, family
+from nnefkit.display.summary import GraphSummary, OperationRow, Port
+
+SOURCES = ("external", "variable", "constant")
+PORTS = 8
+"""How many inputs and outputs are named."""
+KINDS = 8
+"""How many kinds of operations are counted by name."""
+TEXT_LINES, TEXT_WIDTH = 120, 160
+
+
+def graph(summary: GraphSummary, *, brief: bool = False) -> Card:
+    """The card of a graph: its facts, ports, picture, operations, variables and text."""
+    operations = [row for row in summary.operations if row.operation not in SOURCES]
+    blocks: list[Block] = [Paragraph(tuple(_ports(summary)))]
+    if summary.picture and not brief:
+        blocks.append(_figure(summary, summary.picture))
+    if operations:
+        blocks.append(_operations(summary, operations, brief=brief))
+    if summary.variables:
+        blocks.append(_variables(summary, brief=brief))
+    if summary.text:
+        blocks.append(_text(summary))
+    return Card(summary.name, BLUE, tuple(_facts(summary, len(operations))), tuple(blocks))
+
+
+def _facts(summary: GraphSummary, operations: int) -> Iterator[str]:
+    yield f"NNEF {summary.version}"
+    yield numbers.plural(operations, "operation")
+    if summary.parameters:
+        yield numbers.plural(summary.parameters, "parameter")
+        yield numbers.size(summary.bytes)
+    if summary.macs is not None:
+        yield f"{numbers.quantity(summary.macs)} MACs"
+    if summary.quantized:
+        yield f"{numbers.plural(summary.quantized, 'tensor')} quantized"
+    if summary.extensions:
+        extensions = ", ".join(numbers.shorten(name) for name in summary.extensions[:4])
+        yield f"extensions {extensions}"
+    if summary.path:
+        yield numbers.shorten(summary.path, 60)
+
+
+def _ports(summary: GraphSummary) -> Iterator[Phrase]:
+    yield from _listed(summary.inputs)
+    yield Phrase(" → ", "strong")
+    yield from _listed(summary.outputs)
+
+
+def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:
+    if not ports:
+        yield Phrase("none", "muted")
+    for position, port in enumerate(ports[:PORTS]):
+        if position:
+            yield Phrase(", ")
+        yield Phrase(port.name, code=True)
+        yield Phrase(f" {port.dtype} {numbers.shape(port.shape)}", "muted")
+    if len(ports) > PORTS:
+        yield Phrase(f" and {len(ports) - PORTS:,} more", "muted")
+
+
+def _figure(summary: GraphSummary, svg: str) -> Figure:
+    inputs = ", ".join(numbers.shorten(port.name) for port in summary.inputs[:PORTS])
+    outputs = ", ".join(numbers.shorten(port.name) for port in summary.outputs[:PORTS])
+    width, height = charts.svg_size(svg)
+    alt = f"the operations of {numbers.shorten(summary.name)} from {inputs} to {outputs}"
+    caption: Line = ()
+    if summary.picture_caption:
+        caption = (Phrase(summary.picture_caption, "muted", limit=0),)
+    return Figure(
+        Picture(alt, lambda: charts.svg_uri(svg), width, height),
+        caption,
+        "The picture is too large for a notebook.",
+    )
+
+
+def _operations(summary: GraphSummary, operations: Sequence[OperationRow], *, brief: bool) -> Fold:
+    chosen = selection(operations, *((10, 2) if brief else (24, 6)))
+    kinds = " · ".join(
+        f"{count:,} {numbers.shorten(name)}" for name, count in summary.histogram[:KINDS]
+    )
+    if len(summary.histogram) > KINDS:
+        kinds += " …"
+    lines = any(row.line is not None for row in operations)
+    scopes = any(row.scope for row in operations)
+    columns = [
+        Column("#", "right", 4),
+        Column("operation", least=12),
+        Column("result", least=16),
+        Column("shape", least=12),
+        Column("MACs", "right", 7),
+        Column("parameters", "right"),
+    ]
+    if lines:
+        columns.append(Column("line", "right", 5))
+    if scopes:
+        columns.append(Column("from", least=8))
+    rows = tuple(
+        None if row is None else tuple(_operation(row, lines=lines, scopes=scopes))
+        for row in chosen
+    )
+    note = left_out(chosen, len(operations), "operations", "graph.to_frame()")
+    return Fold(
+        (Phrase("Operations "), Phrase(kinds, "muted", limit=0)),
+        (Table(tuple(columns), rows, note),),
+        open=len(operations) <= 12,
+    )
+
+
+def _operation(row: OperationRow, *, lines: bool, scopes: bool) -> Iterator[Cell]:
+    results = row.results[0] if row.results else ""
+    if len(row.results) > 1:
+        results = f"{numbers.shorten(results, 24)} +{len(row.results) - 1}"
+    yield Cell(f"{row.number}", "muted")
+    yield Cell(row.operation, marker=family(row.operation).color)
+    yield Cell(results, code=True)
+    yield Cell(numbers.shape(row.shape))
+    yield Cell(numbers.quantity(row.macs))
+    yield Cell(numbers.count(row.parameters or None))
+    if lines:
+        yield Cell(numbers.count(row.line), "muted")
+    if scopes:
+        yield Cell("/".join(row.scope), "muted", limit=24)
+
+
+def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
+    rows = list(zip(summary.variables, summary.examined.statistics, strict=True))
+    # What is not finite is what one looks for.
+    bad = [i for i, (_, one) in enumerate(rows) if one is not None and not one.finite][:8]
+    chosen = selection(rows, *((4, 2) if brief else (16, 4)), keep=bad)
+    columns = (
+        Column("variable", least=12),
+        Column("label", least=20),
+        Column("shape", least=12),
+        Column("type"),
+        *values.COLUMNS,
+    )
+    cells = tuple(
+        None
+        if pair is None
+        else (
+            Cell(pair[0].name, code=True),
+            Cell(pair[0].label, "muted"),
+            Cell(numbers.shape(pair[0].shape)),
+            Cell(pair[0].item_type, "muted"),
+            *values.cells(pair[1], BLUE),
+        )
+        for pair in chosen
+    )
+    note = left_out(chosen, len(rows), "variables", "graph.variables")
+    return Fold(_variables_title(summary), (Table(columns, cells, note),))
+
+
+def _variables_title(summary: GraphSummary) -> Line:
+    examined = summary.examined
+    title = [Phrase("Variables "), Phrase(f"{len(summary.variables):,}", "muted")]
+    if examined.available:
+        counts = f" · {examined.nan:,} NaN · {examined.infinite:,} Inf"
+        bad = examined.nan or examined.infinite
+        title.append(Phrase(counts, "wrong" if bad else "muted", limit=0))
+    else:
+        title.append(Phrase(" · no values", "muted"))
+    if examined.examined < examined.available:
+        part = f"{numbers.quantity(examined.examined)} of {numbers.quantity(examined.available)}"
+        title.append(Phrase(f" among {part} values looked at", "muted", limit=0))
+    return tuple(title)
+
+
+def _text(summary: GraphSummary) -> Fold:
+    total = summary.text.count("\n") + (not summary.text.endswith("\n"))
+    # Only the beginning is taken apart: a text may have millions of lines.
+    start = summary.text[: TEXT_LINES * TEXT_WIDTH]
+    lines = [(Phrase(line, limit=TEXT_WIDTH),) for line in start.splitlines()[:TEXT_LINES]]
+    blocks: list[Block] = [Listing(tuple(lines))]
+    if total > len(lines):
+        note = f"{len(lines):,} of {total:,} lines · "
+        blocks.append(
+            Paragraph((Phrase(note, "muted"), Phrase("print(graph)", "muted", code=True)))
+        )
+    title = f"{summary.text_name}, {numbers.plural(total, 'line')}"
+    return Fold((Phrase("Text "), Phrase(title, "muted")), tuple(blocks), html_only=True)

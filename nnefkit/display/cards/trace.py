@@ -1,0 +1,100 @@
+"""What a run says of itself: every tensor that flowed, with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnefkit.display import numbers
+from nnefkit.display.card import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Line,
+    Paragraph,
+    Phrase,
+    Table,
+    left_out,
+    selection,
+)
+from nnefkit.display.cards import values
+from nnefkit.display.families import RED, VIOLET, family
+from nnefkit.display.summary import TraceRow, TraceSummary
+
+NAMED = 4
+"""How many tensors that are not finite are named."""
+
+
+def trace(summary: TraceSummary, *, brief: bool = False) -> Card:
+    """The card of a trace: what is not finite first, then the tensors in their order."""
+    blocks: list[Block] = []
+    if summary.non_finite:
+        blocks.append(Paragraph(tuple(_non_finite(summary))))
+    if summary.rows:
+        blocks.append(_table(summary, brief=brief))
+    color = RED if summary.non_finite else VIOLET
+    return Card("trace", color, tuple(_facts(summary)), tuple(blocks))
+
+
+def _facts(summary: TraceSummary) -> Iterator[str]:
+    yield numbers.shorten(summary.graph, 60)
+    yield summary.engine
+    yield f"{summary.kept:,} of {numbers.plural(len(summary.rows), 'tensor')} kept"
+    if summary.kept:
+        yield numbers.size(summary.bytes)
+    if summary.seconds is not None:
+        yield numbers.duration(summary.seconds)
+    yield f"checked {summary.checked:,}"
+    yield f"not finite {len(summary.non_finite):,}"
+
+
+def _non_finite(summary: TraceSummary) -> Iterator[Phrase]:
+    names = summary.non_finite
+    yield Phrase("First not finite: ", "wrong")
+    for position, name in enumerate(names[:NAMED]):
+        if position:
+            yield Phrase(", ")
+        yield Phrase(name, code=True)
+    if len(names) > NAMED:
+        yield Phrase(f" and {len(names) - NAMED:,} after it")
+
+
+def _table(summary: TraceSummary, *, brief: bool) -> Table:
+    bad = [i for i, row in enumerate(summary.rows) if row.statistics and not row.statistics.finite]
+    chosen = selection(summary.rows, *((12, 4) if brief else (24, 8)), keep=bad[:8])
+    timed = any(row.seconds is not None for row in summary.rows)
+    columns = [
+        Column("#", "right", 4),
+        Column("operation", least=12),
+        Column("tensor", least=16),
+        Column("shape", least=12),
+        *values.COLUMNS,
+    ]
+    if timed:
+        columns.append(Column("ms", "right", 6))
+    columns.append(Column("size", "right", 8))
+    rows = tuple(None if row is None else tuple(_row(row, timed=timed)) for row in chosen)
+    return Table(tuple(columns), rows, _note(summary, chosen))
+
+
+def _row(row: TraceRow, *, timed: bool) -> Iterator[Cell]:
+    color = family(row.operation).color
+    yield Cell(f"{row.number}", "muted")
+    yield Cell(row.operation, marker=color)
+    yield Cell(row.tensor, code=True)
+    yield Cell(numbers.shape(row.shape))
+    yield from values.cells(row.statistics, color)
+    if timed:
+        yield Cell("" if row.seconds is None else numbers.number(row.seconds * 1e3))
+    yield Cell(
+        numbers.size(row.bytes) if row.kept else "not kept", "plain" if row.kept else "muted"
+    )
+
+
+def _note(summary: TraceSummary, chosen: list[TraceRow | None]) -> Line:
+    note = left_out(chosen, len(summary.rows), "tensors", "trace.to_frame()")
+    example = next((row.tensor for row in chosen if row is not None and row.kept), None)
+    if example is None:
+        return note
+    more = Phrase(f'trace["{numbers.shorten(example)}"]', "muted", code=True)
+    return (*note, Phrase(" · ", "muted"), more)

@@ -1,0 +1,253 @@
+"""Small pictures of numbers: bars of a histogram, a curve, the signal-to-noise ratio of a run.
+
+Drawn as SVG that needs nothing beside it and reads on white and on black.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.display import numbers
+from nnefkit.display.card import Picture
+from nnefkit.display.excerpt import printable
+from nnefkit.display.families import BLUE, GREY, RED
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"
+
+Array = np.ndarray[Any, Any]
+
+
+def svg_uri(svg: str) -> str:
+    """The ``data:`` URI of an SVG document."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+def _document(width: int, height: int, body: str) -> str:
+    return svg_uri(
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
+        f"viewBox='0 0 {width} {height}'>{body}</svg>"
+    )
+
+
+def bars(counts: Sequence[int], most: int = 12) -> str:
+    """A histogram in a few characters: ``▁▂▅█▃▁``; a blank where there is nothing."""
+    merged = _merged(counts, most)
+    peak = max(merged, default=0)
+    return "".join(_block(count, peak) for count in merged)
+
+
+def _block(count: int, peak: int) -> str:
+    return BLOCKS[min(7, count * 8 // peak)] if count else " "
+
+
+def _merged(counts: Sequence[int], most: int) -> list[int]:
+    """Neighbouring bars put together, so that there are at most `most`."""
+    step = -(-len(counts) // most)
+    if step <= 1:
+        return list(counts)
+    return [sum(counts[i : i + step]) for i in range(0, len(counts), step)]
+
+
+def histogram(
+    counts: Sequence[int], color: str, *, width: int = 80, height: int = 14, most: int = 24
+) -> Picture:
+    """The bars of a histogram, without axes: the ends of its range stand beside it."""
+    merged = _merged(counts, most)
+
+    def draw() -> str:
+        return _document(width, height, _bars_path(merged, color, width, height))
+
+    small = bars(counts)
+    return Picture(f"histogram {small}", draw, width, height, small)
+
+
+def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> str:
+    peak = max(counts, default=0) or 1
+    step = width / max(len(counts), 1)
+    path = [f"M0 {height}"]
+    for i, count in enumerate(counts):
+        # What is there at all shows.
+        top = height - (max(1.0, (height - 1) * count / peak) if count else 0)
+        path.append(f"L{i * step:.4g} {top:.3g}H{(i + 1) * step:.4g}")
+    path.append(f"V{height}Z")
+    return f"<path fill='{color}' d='{''.join(path)}'/>"
+
+
+def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> Picture:
+    """The values of a vector in their order, with zero, smallest and largest marked.
+
+    Of long vectors the range of each few neighbours is drawn, so that no peak is lost.
+    """
+    flat = np.asarray(values).ravel()
+    alt = f"the {flat.size:,} values in their order"
+    return Picture(
+        alt, lambda: _curve(flat.astype(np.float64), color, width, height), width, height
+    )
+
+
+def _curve(flat: Array, color: str, width: int, height: int) -> str:
+    finite = flat[np.isfinite(flat)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    bottom, top = min(low, 0.0), max(high, 0.0)
+    # Halved before they are subtracted: their distance may overflow.
+    half = top / 2 - bottom / 2 or 0.5
+    left, plot = 62, width - 66
+
+    def y(value: float) -> float:
+        return 8 + (height - 16) * (top / 2 - value / 2) / half
+
+    lows, highs = _ranges(flat, min(flat.size, plot // 2))
+    step = plot / max(lows.size, 1)
+    body = [_rule(left, width, y(0.0)), _tick(left, y(0.0), "0")]
+    body += [
+        _tick(left, y(value), numbers.number(value))
+        for value in dict.fromkeys((low, high))
+        if abs(y(value) - y(0.0)) > 10
+    ]
+    path, breaks = [], []
+    for i, (least, most) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
+        x = left + (i + 0.5) * step
+        if math.isnan(least):
+            breaks.append(f"M{x:.4g} 4V{height - 4}")
+        else:
+            path.append(f"M{x:.4g} {y(min(least, 0.0)):.4g}V{y(max(most, 0.0)):.4g}")
+    thick = max(1.0, min(step * 0.8, 14))
+    body.append(f"<path stroke='{color}' stroke-width='{thick:.3g}' d='{''.join(path)}'/>")
+    if breaks:
+        body.append(f"<path stroke='{RED}' stroke-dasharray='2 2' d='{''.join(breaks)}'/>")
+    return _document(width, height, "".join(body))
+
+
+def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
+    """Smallest and largest value of each of `pieces` stretches; NaN where one is not finite."""
+    if not flat.size:
+        return flat, flat
+    starts = np.linspace(0, flat.size, pieces, endpoint=False).astype(int)
+    bad = np.add.reduceat(~np.isfinite(flat), starts) > 0
+    lows, highs = np.minimum.reduceat(flat, starts), np.maximum.reduceat(flat, starts)
+    return np.where(bad, np.nan, lows), np.where(bad, np.nan, highs)
+
+
+def _rule(left: float, right: float, y: float) -> str:
+    return f"<path stroke='{GREY}' stroke-opacity='.5' d='M{left:g} {y:.4g}H{right:g}'/>"
+
+
+def _tick(left: float, y: float, text: str) -> str:
+    return (
+        f"<text x='{left - 6:g}' y='{y + 3.5:.4g}' text-anchor='end' fill='{GREY}' {FONT}>"
+        f"{html.escape(text)}</text>"
+    )
+
+
+SNR_TOP = 80.0
+"""Ratios from here on (in dB) are drawn at the top: the two agree to the limits of float32."""
+
+
+def snr_chart(
+    ratios: Sequence[float | None],
+    marked: int | None,
+    label: str,
+    *,
+    width: int = 760,
+    height: int = 110,
+) -> Picture:
+    """The signal-to-noise ratio of each tensor in the order of the graph.
+
+    `marked` is the one where the two runs part. Points at the top are hollow: equal, or nearly.
+    None (nothing to compare) breaks the line.
+    """
+    alt = "signal-to-noise ratio in dB of each tensor, in the order of the graph"
+    if marked is not None:
+        alt += f"; it falls at {label}"
+    return Picture(alt, lambda: _snr(ratios, marked, label, width, height), width, height)
+
+
+def _snr(
+    ratios: Sequence[float | None], marked: int | None, label: str, width: int, height: int
+) -> str:
+    left, bottom = 40, height - 18
+    plot = width - left - 12
+
+    def place(position: int) -> float:
+        return left + plot * (position + 0.5) / max(len(ratios), 1)
+
+    def level(ratio: float) -> float:
+        return 8 + (bottom - 8) * (1 - min(max(ratio, 0.0), SNR_TOP) / SNR_TOP)
+
+    body = []
+    for ratio in (0, 20, 40, 60, 80):
+        body.append(_rule(left, width - 12, level(ratio)))
+        body.append(_tick(left, level(ratio), f"≥{ratio}" if ratio == SNR_TOP else f"{ratio}"))
+    runs = _runs(ratios, plot // 4, marked)
+    for run in runs:
+        path = "L".join(f"{place(i):.4g} {level(ratio):.4g}" for i, ratio in run)
+        body.append(f"<path fill='none' stroke='{BLUE}' stroke-width='1.5' d='M{path}'/>")
+    if sum(map(len, runs)) <= plot // 6:
+        body += (_dot(place(i), level(ratio), ratio) for run in runs for i, ratio in run)
+    if marked is not None and (worst := ratios[marked]) is not None and not math.isnan(worst):
+        body.append(_flag(place(marked), level(worst), label, width))
+    body.append(
+        f"<text x='{left + plot / 2:g}' y='{height - 3}' text-anchor='middle' fill='{GREY}' {FONT}>"
+        "tensors in the order of the graph · SNR in dB</text>"
+    )
+    return _document(width, height, "".join(body))
+
+
+def _runs(
+    ratios: Sequence[float | None], pieces: int, marked: int | None
+) -> list[list[tuple[int, float]]]:
+    """The points of each unbroken stretch; of many, the worst and the best of each few."""
+    step = max(1, -(-len(ratios) // pieces))
+    runs: list[list[tuple[int, float]]] = [[]]
+    for start in range(0, len(ratios), step):
+        piece = [
+            (i, ratio)
+            for i in range(start, min(start + step, len(ratios)))
+            if (ratio := ratios[i]) is not None and not math.isnan(ratio)
+        ]
+        if not piece:
+            runs.append([])
+            continue
+        chosen = {min(piece, key=_ratio), max(piece, key=_ratio)}
+        chosen.update(point for point in piece if point[0] == marked)
+        runs[-1] += sorted(chosen)
+    return [run for run in runs if run]
+
+
+def _ratio(point: tuple[int, float]) -> float:
+    return point[1]
+
+
+def _dot(x: float, y: float, ratio: float) -> str:
+    """Hollow at the top, where there is nothing to see; a point elsewhere."""
+    if ratio >= SNR_TOP:
+        return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='2.2' fill='none' stroke='{BLUE}'/>"
+    return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='2.2' fill='{BLUE}'/>"
+
+
+def _flag(x: float, y: float, label: str, width: int) -> str:
+    """A red point with the name of the tensor beside it, on the side that has room."""
+    anchor, shift = ("start", 8) if x < width * 0.7 else ("end", -8)
+    # Below the line's end where the point is high, above it where it is low.
+    rise = 16 if y < 30 else -7
+    return (
+        f"<circle cx='{x:.4g}' cy='{y:.4g}' r='4.5' fill='{RED}'/>"
+        f"<text x='{x + shift:.4g}' y='{y + rise:.4g}' text-anchor='{anchor}' font-weight='bold' "
+        f"fill='{RED}' {FONT}>{html.escape(printable(numbers.shorten(label)))}</text>"
+    )
+
+
+def svg_size(svg: str) -> tuple[int, int]:
+    """Width and height that an SVG document gives itself, in pixels."""
+    root = svg[svg.find("<svg") : svg.find(">", svg.find("<svg"))]
+    found = [re.search(rf"""\s{name}\s*=\s*["']([\d.]+)""", root) for name in ("width", "height")]
+    width, height = (round(float(match[1])) if match else 0 for match in found)
+    return (width or 800), (height or 200)

@@ -1,0 +1,213 @@
+"""Writes a card as HTML that reads the same wherever a notebook is shown.
+
+Only what an untrusted notebook keeps is used: tables, details, images as data and literal styles.
+Colours of text and background are the page's own, so that light and dark are the same HTML. The
+``align`` attributes stand beside the styles for pages that drop all styles.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+from nnefkit.display import numbers
+from nnefkit.display.card import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Figure,
+    Fold,
+    Line,
+    Listing,
+    Paragraph,
+    Phrase,
+    Picture,
+    Table,
+    Tone,
+)
+from nnefkit.display.excerpt import printable
+from nnefkit.display.families import AMBER, GREEN, GREY, RED
+
+BUDGET = 100 * 1024
+"""Bytes that one display may take."""
+
+MUTED = "#7f7f7f"
+MONOSPACE = "font-family:monospace"
+TONES: dict[Tone, str] = {
+    "plain": "",
+    "muted": f"color:{MUTED}",
+    "strong": "font-weight:bold",
+    "wrong": f"color:{RED};font-weight:bold",
+    "right": f"color:{GREEN};font-weight:bold",
+    "warning": f"color:{AMBER};font-weight:bold",
+    "equal": f"color:{GREEN}",
+}
+# Code keeps the colours of its surroundings: notebooks give it a background of its own.
+_CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
+_LEFT = "text-align:left;padding:1px 12px 1px 0;white-space:nowrap"
+_RIGHT = "text-align:right;padding:1px 12px 1px 0;white-space:nowrap"
+
+
+def write(card: Card, budget: int = BUDGET) -> str:
+    """The HTML of `card`; pictures that would lead beyond `budget` give way to words."""
+    pieces = [_head(card), *_blocks(card.blocks), "</div>"]
+    text = "".join(pieces)
+    # One byte is one character but for the few signs that are not ASCII.
+    if len(text) <= budget and len(text.encode()) <= budget:
+        return text
+    return "".join([_head(card), *_blocks(_without_figures(card.blocks)), "</div>"])
+
+
+def _without_figures(blocks: Iterable[Block]) -> list[Block]:
+    """`blocks` with words in place of the large pictures."""
+    kept: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Figure) and block.substitute:
+            kept.append(Paragraph((Phrase(block.substitute, "muted", limit=0),)))
+        else:
+            kept.append(block)
+    return kept
+
+
+def _head(card: Card) -> str:
+    facts = escape(" · ".join(card.facts))
+    title = phrase(Phrase(card.title, card.tone, limit=80))
+    return (
+        f'<div style="border-left:3px solid {card.color};padding:2px 0 2px 14px;margin:6px 0;'
+        f'font-size:13px;line-height:1.5;overflow-x:auto">'
+        f'<div><span style="font-size:16px">{title}</span> '
+        f'<span style="color:{MUTED}">{facts}</span></div>'
+    )
+
+
+def _blocks(blocks: Iterable[Block]) -> Iterable[str]:
+    return (_block(block) for block in blocks)
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph():
+            return f'<div style="margin:2px 0">{line(block.line)}</div>'
+        case Listing():
+            return _listing(block)
+        case Table():
+            return _table(block)
+        case Fold():
+            state = " open" if block.open else ""
+            inner = "".join(_blocks(block.blocks))
+            return (
+                f'<details{state} style="margin:2px 0">'
+                f'<summary style="cursor:pointer">{line(block.title)}</summary>'
+                f'<div style="margin:2px 0 6px 14px">{inner}</div></details>'
+            )
+        case Figure():
+            below = f"<div>{line(block.caption)}</div>" if block.caption else ""
+            return f'<div style="margin:6px 0">{picture(block.picture)}{below}</div>'
+
+
+def _listing(block: Listing) -> str:
+    rule = f"border-left:2px solid {GREY};padding:0 0 0 10px;" if block.ruled else "padding:0;"
+    body = "\n".join(line(each) for each in block.lines)
+    return (
+        f'<pre style="margin:4px 0;{rule}{MONOSPACE};font-size:12px;line-height:1.4;color:inherit;'
+        f'background:none;border-top:0;overflow-x:auto;max-height:420px;overflow-y:auto">{body}</pre>'
+    )
+
+
+def _table(table: Table) -> str:
+    heads = "".join(map(_head_cell, table.columns))
+    rows = "".join(_row(row, table.columns) for row in table.rows)
+    note = f"<div>{line(table.note)}</div>" if table.note else ""
+    return (
+        '<div style="overflow-x:auto"><table style="border-collapse:collapse;border:none;'
+        'margin:2px 0;table-layout:auto;width:auto;font-size:12px">'
+        f'<thead><tr style="background:none">{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f"</div>{note}"
+    )
+
+
+def _head_cell(column: Column) -> str:
+    align = f' align="{column.align}"' if column.align == "right" else ""
+    style = _RIGHT if column.align == "right" else _LEFT
+    return (
+        f'<th scope="col"{align} style="{style};font-weight:bold;'
+        f'border-bottom:1px solid {GREY}">{escape(column.head)}</th>'
+    )
+
+
+def _row(row: tuple[Cell, ...] | None, columns: tuple[Column, ...]) -> str:
+    if row is None:
+        return (
+            f'<tr style="background:none"><td colspan="{len(columns)}" '
+            f'style="{_LEFT};color:{MUTED}">⋮</td></tr>'
+        )
+    cells = "".join(map(_cell, row, columns))
+    return f'<tr style="background:none">{cells}</tr>'
+
+
+def _cell(cell: Cell, column: Column) -> str:
+    align = ' align="right"' if column.align == "right" else ""
+    style = _RIGHT if column.align == "right" else _LEFT
+    if TONES[cell.tone]:
+        style += f";{TONES[cell.tone]}"
+    if cell.code:
+        style += f";{MONOSPACE}"
+    text, title = shortened(cell.text, cell.limit)
+    if cell.picture is not None:
+        text = picture(cell.picture, shrinks=False)
+    elif cell.bar is not None:
+        text = _bar(cell.bar)
+    if cell.marker:
+        text = f'<span style="color:{cell.marker}">■</span> {text}'
+    return f'<td{align} style="{style}"{title}>{text}</td>'
+
+
+def _bar(share: float) -> str:
+    wide = round(90 * share)
+    return (
+        f'<span style="display:inline-block;width:{wide}px;height:8px;background:{RED};'
+        f'border-radius:2px"></span>'
+        if wide
+        else ""
+    )
+
+
+def line(parts: Line) -> str:
+    """The HTML of some phrases and small pictures."""
+    return "".join(
+        picture(part, shrinks=False) if isinstance(part, Picture) else phrase(part)
+        for part in parts
+    )
+
+
+def phrase(one: Phrase) -> str:
+    """The HTML of one phrase."""
+    text, title = shortened(one.text, one.limit)
+    style = TONES[one.tone]
+    if one.code:
+        style = f"{_CODE};{style}" if style else _CODE
+        return f'<code style="{style}"{title}>{text}</code>'
+    return f'<span style="{style}"{title}>{text}</span>' if style or title else text
+
+
+def picture(one: Picture, *, shrinks: bool = True) -> str:
+    """The HTML of a picture, which shrinks to the width of the page (in a cell it cannot)."""
+    most = "100%" if shrinks else "none"
+    return (
+        f'<img src="{escape(one.make())}" alt="{escape(one.alt)}" width="{one.width}" '
+        f'height="{one.height}" style="max-width:{most};height:auto;vertical-align:middle;'
+        f'margin:0">'
+    )
+
+
+def shortened(text: str, limit: int) -> tuple[str, str]:
+    """`text`, escaped and at most `limit` long, and a ``title`` attribute with what is missing."""
+    if not limit or len(text) <= limit:
+        return escape(text), ""
+    return escape(numbers.shorten(text, limit)), f' title="{escape(numbers.shorten(text, 200))}"'
+
+
+def escape(text: str) -> str:
+    """`text` as it may stand in an element or an attribute, with nothing in it that is unseen."""
+    return html.escape(printable(text))

@@ -1,0 +1,170 @@
+"""Pictures of arrays: heat maps and grids of channels, as small PNG images.
+
+Negative values are blue, zero is white, positive values are orange; what is not finite is marked
+with colours that the scale does not have. Long maps are made smaller, small ones larger.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnefkit.display import numbers
+from nnefkit.display.card import Picture
+
+Array = np.ndarray[Any, Any]
+
+LEVELS = 63
+"""Steps of the colour scale; odd, so that zero has one of its own. More only make files larger."""
+NAN, INFINITE, GAP = LEVELS, LEVELS + 1, LEVELS + 2
+"""Places of the special colours in the palette."""
+
+_ANCHORS = ((8, 48, 107), (58, 132, 201), (255, 255, 255), (240, 137, 40), (102, 37, 6))
+_SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128))
+_PERCENT = 99.0
+# The values that the scale is taken from.
+_SCALE_SAMPLE = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Which values have the two ends of the colour scale; what lies beyond has their colours."""
+
+    low: float
+    high: float
+
+    @property
+    def text(self) -> str:
+        """The scale as captions state it."""
+        if self.low == -self.high:
+            return f"±{numbers.number(self.high)} ({_PERCENT:.0f} %)"
+        return f"{numbers.number(self.low)} to {numbers.number(self.high)} ({_PERCENT:.0f} %)"
+
+
+def robust_scale(values: Array) -> Scale:
+    """A scale that a few outliers do not spoil: it covers 99 % of the finite magnitudes.
+
+    Symmetric about zero where there are both signs, else from zero (or from the smallest
+    values, where they lie far from it) on.
+    """
+    flat = values.ravel()
+    step = -(-flat.size // _SCALE_SAMPLE)
+    sample = flat[:: max(step, 1)].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    if not sample.size or not sample.any():
+        return Scale(0.0, 1.0)
+    least, most = float(sample.min()), float(sample.max())
+    magnitudes = np.abs(sample)
+    reach = float(np.percentile(magnitudes, _PERCENT)) or float(magnitudes.max())
+    if least < 0 < most:
+        return Scale(-reach, reach)
+    near = float(np.percentile(magnitudes, 100 - _PERCENT))
+    near = near if near > reach / 4 and near < reach else 0.0
+    return Scale(near, reach) if most > 0 else Scale(-reach, -near)
+
+
+def levels(values: Array, scale: Scale) -> Array:
+    """The place in the palette (uint8) of each value."""
+    values = np.asarray(values, np.float64)
+    nan, infinite = np.isnan(values), np.isinf(values)
+    low, high = scale.low, scale.high
+    # Of one sign: the half of the palette that has its colours.
+    first, last = (0, LEVELS - 1)
+    if low >= 0:
+        first = LEVELS // 2
+    elif high <= 0:
+        last = LEVELS // 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Halved: the distance of two values may overflow.
+        share = (np.clip(values, low, high) / 2 - low / 2) / (high / 2 - low / 2)
+    share = np.nan_to_num(share)
+    places: Array = np.rint(first + share * (last - first)).astype(np.uint8)
+    places[nan] = NAN
+    places[infinite] = INFINITE
+    return places
+
+
+def _palette() -> bytes:
+    position = np.linspace(0, len(_ANCHORS) - 1, LEVELS)
+    channels = np.array(_ANCHORS, float).T
+    colors = np.array([np.interp(position, range(len(_ANCHORS)), c) for c in channels]).T
+    return bytes(np.rint(colors).astype(np.uint8)) + bytes(np.array(_SPECIAL, np.uint8))
+
+
+def png(places: Array) -> bytes:
+    """A PNG file of a map of places in the palette; the gaps of a grid are transparent."""
+    height, width = places.shape
+    rows = np.zeros((height, width + 1), np.uint8)
+    rows[:, 1:] = places
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    opaque = bytes([255] * GAP + [0])
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in (
+            (b"IHDR", header),
+            (b"PLTE", _palette()),
+            (b"tRNS", opaque),
+            (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            (b"IEND", b""),
+        )
+    )
+
+
+def png_uri(places: Array) -> str:
+    """The ``data:`` URI of `png`."""
+    return "data:image/png;base64," + base64.b64encode(png(places)).decode("ascii")
+
+
+def reduced(values: Array, height: int, width: int) -> Array:
+    """Maps (..., H, W) made at most `height` by `width`: means of the finite values of blocks.
+
+    A block with a NaN is NaN, one with an Inf is infinite, so that no such value gets lost.
+    """
+    tall, wide = values.shape[-2:]
+    rows, columns = _edges(tall, height), _edges(wide, width)
+    if len(rows) == tall and len(columns) == wide:
+        return np.asarray(values, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.add.reduceat(np.asarray(values, np.float64), rows, axis=-2)
+        total = np.add.reduceat(total, columns, axis=-1)
+    sizes = np.outer(np.diff([*rows, tall]), np.diff([*columns, wide]))
+    return np.asarray(total / sizes)
+
+
+def _edges(extent: int, most: int) -> list[int]:
+    pieces = min(extent, most)
+    return [extent * i // pieces for i in range(pieces)]
+
+
+def enlarged(places: Array, factor: int) -> Array:
+    """Each point as a square of `factor` points."""
+    return places.repeat(factor, axis=-2).repeat(factor, axis=-1) if factor > 1 else places
+
+
+def heat_map(values: Array, scale: Scale, alt: str, *, most: tuple[int, int]) -> Picture:
+    """A matrix as a picture of at most `most` (height, width) points."""
+    small = reduced(values, *most)
+    factor = max(1, min(most[0] // small.shape[0], most[1] // small.shape[1], 16))
+    places = levels(small, scale)
+    height, width = places.shape
+    return Picture(alt, lambda: png_uri(enlarged(places, factor)), width * factor, height * factor)
+
+
+def grid(values: Array, scale: Scale, alt: str, *, tile: int, columns: int) -> Picture:
+    """Maps (K, H, W) side by side, `columns` of them in a row."""
+    small = reduced(values, tile, tile)
+    factor = max(1, tile // max(small.shape[-2:]))
+    places = enlarged(levels(small, scale), factor)
+    count, height, width = places.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    canvas = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), GAP, np.uint8)
+    for k in range(count):
+        top, left = k // columns * (height + 2), k % columns * (width + 2)
+        canvas[top : top + height, left : left + width] = places[k]
+    return Picture(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
