@@ -1,7 +1,7 @@
 """Diagnostics, and the family of errors that nnefkit raises.
 
-Everything that goes wrong with a document, a file or a run is told as one or more `Diagnostic`s, and
-raised, where it must be raised, as an `NnefError` that carries them.
+Everything that goes wrong with a document, a file or a run is told as one or more `Diagnostic`s,
+and raised, where it must be raised, as an `NnefError` that carries them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from nnefkit.display import text
@@ -223,9 +224,13 @@ class MissingPackageError(NnefError, ImportError):
     code = "missing-package"
 
 
+_CANDIDATES = 10_000
+"""How many names are looked through for the nearest: 0.1 s at most."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"Did you mean 'relu'?"`` for the nearest of the `known` names, or an empty string."""
-    candidates = list(dict.fromkeys(known))
+    candidates = list(dict.fromkeys(islice(known, _CANDIDATES)))
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     return f"Did you mean '{lowered[near[0]]}'?" if near else ""

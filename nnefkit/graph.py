@@ -20,7 +20,7 @@ DTYPES = ("scalar", "integer", "logical", "string")
 
 
 class Identifier(str):
-    """The name of a tensor among the arguments of an operation, told apart from a string literal."""
+    """The name of a tensor among the arguments of an operation; a plain `str` is a literal."""
 
     __slots__ = ()
 
@@ -30,7 +30,7 @@ class FrozenDict(dict[str, Any]):
 
     __slots__ = ()
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise FrozenError(
             "graphs and operations do not change in place",
             hint="Make a changed copy: graph.with_data(...), graph.with_outputs(...), or "
@@ -38,7 +38,7 @@ class FrozenDict(dict[str, Any]):
         )
 
     __setitem__ = __delitem__ = _refuse
-    update = setdefault = pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+    update = setdefault = pop = popitem = clear = __ior__ = _refuse
 
     def __reduce__(self) -> tuple[object, ...]:
         return FrozenDict, (dict(self),)
@@ -69,7 +69,7 @@ class Operation:
 
     name: str
     inputs: Mapping[str, Any]
-    """Formal name -> `Identifier` of a tensor, a literal (int, float, bool, str), or a list of them."""
+    """Formal name -> `Identifier` of a tensor, a literal (int, float, bool, str), or a list."""
     outputs: Mapping[str, Any]
     """Formal name -> `Identifier` of a tensor, or a list of them."""
     attribs: Mapping[str, Any] = field(default_factory=FrozenDict)
@@ -166,28 +166,30 @@ class Graph:
     # -- changed copies -----------------------------------------------------------------------
 
     def with_data(self, data: Mapping[str, Any]) -> Graph:
-        """A copy in which the variables named in `data` (by tensor name or label) hold other values.
+        """A copy in which the variables in `data` (by tensor name or label) hold other values.
 
         Raises:
             UnknownNameError: there is no such variable.
             InputError: values of another shape than the variable's, or of no numeric kind.
         """
         tensors = dict(self.tensors)
+        variables = {variable.name: variable for variable in self.variables}
         by_label: dict[str, list[str]] = {}
-        for variable in self.variables:
-            by_label.setdefault((variable.label or "").lower(), []).append(variable.name)
-        names = [variable.name for variable in self.variables]
+        for variable in variables.values():
+            by_label.setdefault(_label(variable), []).append(variable.name)
         for key, values in data.items():
-            targets = [key] if key in names else by_label.get(key.lower(), [])
-            if not targets:
+            # Variables of one label share their data (4.1.3).
+            label = _label(variables[key]) if key in variables else str(key).lower()
+            shared = by_label.get(label, [])
+            if not shared:
+                labels = [variable.label for variable in variables.values() if variable.label]
                 raise UnknownNameError(
                     f"graph '{self.name}' has no variable '{key}'",
-                    hint=did_you_mean(key, [*names, *by_label]),
+                    hint=did_you_mean(str(key), [*variables, *labels]),
                 )
-            # Variables of one label share their data (4.1.3).
-            shared = {t for name in targets for t in by_label.get(_label(tensors[name]), [name])}
+            array = _fitting(tensors[shared[0]], values)
             for name in shared:
-                tensors[name] = replace(tensors[name], data=_fitting(tensors[name], values))
+                tensors[name] = replace(tensors[name], data=array)
         return replace(self, tensors=FrozenDict(tensors))
 
     def with_outputs(self, outputs: Sequence[str]) -> Graph:
@@ -198,7 +200,7 @@ class Graph:
         """
         return self.between(None, outputs)
 
-    def with_input_shapes(self, **shapes: Sequence[int]) -> Graph:
+    def with_input_shapes(self, /, **shapes: Sequence[int]) -> Graph:
         """A copy whose externals have other shapes; shapes that follow from them become None.
 
         `nnefkit.infer_shapes(graph, **shapes)` does this and fills the others in again.
@@ -214,7 +216,7 @@ class Graph:
                     hint=did_you_mean(name, self.inputs)
                     or f"Its inputs are {', '.join(self.inputs)}.",
                 )
-            if not all(isinstance(x, (int, np.integer)) and x > 0 for x in shape):
+            if not _is_shape(shape):
                 raise InputError(
                     f"the shape of input '{name}' must consist of positive integers, not {shape}",
                     section="4.1.1",
@@ -244,37 +246,58 @@ class Graph:
 
         Raises:
             UnknownNameError: there is no such tensor.
-            InputError: `outputs` is empty, or the shape of a new input is not known.
+            InputError: `outputs` is empty, the shape of a new input is not known, or a new input is
+                a result of an operation that another result of is needed.
         """
-        cut = {self.tensor(name).name for name in inputs or ()}
-        if not outputs:
+        cut = {self.tensor(name).name for name in _names(inputs or ())}
+        wanted = tuple(dict.fromkeys(self.tensor(name).name for name in _names(outputs)))
+        if not wanted:
             raise InputError("a graph needs at least one output", section="3.2.1")
-        wanted = {self.tensor(name).name for name in outputs}
-        kept: list[Operation] = []
-        for op in reversed(self.operations):
-            needed = [name for name in op.output_names if name in wanted and name not in cut]
-            if needed:
-                kept.append(op)
-                wanted.update(op.input_names)
-        kept.reverse()
-        new = [name for name in self.tensors if name in cut and name in wanted]
-        externals = [self._external(name) for name in new if name not in self.inputs]
+        kept = self._needed(wanted, cut, updates=inputs is None)
+        read = {name for op in kept for name in op.input_names} | set(wanted)
+        new = [name for name in self.tensors if name in cut and name in read]
+        _refuse_half_cut(kept, cut)
         own = [op for op in self.operations if op.name == "external" and op.output_names[0] in new]
+        externals = [self._external(name) for name in new if name not in self.inputs]
         operations = (*own, *externals, *kept)
         present = {name for op in operations for name in (*op.output_names, *op.input_names)}
-        tensors = {
-            name: replace(tensor, data=None, label=None) if name in new else tensor
-            for name, tensor in self.tensors.items()
-            if name in present
-        }
-        graph_inputs = tuple(op.output_names[0] for op in operations if op.name == "external")
         return replace(
             self,
-            inputs=graph_inputs,
-            outputs=tuple(dict.fromkeys(outputs)),
+            inputs=tuple(op.output_names[0] for op in operations if op.name == "external"),
+            outputs=wanted,
             operations=operations,
-            tensors=FrozenDict(tensors),
+            tensors=FrozenDict(
+                (name, replace(tensor, data=None, label=None) if name in new else tensor)
+                for name, tensor in self.tensors.items()
+                if name in present
+            ),
         )
+
+    def _needed(
+        self, outputs: Collection[str], cut: Collection[str], updates: bool
+    ) -> list[Operation]:
+        """The operations that compute `outputs`, without those that compute only `cut`.
+
+        With `updates`, also those that update the variables that are read, since the next run
+        depends on them.
+        """
+        wanted = set(outputs)
+        while True:
+            read = set(wanted)
+            kept = []
+            for op in reversed(self.operations):
+                if any(name in read and name not in cut for name in op.output_names):
+                    kept.append(op)
+                    read.update(op.input_names)
+            late = {
+                name
+                for op in self.operations
+                if updates and op.name == "update" and op.inputs.get("variable") in read
+                for name in op.output_names
+            }
+            if late <= wanted:
+                return kept[::-1]
+            wanted |= late
 
     def _external(self, name: str) -> Operation:
         tensor = self.tensors[name]
@@ -292,19 +315,61 @@ class Graph:
         )
 
 
-def _label(tensor: Tensor) -> str:
-    return (tensor.label or "").lower()
+def _names(names: Collection[str]) -> Collection[str]:
+    return (names,) if isinstance(names, str) else names
 
 
-def _fitting(tensor: Tensor, values: Any) -> np.ndarray[Any, Any]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"variable '{tensor.name}' cannot hold values of dtype {array.dtype}")
-    if tensor.shape is not None and array.shape != tensor.shape:
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, (list, tuple)) and all(
+        isinstance(extent, (int, np.integer)) and extent > 0 for extent in shape
+    )
+
+
+def _refuse_half_cut(kept: Iterable[Operation], cut: Collection[str]) -> None:
+    for op in kept:
+        for name in op.output_names:
+            if name in cut:
+                raise InputError(
+                    f"'{name}' cannot become an input: '{op.name}' computes it together with "
+                    "another tensor that is needed",
+                    hint=f"Cut all the results of '{op.name}', or what it reads.",
+                )
+
+
+def _label(variable: Tensor) -> str:
+    # A variable that has no label (it was built, not read) shares its data with no other.
+    return (variable.label or f"variable {variable.name}").lower()
+
+
+_KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
+"""NumPy's kinds of the values that a variable of each data-type can hold."""
+
+
+def _fitting(variable: Tensor, values: Any) -> np.ndarray[Any, Any]:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
         raise InputError(
-            f"variable '{tensor.name}' has shape {list(tensor.shape)}, not {list(array.shape)}",
+            f"the values for variable '{variable.name}' are no array: {error}"
+        ) from None
+    if array.dtype.kind not in _KINDS[variable.dtype]:
+        raise InputError(
+            f"variable '{variable.name}' ({variable.dtype}) cannot hold values of dtype "
+            f"{array.dtype}",
             section="4.1.3",
         )
-    array = array.view()
-    array.flags.writeable = False
+    if variable.shape is not None and array.shape != variable.shape:
+        raise InputError(
+            f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",
+            section="4.1.3",
+        )
+    old = variable.data
+    floating = isinstance(values, np.ndarray) and array.dtype.kind == "f"
+    if old is not None and old.dtype.kind == "f" and not floating:
+        # Neither a list of numbers nor whole numbers are meant to change the precision.
+        array = array.astype(old.dtype)
+    if array.flags.writeable:
+        # Whoever goes on changing the array does not change the graph.
+        array = array.copy()
+        array.flags.writeable = False
     return array
