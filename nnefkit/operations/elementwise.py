@@ -162,50 +162,68 @@ def select(condition: Array, true_value: Array, false_value: Array) -> Array:
 # -- minimum, maximum, clamp (4.2.4) --------------------------------------------------------------
 
 
-def _is_bound(y: Array) -> bool:
+_SMALL = 512
+"""Up to this size, the formula itself is the fastest way to compute it."""
+
+
+def _is_bound(y: Array, x: Array) -> bool:
     """Whether `y` is a single number: NumPy clips several times faster than it compares arrays."""
-    return y.ndim == 0 and y.dtype.kind == "f" and bool(y == y)
+    return y.ndim == 0 and y.dtype == x.dtype and y.dtype.kind == "f" and bool(y == y)
 
 
 @blockwise
-@quiet
-def _at_least(x: Array, *, bound: Array) -> Array:
+def _at_least(x: Array, out: Array, *, bound: Array) -> None:
     """``select(x > bound, x, bound)``."""
-    result = np.clip(x, bound, np.inf)
-    if np.isnan(result.max(initial=-np.inf)):
-        result[np.isnan(result)] = bound
-    # Of two zeros the second argument's is the result.
-    return result + bound if not bound and not np.signbit(bound) else result
+    x.clip(bound, np.inf, out=out)
+    _finish(out, nan=bound, low=bound)
 
 
 @blockwise
-@quiet
-def _at_most(x: Array, *, bound: Array) -> Array:
+def _at_most(x: Array, out: Array, *, bound: Array) -> None:
     """``select(x < bound, x, bound)``."""
-    result = np.clip(x, -np.inf, bound)
-    if np.isnan(result.max(initial=-np.inf)):
-        result[np.isnan(result)] = bound
-    return result
+    x.clip(-np.inf, bound, out=out)
+    _finish(out, nan=bound, low=bound)
+
+
+@blockwise
+def _between(x: Array, out: Array, *, low: Array, high: Array) -> None:
+    """``max(min(x, high), low)``."""
+    x.clip(low, high, out=out)
+    _finish(out, nan=high, low=low)
+
+
+def _finish(clipped: Array, nan: Array, low: Array) -> None:
+    """Does in place what the formulae say of NaN, and of -0 compared with a bound of 0."""
+    if np.isnan(clipped.max()):
+        clipped[np.isnan(clipped)] = nan
+    if not low:
+        clipped += low
 
 
 @kernel("max")
 @quiet
 def maximum(x: Array, y: Array) -> Array:
     """``select(x > y, x, y)`` (4.2.4)."""
-    if x.dtype == y.dtype and x.ndim and _is_bound(y):
+    if x.size > _SMALL and _is_bound(y, x):
         return _at_least(x, bound=y)
-    x, y = align(x, y)
-    return _with_nan_of(y, np.fmax(x, y)) if x.dtype.kind == "f" else np.where(x > y, x, y)
+    if x.ndim != y.ndim:
+        x, y = align(x, y)
+    if x.size <= _SMALL or x.dtype.kind != "f":
+        return np.where(x > y, x, y)
+    return _with_nan_of(y, np.fmax(x, y))
 
 
 @kernel("min")
 @quiet
 def minimum(x: Array, y: Array) -> Array:
     """``select(x < y, x, y)`` (4.2.4)."""
-    if x.dtype == y.dtype and x.ndim and _is_bound(y):
+    if x.size > _SMALL and _is_bound(y, x):
         return _at_most(x, bound=y)
-    x, y = align(x, y)
-    return _with_nan_of(y, np.fmin(x, y)) if x.dtype.kind == "f" else np.where(x < y, x, y)
+    if x.ndim != y.ndim:
+        x, y = align(x, y)
+    if x.size <= _SMALL or x.dtype.kind != "f":
+        return np.where(x < y, x, y)
+    return _with_nan_of(y, np.fmin(x, y))
 
 
 def _with_nan_of(y: Array, result: Any) -> Array:
@@ -224,17 +242,9 @@ def clamp_shape(x: Shape, a: Shape, b: Shape) -> Shape:
 
 
 @kernel("clamp")
+@quiet
 def clamp(x: Array, a: Array, b: Array) -> Array:
     """``max(min(x, b), a)`` (4.2.4)."""
-    if x.dtype == a.dtype == b.dtype and x.ndim and _is_bound(a) and _is_bound(b) and a <= b:
+    if x.size > _SMALL and _is_bound(a, x) and _is_bound(b, x) and a <= b:
         return _between(x, low=a, high=b)
     return maximum(minimum(x, b), a)
-
-
-@blockwise
-@quiet
-def _between(x: Array, *, low: Array, high: Array) -> Array:
-    result = np.clip(x, low, high)
-    if np.isnan(result.max(initial=-np.inf)):
-        result[np.isnan(result)] = high
-    return result + low if not low and not np.signbit(low) else result

@@ -14,7 +14,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 quiet = np.errstate(all="ignore")
 """Decorates a kernel whose formula may divide by zero, overflow or give NaN: those are results."""
 
-BLOCK = 16384
+BLOCK = 65536
 """Items that a block has: several passes over it stay within the cache of one core."""
 
 
@@ -39,21 +39,23 @@ def widened(kernel: F) -> F:
     return compute  # type: ignore[return-value]
 
 
-def blockwise(function: Callable[..., NDArray[Any]]) -> Callable[..., NDArray[Any]]:
-    """Applies an elementwise function of one array, made of many passes, block by block.
+def blockwise(function: Callable[..., None]) -> Callable[..., NDArray[Any]]:
+    """Applies an elementwise function made of many passes block by block.
 
-    The result is contiguous, of the dtype and shape of the input.
+    The function is ``function(x, out, **attribs)``, which writes its result to `out`; it becomes
+    ``compute(x, **attribs)``, whose result is contiguous and has the dtype and shape of `x`.
     """
 
     @functools.wraps(function)
     def compute(x: NDArray[Any], **attribs: Any) -> NDArray[Any]:
+        result = np.empty(x.shape, x.dtype)
         if x.size <= BLOCK:
-            return np.asarray(function(x, **attribs))
-        flat = x.ravel()
-        result = np.empty_like(flat)
-        for start in range(0, flat.size, BLOCK):
+            function(x, result, **attribs)
+            return result
+        source, target = x.reshape(-1), result.reshape(-1)
+        for start in range(0, source.size, BLOCK):
             stop = start + BLOCK
-            result[start:stop] = function(flat[start:stop], **attribs)
-        return result.reshape(x.shape)
+            function(source[start:stop], target[start:stop], **attribs)
+        return result
 
     return compute

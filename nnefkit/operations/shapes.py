@@ -1,0 +1,365 @@
+"""The shapes of a whole graph, and the rules of chapter 4 that need them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, Source, Span
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.operations.introduce import constant
+from nnefkit.operations.registry import COSTS, SHAPE_RULES, Problems, Shape
+
+Locate = Callable[[Source, Span, str], Span]
+"""``locate(source, span, argument)``: the place of an argument in the assignment at `span`."""
+
+
+def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
+    """A copy of `graph` with the shape of every tensor and the MACs of every operation.
+
+    Args:
+        graph: as parsed, loaded or built.
+        **input_shapes: other shapes for some of its inputs, by name.
+
+    Returns:
+        The graph. What follows from a custom operation without a shape rule stays None.
+
+    Raises:
+        DocumentError: with all that breaks the argument rules of chapter 4.
+        UnknownNameError: there is no input of such a name.
+        InputError: an input shape does not consist of positive integers.
+    """
+    if input_shapes:
+        graph = graph.with_input_shapes(**input_shapes)
+    inferred, diagnostics = check_shapes(graph)
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
+    if errors:
+        raise DocumentError(errors)
+    return inferred
+
+
+def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, list[Diagnostic]]:
+    """Like `infer_shapes`, but collects what is wrong and goes on.
+
+    An operation that is fed by one that failed, or by a custom one without a shape rule, is passed
+    over without a word: it cannot be judged.
+
+    Args:
+        graph: as parsed, loaded or built.
+        locate: finds the place of an argument, to point at it rather than at its operation.
+
+    Returns:
+        The graph with all the shapes that can be told, and the diagnostics in the order of the
+        text.
+    """
+    reports = _Reports(graph, locate)
+    shapes: dict[str, Shape | None] = {}
+    operations: list[Operation] = []
+    for op in graph.operations:
+        macs = _infer(op, shapes, graph.tensors, reports)
+        if macs != op.macs:
+            op = Operation(
+                op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
+            )
+        operations.append(op)
+    _check_variables(graph, shapes, reports)
+    tensors = {
+        name: tensor
+        if tensor.shape == (shape := shapes.get(name))
+        else Tensor(
+            name,
+            tensor.dtype,
+            shape,
+            tensor.data,
+            tensor.label,
+            tensor.quantization,
+            tensor.origin,
+        )
+        for name, tensor in graph.tensors.items()
+    }
+    _fill_constants(operations, tensors)
+    inferred = replace(graph, operations=tuple(operations), tensors=FrozenDict(tensors))
+    return inferred, reports.in_order()
+
+
+# -- one operation --------------------------------------------------------------------------------
+
+
+def _infer(
+    op: Operation,
+    shapes: dict[str, Shape | None],
+    tensors: Mapping[str, Tensor],
+    reports: _Reports,
+) -> int | None:
+    """Adds the shapes of the results of `op` to `shapes`; returns its MACs if they are known."""
+    rule = SHAPE_RULES.get(op.name)
+    if rule is None:
+        # A custom operation: what somebody knew of its results holds on.
+        for name in op.output_names:
+            shapes[name] = tensors[name].shape if name in tensors else None
+        return None
+    inputs: list[Any] = []
+    for value in op.inputs.values():
+        if type(value) is Identifier:
+            shape: Any = shapes.get(value)
+            if shape is None:
+                return None
+        elif isinstance(value, (list, tuple)):
+            shape = _array_shapes(value, shapes)
+            if shape is None:
+                return None
+        else:
+            shape = ()
+        inputs.append(shape)
+    try:
+        result = rule(*inputs, **op.attribs)
+        results = (result,) if len(op.outputs) == 1 else result
+        for target, shape in zip(op.outputs.values(), results, strict=True):
+            if type(target) is Identifier and _is_shape(shape):
+                shapes[target] = shape
+            else:
+                _bind(target, shape, shapes)
+        cost = COSTS.get(op.name)
+        return cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
+    except ArgumentError as error:
+        reports.add(op, error)
+    except (TypeError, ValueError, AttributeError) as error:
+        # Parsed operations have the types of their declarations; those built by hand may not.
+        reports.add(op, _wrong_call(rule, op, inputs, error))
+    return None
+
+
+def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> Any:
+    """The shapes of an array of tensors; None if one of them is not known."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, Identifier):
+            shape: Any = shapes.get(value)
+        elif isinstance(value, (list, tuple)):
+            shape = _array_shapes(value, shapes)
+        else:
+            shape = ()
+        if shape is None:
+            return None
+        found.append(shape)
+    return found
+
+
+def _is_shape(value: Any) -> bool:
+    return type(value) is tuple and not (value and type(value[0]) is tuple)
+
+
+def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
+    """Binds identifiers on the left of an assignment to the shapes of one result.
+
+    Raises:
+        ArgumentError: their structures differ (3.3.2).
+    """
+    if isinstance(target, str) and _is_shape(result):
+        shapes[target] = result
+        return
+    problems = Problems("3.3.2")
+    if isinstance(target, (list, tuple)) and isinstance(result, list):
+        if len(target) == len(result):
+            for item, shape in zip(target, result, strict=True):
+                _bind(item, shape, shapes)
+            return
+        problems.add(
+            "",
+            f"it gives {_counted(len(result))}, but {len(target)} "
+            f"{'is' if len(target) == 1 else 'are'} named on the left",
+            "Name each of them: " + _example(target, len(result)),
+            code="wrong-result-count",
+        )
+    elif isinstance(result, list):
+        problems.add(
+            "",
+            f"it gives an array of {_counted(len(result))}, but '{target}' is one tensor",
+            f"Name each of them: {_example([target], len(result))}",
+            code="wrong-result-count",
+        )
+    else:
+        problems.add(
+            "",
+            f"its results are not the {len(target)} that are named on the left",
+            "The left side has one identifier for each result.",
+            code="wrong-result-count",
+        )
+    problems.done()
+
+
+def _counted(number: int) -> str:
+    return "1 tensor" if number == 1 else f"{number} tensors"
+
+
+def _example(given: Sequence[str], count: int) -> str:
+    if count > 8:
+        return f"[{', '.join([*given[:2], '...'])}] with {count} identifiers."
+    names = [*map(str, given[:count])]
+    stem = names[0].rstrip("0123456789") if names else "part"
+    free = (
+        f"{stem}{number}" for number in range(1, 2 * count + 2) if f"{stem}{number}" not in names
+    )
+    names += [next(free) for _ in range(count - len(names))]
+    return f"[{', '.join(names)}] = ..."
+
+
+def _wrong_call(
+    rule: Callable[..., Any], op: Operation, inputs: Sequence[Any], error: Exception
+) -> ArgumentError:
+    """What is wrong with the arguments of an operation that was built by hand."""
+    try:
+        inspect.signature(rule).bind(*inputs, **op.attribs)
+        message = f"an argument or a result has the wrong type ({error})"
+    except TypeError as mismatch:
+        message = str(mismatch)
+    return ArgumentError(
+        message,
+        hint="Operations have all the inputs and attributes of their declaration, "
+        "defaults filled in.",
+        section="3.3.2",
+    )
+
+
+def _fill_constants(operations: Sequence[Operation], tensors: dict[str, Tensor]) -> None:
+    for op in operations:
+        if op.name != "constant":
+            continue
+        for name in op.output_names:
+            tensor = tensors.get(name)
+            if tensor is not None and tensor.data is None and tensor.shape is not None:
+                data = constant(
+                    shape=op.attribs["shape"], value=op.attribs["value"], dtype=tensor.dtype
+                )
+                data.flags.writeable = False
+                tensors[name] = replace(tensor, data=data)
+
+
+# -- rules that join several operations -----------------------------------------------------------
+
+
+def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: _Reports) -> None:
+    """Variables of one label agree in shape (4.1.3); each one is updated at most once (4.8)."""
+    labels: dict[str, str] = {}
+    first_of_label: dict[str, str] = {}
+    updates: dict[str, Operation] = {}
+    results: dict[str, str] = {}
+    for op in graph.operations:
+        if op.name == "variable":
+            _check_label(op, labels, first_of_label, shapes, reports)
+        elif op.name == "update":
+            _check_update(graph, op, labels, updates, results, shapes, reports)
+
+
+def _check_label(
+    op: Operation,
+    labels: dict[str, str],
+    first_of_label: dict[str, str],
+    shapes: Mapping[str, Shape | None],
+    reports: _Reports,
+) -> None:
+    label = str(op.attribs.get("label", "")).lower()
+    for name in op.output_names:
+        labels[name] = label
+        first = first_of_label.setdefault(label, name)
+        mine, other = shapes.get(name), shapes.get(first)
+        if label and mine is not None and other is not None and mine != other:
+            problems = Problems("4.1.3")
+            problems.add(
+                "shape",
+                f"variables '{first}' and '{name}' share the label '{op.attribs['label']}', "
+                f"but have shapes {[*other]} and {[*mine]}",
+                "Variables of one label (in upper or lower case) share their data.",
+                code="shape-mismatch",
+            )
+            reports.collect(op, problems)
+
+
+def _check_update(
+    graph: Graph,
+    op: Operation,
+    labels: Mapping[str, str],
+    updates: dict[str, Operation],
+    results: dict[str, str],
+    shapes: Mapping[str, Shape | None],
+    reports: _Reports,
+) -> None:
+    target = str(op.inputs.get("variable"))
+    if target not in labels and target not in shapes and target in graph.tensors:
+        return
+    problems = Problems("4.8")
+    if target not in labels:
+        problems.add(
+            "variable",
+            f"'{target}' is no variable",
+            f"It is the result of the update of '{results[target]}', which can be done only once."
+            if target in results
+            else "Only results of 'variable' can be updated.",
+        )
+        reports.collect(op, problems)
+        return
+    key = labels[target] or target
+    first = updates.setdefault(key, op)
+    results.update(dict.fromkeys(op.output_names, target))
+    if first is not op:
+        before = first.inputs["variable"]
+        line = graph.line(first)
+        shared = "" if before == target else f", which shares its data with '{before}',"
+        problems.add(
+            "variable",
+            f"variable '{target}'{shared} is updated twice",
+            f"The other update is in line {line}." if line else "",
+            code="repeated-update",
+        )
+        reports.collect(op, problems)
+
+
+# -- what is wrong --------------------------------------------------------------------------------
+
+
+class _Reports:
+    """Collects diagnostics, each at its place in the source of the graph."""
+
+    def __init__(self, graph: Graph, locate: Locate | None) -> None:
+        self._source = graph.source
+        self._locate = locate
+        self._diagnostics: list[Diagnostic] = []
+
+    def add(self, op: Operation, error: ArgumentError) -> None:
+        for diagnostic, argument in zip(error.diagnostics, error.arguments, strict=True):
+            self._add(op, diagnostic, argument)
+
+    def collect(self, op: Operation, problems: Problems) -> None:
+        try:
+            problems.done()
+        except ArgumentError as error:
+            self.add(op, error)
+
+    def in_order(self) -> list[Diagnostic]:
+        """The diagnostics in the order of the text."""
+        return sorted(self._diagnostics, key=lambda d: d.span.start if d.span else -1)
+
+    def _add(self, op: Operation, diagnostic: Diagnostic, argument: str) -> None:
+        source, span = self._source, op.span
+        message = f"{op.name}: {diagnostic.message}"
+        hint = diagnostic.hint
+        if op.scope:
+            hint = f"{hint} The operation is part of {' > '.join(op.scope)}.".strip()
+        if source is None or span is None:
+            message = f"{op.name} of {', '.join(map(repr, op.output_names))}: {diagnostic.message}"
+            self._diagnostics.append(replace(diagnostic, message=message, hint=hint))
+            return
+        if argument and self._locate is not None:
+            span = self._locate(source, span, argument)
+        self._diagnostics.append(
+            source.diagnostic(
+                diagnostic.code,
+                message,
+                span,
+                severity=diagnostic.severity,
+                hint=hint,
+                section=diagnostic.section,
+            )
+        )
