@@ -1,0 +1,337 @@
+"""Convolution and deconvolution (4.3.1), and their separable forms (4.9.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.operations.correlation import correlator
+from nnefkit.operations.filters import (
+    Array,
+    Ints,
+    channel_bias,
+    check_bias,
+    check_groups,
+    check_ranks,
+    check_reverse_groups,
+    check_separable,
+    reverse_groups,
+)
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, macs, shape_rule
+from nnefkit.operations.reverse_correlation import reverse_correlate
+from nnefkit.operations.sliding_window import (
+    FILTER_BORDERS,
+    Padding,
+    check_output_shape,
+    check_window,
+    checked_down_extents,
+    checked_up_extents,
+    reverse_window,
+    window,
+)
+
+
+@shape_rule("conv")
+def conv_shape(
+    input: Shape,
+    filter: Shape,
+    bias: Shape,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Shape:
+    """The shape (N,c,...) of a convolution of (N,C,...) with a filter (c, C / groups, ...).
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.1.
+    """
+    problems = Problems("4.3.1")
+    if not check_ranks(problems, "filter", input, filter):
+        problems.done()
+    check_groups(problems, filter, input[1], groups)
+    check_bias(problems, bias, filter[0], len(input))
+    args = (padding, stride, dilation)
+    extents: Shape = ()
+    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+        extents = checked_down_extents(
+            problems, input[2:], filter[2:], *args, argument="filter", first=2
+        )
+    problems.done()
+    return (input[0], filter[0], *extents)
+
+
+@shape_rule("deconv")
+def deconv_shape(
+    input: Shape,
+    filter: Shape,
+    bias: Shape,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    output_shape: Ints,
+    groups: int,
+) -> Shape:
+    """The shape (N,C,...) of a deconvolution of (N,c,...) with a filter (c, C / groups, ...).
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.1.
+    """
+    problems = Problems("4.3.1")
+    if not check_ranks(problems, "filter", input, filter):
+        problems.done()
+    channels = 0
+    if check_reverse_groups(problems, filter, input[1], groups):
+        channels = filter[1] * reverse_groups(filter, groups, output_shape)
+        check_bias(problems, bias, channels, len(input))
+    args = (padding, stride, dilation)
+    extents: Shape = ()
+    fixed = (input[0], channels) if channels else (input[0],)
+    shaped = check_output_shape(problems, output_shape, fixed, len(input))
+    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+        wanted = output_shape[2:] if shaped else ()
+        extents = checked_up_extents(problems, input[2:], filter[2:], *args, wanted, first=2)
+    problems.done()
+    return (input[0], channels, *extents)
+
+
+@shape_rule("separable_conv")
+def separable_conv_shape(
+    input: Shape,
+    plane_filter: Shape,
+    point_filter: Shape,
+    bias: Shape,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Shape:
+    """The shape of a depthwise convolution followed by a pointwise one.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.1 in either.
+    """
+    problems = Problems("4.9.2")
+    if not check_separable(problems, input, plane_filter, point_filter):
+        problems.done()
+    check_groups(problems, plane_filter, input[1], 0, name="plane_filter")
+    check_groups(problems, point_filter, plane_filter[0], groups, name="point_filter")
+    check_bias(problems, bias, point_filter[0], len(input))
+    args = (padding, stride, dilation)
+    extents: Shape = ()
+    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+        extents = checked_down_extents(
+            problems, input[2:], plane_filter[2:], *args, argument="plane_filter", first=2
+        )
+    problems.done()
+    return (input[0], point_filter[0], *extents)
+
+
+@shape_rule("separable_deconv")
+def separable_deconv_shape(
+    input: Shape,
+    plane_filter: Shape,
+    point_filter: Shape,
+    bias: Shape,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    output_shape: Ints,
+    groups: int,
+) -> Shape:
+    """The shape of a pointwise deconvolution followed by a depthwise one.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.1 in either.
+    """
+    problems = Problems("4.9.2")
+    if not check_separable(problems, input, plane_filter, point_filter):
+        problems.done()
+    if check_reverse_groups(problems, point_filter, input[1], groups, name="point_filter"):
+        between = point_filter[1] * reverse_groups(point_filter, groups, ())
+        check_reverse_groups(problems, plane_filter, between, 0, name="plane_filter")
+    channels = plane_filter[1] * reverse_groups(plane_filter, 0, output_shape)
+    check_bias(problems, bias, channels, len(input))
+    args = (padding, stride, dilation)
+    extents: Shape = ()
+    shaped = check_output_shape(problems, output_shape, (input[0], channels), len(input))
+    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+        wanted = output_shape[2:] if shaped else ()
+        extents = checked_up_extents(problems, input[2:], plane_filter[2:], *args, wanted, first=2)
+    problems.done()
+    return (input[0], channels, *extents)
+
+
+@kernel("conv")
+@quiet
+@widened
+def conv(
+    input: Array,
+    filter: Array,
+    bias: Array,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Array:
+    """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
+    items, weights = _alike(input, filter)
+    extents = input.shape[2:]
+    slid = window(extents, filter.shape[2:], padding, stride, dilation)
+    added = channel_bias(bias, len(filter), weights.dtype)
+    correlate = correlator(weights, extents, slid, groups or input.shape[1], border, added)
+    return correlate(items)
+
+
+@kernel("deconv")
+@quiet
+@widened
+def deconv(
+    input: Array,
+    filter: Array,
+    bias: Array,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    output_shape: Ints,
+    groups: int,
+) -> Array:
+    """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
+    items, weights = _alike(input, filter)
+    groups = reverse_groups(filter.shape, groups, output_shape)
+    extents, slid = reverse_window(
+        input.shape[2:], filter.shape[2:], padding, stride, dilation, output_shape[2:]
+    )
+    output = reverse_correlate(items, weights, extents, slid, groups, border)
+    added = channel_bias(bias, output.shape[1], output.dtype)
+    if added is not None:
+        output += added.reshape(-1, *[1] * len(extents))
+    return output
+
+
+def _alike(input: Array, filter: Array) -> tuple[Array, Array]:
+    dtype = np.result_type(input, filter)
+    return input.astype(dtype, copy=False), filter.astype(dtype, copy=False)
+
+
+@kernel("separable_conv")
+def separable_conv(
+    input: Array,
+    plane_filter: Array,
+    point_filter: Array,
+    bias: Array,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    groups: int,
+) -> Array:
+    """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
+    filtered = conv(
+        input,
+        plane_filter,
+        np.zeros((), input.dtype),
+        border=border,
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        groups=0,
+    )
+    return conv(
+        filtered,
+        point_filter,
+        bias,
+        border="constant",
+        padding=[],
+        stride=[],
+        dilation=[],
+        groups=groups,
+    )
+
+
+@kernel("separable_deconv")
+def separable_deconv(
+    input: Array,
+    plane_filter: Array,
+    point_filter: Array,
+    bias: Array,
+    *,
+    border: str,
+    padding: Padding,
+    stride: Ints,
+    dilation: Ints,
+    output_shape: Ints,
+    groups: int,
+) -> Array:
+    """A `deconv` with `point_filter`, then a depthwise one with `plane_filter` and `bias`."""
+    filtered = deconv(
+        input,
+        point_filter,
+        np.zeros((), input.dtype),
+        border="constant",
+        padding=[],
+        stride=[],
+        dilation=[],
+        output_shape=[],
+        groups=groups,
+    )
+    return deconv(
+        filtered,
+        plane_filter,
+        bias,
+        border=border,
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        output_shape=output_shape,
+        groups=0,
+    )
+
+
+@macs("conv")
+def conv_macs(inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]) -> int:
+    """One for each output and entry of the filter that it sees."""
+    return math.prod(outputs[0]) * math.prod(inputs[1][1:])
+
+
+@macs("deconv")
+def deconv_macs(inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]) -> int:
+    """One for each item of the input and entry of the filter that it is multiplied by."""
+    return math.prod(inputs[0]) * math.prod(inputs[1][1:])
+
+
+@macs("separable_conv")
+def separable_conv_macs(
+    inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]
+) -> int:
+    """Those of the depthwise and of the pointwise convolution."""
+    _input, plane, point, *_rest = inputs
+    batch, results, *extents = outputs[0]
+    return batch * math.prod(extents) * (math.prod(plane) + results * point[1])
+
+
+@macs("separable_deconv")
+def separable_deconv_macs(
+    inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]
+) -> int:
+    """Those of the pointwise and of the depthwise deconvolution."""
+    shape, plane, point, *_rest = inputs
+    items = shape[0] * math.prod(shape[2:])
+    return items * (shape[1] * point[1] + math.prod(plane))

@@ -1,0 +1,147 @@
+"""The rules for filters, their groups and their bias (4.3.1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.registry import Problems, Shape
+
+Array = NDArray[Any]
+Ints = Sequence[int]
+
+
+def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
+    """The number of groups of a deconvolution, where 0 stands for depthwise.
+
+    Depthwise is then one group for each channel of the input, or, where an output shape with
+    fewer channels is asked for, one for each of its channels: the reverse of a depthwise
+    convolution with a channel multiplier.
+    """
+    if groups:
+        return groups
+    channels = filter[0]
+    if filter[1] == 1 and len(output_shape) > 1:
+        wanted = output_shape[1]
+        if 0 < wanted < channels and channels % wanted == 0:
+            return wanted
+    return channels
+
+
+def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> bool:
+    """Refuses ranks with which nothing else can be checked; tells whether all is well."""
+    if len(input) < 2:
+        problems.add("input", f"the input has rank {len(input)}, but batch and channels are needed")
+    elif len(filter) != len(input):
+        problems.add(
+            name,
+            f"the rank of '{name}' is {len(filter)}, but that of the input is {len(input)}",
+            "A filter has the dimensions of output channels, input channels and then the "
+            "spatial dimensions of the input.",
+            code="shape-mismatch",
+        )
+    return not problems
+
+
+def check_separable(problems: Problems, input: Shape, plane: Shape, point: Shape) -> bool:
+    """`check_ranks` for both filters of a separable convolution, and the extents of the second."""
+    if check_ranks(problems, "plane_filter", input, plane):
+        check_ranks(problems, "point_filter", input, point)
+    if not problems and math.prod(point[2:]) != 1:
+        problems.add(
+            "point_filter",
+            f"the spatial extents of 'point_filter' are {list(point[2:])}, but must be 1",
+            "The filter with spatial extents is 'plane_filter', the second argument.",
+        )
+    return not problems
+
+
+def check_groups(
+    problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
+) -> None:
+    """Refuses a filter that does not fit the `channels` of the input of a convolution."""
+    if groups < 0:
+        hint = "0 stands for one group for each channel."
+        problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
+        return
+    count = groups or channels
+    if filter[0] % count:
+        hint = "The batch dimension of a filter counts the channels of the output."
+        if groups:
+            message = f"'groups' is {groups}, which does not divide the {filter[0]} filters"
+            problems.add("groups", message, hint)
+        else:
+            message = f"the {filter[0]} filters cannot be shared out among {channels} channels"
+            problems.add(name, message, hint)
+    if filter[1] * count != channels:
+        problems.add(
+            name,
+            f"'{name}' sees {filter[1]} channel(s) in each of {count} group(s), "
+            f"but the input has {channels} channels",
+            _channels_hint(filter, channels),
+            code="shape-mismatch",
+        )
+
+
+def _channels_hint(filter: Shape, channels: int) -> str:
+    if filter[1] and channels % filter[1] == 0 and filter[0] % (channels // filter[1]) == 0:
+        return f"This filter fits with groups = {channels // filter[1]}."
+    if filter[0] == channels:
+        return "The dimensions of a filter start with output channels, then input channels."
+    return ""
+
+
+def check_reverse_groups(
+    problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
+) -> bool:
+    """The same of a deconvolution; tells whether the channels of its output are known."""
+    if groups < 0:
+        hint = "0 stands for one group for each channel."
+        problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
+    elif filter[0] != channels:
+        problems.add(
+            name,
+            f"'{name}' has {filter[0]} filters, but the input has {channels} channels",
+            "The filter of a deconvolution has the dimensions of input channels, then of output "
+            "channels in each group, then the spatial ones.",
+            code="shape-mismatch",
+        )
+    elif groups and channels % groups:
+        message = f"'groups' is {groups}, which does not divide the {channels} filters"
+        problems.add("groups", message)
+    else:
+        return True
+    return False
+
+
+def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> None:
+    """Refuses a bias that is neither one number nor one for each channel of the output."""
+    if len(bias) <= 1 and math.prod(bias) == 1:
+        return
+    if len(bias) == 1:
+        problems.add(
+            "bias",
+            f"'bias' has the shape {list(bias)}, of which the only dimension is the batch",
+            f"Give it the shape [1, {bias[0]}]: dimensions are aligned from the first one.",
+            code="shape-mismatch",
+        )
+    elif bias[1] not in (1, channels) or bias[0] != 1 or math.prod(bias[2:]) != 1:
+        problems.add(
+            "bias",
+            f"'bias' has the shape {list(bias)}, which does not fit {channels} output channels",
+            f"Give it the shape [1, {channels}].",
+            code="shape-mismatch",
+        )
+    elif len(bias) > rank:
+        problems.add("bias", f"'bias' has rank {len(bias)}, but the input only {rank}")
+
+
+def channel_bias(bias: Array, channels: int, dtype: np.dtype[Any]) -> Array | None:
+    """The bias of each channel, or None where it is a literal zero."""
+    if not bias.ndim and not bias:
+        return None
+    return np.broadcast_to(bias.reshape(-1), (channels,)).astype(dtype)

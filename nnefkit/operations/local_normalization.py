@@ -1,0 +1,86 @@
+"""Normalization by what lies around each item (4.9.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.box import box
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.sliding_window import check_window
+
+Array = NDArray[Any]
+Ints = Sequence[int]
+
+
+@shape_rule(
+    "local_response_normalization",
+    "local_mean_normalization",
+    "local_variance_normalization",
+    "local_contrast_normalization",
+)
+def local_normalization_shape(input: Shape, *, size: Ints, **_: float) -> Shape:
+    """The shape of the input; `size` has an item for each of its dimensions.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.2 for `size`.
+    """
+    problems = Problems("4.9.4")
+    check_window(problems, len(input), size, (), (), (), "constant")
+    problems.done()
+    return tuple(input)
+
+
+def _average(items: Array, size: Ints) -> Array:
+    """The average around each item; the border counts as zeros."""
+    average: Array = box(
+        items, size=size, border="constant", padding=(), stride=(), dilation=(), normalize=True
+    )
+    return average
+
+
+@kernel("local_response_normalization")
+@quiet
+@widened
+def local_response_normalization(
+    input: Array, *, size: Ints, alpha: float, beta: float, bias: float
+) -> Array:
+    """``input / (bias + alpha * average square) ^ beta``."""
+    sigma = _average(input * input, size)
+    sigma *= sigma.dtype.type(alpha)
+    sigma += sigma.dtype.type(bias)
+    return np.asarray(input / np.power(sigma, sigma.dtype.type(beta)))
+
+
+@kernel("local_mean_normalization")
+@quiet
+@widened
+def local_mean_normalization(input: Array, *, size: Ints) -> Array:
+    """``input - average``."""
+    return np.asarray(input - _average(input, size))
+
+
+@kernel("local_variance_normalization")
+@quiet
+@widened
+def local_variance_normalization(input: Array, *, size: Ints, bias: float, epsilon: float) -> Array:
+    """``input / max(root of the average square + bias, epsilon)``."""
+    sigma = np.sqrt(_average(input * input, size))
+    sigma += sigma.dtype.type(bias)
+    return np.asarray(input / np.maximum(sigma, sigma.dtype.type(epsilon)))
+
+
+@kernel("local_contrast_normalization")
+@quiet
+@widened
+def local_contrast_normalization(input: Array, *, size: Ints, bias: float, epsilon: float) -> Array:
+    """`local_variance_normalization` of what `local_mean_normalization` gives."""
+    centered = local_mean_normalization(input, size=size)
+    normalized: Array = local_variance_normalization(
+        centered, size=size, bias=bias, epsilon=epsilon
+    )
+    return normalized

@@ -1,0 +1,198 @@
+"""Up- and down-sampling of the spatial dimensions by integer factors (4.3.4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.errors import did_you_mean
+from nnefkit.operations.axes import check_positive
+from nnefkit.operations.borders import pad
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.sliding_window import FILTER_BORDERS, Window, check_border
+from nnefkit.operations.window_reduction import reduce_windows
+
+Array = NDArray[Any]
+Ints = Sequence[int]
+
+METHODS = ("asymmetric", "symmetric", "aligned")
+"""How positions in the output of a linear interpolation correspond to those in its input."""
+
+
+@shape_rule("nearest_downsample", "area_downsample")
+def downsample_shape(input: Shape, *, factor: Ints) -> Shape:
+    """Each spatial extent divided by its factor.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.4.
+    """
+    problems = Problems("4.3.4")
+    if _check_factor(problems, input, factor):
+        for dimension, (extent, f) in enumerate(zip(input[2:], factor, strict=True), 2):
+            if extent % f:
+                problems.add(
+                    "factor",
+                    f"factor {f} does not divide the extent {extent} of dimension {dimension}",
+                    "Pad or slice the input to a multiple of the factor.",
+                    code="shape-mismatch",
+                )
+    problems.done()
+    return (*input[:2], *(extent // f for extent, f in zip(input[2:], factor, strict=True)))
+
+
+@shape_rule("nearest_upsample")
+def upsample_shape(input: Shape, *, factor: Ints) -> Shape:
+    """Each spatial extent times its factor.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.4.
+    """
+    problems = Problems("4.3.4")
+    _check_factor(problems, input, factor)
+    problems.done()
+    return (*input[:2], *(extent * f for extent, f in zip(input[2:], factor, strict=True)))
+
+
+@shape_rule("multilinear_upsample")
+def multilinear_upsample_shape(input: Shape, *, factor: Ints, method: str, border: str) -> Shape:
+    """Each spatial extent times its factor.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.3.4.
+    """
+    problems = Problems("4.3.4")
+    _check_factor(problems, input, factor)
+    check_method(problems, "method", method)
+    check_border(problems, border, FILTER_BORDERS)
+    problems.done()
+    return (*input[:2], *(extent * f for extent, f in zip(input[2:], factor, strict=True)))
+
+
+def check_method(problems: Problems, argument: str, method: str) -> None:
+    """Refuses an interpolation method that does not exist."""
+    if method not in METHODS:
+        listed = ", ".join(f"'{name}'" for name in METHODS)
+        hint = f"{did_you_mean(method, METHODS)} The methods are {listed}.".strip()
+        problems.add(argument, f"'{argument}' is '{method}', which is unknown", hint)
+
+
+def _check_factor(problems: Problems, input: Shape, factor: Ints) -> bool:
+    if len(input) < 2:
+        problems.add("input", f"the input has rank {len(input)}, but batch and channels are needed")
+        return False
+    if len(factor) != len(input) - 2:
+        problems.add(
+            "factor",
+            f"'factor' has {len(factor)} items, "
+            f"but the input has {len(input) - 2} spatial dimensions",
+            "Batch and channels are not sampled.",
+            code="shape-mismatch",
+        )
+        return False
+    return check_positive(problems, factor, "factor")
+
+
+@kernel("nearest_downsample")
+def nearest_downsample(input: Array, *, factor: Ints) -> Array:
+    """The first item of each cell."""
+    taken = tuple(slice(None, None, f) for f in (1, 1, *factor))
+    return np.ascontiguousarray(input[taken])
+
+
+@kernel("area_downsample")
+@quiet
+@widened
+def area_downsample(input: Array, *, factor: Ints) -> Array:
+    """The average of each cell."""
+    cell = (1, 1, *factor)
+    slid = Window(cell, ((0, 0),) * len(cell), cell, (1,) * len(cell))
+    output = reduce_windows(input, slid, "constant", np.add)
+    output /= np.asarray(math.prod(factor), output.dtype)
+    return output
+
+
+@kernel("nearest_upsample")
+def nearest_upsample(input: Array, *, factor: Ints) -> Array:
+    """Each item repeated over a cell."""
+    batch, channels, *extents = input.shape
+    repeated = [n for pair in zip(extents, factor, strict=True) for n in pair]
+    single = [n for extent in extents for n in (extent, 1)]
+    output = np.empty((batch, channels, *repeated), input.dtype)
+    output[...] = input.reshape(batch, channels, *single)
+    return output.reshape(batch, channels, *(x * f for x, f in zip(extents, factor, strict=True)))
+
+
+@kernel("multilinear_upsample")
+@quiet
+@widened
+def multilinear_upsample(input: Array, *, factor: Ints, method: str, border: str) -> Array:
+    """Linear interpolation, one dimension after the other.
+
+    With the method 'aligned', an input with an extent of 1 is repeated.
+    """
+    output = input
+    # The last dimension first: what is left to do then is done on contiguous rows.
+    for axis in reversed(range(2, input.ndim)):
+        f = factor[axis - 2]
+        if f > 1:
+            upsample = _aligned if method == "aligned" else _shifted
+            output = upsample(output, axis, f, method, border)
+    return output.copy() if output is input else output
+
+
+def _shifted(array: Array, axis: int, factor: int, method: str, border: str) -> Array:
+    """'symmetric' and 'asymmetric': the weights repeat after `factor` outputs."""
+    extent = array.shape[axis]
+    before = (slice(None),) * axis
+    padded = pad(array, (*((0, 0),) * axis, (1, 1)), border)
+    shape = (*array.shape[:axis], extent, factor, *array.shape[axis + 1 :])
+    output = np.empty(shape, array.dtype)
+    for phase in range(factor):
+        # Twice the position in the input, times the factor.
+        position = 2 * phase - (factor - 1 if method == "symmetric" else 0)
+        first, rest = divmod(position, 2 * factor)
+        left = padded[(*before, slice(first + 1, first + 1 + extent))]
+        target: Any = (*before, slice(None), phase)
+        if rest:
+            right = padded[(*before, slice(first + 2, first + 2 + extent))]
+            weight = np.asarray(rest / (2 * factor), array.dtype)
+            np.multiply(right, weight, out=output[target])
+            output[target] += left * np.asarray(1 - rest / (2 * factor), array.dtype)
+        else:
+            output[target] = left
+    return output.reshape(*array.shape[:axis], extent * factor, *array.shape[axis + 1 :])
+
+
+def _aligned(array: Array, axis: int, factor: int, method: str, border: str) -> Array:  # noqa: ARG001
+    """'aligned': first and last output are the first and last input; no border is met."""
+    extent = array.shape[axis]
+    count = extent * factor
+    # The position in the input is i * (x - 1) / (x * f - 1), of which the parts are exact.
+    first, rest = np.divmod(np.arange(count) * (extent - 1), count - 1)
+    return interpolate(array, axis, first, rest / (count - 1))
+
+
+def interpolate(array: Array, axis: int, first: Array, fraction: Array) -> Array:
+    """Linear interpolation along one axis.
+
+    Args:
+        array: of any rank.
+        axis: along which to interpolate.
+        first: the indices of the items before the wanted positions.
+        fraction: how far behind them they are, in [0, 1). At 0 the following item counts for
+            nothing, even if it is infinite or does not exist.
+    """
+    between = fraction > 0
+    second = np.where(between, first + 1, first)
+    along = [1] * array.ndim
+    along[axis] = -1
+    weight = fraction.astype(array.dtype).reshape(along)
+    left = array.take(first, axis)
+    output = left * (1 - weight)
+    output += np.where(between.reshape(along), array.take(second, axis) * weight, 0)
+    return np.asarray(output)

@@ -1,0 +1,88 @@
+"""Reducing each window of an array to its sum or maximum, one dimension after the other."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.operations.borders import pad
+from nnefkit.operations.sliding_window import Window, down_extents
+
+Array = NDArray[Any]
+
+BLOCK_BYTES = 256 << 10
+"""Size of the blocks of the input: the passes over one stay within the cache of one core."""
+
+
+def reduce_windows(
+    input: Array, window: Window, border: str, reduce: np.ufunc, outside: float = 0
+) -> Array:
+    """Reduces the items of each window by an associative function.
+
+    Sums are added item by item, never as differences of running sums: nothing cancels.
+
+    Args:
+        input: of any rank.
+        window: over all the dimensions of `input`.
+        border: 'ignore' fills with `outside`, 'constant' with 0.
+        reduce: `np.add` or `np.maximum`.
+        outside: the neutral item of `reduce`.
+    """
+    output = np.empty(down_extents(input.shape, window), input.dtype)
+    size = max(math.prod(input.shape[2:]) * input.itemsize, 1)
+    if input.ndim < 3 or _slides(window, 0) or _slides(window, 1):
+        output[...] = _reduce(input, window, border, reduce, outside)
+        return output
+    # Batch and channels are left alone: one block of channels after the other.
+    block = max(BLOCK_BYTES // size, 1)
+    inner = window.along(slice(1, None))
+    flat = input.reshape(-1, *input.shape[2:])
+    results = output.reshape(-1, *output.shape[2:])
+    for start in range(0, len(flat), block):
+        part = slice(start, start + block)
+        results[part] = _reduce(flat[part], inner, border, reduce, outside)
+    return output
+
+
+def _slides(window: Window, axis: int) -> bool:
+    size, padding, stride, _ = window
+    return size[axis] != 1 or stride[axis] != 1 or tuple(padding[axis]) != (0, 0)
+
+
+def _reduce(input: Array, window: Window, border: str, reduce: np.ufunc, outside: float) -> Array:
+    fill = outside if border == "ignore" else 0
+    array = pad(input, window.padding, border, fill)
+    for axis, (f, s, d) in enumerate(zip(window.size, window.stride, window.dilation, strict=True)):
+        if f > 1 or s > 1:
+            array = _reduce_axis(array, axis, f, s, d, reduce)
+    return array
+
+
+def _reduce_axis(
+    array: Array, axis: int, size: int, stride: int, dilation: int, reduce: np.ufunc
+) -> Array:
+    """Reduces windows along one axis of a padded array."""
+    before = (slice(None),) * axis
+    count = (array.shape[axis] - (size - 1) * dilation - 1) // stride + 1
+    if size == 1:
+        return array[(*before, slice(None, None, stride))]
+    if count <= size:  # few windows: each in one go
+        shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
+        result = np.empty(shape, array.dtype)
+        for i in range(count):
+            start = i * stride
+            items = array[(*before, slice(start, start + (size - 1) * dilation + 1, dilation))]
+            where: Any = (*before, i)
+            reduce.reduce(items, axis=axis, out=result[where])
+        return result
+    length = (count - 1) * stride + 1
+    taps = [
+        array[(*before, slice(j * dilation, j * dilation + length, stride))] for j in range(size)
+    ]
+    result = np.asarray(reduce(taps[0], taps[1]))
+    for tap in taps[2:]:
+        reduce(result, tap, out=result)
+    return result
