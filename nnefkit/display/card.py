@@ -100,8 +100,6 @@ class Figure:
 
     picture: Picture
     caption: Line = ()
-    substitute: str = ""
-    """What is said in place of a picture too large for the page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _merged(counts: Sequence[int], most: int) -> list[int]:
 
 
 def histogram(
-    counts: Sequence[int], color: str, *, width: int = 80, height: int = 14, most: int = 24
+    counts: Sequence[int], color: str, *, width: int = 84, height: int = 14, most: int = 24
 ) -> Picture:
     """The bars of a histogram, without axes: the ends of its range stand beside it."""
     merged = _merged(counts, most)
@@ -70,14 +70,17 @@ def histogram(
 
 
 def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> str:
+    if len(counts) == 1:
+        # One single value: a bar of usual width.
+        counts = [0] * 6 + [*counts] + [0] * 5
     peak = max(counts, default=0) or 1
     step = width / max(len(counts), 1)
     path = [f"M0 {height}"]
     for i, count in enumerate(counts):
         # What is there at all shows.
-        top = height - (max(1.0, (height - 1) * count / peak) if count else 0)
-        path.append(f"L{i * step:.4g} {top:.3g}H{(i + 1) * step:.4g}")
-    path.append(f"V{height}Z")
+        tall = max(1, round((height - 1) * count / peak)) if count else 0
+        path.append(f"V{height - tall}H{(i + 1) * step:.4g}")
+    path.append(f"V{height}z")
     return f"<path fill='{color}' d='{''.join(path)}'/>"
 
 
@@ -137,7 +140,7 @@ def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
 
 
 def _rule(left: float, right: float, y: float) -> str:
-    return f"<path stroke='{GREY}' stroke-opacity='.5' d='M{left:g} {y:.4g}H{right:g}'/>"
+    return f"<path stroke='{GREY}' stroke-opacity='.35' d='M{left:g} {y:.4g}H{right:g}'/>"
 
 
 def _tick(left: float, y: float, text: str) -> str:
@@ -193,7 +196,7 @@ def _snr(
     if sum(map(len, runs)) <= plot // 6:
         body += (_dot(place(i), level(ratio), ratio) for run in runs for i, ratio in run)
     if marked is not None and (worst := ratios[marked]) is not None and not math.isnan(worst):
-        body.append(_flag(place(marked), level(worst), label, width))
+        body.append(_flag(place(marked), level(worst), bottom, label, width))
     body.append(
         f"<text x='{left + plot / 2:g}' y='{height - 3}' text-anchor='middle' fill='{GREY}' {FONT}>"
         "tensors in the order of the graph · SNR in dB</text>"
@@ -233,14 +236,13 @@ def _dot(x: float, y: float, ratio: float) -> str:
     return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='2.2' fill='{BLUE}'/>"
 
 
-def _flag(x: float, y: float, label: str, width: int) -> str:
-    """A red point with the name of the tensor beside it, on the side that has room."""
-    anchor, shift = ("start", 8) if x < width * 0.7 else ("end", -8)
-    # Below the line's end where the point is high, above it where it is low.
-    rise = 16 if y < 30 else -7
+def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
+    """A red point on a dashed line, with the name of the tensor on the side that has room."""
+    anchor, shift = ("start", 6) if x < width * 0.7 else ("end", -6)
     return (
+        f"<path stroke='{RED}' stroke-dasharray='2 3' d='M{x:.4g} 8V{bottom}'/>"
         f"<circle cx='{x:.4g}' cy='{y:.4g}' r='4.5' fill='{RED}'/>"
-        f"<text x='{x + shift:.4g}' y='{y + rise:.4g}' text-anchor='{anchor}' font-weight='bold' "
+        f"<text x='{x + shift:.4g}' y='21' text-anchor='{anchor}' font-weight='bold' "
         f"fill='{RED}' {FONT}>{html.escape(printable(numbers.shorten(label)))}</text>"
     )
 

@@ -21,14 +21,18 @@ Array = np.ndarray[Any, Any]
 
 LEVELS = 63
 """Steps of the colour scale; odd, so that zero has one of its own. More only make files larger."""
-NAN, INFINITE, GAP = LEVELS, LEVELS + 1, LEVELS + 2
+NAN, INFINITE, FRAME, EMPTY = range(LEVELS, LEVELS + 4)
 """Places of the special colours in the palette."""
 
-_ANCHORS = ((8, 48, 107), (58, 132, 201), (255, 255, 255), (240, 137, 40), (102, 37, 6))
-_SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128))
+_ANCHORS = ((16, 64, 128), (66, 141, 208), (255, 255, 255), (242, 142, 50), (150, 60, 8))
+_SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128), (128, 128, 128))
+# How opaque: frames are light on white and dark on black.
+_OPACITY = bytes([255] * FRAME + [150, 0])
 _PERCENT = 99.0
 # The values that the scale is taken from.
 _SCALE_SAMPLE = 200_000
+# The narrow side of a heat map, in pixels.
+_LEAST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +101,17 @@ def _palette() -> bytes:
 
 
 def png(places: Array) -> bytes:
-    """A PNG file of a map of places in the palette; the gaps of a grid are transparent."""
+    """A PNG file of a map of places in the palette."""
     height, width = places.shape
     rows = np.zeros((height, width + 1), np.uint8)
     rows[:, 1:] = places
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    opaque = bytes([255] * GAP + [0])
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in (
             (b"IHDR", header),
             (b"PLTE", _palette()),
-            (b"tRNS", opaque),
+            (b"tRNS", _OPACITY),
             (b"IDAT", zlib.compress(rows.tobytes(), 9)),
             (b"IEND", b""),
         )
@@ -141,30 +144,35 @@ def _edges(extent: int, most: int) -> list[int]:
     return [extent * i // pieces for i in range(pieces)]
 
 
-def enlarged(places: Array, factor: int) -> Array:
-    """Each point as a square of `factor` points."""
-    return places.repeat(factor, axis=-2).repeat(factor, axis=-1) if factor > 1 else places
-
-
 def heat_map(values: Array, scale: Scale, alt: str, *, most: tuple[int, int]) -> Picture:
-    """A matrix as a picture of at most `most` (height, width) points."""
+    """A matrix as a picture of at most `most` (height, width) points; narrow ones are stretched."""
     small = reduced(values, *most)
-    factor = max(1, min(most[0] // small.shape[0], most[1] // small.shape[1], 16))
-    places = levels(small, scale)
-    height, width = places.shape
-    return Picture(alt, lambda: png_uri(enlarged(places, factor)), width * factor, height * factor)
+    rows, columns = small.shape
+    factor = max(1, min(most[0] // rows, most[1] // columns, 8))
+    tall, wide = max(factor, _LEAST // rows), max(factor, _LEAST // columns)
+    places = levels(small, scale).repeat(tall, axis=0).repeat(wide, axis=1)
+    canvas = np.pad(places, 1, constant_values=FRAME)
+    return Picture(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
 
 
 def grid(values: Array, scale: Scale, alt: str, *, tile: int, columns: int) -> Picture:
-    """Maps (K, H, W) side by side, `columns` of them in a row."""
-    small = reduced(values, tile, tile)
-    factor = max(1, tile // max(small.shape[-2:]))
-    places = enlarged(levels(small, scale), factor)
+    """Maps (K, H, W) side by side, `columns` of them in a row, each about `tile` wide or high.
+
+    Large maps are kept at fewer points than they are shown with: the file has to be small.
+    """
+    fine = tile * 4 // 5
+    small = reduced(values, fine, fine)
+    extent = max(small.shape[-2:])
+    factor = max(1, round(tile / extent)) if extent < fine else 1
+    places = levels(small, scale).repeat(factor, axis=-2).repeat(factor, axis=-1)
     count, height, width = places.shape
     columns = min(columns, count)
     rows = -(-count // columns)
-    canvas = np.full((rows * (height + 2) - 2, columns * (width + 2) - 2), GAP, np.uint8)
+    canvas = np.full((rows * (height + 2) + 2, columns * (width + 2) + 2), EMPTY, np.uint8)
     for k in range(count):
         top, left = k // columns * (height + 2), k % columns * (width + 2)
-        canvas[top : top + height, left : left + width] = places[k]
-    return Picture(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
+        canvas[top : top + height + 4, left : left + width + 4] = FRAME
+        canvas[top + 2 : top + height + 2, left + 2 : left + width + 2] = places[k]
+    zoom = tile / max(height, width) if extent >= fine else 1.0
+    tall, wide = canvas.shape
+    return Picture(alt, lambda: png_uri(canvas), round(wide * zoom), round(tall * zoom))

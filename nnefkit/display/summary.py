@@ -95,7 +95,7 @@ class GraphSummary:
     picture: str | None = field(default=None, repr=False)
     """The graph drawn as an SVG document; None leaves the picture out."""
     picture_caption: str = ""
-    """What the picture folds or leaves out."""
+    """What the picture folds or leaves out; without a picture, why there is none."""
     text: str = field(default="", repr=False)
     """The text that the graph was parsed from; may be empty."""
     text_name: str = "graph.nnef"
@@ -257,8 +257,9 @@ class ComparisonRow(NamedTuple):
     """One tensor of a comparison."""
 
     number: int
-    """Of the operation in the graph, from 0."""
+    """Of the operation in the graph, from 0; negative where no graph is known."""
     operation: str
+    """Empty where no graph is known."""
     tensor: str
     verdict: Verdict
     max_abs: float | None = None

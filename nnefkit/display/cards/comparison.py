@@ -50,7 +50,7 @@ def comparison(summary: ComparisonSummary, *, brief: bool = False) -> Card:
     """The card of a comparison."""
     blocks: list[Block] = [Paragraph(_answer(summary))]
     ratios = [row.snr for row in summary.rows]
-    if not brief and sum(ratio is not None for ratio in ratios) > 1:
+    if not brief and any(ratio is not None and ratio < charts.SNR_TOP for ratio in ratios):
         blocks.append(Figure(_chart(summary, ratios)))
     if summary.rows:
         blocks.append(_table(summary, brief=brief))
@@ -116,8 +116,8 @@ def _interesting(summary: ComparisonSummary, few: int) -> list[int]:
 
 def _row(row: ComparisonRow) -> Iterator[Cell]:
     word, tone = WORDS[row.verdict]
-    yield Cell(f"{row.number}", "muted")
-    yield Cell(row.operation, marker=family(row.operation).color)
+    yield Cell(f"{row.number}" if row.number >= 0 else "", "muted")
+    yield Cell(row.operation, marker=family(row.operation).color if row.operation else "")
     yield Cell(row.tensor, code=True)
     yield Cell(numbers.number(row.max_abs))
     yield Cell(numbers.number(row.relative))

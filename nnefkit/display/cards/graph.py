@@ -37,14 +37,16 @@ def graph(summary: GraphSummary, *, brief: bool = False) -> Card:
     """The card of a graph: its facts, ports, picture, operations, variables and text."""
     operations = [row for row in summary.operations if row.operation not in SOURCES]
     blocks: list[Block] = [Paragraph(tuple(_ports(summary)))]
-    if summary.picture and not brief:
+    if summary.picture:
         blocks.append(_figure(summary, summary.picture))
+    elif summary.picture_caption:
+        blocks.append(Paragraph((Phrase(summary.picture_caption, "muted", limit=0),)))
     if operations:
         blocks.append(_operations(summary, operations, brief=brief))
     if summary.variables:
         blocks.append(_variables(summary, brief=brief))
     if summary.text:
-        blocks.append(_text(summary))
+        blocks.append(_text(summary, TEXT_LINES // 4 if brief else TEXT_LINES))
     return Card(summary.name, BLUE, tuple(_facts(summary, len(operations))), tuple(blocks))
 
 
@@ -94,7 +96,6 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
     return Figure(
         Picture(alt, lambda: charts.svg_uri(svg), width, height),
         caption,
-        "The picture is too large for a notebook.",
     )
 
 
@@ -190,11 +191,11 @@ def _variables_title(summary: GraphSummary) -> Line:
     return tuple(title)
 
 
-def _text(summary: GraphSummary) -> Fold:
+def _text(summary: GraphSummary, most: int) -> Fold:
     total = summary.text.count("\n") + (not summary.text.endswith("\n"))
     # Only the beginning is taken apart: a text may have millions of lines.
-    start = summary.text[: TEXT_LINES * TEXT_WIDTH]
-    lines = [(Phrase(line, limit=TEXT_WIDTH),) for line in start.splitlines()[:TEXT_LINES]]
+    start = summary.text[: most * TEXT_WIDTH]
+    lines = [(Phrase(line, limit=TEXT_WIDTH),) for line in start.splitlines()[:most]]
     blocks: list[Block] = [Listing(tuple(lines))]
     if total > len(lines):
         note = f"{len(lines):,} of {total:,} lines · "

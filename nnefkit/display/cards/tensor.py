@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,12 +11,12 @@ from nnefkit.display import charts, images, numbers
 from nnefkit.display.card import Block, Card, Figure, Line, Paragraph, Phrase
 from nnefkit.display.cards import values
 from nnefkit.display.families import BLUE, family
-from nnefkit.display.images import Array
+from nnefkit.display.images import Array, Scale
 from nnefkit.display.summary import TensorSummary
 
 TILES, COLUMNS = 24, 12
 """How many channels are shown, and how many in a row."""
-MAP = (240, 720)
+MAP = (200, 720)
 """Most points of a heat map: height, width."""
 
 
@@ -26,7 +27,7 @@ def tensor(summary: TensorSummary, *, brief: bool = False) -> Card:
     if summary.statistics is not None:
         logical = summary.dtype == "logical"
         blocks.append(Paragraph(values.line(summary.statistics, color, logical=logical)))
-    if not brief and _drawable(summary.values):
+    if not brief and _drawable(summary):
         blocks += _pictures(summary, np.asarray(summary.values), color)
     return Card(summary.name, color, tuple(_facts(summary)), tuple(blocks))
 
@@ -52,14 +53,18 @@ def _facts(summary: TensorSummary) -> Iterator[str]:
         yield "no values"
 
 
-def _drawable(array: Array | None) -> bool:
-    return array is not None and array.dtype.kind in "fiub" and array.size > 1
+def _drawable(summary: TensorSummary) -> bool:
+    """Whether there are values, and not all the same."""
+    statistics = summary.statistics
+    if summary.values is None or statistics is None or not statistics.examined:
+        return False
+    return statistics.minimum < statistics.maximum or not statistics.finite
 
 
 def _pictures(summary: TensorSummary, array: Array, color: str) -> Iterator[Block]:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
-        yield Figure(charts.curve(array, color), _caption("in their order", "", summary))
+        yield Figure(charts.curve(array, color), _caption("values in their order", "", summary))
         return
     if len(extents) == 2:
         yield _heat_map(summary, array.reshape(extents))
@@ -70,26 +75,33 @@ def _pictures(summary: TensorSummary, array: Array, color: str) -> Iterator[Bloc
 
 def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
     """The first maps (K, H, W) of a tensor of rank 3 or more, what they are, how many there are."""
-    what = "channels"
     item = ""
     if array.ndim >= 4 and not parameter:
         item = f"item 0 of {array.shape[0]:,}, " if array.shape[0] > 1 else ""
         array = array[0]
-    extents = [extent for extent in array.shape if extent > 1]
-    array = array.reshape(extents)
-    if array.ndim < 3:
-        # The items of a batch of vectors or of single maps.
-        array = array.reshape((1,) * (3 - array.ndim) + array.shape)
-    if array.shape[-1] <= 4 and array.ndim == 3 and min(array.shape[:2]) > 4:
-        what = "channels (last axis)"
-        array = np.moveaxis(array, -1, 0)
-    elif parameter:
-        what = "filters" if array.ndim == 3 else "slices of filters"
-    elif array.ndim > 3:
-        what = "slices"
-    total = int(np.prod(array.shape[:-2]))
+    last = _channels_last(array, parameter=parameter)
+    if last:
+        array = np.moveaxis(array, -1, -3)
+    array = array.reshape([extent for extent in array.shape if extent > 1])
+    # The items of a batch may be single maps, or vectors.
+    array = array.reshape((1,) * (3 - array.ndim) + array.shape)
+    what = "slices of filters" if array.ndim > 3 else "filters" if parameter else "channels"
+    total = math.prod(array.shape[:-2])
     first = array.reshape(total, *array.shape[-2:])[:TILES]
-    return first, f"{item}{what}", total
+    return first, f"{item}{what}{' (last axis)' if last else ''}", total
+
+
+def _channels_last(array: Array, *, parameter: bool) -> bool:
+    """Whether the last axis looks like channels, as in tensors that other tools laid out.
+
+    NNEF has them second; a guess that fails costs a strange picture, which says what it shows.
+    """
+    if array.ndim < 3:
+        return False
+    high, wide, deep = (int(extent) for extent in array.shape[-3:])
+    if parameter:
+        return array.ndim == 4 and high == wide != deep
+    return deep <= 4 < min(high, wide)
 
 
 def _heat_map(summary: TensorSummary, array: Array) -> Figure:
@@ -98,7 +110,7 @@ def _heat_map(summary: TensorSummary, array: Array) -> Figure:
     what = f"{rows:,} rows, {columns:,} columns"
     alt = f"heat map of {numbers.shorten(summary.name)}: {what}"
     picture = images.heat_map(array, scale, alt, most=MAP)
-    return Figure(picture, _caption(what, f"scale {scale.text}", summary))
+    return Figure(picture, _caption(what, f"scale {scale.text}", summary, scale))
 
 
 def _grid(summary: TensorSummary, maps: Array, name: str, total: int) -> Figure:
@@ -106,23 +118,32 @@ def _grid(summary: TensorSummary, maps: Array, name: str, total: int) -> Figure:
     shown = len(maps)
     what = f"{name} 0–{shown - 1} of {total:,}" if total > 1 else "one map"
     alt = f"{what} of {numbers.shorten(summary.name)}"
-    tile = 64 if shown <= COLUMNS else 48
+    tile = 60
     columns = min(COLUMNS, shown)
     # Wide maps (sequences) need the width for themselves.
     if maps.shape[-1] > 3 * maps.shape[-2]:
-        columns, tile = 3, 200
+        columns, tile = 3, 240
     picture = images.grid(maps, scale, alt, tile=tile, columns=columns)
-    return Figure(picture, _caption(what, f"one scale, {scale.text}", summary))
+    return Figure(picture, _caption(what, f"one scale, {scale.text}", summary, scale))
 
 
-def _caption(what: str, scale: str, summary: TensorSummary) -> Line:
-    parts = [part for part in (what, scale) if part]
-    colors = "blue negative, orange positive" if scale else ""
-    statistics = summary.statistics
-    if scale and statistics is not None and not statistics.finite:
-        colors += ", magenta NaN, green Inf"
-    text = " · ".join([*parts, colors] if colors else parts)
+def _caption(
+    what: str, scale_text: str, summary: TensorSummary, scale: Scale | None = None
+) -> Line:
+    parts = [what, scale_text, *_colors(summary, scale)] if scale else [what]
     return (
-        Phrase(f"{text} · ", "muted", limit=0),
+        Phrase(" · ".join(parts) + " · ", "muted", limit=0),
         Phrase(summary.access, "muted", code=True),
     )
+
+
+def _colors(summary: TensorSummary, scale: Scale) -> Iterator[str]:
+    if summary.dtype == "logical":
+        yield "dark true"
+    elif scale.low < 0 < scale.high:
+        yield "blue negative, orange positive"
+    else:
+        yield "darker is larger" if scale.high > 0 else "darker is more negative"
+    statistics = summary.statistics
+    if statistics is not None and not statistics.finite:
+        yield "magenta NaN, green Inf"

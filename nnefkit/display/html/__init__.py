@@ -1,14 +1,29 @@
 """HTML displays for notebooks: the same trusted and untrusted, light and dark, on line and off."""
 
+from dataclasses import replace
+
 from nnefkit.display import cards, summary
 from nnefkit.display.html.write import write
 
 __all__ = ["comparison", "graph", "operation", "report", "tensor", "trace"]
 
+BUDGET = 100 * 1024
+"""Bytes that a display may take, whatever it shows."""
+
 
 def graph(of: summary.GraphSummary) -> str:
-    """The HTML of a graph."""
-    return write(cards.graph(of))
+    """The HTML of a graph; to stay within the budget it loses rows first, then its picture."""
+    text = write(cards.graph(of))
+    if _too_large(text):
+        text = write(cards.graph(of, brief=True))
+    if _too_large(text):
+        reason = "The picture would be too large for a notebook."
+        text = write(cards.graph(replace(of, picture=None, picture_caption=reason)))
+    return text
+
+
+def _too_large(text: str) -> bool:
+    return len(text) > BUDGET or len(text.encode()) > BUDGET
 
 
 def operation(of: summary.OperationSummary) -> str:

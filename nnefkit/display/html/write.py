@@ -29,9 +29,6 @@ from nnefkit.display.card import (
 from nnefkit.display.excerpt import printable
 from nnefkit.display.families import AMBER, GREEN, GREY, RED
 
-BUDGET = 100 * 1024
-"""Bytes that one display may take."""
-
 MUTED = "#7f7f7f"
 MONOSPACE = "font-family:monospace"
 TONES: dict[Tone, str] = {
@@ -45,29 +42,13 @@ TONES: dict[Tone, str] = {
 }
 # Code keeps the colours of its surroundings: notebooks give it a background of its own.
 _CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
-_LEFT = "text-align:left;padding:1px 12px 1px 0;white-space:nowrap"
-_RIGHT = "text-align:right;padding:1px 12px 1px 0;white-space:nowrap"
+_LEFT = "text-align:left;padding:1px 12px 1px 0"
+_RIGHT = "text-align:right;padding:1px 12px 1px 0"
 
 
-def write(card: Card, budget: int = BUDGET) -> str:
-    """The HTML of `card`; pictures that would lead beyond `budget` give way to words."""
-    pieces = [_head(card), *_blocks(card.blocks), "</div>"]
-    text = "".join(pieces)
-    # One byte is one character but for the few signs that are not ASCII.
-    if len(text) <= budget and len(text.encode()) <= budget:
-        return text
-    return "".join([_head(card), *_blocks(_without_figures(card.blocks)), "</div>"])
-
-
-def _without_figures(blocks: Iterable[Block]) -> list[Block]:
-    """`blocks` with words in place of the large pictures."""
-    kept: list[Block] = []
-    for block in blocks:
-        if isinstance(block, Figure) and block.substitute:
-            kept.append(Paragraph((Phrase(block.substitute, "muted", limit=0),)))
-        else:
-            kept.append(block)
-    return kept
+def write(card: Card) -> str:
+    """The HTML of `card`."""
+    return "".join([_head(card), *_blocks(card.blocks), "</div>"])
 
 
 def _head(card: Card) -> str:
@@ -88,7 +69,8 @@ def _blocks(blocks: Iterable[Block]) -> Iterable[str]:
 def _block(block: Block) -> str:
     match block:
         case Paragraph():
-            return f'<div style="margin:2px 0">{line(block.line)}</div>'
+            # Blanks set the parts of a line of numbers apart.
+            return f'<div style="margin:2px 0;white-space:pre-wrap">{line(block.line)}</div>'
         case Listing():
             return _listing(block)
         case Table():
@@ -131,7 +113,7 @@ def _head_cell(column: Column) -> str:
     align = f' align="{column.align}"' if column.align == "right" else ""
     style = _RIGHT if column.align == "right" else _LEFT
     return (
-        f'<th scope="col"{align} style="{style};font-weight:bold;'
+        f'<th scope="col"{align} style="{style};font-weight:bold;white-space:nowrap;'
         f'border-bottom:1px solid {GREY}">{escape(column.head)}</th>'
     )
 
@@ -149,6 +131,8 @@ def _row(row: tuple[Cell, ...] | None, columns: tuple[Column, ...]) -> str:
 def _cell(cell: Cell, column: Column) -> str:
     align = ' align="right"' if column.align == "right" else ""
     style = _RIGHT if column.align == "right" else _LEFT
+    if cell.marker or not cell.text.isalnum():
+        style += ";white-space:nowrap"
     if TONES[cell.tone]:
         style += f";{TONES[cell.tone]}"
     if cell.code:
@@ -193,11 +177,10 @@ def phrase(one: Phrase) -> str:
 
 def picture(one: Picture, *, shrinks: bool = True) -> str:
     """The HTML of a picture, which shrinks to the width of the page (in a cell it cannot)."""
-    most = "100%" if shrinks else "none"
+    style = "max-width:100%;height:auto" if shrinks else "max-width:none"
     return (
         f'<img src="{escape(one.make())}" alt="{escape(one.alt)}" width="{one.width}" '
-        f'height="{one.height}" style="max-width:{most};height:auto;vertical-align:middle;'
-        f'margin:0">'
+        f'height="{one.height}" style="{style};vertical-align:middle;margin:0">'
     )
 
 
