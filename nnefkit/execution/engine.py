@@ -1,0 +1,118 @@
+"""What an engine is, and which there are.
+
+An engine prepares a graph for some wanted tensors and then runs it as often as one likes. It knows
+neither names that a user may misspell nor variables that change: `feeds` checks the inputs and
+`Session` keeps the state, for all engines alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
+from nnefkit.graph import Graph, Operation
+
+Array = np.ndarray[Any, Any]
+
+Watch = Callable[[tuple[Operation, ...], Mapping[str, Array], float], None]
+"""Called with the operations just done (several where they were fused), those of their results
+that are watched, and the seconds that they took (NaN where the engine cannot tell)."""
+
+
+class Prepared(Protocol):
+    """A graph that is ready to run."""
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Runs it.
+
+        Args:
+            feeds: A value for each external, and for each variable that the graph updates.
+            watch: Told of every operation as it is done.
+
+        Returns:
+            The fetched tensors. They share no memory with the feeds or the graph.
+        """
+
+
+class Engine(Protocol):
+    """A way to run graphs."""
+
+    name: str
+    version: str
+    """Of the package that does the work."""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that it can run."""
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
+        """The operations of `graph` that it cannot run, in their order."""
+
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
+        """Makes `graph`, whose shapes are all known, ready to compute the tensors of `fetch`.
+
+        Args:
+            graph: All its operations are supported, all its variables have values.
+            fetch: Names of the tensors to return.
+            watched: Names of the tensors to show to `watch`; it may keep them.
+        """
+
+
+ENGINES: dict[str, str] = {"numpy": "nnefkit.execution.engines.numpy"}
+"""Engine name -> module that has it as ``engine``; imported when it is first asked for."""
+
+
+@cache
+def find_engine(name: str) -> Engine:
+    """The engine called `name`.
+
+    Raises:
+        UnknownNameError: no engine is called so.
+        MissingPackageError: the package that it needs is not installed.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError(
+            f"there is no engine '{name}'",
+            hint=did_you_mean(str(name), ENGINES) or f"There are: {', '.join(ENGINES)}.",
+        )
+    engine: Engine = import_module(ENGINES[name]).engine
+    return engine
+
+
+def refuse_unsupported(engine: Engine, graph: Graph) -> None:
+    """Raises an error that names everything in `graph` that `engine` cannot run.
+
+    Raises:
+        ExecutionError: there is such an operation, or a variable without values.
+    """
+    source = graph.source
+    diagnostics = []
+    for op in engine.unsupported(graph):
+        message = f"the engine '{engine.name}' cannot run '{op.name}'"
+        if op.output_names:
+            message += f", which computes '{op.output_names[0]}'"
+        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message))
+    for op in graph.operations:
+        if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
+            label = graph.tensors[op.output_names[0]].label
+            message = f"variable '{op.output_names[0]}'"
+            message += f" (label '{label}') has no values" if label else " has no values"
+            hint = "Load the model with nk.load, or give values: graph.with_data({name: array})."
+            diagnostics.append(_diagnostic(graph, op, "missing-values", message, hint))
+    if diagnostics:
+        raise ExecutionError(diagnostics, file=source.name if source else "")
+
+
+def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:
+    from nnefkit.errors import Diagnostic
+
+    if graph.source is not None:
+        return graph.source.diagnostic(code, message, op.span, hint=hint)
+    return Diagnostic(code, message, hint=hint)

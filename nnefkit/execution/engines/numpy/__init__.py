@@ -1,0 +1,44 @@
+"""The reference engine: the NumPy kernels of `nnefkit.operations`, planned ahead.
+
+`plan` decides what is computed when and where its result lies, `lowering` and the modules beside it
+replace kernels by faster ones that write into a given place, `prepared` runs the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from nnefkit.execution.engine import Prepared
+from nnefkit.execution.engines.numpy.plan import make_plan
+from nnefkit.execution.engines.numpy.prepared import PreparedGraph
+from nnefkit.graph import Graph, Operation
+from nnefkit.operations.registry import KERNELS
+
+_SOURCES = frozenset({"external", "variable", "constant", "update"})
+
+
+class NumpyEngine:
+    """Runs every operation that has a kernel, on the CPU."""
+
+    name = "numpy"
+    version = np.__version__
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that it can run."""
+        return _SOURCES | KERNELS.keys()
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
+        """The operations of `graph` that it cannot run, in their order."""
+        return [op for op in graph.operations if op.name not in self.operations]
+
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
+        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        return PreparedGraph(make_plan(graph, frozenset(fetch), frozenset(watched)))
+
+
+engine = NumpyEngine()

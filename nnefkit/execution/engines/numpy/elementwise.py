@@ -1,0 +1,94 @@
+"""Elementwise operations that write into a given place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered, Lowering, Site
+
+UNARY: dict[str, Callable[..., Any]] = {
+    "abs": np.absolute,
+    "ceil": np.ceil,
+    "cos": np.cos,
+    "exp": np.exp,
+    "floor": np.floor,
+    "log": np.log,
+    "neg": np.negative,
+    "rcp": np.reciprocal,
+    "sin": np.sin,
+    "sqr": np.square,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+}
+BINARY: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "div": np.true_divide,
+    "mul": np.multiply,
+    "sub": np.subtract,
+}
+
+
+def lower_unary(site: Site) -> Lowered | None:
+    """A function of NumPy."""
+    function = UNARY[site.operation.name]
+
+    def run(out: Array, _scratch: None, x: Array) -> None:
+        function(x, out=out)
+
+    return Lowered(run, in_place=True)
+
+
+def lower_binary(site: Site) -> Lowered | None:
+    """A function of NumPy, its arguments brought to one rank (4.2.2)."""
+    function = BINARY[site.operation.name]
+    x, y = site.arguments
+    rank = len(site.shape)
+    shapes = [(*argument.shape, *[1] * (rank - len(argument.shape))) for argument in (x, y)]
+    # A result may only replace an argument of its own shape: others are read more than once.
+    in_place = all(a.shape == site.shape or a.value is not None for a in (x, y))
+    if x.value is None and y.value is None:
+        if x.shape == y.shape:
+            return Lowered(lambda out, _, x, y: function(x, y, out=out), in_place=in_place)
+
+        def run(out: Array, _scratch: None, x: Array, y: Array) -> None:
+            function(x.reshape(shapes[0]), y.reshape(shapes[1]), out=out)
+
+        return Lowered(run, in_place=in_place)
+    if y.value is not None:
+        right = y.value.reshape(shapes[1])
+        if shapes[0] == x.shape:
+            return Lowered(lambda out, _, x: function(x, right, out=out), in_place=in_place)
+    elif x.value is not None:
+        left = x.value.reshape(shapes[0])
+        if shapes[1] == y.shape:
+            return Lowered(lambda out, _, y: function(left, y, out=out), in_place=in_place)
+    return None
+
+
+def lower_clip(site: Site) -> Lowered | None:
+    """Rectifiers and clamps between constants."""
+    bounds = site.bounds()
+    if bounds is None:
+        return None
+    return Lowered(_clip(bounds), in_place=True)
+
+
+def _clip(bounds: Bounds) -> Callable[..., None]:
+    def run(out: Array, _scratch: None, x: Array) -> None:
+        # Adding zero makes 0 of -0, as the formulae do where a bound is zero.
+        np.add(x, 0.0, out=out)
+        bounds.apply(out)
+
+    return run
+
+
+LOWERINGS: dict[str, Lowering] = {
+    **dict.fromkeys(UNARY, lower_unary),
+    **dict.fromkeys(BINARY, lower_binary),
+    **dict.fromkeys(("relu", "clamp", "min", "max"), lower_clip),
+}
+
+

@@ -1,0 +1,138 @@
+"""Running a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engine import Watch
+from nnefkit.execution.engines.numpy.lowering import Array
+from nnefkit.execution.engines.numpy.memory import ALIGNMENT
+from nnefkit.execution.engines.numpy.plan import Plan, Step
+from nnefkit.execution.failure import failure
+
+BUFFER = 1024
+"""Items of NumPy's buffers while a graph runs. Rows that are shorter than half a buffer are copied
+into one before they are computed with, which takes several times as long as the computation."""
+
+
+class PreparedGraph:
+    """A plan together with the memory that its runs use, one at a time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._lock = Lock()
+        self._places: list[tuple[Array | None, Array | None]] | None = None
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        with self._lock, np.errstate(all="ignore"):
+            np.setbufsize(BUFFER)  # until the end of errstate
+            values: dict[str, Any] = {**self.plan.known, **feeds}
+            inputs = [*values.values()]
+            if watch is None:
+                self._run(values)
+            else:
+                self._run_watched(values, watch)
+            return _results(values, self.plan.fetch, inputs)
+
+    def _run(self, values: dict[str, Any]) -> None:
+        step: Step | None = None
+        try:
+            for step, (out, scratch) in zip(self.plan.steps, self._memory(), strict=True):
+                arrays = [values[name] for name in step.reads]
+                if step.shape is None:
+                    result = step.function(*arrays)
+                    if len(step.writes) == 1 and type(result) is np.ndarray:
+                        values[step.writes[0]] = result
+                    else:
+                        values.update(_named(step, result))
+                else:
+                    if out is None:
+                        out = np.empty(step.shape, step.dtype)
+                    step.function(out, scratch, *arrays)
+                    values[step.writes[0]] = out
+                for name in step.frees:
+                    del values[name]
+        except Exception as error:
+            raise self._failure(step, values, error) from error
+
+    def _run_watched(self, values: dict[str, Any], watch: Watch) -> None:
+        watched = self.plan.watched
+        for op in self.plan.folded:
+            known = {name: values[name] for name in op.output_names if name in watched}
+            watch((op,), known, 0.0)
+        for step, (out, scratch) in zip(self.plan.steps, self._memory(), strict=True):
+            arrays = [values[name] for name in step.reads]
+            started = perf_counter()
+            try:
+                if step.shape is None:
+                    values.update(_named(step, step.function(*arrays)))
+                else:
+                    if out is None:
+                        out = np.empty(step.shape, step.dtype)
+                    step.function(out, scratch, *arrays)
+                    values[step.writes[0]] = out
+            except Exception as error:
+                raise self._failure(step, values, error) from error
+            seconds = perf_counter() - started
+            seen = {name: values[name] for name in step.writes if name in watched}
+            watch(step.operations, seen, seconds)
+            for name in step.frees:
+                del values[name]
+
+    def _failure(self, step: Step | None, values: Mapping[str, Any], error: Exception) -> Exception:
+        if step is None:
+            return error
+        op = step.operations[0]
+        shapes = [np.shape(values[name]) for name in op.input_names if name in values]
+        return failure(self.plan.graph, op, shapes, error)
+
+    def _memory(self) -> list[tuple[Array | None, Array | None]]:
+        """For each step the array to write to and the scratch, made before the first run."""
+        if self._places is None:
+            block = np.empty(self.plan.memory + ALIGNMENT, np.uint8)
+            start = -block.ctypes.data % ALIGNMENT
+            block = block[start : start + self.plan.memory]
+            self._places = [(_out(block, step), _scratch(block, step)) for step in self.plan.steps]
+        return self._places
+
+
+def _out(block: Array, step: Step) -> Array | None:
+    if step.place is None or step.shape is None:
+        return None
+    stretch: Array = block[step.place : step.place + step.size]
+    return stretch.view(step.dtype).reshape(step.shape)
+
+
+def _scratch(block: Array, step: Step) -> Array | None:
+    if step.scratch_place is None:
+        return None
+    size = step.scratch * step.dtype.itemsize
+    stretch: Array = block[step.scratch_place : step.scratch_place + size]
+    return stretch.view(step.dtype)
+
+
+def _named(step: Step, result: Any) -> dict[str, Array]:
+    if len(step.writes) == 1 and not isinstance(result, (list, tuple)):
+        return {step.writes[0]: np.asarray(result)}
+    return dict(zip(step.writes, result, strict=True))
+
+
+def _results(
+    values: Mapping[str, Array], names: tuple[str, ...], inputs: list[Array]
+) -> dict[str, Array]:
+    """The fetched tensors, each in memory of its own."""
+    seen = {id(array) for array in inputs}
+    results = {}
+    for name in names:
+        array = values[name]
+        if id(array) in seen or not array.flags.owndata or not array.flags.c_contiguous:
+            array = np.array(array, order="C")
+        seen.add(id(array))
+        results[name] = array
+    return results
