@@ -15,6 +15,8 @@ from nnefkit.analysis.causes import State, altered, differing_weights, flow, wei
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
+from nnefkit.display import html, text
+from nnefkit.display.summary import ComparisonSummary, Verdict
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = np.ndarray[Any, Any]
-Verdict = Literal["equal", "within", "introduces", "inherits", "differs"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ComparedTensor:
     name: str
     other: str
     """Its name in the second side."""
-    verdict: Verdict
+    verdict: Verdict  # never "missing"
     """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` the
     difference: what its operation reads agrees, but not what it computes; ``"inherits"`` it from
     what the operation reads; ``"differs"`` where no graph tells (or the tensor is a weight)."""
@@ -121,12 +122,12 @@ class Comparison:
     @property
     def differing(self) -> tuple[ComparedTensor, ...]:
         """The tensors out of tolerance; weights only where nothing but weights was compared."""
-        return tuple(row for row in self._judged if not row.ok)
+        return tuple(row for row in self.judged if not row.ok)
 
     @property
     def introducing(self) -> tuple[ComparedTensor, ...]:
         """The tensors that introduce a difference: the places where something goes wrong."""
-        return tuple(row for row in self._judged if row.verdict == "introduces")
+        return tuple(row for row in self.judged if row.verdict == "introduces")
 
     @property
     def first_divergence(self) -> ComparedTensor | None:
@@ -134,8 +135,11 @@ class Comparison:
         return next(iter(self.differing), None)
 
     @cached_property
-    def _judged(self) -> tuple[ComparedTensor, ...]:
-        # That other weights are other weights is no finding; what follows from them is.
+    def judged(self) -> tuple[ComparedTensor, ...]:
+        """The rows without weights (or all, if there is nothing else).
+
+        That other weights are other weights is no finding; what follows from them is.
+        """
         return tuple(row for row in self.rows if not row.weight) or self.rows
 
     def worst(self, n: int = 10) -> tuple[ComparedTensor, ...]:
@@ -147,6 +151,16 @@ class Comparison:
         """The answer in words: where the two part, why, and how far it spreads."""
         headline, sentence = findings.answer(self)
         return f"{headline} {sentence}".replace("`", "")
+
+    @cached_property
+    def _summary(self) -> ComparisonSummary:
+        return findings.summarize(self)
+
+    def __repr__(self) -> str:
+        return text.comparison(self._summary)
+
+    def _repr_html_(self) -> str:
+        return html.comparison(self._summary)
 
     def to_frame(self) -> pd.DataFrame:
         """A table with one row for each tensor and one column for each metric.

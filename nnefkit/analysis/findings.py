@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis.causes import weight_tensors
 from nnefkit.display.numbers import number, plural, shape
+from nnefkit.display.summary import ComparisonRow, ComparisonSummary
 
 if TYPE_CHECKING:
     from nnefkit.analysis.comparison import ComparedTensor, Comparison
+    from nnefkit.analysis.tolerance import Tolerance
 
 _NAMED = 3
 """How many names a sentence lists before it goes on with "and ... more"."""
@@ -224,3 +226,62 @@ def record(row: ComparedTensor) -> dict[str, Any]:
         **measured,
         "note": row.note,
     }
+
+
+def summarize(comparison: Comparison) -> ComparisonSummary:
+    """The comparison as the displays take it."""
+    headline, sentence = answer(comparison)
+    return ComparisonSummary(
+        title=" against ".join(comparison.labels),
+        agree=comparison.ok,
+        headline=headline,
+        sentence=sentence,
+        graph=comparison.graph.name if comparison.graph is not None else "",
+        labels=comparison.labels,
+        rows=tuple(_rows(comparison)),
+        tolerance=_tolerances(comparison),
+        non_finite=sum(
+            row.metrics is not None and any(row.metrics.nan + row.metrics.infinite)
+            for row in comparison.rows
+        ),
+    )
+
+
+def _rows(comparison: Comparison) -> Iterator[ComparisonRow]:
+    """Rows of tensors, missing ones at their places in the graph, or last where there are none."""
+    graph = comparison.graph
+    operations = graph.operations if graph is not None else ()
+    place = {name: i for i, op in enumerate(operations) for name in op.output_names}
+    rows = [_row(row, place_in_list) for place_in_list, row in enumerate(comparison.judged)]
+    for label, names in zip(comparison.labels, comparison.missing, strict=True):
+        for name in names:
+            number = place.get(name, len(place) + len(rows))
+            operation = operations[number].name if name in place else ""
+            rows.append(ComparisonRow(number, operation, name, "missing", note=f"only in {label}"))
+    return iter(sorted(rows, key=lambda row: row.number))
+
+
+def _row(row: ComparedTensor, place: int) -> ComparisonRow:
+    found = row.metrics
+    return ComparisonRow(
+        row.number if row.operation else place,
+        row.operation,
+        row.name,
+        row.verdict,
+        None if found is None else found.max_abs,
+        None if found is None else found.max_rel,
+        None if found is None else found.snr,
+        None if found is None else found.cosine,
+        row.line,
+        row.shapes[0],
+        row.output,
+        row.note,
+    )
+
+
+def _tolerances(comparison: Comparison) -> str:
+    used: dict[Tolerance, dict[str, None]] = {}
+    for row in comparison.rows:
+        kinds = used.setdefault(row.tolerance, {})
+        kinds.update(dict.fromkeys(row.dtypes))
+    return "; ".join(f"{tolerance} for {', '.join(kinds)}" for tolerance, kinds in used.items())

@@ -102,12 +102,18 @@ def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
     a, b = _numeric(a), _numeric(b)
     if a.shape != b.shape:
         raise InputError(f"arrays of shapes {list(a.shape)} and {list(b.shape)} cannot be measured")
+    extent_a, extent_b = _Extent.of(a), _Extent.of(b)
     with np.errstate(all="ignore"):
-        extent_a, extent_b = _Extent.of(a), _Extent.of(b)
         sums = _Sums(extent_a, extent_b, tolerance.allowed(extent_a.largest), _ulp_type(a, b))
         for x, y in _blocks(a, b):
             sums.add(x, y)
     return sums.metrics(a.shape)
+
+
+def non_finite(array: Array) -> tuple[int, int]:
+    """Number of NaN and of infinite elements."""
+    extent = _Extent.of(array)
+    return extent.nan, extent.infinite
 
 
 def _numeric(values: Any) -> Array:
@@ -156,15 +162,16 @@ class _Extent:
     @classmethod
     def of(cls, array: Array) -> _Extent:
         largest, nan, infinite = 0.0, 0, 0
-        for (block,) in _blocks(array):
-            # Extremes of the values, not of their magnitudes: the least integer has none.
-            top = max(float(block.max()), -float(block.min()))
-            if not math.isfinite(top):
-                nan += int(np.isnan(block).sum())
-                infinite += int(np.isinf(block).sum())
-                block = block[np.isfinite(block)]
-                top = float(np.abs(block).max()) if block.size else 0.0
-            largest = max(largest, top)
+        with np.errstate(all="ignore"):
+            for (block,) in _blocks(array):
+                # Extremes of the values, not of their magnitudes: the least integer has none.
+                top = max(float(block.max()), -float(block.min()))
+                if not math.isfinite(top):
+                    nan += int(np.isnan(block).sum())
+                    infinite += int(np.isinf(block).sum())
+                    block = block[np.isfinite(block)]
+                    top = float(np.abs(block).max()) if block.size else 0.0
+                largest = max(largest, top)
         return cls(largest, nan, infinite)
 
 

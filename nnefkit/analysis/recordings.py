@@ -15,7 +15,7 @@ import numpy as np
 
 from nnefkit.errors import InputError, StorageError
 from nnefkit.graph import Graph
-from nnefkit.storage.tensor_file import read_tensor
+from nnefkit.storage import read_tensor
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 

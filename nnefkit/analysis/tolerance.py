@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.display.numbers import number
 from nnefkit.errors import InputError, did_you_mean
 
 
@@ -28,6 +29,14 @@ class Tolerance:
     def __post_init__(self) -> None:
         if not (self.relative >= 0 and self.absolute >= 0):
             raise InputError(f"a tolerance is at least 0, not {self.relative}, {self.absolute}")
+
+    def __str__(self) -> str:
+        parts = []
+        if self.relative:
+            parts.append(f"{number(self.relative)} relative")
+        if self.absolute:
+            parts.append(f"{number(self.absolute)} absolute")
+        return " or ".join(parts) or "none"
 
     def allowed(self, scale: float) -> float:
         """Largest difference allowed in a tensor whose largest magnitude is `scale`."""

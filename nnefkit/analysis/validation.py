@@ -1,0 +1,228 @@
+"""`validate`: all that is wrong with a model, and no exception for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nnefkit import io, language
+from nnefkit.analysis.metrics import non_finite
+from nnefkit.display import html, text
+from nnefkit.display.numbers import plural
+from nnefkit.display.summary import DiagnosticRow, ReportSummary
+from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
+from nnefkit.graph import Graph
+from nnefkit.operations.shapes import check_shapes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What there is to say against a model, and what was looked at."""
+
+    name: str
+    """The file or folder, or what the text was called."""
+    diagnostics: tuple[Diagnostic, ...] = field(repr=False)
+    """All of them in the order of the text, those about other files last."""
+    graph: Graph | None = field(default=None, repr=False)
+    """What could be made of it, None if nothing; with shapes as far as they could be told."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error (there may be warnings)."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What makes the model invalid."""
+        return self._of("error")
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is allowed and yet deprecated or suspicious."""
+        return self._of("warning")
+
+    @property
+    def notes(self) -> tuple[Diagnostic, ...]:
+        """What is worth knowing."""
+        return self._of("note")
+
+    def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.diagnostics if d.severity == severity)
+
+    def raise_for_errors(self) -> None:
+        """Raises the errors, if there are any; for scripts and tests.
+
+        Raises:
+            DocumentError: with all the errors.
+        """
+        if self.errors:
+            raise DocumentError(self.errors)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table with one row for each diagnostic."""
+        import pandas as pd
+
+        columns = ["severity", "code", "file", "line", "column", "message", "hint", "section"]
+        records = [[getattr(d, column) for column in columns] for d in self.diagnostics]
+        frame = pd.DataFrame(records, columns=columns)
+        return frame.astype({"line": "Int64", "column": "Int64"})
+
+    def __str__(self) -> str:
+        return "\n\n".join([*map(str, self.diagnostics), self._verdict])
+
+    @property
+    def _verdict(self) -> str:
+        """The last line of the report: valid or not, how much was found, how much was checked."""
+        counts = [plural(len(self.errors), "error"), plural(len(self.warnings), "warning")]
+        if self.notes:
+            counts.append(plural(len(self.notes), "note"))
+        checked = ""
+        if self.graph is not None:
+            operations = plural(len(self.graph.operations), "operation")
+            checked = f"; checked {operations}, {plural(len(self.graph.variables), 'variable')}"
+        verdict = "valid" if self.ok else "not valid"
+        return f"{self.name}: {verdict}: {', '.join(counts)}{checked}"
+
+    @cached_property
+    def _summary(self) -> ReportSummary:
+        rows = tuple(
+            DiagnosticRow(
+                d.code,
+                d.severity,
+                d.message,
+                d.file,
+                d.line,
+                d.column,
+                d.span.end - d.span.start if d.span else 0,
+                d.excerpt,
+                d.hint,
+                d.section,
+            )
+            for d in self.diagnostics
+        )
+        graph = self.graph
+        return ReportSummary(
+            self.name,
+            rows,
+            graph.name if graph is not None else "",
+            len(graph.operations) if graph is not None else None,
+        )
+
+    def __repr__(self) -> str:
+        return text.report(self._summary)
+
+    def _repr_html_(self) -> str:
+        return html.report(self._summary)
+
+
+def validate(source: str | os.PathLike[str] | Graph, *, strict: bool = True) -> ValidationReport:
+    """Checks a model: its text, types, arguments, shapes, files, and the values of its weights.
+
+    Whatever is wrong with the model is told in the report, all of it; so are a path where nothing
+    is and a file that is no model.
+
+    Args:
+        source: the path of a model (a folder, a ``graph.nnef``, an archive); the text of a graph;
+            or a `Graph`. A string is a path if something is there, or if it looks like no text: a
+            text has a line end, ``{`` or ``;`` in it, or nothing at all.
+        strict: whether unknown operations are errors; otherwise they are passed over with a
+            warning.
+
+    Raises:
+        InputError: `source` is of another type.
+    """
+    if isinstance(source, Graph):
+        return _validate_graph(source, strict)
+    if isinstance(source, str) and _is_text(source):
+        graph, found = _check(source, "graph.nnef", None, strict)
+        return ValidationReport("graph.nnef", _in_order(found), graph)
+    if isinstance(source, (str, os.PathLike)):
+        return _validate_path(source, strict)
+    raise InputError(
+        f"a {type(source).__name__} cannot be validated",
+        hint="Give a path, the text of a graph, or a Graph.",
+    )
+
+
+def _is_text(source: str) -> bool:
+    if not source.strip():
+        return True
+    if not any(mark in source for mark in "\n\r{;"):
+        return False
+    try:
+        return not os.path.exists(source)  # noqa: PTH110 - a Path would be of all the text
+    except (OSError, ValueError):
+        return True
+
+
+def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationReport:
+    name = os.fspath(path)
+    try:
+        graph, found = io.read(path, strict=strict)
+    except NnefError as error:
+        graph, found = None, list(error.diagnostics)
+    return ValidationReport(str(name), _in_order([*found, *_weights(graph)]), graph)
+
+
+def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
+    """The graph is printed and read again: what the text of a graph has to obey, it has to.
+
+    Where the text that it was parsed from still says the same, the report is of that text.
+    """
+    printed = str(graph)
+    quantization = io.quantization_text(graph.tensors.values()) or None
+    if graph.source is not None:
+        name = graph.source.name
+        read, found = _check(graph.source.text, name, quantization, strict)
+        if read is not None and str(read) == printed:
+            return ValidationReport(name, _in_order([*found, *_weights(graph)]), graph)
+    name = f"graph '{graph.name}'"
+    _, found = _check(printed, name, quantization, strict)
+    return ValidationReport(name, _in_order([*found, *_weights(graph)]), graph)
+
+
+def _check(
+    source: str, name: str, quantization: str | None, strict: bool
+) -> tuple[Graph | None, list[Diagnostic]]:
+    graph, found = language.parse(source, name=name, quantization=quantization, strict=strict)
+    if graph is None:
+        return None, found
+    graph, more = check_shapes(graph, language.locate)
+    return graph, [*found, *more]
+
+
+def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
+    """Warnings of variables that hold NaN or infinite values."""
+    if graph is None:
+        return
+    for variable in graph.variables:
+        values = variable.data
+        if values is None or values.dtype.kind != "f":
+            continue
+        nan, infinite = non_finite(values)
+        if not nan and not infinite:
+            continue
+        counts = [f"{nan:,} NaN"] * bool(nan) + [f"{infinite:,} infinite"] * bool(infinite)
+        source = graph.source or Source("", f"graph '{graph.name}'")
+        yield source.diagnostic(
+            "non-finite-data",
+            f"variable '{variable.name}' has {' and '.join(counts)} among "
+            f"{plural(values.size, 'value')}",
+            graph.producers[variable.name].span if graph.source is not None else None,
+            severity="warning",
+            hint="What is computed with them will hardly be finite either.",
+        )
+
+
+def _in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Diagnostics by their places in the text, then those without a place as they came."""
+    unique = list(dict.fromkeys(found))
+    placed = [d for d in unique if d.line is not None]
+    placed.sort(key=lambda d: (d.line or 0, d.column or 0))
+    return tuple(placed + [d for d in unique if d.line is None])
