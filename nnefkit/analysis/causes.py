@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -66,62 +66,52 @@ def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> 
     return Flow(frozenset(introduces), frozenset(inherits))
 
 
-def differing_weights(
-    op: Operation,
-    graph: Graph,
-    other: Graph | None,
-    weights: frozenset[str],
-    states: Mapping[str, State],
-) -> tuple[str, ...]:
-    """The variables and constants behind the weights of `op` whose values are not the same.
+class Weights:
+    """Tells which weights are not the same on the two sides.
 
     They are looked up in `states` (by their names) where both runs recorded them, else in the two
     graphs (by name, then by label).
     """
-    sources = _sources(graph, (name for name in op.input_names if name in weights))
-    by_label = _by_label(other)
-    return tuple(name for name in sources if _unlike(name, graph, other, by_label, states))
 
+    def __init__(self, graph: Graph, other: Graph | None, states: Mapping[str, State]) -> None:
+        self.names = weight_tensors(graph)
+        self._graph, self._other, self._states = graph, other, states
+        variables = other.variables if other is not None else ()
+        self._by_label = {(variable.label or "").lower(): variable.name for variable in variables}
 
-def _sources(graph: Graph, names: Iterable[str]) -> tuple[str, ...]:
-    """The variables and constants that `names` are computed from, in the order of the graph."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        producer = graph.producers.get(name)
-        if producer is None or producer.name in ("variable", "constant"):
-            found.add(name)
-        else:
-            waiting.extend(producer.input_names)
-    return tuple(name for name in graph.tensors if name in found)
+    def differing(self, op: Operation) -> tuple[str, ...]:
+        """The variables and constants behind the weights of `op` whose values are not the same."""
+        return tuple(name for name in self._sources(op) if self._unlike(name))
 
+    def _sources(self, op: Operation) -> tuple[str, ...]:
+        """The variables and constants that the weights of `op` are computed from."""
+        found: dict[str, None] = {}
+        waiting = [name for name in reversed(op.input_names) if name in self.names]
+        while waiting:
+            name = waiting.pop()
+            producer = self._graph.producers[name]
+            if producer.input_names:
+                waiting.extend(reversed(producer.input_names))
+            else:
+                found[name] = None
+        return tuple(found)
 
-def _by_label(graph: Graph | None) -> Mapping[str, str]:
-    if graph is None:
-        return {}
-    return {(variable.label or "").lower(): variable.name for variable in graph.variables}
-
-
-def _unlike(
-    name: str,
-    graph: Graph,
-    other: Graph | None,
-    by_label: Mapping[str, str],
-    states: Mapping[str, State],
-) -> bool:
-    if name in states:
-        return states[name] != State.EQUAL
-    if other is None:
-        return False
-    tensor = graph.tensors[name]
-    counterpart = name if name in other.tensors else by_label.get((tensor.label or "").lower())
-    if counterpart is None:
-        return False
-    ours, theirs = tensor.data, other.tensors[counterpart].data
-    if ours is None or theirs is None or ours is theirs:
-        return False
-    return not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == theirs.dtype.kind == "f")
+    def _unlike(self, name: str) -> bool:
+        if name in self._states:
+            return self._states[name] != State.EQUAL
+        if self._other is None:
+            return False
+        tensor = self._graph.tensors[name]
+        label = (tensor.label or "").lower()
+        counterpart = name if name in self._other.tensors else self._by_label.get(label)
+        if counterpart is None:
+            return False
+        ours, theirs = tensor.data, self._other.tensors[counterpart].data
+        if ours is None or theirs is None or ours is theirs:
+            return False
+        return not np.array_equal(
+            ours, theirs, equal_nan=ours.dtype.kind == theirs.dtype.kind == "f"
+        )
 
 
 def altered(op: Operation, other: Operation | None) -> str:

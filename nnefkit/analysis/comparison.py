@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.analysis import findings
 from nnefkit.analysis.alignment import Axes, Permutation, given_axes, nearest_layout, pair
-from nnefkit.analysis.causes import State, altered, differing_weights, flow, weight_tensors
+from nnefkit.analysis.causes import State, Weights, altered, flow
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
@@ -284,9 +284,9 @@ def _explained(
     rows: list[ComparedTensor], graph: Graph, key: Literal["name", "other"], second: Graph | None
 ) -> list[ComparedTensor]:
     """The rows in the order of the graph, and with what the graph says of them."""
-    weights = weight_tensors(graph)
     states = {getattr(row, key): _state(row) for row in rows}
-    differences = flow(graph, states, weights)
+    weights = Weights(graph, second, states)
+    differences = flow(graph, states, weights.names)
     place = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
     others = {getattr(row, key): row.other for row in rows}
 
@@ -302,7 +302,7 @@ def _explained(
             verdict = "inherits"
         elif name in differences.introduces:
             verdict = "introduces"
-            causes = differing_weights(op, graph, second, weights, states)
+            causes = weights.differing(op)
             change = altered(op, second.producers.get(others[name]) if second else None)
         return replace(
             row,
@@ -311,7 +311,7 @@ def _explained(
             number=place[name],
             line=graph.line(op),
             output=name in graph.outputs,
-            weight=name in weights,
+            weight=name in weights.names,
             causes=causes,
             altered=change,
         )

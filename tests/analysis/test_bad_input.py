@@ -1,4 +1,4 @@
-"""Every bad input ends in an error that names the file, the place and the mend; a report has it too."""
+"""Every bad input ends in an error that names the file, the place and the mend; so do reports."""
 
 import io
 import tarfile
