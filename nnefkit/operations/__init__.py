@@ -6,14 +6,20 @@ One module for a section of chapter 4; `registry` has the tables that they fill.
 # Importing a module registers what it defines.
 from nnefkit.operations import (  # noqa: F401
     activation,
+    box,
+    convolution,
     elementwise,
     introduce,
     joining,
     linear_algebra,
+    local_normalization,
     miscellaneous,
     normalization,
+    pooling,
     quantization,
     reduce,
+    region_of_interest,
+    resampling,
     shaping,
     slicing,
 )

@@ -46,6 +46,11 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
     return f"Axes count from 0 to {rank - 1}."
 
 
+def counted(number: int, noun: str = "item") -> str:
+    """``"1 item"``, ``"2 items"``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def check_positive(
     problems: Problems, values: Sequence[int], argument: str, hint: str = ""
 ) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.axes import check_positive
+from nnefkit.operations.axes import check_positive, counted
+from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
@@ -45,7 +46,7 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
         allowed = "1" if volume == 1 else f"1 or {volume}"
         problems.add(
             "value",
-            f"'value' has {len(value)} items, but shape {[*shape]} has a volume of {volume}",
+            f"'value' has {counted(len(value))}, but shape {[*shape]} has a volume of {volume}",
             f"Give {allowed} items; a single one is repeated.",
         )
     problems.done()
@@ -53,10 +54,12 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
 
 
 @kernel("constant")
+@quiet
 def constant(*, shape: Sequence[int], value: Sequence[Any], dtype: str) -> NDArray[Any]:
     """The values in row-major order, a single one repeated (4.1.2)."""
     items = np.array(value, ITEM_TYPES.get(dtype))
-    return np.full(shape, items[0]) if items.size == 1 else items.reshape(shape)
+    # A view that repeats costs nothing, however large a shape a document may name.
+    return np.broadcast_to(items[0], shape) if items.size == 1 else items.reshape(shape)
 
 
 @shape_rule("variable")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnefkit.errors import ExecutionError
-from nnefkit.operations.axes import check_axes
+from nnefkit.operations.axes import check_axes, counted
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
@@ -172,7 +172,7 @@ def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
     count = len(axes)
     problems = Problems("4.5.2")
     if count > len(input):
-        problems.add("axes", f"'axes' has {count} items, but the rank is {len(input)}")
+        problems.add("axes", f"'axes' has {counted(count)}, but the rank is {len(input)}")
     if sorted(axes) != list(range(count)):
         problems.add(
             "axes",

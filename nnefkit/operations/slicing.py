@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
-from nnefkit.operations.axes import check_axes, check_axis, check_positive
+from nnefkit.operations.axes import check_axes, check_axis, check_positive, counted
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
@@ -57,7 +57,7 @@ def slice_shape(
         if len(items) != len(axes) and (items or argument != "stride"):
             problems.add(
                 argument,
-                f"'{argument}' has {len(items)} items, but 'axes' has {len(axes)}",
+                f"'{argument}' has {counted(len(items))}, but 'axes' has {len(axes)}",
                 "It may be empty." if argument == "stride" else "",
             )
     if 0 in stride:
@@ -81,7 +81,7 @@ def _check_range(
     if (step > 0 and first < 0) or (step < 0 and first >= extent > 0):
         problems.add(
             "begin",
-            f"item {number} of 'begin' is {begin}, which is outside of an axis of {extent} items",
+            f"item {number} of 'begin' is {begin}, outside of an axis of {counted(extent)}",
             f"Slices {'start' if step > 0 else 'go back'} from "
             f"{0 if step > 0 else extent - 1} {'at the least' if step > 0 else 'at the most'}.",
         )
@@ -133,7 +133,7 @@ def pad_shape(
     if len(padding) != len(input):
         problems.add(
             "padding",
-            f"'padding' has {len(padding)} items, but the rank is {len(input)}",
+            f"'padding' has {counted(len(padding))}, but the rank is {len(input)}",
             "Give one pair (before, after) for each dimension, batch and channel included.",
         )
         problems.done()
@@ -175,7 +175,7 @@ def tile_shape(input: Shape, *, repeats: Sequence[int]) -> Shape:
     if len(repeats) != len(input):
         problems.add(
             "repeats",
-            f"'repeats' has {len(repeats)} items, but the rank is {len(input)}",
+            f"'repeats' has {counted(len(repeats))}, but the rank is {len(input)}",
             "Give one for each dimension; 1 keeps it.",
         )
     check_positive(problems, repeats, "repeats", "1 keeps a dimension as it is.")
@@ -212,7 +212,7 @@ def gather(input: Array, indices: Array, *, axis: int) -> Array:
     wrong = indices[(indices < 0) | (indices >= extent)]
     if wrong.size:
         raise ExecutionError(
-            f"'indices' has {wrong.flat[0]}, but axis {axis} of the input has {extent} items",
+            f"'indices' has {wrong.flat[0]}, but axis {axis} of the input has {counted(extent)}",
             hint=f"Indices count from 0 to {extent - 1}.",
             section="4.5.7",
         )
