@@ -171,13 +171,15 @@ class TensorSummary:
     """The code that gives the values, shown as the way to more."""
     given: Statistics | None = field(default=None, repr=False)
     """Statistics of the values where they are known already (or the values are not kept)."""
+    sample: int = field(default=4_000_000, repr=False)
+    """How many values the displays may look at."""
 
     @cached_property
     def statistics(self) -> Statistics | None:
-        """Statistics of the values, of a sample of some millions where there are more."""
+        """Statistics of the values, of a sample of them where there are more than that."""
         if self.given is not None or self.values is None:
             return self.given
-        return statistics(self.values, limit=4_000_000)
+        return statistics(self.values, limit=self.sample)
 
     @property
     def item_type(self) -> str:

@@ -2,9 +2,20 @@
 
 from nnefkit.display import cards, summary
 from nnefkit.display.text.diagnostics import diagnostic
+from nnefkit.display.text.lines import operation_line, tensor_line
 from nnefkit.display.text.write import write
 
-__all__ = ["comparison", "diagnostic", "graph", "operation", "report", "tensor", "trace"]
+__all__ = [
+    "comparison",
+    "diagnostic",
+    "graph",
+    "operation",
+    "operation_line",
+    "report",
+    "tensor",
+    "tensor_line",
+    "trace",
+]
 
 
 def graph(of: summary.GraphSummary) -> str:

@@ -1,0 +1,179 @@
+"""Plain values of a graph, an operation, a tensor for the displays, which know no class of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from nnefkit.display.attribute_line import attribute_line
+from nnefkit.display.folding import Step
+from nnefkit.display.summary import (
+    GraphSummary,
+    OperationRow,
+    OperationSummary,
+    Port,
+    TensorSummary,
+    VariableRow,
+)
+from nnefkit.display.svg import graph_picture
+
+if TYPE_CHECKING:
+    from nnefkit.graph import Graph, Operation, Tensor
+
+SOURCES = ("external", "variable", "constant")
+_ITEMS = 24
+"""How many items of a list are written; displays cut longer texts anyhow."""
+
+
+def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
+    """What the displays of a graph tell; `picture` draws it, which text does not need."""
+    variables = graph.variables
+    # Variables of one label share their data (4.1.3).
+    distinct = {(tensor.label or tensor.name).lower(): tensor for tensor in variables}.values()
+    macs = [op.macs for op in graph.operations if op.macs is not None]
+    return GraphSummary(
+        name=graph.name,
+        version=graph.version,
+        path=str(graph.provenance.get("path", "")),
+        extensions=graph.extensions,
+        inputs=_ports(graph, graph.inputs),
+        outputs=_ports(graph, graph.outputs),
+        operations=operation_rows(graph),
+        variables=tuple(
+            VariableRow(
+                tensor.name,
+                tensor.label or "",
+                tensor.shape,
+                "" if tensor.data is None else str(tensor.data.dtype),
+                tensor.data,
+            )
+            for tensor in variables
+        ),
+        parameters=sum(_items(tensor) for tensor in distinct),
+        bytes=sum(tensor.data.nbytes for tensor in distinct if tensor.data is not None),
+        macs=sum(macs) if macs else None,
+        quantized=sum(1 for tensor in graph.tensors.values() if tensor.quantization),
+        picture=graph_svg(graph) if picture else None,
+        text="" if graph.source is None else graph.source.text,
+        text_name="graph.nnef" if graph.source is None else graph.source.name,
+    )
+
+
+def graph_svg(graph: Graph) -> str:
+    """The graph drawn as an SVG document."""
+    steps = (
+        Step(
+            op.name,
+            op.input_names,
+            op.output_names,
+            [_shape(graph, name) for name in op.output_names],
+            op.scope,
+            attribute_line(op.name, op.attribs, _filter_shape(graph, op)),
+        )
+        for op in graph.operations
+    )
+    return graph_picture(steps, graph.inputs, graph.outputs)
+
+
+def _filter_shape(graph: Graph, operation: Operation) -> tuple[int, ...] | None:
+    name = operation.inputs.get("filter")
+    return _shape(graph, name) if isinstance(name, str) else None
+
+
+def _shape(graph: Graph, name: str) -> tuple[int, ...] | None:
+    tensor = graph.tensors.get(name)
+    return None if tensor is None else tensor.shape
+
+
+def _ports(graph: Graph, names: Sequence[str]) -> tuple[Port, ...]:
+    tensors = ((name, graph.tensors.get(name)) for name in names)
+    return tuple(
+        Port(name, "?", None) if tensor is None else Port(name, tensor.dtype, tensor.shape)
+        for name, tensor in tensors
+    )
+
+
+def operation_rows(graph: Graph) -> tuple[OperationRow, ...]:
+    """The rows of the table of operations.
+
+    Parameters belong to the operation that meets the data with them: what only reshapes or
+    transposes a variable passes it on.
+    """
+    # Tensor computed of variables and constants alone -> those variables.
+    parameters: dict[str, frozenset[str]] = {}
+    items = {tensor.name: _items(tensor) for tensor in graph.variables}
+    rows = []
+    for number, op in enumerate(graph.operations):
+        reads, results = op.input_names, op.output_names
+        fixed = op.name in ("variable", "constant") or (
+            bool(reads) and all(name in parameters for name in reads)
+        )
+        own = frozenset[str]().union(*(parameters.get(name, ()) for name in reads))
+        if fixed:
+            own |= {name for name in results if name in items}
+            parameters.update(dict.fromkeys(results, own))
+        rows.append(
+            OperationRow(
+                number,
+                op.name,
+                results,
+                _shape(graph, results[0]) if results else None,
+                op.macs,
+                0 if fixed else sum(items[name] for name in own),
+                graph.line(op),
+                op.scope,
+            )
+        )
+    return tuple(rows)
+
+
+def _items(tensor: Tensor) -> int:
+    return math.prod(tensor.shape) if tensor.shape is not None else 0
+
+
+def operation_summary(operation: Operation) -> OperationSummary:
+    """What the displays of an operation tell."""
+    return OperationSummary(
+        operation.name,
+        _written(operation.inputs),
+        _written(operation.outputs),
+        _written(operation.attribs),
+        operation.dtype,
+        operation.scope,
+        operation.macs,
+    )
+
+
+def _written(arguments: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _argument(value) for name, value in arguments.items()}
+
+
+def _argument(value: Any) -> str:
+    """A value as NNEF text; long lists are cut, since no display shows all of them."""
+    if isinstance(value, (list, tuple)):
+        items = ", ".join(_argument(item) for item in islice(value, _ITEMS))
+        if len(value) > _ITEMS:
+            items += f", … {len(value) - _ITEMS:,} more"
+        return f"[{items}]" if isinstance(value, list) else f"({items})"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # The names of tensors are a kind of string of their own.
+    if type(value) is str:
+        return f"'{value}'"
+    return str(value)
+
+
+def tensor_summary(tensor: Tensor, *, sample: int = 4_000_000) -> TensorSummary:
+    """What the displays of a tensor tell; `sample` values are looked at."""
+    return TensorSummary(
+        tensor.name,
+        tensor.dtype,
+        tensor.shape,
+        tensor.data,
+        tensor.label or "",
+        quantization=tensor.quantization,
+        origin=tensor.origin or "",
+        sample=sample,
+    )
