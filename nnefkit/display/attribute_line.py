@@ -33,7 +33,7 @@ def _window(attribs: Mapping[str, Any], filter_shape: Sequence[int] | None) -> s
         while len(size) > 2 and size[0] == 1:
             size = size[1:]
         kind = ""
-    parts = ["×".join(map(str, size)), _steps("stride", attribs), _steps("dilation", attribs), kind]
+    parts = ["×".join(map(str, size)), kind, _steps("stride", attribs), _steps("dilation", attribs)]
     return " ".join(part for part in parts if part)
 
 

@@ -1,0 +1,68 @@
+"""Folding until a picture fits: the blunt means, which always work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnefkit.display.folding.network import Group, Network, joined, merged_steps
+
+FEW = 3
+"""Up to so many equal siblings stay boxes of their own."""
+
+
+def fold_siblings(network: Network) -> Network:
+    """Fold equal groups with the same sources and the same readers into one."""
+    families: dict[tuple[object, ...], list[int]] = {}
+    for node, group in enumerate(network.groups):
+        key = (group.form, tuple(network.before[node]), tuple(network.after[node]))
+        families.setdefault(key, []).append(node)
+    merges = []
+    for nodes in families.values():
+        if len(nodes) > FEW:
+            merges.append((nodes, _alike(network, nodes)))
+    return joined(network, merges)
+
+
+def _alike(network: Network, nodes: Sequence[int]) -> Group:
+    groups = [network.groups[node] for node in nodes]
+    first = groups[0]
+    if first.kind in ("input", "output"):
+        return _several(groups)
+    form = network.forms.number("siblings", len(nodes), first.form)
+    kin = network.forms.number("siblings", first.kin)
+    return Group("siblings", merged_steps(groups), form, kin, (first,), len(nodes))
+
+
+def _several(groups: Sequence[Group]) -> Group:
+    names = tuple([name for group in groups for name in group.names])
+    first = groups[0]
+    return Group(first.kind, merged_steps(groups), first.form, first.kin, names=names)
+
+
+def fold_ends(network: Network, limit: int) -> Network:
+    """Fold all inputs into one box, and all outputs, if there are more than `limit` of them."""
+    merges = []
+    for kind in ("input", "output"):
+        nodes = [node for node, group in enumerate(network.groups) if group.kind == kind]
+        if len(nodes) > limit:
+            merges.append((nodes, _several([network.groups[node] for node in nodes])))
+    return joined(network, merges)
+
+
+def fold_stretches(network: Network, limit: int) -> Network:
+    """Fold stretches of the order of the graph, so that at most `limit` boxes remain."""
+    inner = [node for node, group in enumerate(network.groups) if group.kind not in _ENDS]
+    ends = len(network) - len(inner)
+    room = max(1, limit - ends)
+    merges = []
+    size = -(-len(inner) // room)
+    for start in range(0, len(inner), max(size, 1)):
+        nodes = inner[start : start + size]
+        if len(nodes) > 1:
+            parts = [network.groups[node] for node in nodes]
+            form = network.forms.number("rest", *[part.form for part in parts])
+            merges.append((nodes, Group("rest", merged_steps(parts), form, form, parts)))
+    return joined(network, merges)
+
+
+_ENDS = frozenset({"input", "output"})

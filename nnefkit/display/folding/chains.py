@@ -1,0 +1,262 @@
+"""Folding along chains: helpers into what they help, repeats into one, runs into blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from nnefkit.display.families import (
+    ELEMENTWISE,
+    NORMALIZATIONS,
+    OTHERS,
+    PRODUCTS,
+    SHAPING,
+    family,
+)
+from nnefkit.display.folding.network import Group, Kind, Network, joined, merged_steps
+from nnefkit.display.folding.step import Step
+
+LONGEST_PERIOD = 16
+LONGEST_RUN = 6
+MOST_PATTERNS = 16
+ENDS = frozenset({"input", "output"})
+
+
+def chains(network: Network) -> Iterator[list[int]]:
+    """Maximal sequences of nodes in which each one feeds the next one, and nothing else.
+
+    Except for the last node of a chain, none has another reader; except for the first, none has
+    another source but those that come from the side.
+    """
+    groups, after = network.groups, network.after
+    main = network.main_before()
+    follows = [False] * len(network)
+    following = [-1] * len(network)
+    for node, targets in enumerate(after):
+        if len(targets) == 1 and groups[node].kind not in ENDS:
+            target = targets[0]
+            if main[target] == [node] and groups[target].kind not in ENDS:
+                following[node] = target
+                follows[target] = True
+    for start in range(len(network)):
+        if follows[start] or groups[start].kind in ENDS:
+            continue
+        chain = [start]
+        node = following[start]
+        while node >= 0:
+            if any(start < source < node and source != chain[-1] for source in network.before[node]):
+                yield chain
+                chain = []
+                start = node
+            chain.append(node)
+            node = following[node]
+        yield chain
+
+
+def composed(network: Network, nodes: Sequence[int], kind: Kind) -> Group:
+    """The group of `nodes`; its form tells how they are connected."""
+    parts = [network.groups[node] for node in nodes]
+    place = {node: i for i, node in enumerate(nodes)}
+    wiring = tuple(
+        tuple([place[source] if source in place else -1 for source in network.before[node]])
+        for node in nodes
+    )
+    number = network.forms.number
+    form = number(kind, wiring, *[part.form for part in parts])
+    kin = number(kind, wiring, *[part.kin for part in parts])
+    return Group(kind, merged_steps(parts), form, kin, parts)
+
+
+def absorb_helpers(network: Network, steps: Sequence[Step]) -> Network:
+    """Put small operations (activations, biases, paddings, transpositions) to what they help."""
+    merges = []
+    for chain in chains(network):
+        if len(chain) < 2:
+            continue
+        for unit in _units(network, steps, chain):
+            if len(unit) > 1:
+                merges.append((unit, composed(network, unit, "unit")))
+    return joined(network, merges)
+
+
+def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> list[list[int]]:
+    units: list[list[int]] = []
+    unit: list[int] = []
+    heavy = False
+    for node in chain:
+        helps = is_helper(network, steps, node)
+        pads = helps and steps[network.groups[node].steps[0]].name == "pad"
+        if heavy and (not helps or pads):
+            units.append(unit)
+            unit, heavy = [], False
+        unit.append(node)
+        heavy = heavy or not helps
+    if unit and not heavy and units:
+        units[-1].extend(unit)
+    elif unit:
+        units.append(unit)
+    return units
+
+
+def join_light_blocks(network: Network, steps: Sequence[Step]) -> Network:
+    """Join blocks without products that follow one another, such as the halves of a normalization."""
+    merges = []
+    for chain in chains(network):
+        run: list[int] = []
+        for node in [*chain, -1]:
+            if node >= 0 and _is_light(network.groups[node], steps):
+                run.append(node)
+                continue
+            if len(run) > 1:
+                merges.append((run, composed(network, run, "chain")))
+            run = []
+    return joined(network, merges)
+
+
+def _is_light(group: Group, steps: Sequence[Step]) -> bool:
+    heavy = (PRODUCTS, OTHERS)
+    return group.kind == "block" and not any(
+        family(steps[number].name) in heavy for number in group.steps
+    )
+
+
+def is_helper(network: Network, steps: Sequence[Step], node: int) -> bool:
+    """Whether a node is a small operation on one tensor."""
+    group = network.groups[node]
+    if group.kind != "unit" or len(group.steps) != 1 or len(network.before[node]) > 1:
+        return False
+    step = steps[group.steps[0]]
+    if step.name in {"split", "unstack", "concat", "stack"}:
+        return False
+    return family(step.name) in (ELEMENTWISE, NORMALIZATIONS, SHAPING)
+
+
+def fold_repeats(network: Network, steps: Sequence[Step], *, loosely: bool = False) -> Network:
+    """Fold what occurs several times in a row into one.
+
+    First single groups that follow one another, then sequences of groups. A sequence counts as
+    repeated if its shapes repeat too, so that the stages of a network stay apart; not so `loosely`.
+    """
+    network = _fold_tandems(network, lambda group: group.form, range(1, 2))
+    longer = range(2, LONGEST_PERIOD + 1)
+    if loosely:
+        return _fold_tandems(network, lambda group: group.form, longer)
+    return _fold_tandems(network, lambda group: (group.form, _shape(group, steps)), longer)
+
+
+def _shape(group: Group, steps: Sequence[Step]) -> object:
+    shapes = steps[group.steps[-1]].shapes
+    return tuple(shapes[0]) if shapes and shapes[0] is not None else None
+
+
+def _fold_tandems(
+    network: Network, token: Callable[[Group], Hashable], periods: range
+) -> Network:
+    merges = []
+    for chain in chains(network):
+        if len(chain) < 2 * periods.start:
+            continue
+        tokens = [token(network.groups[node]) for node in chain]
+        for start, period, count in tandems(tokens, periods):
+            nodes = chain[start : start + period * count]
+            merges.append((nodes, _repeat(network, nodes, period, count)))
+    return joined(network, merges)
+
+
+def _repeat(network: Network, nodes: Sequence[int], period: int, count: int) -> Group:
+    first = network.groups[nodes[0]]
+    if period > 1:
+        first = composed(network, nodes[:period], "chain")
+    form = network.forms.number("repeat", count, first.form)
+    kin = network.forms.number("repeat", first.kin)
+    inside = [network.groups[node] for node in nodes]
+    return Group("repeat", merged_steps(inside), form, kin, (first,), count)
+
+
+def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, int]]:
+    """Stretches that repeat at once: (start, period, count), from left to right.
+
+    Of those that start at one place, the one that covers most is taken, of equal ones that with the
+    shortest period.
+    """
+    size = len(tokens)
+    if len(set(tokens)) == size:
+        return []
+    periods = range(periods.start, min(periods.stop, size // 2 + 1))
+    equal: dict[int, list[int]] = {}
+    for period in periods:
+        run = [0] * (size + 1)
+        for i in range(size - period - 1, -1, -1):
+            if tokens[i] == tokens[i + period]:
+                run[i] = run[i + 1] + 1
+        equal[period] = run
+    found = []
+    start = 0
+    while start < size:
+        covered, best = 0, (start, 1, 1)
+        for period in periods:
+            count = equal[period][start] // period + 1
+            if count > 1 and count * period > covered:
+                covered, best = count * period, (start, period, count)
+        if covered:
+            found.append(best)
+        start += max(covered, 1)
+    return found
+
+
+def fold_runs(network: Network) -> Network:
+    """Fold short runs of units that occur several times between blocks, each into a block."""
+    runs: list[list[int]] = []
+    for chain in chains(network):
+        run: list[int] = []
+        for node in chain:
+            if network.groups[node].kind == "unit":
+                run.append(node)
+            elif run:
+                runs.append(run)
+                run = []
+        if run:
+            runs.append(run)
+    kin = [tuple([network.groups[node].kin for node in run]) for run in runs]
+    patterns = _patterns(kin)
+    merges = []
+    for run, kinds in zip(runs, kin, strict=True):
+        for start, end in _occurrences(kinds, patterns):
+            merges.append((run[start:end], composed(network, run[start:end], "chain")))
+    return joined(network, merges)
+
+
+def _patterns(runs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Whole runs that occur again, perhaps within another run; the longest ones first."""
+    candidates = Counter(run for run in runs if 1 < len(run) <= LONGEST_RUN)
+    patterns = [
+        pattern
+        for pattern, number in candidates.most_common(MOST_PATTERNS)
+        if number > 1 or sum(len(_occurrences(run, [pattern])) for run in runs) > 1
+    ]
+    return sorted(patterns, key=len, reverse=True)
+
+
+def _occurrences(
+    kinds: Sequence[int], patterns: Sequence[tuple[int, ...]]
+) -> list[tuple[int, int]]:
+    """Where patterns occur in a run, from its end (what stands before them is a stem)."""
+    found = []
+    end = len(kinds)
+    while end > 1:
+        for pattern in patterns:
+            if end >= len(pattern) and tuple(kinds[end - len(pattern) : end]) == pattern:
+                found.append((end - len(pattern), end))
+                end -= len(pattern)
+                break
+        else:
+            end -= 1
+    return found
+
+
+def fold_chains(network: Network) -> Network:
+    """Fold every chain into one group."""
+    merges = [
+        (chain, composed(network, chain, "chain")) for chain in chains(network) if len(chain) > 1
+    ]
+    return joined(network, merges)

@@ -1,0 +1,169 @@
+"""From all operations of a graph to the boxes of its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nnefkit.display.folding.blocks import fold_blocks
+from nnefkit.display.folding.budget import fold_ends, fold_siblings, fold_stretches
+from nnefkit.display.folding.chains import (
+    absorb_helpers,
+    fold_chains,
+    fold_repeats,
+    fold_runs,
+    join_light_blocks,
+)
+from nnefkit.display.folding.fragments import fold_fragments
+from nnefkit.display.folding.network import Network, network
+from nnefkit.display.folding.picture import Edge, Picture, Shape
+from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.wording import box
+
+COMFORTABLE = 48
+"""Boxes that a reader takes in at a glance; parts are not folded for less."""
+BLOCK = 40
+"""Operations (with their helpers) of the largest block that is folded for being repeated."""
+LARGEST_BLOCK = 200
+EDGES = 2
+"""Edges for each box that a reader can follow."""
+PASSED = 4
+"""Layers that edges pass, for each box, likewise."""
+NESTED = 1.2
+"""Long edges that pass a layer, on average, from which on only the skeleton is shown."""
+ROUNDS = 8
+
+
+def picture(
+    steps: Iterable[Step], inputs: Sequence[str], outputs: Sequence[str], budget: int = 150
+) -> Picture:
+    """The boxes and edges of a graph's picture, at most `budget` boxes.
+
+    Parameters are no boxes; what acts on them alone belongs to its reader. Then, as far as it makes
+    the picture clearer: fragment calls become boxes, small operations join what they help, blocks
+    that occur several times and what repeats in a row become one box.
+
+    Args:
+        steps: All operations in a valid order.
+        inputs: Names of the tensors that enter the graph.
+        outputs: Names of the tensors that leave it.
+        budget: At least 3: an input, an output and something between them.
+    """
+    steps = [Step(*step) for step in steps]
+    folded = fold(network(steps, inputs, outputs), steps, budget)
+    shape_of = {name: shape for step in steps for name, shape in _with_shapes(step)}
+    boxes = [box(group, steps, shape_of) for group in folded.groups]
+    shown = sum(len(group.steps) for group in folded.groups)
+    edges = _edges(folded, steps, shape_of)
+    drawn = edges
+    if any(group.kind == "rest" for group in folded.groups):
+        drawn = [edge for edge in edges if not edge.skips]
+    return Picture(boxes, drawn, shown, len(steps) - shown, len(edges) - len(drawn))
+
+
+def fold(whole: Network, steps: Sequence[Step], budget: int) -> Network:
+    """Fold until the picture is clear, and on until it has at most `budget` boxes."""
+    comfortable = min(COMFORTABLE, budget)
+    folded = absorb_helpers(fold_fragments(whole, steps), steps)
+    folded = _fold_repeated(folded, steps)
+    for limit in (8, 24, BLOCK, 2 * BLOCK):
+        if _size(folded) > comfortable:
+            folded = fold_blocks(folded, limit=limit, only_repeated=False)
+            folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
+    for _ in range(ROUNDS):
+        size = _size(folded)
+        if size <= budget:
+            return folded
+        folded = fold_blocks(fold_chains(folded), limit=LARGEST_BLOCK, only_repeated=False)
+        folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
+        if _size(folded) > 0.8 * size:
+            break
+    if len(folded) > budget:
+        folded = fold_ends(folded, max(1, budget // 8))
+    room = budget
+    while _size(folded) > budget and room > 2:
+        folded = fold_stretches(folded, room)
+        room = room * 2 // 3
+    return folded
+
+
+def _size(folded: Network) -> float:
+    """How much there is to see: boxes, or edges where those are very many or very long."""
+    edges = sum(map(len, folded.after))
+    return max(len(folded), edges / EDGES, _passed(folded)[0] / PASSED)
+
+
+def _passed(folded: Network) -> tuple[int, int]:
+    """How many layers all edges together pass, and how many layers there are."""
+    level = [0] * len(folded)
+    passed = 0
+    for node, sources in enumerate(folded.before):
+        if sources:
+            level[node] = 1 + max([level[source] for source in sources])
+            passed += sum([level[node] - 1 - level[source] for source in sources])
+    return passed, max(level, default=0) + 1
+
+
+def _fold_repeated(folded: Network, steps: Sequence[Step]) -> Network:
+    for _ in range(ROUNDS):
+        size = len(folded)
+        folded = fold_blocks(folded, limit=BLOCK, only_repeated=True)
+        folded = fold_siblings(fold_repeats(folded, steps))
+        if len(folded) == size:
+            break
+    folded = fold_repeats(fold_runs(join_light_blocks(folded, steps)), steps)
+    return fold_repeats(fold_chains(folded), steps) if _is_nested(folded) else folded
+
+
+def _is_nested(folded: Network) -> bool:
+    """Whether long edges run beside one another, as in a U-Net; each level is one box then."""
+    passed, layers = _passed(folded)
+    return passed > NESTED * layers
+
+
+def _edges(
+    folded: Network, steps: Sequence[Step], shape_of: Mapping[str, Shape | None]
+) -> list[Edge]:
+    home = {number: node for node, group in enumerate(folded.groups) for number in group.steps}
+    made_in: dict[str, int] = {}
+    carried: dict[tuple[int, int], dict[str, None]] = {}
+    for node, group in enumerate(folded.groups):
+        if group.kind == "input":
+            made_in.update(dict.fromkeys(group.names, node))
+    for number, step in enumerate(steps):
+        if number not in home:
+            continue
+        node = home[number]
+        for name in step.inputs:
+            source = made_in.get(name, node)
+            if source != node:
+                carried.setdefault((source, node), {})[name] = None
+        made_in.update(dict.fromkeys(step.outputs, node))
+    for node, group in enumerate(folded.groups):
+        if group.kind == "output":
+            for name in group.names:
+                if name in made_in:
+                    carried.setdefault((made_in[name], node), {})[name] = None
+    skipping = _skipping(folded)
+    return [
+        Edge(s, t, tuple(names), tuple(shape_of.get(name) for name in names), (s, t) in skipping)
+        for (s, t), names in carried.items()
+    ]
+
+
+def _with_shapes(step: Step) -> Iterable[tuple[str, Shape | None]]:
+    for i, name in enumerate(step.outputs):
+        shape = step.shapes[i] if i < len(step.shapes) else None
+        yield name, None if shape is None else tuple(shape)
+
+
+def _skipping(folded: Network) -> set[tuple[int, int]]:
+    """Edges between nodes that a longer way connects as well."""
+    above = [0] * len(folded)  # bit sets of the nodes before
+    found = set()
+    for node, sources in enumerate(folded.before):
+        for source in sources:
+            above[node] |= above[source] | (1 << source)
+        for source in sources:
+            if any(above[other] >> source & 1 for other in sources if other != source):
+                found.add((source, node))
+    return found

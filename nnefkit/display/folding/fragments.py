@@ -1,0 +1,43 @@
+"""Folding by fragments: the calls of a compositional document become boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from nnefkit.display.folding.network import Group, Network, joined, merged_steps
+from nnefkit.display.folding.step import Step
+
+COMFORTABLE = 30
+"""Calls are opened one level deeper as long as there are no more boxes than this."""
+
+
+def fold_fragments(network: Network, steps: Sequence[Step]) -> Network:
+    """Fold the operations of each fragment call into one group."""
+    scopes = [tuple(steps[g.steps[0]].scope) if g.steps else () for g in network.groups]
+    deepest = max(map(len, scopes), default=0)
+    if not deepest:
+        return network
+    folded = network
+    for depth in range(1, deepest + 1):
+        candidate = _at_depth(network, scopes, depth)
+        boxes = len(candidate)
+        if depth > 1 and boxes > COMFORTABLE and len(folded) > 4:
+            break
+        folded = candidate
+    return folded
+
+
+def _at_depth(network: Network, scopes: Sequence[tuple[str, ...]], depth: int) -> Network:
+    merges = []
+    # Operations of one call stand together, so that no way leads out of them and back.
+    for scope, members in groupby(range(len(network)), key=lambda node: scopes[node][:depth]):
+        nodes = list(members)
+        if scope and len(nodes) > 1:
+            parts = [network.groups[node] for node in nodes]
+            name = scope[-1]
+            form = network.forms.number("fragment", name, *[part.form for part in parts])
+            kin = network.forms.number("fragment", name)
+            group = Group("fragment", merged_steps(parts), form, kin, parts, names=(name,))
+            merges.append((nodes, group))
+    return joined(network, merges)

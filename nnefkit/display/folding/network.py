@@ -1,0 +1,179 @@
+"""The graph as folding sees it: groups of operations, and which of them feed which."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
+from nnefkit.display.folding.step import Step
+
+Kind = Literal["input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"]
+
+PARAMETERS = frozenset({"variable", "constant"})
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """What may become one box."""
+
+    kind: Kind
+    steps: list[int]
+    """Its operations, by their number in the graph."""
+    form: int
+    """Groups of one form do the same, attributes included."""
+    kin: int
+    """Groups of one kin do the same but for strides and the like."""
+    parts: Sequence[Group] = ()
+    """What it was folded from."""
+    count: int = 1
+    """How often its first part (of a repeat: its first parts) occurs."""
+    names: Sequence[str] = ()
+    """Names of tensors, of inputs and outputs; of fragments their name."""
+    prepares: bool = False
+    """Whether it comes before all products and reductions: an input, a mask made of one."""
+
+
+class Forms:
+    """Numbers for what can be compared, so that comparing large groups costs nothing."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+
+    def number(self, *form: Hashable) -> int:
+        """The number of `form`, the same for equal ones."""
+        return self._numbers.setdefault(form, len(self._numbers))
+
+
+@dataclass(slots=True, eq=False)
+class Network:
+    """Groups in a valid order, and the edges between them."""
+
+    groups: list[Group]
+    before: list[list[int]]
+    after: list[list[int]]
+    forms: Forms = field(default_factory=Forms)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def main_before(self) -> list[list[int]]:
+        """Predecessors without those that feed many groups from the side, such as a mask."""
+        side = {
+            node
+            for node, targets in enumerate(self.after)
+            if len(targets) > 2
+            and self.groups[node].prepares
+            and all(len(self.before[target]) > 1 for target in targets)
+        }
+        if not side:
+            return self.before
+        lists = []
+        for node, sources in enumerate(self.before):
+            main = [source for source in sources if source not in side]
+            lists.append(main or self.before[node])
+        return lists
+
+
+def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]) -> Network:
+    """The network of all operations that act on data; parameters are left out.
+
+    An operation on parameters alone belongs to those who read its result; it is left out too.
+    """
+    forms = Forms()
+    groups: list[Group] = []
+    before: list[list[int]] = []
+    after: list[list[int]] = []
+    maker: dict[str, int] = {}
+
+    def add(group: Group, sources: Iterable[int]) -> int:
+        node = len(groups)
+        groups.append(group)
+        before.append(list(dict.fromkeys(sources)))
+        if group.kind == "unit" and family(steps[group.steps[0]].name) in (PRODUCTS, REDUCTIONS):
+            group.prepares = False
+        else:
+            group.prepares = all(groups[source].prepares for source in before[node])
+        after.append([])
+        for source in before[node]:
+            after[source].append(node)
+        return node
+
+    external = forms.number("input")
+    produced = {name for step in steps for name in step.outputs}
+    for name in inputs:
+        if name not in produced:
+            maker[name] = add(Group("input", [], external, external, names=(name,)), ())
+    for number, step in enumerate(steps):
+        if step.name in PARAMETERS:
+            continue
+        if step.name == "external":
+            group = Group("input", [number], external, external, names=tuple(step.outputs))
+            node = add(group, ())
+        else:
+            sources = [maker[name] for name in step.inputs if name in maker]
+            if not sources and step.inputs:
+                continue
+            form = forms.number(step.name, step.attributes)
+            kin = forms.number(step.name, _size(step.attributes))
+            node = add(Group("unit", [number], form, kin), sources)
+        for name in step.outputs:
+            maker[name] = node
+    result = forms.number("output")
+    for name in outputs:
+        sources = [maker[name]] if name in maker else []
+        add(Group("output", [], result, result, names=(name,)), sources)
+    return Network(groups, before, after, forms)
+
+
+def _size(attributes: str) -> str:
+    """The words of an attribute line that tell kinds of blocks apart: size, depthwise."""
+    words = attributes.split(" ")
+    return " ".join(word for word in words if "×" in word or word == "depthwise")
+
+
+def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Network:
+    """The network in which each of `merges` (nodes, in order, and the group of them) is one node.
+
+    No way may lead out of the nodes of a merge and back into them, and everything that follows
+    one of them must come after all of them.
+    """
+    if not merges:
+        return whole
+    home: dict[int, int] = {}
+    for number, (nodes, _) in enumerate(merges):
+        for node in nodes:
+            home[node] = number
+    for nodes, group in merges:
+        group.prepares = all(whole.groups[node].prepares for node in nodes)
+    emitted_at = [
+        min(nodes) if group.kind == "input" else max(nodes) for nodes, group in merges
+    ]
+    new: list[int] = [-1] * len(whole)
+    groups: list[Group] = []
+    for node, group in enumerate(whole.groups):
+        number = home.get(node, -1)
+        if number < 0:
+            new[node] = len(groups)
+            groups.append(group)
+        elif emitted_at[number] == node:
+            nodes, merged = merges[number]
+            for member in nodes:
+                new[member] = len(groups)
+            groups.append(merged)
+    before: list[dict[int, None]] = [{} for _ in groups]
+    after: list[dict[int, None]] = [{} for _ in groups]
+    for node, sources in enumerate(whole.before):
+        target = new[node]
+        for old in sources:
+            source = new[old]
+            if source != target:
+                before[target][source] = None
+                after[source][target] = None
+    return Network(groups, [list(b) for b in before], [list(a) for a in after], whole.forms)
+
+
+def merged_steps(groups: Iterable[Group]) -> list[int]:
+    """The operations of several groups, in the order of the graph."""
+    return sorted(number for group in groups for number in group.steps)

@@ -1,0 +1,151 @@
+"""What a box says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from nnefkit.display.families import (
+    ELEMENTWISE,
+    NORMALIZATIONS,
+    PRODUCTS,
+    REDUCTIONS,
+    SHAPING,
+    Family,
+    family,
+)
+from nnefkit.display.folding.network import Group
+from nnefkit.display.folding.picture import Box, Shape
+from nnefkit.display.folding.step import Step
+
+WEIGHTS: Mapping[Family, int] = {
+    PRODUCTS: 6,
+    REDUCTIONS: 4,
+    NORMALIZATIONS: 3,
+    ELEMENTWISE: 2,
+    SHAPING: 1,
+}
+OTHER_WEIGHT = 5
+"""Of operations of vendors: they are there for a reason."""
+DOT = " · "
+NAMED = 5
+"""Operations that a line names before it says how many others there are."""
+MOST_SIZES = 4
+SHUFFLES = frozenset({"transpose", "reshape", "squeeze", "unsqueeze", "copy"})
+"""Operations that say nothing beside those that compute."""
+
+
+def box(group: Group, steps: Sequence[Step], shape_of: Mapping[str, Shape | None]) -> Box:
+    """The box of a group."""
+    if group.kind in ("input", "output"):
+        return _end(group, shape_of)
+    whole = group
+    count, parallel = group.count, group.kind == "siblings"
+    while group.kind in ("repeat", "siblings"):
+        group = group.parts[0]
+        if group.count > 1 and (group.kind == "siblings") == parallel:
+            count *= group.count
+        elif group.count > 1:
+            break
+    main = max(group.steps, key=lambda n: (_weight(steps[n]), -n))
+    title, lines = _words(group, steps, main)
+    times = f", {count} {'side by side' if parallel else 'in a row'}" if count > 1 else ""
+    detail = f" ({'; '.join(lines)})" if lines else ""
+    return Box(
+        "operation",
+        title,
+        lines,
+        steps[main].name,
+        tuple(whole.steps),
+        count,
+        parallel,
+        f"{title}{detail}{times}",
+    )
+
+
+def _end(group: Group, shape_of: Mapping[str, Shape | None]) -> Box:
+    kind: Literal["input", "output"] = "input" if group.kind == "input" else "output"
+    steps = tuple(group.steps)
+    if len(group.names) == 1:
+        name = group.names[0]
+        shape = shape_of.get(name)
+        lines = ["scalar" if not shape else "×".join(map(str, shape))] if shape is not None else []
+        return Box(kind, name, lines, "", steps, description=DOT.join([f"{kind} {name}", *lines]))
+    title = f"{len(group.names)} {kind}s"
+    names = f"{group.names[0]} … {group.names[-1]}"
+    return Box(kind, title, [names], "", steps, description=f"{title}: {names}")
+
+
+def _weight(step: Step) -> int:
+    """How much an operation matters for what its box is called."""
+    if step.name == "gather":
+        return OTHER_WEIGHT
+    return WEIGHTS.get(family(step.name), OTHER_WEIGHT)
+
+
+def _words(group: Group, steps: Sequence[Step], main: int) -> tuple[str, list[str]]:
+    if group.kind == "unit":
+        step = steps[main]
+        helpers = [steps[n].name for n in group.steps if n != main]
+        if step.name not in SHUFFLES:
+            helpers = [name for name in helpers if name not in SHUFFLES]
+        words = ([step.attributes] if step.attributes else []) + _counted(helpers)
+        return step.name, [DOT.join(words)] if words else []
+    inside = [steps[n] for n in group.steps]
+    if group.kind == "fragment":
+        return group.names[0], [DOT.join(_counted(step.name for step in inside))]
+    if group.kind == "rest":
+        return f"{len(inside)} operations", [DOT.join(_by_weight(inside))]
+    sizes = _sizes(inside)
+    rest = [step for step in inside if not sizes or family(step.name) is not PRODUCTS]
+    lines = [line for line in (sizes, DOT.join(_by_weight(rest))) if line]
+    return _title(group, steps, main), lines
+
+
+def _title(group: Group, steps: Sequence[Step], main: int) -> str:
+    """What kind of block it is."""
+    names = Counter(steps[n].name for n in group.steps)
+    if names["softmax"] and names["matmul"] > 1:
+        return "attention block"
+    if family(steps[main].name) is not PRODUCTS and _normalizes(names):
+        return "normalization"
+    if group.kind == "block" and family(steps[main].name) is PRODUCTS:
+        merge = steps[group.parts[-1].steps[0]].name
+        if merge == "add":
+            return "residual block"
+        if merge == "concat":
+            return f"{steps[main].name} branches"
+    return f"{steps[main].name} block"
+
+
+def _normalizes(names: Mapping[str, int]) -> bool:
+    """Whether operations divide what they get by its deviation."""
+    roots = {"sqrt", "rsqrt", "pow"} & {name for name, n in names.items() if n}
+    return bool(roots and names["mean_reduce"] > 1 and (names["div"] or names["mul"]))
+
+
+def _sizes(inside: Sequence[Step]) -> str:
+    """The windows of a block, if they are few and of one kind: ``conv 1×1 · 3×3 dw /2``."""
+    products = [step for step in inside if family(step.name) is PRODUCTS]
+    if not 0 < len(products) <= MOST_SIZES or len({step.name for step in products}) > 1:
+        return ""
+    if not all(step.attributes for step in products):
+        return ""
+    sizes = DOT.join(step.attributes for step in products)
+    return f"{products[0].name} {sizes.replace('depthwise', 'dw').replace('stride ', '/')}"
+
+
+def _by_weight(inside: Sequence[Step]) -> list[str]:
+    ordered = sorted(inside, key=lambda step: -_weight(step))
+    return _counted(step.name for step in ordered)
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """Names in their order, with their numbers; the last ones summed up if there are many."""
+    numbers = Counter(name.replace("_normalization", "_norm") for name in names)
+    words = [name if n == 1 else f"{n} {name}" for name, n in numbers.items()]
+    if len(words) > NAMED + 1:
+        rest = sum(list(numbers.values())[NAMED:])
+        words = [*words[:NAMED], f"{rest} more"]
+    return words

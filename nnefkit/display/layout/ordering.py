@@ -1,0 +1,153 @@
+"""The order inside of the layers: as few crossings as a few sweeps can reach."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+
+from nnefkit.display.layout.layers import Layered
+
+SWEEPS = 12
+PATIENCE = 3
+"""Sweeps without a gain after which the search ends."""
+EXCHANGE_LIMIT = 60
+"""Size of the largest layer in which neighbours are exchanged one by one."""
+
+
+def reduce_crossings(graph: Layered) -> None:
+    """Put the boxes of every layer in an order with few crossings of edges."""
+    layers, before, after = graph.layers, graph.before, graph.after
+    position = [0] * len(graph.layer)
+    for layer in layers:
+        _number(layer, position)
+    for layer in layers[1:]:
+        _sort(layer, before, position)
+    crossings = [0] * len(layers)  # between a layer and the next one
+    wide = [i for i in range(len(layers)) if len(layers[i]) > 1]
+    for i in wide:
+        crossings[i] = _crossings(layers[i], after, position)
+    best = sum(crossings)
+    kept = {i: list(layers[i]) for i in wide}
+    waiting = 0
+    for sweep in range(SWEEPS):
+        if not best or waiting >= PATIENCE:
+            break
+        _sweep(graph, position, crossings, wide, forward=sweep % 2 == 1)
+        total = sum(crossings)
+        waiting += 1
+        if total < best:
+            best, waiting = total, 0
+            kept = {i: list(layers[i]) for i in wide}
+    for i, layer in kept.items():
+        layers[i] = layer
+
+
+def _number(layer: Sequence[int], position: list[int]) -> None:
+    for place, node in enumerate(layer):
+        position[node] = place
+
+
+def _sort(layer: list[int], beside: Sequence[Sequence[int]], position: list[int]) -> bool:
+    """Order `layer` by the middle of the neighbours in the layer beside it; whether it changed."""
+    keys = []
+    for node in layer:
+        places = [position[other] for other in beside[node]]
+        keys.append(sum(places) / len(places) if places else -1.0)
+    if -1.0 in keys:
+        keys = _filled(keys)
+    order = sorted(range(len(layer)), key=keys.__getitem__)
+    if all(place == i for i, place in enumerate(order)):
+        return False
+    layer[:] = [layer[place] for place in order]
+    _number(layer, position)
+    return True
+
+
+def _filled(keys: list[float]) -> list[float]:
+    """Keys in which nodes without neighbours stay beside the node above them."""
+    previous = next((key for key in keys if key >= 0), 0.0)
+    filled = []
+    for key in keys:
+        previous = key if key >= 0 else previous
+        filled.append(previous)
+    return filled
+
+
+def _sweep(
+    graph: Layered, position: list[int], crossings: list[int], wide: Sequence[int], *, forward: bool
+) -> None:
+    layers, before, after = graph.layers, graph.before, graph.after
+    beside = before if forward else after
+    stale = set()
+    for i in wide if forward else reversed(wide):
+        changed = _sort(layers[i], beside, position)
+        if len(layers[i]) <= EXCHANGE_LIMIT and (crossings[i] or (i and crossings[i - 1])):
+            changed |= _exchange(layers[i], before, after, position)
+        if changed:
+            stale.update((i, i - 1) if i else (i,))
+    for i in stale:
+        crossings[i] = _crossings(layers[i], after, position)
+
+
+def _exchange(
+    layer: list[int],
+    before: Sequence[Sequence[int]],
+    after: Sequence[Sequence[int]],
+    position: list[int],
+) -> bool:
+    """Exchange neighbours in a layer as long as that removes crossings; whether it did."""
+    sides = [
+        (
+            sorted([position[other] for other in before[node]]),
+            sorted([position[other] for other in after[node]]),
+        )
+        for node in layer
+    ]
+    changed = False
+    for _ in range(len(layer)):
+        gained = False
+        for i in range(len(layer) - 1):
+            upper, lower = sides[i], sides[i + 1]
+            kept = _pair(upper[0], lower[0]) + _pair(upper[1], lower[1])
+            if kept and kept > _pair(lower[0], upper[0]) + _pair(lower[1], upper[1]):
+                layer[i], layer[i + 1] = layer[i + 1], layer[i]
+                sides[i], sides[i + 1] = lower, upper
+                gained = True
+        if not gained:
+            break
+        changed = True
+    if changed:
+        _number(layer, position)
+    return changed
+
+
+def _pair(upper: Sequence[int], lower: Sequence[int]) -> int:
+    """Crossings of the edges of a node with those of the node below it (both sorted)."""
+    if not upper or not lower or upper[-1] <= lower[0]:
+        return 0
+    count, i = 0, 0
+    for place in upper:
+        while i < len(lower) and lower[i] < place:
+            i += 1
+        count += i
+    return count
+
+
+def _crossings(layer: Sequence[int], after: Sequence[Sequence[int]], position: list[int]) -> int:
+    """Crossings of the edges between `layer` and the next one."""
+    seen: list[int] = []
+    count, last = 0, -1
+    for node in layer:
+        places = [position[other] for other in after[node]]
+        if not places:
+            continue
+        places.sort()
+        if places[0] < last:
+            count += sum([len(seen) - bisect_right(seen, place) for place in places])
+        if places[0] >= last:
+            seen.extend(places)
+        else:
+            for place in places:
+                insort(seen, place)
+        last = max(last, places[-1])
+    return count

@@ -1,0 +1,76 @@
+"""Rows: where a long picture goes on in a next row, as a text does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnefkit.display.layout.layers import Layered
+
+CROSSING_COST = 0.12
+"""What one more edge that has to go around costs, against the share of a row that stays empty."""
+ROW_COST = 0.25
+LAST_ROW = 0.3
+"""How much an empty part of the last row counts, against one of another row."""
+
+
+def row_ends(
+    columns: Sequence[float], gaps: Sequence[float], width: float, crossing: Sequence[int]
+) -> list[int]:
+    """The last column of each row, so that rows are full and few edges go around.
+
+    Args:
+        columns: Width of each column.
+        gaps: Width of the gap behind each column.
+        width: The room for a row; a column wider than that gets a row of its own.
+        crossing: How many lines lead from each column to the next one.
+    """
+    count = len(columns)
+    cost = [0.0] + [float("inf")] * count
+    start_of = [0] * (count + 1)
+    for end in range(count):
+        used = -gaps[end]
+        for start in range(end, -1, -1):
+            used += columns[start] + gaps[start]
+            if used > width and start < end:
+                break
+            last = end == count - 1
+            empty = max(0.0, 1 - used / width) ** 2 * (LAST_ROW if last else 1.0)
+            around = 0.0 if last else CROSSING_COST * (crossing[end] - 1)
+            total = cost[start] + empty + around + ROW_COST
+            if total < cost[end + 1]:
+                cost[end + 1], start_of[end + 1] = total, start
+    ends = []
+    position = count
+    while position:
+        ends.append(position - 1)
+        position = start_of[position]
+    return ends[::-1]
+
+
+def break_rows(graph: Layered, ends: Sequence[int]) -> tuple[list[list[list[int]]], dict[int, int]]:
+    """The layers of each row, and for each node whose line goes around, where the line comes in.
+
+    Those entries are further dummies, the first layer of their row.
+    """
+    rows: list[list[list[int]]] = []
+    entry_of: dict[int, int] = {}
+    start = 0
+    for end in ends:
+        row = [list(layer) for layer in graph.layers[start : end + 1]]
+        if start:
+            entries = []
+            for node in graph.layers[start - 1]:
+                if not graph.after[node]:
+                    continue
+                entry = len(graph.layer)
+                entry_of[node] = entry
+                entries.append(entry)
+                graph.layer.append(start - 1)
+                graph.after.append(graph.after[node])
+                graph.before.append([])
+            for node in row[0]:
+                graph.before[node] = [entry_of[source] for source in graph.before[node]]
+            row.insert(0, entries)
+        rows.append(row)
+        start = end + 1
+    return rows, entry_of

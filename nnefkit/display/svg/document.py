@@ -1,0 +1,154 @@
+"""From a graph, or a picture of it, to an SVG document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from html import escape
+
+from nnefkit.display.folding import Edge, Picture, Step, picture
+from nnefkit.display.layout import Layout, Point, layered
+from nnefkit.display.svg.boxes import LINE, STACK, TEXT, Card, card, drawn, number
+from nnefkit.display.svg.edges import paths, shape_label
+from nnefkit.display.svg.text_width import text_width
+
+FONTS = "system-ui,'Segoe UI',Roboto,Helvetica,Arial,'DejaVu Sans',sans-serif"
+LABEL = 9.5
+"""Font size of shapes."""
+EDGE = "#828282"
+MARGIN = 6.0
+CAPTION = 22.0
+"""Room for the line below the picture that says what it left out."""
+TANGLED = 2.5
+"""Lines from row to row from which on a picture is easier to read from top to bottom."""
+
+
+def graph_picture(
+    operations: Iterable[Step],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    budget: int = 150,
+    width: int = 920,
+) -> str:
+    """The picture of a graph: folded, laid out, drawn.
+
+    Args:
+        operations: All operations in a valid order, ``external``, ``variable`` and ``constant`` too.
+        inputs: Names of the tensors that enter the graph.
+        outputs: Names of the tensors that leave it.
+        budget: How many boxes at most.
+        width: How wide at most, in pixels; longer pictures go on in a next row.
+
+    Returns:
+        An SVG document of its natural size, to be shown as it is or as data of an image.
+    """
+    return draw(picture(operations, inputs, outputs, budget), width=width)
+
+
+def draw(picture: Picture, *, width: float | None = 920) -> str:
+    """Lay out a picture and draw it; with `width` None in one row, however long.
+
+    The picture runs from left to right, in rows. Where many lines would have to lead from row to
+    row, it runs from top to bottom.
+    """
+    labels = _labels(picture)
+    cards = [card(box) for box in picture.boxes]
+    room = None if width is None else width - 2 * MARGIN
+    layout = _rightwards(picture, cards, labels, room)
+    if room is not None and layout.around > TANGLED * (layout.rows - 1):
+        wider = [_widened(card_, label) for card_, label in zip(cards, labels, strict=True)]
+        tall = _downwards(picture, wider, labels)
+        if tall.width <= room and tall.height < 3 * layout.height:
+            return _document(picture, wider, labels, tall, down=True)
+    return _document(picture, cards, labels, layout, down=False)
+
+
+def _rightwards(
+    picture: Picture, cards: Sequence[Card], labels: Sequence[str], width: float | None
+) -> Layout:
+    return layered(
+        [(card.width, card.height) for card in cards],
+        [(edge.source, edge.target) for edge in picture.edges],
+        labels=[text_width(label, LABEL) + STACK + 10 if label else 0.0 for label in labels],
+        width=width,
+    )
+
+
+def _downwards(picture: Picture, cards: Sequence[Card], labels: Sequence[str]) -> Layout:
+    layout = layered(
+        [(card.height, card.width) for card in cards],
+        [(edge.source, edge.target) for edge in picture.edges],
+        labels=[LABEL + STACK + 3 if label else 0.0 for label in labels],
+    )
+    return replace(
+        layout,
+        width=layout.height,
+        height=layout.width,
+        centers=[Point(y, x) for x, y in layout.centers],
+        routes=[[Point(y, x) for x, y in route] for route in layout.routes],
+    )
+
+
+def _widened(card: Card, label: str) -> Card:
+    """A card so wide that the label below it, right of the middle, keeps clear of its neighbours."""
+    return replace(card, width=max(card.width, 2 * text_width(label, LABEL) + 16))
+
+
+def _document(
+    picture: Picture, cards: Sequence[Card], labels: Sequence[str], layout: Layout, *, down: bool
+) -> str:
+    plain, dashed, heads = paths(layout.routes, picture.edges, down=down)
+    shapes = []
+    boxes = []
+    for card_, center, label in zip(cards, layout.centers, labels, strict=True):
+        boxes.append(drawn(card_, center))
+        if label:
+            x, y = center.x + card_.width / 2 + 5 + (STACK if card_.badge else 0), center.y - 4
+            if down:
+                x, y = center.x + 5, center.y + card_.height / 2 + LABEL + STACK
+            shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
+    caption = summary(picture)
+    width = max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN
+    height = layout.height + CAPTION + 2 * MARGIN
+    return "".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(width)}" '
+            f'height="{number(height)}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
+            f'{number(width)} {number(height)}" role="img" '
+            f'aria-label="{escape(caption)}" font-family="{FONTS}" font-size="{LINE}" '
+            f'fill="{TEXT}">',
+            f'<g fill="none" stroke="{EDGE}"><path d="{plain}"/>' if plain else "<g>",
+            f'<path d="{dashed}" stroke-dasharray="4 3"/>' if dashed else "",
+            "</g>",
+            f'<path d="{heads}" fill="{EDGE}"/>' if heads else "",
+            f'<g font-size="{LABEL}">',
+            *shapes,
+            f'<text x="0" y="{number(layout.height + CAPTION)}">{caption}</text></g>',
+            *boxes,
+            "</svg>",
+        ]
+    )
+
+
+def _labels(picture: Picture) -> list[str]:
+    """The label behind each box; what only leaves the graph has its shape in its own box."""
+    leaving: list[list[Edge]] = [[] for _ in picture.boxes]
+    for edge in picture.edges:
+        if picture.boxes[edge.target].kind == "operation":
+            leaving[edge.source].append(edge)
+    return [
+        shape_label(edges) if edges and box.kind == "operation" else ""
+        for box, edges in zip(picture.boxes, leaving, strict=True)
+    ]
+
+
+def summary(picture: Picture) -> str:
+    """What the picture shows, in one sentence."""
+    shown = sum(1 for box in picture.boxes if box.kind == "operation")
+    words = f"{picture.operations} operations in {shown} boxes"
+    if picture.parameters:
+        words += f"; {picture.parameters} that only make parameters are not drawn"
+    if picture.omitted:
+        words += f"; {picture.omitted} edges between distant boxes are not drawn"
+    return words
