@@ -231,6 +231,7 @@ def _alike(input: Array, filter: Array) -> tuple[Array, Array]:
 
 
 @kernel("separable_conv")
+@widened
 def separable_conv(
     input: Array,
     plane_filter: Array,
@@ -267,6 +268,7 @@ def separable_conv(
 
 
 @kernel("separable_deconv")
+@widened
 def separable_deconv(
     input: Array,
     plane_filter: Array,

@@ -1,0 +1,318 @@
+"""Pooling and resampling of regions of interest (4.6).
+
+A region is a row of `rois`: the first corner, then the second, as (y0, x0, y1, x1) in two
+dimensions; it reaches from y0 up to, not including, y1. What lies outside of the feature map does
+not take part in pooling, and is replaced by the nearest item in resampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnefkit.errors import ArgumentError
+from nnefkit.operations.axes import check_positive
+from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.resampling import check_method, interpolate
+from nnefkit.operations.sliding_window import Window
+from nnefkit.operations.window_reduction import reduce_windows
+
+Array = NDArray[Any]
+Ints = Sequence[int]
+
+
+@shape_rule("avg_roi_pool", "max_roi_pool")
+def roi_pool_shape(input: Shape, rois: Shape, batch_index: Shape, *, output_size: Ints) -> Shape:
+    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.6.1.
+    """
+    problems = Problems("4.6.1")
+    _check_regions(problems, input, rois, batch_index, output_size)
+    problems.done()
+    return (rois[0], input[1], *output_size)
+
+
+@shape_rule("roi_resample")
+def roi_resample_shape(
+    input: Shape, rois: Shape, batch_index: Shape, *, output_size: Ints, method: str
+) -> Shape:
+    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.6.2.
+    """
+    problems = Problems("4.6.2")
+    _check_regions(problems, input, rois, batch_index, output_size)
+    check_method(problems, "method", method)
+    problems.done()
+    return (rois[0], input[1], *output_size)
+
+
+@shape_rule("avg_roi_align", "max_roi_align")
+def roi_align_shape(
+    input: Shape,
+    rois: Shape,
+    batch_index: Shape,
+    *,
+    output_size: Ints,
+    sampling_rate: Ints,
+    resize_method: str,
+) -> Shape:
+    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+
+    Raises:
+        ArgumentError: with all that breaks the rules of 4.6.2.
+    """
+    problems = Problems("4.6.2")
+    _check_regions(problems, input, rois, batch_index, output_size)
+    _check_spatial(problems, "sampling_rate", sampling_rate, len(input) - 2)
+    check_method(problems, "resize_method", resize_method)
+    problems.done()
+    return (rois[0], input[1], *output_size)
+
+
+def _check_regions(
+    problems: Problems, input: Shape, rois: Shape, batch_index: Shape, output_size: Ints
+) -> None:
+    if len(input) < 3:
+        problems.add("input", f"the input has rank {len(input)}, but spatial dimensions are needed")
+        return
+    spatial = len(input) - 2
+    if len(rois) != 2 or rois[1] != 2 * spatial:
+        problems.add(
+            "rois",
+            f"'rois' has the shape {list(rois)}, but each region has {2 * spatial} coordinates",
+            f"Its shape is [N, {2 * spatial}] for N regions: first corner, then second corner.",
+            code="shape-mismatch",
+        )
+    # The specification asks for (N,1) only; existing tools write and want (N).
+    elif tuple(batch_index) not in ((rois[0], 1), (rois[0],)):
+        problems.add(
+            "batch_index",
+            f"'batch_index' has the shape {list(batch_index)} for {rois[0]} regions",
+            f"Its shape is [{rois[0]}, 1].",
+            code="shape-mismatch",
+        )
+    _check_spatial(problems, "output_size", output_size, spatial)
+
+
+def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int) -> None:
+    if len(items) != spatial:
+        problems.add(
+            argument,
+            f"'{argument}' has {len(items)} items, but the input has {spatial} spatial dimensions",
+            code="shape-mismatch",
+        )
+    else:
+        check_positive(problems, items, argument)
+
+
+@kernel("avg_roi_pool")
+@quiet
+@widened
+def avg_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
+    """The average of each cell of each region; 0 where a cell lies outside of the feature map.
+
+    Raises:
+        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+    """
+
+    def average(items: Array, axis: int) -> Array:
+        return np.asarray(np.mean(items, axis))
+
+    return _pooled(input, rois, batch_index, output_size, average)
+
+
+@kernel("max_roi_pool")
+@quiet
+def max_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
+    """The maximum of each cell of each region; 0 where a cell lies outside of the feature map.
+
+    Raises:
+        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+    """
+
+    def maximum(items: Array, axis: int) -> Array:
+        return np.asarray(np.max(items, axis))
+
+    return _pooled(input, rois, batch_index, output_size, maximum)
+
+
+def _pooled(
+    input: Array,
+    rois: Array,
+    batch_index: Array,
+    output_size: Ints,
+    reduce: Callable[[Array, int], Array],
+) -> Array:
+    corners = np.floor(_coordinates(rois) + 0.5)
+    corners = np.clip(corners, -(2.0**31), 2.0**31).astype(np.int64)
+    batches = _batches(batch_index, len(input))
+    output = np.zeros((len(rois), input.shape[1], *output_size), input.dtype)
+    for result, (starts, stops), batch in zip(output, corners, batches, strict=True):
+        items = input[batch]
+        for axis, cells in enumerate(output_size, 1):
+            ranges = _cells(int(starts[axis - 1]), int(stops[axis - 1]), cells, items.shape[axis])
+            items = _reduce_cells(items, axis, ranges, reduce)
+        result[...] = items
+    return output
+
+
+def _cells(start: int, stop: int, count: int, extent: int) -> list[slice]:
+    """The cells of a region along one dimension, cut to the feature map.
+
+    Cells begin at the start of the region and follow each other in steps of the rounded down part
+    of the region that each has. Thus all of them lie inside of a region that is as large as the
+    number of cells. An empty region counts as one of extent 1.
+    """
+    region = max(stop - start, 1)
+    size, step = -(-region // count), region // count
+    return [
+        slice(min(max(start + i * step, 0), extent), min(max(start + i * step + size, 0), extent))
+        for i in range(count)
+    ]
+
+
+def _reduce_cells(
+    items: Array, axis: int, ranges: Sequence[slice], reduce: Callable[[Array, int], Array]
+) -> Array:
+    shape = (*items.shape[:axis], len(ranges), *items.shape[axis + 1 :])
+    result = np.zeros(shape, items.dtype)
+    before = (slice(None),) * axis
+    for index, cell in enumerate(ranges):
+        if cell.start < cell.stop:
+            target: Any = (*before, index)
+            result[target] = reduce(items[(*before, cell)], axis)
+    return result
+
+
+@kernel("roi_resample")
+@quiet
+@widened
+def roi_resample(
+    input: Array, rois: Array, batch_index: Array, *, output_size: Ints, method: str
+) -> Array:
+    """Each region, resampled to the output size by linear interpolation.
+
+    Raises:
+        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+    """
+    corners = _coordinates(rois)
+    batches = _batches(batch_index, len(input))
+    output = np.empty((len(rois), input.shape[1], *output_size), input.dtype)
+    for result, (starts, stops), batch in zip(output, corners, batches, strict=True):
+        items = input[batch]
+        for axis, count in enumerate(output_size, 1):
+            start, stop = float(starts[axis - 1]), float(stops[axis - 1])
+            places = _positions(start, stop, count, method).clip(0, items.shape[axis] - 1)
+            first = np.floor(places)
+            items = interpolate(items, axis, first.astype(np.intp), places - first)
+        result[...] = items
+    return output
+
+
+def _positions(start: float, stop: float, count: int, method: str) -> Array:
+    """Where in the feature map the outputs lie: 4.3.4 with the factor count / (stop - start)."""
+    outputs = np.arange(count, dtype=np.float64)
+    extent = stop - start
+    if method == "aligned":
+        return start + outputs * (max(extent - 1, 0) / max(count - 1, 1))
+    if method == "symmetric":
+        return start + (outputs + 0.5) * (extent / count) - 0.5
+    return start + outputs * (extent / count)
+
+
+@kernel("avg_roi_align")
+@quiet
+@widened
+def avg_roi_align(
+    input: Array,
+    rois: Array,
+    batch_index: Array,
+    *,
+    output_size: Ints,
+    sampling_rate: Ints,
+    resize_method: str,
+) -> Array:
+    """The average of the `sampling_rate` resampled items of each cell.
+
+    Raises:
+        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+    """
+    resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
+    output = reduce_windows(resized, _cell_window(sampling_rate), "constant", np.add)
+    output /= np.asarray(math.prod(sampling_rate), output.dtype)
+    return output
+
+
+@kernel("max_roi_align")
+@quiet
+@widened
+def max_roi_align(
+    input: Array,
+    rois: Array,
+    batch_index: Array,
+    *,
+    output_size: Ints,
+    sampling_rate: Ints,
+    resize_method: str,
+) -> Array:
+    """The maximum of the `sampling_rate` resampled items of each cell.
+
+    Raises:
+        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+    """
+    resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
+    return reduce_windows(resized, _cell_window(sampling_rate), "constant", np.maximum)
+
+
+def _resized(
+    input: Array,
+    rois: Array,
+    batch_index: Array,
+    output_size: Ints,
+    sampling_rate: Ints,
+    method: str,
+) -> Array:
+    size = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
+    resized: Array = roi_resample(input, rois, batch_index, output_size=size, method=method)
+    return resized
+
+
+def _cell_window(sampling_rate: Ints) -> Window:
+    cell = (1, 1, *sampling_rate)
+    return Window(cell, ((0, 0),) * len(cell), cell, (1,) * len(cell))
+
+
+def _coordinates(rois: Array) -> Array:
+    """The corners of the regions: (N, 2, M) in float64."""
+    if not np.isfinite(rois).all():
+        row = int(np.argwhere(~np.isfinite(rois))[0, 0])
+        raise ArgumentError(
+            f"region {row} of 'rois' has coordinates that are no finite numbers: "
+            f"{rois[row].tolist()}",
+            argument="rois",
+            section="4.6",
+        )
+    return rois.astype(np.float64).reshape(len(rois), 2, -1)
+
+
+def _batches(batch_index: Array, batch: int) -> list[int]:
+    """The batch item of each region."""
+    batches = [int(index) for index in batch_index.reshape(-1)]
+    for row, index in enumerate(batches):
+        if not 0 <= index < batch:
+            raise ArgumentError(
+                f"'batch_index' of region {row} is {index}, but the input has {batch} batch items",
+                argument="batch_index",
+                hint=f"It counts from 0 to {batch - 1}.",
+                section="4.6",
+            )
+    return batches
