@@ -1,0 +1,170 @@
+"""``load``, ``parse`` and ``save``: joins language, storage and the shapes of operations."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnefkit import language, storage
+from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
+from nnefkit.graph import Graph
+from nnefkit.operations import shapes
+
+Path = str | os.PathLike[str]
+
+
+def load(path: Path, *, strict: bool = True) -> Graph:
+    """The graph of the model at `path`, with shapes and with the data of its variables.
+
+    Data is mapped from its file, not read, until it is touched; data in compressed archives is
+    unpacked into memory. Quantized items become the real numbers that they stand for.
+
+    Args:
+        path: a folder, a ``graph.nnef``, or an archive (tar, tar.gz, zip; told by its content).
+        strict: whether unknown operations are errors; otherwise they stay as opaque operations.
+
+    Raises:
+        DocumentError: the text is not valid; all the errors at once, those of the files too.
+        StorageError: files are missing, damaged, or do not fit the graph; all of them at once.
+    """
+    return _read(path, strict).graph_or_raise()
+
+
+def parse(
+    text: str, quantization: str | None = None, *, strict: bool = True, name: str = storage.GRAPH
+) -> Graph:
+    """The graph that a text describes, with shapes; its variables have no data.
+
+    Args:
+        text: the content of a ``graph.nnef``.
+        quantization: the content of a ``graph.quant``.
+        strict: whether unknown operations are errors; otherwise they stay as opaque operations.
+        name: what messages call the text.
+
+    Raises:
+        DocumentError: the text is not valid; all the errors at once.
+    """
+    reading = _Reading(name)
+    reading.take_text(text, quantization, storage.QUANTIZATION, strict)
+    reading.infer_shapes()
+    return reading.graph_or_raise()
+
+
+def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnostic]]:
+    """What `load` reads, and all that is to be said about it; never an exception for a bad model.
+
+    Returns:
+        The graph as far as it could be made sense of, None if not at all, and the errors, warnings
+        and notes in the order of the text, those about other files last.
+    """
+    reading = _read(path, strict)
+    return reading.graph, reading.diagnostics
+
+
+def save(graph: Graph, path: Path) -> None:
+    """Writes the graph, its quantization and the data of its variables.
+
+    The old model at `path` stays whole until the new one is complete, and is replaced at once.
+    Files that a vendor put into the model that the graph was loaded from are written, too.
+
+    Args:
+        graph: the graph; all of its variables need data.
+        path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
+            else a folder. In the folder of an existing model, files that do not belong to it stay.
+
+    Raises:
+        StorageError: variables have no data, or data that cannot be stored; or `path` cannot be
+            written.
+    """
+    target = pathlib.Path(path)
+    if target.name == storage.GRAPH:
+        target = target.parent
+    files: dict[str, Any] = {storage.GRAPH: language.print_graph(graph).encode()}
+    quantization = language.print_quantization(graph)
+    if quantization:
+        files[storage.QUANTIZATION] = quantization.encode()
+    files |= storage.data_files(graph, str(target))
+    extra = graph.provenance.get("files")
+    if isinstance(extra, storage.ExtraFiles):
+        taken = {name.lower() for name in files}
+        files |= {n: content for n, content in extra.contents.items() if n.lower() not in taken}
+    storage.write_model(target, files)
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Reading:
+    """A graph in the making, and what was found on the way."""
+
+    name: str = ""
+    """What messages call the text of the graph."""
+    graph: Graph | None = None
+    of_text: list[Diagnostic] = field(default_factory=list)
+    of_files: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        everything = [*self.of_text, *self.of_files]
+        placed = [d for d in everything if d.line is not None]
+        # Line by line through the graph, then through the quantization file.
+        placed.sort(key=lambda d: (d.file != self.name, d.line or 0, d.column or 0))
+        return placed + [d for d in everything if d.line is None]
+
+    def graph_or_raise(self) -> Graph:
+        errors = [d for d in self.diagnostics if d.severity == "error"]
+        if errors:
+            text_is_wrong = any(d.severity == "error" for d in self.of_text)
+            kind: type[NnefError] = DocumentError if text_is_wrong else StorageError
+            raise kind(errors)
+        if self.graph is None:
+            raise DocumentError("the document describes no graph")
+        return self.graph
+
+    def take_text(
+        self, text: str, quantization: str | None, quantization_name: str, strict: bool
+    ) -> None:
+        self.graph, found = language.parse(
+            text,
+            self.name,
+            quantization=quantization,
+            quantization_name=quantization_name,
+            strict=strict,
+        )
+        self.of_text += found
+
+    def infer_shapes(self) -> None:
+        if self.graph is not None:
+            self.graph, found = shapes.check_shapes(self.graph, language.locate)
+            self.of_text += found
+
+    def take_files(self, files: storage.ModelFiles, strict: bool) -> None:
+        if self.graph is not None:
+            # A text with errors is read without its quantization.
+            complete = not any(d.severity == "error" for d in self.of_text)
+            self.graph, found = storage.attach_data(
+                self.graph, files, strict=strict, complete=complete
+            )
+            self.of_files += found
+
+
+def _read(path: Path, strict: bool) -> _Reading:
+    reading = _Reading()
+    try:
+        with storage.open_model(path) as files:
+            reading.name = files.text_name
+            quantization = None
+            try:
+                quantization = files.quantization
+            except StorageError as error:
+                reading.of_files += error.diagnostics
+            reading.take_text(files.text, quantization, files.quantization_name, strict)
+            reading.take_files(files, strict)
+    except StorageError as error:
+        reading.of_files += error.diagnostics
+        return reading
+    reading.infer_shapes()
+    return reading

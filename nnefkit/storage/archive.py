@@ -1,0 +1,211 @@
+"""Archives: members that are mapped, or unpacked in bounded memory and never to a disk (5.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nnefkit.errors import StorageError
+from nnefkit.storage.labels import member_name
+from nnefkit.storage.mapping import HEAD, Blob, map_descriptor, read_at, reason
+
+MAX_MEMBERS = 100_000
+_LEAST_LIMIT = 256 << 20
+_MOST_RATIO = 64
+_MAX_LINKS = 8
+
+
+def unpacked_limit(packed: int) -> int:
+    """Bytes that an archive of `packed` bytes may unpack to.
+
+    Weights hardly compress; what grows more than this is a decompression bomb or all zeros.
+    """
+    return max(_LEAST_LIMIT, _MOST_RATIO * packed)
+
+
+def refuse_bomb(file: str, limit: int) -> StorageError:
+    """The error about an archive that unpacks to more than `limit` bytes."""
+    return StorageError(
+        f"the archive unpacks to more than {limit >> 20:,} MiB, which is more than "
+        "trained weights of its size do",
+        hint="If you trust it, unpack it yourself and load the folder.",
+        file=file,
+        section="5.1",
+    )
+
+
+class Bytes(Protocol):
+    """Bytes that can be read at any place."""
+
+    size: int
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """A copy of `count` bytes from `offset` on, fewer at the end."""
+
+    def buffer(self) -> Any:
+        """All of them as a read-only buffer."""
+
+
+class FileBytes:
+    """Bytes of an open file; the whole of it is mapped when a buffer is first asked for."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._buffer: Any = None
+        self.size = os.fstat(descriptor).st_size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """A copy of `count` bytes from `offset` on, fewer at the end."""
+        try:
+            return read_at(self._descriptor, offset, min(count, max(self.size - offset, 0)))
+        except OSError as error:
+            raise StorageError(
+                f"the archive cannot be read: {reason(error)}", file=self._path
+            ) from error
+
+    def buffer(self) -> Any:
+        """The file, mapped."""
+        if self._buffer is None:
+            self._buffer = map_descriptor(self._descriptor, self.size)
+        return self._buffer
+
+
+class MemoryBytes:
+    """Bytes in memory."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """A copy of `count` bytes from `offset` on, fewer at the end."""
+        return bytes(self._data[offset : offset + count])
+
+    def buffer(self) -> Any:
+        """The bytes themselves."""
+        return self._data
+
+
+class Member(Protocol):
+    """A regular file in an archive."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+
+    def blob(self, name: str) -> Blob:
+        """Its bytes; `name` is what messages call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A member that lies uncompressed in the bytes of its archive."""
+
+    source: Bytes
+    offset: int
+    size: int
+
+    def blob(self, name: str) -> Blob:
+        """Its bytes: a view of the archive's, a copy where there are few."""
+        head = self.source.read_at(self.offset, min(self.size, HEAD))
+        if self.size <= HEAD:
+            return Blob(name, head, head, 0, len(head))
+        return Blob(name, head, self.source.buffer(), self.offset, self.size)
+
+
+@dataclass
+class Archive:
+    """The members of an archive by their names."""
+
+    path: str
+    members: dict[str, Member] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return self.path
+
+    def add(self, raw_name: str, member: Member) -> None:
+        """Adds a regular file.
+
+        Raises:
+            StorageError: its name leads out of the archive, is taken, or there are too many.
+        """
+        self.members[self._free(raw_name)] = member
+
+    def add_link(self, raw_name: str, target: str, *, relative: bool) -> None:
+        """Adds a link to another member; a symbolic one is `relative` to its folder.
+
+        Raises:
+            StorageError: it leads out of the archive.
+        """
+        name = self._free(raw_name)
+        if relative:
+            target = _relative(name, target, self.path)
+        self.links[name] = member_name(target, self.path)
+
+    def check(self, raw_name: str) -> None:
+        """Looks at the name of a folder.
+
+        Raises:
+            StorageError: it leads out of the archive.
+        """
+        member_name(raw_name, self.path)
+
+    def _free(self, raw_name: str) -> str:
+        name = member_name(raw_name, self.path)
+        if name in self.members or name in self.links:
+            raise StorageError(
+                f"the archive has two members '{name}'",
+                hint="Readers differ in which one they take. Pack it again.",
+                file=self.path,
+                section="5.1",
+            )
+        if len(self.members) + len(self.links) >= MAX_MEMBERS:
+            raise StorageError(
+                f"the archive has more than {MAX_MEMBERS:,} members", file=self.path, section="5.1"
+            )
+        return name
+
+    def names(self) -> Iterable[str]:
+        """Names of all the files, links included."""
+        return [*self.members, *self.links]
+
+    def get(self, name: str) -> Blob | None:
+        """The bytes of a member, or None if there is no such one.
+
+        Raises:
+            StorageError: it cannot be unpacked, or is a link that leads nowhere.
+        """
+        file = f"{self.path}/{name}"
+        for _ in range(_MAX_LINKS):
+            if name in self.members:
+                return self.members[name].blob(file)
+            if name not in self.links:
+                return None
+            name = self.links[name]
+            if name not in self.members and name not in self.links:
+                break
+        raise StorageError(
+            f"the member is a link to '{name}', which is no file of the archive",
+            file=file,
+            section="5.1",
+        )
+
+
+def _relative(name: str, target: str, file: str) -> str:
+    """The name of the member that a symbolic link leads to."""
+    parts = name.split("/")[:-1]
+    for part in target.replace("\\", "/").split("/"):
+        if part == "..":
+            if not parts:
+                # One step too far: told in the words for any such name.
+                return member_name(target, file)
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return target if target.startswith(("/", "\\")) else "/".join(parts)

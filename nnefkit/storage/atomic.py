@@ -1,0 +1,124 @@
+"""Writing that leaves the old file or folder whole until the new one is complete.
+
+New content goes to a neighbour with a temporary name, which is renamed when it is complete. Files
+that are memory-mapped stay readable: their data lives as long as the mapping does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from nnefkit.errors import StorageError
+from nnefkit.storage.mapping import reason
+
+
+@contextlib.contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turns what the operating system refuses into a `StorageError` about `path`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        about = getattr(error, "filename", None)
+        about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
+        raise StorageError(f"it cannot be written: {reason(error)}", file=about) from error
+
+
+@contextlib.contextmanager
+def replacing_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` if the block ends well.
+
+    Raises:
+        StorageError: `path` is a folder, or cannot be written.
+    """
+    with telling(path):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise StorageError(
+                "it cannot be written: this is a folder", hint="Give a file name.", file=str(path)
+            )
+        _check_parent(target)
+        temporary = _neighbour(target)
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new folder to fill, which takes the place of `path` if the block ends well.
+
+    Raises:
+        StorageError: `path` is a file or the current folder, or cannot be written.
+    """
+    with telling(path):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_dir():
+            raise StorageError(
+                "it cannot be written: there is a file of that name",
+                hint="Give the name of a folder, or of an archive (.nnef.tgz, .tar, .zip).",
+                file=str(path),
+            )
+        if target.is_dir() and Path.cwd().is_relative_to(target):
+            raise StorageError(
+                "the current folder cannot be replaced",
+                hint="Save to another folder, or change to another one first.",
+                file=str(path),
+            )
+        _check_parent(target)
+        temporary = _neighbour(target)
+        try:
+            temporary.mkdir()
+            yield temporary
+            _swap(temporary, target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Puts `new` in the place of `target`; if that fails, `target` is what it was."""
+    if not target.exists():
+        new.rename(target)
+        return
+    shutil.copystat(target, new)
+    old = _neighbour(target)
+    try:
+        target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    # The new model stands. Leftovers of the old one are untidy, but no failure.
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_parent(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise StorageError(
+            f"the folder {target.parent} does not exist", hint="Create it first.", file=str(target)
+        )
+
+
+_MARK = ".nnefkit-"
+
+
+def _neighbour(target: Path) -> Path:
+    # Long names leave no room for a suffix, so that only a part of the name is kept.
+    return target.with_name(f".{target.name[:60]}{_MARK}{secrets.token_hex(6)}")
+
+
+def _is_temporary(path: str) -> bool:
+    return _MARK in path

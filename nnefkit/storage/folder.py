@@ -1,0 +1,56 @@
+"""A folder as the container of a model: files are mapped, links on the own disk are followed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from nnefkit.storage.mapping import Blob, open_blob
+
+_MAX_FILES = 20_000
+"""Files that are listed at most, should somebody keep a model in the folder of everything."""
+
+
+class Folder:
+    """The files in a folder and in its sub-folders."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._prefix = os.path.join(path, "")  # noqa: PTH118 - a string is what the fast path needs
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return str(self.path)
+
+    def names(self) -> Iterable[str]:
+        """Names of the files, ``/`` between folders, in a stable order."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names: list[str] = []
+        for name in _walk(self._prefix):
+            names.append(name)
+            if len(names) >= _MAX_FILES:
+                break
+        return names
+
+    def get(self, name: str) -> Blob | None:
+        """The bytes of a file, mapped, or None if there is no such file.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        path = self._prefix + name
+        return open_blob(path) if os.path.lexists(path) else None
+
+
+def _walk(prefix: str) -> Iterator[str]:
+    # Links to folders are not followed: they may lead in a circle.
+    for folder, folders, files in os.walk(prefix):
+        folders.sort()
+        below = folder[len(prefix) :].replace(os.sep, "/")
+        yield from (f"{below}/{file}" if below else file for file in sorted(files))

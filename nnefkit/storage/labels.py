@@ -1,0 +1,53 @@
+"""Names of files in a model: from labels of variables, and from members of archives (5.1).
+
+No name leads out of the folder of the model: ``..`` and absolute paths are refused.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nnefkit.errors import StorageError
+
+GRAPH = "graph.nnef"
+QUANTIZATION = "graph.quant"
+DATA = ".dat"
+
+_SEPARATORS = re.compile(r"[/\\]")
+_ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
+
+
+def data_name(label: str) -> str:
+    """The name of the data file of a variable, with ``/`` between folders.
+
+    Raises:
+        StorageError: the label leads out of the folder of the model, or is empty.
+    """
+    parts = _SEPARATORS.split(label)
+    if not label or "\0" in label:
+        raise StorageError("a variable has no valid label", section="4.1.3")
+    if ".." in parts or _ABSOLUTE.match(label):
+        raise StorageError(
+            f"the label '{label}' leads out of the folder of the model",
+            hint="Labels are paths relative to the folder of graph.nnef, such as 'conv1/filter'.",
+            section="5.1",
+        )
+    folders = [part for part in parts[:-1] if part not in ("", ".")]
+    return "/".join([*folders, parts[-1] + DATA])
+
+
+def member_name(name: str, file: str) -> str:
+    """The name of a member of an archive, with ``/`` between folders, without ``./``.
+
+    Raises:
+        StorageError: it leads out of the archive.
+    """
+    parts = _SEPARATORS.split(name)
+    if ".." in parts or _ABSOLUTE.match(name) or "\0" in name:
+        raise StorageError(
+            f"the member '{name}' leads out of the archive",
+            hint="Do not trust this archive. Members are paths relative to its top.",
+            file=file,
+            section="5.1",
+        )
+    return "/".join(part for part in parts if part not in ("", "."))

@@ -1,0 +1,136 @@
+"""Bytes of files: mapped into memory, so that nothing is read before it is touched."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nnefkit.errors import StorageError
+
+HEAD = 4096
+"""Bytes that are read at once of any file; a smaller file is never mapped."""
+_MAPPED_FILES = 4096
+"""Descriptors that may be in use while further files are mapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """The bytes of a file or of a member of an archive."""
+
+    name: str
+    """What messages call it."""
+    head: bytes
+    """Its first bytes: all of them, or at least `HEAD`."""
+    data: Any
+    """A read-only buffer: bytes, a memoryview or a mapping."""
+    start: int
+    """Where the bytes begin in `data`."""
+    size: int
+
+    def bytes(self) -> bytes:
+        """A copy of all the bytes."""
+        return bytes(memoryview(self.data)[self.start : self.start + self.size])
+
+
+def open_regular(path: str) -> int:
+    """A descriptor of a regular file for reading.
+
+    Raises:
+        StorageError: it cannot be opened, or is a device, a pipe or a folder.
+    """
+    try:
+        # Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"the file cannot be read: {reason(error)}", file=path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StorageError("this is no regular file", file=path)
+    return descriptor
+
+
+def reason(error: Exception) -> str:
+    """What the operating system says, without the path and the number of the error."""
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+def open_blob(path: str) -> Blob:
+    """The bytes of the file at `path`, mapped.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    descriptor = open_regular(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        head = read_at(descriptor, 0, min(size, HEAD))
+        data = head if size <= HEAD else map_descriptor(descriptor, size)
+        return Blob(path, head, data, 0, min(size, len(data)))
+    except OSError as error:
+        raise StorageError(f"the file cannot be read: {reason(error)}", file=path) from error
+    finally:
+        os.close(descriptor)
+
+
+def read_at(descriptor: int, offset: int, count: int) -> bytes:
+    """`count` bytes from `offset` on, fewer only at the end of the file."""
+    pieces = []
+    while count > 0:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        piece = os.read(descriptor, min(count, 1 << 24))
+        if not piece:
+            break
+        pieces.append(piece)
+        offset += len(piece)
+        count -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def map_descriptor(descriptor: int, size: int) -> Any:
+    """The whole file as a read-only buffer: mapped, or read where mapping is not possible."""
+    if _may_map(descriptor):
+        try:
+            return _map(descriptor, size)
+        except (OSError, ValueError):
+            # A file system without mappings, or no more mappings left for this process.
+            pass
+    return read_at(descriptor, 0, size)
+
+
+def _map_keeping_descriptor(descriptor: int, size: int) -> mmap.mmap:
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+
+
+def _map_without_descriptor(descriptor: int, size: int) -> mmap.mmap:
+    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ, trackfd=False)  # type: ignore[call-arg, unused-ignore]
+
+
+_map: Callable[[int, int], mmap.mmap] = (
+    _map_without_descriptor
+    if sys.version_info >= (3, 13) and sys.platform != "win32"
+    else _map_keeping_descriptor
+)
+
+
+def _may_map(descriptor: int) -> bool:
+    """Whether another mapping leaves the process enough descriptors to go on with.
+
+    Before Python 3.13 every mapping keeps a descriptor of its own. They are given out from the
+    lowest number on, so that the number of another one tells how many are in use.
+    """
+    if _map is _map_without_descriptor or sys.platform == "win32":
+        return True
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        limit = 2 * _MAPPED_FILES
+    another = os.dup(descriptor)
+    os.close(another)
+    return another < min(limit // 2, _MAPPED_FILES)

@@ -1,0 +1,348 @@
+"""The files of a model, whatever they are kept in: a folder, an archive, or a text alone (5.1)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from nnefkit.errors import StorageError, did_you_mean
+from nnefkit.storage.archive import Archive, FileBytes, MemoryBytes
+from nnefkit.storage.compressed import MAGIC as COMPRESSED
+from nnefkit.storage.compressed import unpack_tar
+from nnefkit.storage.folder import Folder
+from nnefkit.storage.header import MAGIC as TENSOR_MAGIC
+from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, data_name
+from nnefkit.storage.mapping import HEAD, Blob, open_regular, read_at, reason
+from nnefkit.storage.tar_archive import is_tar, read_tar
+from nnefkit.storage.tensor_file import StoredTensor, open_tensor
+from nnefkit.storage.zip_archive import read_zip
+
+MAX_TEXT = 1 << 30
+"""Bytes of a text that are read at most."""
+ARCHIVE_ENDINGS = re.compile(r"\.(tgz|tar\.gz|tar|zip|tar\.bz2|tbz2?|tar\.xz|txz)$", re.IGNORECASE)
+
+
+class Container(Protocol):
+    """Files by their names."""
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+
+    def names(self) -> Iterable[str]:
+        """Names of the files, ``/`` between folders."""
+
+    def get(self, name: str) -> Blob | None:
+        """The bytes of a file, or None if there is no such file."""
+
+
+class ModelFiles:
+    """The files of one model: its text, its quantization, the data of its variables.
+
+    A context manager, which closes the archive; arrays that it gave out stay valid.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        container: Container,
+        text_name: str = GRAPH,
+        resources: contextlib.ExitStack | None = None,
+    ) -> None:
+        self.path = path
+        self._container = container
+        self._resources = resources or contextlib.ExitStack()
+        self._root = text_name[: text_name.rfind("/") + 1]
+        self._alone = isinstance(container, Folder) and container.path != path
+        self._text_file = text_name[len(self._root) :]
+        blob = container.get(text_name)
+        if blob is None:
+            raise _no_graph(path, container)
+        self.text_name = blob.name
+        """The name of the graph's text, as messages call it."""
+        self.text = _text(blob)
+        """The text of ``graph.nnef``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the archive, if it is one."""
+        self._resources.close()
+
+    @property
+    def name(self) -> str:
+        """The name of the model: of the folder or archive, without its endings."""
+        named = self.path.parent if self.path.name == GRAPH else self.path
+        return re.sub(r"\.nnef$", "", ARCHIVE_ENDINGS.sub("", named.name), flags=re.IGNORECASE)
+
+    @property
+    def _quantization_file(self) -> str:
+        return f"{self._text_file.removesuffix('.nnef')}.quant"
+
+    @property
+    def quantization_name(self) -> str:
+        """What messages call the quantization file."""
+        return f"{self._container.place}/{self._root}{self._quantization_file}"
+
+    @cached_property
+    def quantization(self) -> str | None:
+        """The text of ``graph.quant`` (``x.quant`` for a text ``x.nnef``), None if there is none.
+
+        Raises:
+            StorageError: it is no text.
+        """
+        blob = self._container.get(self._root + self._quantization_file)
+        return None if blob is None else _text(blob)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the files of the model."""
+        root = self._root
+        return [name[len(root) :] for name in self._container.names() if name.startswith(root)]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels for which there are data files."""
+        return [name[: -len(DATA)] for name in self.names if name.endswith(DATA)]
+
+    @cached_property
+    def _by_folded_name(self) -> dict[str, list[str]]:
+        folded: dict[str, list[str]] = {}
+        for name in self.names:
+            folded.setdefault(name.lower().replace("\\", "/"), []).append(name)
+        return folded
+
+    def find(self, label: str) -> str | None:
+        """The name of the data file of a variable, found without regard to case (4.1.3).
+
+        Raises:
+            StorageError: the label leads out of the model, or several files answer to it.
+        """
+        wanted = data_name(label)
+        names = self._by_folded_name.get(wanted.lower(), [])
+        if len(names) > 1:
+            raise StorageError(
+                f"several files answer to the label '{label}', which is compared without regard "
+                f"to case: {', '.join(names)}",
+                hint="Remove all but one of them.",
+                file=self._container.place,
+                section="4.1.3",
+            )
+        return names[0] if names else None
+
+    def tensor(self, label: str) -> StoredTensor | None:
+        """The data of a variable, mapped where possible; None if there is no file for it.
+
+        Raises:
+            StorageError: the label leads out of the model, or its file cannot be read.
+        """
+        blob = self._container.get(self._root + data_name(label))
+        if blob is None:
+            other = self.find(label)
+            blob = None if other is None else self._container.get(self._root + other)
+        return None if blob is None else open_tensor(blob)
+
+    def extra_files(self, labels: Iterable[str]) -> ExtraFiles:
+        """The files that belong to none of these variables, such as a vendor's own (5.1).
+
+        None for a text that was named by itself: what lies beside it may be anything.
+        """
+        if self._alone:
+            return ExtraFiles({})
+        own = {GRAPH, QUANTIZATION}
+        for label in labels:
+            with contextlib.suppress(StorageError):
+                own.add(data_name(label).lower())
+        names = [name for name in self.names if name.lower() not in own]
+        if isinstance(self._container, Folder):
+            return ExtraFiles({name: self._container.path / name for name in names})
+        return ExtraFiles({name: self._bytes(name) for name in names})
+
+    def _bytes(self, name: str) -> memoryview:
+        blob = self._container.get(self._root + name)
+        if blob is None:
+            return memoryview(b"")
+        return memoryview(blob.data)[blob.start : blob.start + blob.size]
+
+
+class ExtraFiles(Mapping[str, bytes]):
+    """Files that a model carries for others: name -> bytes, read when they are asked for."""
+
+    def __init__(self, contents: Mapping[str, Any]) -> None:
+        self.contents = dict(contents)
+        """Name -> a `Path` or a buffer."""
+
+    def __getitem__(self, name: str) -> bytes:
+        content = self.contents[name]
+        if not isinstance(content, Path):
+            return bytes(content)
+        try:
+            return content.read_bytes()
+        except OSError as error:
+            raise StorageError(
+                f"the file cannot be read: {reason(error)}", file=str(content)
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.contents)
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def __repr__(self) -> str:
+        return f"ExtraFiles({', '.join(self.contents)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Views of mapped archives do not travel, their bytes do.
+        kept = {
+            name: content if isinstance(content, Path) else bytes(content)
+            for name, content in self.contents.items()
+        }
+        return ExtraFiles, (kept,)
+
+
+def open_model(path: str | os.PathLike[str]) -> ModelFiles:
+    """The files of the model at `path`, which is told by content, never by name.
+
+    Args:
+        path: a folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
+            archive: tar, compressed or not, or zip.
+
+    Raises:
+        StorageError: there is nothing, or nothing of that kind, or an archive that is damaged or
+            not to be trusted.
+    """
+    try:
+        path = Path(path)
+        if path.is_dir():
+            return _open_folder(path)
+        if not path.exists():
+            raise _nothing(path)
+    except (OSError, ValueError) as error:
+        message = f"the path cannot be read: {reason(error)}"
+        hint = _parse_hint(os.fspath(path))
+        raise StorageError(message, hint=hint, file=_shortened(path)) from None
+    descriptor = open_regular(str(path))
+    with contextlib.ExitStack() as resources:
+        resources.callback(os.close, descriptor)
+        head = read_at(descriptor, 0, HEAD)
+        archive = _read_archive(descriptor, head, str(path), resources)
+        if archive is None:
+            _check_text_file(path, head)
+            return ModelFiles(path, Folder(path.parent), path.name)
+        return ModelFiles(path, archive, _graph_name(archive), resources.pop_all())
+
+
+def _open_folder(path: Path) -> ModelFiles:
+    return ModelFiles(path, Folder(path))
+
+
+def _read_archive(
+    descriptor: int, head: bytes, path: str, resources: contextlib.ExitStack
+) -> Archive | None:
+    for magic, kind in COMPRESSED.items():
+        if head.startswith(magic):
+            return read_tar(MemoryBytes(unpack_tar(descriptor, kind, path)), path)
+    if head.startswith((b"PK\3\4", b"PK\5\6")):
+        return read_zip(descriptor, path, resources)
+    return read_tar(FileBytes(descriptor, path), path) if is_tar(head) else None
+
+
+def _graph_name(archive: Archive) -> str:
+    """Where the graph lies: at the top or, if all is packed in one folder, in that."""
+    names = [
+        name
+        for name in archive.names()
+        if name.rpartition("/")[2] == GRAPH and not name.startswith("__MACOSX/")
+    ]
+    if not names:
+        return GRAPH
+    depth = min(name.count("/") for name in names)
+    nearest = [name for name in names if name.count("/") == depth]
+    if len(nearest) > 1:
+        raise StorageError(
+            f"the archive holds several models: {', '.join(sorted(nearest)[:5])}",
+            hint="Unpack it and load one of the folders.",
+            file=archive.path,
+            section="5.1",
+        )
+    return nearest[0]
+
+
+def _check_text_file(path: Path, head: bytes) -> None:
+    if head.startswith(TENSOR_MAGIC):
+        raise StorageError(
+            "this is the file of a single tensor, not a model",
+            hint="nnefkit.read_tensor(path) reads it.",
+            file=str(path),
+        )
+    named_archive = ARCHIVE_ENDINGS.search(path.name)
+    if b"\0" in head or (named_archive and not head.lstrip().startswith((b"version", b"#"))):
+        raise StorageError(
+            "this is neither an archive (tar, tar.gz, zip) nor the text of a graph",
+            hint="Copy or download it again, if it should be one." if named_archive else "",
+            file=str(path),
+            section="5.1",
+        )
+
+
+def _text(blob: Blob) -> str:
+    if blob.size > MAX_TEXT:
+        raise StorageError(
+            f"the text has {blob.size:,} bytes, more than can be read", file=blob.name
+        )
+    data = blob.bytes()
+    try:
+        if b"\0" in data:
+            raise StorageError(
+                f"this is no text: there is a zero byte at {data.index(0):,}",
+                file=blob.name,
+                section="3.1",
+            )
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StorageError(
+            f"this is no text: byte {error.start:,} ({data[error.start]:#04x}) is not UTF-8",
+            hint="NNEF is written in ASCII characters.",
+            file=blob.name,
+            section="3.1",
+        ) from None
+
+
+def _nothing(path: Path) -> StorageError:
+    siblings: Collection[str] = ()
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        siblings = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
+    hint = _parse_hint(str(path)) or did_you_mean(path.name, siblings)
+    if not hint and not path.parent.is_dir():
+        hint = f"Not even the folder {_shortened(path.parent)} exists."
+    return StorageError("there is no such file or folder", hint=hint, file=_shortened(path))
+
+
+def _parse_hint(path: str) -> str:
+    return "nnefkit.parse(text) reads a text." if "\n" in path or "{" in path else ""
+
+
+def _shortened(path: str | os.PathLike[str]) -> str:
+    text = os.fspath(path).replace("\n", " ").replace("\0", " ")
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _no_graph(path: Path, container: Container) -> StorageError:
+    names = list(container.names())
+    texts = [name for name in names if name.lower().endswith(".nnef")]
+    hint = "A model is a folder or an archive with a file graph.nnef at its top."
+    if texts:
+        hint = f"There is '{texts[0]}': load that, or give it the name graph.nnef at the top."
+    elif not names:
+        hint = "It is empty."
+    return StorageError("there is no graph.nnef", hint=hint, file=str(path), section="5.1")

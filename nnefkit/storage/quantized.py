@@ -1,0 +1,145 @@
+"""Codes of real numbers: what quantized items stand for (5.2, 7.1).
+
+The algorithm comes from ``graph.quant`` or, deprecated, from the tensor file itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import StorageError
+from nnefkit.storage.header import Header, ItemType
+
+Array = np.ndarray[Any, Any]
+
+_ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
+
+
+def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> Array:
+    """Codes of `values` by the deprecated linear quantization of tensor files (5.2)."""
+    steps = 2.0**bits - 1
+    share = np.clip((values.astype(np.float64) - minimum) / (maximum - minimum), 0.0, 1.0)
+    codes = np.floor(share * steps + 0.5)
+    if bits < 64:
+        return codes.astype(np.uint64)
+    # 2.0**64 itself lies beyond the integers that it rounds up from.
+    top = codes >= 2.0**64
+    return np.where(top, np.uint64(2**64 - 1), np.where(top, 0.0, codes).astype(np.uint64))
+
+
+def dequantize(
+    codes: Array, header: Header, algorithm: Mapping[str, Any] | None, file: str
+) -> Array:
+    """The real numbers (float32) that the codes of a tensor file stand for.
+
+    The range in the file prevails for what its codes mean (7.1); `algorithm` is the tensor's line
+    in ``graph.quant`` (``{"op-name": ..., **arguments}``).
+
+    Raises:
+        StorageError: neither says what the codes mean, or what is said makes no sense.
+    """
+    if header.range is not None:
+        values = _by_own_range(codes, header, *header.range, file)
+    elif header.algorithm:
+        values = _by_algorithm(codes, header, _own_algorithm(header.algorithm), file)
+    elif algorithm is not None:
+        values = _by_algorithm(codes, header, algorithm, file)
+    else:
+        raise StorageError(
+            "the items are quantized codes, and nothing says what they stand for",
+            hint="Add a line for the tensor to graph.quant, such as "
+            '"name": min_max_linear_quantize(min = -1.0, max = 1.0, bits = 8, '
+            "signed = false, symmetric = false);",
+            file=file,
+            section="5.2.1",
+        )
+    result: Array = np.asarray(values, np.float32).reshape(codes.shape)
+    result.flags.writeable = False
+    return result
+
+
+def _by_own_range(codes: Array, header: Header, minimum: float, maximum: float, file: str) -> Array:
+    if not (np.isfinite(minimum) and np.isfinite(maximum) and minimum < maximum):
+        raise StorageError(
+            f"the quantization range of the file, {minimum:g} to {maximum:g}, is not a range",
+            file=file,
+            section="5.2",
+        )
+    if header.item is ItemType.QUANTIZED_UNSIGNED:
+        return _linear(codes, minimum, maximum, 2.0**header.bits - 1, 0.0)
+    if minimum not in (0.0, -maximum):
+        raise StorageError(
+            "logarithmic quantization needs min = 0 or min = -max, "
+            f"the file says min = {minimum:g} and max = {maximum:g}",
+            file=file,
+            section="5.2",
+        )
+    return _logarithmic(codes, np.asarray(maximum), header.bits, signed=minimum < 0)
+
+
+def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], file: str) -> Array:
+    name = str(algorithm.get("op-name", ""))
+    try:
+        bits = int(algorithm.get("bits", header.bits))
+        signed = bool(algorithm.get("signed", False))
+        symmetric = bool(algorithm.get("symmetric", False))
+        if name in ("linear_quantize", "min_max_linear_quantize"):
+            return _linear(
+                codes,
+                _parameter(algorithm["min"], codes.ndim),
+                _parameter(algorithm["max"], codes.ndim),
+                2.0**bits - 1 - (signed and symmetric),
+                2.0 ** (bits - 1) - symmetric if signed else 0.0,
+            )
+        if name == "zero_point_linear_quantize":
+            zero_point = _parameter(algorithm["zero_point"], codes.ndim)
+            return (codes - zero_point) * _parameter(algorithm["scale"], codes.ndim)
+        if name == "logarithmic_quantize":
+            maximum = _parameter(algorithm["max"], codes.ndim)
+            return _logarithmic(codes, maximum, bits, signed=header.item.signed)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(
+            f"the items cannot be decoded by '{name}' with the arguments that graph.quant gives: "
+            f"{error}",
+            file=file,
+            section="5.3",
+        ) from None
+    raise StorageError(
+        f"the items are quantized codes of the algorithm '{name}', whose decoding is not known",
+        file=file,
+        section="5.3",
+    )
+
+
+def _own_algorithm(text: str) -> dict[str, Any]:
+    """The algorithm in a file of the provisional specification, such as ``f(min = 0.0, ...)``."""
+    arguments = {key: float(value) for key, value in _ARGUMENT.findall(text)}
+    return {"op-name": text.partition("(")[0].strip(), **arguments}
+
+
+def _parameter(value: Any, rank: int) -> Array:
+    array = np.asarray(value, np.float64)
+    # Trailing extents that are missing are 1, as NNEF broadcasts.
+    return array.reshape(array.shape + (1,) * (rank - array.ndim))
+
+
+def _linear(codes: Array, minimum: Any, maximum: Any, steps: float, shift: float) -> Array:
+    result: Array = (codes.astype(np.float64) + shift) / steps * (maximum - minimum) + minimum
+    return result
+
+
+def _logarithmic(codes: Array, maximum: Array, bits: int, *, signed: bool) -> Array:
+    unsigned = codes.astype(np.uint64) & np.uint64(2**bits - 1)
+    sign = np.ones(codes.shape)
+    if signed:
+        # One bit, the most significant one, is the sign; the rest codes the absolute value.
+        bits -= 1
+        sign = np.where(unsigned >> np.uint64(bits), -1.0, 1.0)
+        unsigned = unsigned & np.uint64(2**bits - 1)
+    top = np.ceil(np.log2(maximum))
+    result: Array = sign * np.exp2(unsigned.astype(np.float64) + (top - (2.0**bits - 1)))
+    return result

@@ -1,0 +1,275 @@
+"""One tensor file: ``read_tensor``, ``write_tensor``, and what both are made of (5.2)."""
+
+from __future__ import annotations
+
+import operator
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import Diagnostic, StorageError
+from nnefkit.storage import items
+from nnefkit.storage.atomic import replacing_file
+from nnefkit.storage.header import (
+    HEADER_SIZE,
+    MAX_DATA_LENGTH,
+    MAX_EXTENT,
+    MAX_RANK,
+    SECTION,
+    Header,
+    ItemType,
+    allowed_bits,
+    parse_header,
+)
+from nnefkit.storage.mapping import Blob, open_blob
+from nnefkit.storage.quantized import dequantize as decode_codes
+from nnefkit.storage.quantized import encode_linear
+
+Array = np.ndarray[Any, Any]
+Quantized = bool | tuple[float, float]
+
+_KINDS = {"f": ItemType.FLOAT, "u": ItemType.UNSIGNED, "i": ItemType.SIGNED, "b": ItemType.BOOL}
+_CODES = {
+    ItemType.UNSIGNED: ItemType.QUANTIZED_UNSIGNED,
+    ItemType.SIGNED: ItemType.QUANTIZED_SIGNED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor as it lies in its file."""
+
+    name: str
+    """The file, as messages call it."""
+    header: Header
+    data: Array
+    """The items, read-only, mapped where the bits allow it; codes where they are quantized."""
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TensorContent:
+    """The content of a tensor file that is to be written."""
+
+    header: Header
+    data: Array
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return HEADER_SIZE + self.header.data_length
+
+    def chunks(self) -> Iterator[Any]:
+        """The bytes of the file in pieces of bounded size."""
+        yield self.header.encode()
+        yield from items.chunks(self.data, self.header.item, self.header.bits)
+
+
+def open_tensor(blob: Blob) -> StoredTensor:
+    """The tensor in a file, with the warnings that the file deserves.
+
+    Raises:
+        StorageError: it is no tensor file, or not one that can be read.
+    """
+    header, warnings = parse_header(blob.head, blob.size, blob.name)
+    data = items.decode(header, blob.data, blob.start + header.data_offset)
+    return StoredTensor(blob.name, header, data, tuple(warnings))
+
+
+def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Array:
+    """The array in the tensor file at `path`; read-only, mapped where the bits allow it.
+
+    Items of 16, 32 or 64 bits and integers of 8 bits are mapped; integers of other widths become
+    the narrowest NumPy integer that holds them. ``array.copy()`` gives one that can be changed.
+
+    Args:
+        path: the ``.dat`` file.
+        dequantize: whether quantized codes become the real numbers (float32) that they stand for by
+            the deprecated range in the file; otherwise the codes are returned as integers.
+
+    Raises:
+        StorageError: the file cannot be read, or is no tensor file (5.2).
+    """
+    stored = open_tensor(open_blob(os.fspath(path)))
+    if dequantize and stored.header.item.quantized:
+        return decode_codes(stored.data, stored.header, None, stored.name)
+    return stored.data
+
+
+def write_tensor(
+    path: str | os.PathLike[str],
+    array: Any,
+    bits: int | None = None,
+    quantized: Quantized = False,
+) -> None:
+    """Writes `array` as a tensor file, atomically.
+
+    Args:
+        path: the ``.dat`` file; an existing one is replaced.
+        array: floats of 16, 32 or 64 bits, integers or bools, of rank 0 to 8; any memory layout.
+        bits: bits per item: 16, 32 or 64 for floats, 1 to 64 for integers, 1 or 8 for bools. Left
+            out, what the dtype has, and 1 for bools.
+        quantized: True marks integers as quantized codes, whose meaning ``graph.quant`` gives. A
+            pair (min, max) is stored in the file as their (deprecated) range; floats are then
+            encoded linearly with `bits` (8) bits.
+
+    Raises:
+        StorageError: the array cannot be stored so, or the file cannot be written (5.2).
+    """
+    path = Path(path)
+    content = tensor_content(array, bits, quantized, file=str(path))
+    with replacing_file(path) as file:
+        for chunk in content.chunks():
+            file.write(chunk)
+
+
+def tensor_content(
+    array: Any, bits: int | None = None, quantized: Quantized = False, *, file: str = ""
+) -> TensorContent:
+    """The content of a tensor file for `array`; arguments as for `write_tensor`.
+
+    Raises:
+        StorageError: the array cannot be stored so.
+    """
+    array = _storable(array, file)
+    bits = _whole(bits, file)
+    parameters = bytes(32)
+    # Before anything looks at the values: there may be more of them than can be stored.
+    _check_length(array, bits, file)
+    if isinstance(quantized, (tuple, list)):
+        minimum, maximum = _range(quantized, file)
+        parameters = struct.pack("<ff24x", minimum, maximum)
+        if array.dtype.kind == "f":
+            bits = 8 if bits is None else bits
+            _check_bits(ItemType.QUANTIZED_UNSIGNED, bits, file)
+            array = encode_linear(array, minimum, maximum, bits)
+    item = _KINDS[array.dtype.kind]
+    if quantized:
+        if item not in _CODES:
+            raise StorageError(
+                f"values of dtype {array.dtype} are no quantized codes, which are integers",
+                hint="quantized=(min, max) encodes floats linearly.",
+                file=file,
+                section=SECTION,
+            )
+        item = _CODES[item]
+    if bits is None:
+        bits = 1 if item is ItemType.BOOL else array.dtype.itemsize * 8
+    _check_bits(item, bits, file)
+    array = _fitting(array, item, bits, file)
+    return TensorContent(Header(array.shape, item, bits, parameters), array)
+
+
+def _storable(array: Any, file: str) -> Array:
+    try:
+        array = np.asarray(array)
+    except ValueError as error:
+        raise StorageError(f"this is no array: {error}", file=file) from None
+    if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
+        raise StorageError(
+            f"values of dtype {array.dtype} have no item-type in a tensor file",
+            hint="Convert them, for instance by array.astype(numpy.float32).",
+            file=file,
+            section=SECTION,
+        )
+    if array.ndim > MAX_RANK:
+        raise StorageError(
+            f"the array has rank {array.ndim}, a tensor file holds at most rank {MAX_RANK}",
+            hint="Reshape it.",
+            file=file,
+            section=SECTION,
+        )
+    if array.size == 0:
+        raise StorageError(
+            f"the array of shape {list(array.shape)} is empty; extents must be positive",
+            file=file,
+            section="4.1.3",
+        )
+    result: Array = array
+    return result
+
+
+def _whole(bits: Any, file: str) -> int | None:
+    try:
+        return None if bits is None else operator.index(bits)
+    except TypeError:
+        raise StorageError(
+            f"bits={bits!r} is no number of bits", hint="1 to 64 are possible.", file=file
+        ) from None
+
+
+def _range(quantized: Any, file: str) -> tuple[float, float]:
+    try:
+        minimum, maximum = map(float, quantized)
+        # What the file holds is a float of 32 bits.
+        with np.errstate(over="ignore"):
+            minimum, maximum = map(float, np.asarray([minimum, maximum]).astype(np.float32))
+    except (TypeError, ValueError, OverflowError):
+        minimum = maximum = float("nan")
+    if not (np.isfinite(minimum) and np.isfinite(maximum) and minimum < maximum):
+        raise StorageError(
+            f"quantized={quantized!r} is not a range (min, max) of two finite 32-bit floats",
+            file=file,
+            section=SECTION,
+        )
+    return minimum, maximum
+
+
+def _check_bits(item: ItemType, bits: int, file: str) -> None:
+    valid = allowed_bits(item)
+    if bits not in valid:
+        listed = "1 to 64" if isinstance(valid, range) else ", ".join(map(str, valid))
+        raise StorageError(
+            f"{item.words} items cannot have {bits} bits, only {listed}",
+            file=file,
+            section=SECTION,
+        )
+
+
+def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
+    """The array with items that have the wanted bits, none of them changed beyond rounding."""
+    if item is ItemType.BOOL:
+        return array
+    if item is ItemType.FLOAT:
+        if bits == array.dtype.itemsize * 8:
+            return array
+        with np.errstate(over="ignore"):
+            converted = array.astype(f"f{bits // 8}")
+        lost = np.isinf(converted) & np.isfinite(array)
+        if lost.any():
+            value = array[lost].flat[0]
+            raise StorageError(
+                f"{value:g} does not fit into a float of {bits} bits", file=file, section=SECTION
+            )
+        return converted
+    if bits < array.dtype.itemsize * 8:
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if item.signed else (0, 2**bits - 1)
+        for value in (int(array.min()), int(array.max())):
+            if not low <= value <= high:
+                raise StorageError(
+                    f"{value} does not fit into {item.words} items of {bits} bits, "
+                    f"which range from {low} to {high}",
+                    file=file,
+                    section=SECTION,
+                )
+    width = items.container_bits(bits) // 8
+    return array.astype(f"{'i' if item.signed else 'u'}{width}", copy=False)
+
+
+def _check_length(array: Array, bits: int | None, file: str) -> None:
+    if bits is None:
+        bits = 1 if array.dtype.kind == "b" else array.dtype.itemsize * 8
+    length = (array.size * bits + 7) // 8
+    if length > MAX_DATA_LENGTH or max(array.shape, default=1) > MAX_EXTENT:
+        raise StorageError(
+            f"a tensor of shape {list(array.shape)} with {bits} bits per item has {length:,} "
+            f"bytes; a tensor file cannot say more than {MAX_DATA_LENGTH:,}",
+            hint="Store it with fewer bits per item, or split it.",
+            file=file,
+            section=SECTION,
+        )

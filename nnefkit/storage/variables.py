@@ -1,0 +1,265 @@
+"""Variables <-> data files: which belongs to which, and whether they fit (5.1, 5.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import Diagnostic, StorageError, did_you_mean
+from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
+from nnefkit.storage.header import Header, ItemType
+from nnefkit.storage.labels import data_name
+from nnefkit.storage.model_files import ModelFiles
+from nnefkit.storage.quantized import dequantize
+from nnefkit.storage.tensor_file import StoredTensor, TensorContent, tensor_content
+
+Array = np.ndarray[Any, Any]
+
+_ITEM_TYPES = {
+    "scalar": (ItemType.FLOAT, ItemType.QUANTIZED_UNSIGNED, ItemType.QUANTIZED_SIGNED),
+    "integer": (ItemType.UNSIGNED, ItemType.SIGNED),
+    "logical": (ItemType.BOOL,),
+}
+_KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
+_CONVERSIONS = {"scalar": "numpy.float32", "integer": "numpy.int64", "logical": "bool"}
+_NAMED = 8
+"""Missing files that a message names."""
+
+
+def attach_data(
+    graph: Graph, files: ModelFiles, *, strict: bool = True, complete: bool = True
+) -> tuple[Graph, list[Diagnostic]]:
+    """The graph with the data of its variables, and all that is wrong with their files.
+
+    What the files hold beyond the graph is noted in its `provenance`: ``path``, ``files`` (those
+    that belong to no variable) and ``stored`` (items whose layout their values do not tell).
+
+    Args:
+        graph: the graph that `files` describe.
+        files: the files of the model.
+        strict: whether items of another type than the variable's are an error, or a warning.
+        complete: whether the graph has all the quantization that its model says.
+    """
+    attachment = _Attachment(graph, files, strict, complete)
+    return attachment.run(), attachment.diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Items that their decoded values do not give back: kept, to be saved as they were."""
+
+    data: Array
+    content: TensorContent = field(repr=False)
+
+
+class _Attachment:
+    """Gives the variables of a graph the data of the files of its model."""
+
+    def __init__(self, graph: Graph, files: ModelFiles, strict: bool, complete: bool) -> None:
+        self.graph, self.files, self.strict, self.complete = graph, files, strict, complete
+        self.diagnostics: list[Diagnostic] = []
+        self.missing: list[str] = []
+        self.kept: dict[str, _Kept] = {}
+        self.stored: dict[str, StoredTensor | None] = {}
+
+    def run(self) -> Graph:
+        tensors = dict(self.graph.tensors)
+        for operation, tensor in _variables(self.graph):
+            stored = self._stored(tensor)
+            if stored is not None and self._fits(operation, tensor, stored):
+                data = self._values(tensor, stored)
+                if data is not None:
+                    tensors[tensor.name] = replace(tensor, data=data)
+        if self.missing:
+            self.diagnostics.append(self._missing_files())
+        return replace(
+            self.graph, tensors=FrozenDict(tensors), provenance=FrozenDict(self._provenance())
+        )
+
+    def _provenance(self) -> dict[str, Any]:
+        provenance: dict[str, Any] = {"path": str(self.files.path)}
+        extra = self.files.extra_files(tensor.label or "" for _, tensor in _variables(self.graph))
+        if extra:
+            provenance["files"] = extra
+        if self.kept:
+            provenance["stored"] = self.kept
+        return provenance
+
+    def _stored(self, tensor: Tensor) -> StoredTensor | None:
+        label = tensor.label or ""
+        # Variables of one label, whatever its case, share their data (4.1.3).
+        key = label.lower()
+        if key not in self.stored:
+            stored = None
+            try:
+                stored = self.files.tensor(label)
+                if stored is None:
+                    self.missing.append(label)
+                else:
+                    self.diagnostics += stored.warnings
+            except StorageError as error:
+                self.diagnostics += error.diagnostics
+            self.stored[key] = stored
+        return self.stored[key]
+
+    def _fits(self, operation: Operation, tensor: Tensor, stored: StoredTensor) -> bool:
+        header = stored.header
+        shape_fits = tensor.shape is None or header.shape == tensor.shape
+        if not shape_fits and tensor.shape is not None:
+            self._report(
+                operation,
+                "wrong-data-shape",
+                f"variable '{tensor.name}' has shape {list(tensor.shape)}, but its data in "
+                f"{stored.name} has shape {list(header.shape)}",
+                hint="Both have the same number of items: is one of them a reshaped copy?"
+                if header.count == int(np.prod(tensor.shape, dtype=object))
+                else "Is this the file of another variable, or of another version of the model?",
+                section="5.2",
+            )
+        wanted = _ITEM_TYPES.get(tensor.dtype, ())
+        if header.item not in wanted:
+            self._report(
+                operation,
+                "wrong-item-type",
+                f"variable '{tensor.name}' is of type {tensor.dtype}, but its data in "
+                f"{stored.name} has items of type {header.item.words}",
+                hint=f"Items of type {' or '.join(i.words for i in wanted) or 'none'} can be its "
+                "data.",
+                section="5.2.1",
+                # What other tools write without a type is better read than refused, if asked for.
+                severity="error" if self.strict else "warning",
+            )
+            return shape_fits and not self.strict
+        return shape_fits
+
+    def _values(self, tensor: Tensor, stored: StoredTensor) -> Array | None:
+        header, data = stored.header, stored.data
+        if header.item.quantized and tensor.dtype == "scalar":
+            if not self.complete:
+                return None
+            try:
+                data = dequantize(data, header, tensor.quantization, stored.name)
+            except StorageError as error:
+                self.diagnostics += error.diagnostics
+                return None
+        plain_bits = 1 if header.item is ItemType.BOOL else data.dtype.itemsize * 8
+        restorable = header.range is not None or tensor.quantization is not None
+        if header.bits != plain_bits or (header.item.quantized and restorable):
+            plain = Header(header.shape, header.item, header.bits, header.parameters)
+            self.kept[tensor.name] = _Kept(data, TensorContent(plain, stored.data))
+        return data
+
+    def _report(self, operation: Operation, code: str, message: str, **more: Any) -> None:
+        source = self.graph.source
+        if source is not None:
+            self.diagnostics.append(source.diagnostic(code, message, operation.span, **more))
+        else:
+            self.diagnostics.append(Diagnostic(code, message, **more))
+
+    def _missing_files(self) -> Diagnostic:
+        listed = ", ".join(f"{label}.dat" for label in self.missing[:_NAMED])
+        more = len(self.missing) - _NAMED
+        present = set(self.files.labels)
+        hint = did_you_mean(self.missing[0], present - set(self.stored))
+        if not present:
+            hint = "There are no .dat files beside the graph at all."
+        return Diagnostic(
+            "missing-data",
+            f"the data of {_count(len(self.missing), 'variable')} is missing: {listed}"
+            + (f" and {more} more" if more > 0 else ""),
+            file=str(self.files.path),
+            hint=hint,
+            section="5.1",
+        )
+
+
+def _variables(graph: Graph) -> Iterator[tuple[Operation, Tensor]]:
+    for operation in graph.operations:
+        if operation.name == "variable":
+            for name in operation.output_names:
+                yield operation, graph.tensors[name]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
+    """The data files of the variables of a graph: name -> content.
+
+    Args:
+        graph: the graph.
+        path: where they are to be written, for messages.
+
+    Raises:
+        StorageError: variables have no data, or data that cannot be stored; all of them at once.
+    """
+    files: dict[str, TensorContent] = {}
+    data_of: dict[str, Array] = {}
+    problems: list[Diagnostic] = []
+    missing = [tensor for _, tensor in _variables(graph) if tensor.data is None]
+    if missing:
+        problems.append(_without_data(missing, path))
+    kept = graph.provenance.get("stored", {})
+    for _, tensor in _variables(graph):
+        if tensor.data is None:
+            continue
+        try:
+            name = data_name(tensor.label or "")
+            shared = data_of.setdefault(name.lower(), tensor.data)
+            if shared is tensor.data:
+                files[name] = _tensor_file(tensor, kept)
+            elif not np.array_equal(shared, tensor.data, equal_nan=shared.dtype.kind == "f"):
+                raise StorageError(
+                    f"variable '{tensor.name}' shares its label '{tensor.label}' with another one, "
+                    "but not its data",
+                    hint="graph.with_data(...) changes the data of both.",
+                    section="4.1.3",
+                )
+        except StorageError as error:
+            problems += (d if d.file else d.within(path) for d in error.diagnostics)
+    if problems:
+        raise StorageError(problems)
+    return files
+
+
+def _without_data(missing: list[Tensor], path: str) -> Diagnostic:
+    listed = ", ".join(f"'{tensor.name}'" for tensor in missing[:_NAMED])
+    more = len(missing) - _NAMED
+    return Diagnostic(
+        "missing-data",
+        f"{_count(len(missing), 'variable')} of the graph without data: {listed}"
+        + (f" and {more} more" if more > 0 else ""),
+        file=path,
+        hint="graph.with_data({name: array, ...}) gives data to variables.",
+        section="5.1",
+    )
+
+
+def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
+    data = tensor.data
+    assert data is not None  # noqa: S101 - for the type checker: callers have looked
+    before = kept.get(tensor.name)
+    if before is not None and before.data is data:
+        return before.content
+    is_code = tensor.dtype == "scalar" and data.dtype.kind in "iu" and tensor.quantization
+    if data.dtype.kind not in _KINDS.get(tensor.dtype, "") and not is_code:
+        raise StorageError(
+            f"variable '{tensor.name}' is of type {tensor.dtype}, and cannot be stored with values "
+            f"of dtype {data.dtype}",
+            hint=f"Convert them: graph.with_data({{'{tensor.name}': "
+            f"array.astype({_CONVERSIONS[tensor.dtype]})}})."
+            if tensor.dtype in _CONVERSIONS
+            else "",
+            section="5.2.1",
+        )
+    if tensor.shape is not None and data.shape != tensor.shape:
+        raise StorageError(
+            f"variable '{tensor.name}' has shape {list(tensor.shape)}, "
+            f"but its data has shape {list(data.shape)}",
+            section="5.2",
+        )
+    return tensor_content(data, quantized=bool(is_code))

@@ -1,0 +1,249 @@
+"""Writing a model as a folder or an archive (5.1): atomically, and the same bytes every time."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from nnefkit.errors import StorageError
+from nnefkit.storage.atomic import replacing_file, replacing_folder, telling
+from nnefkit.storage.header import HEADER_SIZE
+from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, member_name
+from nnefkit.storage.mapping import HEAD, open_blob
+from nnefkit.storage.model_files import ARCHIVE_ENDINGS, MAX_TEXT
+from nnefkit.storage.progress import Bar, progress
+from nnefkit.storage.tensor_file import TensorContent
+
+Content = bytes | memoryview | Path | TensorContent
+"""What a file is written from: its bytes, a file to copy, or a tensor."""
+
+_PIECE = 1 << 22
+_ALIGNMENT = 64
+_ALIGNMENT_FIELD = 0xD935
+"""The extra field by which others pad zip archives, too."""
+_LOCAL_HEADER_SIZE = 30
+_STRING = re.compile(r"""'([^'\n]*)'|"([^"\n]*)\"""")
+
+
+class _Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self) -> Iterator[Any]: ...
+
+
+class _Bytes:
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+        self.size = self._data.nbytes
+
+    def chunks(self) -> Iterator[Any]:
+        for start in range(0, self.size, _PIECE):
+            yield self._data[start : start + _PIECE]
+
+
+def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> None:
+    """Writes the files of a model; the old model at `path` stays whole until the new one is.
+
+    Args:
+        path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
+            else a folder. In an existing model's folder, files that do not belong to it are kept.
+        files: name, with ``/`` between folders -> content; ``graph.nnef`` among them.
+
+    Raises:
+        StorageError: a name leads out of the model, names collide, or `path` cannot be written.
+    """
+    path = Path(path)
+    _check_names(files, str(path))
+    contents = {name: _sized(files[name]) for name in sorted(files, key=_order)}
+    write = _writer(path)
+    total = sum(content.size for content in contents.values())
+    with progress(total, f"writing {path.name}") as bar:
+        write(path, contents, bar)
+
+
+def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], Bar], None]:
+    ending = ARCHIVE_ENDINGS.search(path.name)
+    if ending is None:
+        return _write_folder
+    writers = {"tar": _write_tar, "tgz": _write_tar_gz, "tar.gz": _write_tar_gz, "zip": _write_zip}
+    try:
+        return writers[ending[1].lower()]
+    except KeyError:
+        raise StorageError(
+            f"archives of the kind '{ending[0]}' are read, but not written",
+            hint="Use .nnef.tgz, .tar or .zip.",
+            file=str(path),
+            section="5.1",
+        ) from None
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    # The text first: who reads an archive as a stream meets it before the data.
+    return name != GRAPH, name != QUANTIZATION, name
+
+
+def _check_names(names: Iterable[str], path: str) -> None:
+    taken: dict[str, str] = {}
+    for name in names:
+        if member_name(name, path) != name:
+            raise StorageError(f"'{name}' is no plain name of a file", file=path, section="5.1")
+        other = taken.setdefault(name.lower(), name)
+        if other != name:
+            raise StorageError(
+                f"'{other}' and '{name}' are one file where the case of letters does not count",
+                hint="Give one of them another label.",
+                file=path,
+                section="4.1.3",
+            )
+    for name in taken:
+        above = name.rpartition("/")[0]
+        while above:
+            if above in taken:
+                raise StorageError(
+                    f"'{taken[above]}' would have to be both a file and the folder of "
+                    f"'{taken[name]}'",
+                    hint="Give one of them another label.",
+                    file=path,
+                    section="5.1",
+                )
+            above = above.rpartition("/")[0]
+
+
+def _sized(content: Content) -> _Sized:
+    if isinstance(content, TensorContent):
+        return content
+    if isinstance(content, Path):
+        return _Bytes(open_blob(str(content)).data)
+    return _Bytes(content)
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+    old = Path(os.path.realpath(path))
+    with telling(path):
+        replaced = _replaceable_files(old)
+    with replacing_folder(path) as new:
+        for name, content in contents.items():
+            file_path = new / name
+            file_path.parent.mkdir(parents=True, exist_ok=True)
+            with file_path.open("wb") as file:
+                _pour(content, file, bar)
+        if old.is_dir():
+            _keep_foreign(old, new, replaced)
+
+
+def _replaceable_files(folder: Path) -> set[str]:
+    """Names (in lower case) of the files that make up the model in `folder`.
+
+    Raises:
+        StorageError: the folder holds something, but no model.
+    """
+    graph = folder / GRAPH
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return set()
+    if not graph.is_file():
+        raise StorageError(
+            "the folder is not empty, and holds no model that could be replaced",
+            hint="Save to a new folder or to an archive.",
+            file=str(folder),
+        )
+    # Any string in the text may be a label: good enough to find the data, even of a broken text.
+    text = graph.read_bytes()[:MAX_TEXT].decode("utf-8", "replace")
+    labels = {single or double for single, double in _STRING.findall(text)}
+    names = {label.replace("\\", "/").lower() + DATA for label in labels}
+    return names | {GRAPH, QUANTIZATION}
+
+
+def _keep_foreign(old: Path, new: Path, replaced: set[str]) -> None:
+    """Takes the files of the old folder that do not belong to its model into the new one."""
+    for folder, folders, files in os.walk(old):
+        below = Path(folder).relative_to(old)
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in (*files, *links):
+            target = new / below / name
+            if (below / name).as_posix().lower() in replaced or os.path.lexists(target):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(Path(folder, name), target)
+        if not folders and not files:
+            (new / below).mkdir(parents=True, exist_ok=True)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+        return
+    try:
+        target.hardlink_to(source)
+    except (OSError, NotImplementedError):
+        shutil.copy2(source, target)
+
+
+def _pour(content: _Sized, file: Any, bar: Bar) -> None:
+    for chunk in content.chunks():
+        file.write(chunk)
+        bar.update(len(chunk))
+
+
+# -- archives ----------------------------------------------------------------------------------
+
+
+def _write_tar(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+    with replacing_file(path) as file:
+        _pour_tar(contents, file, bar)
+
+
+def _write_tar_gz(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+    with (
+        replacing_file(path) as file,
+        # Neither name nor time: the same model gives the same bytes.
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
+    ):
+        _pour_tar(contents, packed, bar)
+
+
+def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: Bar) -> None:
+    written = 0
+    for name, content in contents.items():
+        info = tarfile.TarInfo(name)
+        info.size = content.size
+        header = info.tobuf(tarfile.PAX_FORMAT)
+        file.write(header)
+        _pour(content, file, bar)
+        padding = -content.size % tarfile.BLOCKSIZE
+        file.write(bytes(padding))
+        written += len(header) + content.size + padding
+    end = 2 * tarfile.BLOCKSIZE
+    file.write(bytes(end + -(written + end) % tarfile.RECORDSIZE))
+
+
+def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+    with replacing_file(path) as file, zipfile.ZipFile(file, "w") as packed:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system = 3
+            info.external_attr = 0o100644 << 16
+            if isinstance(content, TensorContent) and content.size > HEAD:
+                # Stored and aligned, so that it can be mapped where it lies.
+                info.extra = _alignment(file.tell(), len(name.encode()))
+            else:
+                info.compress_type = zipfile.ZIP_DEFLATED
+            with packed.open(info, "w", force_zip64=content.size >= 1 << 31) as member:
+                _pour(content, member, bar)
+
+
+def _alignment(offset: int, name_length: int) -> bytes:
+    data = offset + _LOCAL_HEADER_SIZE + name_length + 4 + HEADER_SIZE
+    padding = -data % _ALIGNMENT
+    return struct.pack("<HH", _ALIGNMENT_FIELD, padding) + bytes(padding)

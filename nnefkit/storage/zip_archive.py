@@ -1,0 +1,123 @@
+"""Zip archives: stored members are mapped, deflated ones unpacked into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+from nnefkit.errors import StorageError
+from nnefkit.storage.archive import Archive, FileBytes, Member, Stretch, refuse_bomb, unpacked_limit
+from nnefkit.storage.labels import member_name
+from nnefkit.storage.mapping import HEAD, Blob
+
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_ENCRYPTED = 0x1
+_MAX_LINK = 4096
+
+
+def read_zip(descriptor: int, path: str, resources: contextlib.ExitStack) -> Archive:
+    """The members of a zip archive, which stays open as long as the `resources`.
+
+    Raises:
+        StorageError: it is damaged, grows too much, or has a member that is not to be trusted.
+    """
+    source = FileBytes(descriptor, path)
+    archive = Archive(path)
+    try:
+        packed = resources.enter_context(zipfile.ZipFile(path))
+        infos = packed.infolist()
+    except _BROKEN as error:
+        raise StorageError(
+            f"the zip archive is broken: {error}", hint="Copy or download it again.", file=path
+        ) from None
+    limit = unpacked_limit(source.size)
+    if sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED) > limit:
+        raise refuse_bomb(path, limit)
+    for info in infos:
+        _add(archive, packed, info, source)
+    return archive
+
+
+def _add(
+    archive: Archive, packed: zipfile.ZipFile, info: zipfile.ZipInfo, source: FileBytes
+) -> None:
+    if info.is_dir():
+        member_name(info.filename, archive.path)
+        return
+    if info.flag_bits & _ENCRYPTED:
+        raise StorageError(f"the member '{info.filename}' is encrypted", file=archive.path)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    member: Member = _stretch(info, source, archive.path) or _Packed(packed, info)
+    if kind == stat.S_IFLNK:
+        target = member.blob(archive.path).bytes() if info.file_size <= _MAX_LINK else b".."
+        archive.add_link(info.filename, os.fsdecode(target), relative=True)
+    elif kind in (0, stat.S_IFREG):
+        archive.add(info.filename, member)
+    else:
+        raise StorageError(
+            f"the member '{info.filename}' is no regular file",
+            hint="Pack regular files only.",
+            file=archive.path,
+            section="5.1",
+        )
+
+
+def _stretch(info: zipfile.ZipInfo, source: FileBytes, path: str) -> Stretch | None:
+    """Where the bytes of a stored member lie, or None for a compressed one."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        return None
+    head = source.read_at(info.header_offset, _LOCAL_HEADER.size)
+    if len(head) == _LOCAL_HEADER.size:
+        magic, name, extra = _LOCAL_HEADER.unpack(head)
+        offset = info.header_offset + _LOCAL_HEADER.size + name + extra
+        inside = offset + info.file_size <= source.size
+        if magic == b"PK\3\4" and inside and info.file_size == info.compress_size:
+            return Stretch(source, offset, info.file_size)
+    raise StorageError(
+        f"the member '{info.filename}' is cut off or damaged",
+        hint="Copy or download the archive again.",
+        file=path,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A compressed member."""
+
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+
+    @property
+    def size(self) -> int:
+        return self.info.file_size
+
+    def blob(self, name: str) -> Blob:
+        """Its bytes, unpacked; no more than its declared size is ever taken."""
+        try:
+            with self.archive.open(self.info) as file:
+                data = file.read(self.info.file_size)
+                # Reading on to the end checks the checksum, and that there is no more.
+                complete = len(data) == self.info.file_size and not file.read(1)
+        except _BROKEN as error:
+            raise StorageError(f"the member cannot be unpacked: {error}", file=name) from None
+        if not complete:
+            raise StorageError("the member has not the size that it is said to have", file=name)
+        return Blob(name, data[:HEAD], data, 0, len(data))
