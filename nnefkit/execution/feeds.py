@@ -94,7 +94,7 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
     if array.dtype.kind not in _KINDS[tensor.dtype]:
         problems.append(_wrong_dtype(tensor, array))
     if tensor.shape is not None and array.shape != tensor.shape:
-        problems.append(_wrong_shape(tensor, array))
+        problems.append(_wrong_shape(tensor.name, tensor.shape, array.shape))
     return array if len(problems) == found else None
 
 
@@ -116,12 +116,11 @@ def _wrong_dtype(tensor: Tensor, array: Array) -> Diagnostic:
     )
 
 
-def _wrong_shape(tensor: Tensor, array: Array) -> Diagnostic:
-    assert tensor.shape is not None
+def _wrong_shape(name: str, wanted: tuple[int, ...], given: tuple[int, ...]) -> Diagnostic:
     return Diagnostic(
         "wrong-shape",
-        f"input '{tensor.name}' wants shape {_shape(tensor.shape)}, not {_shape(array.shape)}",
-        hint=_shape_hint(tensor.name, tensor.shape, array.shape),
+        f"input '{name}' wants shape {_shape(wanted)}, not {_shape(given)}",
+        hint=_shape_hint(name, wanted, given),
         section="4.1.1",
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.errors import ExecutionError
 from nnefkit.graph import Graph, Tensor
 
 Array = np.ndarray[Any, Any]
@@ -34,8 +35,13 @@ def numpy_dtype(dtype: str | None, scalar: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def stored(tensor: Tensor, scalar: np.dtype[Any]) -> Array:
-    """The values of a variable or constant as they are computed with; no copy where none is needed."""
-    assert tensor.data is not None
+    """The values of a variable or constant as they are computed with, a copy only where need be.
+
+    Raises:
+        ExecutionError: there are none.
+    """
+    if tensor.data is None:
+        raise ExecutionError(f"'{tensor.name}' has no values")
     dtype = numpy_dtype(tensor.dtype, scalar)
     if dtype.kind == "U":
         return tensor.data

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operations.invocation import TYPED
 from nnefkit.operations.registry import KERNELS
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +24,7 @@ def bind(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
     """
     kernel: Function = KERNELS[op.name]
     attribs = dict(op.attribs)
-    if op.dtype is not None and op.name in GENERIC:
+    if op.dtype is not None and op.name in TYPED:
         attribs["dtype"] = op.dtype
     if attribs:
         kernel = partial(kernel, **attribs)
@@ -36,12 +37,8 @@ def bind(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
     return kernel
 
 
-GENERIC = frozenset({"cast"})
-"""Operations whose kernels are told the data-type of their result."""
-
-
 def _literal_dtype(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> np.dtype[Any] | None:
-    """What whole numbers among the arguments become: an integer stands for a scalar among scalars."""
+    """What whole numbers among the arguments become: beside scalars they are scalars too."""
     names = (*op.input_names, *op.output_names)
     return scalar if any(graph.tensors[name].dtype == "scalar" for name in names) else None
 

@@ -2,12 +2,12 @@
 
 - *Pointwise*: a matrix product.
 - *Banded*, for depthwise filters and small planes: along each dimension a convolution is a product
-  with a banded matrix. One product, with zeros and ones that all the channels share, lays the shifted
-  columns of the planes side by side; another one, for each channel, sums them up with the weights.
-  Padding, stride and dilation are in the matrices.
-- *Tapped*, for depthwise filters and large planes: the planes are padded, so that a shifted plane is
-  a contiguous stretch, and multiplied with one weight of each channel after the other, a few channels
-  at a time so that all stays in the cache.
+  with a banded matrix. One product, with zeros and ones that all the channels share, lays the
+  shifted columns of the planes side by side; another one, for each channel, sums them up with the
+  weights. Padding, stride and dilation are in the matrices.
+- *Tapped*, for depthwise filters and large planes: the planes are padded, so that a shifted plane
+  is a contiguous stretch, and multiplied with one weight of each channel after the other, a few
+  channels at a time so that all stays in the cache.
 - All others: the correlator of the reference kernel, prepared once.
 """
 
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered, Site
-from nnefkit.operations.convolution import channel_bias
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.sliding_window import Window, window
 
@@ -78,27 +77,35 @@ def lower_convolution(site: Site, bounds: Bounds | None = None) -> Lowered | Non
 
 
 def _resolve(site: Site, bounds: Bounds | None) -> Convolution | None:
-    input, filter, bias = site.arguments
-    if filter.value is None or bias.value is None or len(site.shape) < 3:
+    source, weights, bias = site.arguments
+    if weights.value is None or bias.value is None or len(site.shape) < 3:
         return None
     attribs = site.operation.attribs
     slid = window(
-        input.shape[2:],
-        filter.shape[2:],
+        source.shape[2:],
+        weights.shape[2:],
         attribs["padding"],
         attribs["stride"],
         attribs["dilation"],
     )
     return Convolution(
-        filter.value,
-        channel_bias(bias.value, filter.shape[0], site.dtype),
-        input.shape,
+        weights.value,
+        _bias(bias.value, weights.shape[0]),
+        source.shape,
         site.shape,
         slid,
-        attribs["groups"] or input.shape[1],
+        attribs["groups"] or source.shape[1],
         attribs["border"],
         bounds,
     )
+
+
+def _bias(bias: Array, channels: int) -> Array | None:
+    """The bias of each channel, or None where it is zero."""
+    if bias.size == 1 and not bias.any():
+        return None
+    # Adding zero makes 0 of -0, so that no result is -0 and clipping need not care.
+    return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (channels,))) + 0.0
 
 
 def _pointwise(conv: Convolution) -> Lowered:
@@ -126,7 +133,7 @@ def _pointwise(conv: Convolution) -> Lowered:
 
 def _suits_bands(conv: Convolution) -> bool:
     """Whether the products with mostly empty matrices are cheaper than a pass for each weight."""
-    (H, W), (h, w) = conv.input[2:], conv.output[2:]
+    (H, W), h = conv.input[2:], conv.output[2]
     n, m = conv.window.size
     operations = 2 * m * H * W / h + 2 * m * H
     passes = 2 * n * m
@@ -136,8 +143,7 @@ def _suits_bands(conv: Convolution) -> bool:
 
 def _banded(conv: Convolution) -> Lowered:
     channels, H, W = conv.input[1:]
-    h, w = conv.output[2:]
-    m = conv.window.size[1]
+    w, m = conv.output[3], conv.window.size[1]
     spread, weighted = _bands(conv)
     tapped = _tapped(conv)
 

@@ -90,5 +90,3 @@ LOWERINGS: dict[str, Lowering] = {
     **dict.fromkeys(BINARY, lower_binary),
     **dict.fromkeys(("relu", "clamp", "min", "max"), lower_clip),
 }
-
-

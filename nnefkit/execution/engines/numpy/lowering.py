@@ -1,8 +1,8 @@
 """Faster forms of kernels: prepared for fixed shapes and weights, writing into a given place.
 
-A lowering looks at a `Site`, an operation with all that is known before a run, and gives a `Lowered`
-form of it, or None where only the reference kernel will do. Both give the same numbers but for the
-order of sums.
+A lowering looks at a `Site`, an operation with all that is known before a run, and gives a
+`Lowered` form of it, or None where only the reference kernel will do. Both give the same numbers
+but for the order of sums.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Lowered(NamedTuple):
     """How to run an operation with one result."""
 
     function: Callable[..., Any]
-    """``function(out, scratch, *arrays)``: the inputs without a known value, in their order; `out` is
-    contiguous, `scratch` a flat array of `scratch` items or None."""
+    """``function(out, scratch, *arrays)``: the inputs without a known value, in their order; `out`
+    is contiguous, `scratch` a flat array of `scratch` items or None."""
     scratch: int = 0
     """Number of items of its dtype that it needs while it runs."""
     in_place: bool = False

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engine import Array
 
 ALIGNMENT = 64
 """Bytes of a cache line, and of the widest vector."""
@@ -43,3 +50,44 @@ class Arena:
             self._free.remove(gap)
             start, stop = min(start, gap[0]), max(stop, gap[1])
         insort(self._free, (start, stop))
+
+
+class Chunks:
+    """Memory for many arrays that live for long: taken from the system in a few large pieces.
+
+    Fresh memory is slow page by page. NumPy asks the system for huge pages for arrays of 4 MiB and
+    more, which is why small arrays share a piece; and pieces of which no array is left are used
+    again.
+    """
+
+    def __init__(self, piece: int = 16 << 20) -> None:
+        self._piece = piece
+        self._pieces: list[Array] = []
+        self._spare: list[Array] = []
+        self._rest = np.empty(0, np.uint8)
+
+    def renew(self) -> None:
+        """Starts another set of arrays; those of the last one stay as long as somebody has them."""
+        self._rest = self._rest[:0].copy()
+        # An array keeps the piece that it is a part of alive, and is counted so. One reference is
+        # that of the list, one of `piece`, one of the argument of `getrefcount`.
+        self._spare = [piece for piece in self._pieces if getrefcount(piece) <= 3]
+        self._pieces = []
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A contiguous array of undefined values."""
+        size = math.prod(shape) * dtype.itemsize
+        if size > self._rest.size:
+            self._rest = self._next(size + ALIGNMENT)
+        taken: Array = self._rest[:size]
+        self._rest = self._rest[-(-size // ALIGNMENT) * ALIGNMENT :]
+        return taken.view(dtype).reshape(shape)
+
+    def _next(self, size: int) -> Array:
+        fitting = [number for number, piece in enumerate(self._spare) if piece.size >= size]
+        piece = (
+            self._spare.pop(fitting[0]) if fitting else np.empty(max(size, self._piece), np.uint8)
+        )
+        self._pieces.append(piece)
+        start = -piece.ctypes.data % ALIGNMENT
+        return piece[start:]

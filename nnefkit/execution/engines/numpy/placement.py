@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def place(steps: Sequence[Step], visible: Collection[str]) -> int:
     """Sets the places of `steps`; returns the size of the arena in bytes.
 
-    Results that are `visible` outside get no place, nor does any memory that they may be views of: a
-    step that makes its results itself may return a view of what it reads.
+    Results that are `visible` outside get no place, nor does any memory that they may be views of:
+    a step that makes its results itself may return a view of what it reads.
     """
     owners = _owners(steps)
     last = {owner: i for i, step in enumerate(steps) for n in step.reads for owner in owners[n]}

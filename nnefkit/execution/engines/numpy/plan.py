@@ -15,6 +15,7 @@ from nnefkit.execution.engines.numpy.elementwise import LOWERINGS
 from nnefkit.execution.engines.numpy.lowering import Argument, Array, Bounds, Lowered, Site
 from nnefkit.execution.engines.numpy.placement import place
 from nnefkit.execution.failure import failure
+from nnefkit.execution.state import updates
 from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import Graph, Identifier, Operation
 
@@ -212,13 +213,6 @@ class _Planner:
         return Step((op,), bind(self.graph, op, self.scalar), op.input_names, op.output_names)
 
 
-def updates(graph: Graph) -> dict[str, str]:
-    """Name of each variable that the graph updates -> name of its new value (4.8)."""
-    return {
-        op.inputs["variable"]: op.output_names[0] for op in graph.operations if op.name == "update"
-    }
-
-
 def _needed(graph: Graph, wanted: Collection[str]) -> list[Operation]:
     wanted = set(wanted)
     needed = []
@@ -236,5 +230,3 @@ def _set_frees(steps: list[Step], kept: Collection[str]) -> None:
         last = [name for name in (*step.reads, *step.writes) if name not in seen]
         step.frees = tuple(dict.fromkeys(last))
         seen.update(last)
-
-

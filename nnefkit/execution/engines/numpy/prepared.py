@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.execution.engine import Watch
 from nnefkit.execution.engines.numpy.lowering import Array
-from nnefkit.execution.engines.numpy.memory import ALIGNMENT
+from nnefkit.execution.engines.numpy.memory import ALIGNMENT, Chunks
 from nnefkit.execution.engines.numpy.plan import Plan, Step
 from nnefkit.execution.failure import failure
 
@@ -26,6 +26,7 @@ class PreparedGraph:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._lock = Lock()
+        self._chunks = Chunks()
         self._places: list[tuple[Array | None, Array | None]] | None = None
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
@@ -63,6 +64,8 @@ class PreparedGraph:
 
     def _run_watched(self, values: dict[str, Any], watch: Watch) -> None:
         watched = self.plan.watched
+        chunks = self._chunks
+        chunks.renew()
         for op in self.plan.folded:
             known = {name: values[name] for name in op.output_names if name in watched}
             watch((op,), known, 0.0)
@@ -74,7 +77,7 @@ class PreparedGraph:
                     values.update(_named(step, step.function(*arrays)))
                 else:
                     if out is None:
-                        out = np.empty(step.shape, step.dtype)
+                        out = chunks.take(step.shape, step.dtype)
                     step.function(out, scratch, *arrays)
                     values[step.writes[0]] = out
             except Exception as error:

@@ -1,0 +1,179 @@
+"""A graph made ready to run many times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import UnknownNameError, did_you_mean
+from nnefkit.execution.engine import Prepared, Watch, find_engine, refuse_unsupported
+from nnefkit.execution.feeds import check_feeds
+from nnefkit.execution.keeping import Keep, Keeper, chosen
+from nnefkit.execution.progress import Progress
+from nnefkit.execution.state import State
+from nnefkit.execution.trace import Run, Trace, entries
+from nnefkit.graph import Graph
+from nnefkit.operations.shapes import infer_shapes
+
+Array = np.ndarray[Any, Any]
+
+
+class Session:
+    """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
+
+    Args:
+        graph: What to run.
+        engine: Name of the engine; `nnefkit.engines()` lists them.
+
+    Raises:
+        UnknownNameError: there is no such engine.
+        ExecutionError: the engine cannot run all the operations, or a variable has no values.
+        DocumentError: the shapes of the graph do not fit.
+    """
+
+    def __init__(self, graph: Graph, engine: str = "numpy") -> None:
+        self._engine = find_engine(engine)
+        if any(tensor.shape is None for tensor in graph.tensors.values()):
+            graph = infer_shapes(graph)
+        refuse_unsupported(self._engine, graph)
+        self.graph = graph
+        self._state = State(graph)
+        self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+        return self._engine.name
+
+    # -- running ------------------------------------------------------------------------------
+
+    def run(
+        self,
+        inputs: Any,
+        outputs: str | Iterable[str] | None = None,
+        *,
+        progress: bool | None = None,
+    ) -> dict[str, Array]:
+        """Computes the outputs of the graph.
+
+        Args:
+            inputs: Input name -> array-like; or one array-like, if the graph has one input.
+            outputs: Names of the tensors to compute instead of the graph's own outputs.
+            progress: Whether to show a progress bar; None shows it in runs of more than a second.
+
+        Returns:
+            Output name -> array, a new one.
+
+        Raises:
+            InputError: an input is missing, unknown, or of a wrong shape or dtype.
+            UnknownNameError: there is no tensor called as one of `outputs`.
+            ExecutionError: an operation failed.
+        """
+        fetch = self._fetch(outputs)
+        feeds = check_feeds(self.graph, inputs)
+        with Progress(self.graph, progress) as watch:
+            results = self._compute(feeds, fetch, frozenset(), watch)
+        return {name: results[name] for name in fetch}
+
+    def trace(
+        self,
+        inputs: Any,
+        keep: Keep = "all",
+        *,
+        spill: str | Path | None = None,
+        progress: bool | None = None,
+    ) -> Trace:
+        """Runs the graph and keeps what flows between its operations.
+
+        Args:
+            inputs: Input name -> array-like; or one array-like, if the graph has one input.
+            keep: ``"all"`` tensors, their ``"statistics"`` only, the names of some, or a function
+                that says of a name whether to keep it.
+            spill: A folder; the values are written to files in it and mapped, instead of held in
+                memory. The files go when the trace does.
+            progress: Whether to show a progress bar; None shows it in runs of more than a second.
+
+        Raises:
+            InputError: an input is missing, unknown, or of a wrong shape or dtype.
+            UnknownNameError: there is no tensor called as one of `keep`.
+            ExecutionError: an operation failed.
+        """
+        names = chosen(self.graph, keep)
+        feeds = check_feeds(self.graph, inputs)
+        keeper = Keeper(names, keep != "statistics", None if spill is None else Path(spill))
+        started = perf_counter()
+        for name, array in feeds.items():
+            if name in names:
+                keeper.take(name, array.copy())
+        with Progress(self.graph, progress, keeper.watch) as watch:
+            watched = names.difference(self.graph.inputs)
+            self._compute(feeds, self.graph.outputs, watched, watch)
+        run = Run(
+            self.engine,
+            self.graph.name,
+            self.graph.inputs,
+            self.graph.outputs,
+            entries(self.graph),
+            keeper.seconds,
+            perf_counter() - started,
+        )
+        return Trace(run, keeper.tensors, keeper.statistics, self.graph, keeper.folder)
+
+    def _fetch(self, outputs: str | Iterable[str] | None) -> tuple[str, ...]:
+        if outputs is None:
+            return self.graph.outputs
+        names = (outputs,) if isinstance(outputs, str) else tuple(dict.fromkeys(outputs))
+        return tuple(self.graph.tensor(name).name for name in names)
+
+    def _compute(
+        self,
+        feeds: Mapping[str, Array],
+        fetch: Collection[str],
+        watched: frozenset[str],
+        watch: Watch | None,
+    ) -> dict[str, Array]:
+        wanted = frozenset(fetch) | self._state.results
+        key = (wanted, watched)
+        if key not in self._prepared:
+            self._prepared[key] = self._engine.prepare(self.graph, *key)
+        results = self._prepared[key]({**feeds, **self._state.current}, watch)
+        self._state.take(results)
+        return results
+
+    # -- state ----------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> dict[str, Array]:
+        """The variables by name, as the last run left them; a copy of those that runs change."""
+        return {
+            variable.name: self._state.current[variable.name].copy()
+            if variable.name in self._state.current
+            else variable.data
+            for variable in self.graph.variables
+            if variable.data is not None
+        }
+
+    def reset(self, *names: str) -> None:
+        """Gives the variables (those called `names`, or all) the values back that the graph has.
+
+        Raises:
+            UnknownNameError: there is no such variable.
+        """
+        known = [variable.name for variable in self.graph.variables]
+        for name in names:
+            if name not in known:
+                raise UnknownNameError(
+                    f"graph '{self.graph.name}' has no variable '{name}'",
+                    hint=did_you_mean(name, known),
+                )
+        self._state.reset(names or known)
+
+    def __repr__(self) -> str:
+        count = len(self.graph.operations)
+        return (
+            f"<Session of '{self.graph.name}' ({count} operations) on the engine '{self.engine}'>"
+        )

@@ -1,0 +1,92 @@
+"""Going through a graph one operation at a time, with a hand on what flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution.engine import find_engine, refuse_unsupported
+from nnefkit.execution.engines.numpy.binding import bind
+from nnefkit.execution.failure import failure
+from nnefkit.execution.feeds import check_feeds
+from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.graph import Graph, Operation
+from nnefkit.operations.shapes import infer_shapes
+
+Array = np.ndarray[Any, Any]
+
+
+class Results(dict[str, Array]):
+    """What an operation computed, by tensor name; other values may be put in their place."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self:
+            raise UnknownNameError(
+                f"the operation has no result '{name}'",
+                hint=did_you_mean(str(name), self) or f"Its results are {', '.join(self)}.",
+            )
+        array = np.asarray(value)
+        if array.shape != self[name].shape:
+            raise InputError(
+                f"'{name}' has shape {list(self[name].shape)}, not {list(array.shape)}",
+                hint="What follows in the graph is checked for that shape.",
+            )
+        super().__setitem__(name, array.astype(self[name].dtype, copy=False))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation that has just been computed."""
+
+    operation: Operation
+    inputs: Mapping[str, Array]
+    """The tensors that it read, by name."""
+    outputs: Results
+    """What it computed. ``step.outputs[name] = array`` gives what follows something else."""
+    number: int
+    """Its place among the operations of the graph, from 0."""
+
+
+def step(graph: Graph, inputs: Any) -> Iterator[Step]:
+    """Runs a graph on the reference kernels, one operation at a time.
+
+    Inputs are checked at once; each operation is computed when the iterator comes to it. Variables,
+    constants and externals are no steps.
+
+    Raises:
+        InputError: an input is missing, unknown, or of a wrong shape or dtype.
+        ExecutionError: there is no kernel for an operation, or it failed.
+    """
+    if any(tensor.shape is None for tensor in graph.tensors.values()):
+        graph = infer_shapes(graph)
+    refuse_unsupported(find_engine("numpy"), graph)
+    return _steps(graph, check_feeds(graph, inputs))
+
+
+def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
+    scalar = scalar_dtype(graph)
+    last = {name: i for i, op in enumerate(graph.operations) for name in op.input_names}
+    for number, op in enumerate(graph.operations):
+        if op.name == "external":
+            continue
+        if op.name in ("variable", "constant"):
+            values[op.output_names[0]] = stored(graph.tensors[op.output_names[0]], scalar)
+            continue
+        arrays = [values[name] for name in op.input_names]
+        try:
+            with np.errstate(all="ignore"):
+                computed = bind(graph, op, scalar)(*arrays)
+        except Exception as error:
+            raise failure(graph, op, [array.shape for array in arrays], error) from error
+        if isinstance(computed, np.ndarray):
+            computed = (computed,)
+        results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))
+        yield Step(op, dict(zip(op.input_names, arrays, strict=True)), results, number)
+        values.update(results)
+        for name in op.input_names:
+            if last[name] == number:
+                values.pop(name, None)
