@@ -62,14 +62,14 @@ def _sorted_neighbours(
 
 
 def _main_neighbours(beside: dict[int, list[int]], boxes: int) -> dict[int, list[int]]:
-    """Neighbours that a node is aligned with: boxes, not the lines that pass them, if it has any.
+    """Neighbours that a node is aligned with: a box among lines that pass it, otherwise all.
 
     So the main way stays straight, and what skips a part of it runs beside it.
     """
     main = {}
     for node, others in beside.items():
         near = [other for other in others if other < boxes] if len(others) > 1 else others
-        main[node] = near or others
+        main[node] = near if len(near) == 1 else others
     return main
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence
+from itertools import groupby
 
 from nnefkit.display.layout.layers import Layered
 
@@ -16,30 +17,39 @@ EXCHANGE_LIMIT = 60
 
 def reduce_crossings(graph: Layered) -> None:
     """Put the boxes of every layer in an order with few crossings of edges."""
-    layers, before, after = graph.layers, graph.before, graph.after
     position = [0] * len(graph.layer)
-    for layer in layers:
+    for layer in graph.layers:
         _number(layer, position)
-    for layer in layers[1:]:
-        _sort(layer, before, position)
-    crossings = [0] * len(layers)  # between a layer and the next one
-    wide = [i for i in range(len(layers)) if len(layers[i]) > 1]
-    for i in wide:
-        crossings[i] = _crossings(layers[i], after, position)
-    best = sum(crossings)
-    kept = {i: list(layers[i]) for i in wide}
+    for layer in graph.layers[1:]:
+        if len(layer) > 1:
+            _sort(layer, graph.before, position)
+    # A layer of one node parts the graph: what lies before it does not touch what comes after it.
+    wide = (i for i, layer in enumerate(graph.layers) if len(layer) > 1)
+    for _, run in groupby(enumerate(wide), key=lambda pair: pair[1] - pair[0]):
+        _improve(graph, position, [i for _, i in run])
+
+
+def _improve(graph: Layered, position: list[int], run: Sequence[int]) -> None:
+    """Sweep over a run of layers, forwards and backwards, and keep the best orders."""
+    layers = graph.layers
+    crossings = {i: _crossings(layers[i], graph.after, position) for i in run}
+    best = sum(crossings.values())
+    kept: list[list[int]] | None = None
     waiting = 0
     for sweep in range(SWEEPS):
         if not best or waiting >= PATIENCE:
             break
-        _sweep(graph, position, crossings, wide, forward=sweep % 2 == 1)
-        total = sum(crossings)
+        if kept is None:
+            kept = [list(layers[i]) for i in run]
+        _sweep(graph, position, crossings, run, forward=sweep % 2 == 1)
+        total = sum(crossings.values())
         waiting += 1
         if total < best:
             best, waiting = total, 0
-            kept = {i: list(layers[i]) for i in wide}
-    for i, layer in kept.items():
+            kept = [list(layers[i]) for i in run]
+    for i, layer in zip(run, kept or (), strict=False):
         layers[i] = layer
+        _number(layer, position)
 
 
 def _number(layer: Sequence[int], position: list[int]) -> None:
@@ -51,12 +61,17 @@ def _sort(layer: list[int], beside: Sequence[Sequence[int]], position: list[int]
     """Order `layer` by the middle of the neighbours in the layer beside it; whether it changed."""
     keys = []
     for node in layer:
-        places = [position[other] for other in beside[node]]
-        keys.append(sum(places) / len(places) if places else -1.0)
+        others = beside[node]
+        if len(others) == 1:
+            keys.append(float(position[others[0]]))
+        elif others:
+            keys.append(sum([position[other] for other in others]) / len(others))
+        else:
+            keys.append(-1.0)
     if -1.0 in keys:
         keys = _filled(keys)
     order = sorted(range(len(layer)), key=keys.__getitem__)
-    if all(place == i for i, place in enumerate(order)):
+    if order == list(range(len(order))):
         return False
     layer[:] = [layer[place] for place in order]
     _number(layer, position)
@@ -74,19 +89,25 @@ def _filled(keys: list[float]) -> list[float]:
 
 
 def _sweep(
-    graph: Layered, position: list[int], crossings: list[int], wide: Sequence[int], *, forward: bool
+    graph: Layered,
+    position: list[int],
+    crossings: dict[int, int],
+    run: Sequence[int],
+    *,
+    forward: bool,
 ) -> None:
     layers, before, after = graph.layers, graph.before, graph.after
     beside = before if forward else after
     stale = set()
-    for i in wide if forward else reversed(wide):
+    for i in run if forward else reversed(run):
         changed = _sort(layers[i], beside, position)
-        if len(layers[i]) <= EXCHANGE_LIMIT and (crossings[i] or (i and crossings[i - 1])):
+        if len(layers[i]) <= EXCHANGE_LIMIT and (crossings[i] or crossings.get(i - 1)):
             changed |= _exchange(layers[i], before, after, position)
         if changed:
-            stale.update((i, i - 1) if i else (i,))
+            stale.update((i, i - 1))
     for i in stale:
-        crossings[i] = _crossings(layers[i], after, position)
+        if i in crossings:
+            crossings[i] = _crossings(layers[i], after, position)
 
 
 def _exchange(

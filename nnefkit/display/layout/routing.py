@@ -41,7 +41,6 @@ def routes(
         way = [Point(placement.x[source] + sizes[source][0] / 2, placement.y[source])]
         for here, there in zip(nodes, nodes[1:], strict=False):
             _hop(way, here, there, graph, placement, entry_of, ports)
-        way.append(Point(placement.x[target] - sizes[target][0] / 2, way[-1].y))
         ways.append(_without_repeats(way))
     return ways, _detour(graph, sizes, edges, placement, ways) if left_out else 0.0
 
@@ -123,14 +122,15 @@ def _detour(
         source, target = edges[number]
         height = -MARGIN - lane_of[source] * LANE
         up = placement.bend[layer[source]] + 6
-        down = placement.left[layer[target]] - 12
+        end = placement.left[layer[target]]
+        down = end - 12
         ways[number] = [
             Point(x[source] + sizes[source][0] / 2, y[source]),
             Point(up, y[source]),
             Point(up, height),
             Point(down, height),
             Point(down, y[target]),
-            Point(x[target] - sizes[target][0] / 2, y[target]),
+            Point(end, y[target]),
         ]
     return MARGIN + (1 + max(lane_of.values())) * LANE
 
