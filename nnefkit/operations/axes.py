@@ -23,7 +23,7 @@ def check_axes(problems: Problems, axes: Sequence[int], rank: int, argument: str
     if outside:
         problems.add(
             argument,
-            f"'{argument}' has {', '.join(map(str, dict.fromkeys(outside)))}, "
+            f"'{argument}' names {', '.join(map(str, dict.fromkeys(outside)))}, "
             f"but the rank is {rank}",
             _axis_hint(outside, rank),
         )

@@ -78,7 +78,7 @@ def _crop(array: NDArray[Any], axis: int, before: int, after: int) -> NDArray[An
 
 def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float) -> NDArray[Any]:
     shape = list(array.shape)
-    source = [slice(None)] * array.ndim
+    source: list[Any] = [slice(None)] * array.ndim
     target = [slice(None)] * array.ndim
     for axis, (before, after) in enumerate(padding):
         extent = array.shape[axis]
@@ -87,7 +87,7 @@ def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float)
         shape[axis] = max(before + extent + after, 0)
         source[axis] = slice(start, stop)
         target[axis] = slice(start + before, stop + before)
-    taken = array[tuple(source)]
+    taken = array[(*source, ...)]  # the ellipsis keeps an array where the rank is 0
     if taken.shape == tuple(shape):
         return taken
     # Zeroed pages come for free from the system, filled ones do not.
