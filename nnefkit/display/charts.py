@@ -247,9 +247,20 @@ def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
     )
 
 
+def svg_label(svg: str) -> str:
+    """What an SVG document says that it shows, or an empty string."""
+    found = re.search(r'aria-label="([^"]*)"', _root(svg))
+    return html.unescape(found[1]) if found else ""
+
+
+def _root(svg: str) -> str:
+    start = svg.find("<svg")
+    return svg[start : svg.find(">", start)]
+
+
 def svg_size(svg: str) -> tuple[int, int]:
     """Width and height that an SVG document gives itself, in pixels."""
-    root = svg[svg.find("<svg") : svg.find(">", svg.find("<svg"))]
+    root = _root(svg)
     found = [re.search(rf"""\s{name}\s*=\s*["']([\d.]+)""", root) for name in ("width", "height")]
     width, height = (round(float(match[1])) if match else 0 for match in found)
     return (width or 800), (height or 200)

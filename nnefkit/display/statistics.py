@@ -82,7 +82,7 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
         first.add(chunk)
     low, high, finite = first.minimum, first.maximum, first.finite
     if max(abs(low), abs(high)) > _HUGE:
-        return _scaled(statistics(flat / _HUGE, limit), low, high)
+        return _scaled(statistics(flat / _HUGE, limit), first)
     mean = deviation = math.nan
     histogram = Histogram()
     if finite:
@@ -184,12 +184,14 @@ def _edges(low: float, high: float, bars: int) -> tuple[float, ...]:
     return (*(low + (high - low) * i / bars for i in range(bars)), high)
 
 
-def _scaled(small: Statistics, low: float, high: float) -> Statistics:
+def _scaled(small: Statistics, first: _First) -> Statistics:
     """What `small` says of values divided by `_HUGE`, said of the values."""
     return replace(
         small,
-        minimum=low,
-        maximum=high,
+        minimum=first.minimum,
+        maximum=first.maximum,
+        # Some that were small have become zeros.
+        zeros=first.zeros,
         mean=small.mean * _HUGE,
         deviation=small.deviation * _HUGE,
         histogram=Histogram(

@@ -90,6 +90,8 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
     outputs = ", ".join(numbers.shorten(port.name) for port in summary.outputs[:PORTS])
     width, height = charts.svg_size(svg)
     alt = f"the operations of {numbers.shorten(summary.name)} from {inputs} to {outputs}"
+    if label := charts.svg_label(svg):
+        alt += f": {label}"
     caption: Line = ()
     if summary.picture_caption:
         caption = (Phrase(summary.picture_caption, "muted", limit=0),)

@@ -85,7 +85,10 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
     array = array.reshape([extent for extent in array.shape if extent > 1])
     # The items of a batch may be single maps, or vectors.
     array = array.reshape((1,) * (3 - array.ndim) + array.shape)
-    what = "slices of filters" if array.ndim > 3 else "filters" if parameter else "channels"
+    if parameter:
+        what = "slices of filters" if array.ndim > 3 else "filters"
+    else:
+        what = "slices" if array.ndim > 3 else "channels"
     total = math.prod(array.shape[:-2])
     first = array.reshape(total, *array.shape[-2:])[:TILES]
     return first, f"{item}{what}{' (last axis)' if last else ''}", total

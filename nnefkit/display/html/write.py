@@ -172,7 +172,9 @@ def phrase(one: Phrase) -> str:
     if one.code:
         style = f"{_CODE};{style}" if style else _CODE
         return f'<code style="{style}"{title}>{text}</code>'
-    return f'<span style="{style}"{title}>{text}</span>' if style or title else text
+    if style:
+        return f'<span style="{style}"{title}>{text}</span>'
+    return f"<span{title}>{text}</span>" if title else text
 
 
 def picture(one: Picture, *, shrinks: bool = True) -> str:

@@ -1,0 +1,110 @@
+"""A diagnostic points at its place, whatever the line holds."""
+
+import time
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnefkit.display.excerpt import marked_excerpt, printable, width
+from nnefkit.display.text import diagnostic
+from nnefkit.errors import Source, Span
+
+DOCUMENT = "version 1.0;\n\tconv1 = conv(input, filter, bordr = 'ignore');\n"
+
+
+def told(text, start, end, **more):
+    return str(Source(text).diagnostic("code", "message", Span(start, end), **more)).splitlines()
+
+
+def test_a_diagnostic_has_severity_code_place_excerpt_hint_and_section():
+    start = DOCUMENT.index("bordr")
+    lines = told(
+        DOCUMENT, start, start + 5, severity="warning", hint="First.\nSecond.", section="3.3.2"
+    )
+    assert lines == [
+        "warning[code]: message",
+        "  --> graph.nnef:2:30",
+        "  |",
+        "2 |     conv1 = conv(input, filter, bordr = 'ignore');",
+        "  |                                 ^^^^^",
+        "  = hint: First.",
+        "          Second.",
+        "  = section 3.3.2 of NNEF 1.0.5",
+    ]
+
+
+def test_without_a_place_only_the_file_is_named():
+    said = diagnostic(
+        code="missing-file",
+        severity="error",
+        message="no file",
+        file="model/a.dat",
+        line=None,
+        column=None,
+        length=0,
+        excerpt="",
+        hint="",
+        section="",
+    )
+    assert said == "error[missing-file]: no file\n --> model/a.dat"
+
+
+def test_the_end_of_a_document_can_be_pointed_at():
+    lines = told("graph g", 7, 7)
+    assert lines[-2:] == ["1 | graph g", "  |        ^"]
+
+
+def test_wide_characters_move_the_caret_by_two_columns():
+    text = "標 = conv(標, filter);"
+    start = text.index("filter")
+    *_, line, caret = told(text, start, start + 6)
+    assert width(line[: line.index("filter")]) == caret.index("^")
+
+
+def test_an_endless_line_is_cut_around_the_caret_in_no_time():
+    text = "a" * 5_000_000 + "bordr" + "b" * 5_000_000
+    source = Source(text)
+    found = source.diagnostic("code", "message", Span(5_000_000, 5_000_005))
+    began = time.perf_counter()
+    *_, line, caret = str(found).splitlines()
+    assert time.perf_counter() - began < 0.1
+    assert len(line) < 120
+    assert line[caret.index("^") :].startswith("bordrbb")
+    assert caret.count("^") == 5
+
+
+def test_a_mark_longer_than_the_window_still_shows_its_beginning():
+    *_, line, caret = told("x = " + "y" * 1000, 4, 1004)
+    assert line[caret.index("^")] == "y"
+    assert 40 < caret.count("^") < 100
+
+
+@given(st.text(max_size=300), st.integers(0, 310), st.integers(0, 310))
+def test_no_line_smuggles_control_characters_into_a_terminal(line, column, length):
+    marked = marked_excerpt(line, column + 1, length)
+    for part in (marked.before, marked.marked, marked.after):
+        assert part.isprintable()
+    assert marked.indent == width(marked.before)
+    assert marked.length >= 1
+
+
+@given(
+    st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=400),
+    st.data(),
+)
+def test_the_marked_part_is_what_the_span_names(line, data):
+    start = data.draw(st.integers(0, len(line) - 1))
+    length = data.draw(st.integers(1, min(30, len(line) - start)))
+    marked = marked_excerpt(line, start + 1, length)
+    assert marked.marked == line[start : start + length]
+    assert marked.before.lstrip("…") == line[:start][-len(marked.before.lstrip("…")) or start :]
+    assert len(marked.line) <= 98
+
+
+@given(st.text())
+def test_printable_text_says_what_it_hides(text):
+    shown = printable(text)
+    assert shown.isprintable()
+    if all(unicodedata.category(c)[0] in "LNPS" for c in text):
+        assert shown == text

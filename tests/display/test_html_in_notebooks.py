@@ -1,0 +1,203 @@
+"""The HTML survives an untrusted notebook, cannot be broken into, stays small and quick."""
+
+import base64
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+from nnefkit.display import families, html, text
+from nnefkit.display.html import BUDGET
+from nnefkit.display.html.write import MUTED
+
+# What JupyterLab's sanitizer keeps, of what a display might want; checked against JupyterLab 4.
+TAGS = {"b", "code", "details", "div", "img", "meter", "pre", "span", "summary"} | {
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+}
+ATTRIBUTES = {
+    "*": {"style", "title"},
+    "details": {"open"},
+    "img": {"alt", "height", "src", "width"},
+    "td": {"align", "colspan"},
+    "th": {"align", "scope"},
+}
+LENGTH = r"-?\d+(\.\d+)?(px|%)|0"
+COLOR = r"#[0-9a-f]{6}"
+STYLES = {
+    "background": rf"{COLOR}|none",
+    "border": "none",
+    "border-bottom": rf"\dpx solid {COLOR}",
+    "border-collapse": "collapse",
+    "border-left": rf"\dpx solid {COLOR}",
+    "border-radius": LENGTH,
+    "border-top": "0",
+    "color": rf"{COLOR}|inherit",
+    "cursor": "pointer",
+    "display": "inline-block",
+    "font-family": "monospace",
+    "font-size": LENGTH,
+    "font-weight": "bold",
+    "height": rf"{LENGTH}|auto",
+    "line-height": r"\d(\.\d)?",
+    "margin": rf"({LENGTH})( ({LENGTH}))*",
+    "max-height": LENGTH,
+    "max-width": rf"{LENGTH}|none",
+    "overflow-x": "auto",
+    "overflow-y": "auto",
+    "padding": rf"({LENGTH})( ({LENGTH}))*",
+    "table-layout": "auto",
+    "text-align": "left|right",
+    "vertical-align": "middle",
+    "white-space": "nowrap|pre-wrap",
+    "width": rf"{LENGTH}|auto",
+}
+EMPTY = {"img"}
+
+
+class Judge(HTMLParser):
+    """Collects what a sanitizer would take away, and what is not closed."""
+
+    def __init__(self, document):
+        super().__init__()
+        self.faults, self.open, self.pictures = [], [], []
+        self.feed(document)
+        self.close()
+        self.faults += [f"<{tag}> is not closed" for tag in self.open]
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in TAGS:
+            self.faults.append(f"<{tag}>")
+        if tag not in EMPTY:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name not in ATTRIBUTES["*"] | ATTRIBUTES.get(tag, set()):
+                self.faults.append(f"<{tag} {name}>")
+            if name == "style":
+                self._style(value)
+            if name == "src":
+                self.pictures.append(value)
+        if tag == "img" and not dict(attributes).get("alt"):
+            self.faults.append("a picture without words")
+        if tag == "th" and dict(attributes).get("scope") != "col":
+            self.faults.append("a head without scope")
+
+    def _style(self, value):
+        for declaration in value.split(";"):
+            name, _, wanted = declaration.partition(":")
+            if not re.fullmatch(STYLES.get(name, "(?!)"), wanted):
+                self.faults.append(f"style {declaration}")
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}>")
+
+    def handle_comment(self, data):
+        self.faults.append(f"<!-- {data} -->")
+
+
+def test_an_untrusted_notebook_keeps_all_of_it(tame):
+    for kind, summary in tame:
+        assert Judge(getattr(html, kind)(summary)).faults == [], kind
+
+
+def test_no_name_breaks_out_of_its_place(hostile):
+    for kind, summary in hostile:
+        page = getattr(html, kind)(summary)
+        assert Judge(page).faults == [], kind
+        assert "\u202e" not in page
+        assert "\x1b" not in page
+
+
+def test_pictures_are_data_and_read_without_help(tame, hostile):
+    kinds = set()
+    for kind, summary in tame + hostile:
+        for source in Judge(getattr(html, kind)(summary)).pictures:
+            found = re.fullmatch(r"data:image/(svg\+xml|png);base64,([A-Za-z0-9+/=]+)", source)
+            assert found, source[:80]
+            kinds.add(found[1])
+            content = base64.b64decode(found[2])
+            if found[1] == "png":
+                assert content.startswith(b"\x89PNG")
+            else:
+                assert content.startswith(b"<svg")
+                assert b"<script" not in content
+                assert b"href" not in content
+    assert kinds == {"png", "svg+xml"}
+
+
+def test_long_names_are_whole_in_their_title(builders):
+    long = "a_very_long_scope/" * 8 + "end"
+    page = html.trace(builders["trace"](3, name=lambda i: f"{long}{i}", bad=()))
+    assert f'title="{long}1"' in page
+
+
+LARGE = {
+    "graph": lambda builders: builders["graph"](10_000, name=lambda i: f"some/longer/name_{i}"),
+    "trace": lambda builders: builders["trace"](
+        10_000, name=lambda i: f"some/longer/name_{i}", bad=range(0, 9000, 7)
+    ),
+    "comparison": lambda builders: builders["comparison"](
+        10_000, name=lambda i: f"some/longer/name_{i}", parts_at=77
+    ),
+    "report": lambda builders: builders["report"](10_000, word="w" * 3000),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_ten_thousand_operations_fit_the_budget(kind, builders):
+    summary = LARGE[kind](builders)
+    times = []
+    for write in (getattr(html, kind), getattr(text, kind)):
+        began = time.perf_counter()
+        document = write(summary)
+        times.append(time.perf_counter() - began)
+        assert len(document.encode()) <= BUDGET
+    # Twice the budget of 200 ms, since the machine may be busy.
+    assert max(times) < 0.4
+
+
+def test_hostile_displays_fit_the_budget_too(hostile):
+    for kind, summary in hostile:
+        assert len(getattr(html, kind)(summary).encode()) <= BUDGET
+
+
+def test_a_picture_too_large_gives_way_to_words(builders):
+    from dataclasses import replace
+
+    picture = '<svg width="9" height="9">' + "<path/>" * 20_000 + "</svg>"
+    page = html.graph(replace(builders["graph"](), picture=picture))
+    assert len(page.encode()) <= BUDGET
+    assert "too large for a notebook" in page
+
+
+def _luminance(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(a, b):
+    light, dark = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_every_colour_reads_on_white_and_on_black(page, tame):
+    used = {family.color for family in families.FAMILIES.values()} | {MUTED}
+    for kind, summary in tame:
+        used |= set(re.findall(r"[;\"]color:(#[0-9a-f]{6})", getattr(html, kind)(summary)))
+    assert len(used) > 6
+    for color in used:
+        assert _contrast(color, page) >= 3, color
+
+
+def test_every_standard_operation_has_a_family():
+    assert families.family("conv") == families.PRODUCTS
+    assert families.family("my_vendor_op") == families.OTHERS
+    assert len(families.FAMILIES) > 120

@@ -1,0 +1,98 @@
+"""Statistics agree with NumPy's own, for every kind of array, and say what they did not see."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nnefkit.display.statistics import BINS, statistics
+
+DTYPES = ["f2", "f4", "f8", "i1", "i4", "i8", "u1", "u8", "?", ">f4"]
+
+arrays = st.sampled_from(DTYPES).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, max_side=7))
+)
+
+
+@given(arrays)
+@settings(max_examples=300, deadline=None)
+def test_numbers_are_those_of_the_finite_values(array):
+    found = statistics(array)
+    wide = array.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    assert found.count == found.examined == array.size
+    assert found.zeros == np.count_nonzero(array == 0)
+    assert found.nan == np.count_nonzero(np.isnan(wide))
+    assert found.infinite == np.count_nonzero(np.isinf(wide))
+    assert found.finite == bool(np.isfinite(wide).all())
+    assert sum(found.histogram.counts) == finite.size
+    if not finite.size:
+        assert math.isnan(found.minimum)
+        assert math.isnan(found.mean)
+        return
+    assert (found.minimum, found.maximum) == (finite.min(), finite.max())
+    if abs(finite).max() > 1e150:
+        assert found.minimum <= found.mean <= found.maximum
+        assert math.isfinite(found.deviation)
+        return
+    size = abs(finite).max()
+    assert math.isclose(found.mean, finite.mean(), rel_tol=1e-9, abs_tol=1e-12 * size)
+    assert math.isclose(found.deviation, finite.std(), rel_tol=1e-6, abs_tol=1e-7 * size)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
+def test_bars_are_those_of_numpys_histogram(dtype):
+    values = (np.random.default_rng(5).standard_normal(50_000) * 1000).astype(dtype)
+    counts, edges = np.histogram(values.astype("f8"), bins=BINS)
+    found = statistics(values).histogram
+    # A value on an edge may fall to either side of it.
+    np.testing.assert_allclose(found.counts, counts, atol=30)
+    np.testing.assert_allclose(found.edges, edges)
+
+
+def test_one_single_value_is_one_bar():
+    assert statistics(np.full((3, 3), 2.5)).histogram == ((9,), (2.5, 2.5))
+
+
+def test_no_values_are_no_numbers():
+    empty = statistics(np.zeros((0, 3)))
+    assert (empty.count, empty.examined, empty.histogram.counts) == (0, 0, ())
+    words = statistics(np.array(["a", "b"]))
+    assert (words.count, words.examined) == (2, 0)
+    assert math.isnan(words.zero_share)
+
+
+def test_the_whole_array_counts_however_large_and_however_laid_out():
+    values = np.zeros((300, 1000), np.float32).T[::2]
+    values[3, 7] = np.nan
+    values[499, 299] = -np.inf
+    values[100, 100] = 8
+    found = statistics(values)
+    assert (found.nan, found.infinite, found.maximum) == (1, 1, 8)
+    assert found.zeros == values.size - 3
+
+
+def test_a_sample_says_so_and_is_spread_over_the_whole():
+    values = np.repeat(np.arange(1000, dtype=np.float32), 1000)
+    found = statistics(values, limit=100_000)
+    assert found.sampled
+    assert found.examined <= 100_000
+    assert (found.minimum, found.maximum) == (0, 999)
+    assert found.mean == pytest.approx(499.5, rel=0.02)
+    assert sum(found.histogram.counts) == found.examined
+
+
+def test_an_array_within_the_limit_is_no_sample():
+    assert not statistics(np.ones(5000), limit=5000).sampled
+
+
+def test_wild_values_give_no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = statistics(np.array([1e308, -1e308, np.nan, np.inf, 5e-324]))
+    assert found.deviation == pytest.approx(1e308 * math.sqrt(2 / 3))
+    assert statistics(np.array([3e38, -3e38], np.float32)).deviation == pytest.approx(3e38)
