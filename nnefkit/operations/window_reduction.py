@@ -75,8 +75,8 @@ def _reduce_axis(
         for i in range(count):
             start = i * stride
             items = array[(*before, slice(start, start + (size - 1) * dilation + 1, dilation))]
-            where: Any = (*before, i)
-            reduce.reduce(items, axis=axis, out=result[where])
+            target: Any = (*before, i)
+            result[target] = reduce.reduce(items, axis=axis)
         return result
     length = (count - 1) * stride + 1
     taps = [

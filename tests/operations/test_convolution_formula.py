@@ -100,15 +100,10 @@ def filters(draw, most=3):
     stride = draw(st.sampled_from([[], ints(1, 3)]))
     dilation = draw(st.sampled_from([[], ints(1, 2)]))
     span = [(f - 1) * d + 1 for f, d in zip(size, dilation or [1] * rank, strict=True)]
-    padding = draw(
-        st.sampled_from([[], list(zip(ints(-1, most), ints(-1, most), strict=True))])
-    )
+    padding = draw(st.sampled_from([[], list(zip(ints(-1, most), ints(-1, most), strict=True))]))
     groups, inner, outer = (draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(1, 2)] * 2)))
     extents = ints(1, 6 if rank < 3 else 3)
-    least = [
-        f - sum(pair)
-        for f, pair in zip(span, padding or [(f, f) for f in span], strict=True)
-    ]
+    least = [f - sum(pair) for f, pair in zip(span, padding or [(f, f) for f in span], strict=True)]
     extents = [max(x, n, 1) for x, n in zip(extents, least, strict=True)]
     depthwise = inner == 1 and draw(st.booleans())
     attribs = {
@@ -168,9 +163,7 @@ def test_deconv_is_the_formula(drawn, data):
         highest = [n + s - 1 for n, s in zip(least, stride, strict=True)]
         if min(highest) < 1:
             return
-        wanted = [
-            data.draw(st.integers(max(n, 1), m)) for n, m in zip(least, highest, strict=True)
-        ]
+        wanted = [data.draw(st.integers(max(n, 1), m)) for n, m in zip(least, highest, strict=True)]
     x = random.standard_normal((2, groups * outer, *extents))
     w = random.standard_normal((groups * outer, inner, *size))
     out = (2, groups * inner, *(wanted if shaped else default))
@@ -273,9 +266,7 @@ def test_automatic_padding_is_that_of_same_upper(channels, extent, size, stride,
     w = random.standard_normal((results, channels // groups, size, size)).astype(np.float32)
     bias = random.standard_normal((1, results)).astype(np.float32)
     attribs = attributes(2, padding=[], stride=[stride] * 2, groups=groups)
-    expected = onnx_conv(
-        x, w, bias[0], auto_pad="SAME_UPPER", strides=[stride] * 2, group=groups
-    )
+    expected = onnx_conv(x, w, bias[0], auto_pad="SAME_UPPER", strides=[stride] * 2, group=groups)
     assert_allclose(KERNELS["conv"](x, w, bias, **attribs), expected, atol=1e-4)
 
 
@@ -319,8 +310,11 @@ def test_half_precision_is_summed_up_in_single_precision():
     assert y.dtype == np.float16
     assert y.item() == 2000
     back = KERNELS["deconv"](
-        np.ones((1, 4000, 1, 1), np.float16), w.reshape(4000, 1, 1, 1) / np.float16(2),
-        np.zeros((), np.float16), **attributes(2), output_shape=[],
+        np.ones((1, 4000, 1, 1), np.float16),
+        w.reshape(4000, 1, 1, 1) / np.float16(2),
+        np.zeros((), np.float16),
+        **attributes(2),
+        output_shape=[],
     )
     assert (back.dtype, back.item()) == (np.float16, 2000)
 
@@ -389,9 +383,7 @@ def test_separable_operations_are_their_compounds(groups):
         result, plane, point, bias, **attribs, output_shape=[*x.shape]
     )
     filtered = KERNELS["deconv"](result, point, ZERO, **pointed, output_shape=[])
-    expected = KERNELS["deconv"](
-        filtered, plane, bias, **given, groups=0, output_shape=[*x.shape]
-    )
+    expected = KERNELS["deconv"](filtered, plane, bias, **given, groups=0, output_shape=[*x.shape])
     assert_allclose(back, expected, atol=1e-12)
     shapes = [a.shape for a in (result, plane, point, bias)]
     rule = SHAPE_RULES["separable_deconv"]
