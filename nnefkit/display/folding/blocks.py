@@ -10,6 +10,10 @@ from nnefkit.display.folding.chains import ENDS
 from nnefkit.display.folding.network import Group, Network, joined, merged_steps
 
 
+EFFORT = 5
+"""Steps back from merges, for each node of the network, after which no more blocks are sought."""
+
+
 @dataclass(slots=True, eq=False)
 class Block:
     """A closed part: everything that comes after its fork, up to its merge."""
@@ -78,6 +82,7 @@ class _Search:
         self.before = [list(sources) for sources in network.main_before()]
         self.after: list[list[int]] = [list(targets) for targets in network.after]
         self.top = list(range(self.size))
+        self.steps_left = EFFORT * self.size
         # The root of the dominator tree is -1, kept at the end of these lists' first part.
         self.parent = [-1] * self.size
         self.jump = [-1] * self.size
@@ -86,12 +91,14 @@ class _Search:
             self._visit(node)
 
     def _visit(self, node: int) -> None:
-        sources = list(dict.fromkeys(self._find(source) for source in self.before[node]))
-        fork = -1
-        if sources:
-            fork = sources[0]
-            for source in sources[1:]:
-                fork = self._common(fork, source)
+        before = self.before[node]
+        if len(before) < 2:
+            self._hang(node, self._find(before[0]) if before else -1)
+            return
+        sources = list(dict.fromkeys([self._find(source) for source in before]))
+        fork = sources[0]
+        for source in sources[1:]:
+            fork = self._common(fork, source)
         self._hang(node, fork)
         if len(sources) > 1 and fork >= 0 and self.network.groups[node].kind not in ENDS:
             members = self._members(node, fork)
@@ -114,8 +121,9 @@ class _Search:
         self.depth[node] = self.depth[parent] + 1
         across = self.jump[parent]
         far = self.jump[across] if across >= 0 else -1
-        level = self._level
-        even = level(parent) - level(across) == level(across) - level(far)
+        depth = self.depth
+        height = depth[across] if across >= 0 else 0
+        even = depth[parent] - height == height - (depth[far] if far >= 0 else 0)
         self.jump[node] = far if even else parent
 
     def _level(self, node: int) -> int:
@@ -141,6 +149,9 @@ class _Search:
         waiting = [merge]
         nodes = 1
         while waiting:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                return []
             for other in self.before[waiting.pop()]:
                 source = self._find(other)
                 if source == fork or source in found:

@@ -254,9 +254,12 @@ def _occurrences(
     return found
 
 
-def fold_chains(network: Network) -> Network:
-    """Fold every chain into one group."""
-    merges = [
-        (chain, composed(network, chain, "chain")) for chain in chains(network) if len(chain) > 1
-    ]
+def fold_chains(network: Network, *, longest: int) -> Network:
+    """Fold every chain, in pieces of up to `longest` groups."""
+    merges = []
+    for chain in chains(network):
+        for start in range(0, len(chain), longest):
+            piece = chain[start : start + longest]
+            if len(piece) > 1:
+                merges.append((piece, composed(network, piece, "chain")))
     return joined(network, merges)

@@ -24,6 +24,10 @@ COMFORTABLE = 48
 BLOCK = 40
 """Operations (with their helpers) of the largest block that is folded for being repeated."""
 LARGEST_BLOCK = 200
+LARGE = 2_000
+"""Boxes from which on only blunt means are tried."""
+LEVEL = 12
+"""Boxes that one level of a nested graph joins at most."""
 EDGES = 2
 """Edges for each box that a reader can follow."""
 PASSED = 4
@@ -52,44 +56,49 @@ def picture(
     folded = fold(network(steps, inputs, outputs), steps, budget)
     shape_of = {name: shape for step in steps for name, shape in _with_shapes(step)}
     boxes = [box(group, steps, shape_of) for group in folded.groups]
-    shown = sum(len(group.steps) for group in folded.groups)
+    shown = sum(len(box.steps) for box in boxes if box.kind == "operation")
+    given = sum(1 for step in steps if step.name == "external")
     edges = _edges(folded, steps, shape_of)
     drawn = edges
     if any(group.kind == "rest" for group in folded.groups):
         drawn = [edge for edge in edges if not edge.skips]
-    return Picture(boxes, drawn, shown, len(steps) - shown, len(edges) - len(drawn))
+    return Picture(boxes, drawn, shown, len(steps) - shown - given, len(edges) - len(drawn))
 
 
 def fold(whole: Network, steps: Sequence[Step], budget: int) -> Network:
     """Fold until the picture is clear, and on until it has at most `budget` boxes."""
     comfortable = min(COMFORTABLE, budget)
-    folded = absorb_helpers(fold_fragments(whole, steps), steps)
+    folded = absorb_helpers(fold_fragments(fold_ends(whole, budget // 2), steps), steps)
     folded = _fold_repeated(folded, steps)
-    for limit in (8, 24, BLOCK, 2 * BLOCK):
-        if _size(folded) > comfortable:
+    for limit in (8, 24, BLOCK, 2 * BLOCK) if len(folded) < LARGE else (2 * BLOCK,):
+        if _size(folded, budget) > comfortable:
             folded = fold_blocks(folded, limit=limit, only_repeated=False)
             folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
     for _ in range(ROUNDS):
-        size = _size(folded)
+        size = _size(folded, budget)
         if size <= budget:
             return folded
-        folded = fold_blocks(fold_chains(folded), limit=LARGEST_BLOCK, only_repeated=False)
+        folded = fold_chains(folded, longest=max(2, int(size / comfortable) + 1))
+        folded = fold_blocks(folded, limit=LARGEST_BLOCK, only_repeated=False)
         folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
-        if _size(folded) > 0.8 * size:
+        if _size(folded, budget) > 0.8 * size:
             break
     if len(folded) > budget:
         folded = fold_ends(folded, max(1, budget // 8))
     room = budget
-    while _size(folded) > budget and room > 2:
+    while _size(folded, budget) > budget and room > 2:
         folded = fold_stretches(folded, room)
         room = room * 2 // 3
     return folded
 
 
-def _size(folded: Network) -> float:
+def _size(folded: Network, budget: int) -> float:
     """How much there is to see: boxes, or edges where those are very many or very long."""
+    boxes = len(folded)
+    if boxes > budget:
+        return boxes
     edges = sum(map(len, folded.after))
-    return max(len(folded), edges / EDGES, _passed(folded)[0] / PASSED)
+    return max(boxes, edges / EDGES, _passed(folded)[0] / PASSED)
 
 
 def _passed(folded: Network) -> tuple[int, int]:
@@ -111,7 +120,9 @@ def _fold_repeated(folded: Network, steps: Sequence[Step]) -> Network:
         if len(folded) == size:
             break
     folded = fold_repeats(fold_runs(join_light_blocks(folded, steps)), steps)
-    return fold_repeats(fold_chains(folded), steps) if _is_nested(folded) else folded
+    if len(folded) < LARGE and _is_nested(folded):
+        folded = fold_repeats(fold_chains(folded, longest=LEVEL), steps)
+    return folded
 
 
 def _is_nested(folded: Network) -> bool:

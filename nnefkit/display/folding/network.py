@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
@@ -54,26 +55,28 @@ class Network:
     before: list[list[int]]
     after: list[list[int]]
     forms: Forms = field(default_factory=Forms)
+    _main_before: list[list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def main_before(self) -> list[list[int]]:
         """Predecessors without those that feed many groups from the side, such as a mask."""
-        side = {
-            node
-            for node, targets in enumerate(self.after)
-            if len(targets) > 2
-            and self.groups[node].prepares
-            and all(len(self.before[target]) > 1 for target in targets)
-        }
-        if not side:
-            return self.before
-        lists = []
-        for node, sources in enumerate(self.before):
-            main = [source for source in sources if source not in side]
-            lists.append(main or self.before[node])
-        return lists
+        if self._main_before is None:
+            side = {
+                node
+                for node, targets in enumerate(self.after)
+                if len(targets) > 2
+                and self.groups[node].prepares
+                and all(len(self.before[target]) > 1 for target in targets)
+            }
+            self._main_before = self.before
+            if side:
+                self._main_before = [
+                    [source for source in sources if source not in side] or sources
+                    for sources in self.before
+                ]
+        return self._main_before
 
 
 def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]) -> Network:
@@ -127,6 +130,7 @@ def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]
     return Network(groups, before, after, forms)
 
 
+@lru_cache(maxsize=1024)
 def _size(attributes: str) -> str:
     """The words of an attribute line that tell kinds of blocks apart: size, depthwise."""
     words = attributes.split(" ")
