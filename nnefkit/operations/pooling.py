@@ -25,7 +25,6 @@ from nnefkit.operations.sliding_window import (
     check_window,
     checked_down_extents,
     checked_up_extents,
-    down_extents,
     reverse_window,
     window,
 )
@@ -194,25 +193,32 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
 
 def _maxima(input: Array, slid: Window, border: str) -> tuple[Array, Array]:
     lowest = _lowest(input.dtype)
-    extents = down_extents(input.shape, slid)
+    values = reduce_windows(input, slid, border, np.maximum, lowest)
     padded = pad(input, slid.padding, border, lowest if border == "ignore" else 0)
-    values = np.full(extents, lowest, input.dtype)
-    index = np.zeros(extents, np.int64)
-    if border == "ignore":
-        # What is as low as the border does not exceed it: the first true item is the maximum.
-        index[...] = _first_true(input.shape, extents, slid)
-    nans = padded.dtype.kind == "f" and bool(np.isnan(padded).any())
-    known = np.zeros(extents, bool) if nans else None
-    for position, entry in enumerate(itertools.product(*map(range, slid.size))):
-        tap = padded[_tap(entry, extents, slid)]
-        larger = tap > values
-        if known is not None:
-            larger |= np.isnan(tap)
-            larger &= ~known
-            known |= np.isnan(tap)
-        np.copyto(values, tap, where=larger)
-        np.copyto(index, position, where=larger)
+    index = _first_positions(padded, values, slid)
+    if border == "ignore" and (lows := values == lowest).any():
+        # The border must not be found: where all is as low as it, the first true item is meant.
+        np.copyto(index, _first_true(input.shape, values.shape, slid), where=lows)
     return values, index
+
+
+def _first_positions(padded: Array, values: Array, slid: Window) -> Array:
+    """The first position at which each window has the item of `values`, which may be NaN."""
+    volume = math.prod(slid.size)
+    # Small integers take little memory to pass over, and a minimum takes no branches.
+    small = np.min_scalar_type(volume)
+    index = np.full(values.shape, volume, small)
+    missing = np.empty(values.shape, small)
+    nans = values.dtype.kind == "f" and bool(np.isnan(values).any())
+    for position, entry in enumerate(itertools.product(*map(range, slid.size))):
+        tap = padded[_tap(entry, values.shape, slid)]
+        found = tap == values
+        if nans:
+            found |= np.isnan(tap)
+        np.subtract(found, 1, out=missing, dtype=small)  # 0 where found, else the highest integer
+        missing |= small.type(position)
+        np.minimum(index, missing, out=index)
+    return index.astype(np.int64)
 
 
 def _tap(entry: Sequence[int], extents: Shape, slid: Window) -> tuple[slice, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ def reduce_windows(
         reduce: `np.add` or `np.maximum`.
         outside: the neutral item of `reduce`.
     """
+    if _covers(window, input.shape):
+        axes = tuple(axis for axis, f in enumerate(window.size) if f > 1)
+        return np.asarray(reduce.reduce(input, axis=axes, keepdims=True, dtype=input.dtype))
     output = np.empty(down_extents(input.shape, window), input.dtype)
     size = max(math.prod(input.shape[2:]) * input.itemsize, 1)
     if input.ndim < 3 or _slides(window, 0) or _slides(window, 1):
@@ -45,6 +49,16 @@ def reduce_windows(
         part = slice(start, start + block)
         results[part] = _reduce(flat[part], inner, border, reduce, outside)
     return output
+
+
+def _covers(window: Window, extents: Sequence[int]) -> bool:
+    """Whether the window is as large as the input in all the dimensions where it is not 1."""
+    return all(
+        (f == 1 and s == 1) or (f == extent and d == 1)
+        for f, s, d, extent in zip(
+            window.size, window.stride, window.dilation, extents, strict=True
+        )
+    ) and all(p == q == 0 for p, q in window.padding)
 
 
 def _slides(window: Window, axis: int) -> bool:

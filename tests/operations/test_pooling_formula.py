@@ -7,10 +7,10 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from torch.nn import functional
 
 from nnefkit.errors import ArgumentError
 from nnefkit.operations import KERNELS, SHAPE_RULES, window_reduction
@@ -233,15 +233,17 @@ def test_pools_agree_with_torch(extent):
     common = attributes([1, 1, 3, 3], padding=padding, stride=[1, 1, 2, 2])
     options = {"kernel_size": 3, "stride": 2, "padding": 1}
     values, _ = KERNELS["max_pool_with_index"](x, **common)
-    assert_array_equal(values, F.max_pool2d(t, **options).numpy())
+    assert_array_equal(values, functional.max_pool2d(t, **options).numpy())
     assert_array_equal(KERNELS["max_pool"](x, **common), values)
-    left_out = F.avg_pool2d(t, **options, count_include_pad=False)
+    left_out = functional.avg_pool2d(t, **options, count_include_pad=False)
     assert_allclose(KERNELS["avg_pool"](x, **common), left_out.numpy(), atol=1e-6)
     common["border"] = "constant"
-    counted = F.avg_pool2d(t, **options)
+    counted = functional.avg_pool2d(t, **options)
     assert_allclose(KERNELS["avg_pool"](x, **common), counted.numpy(), atol=1e-6)
     whole = attributes([1, 1, extent, extent])
-    assert_allclose(KERNELS["avg_pool"](x, **whole), F.adaptive_avg_pool2d(t, 1).numpy(), atol=1e-6)
+    assert_allclose(
+        KERNELS["avg_pool"](x, **whole), functional.adaptive_avg_pool2d(t, 1).numpy(), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

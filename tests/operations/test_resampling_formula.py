@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from torch.nn import functional
 
 from nnefkit.operations import KERNELS, SHAPE_RULES
 
@@ -141,12 +141,14 @@ def test_upsampling_agrees_with_torch(factor):
     x = np.random.default_rng(factor).standard_normal((2, 3, 5, 6)).astype(np.float32)
     t = torch.from_numpy(x)
     for method, aligned in [("symmetric", False), ("aligned", True)]:
-        expected = F.interpolate(t, scale_factor=factor, mode="bilinear", align_corners=aligned)
+        expected = functional.interpolate(
+            t, scale_factor=factor, mode="bilinear", align_corners=aligned
+        )
         attribs = {"factor": [factor] * 2, "method": method, "border": "replicate"}
         result = KERNELS["multilinear_upsample"](x, **attribs)
         assert result.dtype == np.float32
         assert_allclose(result, expected.numpy(), atol=1e-5)
-    nearest = F.interpolate(t, scale_factor=factor, mode="nearest")
+    nearest = functional.interpolate(t, scale_factor=factor, mode="nearest")
     assert_array_equal(KERNELS["nearest_upsample"](x, factor=[factor] * 2), nearest.numpy())
 
 
