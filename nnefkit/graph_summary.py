@@ -46,7 +46,6 @@ def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
                 tensor.name,
                 tensor.label or "",
                 tensor.shape,
-                "" if tensor.data is None else str(tensor.data.dtype),
                 tensor.data,
             )
             for tensor in variables
@@ -101,19 +100,19 @@ def operation_rows(graph: Graph) -> tuple[OperationRow, ...]:
     Parameters belong to the operation that meets the data with them: what only reshapes or
     transposes a variable passes it on.
     """
-    # Tensor computed of variables and constants alone -> those variables.
-    parameters: dict[str, frozenset[str]] = {}
     items = {tensor.name: _items(tensor) for tensor in graph.variables}
+    # Tensor computed of variables and constants alone -> those variables.
+    fixed: dict[str, frozenset[str]] = {}
     rows = []
     for number, op in enumerate(graph.operations):
-        reads, results = op.input_names, op.output_names
-        fixed = op.name in ("variable", "constant") or (
-            bool(reads) and all(name in parameters for name in reads)
-        )
-        own = frozenset[str]().union(*(parameters.get(name, ()) for name in reads))
-        if fixed:
-            own |= {name for name in results if name in items}
-            parameters.update(dict.fromkeys(results, own))
+        results = op.output_names
+        reads = [fixed.get(name) for name in op.input_names]
+        own = frozenset[str]().union(*filter(None, reads))
+        if op.name in ("variable", "constant") or (reads and None not in reads):
+            fixed.update(
+                dict.fromkeys(results, own.union(name for name in results if name in items))
+            )
+            own = frozenset()
         rows.append(
             OperationRow(
                 number,
@@ -121,7 +120,7 @@ def operation_rows(graph: Graph) -> tuple[OperationRow, ...]:
                 results,
                 _shape(graph, results[0]) if results else None,
                 op.macs,
-                0 if fixed else sum(items[name] for name in own),
+                sum(map(items.__getitem__, own)),
                 graph.line(op),
                 op.scope,
             )

@@ -51,10 +51,13 @@ class VariableRow(NamedTuple):
     name: str
     label: str
     shape: Shape
-    item_type: str
-    """Of the stored values, such as ``"float32"``; empty where there are none."""
     values: Array | None
     """Looked at only when the display is made, and then only within its budget."""
+
+    @property
+    def item_type(self) -> str:
+        """Of the stored values, such as ``"float32"``; empty where there are none."""
+        return "" if self.values is None else str(self.values.dtype)
 
 
 class Examined(NamedTuple):

@@ -18,7 +18,7 @@ def graph(count=40, name=lambda i: f"tensor{i}", values=True):
     for i in range(count):
         data = rng.standard_normal((4, 3, 3, 3)).astype(np.float32) if values else None
         variables.append(
-            s.VariableRow(name(i) + "w", name(i) + "/filter", (4, 3, 3, 3), "float32", data)
+            s.VariableRow(name(i) + "w", name(i) + "/filter", (4, 3, 3, 3), data)
         )
         rows.append(s.OperationRow(2 * i, "variable", (name(i) + "w",), (4, 3, 3, 3)))
         rows.append(
