@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
 from nnefkit.operations.resampling import check_method, interpolate
 from nnefkit.operations.sliding_window import Window
 from nnefkit.operations.window_reduction import reduce_windows
@@ -92,7 +92,6 @@ def _check_regions(
             f"Its shape is [N, {2 * spatial}] for N regions: first corner, then second corner.",
             code="shape-mismatch",
         )
-    # The specification asks for (N,1) only; existing tools write and want (N).
     elif tuple(batch_index) not in ((rois[0], 1), (rois[0],)):
         problems.add(
             "batch_index",
@@ -101,6 +100,21 @@ def _check_regions(
             code="shape-mismatch",
         )
     _check_spatial(problems, "output_size", output_size, spatial)
+
+
+@advice("avg_roi_pool", "max_roi_pool", "roi_resample", "avg_roi_align", "max_roi_align")
+def roi_advice(_input: Shape, rois: Shape, batch_index: Shape, **_: Any) -> Problems:
+    """Warns of a batch index of shape (N), which existing tools write, and some ask for."""
+    problems = Problems("4.6")
+    if len(batch_index) == 1:
+        problems.add(
+            "batch_index",
+            f"'batch_index' has the shape {list(batch_index)}, not {[rois[0], 1]}",
+            "It is understood, but the specification wants two dimensions.",
+            code="shape-mismatch",
+            severity="warning",
+        )
+    return problems
 
 
 def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int) -> None:

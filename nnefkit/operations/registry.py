@@ -1,11 +1,13 @@
 """What is known of every operation, registered under its NNEF name.
 
-Three functions stand behind an operation, side by side in the module of its section of chapter 4:
+Up to four functions stand behind an operation, side by side in the module of its section of chapter 4:
 
 - its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes where it has
   several results, a list where a result is an array), which also checks the argument rules;
 - its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
-- optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``.
+- optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``;
+- optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about arguments
+  that the rules accept though they should be mended.
 
 Inputs come positionally, in the order of the declaration (an array of tensors as a list);
 attributes come by keyword, all of them, defaults filled in. A generic operation whose meaning
@@ -17,16 +19,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from nnefkit.errors import ArgumentError, Diagnostic
+from nnefkit.errors import ArgumentError, Diagnostic, Severity
 
 Shape = tuple[int, ...]
 ShapeRule = Callable[..., Any]
 Kernel = Callable[..., Any]
 CostRule = Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int]
+AdviceRule = Callable[..., "Problems"]
 
 SHAPE_RULES: dict[str, ShapeRule] = {}
 KERNELS: dict[str, Kernel] = {}
 COSTS: dict[str, CostRule] = {}
+ADVICE: dict[str, AdviceRule] = {}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +55,8 @@ kernel = _registrar(KERNELS)
 """``@kernel("conv")`` registers the reference kernel of an operation."""
 macs = _registrar(COSTS)
 """``@macs("conv")`` registers the multiply-accumulates of an operation."""
+advice = _registrar(ADVICE)
+"""``@advice("max_roi_pool")`` registers what an operation warns of, where its rule is content."""
 
 
 class Problems:
@@ -71,10 +77,11 @@ class Problems:
         *,
         code: str = "invalid-argument",
         section: str = "",
+        severity: Severity = "error",
     ) -> None:
         """Adds a problem of `argument` (a formal name, or ``""`` for the operation)."""
         section = section or self.section
-        self._diagnostics.append(Diagnostic(code, message, hint=hint, section=section))
+        self._diagnostics.append(Diagnostic(code, message, severity, hint=hint, section=section))
         self._arguments.append(argument)
 
     def __bool__(self) -> bool:

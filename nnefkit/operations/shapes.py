@@ -10,7 +10,7 @@ from typing import Any
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, Source, Span
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations.introduce import constant
-from nnefkit.operations.registry import COSTS, SHAPE_RULES, Problems, Shape
+from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems, Shape
 
 Locate = Callable[[Source, Span, str], Span]
 """``locate(source, span, argument)``: the place of an argument in the assignment at `span`."""
@@ -121,6 +121,9 @@ def _infer(
                 shapes[target] = shape
             else:
                 _bind(target, shape, shapes)
+        advise = ADVICE.get(op.name)
+        if advise is not None:
+            reports.collect(op, advise(*inputs, **op.attribs))
         cost = COSTS.get(op.name)
         return cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
     except ArgumentError as error:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nnefkit.errors import ArgumentError
+from nnefkit.graph import Graph, Identifier, Operation, Tensor
 from nnefkit.operations import KERNELS, SHAPE_RULES
+from nnefkit.operations.shapes import check_shapes
 
 METHODS = ["symmetric", "asymmetric", "aligned"]
 
@@ -223,3 +225,26 @@ def test_huge_coordinates_do_no_harm():
     assert_array_equal(
         KERNELS["max_roi_pool"](x, rois, batch, output_size=[1, 1]), np.ones((1, 1, 1, 1))
     )
+
+
+@pytest.mark.parametrize(("shape", "severities"), [([2, 1], []), ([2], ["warning"])])
+def test_a_batch_index_of_rank_one_is_warned_of(shape, severities):
+    shapes = {"x": [2, 1, 4, 4], "rois": [2, 4], "batch": shape}
+    operations = [
+        Operation("external", {}, {"output": Identifier(name)}, {"shape": extents})
+        for name, extents in shapes.items()
+    ]
+    inputs = {"input": "x", "rois": "rois", "batch_index": "batch"}
+    operations.append(
+        Operation(
+            "max_roi_pool",
+            {formal: Identifier(name) for formal, name in inputs.items()},
+            {"output": Identifier("y")},
+            {"output_size": [2, 2]},
+        )
+    )
+    tensors = {name: Tensor(name, "scalar") for name in [*shapes, "y"]}
+    graph = Graph("pool", tuple(shapes), ("y",), tuple(operations), tensors)
+    inferred, diagnostics = check_shapes(graph)
+    assert inferred.tensors["y"].shape == (2, 1, 2, 2)
+    assert [diagnostic.severity for diagnostic in diagnostics] == severities
