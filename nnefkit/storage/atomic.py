@@ -26,7 +26,7 @@ def telling(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         about = getattr(error, "filename", None)
         about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
-        raise StorageError(f"it cannot be written: {reason(error)}", file=about) from error
+        raise StorageError(f"this cannot be written: {reason(error)}", file=about) from error
 
 
 @contextlib.contextmanager
@@ -40,7 +40,9 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise StorageError(
-                "it cannot be written: this is a folder", hint="Give a file name.", file=str(path)
+                "this is a folder, which no file can replace",
+                hint="Give a file name.",
+                file=str(path),
             )
         _check_parent(target)
         temporary = _neighbour(target)
@@ -66,7 +68,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise StorageError(
-                "it cannot be written: there is a file of that name",
+                "there is a file of that name, which no folder can replace",
                 hint="Give the name of a folder, or of an archive (.nnef.tgz, .tar, .zip).",
                 file=str(path),
             )

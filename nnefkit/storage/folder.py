@@ -9,9 +9,6 @@ from pathlib import Path
 
 from nnefkit.storage.mapping import Blob, open_blob
 
-_MAX_FILES = 20_000
-"""Files that are listed at most, should somebody keep a model in the folder of everything."""
-
 
 class Folder:
     """The files in a folder and in its sub-folders."""
@@ -31,12 +28,7 @@ class Folder:
 
     @cached_property
     def _names(self) -> list[str]:
-        names: list[str] = []
-        for name in _walk(self._prefix):
-            names.append(name)
-            if len(names) >= _MAX_FILES:
-                break
-        return names
+        return list(_walk(self._prefix))
 
     def get(self, name: str) -> Blob | None:
         """The bytes of a file, mapped, or None if there is no such file.

@@ -9,7 +9,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,6 +48,21 @@ class _Bytes:
     def chunks(self) -> Iterator[Any]:
         for start in range(0, self.size, _PIECE):
             yield self._data[start : start + _PIECE]
+
+
+class _Copy:
+    """A file that is opened when its turn comes: there may be more than can be open at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with telling(path):
+            self.size = path.stat().st_size
+
+    def chunks(self) -> Iterator[Any]:
+        blob = open_blob(str(self._path))
+        if blob.size != self.size:
+            raise StorageError("the file changed while it was copied", file=str(self._path))
+        yield from _Bytes(blob.data).chunks()
 
 
 def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> None:
@@ -91,13 +106,14 @@ def _order(name: str) -> tuple[bool, bool, str]:
     return name != GRAPH, name != QUANTIZATION, name
 
 
-def _check_names(names: Iterable[str], path: str) -> None:
+def _check_names(files: Mapping[str, Content], path: str) -> None:
     taken: dict[str, str] = {}
-    for name in names:
+    for name in files:
         if member_name(name, path) != name:
             raise StorageError(f"'{name}' is no plain name of a file", file=path, section="5.1")
         other = taken.setdefault(name.lower(), name)
-        if other != name:
+        # What is not the model's own is the business of whoever put it there.
+        if other != name and any(isinstance(files[n], TensorContent) for n in (name, other)):
             raise StorageError(
                 f"'{other}' and '{name}' are one file where the case of letters does not count",
                 hint="Give one of them another label.",
@@ -122,7 +138,7 @@ def _sized(content: Content) -> _Sized:
     if isinstance(content, TensorContent):
         return content
     if isinstance(content, Path):
-        return _Bytes(open_blob(str(content)).data)
+        return _Copy(content)
     return _Bytes(content)
 
 
