@@ -1,13 +1,14 @@
 """What is known of every operation, registered under its NNEF name.
 
-Up to four functions stand behind an operation, side by side in the module of its section of chapter 4:
+Up to four functions stand behind an operation, side by side in the module of its section of
+chapter 4:
 
 - its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes where it has
   several results, a list where a result is an array), which also checks the argument rules;
 - its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
 - optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``;
-- optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about arguments
-  that the rules accept though they should be mended.
+- optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about
+  arguments that the rules accept though they should be mended.
 
 Inputs come positionally, in the order of the declaration (an array of tensors as a list);
 attributes come by keyword, all of them, defaults filled in. A generic operation whose meaning
