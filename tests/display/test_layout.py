@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -44,8 +45,7 @@ def corners(layout: Layout, sizes: Sizes) -> list[tuple[float, float, float, flo
 def stretches(route: list[Point]) -> list[tuple[float, float, float, float]]:
     """Rectangles that hold each stretch of a route; curves stay in theirs."""
     return [
-        (min(a.x, b.x), min(a.y, b.y), max(a.x, b.x), max(a.y, b.y))
-        for a, b in zip(route, route[1:], strict=False)
+        (min(a.x, b.x), min(a.y, b.y), max(a.x, b.x), max(a.y, b.y)) for a, b in pairwise(route)
     ]
 
 
@@ -154,7 +154,7 @@ def test_branches_of_an_inception_block_do_not_cross() -> None:
     edges = []
     for branch in branches:
         way = [0, *branch, 8]
-        edges += list(zip(way, way[1:], strict=False))
+        edges += list(pairwise(way))
     layout = layered([(60.0, 30.0)] * 9, edges)
     order = [layout.centers[branch[0]].y for branch in branches]
     ends = [layout.centers[branch[-1]].y for branch in branches]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from nnefkit.display.folding.chains import ENDS
 from nnefkit.display.folding.network import Group, Network, joined, merged_steps
 
-
 EFFORT = 5
 """Steps back from merges, for each node of the network, after which no more blocks are sought."""
 
@@ -180,9 +179,7 @@ class _Search:
         nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
         first = min(nodes)
         before = self.network.before
-        return all(
-            source < first or source in nodes for node in nodes for source in before[node]
-        )
+        return all(source < first or source in nodes for node in nodes for source in before[node])
 
     def _close(self, merge: int, fork: int, members: list[int]) -> None:
         number = self.size + len(self.blocks)

@@ -16,10 +16,7 @@ def fold_siblings(network: Network) -> Network:
     for node, group in enumerate(network.groups):
         key = (group.form, tuple(network.before[node]), tuple(network.after[node]))
         families.setdefault(key, []).append(node)
-    merges = []
-    for nodes in families.values():
-        if len(nodes) > FEW:
-            merges.append((nodes, _alike(network, nodes)))
+    merges = [(nodes, _alike(network, nodes)) for nodes in families.values() if len(nodes) > FEW]
     return joined(network, merges)
 
 

@@ -44,7 +44,9 @@ def chains(network: Network) -> Iterator[list[int]]:
         chain = [start]
         node = following[start]
         while node >= 0:
-            if any(start < source < node and source != chain[-1] for source in network.before[node]):
+            if any(
+                start < source < node and source != chain[-1] for source in network.before[node]
+            ):
                 yield chain
                 chain = []
                 start = node
@@ -58,8 +60,7 @@ def composed(network: Network, nodes: Sequence[int], kind: Kind) -> Group:
     parts = [network.groups[node] for node in nodes]
     place = {node: i for i, node in enumerate(nodes)}
     wiring = tuple(
-        tuple([place[source] if source in place else -1 for source in network.before[node]])
-        for node in nodes
+        tuple([place.get(source, -1) for source in network.before[node]]) for node in nodes
     )
     number = network.forms.number
     form = number(kind, wiring, *[part.form for part in parts])
@@ -73,9 +74,8 @@ def absorb_helpers(network: Network, steps: Sequence[Step]) -> Network:
     for chain in chains(network):
         if len(chain) < 2:
             continue
-        for unit in _units(network, steps, chain):
-            if len(unit) > 1:
-                merges.append((unit, composed(network, unit, "unit")))
+        units = [unit for unit in _units(network, steps, chain) if len(unit) > 1]
+        merges += [(unit, composed(network, unit, "unit")) for unit in units]
     return joined(network, merges)
 
 
@@ -99,7 +99,7 @@ def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> lis
 
 
 def join_light_blocks(network: Network, steps: Sequence[Step]) -> Network:
-    """Join blocks without products that follow one another, such as the halves of a normalization."""
+    """Join successive blocks without products, such as the two halves of a normalization."""
     merges = []
     for chain in chains(network):
         run: list[int] = []
@@ -149,9 +149,7 @@ def _shape(group: Group, steps: Sequence[Step]) -> object:
     return tuple(shapes[0]) if shapes and shapes[0] is not None else None
 
 
-def _fold_tandems(
-    network: Network, token: Callable[[Group], Hashable], periods: range
-) -> Network:
+def _fold_tandems(network: Network, token: Callable[[Group], Hashable], periods: range) -> Network:
     merges = []
     for chain in chains(network):
         if len(chain) < 2 * periods.start:

@@ -10,7 +10,9 @@ from typing import Literal
 from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
 from nnefkit.display.folding.step import Step
 
-Kind = Literal["input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"]
+Kind = Literal[
+    "input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"
+]
 
 PARAMETERS = frozenset({"variable", "constant"})
 
@@ -151,9 +153,7 @@ def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Net
             home[node] = number
     for nodes, group in merges:
         group.prepares = all(whole.groups[node].prepares for node in nodes)
-    emitted_at = [
-        min(nodes) if group.kind == "input" else max(nodes) for nodes, group in merges
-    ]
+    emitted_at = [min(nodes) if group.kind == "input" else max(nodes) for nodes, group in merges]
     new: list[int] = [-1] * len(whole)
     groups: list[Group] = []
     for node, group in enumerate(whole.groups):

@@ -1,12 +1,13 @@
 """Heights of boxes: long straight lines, boxes in the middle of their neighbours.
 
 The method of Brandes and Köpf: boxes are aligned with a median neighbour, from four sides; the
-blocks that result are packed as closely as the gaps allow; the mean of the two middle results counts.
+blocks that result are packed as closely as the gaps allow; the mean of the two middle ones counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Neighbours = Sequence[Sequence[int]]
 
@@ -81,7 +82,7 @@ def _crossed_by_long_edges(
 ) -> set[tuple[int, int]]:
     """Edges (source, target) that cross the inner part of a long edge, which stays straight."""
     crossed: set[tuple[int, int]] = set()
-    for previous, layer in zip(layers, layers[1:], strict=False):
+    for previous, layer in pairwise(layers):
         if len(previous) < 2 or len(layer) < 2:
             continue
         first, start = -1, 0
@@ -186,9 +187,7 @@ def _balanced(results: Sequence[dict[int, float]]) -> dict[int, float]:
     """The mean of the two middle heights, after all results are moved to the narrowest one."""
     bounds = [(min(result.values()), max(result.values())) for result in results]
     low, high = min(bounds, key=lambda bound: bound[1] - bound[0])
-    shifts = [
-        high - bound[1] if i % 2 else low - bound[0] for i, bound in enumerate(bounds)
-    ]
+    shifts = [high - bound[1] if i % 2 else low - bound[0] for i, bound in enumerate(bounds)]
     s0, s1, s2, s3 = shifts
     r0, r1, r2, r3 = results
     balanced = {}

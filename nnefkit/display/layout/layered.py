@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nnefkit.display.layout.alignment import heights
 from nnefkit.display.layout.columns import measure
@@ -84,7 +85,7 @@ def _row_heights(
     gaps = []
     for layer in row:
         distances = []
-        for upper, lower in zip(layer, layer[1:], strict=False):
+        for upper, lower in pairwise(layer):
             room = PARALLEL_GAP if upper >= count and lower >= count else LINE_GAP
             if upper < count:
                 room += sizes[upper][1] / 2

@@ -29,7 +29,9 @@ class Layered:
     """Indices of the edges that were left out since they would need too many dummies."""
 
 
-def neighbours(count: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], list[list[int]]]:
+def neighbours(
+    count: int, edges: Sequence[tuple[int, int]]
+) -> tuple[list[list[int]], list[list[int]]]:
     """Predecessors and successors of each box."""
     before: list[list[int]] = [[] for _ in range(count)]
     after: list[list[int]] = [[] for _ in range(count)]
@@ -109,7 +111,9 @@ def split_into_layers(
 def _longest_allowed(layer: list[int], after: Sequence[Sequence[int]], limit: int) -> int:
     """The number of layers that an edge may span, so that dummies stay within `limit`."""
     spans = sorted(
-        max([layer[t] for t in targets]) - layer[box] for box, targets in enumerate(after) if targets
+        max([layer[t] for t in targets]) - layer[box]
+        for box, targets in enumerate(after)
+        if targets
     )
     dummies = 0
     for position, span in enumerate(spans):

@@ -98,7 +98,7 @@ def _sweep(
 ) -> None:
     layers, before, after = graph.layers, graph.before, graph.after
     beside = before if forward else after
-    stale = set()
+    stale: set[int] = set()
     for i in run if forward else reversed(run):
         changed = _sort(layers[i], beside, position)
         if len(layers[i]) <= EXCHANGE_LIMIT and (crossings[i] or crossings.get(i - 1)):

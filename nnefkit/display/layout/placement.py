@@ -74,7 +74,7 @@ def place(
         placement.width = max(placement.width, right)
         placement.height = bottom
         top = bottom + 2 * MARGIN + max(0, lanes[number] - 1) * LANE
-    _bring_home(rows, entry_of, placement)
+    _bring_home(entry_of, placement)
     return placement
 
 
@@ -116,9 +116,7 @@ def _wire(
         ]
 
 
-def _bring_home(
-    rows: Sequence[Sequence[Sequence[int]]], entry_of: Mapping[int, int], placement: Placement
-) -> None:
+def _bring_home(entry_of: Mapping[int, int], placement: Placement) -> None:
     """Lead the lines that go around down to their entries."""
     for node, entry in entry_of.items():
         way = placement.wires[node]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from nnefkit.display.layout.layers import Layered
 from nnefkit.display.layout.placement import LANE, MARGIN, Placement
@@ -39,7 +40,7 @@ def routes(
             continue
         nodes = [source, *graph.chains[source][: layer[target] - layer[source] - 1], target]
         way = [Point(placement.x[source] + sizes[source][0] / 2, placement.y[source])]
-        for here, there in zip(nodes, nodes[1:], strict=False):
+        for here, there in pairwise(nodes):
             _hop(way, here, there, graph, placement, entry_of, ports)
         ways.append(_without_repeats(way))
     return ways, _detour(graph, sizes, edges, placement, ways) if left_out else 0.0

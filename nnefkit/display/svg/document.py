@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from html import escape
+from math import ceil
 
 from nnefkit.display.folding import Edge, Picture, Step, picture
 from nnefkit.display.layout import Layout, Point, layered
@@ -34,14 +35,15 @@ def graph_picture(
     """The picture of a graph: folded, laid out, drawn.
 
     Args:
-        operations: All operations in a valid order, ``external``, ``variable`` and ``constant`` too.
+        operations: All operations in a valid order, ``external`` and ``variable`` ones too.
         inputs: Names of the tensors that enter the graph.
         outputs: Names of the tensors that leave it.
         budget: How many boxes at most.
         width: How wide at most, in pixels; longer pictures go on in a next row.
 
     Returns:
-        An SVG document of its natural size, to be shown as it is or as data of an image.
+        An SVG document of its natural size, to be shown as it is or as data of an image. Its
+        ``aria-label`` says what it shows and what it leaves out.
     """
     return draw(picture(operations, inputs, outputs, budget), width=width)
 
@@ -91,7 +93,7 @@ def _downwards(picture: Picture, cards: Sequence[Card], labels: Sequence[str]) -
 
 
 def _widened(card: Card, label: str) -> Card:
-    """A card so wide that the label below it, right of the middle, keeps clear of its neighbours."""
+    """A card under whose right half its label has room."""
     return replace(card, width=max(card.width, 2 * text_width(label, LABEL) + 16))
 
 
@@ -109,13 +111,13 @@ def _document(
                 x, y = center.x + 5, center.y + card_.height / 2 + LABEL + STACK
             shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
     caption = summary(picture)
-    width = max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN
-    height = layout.height + CAPTION + 2 * MARGIN
+    width = ceil(max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN)
+    height = ceil(layout.height + CAPTION + 2 * MARGIN)
     return "".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(width)}" '
-            f'height="{number(height)}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
-            f'{number(width)} {number(height)}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
+            f'height="{height}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
+            f'{width} {height}" role="img" '
             f'aria-label="{escape(caption)}" font-family="{FONTS}" font-size="{LINE}" '
             f'fill="{TEXT}">',
             f'<g fill="none" stroke="{EDGE}"><path d="{plain}"/>' if plain else "<g>",

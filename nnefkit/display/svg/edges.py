@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nnefkit.display.folding import Edge
 from nnefkit.display.layout import Point
@@ -53,9 +54,7 @@ def paths(
     return "".join(plain), "".join(dashed), "".join(dict.fromkeys(heads))
 
 
-def _new_stretches(
-    route: Sequence[Point], drawn: set[Segment], down: bool
-) -> list[list[Point]]:
+def _new_stretches(route: Sequence[Point], drawn: set[Segment], down: bool) -> list[list[Point]]:
     """The parts of a route that are not drawn yet; its end stops inside of the arrow head."""
     tip, before = route[-1], route[-2]
     end = Point(tip.x, tip.y - HEAD / 2) if down else Point(tip.x - HEAD / 2, tip.y)
@@ -63,7 +62,7 @@ def _new_stretches(
     points = [*route[:-1], end] if room > HEAD / 2 else list(route)
     stretches: list[list[Point]] = []
     fresh = False
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         if (a, b) in drawn:
             fresh = False
             continue

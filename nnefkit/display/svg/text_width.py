@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 Weight = Literal["regular", "bold"]
@@ -48,9 +49,15 @@ _BOLD = {
     1060: "%m",
     1120: "W",
 }
-_WIDTHS: dict[Weight, dict[str, int]] = {
-    weight: {character: width for width, characters in table.items() for character in characters}
-    for weight, table in {"regular": _REGULAR, "bold": _BOLD}.items()
+
+
+def _by_character(table: Mapping[int, str]) -> dict[str, int]:
+    return {character: width for width, characters in table.items() for character in characters}
+
+
+_WIDTHS: Mapping[Weight, Mapping[str, int]] = {
+    "regular": _by_character(_REGULAR),
+    "bold": _by_character(_BOLD),
 }
 OTHER = 1050
 """Of characters that the tables do not have (the widest ones are those of Asian scripts)."""
