@@ -37,9 +37,9 @@ class Session:
 
     def __init__(self, graph: Graph, engine: str = "numpy") -> None:
         self._engine = find_engine(engine)
+        refuse_unsupported(self._engine, graph)
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)
-        refuse_unsupported(self._engine, graph)
         self.graph = graph
         self._state = State(graph)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}

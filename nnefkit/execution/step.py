@@ -61,9 +61,9 @@ def step(graph: Graph, inputs: Any) -> Iterator[Step]:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
         ExecutionError: there is no kernel for an operation, or it failed.
     """
+    refuse_unsupported(find_engine("numpy"), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
-    refuse_unsupported(find_engine("numpy"), graph)
     return _steps(graph, check_feeds(graph, inputs))
 
 
