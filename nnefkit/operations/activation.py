@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from nnefkit.operations.axes import check_axes
 from nnefkit.operations.broadcast import align, broadcast_shape
-from nnefkit.operations.elementwise import maximum
+from nnefkit.operations.elementwise import maximum, select
 from nnefkit.operations.normal_distribution import normal_cdf
 from nnefkit.operations.precision import blockwise, quiet, widened
+from nnefkit.operations.reduce import precise_sum
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
@@ -124,7 +125,7 @@ def prelu(x: Array, alpha: Array) -> Array:
     """``x < 0 ? alpha * x : x`` (4.9.1)."""
     x, alpha = align(x, alpha)
     if x.dtype != alpha.dtype or not np.isfinite(alpha).all():
-        return np.where(x < 0, alpha * x, x)
+        return select(x < 0, alpha * x, x)
     result = np.asarray(x.clip(-np.inf, 0) * alpha)
     result += x.clip(0, np.inf)
     return result
@@ -163,5 +164,5 @@ def softmax(x: Array, *, axes: Sequence[int]) -> Array:
         return x
     result = np.asarray(x - x.max(along, keepdims=True))
     np.exp(result, out=result)
-    result /= result.sum(along, keepdims=True)
+    result /= precise_sum(result, axes)
     return result

@@ -64,9 +64,23 @@ def pad(
         if before <= 0 and after <= 0:
             array = _crop(array, axis, before, after)
         else:
-            indices = border_indices(array.shape[axis], before, after, border)
-            array = array.take(indices, axis)
+            array = _extend(array, axis, before, after, border)
     return array
+
+
+def _extend(array: NDArray[Any], axis: int, before: int, after: int, border: str) -> NDArray[Any]:
+    """One axis extended at one end at least; only what is beyond it is fetched by index."""
+    extent = array.shape[axis]
+    indices = border_indices(extent, before, after, border)
+    if before < 0 or after < 0:
+        return array.take(indices, axis)
+    whole = (slice(None),) * axis
+    shape = (*array.shape[:axis], before + extent + after, *array.shape[axis + 1 :])
+    extended = np.empty(shape, array.dtype)
+    extended[(*whole, slice(before, before + extent))] = array
+    for target in (slice(before), slice(before + extent, None)):
+        extended[(*whole, target)] = array.take(indices[target], axis)
+    return extended
 
 
 def _crop(array: NDArray[Any], axis: int, before: int, after: int) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nnefkit.operations.registry import Problems, Shape
@@ -91,3 +92,11 @@ def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         array if array.ndim == rank else array.reshape(array.shape + (1,) * (rank - array.ndim))
         for array in arrays
     )
+
+
+def reusable(result: NDArray[Any], *others: NDArray[Any]) -> NDArray[Any] | None:
+    """`result` itself, if an operation with `others` of its rank can be computed in its memory."""
+    if np.result_type(result, *others) != result.dtype:
+        return None
+    shapes = (array.shape for array in others)
+    return result if np.broadcast_shapes(result.shape, *shapes) == result.shape else None

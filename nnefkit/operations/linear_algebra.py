@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.broadcast import align, broadcast_checked, broadcast_shape
+from nnefkit.operations.broadcast import align, broadcast_checked, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, macs, shape_rule
 
@@ -114,7 +114,7 @@ def linear(input: Array, filter: Array, bias: Array) -> Array:
     if bias.ndim == 0 and bias == 0:
         return product
     product, bias = align(product, bias)
-    return np.asarray(product + bias)
+    return np.asarray(np.add(product, bias, out=reusable(product, bias)))
 
 
 @macs("linear")

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnefkit.operations.axes import check_axes
-from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.broadcast import align, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.reduce import precise_sum
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
@@ -30,7 +31,7 @@ def axes_normalization_shape(input: Shape, *, axes: Sequence[int], **_attribs: A
 @widened
 def l1_normalization(input: Array, *, axes: Sequence[int], bias: float, epsilon: float) -> Array:
     """``input / max(sum(abs(input)) + bias, epsilon)`` (4.9.4)."""
-    sigma = np.abs(input).sum(tuple(axes), keepdims=True)
+    sigma = precise_sum(np.abs(input), axes)
     return _divided(input, sigma, bias, epsilon)
 
 
@@ -39,7 +40,7 @@ def l1_normalization(input: Array, *, axes: Sequence[int], bias: float, epsilon:
 @widened
 def l2_normalization(input: Array, *, axes: Sequence[int], bias: float, epsilon: float) -> Array:
     """``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)`` (4.9.4)."""
-    sigma = np.sqrt(np.square(input).sum(tuple(axes), keepdims=True))
+    sigma = np.sqrt(precise_sum(np.square(input), axes))
     return _divided(input, sigma, bias, epsilon)
 
 
@@ -74,5 +75,7 @@ def batch_normalization(
     since its rounding is the least there.
     """
     x, shift, var, offset, scale = align(input, mean, variance, offset, scale)
-    result = (x - shift) * (scale / np.sqrt(var + epsilon))
-    return np.asarray(result + offset)
+    factor = scale / np.sqrt(var + epsilon)
+    result = np.asarray(x - shift)
+    out = reusable(result, factor, offset)
+    return np.asarray(np.add(np.multiply(result, factor, out=out), offset, out=out))

@@ -46,6 +46,7 @@ def blockwise(function: Callable[..., None]) -> Callable[..., NDArray[Any]]:
     ``compute(x, **attribs)``, whose result is contiguous and has the dtype and shape of `x`.
     """
 
+    # The parameter `out` is no part of the signature of the result.
     @functools.wraps(function)
     def compute(x: NDArray[Any], **attribs: Any) -> NDArray[Any]:
         result = np.empty(x.shape, x.dtype)
@@ -58,4 +59,5 @@ def blockwise(function: Callable[..., None]) -> Callable[..., NDArray[Any]]:
             function(source[start:stop], target[start:stop], **attribs)
         return result
 
+    del compute.__wrapped__
     return compute

@@ -67,10 +67,28 @@ def moments_shape(input: Shape, *, axes: Sequence[int]) -> tuple[Shape, Shape]:
 @widened
 def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
     """The sum, divided by the number of its items if `normalize` (4.4)."""
-    total = input.sum(tuple(axes), keepdims=True)
+    total = precise_sum(input, axes)
     if normalize:
         total = total / input.dtype.type(math.prod(input.shape[axis] for axis in axes))
     return np.asarray(total)
+
+
+_LONG = 1024
+"""From this many items on, adding them one by one shows in the last digits."""
+
+
+def precise_sum(input: Array, axes: Sequence[int]) -> Array:
+    """The sum along `axes`, which stay as extents of 1.
+
+    NumPy adds pairwise along the axis that is contiguous, but one by one along the others, which
+    costs a float32 sum of a million items all but two digits: long ones are taken in float64.
+    """
+    along = tuple(axes)
+    if input.dtype == np.float32 and input.size:
+        last = min(range(input.ndim), key=lambda axis: abs(input.strides[axis]), default=0)
+        if last not in along and math.prod(input.shape[axis] for axis in along) >= _LONG:
+            return np.asarray(input.sum(along, np.float64, keepdims=True), np.float32)
+    return np.asarray(input.sum(along, keepdims=True))
 
 
 @kernel("mean_reduce")
@@ -96,6 +114,8 @@ def min_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 @kernel("argmax_reduce")
 def argmax_reduce(input: Array, *, axes: Sequence[int]) -> Array:
     """The position of the first maximum (4.4), see `_flattened` for several axes."""
+    if len(axes) == 1:
+        return np.asarray(input.argmax(axes[0], keepdims=True), np.int64)
     flat, shape = _flattened(input, axes)
     return np.asarray(flat.argmax(-1), np.int64).reshape(shape)
 
@@ -103,6 +123,8 @@ def argmax_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 @kernel("argmin_reduce")
 def argmin_reduce(input: Array, *, axes: Sequence[int]) -> Array:
     """The position of the first minimum (4.4), see `_flattened` for several axes."""
+    if len(axes) == 1:
+        return np.asarray(input.argmin(axes[0], keepdims=True), np.int64)
     flat, shape = _flattened(input, axes)
     return np.asarray(flat.argmin(-1), np.int64).reshape(shape)
 

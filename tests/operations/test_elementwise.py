@@ -187,6 +187,18 @@ def test_power_is_that_of_the_c_library():
     np.testing.assert_allclose(run("pow", x, y), expected, 1e-14)
 
 
+@pytest.mark.parametrize("exponent", [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 1e30, 1.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_literal_exponents_give_the_same_as_arrays_of_them(exponent, dtype):
+    x = np.array([*SPECIAL, 1e-20, 1.7], dtype)
+    result = run("pow", x, exponent)
+    assert result.dtype == dtype
+    expected = torch.pow(torch.from_numpy(x), torch.full(x.shape, exponent, dtype=torch.float64))
+    if dtype is np.float32:
+        expected = expected.float()
+    np.testing.assert_allclose(result, expected, 4 * np.finfo(dtype).eps)
+
+
 def test_logical_operations_compute_their_tables():
     x, y = np.array([[False, False, True, True], [False, True, False, True]])
     assert run("and", x, y).tolist() == [False, False, False, True]
@@ -202,6 +214,23 @@ def test_clamp_computes_its_formula_for_all_kinds_of_numbers(repeats):
         np.testing.assert_array_equal(run("clamp", x, low, high), np.tile(expected, (len(x), 1)))
         bounds = np.full_like(x, low), np.full_like(x, high)
         np.testing.assert_array_equal(run("clamp", x, *bounds), np.tile(expected, (len(x), 1)))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4", "i8", "u1", "?"])
+@pytest.mark.parametrize("extent", [3, 50])
+def test_select_takes_the_very_bits_of_its_values(dtype, extent):
+    rng = np.random.default_rng(9)
+    condition = rng.random((extent, 1, extent)) > 0.5
+    x, y = (
+        rng.integers(0, 2**8, (extent, 8 * extent), np.uint8).view(dtype)[:, :extent]
+        if dtype != "?"
+        else rng.random((extent, extent)) > 0.5
+        for _ in range(2)
+    )
+    result = run("select", condition, x, y)
+    expected = np.where(condition, x[..., None], y[..., None])
+    assert result.dtype == x.dtype
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_select_takes_one_of_two_values():

@@ -114,6 +114,17 @@ def test_halves_are_summed_with_more_digits_and_rounded_once():
     assert over[0] == math.inf
 
 
+@pytest.mark.parametrize("axes", [[0], [1], [0, 1]])
+def test_long_sums_keep_their_digits_along_any_axis(axes):
+    shape = [4, 4]
+    for axis in axes:
+        shape[axis] = 1_000_000 if len(axes) == 1 else 1000
+    x = np.full(shape, 0.1, np.float32)
+    (total,) = call("sum_reduce", [x], attributes("sum_reduce", axes))
+    volume = np.prod([shape[axis] for axis in axes])
+    np.testing.assert_allclose(total, volume * float(np.float32(0.1)), 1e-6)
+
+
 def test_maxima_of_what_is_not_a_number_are_not_a_number():
     x = np.array([[1.0, math.nan], [2.0, 3.0]])
     np.testing.assert_array_equal(call("max_reduce", [x], {"axes": [1]})[0], [[math.nan], [3.0]])
