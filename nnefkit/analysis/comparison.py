@@ -184,8 +184,8 @@ def compare(
     """Compares two runs, tensor by tensor, and finds where they part.
 
     Args:
-        a: the reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (an
-            ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
+        a: the reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
+            saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
         b: what is measured against it, likewise.
         tolerance: how much may differ: a number (relative to the largest magnitude in the tensor),
             a `Tolerance`, or a mapping from dtypes to these. By default what fits the dtype:

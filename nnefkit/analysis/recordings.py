@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nnefkit.errors import InputError, StorageError
+from nnefkit.execution import Trace
 from nnefkit.graph import Graph
 from nnefkit.storage import read_tensor
 
@@ -55,16 +56,17 @@ def side(source: Source) -> Side:
 
     Args:
         source: a `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
-            an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after their tensors
-            (those in folders below by their path: ``block1/conv``).
+            a saved trace, an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after
+            their tensors (those in folders below by their path: ``block1/conv``).
 
     Raises:
         InputError: `source` is nothing of the kind.
         StorageError: the path does not exist or cannot be read.
     """
     if isinstance(source, (str, PathLike)):
-        recording = record(Path(source))
-        return Side(recording, None, recording.path.name)
+        path = Path(source)
+        tensors = Trace.load(path) if _is_trace(path) else record(path)
+        return Side(tensors, None, path.name)
     if not isinstance(source, Mapping):
         raise InputError(
             f"a {type(source).__name__} cannot be compared",
@@ -72,13 +74,8 @@ def side(source: Source) -> Side:
             ".npz file, or a folder of .npy or .dat files.",
         )
     graph = getattr(source, "graph", None)
-    tensors: Mapping[str, Any] = source
-    if isinstance(graph, Graph):
-        inputs = getattr(source, "inputs", None)
-        if isinstance(inputs, Mapping):
-            tensors = {**inputs, **source}
-        return Side(tensors, graph, str(getattr(source, "engine", "")))
-    return Side(tensors, None, "")
+    known = graph if isinstance(graph, Graph) else None
+    return Side(source, known, str(getattr(source, "engine", "")))
 
 
 def record(path: Path) -> Recording:
@@ -103,6 +100,14 @@ def record(path: Path) -> Recording:
         return Recording(path, {path.stem: _reader(path)})
     with _opened(path) as members:
         return Recording(path, {name: _member_reader(path, name) for name in members.files})
+
+
+def _is_trace(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "trace.json" in archive.namelist()
+    except _UNREADABLE:
+        return False
 
 
 def _reader(path: Path) -> Callable[[], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -141,7 +141,7 @@ def validate(source: str | os.PathLike[str] | Graph, *, strict: bool = True) -> 
         return _validate_graph(source, strict)
     if isinstance(source, str) and _is_text(source):
         graph, found = _check(source, "graph.nnef", None, strict)
-        return ValidationReport("graph.nnef", _in_order(found), graph)
+        return ValidationReport("graph.nnef", _in_order(found, "graph.nnef"), graph)
     if isinstance(source, (str, os.PathLike)):
         return _validate_path(source, strict)
     raise InputError(
@@ -167,7 +167,8 @@ def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationRepo
         graph, found = io.read(path, strict=strict)
     except NnefError as error:
         graph, found = None, list(error.diagnostics)
-    return ValidationReport(str(name), _in_order([*found, *_weights(graph)]), graph)
+    main = graph.source.name if graph is not None and graph.source is not None else ""
+    return ValidationReport(str(name), _in_order([*found, *_weights(graph)], main), graph)
 
 
 def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
@@ -176,15 +177,18 @@ def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
     Where the text that it was parsed from still says the same, the report is of that text.
     """
     printed = str(graph)
-    quantization = io.quantization_text(graph.tensors.values()) or None
+    quantization = language.print_quantization(graph) or None
     if graph.source is not None:
         name = graph.source.name
         read, found = _check(graph.source.text, name, quantization, strict)
         if read is not None and str(read) == printed:
-            return ValidationReport(name, _in_order([*found, *_weights(graph)]), graph)
+            return ValidationReport(name, _in_order([*found, *_weights(graph)], name), graph)
     name = f"graph '{graph.name}'"
-    _, found = _check(printed, name, quantization, strict)
-    return ValidationReport(name, _in_order([*found, *_weights(graph)]), graph)
+    read, found = _check(printed, name, quantization, strict)
+    if read is not None:
+        # So that what is said of the values points into the same text.
+        read = replace(read, tensors=graph.tensors)
+    return ValidationReport(name, _in_order([*found, *_weights(read)], name), graph)
 
 
 def _check(
@@ -220,9 +224,9 @@ def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
         )
 
 
-def _in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Diagnostics by their places in the text, then those without a place as they came."""
+def _in_order(found: Iterable[Diagnostic], main: str) -> tuple[Diagnostic, ...]:
+    """Diagnostics in the order of the text called `main`, then of others, then without a place."""
     unique = list(dict.fromkeys(found))
     placed = [d for d in unique if d.line is not None]
-    placed.sort(key=lambda d: (d.line or 0, d.column or 0))
+    placed.sort(key=lambda d: (d.file != main, d.file, d.line or 0, d.column or 0))
     return tuple(placed + [d for d in unique if d.line is None])
