@@ -38,6 +38,8 @@ class Picture(NamedTuple):
     height: int
     twin: str = ""
     """What stands for it in plain text."""
+    legible: float = 0.0
+    """The share of its width that it needs; on a narrower page it scrolls."""
 
 
 Line = tuple[Phrase | Picture, ...]
@@ -83,6 +85,8 @@ class Paragraph:
     """A line of text that may wrap."""
 
     line: Line
+    apart: bool = False
+    """With some room above, since something new begins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from nnefkit.display.families import BLUE, GREY, RED
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"
+LEGIBLE = 0.7
+"""How far pictures with words may shrink."""
 
 Array = np.ndarray[Any, Any]
 
@@ -92,7 +94,11 @@ def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> 
     flat = np.asarray(values).ravel()
     alt = f"the {flat.size:,} values in their order"
     return Picture(
-        alt, lambda: _curve(flat.astype(np.float64), color, width, height), width, height
+        alt,
+        lambda: _curve(flat.astype(np.float64), color, width, height),
+        width,
+        height,
+        legible=LEGIBLE,
     )
 
 
@@ -170,7 +176,9 @@ def snr_chart(
     alt = "signal-to-noise ratio in dB of each tensor, in the order of the graph"
     if marked is not None:
         alt += f"; it falls at {label}"
-    return Picture(alt, lambda: _snr(ratios, marked, label, width, height), width, height)
+    return Picture(
+        alt, lambda: _snr(ratios, marked, label, width, height), width, height, legible=LEGIBLE
+    )
 
 
 def _snr(
@@ -237,8 +245,11 @@ def _dot(x: float, y: float, ratio: float) -> str:
 
 
 def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
-    """A red point on a dashed line, with the name of the tensor on the side that has room."""
-    anchor, shift = ("start", 6) if x < width * 0.7 else ("end", -6)
+    """A red point on a dashed line, with the name of the tensor beside it.
+
+    It stands at the left, where the ratios are still high and leave room, if there is any.
+    """
+    anchor, shift = ("end", -6) if x > width * 0.4 or x > 60 + 7 * len(label) else ("start", 6)
     return (
         f"<path stroke='{RED}' stroke-dasharray='2 3' d='M{x:.4g} 8V{bottom}'/>"
         f"<circle cx='{x:.4g}' cy='{y:.4g}' r='4.5' fill='{RED}'/>"

@@ -48,6 +48,7 @@ STYLES = {
     "margin": rf"({LENGTH})( ({LENGTH}))*",
     "max-height": LENGTH,
     "max-width": rf"{LENGTH}|none",
+    "min-width": LENGTH,
     "overflow-x": "auto",
     "overflow-y": "auto",
     "padding": rf"({LENGTH})( ({LENGTH}))*",

@@ -66,7 +66,9 @@ def _answer(summary: ComparisonSummary) -> Line:
 def _facts(summary: ComparisonSummary) -> Iterator[str]:
     if summary.graph:
         yield numbers.shorten(summary.graph, 60)
-    yield f"a = {numbers.shorten(summary.labels[0])}, b = {numbers.shorten(summary.labels[1])}"
+    if summary.labels != ("a", "b"):
+        a, b = map(numbers.shorten, summary.labels)
+        yield f"a = {a}, b = {b}"
     missing = summary.counts.get("missing", 0)
     yield f"{numbers.plural(len(summary.rows) - missing, 'tensor')} compared"
     differ = sum(summary.counts.get(key, 0) for key in ("introduces", "inherits", "differs"))

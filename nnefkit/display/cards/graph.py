@@ -96,7 +96,7 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
     if summary.picture_caption:
         caption = (Phrase(summary.picture_caption, "muted", limit=0),)
     return Figure(
-        Picture(alt, lambda: charts.svg_uri(svg), width, height),
+        Picture(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE),
         caption,
     )
 

@@ -51,7 +51,7 @@ def _facts(summary: ReportSummary) -> Iterator[str]:
 
 
 def _diagnostic(row: DiagnosticRow, file: str) -> Iterator[Block]:
-    yield Paragraph(tuple(_head(row, file)))
+    yield Paragraph(tuple(_head(row, file)), apart=True)
     if row.line is not None and row.excerpt.strip():
         yield Listing(tuple(_marked(row)), ruled=True)
     if row.hint:

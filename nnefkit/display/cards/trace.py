@@ -18,7 +18,7 @@ from nnefkit.display.card import (
     selection,
 )
 from nnefkit.display.cards import values
-from nnefkit.display.families import RED, VIOLET, family
+from nnefkit.display.families import PRODUCTS, RED, VIOLET, family
 from nnefkit.display.summary import TraceRow, TraceSummary
 
 NAMED = 4
@@ -93,8 +93,10 @@ def _row(row: TraceRow, *, timed: bool) -> Iterator[Cell]:
 
 def _note(summary: TraceSummary, chosen: list[TraceRow | None]) -> Line:
     note = left_out(chosen, len(summary.rows), "tensors", "trace.to_frame()")
-    example = next((row.tensor for row in chosen if row is not None and row.kept), None)
-    if example is None:
+    kept = [row for row in chosen if row is not None and row.kept]
+    if not kept:
         return note
+    # The result of a product is more worth a look than an input.
+    example = next((row for row in kept if family(row.operation) is PRODUCTS), kept[0]).tensor
     more = Phrase(f'trace["{numbers.shorten(example)}"]', "muted", code=True)
     return (*note, Phrase(" · ", "muted"), more)

@@ -70,7 +70,9 @@ def _block(block: Block) -> str:
     match block:
         case Paragraph():
             # Blanks set the parts of a line of numbers apart.
-            return f'<div style="margin:2px 0;white-space:pre-wrap">{line(block.line)}</div>'
+            above = 12 if block.apart else 2
+            style = f"margin:{above}px 0 2px 0;white-space:pre-wrap"
+            return f'<div style="{style}">{line(block.line)}</div>'
         case Listing():
             return _listing(block)
         case Table():
@@ -85,7 +87,10 @@ def _block(block: Block) -> str:
             )
         case Figure():
             below = f"<div>{line(block.caption)}</div>" if block.caption else ""
-            return f'<div style="margin:6px 0">{picture(block.picture)}{below}</div>'
+            shown = picture(block.picture)
+            return (
+                f'<div style="margin:6px 0"><div style="overflow-x:auto">{shown}</div>{below}</div>'
+            )
 
 
 def _listing(block: Listing) -> str:
@@ -180,6 +185,8 @@ def phrase(one: Phrase) -> str:
 def picture(one: Picture, *, shrinks: bool = True) -> str:
     """The HTML of a picture, which shrinks to the width of the page (in a cell it cannot)."""
     style = "max-width:100%;height:auto" if shrinks else "max-width:none"
+    if one.legible:
+        style += f";min-width:{round(one.width * one.legible)}px"
     return (
         f'<img src="{escape(one.make())}" alt="{escape(one.alt)}" width="{one.width}" '
         f'height="{one.height}" style="{style};vertical-align:middle;margin:0">'

@@ -42,6 +42,8 @@ def _facts(card: Card) -> Iterator[str]:
 def _block(block: Block) -> Iterator[str]:
     match block:
         case Paragraph():
+            if block.apart:
+                yield ""
             yield phrases(block.line)
         case Listing():
             yield from (phrases(line) for line in block.lines)
