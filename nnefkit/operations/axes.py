@@ -51,6 +51,22 @@ def counted(number: int, noun: str = "item") -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+MOST_RESULTS = 1_000_000
+"""More tensors than this cannot be named on the left of an assignment by anybody."""
+
+
+def check_count(problems: Problems, argument: str, number: int) -> None:
+    """Adds a problem if an operation would have an absurd `number` of results."""
+    if number > MOST_RESULTS:
+        problems.add(
+            argument,
+            f"it would give {number} tensors",
+            "Each of them needs a name on the left of the assignment.",
+            code="wrong-result-count",
+            section="3.3.2",
+        )
+
+
 def check_positive(
     problems: Problems, values: Sequence[int], argument: str, hint: str = ""
 ) -> bool:

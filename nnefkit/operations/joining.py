@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.axes import check_axis, check_positive
+from nnefkit.operations.axes import check_axis, check_count, check_positive
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
@@ -86,7 +86,8 @@ def stack(values: Sequence[Array], *, axis: int) -> Array:
 def unstack_shape(value: Shape, *, axis: int) -> list[Shape]:
     """Rules and results of `unstack` (4.5.3)."""
     problems = Problems("4.5.3")
-    check_axis(problems, axis, len(value))
+    if check_axis(problems, axis, len(value)):
+        check_count(problems, "axis", value[axis])
     problems.done()
     return [value[:axis] + value[axis + 1 :]] * value[axis]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnefkit.operations.axes import check_count
 from nnefkit.operations.broadcast import align, broadcast_shape
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
@@ -21,6 +22,7 @@ def copy_n_shape(x: Shape, *, times: int) -> list[Shape]:
     problems = Problems("4.9.6")
     if times < 0:
         problems.add("times", f"'times' must not be negative, but is {times}")
+    check_count(problems, "times", times)
     problems.done()
     return [x] * times
 

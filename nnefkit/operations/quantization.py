@@ -14,6 +14,9 @@ from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
 
+MOST_BITS = 64
+"""The most bits that an item of a tensor file can have (5.2)."""
+
 
 def _quantized_shape(
     shapes: tuple[Shape, ...], names: tuple[str, ...], bits: int, least: int
@@ -24,6 +27,12 @@ def _quantized_shape(
             "bits",
             f"'bits' must be at least {least}, but is {bits}",
             "Signed and symmetric codes of one bit have only the value 0." if least > 1 else "",
+        )
+    if bits > MOST_BITS:
+        problems.add(
+            "bits",
+            f"'bits' must be at most {MOST_BITS}, but is {bits}",
+            "No stored item has more bits (5.2).",
         )
     shape = broadcast_checked(problems, shapes, names)
     problems.done()

@@ -128,7 +128,7 @@ def _infer(
         return cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
     except ArgumentError as error:
         reports.add(op, error)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         # Parsed operations have the types of their declarations; those built by hand may not.
         reports.add(op, _wrong_call(rule, op, inputs, error))
     return None
@@ -233,9 +233,12 @@ def _fill_constants(operations: Sequence[Operation], tensors: dict[str, Tensor])
         for name in op.output_names:
             tensor = tensors.get(name)
             if tensor is not None and tensor.data is None and tensor.shape is not None:
-                data = constant(
-                    shape=op.attribs["shape"], value=op.attribs["value"], dtype=tensor.dtype
-                )
+                try:
+                    data = constant(
+                        shape=op.attribs["shape"], value=op.attribs["value"], dtype=tensor.dtype
+                    )
+                except ValueError:
+                    continue  # no array can have that many items or dimensions
                 data.flags.writeable = False
                 tensors[name] = replace(tensor, data=data)
 

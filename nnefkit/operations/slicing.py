@@ -69,7 +69,7 @@ def slice_shape(
     for number, (axis, (first, last, step)) in enumerate(zip(axes, bounds, strict=True)):
         extent = input[axis]
         _check_range(problems, number, extent, (first, last, step), begin[number])
-        shape[axis] = len(range(first, last, step))
+        shape[axis] = -((first - last) // step)
     problems.done()
     return tuple(shape)
 

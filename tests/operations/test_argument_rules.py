@@ -144,6 +144,9 @@ BROKEN = [
     ("logarithmic_quantize", [X, ()], {"bits": 0}, "bits", "4.9.5", "at least 1"),
     ("logarithmic_quantize", [(3, 4), (2,)], {"bits": 8}, "max", "4.9.5", "do not"),
     ("copy_n", [X], {"times": -1}, "times", "4.9.6", "negative"),
+    ("copy_n", [X], {"times": 10**12}, "times", "3.3.2", "1000000000000 tensors"),
+    ("unstack", [(10**12,)], {"axis": 0}, "axis", "3.3.2", "1000000000000 tensors"),
+    ("logarithmic_quantize", [X, ()], {"bits": 10**12}, "bits", "4.9.5", "at most 64"),
     ("add_n", [[X, (2,), (3,)]], {}, "x", "4.9.6", "dimension 0"),
     ("moments", [X], {"axes": [4]}, "axes", "4.9.6", "rank is 4"),
 ]  # fmt: skip
@@ -191,6 +194,7 @@ ALLOWED = [
     ("slice", [(10,)], {"axes": [0], "begin": [5], "end": [99], "stride": []}, (5,)),
     ("slice", [(10,)], {"axes": [0], "begin": [99], "end": [99], "stride": []}, (0,)),
     ("slice", [X], {"axes": [3, 1], "begin": [1, 0], "end": [-1, 1], "stride": []}, (1, 1, 4, 3)),
+    ("slice", [(2**64,)], {"axes": [0], "begin": [1], "end": [-1], "stride": [2]}, (2**63 - 1,)),
     ("slice", [X], {"axes": [], "begin": [], "end": [], "stride": []}, X),
     ("pad", [(3, 4)], PAD | {"padding": [(1, -2), (5, 9)], "border": "reflect"}, (2, 18)),
     ("pad", [(3,)], PAD | {"padding": [(-1, -2)]}, (0,)),

@@ -99,6 +99,13 @@ def test_a_constant_without_values_gets_them():
     assert not data.flags.writeable
 
 
+def test_a_constant_that_no_array_can_hold_has_a_shape_but_no_values():
+    shape = [2**40] * 3
+    graph = infer_shapes(build(("c", "constant", {}, {"shape": shape, "value": [1.0]})))
+    assert graph.tensors["c"].shape == tuple(shape)
+    assert graph.tensors["c"].data is None
+
+
 def test_all_problems_are_told_each_at_its_place_and_none_that_follows_from_another():
     graph = build(
         INPUT,
