@@ -1,0 +1,163 @@
+"""Walking through the tensors of a run: a drop-down over tensors, sliders over their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
+
+from nnefkit.display import html, numbers
+from nnefkit.display.summary import TensorSummary
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution import Trace
+
+Array = np.ndarray[Any, Any]
+
+_AXES = ("item", "channel")
+"""What NNEF calls the first two axes (chapter 4); the others are spatial."""
+
+
+class TensorBrowser(VBox):  # type: ignore[misc]
+    """A view of one tensor of a run at a time; `name` and `index` say which part of it.
+
+    Above stands the whole tensor: its statistics and its first channels. Below stands the slice
+    that the sliders choose, in its own scale. Without a kernel (on GitHub, in exported HTML) the
+    view that it had stays as a static display.
+    """
+
+    def __init__(self, tensors: Mapping[str, Array], name: str) -> None:
+        self._tensors = tensors
+        self._choice = Dropdown(
+            options=[(_entry(tensors, key), key) for key in tensors],
+            value=name,
+            description="tensor",
+            layout=Layout(width="auto", min_width="320px"),
+        )
+        self._sliders = HBox(layout=Layout(flex_flow="row wrap"))
+        self._view = HTML()
+        self._view.add_class("nnefkit-tensor")
+        super().__init__([HBox([self._choice, self._sliders]), self._view])
+        self.children[0].layout.flex_flow = "row wrap"
+        self._choice.observe(self._chosen, "value")
+        self._chosen()
+
+    @property
+    def name(self) -> str:
+        """Name of the tensor in view; assign another to show it.
+
+        Raises:
+            UnknownNameError: the run has no such tensor.
+        """
+        return str(self._choice.value)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._choice.value = _known(self._tensors, name)
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Positions along the axes that have a slider: all but the last two."""
+        return tuple(slider.value for slider in self._sliders.children)
+
+    @index.setter
+    def index(self, index: tuple[int, ...]) -> None:
+        for slider, position in zip(self._sliders.children, index, strict=True):
+            slider.value = position
+
+    def _chosen(self, _change: object = None) -> None:
+        shape = self._tensors[self.name].shape
+        # A new channel count must not throw the reader back to channel 0.
+        before = dict(enumerate(self.index))
+        sliders = [_slider(axis, shape[axis], before.get(axis, 0)) for axis in _sliding(shape)]
+        for slider in sliders:
+            slider.observe(self._draw, "value")
+        self._sliders.children = sliders
+        self._draw()
+
+    def _draw(self, _change: object = None) -> None:
+        array = self._tensors[self.name]
+        parts = [html.tensor(_summary(self._tensors, self.name, array, self.name))]
+        if self.index and array.size:
+            place = f"{self.name}[{', '.join(map(str, self.index))}]"
+            parts.append(html.tensor(_summary(self._tensors, self.name, array[self.index], place)))
+        self._view.value = "".join(parts)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
+        bundle["text/html"] = self._view.value
+        bundle["text/plain"] = repr(self)
+        return bundle
+
+    def __repr__(self) -> str:
+        entry = _entry(self._tensors, self.name)
+        return f"<TensorBrowser of {numbers.plural(len(self._tensors), 'tensor')}, at {entry}>"
+
+
+def tensor_browser(trace: Trace | Mapping[str, Array], name: str | None = None) -> TensorBrowser:
+    """A view to walk through the tensors of a run with a drop-down and sliders.
+
+    Args:
+        trace: a trace, or any mapping from names to arrays.
+        name: the tensor to begin with; the first one by default.
+
+    Raises:
+        InputError: there is no tensor to show.
+        UnknownNameError: there is no tensor called `name`.
+    """
+    if not len(trace):
+        raise InputError(
+            "there is no tensor to browse",
+            hint="A trace keeps its tensors with nnefkit.trace(..., keep='all').",
+        )
+    return TensorBrowser(trace, next(iter(trace)) if name is None else _known(trace, name))
+
+
+def _known(tensors: Mapping[str, Array], name: str) -> str:
+    if name not in tensors:
+        raise UnknownNameError(
+            f"there is no tensor '{name}' to show", hint=did_you_mean(name, tensors)
+        )
+    return name
+
+
+def _producer(tensors: Mapping[str, Array], name: str) -> str:
+    if not isinstance(tensors, Trace):
+        return ""
+    operation = tensors.graph.producers.get(name)
+    return operation.name if operation else ""
+
+
+def _entry(tensors: Mapping[str, Array], name: str) -> str:
+    facts = (name, _producer(tensors, name), numbers.shape(tensors[name].shape))
+    return "  ".join(fact for fact in facts if fact)
+
+
+def _sliding(shape: tuple[int, ...]) -> range:
+    return range(max(len(shape) - 2, 0))
+
+
+def _slider(axis: int, extent: int, value: int) -> IntSlider:
+    last = max(extent - 1, 0)
+    return IntSlider(
+        min(value, last),
+        max=last,
+        description=_AXES[axis] if axis < len(_AXES) else f"axis {axis}",
+        disabled=last == 0,
+        layout=Layout(width="260px", display="none" if last == 0 else None),
+    )
+
+
+def _summary(
+    tensors: Mapping[str, Array], name: str, values: Array, title: str
+) -> TensorSummary:
+    kinds = {"b": "logical", "i": "integer", "u": "integer"}
+    return TensorSummary(
+        title,
+        kinds.get(values.dtype.kind, "scalar"),
+        values.shape,
+        values,
+        producer=_producer(tensors, name),
+        access=f'trace["{name}"]' if title == name else f'trace["{name}"]{title[len(name) :]}',
+    )

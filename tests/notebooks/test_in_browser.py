@@ -1,0 +1,196 @@
+"""The first notebook, executed, looked at in a real browser: JupyterLab and nbconvert's HTML."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from executing import NOTEBOOKS, execute
+from lab_server import environment, lab_server
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or ""
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+FAULTS = (Path(__file__).parent / "faults.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs chromium (apt-get install chromium)")
+        pytest.skip("needs chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the first notebook, executed from a clean kernel, and its models."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    path = folder / "01_explore_a_model.ipynb"
+    nbformat.write(execute(path), path)
+    return path
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong on it."""
+
+    page: Page
+    home: str
+    console: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def faults(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.page.evaluate(FAULTS)
+        return found
+
+    def requested(self, request: Request) -> None:
+        if not request.url.startswith((self.home, "data:", "blob:")):
+            self.foreign.append(request.url)
+
+
+@contextmanager
+def watched(browser: Browser, home: str, width: int = 1100) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": width, "height": 1600})
+    watch = Watched(page, home)
+    page.on("request", watch.requested)
+    page.on("pageerror", lambda error: watch.console.append(str(error)))
+    page.on("console", lambda m: watch.console.append(m.text) if m.type == "error" else None)
+    try:
+        yield watch
+    finally:
+        page.close()
+
+
+def without_fault(watch: Watched, outputs: int, dark: bool) -> None:
+    found = watch.faults()
+    assert found["outputs"] == outputs, "an output is missing"
+    assert found["empty"] == [], "an output shows nothing"
+    assert found["broken"] == [], "an image is broken"
+    assert found["cut"] == [], "text is cut off"
+    assert found["faint"] == [], "text has too little contrast"
+    assert found["dark"] is dark
+    assert watch.console == []
+    assert watch.foreign == []
+
+
+def count_outputs(path: Path) -> int:
+    cells = nbformat.read(path, as_version=4).cells
+    return sum(1 for cell in cells if cell.cell_type == "code" for _ in cell.outputs)
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+def test_jupyterlab_shows_the_executed_notebook_without_fault(
+    browser: Browser, executed: Path, tmp_path: Path, trusted: bool, theme: str
+) -> None:
+    env = environment(tmp_path, theme)
+    if trusted:
+        command = [sys.executable, "-m", "jupyter", "trust", str(executed)]
+        subprocess.run(command, env=env, check=True, capture_output=True)
+    with lab_server(executed.parent, env) as home, watched(browser, home) as watch:
+        page = watch.page
+        page.goto(f"{home}/doc/tree/{executed.name}")
+        page.wait_for_selector(".jp-OutputArea-output", timeout=60_000)
+        page.wait_for_function(
+            "count => document.querySelectorAll('.jp-OutputArea-output').length >= count",
+            arg=count_outputs(executed),
+            timeout=60_000,
+        )
+        page.wait_for_load_state("networkidle")
+        without_fault(watch, count_outputs(executed), "Dark" in theme)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nbconvert_html_shows_the_executed_notebook_without_fault(
+    browser: Browser, executed: Path, tmp_path: Path, theme: str
+) -> None:
+    # The template's own scripts come from other hosts unless told otherwise.
+    local = [f"--HTMLExporter.{name}_url=" for name in ("require_js", "mathjax", "jquery")]
+    command = [
+        *(sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", str(executed), *local),
+        *(f"--HTMLExporter.theme={theme}", "--HTMLExporter.mermaid_js_url=data:text/javascript,"),
+        *("--HTMLExporter.jupyter_widgets_base_url=data:", f"--output-dir={tmp_path}"),
+    ]
+    subprocess.run(command, env=environment(tmp_path / "jupyter"), check=True, capture_output=True)
+    page = (tmp_path / executed.with_suffix(".html").name).as_uri()
+    with watched(browser, page) as watch:
+        watch.page.goto(page)
+        watch.page.wait_for_load_state("networkidle")
+        without_fault(watch, count_outputs(executed), theme == "dark")
+
+
+def test_the_tensor_browser_answers_in_a_live_notebook(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """A kernel, the widget in the page, and a turned slider changes the picture."""
+    folder = tmp_path / "live"
+    folder.mkdir()
+    source = (
+        "import numpy as np, nnefkit as nk\n"
+        "graph = nk.parse('''version 1.0; graph g(x) -> (y) {\n"
+        "  x = external(shape = [1, 4, 8, 8]); y = relu(x); }''')\n"
+        "values = np.arange(256, dtype=np.float32).reshape(1, 4, 8, 8)\n"
+        "nk.widgets.tensor_browser(nk.trace(graph, {'x': values}))"
+    )
+    cells = [nbformat.v4.new_code_cell(source)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
+    env = environment(tmp_path / "jupyter")
+    settings = Path(env["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab" / "notebook-extension"
+    (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
+    with lab_server(folder, env) as home, watched(browser, home) as watch:
+        page = watch.page
+        page.goto(f"{home}/doc/tree/live.ipynb")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        view = page.locator(".jupyter-widgets .nnefkit-tensor")
+        view.wait_for(timeout=60_000)
+        changes(page, "Arrow Down of the drop-down", lambda: _choose(page, "y"))
+        changes(page, "the channel slider", lambda: _turn(page))
+        assert watch.console == []
+        assert watch.foreign == []
+
+
+def _choose(page: Page, name: str) -> None:
+    options = page.locator(".widget-dropdown select")
+    labels = options.locator("option").all_text_contents()
+    options.select_option(label=next(label for label in labels if label.split()[0] == name))
+
+
+def _turn(page: Page) -> None:
+    handle = page.locator(".widget-slider .noUi-handle").last
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+
+
+def changes(page: Page, what: str, act: Callable[[], None]) -> None:
+    before = page.locator(".nnefkit-tensor").inner_html()
+    act()
+    page.wait_for_function(
+        "before => document.querySelector('.nnefkit-tensor').innerHTML !== before",
+        arg=before,
+        timeout=20_000,
+    )
+    assert page.locator(".nnefkit-tensor").inner_html() != before, what
