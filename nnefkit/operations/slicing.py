@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
 from nnefkit.operations.axes import check_axes, check_axis, check_positive, counted
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
 
 Array = NDArray[Any]
 
@@ -98,6 +98,29 @@ def _check_range(
                 else ""
             ),
         )
+
+
+@advice("slice")
+def slice_advice(
+    input: Shape,
+    *,
+    axes: Sequence[int],
+    end: Sequence[int],
+    stride: Sequence[int],
+    **_attribs: Any,
+) -> Problems:
+    """Warns of an `end` of 0 that means the end of its axis, which version 1.0.4 deprecated."""
+    problems = Problems("4.5.4")
+    if 0 in end and all(step == 1 for step in stride):
+        number = list(end).index(0)
+        problems.add(
+            "end",
+            f"item {number} of 'end' is 0, which means the end of the axis",
+            f"This is deprecated since 1.0.4: write {input[axes[number]]}.",
+            code="deprecated",
+            severity="warning",
+        )
+    return problems
 
 
 @kernel("slice")

@@ -243,6 +243,31 @@ def test_a_variable_is_updated_once_and_nothing_else_is(second, said):
         assert "line 5" in told[0].hint
 
 
+def test_the_deprecated_end_of_a_slice_is_a_warning():
+    def sliced(end, stride):
+        return build(
+            ("x", "external", {}, {"shape": [4]}),
+            (
+                "y",
+                "slice",
+                {"input": "x"},
+                {"axes": [0], "begin": [1], "end": [end], "stride": stride},
+            ),
+        )
+
+    for stride in ([], [1]):
+        checked, (warning,) = check_shapes(sliced(0, stride))
+        assert (warning.severity, warning.code, warning.section) == (
+            "warning",
+            "deprecated",
+            "4.5.4",
+        )
+        assert "write 4" in warning.hint
+        assert infer_shapes(sliced(0, stride)).tensors["y"].shape == (3,)
+        assert checked.tensors["y"].shape == (3,)
+    assert messages(sliced(4, [])) == []
+
+
 def test_diagnostics_come_in_the_order_of_the_text():
     graph = build(
         variable("a", "w"),
