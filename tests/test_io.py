@@ -76,7 +76,7 @@ def same(a, b):
 
 @pytest.mark.parametrize(
     ("path", "operations", "variables", "parameters"),
-    [(BLAZEFACE, 207, 74, 129_168), (EFFICIENTNET, 196, 100, 4_630_264)],
+    [(BLAZEFACE, 207, 74, 101_390), (EFFICIENTNET, 196, 100, 4_631_000)],
 )
 def test_real_models_are_loaded_with_shapes_and_data(path, operations, variables, parameters):
     graph = io.load(path)
@@ -418,14 +418,27 @@ def test_a_graph_without_data_is_not_saved(tmp_path):
 
 
 def test_values_that_the_type_of_a_variable_cannot_hold_are_refused(tmp_path):
-    graph = io.parse(TEXT).with_data(
-        {"filter": FILTER.astype(np.int32), "bias": np.ones((1, 4), bool)}
-    )
+    graph = io.parse(TEXT)
+    wrong = {"filter": np.full((4, 3, 3, 3), 2**53 + 1), "bias": np.ones((1, 4), bool)}
+    tensors = {k: replace(v, data=wrong.get(k)) for k, v in graph.tensors.items()}
+    graph = replace(graph, tensors=tensors)
     with pytest.raises(StorageError) as caught:
         io.save(graph, tmp_path / "model")
     assert len(caught.value.diagnostics) == 2
-    assert "int32" in caught.value.diagnostics[0].message
+    assert "int64" in caught.value.diagnostics[0].message
     assert "astype(numpy.float32)" in caught.value.diagnostics[0].hint
+
+
+@pytest.mark.parametrize(
+    ("largest", "dtype"), [(2**24, np.float32), (2**24 + 1, np.float64), (-(2**53), np.float64)]
+)
+def test_whole_numbers_in_a_scalar_variable_are_saved_as_the_same_numbers(tmp_path, largest, dtype):
+    values = np.full((1, 4), largest)
+    graph = io.load(small(tmp_path / "m")).with_data({"bias": values})
+    io.save(graph, tmp_path / "again")
+    again = io.load(tmp_path / "again").tensors["bias"].data
+    assert again.dtype == dtype
+    assert again.astype(np.int64).tolist() == values.tolist()
 
 
 @pytest.mark.parametrize("kind", ["m", "m.tgz", "m.tar", "m.zip"])

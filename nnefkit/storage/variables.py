@@ -209,10 +209,13 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
             continue
         try:
             name = data_name(tensor.label or "")
-            shared = data_of.setdefault(name.lower(), tensor.data)
-            if shared is tensor.data:
+            shared = data_of.get(name.lower())
+            if shared is None:
+                data_of[name.lower()] = tensor.data
                 files[name] = _tensor_file(tensor, kept)
-            elif not np.array_equal(shared, tensor.data, equal_nan=shared.dtype.kind == "f"):
+            elif shared is not tensor.data and not np.array_equal(
+                shared, tensor.data, equal_nan=shared.dtype.kind == "f"
+            ):
                 raise StorageError(
                     f"variable '{tensor.name}' shares its label '{tensor.label}' with another one, "
                     "but not its data",
@@ -245,8 +248,9 @@ def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
     before = kept.get(tensor.name)
     if before is not None and before.data is data:
         return before.content
-    is_code = tensor.dtype == "scalar" and data.dtype.kind in "iu" and tensor.quantization
-    if data.dtype.kind not in _KINDS.get(tensor.dtype, "") and not is_code:
+    if tensor.dtype == "scalar" and data.dtype.kind in "iu":
+        data = _as_floats(data)
+    if data.dtype.kind not in _KINDS.get(tensor.dtype, ""):
         raise StorageError(
             f"variable '{tensor.name}' is of type {tensor.dtype}, and cannot be stored with values "
             f"of dtype {data.dtype}",
@@ -262,4 +266,13 @@ def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
             f"but its data has shape {list(data.shape)}",
             section="5.2",
         )
-    return tensor_content(data, quantized=bool(is_code))
+    return tensor_content(data)
+
+
+def _as_floats(data: Array) -> Array:
+    """Integers as the narrowest floats (of 32 or 64 bits) that hold each of them exactly."""
+    largest = max(abs(int(data.min())), abs(int(data.max())))
+    for dtype in (np.float32, np.float64):
+        if largest <= 2 ** (np.finfo(dtype).nmant + 1):
+            return data.astype(dtype)
+    return data
