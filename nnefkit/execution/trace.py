@@ -16,6 +16,7 @@ from nnefkit.display import html, text
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.display.summary import Port, TraceRow, TraceSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
@@ -125,6 +126,25 @@ class Trace(Mapping[str, Array]):
         return UnknownNameError(
             f"the trace of '{self.run.graph_name}' has no tensor '{name}'",
             hint=did_you_mean(str(name), (entry.tensor for entry in self.run.entries)),
+        )
+
+    def tensor(self, name: str) -> TracedTensor:
+        """The tensor called `name` with its values in this run: it shows itself as a picture.
+
+        Raises:
+            UnknownNameError: there is no such tensor, or its values were not kept.
+        """
+        values = self[name]
+        graph = self.graph
+        operation = graph.producers.get(name) if graph is not None else None
+        kinds = {"b": "logical", "i": "integer", "u": "integer"}
+        return TracedTensor(
+            name,
+            kinds.get(values.dtype.kind, "scalar") if graph is None else graph.tensors[name].dtype,
+            values,
+            operation,
+            graph.line(operation) if graph is not None and operation is not None else None,
+            self.statistics[name] if name in self.statistics else None,
         )
 
     # -- what else is known ---------------------------------------------------------------------
