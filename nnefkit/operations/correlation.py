@@ -7,7 +7,6 @@ each, and for all others. Intermediate copies are made blockwise, of a bounded s
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -17,16 +16,13 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from nnefkit.operations.borders import pad
+from nnefkit.operations.depthwise import Planes
 from nnefkit.operations.sliding_window import Window, down_extents
 
 Array = NDArray[Any]
 
 COLUMNS_BYTES = 8 << 20
 """Size of the blocks in which the windows of an input are laid out for a matrix product."""
-PLANES_BYTES = 512 << 10
-"""The same for depthwise filters, whose products are so small that the block must stay in cache."""
-TILE = 16
-"""Most outputs in a row that one product with a banded matrix gives."""
 
 
 class Correlator(Protocol):
@@ -57,7 +53,7 @@ def correlator(
     """
     if math.prod(window.size) == 1:
         return _Pointwise(filter, window, groups, border, bias)
-    kind = _Planes if filter.shape[1] == 1 else _Columns
+    kind = Planes if filter.shape[1] == 1 else _Columns
     return kind(filter, extents, window, groups, border, bias)
 
 
@@ -162,166 +158,3 @@ class _Columns:
             columns[:, -1] = 1
             columns = columns[:, :-1]
         np.copyto(columns.reshape(windows.shape), windows)  # splits dimensions: no copy
-
-
-class _Planes:
-    """Filters that see one channel: each row of outputs is a product with a banded matrix.
-
-    A window's entries for a tile of neighbouring outputs are a contiguous stretch of the input;
-    multiplied by the matrix that has the filter, shifted, in each column, they give the tile. Most
-    of the matrix is zero, and still this is several times as fast as one pass over memory for each
-    entry of the filter.
-    """
-
-    def __init__(
-        self,
-        filter: Array,
-        extents: Sequence[int],
-        window: Window,
-        groups: int,
-        border: str,
-        bias: Array | None,
-    ) -> None:
-        self.window = window
-        self.border = border
-        self.filter = filter.reshape(groups, -1, *filter.shape[2:])
-        self.bias = None if bias is None else bias.reshape(groups, -1)
-        self.extents = down_extents(extents, window)
-        last = self.extents[-1]
-        self.tiles = -(-last // TILE)
-        self.tile = -(-last // self.tiles)
-        self.stretch = (self.tile - 1) * window.stride[-1] + window.span[-1]
-        self.bands = self._bands()
-        # What a block of the input must hold, so that the last tile is a whole one.
-        self.region = tuple(
-            (x - 1) * s + f
-            for x, s, f in zip(
-                (*self.extents[:-1], self.tiles * self.tile),
-                window.stride,
-                window.span,
-                strict=True,
-            )
-        )
-        self.rows = (*self.extents[:-1], self.tiles)
-        size = self.bands.shape[2] * filter.itemsize * math.prod(self.rows)
-        self.channels = min(max(PLANES_BYTES // size, 1), groups)
-        self.height = min(max(PLANES_BYTES * self.rows[0] // size, 1), self.rows[0])
-
-    def _bands(self) -> Array:
-        """The banded matrices: (channels, multiplier, stretches [+ bias], tile)."""
-        weights, tile, stretch = self.filter, self.tile, self.stretch
-        channels, multiplier, *size = weights.shape
-        outer = math.prod(size[:-1])
-        depth = outer * stretch + (self.bias is not None)
-        bands = np.zeros((channels, multiplier, depth, tile), weights.dtype)
-        item = bands.itemsize
-        diagonals = as_strided(
-            bands,
-            (channels, multiplier, outer, size[-1], tile),
-            (
-                *bands.strides[:2],
-                stretch * tile * item,
-                self.window.dilation[-1] * tile * item,
-                (self.window.stride[-1] * tile + 1) * item,
-            ),
-        )
-        diagonals[...] = weights.reshape(channels, multiplier, outer, size[-1], 1)
-        if self.bias is not None:
-            bands[:, :, -1] = self.bias[:, :, None]
-        return bands
-
-    def __call__(self, input: Array) -> Array:
-        source, inside = self._source(input)
-        batch, groups = input.shape[:2]
-        multiplier, depth, tile = self.bands.shape[1:]
-        rows = math.prod(self.rows)
-        output = np.empty((batch, groups, multiplier, rows, tile), input.dtype)
-        block = np.zeros((self.channels, *self.region), input.dtype)
-        buffer = np.empty((self.channels, self.height, *self.rows[1:], depth), input.dtype)
-        if self.bias is not None:
-            buffer[..., -1] = 1
-        for item, start in itertools.product(range(batch), range(0, groups, self.channels)):
-            stop = min(start + self.channels, groups)
-            used = block[: stop - start]
-            used[(slice(None), *inside)] = source[item, start:stop]
-            self._correlate(used, buffer, output[item, start:stop], start, stop)
-        extents = self.extents
-        output = output.reshape(batch, groups * multiplier, *extents[:-1], -1)
-        if output.shape[-1] > extents[-1]:
-            output = np.ascontiguousarray(output[..., : extents[-1]])
-        return output
-
-    def _source(self, input: Array) -> tuple[Array, tuple[slice, ...]]:
-        """What to copy into blocks, and where to: a constant border is zero in them already."""
-        source, padding = input, self.window.padding
-        if self.border != "constant" or any(p < 0 or q < 0 for p, q in padding):
-            source = pad(input, ((0, 0), (0, 0), *padding), self.border)
-            padding = ((0, 0),) * len(padding)
-        taken = [slice(None), slice(None)]
-        inside = []
-        for extent, (p, _), region in zip(source.shape[2:], padding, self.region, strict=True):
-            count = min(extent, max(region - p, 0))
-            taken.append(slice(count))
-            inside.append(slice(p, p + count))
-        return source[tuple(taken)], tuple(inside)
-
-    def _correlate(self, block: Array, buffer: Array, output: Array, start: int, stop: int) -> None:
-        """Fills the `output` of the channels from `start` to `stop`."""
-        bands = self.bands[start:stop]
-        windows = self._windows(block)
-        inner = math.prod(self.rows[1:])
-        depth = self.bands.shape[2]
-        for first in range(0, self.rows[0], self.height):
-            count = min(self.height, self.rows[0] - first)
-            used = buffer[: len(block), :count]
-            stretches = used if self.bias is None else used[..., :-1]
-            source = windows[:, first : first + count]
-            np.copyto(stretches.reshape(source.shape), source)
-            lines = used.reshape(len(block), 1, count * inner, depth)
-            result = output[:, :, first * inner : (first + count) * inner]
-            if bands.shape[1] == 1:
-                np.matmul(lines[:, 0], bands[:, 0], out=result[:, 0])
-            else:
-                np.matmul(lines, bands, out=result)
-        if not math.isfinite(np.add.reduce(output, axis=None)):
-            # The zeros of the bands have spread what is not finite over whole tiles.
-            output[...] = self._tap_by_tap(block, start, stop).reshape(output.shape)
-
-    def _windows(self, block: Array) -> Array:
-        """The stretches of a block: (channels, rows..., window but its last dimension, stretch)."""
-        channel, *strides, step = block.strides
-        size, _, stride, dilation = self.window
-        return as_strided(
-            block,
-            (len(block), *self.rows, *size[:-1], self.stretch),
-            (
-                channel,
-                *(n * s for n, s in zip(strides, stride[:-1], strict=True)),
-                step * stride[-1] * self.tile,
-                *(n * d for n, d in zip(strides, dilation[:-1], strict=True)),
-                step,
-            ),
-            writeable=False,
-        )
-
-    def _tap_by_tap(self, block: Array, start: int, stop: int) -> Array:
-        """The same outputs, exact where an input is infinite or not a number."""
-        weights = self.filter[start:stop]
-        size, _, stride, dilation = self.window
-        extents = (*self.extents[:-1], self.tiles * self.tile)
-        output = np.zeros((*weights.shape[:2], *extents), block.dtype)
-        if self.bias is not None:
-            output += _broadcast(self.bias[start:stop], output.ndim)
-        for entry in itertools.product(*map(range, size)):
-            taken = tuple(
-                slice(j * d, j * d + (x - 1) * s + 1, s)
-                for j, d, x, s in zip(entry, dilation, extents, stride, strict=True)
-            )
-            here: Any = (..., *entry)
-            items = block[(slice(None), None, *taken)]
-            output += items * _broadcast(weights[here], output.ndim)
-        return output
-
-
-def _broadcast(array: Array, rank: int) -> Array:
-    return array.reshape(*array.shape, *[1] * (rank - array.ndim))

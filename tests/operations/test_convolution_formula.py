@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nnefkit.operations import KERNELS, SHAPE_RULES, correlation, reverse_correlation
+from nnefkit.operations import KERNELS, SHAPE_RULES, correlation, depthwise, reverse_correlation
 
 BORDERS = ["constant", "replicate", "reflect", "reflect-even"]
 ZERO = np.zeros((), np.float64)
@@ -282,7 +282,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, bytes_, groups):
     back = KERNELS["deconv"](y, w, ZERO, **attribs, output_shape=[*x.shape])
     for module, name in [
         (correlation, "COLUMNS_BYTES"),
-        (correlation, "PLANES_BYTES"),
+        (depthwise, "BLOCK_BYTES"),
         (reverse_correlation, "PRODUCTS_BYTES"),
     ]:
         monkeypatch.setattr(module, name, bytes_)

@@ -1,0 +1,233 @@
+"""Correlating each channel with filters of its own (4.3.1, groups = 0), as matrix products.
+
+A window's entries for a tile of neighbouring outputs are a stretch of a row of the input;
+multiplied by the matrix that has the filter's row, shifted, in each column, they give its part of
+the tile. Most of such a banded matrix is zero, and still this is several times as fast as passing
+over memory once for each entry of the filter.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from nnefkit.operations.borders import pad
+from nnefkit.operations.sliding_window import Window, down_extents, reverse_tap
+
+Array = NDArray[Any]
+
+BLOCK_BYTES = 512 << 10
+"""Size of the blocks of channels: their input and output stay in the cache of one core."""
+TILE = 16
+"""Most outputs in a row that one product with a banded matrix gives."""
+
+
+class Planes:
+    """Filters that see one channel each, made ready for inputs of certain spatial extents."""
+
+    def __init__(
+        self,
+        filter: Array,
+        extents: Sequence[int],
+        window: Window,
+        groups: int,
+        border: str = "constant",
+        bias: Array | None = None,
+    ) -> None:
+        """Makes a filter ready.
+
+        Args:
+            filter: of shape (channels * multiplier, 1, ...).
+            extents: the spatial extents of the inputs.
+            window: padding, stride and dilation for them.
+            groups: the number of channels.
+            border: what lies outside of the inputs.
+            bias: of shape (channels * multiplier,), or None.
+        """
+        self.border = border
+        self.window = window
+        self.filter = filter.reshape(groups, -1, *filter.shape[2:])
+        self.bias = None if bias is None else bias.reshape(groups, -1)
+        self.extents = down_extents(extents, window)
+        self.layout = _Layout(extents, window, border, bias is not None)
+        self.bands = self._bands()
+        size = self.layout.volume + 2 * self.bands.shape[2] * math.prod(self.layout.tiled)
+        self.block = min(max(BLOCK_BYTES // (size * filter.itemsize), 1), groups)
+
+    def _bands(self) -> Array:
+        """The banded matrices: (rows of the filter, channels, multiplier, stretch, tile)."""
+        channels, multiplier, *_, width = self.filter.shape
+        tile = self.layout.tile
+        rows = self.filter.reshape(channels, multiplier, -1, width).transpose(2, 0, 1, 3)
+        bands = np.zeros((*rows.shape[:3], self.layout.stretch, tile), rows.dtype)
+        item = bands.itemsize
+        diagonals = as_strided(
+            bands,
+            (*rows.shape, tile),
+            (
+                *bands.strides[:3],
+                self.window.dilation[-1] * tile * item,
+                (self.window.stride[-1] * tile + 1) * item,
+            ),
+        )
+        diagonals[...] = rows[..., None]
+        if self.bias is not None:  # the weight of the ones behind each stretch
+            bands[0, :, :, -1] = self.bias[:, :, None]
+        return bands
+
+    def __call__(self, input: Array) -> Array:
+        """The correlation of an input (N,C,...) of the filter's dtype."""
+        batch, channels = input.shape[:2]
+        layout, multiplier = self.layout, self.bands.shape[2]
+        source = input if self.border == "constant" else self._padded(input)
+        output = np.empty((batch, channels, multiplier, *layout.tiled), input.dtype)
+        region = layout.region(self.block, input.dtype)
+        partial = np.empty((self.block, multiplier, *layout.tiled), input.dtype)
+        for item, start in itertools.product(range(batch), range(0, channels, self.block)):
+            part = slice(start, start + self.block)
+            result = output[item, part]
+            used = region[: len(result)]
+            layout.fill(used, source[item, part])
+            self._multiply(used, self.bands[:, part], result, partial[: len(result)])
+            flat = result.reshape(-1)
+            if not math.isfinite(np.dot(flat, flat)):
+                # The zeros of the bands have spread what is not finite over whole tiles.
+                exact = self._tap_by_tap(input[item, part], part)
+                result.reshape(*exact.shape[:-1], -1)[..., : exact.shape[-1]] = exact
+        output = output.reshape(batch, channels * multiplier, *self.extents[:-1], -1)
+        if output.shape[-1] > self.extents[-1]:
+            output = np.ascontiguousarray(output[..., : self.extents[-1]])
+        return output
+
+    def _padded(self, input: Array) -> Array:
+        return pad(input, ((0, 0), (0, 0), *self.window.padding), self.border)
+
+    def _multiply(self, region: Array, bands: Array, result: Array, partial: Array) -> None:
+        for row, stretches in enumerate(self.layout.stretches(region)):
+            matrices = bands[row].reshape(
+                *bands.shape[1:3], *[1] * (stretches.ndim - 4), *bands.shape[3:]
+            )
+            if row == 0:
+                np.matmul(stretches, matrices, out=result)
+            else:
+                np.matmul(stretches, matrices, out=partial)
+                np.add(result, partial, out=result)
+
+    def _tap_by_tap(self, items: Array, part: slice) -> Array:
+        """The output of some channels, exact where an input is infinite or not a number."""
+        padded = self._padded(items[None])[0]
+        weights = self.filter[part]
+        size, _, stride, dilation = self.window
+        rank = 2 + len(size)
+        output = np.zeros((*weights.shape[:2], *self.extents), items.dtype)
+        if self.bias is not None:
+            output += _broadcast(self.bias[part], rank)
+        for entry in itertools.product(*map(range, size)):
+            taken = tuple(
+                slice(j * d, j * d + (x - 1) * s + 1, s)
+                for j, d, x, s in zip(entry, dilation, self.extents, stride, strict=True)
+            )
+            here: Any = (..., *entry)
+            output += padded[(slice(None), None, *taken)] * _broadcast(weights[here], rank)
+        return output
+
+
+def _broadcast(array: Array, rank: int) -> Array:
+    return array.reshape(*array.shape, *[1] * (rank - array.ndim))
+
+
+class _Layout:
+    """How a block of the input is laid out, so that stretches are the rows of matrices.
+
+    Its dimensions: channels; the outer spatial ones; the remainder of the position in the last but
+    one by its stride; the quotient; the tile; the stretch, behind it a one for the bias. Stretches
+    of successive rows of outputs then follow each other in memory, for any row of the filter.
+    """
+
+    def __init__(self, extents: Sequence[int], window: Window, border: str, biased: bool) -> None:
+        if len(extents) == 1:
+            extents = (1, *extents)
+            window = Window(
+                (1, *window.size),
+                ((0, 0), *window.padding),
+                (1, *window.stride),
+                (1, *window.dilation),
+            )
+        results = down_extents(extents, window)
+        if border != "constant":
+            extents = [p + X + q for X, (p, q) in zip(extents, window.padding, strict=True)]
+            window = window._replace(padding=((0, 0),) * len(extents))
+        *outer, height, width = results
+        self.window = window
+        self.biased = biased
+        self.tiles = -(-width // TILE)
+        self.tile = -(-width // self.tiles)
+        self.reach = (self.tile - 1) * window.stride[-1] + window.span[-1]
+        self.stretch = self.reach + biased
+        self.results = results
+        # The output as it is calculated, by rows of tiles.
+        self.tiled = (*outer, height * self.tiles, self.tile)
+        self.shape = (
+            *((x - 1) * s + f for x, s, f in zip(outer, window.stride, window.span, strict=False)),
+            window.stride[-2],
+            (window.span[-2] - 1) // window.stride[-2] + height,
+            self.tiles,
+            self.stretch,
+        )
+        self.volume = math.prod(self.shape)
+        self.copies = list(self._copies(extents))
+
+    def _copies(self, extents: Sequence[int]) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """What to copy: places in the region, and those in the input where they come from."""
+        *outer, stride, rows, tiles, _ = self.shape
+        before = [p for p, _ in self.window.padding]
+        step = self.tile * self.window.stride[-1]
+        for remainder, tile in itertools.product(range(stride), range(tiles)):
+            pairs = [
+                reverse_tap(extent, X, 1, -p)
+                for extent, X, p in zip(outer, extents, before, strict=False)
+            ]
+            pairs.append(reverse_tap(rows, extents[-2], stride, remainder - before[-2]))
+            pairs.append(reverse_tap(self.reach, extents[-1], 1, tile * step - before[-1]))
+            met = [pair for pair in pairs if pair is not None]
+            if len(met) == len(pairs):
+                *places, row, column = (place for place, _ in met)
+                everywhere = slice(None)
+                yield (
+                    (everywhere, *places, remainder, row, tile, column),
+                    (everywhere, *(origin for _, origin in met)),
+                )
+
+    def region(self, channels: int, dtype: np.dtype[Any]) -> Array:
+        """Memory for some channels, zero where the border is."""
+        region = np.zeros((channels, *self.shape), dtype)
+        if self.biased:
+            region[..., -1] = 1
+        return region
+
+    def fill(self, region: Array, items: Array) -> None:
+        """Lays out the channels of `items`."""
+        if items.ndim == 2:
+            items = items[:, None]
+        for place, origin in self.copies:
+            region[place] = items[origin]
+
+    def stretches(self, region: Array) -> Iterator[Array]:
+        """For each row of the filter: (channels, 1, outer..., rows of tiles, stretch)."""
+        *outer, height, _ = self.results
+        size, _, stride, dilation = self.window
+        for entry in itertools.product(*map(range, size[:-1])):
+            taken = [
+                slice(j * d, j * d + (x - 1) * s + 1, s)
+                for j, d, x, s in zip(entry, dilation, outer, stride, strict=False)
+            ]
+            quotient, remainder = divmod(entry[-1] * dilation[-2], stride[-2])
+            rows = slice(quotient, quotient + height)
+            chosen = region[(slice(None), None, *taken, remainder, rows)]
+            yield chosen.reshape(*chosen.shape[:-3], height * self.tiles, self.stretch)
