@@ -69,17 +69,42 @@ def broadcast_checked(
 def _hint(one: Shape, other: Shape) -> str:
     """Tells those who are used to broadcasting from the right what to write here."""
     low, high = sorted((one, other), key=len)
-    missing = len(high) - len(low)
     rule = "Extents must be equal, or one of them 1."
-    if not missing:
+    if len(low) == len(high):
         return rule
-    right = zip(low, high[missing:], strict=True)
-    if not all(a == b or 1 in (a, b) for a, b in right):
+    if not _fits_from_the_right(low, high):
         return f"{rule} Dimensions that are missing are trailing ones."
     return (
         "NNEF aligns dimensions from the left, and those that are missing are trailing ones: "
-        f"write the shape {[*low]} as {[1] * missing + [*low]}."
+        f"write the shape {[*low]} as {[1] * (len(high) - len(low)) + [*low]}."
     )
+
+
+def _fits_from_the_right(low: Shape, high: Shape) -> bool:
+    return all(
+        a == b or 1 in (a, b) for a, b in zip(low, high[len(high) - len(low) :], strict=True)
+    )
+
+
+def warn_of_broadcast(problems: Problems, one: Shape, other: Shape, names: Sequence[str]) -> None:
+    """Warns where the shape of the lesser rank enlarges the other, and looks as if meant otherwise.
+
+    A bias of shape [C] that meets a batch of one image repeats the image C times; whoever wrote it
+    was probably thinking of the last dimension, as NumPy and most frameworks have it.
+    """
+    if not one or not other or len(one) == len(other):
+        return
+    (low, name), (high, _) = sorted(zip((one, other), names, strict=True), key=lambda x: len(x[0]))
+    axes = [k for k, (a, b) in enumerate(zip(low, high, strict=False)) if b == 1 != a]
+    if axes and _fits_from_the_right(low, high):
+        problems.add(
+            name,
+            f"shape {[*low]} of '{name}' repeats dimension {axes[0]} of {[*high]}",
+            "NNEF aligns dimensions from the left. If the last ones are meant, write the shape as "
+            f"{[1] * (len(high) - len(low)) + [*low]}.",
+            code="suspicious-broadcast",
+            severity="warning",
+        )
 
 
 def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.broadcast import align, broadcast_shape, warn_of_broadcast
 from nnefkit.operations.precision import blockwise, quiet
-from nnefkit.operations.registry import Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
 
 Array = NDArray[Any]
 
@@ -147,6 +147,14 @@ _XY = ("x", "y")
 def binary_shape(x: Shape, y: Shape) -> Shape:
     """The broadcast shape of both arguments (4.2.2)."""
     return x if x == y else broadcast_shape(x, y, names=_XY)
+
+
+@advice("min", "max", *BINARY)
+def binary_advice(x: Shape, y: Shape) -> Problems:
+    """Warns of shapes that look as if they were meant to be aligned from the right (4.2.2)."""
+    problems = Problems("4.2.2")
+    warn_of_broadcast(problems, x, y, _XY)
+    return problems
 
 
 def _binary(function: Callable[..., Any]) -> Callable[[Array, Array], Array]:

@@ -22,7 +22,7 @@ _NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9_\-./\\]+")
 
 
 def _extents_hint(shape: Sequence[int]) -> str:
-    if 0 in shape:
+    if any(extent in (0, -1) for extent in shape):
         return "The extents of tensors are known and positive; an open batch extent is written 1."
     return ""
 
@@ -43,11 +43,11 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
     positive = check_positive(problems, shape, "shape", _extents_hint(shape))
     volume = math.prod(shape)
     if positive and len(value) not in (1, volume):
-        allowed = "1" if volume == 1 else f"1 or {volume}"
+        allowed = "1 item" if volume == 1 else f"1 or {volume} items"
         problems.add(
             "value",
             f"'value' has {counted(len(value))}, but shape {[*shape]} has a volume of {volume}",
-            f"Give {allowed} items; a single one is repeated.",
+            f"Give {allowed}; a single one is repeated.",
         )
     problems.done()
     return tuple(shape)

@@ -75,7 +75,7 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
         else:
             problems.add(
                 "shape",
-                f"item {position} of 'shape' is 0, but only {len(taken)} axes are reshaped",
+                f"item {position} of 'shape' is 0, but what is reshaped has rank {len(taken)}",
                 "0 keeps the extent of the input's axis at the same position; "
                 "write the extent, or -1.",
             )

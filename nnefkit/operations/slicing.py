@@ -117,7 +117,7 @@ def slice_advice(
             "end",
             f"item {number} of 'end' is 0, which means the end of the axis",
             f"This is deprecated since 1.0.4: write {input[axes[number]]}.",
-            code="deprecated",
+            code="deprecated-argument",
             severity="warning",
         )
     return problems

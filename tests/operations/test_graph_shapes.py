@@ -243,6 +243,32 @@ def test_a_variable_is_updated_once_and_nothing_else_is(second, said):
         assert "line 5" in told[0].hint
 
 
+@pytest.mark.parametrize(
+    ("shape", "other", "warned"),
+    [
+        ([1, 3, 4, 5], [5], True),
+        ([5], [1, 3, 4, 5], True),
+        ([1, 1, 4, 5], [4, 5], True),
+        ([1, 3, 4, 5], [7], False),
+        ([1, 3, 4, 5], [1, 3], False),
+        ([5, 3, 4, 5], [5], False),
+        ([1, 3, 4, 5], [1, 1, 1, 5], False),
+        ([1, 5], [5, 1], False),
+        ([5], [], False),
+    ],
+)
+def test_a_shape_that_was_probably_meant_to_end_with_the_other_is_a_warning(shape, other, warned):
+    graph = build(
+        ("x", "external", {}, {"shape": shape}),
+        ("b", "external", {}, {"shape": other}),
+        ("y", "add", {"x": "x", "y": "b"}, {}),
+    )
+    told = [(d.severity, d.code, d.section) for d in check_shapes(graph)[1]]
+    assert told == [("warning", "suspicious-broadcast", "4.2.2")] * warned
+    if warned:
+        assert "[1, 1, " in check_shapes(graph)[1][0].hint
+
+
 def test_the_deprecated_end_of_a_slice_is_a_warning():
     def sliced(end, stride):
         return build(
@@ -259,7 +285,7 @@ def test_the_deprecated_end_of_a_slice_is_a_warning():
         checked, (warning,) = check_shapes(sliced(0, stride))
         assert (warning.severity, warning.code, warning.section) == (
             "warning",
-            "deprecated",
+            "deprecated-argument",
             "4.5.4",
         )
         assert "write 4" in warning.hint
