@@ -80,8 +80,13 @@ class Weights:
         self._by_label = {(variable.label or "").lower(): variable.name for variable in variables}
 
     def differing(self, op: Operation) -> tuple[str, ...]:
-        """The variables and constants behind the weights of `op` whose values are not the same."""
-        return tuple(name for name in self._sources(op) if self._unlike(name))
+        """The variables and constants behind the weights of `op` whose values are not the same.
+
+        Where these are not known, the weights themselves, as far as both runs recorded them.
+        """
+        known = tuple(name for name in self._sources(op) if self._unlike(name))
+        direct = (name for name in dict.fromkeys(op.input_names) if name in self.names)
+        return known or tuple(name for name in direct if self._states.get(name, State.EQUAL))
 
     def _sources(self, op: Operation) -> tuple[str, ...]:
         """The variables and constants that the weights of `op` are computed from."""

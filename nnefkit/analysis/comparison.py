@@ -70,6 +70,33 @@ class ComparedTensor:
         """What else there is to say of it: other shapes, dtypes, axes, NaN and Inf."""
         return findings.note(self)
 
+    def __repr__(self) -> str:
+        return f"<{findings.describe(self)}>"
+
+
+class Rows(tuple[ComparedTensor, ...]):
+    """Some tensors of a comparison, shown one a line."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A table with one row for each tensor and one column for each metric.
+
+        `Metrics` says what each is and its unit; shares are from 0 to 1.
+        """
+        import pandas as pd
+
+        columns = list(findings.record(self[0])) if self else ["tensor"]
+        return pd.DataFrame([findings.record(row) for row in self], columns=columns).set_index(
+            "tensor"
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "<no tensors>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html())
+
 
 class Missing(NamedTuple):
     """Tensors that only one side has."""
@@ -82,7 +109,7 @@ class Missing(NamedTuple):
 class Comparison:
     """Two runs side by side."""
 
-    rows: tuple[ComparedTensor, ...] = field(repr=False)
+    rows: Rows = field(repr=False)
     """The tensors that both sides have, in the order of the graph (without one, of the first)."""
     missing: Missing = field(repr=False)
     labels: tuple[str, str] = ("a", "b")
@@ -120,14 +147,14 @@ class Comparison:
         return all(row.verdict == "equal" for row in self.rows)
 
     @property
-    def differing(self) -> tuple[ComparedTensor, ...]:
+    def differing(self) -> Rows:
         """The tensors out of tolerance; weights only where nothing but weights was compared."""
-        return tuple(row for row in self.judged if not row.ok)
+        return Rows(row for row in self.judged if not row.ok)
 
     @property
-    def introducing(self) -> tuple[ComparedTensor, ...]:
+    def introducing(self) -> Rows:
         """The tensors that introduce a difference: the places where something goes wrong."""
-        return tuple(row for row in self.judged if row.verdict == "introduces")
+        return Rows(row for row in self.judged if row.verdict == "introduces")
 
     @property
     def first_divergence(self) -> ComparedTensor | None:
@@ -135,16 +162,16 @@ class Comparison:
         return next(iter(self.differing), None)
 
     @cached_property
-    def judged(self) -> tuple[ComparedTensor, ...]:
+    def judged(self) -> Rows:
         """The rows without weights (or all, if there is nothing else).
 
         That other weights are other weights is no finding; what follows from them is.
         """
-        return tuple(row for row in self.rows if not row.weight) or self.rows
+        return Rows(row for row in self.rows if not row.weight) or self.rows
 
-    def worst(self, n: int = 10) -> tuple[ComparedTensor, ...]:
+    def worst(self, n: int = 10) -> Rows:
         """The `n` tensors that are farthest apart relative to their own size, the worst first."""
-        return tuple(sorted(self.rows, key=findings.severity, reverse=True)[:n])
+        return Rows(sorted(self.rows, key=findings.severity, reverse=True)[:n])
 
     @property
     def summary(self) -> str:
@@ -167,9 +194,7 @@ class Comparison:
 
         `Metrics` says what each is and its unit; shares are from 0 to 1.
         """
-        import pandas as pd
-
-        return pd.DataFrame([findings.record(row) for row in self.rows])
+        return self.rows.to_frame()
 
 
 def compare(
@@ -213,7 +238,7 @@ def compare(
     if graph is not None:
         rows = _explained(rows, graph, key, second.graph if key == "name" else None)
     return Comparison(
-        tuple(rows),
+        Rows(rows),
         Missing(pairs.first_only, pairs.second_only),
         labels or _labels(first, second),
         graph,

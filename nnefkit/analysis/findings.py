@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from nnefkit.analysis.comparison import ComparedTensor, Comparison
     from nnefkit.analysis.tolerance import Tolerance
 
+_VERDICTS = {
+    "equal": "equal",
+    "within": "within the tolerance",
+    "introduces": "introduces a difference",
+    "inherits": "inherits a difference",
+    "differs": "differs",
+}
 _NAMED = 3
 """How many names a sentence lists before it goes on with "and ... more"."""
 
@@ -58,6 +65,13 @@ def _divergence(comparison: Comparison, first: ComparedTensor) -> list[str]:
     return sentences
 
 
+def describe(row: ComparedTensor) -> str:
+    """The row in one line."""
+    place = f" ({row.operation}{f', line {row.line}' if row.line else ''})" if row.operation else ""
+    parts = [f"{row.name}{place}: {_VERDICTS[row.verdict]}", "" if row.ok else _size(row), row.note]
+    return "; ".join(filter(None, parts))
+
+
 def _size(row: ComparedTensor) -> str:
     """How far apart the two tensors are."""
     found = row.metrics
@@ -86,15 +100,16 @@ def _reason(comparison: Comparison, first: ComparedTensor) -> str:
     inputs = _inputs(comparison, first)
     if first.causes:
         verb = "differs" if len(first.causes) == 1 else "differ"
-        noun = "variable" if len(first.causes) == 1 else "variables"
+        noun = "weight" if len(first.causes) == 1 else "weights"
         rest = f"; {inputs[1]}" if inputs else ""
         return f"Its {noun} {_listed(first.causes)} {verb}{rest}."
     if first.altered:
         return f"{first.altered[0].upper()}{first.altered[1:]}."
     if not inputs:
         return ""
-    agreed = inputs[0] + (" and its weights are the same" if comparison.both_graphs else "")
-    return f"{agreed}: the operation itself is computed differently."
+    if not comparison.both_graphs:
+        return f"{inputs[0]}: its weights differ, or it is computed differently."
+    return f"{inputs[0]} and its weights are the same: it is computed differently."
 
 
 def _inputs(comparison: Comparison, row: ComparedTensor) -> tuple[str, str] | None:

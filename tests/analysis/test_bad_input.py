@@ -150,7 +150,7 @@ CASES = [
     (missing_data, StorageError, "net", None, ["conv/filter.dat", "Did you mean 'conv/fliter'"]),
     (truncated_data, StorageError, "filter.dat", None, ["bytes"]),
     (data_without_header, StorageError, "filter.dat", None, ["128"]),
-    (garbage_data, StorageError, "filter.dat", None, ["no NNEF tensor"]),
+    (garbage_data, StorageError, "filter.dat", None, ["no tensor file"]),
     (
         other_shape,
         StorageError,
@@ -158,7 +158,7 @@ CASES = [
         (6, 5),
         ["[4, 3, 3, 3]", "[4, 3, 5, 5]", "filter.dat", "another"],
     ),
-    (other_item_type, StorageError, "graph.nnef", (6, 5), ["filter.dat", "scalar", "integer"]),
+    (other_item_type, StorageError, "graph.nnef", (6, 5), ["filter.dat", "scalar", "signed"]),
     (
         changed("relu(conv)", "reluu(conv)"),
         DocumentError,
@@ -177,15 +177,15 @@ CASES = [
         changed("'constant'", "'constnat'"),
         DocumentError,
         "graph.nnef",
-        (8, 73),
+        (8, 64),
         ["'constnat'", "'constant'"],
     ),
     (
         changed("[1, 4], l", "[1, 5], l"),
         DocumentError,
         "graph.nnef",
-        (8, 32),
-        ["bias", "[1, 5]", "4"],
+        (7, 5),
+        ["bias.dat", "[1, 5]", "[1, 4]", "conv: 'bias'"],
     ),
     (no_archive, StorageError, "net.nnef.tgz", None, ["archive"]),
     (truncated_archive, StorageError, "net.nnef.tgz", None, ["again"]),
@@ -211,7 +211,7 @@ def test_load_names_the_file_the_place_and_the_mend(tmp_path, make, kind, file, 
     first = raised.value.diagnostics[0]
     assert first.hint, "nothing says what would mend it"
     assert ((first.line, first.column) if first.line else None) == place
-    assert not place or "^" in message
+    assert "^" in message or not first.excerpt
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -277,14 +277,14 @@ graph net(input) -> (output)
 """
 ERRORS = [
     # line, what the caret marks, a word of the message or the hint
-    (6, "'conv 1/filter'", "label"),
+    (6, "label =", "label"),
     (7, "bordr", "Did you mean 'border'?"),
     (8, "reluu", "Did you mean 'relu'?"),
-    (9, "2.5", "integer"),
+    (9, "[1, 1, 2.5, 2]", "integer"),
     (10, "inptu", "Did you mean 'input'?"),
-    (11, "[0, 2, 2, 1]", "axes"),
-    (12, "input", "already"),
-    (13, ";", ")"),
+    (11, "axes =", "permutation"),
+    (12, "input", "defined already"),
+    (13, ";", "')'"),
 ]
 
 

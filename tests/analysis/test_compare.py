@@ -85,7 +85,7 @@ def test_changed_weights_are_found_blamed_and_followed():
     assert (first.name, first.operation, first.number) == ("conv2", "conv", 6)
     assert first.causes == ("w2",)
     assert found.summary == (
-        "They part at conv2 (conv): largest difference 4, SNR 3.52 dB. Its variable w2 differs; "
+        "They part at conv2 (conv): largest difference 4, SNR 3.52 dB. Its weight w2 differs; "
         "its input does not. 1 tensor inherits the difference; the output sum is off by 4."
     )
     assert not found.ok
@@ -101,9 +101,9 @@ def test_a_changed_attribute_is_named():
 
 def test_another_engine_is_to_blame_where_inputs_and_weights_agree():
     found = compare(Run(network()), Run(network(), conv2=[9, 0], sum=[11, 0]))
-    assert "Its input agrees and its weights are the same: the operation itself" in found.summary
+    assert "Its input agrees and its weights are the same: it is computed" in found.summary
     only_one = compare(Run(network()), dict(Run(network(), conv2=[9, 0], sum=[11, 0])))
-    assert "Its input agrees: the operation itself" in only_one.summary
+    assert "Its input agrees: its weights differ, or it is computed" in only_one.summary
 
 
 def test_other_inputs_are_told_as_such():
@@ -148,6 +148,31 @@ def test_weights_that_were_recorded_differ_without_introducing():
         "side",
     ]
     assert found.first_divergence.causes == ("w2",)
+
+
+def test_recorded_weights_are_blamed_where_only_one_graph_is_known():
+    a = Run(network(), w2t=[3, 3])
+    b = dict(Run(network(weights=(2, 5)), w2t=[5, 5]))
+    assert compare(a, b).first_divergence.causes == ("w2t",)
+    assert "Its weight w2t differs; its input does not." in compare(a, b).summary
+
+
+def test_rows_say_what_they_are():
+    found = compare(Run(network()), Run(network(weights=(2, 5))))
+    assert repr(found["conv2"]) == (
+        "<conv2 (conv): introduces a difference; largest difference 4, SNR 3.52 dB>"
+    )
+    assert repr(found.worst(2)).count("\n") == 1
+    assert "conv2" in found.worst(2)._repr_html_()
+    assert repr(compare({"x": [1]}, {"x": [1]}).differing) == "<no tensors>"
+    assert found.differing[:0] == ()
+
+
+def test_displays_tell_the_summary():
+    found = compare(Run(network()), Run(network(weights=(2, 5))), labels=("float", "8 bit"))
+    for shown in (repr(found), found._repr_html_()):
+        for fact in ("They part at", "conv2", "SNR 3.52 dB", "introduces", "inherits", "8 bit"):
+            assert fact in shown
 
 
 def test_rows_stand_in_the_order_of_the_graph():
@@ -294,7 +319,7 @@ def test_worst_are_worst_relative_to_their_size():
 
 def test_frame_holds_every_metric():
     found = compare(Run(network()), Run(network(weights=(2, 5))))
-    frame = found.to_frame().set_index("tensor")
+    frame = found.to_frame()
     assert list(frame.index) == [row.name for row in found]
     assert frame.loc["conv2", "max_abs"] == found["conv2"].metrics.max_abs == 4
     assert frame.loc["conv2", "verdict"] == "introduces"
