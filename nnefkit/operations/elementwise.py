@@ -141,6 +141,7 @@ BINARY: dict[str, Callable[..., Any]] = {
 """Operations that are one function, which broadcasts arrays of equal rank."""
 
 _XY = ("x", "y")
+_NOTHING = Problems("4.2.2")
 
 
 @shape_rule("min", "max", *BINARY)
@@ -152,6 +153,8 @@ def binary_shape(x: Shape, y: Shape) -> Shape:
 @advice("min", "max", *BINARY)
 def binary_advice(x: Shape, y: Shape) -> Problems:
     """Warns of shapes that look as if they were meant to be aligned from the right (4.2.2)."""
+    if len(x) == len(y):
+        return _NOTHING
     problems = Problems("4.2.2")
     warn_of_broadcast(problems, x, y, _XY)
     return problems
