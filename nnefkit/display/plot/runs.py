@@ -1,0 +1,137 @@
+"""Plots of whole runs: where two of them part, and where the time goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnefkit.display import numbers
+from nnefkit.display.families import BLUE, RED
+from nnefkit.display.plot.figure import MUTED, axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TOP = 80.0
+"""Decibels from which on two tensors count as (nearly) equal."""
+LEAST = 30.0
+"""Decibels below which a difference is marked, where nobody says which tensors differ."""
+
+
+def comparison(
+    compared: Any,
+    ax: Axes | None = None,
+    *,
+    top: float = TOP,
+    first: str | None = None,
+    title: str = "",
+) -> Axes:
+    """The signal-to-noise ratio of each tensor, in the order of the graph.
+
+    Where the line falls, two runs part; what stays low inherits the difference.
+
+    Args:
+        compared: A comparison of two runs, or tensor name -> decibels.
+        ax: Where to draw; by default in a figure of its own.
+        top: Decibels from which on everything is drawn at the upper edge.
+        first: The tensor where the runs part, to be marked; by default the comparison's own, or
+            the first one below 30 dB.
+        title: Above the plot.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    names, ratios, where = _ratios(compared)
+    if not names:
+        raise ValueError("there are no compared tensors to draw")
+    ax = axes(ax, 8.0, 2.4)
+    heights = np.clip(ratios, 0.0, top)
+    places = np.arange(len(names))
+    ax.plot(places, heights, color=BLUE, linewidth=1.4, marker="." if len(names) < 60 else "")
+    first = first if first is not None else where
+    if first is None:
+        first = next((n for n, r in zip(names, ratios, strict=True) if r < LEAST), None)
+    if first is not None and first in names:
+        place = names.index(first)
+        ax.plot([place], [heights[place]], "o", color=RED, markersize=6)
+        # What comes before is high above, what follows stays as low.
+        left = place > len(names) / 8
+        ax.annotate(
+            first,
+            (place, heights[place]),
+            xytext=(-7 if left else 7, -3),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            color=RED,
+            fontweight="bold",
+            fontsize=9,
+        )
+    ax.set_ylim(-0.04 * top, 1.06 * top)
+    ticks = [0, top / 4, top / 2, 3 * top / 4, top]
+    ax.set_yticks(ticks, [*(f"{tick:g}" for tick in ticks[:-1]), f"≥{top:g}"])
+    ax.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.set_ylabel("SNR, dB")
+    ax.set_xlabel("tensors, in the order of the graph")
+    ax.set_title(title, loc="left")
+    return ax
+
+
+def _ratios(compared: Any) -> tuple[list[str], list[float], str | None]:
+    """Names, decibels (NaN where unknown) and the tensor where two runs part, if told."""
+    if isinstance(compared, Mapping):
+        pairs = [(str(name), _number(value)) for name, value in compared.items()]
+        return [name for name, _ in pairs], [ratio for _, ratio in pairs], None
+    rows = getattr(compared, "judged", None)
+    rows = list(compared if rows is None else rows)
+    names = [row.name for row in rows]
+    ratios = [math.nan if row.metrics is None else _number(row.metrics.snr) for row in rows]
+    parting = getattr(compared, "first_divergence", None)
+    return names, ratios, None if parting is None else parting.name
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | None = None) -> Axes:
+    """Where the time of a run goes: its slowest operations, and all the others in one bar.
+
+    Args:
+        run: A trace, or name -> seconds, or rows (name, seconds).
+        ax: Where to draw; by default in a figure of its own.
+        limit: How many operations have a bar of their own.
+        title: Above the plot; by default the sum of all times.
+
+    Raises:
+        ValueError: nothing was timed.
+    """
+    seconds = getattr(run, "seconds", run)
+    rows: Iterable[tuple[str, float | None]] = (
+        seconds.items() if isinstance(seconds, Mapping) else seconds
+    )
+    every = [(str(name), _number(time)) for name, time in rows]
+    timed = [(name, time) for name, time in every if math.isfinite(time)]
+    if not timed:
+        raise ValueError("there are no times to draw")
+    timed.sort(key=lambda row: -row[1])
+    total = sum(time for _, time in timed)
+    bars, rest = timed[:limit], timed[limit:]
+    colors = [BLUE] * len(bars)
+    if rest:
+        bars = [*bars, (f"{len(rest)} others", sum(time for _, time in rest))]
+        colors.append(MUTED)
+    ax = axes(ax, 6.0, 0.6 + 0.21 * len(bars))
+    places = np.arange(len(bars))
+    drawn = ax.barh(places, [1e3 * time for _, time in bars], color=colors, height=0.7)
+    shares = [f"{time / total:.0%}" if total else "" for _, time in bars]
+    ax.bar_label(drawn, shares, padding=3, fontsize=8, color=MUTED)
+    ax.set_yticks(places, [name for name, _ in bars])
+    ax.set_ylim(len(bars) - 0.4, -0.6)
+    ax.margins(x=0.1)
+    ax.set_xlabel("ms")
+    ax.set_title(f"{numbers.number(1e3 * total)} ms in all" if title is None else title, loc="left")
+    return ax

@@ -1,0 +1,253 @@
+"""Plots of one tensor."""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnefkit.display import numbers
+from nnefkit.display.families import AMBER, BLUE
+from nnefkit.display.images import Scale, reduced, robust_scale
+from nnefkit.display.plot.figure import Array, axes, bare, color_map, name_of, values
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHARP = 48
+"""Pixels that a tile of a montage has at least: small ones are made of larger squares."""
+LARGEST_TILE = 256
+"""Pixels of the sides of a tile; larger ones are made smaller."""
+FRAME = (128, 128, 128, 150)
+"""Colour between the tiles of a montage."""
+LARGEST_MAP = 2_000
+"""Rows and columns of a heat map; of larger ones, every second, third, ... is drawn."""
+
+
+def histogram(
+    tensor: Any,
+    ax: Axes | None = None,
+    *,
+    bins: int = 60,
+    log: bool = False,
+    title: str | None = None,
+) -> Axes:
+    """How often which values occur; mean and deviation in the title, NaN and Inf too.
+
+    Args:
+        tensor: Values of any shape.
+        ax: Where to draw; by default in a figure of its own.
+        bins: Number of bars.
+        log: Whether the heights are logarithmic, so that rare values show.
+        title: Instead of the tensor's name.
+
+    Raises:
+        ValueError: there are no numbers to draw.
+    """
+    array = values(tensor).ravel()
+    finite = array[np.isfinite(array)].astype(np.float64)
+    ax = axes(ax, 6.0, 2.4)
+    facts = [name_of(tensor, title)]
+    if finite.size:
+        counts, edges = np.histogram(finite, bins)
+        ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85, baseline=0.5 if log else 0)
+        ax.axvline(float(finite.mean()), color=AMBER, linewidth=1.2)
+        facts.append(f"μ {numbers.number(finite.mean())}")
+        facts.append(f"σ {numbers.number(finite.std())}")
+    if finite.size < array.size:
+        facts.append(f"{array.size - finite.size:,} not finite")
+    if log:
+        ax.set_yscale("log")
+    ax.set_title("   ".join(fact for fact in facts if fact), loc="left")
+    ax.set_xlabel("value")
+    ax.set_ylabel("items")
+    return ax
+
+
+def heat_map(
+    tensor: Any, ax: Axes | None = None, *, title: str | None = None, colorbar: bool = True
+) -> Axes:
+    """A matrix as colours: blue below zero, orange above, magenta for NaN.
+
+    Of more than two axes, all but the last are put one below the other. The scale covers 99 % of
+    the magnitudes, so that a few outliers do not hide the rest.
+
+    Raises:
+        ValueError: there are no numbers to draw.
+    """
+    array = values(tensor)
+    matrix = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else np.atleast_2d(array)
+    steps = [ceil(extent / LARGEST_MAP) for extent in matrix.shape]
+    scale = robust_scale(matrix)
+    height, width = matrix.shape
+    ax = axes(ax, 6.0, min(6.0, max(1.2, 6.0 * height / width)))
+    image = _show(
+        ax, matrix[:: steps[0], :: steps[1]], scale, (-0.5, width - 0.5, height - 0.5, -0.5)
+    )
+    image.axes.set_aspect("equal" if max(width, height) <= 8 * min(width, height) else "auto")
+    ax.set_title(name_of(tensor, title), loc="left")
+    if colorbar:
+        _add_color_bar(ax, image)
+    return ax
+
+
+def feature_maps(
+    tensor: Any,
+    ax: Axes | None = None,
+    *,
+    columns: int | None = None,
+    limit: int = 32,
+    axis: int = 1,
+    item: int = 0,
+    title: str | None = None,
+) -> Axes:
+    """The channels of an activation side by side, all in one scale.
+
+    Args:
+        tensor: Shape (batch, channels, height, width), (channels, height, width) or
+            (height, width); with `axis`, the channels may stand elsewhere.
+        ax: Where to draw; by default in a figure of its own.
+        columns: Channels in a row; by default as suits their number.
+        limit: How many channels at most.
+        axis: Which axis has the channels, of a tensor with a batch; -1 for NHWC.
+        item: Which item of the batch.
+        title: Instead of the tensor's name.
+
+    Raises:
+        ValueError: there are no numbers to draw, or the shape has no maps.
+    """
+    array = values(tensor)
+    if array.ndim == 4:
+        maps = np.moveaxis(array, axis, 1)[item]
+    elif array.ndim == 3:
+        maps = np.moveaxis(array, -1, 0) if axis in (-1, 3) else array
+    elif array.ndim == 2:
+        maps = array[None]
+    else:
+        raise ValueError(
+            f"a tensor of shape {list(array.shape)} has no maps: 2 to 4 axes are needed"
+        )
+    shown = maps[:limit]
+    ax = axes(ax, *_montage_size(len(shown), columns, shown.shape[1:]))
+    rest = f"channels 0–{len(shown) - 1} of {len(maps)}" if len(maps) > len(shown) else ""
+    _montage(ax, shown, columns, robust_scale(shown))
+    ax.set_title("   ".join(words for words in (name_of(tensor, title), rest) if words), loc="left")
+    return ax
+
+
+def filters(
+    weights: Any,
+    ax: Axes | None = None,
+    *,
+    columns: int | None = None,
+    limit: int = 64,
+    title: str | None = None,
+) -> Axes:
+    """The filters of a convolution: in colour if they read three channels, else one map each.
+
+    Filters that read one channel (depthwise ones too) are drawn as they are. Of others, each row
+    has one filter, with the channels that it reads side by side.
+
+    Args:
+        weights: Shape (output channels, input channels, height, width).
+        ax: Where to draw; by default in a figure of its own.
+        columns: Filters in a row; ignored where a row is one filter.
+        limit: How many filters at most (and how many channels of each).
+        title: Instead of the tensor's name.
+
+    Raises:
+        ValueError: the weights have another rank.
+    """
+    array = values(weights)
+    if array.ndim != 4:
+        raise ValueError(f"filters have 4 axes (output, input, height, width), not {array.ndim}")
+    outputs, inputs = array.shape[:2]
+    shown = array[:limit]
+    words = [name_of(weights, title)]
+    if outputs > limit:
+        words.append(f"{limit} of {outputs} filters")
+    if inputs == 3:
+        tiles = _colored(np.moveaxis(shown, 1, -1))
+        ax = axes(ax, *_montage_size(len(tiles), columns, tiles.shape[1:3]))
+        _montage(ax, tiles, columns, None)
+    else:
+        if inputs > 1:
+            columns = min(inputs, limit)
+            shown = shown[: max(1, limit // 4), :columns]
+            words[1:] = [f"{len(shown)} of {outputs} filters, {columns} of {inputs} channels"]
+        tiles = shown.reshape(-1, *array.shape[2:])
+        ax = axes(ax, *_montage_size(len(tiles), columns, tiles.shape[1:]))
+        _montage(ax, tiles, columns, robust_scale(tiles))
+    ax.set_title("   ".join(word for word in words if word), loc="left")
+    return ax
+
+
+def _colored(tiles: Array) -> Array:
+    """Filters of three channels as colours: each in a scale of its own, grey is zero."""
+    tiles = np.nan_to_num(tiles.astype(np.float64))
+    reach = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
+    shares: Array = 0.5 + tiles / np.where(reach > 0, 2 * reach, 1.0)
+    return shares
+
+
+def _columns(count: int, columns: int | None) -> int:
+    return max(1, min(count, columns or max(4, ceil(sqrt(2 * count)))))
+
+
+def _montage_size(count: int, columns: int | None, extent: tuple[int, ...]) -> tuple[float, float]:
+    """Inches of the figure of a montage."""
+    across = _columns(count, columns)
+    down = ceil(count / across)
+    width = min(8.0, 1.2 * across)
+    height = width * (down * extent[0]) / (across * extent[1])
+    return width, min(10.0, max(0.8, height) + 0.3)
+
+
+def _montage(ax: Axes, tiles: Array, columns: int | None, scale: Scale | None) -> None:
+    """Draw tiles (N, H, W), or (N, H, W, 3) with colours from 0 to 1, in framed rows."""
+    painted = _painted(tiles, scale)
+    factor = max(1, SHARP // max(painted.shape[1:3]))
+    painted = painted.repeat(factor, axis=1).repeat(factor, axis=2)
+    count, height, width = painted.shape[:3]
+    across = _columns(count, columns)
+    gap = max(1, height // 32, width // 32)
+    down = ceil(count / across)
+    canvas = np.zeros((down * (height + gap) + gap, across * (width + gap) + gap, 4), np.uint8)
+    for number, tile in enumerate(painted):
+        top, left = number // across * (height + gap), number % across * (width + gap)
+        canvas[top : top + height + 2 * gap, left : left + width + 2 * gap] = FRAME
+        canvas[top + gap : top + gap + height, left + gap : left + gap + width] = tile
+    # A frame that is drawn later covers the edge of a neighbour's frame only.
+    ax.imshow(canvas, interpolation="antialiased")
+    bare(ax)
+
+
+def _painted(tiles: Array, scale: Scale | None) -> Array:
+    """The tiles as colours (N, H, W, 4) of 8 bits."""
+    if scale is None:
+        opaque = np.ones((*tiles.shape[:3], 1))
+        colored: Array = np.concatenate([tiles, opaque], axis=-1)
+        return np.asarray(np.rint(255 * colored), np.uint8)
+    small = np.clip(reduced(tiles, LARGEST_TILE, LARGEST_TILE), scale.low, scale.high)
+    shares = (np.ma.masked_invalid(small) - scale.low) / (scale.high - scale.low)
+    painted: Array = np.asarray(color_map(scale)(shares, bytes=True))
+    return painted
+
+
+def _show(ax: Axes, matrix: Array, scale: Scale, extent: tuple[float, float, float, float]) -> Any:
+    return ax.imshow(
+        np.ma.masked_invalid(matrix.astype(np.float64)),
+        cmap=color_map(scale),
+        vmin=scale.low,
+        vmax=scale.high,
+        interpolation="nearest",
+        extent=extent,
+    )
+
+
+def _add_color_bar(ax: Axes, image: Any) -> None:
+    bar = ax.get_figure(root=False).colorbar(image, ax=ax, fraction=0.05, pad=0.02)  # type: ignore[union-attr]
+    ticks = ax.yaxis.get_ticklabels()
+    bar.ax.tick_params(labelsize=8, colors=ticks[0].get_color() if ticks else None)
+    bar.outline.set_visible(False)

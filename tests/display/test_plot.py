@@ -1,0 +1,225 @@
+"""Plots: they take and give axes, leave pyplot alone where they can, and draw what is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from nnefkit.display import plot
+
+ARRAY = np.random.default_rng(0).normal(size=(1, 6, 8, 8)).astype(np.float32)
+SECONDS = {f"conv{i}": (i + 1) * 1e-3 for i in range(30)}
+RATIOS = {f"conv{i}": 120.0 if i < 5 else 12.0 for i in range(20)}
+
+PLOTS: dict[str, tuple[Any, Any]] = {
+    "histogram": (plot.histogram, ARRAY),
+    "heat_map": (plot.heat_map, ARRAY[0, 0]),
+    "feature_maps": (plot.feature_maps, ARRAY),
+    "filters": (plot.filters, ARRAY.reshape(6, 1, 8, 8)),
+    "colour filters": (plot.filters, ARRAY.reshape(2, 3, 8, 8)),
+    "comparison": (plot.comparison, RATIOS),
+    "timings": (plot.timings, SECONDS),
+}
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_given_axes_are_drawn_into_and_given_back_without_pyplot(name: str) -> None:
+    draw, data = PLOTS[name]
+    ax = Figure().subplots()
+    assert draw(data, ax) is ax
+    assert ax.has_data()
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_without_axes_one_figure_is_made_for_the_notebook_to_show(name: str) -> None:
+    draw, data = PLOTS[name]
+    before = dict(mpl.rcParams)
+    ax = draw(data)
+    assert [ax.figure.number] == plt.get_fignums()
+    assert dict(mpl.rcParams) == before
+    ax.figure.canvas.draw()
+    assert ax.figure.get_facecolor()[3] == 0  # the page shows through, white or black
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_words_read_on_white_and_on_black(name: str) -> None:
+    draw, data = PLOTS[name]
+    ax = draw(data)
+    ax.figure.canvas.draw()
+    words = [text for text in ax.figure.findobj(mpl.text.Text) if text.get_text()]
+    colors = [text.get_color() for text in words]
+    for color in colors:
+        for page in ("#ffffff", "#111111"):
+            assert contrast(color, page) >= 3
+
+
+def contrast(a: Any, b: Any) -> float:
+    """WCAG 2's contrast of two colours."""
+
+    def luminance(color: Any) -> float:
+        channels = [
+            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+            for c in mpl.colors.to_rgb(color)
+        ]
+        return float(np.dot(channels, [0.2126, 0.7152, 0.0722]))
+
+    low, high = sorted([luminance(a), luminance(b)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_tensors_bring_their_values_and_names() -> None:
+    tensor = SimpleNamespace(name="conv1", data=ARRAY)
+    for draw in (plot.histogram, plot.heat_map, plot.feature_maps):
+        assert "conv1" in draw(tensor, Figure().subplots()).get_title(loc="left")
+    assert "mine" in plot.histogram(tensor, title="mine").get_title(loc="left")
+
+
+@pytest.mark.parametrize("draw", [plot.histogram, plot.heat_map, plot.feature_maps, plot.filters])
+@pytest.mark.parametrize(
+    "data", [SimpleNamespace(name="x", data=None), np.array([]), np.array(["a", "b"])]
+)
+def test_what_has_no_numbers_is_refused_in_words(draw: Any, data: Any) -> None:
+    with pytest.raises(ValueError, match=r"no (values|numbers)"):
+        draw(data)
+    assert plt.get_fignums() == []
+
+
+def test_values_that_are_not_finite_are_counted_and_drawn() -> None:
+    array = ARRAY.copy()
+    array[0, 0, 0, :3] = [np.nan, np.inf, -np.inf]
+    assert "3 not finite" in plot.histogram(array).get_title(loc="left")
+    for draw in (plot.heat_map, plot.feature_maps):
+        draw(array).figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 5)),
+        np.full((4, 5), 7.0),
+        np.full((4, 5), np.nan),
+        np.ones((4, 5), bool),
+        np.arange(20, dtype=np.uint8).reshape(4, 5),
+        np.array([3.0]),
+        np.float32(2.0),
+        [[1, 2], [3, 4]],
+    ],
+    ids=repr,
+)
+def test_odd_values_are_drawn(array: Any) -> None:
+    plot.histogram(array).figure.canvas.draw()
+    plot.heat_map(array).figure.canvas.draw()
+
+
+def test_all_bars_together_count_every_finite_value() -> None:
+    (patch,) = plot.histogram(ARRAY, bins=11).patches
+    assert patch.get_data().values.sum() == ARRAY.size
+    assert len(patch.get_data().values) == 11
+
+
+def test_feature_maps_take_channels_from_where_they_are() -> None:
+    first = plot.feature_maps(ARRAY).images[0].get_array()
+    nhwc = plot.feature_maps(ARRAY.transpose(0, 2, 3, 1), axis=-1).images[0].get_array()
+    without_batch = plot.feature_maps(ARRAY[0]).images[0].get_array()
+    np.testing.assert_array_equal(first, nhwc)
+    np.testing.assert_array_equal(first, without_batch)
+
+
+def test_feature_maps_say_how_many_they_leave_out() -> None:
+    assert "channels 0–3 of 6" in plot.feature_maps(ARRAY, limit=4).get_title(loc="left")
+    assert "of" not in plot.feature_maps(ARRAY).get_title(loc="left")
+
+
+def test_a_channel_keeps_its_pattern() -> None:
+    maps = np.zeros((1, 2, 4, 4))
+    maps[0, 0, :, :2], maps[0, 1, :, :2] = 1, -1
+    image = plot.feature_maps(maps, columns=2).images[0].get_array()
+    height, width = image.shape[:2]
+    orange, blue = image[height // 2, width // 8], image[height // 2, width // 2 + width // 8]
+    white = image[height // 2, width // 2 - width // 16]
+    assert orange[0] > orange[2]  # more red than blue
+    assert blue[2] > blue[0]
+    assert tuple(white) == (255, 255, 255, 255)
+
+
+def test_large_maps_make_no_large_pictures() -> None:
+    image = plot.feature_maps(np.ones((1, 2, 1500, 1500), np.float32)).images[0].get_array()
+    assert image.size < 2_000_000
+    drawn = plot.heat_map(np.ones((9000, 3), np.float32)).images[0]
+    assert drawn.get_array().shape[0] <= 2000
+    assert drawn.get_extent() == [-0.5, 2.5, 8999.5, -0.5]
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 3, 4, 5)])
+def test_maps_need_two_to_four_axes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="2 to 4 axes"):
+        plot.feature_maps(np.ones(shape))
+
+
+def test_filters_need_four_axes() -> None:
+    with pytest.raises(ValueError, match="4 axes"):
+        plot.filters(np.ones((3, 3)))
+
+
+def test_comparison_marks_where_the_runs_part() -> None:
+    ax = plot.comparison(RATIOS)
+    assert [text.get_text() for text in ax.texts] == ["conv5"]
+    line = ax.lines[0].get_ydata()
+    assert list(line) == [80.0] * 5 + [12.0] * 15
+    assert [t.get_text() for t in plot.comparison(RATIOS, first="conv9").texts] == ["conv9"]
+    assert plot.comparison(dict.fromkeys("abc", np.inf)).texts[:] == []
+
+
+def test_comparison_takes_the_rows_of_a_comparison() -> None:
+    rows = [
+        SimpleNamespace(name="a", metrics=SimpleNamespace(snr=np.inf)),
+        SimpleNamespace(name="b", metrics=None),
+        SimpleNamespace(name="c", metrics=SimpleNamespace(snr=31.0)),
+    ]
+    ax = plot.comparison(SimpleNamespace(judged=rows, first_divergence=rows[2]))
+    line = ax.lines[0].get_ydata()
+    assert line[0] == 80
+    assert np.isnan(line[1])
+    assert line[2] == 31
+    assert [text.get_text() for text in ax.texts] == ["c"]
+
+
+def test_timings_show_the_slowest_and_sum_up_the_others() -> None:
+    ax = plot.timings(SimpleNamespace(seconds=SECONDS | {"x": float("nan")}), limit=4)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["conv29", "conv28", "conv27", "conv26", "26 others"]
+    widths = [bar.get_width() for bar in ax.patches]
+    assert sum(widths) == pytest.approx(1e3 * sum(SECONDS.values()))
+    assert list(SECONDS.items())  # rows do as well as a mapping
+    rows = plot.timings(list(SECONDS.items()), limit=4)
+    assert [bar.get_width() for bar in rows.patches] == widths
+
+
+@pytest.mark.parametrize("draw", [plot.comparison, plot.timings])
+def test_nothing_to_draw_is_refused(draw: Any) -> None:
+    with pytest.raises(ValueError, match="there are no"):
+        draw({})
+
+
+def test_matplotlib_is_not_imported_before_something_is_drawn() -> None:
+    code = "import sys, nnefkit.display.plot; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
