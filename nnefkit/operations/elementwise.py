@@ -281,4 +281,7 @@ def clamp(x: Array, a: Array, b: Array) -> Array:
     """``max(min(x, b), a)`` (4.2.4)."""
     if x.size > _SMALL and _is_bound(a, x) and _is_bound(b, x) and a <= b:
         return _between(x, low=a, high=b)
+    if x.size <= _SMALL and not a.ndim and not b.ndim:
+        below = np.where(x < b, x, b)
+        return np.where(below > a, below, a)
     return maximum(minimum(x, b), a)
