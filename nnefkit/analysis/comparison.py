@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from nnefkit.analysis import findings
-from nnefkit.analysis.alignment import Axes, Permutation, given_axes, nearest_layout, pair
-from nnefkit.analysis.causes import State, Weights, altered, flow
+from nnefkit.analysis.alignment import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
+from nnefkit.analysis.causes import State, Weights, altered, flow, weight_tensors
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+_SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")
+"""Columns that fit side by side into a notebook."""
+
+
+@dataclass(frozen=True, repr=False)
 class ComparedTensor:
     """One tensor of a comparison."""
 
@@ -86,20 +90,19 @@ class Rows(tuple[ComparedTensor, ...]):
         """
         import pandas as pd
 
-        columns = list(findings.record(self[0])) if self else ["tensor"]
-        return pd.DataFrame([findings.record(row) for row in self], columns=columns).set_index(
-            "tensor"
-        )
+        records = [findings.record(row) for row in self]
+        frame = pd.DataFrame(records, columns=findings.COLUMNS).set_index("tensor")
+        return frame.astype({"line": "Int64"})
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self)) or "<no tensors>"
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html())
+        return str(self.to_frame()[[*_SHOWN]].to_html())
 
 
 class Missing(NamedTuple):
-    """Tensors that only one side has."""
+    """Tensors that only one side has, weights left out."""
 
     first_only: tuple[str, ...]
     second_only: tuple[str, ...]
@@ -138,13 +141,13 @@ class Comparison:
 
     @property
     def ok(self) -> bool:
-        """Whether every tensor that both sides have is within its tolerance."""
-        return all(row.ok for row in self.rows)
+        """Whether every tensor that both sides have (see `judged`) is within its tolerance."""
+        return all(row.ok for row in self.judged)
 
     @property
     def equal(self) -> bool:
-        """Whether every tensor that both sides have is the same in every element."""
-        return all(row.verdict == "equal" for row in self.rows)
+        """Whether every tensor that both sides have (see `judged`) is the same in every element."""
+        return all(row.verdict == "equal" for row in self.judged)
 
     @property
     def differing(self) -> Rows:
@@ -171,7 +174,7 @@ class Comparison:
 
     def worst(self, n: int = 10) -> Rows:
         """The `n` tensors that are farthest apart relative to their own size, the worst first."""
-        return Rows(sorted(self.rows, key=findings.severity, reverse=True)[:n])
+        return Rows(sorted(self.judged, key=findings.severity, reverse=True)[:n])
 
     @property
     def summary(self) -> str:
@@ -239,10 +242,19 @@ def compare(
         rows = _explained(rows, graph, key, second.graph if key == "name" else None)
     return Comparison(
         Rows(rows),
-        Missing(pairs.first_only, pairs.second_only),
+        _missing(pairs, first, second),
         labels or _labels(first, second),
         graph,
         first.graph is not None and second.graph is not None,
+    )
+
+
+def _missing(pairs: Pairs, first: Side, second: Side) -> Missing:
+    """What has no counterpart, without weights: they are no matter of a run."""
+    weights = [weight_tensors(s.graph) if s.graph is not None else () for s in (first, second)]
+    return Missing(
+        tuple(name for name in pairs.first_only if name not in weights[0]),
+        tuple(name for name in pairs.second_only if name not in weights[1]),
     )
 
 
@@ -296,7 +308,10 @@ def _compared(
 
 
 def _numeric(values: Any, name: str) -> Array:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of ragged lists, of other libraries
+        raise InputError(f"tensor '{name}' cannot be made an array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"tensor '{name}' holds values of dtype {array.dtype}, which cannot be compared",

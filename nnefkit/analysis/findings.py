@@ -38,7 +38,7 @@ def answer(comparison: Comparison) -> tuple[str, str]:
 
 
 def _agreement(comparison: Comparison) -> str:
-    amount = len(comparison)
+    amount = len(comparison.judged)
     all_of_them = f"All {amount:,} tensors are" if amount > 1 else "The one tensor compared is"
     if comparison.equal:
         return f"{all_of_them} the same in every element."
@@ -157,8 +157,8 @@ def _extent(comparison: Comparison) -> str:
     amount = len(comparison.differing)
     worst = max(comparison.differing, key=severity)
     return (
-        f"{amount:,} of {len(comparison):,} tensors are out of tolerance; the farthest apart, "
-        f"relative to its size, is `{worst.name}` ({_size(worst)})."
+        f"{amount:,} of {len(comparison.judged):,} tensors are out of tolerance; the farthest "
+        f"apart, relative to its size, is `{worst.name}` ({_size(worst)})."
     )
 
 
@@ -211,6 +211,14 @@ def note(row: ComparedTensor) -> str:
     if row.other != row.name:
         parts.append(f"against {row.other}")
     return "; ".join(filter(None, parts))
+
+
+COLUMNS = [
+    *("tensor", "operation", "line", "verdict", "shape", "dtype"),
+    *("max_abs", "max_rel", "rmse", "snr_db", "cosine", "ulp", "different", "outside"),
+    *("nan_a", "nan_b", "inf_a", "inf_b", "mismatched", "note"),
+]
+"""Of the table of a comparison."""
 
 
 def record(row: ComparedTensor) -> dict[str, Any]:
@@ -270,7 +278,7 @@ def _rows(comparison: Comparison) -> Iterator[ComparisonRow]:
     rows = [_row(row, place_in_list) for place_in_list, row in enumerate(comparison.judged)]
     for label, names in zip(comparison.labels, comparison.missing, strict=True):
         for name in names:
-            number = place.get(name, len(place) + len(rows))
+            number = place.get(name, max(len(operations), len(comparison)))
             operation = operations[number].name if name in place else ""
             rows.append(ComparisonRow(number, operation, name, "missing", note=f"only in {label}"))
     return iter(sorted(rows, key=lambda row: row.number))

@@ -136,6 +136,11 @@ def test_weights_that_were_recorded_differ_without_introducing():
     a, b = (Run(network(weights=(2, w)), w2=[w, w], w2t=[w, w]) for w in (3, 5))
     found = compare(a, b)
     assert found["w2"].verdict == found["w2t"].verdict == "differs"
+    assert "8 tensors" not in found.summary
+    unused = compare(Run(network(), w2=[3, 3]), Run(network(), w2=[4, 4]))
+    assert unused.equal
+    assert unused.summary == "They are equal. All 6 tensors are the same in every element."
+    assert compare(a, dict(Run(network()))).missing == ((), ())
     assert found.first_divergence.name == "conv2"
     assert [row.name for row in found] == [
         "input",
@@ -194,7 +199,7 @@ def test_without_a_graph_the_first_in_order_is_where_they_part():
     found = compare({"a": [1.0], "b": [1.0], "c": [2.0]}, {"a": [1.0], "b": [4.0], "c": [3.0]})
     assert verdicts(found) == {"a": "equal", "b": "differs", "c": "differs"}
     assert found.first_divergence.name == "b"
-    assert "2 of 3 tensors are out of tolerance; the farthest apart" in found.summary
+    assert "2 of 3 tensors are out of tolerance; the farthest " in found.summary
 
 
 def test_names_that_differ_are_mapped():
@@ -397,6 +402,12 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 def test_what_is_no_run_is_refused(bad):
     with pytest.raises(InputError, match="cannot be compared"):
         compare(bad, {})
+
+
+@pytest.mark.parametrize("bad", [[[1], [1, 2]], ["a"], None])
+def test_what_is_no_array_of_numbers_is_refused(bad):
+    with pytest.raises(InputError, match="'x'"):
+        compare({"x": bad}, {"x": [1]})
 
 
 def test_what_is_no_number_is_refused_by_name():
