@@ -84,6 +84,11 @@ def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> lis
     unit: list[int] = []
     heavy = False
     for node in chain:
+        if network.groups[node].kind != "unit":
+            # A fragment call says what its author meant; nothing is added to it.
+            units += [unit, [node]]
+            unit, heavy = [], False
+            continue
         helps = is_helper(network, steps, node)
         pads = helps and steps[network.groups[node].steps[0]].name == "pad"
         if heavy and (not helps or pads):
@@ -91,9 +96,10 @@ def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> lis
             unit, heavy = [], False
         unit.append(node)
         heavy = heavy or not helps
-    if unit and not heavy and units:
-        units[-1].extend(unit)
-    elif unit:
+    last = units[-1] if units else []
+    if not heavy and last and network.groups[last[-1]].kind == "unit":
+        last.extend(unit)
+    else:
         units.append(unit)
     return units
 
