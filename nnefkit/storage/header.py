@@ -146,12 +146,14 @@ def _check_beginning(head: bytes, size: int, file: str) -> None:
         raise StorageError(
             f"this is no tensor file: it starts with the bytes {head[:2].hex(' ')}, "
             f"not with {MAGIC.hex(' ')}",
+            hint="Copy or export it again: nnefkit.write_tensor(path, array) writes such files.",
             file=file,
             section=SECTION,
         )
     if len(head) >= 4 and head[2] != 1:
         raise StorageError(
             f"the tensor file has version {head[2]}.{head[3]}; versions 1.x can be read",
+            hint="Export the model again as NNEF 1.0.",
             file=file,
             section=SECTION,
         )

@@ -289,7 +289,9 @@ def _check_text_file(path: Path, head: bytes) -> None:
     if b"\0" in head or (named_archive and not head.lstrip().startswith((b"version", b"#"))):
         raise StorageError(
             "this is neither an archive (tar, tar.gz, zip) nor the text of a graph",
-            hint="Copy or download it again, if it should be one." if named_archive else "",
+            hint="Copy or download it again if it should be an archive."
+            if named_archive
+            else "nnefkit.load takes a folder with a graph.nnef, a graph.nnef, or an archive.",
             file=str(path),
             section="5.1",
         )
@@ -305,6 +307,7 @@ def _text(blob: Blob) -> str:
         if b"\0" in data:
             raise StorageError(
                 f"this is no text: there is a zero byte at {data.index(0):,}",
+                hint="Copy or export the model again: a graph.nnef is plain text.",
                 file=blob.name,
                 section="3.1",
             )
@@ -312,7 +315,7 @@ def _text(blob: Blob) -> str:
     except UnicodeDecodeError as error:
         raise StorageError(
             f"this is no text: byte {error.start:,} ({data[error.start]:#04x}) is not UTF-8",
-            hint="NNEF is written in ASCII characters.",
+            hint="NNEF is written in ASCII characters; copy or export the model again.",
             file=blob.name,
             section="3.1",
         ) from None
