@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nnefkit.errors import Diagnostic, ExecutionError, NnefError
 from nnefkit.graph import Graph, Operation
 
 
 def failure(
-    graph: Graph, op: Operation, shapes: Sequence[Sequence[int]], error: BaseException
+    graph: Graph, op: Operation, shapes: Mapping[str, Sequence[int]], error: BaseException
 ) -> ExecutionError:
     """An error that names the operation, its line, its inputs and what went wrong."""
-    names = ", ".join(
-        f"{name} {list(shape)}" for name, shape in zip(op.input_names, shapes, strict=False)
-    )
+    known = [name for name in dict.fromkeys(op.input_names) if name in shapes]
+    names = ", ".join(f"{name} {list(shapes[name])}" for name in known)
     result = f", which computes '{op.output_names[0]}'," if op.output_names else ""
     reason = error.diagnostics[0].message if isinstance(error, NnefError) else str(error)
     if isinstance(error, MemoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -14,8 +15,7 @@ from nnefkit.graph import Graph, Operation
 DELAY = 1.0
 """Seconds after which a run is a long one."""
 
-# Below so many multiply-accumulates no run is a long one, and needs no watching.
-_SMALL = 2_000_000_000
+_SOURCES = frozenset({"external", "variable", "constant"})
 
 
 class Progress:
@@ -23,21 +23,16 @@ class Progress:
 
     def __init__(self, graph: Graph, shown: bool | None, inner: Watch | None = None) -> None:
         self._inner = inner
-        self._name = graph.name
-        self._total = sum(op.name not in _SOURCES for op in graph.operations)
-        work = sum(op.macs or 0 for op in graph.operations)
-        self._needed = shown is not False and (bool(shown) or work >= _SMALL)
-        self._delay = 0.0 if shown else DELAY
+        self._graph = graph
+        self._shown = shown
+        self._done = 0
         self._bar: Any = None
+        self._due = 0.0
 
     def __enter__(self) -> Watch | None:
-        if not self._needed:
+        if self._shown is False:
             return self._inner
-        from tqdm.auto import tqdm
-
-        self._bar = tqdm(
-            total=self._total, desc=self._name, unit="operation", delay=self._delay, leave=False
-        )
+        self._due = perf_counter() + (0.0 if self._shown else DELAY)
         return self._watch
 
     def __exit__(
@@ -57,7 +52,16 @@ class Progress:
     ) -> None:
         if self._inner is not None:
             self._inner(operations, results, seconds)
-        self._bar.update(len(operations))
+        self._done += len(operations)
+        if self._bar is not None:
+            self._bar.update(len(operations))
+        elif perf_counter() >= self._due:
+            self._bar = self._open()
 
+    def _open(self) -> Any:
+        # Importing it takes longer than most runs do.
+        from tqdm.auto import tqdm
 
-_SOURCES = frozenset({"external", "variable", "constant"})
+        total = sum(op.name not in _SOURCES for op in self._graph.operations)
+        name = self._graph.name
+        return tqdm(total=total, initial=self._done, desc=name, unit="operation", leave=False)

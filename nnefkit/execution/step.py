@@ -81,7 +81,8 @@ def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
             with np.errstate(all="ignore"):
                 computed = bind(graph, op, scalar)(*arrays)
         except Exception as error:
-            raise failure(graph, op, [array.shape for array in arrays], error) from error
+            shapes = {name: values[name].shape for name in op.input_names}
+            raise failure(graph, op, shapes, error) from error
         if isinstance(computed, np.ndarray):
             computed = (computed,)
         results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))

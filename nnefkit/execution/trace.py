@@ -144,7 +144,7 @@ class Trace(Mapping[str, Array]):
             values,
             operation,
             graph.line(operation) if graph is not None and operation is not None else None,
-            self.statistics[name] if name in self.statistics else None,
+            self.statistics.get(name),
         )
 
     # -- what else is known ---------------------------------------------------------------------

@@ -34,7 +34,8 @@ class TracedTensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """Extents of the values."""
-        return self.data.shape
+        shape: tuple[int, ...] = self.data.shape
+        return shape
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.asarray(self.data, dtype) if not copy else np.array(self.data, dtype)

@@ -1,8 +1,8 @@
 """How fast the numpy engine runs, measured against ONNX Runtime in the same process.
 
-Run with ``pytest tests/benchmarks --benchmark-only``; both sides use the same number of threads. The
-engine's promise is at most 8 times the time of ONNX Runtime, and for a full trace at most 1.3 times
-the time of a plain run.
+Run with ``pytest tests/benchmarks --benchmark-only``; both sides use the same number of threads.
+The engine's promise is at most 8 times the time of ONNX Runtime, and for a full trace at most 1.3
+times the time of a plain run.
 """
 
 import gc

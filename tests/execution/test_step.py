@@ -14,7 +14,7 @@ graph net(x) -> (y)
     x = external<scalar>(shape = [1, 4]);
     w = variable<scalar>(shape = [1, 4], label = 'w');
     a = mul(x, w);
-    b, c = split(a, axis = 1, ratios = [1, 1]);
+    [b, c] = split(a, axis = 1, ratios = [1, 1]);
     d = add(b, c);
     y = relu(d);
 }

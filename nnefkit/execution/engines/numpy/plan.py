@@ -125,7 +125,8 @@ class _Planner:
         try:
             results = bind(self.graph, op, self.scalar)(*arrays)
         except Exception as error:
-            raise failure(self.graph, op, [array.shape for array in arrays], error) from error
+            shapes = {name: self.known[name].shape for name in op.input_names}
+            raise failure(self.graph, op, shapes, error) from error
         if isinstance(results, np.ndarray):
             results = (results,)
         self.known.update(zip(op.output_names, results, strict=True))

@@ -35,40 +35,16 @@ class PreparedGraph:
             np.setbufsize(BUFFER)  # until the end of errstate
             values: dict[str, Any] = {**self.plan.known, **feeds}
             inputs = [*values.values()]
-            if watch is None:
-                self._run(values)
-            else:
-                self._run_watched(values, watch)
+            self._run(values, watch)
             return _results(values, self.plan.fetch, inputs)
 
-    def _run(self, values: dict[str, Any]) -> None:
-        step: Step | None = None
-        try:
-            for step, (out, scratch) in zip(self.plan.steps, self._memory(), strict=True):
-                arrays = [values[name] for name in step.reads]
-                if step.shape is None:
-                    result = step.function(*arrays)
-                    if len(step.writes) == 1 and type(result) is np.ndarray:
-                        values[step.writes[0]] = result
-                    else:
-                        values.update(_named(step, result))
-                else:
-                    if out is None:
-                        out = np.empty(step.shape, step.dtype)
-                    step.function(out, scratch, *arrays)
-                    values[step.writes[0]] = out
-                for name in step.frees:
-                    del values[name]
-        except Exception as error:
-            raise self._failure(step, values, error) from error
-
-    def _run_watched(self, values: dict[str, Any], watch: Watch) -> None:
+    def _run(self, values: dict[str, Any], watch: Watch | None) -> None:
+        self._chunks.renew()
         watched = self.plan.watched
-        chunks = self._chunks
-        chunks.renew()
-        for op in self.plan.folded:
-            known = {name: values[name] for name in op.output_names if name in watched}
-            watch((op,), known, 0.0)
+        if watch is not None:
+            for op in self.plan.folded:
+                names = watched.intersection(op.output_names)
+                watch((op,), {name: values[name] for name in names}, 0.0)
         for step, (out, scratch) in zip(self.plan.steps, self._memory(), strict=True):
             arrays = [values[name] for name in step.reads]
             started = perf_counter()
@@ -77,23 +53,29 @@ class PreparedGraph:
                     values.update(_named(step, step.function(*arrays)))
                 else:
                     if out is None:
-                        out = chunks.take(step.shape, step.dtype)
+                        out = self._fresh(step, step.shape)
                     step.function(out, scratch, *arrays)
                     values[step.writes[0]] = out
             except Exception as error:
-                raise self._failure(step, values, error) from error
-            seconds = perf_counter() - started
-            seen = {name: values[name] for name in step.writes if name in watched}
-            watch(step.operations, seen, seconds)
+                raise self._failure(step, arrays, error) from error
+            if watch is not None:
+                seconds = perf_counter() - started
+                seen = {name: values[name] for name in step.writes if name in watched}
+                watch(step.operations, seen, seconds)
             for name in step.frees:
                 del values[name]
 
-    def _failure(self, step: Step | None, values: Mapping[str, Any], error: Exception) -> Exception:
-        if step is None:
-            return error
+    def _fresh(self, step: Step, shape: tuple[int, ...]) -> Array:
+        """Memory that outlives the run."""
+        if step.writes[0] in self.plan.watched:
+            return self._chunks.take(shape, step.dtype)
+        return np.empty(shape, step.dtype)
+
+    def _failure(self, step: Step, arrays: list[Array], error: Exception) -> Exception:
         op = step.operations[0]
-        shapes = [np.shape(values[name]) for name in op.input_names if name in values]
-        return failure(self.plan.graph, op, shapes, error)
+        shapes = dict(zip(step.reads, (np.shape(array) for array in arrays), strict=True))
+        known = {name: array.shape for name, array in self.plan.known.items()}
+        return failure(self.plan.graph, op, known | shapes, error)
 
     def _memory(self) -> list[tuple[Array | None, Array | None]]:
         """For each step the array to write to and the scratch, made before the first run."""
