@@ -1,12 +1,12 @@
 """nnefkit: the workbench for the Khronos Neural Network Exchange Format (NNEF) in notebooks.
 
-    import nnefkit as nk
+import nnefkit as nk
 
-    graph = nk.load("model.nnef.tgz")     # a Graph; it shows itself in a notebook
-    nk.validate("model.nnef.tgz")         # all that is wrong with a model
-    nk.run(graph, {"input": array})       # output name -> array
-    nk.trace(graph, {"input": array})     # every tensor of the run
-    nk.compare(trace_a, trace_b)          # where two runs part
+graph = nk.load("model.nnef.tgz")     # a Graph; it shows itself in a notebook
+nk.validate("model.nnef.tgz")         # all that is wrong with a model
+nk.run(graph, {"input": array})       # output name -> array
+nk.trace(graph, {"input": array})     # every tensor of the run
+nk.compare(trace_a, trace_b)          # where two runs part
 """
 
 from importlib import import_module as _import_module

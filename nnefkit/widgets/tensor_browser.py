@@ -123,7 +123,7 @@ def _known(tensors: Mapping[str, Array], name: str) -> str:
 
 
 def _producer(tensors: Mapping[str, Array], name: str) -> str:
-    if not isinstance(tensors, Trace):
+    if not isinstance(tensors, Trace) or tensors.graph is None:
         return ""
     operation = tensors.graph.producers.get(name)
     return operation.name if operation else ""
@@ -149,9 +149,7 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
     )
 
 
-def _summary(
-    tensors: Mapping[str, Array], name: str, values: Array, title: str
-) -> TensorSummary:
+def _summary(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> TensorSummary:
     kinds = {"b": "logical", "i": "integer", "u": "integer"}
     return TensorSummary(
         title,

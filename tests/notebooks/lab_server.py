@@ -1,4 +1,4 @@
-"""A JupyterLab server of our own for the browser tests: fresh settings, loopback only, no network."""
+"""A JupyterLab server of our own for the browser tests: fresh settings, loopback, no network."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def lab_server(root: Path, env: dict[str, str]) -> Iterator[str]:
     log = Path(env["JUPYTER_CONFIG_DIR"]).parent / "server.log"
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
-        *("--port=0", "--IdentityProvider.token=", "--ServerApp.password=", f"--notebook-dir={root}"),
-        *("--LabApp.news_url=", "--LabApp.extension_manager=readonly", "--ServerApp.open_browser=False"),
+        *("--port=0", "--IdentityProvider.token=", f"--notebook-dir={root}"),
+        *("--LabApp.news_url=", "--LabApp.extension_manager=readonly"),
     ]
     with log.open("w") as stream:
         process = subprocess.Popen(command, env=env, stdout=stream, stderr=subprocess.STDOUT)

@@ -140,9 +140,7 @@ def test_nbconvert_html_shows_the_executed_notebook_without_fault(
         without_fault(watch, count_outputs(executed), theme == "dark")
 
 
-def test_the_tensor_browser_answers_in_a_live_notebook(
-    browser: Browser, tmp_path: Path
-) -> None:
+def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_path: Path) -> None:
     """A kernel, the widget in the page, and a turned slider changes the picture."""
     folder = tmp_path / "live"
     folder.mkdir()
@@ -162,7 +160,9 @@ def test_the_tensor_browser_answers_in_a_live_notebook(
     with lab_server(folder, env) as home, watched(browser, home) as watch:
         page = watch.page
         page.goto(f"{home}/doc/tree/live.ipynb")
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+        page.wait_for_selector(
+            ".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000
+        )
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
         view = page.locator(".jupyter-widgets .nnefkit-tensor")
