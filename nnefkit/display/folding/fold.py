@@ -19,6 +19,8 @@ from nnefkit.display.folding.picture import Edge, Picture, Shape
 from nnefkit.display.folding.step import Step
 from nnefkit.display.folding.wording import box
 
+BUDGET = 120
+"""Boxes of a picture at most, if nobody says otherwise: its SVG has less than 60 KiB then."""
 COMFORTABLE = 48
 """Boxes that a reader takes in at a glance; parts are not folded for less."""
 BLOCK = 40
@@ -38,7 +40,7 @@ ROUNDS = 8
 
 
 def picture(
-    steps: Iterable[Step], inputs: Sequence[str], outputs: Sequence[str], budget: int = 150
+    steps: Iterable[Step], inputs: Sequence[str], outputs: Sequence[str], budget: int = BUDGET
 ) -> Picture:
     """The boxes and edges of a graph's picture, at most `budget` boxes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from nnefkit.display.layout.layers import Layered
 
@@ -54,12 +55,12 @@ def measure(
             if node < count and labels[node]:
                 # Boxes stand at the left side of their column.
                 label = max(label, labels[node] - (wide - sizes[node][0]))
-        boxes.append(wide)
-        rooms.append(label)
+        boxes.append(float(ceil(wide)))
+        rooms.append(float(ceil(label)))
         bends.append(1 + high - highest if bent or len(nodes) > 1 else 0.0)
     for i in range(len(bends)):
         following = bends[i + 1] if i + 1 < len(bends) else 0.0
         high = max(bends[i], following)
         straight = HEAD if rooms[i] else ARROW
-        bends[i] = min(STEEPEST, BEND + 0.06 * high) if high else straight
+        bends[i] = min(STEEPEST, BEND + 0.06 * high // 1) if high else straight
     return Columns(boxes, rooms, bends)

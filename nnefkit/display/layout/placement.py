@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from nnefkit.display.layout.columns import ARROW, BEND, Columns
 from nnefkit.display.layout.layers import Layered
 from nnefkit.display.layout.result import Point
+from nnefkit.display.layout.rows import LANE
 
-LANE = 9.0
-"""Distance of lines that go around from the end of a row to the next one."""
 MARGIN = 12.0
 """Between such lines and the boxes."""
 
@@ -92,7 +92,7 @@ def _lower(
     shift = top - highest
     bottom = top
     for node, half in zip(nodes, halves, strict=True):
-        middle[node] += shift
+        middle[node] = float(ceil(middle[node] + shift))  # whole pixels are sharper
         bottom = max(bottom, middle[node] + half)
     return bottom
 

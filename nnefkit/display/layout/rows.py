@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnefkit.display.layout.columns import BEND
 from nnefkit.display.layout.layers import Layered
 
+LANE = 9.0
+"""Distance of lines that go around from the end of a row to the next one."""
+ATTEMPTS = 3
 CROSSING_COST = 0.12
 """What one more edge that has to go around costs, against the share of a row that stays empty."""
 ROW_COST = 0.25
@@ -24,19 +28,44 @@ def row_ends(
         width: The room for a row; a column wider than that gets a row of its own.
         crossing: How many lines lead from each column to the next one.
     """
+    room = width
+    ends: list[int] = []
+    for _ in range(ATTEMPTS):
+        ends = _best_ends(columns, gaps, room, crossing)
+        # All rows stand as far right as the one with the most lines at its left side needs.
+        indent = LANE * max([crossing[end] for end in ends[:-1]], default=0)
+        starts = [0, *(end + 1 for end in ends)]
+        widest = max(
+            indent
+            + (BEND if start else 0.0)
+            + sum(columns[start : end + 1])
+            + sum(gaps[start : end + 1])
+            + (LANE * crossing[end] if end < len(columns) - 1 else -gaps[end])
+            for start, end in zip(starts, ends, strict=False)
+        )
+        if widest <= width:
+            break
+        room -= widest - width
+    return ends
+
+
+def _best_ends(
+    columns: Sequence[float], gaps: Sequence[float], width: float, crossing: Sequence[int]
+) -> list[int]:
     count = len(columns)
     cost = [0.0] + [float("inf")] * count
     start_of = [0] * (count + 1)
     for end in range(count):
-        used = -gaps[end]
+        last = end == count - 1
+        inside = -gaps[end] if last else LANE * crossing[end]
         for start in range(end, -1, -1):
-            used += columns[start] + gaps[start]
+            inside += columns[start] + gaps[start]
+            used = inside + (BEND + LANE * crossing[start - 1] if start else 0.0)
             if used > width and start < end:
                 break
-            last = end == count - 1
             empty = max(0.0, 1 - used / width) ** 2 * (LAST_ROW if last else 1.0)
-            around = 0.0 if last else CROSSING_COST * (crossing[end] - 1)
-            total = cost[start] + empty + around + ROW_COST
+            tangle = 0.0 if last else CROSSING_COST * (crossing[end] - 1)
+            total = cost[start] + empty + tangle + ROW_COST
             if total < cost[end + 1]:
                 cost[end + 1], start_of[end + 1] = total, start
     ends = []

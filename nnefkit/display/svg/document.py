@@ -7,9 +7,9 @@ from dataclasses import replace
 from html import escape
 from math import ceil
 
-from nnefkit.display.folding import Edge, Picture, Step, picture
+from nnefkit.display.folding import BUDGET, Edge, Picture, Step, picture
 from nnefkit.display.layout import Layout, Point, layered
-from nnefkit.display.svg.boxes import LINE, STACK, TEXT, Card, card, drawn, number
+from nnefkit.display.svg.boxes import LINE, MOST_LINES, STACK, TEXT, Card, card, drawn, number
 from nnefkit.display.svg.edges import paths, shape_label
 from nnefkit.display.svg.text_width import text_width
 
@@ -20,6 +20,8 @@ EDGE = "#828282"
 MARGIN = 6.0
 CAPTION = 22.0
 """Room for the line below the picture that says what it left out."""
+ROOMY = 60
+"""Boxes up to which each of them may have several lines, and a description."""
 TANGLED = 2.5
 """Lines from row to row from which on a picture is easier to read from top to bottom."""
 
@@ -29,7 +31,7 @@ def graph_picture(
     inputs: Sequence[str],
     outputs: Sequence[str],
     *,
-    budget: int = 150,
+    budget: int = BUDGET,
     width: int = 920,
 ) -> str:
     """The picture of a graph: folded, laid out, drawn.
@@ -55,7 +57,8 @@ def draw(picture: Picture, *, width: float | None = 920) -> str:
     row, it runs from top to bottom.
     """
     labels = _labels(picture)
-    cards = [card(box) for box in picture.boxes]
+    roomy = len(picture.boxes) <= ROOMY
+    cards = [card(box, MOST_LINES if roomy else 1) for box in picture.boxes]
     room = None if width is None else width - 2 * MARGIN
     layout = _rightwards(picture, cards, labels, room)
     if room is not None and layout.around > TANGLED * (layout.rows - 1):
@@ -104,7 +107,7 @@ def _document(
     shapes = []
     boxes = []
     for card_, center, label in zip(cards, layout.centers, labels, strict=True):
-        boxes.append(drawn(card_, center))
+        boxes.append(drawn(card_, center, described=len(cards) <= ROOMY))
         if label:
             x, y = center.x + card_.width / 2 + 5 + (STACK if card_.badge else 0), center.y - 4
             if down:

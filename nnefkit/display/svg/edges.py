@@ -110,10 +110,8 @@ def _corner(a: Point, b: Point, c: Point) -> str:
     radius = min(before, behind)
     start = _towards(b, a, radius)
     end = _towards(b, c, radius)
-    return (
-        f"L{number(start.x)} {number(start.y)}"
-        f"Q{number(b.x)} {number(b.y)} {number(end.x)} {number(end.y)}"
-    )
+    line = f"H{number(start.x)}" if a.y == b.y else f"V{number(start.y)}"
+    return f"{line}Q{number(b.x)} {number(b.y)} {number(end.x)} {number(end.y)}"
 
 
 def _towards(a: Point, b: Point, distance: float) -> Point:
