@@ -1,1 +1,19 @@
-"""."""
+"""Text to graphs and back: chapters 3, 5.3 and 6 of the specification."""
+
+from nnefkit.language.declarations import Declaration, Parameter, Result, declarations
+from nnefkit.language.locate import locate
+from nnefkit.language.printing import print_graph
+from nnefkit.language.quant import parse_quantization, print_quantization
+from nnefkit.language.reading import parse
+
+__all__ = [
+    "Declaration",
+    "Parameter",
+    "Result",
+    "declarations",
+    "locate",
+    "parse",
+    "parse_quantization",
+    "print_graph",
+    "print_quantization",
+]

@@ -1,0 +1,126 @@
+"""NNEF text of plain values: literals, assignments, whole documents (3.1, 3.2, A.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+DEDUCED = frozenset(
+    [
+        "copy",
+        "select",
+        "reshape",
+        "squeeze",
+        "unsqueeze",
+        "transpose",
+        "split",
+        "concat",
+        "stack",
+        "unstack",
+        "slice",
+        "tile",
+        "gather",
+        "update",
+        "copy_n",
+    ]
+)
+"""Generic standard operations whose type follows from their arguments, and need not be written."""
+FRAGMENT_EXTENSION = "KHR_enable_fragment_definitions"
+_BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")")}
+
+
+class _Text(str):
+    """A finished piece among values that are still to be written."""
+
+    __slots__ = ()
+
+
+def literal(value: Any, identifier: type[str] | tuple[()] = ()) -> str:
+    """`value` as NNEF writes it.
+
+    Args:
+        value: int, float, bool, str or a NumPy scalar, or lists and tuples of them.
+        identifier: the subclass of str whose instances are identifiers and no strings.
+    """
+    if type(value) is list and not any(type(item) in _BRACKETS for item in value):
+        return f"[{', '.join([_atom(item, identifier) for item in value])}]"
+    if type(value) not in _BRACKETS:
+        return _atom(value, identifier)
+    pieces: list[str] = []
+    stack: list[Any] = [value]
+    while stack:
+        value = stack.pop()
+        brackets = _BRACKETS.get(type(value))
+        if isinstance(value, _Text):
+            pieces.append(value)
+        elif brackets is None:
+            pieces.append(_atom(value, identifier))
+        else:
+            stack.append(_Text(brackets[1]))
+            for index in range(len(value) - 1, -1, -1):
+                stack.append(value[index])
+                stack.append(_Text(", " if index else ""))
+            stack.append(_Text(brackets[0]))
+    return "".join(pieces)
+
+
+def _atom(value: Any, identifier: type[str] | tuple[()]) -> str:
+    if isinstance(value, str):
+        return value if isinstance(value, identifier) else quoted(value)
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)
+
+
+def quoted(text: str) -> str:
+    """A string literal, its quotes and backslashes escaped."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def assignment(
+    name: str,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    attribs: Mapping[str, Any],
+    dtype: str | None,
+    identifier: type[str],
+) -> str:
+    """``a, b = name<dtype>(inputs, attribs);``, tensors by position and attributes by name.
+
+    Of an operation without a declaration, parameters are known by position only (``"0"``, ``"1"``)
+    or by the name that the text gave.
+    """
+    results = ", ".join([literal(value, identifier) for value in outputs.values()])
+    opaque = "0" in outputs
+    arguments = [
+        f"{key} = {literal(value, identifier)}"
+        if opaque and not key.isdigit()
+        else literal(value, identifier)
+        for key, value in inputs.items()
+    ]
+    arguments += [f"{key} = {literal(value, identifier)}" for key, value in attribs.items()]
+    generic = f"<{dtype}>" if dtype and name not in DEDUCED else ""
+    return f"{results} = {name}{generic}({', '.join(arguments)});"
+
+
+def document(
+    *,
+    name: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    assignments: Iterable[str],
+    version: str = "1.0",
+    extensions: Sequence[str] = (),
+    declarations: Sequence[str] = (),
+) -> str:
+    """A whole document, with an end of line behind its last line."""
+    if declarations and FRAGMENT_EXTENSION not in extensions:
+        extensions = (*extensions, FRAGMENT_EXTENSION)
+    lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]
+    if declarations:
+        lines += [*declarations, ""]
+    lines.append(f"graph {name}( {', '.join(inputs)} ) -> ( {', '.join(outputs)} )")
+    lines += ["{", *(f"    {text}" for text in assignments), "}", ""]
+    return "\n".join(lines)

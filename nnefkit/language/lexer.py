@@ -1,0 +1,211 @@
+"""Text to tokens (3.1).
+
+The whole text is split by one regular expression at the speed of C. Tokens are not objects: they
+are their texts, beside an array of where they start. What a text means as a token is found out once
+for each different text, not once for each token.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from itertools import accumulate
+from typing import Any
+
+from nnefkit.errors import Source, Span
+
+IDENTIFIER = 1
+KEYWORD = 2
+LITERAL = 3
+SYMBOL = 4
+WRONG = 5
+END = 6
+
+KEYWORDS = frozenset(
+    [
+        "version",
+        "extension",
+        "graph",
+        "fragment",
+        "tensor",
+        "integer",
+        "scalar",
+        "logical",
+        "string",
+        "shape_of",
+        "length_of",
+        "range_of",
+        "for",
+        "in",
+        "yield",
+        "if",
+        "else",
+    ]
+)
+LOGICALS = {"true": True, "false": False}
+END_TEXT = ""
+
+# A minus sign directly after one of ( [ , = starts a numeric literal, as in flat syntax. Elsewhere
+# the parser folds it: a - 1 is a subtraction.
+_TOKEN = re.compile(
+    r"""(
+      [A-Za-z_][A-Za-z0-9_]*
+    | [()\[\],;{}:+*/^?]
+    | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
+    | [=<>!]=?
+    | '(?:[^'\\\n]|\\[^\n])*(?:'|\\?(?=\n|\Z))
+    | -(?:>|(?:(?<=[(\[,=]-)|(?<=[(\[,=]\ -))[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)?
+    | "(?:[^"\\\n]|\\[^\n])*(?:"|\\?(?=\n|\Z))
+    | \#[^\n\f]*
+    | &&|\|\|
+    | [^\x20-\x7e\t\n\v\f\r]+
+    | [^\x20\t\n\v\f\r]
+    )""",
+    re.VERBOSE,
+)
+_NUMBER_START = frozenset("0123456789-")
+_SYMBOLS = frozenset(
+    [
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        "=",
+        ",",
+        ";",
+        "?",
+        "<",
+        ">",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "!",
+        "->",
+        "<=",
+        ">=",
+        "==",
+        "!=",
+        "&&",
+        "||",
+    ]
+)
+_INTEGER_LIMIT = 2**63
+
+
+class Problem(str):
+    """Why a literal has no value: stands in place of the value, and is told when it is used."""
+
+    __slots__ = ()
+
+
+class Tokens:
+    """The tokens of a source.
+
+    `texts` ends with three empty texts, for parsers that look ahead.
+    """
+
+    __slots__ = ("count", "kinds", "source", "starts", "texts", "values")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        text = source.text
+        pieces = _TOKEN.split(text)
+        starts = array("q", accumulate(map(len, pieces)))[0::2]
+        texts = pieces[1::2]
+        if "#" in text:
+            kept = [index for index, token in enumerate(texts) if token[0] != "#"]
+            if len(kept) != len(texts):
+                texts = [texts[index] for index in kept]
+                starts = array("q", [starts[index] for index in kept] + [len(text)])
+        self.count = len(texts)
+        self.texts: list[str] = texts
+        self.starts = starts
+        self.kinds: dict[str, int] = {END_TEXT: END}
+        self.values: dict[str, Any] = {}
+        self._classify()
+        texts += [END_TEXT] * 3
+        starts.extend([len(text)] * 2)
+
+    def _classify(self) -> None:
+        kinds, values = self.kinds, self.values
+        for token in set(self.texts):
+            first = token[0]
+            if token in _SYMBOLS:
+                kinds[token] = SYMBOL
+            elif first in _NUMBER_START:
+                kinds[token] = LITERAL
+                values[token] = number(token)
+            elif first in "'\"":
+                kinds[token] = LITERAL
+                values[token] = string(token)
+            elif token in LOGICALS:
+                kinds[token] = LITERAL
+                values[token] = LOGICALS[token]
+            elif token in KEYWORDS:
+                kinds[token] = KEYWORD
+            elif first.isascii() and (first.isalpha() or first == "_"):
+                kinds[token] = IDENTIFIER
+            else:
+                kinds[token] = WRONG
+
+    def span(self, first: int, end: int) -> Span:
+        """Where the tokens from `first` up to and without `end` stand in the text."""
+        end = max(first + 1, end)
+        return Span(self.starts[first], self.starts[end - 1] + len(self.texts[end - 1]))
+
+    def after(self, index: int) -> Span:
+        """The empty place right behind token `index`, or the start of the text for -1."""
+        if index < 0:
+            return Span(0, 0)
+        end = self.starts[index] + len(self.texts[index])
+        return Span(end, end)
+
+
+def number(text: str) -> int | float | Problem:
+    """The value of a numeric literal: an integer if it has neither point nor exponent."""
+    if "." in text or "e" in text or "E" in text:
+        real = float(text)
+        return real if abs(real) != float("inf") else Problem("is too large for a scalar")
+    if len(text) > 20 and len(text.lstrip("-").lstrip("0")) > 20:
+        return Problem("does not fit into 64 bits")
+    value = int(text)
+    if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        return value
+    return Problem("does not fit into 64 bits")
+
+
+def string(text: str) -> str | Problem:
+    """The value of a string literal, its escapes resolved."""
+    quote = text[0]
+    if len(text) < 2 or text[-1] != quote or _ends_in_escape(text):
+        return Problem("is a string without a closing quote")
+    body = text[1:-1]
+    if not body.isprintable() or not body.isascii():
+        wrong = next(c for c in body if not (c.isascii() and c.isprintable()))
+        return Problem(f"contains {describe(wrong)}; strings consist of printable ASCII characters")
+    if "\\" not in body:
+        return body
+    unknown = re.search(r"(?:[^\\]|\A)(?:\\\\)*\\([^\\'\"])", body)
+    if unknown:
+        return Problem(
+            f"contains the unknown escape \\{unknown[1]}; only the quote and the backslash itself "
+            "are escaped (a backslash is written \\\\)"
+        )
+    return re.sub(r"\\(.)", r"\1", body)
+
+
+def _ends_in_escape(text: str) -> bool:
+    body = text[1:-1]
+    return (len(body) - len(body.rstrip("\\"))) % 2 == 1
+
+
+def describe(character: str) -> str:
+    """A character as a message shows it."""
+    if character.isprintable():
+        return f"'{character}' (U+{ord(character):04X})"
+    return f"the character U+{ord(character):04X}"

@@ -1,0 +1,176 @@
+"""A document, from its text to a graph and all that is wrong with it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+from nnefkit.errors import Diagnostic, Source
+from nnefkit.graph import FrozenDict, Graph
+from nnefkit.language.building import GraphBuilder
+from nnefkit.language.declarations import (
+    Declaration,
+    check_declarations,
+    declarations,
+    declare,
+)
+from nnefkit.language.lexer import Tokens
+from nnefkit.language.parser import Parser
+from nnefkit.language.quant import QuantizationReader, quantize_tensors
+from nnefkit.language.reporting import Report
+from nnefkit.language.syntax import Assignment, Document, GraphSyntax
+
+FRAGMENTS = "KHR_enable_fragment_definitions"
+EXPRESSIONS = "KHR_enable_operator_expressions"
+
+
+def parse(
+    text: str,
+    name: str = "graph.nnef",
+    *,
+    quantization: str | None = None,
+    quantization_name: str = "graph.quant",
+    strict: bool = True,
+) -> tuple[Graph | None, list[Diagnostic]]:
+    """Reads a document, and collects everything that is wrong with it.
+
+    Args:
+        text: of the ``graph.nnef`` file.
+        name: what messages call it, a path for example.
+        quantization: text of the ``graph.quant`` file, if there is one.
+        quantization_name: what messages call that one.
+        strict: whether an operation that is not known is an error; otherwise it is kept as an
+            opaque one, with a warning.
+
+    Returns:
+        The graph and the diagnostics in the order of the text. If one of them is an error, the
+        graph holds what could be understood, good for further checks only; it is None if there
+        was none at all. Shapes and data are filled in where the text says them.
+    """
+    with _without_collector():
+        reading = _Reading(text, name, strict)
+        graph = reading.read()
+    if quantization is None:
+        return graph, reading.report.diagnostics
+    quantized = QuantizationReader(quantization, quantization_name, reading.customs, strict=strict)
+    entries = quantized.entries()
+    if graph is not None and not reading.report.errors:
+        found = quantize_tensors(graph, entries, quantized.report)
+        tensors = {
+            key: replace(tensor, quantization=found[key]) if key in found else tensor
+            for key, tensor in graph.tensors.items()
+        }
+        graph = replace(graph, tensors=FrozenDict(tensors))
+    return graph, reading.report.diagnostics + quantized.report.diagnostics
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keeps the cycle collector from looking again and again at a graph that only ever grows.
+
+    A graph has no reference cycles; on a long text the collector would take half of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Reading:
+    """One document on its way."""
+
+    def __init__(self, text: str, name: str, strict: bool) -> None:
+        self.tokens = Tokens(Source(text, name))
+        self.report = Report(self.tokens)
+        self.strict = strict
+        self.parser = Parser(self.tokens, self.report)
+        self.builder: GraphBuilder | None = None
+        self.extensions: tuple[str, ...] = ()
+        self.customs: dict[str, Declaration] = {}
+
+    def read(self) -> Graph | None:
+        document = self.parser.document(self._begin)
+        self._check_version(document)
+        self._check_extensions(document)
+        if self.builder is None:
+            return None
+        graph = self.builder.finish()
+        kept = [d.text for d in self.customs.values() if d.body is None]
+        extensions = [e for e in self.extensions if e != EXPRESSIONS and (kept or e != FRAGMENTS)]
+        return replace(graph, extensions=tuple(extensions), declarations=tuple(kept))
+
+    def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
+        self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
+        known: Mapping[str, Declaration] = declarations()
+        if document.fragments:
+            check_declarations(document.fragments, self.report)
+            for fragment in document.fragments:
+                if fragment.name not in known:
+                    self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
+            known = {**known, **self.customs}
+        self.builder = GraphBuilder(header, self.tokens, self.report, known, strict=self.strict)
+        for declaration in self.customs.values():
+            if declaration.body is not None:
+                self.builder.expansion.check(declaration)
+        return self.builder.assignment
+
+    def _check_version(self, document: Document) -> None:
+        if document.version is None:
+            return
+        text, at = document.version
+        major, minor = text.split(".")
+        if major.lstrip("0") != "1":
+            self.report.at(
+                "unsupported-version",
+                f"version {text} of NNEF is not known",
+                at,
+                hint="The versions 1.x are; their documents say: version 1.0;",
+                section="3.2.4",
+            )
+        elif minor.strip("0"):
+            self.report.at(
+                "unknown-version",
+                f"version {text} of NNEF is not known; it is read as version 1.0",
+                at,
+                section="3.2.4",
+                severity="warning",
+            )
+
+    def _check_extensions(self, document: Document) -> None:
+        for extension in document.extensions:
+            if extension.name not in (FRAGMENTS, EXPRESSIONS):
+                nearest = self.report.suggest(extension.name, (FRAGMENTS, EXPRESSIONS))
+                self.report.at(
+                    "unknown-extension",
+                    f"the extension '{extension.name}' is not known",
+                    extension.at,
+                    hint=nearest or "What it means for the document is not taken into account.",
+                    section="3.2.4",
+                    severity="warning",
+                )
+        declared = {extension.name for extension in document.extensions}
+        if document.fragments and FRAGMENTS not in declared:
+            fragment = document.fragments[0]
+            self.report.at(
+                "extension-not-enabled",
+                "fragment definitions must be enabled by an extension",
+                fragment.at,
+                fragment.header_end,
+                hint=f"Write behind the version: extension {FRAGMENTS};",
+                section="3.2.2",
+            )
+        if self.parser.extended is not None and EXPRESSIONS not in declared:
+            at, end, what = self.parser.extended
+            self.report.at(
+                "extension-not-enabled",
+                f"{what} must be enabled by an extension",
+                at,
+                end,
+                hint=f"Write behind the version: extension {EXPRESSIONS};",
+                section="3.2.3",
+            )
