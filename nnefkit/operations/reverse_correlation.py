@@ -54,7 +54,8 @@ def reverse_correlate(
     size = batch * groups * results * flat.shape[-1] * input.itemsize
     for entries in _batched(taps, max(PRODUCTS_BYTES // size, 1)):
         chosen = np.ascontiguousarray(matrices[[entry for entry, _, _ in entries]])
-        products = np.matmul(chosen, flat).reshape(batch, len(entries), groups, results, *inner)
+        products = chosen * flat if groups == channels else np.matmul(chosen, flat)
+        products = products.reshape(batch, len(entries), groups, results, *inner)
         for index, (_, source, target) in enumerate(entries):
             everywhere = (slice(None),) * 3
             output[(*everywhere, *target)] += products[:, index][(*everywhere, *source)]

@@ -54,10 +54,8 @@ def reduce_windows(
 def _covers(window: Window, extents: Sequence[int]) -> bool:
     """Whether the window is as large as the input in all the dimensions where it is not 1."""
     return all(
-        (f == 1 and s == 1) or (f == extent and d == 1)
-        for f, s, d, extent in zip(
-            window.size, window.stride, window.dilation, extents, strict=True
-        )
+        (f == 1 and s == 1) or f == extent
+        for f, s, extent in zip(window.size, window.stride, extents, strict=True)
     ) and all(p == q == 0 for p, q in window.padding)
 
 

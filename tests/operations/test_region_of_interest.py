@@ -86,6 +86,13 @@ def test_cells_overlap_by_one_where_they_do_not_divide_the_region():
     assert_array_equal(result[0, 0], [(1 + 2 + 3) / 3, (3 + 4 + 5) / 3])
 
 
+def test_coordinates_in_the_middle_are_rounded_up():
+    x = np.arange(7, dtype=np.float32).reshape(1, 1, 7)
+    rois, batch = np.array([[0.5, 2.5], [1.5, 4.4]], np.float32), np.zeros((2, 1), int)
+    result = KERNELS["avg_roi_pool"](x, rois, batch, output_size=[1])
+    assert_array_equal(result[:, 0, 0], [(1 + 2) / 2, (2 + 3) / 2])
+
+
 def source(i, start, stop, count, method):
     extent = stop - start
     if method == "asymmetric":
