@@ -6,14 +6,19 @@ copies that share the tensor data.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from nnefkit import graph_summary
+from nnefkit.display import frames, html, nnef_text, text
 from nnefkit.errors import FrozenError, InputError, Source, Span, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DTYPES = ("scalar", "integer", "logical", "string")
 """The data-types of tensors (3.3.1)."""
@@ -62,6 +67,12 @@ class Tensor:
     origin: str | None = None
     """Where a converter took it from: node or module of the source model."""
 
+    def __repr__(self) -> str:
+        return text.tensor_line(graph_summary.tensor_summary(self, sample=50_000))
+
+    def _repr_html_(self) -> str:
+        return html.tensor(graph_summary.tensor_summary(self))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
@@ -86,20 +97,32 @@ class Operation:
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the tensors that it reads, in the order of the parameters (repeats kept)."""
-        return tuple(_identifiers(self.inputs.values()))
+        return tuple(_identifiers(self.inputs.values(), []))
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the tensors that it computes, in the order of the results."""
-        return tuple(_identifiers(self.outputs.values()))
+        return tuple(_identifiers(self.outputs.values(), []))
+
+    def __str__(self) -> str:
+        return nnef_text.assignment(
+            self.name, self.inputs, self.outputs, self.attribs, self.dtype, Identifier
+        )
+
+    def __repr__(self) -> str:
+        return text.operation_line(graph_summary.operation_summary(self))
+
+    def _repr_html_(self) -> str:
+        return html.operation(graph_summary.operation_summary(self))
 
 
-def _identifiers(values: Iterable[Any]) -> Iterator[str]:
+def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
     for value in values:
         if isinstance(value, Identifier):
-            yield value
+            found.append(value)
         elif isinstance(value, (list, tuple)):
-            yield from _identifiers(value)
+            _identifiers(value, found)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +185,27 @@ class Graph:
             raise UnknownNameError(
                 f"graph '{self.name}' has no tensor '{name}'", hint=did_you_mean(name, self.tensors)
             ) from None
+
+    def __str__(self) -> str:
+        return nnef_text.document(
+            name=self.name,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            assignments=map(str, self.operations),
+            version=self.version,
+            extensions=self.extensions,
+            declarations=self.declarations,
+        )
+
+    def __repr__(self) -> str:
+        return text.graph(graph_summary.graph_summary(self, picture=False))
+
+    def _repr_html_(self) -> str:
+        return html.graph(graph_summary.graph_summary(self, picture=True))
+
+    def to_frame(self) -> pd.DataFrame:
+        """The operations as a table, one row each (a graph's sources too)."""
+        return frames.operations(graph_summary.operation_rows(self))
 
     # -- changed copies -----------------------------------------------------------------------
 

@@ -62,18 +62,19 @@ def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
 
 def graph_svg(graph: Graph) -> str:
     """The graph drawn as an SVG document."""
-    steps = (
-        Step(
-            op.name,
-            op.input_names,
-            op.output_names,
-            [_shape(graph, name) for name in op.output_names],
-            op.scope,
-            attribute_line(op.name, op.attribs, _filter_shape(graph, op)),
-        )
-        for op in graph.operations
+    return graph_picture((_step(graph, op) for op in graph.operations), graph.inputs, graph.outputs)
+
+
+def _step(graph: Graph, operation: Operation) -> Step:
+    results = operation.output_names
+    return Step(
+        operation.name,
+        operation.input_names,
+        results,
+        [_shape(graph, name) for name in results],
+        operation.scope,
+        attribute_line(operation.name, operation.attribs, _filter_shape(graph, operation)),
     )
-    return graph_picture(steps, graph.inputs, graph.outputs)
 
 
 def _filter_shape(graph: Graph, operation: Operation) -> tuple[int, ...] | None:
