@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import cProfile
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -359,16 +359,15 @@ def test_what_does_not_repeat_is_not_folded_into_one_box(shaper: Shaper) -> None
 
 
 @pytest.mark.parametrize("shaper", SHAPERS)
-def test_time_grows_with_the_graph_and_not_faster(shaper: Shaper) -> None:
-    def seconds(count: int) -> float:
+def test_work_grows_with_the_graph_and_not_faster(shaper: Shaper) -> None:
+    def calls(count: int) -> int:
         b = Builder()
         inputs, outputs = shaper(b, count)
-        start = time.process_time()
-        picture(b.steps, inputs, outputs)
-        return time.process_time() - start
+        profile = cProfile.Profile()
+        profile.runcall(picture, b.steps, inputs, outputs)
+        return sum(entry.callcount for entry in profile.getstats())
 
-    small = min(seconds(1_500) for _ in range(2))
-    assert seconds(6_000) < 12 * small + 0.2
+    assert calls(4_000) < 6 * calls(1_000)
 
 
 @st.composite
@@ -417,11 +416,3 @@ def test_tandems_prefer_what_covers_most_and_then_the_shortest_period() -> None:
     assert tandems("xababab", range(1, 17)) == [(1, 2, 3)]
     assert tandems("aabaab", range(1, 17)) == [(0, 3, 2)]
     assert tandems("abc", range(1, 17)) == []
-
-
-@pytest.mark.parametrize("count", [1_000, 10_000])
-@pytest.mark.benchmark(group="folding")
-def test_folding_time(benchmark: Callable[..., Picture], count: int) -> None:
-    b = Builder()
-    inputs, outputs = deep_residual(b, count)
-    assert len(benchmark(picture, b.steps, inputs, outputs).boxes) <= 150

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from itertools import pairwise
 
 import pytest
@@ -215,34 +214,3 @@ def test_crossings_are_counted_as_pairs_of_edges(ends: list[list[int]]) -> None:
     assert _crossings(range(len(ends)), after, positions) == expected
     by_pairs = sum(_pair(ends[i], ends[j]) for j in range(len(ends)) for i in range(j))
     assert by_pairs == expected
-
-
-def network_like(count: int, seed: int = 0) -> tuple[int, Edges]:
-    """A chain with branches that merge again, and with skip connections."""
-    draw = random.Random(seed)
-    edges: Edges = []
-    last, boxes = 0, 1
-    while boxes < count:
-        if draw.random() < 0.3:
-            ends = []
-            for _ in range(draw.randint(2, 4)):
-                previous = last
-                for _ in range(draw.randint(1, 4)):
-                    edges.append((previous, boxes))
-                    previous, boxes = boxes, boxes + 1
-                ends.append(previous)
-            edges += [(end, boxes) for end in ends]
-        else:
-            edges.append((last, boxes))
-            if draw.random() < 0.15 and boxes > 40:
-                edges.append((boxes - draw.randint(5, 40), boxes))
-        last, boxes = boxes, boxes + 1
-    return boxes, edges
-
-
-@pytest.mark.parametrize("count", [1_000, 10_000])
-@pytest.mark.benchmark(group="layout")
-def test_layout_time(benchmark: object, count: int) -> None:
-    boxes, edges = network_like(count)
-    layout = benchmark(layered, [(100.0, 40.0)] * boxes, edges)  # type: ignore[operator]
-    assert len(layout.centers) == boxes

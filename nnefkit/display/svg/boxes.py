@@ -60,24 +60,27 @@ def card(box: Box, most_lines: int = MOST_LINES) -> Card:
     return Card(box, title, badge, lines, 2.0 * ceil(width / 2), height)
 
 
-def drawn(card: Card, center: Point, *, described: bool = True) -> str:
-    """The SVG of a card: a group whose origin is the upper left corner."""
+def drawn(card: Card, center: Point, *, plain: bool = False) -> str:
+    """The SVG of a card, a group whose origin is the upper left corner.
+
+    A `plain` one has no ornament and no description beside what can be read.
+    """
     left, top = center.x - card.width / 2, center.y - card.height / 2
     shown = [word for line in (card.title, *card.lines) for word in line.split(DOT)]
     whole = [word for line in (card.box.title, *card.box.lines) for word in line.split(DOT)]
     title = ""
-    if described and (shown != whole or card.badge):
+    if not plain and (shown != whole or card.badge):
         # What can be read anyway need not be said twice.
         title = f"<title>{escape(card.box.description, quote=False)}</title>"
-    body = _operation(card) if card.box.kind == "operation" else _end(card)
+    body = _operation(card, plain=plain) if card.box.kind == "operation" else _end(card)
     return f'<g transform="translate({number(left)} {number(top)})">{title}{body}</g>'
 
 
-def _operation(card: Card) -> str:
+def _operation(card: Card, *, plain: bool) -> str:
     color = family(card.box.operation).color
     width, height = number(card.width), number(card.height)
     parts = []
-    if card.badge:
+    if card.badge and not plain:
         below = number(card.height + STACK)
         parts.append(
             f'<path d="M6 {below}h{number(card.width - 7)}a4 4 0 0 0 4-4v{number(10 - card.height)}'

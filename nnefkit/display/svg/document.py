@@ -9,6 +9,7 @@ from math import ceil
 
 from nnefkit.display.folding import BUDGET, Edge, Picture, Step, picture
 from nnefkit.display.layout import Layout, Point, layered
+from nnefkit.display.numbers import plural
 from nnefkit.display.svg.boxes import LINE, MOST_LINES, STACK, TEXT, Card, card, drawn, number
 from nnefkit.display.svg.edges import paths, shape_label
 from nnefkit.display.svg.text_width import text_width
@@ -107,7 +108,7 @@ def _document(
     shapes = []
     boxes = []
     for card_, center, label in zip(cards, layout.centers, labels, strict=True):
-        boxes.append(drawn(card_, center, described=len(cards) <= ROOMY))
+        boxes.append(drawn(card_, center, plain=len(cards) > ROOMY))
         if label:
             x, y = center.x + card_.width / 2 + 5 + (STACK if card_.badge else 0), center.y - 4
             if down:
@@ -151,9 +152,12 @@ def _labels(picture: Picture) -> list[str]:
 def summary(picture: Picture) -> str:
     """What the picture shows, in one sentence."""
     shown = sum(1 for box in picture.boxes if box.kind == "operation")
-    words = f"{picture.operations} operations in {shown} boxes"
+    words = (
+        f"{plural(picture.operations, 'operation')} in {shown} {'box' if shown == 1 else 'boxes'}"
+    )
+    missing = []
     if picture.parameters:
-        words += f"; {picture.parameters} that only make parameters are not drawn"
+        missing.append(f"{picture.parameters} on parameters alone")
     if picture.omitted:
-        words += f"; {picture.omitted} edges between distant boxes are not drawn"
-    return words
+        missing.append(f"{plural(picture.omitted, 'edge')} between distant boxes")
+    return f"{words}; not drawn: {', '.join(missing)}" if missing else words

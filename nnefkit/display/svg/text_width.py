@@ -59,8 +59,8 @@ _WIDTHS: Mapping[Weight, Mapping[str, int]] = {
     "regular": _by_character(_REGULAR),
     "bold": _by_character(_BOLD),
 }
-OTHER = 1050
-"""Of characters that the tables do not have (the widest ones are those of Asian scripts)."""
+OTHER = 1250
+"""Of characters that the tables do not have; wide ones of Asian and Cyrillic scripts among them."""
 
 
 def text_width(text: str, size: float, weight: Weight = "regular") -> float:
