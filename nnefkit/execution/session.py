@@ -22,6 +22,10 @@ from nnefkit.operations.shapes import infer_shapes
 Array = np.ndarray[Any, Any]
 
 
+REMEMBERED = 4
+"""For how many choices of tensors, the last ones, a session keeps what it prepared."""
+
+
 class Session:
     """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
 
@@ -42,6 +46,7 @@ class Session:
             graph = infer_shapes(graph)
         self.graph = graph
         self._state = State(graph)
+        self._entries = entries(graph)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
 
     @property
@@ -117,7 +122,7 @@ class Session:
             self.graph.name,
             self.graph.inputs,
             self.graph.outputs,
-            entries(self.graph),
+            self._entries,
             keeper.seconds,
             perf_counter() - started,
         )
@@ -138,9 +143,11 @@ class Session:
     ) -> dict[str, Array]:
         wanted = frozenset(fetch) | self._state.results
         key = (wanted, watched)
-        if key not in self._prepared:
-            self._prepared[key] = self._engine.prepare(self.graph, *key)
-        results = self._prepared[key]({**feeds, **self._state.current}, watch)
+        prepared = self._prepared.pop(key, None) or self._engine.prepare(self.graph, *key)
+        self._prepared[key] = prepared
+        if len(self._prepared) > REMEMBERED:
+            del self._prepared[next(iter(self._prepared))]
+        results = prepared({**feeds, **self._state.current}, watch)
         self._state.take(results)
         return results
 

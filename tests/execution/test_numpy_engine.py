@@ -1,6 +1,7 @@
 """The planned, fused and prepacked numpy engine gives what plain kernels and PyTorch give."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -325,3 +326,35 @@ def test_pieces_of_memory_are_used_again_only_when_nobody_has_them():
     chunks.renew()
     big = chunks.take((1 << 16,), np.dtype(np.float32))
     assert big.shape == (1 << 16,)
+
+
+def peak_memory(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_is_released_when_nobody_needs_it_any_more():
+    build = Builder()
+    x = first = build.external((1, 4, 512, 512))
+    for _ in range(15):
+        x = build.call("concat", [[build.call("neg", [x]), first]], axis=1)
+        x = build.call("split", [x], results=2, axis=1, ratios=[1, 1])[0]
+    session = Session(build.graph(x))
+    photo = np.ones((1, 4, 512, 512), np.float32)
+    assert peak_memory(lambda: session.run(photo)) < 12 * photo.nbytes
+    assert peak_memory(lambda: session.trace(photo, keep="statistics")) < 20 * photo.nbytes
+
+
+def test_looking_at_statistics_needs_no_memory_for_all_the_values():
+    build = Builder()
+    x = build.external((1, 4, 512, 512))
+    for _ in range(25):
+        x = build.call("neg", [x])
+    session = Session(build.graph(x))
+    photo = np.ones((1, 4, 512, 512), np.float32)
+    assert peak_memory(lambda: session.trace(photo, keep="statistics")) < 15 * photo.nbytes
+    assert peak_memory(lambda: session.trace(photo)) > 25 * photo.nbytes

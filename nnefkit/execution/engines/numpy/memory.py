@@ -63,31 +63,40 @@ class Chunks:
     def __init__(self, piece: int = 16 << 20) -> None:
         self._piece = piece
         self._pieces: list[Array] = []
-        self._spare: list[Array] = []
-        self._rest = np.empty(0, np.uint8)
+        self._rest = _NOTHING
 
     def renew(self) -> None:
         """Starts another set of arrays; those of the last one stay as long as somebody has them."""
-        self._rest = self._rest[:0].copy()
-        # An array keeps the piece that it is a part of alive, and is counted so. One reference is
-        # that of the list, one of `piece`, one of the argument of `getrefcount`.
-        self._spare = [piece for piece in self._pieces if getrefcount(piece) <= 3]
-        self._pieces = []
+        self._rest = _NOTHING
+        self._pieces = [self._pieces[number] for number in self._unused()]
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """A contiguous array of undefined values."""
         size = math.prod(shape) * dtype.itemsize
         if size > self._rest.size:
+            self._rest = _NOTHING
             self._rest = self._next(size + ALIGNMENT)
         taken: Array = self._rest[:size]
         self._rest = self._rest[-(-size // ALIGNMENT) * ALIGNMENT :]
         return taken.view(dtype).reshape(shape)
 
     def _next(self, size: int) -> Array:
-        fitting = [number for number, piece in enumerate(self._spare) if piece.size >= size]
-        piece = (
-            self._spare.pop(fitting[0]) if fitting else np.empty(max(size, self._piece), np.uint8)
-        )
-        self._pieces.append(piece)
-        start = -piece.ctypes.data % ALIGNMENT
-        return piece[start:]
+        for number in self._unused():
+            if self._pieces[number].size >= size:
+                piece = self._pieces[number]
+                break
+        else:
+            piece = np.empty(max(size, self._piece), np.uint8)
+            self._pieces.append(piece)
+        return piece[-piece.ctypes.data % ALIGNMENT :]
+
+    def _unused(self) -> list[int]:
+        """The pieces of which no array is left: an array counts as a reference to its piece."""
+        pieces = [np.empty(0, np.uint8), *self._pieces]
+        # How many references something has that is in this list (and the other one) only.
+        alone = getrefcount(pieces[0]) + 1
+        numbers = range(len(self._pieces))
+        return [number for number in numbers if getrefcount(pieces[number + 1]) <= alone]
+
+
+_NOTHING = np.empty(0, np.uint8)

@@ -91,7 +91,7 @@ class _Planner:
             for name in op.input_names:
                 self.readers[name] = self.readers.get(name, 0) + 1
         steps = self._steps(remaining)
-        _set_frees(steps, self.visible)
+        _set_frees(steps, self.fetch)
         used = {name for step in steps for name in step.reads} | self.visible
         return Plan(
             self.graph,
