@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from nnefkit.display.folding.network import Group, Network, joined, merged_steps
 
@@ -13,8 +14,11 @@ FEW = 3
 def fold_siblings(network: Network) -> Network:
     """Fold equal groups with the same sources and the same readers into one."""
     families: dict[tuple[object, ...], list[int]] = {}
-    for node, group in enumerate(network.groups):
-        key = (group.form, tuple(network.before[node]), tuple(network.after[node]))
+    starts = [node for node, sources in enumerate(network.before) if not sources]
+    forks = [targets for targets in network.after if len(targets) > FEW]
+    for node in dict.fromkeys(chain(starts, *forks)):
+        form = network.groups[node].form
+        key = (form, tuple(network.before[node]), tuple(network.after[node]))
         families.setdefault(key, []).append(node)
     merges = [(nodes, _alike(network, nodes)) for nodes in families.values() if len(nodes) > FEW]
     return joined(network, merges)

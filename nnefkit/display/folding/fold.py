@@ -119,7 +119,8 @@ def _fold_repeated(folded: Network, steps: Sequence[Step]) -> Network:
         size = len(folded)
         folded = fold_blocks(folded, limit=BLOCK, only_repeated=True)
         folded = fold_siblings(fold_repeats(folded, steps))
-        if len(folded) == size:
+        # Of a large graph, another round must be worth its time.
+        if len(folded) == size or len(folded) > max(LARGE, 0.8 * size):
             break
     folded = fold_repeats(fold_runs(join_light_blocks(folded, steps)), steps)
     if len(folded) < LARGE and _is_nested(folded):

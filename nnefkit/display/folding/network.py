@@ -180,4 +180,8 @@ def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Net
 
 def merged_steps(groups: Iterable[Group]) -> list[int]:
     """The operations of several groups, in the order of the graph."""
-    return sorted(number for group in groups for number in group.steps)
+    numbers: list[int] = []
+    for group in groups:
+        numbers += group.steps
+    numbers.sort()
+    return numbers
