@@ -18,6 +18,7 @@ import pytest
 from executing import NOTEBOOKS, execute
 from lab_server import environment, lab_server
 from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import TimeoutError as NotInTime
 
 pytestmark = pytest.mark.browser
 
@@ -160,17 +161,25 @@ def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_pat
     with lab_server(folder, env) as home, watched(browser, home) as watch:
         page = watch.page
         page.goto(f"{home}/doc/tree/live.ipynb")
-        page.wait_for_selector(
-            ".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000
-        )
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
-        view = page.locator(".jupyter-widgets .nnefkit-tensor")
-        view.wait_for(timeout=60_000)
+        _run_first_cell(page)
         changes(page, "Arrow Down of the drop-down", lambda: _choose(page, "y"))
         changes(page, "the channel slider", lambda: _turn(page))
         assert watch.console == []
         assert watch.foreign == []
+
+
+def _run_first_cell(page: Page) -> None:
+    """A page asks for a kernel when it is ready; what is run before that is forgotten."""
+    view = page.locator(".jupyter-widgets .nnefkit-tensor")
+    for _ in range(12):
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        try:
+            view.wait_for(timeout=10_000)
+        except NotInTime:
+            continue
+        return
+    pytest.fail("the cell did not run")
 
 
 def _choose(page: Page, name: str) -> None:
