@@ -20,7 +20,7 @@ from nnefkit.display.summary import (
 from nnefkit.display.svg import graph_picture
 
 if TYPE_CHECKING:
-    from nnefkit.graph import Graph, Operation, Tensor
+    from nnefkit.graph.model import Graph, Operation, Tensor
 
 SOURCES = ("external", "variable", "constant")
 _ITEMS = 24

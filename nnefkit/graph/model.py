@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit import graph_summary
 from nnefkit.display import frames, html, nnef_text, text
-from nnefkit.errors import FrozenError, InputError, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.graph import summary
+from nnefkit.graph.frozen import FrozenDict
+from nnefkit.graph.values import fitting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,25 +30,6 @@ class Identifier(str):
     """The name of a tensor among the arguments of an operation; a plain `str` is a literal."""
 
     __slots__ = ()
-
-
-class FrozenDict(dict[str, Any]):
-    """A dictionary that does not change once it is made; a copy (`dict(x)`, `x | {...}`) does."""
-
-    __slots__ = ()
-
-    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise FrozenError(
-            "graphs and operations do not change in place",
-            hint="Make a changed copy: graph.with_data(...), graph.with_outputs(...), or "
-            "dataclasses.replace(operation, attribs=operation.attribs | {...}).",
-        )
-
-    __setitem__ = __delitem__ = _refuse
-    update = setdefault = pop = popitem = clear = __ior__ = _refuse
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return FrozenDict, (dict(self),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +51,10 @@ class Tensor:
     """Where a converter took it from: node or module of the source model."""
 
     def __repr__(self) -> str:
-        return text.tensor_line(graph_summary.tensor_summary(self, sample=50_000))
+        return text.tensor_line(summary.tensor_summary(self, sample=50_000))
 
     def _repr_html_(self) -> str:
-        return html.tensor(graph_summary.tensor_summary(self))
+        return html.tensor(summary.tensor_summary(self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,10 +93,10 @@ class Operation:
         )
 
     def __repr__(self) -> str:
-        return text.operation_line(graph_summary.operation_summary(self))
+        return text.operation_line(summary.operation_summary(self))
 
     def _repr_html_(self) -> str:
-        return html.operation(graph_summary.operation_summary(self))
+        return html.operation(summary.operation_summary(self))
 
 
 def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
@@ -198,14 +181,14 @@ class Graph:
         )
 
     def __repr__(self) -> str:
-        return text.graph(graph_summary.graph_summary(self, picture=False))
+        return text.graph(summary.graph_summary(self, picture=False))
 
     def _repr_html_(self) -> str:
-        return html.graph(graph_summary.graph_summary(self, picture=True))
+        return html.graph(summary.graph_summary(self, picture=True))
 
     def to_frame(self) -> pd.DataFrame:
         """The operations as a table, one row each (a graph's sources too)."""
-        return frames.operations(graph_summary.operation_rows(self))
+        return frames.operations(summary.operation_rows(self))
 
     # -- changed copies -----------------------------------------------------------------------
 
@@ -231,7 +214,7 @@ class Graph:
                     f"graph '{self.name}' has no variable '{key}'",
                     hint=did_you_mean(str(key), [*variables, *labels]),
                 )
-            array = _fitting(tensors[shared[0]], values)
+            array = fitting(tensors[shared[0]], values)
             for name in shared:
                 tensors[name] = replace(tensors[name], data=array)
         return replace(self, tensors=FrozenDict(tensors))
@@ -383,37 +366,3 @@ def _refuse_half_cut(kept: Iterable[Operation], cut: Collection[str]) -> None:
 def _label(variable: Tensor) -> str:
     # A variable that has no label (it was built, not read) shares its data with no other.
     return (variable.label or f"variable {variable.name}").lower()
-
-
-_KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
-"""NumPy's kinds of the values that a variable of each data-type can hold."""
-
-
-def _fitting(variable: Tensor, values: Any) -> np.ndarray[Any, Any]:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise InputError(
-            f"the values for variable '{variable.name}' are no array: {error}"
-        ) from None
-    if array.dtype.kind not in _KINDS[variable.dtype]:
-        raise InputError(
-            f"variable '{variable.name}' ({variable.dtype}) cannot hold values of dtype "
-            f"{array.dtype}",
-            section="4.1.3",
-        )
-    if variable.shape is not None and array.shape != variable.shape:
-        raise InputError(
-            f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",
-            section="4.1.3",
-        )
-    old = variable.data
-    floating = isinstance(values, np.ndarray) and array.dtype.kind == "f"
-    if old is not None and old.dtype.kind == "f" and not floating:
-        # Neither a list of numbers nor whole numbers are meant to change the precision.
-        array = array.astype(old.dtype)
-    if array.flags.writeable:
-        # Whoever goes on changing the array does not change the graph.
-        array = array.copy()
-        array.flags.writeable = False
-    return array
