@@ -54,7 +54,7 @@ def layered(
     ends = [last] if last >= 0 else []
     if width is not None and not graph.detours and last >= 0:
         crossing = [sum(1 for n in layer if graph.after[n]) for layer in graph.layers]
-        ends = row_ends(columns.boxes, columns.gaps, width, crossing)
+        ends = row_ends(columns, width, crossing)
     rows, entry_of = break_rows(graph, ends)
     middle = [0.0] * len(graph.layer)
     for row in rows:

@@ -9,10 +9,7 @@ from math import ceil
 from nnefkit.display.layout.columns import ARROW, BEND, Columns
 from nnefkit.display.layout.layers import Layered
 from nnefkit.display.layout.result import Point
-from nnefkit.display.layout.rows import LANE
-
-MARGIN = 12.0
-"""Between such lines and the boxes."""
+from nnefkit.display.layout.rows import LANE, MARGIN
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from heapq import heappop, heappush
 from itertools import pairwise
 
 from nnefkit.display.layout.layers import Layered
-from nnefkit.display.layout.placement import MARGIN, Placement
+from nnefkit.display.layout.placement import Placement
 from nnefkit.display.layout.result import Point
-from nnefkit.display.layout.rows import LANE
+from nnefkit.display.layout.rows import LANE, MARGIN
 
 PORT_GAP = 8.0
 """Between two arrows that point at one box."""

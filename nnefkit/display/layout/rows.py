@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnefkit.display.layout.columns import BEND
+from nnefkit.display.layout.columns import BEND, Columns
 from nnefkit.display.layout.layers import Layered
 
 LANE = 9.0
 """Distance of lines that go around from the end of a row to the next one."""
+MARGIN = 12.0
+"""Between such lines and the boxes."""
 ATTEMPTS = 3
 CROSSING_COST = 0.12
 """What one more edge that has to go around costs, against the share of a row that stays empty."""
@@ -17,30 +19,27 @@ LAST_ROW = 0.3
 """How much an empty part of the last row counts, against one of another row."""
 
 
-def row_ends(
-    columns: Sequence[float], gaps: Sequence[float], width: float, crossing: Sequence[int]
-) -> list[int]:
+def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[int]:
     """The last column of each row, so that rows are full and few edges go around.
 
     Args:
-        columns: Width of each column.
-        gaps: Width of the gap behind each column.
+        columns: Their widths, and the room between them.
         width: The room for a row; a column wider than that gets a row of its own.
         crossing: How many lines lead from each column to the next one.
     """
     room = width
     ends: list[int] = []
     for _ in range(ATTEMPTS):
-        ends = _best_ends(columns, gaps, room, crossing)
+        ends = _best_ends(columns, room, crossing)
         # All rows stand as far right as the one with the most lines at its left side needs.
         indent = LANE * max([crossing[end] for end in ends[:-1]], default=0)
         starts = [0, *(end + 1 for end in ends)]
         widest = max(
             indent
             + (BEND if start else 0.0)
-            + sum(columns[start : end + 1])
-            + sum(gaps[start : end + 1])
-            + (LANE * crossing[end] if end < len(columns) - 1 else -gaps[end])
+            + sum(columns.boxes[start : end + 1])
+            + sum(columns.gaps[start:end])
+            + _behind(columns, end, crossing)
             for start, end in zip(starts, ends, strict=False)
         )
         if widest <= width:
@@ -49,17 +48,23 @@ def row_ends(
     return ends
 
 
-def _best_ends(
-    columns: Sequence[float], gaps: Sequence[float], width: float, crossing: Sequence[int]
-) -> list[int]:
-    count = len(columns)
+def _behind(columns: Columns, end: int, crossing: Sequence[int]) -> float:
+    """The room behind the last column of a row, where lines turn to the next one."""
+    if end == len(columns.boxes) - 1:
+        return 0.0
+    return max(columns.labels[end], MARGIN) + LANE * crossing[end]
+
+
+def _best_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[int]:
+    boxes, gaps = columns.boxes, columns.gaps
+    count = len(boxes)
     cost = [0.0] + [float("inf")] * count
     start_of = [0] * (count + 1)
     for end in range(count):
         last = end == count - 1
-        inside = -gaps[end] if last else LANE * crossing[end]
+        inside = _behind(columns, end, crossing) - gaps[end]
         for start in range(end, -1, -1):
-            inside += columns[start] + gaps[start]
+            inside += boxes[start] + gaps[start]
             used = inside + (BEND + LANE * crossing[start - 1] if start else 0.0)
             if used > width and start < end:
                 break

@@ -23,6 +23,8 @@ CAPTION = 22.0
 """Room for the line below the picture that says what it left out."""
 ROOMY = 60
 """Boxes up to which each of them may have several lines, and a description."""
+WIDTH = 980
+"""Of a picture at most, in pixels: about that of a notebook's outputs."""
 TANGLED = 2.5
 """Lines from row to row from which on a picture is easier to read from top to bottom."""
 
@@ -33,7 +35,7 @@ def graph_picture(
     outputs: Sequence[str],
     *,
     budget: int = BUDGET,
-    width: int = 920,
+    width: int = WIDTH,
 ) -> str:
     """The picture of a graph: folded, laid out, drawn.
 
@@ -51,7 +53,7 @@ def graph_picture(
     return draw(picture(operations, inputs, outputs, budget), width=width)
 
 
-def draw(picture: Picture, *, width: float | None = 920) -> str:
+def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
     """Lay out a picture and draw it; with `width` None in one row, however long.
 
     The picture runs from left to right, in rows. Where many lines would have to lead from row to
@@ -76,7 +78,7 @@ def _rightwards(
     return layered(
         [(card.width, card.height) for card in cards],
         [(edge.source, edge.target) for edge in picture.edges],
-        labels=[text_width(label, LABEL) + STACK + 10 if label else 0.0 for label in labels],
+        labels=[text_width(label, LABEL) + STACK + 7 if label else 0.0 for label in labels],
         width=width,
     )
 
