@@ -7,8 +7,7 @@ with colours that the scale does not have. Long maps are made smaller, small one
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,21 +100,16 @@ def _palette() -> bytes:
 
 
 def png(places: Array) -> bytes:
-    """A PNG file of a map of places in the palette."""
+    """A PNG file of a map of places in the palette; what is empty is transparent."""
+    # Imported when the first picture is made, as all that takes long to import.
+    from PIL import Image
+
     height, width = places.shape
-    rows = np.zeros((height, width + 1), np.uint8)
-    rows[:, 1:] = places
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in (
-            (b"IHDR", header),
-            (b"PLTE", _palette()),
-            (b"tRNS", _OPACITY),
-            (b"IDAT", zlib.compress(rows.tobytes(), 9)),
-            (b"IEND", b""),
-        )
-    )
+    image = Image.frombytes("P", (width, height), np.ascontiguousarray(places, np.uint8).tobytes())
+    image.putpalette(_palette())
+    file = io.BytesIO()
+    image.save(file, "PNG", transparency=_OPACITY, optimize=True)
+    return file.getvalue()
 
 
 def png_uri(places: Array) -> str:
