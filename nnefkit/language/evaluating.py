@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from nnefkit.language.operators import (
@@ -179,7 +179,7 @@ class Evaluator:
                 for name, value, kind in zip(names, row, kinds, strict=True)
             }
             if node.condition is not None:
-                chosen = yield self._condition(node.condition, inner)
+                chosen = yield self.condition(node.condition, inner)
                 if chosen is False:
                     continue
             value, kind = yield self.evaluate(node.item, inner)
@@ -200,7 +200,8 @@ class Evaluator:
 
     # -- choices ------------------------------------------------------------------------------
 
-    def _condition(self, node: Expression, scope: Scope) -> Call[Any]:
+    def condition(self, node: Expression, scope: Scope) -> Call[Any]:
+        """The value of a condition."""
         value, kind = yield self.evaluate(node, scope)
         if kind is not LOGICAL and kind is not UNKNOWN:
             hint = ""
@@ -210,23 +211,31 @@ class Evaluator:
             self.refuse("type-mismatch", message, node, scope, hint)
         return value
 
-    def branch(self, node: Expression, scope: Scope) -> Call[Expression]:
-        """The expression that a chain of if-else chooses, in a scope that computes."""
+    def branch(
+        self,
+        node: Expression,
+        scope: Scope,
+        check: Callable[[Expression, Scope], Call[Value]],
+    ) -> Call[Expression]:
+        """The expression that a chain of if-else chooses, in a scope that computes.
+
+        What is not chosen has no value, but must be of a type: it is given to `check`.
+        """
         while isinstance(node, Conditional):
-            chosen = yield self._condition(node.condition, scope)
+            chosen = yield self.condition(node.condition, scope)
             taken, left = (node.value, node.otherwise) if chosen else (node.otherwise, node.value)
             if scope.declaration is None:
                 # Nothing has checked the graph before; fragments are checked as a whole.
-                yield self.evaluate(left, scope.inner(abstract=True))
+                yield check(left, scope.inner(abstract=True))
             node = taken
         return node
 
     def _conditional(self, node: Conditional, scope: Scope, want: str | None) -> Call[Value]:
         if not scope.abstract:
-            taken = yield self.branch(node, scope)
+            taken = yield self.branch(node, scope, self.evaluate)
             found: Value = yield self.evaluate(taken, scope, want)
             return found
-        yield self._condition(node.condition, scope)
+        yield self.condition(node.condition, scope)
         first: Value = yield self.evaluate(node.value, scope)
         second: Value = yield self.evaluate(node.otherwise, scope)
         common = common_type(first.type, second.type)
@@ -271,7 +280,7 @@ class Evaluator:
             mixed = {str(left.type), str(right.type)} == {"integer", "scalar"}
             hint = "Cast one of them: scalar(...) or integer(...)." if mixed else ""
             return self.refuse("type-mismatch", message, node, scope, hint)
-        if scope.abstract or ABSTRACT in (left.value, right.value):
+        if scope.abstract or UNKNOWN in (left.type, right.type) or _is_abstract(left, right):
             return Value(ABSTRACT, kind)
         try:
             return Value(binary_value(symbol, left.value, right.value), kind)
@@ -306,7 +315,7 @@ class Evaluator:
         item = kind.item if isinstance(kind, ArrayType) and not node.is_range else kind
         if kind is EMPTY and not node.is_range:
             item = UNKNOWN
-        if scope.abstract or base.value is ABSTRACT:
+        if scope.abstract or base.type is UNKNOWN or _is_abstract(base) or ABSTRACT in bounds:
             return Value(ABSTRACT, item)
         return Value(self._cut(node, base.value, bounds, scope), item)
 
@@ -360,7 +369,7 @@ class Evaluator:
             cast = tensor and node.name not in ("length_of", "range_of")
             hint = f"Tensors are cast by cast<{node.name}>(...)." if cast else ""
             return self.refuse("type-mismatch", message, node, scope, hint)
-        if scope.abstract or argument.value is ABSTRACT:
+        if scope.abstract or argument.type is UNKNOWN or _is_abstract(argument):
             return Value(ABSTRACT, kind)
         if node.name == "shape_of":
             shape = self.calls.shape_of(argument.value)
@@ -376,3 +385,7 @@ class Evaluator:
 
 def _any_array(*kinds: Type) -> bool:
     return any(isinstance(kind, ArrayType) or kind is EMPTY for kind in kinds)
+
+
+def _is_abstract(*found: Value) -> bool:
+    return any(value.value is ABSTRACT for value in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.graph import FrozenDict, Identifier, Operation, Tensor
@@ -15,6 +16,7 @@ from nnefkit.language.syntax import (
     Argument,
     Assignment,
     Binary,
+    Conditional,
     Expression,
     Invocation,
     Items,
@@ -32,6 +34,7 @@ from nnefkit.language.types import (
     TensorType,
     TupleType,
     Type,
+    common_type,
     tuple_of,
 )
 
@@ -111,18 +114,47 @@ class Expansion:
             names = names_of(target)
             local = f"{scope.prefix}_{names[0].name}" if names else scope.prefix
             scope.hint = scope.wanted.get(names[0].name) or local if names else local
-        if not scope.abstract:
-            node = yield self.evaluator.branch(node, scope)
-        if isinstance(node, Invocation):
-            yield self._assign_invocation(assignment, node, scope)
-            return
-        want = self._local_name(target, scope)
-        found: Value = yield self.evaluator.evaluate(node, scope, want)
+        if scope.abstract:
+            found: Value = yield self._check_branches(assignment, node, scope)
+        else:
+            node = yield self.evaluator.branch(
+                node, scope, partial(self._check_branches, assignment)
+            )
+            found = yield self._assigned(assignment, node, scope)
         yield self._bind(target, found, scope)
 
-    def _assign_invocation(
+    def _check_branches(
+        self, assignment: Assignment, node: Expression, scope: Scope
+    ) -> Call[Value]:
+        """The type of what an assignment may assign, whatever is chosen."""
+        common: Type | None = None
+        pending = [node]
+        while pending:
+            branch = pending.pop()
+            if isinstance(branch, Conditional):
+                yield self.evaluator.condition(branch.condition, scope)
+                pending += (branch.otherwise, branch.value)
+                continue
+            found: Value = yield self._assigned(assignment, branch, scope)
+            both = found.type if common is None else common_type(common, found.type)
+            if both is None:
+                message = f"the branches are of types {common} and {found.type}"
+                return self.evaluator.refuse("type-mismatch", message, node, scope)
+            common = both
+        return Value(ABSTRACT, common or UNKNOWN)
+
+    def _assigned(self, assignment: Assignment, node: Expression, scope: Scope) -> Call[Value]:
+        """The value that an assignment assigns; here an invocation may have any results."""
+        if isinstance(node, Invocation):
+            found: Value = yield self._assigned_invocation(assignment, node, scope)
+        else:
+            want = self._local_name(assignment.target, scope)
+            found = yield self.evaluator.evaluate(node, scope, want)
+        return found
+
+    def _assigned_invocation(
         self, assignment: Assignment, node: Invocation, scope: Scope
-    ) -> Call[None]:
+    ) -> Call[Value]:
         target = assignment.target
         declaration = self._declaration(node, scope, names_of(target))
         arguments: list[Value] = yield self._arguments(node, scope)
@@ -149,19 +181,17 @@ class Expansion:
         )
         if scope.abstract:
             results = [Value(ABSTRACT, kind) for kind in kinds]
-            if not self._expands(declaration):
+            if declaration.body is None:
                 self._check_lengths(declaration, parts, kinds, scope)
         elif self._expands(declaration):
             wants = [self._local_name(part, scope) if part else None for part in parts]
             results = yield self._expand(declaration, binding, arguments, node, scope, wants)
         else:
             results = self._primitive(declaration, binding, arguments, assignment, scope, parts)
-        if covered:
-            values = ABSTRACT if scope.abstract else tuple(result.value for result in results)
-            yield self._bind(target, Value(values, tuple_of(kinds)), scope)
-            return
-        for part, result in zip(parts, results, strict=True):
-            yield self._bind(part or target, result, scope)
+        if len(results) == 1:
+            return results[0]
+        values = ABSTRACT if scope.abstract else tuple(result.value for result in results)
+        return Value(values, tuple_of(kinds))
 
     def _check_lengths(
         self,
@@ -171,24 +201,15 @@ class Expansion:
         scope: Scope,
     ) -> None:
         for part, kind in zip(parts, kinds, strict=True):
-            if isinstance(kind, ArrayType) and (part is None or isinstance(part, Name)):
-                self._unknown_length(declaration, part, scope)
-
-    def _unknown_length(
-        self, declaration: Declaration, part: Expression | None, scope: Scope
-    ) -> None:
-        if part is None:
-            return
-        scope.report.at(
-            "result-mismatch",
-            f"the length of the array that '{declaration.name}' gives is not known",
-            part.at,
-            part.end,
-            hint="Write an array of names: [a, b, ...] = ...",
-            section="3.3.2",
-        )
-        if not scope.abstract:
-            raise Refused
+            if isinstance(kind, ArrayType) and isinstance(part, Name):
+                scope.report.at(
+                    "result-mismatch",
+                    f"the length of the array that '{declaration.name}' gives is not known",
+                    part.at,
+                    part.end,
+                    hint="Write an array of names: [a, b, ...] = ...",
+                    section="3.3.2",
+                )
 
     def _primitive(
         self,
@@ -209,12 +230,28 @@ class Expansion:
         for result, part, kind in zip(declaration.results, parts, binding.results, strict=True):
             if part is None:
                 value: Any = self._name(None, scope, declaration.name)
+            elif isinstance(kind, ArrayType) and isinstance(part, Name) and declaration.body:
+                value = self._copies(declaration, binding, arguments, assignment, scope)
             else:
                 value = run(Target(part, scope.report, local).match(part, kind))
             outputs[result.name] = value
             results.append(Value(value, kind))
         self._emit(declaration, binding, arguments, assignment, scope, outputs)
         return results
+
+    def _copies(
+        self,
+        declaration: Declaration,
+        binding: Binding,
+        arguments: Sequence[Value],
+        assignment: Assignment,
+        scope: Scope,
+    ) -> list[Identifier]:
+        """Names for the array of ``copy_n``, the one compound that is kept and has an array."""
+        slot = binding.slots[declaration.by_name["times"].position]
+        times = 0 if slot is None else arguments[slot].value
+        self.step(assignment, scope, max(times, 0))
+        return [self._name(None, scope, declaration.name) for _ in range(times)]
 
     # -- left-hand sides ----------------------------------------------------------------------
 

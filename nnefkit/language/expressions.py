@@ -223,7 +223,8 @@ class ExpressionParser:
         name = self.texts[at]
         if self.kinds[name] == IDENTIFIER:
             self.index = at + 1
-            dtype = self.generic_argument() if self.texts[at + 1] == "<" else None
+            generic = self.texts[at + 1] == "<" and self.texts[at + 3] == ">"
+            dtype = self.generic_argument() if generic else None
             if self.texts[self.index] == "(":
                 self.index += 1
                 arguments: list[Argument] = []

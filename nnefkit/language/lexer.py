@@ -109,7 +109,7 @@ class Tokens:
     `texts` ends with three empty texts, for parsers that look ahead.
     """
 
-    __slots__ = ("count", "kinds", "source", "starts", "texts", "values")
+    __slots__ = ("byte_order_mark", "count", "kinds", "source", "starts", "texts", "values")
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -122,6 +122,10 @@ class Tokens:
             if len(kept) != len(texts):
                 texts = [texts[index] for index in kept]
                 starts = array("q", [starts[index] for index in kept] + [len(text)])
+        self.byte_order_mark = bool(texts) and texts[0] == "\ufeff"
+        """Whether the text begins with a byte order mark, which is left out of the tokens."""
+        if self.byte_order_mark:
+            texts, starts = texts[1:], starts[1:]
         self.count = len(texts)
         self.texts: list[str] = texts
         self.starts = starts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from nnefkit.errors import Diagnostic, Source
+from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language.building import GraphBuilder
 from nnefkit.language.declarations import (
@@ -94,6 +94,15 @@ class _Reading:
         self.customs: dict[str, Declaration] = {}
 
     def read(self) -> Graph | None:
+        if self.tokens.byte_order_mark:
+            self.report.add(
+                "byte-order-mark",
+                "the text begins with a byte order mark",
+                Span(0, 1),
+                "NNEF documents consist of ASCII characters.",
+                "3.1",
+                "warning",
+            )
         document = self.parser.document(self._begin)
         self._check_version(document)
         self._check_extensions(document)

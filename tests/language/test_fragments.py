@@ -1,0 +1,360 @@
+"""Fragments (3.2.2, 3.3.2): declared, checked as a whole, expanded to standard operations."""
+
+from __future__ import annotations
+
+import time
+
+import nnef
+import pytest
+
+from nnefkit import language
+
+HEAD = (
+    "version 1.0;\n"
+    "extension KHR_enable_fragment_definitions;\n"
+    "extension KHR_enable_operator_expressions;\n"
+)
+GRAPH = "graph net(x) -> (y)\n{\nx = external(shape = [1, 2, 3, 4]);\n"
+T = "tensor<scalar>"
+
+
+def _document(fragments: str, body: str) -> str:
+    return HEAD + fragments.replace("T", T) + "\n" + GRAPH + body + "\n}"
+
+
+def _parse(fragments: str, body: str):
+    return language.parse(_document(fragments, body))
+
+
+def _operations(fragments: str, body: str) -> list[str]:
+    graph, diagnostics = _parse(fragments, body)
+    assert [d.message for d in diagnostics] == []
+    assert graph is not None
+    return [str(operation) for operation in graph.operations[1:]]
+
+
+EXPANDED = [
+    (
+        "fragment f(x: T, n: integer = 2) -> (y: T) { y = reshape(x, shape = [n] * n); }",
+        "y = f(x);",
+        ["y = reshape(x, shape = [2, 2], axis_start = 0, axis_count = -1);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T) { t = relu(x); y = tanh(t); }",
+        "z = f(x); y = f(z);",
+        ["z_t = relu(x);", "z = tanh(z_t);", "y_t = relu(z);", "y = tanh(y_t);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T) { y = relu(tanh(x)); }",
+        "y = f(f(x));",
+        [
+            "y_f_tanh = tanh(x);",
+            "y_f = relu(y_f_tanh);",
+            "y_tanh = tanh(y_f);",
+            "y = relu(y_tanh);",
+        ],
+    ),
+    # results that are arguments, literals, or the same tensor
+    ("fragment f(x: T) -> (y: T) { y = x; }", "y = f(x);", ["y = copy(x);"]),
+    (
+        "fragment f(x: T) -> (y: T) { y = 0.5; }",
+        "y = f(x);",
+        ["y = constant<scalar>(shape = [], value = [0.5]);"],
+    ),
+    ("fragment f(x: T) -> (y: T) { y = 0.5; }", "y = relu(f(x));", ["y = relu(0.5);"]),
+    (
+        "fragment f(x: T) -> (y: T, z: T) { t = relu(x); y = t; z = t; }",
+        "y, z = f(x);",
+        ["y = relu(x);", "z = copy(y);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T, z: T) { y = relu(x); z = y; }",
+        "b, y = f(x);",
+        ["b = relu(x);", "y = copy(b);"],
+    ),
+    (
+        "fragment f(x: T) -> (z: T, y: T) { y = relu(x); z = y; }",
+        "b, y = f(x);",
+        ["y = relu(x);", "b = copy(y);"],
+    ),
+    # several results, arrays of known length
+    (
+        "fragment f(x: T) -> (y: T, z: T[]) { y = relu(x); z = [for i in [1, 2] yield tanh(x)]; }",
+        "y, [a, b] = f(x);",
+        ["y = relu(x);", "a = tanh(x);", "b = tanh(x);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T) { [a, b] = split(x, axis = 1, ratios = [1, 1]); y = a + b; }",
+        "y = f(x);",
+        ["[y_a, y_b] = split(x, axis = 1, ratios = [1, 1]);", "y = add(y_a, y_b);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T) { m = moments(x, axes = [1]); y = m[0] * m[1]; }",
+        "y = f(x);",
+        [
+            "y_m_moments, y_m_moments_2 = moments(x, axes = [1]);",
+            "y = mul(y_m_moments, y_m_moments_2);",
+        ],
+    ),
+    # an array bound to one identifier, recursively (3.3.2)
+    (
+        "fragment f(x: T, n: integer) -> (y: T[]) { t = f(x, n = n - 1) if n > 1 else [];"
+        " y = [x] + t if n > 0 else []; }",
+        "y = add_n([x]); ",
+        None,
+    ),
+    (
+        "fragment f(x: T) -> (y: T) { t = copy_n(x, times = 2); y = t[0] + t[1]; }",
+        "y = f(x);",
+        [
+            "[y_t_copy_n, y_t_copy_n_2] = copy_n(x, times = 2);",
+            "y = add(y_t_copy_n, y_t_copy_n_2);",
+        ],
+    ),
+    # recursion that ends
+    (
+        "fragment f(x: T[]) -> (y: T) { y = x[0] + f(x[1:]) if length_of(x) > 1 else x[0]; }",
+        "y = f([x, x, x]);",
+        ["y_f = add(x, x);", "y = add(x, y_f);"],
+    ),
+    # forward reference
+    (
+        "fragment f(x: T) -> (y: T) { y = g(x); } fragment g(x: T) -> (y: T) { y = relu(x); }",
+        "y = f(x);",
+        ["y = relu(x);"],
+    ),
+    # generic types: deduced, explicit, by default, passed on
+    (
+        "fragment f<?>(x: tensor<?>, v: ?) -> (y: tensor<?>) { y = select(true, copy<?>(x), v); }",
+        "y = f(x, v = 1.0);",
+        ["y_copy = copy(x);", "y = select(true, y_copy, 1.0);"],
+    ),
+    (
+        "fragment f<? = integer>(n: integer) -> (y: tensor<?>)"
+        " { y = constant<?>(shape = [n], value = [integer(n)]); }",
+        "y = relu(x); z = f(n = 1); ",
+        None,
+    ),
+    (
+        "fragment f<?>(x: tensor<>) -> (y: tensor<?>) { y = cast<?>(x); }",
+        "b = f<logical>(x); y = not(b);",
+        ["b = cast<logical>(x);", "y = not(b);"],
+    ),
+    # a literal where a fragment wants a tensor
+    (
+        "fragment f(x: T, a: T = 2.0) -> (y: T) { y = a * a + x; }",
+        "y = f(x);",
+        ["y_mul = mul(2.0, 2.0);", "y = add(y_mul, x);"],
+    ),
+    # names that are taken stay as they are
+    (
+        "fragment f(x: T) -> (y: T) { t = relu(x); y = tanh(t); }",
+        "y_t = tanh(x); y = f(y_t);",
+        ["y_t = tanh(x);", "y_t_2 = relu(y_t);", "y = tanh(y_t_2);"],
+    ),
+    # the unchosen branch may have no value
+    (
+        "fragment f(x: T, a: integer[]) -> (y: T)"
+        " { y = leaky_relu(x, alpha = scalar(a[0])) if length_of(a) > 0 else relu(x); }",
+        "y = f(x, a = []);",
+        ["y = relu(x);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T, z: T) { y, z = (relu(x), tanh(x)) if true else (x, x); }",
+        "a, y = f(x);",
+        ["a = relu(x);", "y = tanh(x);"],
+    ),
+    (
+        "fragment f(x: T) -> (y: T, z: T) { y = relu(x); z = tanh(x); }",
+        "a, y = f(x) if true else moments(x, axes = [0]) if false else f(x);",
+        ["a = relu(x);", "y = tanh(x);"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("fragments", "body", "expected"), [row for row in EXPANDED if row[2] is not None]
+)
+def test_fragments_are_expanded_to_standard_operations(fragments, body, expected):
+    assert _operations(fragments, body) == expected
+
+
+def test_every_operation_remembers_its_fragment_calls_and_its_place():
+    fragments = """
+    fragment cell(x: T) -> (y: T) { y = relu(x); }
+    fragment block(x: T) -> (y: T) { t = cell(x); y = cell(t) + x; }"""
+    text = _document(fragments, "y = block(x);")
+    graph, _ = language.parse(text)
+    assert graph is not None
+    assert [(op.name, op.scope) for op in graph.operations] == [
+        ("external", ()),
+        ("relu", ("block:y", "cell:y_t")),
+        ("relu", ("block:y", "cell:y_cell")),
+        ("add", ("block:y",)),
+    ]
+    spans = [op.span for op in graph.operations]
+    assert [text[span.start : span.end] for span in spans if span] == [
+        "x = external(shape = [1, 2, 3, 4])",
+        "y = relu(x)",
+        "y = relu(x)",
+        "cell(t) + x",
+    ]
+
+
+def test_fragments_without_a_body_stay_and_keep_their_declaration():
+    fragments = (
+        "fragment fast(x: T,\n  n: integer = 3) -> (y: T);  fragment unused(x: T) -> (y: T);"
+    )
+    graph, diagnostics = _parse(fragments, "y = fast(x);")
+    assert diagnostics == []
+    assert graph is not None
+    assert str(graph.operations[1]) == "y = fast(x, n = 3);"
+    assert graph.declarations == (
+        "fragment fast(x: tensor<scalar>, n: integer = 3) -> (y: tensor<scalar>);",
+        "fragment unused(x: tensor<scalar>) -> (y: tensor<scalar>);",
+    )
+    assert graph.extensions == ("KHR_enable_fragment_definitions",)
+
+
+@pytest.mark.parametrize(
+    ("fragments", "body"), [row[:2] for row in EXPANDED if "_m_" not in str(row[2])]
+)
+def test_the_khronos_parser_agrees_on_operations_and_attributes(fragments, body):
+    text = _document(fragments, body)
+    try:
+        theirs = nnef.parse_string(text, lowered=["f", "g"])
+    except nnef.Error:
+        pytest.skip("the Khronos parser does not read it")
+    graph, diagnostics = language.parse(text)
+    assert diagnostics == []
+    assert graph is not None
+    # It hands tensors through fragments without a copy and keeps literals as they are.
+    ours = [op for op in graph.operations if op.name not in ("copy", "constant")]
+    others = [op for op in theirs.operations if op.name not in ("copy", "constant")]
+    assert [op.name for op in ours] == [op.name for op in others]
+    assert [dict(op.attribs) for op in ours] == [dict(op.attribs) for op in others]
+
+
+# (section, code, fragments, body)
+BROKEN = [
+    ("3.2.2", "syntax", "fragment f() -> (y: T);", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x: T) -> ();", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x) -> (y: T);", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x: tensor) -> (y: T);", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x: T) -> (y: T)", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x: T, n: integer = 1 + 1) -> (y: T);", "y = relu(x);"),
+    ("3.2.2", "syntax", "fragment f(x: T, n: (integer)) -> (y: T);", "y = relu(x);"),
+    ("3.3.1", "syntax", "fragment f(x: T, n: extent) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "redefined-operation", "fragment relu(x: T) -> (y: T);", "y = relu(x);"),
+    (
+        "3.3.2",
+        "redefined-operation",
+        "fragment f(x: T) -> (y: T); fragment f(x: T) -> (y: T);",
+        "y = f(x);",
+    ),
+    ("3.3.2", "duplicate-parameter", "fragment f(x: T, x: T) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "duplicate-parameter", "fragment f(x: T) -> (x: T);", "y = relu(x);"),
+    ("3.3.2", "parameter-order", "fragment f(n: integer, x: T) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "result-type", "fragment f(x: T) -> (y: scalar);", "y = relu(x);"),
+    ("3.3.2", "result-type", "fragment f(x: T) -> (y: integer[]);", "y = relu(x);"),
+    ("3.3.1", "result-type", "fragment f(x: T) -> (y: tensor<>);", "y = relu(x);"),
+    ("3.3.1", "mixed-tuple", "fragment f(x: (T, integer)) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "type-mismatch", "fragment f(x: T, n: integer = 1.0) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "not-generic", "fragment f(x: tensor<?>) -> (y: T);", "y = relu(x);"),
+    ("3.3.2", "needlessly-generic", "fragment f<?>(x: T) -> (y: T);", "y = relu(x);"),
+    (
+        "3.3.2",
+        "assigned-parameter",
+        "fragment f(x: T) -> (y: T) { x = relu(x); y = x; }",
+        "y = f(x);",
+    ),
+    ("3.3.2", "unassigned-result", "fragment f(x: T) -> (y: T) { z = relu(x); }", "y = f(x);"),
+    (
+        "3.3.2",
+        "redefined-identifier",
+        "fragment f(x: T) -> (y: T) { y = relu(x); y = relu(x); }",
+        "y = f(x);",
+    ),
+    ("3.3.2", "undefined-identifier", "fragment f(x: T) -> (y: T) { y = relu(z); }", "y = f(x);"),
+    ("3.3.2", "unknown-operation", "fragment f(x: T) -> (y: T) { y = rellu(x); }", "y = f(x);"),
+    (
+        "3.3.2",
+        "operation-in-fragment",
+        "fragment f(x: T) -> (y: T) { y = variable(shape = [1], label = 'v'); }",
+        "y = f(x);",
+    ),
+    (
+        "3.3.2",
+        "operation-in-fragment",
+        "fragment f(x: T) -> (y: T) { y = update(x, x); }",
+        "y = f(x);",
+    ),
+    (
+        "3.3.2",
+        "operation-in-fragment",
+        "fragment f(x: T) -> (y: T) { y = x + external(shape = [1]); }",
+        "y = f(x);",
+    ),
+    ("3.3.2", "type-mismatch", "fragment f(x: T) -> (y: T) { y = x < x; }", "y = f(x);"),
+    ("3.3.2", "type-mismatch", "fragment f(x: T) -> (y: T) { y = copy<?>(x); }", "y = f(x);"),
+    (
+        "3.3.2",
+        "result-mismatch",
+        "fragment f(x: T) -> (y: T[]) { y = split(x, axis = 1, ratios = [1, 1]); }",
+        "[y, z] = f(x);",
+    ),
+    (
+        "3.3.3",
+        "invalid-chaining",
+        "fragment f(x: T) -> (y: T) { y = concat(split(x, axis = 1, ratios = [1]), axis = 1); }",
+        "y = f(x);",
+    ),
+    ("3.3.3", "endless-recursion", "fragment f(x: T) -> (y: T) { y = f(x); }", "y = f(x);"),
+    (
+        "3.3.3",
+        "endless-recursion",
+        "fragment f(x: T) -> (y: T) { y = g(x); } fragment g(x: T) -> (y: T) { y = f(x) + x; }",
+        "y = f(x);",
+    ),
+    ("3.3.2", "result-mismatch", "fragment f(x: T) -> (y: T[]) { y = [x, x]; }", "[y] = f(x);"),
+    ("3.3.2", "not-a-tensor", "fragment f(x: T) -> (y: T[]) { y = [x, x]; }", "y = f(x);"),
+]
+
+
+@pytest.mark.parametrize(("section", "code", "fragments", "body"), BROKEN)
+def test_a_broken_rule_is_one_error(section, code, fragments, body):
+    _, diagnostics = _parse(fragments, body)
+    found = [(d.code, d.section) for d in diagnostics if d.code != "undefined-result"]
+    assert found == [(code, section)]
+
+
+def test_a_fragment_that_is_never_used_is_checked_all_the_same():
+    _, diagnostics = _parse("fragment f(x: T) -> (y: T) { y = rellu(x); }", "y = relu(x);")
+    assert [d.code for d in diagnostics] == ["unknown-operation"]
+
+
+def test_an_error_in_a_fragment_is_told_once_however_often_it_is_used():
+    fragments = "fragment f(x: T, a: integer[]) -> (y: T) { y = reshape(x, shape = [a[2]]); }"
+    _, diagnostics = _parse(fragments, "a = f(x, a = [1]); b = f(x, a = [2]); y = add(a, b);")
+    assert [d.code for d in diagnostics] == ["index-out-of-range"]
+
+
+def test_a_cycle_of_fragments_is_named():
+    fragments = (
+        "fragment f(x: T) -> (y: T) { y = g(x); } fragment g(x: T) -> (y: T) { y = h(x); }"
+        "fragment h(x: T) -> (y: T) { y = f(x); }"
+    )
+    _, diagnostics = _parse(fragments, "y = g(x);")
+    assert diagnostics[0].message.endswith("h -> f -> g -> h")
+
+
+@pytest.mark.slow
+def test_an_explosion_is_stopped():
+    fragments = (
+        "fragment f(x: T, n: integer) -> (y: T)"
+        " { y = f(x, n = n - 1) + f(x, n = n - 1) if n > 0 else x; }"
+    )
+    before = time.perf_counter()
+    _, diagnostics = _parse(fragments, "y = f(x, n = 60);")
+    assert [d.code for d in diagnostics] == ["too-long"]
+    assert time.perf_counter() - before < 120

@@ -1,0 +1,219 @@
+"""Nothing that a text can contain crashes the reader, and nothing takes more than linear time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnefkit import language
+from nnefkit.errors import Diagnostic
+
+EXTENSIONS = "extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;"
+HEAD = f"version 1.0; {EXTENSIONS} graph net(x) -> (y) {{ x = external(shape = [1, 2]); "
+
+GARBAGE = {
+    "empty": "",
+    "blank": " \n\t ",
+    "NUL bytes": "\0" * 1000,
+    "binary": bytes(range(256)).decode("latin-1") * 40,
+    "binary behind a head": HEAD + bytes(range(256)).decode("latin-1"),
+    "byte order mark": "\ufeff" + HEAD + "y = relu(x); }",
+    "open string": HEAD + "y = variable(shape = [1], label = 'abc",
+    "open string with escape": HEAD + "y = variable(shape = [1], label = 'abc\\",
+    "open comment": HEAD + "y = relu(x); # }",
+    "lone surrogate": HEAD + "y = relu(\ud800); }",
+    "only brackets": "([{" * 100,
+    "only closing brackets": ")]}" * 100,
+    "only semicolons": ";" * 1000,
+    "keywords": "version extension graph fragment " * 100,
+    "assignment without name": HEAD + "= relu(x); }",
+    "long number": HEAD + f"y = reshape(x, shape = [{'9' * 100_000}]); }}",
+    "long fraction": HEAD + f"y = leaky_relu(x, alpha = 0.{'1' * 100_000}); }}",
+    "long identifier": HEAD + f"{'a' * 100_000} = rellu(x); }}",
+}
+
+
+def _told(diagnostics: list[Diagnostic]) -> None:
+    for diagnostic in diagnostics:
+        assert diagnostic.message
+        assert str(diagnostic)
+
+
+@pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_ends_in_diagnostics(text):
+    _, diagnostics = language.parse(text)
+    if text not in (GARBAGE["long fraction"], GARBAGE["byte order mark"]):
+        assert any(d.severity == "error" for d in diagnostics)
+    _told(diagnostics)
+
+
+def test_a_byte_order_mark_is_no_error():
+    graph, diagnostics = language.parse(GARBAGE["byte order mark"])
+    assert [d.code for d in diagnostics] == ["byte-order-mark"]
+    assert [d.severity for d in diagnostics] == ["warning"]
+    assert graph is not None
+    assert len(graph.operations) == 2
+
+
+def _nested(count: int) -> dict[str, str]:
+    return {
+        "parentheses": "y = " + "(" * count + "x" + ")" * count + ";",
+        "invocations": "y = " + "relu(" * count + "x" + ")" * count + ";",
+        "signs": "y = " + "-" * count + "x;",
+        "spaced signs": "y = " + "- " * count + "x;",
+        "not": "y = " + "!" * count + "(x < x);",
+        "right sums": "y = " + "x + (" * count + "x" + ")" * count + ";",
+        "sums": "y = " + "+".join(["x"] * count) + ";",
+        "powers": "y = " + "^".join(["x"] * count) + ";",
+        "choices": "y = " + "x if false else " * count + "x;",
+        "taken choices": "y = " + "x if true else " * count + "x;",
+        "nested choices": "y = " + "(x if true else " * count + "x" + ")" * count + ";",
+        "conditions": "y = x if " + "(true && " * count + "true" + ")" * count + " else x;",
+        "arrays": "y = reshape(x, shape = " + "[" * count + "1" + "]" * count + ");",
+        "tensor arrays": "y = reshape(x, shape = " + "[" * count + "x" + "]" * count + ");",
+        "tuples": "y = reshape(x, shape = " + "(1, " * count + "1" + ")" * count + ");",
+        "array targets": "[" * count + "y" + "]" * count + " = relu(x);",
+        "tuple targets": "(a, " * count + "y" + ")" * count + " = relu(x);",
+        "subscripts": "y = x" + "[0]" * count + ";",
+        "subscripts in subscripts": "y = x" + "[x" * count + "]" * count + ";",
+        "comprehensions": "y = " + "[for i in " * count + "[x]" + " yield i]" * count + ";",
+        "yields": "y = " + "[for i in [1] yield " * count + "x" + "]" * count + ";",
+        "functions": "y = x * scalar(" + "integer(" * count + "1" + ")" * count + ");",
+        "open parentheses": "y = " + "(" * count,
+        "open arrays": "y = relu(" + "[" * count,
+        "open arrays with items": "y = relu(" + "[1, " * count,
+        "open invocations": "y = " + "relu(a = [" * count,
+        "mixed brackets": "y = " + "([" * count,
+        "open choices": "y = " + "x if " * count,
+        "closing": "y = x" + ")" * count + ";",
+        "commas": "y = relu(" + "," * count + ");",
+        "statements": "y = relu(x);" * count,
+        "broken statements": "y = relu(;" * count,
+        "undefined": "".join(f"a{i} = relu(b{i});" for i in range(count)),
+        "unknown": "".join(f"a{i} = b{i}(x);" for i in range(count)),
+        "named tensors": "".join(f"a{i} = relu(x = x);" for i in range(count)),
+        "duplicate arguments": "y = relu(x, " + "a = 1, " * count + "a = 2);",
+        "extra arguments": "y = relu(x" + ", x" * count + ");",
+        "strings": "y = variable(shape = [1], label = " + "'a' + " * count + "'a');",
+        "quotes": "y = relu(x); " + "'" * count,
+        "lines": "y = relu(x);" + "\n" * count,
+        "comments": "y = relu(x);" + "#\n" * count,
+        "scopes": "y = relu(x);" + "{" * count,
+        "ends": "y = relu(x);" + "}" * count,
+    }
+
+
+@pytest.mark.parametrize("kind", _nested(1))
+def test_deep_and_long_texts_are_read_in_linear_time(kind):
+    def seconds(count: int) -> float:
+        text = HEAD + _nested(count)[kind] + " }"
+        before = time.perf_counter()
+        _, diagnostics = language.parse(text)
+        elapsed = time.perf_counter() - before
+        for diagnostic in diagnostics[:20]:
+            assert len(str(diagnostic)) < 5000
+        return elapsed
+
+    seconds(3000)
+    short = min(seconds(3000) for _ in range(2))
+    if short > 0.02:
+        # Quadratic time would be 16 times as long.
+        assert seconds(12_000) < 10 * short + 0.5
+
+
+def test_deep_types_are_read_in_linear_time():
+    before = time.perf_counter()
+    for kind in ("integer" + "[]" * 3000, "(integer, " * 3000 + "integer" + ")" * 3000):
+        fragment = f"fragment f(x: tensor<scalar>, a: {kind}) -> (y: tensor<scalar>);"
+        text = f"version 1.0; {EXTENSIONS} {fragment} graph g(x) -> (y) {{ "
+        _, diagnostics = language.parse(text + "x = external(shape = [1]); y = f(x, a = 1); }")
+        assert [d.code for d in diagnostics] == ["type-mismatch"]
+        assert len(str(diagnostics[0])) < 1000
+    assert time.perf_counter() - before < 5
+
+
+def test_many_errors_are_counted_and_not_all_told():
+    text = HEAD + "".join(f"a{i} = relu(b{i});" for i in range(5000)) + "y = relu(x); }"
+    _, diagnostics = language.parse(text)
+    assert len(diagnostics) == 1001
+    assert diagnostics[-1].message == "4000 more problems are not listed"
+
+
+def test_warnings_do_not_hide_errors():
+    text = HEAD + "".join(f"a{i} = relu(x = x);" for i in range(5000)) + "y = rellu(x); }"
+    _, diagnostics = language.parse(text)
+    assert [d.code for d in diagnostics if d.severity == "error"] == ["unknown-operation"]
+
+
+@pytest.mark.slow
+def test_one_line_of_ten_megabytes():
+    values = ", ".join(["0.125"] * 1_400_000)
+    text = HEAD + f"y = constant(shape = [1400000], value = [{values}]); z = rellu(x); }}"
+    assert len(text) > 9_000_000
+    before = time.perf_counter()
+    graph, diagnostics = language.parse(text)
+    assert time.perf_counter() - before < 20
+    assert [d.code for d in diagnostics] == ["unknown-operation"]
+    assert len(str(diagnostics[0])) < 1000
+    assert graph is not None
+    assert graph.tensors["y"].data.shape == (1_400_000,)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_operations():
+    body = "".join(
+        f"a{i} = conv({f'a{i - 1}' if i else 'x'}, 1.0, stride = [1], padding = [(0, 0)]);\n"
+        for i in range(100_000)
+    )
+    before = time.perf_counter()
+    graph, diagnostics = language.parse(HEAD + body + "y = relu(a99999); }")
+    assert time.perf_counter() - before < 40
+    assert diagnostics == []
+    assert graph is not None
+    assert len(graph.operations) == 100_002
+
+
+PIECES = st.sampled_from(
+    """version 1.0 ; extension KHR_enable_operator_expressions fragment graph f g x y relu conv
+    external split moments ( ) [ ] { } -> = , : < > ? + - * / ^ ! && || == in if else for yield
+    1 2.0 -3 'a' "b" true false tensor scalar integer logical string shape_of length_of # @ é ' " \\
+    1e999 99999999999999999999 tensor<scalar> x=external(shape=[1]);""".split(" ")  # noqa: SIM905
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES, max_size=60), st.booleans(), st.booleans())
+def test_any_mixture_of_tokens_ends_in_diagnostics(pieces, with_head, strict):
+    text = (HEAD if with_head else "") + " ".join(pieces)
+    _, diagnostics = language.parse(text, strict=strict)
+    _told(diagnostics)
+
+
+VALID = HEAD + (
+    "a = conv(x, x, stride = [1, 1], padding = [(0, 1)], border = 'constant'); "
+    "[b, c] = split(a, axis = 1, ratios = [1, 1]); d, e = moments(b, axes = [0]); "
+    "f = x * 2.0 + relu(-c) if 1 in [1, 2] else x; "
+    "y = concat([for i in [1.0, 2.0] if i > 1.0 yield x * i], axis = 0); }"
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_mutation_of_a_valid_text_ends_in_diagnostics(data):
+    text = VALID
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 12)))
+        text = text[:start] + data.draw(st.text(max_size=4)) + text[end:]
+    _, diagnostics = language.parse(text)
+    _told(diagnostics)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_any_quantization_text_ends_in_diagnostics(text):
+    _, diagnostics = language.parse_quantization(text)
+    _told(diagnostics)

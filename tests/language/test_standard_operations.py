@@ -1,0 +1,126 @@
+"""The standard operations are those of chapter 4, and are read as the Khronos parser reads them."""
+
+from __future__ import annotations
+
+import nnef
+import pytest
+
+from nnefkit.display import nnef_text
+from nnefkit.language import declarations, parse
+from nnefkit.language.types import ArrayType, PrimitiveType, TensorType
+
+# The Khronos parser declares these beyond the specification.
+NOT_IN_THE_SPECIFICATION = {"avg_unpool", "max_unpool", "softabs"}
+HEAD = "version 1.0; graph net(x) -> (y) { x = external(shape = [2, 2, 4, 4]); "
+LITERALS = {
+    "integer": "3",
+    "scalar": "0.25",
+    "logical": "true",
+    "string": "'constant'",
+    "integer[]": "[1, 2]",
+    "scalar[]": "[0.5]",
+    "?[]": "[0.5]",
+    "(integer, integer)[]": "[(0, 1), (2, -1)]",
+}
+
+
+def _tensor(kind) -> str:
+    if isinstance(kind, ArrayType):
+        item = _tensor(kind.item)
+        return f"[{item}, {item}]"
+    assert isinstance(kind, TensorType)
+    name = kind.item.name if kind.item else "scalar"
+    return {"integer": "i", "logical": "b"}.get(name, "x")
+
+
+def _invocation(name: str, *, everything: bool) -> str:
+    declaration = declarations()[name]
+    arguments = []
+    for parameter in declaration.parameters:
+        if not everything and parameter not in declaration.required:
+            continue
+        if parameter.is_tensor:
+            is_variable = parameter.name == "variable"
+            arguments.append("v" if is_variable else _tensor(parameter.type))
+        else:
+            arguments.append(f"{parameter.name} = {LITERALS[str(parameter.type)]}")
+    generic = "<integer>" if name == "cast" else ""
+    results = [
+        f"[r{i}, s{i}]" if isinstance(result.type, ArrayType) else f"r{i}"
+        for i, result in enumerate(declaration.results)
+    ]
+    return f"{', '.join(results)} = {name}{generic}({', '.join(arguments)});"
+
+
+def test_there_are_118_operations_in_the_order_of_chapter_4():
+    names = list(declarations())
+    assert len(names) == 118
+    assert set(names) == set(nnef.StandardOperations) - NOT_IN_THE_SPECIFICATION
+    assert names[:4] == ["external", "constant", "variable", "copy"]
+    assert names[-3:] == ["copy_n", "add_n", "moments"]
+
+
+@pytest.mark.parametrize("name", [name for name in declarations() if name != "external"])
+@pytest.mark.parametrize("everything", [False, True])
+def test_parameters_and_defaults_agree_with_the_khronos_parser(name, everything):
+    text = (
+        HEAD
+        + "i = cast<integer>(x); b = lt(x, x); y = copy(x); "
+        + "v = variable(shape = [2, 2, 4, 4], label = 'v'); "
+        + _invocation(name, everything=everything)
+        + "}"
+    )
+    graph, diagnostics = parse(text)
+    assert [d.code for d in diagnostics if d.severity == "error"] == []
+    assert graph is not None
+    ours = graph.operations[-1]
+    theirs = nnef.parse_string(text).operations[-1]
+    assert ours.name == theirs.name
+    assert dict(ours.inputs) == dict(theirs.inputs)
+    assert list(ours.inputs) == list(theirs.inputs)
+    assert list(ours.attribs) == list(theirs.attribs)
+    for key, value in ours.attribs.items():
+        other = theirs.attribs[key]
+        # It keeps scalars as 32-bit numbers.
+        same = pytest.approx(other, rel=1e-6) if isinstance(value, float) else other
+        assert value == same
+    assert {k: type(v) for k, v in ours.attribs.items()} == {
+        k: type(v) for k, v in theirs.attribs.items()
+    }
+    assert dict(ours.outputs) == dict(theirs.outputs)
+    assert ours.dtype == theirs.dtype
+
+
+def test_types_that_printing_leaves_out_are_those_that_follow_from_tensors():
+    def follows(declaration) -> bool:
+        kinds = [p.type for p in declaration.parameters if p.is_tensor]
+        return declaration.generic and any(kind.generic for kind in kinds)
+
+    assert {name for name, d in declarations().items() if follows(d)} == nnef_text.DEDUCED
+
+
+def test_results_are_tensors_and_tensors_come_first():
+    for declaration in declarations().values():
+        order = [parameter.is_tensor for parameter in declaration.parameters]
+        assert order == sorted(order, reverse=True), declaration.name
+        for result in declaration.results:
+            kind = result.type
+            kind = kind.item if isinstance(kind, ArrayType) else kind
+            assert isinstance(kind, TensorType)
+            assert isinstance(kind.item, PrimitiveType)
+
+
+COMPOUND = (
+    "sqr sqrt rsqr rsqrt log2 min max clamp nearest_downsample area_downsample nearest_upsample "
+    "mean_reduce avg_roi_align max_roi_align sigmoid relu prelu leaky_relu elu selu gelu silu "
+    "softmax softplus linear separable_conv separable_deconv max_pool_with_index max_pool avg_pool "
+    "rms_pool local_response_normalization local_mean_normalization local_variance_normalization "
+    "local_contrast_normalization l1_normalization l2_normalization batch_normalization "
+    "min_max_linear_quantize zero_point_linear_quantize linear_quantize logarithmic_quantize "
+    "copy_n add_n moments"
+)
+
+
+def test_compound_operations_have_a_body_and_primitives_have_none():
+    with_body = [name for name, d in declarations().items() if d.body is not None]
+    assert with_body == COMPOUND.split()
