@@ -65,7 +65,10 @@ class Engine(Protocol):
         """
 
 
-ENGINES: dict[str, str] = {"numpy": "nnefkit.execution.engines.numpy"}
+ENGINES: dict[str, str] = {
+    "numpy": "nnefkit.execution.engines.numpy",
+    "torch": "nnefkit.execution.engines.torch",
+}
 """Engine name -> module that has it as ``engine``; imported when it is first asked for."""
 
 
@@ -86,6 +89,29 @@ def find_engine(name: str) -> Engine:
     return engine
 
 
+def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
+    """The engine with options, such as how many threads it may use, set.
+
+    An engine that has options says which in an attribute ``options``, and has a method
+    ``configured`` that takes them by keyword.
+
+    Raises:
+        UnknownNameError: the engine has no such option.
+    """
+    known: Collection[str] = getattr(engine, "options", ())
+    for name in options:
+        if name not in known:
+            raise UnknownNameError(
+                f"the engine '{engine.name}' has no option '{name}'",
+                hint=did_you_mean(name, known)
+                or (f"It has: {', '.join(known)}." if known else "It has none."),
+            )
+    if not options:
+        return engine
+    result: Engine = engine.configured(**options)  # type: ignore[attr-defined]
+    return result
+
+
 def refuse_unsupported(engine: Engine, graph: Graph) -> None:
     """Raises an error that names everything in `graph` that `engine` cannot run.
 
@@ -98,7 +124,9 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
         message = f"the engine '{engine.name}' cannot run '{op.name}'"
         if op.output_names:
             message += f", which computes '{op.output_names[0]}'"
-        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message))
+        # An engine may know why, and what would mend it.
+        why: str = getattr(engine, "why_not", _no_reason)(graph, op)
+        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
     for op in graph.operations:
         if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
             label = graph.tensors[op.output_names[0]].label
@@ -108,6 +136,10 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
             diagnostics.append(_diagnostic(graph, op, "missing-values", message, hint))
     if diagnostics:
         raise ExecutionError(diagnostics, file=source.name if source else "")
+
+
+def _no_reason(graph: Graph, op: Operation) -> str:  # noqa: ARG001
+    return ""
 
 
 def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:

@@ -23,6 +23,7 @@ def run(
     outputs: str | Iterable[str] | None = None,
     *,
     progress: bool | None = None,
+    **options: Any,
 ) -> dict[str, Array]:
     """Runs a graph once; `Session` prepares it for many runs.
 
@@ -32,16 +33,17 @@ def run(
         engine: Name of the engine; `nnefkit.engines()` lists them.
         outputs: Names of the tensors to compute instead of the graph's own outputs.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
+        **options: What the engine lets one choose, such as ``threads=2``.
 
     Returns:
         Output name -> array.
 
     Raises:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
-        UnknownNameError: there is no such engine or tensor.
+        UnknownNameError: there is no such engine, tensor or option.
         ExecutionError: the engine cannot run the graph, or an operation failed.
     """
-    return Session(graph, engine).run(inputs, outputs, progress=progress)
+    return Session(graph, engine, **options).run(inputs, outputs, progress=progress)
 
 
 def trace(
@@ -52,6 +54,7 @@ def trace(
     *,
     spill: str | Path | None = None,
     progress: bool | None = None,
+    **options: Any,
 ) -> Trace:
     """Runs a graph once and keeps what flows between its operations.
 
@@ -64,10 +67,11 @@ def trace(
         spill: A folder; the values are written to files in it and mapped, instead of held in
             memory. The files go when the trace does.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
+        **options: What the engine lets one choose, such as ``threads=2``.
 
     Raises:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
-        UnknownNameError: there is no such engine or tensor.
+        UnknownNameError: there is no such engine, tensor or option.
         ExecutionError: the engine cannot run the graph, or an operation failed.
     """
-    return Session(graph, engine).trace(inputs, keep, spill=spill, progress=progress)
+    return Session(graph, engine, **options).trace(inputs, keep, spill=spill, progress=progress)

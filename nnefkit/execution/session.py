@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import UnknownNameError, did_you_mean
-from nnefkit.execution.engine import Prepared, Watch, find_engine, refuse_unsupported
+from nnefkit.execution.engine import Prepared, Watch, configured, find_engine, refuse_unsupported
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.keeping import Keep, Keeper, chosen
 from nnefkit.execution.progress import Progress
@@ -32,15 +32,16 @@ class Session:
     Args:
         graph: What to run.
         engine: Name of the engine; `nnefkit.engines()` lists them.
+        **options: What the engine lets one choose, such as ``threads=2`` or ``device="cuda"``.
 
     Raises:
-        UnknownNameError: there is no such engine.
+        UnknownNameError: there is no such engine, or it has no such option.
         ExecutionError: the engine cannot run all the operations, or a variable has no values.
         DocumentError: the shapes of the graph do not fit.
     """
 
-    def __init__(self, graph: Graph, engine: str = "numpy") -> None:
-        self._engine = find_engine(engine)
+    def __init__(self, graph: Graph, engine: str = "numpy", **options: Any) -> None:
+        self._engine = configured(find_engine(engine), options)
         refuse_unsupported(self._engine, graph)
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)

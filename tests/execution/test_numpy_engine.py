@@ -193,6 +193,21 @@ def test_what_is_not_finite_spreads_no_farther_than_the_filter_reaches(strange, 
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_convolution_that_others_read_is_not_clipped_for_them():
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((1, 3, 8, 8)).astype(np.float32)
+    weights = rng.standard_normal((4, 3, 1, 1)).astype(np.float32)
+    build = Builder()
+    image = build.external(x.shape)
+    attribs = {"border": "constant", "padding": [], "stride": [], "dilation": [], "groups": 1}
+    conv = build.call("conv", [image, build.variable(weights), 0.0], **attribs)
+    rectified, negated = build.call("relu", [conv]), build.call("neg", [conv])
+    y = build.call("add", [rectified, negated])
+    (result,) = Session(build.graph(y)).run(x).values()
+    expected = np.einsum("oc,nchw->nohw", weights[:, :, 0, 0], x)
+    np.testing.assert_allclose(result, np.maximum(-expected, 0), rtol=1e-5, atol=1e-5)
+
+
 def test_a_rectifier_gives_no_negative_zero():
     build = Builder()
     x = build.external((3,))

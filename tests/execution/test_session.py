@@ -90,11 +90,15 @@ def test_reset_gives_the_graphs_values_back():
 def test_neither_the_graph_nor_the_state_can_be_reached_through_results():
     graph = zeros(io.parse(COUNTER))
     session = Session(graph)
-    session.run(np.ones((1, 2)))["total"][:] = 100
+    for array in session.run(np.ones((1, 2)), outputs=["total", "sum", "new_sum"]).values():
+        array[:] = 100
     session.variables["sum"][:] = 100
     np.testing.assert_array_equal(session.variables["sum"], [[1, 1]])
     np.testing.assert_array_equal(graph.tensors["sum"].data, [[0, 0]])
     np.testing.assert_array_equal(run(graph, np.ones((1, 2)))["total"], [[1, 1]])
+    for array in run(graph, np.ones((1, 2)), outputs=["sum"]).values():
+        array[:] = 100
+    np.testing.assert_array_equal(graph.tensors["sum"].data, [[0, 0]])
 
 
 def test_an_update_of_a_label_changes_all_the_variables_that_share_it():

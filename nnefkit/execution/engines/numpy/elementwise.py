@@ -47,24 +47,22 @@ def lower_binary(site: Site) -> Lowered | None:
     x, y = site.arguments
     rank = len(site.shape)
     shapes = [(*argument.shape, *[1] * (rank - len(argument.shape))) for argument in (x, y)]
-    # A result may only replace an argument of its own shape: others are read more than once.
-    in_place = all(a.shape == site.shape or a.value is not None for a in (x, y))
     if x.value is None and y.value is None:
         if x.shape == y.shape:
-            return Lowered(lambda out, _, x, y: function(x, y, out=out), in_place=in_place)
+            return Lowered(lambda out, _, x, y: function(x, y, out=out), in_place=True)
 
         def run(out: Array, _scratch: None, x: Array, y: Array) -> None:
             function(x.reshape(shapes[0]), y.reshape(shapes[1]), out=out)
 
-        return Lowered(run, in_place=in_place)
+        return Lowered(run, in_place=True)
     if y.value is not None:
         right = y.value.reshape(shapes[1])
         if shapes[0] == x.shape:
-            return Lowered(lambda out, _, x: function(x, right, out=out), in_place=in_place)
+            return Lowered(lambda out, _, x: function(x, right, out=out), in_place=True)
     elif x.value is not None:
         left = x.value.reshape(shapes[0])
         if shapes[1] == y.shape:
-            return Lowered(lambda out, _, y: function(left, y, out=out), in_place=in_place)
+            return Lowered(lambda out, _, y: function(left, y, out=out), in_place=True)
     return None
 
 

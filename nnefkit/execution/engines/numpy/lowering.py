@@ -27,7 +27,7 @@ class Lowered(NamedTuple):
     scratch: int = 0
     """Number of items of its dtype that it needs while it runs."""
     in_place: bool = False
-    """Whether `out` may be one of the arrays."""
+    """Whether `out` may be one of the arrays, if it is as large."""
     returns: bool = False
     """Whether it gives a new array itself: ``function(*arrays)``."""
 
