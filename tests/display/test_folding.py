@@ -192,6 +192,19 @@ def test_layers_of_equal_shape_fold_with_all_that_is_in_them() -> None:
     assert len(found.edges) == 4
 
 
+def test_decoder_layers_fold_though_all_of_them_read_the_encoder() -> None:
+    b = Builder()
+    source, target = b.input(), b.input()
+    memory = b.add("conv", source, weights=1)
+    y = b.add("conv", target, weights=1)
+    for _ in range(8):
+        k, v = b.add("linear", memory, weights=2), b.add("linear", memory, weights=2)
+        scores = b.add("softmax", b.add("matmul", b.add("linear", y, weights=2), k))
+        y = b.add("add", b.add("linear", b.add("matmul", scores, v), weights=2), y)
+    found = b.picture([source, target], [y])
+    assert titles(found) == ["conv", "conv", "attention block × 8"]
+
+
 def test_a_single_block_stays_open() -> None:
     b = Builder()
     x = b.input()

@@ -11,6 +11,8 @@ from nnefkit.display.folding.network import Group, Network, joined, merged_steps
 
 EFFORT = 5
 """Steps back from merges, for each node of the network, after which no more blocks are sought."""
+LEAST_EFFORT = 10_000
+"""Such steps that small networks may take beyond that."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,11 +83,13 @@ class _Search:
         self.before = [list(sources) for sources in network.main_before()]
         self.after: list[list[int]] = [list(targets) for targets in network.after]
         self.top = list(range(self.size))
-        self.steps_left = EFFORT * self.size
+        self.steps_left = LEAST_EFFORT + EFFORT * self.size
         # The root of the dominator tree is -1, kept at the end of these lists' first part.
         self.parent = [-1] * self.size
         self.jump = [-1] * self.size
         self.depth = [0] * self.size
+        # Nodes that are fed from the side only belong to whoever reads them.
+        self.floating = [False] * self.size
         for node in range(self.size):
             self._visit(node)
 
@@ -93,10 +97,14 @@ class _Search:
         before = self.before[node]
         if len(before) < 2:
             self._hang(node, self._find(before[0]) if before else -1)
+            fed = self.network.before[node]
+            self.floating[node] = self.floating[before[0]] if before else bool(fed)
             return
         sources = list(dict.fromkeys([self._find(source) for source in before]))
-        fork = sources[0]
-        for source in sources[1:]:
+        main = [source for source in sources if not self.floating[source]]
+        self.floating[node] = not main
+        fork = main[0] if main else -1
+        for source in main[1:]:
             fork = self._common(fork, source)
         self._hang(node, fork)
         if len(sources) > 1 and fork >= 0 and self.network.groups[node].kind not in ENDS:
@@ -156,7 +164,8 @@ class _Search:
                 if source == fork or source in found:
                     continue
                 nodes += self._nodes(source)
-                if nodes > self.limit or not self.before[source]:
+                starts = not self.before[source] and not self.floating[source]
+                if starts or nodes > self.limit:
                     return []
                 found.add(source)
                 waiting.append(source)
@@ -179,7 +188,11 @@ class _Search:
         nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
         first = min(nodes)
         before = self.network.before
-        return all(source < first or source in nodes for node in nodes for source in before[node])
+        return all(
+            source < first or source in nodes or source in self.before[node]
+            for node in nodes
+            for source in before[node]
+        )
 
     def _close(self, merge: int, fork: int, members: list[int]) -> None:
         number = self.size + len(self.blocks)
@@ -200,6 +213,7 @@ class _Search:
         self.before.append([fork])
         self.after.append(self.after[merge])
         self.top.append(number)
+        self.floating.append(False)
         for column in (self.parent, self.jump, self.depth):
             column.append(0)
         self._hang(number, fork)

@@ -14,6 +14,8 @@ Kind = Literal[
     "input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"
 ]
 
+HUB = 6
+"""Readers of a node from which on it may be one that feeds many layers from the side."""
 PARAMETERS = frozenset({"variable", "constant"})
 
 
@@ -63,22 +65,40 @@ class Network:
         return len(self.groups)
 
     def main_before(self) -> list[list[int]]:
-        """Predecessors without those that feed many groups from the side, such as a mask."""
+        """Predecessors without those that feed many groups from the side.
+
+        Such are masks that every layer reads, and what all layers of a decoder read of an encoder.
+        A group that reads nothing else has no predecessor here.
+        """
         if self._main_before is None:
-            side = {
+            masks = {
                 node
                 for node, targets in enumerate(self.after)
                 if len(targets) > 2
                 and self.groups[node].prepares
                 and all(len(self.before[target]) > 1 for target in targets)
             }
+            hubs = self._hubs(masks)
             self._main_before = self.before
-            if side:
-                self._main_before = [
-                    [source for source in sources if source not in side] or sources
-                    for sources in self.before
+            if masks or hubs:
+                lists = [
+                    [s for s in sources if s not in masks] or sources for sources in self.before
                 ]
+                self._main_before = [[s for s in sources if s not in hubs] for sources in lists]
         return self._main_before
+
+    def _hubs(self, masks: set[int]) -> set[int]:
+        """Nodes with many readers far apart, none of which reads another such node."""
+        after, before = self.after, self.before
+        candidates = {node for node, targets in enumerate(after) if len(targets) >= HUB} - masks
+        found = set()
+        for node in candidates:
+            # Readers side by side join again at once; those of different layers do not.
+            following = {after[target][0] for target in after[node] if after[target]}
+            others = {source for target in after[node] for source in before[target]} - {node}
+            if len(following) >= HUB // 2 and candidates.isdisjoint(others):
+                found.add(node)
+        return found
 
 
 def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]) -> Network:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+SHARED = 6
+"""Readers of a box from which on they are drawn where they are needed, not all in one layer."""
+
 
 @dataclass(slots=True)
 class Layered:
@@ -63,7 +66,8 @@ def assign_layers(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]
     """The layer of each box: as far left as its predecessors let it.
 
     Boxes with more readers than sources (inputs, above all) then move right to their readers, since
-    fewer and shorter edges have to be drawn so.
+    fewer and shorter edges have to be drawn so. So do boxes that read one of many readers: the edge
+    that leads to them is shared with the others.
     """
     order = topological_order(before, after)
     layer = [0] * len(before)
@@ -72,7 +76,9 @@ def assign_layers(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]
             layer[box] = 1 + max([layer[source] for source in before[box]])
     for box in reversed(order):
         targets = after[box]
-        if targets and len(targets) > len(before[box]):
+        sources = before[box]
+        shared = len(sources) == 1 and len(after[sources[0]]) >= SHARED
+        if targets and (shared or len(targets) > len(sources)):
             layer[box] = min([layer[target] for target in targets]) - 1
     return layer
 
