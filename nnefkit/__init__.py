@@ -68,7 +68,7 @@ __all__ = [
     "write_tensor",
 ]
 
-_LAZY = {"plot": "nnefkit.display.plot", "widgets": "nnefkit.widgets"}
+_LAZY = {"plot": "nnefkit.plot", "widgets": "nnefkit.widgets"}
 
 
 def __getattr__(name: str) -> _ModuleType:

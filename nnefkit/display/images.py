@@ -23,7 +23,8 @@ LEVELS = 63
 NAN, INFINITE, FRAME, EMPTY = range(LEVELS, LEVELS + 4)
 """Places of the special colours in the palette."""
 
-_ANCHORS = ((16, 64, 128), (66, 141, 208), (255, 255, 255), (242, 142, 50), (150, 60, 8))
+COLORS = ((16, 64, 128), (66, 141, 208), (255, 255, 255), (242, 142, 50), (150, 60, 8))
+"""From the most negative value over zero to the most positive one, red, green and blue."""
 _SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128), (128, 128, 128))
 # How opaque: frames are light on white and dark on black.
 _OPACITY = bytes([255] * FRAME + [150, 0])
@@ -93,9 +94,9 @@ def levels(values: Array, scale: Scale) -> Array:
 
 
 def _palette() -> bytes:
-    position = np.linspace(0, len(_ANCHORS) - 1, LEVELS)
-    channels = np.array(_ANCHORS, float).T
-    colors = np.array([np.interp(position, range(len(_ANCHORS)), c) for c in channels]).T
+    position = np.linspace(0, len(COLORS) - 1, LEVELS)
+    channels = np.array(COLORS, float).T
+    colors = np.array([np.interp(position, range(len(COLORS)), c) for c in channels]).T
     return bytes(np.rint(colors).astype(np.uint8)) + bytes(np.array(_SPECIAL, np.uint8))
 
 

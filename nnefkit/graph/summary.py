@@ -78,7 +78,7 @@ def _step(graph: Graph, operation: Operation) -> Step:
 
 
 def _filter_shape(graph: Graph, operation: Operation) -> tuple[int, ...] | None:
-    name = operation.inputs.get("filter")
+    name = operation.inputs.get("filter", operation.inputs.get("plane_filter"))
     return _shape(graph, name) if isinstance(name, str) else None
 
 

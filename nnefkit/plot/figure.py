@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.display.images import Scale
+from nnefkit.display.images import COLORS, Scale
+from nnefkit.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +18,24 @@ Array = np.ndarray[Any, Any]
 
 MUTED = "#797979"
 """Of words, ticks and rules: 4.3 : 1 on white and on #111."""
-_NEGATIVE = ("#104080", "#428dd0", "#ffffff")
-_POSITIVE = ("#ffffff", "#f28e32", "#963c08")
+STYLE: Any = {
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "text.color": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "savefig.facecolor": "none",
+}
+"""Settings with which figures read on white and on black pages: `plt.rcParams.update(STYLE)`."""
 LEVELS = 255
 """Colours of a scale; odd, so that zero has one of its own."""
 _NOT_A_NUMBER = "#e600c8"
@@ -29,24 +47,7 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    style: Any = {
-        "figure.facecolor": "none",
-        "axes.facecolor": "none",
-        "axes.edgecolor": MUTED,
-        "axes.labelcolor": MUTED,
-        "axes.titlecolor": MUTED,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "text.color": MUTED,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 10,
-        "axes.labelsize": 9,
-        "xtick.labelsize": 8,
-        "ytick.labelsize": 8,
-        "savefig.facecolor": "none",
-    }
-    with plt.rc_context(style):
+    with plt.rc_context(STYLE):
         _, made = plt.subplots(figsize=(width, height), layout="constrained")
     return made
 
@@ -55,15 +56,15 @@ def values(tensor: Any) -> Array:
     """The array that `tensor` is or holds as ``data``.
 
     Raises:
-        ValueError: there are no values, or they are no numbers.
+        InputError: there are no values, or they are no numbers.
     """
     if not isinstance(tensor, np.ndarray) and not np.isscalar(tensor) and hasattr(tensor, "data"):
         tensor = tensor.data
     if tensor is None:
-        raise ValueError("the tensor has no values; those of a run are in its trace: trace[name]")
+        raise InputError("the tensor has no values; those of a run are in its trace: trace[name]")
     array = np.asarray(tensor)
     if array.dtype.kind not in "fiub" or not array.size:
-        raise ValueError(f"there are no numbers to draw in {array.dtype} {list(array.shape)}")
+        raise InputError(f"there are no numbers to draw in {array.dtype} {list(array.shape)}")
     return array
 
 
@@ -80,12 +81,13 @@ def color_map(scale: Scale) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     if scale.low >= 0:
-        colors: tuple[str, ...] = _POSITIVE
+        colors: Sequence[tuple[int, ...]] = COLORS[2:]
     elif scale.high <= 0:
-        colors = _NEGATIVE
+        colors = COLORS[:3]
     else:
-        colors = _NEGATIVE + _POSITIVE[1:]
-    made = LinearSegmentedColormap.from_list("nnefkit", colors, N=LEVELS)
+        colors = COLORS
+    shares = [tuple(part / 255 for part in color) for color in colors]
+    made = LinearSegmentedColormap.from_list("nnefkit", shares, N=LEVELS)
     return made.with_extremes(bad=_NOT_A_NUMBER)
 
 

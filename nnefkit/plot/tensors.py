@@ -10,7 +10,8 @@ import numpy as np
 from nnefkit.display import numbers
 from nnefkit.display.families import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
-from nnefkit.display.plot.figure import Array, axes, bare, color_map, name_of, values
+from nnefkit.errors import InputError
+from nnefkit.plot.figure import Array, axes, bare, color_map, name_of, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def histogram(
         title: Instead of the tensor's name.
 
     Raises:
-        ValueError: there are no numbers to draw.
+        InputError: there are no numbers to draw.
     """
     array = values(tensor).ravel()
     finite = array[np.isfinite(array)].astype(np.float64)
@@ -74,7 +75,7 @@ def heat_map(
     the magnitudes, so that a few outliers do not hide the rest.
 
     Raises:
-        ValueError: there are no numbers to draw.
+        InputError: there are no numbers to draw.
     """
     array = values(tensor)
     matrix = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else np.atleast_2d(array)
@@ -115,7 +116,7 @@ def feature_maps(
         title: Instead of the tensor's name.
 
     Raises:
-        ValueError: there are no numbers to draw, or the shape has no maps.
+        InputError: there are no numbers to draw, or the shape has no maps.
     """
     array = values(tensor)
     if array.ndim == 4:
@@ -125,7 +126,7 @@ def feature_maps(
     elif array.ndim == 2:
         maps = array[None]
     else:
-        raise ValueError(
+        raise InputError(
             f"a tensor of shape {list(array.shape)} has no maps: 2 to 4 axes are needed"
         )
     shown = maps[:limit]
@@ -157,11 +158,11 @@ def filters(
         title: Instead of the tensor's name.
 
     Raises:
-        ValueError: the weights have another rank.
+        InputError: the weights have another rank.
     """
     array = values(weights)
     if array.ndim != 4:
-        raise ValueError(f"filters have 4 axes (output, input, height, width), not {array.ndim}")
+        raise InputError(f"filters have 4 axes (output, input, height, width), not {array.ndim}")
     outputs, inputs = array.shape[:2]
     shown = array[:limit]
     words = [name_of(weights, title)]

@@ -5,7 +5,8 @@ Every function draws into the `Axes` that it is given, or makes a figure of its 
 arrays or whatever holds one as ``data``. Matplotlib is imported when something is drawn.
 """
 
-from nnefkit.display.plot.runs import comparison, timings
-from nnefkit.display.plot.tensors import feature_maps, filters, heat_map, histogram
+from nnefkit.plot.figure import STYLE
+from nnefkit.plot.runs import comparison, timings
+from nnefkit.plot.tensors import feature_maps, filters, heat_map, histogram
 
-__all__ = ["comparison", "feature_maps", "filters", "heat_map", "histogram", "timings"]
+__all__ = ["STYLE", "comparison", "feature_maps", "filters", "heat_map", "histogram", "timings"]

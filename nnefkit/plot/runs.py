@@ -10,7 +10,8 @@ import numpy as np
 
 from nnefkit.display import numbers
 from nnefkit.display.families import BLUE, RED
-from nnefkit.display.plot.figure import MUTED, axes
+from nnefkit.errors import InputError
+from nnefkit.plot.figure import MUTED, axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,11 +43,11 @@ def comparison(
         title: Above the plot.
 
     Raises:
-        ValueError: there is nothing to draw.
+        InputError: there is nothing to draw.
     """
     names, ratios, where = _ratios(compared)
     if not names:
-        raise ValueError("there are no compared tensors to draw")
+        raise InputError("there are no compared tensors to draw")
     ax = axes(ax, 8.0, 2.4)
     heights = np.clip(ratios, 0.0, top)
     places = np.arange(len(names))
@@ -107,7 +108,7 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
         title: Above the plot; by default the sum of all times.
 
     Raises:
-        ValueError: nothing was timed.
+        InputError: nothing was timed.
     """
     seconds = getattr(run, "seconds", run)
     rows: Iterable[tuple[str, float | None]] = (
@@ -116,7 +117,7 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
     every = [(str(name), _number(time)) for name, time in rows]
     timed = [(name, time) for name, time in every if math.isfinite(time)]
     if not timed:
-        raise ValueError("there are no times to draw")
+        raise InputError("there are no times to draw")
     timed.sort(key=lambda row: -row[1])
     total = sum(time for _, time in timed)
     bars, rest = timed[:limit], timed[limit:]

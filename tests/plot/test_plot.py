@@ -17,7 +17,8 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from nnefkit.display import plot
+from nnefkit import plot
+from nnefkit.errors import InputError
 
 ARRAY = np.random.default_rng(0).normal(size=(1, 6, 8, 8)).astype(np.float32)
 SECONDS = {f"conv{i}": (i + 1) * 1e-3 for i in range(30)}
@@ -98,7 +99,7 @@ def test_tensors_bring_their_values_and_names() -> None:
     "data", [SimpleNamespace(name="x", data=None), np.array([]), np.array(["a", "b"])]
 )
 def test_what_has_no_numbers_is_refused_in_words(draw: Any, data: Any) -> None:
-    with pytest.raises(ValueError, match=r"no (values|numbers)"):
+    with pytest.raises(InputError, match=r"no (values|numbers)"):
         draw(data)
     assert plt.get_fignums() == []
 
@@ -171,12 +172,12 @@ def test_large_maps_make_no_large_pictures() -> None:
 
 @pytest.mark.parametrize("shape", [(4,), (1, 2, 3, 4, 5)])
 def test_maps_need_two_to_four_axes(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="2 to 4 axes"):
+    with pytest.raises(InputError, match="2 to 4 axes"):
         plot.feature_maps(np.ones(shape))
 
 
 def test_filters_need_four_axes() -> None:
-    with pytest.raises(ValueError, match="4 axes"):
+    with pytest.raises(InputError, match="4 axes"):
         plot.filters(np.ones((3, 3)))
 
 
@@ -216,10 +217,10 @@ def test_timings_show_the_slowest_and_sum_up_the_others() -> None:
 
 @pytest.mark.parametrize("draw", [plot.comparison, plot.timings])
 def test_nothing_to_draw_is_refused(draw: Any) -> None:
-    with pytest.raises(ValueError, match="there are no"):
+    with pytest.raises(InputError, match="there are no"):
         draw({})
 
 
 def test_matplotlib_is_not_imported_before_something_is_drawn() -> None:
-    code = "import sys, nnefkit.display.plot; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, nnefkit.plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
