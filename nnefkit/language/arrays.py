@@ -17,30 +17,32 @@ class PlainArrays:
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self._known: dict[str, tuple[list[Any], Type]] = {}
-        self._found: dict[str, int] = {}
+        self._found = {"[": -1, "]": -1}
 
     def _next(self, text: str, index: int) -> int:
         """The next `text` from a token on; only ever searches forward, so that it is linear."""
-        if self._found.get(text, -1) < index:
+        found = self._found[text]
+        if found < index:
             try:
-                self._found[text] = self.tokens.texts.index(text, index)
+                found = self.tokens.texts.index(text, index)
             except ValueError:
-                self._found[text] = len(self.tokens.texts)
-        return self._found[text]
+                found = len(self.tokens.texts)
+            self._found[text] = found
+        return found
 
     def constant(self, index: int) -> Constant | None:
         """The array of literals whose opening bracket is a token, None if it is no such array."""
         close = self._next("]", index)
-        if self._next("[", index + 1) < close or close == len(self.tokens.texts):
-            return None
         key = ""
-        if close - index < _MEMO_TOKENS:
+        if close - index < _MEMO_TOKENS and close < self.tokens.count:
             # Attributes such as [1, 1] and [(0,0), (0,0)] recur a thousandfold.
-            starts = self.tokens.starts
-            key = self.tokens.source.text[starts[index] : starts[close]]
+            ends = self.tokens.ends
+            key = self.tokens.source.text[ends[index] : ends[close]]
             known = self._known.get(key)
             if known is not None:
                 return Constant(known[0].copy(), known[1], index, close + 1)
+        if self._next("[", index + 1) < close or close == len(self.tokens.texts):
+            return None
         texts, values = self.tokens.texts, self.tokens.values
         items = texts[index + 1 : close : 2]
         commas = texts[index + 2 : close : 2]
@@ -62,8 +64,8 @@ class PlainArrays:
         """Keeps an array that was read item by item, for when the same text comes again."""
         at, end = constant.at, constant.end
         if end - at <= _MEMO_TOKENS and self._next("]", at) == end - 1:
-            starts = self.tokens.starts
-            key = self.tokens.source.text[starts[at] : starts[end - 1]]
+            ends = self.tokens.ends
+            key = self.tokens.source.text[ends[at] : ends[end - 1]]
             self._known[key] = (constant.value.copy(), constant.type)
 
     def names(self, index: int) -> Items | None:

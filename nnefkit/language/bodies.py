@@ -120,7 +120,7 @@ class BodyParser(ExpressionParser):
         fresh_line = (
             "\n"
             in self.tokens.source.text[
-                self.tokens.after(index - 1).start : self.tokens.starts[index]
+                self.tokens.after(index - 1).start : self.tokens.start(index)
             ]
         )
         if not fresh_line and self.texts[index] != "}":

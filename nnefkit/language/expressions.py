@@ -141,32 +141,6 @@ class ExpressionParser:
         self.index = index + 3
         return kind
 
-    def flat_argument(self, index: int) -> Expression | None:
-        """The argument that starts at a token if it is a literal, an identifier or a plain array.
-
-        Moves the cursor behind it; returns None, cursor unmoved, for everything else.
-        """
-        text = self.texts[index]
-        if text == "[":
-            array = self.arrays.constant(index) or self.arrays.names(index)
-            if array is not None:
-                self.index = array.end
-            return array
-        following = self.texts[index + 1]
-        if following != "," and following != ")":
-            return None
-        kind = self.kinds[text]
-        if kind == IDENTIFIER:
-            self.index = index + 1
-            return Name(text, index, index + 1)
-        if kind == LITERAL:
-            value = self.values[text]
-            literal_type = OF_LITERAL.get(type(value))
-            if literal_type is not None:
-                self.index = index + 1
-                return Constant(value, literal_type, index, index + 1)
-        return None
-
     def arguments(self) -> Call[list[Argument]]:
         """Reads ``argument, ...)``; the cursor stands behind the opening parenthesis."""
         texts = self.texts
@@ -197,21 +171,34 @@ class ExpressionParser:
 
         Otherwise the cursor stands at the first argument that is not flat.
         """
-        texts, kinds = self.texts, self.kinds
+        texts, kinds, values = self.texts, self.kinds, self.values
+        index = self.index
         while True:
-            at = index = self.index
+            at = index
             name: str | None = None
-            if texts[index + 1] == "=" and kinds[texts[index]] == IDENTIFIER:
-                name = texts[index]
+            text = texts[index]
+            if texts[index + 1] == "=" and kinds[text] == IDENTIFIER:
+                name = text
                 index += 2
-            value = self.flat_argument(index)
-            text = texts[self.index]
-            if value is None or (text != "," and text != ")"):
+                text = texts[index]
+            value: Expression | None = None
+            if text == "[":
+                value = self.arrays.constant(index) or self.arrays.names(index)
+                following = texts[value.end] if value is not None else ""
+            else:
+                following = texts[index + 1]
+                if kinds[text] == IDENTIFIER:
+                    value = Name(text, index, index + 1)
+                elif kinds[text] == LITERAL and type(values[text]) is not Problem:
+                    literal = values[text]
+                    value = Constant(literal, OF_LITERAL[type(literal)], index, index + 1)
+            if value is None or (following != "," and following != ")"):
                 self.index = at
                 return False
-            self.index += 1
+            index = value.end + 1
             arguments.append(Argument(name, value, at))
-            if text == ")":
+            if following == ")":
+                self.index = index
                 return True
 
     def flat_invocation(self) -> Invocation | None:
@@ -310,7 +297,7 @@ class ExpressionParser:
         if isinstance(value, Problem):
             raise SyntaxProblem(index, f"'-{text}' {value}", section="3.1")
         self.index = index + 1
-        if at + 1 != index or self.tokens.starts[at] + 1 != self.tokens.starts[index]:
+        if at + 1 != index or self.tokens.start(at) + 1 != self.tokens.start(index):
             self.uses_extension(at, "the operator '-'")
         return Constant(value, OF_LITERAL[type(value)], at, index + 1)
 

@@ -1,15 +1,14 @@
 """Text to tokens (3.1).
 
 The whole text is split by one regular expression at the speed of C. Tokens are not objects: they
-are their texts, beside an array of where they start. What a text means as a token is found out once
+are their texts, beside a list of where they end. What a text means as a token is found out once
 for each different text, not once for each token.
 """
 
 from __future__ import annotations
 
 import re
-from array import array
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 from nnefkit.errors import Source, Span
@@ -48,21 +47,22 @@ END_TEXT = ""
 # A minus sign directly after one of ( [ , = starts a numeric literal, as in flat syntax. Elsewhere
 # the parser folds it: a - 1 is a subtraction.
 _TOKEN = re.compile(
-    r"""(
-      [A-Za-z_][A-Za-z0-9_]*
+    r"""\s*(?:
+      [A-Za-z_]\w*
     | [()\[\],;{}:+*/^?]
     | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
     | [=<>!]=?
-    | '(?:[^'\\\n]|\\[^\n])*(?:'|\\?(?=\n|\Z))
+    | '[^'\\\n]*(?:\\[^\n][^'\\\n]*)*(?:'|\\?(?=\n|\Z))
     | -(?:>|(?:(?<=[(\[,=]-)|(?<=[(\[,=]\ -))[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)?
-    | "(?:[^"\\\n]|\\[^\n])*(?:"|\\?(?=\n|\Z))
+    | "[^"\\\n]*(?:\\[^\n][^"\\\n]*)*(?:"|\\?(?=\n|\Z))
     | \#[^\n\f]*
     | &&|\|\|
     | [^\x20-\x7e\t\n\v\f\r]+
     | [^\x20\t\n\v\f\r]
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
+_WHITE_SPACE = " \t\n\v\f\r"
 _NUMBER_START = frozenset("0123456789-")
 _SYMBOLS = frozenset(
     [
@@ -109,31 +109,32 @@ class Tokens:
     `texts` ends with three empty texts, for parsers that look ahead.
     """
 
-    __slots__ = ("byte_order_mark", "count", "kinds", "source", "starts", "texts", "values")
+    __slots__ = ("byte_order_mark", "count", "ends", "kinds", "source", "texts", "values")
 
     def __init__(self, source: Source) -> None:
         self.source = source
         text = source.text
-        pieces = _TOKEN.split(text)
-        starts = array("q", accumulate(map(len, pieces)))[0::2]
-        texts = pieces[1::2]
+        pieces = _TOKEN.findall(text)
+        # Together with the white space before them, tokens cover the text without a gap.
+        ends = list(accumulate(map(len, pieces)))
+        texts = list(map(str.lstrip, pieces, repeat(_WHITE_SPACE)))
         if "#" in text:
             kept = [index for index, token in enumerate(texts) if token[0] != "#"]
             if len(kept) != len(texts):
                 texts = [texts[index] for index in kept]
-                starts = array("q", [starts[index] for index in kept] + [len(text)])
+                ends = [ends[index] for index in kept]
         self.byte_order_mark = bool(texts) and texts[0] == "\ufeff"
         """Whether the text begins with a byte order mark, which is left out of the tokens."""
         if self.byte_order_mark:
-            texts, starts = texts[1:], starts[1:]
+            texts, ends = texts[1:], ends[1:]
         self.count = len(texts)
         self.texts: list[str] = texts
-        self.starts = starts
+        self.ends: list[int] = ends
         self.kinds: dict[str, int] = {END_TEXT: END}
         self.values: dict[str, Any] = {}
         self._classify()
         texts += [END_TEXT] * 3
-        starts.extend([len(text)] * 2)
+        ends += [len(text)] * 3
 
     def _classify(self) -> None:
         kinds, values = self.kinds, self.values
@@ -159,14 +160,16 @@ class Tokens:
 
     def span(self, first: int, end: int) -> Span:
         """Where the tokens from `first` up to and without `end` stand in the text."""
-        end = max(first + 1, end)
-        return Span(self.starts[first], self.starts[end - 1] + len(self.texts[end - 1]))
+        last = max(first, end - 1)
+        return Span(self.ends[first] - len(self.texts[first]), self.ends[last])
+
+    def start(self, index: int) -> int:
+        """Where a token begins."""
+        return self.ends[index] - len(self.texts[index])
 
     def after(self, index: int) -> Span:
         """The empty place right behind token `index`, or the start of the text for -1."""
-        if index < 0:
-            return Span(0, 0)
-        end = self.starts[index] + len(self.texts[index])
+        end = self.ends[index] if index >= 0 else 0
         return Span(end, end)
 
 

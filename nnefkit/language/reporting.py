@@ -66,7 +66,7 @@ class Report:
 
     def line_of(self, index: int) -> int:
         """The line of a token."""
-        return self.tokens.source.position(self.tokens.starts[index])[0]
+        return self.tokens.source.position(self.tokens.start(index))[0]
 
     def suggest(self, name: str, known: Collection[str]) -> str:
         """``"Did you mean ...?"``, as long as looking for it does not take too long in all."""
