@@ -1,7 +1,12 @@
-"""Executing the project's notebooks from a clean kernel."""
+"""Executing the project's notebooks from a clean kernel, without a network.
+
+``python tests/notebooks/executing.py`` executes all of them in place, as they are kept.
+"""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -9,6 +14,18 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+OFFLINE = """
+import socket as _socket
+
+_connect = _socket.socket.connect
+
+def _on_this_machine(self, address):
+    if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        raise OSError(f"a notebook asked for another host: {address}")
+    return _connect(self, address)
+
+_socket.socket.connect = _on_this_machine
+"""
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
@@ -17,16 +34,26 @@ def execute(path: Path) -> nbformat.NotebookNode:
     A view of a widget needs its kernel: where one has an HTML twin, only that is kept.
     """
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=300,
-        store_widget_state=False,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    client.execute()
+    with tempfile.TemporaryDirectory() as folder:
+        startup = Path(folder) / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "offline.py").write_text(OFFLINE)
+        client = NotebookClient(
+            notebook,
+            timeout=300,
+            store_widget_state=False,
+            record_timing=False,
+            resources={"metadata": {"path": str(path.parent)}},
+        )
+        client.execute(env=os.environ | {"IPYTHONDIR": folder})
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
     return notebook
+
+
+if __name__ == "__main__":
+    for found in sorted(NOTEBOOKS.glob("*.ipynb")):
+        nbformat.write(execute(found), found)

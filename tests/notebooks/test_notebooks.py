@@ -1,0 +1,58 @@
+"""Every notebook runs from a clean kernel without a network, and is kept as it ran."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from executing import NOTEBOOKS, WIDGET, execute
+
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+def test_there_are_notebooks() -> None:
+    assert "01_explore_a_model.ipynb" in NAMES
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_from_a_clean_kernel_without_a_network(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder)
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    notebook = execute(folder / name)
+    streams = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+    assert streams == []
+    left = {path for path in folder.rglob("*") if path.is_file()} - before
+    assert left == set(), "a notebook tidies up"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_kept_executed_from_top_to_bottom(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    nbformat.validate(notebook)
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
+    assert not [o for o in outputs if o.output_type == "error"]
+    assert not [o for o in outputs if WIDGET in o.get("data", {})]
+    assert "widgets" not in notebook.metadata
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_is_small_enough_to_be_shown_by_a_forge(name: str) -> None:
+    assert (NOTEBOOKS / name).stat().st_size < 3_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_no_place_of_the_machine_that_ran_it(name: str) -> None:
+    text = (NOTEBOOKS / name).read_text()
+    assert str(Path.home()) not in text
+    assert str(NOTEBOOKS.parent) not in text
