@@ -67,6 +67,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, str] = {
     "numpy": "nnefkit.execution.engines.numpy",
+    "onnxruntime": "nnefkit.execution.engines.onnxruntime",
     "torch": "nnefkit.execution.engines.torch",
 }
 """Engine name -> module that has it as ``engine``; imported when it is first asked for."""

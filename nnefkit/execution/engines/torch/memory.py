@@ -1,0 +1,43 @@
+"""NumPy arrays as tensors and back, without copies where that is safe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnefkit.execution.engines.torch.registry import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+class _Writable:
+    """The memory of an array that says of itself that it may be written to.
+
+    PyTorch knows no read-only tensors and warns of every read-only array; weights are such, mapped
+    from their file. The engine writes to no tensor that it did not make.
+    """
+
+    def __init__(self, array: Array) -> None:
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+        self._array = array  # the memory lives as long as this
+
+
+def as_tensor(array: Array) -> Tensor:
+    """A tensor in the memory of `array`, which must never be written to; rarely a copy."""
+    if array.dtype.kind in "uif" and not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array).reshape(array.shape)
+    if not array.flags.writeable:
+        array = np.asarray(_Writable(array))
+    return torch.from_numpy(array)
+
+
+def as_array(tensor: Tensor) -> Array:
+    """The values of a tensor; in its own memory, if it lies in that of the processor."""
+    array: Array = tensor.detach().cpu().numpy()
+    return array
