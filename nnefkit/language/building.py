@@ -289,7 +289,7 @@ class GraphBuilder:
         for name, kind in self.names.types.items():
             if name not in self.tensors:
                 self.tensors[name] = Tensor(name, dtype_of(kind) or "scalar")
-        operations, tensors = self.expansion.renamed(self.operations, self.tensors)
+        operations, tensors = self.expansion.fresh.renamed(self.operations, self.tensors)
         return Graph(
             self.header.name,
             tuple(name.name for name in self.header.parameters),
