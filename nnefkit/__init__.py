@@ -10,29 +10,48 @@ nk.compare(trace_a, trace_b)          # where two runs part
 """
 
 from importlib import import_module as _import_module
-from importlib.metadata import version as _version
-from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from nnefkit.analysis import Comparison, ValidationReport, compare, validate
-from nnefkit.errors import (
-    ArgumentError,
-    Diagnostic,
-    DocumentError,
-    ExecutionError,
-    InputError,
-    MissingPackageError,
-    NnefError,
-    StorageError,
-    UnknownNameError,
-)
-from nnefkit.execution import Session, Trace, run, step, trace
-from nnefkit.execution.listing import engines
-from nnefkit.graph import Graph, Identifier, Operation, Tensor
-from nnefkit.io import load, parse, save
-from nnefkit.operations.shapes import infer_shapes
-from nnefkit.storage import read_tensor, write_tensor
+if _TYPE_CHECKING:
+    from nnefkit import plot, widgets
+    from nnefkit.analysis import Comparison, Tolerance, ValidationReport, compare, validate
+    from nnefkit.errors import (
+        ArgumentError,
+        Diagnostic,
+        DocumentError,
+        ExecutionError,
+        FrozenError,
+        InputError,
+        MissingPackageError,
+        NnefError,
+        StorageError,
+        UnknownNameError,
+    )
+    from nnefkit.execution import Session, Step, Trace, run, step, trace
+    from nnefkit.execution.listing import engines
+    from nnefkit.graph import Graph, Identifier, Operation, Tensor
+    from nnefkit.io import load, parse, save
+    from nnefkit.operations.shapes import infer_shapes
+    from nnefkit.storage import read_tensor, write_tensor
 
-__version__ = _version("nnefkit")
+    __version__: str
+
+# Where each public name lives: a room is imported when something of it is first asked for, so that
+# `import nnefkit` costs next to nothing.
+_ROOMS = {
+    "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
+    "nnefkit.errors": (
+        *("ArgumentError", "Diagnostic", "DocumentError", "ExecutionError", "FrozenError"),
+        *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
+    ),
+    "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
+    "nnefkit.execution.listing": ("engines",),
+    "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
+    "nnefkit.io": ("load", "parse", "save"),
+    "nnefkit.operations.shapes": ("infer_shapes",),
+    "nnefkit.storage": ("read_tensor", "write_tensor"),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "ArgumentError",
@@ -40,6 +59,7 @@ __all__ = [
     "Diagnostic",
     "DocumentError",
     "ExecutionError",
+    "FrozenError",
     "Graph",
     "Identifier",
     "InputError",
@@ -47,8 +67,10 @@ __all__ = [
     "NnefError",
     "Operation",
     "Session",
+    "Step",
     "StorageError",
     "Tensor",
+    "Tolerance",
     "Trace",
     "UnknownNameError",
     "ValidationReport",
@@ -68,16 +90,21 @@ __all__ = [
     "write_tensor",
 ]
 
-_LAZY = {"plot": "nnefkit.plot", "widgets": "nnefkit.widgets"}
 
+def __getattr__(name: str) -> object:
+    found: object
+    if name in _HOMES:
+        found = getattr(_import_module(_HOMES[name]), name)
+    elif name in ("plot", "widgets"):
+        found = _import_module(f"nnefkit.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version
 
-def __getattr__(name: str) -> _ModuleType:
-    # They need matplotlib and ipywidgets, which take long to import.
-    if name in _LAZY:
-        module = _import_module(_LAZY[name])
-        globals()[name] = module
-        return module
-    raise AttributeError(f"module 'nnefkit' has no attribute '{name}'")
+        found = version("nnefkit")
+    else:
+        raise AttributeError(f"module 'nnefkit' has no attribute '{name}'")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -53,3 +53,25 @@ def test_modules_stay_small() -> None:
         if (lines := len(path.read_text().splitlines())) > 450
     }
     assert long == {}
+
+
+def test_every_public_name_has_a_home_and_nothing_else() -> None:
+    assert {*nk._HOMES, "plot", "widgets"} == set(nk.__all__)
+
+
+def test_importing_takes_no_room_along() -> None:
+    code = "import sys, nnefkit; print(sorted(m for m in sys.modules if m.startswith('nnefkit')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['nnefkit']"
+
+
+def test_using_it_loads_no_optional_and_no_heavy_package() -> None:
+    code = (
+        "import sys, numpy as np, nnefkit as nk\n"
+        "g = nk.parse('version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2]);"
+        " y = relu(x); }')\n"
+        "t = nk.trace(g, np.ones((1, 2), np.float32)); nk.compare(t, t)\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
