@@ -13,10 +13,11 @@ from time import perf_counter
 import numpy as np
 import onnxruntime
 import pytest
-import threadpoolctl
 
 from nnefkit import io
 from nnefkit.execution import Session
+
+threadpoolctl = pytest.importorskip("threadpoolctl")
 
 MODELS = Path(__file__).parent.parent / "models"
 

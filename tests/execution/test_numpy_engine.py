@@ -142,20 +142,23 @@ LARGE = [
 ]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("channels", "extents", "size", "stride", "dilation"), LARGE)
 def test_depthwise_convolutions_of_usual_shapes_agree_with_pytorch(
-    channels, extents, size, stride, dilation
+    channels, extents, size, stride, dilation, dtype
 ):
     rng = np.random.default_rng(3)
-    x = rng.standard_normal((2, channels, *extents)).astype(np.float32)
-    weights = rng.standard_normal((channels, 1, *size)).astype(np.float32)
-    bias = rng.standard_normal((1, channels)).astype(np.float32)
+    x = rng.standard_normal((2, channels, *extents)).astype(dtype)
+    weights = rng.standard_normal((channels, 1, *size)).astype(dtype)
+    bias = rng.standard_normal((1, channels)).astype(dtype)
     padding = [((k - 1) * d // 2, (k - 1) * d // 2) for k, d in zip(size, dilation, strict=True)]
     attribs = {"padding": padding, "stride": list(stride), "dilation": list(dilation)}
     graph = convolution(x.shape, weights, bias, border="constant", groups=0, **attribs)
     (result,) = Session(graph).run(x).values()
     expected = torch_convolution(x, weights, bias, groups=channels, **attribs)
-    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+    assert result.dtype == dtype
+    tolerance = 1e-4 if dtype == np.float32 else 1e-10
+    np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("border", ["replicate", "reflect", "reflect-even"])
@@ -206,6 +209,17 @@ def test_a_convolution_that_others_read_is_not_clipped_for_them():
     (result,) = Session(build.graph(y)).run(x).values()
     expected = np.einsum("oc,nchw->nohw", weights[:, :, 0, 0], x)
     np.testing.assert_allclose(result, np.maximum(-expected, 0), rtol=1e-5, atol=1e-5)
+
+
+def test_a_rectified_convolution_gives_no_negative_zero():
+    build = Builder()
+    image = build.external((1, 1, 2, 2))
+    attribs = {"border": "constant", "padding": [], "stride": [], "dilation": [], "groups": 1}
+    weights = build.variable(np.zeros((1, 1, 1, 1), np.float32))
+    conv = build.call("conv", [image, weights, 0.0], **attribs)
+    graph = build.graph(build.call("rcp", [build.call("relu", [conv])]))
+    (result,) = Session(graph).run(np.full((1, 1, 2, 2), -1.0)).values()
+    np.testing.assert_array_equal(result, np.full((1, 1, 2, 2), np.inf))
 
 
 def test_a_rectifier_gives_no_negative_zero():

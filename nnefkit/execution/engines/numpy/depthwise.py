@@ -54,6 +54,8 @@ class Convolution(NamedTuple):
             planes = out.reshape(out.shape[0], out.shape[1], -1)
             np.add(planes, self.bias[:, None], out=planes)
         if self.bounds is not None:
+            if self.bias is None:
+                np.add(out, 0.0, out=out)  # makes 0 of -0, as the formulae of 4.2.4 do
             self.bounds.apply(out)
 
     def exactly(self, out: Array, x: Array) -> None:
