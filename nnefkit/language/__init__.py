@@ -2,6 +2,7 @@
 
 from nnefkit.language.declarations import Declaration, Parameter, Result, declarations
 from nnefkit.language.locate import locate
+from nnefkit.language.lowering import lower
 from nnefkit.language.printing import print_graph
 from nnefkit.language.quant import parse_quantization, print_quantization
 from nnefkit.language.reading import parse
@@ -12,6 +13,7 @@ __all__ = [
     "Result",
     "declarations",
     "locate",
+    "lower",
     "parse",
     "parse_quantization",
     "print_graph",

@@ -60,7 +60,8 @@ class GraphBuilder:
         self.names = GraphNames(header, report)
         self.operations: list[Operation] = []
         self.tensors: dict[str, Tensor] = {}
-        self.expansion = Expansion(self)
+        # All identifiers of the text are taken, whether they come before or after.
+        self.expansion = Expansion(self, tokens.kinds)
 
     # -- assignments --------------------------------------------------------------------------
 

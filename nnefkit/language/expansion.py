@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from nnefkit.errors import Span
 from nnefkit.graph import Identifier
 from nnefkit.language.binding import Binding
 from nnefkit.language.declarations import Declaration
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 class Expansion:
     """Turns assignments of expressions into operations of a graph."""
 
-    def __init__(self, builder: GraphBuilder) -> None:
+    def __init__(self, builder: GraphBuilder, taken: Container[str]) -> None:
         self.builder = builder
-        self.fresh = FreshNames(builder.tokens.kinds)
+        self.fresh = FreshNames(taken)
         self.calls = Invocations(builder, self.fresh, self._assign)
         self.graph = Scope(builder.report)
 
@@ -292,9 +293,11 @@ class Expansion:
         known = name.name in self.builder.names.types
         self.builder.names.define(name, kind)
         if not known and kind is not UNKNOWN:
-            self._settle(name.name, found, name)
+            self.settle(name.name, found, self.graph.report.tokens.span(name.at, name.end))
 
-    def _settle(self, name: str, found: Value, node: Name) -> None:
+    def settle(
+        self, name: str, found: Value, span: Span | None, path: tuple[str, ...] = ()
+    ) -> None:
         """Makes the value of an expression the tensor called `name`."""
         value, kind = found
         if isinstance(value, Identifier) and value == name:
@@ -308,5 +311,4 @@ class Expansion:
         slots: list[int | None] = [*range(len(values))]
         binding = Binding(slots, item, [kind], True)
         outputs = {declaration.results[0].name: Identifier(name)}
-        span = self.graph.report.tokens.span(node.at, node.end)
-        self.builder.emit(declaration, binding, values, outputs, span)
+        self.builder.emit(declaration, binding, values, outputs, span, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.graph import Identifier
@@ -48,6 +48,8 @@ class Invocations:
         self.evaluator = Evaluator(self)
         self.broken: set[str] = set()
         """Fragments that were told to be wrong, and are not expanded."""
+        self.lowered: Container[str] = ()
+        """Standard operations that are expanded, too."""
         self._assign = assign
         self._steps = 0
 
@@ -181,7 +183,9 @@ class Invocations:
 
     def expands(self, declaration: Declaration) -> bool:
         """Whether the body of an operation is carried out instead of the operation."""
-        return declaration.body is not None and not declaration.standard
+        if declaration.body is None:
+            return False
+        return not declaration.standard or declaration.name in self.lowered
 
     def emit(
         self,
@@ -225,6 +229,7 @@ class Invocations:
             dtype=binding.dtype,
             path=(*scope.path, label),
             prefix=prefix,
+            span=scope.span,
         )
         inner.wanted = {
             result.name: want

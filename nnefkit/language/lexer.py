@@ -163,6 +163,11 @@ class Tokens:
         last = max(first, end - 1)
         return Span(self.ends[first] - len(self.texts[first]), self.ends[last])
 
+    @property
+    def starts(self) -> list[int]:
+        """Where each token begins."""
+        return [end - len(text) for end, text in zip(self.ends, self.texts, strict=True)]
+
     def start(self, index: int) -> int:
         """Where a token begins."""
         return self.ends[index] - len(self.texts[index])

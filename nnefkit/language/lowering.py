@@ -1,0 +1,110 @@
+"""Compound operations carried out by simpler ones, as their bodies in chapter 4 say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from nnefkit.errors import DocumentError
+from nnefkit.graph import FrozenDict, Graph, Operation
+from nnefkit.language.binding import Binding
+from nnefkit.language.building import GraphBuilder
+from nnefkit.language.declarations import Declaration, declarations
+from nnefkit.language.expansion import Expansion
+from nnefkit.language.reporting import Report
+from nnefkit.language.scopes import Scope, Value
+from nnefkit.language.syntax import GraphSyntax, Name
+from nnefkit.language.targets import Refused
+from nnefkit.language.trampoline import run
+from nnefkit.language.types import PRIMITIVES, ArrayType, Type, bind
+
+
+def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
+    """A copy of `graph` in which compound operations are replaced by what they consist of (4.9).
+
+    Args:
+        graph: any graph.
+        operations: the operations to replace, by name; all standard compound ones by default.
+
+    Returns:
+        The graph. Tensors keep their names; the shapes of those that are new are not known.
+
+    Raises:
+        DocumentError: an operation has arguments that its definition cannot be carried out for.
+    """
+    compound = {name for name, d in declarations().items() if d.body is not None}
+    return _Lowering(graph, compound.intersection(operations or compound)).graph()
+
+
+class _Lowering:
+    """One graph on its way."""
+
+    def __init__(self, source: Graph, operations: Collection[str]) -> None:
+        self.source = source
+        self.operations = operations
+        tokens = declarations()["external"].tokens
+        assert tokens is not None  # noqa: S101 - the standard has a text
+        self.report = Report(tokens)
+        header = GraphSyntax(source.name, (), (), 0, 0)
+        self.builder = GraphBuilder(header, tokens, self.report, declarations())
+        self.expansion = Expansion(self.builder, source.tensors)
+        self.expansion.calls.lowered = operations
+
+    def graph(self) -> Graph:
+        for operation in self.source.operations:
+            if operation.name in self.operations:
+                self._replace(operation)
+            else:
+                self.builder.operations.append(operation)
+        built, tensors = self.expansion.fresh.renamed(self.builder.operations, self.builder.tensors)
+        known = {name: self.source.tensors.get(name, tensor) for name, tensor in tensors.items()}
+        return replace(
+            self.source,
+            operations=tuple(built),
+            tensors=FrozenDict({**self.source.tensors, **known}),
+        )
+
+    def _replace(self, operation: Operation) -> None:
+        declaration = declarations()[operation.name]
+        dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
+        given = [
+            Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
+            for parameter in declaration.parameters
+        ]
+        kinds = [_bound(result.type, dtype) for result in declaration.results]
+        binding = Binding([*range(len(given))], dtype, kinds, True)
+        names = list(operation.outputs.values())
+        wants = [name if isinstance(name, str) else None for name in names]
+        scope = Scope(self.report, path=operation.scope, span=operation.span)
+        scope.hint = next(iter(operation.output_names), operation.name)
+        place = Name(operation.name, 0, 1)
+        try:
+            results = run(
+                self.expansion.calls.expand(declaration, binding, given, place, scope, wants)
+            )
+        except Refused:
+            raise DocumentError(self.report.diagnostics) from None
+        path = (*operation.scope, f"{operation.name}:{scope.hint}")
+        for name, found in _pairs(declaration, names, results):
+            self.expansion.settle(name, found, operation.span, path)
+
+
+def _pairs(
+    declaration: Declaration, names: list[Any], results: list[Value]
+) -> Iterable[tuple[str, Value]]:
+    for result, name, found in zip(declaration.results, names, results, strict=True):
+        if isinstance(result.type, ArrayType):
+            kind = found.type.item if isinstance(found.type, ArrayType) else found.type
+            for part, value in zip(name, found.value, strict=True):
+                yield part, Value(value, kind)
+        else:
+            yield name, found
+
+
+def _bound(kind: Type, dtype: Any) -> Type:
+    return bind(kind, dtype) if dtype is not None else kind
+
+
+def _argument(operation: Operation, name: str) -> Any:
+    return operation.inputs[name] if name in operation.inputs else operation.attribs[name]
