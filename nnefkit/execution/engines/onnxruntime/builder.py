@@ -1,0 +1,142 @@
+"""An ONNX graph while it is being built.
+
+Values know their shapes and dtypes, so that lowerings calculate all that is static in Python. Names
+are given last: the result of an operation has the name of its tensor, what lies between has a name
+with a dot, which no NNEF identifier has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnefkit.operations.registry import Shape
+
+Array = np.ndarray[Any, Any]
+
+MINIMUM_OPSET = 16
+"""The first opset in which all that is needed can be said (scattered sums came last)."""
+OPSET = 21
+"""The newest that every supported onnxruntime (1.20 on) can run."""
+
+SINGLE_KINDS = frozenset({"AveragePool", "Conv", "ConvTranspose", "PRelu", "Resize", "Softplus"})
+"""What ONNX defines for float64 too, but onnxruntime can compute in float32 only."""
+SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", "Selu"})
+"""What has attributes that are float32, whatever the values are."""
+
+
+class Value:
+    """One value of an ONNX graph, on its way from node to node."""
+
+    __slots__ = ("data", "dtype", "name", "shape")
+
+    def __init__(
+        self, shape: Shape, dtype: np.dtype[Any], name: str = "", data: Array | None = None
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.name = name
+        """Empty until somebody gives it one."""
+        self.data = data
+        """Of an initializer, else None."""
+
+    @property
+    def rank(self) -> int:
+        """The number of its dimensions."""
+        return len(self.shape)
+
+
+class Node(NamedTuple):
+    """A call of an ONNX operator."""
+
+    kind: str
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    attributes: Mapping[str, Any]
+
+
+class Builder:
+    """Collects nodes.
+
+    Args:
+        scalar: The dtype of the tensors of data-type scalar.
+        opset: Which version of the ONNX operators to use.
+        portable: Whether to use operators that onnxruntime itself cannot run in float64.
+    """
+
+    def __init__(self, scalar: np.dtype[Any], opset: int = OPSET, portable: bool = False) -> None:
+        self.scalar = scalar
+        self.opset = opset
+        self.nodes: list[Node] = []
+        self.portable = portable
+        self._constants: dict[tuple[Any, ...], Value] = {}
+        self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
+
+    def has(self, kind: str, value: Value) -> bool:
+        """Whether the operator `kind` can be used on values of the dtype of `value`."""
+        if value.dtype != np.float64:
+            return True
+        return kind not in SINGLE_ATTRIBUTES and (self.portable or kind not in SINGLE_KINDS)
+
+    def node(
+        self,
+        kind: str,
+        inputs: Sequence[Value | None],
+        shape: Shape,
+        dtype: np.dtype[Any] | type[Any] | None = None,
+        **attributes: Any,
+    ) -> Value:
+        """Adds a node with one result, whose dtype is that of the first input if none is given."""
+        first = inputs[0] if inputs else None
+        if dtype is None:
+            dtype = self.scalar if first is None else first.dtype
+        result = Value(tuple(shape), np.dtype(dtype))
+        self.nodes.append(Node(kind, tuple(inputs), (result,), attributes))
+        return result
+
+    def several(
+        self, kind: str, inputs: Sequence[Value | None], shapes: Sequence[Shape], **attributes: Any
+    ) -> list[Value]:
+        """Adds a node with several results of the dtype of its first input."""
+        dtype = self.scalar if inputs[0] is None else inputs[0].dtype
+        results = [Value(tuple(shape), dtype) for shape in shapes]
+        self.nodes.append(Node(kind, tuple(inputs), tuple(results), attributes))
+        return results
+
+    def constant(self, array: Any, dtype: Any = None) -> Value:
+        """An initializer, one for all that are equal."""
+        data = np.asarray(array, dtype)
+        if data.size > 64:
+            return Value(data.shape, data.dtype, data=data)
+        key = (data.dtype.str, data.shape, data.tobytes())
+        if key not in self._constants:
+            self._constants[key] = Value(data.shape, data.dtype, data=data)
+        return self._constants[key]
+
+    def ints(self, *numbers: int) -> Value:
+        """A list of integers: a shape, axes, indices."""
+        return self.constant(np.array(numbers, np.int64))
+
+    def number(self, number: Any, like: Value) -> Value:
+        """A number of the dtype of another value."""
+        return self.constant(np.asarray(number, like.dtype))
+
+    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+        """The same items in another shape; weights are reshaped once and for all."""
+        shape = tuple(map(int, shape))
+        if shape == value.shape:
+            return value
+        key = id(value), shape
+        if key not in self._reshaped:
+            # The value itself is kept as well: its id must not be given away again.
+            self._reshaped[key] = value, self._reshape(value, shape)
+        return self._reshaped[key][1]
+
+    def _reshape(self, value: Value, shape: Shape) -> Value:
+        if value.data is not None:
+            name = f"{value.name}.{'x'.join(map(str, shape))}" if value.name else ""
+            return Value(shape, value.dtype, name, value.data.reshape(shape))
+        zeros: dict[str, Any] = {"allowzero": 1} if 0 in shape else {}
+        return self.node("Reshape", [value, self.ints(*shape)], shape, **zeros)

@@ -1,0 +1,101 @@
+"""A lowered graph as an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnefkit.execution.engines.onnxruntime.builder import Array, Node, Value
+from nnefkit.execution.engines.onnxruntime.lowering import Lowered, weights
+
+if TYPE_CHECKING:
+    import onnx
+
+INLINE = 1024
+"""Bytes up to which the data of an initializer stand in the model whatever happens."""
+
+
+def model(
+    lowered: Lowered, outputs: Sequence[Value], name: str, *, shared: dict[str, Array] | None = None
+) -> onnx.ModelProto:
+    """The ONNX model that computes `outputs`.
+
+    Args:
+        lowered: The graph.
+        outputs: Some of its values.
+        name: Of the graph.
+        shared: Takes the data of large initializers by name, which the model then only refers to;
+            with None the model holds all the data.
+    """
+    from onnx import helper
+
+    initializers = [
+        _initializer(value, shared)
+        for value in weights(lowered, [value for value in outputs if value.data is not None])
+    ]
+    graph = helper.make_graph(
+        [_node(node) for node in lowered.builder.nodes],
+        name,
+        [_info(value) for value in lowered.inputs],
+        [_info(value) for value in outputs],
+        initializers,
+    )
+    opsets = [helper.make_opsetid("", lowered.builder.opset)]
+    version = helper.find_min_ir_version_for(opsets)
+    return helper.make_model(
+        graph, opset_imports=opsets, ir_version=version, producer_name="nnefkit"
+    )
+
+
+def _node(node: Node) -> onnx.NodeProto:
+    from onnx import helper
+
+    return helper.make_node(
+        node.kind,
+        [value.name if value is not None else "" for value in node.inputs],
+        [value.name for value in node.outputs],
+        name=node.outputs[0].name,
+        **{key: _attribute(value) for key, value in node.attributes.items()},
+    )
+
+
+def _attribute(value: Any) -> Any:
+    from onnx import helper
+
+    if isinstance(value, np.dtype):
+        return helper.np_dtype_to_tensor_dtype(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _info(value: Value) -> onnx.ValueInfoProto:
+    from onnx import helper
+
+    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+    return helper.make_tensor_value_info(value.name, kind, value.shape)
+
+
+def _initializer(value: Value, shared: dict[str, Array] | None) -> onnx.TensorProto:
+    import onnx
+    from onnx import helper, numpy_helper
+
+    data = np.asarray(value.data)
+    data = np.ascontiguousarray(data, data.dtype.newbyteorder("=")).reshape(data.shape)
+    if shared is None or data.nbytes <= INLINE:
+        return numpy_helper.from_array(data, value.name)
+    shared[value.name] = data
+    entries: Mapping[str, str] = {
+        "location": "memory",
+        "offset": "0",
+        "length": str(data.nbytes),
+    }
+    return onnx.TensorProto(
+        name=value.name,
+        data_type=helper.np_dtype_to_tensor_dtype(data.dtype),
+        dims=data.shape,
+        data_location=onnx.TensorProto.EXTERNAL,
+        external_data=[
+            onnx.StringStringEntryProto(key=key, value=text) for key, text in entries.items()
+        ],
+    )

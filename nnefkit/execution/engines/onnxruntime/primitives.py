@@ -1,0 +1,198 @@
+"""ONNX operators with the shapes of their results: what lowerings are made of.
+
+Arguments may be numbers where values are expected; elementwise operators broadcast as NNEF does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+
+Number = int | float
+INT64_MIN = -(2**63)
+
+# -- elementwise ----------------------------------------------------------------------------------
+
+
+def align(b: Builder, *values: Value) -> list[Value]:
+    """The values with equal ranks: missing dimensions are trailing ones (4.2.2).
+
+    Single numbers are left as they are.
+    """
+    rank = max(value.rank for value in values)
+    return [
+        b.reshape(value, value.shape + (1,) * (rank - value.rank)) if value.rank else value
+        for value in values
+    ]
+
+
+def elementwise(b: Builder, kind: str, *arguments: Value | Number, dtype: Any = None) -> Value:
+    """An operator on values of one dtype, broadcast."""
+    like = next(argument for argument in arguments if isinstance(argument, Value))
+    values = align(b, *(a if isinstance(a, Value) else b.number(a, like) for a in arguments))
+    shape = np.broadcast_shapes(*(value.shape for value in values))
+    return b.node(kind, values, shape, dtype or values[0].dtype)
+
+
+def add(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """``x + y``."""
+    return elementwise(b, "Add", x, y)
+
+
+def sub(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """``x - y``."""
+    return elementwise(b, "Sub", x, y)
+
+
+def mul(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """``x * y``."""
+    return elementwise(b, "Mul", x, y)
+
+
+def div(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """``x / y``."""
+    return elementwise(b, "Div", x, y)
+
+
+def maximum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """The greater of both."""
+    return elementwise(b, "Max", x, y)
+
+
+def minimum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+    """The lesser of both."""
+    return elementwise(b, "Min", x, y)
+
+
+def compare(b: Builder, kind: str, x: Value | Number, y: Value | Number) -> Value:
+    """A comparison or logical connection."""
+    return elementwise(b, kind, x, y, dtype=np.bool_)
+
+
+def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) -> Value:
+    """`x` where the condition holds, else `y`."""
+    like = x if isinstance(x, Value) else y
+    if not isinstance(like, Value):
+        like = b.constant(like, b.scalar)
+    left, right = (v if isinstance(v, Value) else b.number(v, like) for v in (x, y))
+    if left.dtype == np.bool_:
+        chosen = compare(b, "And", condition, left)
+        other = compare(b, "And", unary(b, "Not", condition), right)
+        return compare(b, "Or", chosen, other)
+    return elementwise(b, "Where", condition, left, right, dtype=left.dtype)
+
+
+def unary(b: Builder, kind: str, x: Value, **attributes: Any) -> Value:
+    """An operator that keeps shape and dtype."""
+    return b.node(kind, [x], x.shape, **attributes)
+
+
+def cast(b: Builder, x: Value, dtype: Any) -> Value:
+    """The items as another dtype."""
+    dtype = np.dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    return b.node("Cast", [x], x.shape, dtype, to=dtype)
+
+
+def round_half_up(b: Builder, x: Value) -> Value:
+    """``floor(x + 0.5)`` without the rounding of the addition (4.2.1)."""
+    low = unary(b, "Floor", x)
+    up = compare(b, "GreaterOrEqual", sub(b, x, low), 0.5)
+    return add(b, low, cast(b, up, x.dtype))
+
+
+# -- items moved ----------------------------------------------------------------------------------
+
+
+def transpose(b: Builder, x: Value, axes: Sequence[int]) -> Value:
+    """The axes in another order."""
+    axes = list(axes)
+    if axes == sorted(axes):
+        return x
+    return b.node("Transpose", [x], tuple(x.shape[axis] for axis in axes), perm=axes)
+
+
+def move_axis(b: Builder, x: Value, source: int, target: int) -> Value:
+    """One axis brought to another place."""
+    axes = [axis for axis in range(x.rank) if axis != source]
+    axes.insert(target, source)
+    return transpose(b, x, axes)
+
+
+def sliced(b: Builder, x: Value, ranges: dict[int, tuple[int, int, int]]) -> Value:
+    """Parts of axes: start, one past the last index (-1: before the first item), step."""
+    axes, starts, stops, steps = [], [], [], []
+    shape = list(x.shape)
+    for axis, (start, stop, step) in ranges.items():
+        if (start, stop, step) == (0, shape[axis], 1):
+            continue
+        axes.append(axis)
+        starts.append(start)
+        stops.append(stop if stop >= 0 else INT64_MIN)
+        steps.append(step)
+        shape[axis] = max(-((start - stop) // step), 0)
+    if not axes:
+        return x
+    places = [b.ints(*items) for items in (starts, stops, axes, steps)]
+    return b.node("Slice", [x, *places], tuple(shape))
+
+
+def take(b: Builder, x: Value, indices: Array, axis: int) -> Value:
+    """The items at indices that are known, along one axis."""
+    shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return b.node("Gather", [x, b.constant(indices, np.int64)], shape, axis=axis)
+
+
+def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
+    """The values one behind the other."""
+    if len(values) == 1:
+        return values[0]
+    first = values[0].shape
+    extent = sum(value.shape[axis] for value in values)
+    return b.node("Concat", values, (*first[:axis], extent, *first[axis + 1 :]), axis=axis)
+
+
+def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
+    """The value repeated along extents of 1."""
+    shape = tuple(shape)
+    return x if x.shape == shape else b.node("Expand", [x, b.ints(*shape)], shape)
+
+
+# -- sums and maxima ------------------------------------------------------------------------------
+
+
+def reduce(b: Builder, kind: str, x: Value, axes: Sequence[int]) -> Value:
+    """``ReduceSum`` and its like; the axes stay with extents of 1."""
+    if not axes:
+        return x
+    axes = sorted(axes)
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
+    if kind == "ReduceSum" or b.opset >= 18:
+        return b.node(kind, [x, b.ints(*axes)], shape, keepdims=1)
+    return b.node(kind, [x], shape, keepdims=1, axes=axes)
+
+
+def matmul(b: Builder, x: Value, y: Value) -> Value:
+    """The product of matrices, batch dimensions broadcast as ONNX does."""
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    return b.node("MatMul", [x, y], (*batch, x.shape[-2], y.shape[-1]))
+
+
+def along(b: Builder, x: Value, axis: int, matrix: Array) -> Value:
+    """A linear function of the items along one axis: ``matrix`` has a row for each result."""
+    last = move_axis(b, x, axis, x.rank - 1)
+    lines = b.reshape(last, (math.prod(last.shape[:-1]), last.shape[-1]))
+    product = matmul(b, lines, b.constant(matrix.T, x.dtype))
+    return move_axis(b, b.reshape(product, (*last.shape[:-1], len(matrix))), x.rank - 1, axis)
+
+
+def as_rows(b: Builder, x: Value, axis: int) -> Value:
+    """An image of each line along `axis`: (before, 1, extent, after)."""
+    before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+    return b.reshape(x, (before, 1, x.shape[axis], after))
