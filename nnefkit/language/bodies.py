@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnefkit.language.expressions import ExpressionParser, SyntaxProblem
+from nnefkit.language.expressions import ExpressionParser
 from nnefkit.language.lexer import IDENTIFIER, LITERAL, Tokens
+from nnefkit.language.problems import SyntaxProblem
 from nnefkit.language.reporting import Report
 from nnefkit.language.syntax import Assignment, Constant, Expression, Invocation, Items, Name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnefkit.errors import Span
@@ -51,12 +51,15 @@ class GraphBuilder:
         declarations: Mapping[str, Declaration],
         *,
         strict: bool = True,
+        infer: Callable[[Graph], Graph] | None = None,
     ) -> None:
         self.header = header
         self.tokens = tokens
         self.report = report
         self.declarations = declarations
         self.strict = strict
+        self.infer = infer
+        """Fills in the shapes of a graph, for ``shape_of``."""
         self.names = GraphNames(header, report)
         self.operations: list[Operation] = []
         self.tensors: dict[str, Tensor] = {}
@@ -279,6 +282,11 @@ class GraphBuilder:
         return Refused()
 
     # -- the end ------------------------------------------------------------------------------
+
+    def so_far(self) -> Graph:
+        """The part of the graph that stands already, the names of tensors perhaps not final."""
+        operations = tuple(self.operations)
+        return Graph(self.header.name, (), (), operations, FrozenDict(self.tensors))
 
     def finish(self) -> Graph:
         """The graph.

@@ -70,6 +70,8 @@ class Declaration:
     tokens: Tokens | None = field(default=None, repr=False)
     """The tokens that the body refers to."""
     span: Span | None = None
+    whole: tuple[int, int] = (0, 0)
+    """First and end token of the definition, body included."""
     standard: bool = False
     by_name: Mapping[str, Parameter] = field(init=False, repr=False)
     required: tuple[Parameter, ...] = field(init=False, repr=False)
@@ -90,9 +92,12 @@ class Declaration:
 
     @property
     def text(self) -> str:
-        """The declaration as it is written, without a body, with a semicolon."""
+        """The definition as it is written: in one line with a semicolon if it has no body."""
         if self.tokens is None or self.span is None:
             return ""
+        if self.body is not None:
+            span = self.tokens.span(*self.whole)
+            return self.tokens.source.text[span.start : span.end]
         return " ".join(self.tokens.source.text[self.span.start : self.span.end].split()) + ";"
 
 
@@ -117,8 +122,25 @@ def declare(fragment: Fragment, tokens: Tokens, *, standard: bool = False) -> De
         fragment.body,
         tokens,
         tokens.span(fragment.at, fragment.header_end),
+        (fragment.at, fragment.end),
         standard,
     )
+
+
+def needed(names: Iterable[str], known: Mapping[str, Declaration]) -> set[str]:
+    """Those of the `known` declarations that have these `names`, and all that they refer to."""
+    found: set[str] = set()
+    pending = [name for name in names if name in known]
+    while pending:
+        name = pending.pop()
+        if name in found:
+            continue
+        found.add(name)
+        declaration = known[name]
+        if declaration.tokens is not None:
+            texts = declaration.tokens.texts[slice(*declaration.whole)]
+            pending += [text for text in set(texts) if text in known]
+    return found
 
 
 @cache

@@ -8,14 +8,13 @@ from typing import Any
 from nnefkit.language.arrays import PlainArrays
 from nnefkit.language.lexer import (
     IDENTIFIER,
-    KEYWORD,
     LITERAL,
-    WRONG,
     Problem,
     Tokens,
-    describe,
     number,
 )
+from nnefkit.language.operators import PRECEDENCE
+from nnefkit.language.problems import SyntaxProblem, expected, found
 from nnefkit.language.syntax import (
     Argument,
     Binary,
@@ -42,29 +41,10 @@ from nnefkit.language.types import (
     tuple_of,
 )
 
-PRECEDENCE = {
-    "in": 1,
-    **dict.fromkeys(("&&", "||"), 2),
-    **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), 3),
-    **dict.fromkeys(("+", "-"), 4),
-    **dict.fromkeys(("*", "/"), 5),
-    "^": 6,
-}
 UNARY = frozenset(("+", "-", "!"))
 BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
-
-
-class SyntaxProblem(Exception):  # noqa: N818 - it is caught, and told as a diagnostic
-    """A place where the text does not follow the grammar; caught where parsing can go on."""
-
-    def __init__(self, index: int, message: str, hint: str = "", section: str = "3.2.1") -> None:
-        super().__init__(message)
-        self.index = index
-        self.message = message
-        self.hint = hint
-        self.section = section
 
 
 class ExpressionParser:
@@ -83,29 +63,11 @@ class ExpressionParser:
 
     def found(self, index: int) -> str:
         """What stands at a token, in the words of a message."""
-        text = self.texts[index]
-        if not text:
-            return "the end of the text"
-        if self.kinds[text] == WRONG:
-            return describe(text[0])
-        return f"'{text}'" if len(text) < 40 else f"'{text[:36]}...'"
+        return found(self.tokens, index)
 
     def expected(self, what: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
         """The problem that something else than `what` stands at the cursor."""
-        index = self.index
-        text = self.texts[index]
-        if self.kinds[text] == WRONG:
-            return SyntaxProblem(
-                index,
-                f"{describe(text[0])} has no meaning in NNEF",
-                hint or "Outside of strings only ASCII letters, digits, _ and the operators occur.",
-                "3.1",
-            )
-        if self.kinds[text] == LITERAL and type(self.values[text]) is Problem:
-            return SyntaxProblem(index, f"{self.found(index)} {self.values[text]}", "", "3.1")
-        if not hint and self.kinds[text] == KEYWORD:
-            hint = f"'{text}' is a keyword, and keywords cannot be used as identifiers."
-        return SyntaxProblem(index, f"expected {what} but found {self.found(index)}", hint, section)
+        return expected(self.tokens, self.index, what, hint, section)
 
     def expect(self, text: str, hint: str = "", section: str = "3.2.1") -> None:
         """Steps over the token `text`."""

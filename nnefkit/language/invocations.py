@@ -50,6 +50,8 @@ class Invocations:
         """Fragments that were told to be wrong, and are not expanded."""
         self.lowered: Container[str] = ()
         """Standard operations that are expanded, too."""
+        self.expanded: Container[str] | None = None
+        """Fragments that are expanded, None for all of them."""
         self._assign = assign
         self._steps = 0
 
@@ -185,7 +187,9 @@ class Invocations:
         """Whether the body of an operation is carried out instead of the operation."""
         if declaration.body is None:
             return False
-        return not declaration.standard or declaration.name in self.lowered
+        if declaration.standard:
+            return declaration.name in self.lowered
+        return self.expanded is None or declaration.name in self.expanded
 
     def emit(
         self,
@@ -271,6 +275,10 @@ class Invocations:
         if not isinstance(value, Identifier):
             return []
         tensor = self.builder.tensors.get(value)
+        if tensor is not None and tensor.shape is None and self.builder.infer is not None:
+            # Rare and deprecated: all that is there is inferred again, and counted as work.
+            self._steps += len(self.builder.operations)
+            tensor = self.builder.infer(self.builder.so_far()).tensors.get(value)
         return [*tensor.shape] if tensor is not None and tensor.shape is not None else None
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nnefkit.language.bodies import BodyParser
-from nnefkit.language.expressions import SyntaxProblem
 from nnefkit.language.lexer import IDENTIFIER, LITERAL
+from nnefkit.language.problems import SyntaxProblem
 from nnefkit.language.syntax import (
     Assignment,
     Constant,

@@ -10,8 +10,9 @@ from nnefkit.errors import Diagnostic, Source
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language.building import DEPRECATED
 from nnefkit.language.declarations import REQUIRED, Declaration, Parameter, declarations
-from nnefkit.language.expressions import ExpressionParser, SyntaxProblem
+from nnefkit.language.expressions import ExpressionParser
 from nnefkit.language.lexer import IDENTIFIER, LITERAL, Tokens
+from nnefkit.language.problems import SyntaxProblem
 from nnefkit.language.reporting import Report
 from nnefkit.language.syntax import Argument, Constant, Invocation, Items
 from nnefkit.language.trampoline import run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from nnefkit.language.declarations import (
     check_declarations,
     declarations,
     declare,
+    needed,
 )
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.parser import Parser
@@ -33,6 +34,8 @@ def parse(
     quantization: str | None = None,
     quantization_name: str = "graph.quant",
     strict: bool = True,
+    expand: bool | Collection[str] = True,
+    infer: Callable[[Graph], Graph] | None = None,
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """Reads a document, and collects everything that is wrong with it.
 
@@ -43,6 +46,9 @@ def parse(
         quantization_name: what messages call that one.
         strict: whether an operation that is not known is an error; otherwise it is kept as an
             opaque one, with a warning.
+        expand: whether fragments are expanded to standard operations, or the names of those that
+            are; the others stay as operations, and their definitions in ``declarations``.
+        infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
 
     Returns:
         The graph and the diagnostics in the order of the text. If one of them is an error, the
@@ -50,7 +56,7 @@ def parse(
         was none at all. Shapes and data are filled in where the text says them.
     """
     with _without_collector():
-        reading = _Reading(text, name, strict)
+        reading = _Reading(text, name, strict, expand, infer)
         graph = reading.read()
     if quantization is None:
         return graph, reading.report.diagnostics
@@ -84,10 +90,19 @@ def _without_collector() -> Iterator[None]:
 class _Reading:
     """One document on its way."""
 
-    def __init__(self, text: str, name: str, strict: bool) -> None:
+    def __init__(
+        self,
+        text: str,
+        name: str,
+        strict: bool,
+        expand: bool | Collection[str],
+        infer: Callable[[Graph], Graph] | None,
+    ) -> None:
         self.tokens = Tokens(Source(text, name))
         self.report = Report(self.tokens)
         self.strict = strict
+        self.expanded = None if expand is True else frozenset(expand or ())
+        self.infer = infer
         self.parser = Parser(self.tokens, self.report)
         self.builder: GraphBuilder | None = None
         self.extensions: tuple[str, ...] = ()
@@ -109,9 +124,17 @@ class _Reading:
         if self.builder is None:
             return None
         graph = self.builder.finish()
-        kept = [d.text for d in self.customs.values() if d.body is None]
-        extensions = [e for e in self.extensions if e != EXPRESSIONS and (kept or e != FRAGMENTS)]
-        return replace(graph, extensions=tuple(extensions), declarations=tuple(kept))
+        customs = self.customs
+        used = needed({operation.name for operation in graph.operations}, customs)
+        kept = [d for name, d in customs.items() if name in used or d.body is None]
+        dropped = set() if kept else {FRAGMENTS}
+        if all(d.body is None for d in kept):
+            dropped.add(EXPRESSIONS)
+        return replace(
+            graph,
+            extensions=tuple(name for name in self.extensions if name not in dropped),
+            declarations=tuple(declaration.text for declaration in kept),
+        )
 
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
         self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
@@ -122,7 +145,10 @@ class _Reading:
                 if fragment.name not in known:
                     self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
             known = {**known, **self.customs}
-        self.builder = GraphBuilder(header, self.tokens, self.report, known, strict=self.strict)
+        self.builder = GraphBuilder(
+            header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
+        )
+        self.builder.expansion.calls.expanded = self.expanded
         for declaration in self.customs.values():
             if declaration.body is not None:
                 self.builder.expansion.check(declaration)

@@ -8,6 +8,7 @@ import nnef
 import pytest
 
 from nnefkit import language
+from nnefkit.operations.shapes import check_shapes
 
 HEAD = (
     "version 1.0;\n"
@@ -233,6 +234,55 @@ def test_the_khronos_parser_agrees_on_operations_and_attributes(fragments, body)
     others = [op for op in theirs.operations if op.name not in ("copy", "constant")]
     assert [op.name for op in ours] == [op.name for op in others]
     assert [dict(op.attribs) for op in ours] == [dict(op.attribs) for op in others]
+
+
+KEPT = """
+fragment cell(x: T, n: integer = 1) -> (y: T)
+{
+    y = relu(x) * scalar(n);  # a comment
+}
+fragment block(x: T) -> (y: T) { y = cell(cell(x), n = 2); }
+fragment other(x: T) -> (y: T) { y = tanh(x); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("expand", "operations", "kept"),
+    [
+        (True, ["relu", "mul", "relu", "mul", "tanh"], []),
+        (False, ["block", "other"], ["cell", "block", "other"]),
+        (["block"], ["cell", "cell", "other"], ["cell", "other"]),
+        (["block", "other"], ["cell", "cell", "tanh"], ["cell"]),
+        (["cell"], ["block", "other"], ["cell", "block", "other"]),
+    ],
+)
+def test_chosen_fragments_are_kept_as_calls(expand, operations, kept):
+    text = _document(KEPT, "a = block(x); y = other(a);")
+    graph, diagnostics = language.parse(text, expand=expand)
+    assert diagnostics == []
+    assert graph is not None
+    assert [op.name for op in graph.operations[1:]] == operations
+    assert [d.split()[1].partition("(")[0] for d in graph.declarations] == kept
+    again, diagnostics = language.parse(str(graph), expand=expand)
+    assert diagnostics == []
+    assert str(again) == str(graph)
+    assert [op.name for op in language.parse(str(graph))[0].operations] == [
+        op.name for op in language.parse(text)[0].operations
+    ]
+
+
+def test_the_shape_of_a_computed_tensor_comes_from_who_knows_the_shapes():
+    fragments = (
+        "fragment f(x: T) -> (y: T) { t = transpose(x, axes = [3, 2, 1, 0]);"
+        " y = reshape(x, shape = [shape_of(t)[0], -1]); }"
+    )
+    text = _document(fragments, "y = f(x);")
+    graph, diagnostics = language.parse(text, infer=lambda graph: check_shapes(graph)[0])
+    assert [d.code for d in diagnostics] == ["deprecated-function"]
+    assert graph is not None
+    assert graph.operations[-1].attribs["shape"] == [4, -1]
+    _, diagnostics = language.parse(text)
+    assert [d.code for d in diagnostics] == ["deprecated-function", "unknown-shape"]
 
 
 # (section, code, fragments, body)
