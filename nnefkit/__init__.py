@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from nnefkit import plot, widgets
     from nnefkit.analysis import Comparison, Tolerance, ValidationReport, compare, validate
+    from nnefkit.custom_operations import register_operation, unregister_operation
     from nnefkit.errors import (
         ArgumentError,
         Diagnostic,
@@ -40,6 +41,7 @@ if _TYPE_CHECKING:
 # `import nnefkit` costs next to nothing.
 _ROOMS = {
     "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
+    "nnefkit.custom_operations": ("register_operation", "unregister_operation"),
     "nnefkit.errors": (
         *("ArgumentError", "Diagnostic", "DocumentError", "ExecutionError", "FrozenError"),
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
@@ -81,10 +83,12 @@ __all__ = [
     "parse",
     "plot",
     "read_tensor",
+    "register_operation",
     "run",
     "save",
     "step",
     "trace",
+    "unregister_operation",
     "validate",
     "widgets",
     "write_tensor",

@@ -13,7 +13,7 @@ from nnefkit.operations.registry import KERNELS
 
 Array = NDArray[Any]
 
-TYPED = frozenset({"constant", "cast"})
+TYPED = {"constant", "cast"}
 """Operations whose kernels are told the generic data-type, as keyword ``dtype``."""
 
 _SINGLE = np.dtype(np.float32)

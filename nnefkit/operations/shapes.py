@@ -9,6 +9,7 @@ from typing import Any
 
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, Source, Span
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems, Shape
 
@@ -129,6 +130,9 @@ def _infer(
     except ArgumentError as error:
         reports.add(op, error)
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        if op.name in CUSTOM:
+            reports.add(op, wrong_results(op))
+            return None
         # Parsed operations have the types of their declarations; those built by hand may not.
         reports.add(op, _wrong_call(rule, op, inputs, error))
     return None

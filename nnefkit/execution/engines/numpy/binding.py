@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operations.custom import CUSTOM, checked_kernel, ruled
 from nnefkit.operations.invocation import TYPED
-from nnefkit.operations.registry import KERNELS
+from nnefkit.operations.registry import KERNELS, SHAPE_RULES
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
@@ -25,7 +26,12 @@ def bind(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
     kernel: Function = KERNELS[op.name]
     attribs = dict(op.attribs)
     if op.dtype is not None and op.name in TYPED:
-        attribs["dtype"] = op.dtype
+        attribs.setdefault("dtype", op.dtype)
+    if op.name in CUSTOM:
+        kernel = checked_kernel(op, graph.tensors, scalar)
+    elif op.name in SHAPE_RULES and any(graph.tensors[n].shape is None for n in op.output_names):
+        # Behind an operation without a shape rule, nothing was checked yet.
+        kernel = ruled(op, kernel)
     if attribs:
         kernel = partial(kernel, **attribs)
     arguments = list(op.inputs.values())
