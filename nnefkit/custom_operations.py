@@ -100,7 +100,7 @@ def register_operation(
     """
     if not isinstance(declaration, str):
         raise InputError(
-            f"a declaration is a text, not a {type(declaration).__name__}",
+            f"a declaration is a text, not of type {type(declaration).__name__}",
             hint=f"Write, for example: {EXAMPLE}",
         )
     name, parsed = custom_operation(declaration)
@@ -133,7 +133,7 @@ def unregister_operation(name: str) -> None:
 def _refuse_uncallable(name: str, what: str, function: object) -> None:
     if not callable(function):
         raise InputError(
-            f"the {_WORDS[what]} of '{name}' must be a function, not a {type(function).__name__}"
+            f"the {_WORDS[what]} of '{name}' must be a function, not of type {type(function).__name__}"
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
+from nnefkit.operations.registry import KERNELS
 
 Array = np.ndarray[Any, Any]
 
@@ -125,8 +126,7 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
         message = f"the engine '{engine.name}' cannot run '{op.name}'"
         if op.output_names:
             message += f", which computes '{op.output_names[0]}'"
-        # An engine may know why, and what would mend it.
-        why: str = getattr(engine, "why_not", _no_reason)(graph, op)
+        why = _why_not(engine, graph, op)
         diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
     for op in graph.operations:
         if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
@@ -139,8 +139,15 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
         raise ExecutionError(diagnostics, file=source.name if source else "")
 
 
-def _no_reason(graph: Graph, op: Operation) -> str:  # noqa: ARG001
-    return ""
+def _why_not(engine: Engine, graph: Graph, op: Operation) -> str:
+    """Why an engine cannot run an operation, and what would mend it."""
+    if op.name not in KERNELS and op.name not in ("external", "variable", "constant", "update"):
+        return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
+    # An engine may know better.
+    why_not = getattr(engine, "why_not", None)
+    if why_not is not None:
+        return str(why_not(graph, op))
+    return "fallback='numpy' runs just that in numpy."
 
 
 def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from nnefkit.errors import Span
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language.binding import Binding, bind_arguments
+from nnefkit.language.custom import REGISTERED
 from nnefkit.language.declarations import Declaration
 from nnefkit.language.expansion import Expansion
 from nnefkit.language.introducing import introduced_tensor
@@ -268,7 +269,12 @@ class GraphBuilder:
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
         """Reports an operation that is not known."""
         name = invocation.name
-        if self.strict:
+        if self.strict and name in REGISTERED:
+            remedy = (
+                "It is registered, but the document must declare it: write between the version and "
+                "the graph: extension KHR_enable_fragment_definitions; " + REGISTERED[name].text
+            )
+        elif self.strict:
             remedy = "strict=False keeps operations that are not known, as opaque ones."
         else:
             remedy = "Only one with plain arguments can be kept, where the graph assigns it."
@@ -276,7 +282,7 @@ class GraphBuilder:
             "unknown-operation",
             f"there is no operation '{name}'",
             invocation.at,
-            hint=report.suggest(name, self.declarations) or remedy,
+            hint=(name not in REGISTERED and report.suggest(name, self.declarations)) or remedy,
             section="3.3.2",
         )
         return Refused()

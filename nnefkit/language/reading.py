@@ -10,6 +10,7 @@ from dataclasses import replace
 from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language.building import GraphBuilder
+from nnefkit.language.custom import REGISTERED, conflicting
 from nnefkit.language.declarations import (
     Declaration,
     check_declarations,
@@ -125,6 +126,7 @@ class _Reading:
             return None
         graph = self.builder.finish()
         customs = self.customs
+        self._check_registered(graph)
         used = needed({operation.name for operation in graph.operations}, customs)
         kept = [d for name, d in customs.items() if name in used or d.body is None]
         dropped = set() if kept else {FRAGMENTS}
@@ -145,6 +147,8 @@ class _Reading:
                 if fragment.name not in known:
                     self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
             known = {**known, **self.customs}
+        if not self.strict:
+            known = {**REGISTERED, **known}
         self.builder = GraphBuilder(
             header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
         )
@@ -153,6 +157,32 @@ class _Reading:
             if declaration.body is not None:
                 self.builder.expansion.check(declaration)
         return self.builder.assignment
+
+    def _check_registered(self, graph: Graph) -> None:
+        """Holds the document to what is registered; takes up what it uses without declaring it."""
+        for declaration, registered in conflicting(self.customs.values()):
+            self.report.add(
+                "declaration-mismatch",
+                f"'{declaration.name}' is registered with other parameters or results",
+                declaration.span,
+                f"Registered is: {registered.text} If that is another operation: "
+                f"nk.unregister_operation('{declaration.name}').",
+                "3.3.2",
+            )
+        for operation in graph.operations if REGISTERED else ():
+            registered_one = REGISTERED.get(operation.name)
+            if registered_one is None or operation.name in self.customs:
+                continue
+            self.customs[operation.name] = registered_one
+            self.report.add(
+                "undeclared-operation",
+                f"'{operation.name}' is registered, but the document does not declare it",
+                operation.span,
+                f"Write between the version and the graph: extension {FRAGMENTS}; "
+                f"{registered_one.text}",
+                "3.2.2",
+                "warning",
+            )
 
     def _check_version(self, document: Document) -> None:
         if document.version is None:
