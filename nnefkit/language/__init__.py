@@ -1,6 +1,7 @@
 """Text to graphs and back: chapters 3, 5.3 and 6 of the specification."""
 
 from nnefkit.language.declarations import Declaration, Parameter, Result, declarations
+from nnefkit.language.formatting import format_document
 from nnefkit.language.locate import locate
 from nnefkit.language.lowering import lower
 from nnefkit.language.printing import print_graph
@@ -12,6 +13,7 @@ __all__ = [
     "Parameter",
     "Result",
     "declarations",
+    "format_document",
     "locate",
     "lower",
     "parse",

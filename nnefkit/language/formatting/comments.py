@@ -51,7 +51,7 @@ def gaps(tokens: Tokens) -> dict[int, Gap]:
 
 
 def _with_comments(between: str, *, behind_token: bool) -> Gap:
-    comments = []
+    comments: list[Comment] = []
     end = 0
     for match in _COMMENT.finditer(between):
         lines = between.count("\n", end, match.start())
