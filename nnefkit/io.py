@@ -133,6 +133,7 @@ class _Reading:
             quantization=quantization,
             quantization_name=quantization_name,
             strict=strict,
+            infer=shapes.known_shapes,
         )
         self.of_text += found
 

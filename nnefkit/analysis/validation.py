@@ -15,7 +15,7 @@ from nnefkit.display.numbers import plural
 from nnefkit.display.summary import DiagnosticRow, ReportSummary
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
-from nnefkit.operations.shapes import check_shapes
+from nnefkit.operations.shapes import check_shapes, known_shapes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,7 +194,9 @@ def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
 def _check(
     source: str, name: str, quantization: str | None, strict: bool
 ) -> tuple[Graph | None, list[Diagnostic]]:
-    graph, found = language.parse(source, name=name, quantization=quantization, strict=strict)
+    graph, found = language.parse(
+        source, name=name, quantization=quantization, strict=strict, infer=known_shapes
+    )
     if graph is None:
         return None, found
     graph, more = check_shapes(graph, language.locate)

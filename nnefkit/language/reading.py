@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import FrozenDict, Graph
+from nnefkit.language import provisional
 from nnefkit.language.building import GraphBuilder
 from nnefkit.language.custom import REGISTERED, conflicting
 from nnefkit.language.declarations import (
@@ -40,6 +41,9 @@ def parse(
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """Reads a document, and collects everything that is wrong with it.
 
+    One of the provisional specification of 2017 is recognised and read as what it means today, its
+    fragments all expanded; notes tell what changed.
+
     Args:
         text: of the ``graph.nnef`` file.
         name: what messages call it, a path for example.
@@ -57,11 +61,18 @@ def parse(
         was none at all. Shapes and data are filled in where the text says them.
     """
     with _without_collector():
-        reading = _Reading(text, name, strict, expand, infer)
+        tokens = Tokens(Source(text, name))
+        old = provisional.recognised(tokens)
+        reading: provisional.Reading | _Reading
+        if old:
+            reading = provisional.Reading(tokens, infer, strict=strict)
+        else:
+            reading = _Reading(tokens, strict, expand, infer)
         graph = reading.read()
     if quantization is None:
         return graph, reading.report.diagnostics
-    quantized = QuantizationReader(quantization, quantization_name, reading.customs, strict=strict)
+    reader = provisional.ProvisionalQuantizationReader if old else QuantizationReader
+    quantized = reader(quantization, quantization_name, reading.customs, strict=strict)
     entries = quantized.entries()
     if graph is not None and not reading.report.errors:
         found = quantize_tensors(graph, entries, quantized.report)
@@ -93,13 +104,12 @@ class _Reading:
 
     def __init__(
         self,
-        text: str,
-        name: str,
+        tokens: Tokens,
         strict: bool,
         expand: bool | Collection[str],
         infer: Callable[[Graph], Graph] | None,
     ) -> None:
-        self.tokens = Tokens(Source(text, name))
+        self.tokens = tokens
         self.report = Report(self.tokens)
         self.strict = strict
         self.expanded = None if expand is True else frozenset(expand or ())

@@ -11,6 +11,7 @@ from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, Source, Spa
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
+from nnefkit.operations.quantization_info import check_quantization
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems, Shape
 
 Locate = Callable[[Source, Span, str], Span]
@@ -82,7 +83,13 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
     }
     _fill_constants(operations, tensors)
     inferred = replace(graph, operations=tuple(operations), tensors=FrozenDict(tensors))
-    return inferred, reports.in_order()
+    lines = [d for t in tensors.values() if t.quantization for d in check_quantization(t)]
+    return inferred, reports.in_order() + lines
+
+
+def known_shapes(graph: Graph) -> Graph:
+    """`graph` with all the shapes that can be told; what is wrong with it is passed over."""
+    return check_shapes(graph)[0]
 
 
 # -- one operation --------------------------------------------------------------------------------

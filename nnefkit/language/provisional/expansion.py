@@ -12,7 +12,7 @@ from nnefkit.language.declarations import Declaration
 from nnefkit.language.expansion import Expansion
 from nnefkit.language.invocations import Invocations
 from nnefkit.language.scopes import ABSTRACT, Scope, Value
-from nnefkit.language.syntax import Expression, Invocation, Name
+from nnefkit.language.syntax import Assignment, Expression, Invocation, Name
 from nnefkit.language.trampoline import Call, run
 from nnefkit.language.types import (
     EMPTY,
@@ -46,6 +46,41 @@ class ProvisionalExpansion(Expansion):
         super().__init__(builder, builder.tokens.kinds)
         self.typing = _Typing(builder)
         self.calls = ProvisionalInvocations(builder, self)
+
+    def _check_lengths(
+        self,
+        declaration: Declaration,
+        parts: Sequence[Expression | None],
+        kinds: Sequence[Type],
+        scope: Scope,
+    ) -> None:
+        if not self._is_divided(declaration, parts, scope):
+            super()._check_lengths(declaration, parts, kinds, scope)
+
+    def _primitive(
+        self,
+        declaration: Declaration,
+        binding: Binding,
+        arguments: Sequence[Value],
+        assignment: Assignment,
+        scope: Scope,
+        parts: Sequence[Expression | None],
+    ) -> list[Value]:
+        slot = binding.slots[-1]
+        if slot is None or not self._is_divided(declaration, parts, scope):
+            return super()._primitive(declaration, binding, arguments, assignment, scope, parts)
+        ratios = arguments[slot].value
+        chunks = [self.calls.name(None, scope, declaration.name) for _ in ratios]
+        outputs = {declaration.results[0].name: chunks}
+        self.calls.emit(declaration, binding, arguments, assignment, scope, outputs)
+        return [Value(chunks, binding.results[0])]
+
+    def _is_divided(
+        self, declaration: Declaration, parts: Sequence[Expression | None], scope: Scope
+    ) -> bool:
+        """Whether one identifier of a fragment stands for all the results of ``split``."""
+        name = declaration.name
+        return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
     def _bind(self, target: Expression, found: Value, scope: Scope) -> Call[None]:
         return super()._bind(target, self.typing.typed(found), scope)

@@ -1,0 +1,500 @@
+"""Every difference between the provisional specification and 1.0, one row each.
+
+A row has the section of the provisional text, what was written then, what is written today, and
+what the report says of it. Both texts must give the same graph, and both graphs the same numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnefkit as nk
+
+SHAPE = [2, 3, 4, 6]
+
+# (section, body of 2017, body of today, what is told)
+OPERATIONS = [
+    ("3.2.1", "y = relu(x)", "y = relu(x);", "semicolon"),
+    ("3.2.2", "z = relu(x); y = relu(z)", "z = relu(x); y = relu(z);", "semicolon"),
+    ("3.2.2", "z = relu(x) y = exp(z)", "z = relu(x); y = exp(z);", "(3 places)"),
+    (
+        "3.2.2",
+        "[a, b] = split(x, axis = 0, ratios = [1, 1])\n[c] = split(a, axis = 0, ratios = [1])\n"
+        "y = add(b, c)",
+        "[a, b] = split(x, axis = 0, ratios = [1, 1]);\n[c] = split(a, axis = 0, ratios = [1]);\n"
+        "y = add(b, c);",
+        "semicolon",
+    ),
+    (
+        "3.2.2",
+        "m, v = moments(x, axes = [2])\n(n, w) = moments(m, axes = [3])\ny = add(v, w)",
+        "m, v = moments(x, axes = [2]);\n(n, w) = moments(m, axes = [3]);\ny = add(v, w);",
+        "semicolon",
+    ),
+    (
+        "3.1",
+        "yield = relu(x)\ninteger = exp(yield)\nversion = neg(integer)\ny = add(version, yield)",
+        "yield_ = relu(x);\ninteger_ = exp(yield_);\nversion_ = neg(integer_);\n"
+        "y = add(version_, yield_);",
+        "'yield' is a keyword since 1.0",
+    ),
+    ("3.3.1", "y = leaky_relu(alpha = 0.5, x = x)", "y = leaky_relu(x, alpha = 0.5);", "semicolon"),
+    (
+        "4.1.2",
+        "c = constant(shape = [1, 3], value = [0.5])\ny = mul(x, c)",
+        "c = constant(shape = [1, 3], value = [0.5]);\ny = mul(x, c);",
+        "semicolon",
+    ),
+    ("4.2.1", "y = idn(x)", "y = copy(x);", "'idn' is called 'copy'"),
+    (
+        "4.2.3",
+        "c = lt(x, 0.0)\ny = select(c, 0.0, x)",
+        "c = lt(x, 0.0);\ny = select(c, 0.0, x);",
+        "semicolon",
+    ),
+    (
+        "4.3",
+        "y = box(x, size = [1, 3])",
+        "y = box(x, size = [1, 3, 1, 1]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3",
+        "y = max_pool(x, size = [1, 1, 2, 3], stride = [1, 1, 2], padding = [(0,0), (0,0), (0,0)])",
+        "y = max_pool(x, size = [1, 1, 2, 3], stride = [1, 1, 2, 1],\n"
+        "             padding = [(0,0), (0,0), (0,0), (1,1)]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3",
+        "y = avg_pool(x, size = [1, 1, 2, 2], dilation = [1, 1, 2], border = 'ignore')",
+        "y = avg_pool(x, size = [1, 1, 2, 2], dilation = [1, 1, 2, 1], border = 'ignore');",
+        "those left out at the end",
+    ),
+    (
+        "4.3",
+        "y = debox(x, size = [1, 1, 3, 3], stride = [1, 1, 3], padding = [(0,0), (0,0)])",
+        "y = debox(x, size = [1, 1, 3, 3], stride = [1, 1, 3, 1],\n"
+        "          padding = [(0,0), (0,0), (0,0), (1,1)]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3",
+        "y = rms_pool(x, size = [1, 1, 2, 2, 1])",
+        "y_unsqueeze = unsqueeze(x, axes = [4]);\n"
+        "y = rms_pool(y_unsqueeze, size = [1, 1, 2, 2, 1]);",
+        "ranks count",
+    ),
+    (
+        "4.3.1",
+        "f = variable(shape = [4, 3, 3, 3], label = 'f')\n"
+        "y = conv(x, f, stride = [2], dilation = [1], padding = [(1, 0)])",
+        "f = variable(shape = [4, 3, 3, 3], label = 'f');\n"
+        "y = conv(x, f, stride = [2, 1], dilation = [1, 1], padding = [(1, 0), (1, 1)]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3.1",
+        "f = variable(shape = [4, 3, 3], label = 'f')\n"
+        "b = variable(shape = [1, 4, 1, 1], label = 'b')\ny = conv(x, f, b)",
+        "f = variable(shape = [4, 3, 3], label = 'f');\n"
+        "b = variable(shape = [1, 4, 1, 1], label = 'b');\n"
+        "y_unsqueeze = unsqueeze(f, axes = [3]);\ny_squeeze = squeeze(b, axes = [2, 3]);\n"
+        "y = conv(x, y_unsqueeze, y_squeeze);",
+        "ranks count",
+    ),
+    (
+        "4.3.1",
+        "f = variable(shape = [3, 2, 3, 3], label = 'f')\n"
+        "y = deconv(x, f, stride = [2], padding = [(0, 1)])",
+        "f = variable(shape = [3, 2, 3, 3], label = 'f');\n"
+        "y = deconv(x, f, stride = [2, 1], padding = [(0, 1), (1, 1)]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3.3",
+        "i = argmax_pool(x, size = [1, 1, 2, 2], stride = [1, 1, 2, 2])\n"
+        "s = sample(x, i, size = [1, 1, 2, 2], stride = [1, 1, 2, 2])\n"
+        "y = desample(s, i, size = [1, 1, 2, 2], stride = [1, 1, 2, 2])",
+        "i = argmax_pool(x, size = [1, 1, 2, 2], stride = [1, 1, 2, 2]);\n"
+        "s = sample(x, i, size = [1, 1, 2, 2], stride = [1, 1, 2, 2]);\n"
+        "y = desample(s, i, size = [1, 1, 2, 2], stride = [1, 1, 2, 2]);",
+        "'index' of 'argmax_pool' is an integer since 1.0",
+    ),
+    (
+        "4.3.4",
+        "y = nearest_downsample(x, factor = [2])",
+        "y = nearest_downsample(x, factor = [2, 1]);",
+        "those left out at the end",
+    ),
+    (
+        "4.3.4",
+        "y = multilinear_upsample(x, factor = [2])",
+        "y = multilinear_upsample(x, factor = [2, 1]);",
+        "those left out at the end",
+    ),
+    (
+        "4.4",
+        "y = mean_reduce(x, axes = [2, 3, 4])",
+        "y = mean_reduce(x, axes = [2, 3]);",
+        "axes are less than the rank",
+    ),
+    (
+        "4.5.1",
+        "y = reshape(x, shape = [0, -1, 2, 0, 0])",
+        "y_unsqueeze = unsqueeze(x, axes = [4]);\n"
+        "y = reshape(y_unsqueeze, shape = [0, -1, 2, 0, 0]);",
+        "ranks count",
+    ),
+    (
+        "4.5.2",
+        "y = transpose(x, perm = [0, 2, 1])",
+        "y = transpose(x, axes = [0, 2, 1]);",
+        "'perm' of 'transpose' is called 'axes'",
+    ),
+    (
+        "4.5.2",
+        "z = reshape(x, shape = [6, 24])\ny = transpose(z, perm = [2, 0, 1])",
+        "z = reshape(x, shape = [6, 24]);\ny_unsqueeze = unsqueeze(z, axes = [2]);\n"
+        "y = transpose(y_unsqueeze, axes = [2, 0, 1]);",
+        "ranks count",
+    ),
+    (
+        "4.5.3",
+        "z = reshape(x, shape = [6, 24])\ny = concat([z, z], axis = 2)",
+        "z = reshape(x, shape = [6, 24]);\ny_unsqueeze = unsqueeze(z, axes = [2]);\n"
+        "y_unsqueeze_2 = unsqueeze(z, axes = [2]);\n"
+        "y = concat([y_unsqueeze, y_unsqueeze_2], axis = 2);",
+        "ranks count",
+    ),
+    (
+        "4.6",
+        "z = reshape(x, shape = [6, 24])\ny = matmul(z, z, trA = true, trB = false)",
+        "z = reshape(x, shape = [6, 24]);\n"
+        "y = matmul(z, z, transposeA = true, transposeB = false);",
+        "'trA' of 'matmul' is called 'transposeA'",
+    ),
+    (
+        "4.6",
+        "z = reshape(x, shape = [6, 24])\nv = variable(shape = [24], label = 'v')\n"
+        "y = matmul(z, v)",
+        "z = reshape(x, shape = [6, 24]);\nv = variable(shape = [24], label = 'v');\n"
+        "y_unsqueeze = unsqueeze(v, axes = [1]);\ny = matmul(z, y_unsqueeze);",
+        "ranks count",
+    ),
+    (
+        "4.8.2",
+        "z = mean_reduce(x, axes = [2, 3])\nf = variable(shape = [5, 3], label = 'f')\n"
+        "y = linear(z, f)",
+        "z = mean_reduce(x, axes = [2, 3]);\nf = variable(shape = [5, 3], label = 'f');\n"
+        "y_squeeze = squeeze(z, axes = [2, 3]);\ny = linear(y_squeeze, f);",
+        "ranks count",
+    ),
+    (
+        "4.7",
+        "v = variable(shape = [2, 3], label = 'v')\nz = mean_reduce(x, axes = [2, 3])\n"
+        "w = update(v, z)\ny = add(x, v)",
+        "v = variable(shape = [2, 3], label = 'v');\nz = mean_reduce(x, axes = [2, 3]);\n"
+        "w_squeeze = squeeze(z, axes = [2, 3]);\nw = update(v, w_squeeze);\ny = add(x, v);",
+        "ranks count",
+    ),
+    ("4.8.1", "y = elu(x)", "y = elu(x, alpha = 1.0);", "semicolon"),
+    (
+        "4.8.1",
+        "z = reshape(x, shape = [144])\ny = softmax(z, axes = [0, 1])",
+        "z = reshape(x, shape = [144]);\ny = softmax(z, axes = [0]);",
+        "axes are less than the rank",
+    ),
+    (
+        "4.8.2",
+        "f = variable(shape = [6, 1, 3, 3], label = 'f')\n"
+        "b = variable(shape = [1, 6], label = 'b')\n"
+        "y = planewise_conv(x, f, b, stride = [2, 2])",
+        "f = variable(shape = [6, 1, 3, 3], label = 'f');\n"
+        "b = variable(shape = [1, 6], label = 'b');\n"
+        "y = conv(x, f, b, stride = [2, 2], groups = 0);",
+        "'planewise_conv' is 'conv' with groups = 0",
+    ),
+    (
+        "4.8.2",
+        "f = variable(shape = [3, 1, 3, 3], label = 'f')\n"
+        "y = planewise_deconv(x, f, stride = [2, 2], padding = [(1,0), (1,0)])",
+        "f = variable(shape = [3, 1, 3, 3], label = 'f');\n"
+        "y = deconv(x, f, stride = [2, 2], padding = [(1,0), (1,0)], groups = 0);",
+        "'planewise_deconv' is 'deconv' with groups = 0",
+    ),
+    (
+        "4.8.3",
+        "y, i = max_pool_with_index(x, size = [1, 1, 2, 2])",
+        "y, i = max_pool_with_index(x, size = [1, 1, 2, 2]);",
+        "'index' of 'max_pool_with_index' is an integer",
+    ),
+    (
+        "4.8.4",
+        "y = local_response_normalization(x, size = [1, 3], alpha = 0.1, beta = 0.75)",
+        "y = local_response_normalization(x, size = [1, 3, 1, 1], alpha = 0.1, beta = 0.75);",
+        "those left out at the end",
+    ),
+    (
+        "4.8.4",
+        "y = local_variance_normalization(x, size = [1, 1, 3, 3])",
+        "y = local_variance_normalization(x, size = [1, 1, 3, 3]);",
+        "semicolon",
+    ),
+    (
+        "4.8.4",
+        "y = local_variance_normalization(x, size = [1, 1, 3, 3], bias = 0.25)",
+        "y_sqr = sqr(x);\ny_box = box(y_sqr, size = [1, 1, 3, 3], normalize = true);\n"
+        "y_add = add(y_box, 0.25);\ny_sqrt = sqrt(y_add);\ny = div(x, y_sqrt);",
+        "'local_variance_normalization' is written out",
+    ),
+    (
+        "4.8.4",
+        "y = local_contrast_normalization(x, size = [1, 1, 3, 3], bias = 0.25)",
+        "y_local_mean_normalization = local_mean_normalization(x, size = [1, 1, 3, 3]);\n"
+        "y_sqr = sqr(y_local_mean_normalization);\n"
+        "y_box = box(y_sqr, size = [1, 1, 3, 3], normalize = true);\n"
+        "y_add = add(y_box, 0.25);\ny_sqrt = sqrt(y_add);\n"
+        "y = div(y_local_mean_normalization, y_sqrt);",
+        "'local_contrast_normalization' is written out",
+    ),
+    (
+        "4.8.4",
+        "y = l1_normalization(x, axes = [1], bias = 0.25)",
+        "y = l1_normalization(x, axes = [1], bias = 0.25);",
+        "semicolon",
+    ),
+    (
+        "4.8.4",
+        "y = l1_normalization(x, axes = [1], bias = -99.0)",
+        "y_abs = abs(x);\ny_sum_reduce = sum_reduce(y_abs, axes = [1]);\n"
+        "y_add = add(y_sum_reduce, -99.0);\ny = div(x, y_add);",
+        "'l1_normalization' is written out",
+    ),
+    (
+        "4.8.4",
+        "y = l2_normalization(x, axes = [1])",
+        "y = l2_normalization(x, axes = [1]);",
+        "semicolon",
+    ),
+    (
+        "4.8.4",
+        "y = l2_normalization(x, axes = [1], bias = 0.25)",
+        "y_sqr = sqr(x);\ny_sum_reduce = sum_reduce(y_sqr, axes = [1]);\n"
+        "y_add = add(y_sum_reduce, 0.25);\ny_sqrt = sqrt(y_add);\ny = div(x, y_sqrt);",
+        "'l2_normalization' is written out",
+    ),
+    (
+        "4.8.5",
+        "y = linear_quantize(x, min = -1.0, max = 1.0, bits = 4)",
+        "y = min_max_linear_quantize(x, -1.0, 1.0, bits = 4, signed = false, symmetric = false);",
+        "'linear_quantize' is called 'min_max_linear_quantize'",
+    ),
+    (
+        "7.2",
+        "z = max_reduce(x, axes = [0, 2, 3])\ny = linear_quantize(x, min = 0.0, max = z, bits = 8)",
+        "z = max_reduce(x, axes = [0, 2, 3]);\n"
+        "y = min_max_linear_quantize(x, 0.0, z, bits = 8, signed = false, symmetric = false);",
+        "'linear_quantize' is called 'min_max_linear_quantize'",
+    ),
+    (
+        "4.8.5",
+        "y = logarithmic_quantize(x, max = 5.0, bits = 3)",
+        "y_log2 = log2(5.0);\ny_ceil = ceil(y_log2);\ny_pow = pow(2.0, y_ceil);\n"
+        "y_sub = sub(y_ceil, 3.0);\ny_pow_2 = pow(2.0, y_sub);\n"
+        "y_clamp = clamp(x, y_pow_2, y_pow);\ny_div = div(y_clamp, y_pow_2);\n"
+        "y_log2_2 = log2(y_div);\ny_round = round(y_log2_2);\ny = pow(2.0, y_round);",
+        "'logarithmic_quantize' is written out",
+    ),
+]
+
+# (section, fragments of 2017, body of 2017, body of today, what is told)
+COMPOSITIONAL = [
+    (
+        "3.2.1",
+        "fragment f( a: tensor, n: extent = 1, s: scalar = 0.5 ) -> ( b: tensor )\n"
+        "{ b = leaky_relu(a, alpha = s * scalar(n)) }",
+        "y = f(x, n = 3)",
+        "y = leaky_relu(x, alpha = 1.5);",
+        "'extent' is called 'integer'",
+    ),
+    (
+        "3.2.1",
+        "fragment f( a: tensor ) -> ( b: tensor, c: tensor[] )\n"
+        "{ c = split(a, axis = 1, ratios = [1, 2])\n b = relu(a) }",
+        "b, [c, d] = f(x)\ny = neg(d)",
+        "[c, d] = split(x, axis = 1, ratios = [1, 2]);\nb = relu(x);\ny = neg(d);",
+        "types of tensors name their data-type",
+    ),
+    (
+        "3.2.3",
+        "fragment f( a: tensor ) -> ( b: tensor )\n"
+        "{ b = concat([leaky_relu(a, alpha = s) for s in [0.25, 0.5, 0.75] if s != 0.5],\n"
+        "             axis = 1) }",
+        "y = f(x)",
+        "b1 = leaky_relu(x, alpha = 0.25);\nb2 = leaky_relu(x, alpha = 0.75);\n"
+        "y = concat([b1, b2], axis = 1);",
+        "[for name in array yield item]",
+    ),
+    (
+        "3.2.2",
+        "fragment f( a: tensor ) -> ( b: tensor, c: tensor )\n{ b, c = relu(a), neg(a) }",
+        "b, c = f(x)\ny = add(b, c)",
+        "b = relu(x);\nc = neg(x);\ny = add(b, c);",
+        "stand in parentheses",
+    ),
+    (
+        "3.2.3",
+        "fragment f( a: tensor, n: extent ) -> ( b: tensor )\n"
+        "{ b = a if n == 0 else f(relu(a), n = n - 1) }",
+        "y = f(x, n = 2)",
+        "z = relu(x);\ny = relu(z);",
+        "fragments are enabled by an extension",
+    ),
+    (
+        "3.3.1",
+        "fragment f( s: scalar, a: tensor ) -> ( b: tensor ) { b = leaky_relu(a, alpha = s) }",
+        "y = f(s = 0.5, a = x)",
+        "y = leaky_relu(x, alpha = 0.5);",
+        "fragments are enabled",
+    ),
+    (
+        "3.3.2",
+        "fragment f( c: tensor, a: tensor ) -> ( b: tensor ) { b = select(c, a, 0.0) }\n"
+        "fragment g( a: tensor ) -> ( c: tensor ) { c = a > 0.0 && !(a > 1.0) }",
+        "y = f(g(x), x)",
+        "p = gt(x, 0.0);\nq = gt(x, 1.0);\nr = not(q);\nc = and(p, r);\ny = select(c, x, 0.0);",
+        "types of tensors name their data-type",
+    ),
+    (
+        "3.3.2",
+        "fragment f( p: (extent,tensor) ) -> ( b: tensor )\n"
+        "{ n, a = p\n b = softmax(a, axes = [n]) }",
+        "y = f(p = (2, x))",
+        "y = softmax(x, axes = [2]);",
+        "fragments are enabled",
+    ),
+    (
+        "3.3.3",
+        "fragment sum_of( items: scalar[] ) -> ( sum: scalar )\n"
+        "{ sum = items[0] + sum_of(items = items[1:]) if length_of(items) > 0 else 0.0 }\n"
+        "fragment f( a: tensor ) -> ( b: tensor )\n"
+        "{ b = leaky_relu(a, alpha = sum_of(items = [0.5, 0.25])) }",
+        "y = f(x)",
+        "y = leaky_relu(x, alpha = 0.75);",
+        "fragments are enabled",
+    ),
+    (
+        "3.3.3",
+        "fragment f( a: tensor ) -> ( b: tensor )\n"
+        "{ b = reshape(a, shape = [shape_of(a)[0], extent(2.5) * 36]) }",
+        "z = relu(x)\ny = f(z)",
+        "z = relu(x);\ny = reshape(z, shape = [2, 72]);",
+        "'extent' is called",
+    ),
+    (
+        "3.3.3",
+        "fragment f( a: tensor ) -> ( b: tensor )\n"
+        "{ b = reshape(a, shape = [length_of(shape_of(mean_reduce(a, axes = [2, 3]))), -1]) }",
+        "y = f(x)",
+        "z = mean_reduce(x, axes = [2, 3]);\ny = reshape(x, shape = [2, -1]);",
+        "fragments are enabled",
+    ),
+    (
+        "4.1.3",
+        "fragment f( a: tensor, name: string ) -> ( b: tensor )\n"
+        "{ w = variable(shape = [1, shape_of(a)[1]], label = name + '/w')\n"
+        "  v = update(w, w * 0.5)\n  b = a + w }",
+        "z = relu(x)\ny = f(z, name = 'n')",
+        "z = relu(x);\nw = variable(shape = [1, 3], label = 'n/w');\nv0 = mul(w, 0.5);\n"
+        "v = update(w, v0);\ny = add(z, w);",
+        "'variable' and 'update' stand in the graph itself",
+    ),
+    (
+        "4",
+        "fragment copy( a: tensor ) -> ( b: tensor ) { b = relu(a) }\n"
+        "fragment pad( a: tensor ) -> ( b: tensor ) { b = neg(copy(a)) }",
+        "copy = copy(x)\ny = pad(copy)",
+        "copy = relu(x);\nz = relu(copy);\ny = neg(z);",
+        "'pad' is a standard operation since 1.0",
+    ),
+    (
+        "3.1",
+        "fragment yield( integer: tensor ) -> ( extension: tensor ) { extension = relu(integer) }",
+        "y = yield(x)",
+        "y = relu(x);",
+        "'yield' is a keyword",
+    ),
+]
+
+
+def old_text(body: str, fragments: str = "") -> str:
+    graph = f"graph net( x ) -> ( y )\n{{\nx = external(shape = {SHAPE})\n{body}\n}}\n"
+    return f"version 1.0\n{fragments}\n{graph}"
+
+
+def new_text(body: str) -> str:
+    graph = f"graph net( x ) -> ( y )\n{{\nx = external(shape = {SHAPE});\n{body}\n}}\n"
+    return f"version 1.0;\n{graph}"
+
+
+def structure(graph: nk.Graph) -> list[tuple[object, ...]]:
+    """The operations, tensors numbered in the order in which they come into being."""
+    numbers: dict[str, int] = {}
+
+    def plain(value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        if isinstance(value, nk.graph.Identifier):
+            return ("tensor", numbers.setdefault(value, len(numbers)))
+        return (type(value).__name__, value)
+
+    found: list[tuple[object, ...]] = []
+    for operation in graph.operations:
+        arguments = {**operation.inputs, **operation.attribs}
+        values = [(name, plain(value)) for name, value in arguments.items()]
+        outputs = [plain(value) for value in operation.outputs.values()]
+        found.append((operation.name, operation.dtype, values, outputs))
+    return found
+
+
+def numbers_of(graph: nk.Graph) -> np.ndarray:
+    random = np.random.default_rng(0)
+    data = {
+        v.name: (random.random(v.shape) + 0.5).astype(np.float32)
+        for v in sorted(graph.variables, key=lambda v: v.label)
+    }
+    x = random.normal(size=SHAPE).astype(np.float32)
+    return nk.run(graph.with_data(data), {"x": x})["y"]
+
+
+def check(old: str, new: str, told: str) -> None:
+    graph = nk.parse(old)
+    today = nk.parse(new)
+    assert structure(graph) == structure(today)
+    np.testing.assert_array_equal(numbers_of(graph), numbers_of(today))
+    notes = [d for d in nk.validate(old).diagnostics if d.code == "provisional"]
+    assert all(d.severity == "note" and d.line is not None and d.section for d in notes)
+    assert any(told in d.message for d in notes), [d.message for d in notes]
+
+
+@pytest.mark.parametrize(("section", "old", "new", "told"), OPERATIONS)
+def test_what_changed_reads_as_what_it_is_today(
+    section: str, old: str, new: str, told: str
+) -> None:
+    assert section
+    check(old_text(old), new_text(new), told)
+
+
+@pytest.mark.parametrize(("section", "fragments", "old", "new", "told"), COMPOSITIONAL)
+def test_fragments_of_2017_expand_to_what_is_written_today(
+    section: str, fragments: str, old: str, new: str, told: str
+) -> None:
+    assert section
+    check(old_text(old, fragments), new_text(new), told)
+
+
+def test_names_of_flat_documents_stay() -> None:
+    for _, old, new, _ in OPERATIONS:
+        assert str(nk.parse(old_text(old))) == str(nk.parse(new_text(new)))
