@@ -31,7 +31,7 @@ if _TYPE_CHECKING:
     from nnefkit.execution import Session, Step, Trace, run, step, trace
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
-    from nnefkit.io import load, parse, save
+    from nnefkit.io import load, parse, save, to_text
     from nnefkit.operations.shapes import infer_shapes
     from nnefkit.storage import read_tensor, write_tensor
 
@@ -49,7 +49,7 @@ _ROOMS = {
     "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
     "nnefkit.execution.listing": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
-    "nnefkit.io": ("load", "parse", "save"),
+    "nnefkit.io": ("load", "parse", "save", "to_text"),
     "nnefkit.operations.shapes": ("infer_shapes",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
 }
@@ -87,6 +87,7 @@ __all__ = [
     "run",
     "save",
     "step",
+    "to_text",
     "trace",
     "unregister_operation",
     "validate",

@@ -63,7 +63,18 @@ def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnos
     return reading.graph, reading.diagnostics
 
 
-def save(graph: Graph, path: Path) -> None:
+def to_text(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str:
+    """The NNEF text of the graph, as `str(graph)` gives it, with choices.
+
+    Args:
+        graph: the graph.
+        shapes: whether each assignment is followed by a comment with the shapes of its results.
+        defaults: whether arguments that equal their default values are written as well.
+    """
+    return language.print_graph(graph, shapes=shapes, defaults=defaults)
+
+
+def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = True) -> None:
     """Writes the graph, its quantization and the data of its variables.
 
     The old model at `path` stays whole until the new one is complete, and is replaced at once.
@@ -73,6 +84,8 @@ def save(graph: Graph, path: Path) -> None:
         graph: the graph; all of its variables need data.
         path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
             else a folder. In the folder of an existing model, files that do not belong to it stay.
+        shapes: as in `to_text`.
+        defaults: as in `to_text`.
 
     Raises:
         StorageError: variables have no data, or data that cannot be stored; or `path` cannot be
@@ -81,7 +94,8 @@ def save(graph: Graph, path: Path) -> None:
     target = pathlib.Path(path)
     if target.name == storage.GRAPH:
         target = target.parent
-    files: dict[str, Any] = {storage.GRAPH: language.print_graph(graph).encode()}
+    written = to_text(graph, shapes=shapes, defaults=defaults)
+    files: dict[str, Any] = {storage.GRAPH: written.encode()}
     quantization = language.print_quantization(graph)
     if quantization:
         files[storage.QUANTIZATION] = quantization.encode()

@@ -538,3 +538,19 @@ def test_a_hundred_megabytes_of_weights_are_not_read_until_they_are_touched(tmp_
     assert touched > 90
     # The promise is 20 ms on an idle machine; others may be at work on this one.
     assert seconds < 0.1
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+def test_text_can_tell_shapes_and_leave_defaults_out(tmp_path):
+    graph = io.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2, 4]); y = softmax(x); }"
+    )
+    assert io.to_text(graph) == str(graph)
+    brief = io.to_text(graph, shapes=True, defaults=False)
+    assert "    y = softmax(x);  # [1, 2, 4]\n" in brief
+    same(io.parse(brief), graph)
+    io.save(graph, tmp_path / "model", shapes=True, defaults=False)
+    assert (tmp_path / "model" / "graph.nnef").read_text() == brief
+    same(io.load(tmp_path / "model"), graph)
