@@ -7,7 +7,8 @@ neither names that a user may misspell nor variables that change: `feeds` checks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
@@ -112,6 +113,22 @@ def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
         return engine
     result: Engine = engine.configured(**options)  # type: ignore[attr-defined]
     return result
+
+
+def part(graph: Graph, wanted: Iterable[str]) -> Graph:
+    """`graph` with all its inputs, but only with the operations that the `wanted` tensors need."""
+    names = set(wanted)
+    operations = []
+    for op in reversed(graph.operations):
+        if op.name == "external" or not names.isdisjoint(op.output_names):
+            operations.append(op)
+            names.update(op.input_names)
+    return replace(graph, operations=tuple(reversed(operations)))
+
+
+def is_runnable(engine: Engine, graph: Graph) -> bool:
+    """Whether `engine` can run all of `graph`, and all its variables have values."""
+    return not engine.unsupported(graph) and all(v.data is not None for v in graph.variables)
 
 
 def refuse_unsupported(engine: Engine, graph: Graph) -> None:

@@ -47,6 +47,18 @@ def entries(graph: Graph) -> tuple[Entry, ...]:
     )
 
 
+def measured(found: tuple[Entry, ...], tensors: Mapping[str, Array]) -> tuple[Entry, ...]:
+    """The same, with the shapes that were not known before the run."""
+    if all(entry.shape is not None for entry in found):
+        return found
+    return tuple(
+        entry._replace(shape=tensors[entry.tensor].shape)
+        if entry.shape is None and entry.tensor in tensors
+        else entry
+        for entry in found
+    )
+
+
 @dataclass(frozen=True)
 class Run:
     """The circumstances of a run."""

@@ -64,6 +64,16 @@ def _refuse_standard(name: str) -> None:
         )
 
 
+def declared(texts: Iterable[str]) -> dict[str, Declaration]:
+    """The declarations that a graph carries as texts (`Graph.declarations`), by name."""
+    found: dict[str, Declaration] = {}
+    for text in texts:
+        tokens = Tokens(Source(text, "declaration"))
+        for fragment in Parser(tokens, Report(tokens)).declarations():
+            found[fragment.name] = declare(fragment, tokens)
+    return found
+
+
 def signature(declaration: Declaration) -> tuple[object, ...]:
     """What two declarations of one operation must have in common; default values may differ."""
     return (

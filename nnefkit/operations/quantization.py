@@ -56,9 +56,10 @@ def linear_quantize_shape(x: Shape, min: Shape, max: Shape, *, bits: int) -> Sha
 
 @shape_rule("zero_point_linear_quantize")
 def zero_point_linear_quantize_shape(
-    x: Shape, zero_point: Shape, scale: Shape, *, bits: int, **_attribs: Any
+    x: Shape, zero_point: Shape, scale: Shape, *, bits: int, signed: bool, symmetric: bool
 ) -> Shape:
     """Rules and result of `zero_point_linear_quantize` (4.9.5)."""
+    del signed, symmetric  # any will do
     return _quantized_shape((x, zero_point, scale), ("x", "zero_point", "scale"), bits, 1)
 
 

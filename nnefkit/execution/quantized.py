@@ -1,0 +1,251 @@
+"""Quantization info carried out: what ``graph.quant`` says, said by operations (5.3, 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
+from nnefkit.execution.state import updates
+from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.language import Declaration, declarations
+from nnefkit.language.custom import REGISTERED, declared
+from nnefkit.language.declarations import REQUIRED
+from nnefkit.language.types import dtype_of
+from nnefkit.operations.introduce import ITEM_TYPES
+from nnefkit.operations.invocation import call
+from nnefkit.operations.quantization_info import ALGORITHMS, check_quantization
+
+
+class Quantized(NamedTuple):
+    """A graph whose quantization info is carried out."""
+
+    graph: Graph
+    sources: Mapping[str, str]
+    """Name of each input and changing variable that is quantized -> name of what holds its values
+    before that."""
+
+
+def pseudo_quantized(graph: Graph) -> Quantized:
+    """Quantizes every tensor with quantization info right after its value is computed (7.1).
+
+    The tensor keeps its name; what was computed gets another one. Variables that do not change are
+    quantized at once.
+
+    Raises:
+        ExecutionError: no tensor has quantization info; or, all of them at once, algorithms that
+            are not known, arguments that they lack, tensors of no real numbers.
+    """
+    return _Quantizing(graph).quantized()
+
+
+class _Quantizing:
+    """One graph on its way."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.lines = {n: t.quantization for n, t in graph.tensors.items() if t.quantization}
+        self.customs = declared(graph.declarations)
+        self.changing = updates(graph)
+        self.taken = set(graph.tensors)
+        self.operations: list[Operation] = []
+        self.tensors = dict(graph.tensors)
+        self.sources: dict[str, str] = {}
+
+    @cached_property
+    def scalar(self) -> np.dtype[Any]:
+        """What the graph is computed in; looked up once."""
+        return scalar_dtype(self.graph)
+
+    def quantized(self) -> Quantized:
+        self._check()
+        for op in self.graph.operations:
+            names = [name for name in op.output_names if name in self.lines]
+            if op.name == "variable" and names and self._quantize_data(names[0]):
+                self.operations.append(op)
+                continue
+            raw = {name: self._renamed(op, name) for name in names}
+            self.operations.append(self._with_sources(op, raw))
+            for name in names:
+                self._quantize(op, name, raw[name])
+        return Quantized(
+            replace(
+                self.graph,
+                inputs=tuple(self.sources.get(name, name) for name in self.graph.inputs),
+                operations=tuple(self.operations),
+                tensors=FrozenDict(self.tensors),
+            ),
+            self.sources,
+        )
+
+    # -- one tensor -----------------------------------------------------------------------------
+
+    def _quantize_data(self, name: str) -> bool:
+        """Quantizes the values of a variable, if it is known that they are always the same."""
+        tensor = self.tensors[name]
+        line = self.lines[name]
+        if tensor.data is None or name in self.changing or line["op-name"] not in ALGORITHMS:
+            return False
+        inputs, attribs = self._arguments(line)
+        parameters = [
+            np.asarray(value, np.int64 if dtype == "integer" else self.scalar)
+            for value, dtype in inputs.values()
+        ]
+        with np.errstate(all="ignore"):
+            (data,) = call(line["op-name"], [stored(tensor, self.scalar), *parameters], attribs)
+        data = np.broadcast_to(data, tensor.data.shape).astype(self.scalar, copy=False)
+        data.flags.writeable = False
+        self.tensors[name] = replace(tensor, data=data, quantization=None)
+        return True
+
+    def _renamed(self, op: Operation, name: str) -> Identifier:
+        """Another name for what `op` computes, before it is quantized."""
+        tensor = self.tensors[name]
+        raw = self._unused(f"{name}_unquantized")
+        self.tensors[raw] = replace(tensor, name=raw, quantization=None)
+        self.tensors[name] = Tensor(name, tensor.dtype, tensor.shape, origin=tensor.origin)
+        if op.name in ("external", "variable"):
+            self.sources[name] = raw
+        return raw
+
+    def _with_sources(self, op: Operation, raw: Mapping[str, Identifier]) -> Operation:
+        outputs, inputs = _replaced(op.outputs, raw), op.inputs
+        if op.name == "update":
+            # What changes is the variable itself, and not its quantized values.
+            variable = str(inputs["variable"])
+            source = Identifier(self.sources.get(variable, variable))
+            inputs = FrozenDict(dict(inputs) | {"variable": source})
+        return replace(op, inputs=inputs, outputs=outputs) if raw or inputs != op.inputs else op
+
+    def _quantize(self, op: Operation, name: str, raw: Identifier) -> None:
+        line = self.lines[name]
+        declaration = self._declaration(line["op-name"])
+        inputs, attribs = self._arguments(line)
+        given: dict[str, Any] = {declaration.parameters[0].name: raw}
+        for parameter, (value, dtype) in inputs.items():
+            given[parameter] = (
+                self._constant(f"{name}_{parameter}", value, dtype, op)
+                if isinstance(value, list)
+                else value
+            )
+        self.operations.append(
+            Operation(
+                declaration.name,
+                FrozenDict(given),
+                FrozenDict({declaration.results[0].name: Identifier(name)}),
+                FrozenDict(attribs),
+                self.tensors[name].dtype if declaration.generic else None,
+                op.scope,
+                op.span,
+            )
+        )
+
+    def _constant(self, base: str, value: list[Any], dtype: str, op: Operation) -> Identifier:
+        """A constant for the values that a parameter has for each channel."""
+        constant = self._unused(base)
+        data = np.asarray(value, ITEM_TYPES.get(dtype))
+        data.flags.writeable = False
+        attribs = {"shape": [*data.shape], "value": np.ravel(np.asarray(value)).tolist()}
+        output = FrozenDict(output=constant)
+        self.operations.append(
+            Operation(
+                *("constant", FrozenDict(), output, FrozenDict(attribs), dtype, op.scope, op.span)
+            )
+        )
+        self.tensors[constant] = Tensor(constant, dtype, data.shape, data)
+        return constant
+
+    def _unused(self, base: str) -> Identifier:
+        name, number = base, 1
+        while name in self.taken:
+            number += 1
+            name = f"{base}_{number}"
+        self.taken.add(name)
+        return Identifier(name)
+
+    # -- algorithms -----------------------------------------------------------------------------
+
+    def _declaration(self, algorithm: str) -> Declaration:
+        known = declarations()[algorithm] if algorithm in ALGORITHMS else None
+        found = known or self.customs.get(algorithm) or REGISTERED.get(algorithm)
+        if found is None:
+            raise KeyError(algorithm)
+        return found
+
+    def _arguments(
+        self, line: Mapping[str, Any]
+    ) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
+        """The arguments of a line that are tensors, with data-types, and the attributes."""
+        inputs: dict[str, tuple[Any, str]] = {}
+        attribs: dict[str, Any] = {}
+        for parameter in self._declaration(line["op-name"]).parameters[1:]:
+            value = line.get(parameter.name, parameter.default)
+            if parameter.is_tensor:
+                dtype = dtype_of(parameter.type) or "scalar"
+                # Lines built by hand may have whole numbers there.
+                whole = dtype == "scalar" and isinstance(value, int)
+                inputs[parameter.name] = (float(value) if whole else value, dtype)
+            else:
+                attribs[parameter.name] = value
+        return inputs, attribs
+
+    def _check(self) -> None:
+        if not self.lines:
+            raise ExecutionError(
+                f"graph '{self.graph.name}' has no quantization info that could be applied",
+                hint="It stands in the file graph.quant of a model; for a text, give it to "
+                "nk.parse(text, quantization).",
+                section="5.3",
+            )
+        problems = [*self._unknown(), *self._unfit()]
+        if problems:
+            raise ExecutionError(problems)
+
+    def _unknown(self) -> Iterator[Diagnostic]:
+        by_algorithm: dict[str, list[str]] = {}
+        for name, line in self.lines.items():
+            by_algorithm.setdefault(str(line.get("op-name", "")), []).append(name)
+        for algorithm, names in by_algorithm.items():
+            try:
+                self._declaration(algorithm)
+            except KeyError:
+                yield Diagnostic(
+                    "unknown-quantization",
+                    f"the quantization algorithm '{algorithm}' of {_listed(names)} is not known",
+                    hint=did_you_mean(algorithm, ALGORITHMS)
+                    or f"nk.register_operation('fragment {algorithm}(...) -> (...);', kernel=...) "
+                    "says what it does.",
+                    section="7.1",
+                )
+
+    def _unfit(self) -> Iterator[Diagnostic]:
+        for name, line in self.lines.items():
+            yield from check_quantization(self.graph.tensors[name])
+            declaration = self.customs.get(line["op-name"]) or REGISTERED.get(line["op-name"])
+            for parameter in declaration.parameters[1:] if declaration else ():
+                if parameter.default is REQUIRED and parameter.name not in line:
+                    yield Diagnostic(
+                        "missing-argument",
+                        f"the quantization of '{name}' by '{line['op-name']}' lacks "
+                        f"'{parameter.name}'",
+                        section="5.3",
+                    )
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in list(names)[:8])
+    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _replaced(outputs: Mapping[str, Any], names: Mapping[str, Identifier]) -> FrozenDict:
+    def new(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return type(value)(new(item) for item in value)
+        return names.get(value, value)
+
+    return FrozenDict({key: new(value) for key, value in outputs.items()})

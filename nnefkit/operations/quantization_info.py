@@ -1,0 +1,109 @@
+"""What the lines of a quantization file must fulfil, beside their grammar (5.3, 4.9.5)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import ArgumentError, Diagnostic
+from nnefkit.graph import Tensor
+from nnefkit.operations.registry import SHAPE_RULES, Shape
+
+ALGORITHMS = (
+    "linear_quantize",
+    "min_max_linear_quantize",
+    "zero_point_linear_quantize",
+    "logarithmic_quantize",
+)
+"""The quantization operations of the standard (4.9.5)."""
+
+
+def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Diagnostic]:
+    """What is wrong with the quantization info of a tensor, if it has any by a standard operation.
+
+    Args:
+        tensor: its shape may be unknown; then whether arrays of arguments fit it is not judged.
+        file: where the line stands, for messages.
+    """
+    line = tensor.quantization
+    if not line or line.get("op-name") not in ALGORITHMS:
+        return
+    name = line["op-name"]
+    if tensor.dtype != "scalar":
+        yield Diagnostic(
+            "type-mismatch",
+            f"'{tensor.name}' is of type {tensor.dtype}, and cannot be quantized",
+            file=file,
+            hint="Only tensors of real numbers can.",
+            section="5.3",
+        )
+        return
+    inputs, attribs, missing = _arguments(name, line)
+    if missing:
+        yield Diagnostic(
+            "missing-argument",
+            f"the quantization of '{tensor.name}' by '{name}' lacks {', '.join(missing)}",
+            file=file,
+            section="5.3",
+        )
+        return
+    try:
+        arrays = [np.shape(value) for value in inputs.values()]
+    except ValueError:
+        yield _diagnostic(tensor, name, "nested arrays must have equal lengths", file)
+        return
+    # Without a shape: one of as many dimensions as the arguments have, and of their extents.
+    widest = max(arrays, key=len)
+    shape: Shape = widest if tensor.shape is None else tensor.shape
+    try:
+        result = SHAPE_RULES[name](shape, *arrays, **attribs)
+    except ArgumentError as error:
+        for diagnostic in error.diagnostics:
+            yield _diagnostic(tensor, name, diagnostic.message, file, diagnostic.hint)
+        return
+    except TypeError as error:
+        yield _diagnostic(tensor, name, str(error), file)
+        return
+    if tensor.shape is not None and result != tensor.shape:
+        for key, extents in zip(inputs, arrays, strict=True):
+            if len(extents) > len(shape) or any(
+                extent not in (1, own) for extent, own in zip(extents, shape, strict=False)
+            ):
+                yield _diagnostic(
+                    tensor,
+                    name,
+                    f"'{key}' has shape {[*extents]}, which cannot be broadcast to {[*shape]}",
+                    file,
+                    "For one value for each channel, the first extent is 1: [[a, b, ...]].",
+                )
+
+
+def _arguments(
+    name: str, line: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The arguments that are tensors, the attributes, and the names of those that are missing."""
+    inputs: dict[str, Any] = {}
+    attribs = {key: value for key, value in line.items() if key != "op-name"}
+    missing = []
+    parameters = list(inspect.signature(SHAPE_RULES[name]).parameters.values())
+    for parameter in parameters[1:]:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        if parameter.name not in line:
+            missing.append(f"'{parameter.name}'")
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            inputs[parameter.name] = attribs.pop(parameter.name)
+    return inputs, attribs, missing
+
+
+def _diagnostic(tensor: Tensor, name: str, message: str, file: str, hint: str = "") -> Diagnostic:
+    return Diagnostic(
+        "invalid-quantization",
+        f"{name} of '{tensor.name}': {message}",
+        file=file,
+        hint=hint,
+        section="5.3",
+    )
