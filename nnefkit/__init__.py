@@ -32,6 +32,7 @@ if _TYPE_CHECKING:
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import load, parse, save, to_text
+    from nnefkit.lowering import lower
     from nnefkit.operations.shapes import infer_shapes
     from nnefkit.storage import read_tensor, write_tensor
 
@@ -50,6 +51,7 @@ _ROOMS = {
     "nnefkit.execution.listing": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("load", "parse", "save", "to_text"),
+    "nnefkit.lowering": ("lower",),
     "nnefkit.operations.shapes": ("infer_shapes",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
 }
@@ -80,6 +82,7 @@ __all__ = [
     "engines",
     "infer_shapes",
     "load",
+    "lower",
     "parse",
     "plot",
     "read_tensor",

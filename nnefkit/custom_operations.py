@@ -133,7 +133,8 @@ def unregister_operation(name: str) -> None:
 def _refuse_uncallable(name: str, what: str, function: object) -> None:
     if not callable(function):
         raise InputError(
-            f"the {_WORDS[what]} of '{name}' must be a function, not of type {type(function).__name__}"
+            f"the {_WORDS[what]} of '{name}' must be a function, "
+            f"not of type {type(function).__name__}"
         )
 
 

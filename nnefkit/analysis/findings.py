@@ -95,7 +95,7 @@ def _non_finite(row: ComparedTensor) -> str:
 
 
 def _reason(comparison: Comparison, first: ComparedTensor) -> str:
-    if first.operation == "external":
+    if first.operation == "external" and not first.altered.startswith("it is"):
         return "It is an input: the two were not run on the same values."
     inputs = _inputs(comparison, first)
     if first.causes:

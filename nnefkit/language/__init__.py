@@ -1,6 +1,8 @@
 """Text to graphs and back: chapters 3, 5.3 and 6 of the specification."""
 
+from nnefkit.language.custom import known_declarations
 from nnefkit.language.declarations import Declaration, Parameter, Result, declarations
+from nnefkit.language.expressible import inexpressible
 from nnefkit.language.formatting import format_document
 from nnefkit.language.locate import locate
 from nnefkit.language.lowering import lower
@@ -14,6 +16,8 @@ __all__ = [
     "Result",
     "declarations",
     "format_document",
+    "known_declarations",
+    "inexpressible",
     "locate",
     "lower",
     "parse",

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from nnefkit.errors import DocumentError, InputError, Source
-from nnefkit.language.declarations import Declaration, check_declarations, declarations, declare
+from nnefkit.graph import Graph
+from nnefkit.language.declarations import (
+    Declaration,
+    check_declarations,
+    declarations,
+    declare,
+    needed,
+)
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.parser import Parser
 from nnefkit.language.reporting import Report
 
 REGISTERED: dict[str, Declaration] = {}
 """Name of each custom operation -> its declaration; `nnefkit.register_operation` fills it."""
+
+FRAGMENTS = "KHR_enable_fragment_definitions"
+EXPRESSIONS = "KHR_enable_operator_expressions"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 EXAMPLE = "fragment gain( x: tensor<scalar>, factor: scalar = 1.0 ) -> ( y: tensor<scalar> );"
@@ -72,6 +83,27 @@ def declared(texts: Iterable[str]) -> dict[str, Declaration]:
         for fragment in Parser(tokens, Report(tokens)).declarations():
             found[fragment.name] = declare(fragment, tokens)
     return found
+
+
+def with_definitions(
+    graph: Graph, customs: Mapping[str, Declaration], extensions: Iterable[str]
+) -> Graph:
+    """`graph` with those of its document's definitions and extensions that it still needs."""
+    used = needed({operation.name for operation in graph.operations}, customs)
+    kept = [d for name, d in customs.items() if name in used or d.body is None]
+    dropped = set() if kept else {FRAGMENTS}
+    if all(d.body is None for d in kept):
+        dropped.add(EXPRESSIONS)
+    return replace(
+        graph,
+        extensions=tuple(name for name in extensions if name not in dropped),
+        declarations=tuple(declaration.text for declaration in kept),
+    )
+
+
+def known_declarations(graph: Graph) -> dict[str, Declaration]:
+    """The declarations of all operations that a graph may have: standard and its own."""
+    return {**declared(graph.declarations), **declarations()}
 
 
 def signature(declaration: Declaration) -> tuple[object, ...]:

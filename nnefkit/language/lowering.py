@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from nnefkit.errors import DocumentError
 from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language.binding import Binding
 from nnefkit.language.building import GraphBuilder
+from nnefkit.language.custom import declared, with_definitions
 from nnefkit.language.declarations import Declaration, declarations
 from nnefkit.language.expansion import Expansion
 from nnefkit.language.reporting import Report
@@ -25,7 +26,7 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
 
     Args:
         graph: any graph.
-        operations: the operations to replace, by name; all standard compound ones by default.
+        operations: the operations to replace, by name; all compound ones by default.
 
     Returns:
         The graph. Tensors keep their names; the shapes of those that are new are not known.
@@ -33,23 +34,30 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
     Raises:
         DocumentError: an operation has arguments that its definition cannot be carried out for.
     """
-    compound = {name for name, d in declarations().items() if d.body is not None}
-    return _Lowering(graph, compound.intersection(operations or compound)).graph()
+    customs = declared(graph.declarations)
+    known = {**customs, **declarations()}
+    compound = {name for name, d in known.items() if d.body is not None}
+    chosen = compound if operations is None else compound.intersection(operations)
+    return _Lowering(graph, customs, chosen).graph()
 
 
 class _Lowering:
     """One graph on its way."""
 
-    def __init__(self, source: Graph, operations: Collection[str]) -> None:
+    def __init__(
+        self, source: Graph, customs: Mapping[str, Declaration], operations: Collection[str]
+    ) -> None:
         self.source = source
+        self.customs = customs
+        self.known = {**customs, **declarations()}
         self.operations = operations
         tokens = declarations()["external"].tokens
         assert tokens is not None  # noqa: S101 - the standard has a text
         self.report = Report(tokens)
         header = GraphSyntax(source.name, (), (), 0, 0)
-        self.builder = GraphBuilder(header, tokens, self.report, declarations())
+        self.builder = GraphBuilder(header, tokens, self.report, self.known)
         self.expansion = Expansion(self.builder, source.tensors)
-        self.expansion.calls.lowered = operations
+        self.expansion.calls.lowered = self.expansion.calls.expanded = operations
 
     def graph(self) -> Graph:
         for operation in self.source.operations:
@@ -59,14 +67,16 @@ class _Lowering:
                 self.builder.operations.append(operation)
         built, tensors = self.expansion.fresh.renamed(self.builder.operations, self.builder.tensors)
         known = {name: self.source.tensors.get(name, tensor) for name, tensor in tensors.items()}
-        return replace(
+        lowered = replace(
             self.source,
             operations=tuple(built),
             tensors=FrozenDict({**self.source.tensors, **known}),
         )
+        return with_definitions(lowered, self.customs, self.source.extensions)
 
     def _replace(self, operation: Operation) -> None:
-        declaration = declarations()[operation.name]
+        declaration = self.known[operation.name]
+        first = len(self.builder.operations)
         dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
         given = [
             Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
@@ -88,6 +98,10 @@ class _Lowering:
         path = (*operation.scope, f"{operation.name}:{scope.hint}")
         for name, found in _pairs(declaration, names, results):
             self.expansion.settle(name, found, operation.span, path)
+        if operation.span is None:
+            # Of a graph that was built: there is no text that something could stand in.
+            new = self.builder.operations[first:]
+            self.builder.operations[first:] = [replace(part, span=None) for part in new]
 
 
 def _pairs(

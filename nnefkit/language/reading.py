@@ -11,22 +11,24 @@ from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language import provisional
 from nnefkit.language.building import GraphBuilder
-from nnefkit.language.custom import REGISTERED, conflicting
+from nnefkit.language.custom import (
+    EXPRESSIONS,
+    FRAGMENTS,
+    REGISTERED,
+    conflicting,
+    with_definitions,
+)
 from nnefkit.language.declarations import (
     Declaration,
     check_declarations,
     declarations,
     declare,
-    needed,
 )
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.parser import Parser
 from nnefkit.language.quant import QuantizationReader, quantize_tensors
 from nnefkit.language.reporting import Report
 from nnefkit.language.syntax import Assignment, Document, GraphSyntax
-
-FRAGMENTS = "KHR_enable_fragment_definitions"
-EXPRESSIONS = "KHR_enable_operator_expressions"
 
 
 def parse(
@@ -135,18 +137,8 @@ class _Reading:
         if self.builder is None:
             return None
         graph = self.builder.finish()
-        customs = self.customs
         self._check_registered(graph)
-        used = needed({operation.name for operation in graph.operations}, customs)
-        kept = [d for name, d in customs.items() if name in used or d.body is None]
-        dropped = set() if kept else {FRAGMENTS}
-        if all(d.body is None for d in kept):
-            dropped.add(EXPRESSIONS)
-        return replace(
-            graph,
-            extensions=tuple(name for name in self.extensions if name not in dropped),
-            declarations=tuple(declaration.text for declaration in kept),
-        )
+        return with_definitions(graph, self.customs, self.extensions)
 
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
         self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
