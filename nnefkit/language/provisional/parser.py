@@ -82,9 +82,13 @@ class ProvisionalParser(Parser):
 
     def _bare_tuple(self, first: Expression) -> Expression:
         items = [first]
+        comma = self.index
         while self.texts[self.index] == ",":
             self.index += 1
             items.append(self.read())
+        if self.texts[self.index] != ";":
+            self.index = comma
+            self._missing_semicolon()
         self.upgrades.tell(
             "tuples on the right-hand side stand in parentheses since 1.0",
             self.tokens.span(first.at, self.index),
@@ -93,7 +97,7 @@ class ProvisionalParser(Parser):
         return self._items(items, first.at, is_array=False)
 
     def _missing_semicolon(self) -> None:
-        unmatched = self.texts[self.index] in (")", "]", "=")
+        unmatched = self.texts[self.index] in (")", "]", "=", ",")
         hint = "Is a bracket missing, or one too many?" if unmatched else ""
         raise self.expected("the next assignment or '}'", hint, "3.2.1")
 

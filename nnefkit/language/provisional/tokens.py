@@ -171,7 +171,8 @@ def _statement_ends(tokens: Tokens) -> set[int]:
                 start = index - 1
                 openers.clear()
         elif text in ("{", "}") or text in _SECTIONS:
-            start = index if in_body else None
+            has_no_body = text in _SECTIONS and texts[index - 1] == ")"
+            start = index if in_body or has_no_body else None
             openers.clear()
             in_body = text == "{"
         if start is not None and texts[start - 1] not in (";", "{"):
