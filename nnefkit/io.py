@@ -88,9 +88,12 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
         defaults: as in `to_text`.
 
     Raises:
+        DocumentError: the graph holds what no text can say, such as an infinite attribute.
         StorageError: variables have no data, or data that cannot be stored; or `path` cannot be
             written.
     """
+    if unsaid := language.inexpressible(graph):
+        raise DocumentError(unsaid)
     target = pathlib.Path(path)
     if target.name == storage.GRAPH:
         target = target.parent

@@ -176,6 +176,8 @@ def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
 
     Where the text that it was parsed from still says the same, the report is of that text.
     """
+    if unsaid := language.inexpressible(graph):
+        return ValidationReport(f"graph '{graph.name}'", tuple(unsaid), graph)
     printed = str(graph)
     quantization = language.print_quantization(graph) or None
     if graph.source is not None:

@@ -37,6 +37,7 @@ from nnefkit.language.types import (
     EMPTY,
     INTEGER,
     LOGICAL,
+    SCALAR,
     STRING,
     UNKNOWN,
     ArrayType,
@@ -50,6 +51,7 @@ from nnefkit.language.types import (
 )
 
 SECTION = "3.3.3"
+BRANCHES = "Both branches must be of one type, whichever is chosen."
 
 
 class Calls(Protocol):
@@ -148,7 +150,13 @@ class Evaluator:
             return common
         listed = " and ".join(dict.fromkeys(map(str, kinds)))
         message = f"the items of an array must be of one type, not {listed}"
-        return self.refuse("type-mismatch", message, node, scope).type
+        numeric = set(kinds) == {INTEGER, SCALAR}
+        hint = (
+            "A number without a point is an integer. Write all of them with a point, or none."
+            if numeric
+            else "Items that belong to each other and differ in type make up a tuple: (a, b)."
+        )
+        return self.refuse("type-mismatch", message, node, scope, hint).type
 
     def _comprehension(
         self,
@@ -161,7 +169,8 @@ class Evaluator:
             array: Value = yield self.evaluate(iterated, scope)
             if not isinstance(array.type, ArrayType) and array.type not in (EMPTY, UNKNOWN):
                 message = f"only an array can be iterated, not {array.type}"
-                array = self.refuse("type-mismatch", message, iterated, scope)
+                hint = "For numbers from 0 on, iterate range_of(array)."
+                array = self.refuse("type-mismatch", message, iterated, scope, hint)
             arrays.append(array)
         names = [name.name for name, _ in node.iterators]
         kinds = [a.type.item if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays]
@@ -241,7 +250,7 @@ class Evaluator:
         common = common_type(first.type, second.type)
         if common is None:
             message = f"the branches are of types {first.type} and {second.type}"
-            return self.refuse("type-mismatch", message, node, scope)
+            return self.refuse("type-mismatch", message, node, scope, BRANCHES)
         return Value(ABSTRACT, common)
 
     # -- operators ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from nnefkit.errors import Span
 from nnefkit.graph import Identifier
 from nnefkit.language.binding import Binding
 from nnefkit.language.declarations import Declaration
+from nnefkit.language.evaluating import BRANCHES
 from nnefkit.language.invocations import Invocations
 from nnefkit.language.naming import FreshNames
 from nnefkit.language.scopes import ABSTRACT, Scope, Value, activation
@@ -126,7 +127,7 @@ class Expansion:
             both = found.type if common is None else common_type(common, found.type)
             if both is None:
                 message = f"the branches are of types {common} and {found.type}"
-                return self.calls.evaluator.refuse("type-mismatch", message, node, scope)
+                return self.calls.evaluator.refuse("type-mismatch", message, node, scope, BRANCHES)
             common = both
         return Value(ABSTRACT, common or UNKNOWN)
 

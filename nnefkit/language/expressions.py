@@ -45,6 +45,8 @@ UNARY = frozenset(("+", "-", "!"))
 BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
+SEPARATED = "Arguments are separated by commas, and every '(' needs its ')'."
+LOOP = "A loop reads: [for i in array yield item], or [for i in array if condition yield item]."
 
 
 class ExpressionParser:
@@ -75,12 +77,12 @@ class ExpressionParser:
             raise self.expected(f"'{text}'", hint, section)
         self.index += 1
 
-    def identifier(self, what: str, section: str = "3.2.1") -> Name:
+    def identifier(self, what: str, section: str = "3.2.1", hint: str = "") -> Name:
         """Steps over an identifier."""
         index = self.index
         text = self.texts[index]
         if self.kinds[text] != IDENTIFIER:
-            raise self.expected(what, section=section)
+            raise self.expected(what, hint, section)
         self.index = index + 1
         return Name(text, index, index + 1)
 
@@ -124,7 +126,7 @@ class ExpressionParser:
                 self.index += 1
                 return arguments
             if texts[self.index] != ",":
-                raise self.expected("',' or ')'", section="3.2.1")
+                raise self.expected("',' or ')'", SEPARATED)
             self.index += 1
         return arguments
 
@@ -208,7 +210,7 @@ class ExpressionParser:
             self.index += 1
             condition = yield self.binary(0)
             if self.texts[self.index] != "else":
-                raise self.expected("'else'", section="3.2.3")
+                raise self.expected("'else'", "A choice reads: a if condition else b", "3.2.3")
             self.index += 1
             branches.append((value, condition))
             value = yield self.binary(0)
@@ -257,7 +259,7 @@ class ExpressionParser:
         at = prefixes.pop()
         value = number("-" + text)
         if isinstance(value, Problem):
-            raise SyntaxProblem(index, f"'-{text}' {value}", section="3.1")
+            raise SyntaxProblem(index, f"'-{text}' {value.message}", value.hint, "3.1")
         self.index = index + 1
         if at + 1 != index or self.tokens.start(at) + 1 != self.tokens.start(index):
             self.uses_extension(at, "the operator '-'")
@@ -308,7 +310,7 @@ class ExpressionParser:
         while self.texts[self.index] == ",":
             self.index += 1
             items.append((yield self.expression()))
-        self.expect(")")
+        self.expect(")", "Every '(' needs its ')'; the items of a tuple are separated by commas.")
         if len(items) > 1:
             return self._items(items, at, is_array=False)
         self.uses_extension(at, "an expression in parentheses")
@@ -332,7 +334,7 @@ class ExpressionParser:
                 self.index += 1
                 items.append((yield self.expression()))
         if self.texts[self.index] != "]":
-            raise self.expected("',' or ']'")
+            raise self.expected("',' or ']'", "The items of an array are separated by commas.")
         self.index += 1
         return self._items(items, at, is_array=True)
 
@@ -362,7 +364,7 @@ class ExpressionParser:
         while self.texts[self.index] == separator:
             self.index += 1
             name = self.identifier("a loop variable", "3.2.3")
-            self.expect("in", section="3.2.3")
+            self.expect("in", LOOP, "3.2.3")
             iterators.append((name, (yield self.binary(0))))
             separator = ","
         condition: Expression | None = None
@@ -370,10 +372,10 @@ class ExpressionParser:
             self.index += 1
             condition = yield self.expression()
         if self.texts[self.index] != "yield":
-            raise self.expected("'yield'", section="3.2.3")
+            raise self.expected("'yield'", LOOP, "3.2.3")
         self.index += 1
         item = yield self.expression()
-        self.expect("]", section="3.2.3")
+        self.expect("]", LOOP, "3.2.3")
         self.uses_extension(at, "an array comprehension")
         return Comprehension(tuple(iterators), condition, item, at, self.index)
 
@@ -390,6 +392,6 @@ class ExpressionParser:
             self.index += 1
             if self.texts[self.index] != "]":
                 stop = yield self.expression()
-        self.expect("]", section="3.2.3")
+        self.expect("]", "A subscript reads: array[index] or array[begin:end]", "3.2.3")
         self.uses_extension(value.at, "a subscript")
         return Subscript(value, index, stop, is_range, value.at, self.index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnefkit.errors import Source, Span
 
@@ -95,12 +95,15 @@ _SYMBOLS = frozenset(
     ]
 )
 _INTEGER_LIMIT = 2**63
+_INTEGERS = "Integers lie between -9223372036854775808 and 9223372036854775807."
+_SCALARS = "The largest scalar is about 1.8e308."
 
 
-class Problem(str):
+class Problem(NamedTuple):
     """Why a literal has no value: stands in place of the value, and is told when it is used."""
 
-    __slots__ = ()
+    message: str
+    hint: str
 
 
 class Tokens:
@@ -182,31 +185,36 @@ def number(text: str) -> int | float | Problem:
     """The value of a numeric literal: an integer if it has neither point nor exponent."""
     if "." in text or "e" in text or "E" in text:
         real = float(text)
-        return real if abs(real) != float("inf") else Problem("is too large for a scalar")
+        return real if abs(real) != float("inf") else Problem("is too large for a scalar", _SCALARS)
     if len(text) > 20 and len(text.lstrip("-").lstrip("0")) > 20:
-        return Problem("does not fit into 64 bits")
+        return Problem("does not fit into 64 bits", _INTEGERS)
     value = int(text)
     if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
         return value
-    return Problem("does not fit into 64 bits")
+    return Problem("does not fit into 64 bits", _INTEGERS)
 
 
 def string(text: str) -> str | Problem:
     """The value of a string literal, its escapes resolved."""
     quote = text[0]
     if len(text) < 2 or text[-1] != quote or _ends_in_escape(text):
-        return Problem("is a string without a closing quote")
+        return Problem(
+            "is a string without a closing quote",
+            "A string ends in the line where it begins, with the quote that it begins with.",
+        )
     body = text[1:-1]
     if not body.isprintable() or not body.isascii():
         wrong = next(c for c in body if not (c.isascii() and c.isprintable()))
-        return Problem(f"contains {describe(wrong)}; strings consist of printable ASCII characters")
+        return Problem(
+            f"contains {describe(wrong)}", "Strings consist of printable ASCII characters."
+        )
     if "\\" not in body:
         return body
     unknown = re.search(r"(?:[^\\]|\A)(?:\\\\)*\\([^\\'\"])", body)
     if unknown:
         return Problem(
-            f"contains the unknown escape \\{unknown[1]}; only the quote and the backslash itself "
-            "are escaped (a backslash is written \\\\)"
+            f"contains the unknown escape \\{unknown[1]}",
+            "Only quotes and the backslash itself are escaped; a backslash is written \\\\.",
         )
     return re.sub(r"\\(.)", r"\1", body)
 

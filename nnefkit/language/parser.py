@@ -33,6 +33,8 @@ from nnefkit.language.types import (
 BeginGraph: TypeAlias = Callable[[Document, GraphSyntax], Callable[[Assignment], None]]
 
 _SECTIONS = frozenset(("version", "extension", "fragment", "graph", ""))
+HEADER = "A graph reads: graph name(inputs) -> (outputs) { ... }"
+EXTENSION = "An extension reads: extension NAME;"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
@@ -130,9 +132,9 @@ class Parser(BodyParser):
             index = self.index
             text = self.texts[index]
             if self.kinds[text] != LITERAL or not _VERSION.fullmatch(text):
-                raise self.expected("a version number such as 1.0", section="3.2.4")
+                raise self.expected("a version number such as 1.0", example, "3.2.4")
             self.index += 1
-            self.expect(";", section="3.2.4")
+            self.expect(";", example, "3.2.4")
         except SyntaxProblem as problem:
             self.problem(problem)
             while self.texts[self.index] not in _SECTIONS and self.texts[self.index - 1] != ";":
@@ -142,10 +144,10 @@ class Parser(BodyParser):
 
     def _extension(self) -> list[Extension]:
         self.index += 1
-        names = [self.identifier("the name of an extension", "3.2.4")]
+        names = [self.identifier("the name of an extension", "3.2.4", EXTENSION)]
         while self.kinds[self.texts[self.index]] == IDENTIFIER:
             names.append(self.identifier("the name of an extension", "3.2.4"))
-        self.expect(";", section="3.2.4")
+        self.expect(";", EXTENSION, "3.2.4")
         return [Extension(name.name, name.at) for name in names]
 
     # -- fragments (3.2.2) --------------------------------------------------------------------
@@ -167,7 +169,9 @@ class Parser(BodyParser):
             self.body(assignments.append)
             body = tuple(assignments)
         else:
-            raise self.expected("'{' or ';'", section="3.2.2")
+            raise self.expected(
+                "'{' or ';'", "A fragment has a body in braces, or ends with a semicolon.", "3.2.2"
+            )
         return Fragment(
             name.name,
             generic,
@@ -275,16 +279,16 @@ class Parser(BodyParser):
     def _graph_header(self) -> GraphSyntax:
         at = self.index
         self.index += 1
-        name = self.identifier("the name of the graph", "3.2.1")
+        name = self.identifier("the name of the graph", hint=HEADER)
         parameters = self._identifiers("parameter")
-        self.expect("->", section="3.2.1")
+        self.expect("->", HEADER)
         results = self._identifiers("result")
         return GraphSyntax(name.name, parameters, results, at, self.index)
 
     def _identifiers(self, what: str) -> tuple[Name, ...]:
-        self.expect("(", section="3.2.1")
+        self.expect("(", HEADER)
         if self.texts[self.index] == ")":
-            raise SyntaxProblem(self.index, f"a graph needs at least one {what}", section="3.2.1")
+            raise SyntaxProblem(self.index, f"a graph needs at least one {what}", HEADER)
         names = [self.identifier(f"the name of a {what}", "3.2.1")]
         while self.texts[self.index] == ",":
             self.index += 1

@@ -39,7 +39,8 @@ def expected(tokens: Tokens, index: int, what: str, hint: str, section: str) -> 
         )
     told = found(tokens, index)
     if kind == LITERAL and type(tokens.values[text]) is Problem:
-        return SyntaxProblem(index, f"{told} {tokens.values[text]}", "", "3.1")
-    if not hint and kind == KEYWORD:
+        problem = tokens.values[text]
+        return SyntaxProblem(index, f"{told} {problem.message}", problem.hint, "3.1")
+    if kind == KEYWORD and (not hint or what.startswith("the name")):
         hint = f"'{text}' is a keyword, and keywords cannot be used as identifiers."
     return SyntaxProblem(index, f"expected {what} but found {told}", hint, section)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from nnefkit.errors import Diagnostic, Severity, Span, did_you_mean
 from nnefkit.language.lexer import Tokens
+from nnefkit.language.remedies import remedy
 
 MOST_ERRORS = 1000
 MOST_WARNINGS = 200
@@ -47,7 +48,12 @@ class Report:
             self._untold += 1
             return
         self._found[key] = self.tokens.source.diagnostic(
-            code, message, span, severity=severity, hint=hint, section=section
+            code,
+            message,
+            span,
+            severity=severity,
+            hint=hint or (remedy(code, section) if severity == "error" else ""),
+            section=section,
         )
 
     def at(

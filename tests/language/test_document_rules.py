@@ -111,6 +111,7 @@ def test_a_broken_rule_is_one_error_with_its_place_and_section(section, code, bo
     assert diagnostic.message
     assert not diagnostic.message.endswith(".")
     assert diagnostic.excerpt
+    assert diagnostic.hint
 
 
 # (section, code, document)
@@ -158,6 +159,7 @@ BROKEN_DOCUMENTS = [
 def test_a_broken_document_is_one_error(section, code, text):
     _, diagnostics = language.parse(text)
     assert [(d.code, d.section) for d in diagnostics] == [(code, section)]
+    assert diagnostics[0].hint
 
 
 def test_an_empty_body_is_told():

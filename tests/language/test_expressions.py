@@ -303,6 +303,7 @@ BROKEN = [
 def test_a_broken_rule_is_one_error(section, code, kind, expression):
     _, diagnostics = language.parse(_probe(kind, expression))
     assert [(d.code, d.section) for d in diagnostics] == [(code, section)]
+    assert diagnostics[0].hint
 
 
 GRAPH_BROKEN = [
@@ -328,3 +329,5 @@ GRAPH_BROKEN = [
 def test_a_rule_broken_in_the_graph_is_one_error(code, body):
     _, diagnostics = language.parse(HEAD + GRAPH + body + "}")
     assert [d.code for d in diagnostics] == [code]
+    assert diagnostics[0].hint
+    assert diagnostics[0].section

@@ -376,6 +376,7 @@ def test_a_broken_rule_is_one_error(section, code, fragments, body):
     _, diagnostics = _parse(fragments, body)
     found = [(d.code, d.section) for d in diagnostics if d.code != "undefined-result"]
     assert found == [(code, section)]
+    assert all(d.hint for d in diagnostics)
 
 
 def test_a_fragment_that_is_never_used_is_checked_all_the_same():

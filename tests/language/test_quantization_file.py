@@ -91,6 +91,8 @@ def test_a_broken_rule_is_one_error_in_the_file(code, text):
     _, diagnostics = _parse(text, quantization_name="model/graph.quant")
     assert [d.code for d in diagnostics] == [code]
     assert diagnostics[0].file == "model/graph.quant"
+    assert diagnostics[0].hint
+    assert diagnostics[0].section
     assert diagnostics[0].line == text.count("\n") if text.endswith("\n") else 1
 
 

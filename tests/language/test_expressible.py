@@ -1,0 +1,71 @@
+"""What no text can say is refused when a graph is saved, and told when it is validated."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import nnefkit as nk
+from nnefkit.graph import FrozenDict
+
+TEXT = (
+    "version 1.0; graph net(x) -> (y) { x = external(shape = [1, 2]); "
+    "y = leaky_relu(x, alpha = 0.5); }"
+)
+
+
+def _with_alpha(value):
+    graph = nk.parse(TEXT)
+    changed = dataclasses.replace(graph.operations[1], attribs=FrozenDict(alpha=value))
+    return dataclasses.replace(graph, operations=(graph.operations[0], changed))
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (-float("inf"), "-inf"),
+        (np.float32("inf"), "inf"),
+        ([0.5, float("inf")], "inf"),
+        ([(0.5, [float("nan")])], "nan"),
+        (2**63, "64 bits"),
+        (None, "NoneType"),
+        ("é", "é"),
+        ("a\nb", "\\n"),
+    ],
+)
+def test_an_argument_that_no_literal_says_is_refused_by_name(tmp_path, value, word):
+    graph = _with_alpha(value)
+    with pytest.raises(nk.NnefError) as raised:
+        nk.save(graph, tmp_path / "model")
+    (diagnostic,) = raised.value.diagnostics
+    assert diagnostic.code == "not-expressible"
+    assert "leaky_relu of 'y': argument 'alpha'" in diagnostic.message
+    assert word in diagnostic.message
+    assert diagnostic.hint
+    assert not (tmp_path / "model").exists()
+    assert nk.validate(graph).errors == (diagnostic,)
+    assert "alpha" in str(graph)
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.25), -1e-300])
+def test_numbers_of_any_kind_are_written(tmp_path, value):
+    nk.save(_with_alpha(value), tmp_path / "model")
+    assert nk.load(tmp_path / "model").operations[1].attribs["alpha"] == value
+
+
+@pytest.mark.parametrize("name", ["1x", "a-b", "a b", "", "é", "for", "true", "graph"])
+def test_a_name_that_is_no_identifier_is_refused(tmp_path, name):
+    graph = dataclasses.replace(nk.parse(TEXT), name=name)
+    with pytest.raises(nk.NnefError) as raised:
+        nk.save(graph, tmp_path / "model")
+    assert repr(name) in raised.value.diagnostics[0].message
+
+
+def test_quantization_is_held_to_the_same(tmp_path):
+    graph = nk.parse(TEXT)
+    info = FrozenDict({"op-name": "logarithmic_quantize", "max": float("inf"), "bits": 4})
+    tensors = {**graph.tensors, "y": dataclasses.replace(graph.tensors["y"], quantization=info)}
+    with pytest.raises(nk.NnefError, match="quantization of 'y': argument 'max' is inf"):
+        nk.save(dataclasses.replace(graph, tensors=FrozenDict(tensors)), tmp_path / "model")

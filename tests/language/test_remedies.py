@@ -1,0 +1,68 @@
+"""Every error has a hint of what would mend it, and the section that decides it."""
+
+import ast
+from importlib import resources
+
+import pytest
+
+from nnefkit.language.remedies import FORMS, REMEDIES
+
+REPORTING = {"at": 0, "add": 0, "refuse": 0, "_wrong": 0, "ValueProblem": 0}
+GRAMMAR = {"expected", "expect", "SyntaxProblem"}
+
+
+def _calls():
+    for file in sorted(resources.files("nnefkit.language").iterdir(), key=str):
+        if file.name.endswith(".py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Call):
+                    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                    yield pytest.param(name, node, id=f"{file.name}:{node.lineno}")
+
+
+def _literals(node):
+    return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+
+
+CODES = [
+    call
+    for call in _calls()
+    if call.values[0] in REPORTING
+    and call.values[1].args
+    and isinstance(call.values[1].args[0], ast.Constant)
+    and "warning" not in _literals(call.values[1])
+    and not any(
+        keyword.arg == "hint" and isinstance(keyword.value, (ast.Constant, ast.JoinedStr))
+        for keyword in call.values[1].keywords
+    )
+]
+SECTIONS = [
+    pytest.param(keyword.value.value, id=call.id)
+    for call in _calls()
+    if call.values[0] in GRAMMAR
+    for keyword in call.values[1].keywords
+    if keyword.arg == "section" and isinstance(keyword.value, ast.Constant)
+]
+
+
+@pytest.mark.parametrize(("name", "call"), CODES)
+def test_where_no_hint_is_given_the_code_has_a_remedy(name, call):
+    code = call.args[0].value
+    given = len(call.args) > (2 if name == "ValueProblem" else 3)
+    assert code == "syntax" or code in REMEDIES or given
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_part_of_the_grammar_has_a_form(section):
+    assert section in FORMS
+
+
+def test_both_are_used_at_all():
+    assert len(CODES) > 30
+    assert len(SECTIONS) > 15
+
+
+def test_remedies_are_sentences():
+    for text in (*REMEDIES.values(), *FORMS.values()):
+        assert text[0].isupper() or text[0] in "<["
+        assert len(text) > 20
