@@ -11,6 +11,7 @@ from nnefkit.language.binding import Binding
 from nnefkit.language.building import GraphBuilder
 from nnefkit.language.declarations import Declaration, declarations
 from nnefkit.language.lexer import Tokens
+from nnefkit.language.locate import locate
 from nnefkit.language.provisional.calls import Call
 from nnefkit.language.provisional.expansion import ProvisionalExpansion
 from nnefkit.language.provisional.notes import ProvisionalReport, Upgrades
@@ -177,20 +178,25 @@ class ProvisionalBuilder(GraphBuilder):
 
     # -- diagnostics -----------------------------------------------------------------------------
 
-    def tell(self, call: Call, message: str, section: str, hint: str = "") -> None:
-        """Notes what changed about an operation."""
-        self.upgrades.tell(message, call.span, section, hint)
+    def tell(
+        self, call: Call, message: str, section: str, hint: str = "", argument: str = ""
+    ) -> None:
+        """Notes what changed about an operation, or about one of its arguments."""
+        self.upgrades.tell(message, self._place(call, argument), section, hint)
 
-    def warn(self, call: Call, code: str, message: str, section: str, hint: str = "") -> None:
-        """Warns of what is not the same in 1.0; `section` is that of the provisional text."""
-        message = f"{message} (section {section} of the provisional specification)"
-        self.report.add(code, message, call.span, hint, severity="warning")
+    def warn(self, call: Call, code: str, message: str, argument: str, hint: str) -> None:
+        """Warns of an argument that is not the same in 1.0."""
+        self.report.add(code, message, self._place(call, argument), hint, severity="warning")
 
-    def refuse(self, call: Call, code: str, message: str, section: str, hint: str = "") -> Refused:
-        """Reports what cannot be said in 1.0; `section` is that of the provisional text."""
-        message = f"{message} (section {section} of the provisional specification)"
-        self.report.add(code, message, call.span, hint)
+    def refuse(self, call: Call, code: str, message: str, argument: str, hint: str) -> Refused:
+        """Reports an argument that cannot be said in 1.0."""
+        self.report.add(code, message, self._place(call, argument), hint)
         return Refused()
+
+    def _place(self, call: Call, argument: str) -> Span | None:
+        if call.span is None:
+            return None
+        return locate(self.tokens.source, call.span, argument)
 
 
 def _copied(default: Any) -> Any:

@@ -44,11 +44,13 @@ class Builder(Protocol):
     def fit(self, call: Call, value: Any, rank: int) -> Any:
         """The tensor `value` with so many dimensions, as far as trailing extents of 1 allow."""
 
-    def tell(self, call: Call, message: str, section: str, hint: str = "") -> None:
-        """Notes what changed about an operation."""
+    def tell(
+        self, call: Call, message: str, section: str, hint: str = "", argument: str = ""
+    ) -> None:
+        """Notes what changed about an operation, or about one of its arguments."""
 
-    def warn(self, call: Call, code: str, message: str, section: str, hint: str = "") -> None:
-        """Warns of what is not the same in 1.0."""
+    def warn(self, call: Call, code: str, message: str, argument: str, hint: str) -> None:
+        """Warns of an argument that is not the same in 1.0."""
 
-    def refuse(self, call: Call, code: str, message: str, section: str, hint: str = "") -> Refused:
-        """Reports what cannot be said in 1.0."""
+    def refuse(self, call: Call, code: str, message: str, argument: str, hint: str) -> Refused:
+        """Reports an argument that cannot be said in 1.0."""

@@ -31,7 +31,8 @@ def _upgrade(*names: str) -> Callable[[Upgrade], Upgrade]:
 
 def _renamed(builder: Builder, call: Call, old: str, new: str, section: str) -> None:
     if old in call.given:
-        builder.tell(call, f"'{old}' of '{call.name}' is called '{new}' since 1.0", section)
+        message = f"'{old}' of '{call.name}' is called '{new}' since 1.0"
+        builder.tell(call, message, section, argument=old)
 
 
 def _successor(builder: Builder, call: Call, new: str, section: str) -> None:
@@ -48,17 +49,19 @@ def _external(builder: Builder, call: Call) -> None:
         raise builder.refuse(
             call,
             "open-extent",
-            f"an extent of 0, which leaves it open, has no equivalent since 1.0: {shape}",
-            "4.1.1",
+            f"the shape {shape} leaves an extent open by a 0 (section 4.1.1 of the provisional "
+            "specification), which has no equivalent since 1.0",
+            "shape",
             "Write the extent; infer_shapes takes others later.",
         )
     if shape and shape[0] == 0:
         builder.warn(
             call,
             "open-extent",
-            f"an open batch extent (0) is read as 1: {shape}",
-            "4.1.1",
-            "Extents are known and positive since 1.0; infer_shapes takes others.",
+            f"the shape {shape} leaves the batch extent open by a 0 (section 4.1.1 of the "
+            "provisional specification); it is read as 1",
+            "shape",
+            "Extents are known and positive since 1.0; infer_shapes takes others later.",
         )
         shape[0] = 1
     builder.put(call, "external", shape=shape)
@@ -72,8 +75,9 @@ def _variable(builder: Builder, call: Call) -> None:
         raise builder.refuse(
             call,
             "label-case",
-            f"the labels '{other}' and '{label}' differ only in case, and are one since 1.0",
-            "4.1.3",
+            f"the labels '{other}' and '{label}' differ only in case: two variables then (section "
+            "4.1.3 of the provisional specification), one variable since 1.0",
+            "label",
             "Give one of the variables and its file another label.",
         )
     builder.put(call, "variable", **call.arguments)
@@ -208,7 +212,8 @@ def _inner_axes(builder: Builder, call: Call) -> dict[str, Any]:
     if shape is not None:
         axes = [axis for axis in arguments["axes"] if axis < len(shape)]
         if len(axes) < len(arguments["axes"]):
-            builder.tell(call, "axes are less than the rank since 1.0", "4.4")
+            message = "axes are less than the rank since 1.0: others are left out"
+            builder.tell(call, message, "4.4", argument="axes")
         arguments["axes"] = axes
     return arguments
 
@@ -289,9 +294,10 @@ def _matrix(builder: Builder, call: Call, argument: str) -> Any:
         raise builder.refuse(
             call,
             "invalid-argument",
-            f"'{argument}' of '{call.name}' must have at most 2 dimensions, not {[*shape]}",
-            "4.6",
-            "Reshape it to a matrix.",
+            f"'{argument}' of '{call.name}' must be a matrix (section 4.6 of the provisional "
+            f"specification), but its shape is {[*shape]}",
+            argument,
+            "Reshape it.",
         )
     return builder.fit(call, value, 2)
 

@@ -33,7 +33,7 @@ def filled_window(builder: Builder, call: Call) -> dict[str, Any]:
     for name in ("input", "index"):
         if name in arguments:
             arguments[name] = builder.fit(call, arguments[name], rank)
-    arguments["size"] = _filled(builder, call, arguments["size"], rank)
+    _filled(builder, call, arguments, "size", rank)
     if "padding" in arguments:
         extents = _raised_shape(builder, call.arguments["input"], rank)
         _fill(builder, call, arguments, arguments["size"], extents)
@@ -65,10 +65,9 @@ def filled_factor(builder: Builder, call: Call) -> dict[str, Any]:
     arguments = {**call.arguments}
     if builder.shape(arguments["input"]) is None:
         return arguments
-    factor = arguments["factor"]
-    rank = max(known_rank(builder, [arguments["input"]]), len(factor) + 2)
+    rank = max(known_rank(builder, [arguments["input"]]), len(arguments["factor"]) + 2)
     arguments["input"] = builder.fit(call, arguments["input"], rank)
-    arguments["factor"] = _filled(builder, call, factor, rank - 2)
+    _filled(builder, call, arguments, "factor", rank - 2)
     return arguments
 
 
@@ -77,10 +76,12 @@ def _raised_shape(builder: Builder, value: Any, rank: int) -> list[int]:
     return shape + [1] * (rank - len(shape))
 
 
-def _filled(builder: Builder, call: Call, entries: list[int], count: int) -> list[int]:
+def _filled(builder: Builder, call: Call, arguments: dict[str, Any], name: str, count: int) -> None:
+    """Completes an array of integers by ones."""
+    entries = arguments[name]
     if len(entries) < count:
-        builder.tell(call, _TOLD, _SECTION)
-    return entries + [1] * (count - len(entries))
+        builder.tell(call, _TOLD, _SECTION, argument=name)
+        arguments[name] = entries + [1] * (count - len(entries))
 
 
 def _fill(
@@ -96,10 +97,10 @@ def _fill(
     dilation = arguments["dilation"] + [1] * (count - len(arguments["dilation"]))
     for name in ("stride", "dilation"):
         if arguments[name]:
-            arguments[name] = _filled(builder, call, arguments[name], count)
+            _filled(builder, call, arguments, name, count)
     padding = arguments["padding"]
     if padding and len(padding) < count:
-        builder.tell(call, _TOLD, _SECTION)
+        builder.tell(call, _TOLD, _SECTION, argument="padding")
         reverse = call.name in _REVERSE
         arguments["padding"] = padding + [
             _automatic(extents[i], size[i], stride[i], dilation[i], reverse=reverse)
