@@ -1,0 +1,72 @@
+"""``nnefkit info``: what is in a model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnefkit.cli import terminal
+from nnefkit.cli.declaring import command, json_output, strictness
+from nnefkit.display.summary import GraphSummary, Port
+from nnefkit.graph.summary import graph_summary
+from nnefkit.io import load
+
+if TYPE_CHECKING:
+    from nnefkit.cli.declaring import Commands
+
+_EXAMPLES = """\
+  nnefkit info model.nnef.tgz
+  nnefkit info --json model/ | jq .parameters
+"""
+
+
+def declare(commands: Commands) -> None:
+    """Adds the command."""
+    parser = command(
+        commands,
+        "info",
+        run,
+        summary="tell what is in a model",
+        description="Shows the inputs, outputs, operations, variables and costs of a model.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder with a graph.nnef, such a text itself, or an archive (tar, tgz, zip)",
+    )
+    json_output(parser)
+    strictness(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Loads a model and shows it."""
+    graph = load(Path(options.path), strict=options.strict)
+    if options.json:
+        terminal.as_json(_record(options.path, graph_summary(graph, picture=False)))
+    else:
+        terminal.line(repr(graph))
+    return 0
+
+
+def _record(path: str, summary: GraphSummary) -> dict[str, Any]:
+    return {
+        "file": path,
+        "name": summary.name,
+        "version": summary.version,
+        "extensions": summary.extensions,
+        "inputs": _ports(summary.inputs),
+        "outputs": _ports(summary.outputs),
+        "operations": dict(summary.histogram),
+        "variables": len(summary.variables),
+        "parameters": summary.parameters,
+        "bytes": summary.bytes,
+        "macs": summary.macs,
+        "quantized": summary.quantized,
+    }
+
+
+def _ports(ports: Iterable[Port]) -> list[dict[str, Any]]:
+    return [{"name": port.name, "dtype": port.dtype, "shape": port.shape} for port in ports]

@@ -1,0 +1,89 @@
+"""The entry point: reads the arguments, runs a command, and ends with its status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from nnefkit.cli import compare, convert, info, run, terminal, validate
+from nnefkit.cli import format as format_
+from nnefkit.cli.terminal import FAILED, USAGE
+from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefError, UnknownNameError
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""What shells say of a process that SIGINT or SIGPIPE ended."""
+
+_EPILOG = """\
+examples:
+  nnefkit validate model.nnef.tgz
+  nnefkit info model/
+  nnefkit format --in-place model/graph.nnef
+  nnefkit run model/ --input image=cat.npy -o result.npz
+  nnefkit compare expected.npz result.npz
+  nnefkit convert model/ model.nnef.tgz
+
+exit status: 0 all is well; 1 the answer is no, or something failed; 2 wrong usage.
+'nnefkit COMMAND --help' tells more of a command.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: what stands behind the name of the program; None takes the real ones.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        terminal.prepare()
+        options = _parser().parse_args(arguments)
+        try:
+            status = int(options.command(options))
+        except NnefError as error:
+            status = _tell(error)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            problem = Diagnostic("system", error.strerror or str(error), file=_file(error))
+            terminal.error_diagnostics([problem])
+            status = FAILED
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more; what is left must not be tried to be written at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        terminal.error_line("interrupted")
+        return INTERRUPTED
+    return status
+
+
+def _file(error: OSError) -> str:
+    return error.filename if isinstance(error.filename, str) else ""
+
+
+def _tell(error: NnefError) -> int:
+    terminal.error_diagnostics(error.diagnostics)
+    return (
+        USAGE if isinstance(error, InputError | UnknownNameError | MissingPackageError) else FAILED
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nnefkit",
+        description="The workbench for the Khronos Neural Network Exchange Format (NNEF).",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (validate, info, format_, run, compare, convert):
+        command.declare(commands)
+    return parser

@@ -1,0 +1,74 @@
+"""What the tests of the command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from nnefkit import write_tensor
+from nnefkit.cli import main
+
+TEXT = """\
+version 1.0;
+
+graph net( image ) -> ( y )
+{
+    image = external<scalar>(shape = [1, 2]);  # what comes in
+    w = variable<scalar>(shape = [1, 2], label = 'w');
+    y = mul(image, w);
+}
+"""
+BROKEN = """\
+version 1.0;
+graph net(x) -> (y)
+{
+    x = external(shape = [1, 2]);
+    y = relu(x, alpha = 1.0);
+    y = sigmoidd(x);
+}
+"""
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def nnefkit(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs the command line."""
+
+    def call(*arguments: object) -> Result:
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Result(status, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The folder of a valid model."""
+    folder = tmp_path / "net.nnef"
+    folder.mkdir()
+    (folder / "graph.nnef").write_text(TEXT)
+    write_tensor(folder / "w.dat", np.array([[2.0, 3.0]], np.float32))
+    (folder / "vendor.txt").write_text("kept")
+    return folder
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A text with two errors."""
+    path = tmp_path / "broken.nnef"
+    path.write_text(BROKEN)
+    return path

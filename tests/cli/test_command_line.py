@@ -1,0 +1,149 @@
+"""The command line as a whole: usage, help, colours, pipes, interruptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnefkit.cli import terminal, validate
+
+COMMANDS = ["validate", "info", "format", "run", "compare", "convert"]
+PROGRAM = [sys.executable, "-m", "nnefkit"]
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+
+
+def test_the_version(nnefkit: Callable[..., Any]) -> None:
+    assert nnefkit("--version") == (0, f"nnefkit {version('nnefkit')}\n", "")
+
+
+def test_help_names_every_command(nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit("--help")
+    assert result.status == 0
+    for command in COMMANDS:
+        assert f"    {command} " in result.out
+        assert f"  nnefkit {command} " in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_examples(command: str, nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit(command, "--help")
+    assert result.status == 0
+    assert f"examples:\n  nnefkit {command} " in result.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["validate"],
+        ["validate", "--unknown", "x"],
+        ["format", "a", "b"],
+        ["format", "--in-place", "--check", "a"],
+        ["format", "--in-place", "-"],
+        ["run", "x", "-o", "result.txt"],
+        ["convert", "model", "model.onnx"],
+        ["convert", "model.tflite", "model"],
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit(*arguments)
+    assert result.status == 2
+    assert not result.out
+    assert "error" in result.err
+
+
+@pytest.mark.parametrize("command", ["info", "format", "run", "validate"])
+def test_what_does_not_exist_is_told_without_a_traceback(
+    command: str, nnefkit: Callable[..., Any]
+) -> None:
+    result = nnefkit(command, "nowhere")
+    assert result.status == 1
+    assert "error[storage]" in result.err + result.out
+    assert "Traceback" not in result.err
+
+
+def test_the_module_runs_as_a_program(model: Path) -> None:
+    done = subprocess.run([*PROGRAM, "validate", model], capture_output=True, text=True, check=True)
+    assert "valid: 0 errors" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("variable", "colored"), [("", True), ("NO_COLOR", False)])
+def test_colours_are_for_terminals(variable: str, colored: bool, broken: Path) -> None:
+    environment = {**ENVIRONMENT, "TERM": "xterm"}
+    if variable:
+        environment[variable] = "1"
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*PROGRAM, "validate", broken], stdout=theirs, env=environment):
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # on Linux, the end of a terminal
+                break
+            if not part:
+                break
+            seen += part
+    os.close(ours)
+    assert b"unknown-argument" in seen
+    assert (b"\x1b[1;31merror" in seen) == colored
+
+
+def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> None:
+    statements = "".join(f"t{i} = copy(x);\n" for i in range(20_000))
+    path = tmp_path / "graph.nnef"
+    path.write_text(f"version 1.0; graph g(x) -> (t0) {{ {statements} }}")
+    with subprocess.Popen(
+        [*PROGRAM, "format", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_an_interruption_is_no_traceback(
+    nnefkit: Callable[..., Any], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(validate, "validate", interrupt)
+    assert nnefkit("validate", model) == (130, "", "interrupted\n")
+
+
+def test_terminals_without_a_character_show_another(model: Path) -> None:
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*PROGRAM, "info", model], capture_output=True, env=environment, check=True
+    )
+    assert b"net  NNEF 1.0" in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom nnefkit.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"pandas", "matplotlib", "torch", "onnx", "onnxruntime", "PIL", "ipywidgets", "tqdm"}
+    assert not heavy & {*done.stderr.split()}
+
+
+def test_json_has_no_number_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.as_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": (1, None)})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": [1, None]}
