@@ -270,6 +270,10 @@ class Invocations:
                 "too-long", f"the graph takes more than {MOST_STEPS} steps to expand", node, scope
             )
 
+    def recount(self) -> None:
+        """Counts from the beginning again: what comes is a work of its own."""
+        self._steps = 0
+
     def shape_of(self, value: Any) -> list[int] | None:
         """The shape of a tensor, None if it is not known."""
         if not isinstance(value, Identifier):

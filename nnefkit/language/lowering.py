@@ -77,6 +77,7 @@ class _Lowering:
     def _replace(self, operation: Operation) -> None:
         declaration = self.known[operation.name]
         first = len(self.builder.operations)
+        self.expansion.calls.recount()
         dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
         given = [
             Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
