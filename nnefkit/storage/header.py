@@ -63,6 +63,8 @@ class Header:
     data_offset: int = HEADER_SIZE
     algorithm: str = ""
     """The quantization algorithm, which only files of the provisional specification carry."""
+    provisional: bool = False
+    """Whether the file follows the provisional specification."""
 
     @property
     def count(self) -> int:
@@ -71,6 +73,17 @@ class Header:
         for extent in self.shape:
             count *= extent
         return count
+
+    def describes(self, shape: tuple[int, ...]) -> bool:
+        """Whether the file holds a tensor of `shape`.
+
+        The provisional specification leaves trailing extents of 1 out as it likes.
+        """
+        if not self.provisional:
+            return self.shape == shape
+        count = min(len(shape), len(self.shape))
+        behind = {*shape[count:], *self.shape[count:]}
+        return self.shape[:count] == shape[:count] and behind <= {1}
 
     @property
     def data_length(self) -> int:
@@ -336,6 +349,12 @@ def _parse_provisional(head: bytes, size: int) -> Header | None:
         return None
     algorithm = head[end : end + length].decode("ascii", "replace")
     header = Header(
-        shape, items[code], bits, version=(major, minor), data_offset=offset, algorithm=algorithm
+        shape,
+        items[code],
+        bits,
+        version=(major, minor),
+        data_offset=offset,
+        algorithm=algorithm,
+        provisional=True,
     )
     return header if size == offset + header.data_length else None

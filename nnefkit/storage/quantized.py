@@ -45,7 +45,7 @@ def dequantize(
     if header.range is not None:
         values = _by_own_range(codes, header, *header.range, file)
     elif header.algorithm:
-        values = _by_algorithm(codes, header, _own_algorithm(header.algorithm), file)
+        values = _by_own_algorithm(codes, header, file)
     elif algorithm is not None:
         values = _by_algorithm(codes, header, algorithm, file)
     else:
@@ -115,10 +115,17 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
     )
 
 
-def _own_algorithm(text: str) -> dict[str, Any]:
-    """The algorithm in a file of the provisional specification, such as ``f(min = 0.0, ...)``."""
-    arguments = {key: float(value) for key, value in _ARGUMENT.findall(text)}
-    return {"op-name": text.partition("(")[0].strip(), **arguments}
+def _by_own_algorithm(codes: Array, header: Header, file: str) -> Array:
+    """By the algorithm in a file of the provisional specification, ``f(min = 0.0, ...)``."""
+    name, _, arguments = header.algorithm.partition("(")
+    name = name.strip()
+    if name == "logarithmic_quantize":
+        # Its codes are exponents (4.8.5 of the provisional specification), which 1.0 shifted.
+        return np.exp2(codes.astype(np.float64))
+    given = {key: float(value) for key, value in _ARGUMENT.findall(arguments)}
+    # Section 7.1 of the provisional specification calls the operation of 4.8.5 by another name.
+    name = "linear_quantize" if name == "quantize_linear" else name
+    return _by_algorithm(codes, header, {"op-name": name, **given}, file)
 
 
 def _parameter(value: Any, rank: int) -> Array:

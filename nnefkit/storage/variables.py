@@ -107,7 +107,7 @@ class _Attachment:
 
     def _fits(self, operation: Operation, tensor: Tensor, stored: StoredTensor) -> bool:
         header = stored.header
-        shape_fits = tensor.shape is None or header.shape == tensor.shape
+        shape_fits = tensor.shape is None or header.describes(tensor.shape)
         if not shape_fits and tensor.shape is not None:
             self._report(
                 operation,
@@ -120,7 +120,9 @@ class _Attachment:
                 section="5.2",
             )
         wanted = _ITEM_TYPES.get(tensor.dtype, ())
-        if header.item not in wanted:
+        # All tensors were scalar in the provisional specification, whatever their items.
+        whole_numbers = header.provisional and tensor.dtype == "scalar"
+        if header.item not in wanted and not whole_numbers:
             self._report(
                 operation,
                 "wrong-item-type",
@@ -145,6 +147,13 @@ class _Attachment:
             except StorageError as error:
                 self.diagnostics += error.diagnostics
                 return None
+        if header.provisional:
+            scalar = tensor.dtype == "scalar" and data.dtype.kind != "f"
+            data = data.astype(np.float32) if scalar else data
+            data = data.reshape(header.shape if tensor.shape is None else tensor.shape)
+            data.flags.writeable = False
+            # What its items were cannot be said in a file of today; their values can.
+            return data
         plain_bits = 1 if header.item is ItemType.BOOL else data.dtype.itemsize * 8
         restorable = header.range is not None or tensor.quantization is not None
         if header.bits != plain_bits or (header.item.quantized and restorable):
