@@ -36,13 +36,13 @@ def install(
     uninstall(name)
     CUSTOM.add(name)
     if shape is not None:
-        SHAPE_RULES[name] = _guarded_rule(name, shape)
+        SHAPE_RULES[name] = _guarded_rule(shape)
     if kernel is not None:
         KERNELS[name] = kernel
         if _takes_dtype(kernel):
             TYPED.add(name)
     if macs is not None:
-        COSTS[name] = _guarded_cost(name, macs)
+        COSTS[name] = _guarded_cost(macs)
 
 
 def uninstall(name: str) -> None:
@@ -66,7 +66,7 @@ def _takes_dtype(kernel: Function) -> bool:
 # -- rules ----------------------------------------------------------------------------------------
 
 
-def _guarded_rule(name: str, rule: Function) -> Function:
+def _guarded_rule(rule: Function) -> Function:
     @wraps(rule)
     def guarded(*shapes: Any, **attribs: Any) -> Any:
         try:
@@ -77,16 +77,16 @@ def _guarded_rule(name: str, rule: Function) -> Function:
             raise ArgumentError(error.diagnostics) from error
         except _NoShapeError as error:
             raise ArgumentError(
-                f"the shape rule of '{name}' gave {error}, which is no shape",
+                f"its shape rule gave {error}, which is no shape",
                 hint="It must give a tuple of positive integers for each result.",
             ) from None
         except ValueError as error:
             # The natural way for a rule to refuse what it is given.
-            raise ArgumentError(str(error) or f"the shape rule of '{name}' refuses it") from error
+            raise ArgumentError(str(error) or "its shape rule refuses it") from error
         except Exception as error:
             told = _call_problem(rule, shapes, attribs) or f"{type(error).__name__}: {error}"
             raise ArgumentError(
-                f"the shape rule of '{name}' failed: {told}",
+                f"its shape rule failed: {told}",
                 hint="It is called with the shape of each tensor by position, and with the "
                 "attributes by keyword.",
             ) from error
@@ -94,14 +94,14 @@ def _guarded_rule(name: str, rule: Function) -> Function:
     return guarded
 
 
-def _guarded_cost(name: str, macs: Function) -> Function:
+def _guarded_cost(macs: Function) -> Function:
     @wraps(macs)
     def guarded(inputs: Any, outputs: Any, attribs: Any) -> int:
         try:
             return int(macs(inputs, outputs, attribs))
         except Exception as error:
             raise ArgumentError(
-                f"the cost of '{name}' failed: {type(error).__name__}: {error}",
+                f"its cost failed: {type(error).__name__}: {error}",
                 hint="It is called as macs(input_shapes, output_shapes, attribs), and gives the "
                 "number of multiply-accumulates.",
             ) from error
@@ -130,10 +130,10 @@ def _normal(result: Any) -> Any:
 
 def wrong_results(op: Operation) -> ArgumentError:
     """Says that the shape rule of a custom operation gave another number of shapes than results."""
-    names = ", ".join(op.output_names)
+    names = " and ".join(_name(name) for name in op.outputs.values())
+    many = f"each of its {len(op.outputs)} results, " if len(op.outputs) > 1 else ""
     return ArgumentError(
-        f"the shape rule of '{op.name}' must give one shape for each of its {len(op.outputs)} "
-        f"results ({names})",
+        f"its shape rule must give one shape for {many}{names}",
         hint="Several shapes are given as a tuple of tuples; for an array of tensors, as a list.",
     )
 
@@ -148,6 +148,8 @@ def _call_problem(function: Function, arguments: Sequence[Any], attribs: Mapping
         pass
     return ""
 
+
+_READ_BEFORE = "; the document was read before the operation was registered, so read it again"
 
 # -- kernels --------------------------------------------------------------------------------------
 
@@ -173,8 +175,8 @@ def checked_kernel(op: Operation, tensors: Mapping[str, Tensor], scalar: np.dtyp
             if not problem:
                 raise
             raise ExecutionError(
-                f"its kernel cannot be called: {problem}; kernels are called with the tensors by "
-                "position and with the attributes by keyword"
+                f"its kernel cannot be called with the tensors by position and the attributes by "
+                f"keyword: {problem}" + _READ_BEFORE * ("0" in op.outputs)
             ) from error
         names = list(op.outputs.values())
         given = [result] if len(names) == 1 else _several(result, names)

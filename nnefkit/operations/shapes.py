@@ -127,6 +127,8 @@ def _infer(
         for target, shape in zip(op.outputs.values(), results, strict=True):
             if type(target) is Identifier and _is_shape(shape):
                 shapes[target] = shape
+            elif op.name in CUSTOM and type(target) is Identifier and type(shape) is not list:
+                raise wrong_results(op)
             else:
                 _bind(target, shape, shapes)
         advise = ADVICE.get(op.name)
