@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nnefkit import io, language
+from nnefkit import io, language, storage
 from nnefkit.analysis.metrics import non_finite
 from nnefkit.display import html, text
 from nnefkit.display.numbers import plural
@@ -31,6 +31,8 @@ class ValidationReport:
     """All of them in the order of the text, those about other files last."""
     graph: Graph | None = field(default=None, repr=False)
     """What could be made of it, None if nothing; with shapes as far as they could be told."""
+    source: Source | None = field(default=None, repr=False)
+    """The text that was validated, None if there was none."""
 
     @property
     def ok(self) -> bool:
@@ -112,6 +114,8 @@ class ValidationReport:
             rows,
             graph.name if graph is not None else "",
             len(graph.operations) if graph is not None else None,
+            "" if self.source is None else self.source.text,
+            "" if self.source is None else self.source.name,
         )
 
     def __repr__(self) -> str:
@@ -140,8 +144,9 @@ def validate(source: str | os.PathLike[str] | Graph, *, strict: bool = True) -> 
     if isinstance(source, Graph):
         return _validate_graph(source, strict)
     if isinstance(source, str) and _is_text(source):
-        graph, found = _check(source, "graph.nnef", None, strict)
-        return ValidationReport("graph.nnef", _in_order(found, "graph.nnef"), graph)
+        text_source = Source(source, "graph.nnef")
+        graph, found = _check(text_source, None, strict)
+        return ValidationReport("graph.nnef", _in_order(found, "graph.nnef"), graph, text_source)
     if isinstance(source, (str, os.PathLike)):
         return _validate_path(source, strict)
     raise InputError(
@@ -167,8 +172,18 @@ def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationRepo
         graph, found = io.read(path, strict=strict)
     except NnefError as error:
         graph, found = None, list(error.diagnostics)
-    main = graph.source.name if graph is not None and graph.source is not None else ""
-    return ValidationReport(str(name), _in_order([*found, *_weights(graph)], main), graph)
+    read = graph.source if graph is not None else _text_at(path)
+    main = "" if read is None else read.name
+    return ValidationReport(str(name), _in_order([*found, *_weights(graph)], main), graph, read)
+
+
+def _text_at(path: str | os.PathLike[str]) -> Source | None:
+    """The text of a model that no graph could be made of."""
+    try:
+        with storage.open_model(path) as files:
+            return Source(files.text, files.text_name)
+    except NnefError:
+        return None
 
 
 def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
@@ -182,22 +197,28 @@ def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
     quantization = language.print_quantization(graph) or None
     if graph.source is not None:
         name = graph.source.name
-        read, found = _check(graph.source.text, name, quantization, strict)
+        read, found = _check(graph.source, quantization, strict)
         if read is not None and str(read) == printed:
-            return ValidationReport(name, _in_order([*found, *_weights(graph)], name), graph)
+            found += _weights(graph)
+            return ValidationReport(name, _in_order(found, name), graph, graph.source)
     name = f"graph '{graph.name}'"
-    read, found = _check(printed, name, quantization, strict)
+    source = Source(printed, name)
+    read, found = _check(source, quantization, strict)
     if read is not None:
         # So that what is said of the values points into the same text.
         read = replace(read, tensors=graph.tensors)
-    return ValidationReport(name, _in_order([*found, *_weights(read)], name), graph)
+    return ValidationReport(name, _in_order([*found, *_weights(read)], name), graph, source)
 
 
 def _check(
-    source: str, name: str, quantization: str | None, strict: bool
+    source: Source, quantization: str | None, strict: bool
 ) -> tuple[Graph | None, list[Diagnostic]]:
     graph, found = language.parse(
-        source, name=name, quantization=quantization, strict=strict, infer=known_shapes
+        source.text,
+        name=source.name,
+        quantization=quantization,
+        strict=strict,
+        infer=known_shapes,
     )
     if graph is None:
         return None, found

@@ -345,6 +345,15 @@ class ReportSummary:
     """Name of the graph, where it could be read."""
     operations: int | None = None
     """Number of operations that were checked, where it could be read."""
+    text: str = field(default="", repr=False)
+    """What was validated, where it is at hand."""
+    text_name: str = ""
+    """What the diagnostics that point into it call it."""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of the text, without their ends."""
+        return [line.rstrip("\r") for line in self.text.removesuffix("\n").split("\n")]
 
     @property
     def ok(self) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Block, Card, Line, Listing, Paragraph, Phrase, Tone
+from nnefkit.display.card import Block, Card, Line, Listing, Paragraph, Phrase
+from nnefkit.display.cards.source import TONES, source
 from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.families import AMBER, GREEN, RED
 from nnefkit.display.summary import DiagnosticRow, ReportSummary
 
 SHOWN = 40
 """How many diagnostics are shown."""
-TONES: dict[str, Tone] = {"error": "wrong", "warning": "warning", "note": "muted"}
 
 
 def report(summary: ReportSummary, *, brief: bool = False) -> Card:
@@ -28,6 +28,9 @@ def report(summary: ReportSummary, *, brief: bool = False) -> Card:
         blocks.append(
             Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
         )
+    # In plain text, the excerpts are the marked source.
+    if summary.text and not brief and (marked := source(summary)) is not None:
+        blocks.append(marked)
     if not summary.ok:
         title, tone, color = "not valid", TONES["error"], RED
     else:

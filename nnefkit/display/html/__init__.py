@@ -47,5 +47,10 @@ def comparison(of: summary.ComparisonSummary) -> str:
 
 
 def report(of: summary.ReportSummary) -> str:
-    """The HTML of a validation report."""
-    return write(cards.report(of))
+    """The HTML of a validation report; to stay within the budget it loses the source first."""
+    text = write(cards.report(of))
+    if _too_large(text):
+        text = write(cards.report(replace(of, text="")))
+    if _too_large(text):
+        text = write(cards.report(of, brief=True))
+    return text
