@@ -151,9 +151,7 @@ def test_the_budget_is_kept() -> None:
 
 def test_many_marks_are_counted() -> None:
     title = shown(summary(["a;"] * 5000, *(row(i, 1) for i in range(1, 5000, 40))))[0]
-    assert (
-        title == "Source graph.nnef, 416 of 5,000 lines, 60 of 125 marks" or "of 125 marks" in title
-    )
+    assert title.endswith(" of 5,000 lines, 60 of 125 marks")
 
 
 # -- with real reports -------------------------------------------------------------------------
@@ -176,7 +174,8 @@ def test_a_text_that_no_graph_could_be_made_of_is_shown(tmp_path) -> None:
     path.write_text("version 1.0;\ngrap g(x) -> (y) {}\n")
     report = nk.validate(path)
     assert report.graph is None
-    assert "grap g(x)" in report._repr_html_().split("<details")[1]
+    page = unescape(re.sub(r"<[^>]*>", "", report._repr_html_()))
+    assert "2 │ grap g(x) -> (y) {}\n  │ ^^^^ error: " in page
 
 
 def test_valid_models_show_no_source() -> None:
