@@ -1,5 +1,6 @@
 """Summaries of every kind of object, small and large, tame and hostile."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -17,9 +18,7 @@ def graph(count=40, name=lambda i: f"tensor{i}", values=True):
     rows, variables = [], []
     for i in range(count):
         data = rng.standard_normal((4, 3, 3, 3)).astype(np.float32) if values else None
-        variables.append(
-            s.VariableRow(name(i) + "w", name(i) + "/filter", (4, 3, 3, 3), data)
-        )
+        variables.append(s.VariableRow(name(i) + "w", name(i) + "/filter", (4, 3, 3, 3), data))
         rows.append(s.OperationRow(2 * i, "variable", (name(i) + "w",), (4, 3, 3, 3)))
         rows.append(
             s.OperationRow(
@@ -151,6 +150,13 @@ def report(count=3, word="bordr", severities=("error", "warning", "note")):
     return s.ReportSummary("broken.nnef", tuple(rows), "some_graph", 132)
 
 
+def marked_report(count=4, word="bordr"):
+    """A report with the text that it is about."""
+    of = report(count, word)
+    text = "\n".join(row.excerpt for row in of.diagnostics)
+    return dataclasses.replace(of, text=text, text_name="broken.nnef")
+
+
 def everything(name):
     """(kind, summary) of every kind; `name(i)` are the names in them."""
     rng = np.random.default_rng(3)
@@ -171,6 +177,8 @@ def everything(name):
     yield "report", report(word=name(1))
     yield "report", report(60, word=name(1))
     yield "report", report(0)
+    yield "report", marked_report(word=name(1))
+    yield "report", marked_report(300, word=name(2))
 
 
 @pytest.fixture
