@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nnefkit.errors import Span
-from nnefkit.graph import Identifier
+from nnefkit.graph import Graph, Identifier
 from nnefkit.language.binding import Binding
 from nnefkit.language.building import GraphBuilder
 from nnefkit.language.declarations import Declaration, declarations
@@ -19,7 +20,7 @@ from nnefkit.language.provisional.operations import UPGRADES
 from nnefkit.language.provisional.shapes import Infer, KnownShapes
 from nnefkit.language.provisional.vocabulary import Vocabulary, provisional_operations
 from nnefkit.language.reporting import Report
-from nnefkit.language.syntax import GraphSyntax, Invocation
+from nnefkit.language.syntax import GraphSyntax, Invocation, Name
 from nnefkit.language.targets import Refused
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
@@ -45,6 +46,8 @@ class ProvisionalBuilder(GraphBuilder):
         super().__init__(header, tokens, report, vocabulary, strict=strict)
         self.upgrades = upgrades
         self.shapes = KnownShapes(infer)
+        self.unlisted: list[str] = []
+        """Externals that are no parameters of the graph."""
         self.labels: dict[str, str] = {}
         """The labels of variables, by themselves in lower case."""
         self.expansion = ProvisionalExpansion(self)
@@ -94,6 +97,28 @@ class ProvisionalBuilder(GraphBuilder):
             section="4",
         )
         return Refused()
+
+    def special(self, invocation: Invocation, names: list[Name] | None) -> None:
+        """The rules for inputs: an external that the graph does not list becomes a parameter."""
+        if invocation.name != "external" or names is None:
+            super().special(invocation, names)
+            return
+        listed = {parameter.name for parameter in self.header.parameters}
+        for name in names:
+            if name.name in listed or name.name in self.names.types:
+                continue
+            self.unlisted.append(name.name)
+            self.upgrades.tell(
+                "every external is a parameter of the graph since 1.0; this one is added to them",
+                self.tokens.span(name.at, name.end),
+                "3.3.2",
+            )
+        self.names.external([name for name in names if name.name not in self.unlisted])
+
+    def finish(self) -> Graph:
+        """The graph, all its externals among its inputs."""
+        graph = super().finish()
+        return replace(graph, inputs=(*graph.inputs, *self.unlisted))
 
     # -- operations of 1.0 -----------------------------------------------------------------------
 

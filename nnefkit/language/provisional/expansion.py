@@ -13,6 +13,7 @@ from nnefkit.language.expansion import Expansion
 from nnefkit.language.invocations import Invocations
 from nnefkit.language.scopes import ABSTRACT, Scope, Value
 from nnefkit.language.syntax import Assignment, Expression, Invocation, Name
+from nnefkit.language.targets import Refused
 from nnefkit.language.trampoline import Call, run
 from nnefkit.language.types import (
     EMPTY,
@@ -134,6 +135,7 @@ class ProvisionalInvocations(Invocations):
         binding = super().bound(declaration, node, arguments, scope)
         if not self.expands(declaration):
             return binding
+        errors = scope.report.errors
         for parameter, slot in zip(declaration.parameters, binding.slots, strict=True):
             if slot is None or parameter.type is not UNBOUND_TENSOR:
                 continue
@@ -148,6 +150,8 @@ class ProvisionalInvocations(Invocations):
                     hint="A number without a point is an integer." if kind is INTEGER else "",
                     section="3.3.1",
                 )
+        if scope.report.errors > errors and not scope.abstract:
+            raise Refused
         if scope.abstract:
             results: list[Type] = [loose(kind) for kind in binding.results]
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nnefkit.errors import Span
 from nnefkit.graph import Graph
 from nnefkit.language.declarations import (
     Declaration,
@@ -38,6 +39,15 @@ class Reading:
 
     def read(self) -> Graph | None:
         """The graph, None if there is none in the text."""
+        if self.tokens.byte_order_mark:
+            self.report.add(
+                "byte-order-mark",
+                "the text begins with a byte order mark",
+                Span(0, 1),
+                "NNEF documents consist of ASCII characters.",
+                "3.1",
+                "warning",
+            )
         first = self.tokens.span(0, 2 if self.tokens.texts[0] == "version" else 1)
         self.upgrades.tell(
             "the document follows the provisional specification of December 2017",

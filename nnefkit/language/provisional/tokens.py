@@ -187,6 +187,10 @@ def _target(tokens: Tokens, last: int, opener_of: dict[int, int]) -> int | None:
         first = last
         if last in opener_of:
             first = opener_of[last]
+            touches = tokens.start(first) == tokens.ends[first - 1]
+            if touches and texts[first - 1] not in (",", ";", "{"):
+                # Arguments or a subscript of what stands before, most likely.
+                return None
             if not all(
                 texts[index] in ("(", "[", ",", "]", ")") or _is_name(tokens, index)
                 for index in range(first, last)
