@@ -71,6 +71,7 @@ ENGINES: dict[str, str] = {
     "numpy": "nnefkit.execution.engines.numpy",
     "onnxruntime": "nnefkit.execution.engines.onnxruntime",
     "torch": "nnefkit.execution.engines.torch",
+    "tract": "nnefkit.execution.engines.tract",
 }
 """Engine name -> module that has it as ``engine``; imported when it is first asked for."""
 
@@ -116,8 +117,12 @@ def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
 
 
 def part(graph: Graph, wanted: Iterable[str]) -> Graph:
-    """`graph` with all its inputs, but only with the operations that the `wanted` tensors need."""
-    names = set(wanted)
+    """`graph` with all its inputs, but only with the operations that the `wanted` tensors need.
+
+    Variables of float64 stay too: they decide in which precision all of it is computed.
+    """
+    wide = (v.name for v in graph.variables if v.data is not None and v.data.dtype == np.float64)
+    names = {*wanted, *wide}
     operations = []
     for op in reversed(graph.operations):
         if op.name == "external" or not names.isdisjoint(op.output_names):

@@ -9,17 +9,17 @@ SOURCES = {"external", "variable", "constant"}
 
 
 def test_every_standard_operation_is_checked(calls):
-    assert set(calls.strategies) | SOURCES == set(declarations())
+    assert calls.names | SOURCES == set(declarations())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_results_are_those_of_the_reference(standard_operation, calls, data):
     call = data.draw(calls.of(standard_operation))
     calls.check("torch", standard_operation, call)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_results_are_those_of_the_reference_in_float64(standard_operation, calls, data):
     call = data.draw(calls.of(standard_operation))

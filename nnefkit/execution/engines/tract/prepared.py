@@ -1,0 +1,119 @@
+"""A graph made ready to run in tract."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Collection, Mapping
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnefkit.errors import ExecutionError
+from nnefkit.execution.engine import Watch
+from nnefkit.execution.engines.tract.document import Document, document
+from nnefkit.execution.engines.tract.process import LOCK, Child, worker
+from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.graph import Graph
+
+Array = np.ndarray[Any, Any]
+
+_NUMBERS = itertools.count()
+_CAUSE = re.compile(r"^\s+\d+: (.*(?:\n(?!\s+\d+: ).*)*)", re.MULTILINE)
+_CAUSES = 2
+"""How many of the nested causes are told, the innermost last."""
+
+
+class PreparedGraph:
+    """A model in the child process, loaded anew if that had to be replaced."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        fetch: Collection[str],
+        watched: Collection[str],
+        timeout: float | None,
+    ) -> None:
+        self._graph = graph
+        self._fetch = tuple(sorted(fetch))
+        self._watched = frozenset(watched)
+        self._timeout = timeout
+        self._document: Document = document(graph, sorted(self._watched.union(fetch)))
+        self._number = next(_NUMBERS)
+        self._child: Child | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="nnefkit-tract-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._memory: Any = None
+        if self._document.outputs:
+            with LOCK:
+                self._load()
+
+    def _load(self) -> Child:
+        """The child that has the model."""
+        child = worker().child()
+        if child is self._child:
+            return child
+        buffer = self._folder / "tensors"
+        if self._memory is None:
+            with buffer.open("w+b") as file:
+                file.truncate(max(self._document.size, 1))
+                self._memory = mmap.mmap(file.fileno(), 0)
+        with tempfile.TemporaryDirectory(dir=self._folder) as model:
+            self._document.write(Path(model))
+            problem = child.ask(
+                {
+                    "do": "load",
+                    "model": self._number,
+                    "folder": model,
+                    "buffer": str(buffer),
+                    "inputs": [place.told() for place in self._document.inputs],
+                    "outputs": [place.told() for place in self._document.outputs],
+                },
+                self._timeout,
+            )
+        if problem:
+            raise ExecutionError(f"tract cannot prepare the graph: {_reason(problem)}")
+        self._child = child
+        weakref.finalize(self, child.forgotten.append, self._number).atexit = False
+        return child
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        values = dict(feeds)
+        if self._document.outputs:
+            with LOCK:
+                child = self._load()
+                for place in self._document.inputs:
+                    place.array(self._memory)[...] = feeds[place.name]
+                problem = child.ask({"do": "run", "model": self._number}, self._timeout)
+                if problem:
+                    raise ExecutionError(f"tract failed: {_reason(problem)}")
+                for place in self._document.outputs:
+                    values[place.name] = place.array(self._memory).copy()
+        if watch is not None:
+            self._tell(values, watch)
+        return {name: self._value(name, values).copy() for name in self._fetch}
+
+    def _tell(self, values: Mapping[str, Array], watch: Watch) -> None:
+        for op in self._graph.operations:
+            names = [name for name in op.output_names if name in self._watched]
+            if names:
+                watch((op,), {name: self._value(name, values) for name in names}, nan)
+
+    def _value(self, name: str, values: Mapping[str, Array]) -> Array:
+        origin = self._document.known.get(name, name)
+        if origin in values:
+            return values[origin]
+        return np.array(stored(self._graph.tensors[origin], scalar_dtype(self._graph)))
+
+
+def _reason(problem: str) -> str:
+    """The causes that tract tells, the first of which is only that it was reading a file."""
+    causes = _CAUSE.findall(problem) or [problem]
+    return "; ".join(" ".join(cause.split()) for cause in causes[-_CAUSES:])

@@ -1,0 +1,94 @@
+"""The child process in which tract runs: a script that needs NumPy and tract only.
+
+Requests come as lines of JSON through standard input, and are answered with one line each through
+standard output. Tensors go through a file that both processes map into their memory. The process
+ends when its parent does, which closes the pipe, even in the midst of a run.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import queue
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import tract
+
+
+class Model:
+    """A model that is ready to run, and the file for its inputs and results."""
+
+    def __init__(self, folder: str, buffer: str, inputs: list[Any], outputs: list[Any]) -> None:
+        self._runnable = tract.nnef().load(folder).into_runnable()
+        with open(buffer, "r+b") as file:  # noqa: PTH123  # nothing but what is needed is imported
+            self._memory = mmap.mmap(file.fileno(), 0)
+        self._inputs = [self._place(*place) for place in inputs]
+        self._outputs = [self._place(*place) for place in outputs]
+
+    def _place(self, offset: int, dtype: str, shape: list[int]) -> Any:
+        count = int(np.prod(shape, dtype=np.int64))
+        return np.frombuffer(self._memory, dtype, count, offset).reshape(shape)
+
+    def run(self) -> None:
+        """Takes the inputs from the file, and puts the results into it."""
+        results = self._runnable.run(self._inputs)
+        for place, result in zip(self._outputs, results, strict=True):
+            array = result.to_numpy()
+            if array.shape != place.shape or array.dtype != place.dtype:
+                raise TypeError(
+                    f"a result is {array.dtype}{list(array.shape)} "
+                    f"instead of {place.dtype}{list(place.shape)}"
+                )
+            place[...] = array
+
+
+class Worker:
+    """Does what the lines say."""
+
+    def __init__(self) -> None:
+        self._models: dict[int, Model] = {}
+
+    def do(self, request: dict[str, Any]) -> None:
+        """One request."""
+        for number in request["forget"]:
+            self._models.pop(number, None)
+        number = request["model"]
+        if request["do"] == "load":
+            self._models[number] = Model(
+                request["folder"], request["buffer"], request["inputs"], request["outputs"]
+            )
+        else:
+            self._models[number].run()
+
+
+def _read(lines: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)  # the parent is gone, or wants no more
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    # What tract prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    worker = Worker()
+    print("ready", file=answers, flush=True)
+    while True:
+        request = json.loads(lines.get())
+        problem = ""
+        try:
+            worker.do(request)
+        except Exception as error:  # noqa: BLE001  # told to whoever asked
+            problem = str(error) or type(error).__name__
+        print(json.dumps({"problem": problem}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Calls of the operations whose windows slide over tensors, and of those that sample (4.3, 4.6)."""
+
+import math
+
+from drawing import BORDERS, Call
+
+from nnefkit.operations.registry import SHAPE_RULES
+
+
+def convolution(separable=False, reverse=False):
+    def make(d):
+        rank = d.one(1, 2, 2, 2, 3) if d.plain else d.one(1, 2, 2, 2, 3, 0, 4)
+        depthwise = d.flag()
+        groups = d.number(1, 3)
+        inner, outer = d.number(1, 2), d.number(1, 2)
+        if depthwise:
+            inner = 1
+        extents = tuple(d.number(1, 3 if rank > 2 else 7) for _ in range(rank))
+        size, attribs = d.window(extents)
+        channels = groups * inner
+        shape = (d.number(1, 2), channels, *extents)
+        bias = d.one(0.0, 0.5, "channels", "one")
+        count = 0 if depthwise and groups > 1 else groups
+        results = groups * outer
+        if separable and not reverse:
+            plane = d.array((channels * outer, 1, *size))
+            points = d.number(1, 3) * groups
+            filters = [plane, d.array((points, channels * outer // groups, *[1] * rank))]
+            count, results = groups, points
+        elif separable:
+            point = d.array((channels, outer, *[1] * rank))
+            plane = d.array((outer * groups, 1, *size))
+            filters, count = [point, plane], groups
+            filters.reverse()
+        elif reverse:
+            filters = [d.array((channels, outer, *size))]
+        else:
+            filters = [d.array((results, inner, *size))]
+        if bias == "channels":
+            bias = d.array((1, results))
+        elif bias == "one":
+            bias = d.array((1,))
+        attribs["groups"] = count
+        if reverse:
+            attribs["output_shape"] = []
+            _reversible(d, shape, size, attribs, (shape[0], results))
+        return Call([d.array(shape), *filters, bias], attribs, spread=10)
+
+    return make
+
+
+def _reversible(d, shape, size, attribs, fixed):
+    """Makes the attributes of a reverse operation valid: an output shape, no cropping of all."""
+    stride = attribs["stride"] or [1] * len(size)
+    attribs["padding"] = [
+        (p, q) if (x - 1) * s + (f - 1) * g + 1 - p - q > 0 else (0, 0)
+        for (p, q), x, s, f, g in zip(
+            attribs["padding"], shape[len(fixed) :], stride, size, attribs["dilation"], strict=False
+        )
+    ]
+    if not attribs["padding"]:
+        attribs["padding"] = []
+    if d.flag():
+        ends = []
+        for axis, (x, s, f, g) in enumerate(
+            zip(shape[len(fixed) :], stride, size, attribs["dilation"], strict=True)
+        ):
+            if attribs["padding"]:
+                p, q = attribs["padding"][axis]
+                ends.append((x - 1) * s + (f - 1) * g + 1 - p - q + d.number(0, s - 1))
+            else:
+                ends.append(x * s - d.number(0, s - 1))
+        attribs["output_shape"] = [*fixed, *ends]
+
+
+def pooling(borders=("ignore", *BORDERS), **attribs):
+    def make(d):
+        spatial = d.plain or d.flag()
+        rank = d.number(3, 5 if d.plain else 4) if spatial else d.number(1, 4)
+        shape = tuple(d.number(1, 6 if spatial else 4) for _ in range(rank))
+        size, window = d.window(shape, borders=borders, fixed=2 if spatial else 0)
+        return Call([d.array(shape, strange=d.flag())], {"size": size, **window, **attribs})
+
+    return make
+
+
+def whole_pooling(make_other, **attribs):
+    def make(d):
+        if d.number(0, 4):
+            return make_other(d)
+        shape = (2, 3, 4, 5)
+        none = {"border": "constant", "padding": [(0, 0)] * 4, "stride": [1, 1, 1, 1]}
+        return Call([d.array(shape)], {"size": [1, 1, 4, 5], **none, "dilation": [], **attribs})
+
+    return make
+
+
+def debox(d):
+    shape = d.shape(3 if d.plain else 1, 4)
+    size, attribs = d.window(shape, fixed=2 if d.plain else 0)
+    attribs["output_shape"] = []
+    _reversible(d, shape, size, attribs, ())
+    return Call([d.array(shape)], {"size": size, **attribs, "normalize": d.flag()})
+
+
+def sample(d):
+    shape = d.shape(1, 4)
+    size, attribs = d.window(shape)
+    attribs["size"] = size
+    down = SHAPE_RULES["argmax_pool"](shape, **attribs)
+    return Call([d.array(shape), d.rng.integers(0, math.prod(size), down)], attribs)
+
+
+def desample(d):
+    shape = d.shape(1, 4)
+    size, attribs = d.window(shape, borders=["constant"])
+    attribs["output_shape"] = []
+    _reversible(d, shape, size, attribs, ())
+    index = d.rng.integers(0, math.prod(size), shape)
+    return Call([d.array(shape), index], {"size": size, **attribs})
+
+
+def downsample(d):
+    extents = d.shape(0, 3)
+    factor = [d.number(1, 3) for _ in extents]
+    shape = (2, 3, *(x * f for x, f in zip(extents, factor, strict=True)))
+    return Call([d.array(shape)], {"factor": factor})
+
+
+def upsample(**choices):
+    def make(d):
+        extents = d.shape(0, 3)
+        attribs = {name: d.one(*values) for name, values in choices.items()}
+        factor = [d.number(1, 4) for _ in extents]
+        return Call([d.array((2, 2, *extents), strange=True)], {"factor": factor, **attribs})
+
+    return make
+
+
+def local(**attribs):
+    def make(d):
+        x = d.array(d.shape(3 if d.plain else 1, 4))
+        size = [1 if d.plain and axis < 2 else d.number(1, 4) for axis in range(x.ndim)]
+        return Call([x], {"size": size, **attribs}, spread=10)
+
+    return make
+
+
+def regions(d, **attribs):
+    spatial = d.number(1, 3)
+    x = d.array((2, 2, *(d.number(1, 6) for _ in range(spatial))))
+    count = d.number(1, 3)
+    rois = d.array((count, 2 * spatial), -2, 7)
+    batch = d.rng.integers(0, 2, (count, 1))
+    size = [d.number(1, 3) for _ in range(spatial)]
+    if "sampling_rate" in attribs:
+        attribs["sampling_rate"] = [d.number(1, 3) for _ in range(spatial)]
+    return Call([x, rois, batch], {"output_size": size, **attribs})

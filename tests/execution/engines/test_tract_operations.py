@@ -1,0 +1,29 @@
+"""Whatever tract claims to compute, it computes as the reference kernels do."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("tract")
+
+from nnefkit.execution.engine import find_engine
+from nnefkit.language import declarations
+
+SOURCES = {"external", "variable", "constant"}
+CLAIMED = find_engine("tract").operations
+
+
+def test_only_standard_operations_are_claimed():
+    assert set(declarations()) >= CLAIMED
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_results_are_those_of_the_reference(standard_operation, calls, data):
+    call = data.draw(calls.of(standard_operation, strange=False, plain=data.draw(st.booleans())))
+    graph, _ = calls.graph_of(standard_operation, call)
+    if standard_operation not in CLAIMED:
+        assert find_engine("tract").unsupported(graph)
+        return
+    if not find_engine("tract").unsupported(graph):
+        calls.check("tract", standard_operation, call)
