@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def run(
     outputs: str | Iterable[str] | None = None,
     *,
     progress: bool | None = None,
+    quantized: bool = False,
     **options: Any,
 ) -> dict[str, Array]:
     """Runs a graph once; `Session` prepares it for many runs.
@@ -30,10 +32,14 @@ def run(
     Args:
         graph: What to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        engine: Name of the engine; `nnefkit.engines()` lists them.
+        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
+            that is installed and can run the graph.
         outputs: Names of the tensors to compute instead of the graph's own outputs.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
-        **options: What the engine lets one choose, such as ``threads=2``.
+        quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
+            after its value is computed (7.1).
+        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
+            runs what the engine cannot in numpy.
 
     Returns:
         Output name -> array.
@@ -43,7 +49,12 @@ def run(
         UnknownNameError: there is no such engine, tensor or option.
         ExecutionError: the engine cannot run the graph, or an operation failed.
     """
-    return Session(graph, engine, **options).run(inputs, outputs, progress=progress)
+    if outputs is not None:
+        # What only other outputs need is not even looked at.
+        names = (outputs,) if isinstance(outputs, str) else dict.fromkeys(outputs)
+        graph = replace(graph, outputs=tuple(graph.tensor(name).name for name in names))
+    session = Session(graph, engine, quantized=quantized, **options)
+    return session.run(inputs, progress=progress)
 
 
 def trace(
@@ -54,6 +65,7 @@ def trace(
     *,
     spill: str | Path | None = None,
     progress: bool | None = None,
+    quantized: bool = False,
     **options: Any,
 ) -> Trace:
     """Runs a graph once and keeps what flows between its operations.
@@ -61,17 +73,23 @@ def trace(
     Args:
         graph: What to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        engine: Name of the engine; `nnefkit.engines()` lists them.
+        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
+            that is installed and can run the graph.
         keep: ``"all"`` tensors, their ``"statistics"`` only, the names of some, or a function that
             says of a name whether to keep it.
         spill: A folder; the values are written to files in it and mapped, instead of held in
             memory. The files go when the trace does.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
-        **options: What the engine lets one choose, such as ``threads=2``.
+        quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
+            after its value is computed (7.1). What an operation computed before that is in the
+            trace, too: as ``x_unquantized``, if the tensor is called ``x``.
+        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
+            runs what the engine cannot in numpy.
 
     Raises:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
         UnknownNameError: there is no such engine, tensor or option.
         ExecutionError: the engine cannot run the graph, or an operation failed.
     """
-    return Session(graph, engine, **options).trace(inputs, keep, spill=spill, progress=progress)
+    session = Session(graph, engine, quantized=quantized, **options)
+    return session.trace(inputs, keep, spill=spill, progress=progress)

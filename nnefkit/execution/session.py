@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import UnknownNameError, did_you_mean
-from nnefkit.execution.engine import Prepared, Watch, configured, find_engine, refuse_unsupported
+from nnefkit.execution.choosing import chosen_engine
+from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.keeping import Keep, Keeper, chosen
 from nnefkit.execution.progress import Progress
-from nnefkit.execution.state import State
-from nnefkit.execution.trace import Run, Trace, entries
+from nnefkit.execution.quantized import pseudo_quantized
+from nnefkit.execution.state import State, updates
+from nnefkit.execution.trace import Run, Trace, entries, measured
 from nnefkit.graph import Graph
 from nnefkit.operations.shapes import infer_shapes
 
@@ -31,7 +33,12 @@ class Session:
 
     Args:
         graph: What to run.
-        engine: Name of the engine; `nnefkit.engines()` lists them.
+        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
+            that is installed and can run the graph.
+        fallback: Name of the engine that runs what the other one cannot.
+        quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
+            after its value is computed (7.1). `graph` is then the graph with the quantization
+            operations in it.
         **options: What the engine lets one choose, such as ``threads=2`` or ``device="cuda"``.
 
     Raises:
@@ -40,9 +47,26 @@ class Session:
         DocumentError: the shapes of the graph do not fit.
     """
 
-    def __init__(self, graph: Graph, engine: str = "numpy", **options: Any) -> None:
-        self._engine = configured(find_engine(engine), options)
-        refuse_unsupported(self._engine, graph)
+    def __init__(
+        self,
+        graph: Graph,
+        engine: str = "numpy",
+        *,
+        fallback: str | None = None,
+        quantized: bool = False,
+        **options: Any,
+    ) -> None:
+        self._given = graph
+        self._sources: Mapping[str, str] = {}
+        """Names that inputs and variables of the given graph have in the one that is run."""
+        if quantized:
+            graph, self._sources = pseudo_quantized(graph)
+        self._engine = chosen_engine(graph, engine, fallback, options)
+        self._whole = is_runnable(self._engine, graph)
+        if not self._whole:
+            refuse_unsupported(
+                self._engine, part(graph, [*graph.outputs, *updates(graph).values()])
+            )
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)
         self.graph = graph
@@ -52,7 +76,7 @@ class Session:
 
     @property
     def engine(self) -> str:
-        """Name of the engine."""
+        """Name of the engine; of two, such as ``"onnxruntime+numpy"``, where one was not enough."""
         return self._engine.name
 
     # -- running ------------------------------------------------------------------------------
@@ -80,7 +104,7 @@ class Session:
             ExecutionError: an operation failed.
         """
         fetch = self._fetch(outputs)
-        feeds = check_feeds(self.graph, inputs)
+        feeds = self._feeds(inputs)
         with Progress(self.graph, progress) as watch:
             results = self._compute(feeds, fetch, frozenset(), watch)
         return {name: results[name] for name in fetch}
@@ -109,7 +133,7 @@ class Session:
             ExecutionError: an operation failed.
         """
         names = chosen(self.graph, keep)
-        feeds = check_feeds(self.graph, inputs)
+        feeds = self._feeds(inputs)
         keeper = Keeper(names, keep != "statistics", None if spill is None else Path(spill))
         started = perf_counter()
         for name, array in feeds.items():
@@ -123,11 +147,15 @@ class Session:
             self.graph.name,
             self.graph.inputs,
             self.graph.outputs,
-            self._entries,
+            measured(self._entries, keeper.tensors),
             keeper.seconds,
             perf_counter() - started,
         )
         return Trace(run, keeper.tensors, keeper.statistics, self.graph, keeper.folder)
+
+    def _feeds(self, inputs: Any) -> dict[str, Array]:
+        feeds = check_feeds(self._given, inputs)
+        return {self._sources.get(name, name): array for name, array in feeds.items()}
 
     def _fetch(self, outputs: str | Iterable[str] | None) -> tuple[str, ...]:
         if outputs is None:
@@ -144,7 +172,7 @@ class Session:
     ) -> dict[str, Array]:
         wanted = frozenset(fetch) | self._state.results
         key = (wanted, watched)
-        prepared = self._prepared.pop(key, None) or self._engine.prepare(self.graph, *key)
+        prepared = self._prepared.pop(key, None) or self._prepare(*key)
         self._prepared[key] = prepared
         if len(self._prepared) > REMEMBERED:
             del self._prepared[next(iter(self._prepared))]
@@ -152,18 +180,26 @@ class Session:
         self._state.take(results)
         return results
 
+    def _prepare(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
+        graph = self.graph
+        if not self._whole:
+            # What cannot run is in the way only where it would have to.
+            graph = part(graph, wanted | watched)
+            refuse_unsupported(self._engine, graph)
+        return self._engine.prepare(graph, wanted, watched)
+
     # -- state ----------------------------------------------------------------------------------
 
     @property
     def variables(self) -> dict[str, Array]:
         """The variables by name, as the last run left them; a copy of those that runs change."""
-        return {
-            variable.name: self._state.current[variable.name].copy()
-            if variable.name in self._state.current
-            else variable.data
-            for variable in self.graph.variables
-            if variable.data is not None
+        current = self._state.current
+        found = {v.name: self._sources.get(v.name, v.name) for v in self._given.variables}
+        values = {
+            name: current[source].copy() if source in current else self.graph.tensors[source].data
+            for name, source in found.items()
         }
+        return {name: array for name, array in values.items() if array is not None}
 
     def reset(self, *names: str) -> None:
         """Gives the variables (those called `names`, or all) the values back that the graph has.
@@ -171,14 +207,14 @@ class Session:
         Raises:
             UnknownNameError: there is no such variable.
         """
-        known = [variable.name for variable in self.graph.variables]
+        known = [variable.name for variable in self._given.variables]
         for name in names:
             if name not in known:
                 raise UnknownNameError(
                     f"graph '{self.graph.name}' has no variable '{name}'",
                     hint=did_you_mean(name, known),
                 )
-        self._state.reset(names or known)
+        self._state.reset(self._sources.get(name, name) for name in names or known)
 
     def __repr__(self) -> str:
         count = len(self.graph.operations)

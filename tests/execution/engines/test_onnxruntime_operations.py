@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nnefkit.errors import ExecutionError
 from nnefkit.execution import Session
 from nnefkit.execution.engine import find_engine
-from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS, lower
-from nnefkit.execution.engines.onnxruntime.model import model
+from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS
+from nnefkit.execution.engines.onnxruntime.model import exported
 from nnefkit.graph import FrozenDict
 from nnefkit.language import declarations
 
@@ -27,6 +27,8 @@ CHOOSING |= {"min_reduce", "relu"}
 FINITE = {"max_pool", "max_pool_with_index", "multilinear_upsample"}
 """ONNX Runtime begins maxima of windows with the lowest finite number, and interpolates with
 infinity times nothing."""
+INEXACT = {"elu", "selu"}
+"""ONNX Runtime subtracts 1 from an exponential, which costs digits next to 0."""
 SINGLE_ONLY = {"acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "gelu", "sinh", "tan"}
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -44,6 +46,8 @@ def tamed(name, value):
 
 def drawn(data, calls, name):
     call = data.draw(calls.of(name))
+    if name in INEXACT:
+        call.spread *= 50
     if name in CHOOSING | FINITE:
         call.inputs = [tamed(name, value) for value in call.inputs]
     return call
@@ -67,16 +71,25 @@ def with_variables(graph, feeds, names):
 def test_all_standard_operations_are_claimed_and_checked(calls):
     assert set(OPERATIONS) == set(declarations())
     assert find_engine("onnxruntime").operations == OPERATIONS
-    assert set(calls.strategies) | {"external", "variable", "constant"} == set(OPERATIONS)
+    assert calls.names | {"external", "variable", "constant"} == set(OPERATIONS)
 
 
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=12)
 @given(data=st.data())
 def test_results_are_those_of_the_reference(standard_operation, calls, data):
     call = drawn(data, calls, standard_operation)
     calls.check("onnxruntime", standard_operation, call, threads=1)
 
 
+@pytest.mark.slow
+@settings(quick, max_examples=80)
+@given(data=st.data())
+def test_results_are_those_of_the_reference_in_many_calls(standard_operation, calls, data):
+    call = drawn(data, calls, standard_operation)
+    calls.check("onnxruntime", standard_operation, call, threads=1)
+
+
+@pytest.mark.slow
 @settings(quick, max_examples=15)
 @given(data=st.data())
 def test_results_with_weights_are_those_of_the_reference(standard_operation, calls, data):
@@ -88,7 +101,8 @@ def test_results_with_weights_are_those_of_the_reference(standard_operation, cal
     calls.assert_close(Session(graph, "onnxruntime", threads=1).run(feeds), expected, call.spread)
 
 
-@settings(quick, max_examples=8)
+@pytest.mark.slow
+@settings(quick, max_examples=10)
 @given(data=st.data())
 def test_results_in_float64_are_those_of_the_reference(standard_operation, calls, data):
     call = drawn(data, calls, standard_operation)
@@ -102,11 +116,11 @@ def test_results_in_float64_are_those_of_the_reference(standard_operation, calls
     calls.check("onnxruntime", standard_operation, call, wide=True, threads=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("opset", [16, 18, 21, 26])
 @settings(quick, max_examples=2)
 @given(data=st.data())
 def test_lowerings_pass_the_checker_of_onnx(standard_operation, opset, calls, data):
     graph, _ = calls.graph_of(standard_operation, drawn(data, calls, standard_operation))
-    lowered = lower(graph, graph.outputs, opset=opset, portable=True)
-    outputs = [*{id(value): value for value in lowered.outputs.values()}.values()]
-    onnx.checker.check_model(model(lowered, outputs, "checked"), full_check=True)
+    proto = exported(graph, opset=opset)
+    onnx.checker.check_model(proto, full_check=True)

@@ -1,7 +1,9 @@
 """The engine of ONNX Runtime: graphs are lowered to ONNX models that never leave the memory.
 
 Each operation becomes the ONNX operators that say exactly the same (`registry` and the modules of
-the sections of chapter 4), composed where no single one fits; `prepared` runs the model.
+the sections of chapter 4), composed where no single one fits; `prepared` runs the model. Of inputs
+that are no finite numbers, ONNX says less than NNEF: which of two is the greater if one is NaN, and
+what an interpolation makes of infinity, is up to ONNX Runtime.
 """
 
 from __future__ import annotations

@@ -30,10 +30,15 @@ SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", 
 class Value:
     """One value of an ONNX graph, on its way from node to node."""
 
-    __slots__ = ("data", "dtype", "name", "shape")
+    __slots__ = ("data", "dtype", "kind", "name", "shape")
 
     def __init__(
-        self, shape: Shape, dtype: np.dtype[Any], name: str = "", data: Array | None = None
+        self,
+        shape: Shape,
+        dtype: np.dtype[Any],
+        name: str = "",
+        data: Array | None = None,
+        kind: str = "",
     ) -> None:
         self.shape = shape
         self.dtype = dtype
@@ -41,6 +46,8 @@ class Value:
         """Empty until somebody gives it one."""
         self.data = data
         """Of an initializer, else None."""
+        self.kind = kind
+        """The operator that computes it, if one does."""
 
     @property
     def rank(self) -> int:
@@ -70,7 +77,7 @@ class Builder:
         self.scalar = scalar
         self.opset = opset
         self.nodes: list[Node] = []
-        self.portable = portable
+        self._portable = portable
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
 
@@ -78,7 +85,7 @@ class Builder:
         """Whether the operator `kind` can be used on values of the dtype of `value`."""
         if value.dtype != np.float64:
             return True
-        return kind not in SINGLE_ATTRIBUTES and (self.portable or kind not in SINGLE_KINDS)
+        return kind not in SINGLE_ATTRIBUTES and (self._portable or kind not in SINGLE_KINDS)
 
     def node(
         self,
@@ -92,7 +99,7 @@ class Builder:
         first = inputs[0] if inputs else None
         if dtype is None:
             dtype = self.scalar if first is None else first.dtype
-        result = Value(tuple(shape), np.dtype(dtype))
+        result = Value(tuple(shape), np.dtype(dtype), kind=kind)
         self.nodes.append(Node(kind, tuple(inputs), (result,), attributes))
         return result
 
@@ -101,7 +108,7 @@ class Builder:
     ) -> list[Value]:
         """Adds a node with several results of the dtype of its first input."""
         dtype = self.scalar if inputs[0] is None else inputs[0].dtype
-        results = [Value(tuple(shape), dtype) for shape in shapes]
+        results = [Value(tuple(shape), dtype, kind=kind) for shape in shapes]
         self.nodes.append(Node(kind, tuple(inputs), tuple(results), attributes))
         return results
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Array, Node, Value
-from nnefkit.execution.engines.onnxruntime.lowering import Lowered, weights
+from nnefkit.execution.engines.onnxruntime.builder import OPSET, Array, Node, Value
+from nnefkit.execution.engines.onnxruntime.lowering import Lowered, lower, weights
+from nnefkit.execution.state import updates
+from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
     import onnx
@@ -47,6 +49,30 @@ def model(
     return helper.make_model(
         graph, opset_imports=opsets, ir_version=version, producer_name="nnefkit"
     )
+
+
+def exported(graph: Graph, *, opset: int = OPSET) -> onnx.ModelProto:
+    """The ONNX model of `graph`, whose shapes are all known.
+
+    Its inputs are those of the graph, then the variables that it updates; its outputs those of the
+    graph, then the new values of these variables, in the same order. All names are kept.
+
+    Raises:
+        ExecutionError: ONNX cannot say an operation, or a variable has no values.
+    """
+    names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
+    lowered = lower(graph, names, opset=opset, portable=True)
+    return model(lowered, [_named(lowered, name) for name in names], graph.name)
+
+
+def _named(lowered: Lowered, name: str) -> Value:
+    """An output under its own name, where its value is that of another tensor."""
+    value = lowered.outputs[name]
+    if value.name == name:
+        return value
+    copy = lowered.builder.node("Identity", [value], value.shape)
+    copy.name = name
+    return copy
 
 
 def _node(node: Node) -> onnx.NodeProto:

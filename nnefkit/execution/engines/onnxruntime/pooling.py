@@ -25,6 +25,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     div,
     elementwise,
     expand,
+    from_zero,
     mul,
     reduce,
     unary,
@@ -69,7 +70,7 @@ def max_pool(
     if not pads_are_inside(left):
         x = pad(b, x, rest, "constant", -math.inf)
         left = left._replace(padding=((0, 0),) * x.rank)
-    if b.portable and any(node.kind == "Pad" and x in node.outputs for node in b.nodes):
+    if x.kind == "Pad":
         # ONNX Runtime takes zeros around a maximum for minus infinity, unless something is between.
         x = unary(b, "Max", x)
     if is_spatial(b, "MaxPool", x, left):
@@ -186,7 +187,8 @@ def sample(
     slid = window(input.shape, size, padding, stride, dilation)
     items = windows(b, pad(b, input, slid.padding, border), slid, index.shape)
     shape = (*index.shape, 1)
-    chosen = b.node("GatherElements", [items, b.reshape(index, shape)], shape, axis=items.rank - 1)
+    places = b.reshape(from_zero(b, index, math.prod(size)), shape)
+    chosen = b.node("GatherElements", [items, places], shape, axis=items.rank - 1)
     return b.reshape(chosen, index.shape)
 
 
@@ -209,7 +211,7 @@ def desample(
     place = _places(b, index, extents, slid)
     count = math.prod(input.shape)
     # What falls outside of the output is added to one item more, which is then cut off.
-    zeros = b.constant(np.zeros(volume + 1, input.dtype))
+    zeros = expand(b, b.constant(np.zeros(1, input.dtype)), (volume + 1,))
     flat = [zeros, b.reshape(place, (count,)), b.reshape(input, (count,))]
     sums = b.node("ScatterElements", flat, (volume + 1,), axis=0, reduction="add")
     return b.reshape(pad(b, sums, [(0, -1)], "constant"), extents)
@@ -236,4 +238,8 @@ def _places(b: Builder, index: Value, extents: Shape, slid: Window) -> Value:
         place = elementwise(
             b, "Where", inside, place, b.constant(math.prod(extents), np.int64), dtype=np.int64
         )
+    # Positions outside of the window fail as indices outside of the output.
+    volume = math.prod(slid.size)
+    strange = compare(b, "GreaterOrEqual", from_zero(b, index, volume), volume)
+    place = where(b, strange, math.prod(extents) + 1, place)
     return expand(b, place, index.shape)

@@ -20,8 +20,8 @@ from nnefkit.graph import Graph
 if TYPE_CHECKING:
     import onnxruntime
 
-WRONG = ("Pad_Fusion",)
-"""Optimizations that change results: zeros around a maximum become minus infinity."""
+IMPRECISE = ("MatMulScaleFusion",)
+"""Optimizations that make float32 numbers of float64 ones."""
 SILENT = 4
 """ONNX Runtime logs nothing: what it says of an error is in the exception too."""
 
@@ -34,9 +34,13 @@ class PreparedModel:
     ) -> None:
         self._graph = graph
         self._fetch = tuple(fetch)
-        self._watched = frozenset(watched)
         lowered = lower(graph, tuple(dict.fromkeys((*fetch, *watched))))
         self._operations = lowered.operations
+        names = frozenset(watched)
+        self._told = [
+            ((op,), tuple(name for name in op.output_names if name in names))
+            for op in (lowered.operations if names else ())
+        ]
         self._known = {
             name: value.data for name, value in lowered.outputs.items() if value.data is not None
         }
@@ -77,12 +81,13 @@ class PreparedModel:
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in self._weights.values()]
         if values:
             options.add_external_initializers(list(self._weights), values)
+        wide = lowered.builder.scalar == np.float64
         try:
             return onnxruntime.InferenceSession(
                 proto.SerializeToString(),
                 options,
                 providers=["CPUExecutionProvider"],
-                disabled_optimizers=[*WRONG],
+                disabled_optimizers=[*IMPRECISE] if wide else None,
             )
         except Exception as error:
             raise self._failure(error) from error
@@ -109,13 +114,10 @@ class PreparedModel:
 
     def _tell(self, watch: Watch, results: Mapping[str, Array]) -> None:
         """ONNX Runtime fuses operations and does not say how long each took."""
-        if not self._watched:
-            if self._operations:
-                watch(self._operations, {}, math.nan)
-            return
-        for op in self._operations:
-            seen = {name: results[name] for name in op.output_names if name in self._watched}
-            watch((op,), seen, math.nan)
+        if not self._told and self._operations:
+            watch(self._operations, {}, math.nan)
+        for operations, names in self._told:
+            watch(operations, {name: results[name] for name in names}, math.nan)
 
     def _failure(self, error: Exception) -> ExecutionError:
         found = re.search(r"Name:'([^']*)'", str(error))

@@ -149,6 +149,13 @@ def take(b: Builder, x: Value, indices: Array, axis: int) -> Value:
     return b.node("Gather", [x, b.constant(indices, np.int64)], shape, axis=axis)
 
 
+def from_zero(b: Builder, indices: Value, extent: int) -> Value:
+    """Indices of which the negative ones, which ONNX counts from the end, fail as too large."""
+    if indices.data is not None and (indices.data >= 0).all():
+        return indices
+    return where(b, compare(b, "Less", indices, 0), extent, indices)
+
+
 def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
     """The values one behind the other."""
     if len(values) == 1:

@@ -20,6 +20,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     compare,
     concat,
     div,
+    from_zero,
     matmul,
     maximum,
     minimum,
@@ -143,7 +144,7 @@ def _resized(
 def _images(b: Builder, input: Value, batch_index: Value) -> Value:
     """The batch item of each region: (regions, channels, ...)."""
     regions = batch_index.shape[0]
-    flat = b.reshape(batch_index, (regions,))
+    flat = from_zero(b, b.reshape(batch_index, (regions,)), input.shape[0])
     return b.node("Gather", [input, flat], (regions, *input.shape[1:]), axis=0)
 
 

@@ -122,7 +122,8 @@ def tile(b: Builder, input: Value, *, repeats: Ints) -> Value:
 def gather(b: Builder, input: Value, indices: Value, *, axis: int) -> Value:
     """The items at `indices` along `axis`."""
     shape = (*input.shape[:axis], *indices.shape, *input.shape[axis + 1 :])
-    return b.node("Gather", [input, indices], shape, axis=axis)
+    places = primitives.from_zero(b, indices, input.shape[axis])
+    return b.node("Gather", [input, places], shape, axis=axis)
 
 
 # -- cast (4.5.8) ----------------------------------------------------------------------------------

@@ -1,0 +1,187 @@
+"""Two engines for one graph: what the first cannot run, the second does.
+
+The graph is cut into segments of operations that one engine runs after the other; what flows from
+segment to segment are arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engine import Engine, Prepared, Watch
+from nnefkit.execution.state import updates
+from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+
+Array = np.ndarray[Any, Any]
+
+_WEIGHTS = frozenset({"variable", "constant"})
+
+_WIDE_NAME = Identifier(".float64")  # no identifier of a document begins so
+_WIDE = Operation(
+    "variable",
+    FrozenDict(),
+    FrozenDict(output=_WIDE_NAME),
+    FrozenDict(shape=[1], label=_WIDE_NAME),
+    "scalar",
+)
+"""A variable that nobody reads. Those of float64 say that a graph is computed in it (`values`), so
+that a part of such a graph needs one too."""
+
+
+class Fallback:
+    """An engine made of two."""
+
+    def __init__(self, first: Engine, second: Engine) -> None:
+        self._first = first
+        self._second = second
+        self.name = f"{first.name}+{second.name}"
+        self.version = f"{first.version}+{second.version}"
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that one or the other can run."""
+        return self._first.operations | self._second.operations
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
+        """The operations of `graph` that neither can run, in their order."""
+        left = {id(op) for op in self._second.unsupported(graph)}
+        return [op for op in self._first.unsupported(graph) if id(op) in left]
+
+    def why_not(self, graph: Graph, op: Operation) -> str:
+        """Why neither can run an operation, as far as the first knows."""
+        reason = getattr(self._first, "why_not", None)
+        return str(reason(graph, op)) if reason is not None else ""
+
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
+        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        lacking = {id(op) for op in self._first.unsupported(graph)} | _shapeless(graph)
+        parts = _parts(graph, {*fetch, *watched}, lacking)
+        visible = {*fetch, *watched}
+        segments = []
+        for number, (operations, second) in enumerate(parts):
+            later = {n for ops, _ in parts[number + 1 :] for op in ops for n in op.input_names}
+            made = {name for op in operations for name in op.output_names}
+            wanted = sorted(made & (later | visible))
+            cut = _segment(graph, operations, wanted)
+            engine = self._second if second else self._first
+            prepared = engine.prepare(cut, wanted, made.intersection(watched))
+            segments.append(_Segment(prepared, cut.inputs, frozenset(later | visible)))
+        return _PreparedSegments(graph, tuple(fetch), segments)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    prepared: Prepared
+    inputs: tuple[str, ...]
+    wanted: frozenset[str]
+    """Names of the tensors that somebody reads after it."""
+
+
+class _PreparedSegments:
+    def __init__(self, graph: Graph, fetch: tuple[str, ...], segments: list[_Segment]) -> None:
+        self._graph = graph
+        self._fetch = fetch
+        self._segments = segments
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Runs one segment after the other; see `nnefkit.execution.engine.Prepared`."""
+        values = dict(feeds)
+        for segment in self._segments:
+            results = segment.prepared({name: values[name] for name in segment.inputs}, watch)
+            values = {n: a for n, a in values.items() if n in segment.wanted} | results
+        return {name: self._result(name, values, feeds) for name in self._fetch}
+
+    def _result(self, name: str, values: Mapping[str, Array], feeds: Mapping[str, Array]) -> Array:
+        if name in feeds:
+            return feeds[name].copy()
+        if name in values:
+            return values[name]
+        return stored(self._graph.tensors[name], scalar_dtype(self._graph)).copy()
+
+
+def _shapeless(graph: Graph) -> set[int]:
+    """Operations on tensors whose shapes only a run can tell, which only the second engine can."""
+    return {
+        id(op)
+        for op in graph.operations
+        if any(graph.tensors[name].shape is None for name in (*op.input_names, *op.output_names))
+    }
+
+
+def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list[Operation], bool]]:
+    """The operations that are needed, in as few parts as each engine in turn can run.
+
+    Each part comes with whether it is for the second engine.
+    """
+    waiting = _needed(graph, wanted)
+    produced = {name for op in waiting for name in op.output_names}
+    parts: list[tuple[list[Operation], bool]] = []
+    second = False
+    while waiting:
+        ready, later = [], []
+        for op in waiting:
+            if (id(op) in lacking) == second and produced.isdisjoint(op.input_names):
+                ready.append(op)
+                produced.difference_update(op.output_names)
+            else:
+                later.append(op)
+        if ready:
+            parts.append((ready, second))
+        waiting, second = later, not second
+    return parts
+
+
+def _needed(graph: Graph, wanted: Iterable[str]) -> list[Operation]:
+    """The operations that compute something, as far as the wanted tensors need them."""
+    names = set(wanted)
+    found = []
+    for op in reversed(graph.operations):
+        if not names.isdisjoint(op.output_names):
+            names.update(op.input_names)
+            if op.name not in _WEIGHTS and op.name != "external":
+                found.append(op)
+    found.reverse()
+    return found
+
+
+def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> Graph:
+    """A graph of some operations; what others compute, and variables that change, are inputs."""
+    made = {name for op in operations for name in op.output_names}
+    reads = dict.fromkeys(name for op in operations for name in op.input_names)
+    changing = updates(graph)
+    sources: list[Operation] = []
+    inputs: list[str] = []
+    tensors = {name: graph.tensors[name] for name in made}
+    for name in reads:
+        tensor = graph.tensors[name]
+        if name in made:
+            continue
+        if graph.producers[name].name in _WEIGHTS and name not in changing:
+            sources.append(graph.producers[name])
+        else:
+            inputs.append(name)
+            sources.append(_external(name, tensor.dtype, tensor.shape or ()))
+            tensor = replace(tensor, data=None, label=None)
+        tensors[name] = tensor
+    if scalar_dtype(graph) != scalar_dtype(replace(graph, operations=tuple(sources))):
+        sources.append(_WIDE)
+        tensors[_WIDE_NAME] = Tensor(_WIDE_NAME, data=np.zeros(1), shape=(1,), label=_WIDE_NAME)
+    return replace(
+        graph,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        operations=(*sources, *operations),
+        tensors=FrozenDict(tensors),
+    )
+
+
+def _external(name: str, dtype: str, shape: tuple[int, ...]) -> Operation:
+    output = FrozenDict(output=Identifier(name))
+    return Operation("external", FrozenDict(), output, FrozenDict(shape=[*shape]), dtype)

@@ -1,0 +1,153 @@
+"""The fastest engine is chosen on request, and numpy stands in where another engine cannot run."""
+
+import numpy as np
+import pytest
+
+import nnefkit as nk
+from nnefkit.errors import ExecutionError, MissingPackageError, UnknownNameError
+from nnefkit.execution import Session, choosing, run, trace
+from nnefkit.execution.engine import find_engine
+from nnefkit.execution.fallback import Fallback
+
+TEXT = """
+version 1.0;
+extension KHR_enable_operator_expressions;
+
+graph net(x) -> (y, z, k)
+{
+    x = external<scalar>(shape = [2, 3]);
+    state = variable<scalar>(shape = [2, 3], label = 'state');
+    weight = variable<scalar>(shape = [2, 3], label = 'weight');
+    k = constant<scalar>(shape = [2], value = [1.0, 2.0]);
+    a = relu(x);
+    b = sinh(a);
+    c = b + state;
+    other = a * weight;
+    d = tan(c) + k;
+    kept = update(state, d * 0.5);
+    y = d * other;
+    z = copy(state);
+}
+"""
+
+
+class Limited:
+    """The numpy engine without some operations; it notes what it is asked to prepare."""
+
+    name = "limited"
+    version = "1"
+
+    def __init__(self, *lacking):
+        self.inner = find_engine("numpy")
+        self.lacking = frozenset(lacking)
+        self.prepared = []
+
+    @property
+    def operations(self):
+        return self.inner.operations - self.lacking
+
+    def unsupported(self, graph):
+        return [op for op in graph.operations if op.name in self.lacking]
+
+    def prepare(self, graph, fetch, watched=()):
+        assert not self.unsupported(graph)
+        self.prepared.append([op.name for op in graph.operations if op.input_names])
+        return self.inner.prepare(graph, fetch, watched)
+
+
+@pytest.fixture(params=[np.float32, np.float64])
+def graph(request):
+    rng = np.random.default_rng(0)
+    data = {name: rng.random((2, 3)).astype(request.param) for name in ("state", "weight")}
+    return nk.parse(TEXT).with_data(data)
+
+
+X = np.linspace(-0.5, 0.5, 6).reshape(2, 3)
+
+
+@pytest.mark.parametrize("lacking", [("sinh",), ("sinh", "tan"), ("relu", "add"), ("update",)])
+def test_two_engines_give_what_one_gives(graph, lacking, monkeypatch):
+    limited = Limited(*lacking)
+    monkeypatch.setattr(choosing, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
+    session, reference = Session(graph, "limited", fallback="numpy"), Session(graph)
+    assert session.engine == "limited+numpy"
+    for _ in range(3):
+        results, expected = session.run(X), reference.run(X)
+        assert list(results) == list(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(results[name], array)
+            assert results[name].dtype == array.dtype
+        np.testing.assert_array_equal(session.variables["state"], reference.variables["state"])
+    names = ["x", "state", "weight", "k", "b", "other"]
+    expected = reference.run(X, outputs=names)
+    for name, array in session.run(X, outputs=names).items():
+        np.testing.assert_array_equal(array, expected[name])
+    found, expected = session.trace(X), reference.trace(X)
+    assert list(found) == list(expected)
+    assert set(found.seconds) == set(expected.seconds)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_operations_that_do_not_depend_on_each_other_share_a_segment(monkeypatch):
+    lines = ["version 1.0;", "graph net(x) -> (y0, y1, y2)", "{"]
+    lines.append("x = external<scalar>(shape = [2]);")
+    for i in range(3):
+        lines += [f"a{i} = relu(x);", f"b{i} = sinh(a{i});", f"y{i} = exp(b{i});"]
+    graph = nk.parse("\n".join([*lines, "}"]))
+    limited = Limited("sinh")
+    monkeypatch.setattr(choosing, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
+    Session(graph, "limited", fallback="numpy").run(np.ones(2, np.float32))
+    assert limited.prepared == [["relu"] * 3, ["exp"] * 3]
+
+
+def test_an_engine_that_can_run_all_runs_alone(graph):
+    assert Session(graph, "numpy", fallback="numpy").engine == "numpy"
+    small = graph.with_outputs(["other"])
+    assert Session(small, "onnxruntime", fallback="numpy").engine == "onnxruntime"
+
+
+def test_a_trace_names_both_engines(graph):
+    wide = graph.variables[0].data.dtype == np.float64
+    traced = trace(graph, X, "onnxruntime", fallback="numpy")
+    assert traced.engine == ("onnxruntime+numpy" if wide else "onnxruntime")
+    for name, array in trace(graph, X).items():
+        np.testing.assert_allclose(traced[name], array, rtol=1e-5, atol=1e-6)
+
+
+def test_what_neither_engine_can_run_is_refused_by_name(graph):
+    both = Fallback(Limited("sinh", "tan"), Limited("tan", "exp"))
+    assert [op.name for op in both.unsupported(graph)] == ["tan"]
+    custom = "fragment bessel(x: tensor<scalar>) -> (y: tensor<scalar>);\n\ngraph net"
+    text = TEXT.replace("version 1.0;", "version 1.0;\nextension KHR_enable_fragment_definitions;")
+    text = text.replace("sinh(a)", "bessel(a)").replace("graph net", custom)
+    data = {name: np.ones((2, 3), np.float32) for name in ("state", "weight")}
+    graph = nk.parse(text).with_data(data)
+    with pytest.raises(ExecutionError, match="'bessel'"):
+        Session(graph, "onnxruntime", fallback="numpy")
+
+
+def test_auto_takes_the_fastest_that_can_run_the_graph(graph, monkeypatch):
+    small = graph.with_outputs(["other"])
+    assert Session(small, "auto").engine == "onnxruntime"
+    assert trace(small, X, "auto").engine == "onnxruntime"
+    wide = graph.variables[0].data.dtype == np.float64
+    assert Session(graph, "auto").engine == ("torch" if wide else "onnxruntime")
+    assert Session(small, "auto", threads=1).engine == "onnxruntime"
+    expected = run(graph, X)["y"]
+    np.testing.assert_allclose(run(graph, X, "auto")["y"], expected, rtol=1e-4)
+
+    def only_numpy(name):
+        if name != "numpy":
+            raise MissingPackageError(f"no {name} here")
+        return find_engine(name)
+
+    monkeypatch.setattr(choosing, "find_engine", only_numpy)
+    assert Session(graph, "auto").engine == "numpy"
+
+
+def test_unknown_engines_and_options_are_refused(graph):
+    with pytest.raises(UnknownNameError, match="there is no engine 'nump'"):
+        Session(graph, "onnxruntime", fallback="nump")
+    with pytest.raises(UnknownNameError, match="no option 'speed'"):
+        Session(graph, "auto", speed=11)
