@@ -1,9 +1,14 @@
 """The same network for ONNX Runtime, as a yardstick for the engines."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+
+sys.path.insert(0, str(Path(__file__).parent))  # the networks stand in a package beside this file
 
 
 class Translation:
