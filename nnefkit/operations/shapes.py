@@ -7,15 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, Source, Span
+from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.quantization_info import check_quantization
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems, Shape
-
-Locate = Callable[[Source, Span, str], Span]
-"""``locate(source, span, argument)``: the place of an argument in the assignment at `span`."""
+from nnefkit.operations.reporting import Locate, Reports
 
 
 def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
@@ -56,7 +54,7 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
         The graph with all the shapes that can be told, and the diagnostics in the order of the
         text.
     """
-    reports = _Reports(graph, locate)
+    reports = Reports(graph, locate)
     shapes: dict[str, Shape | None] = {}
     operations: list[Operation] = []
     for op in graph.operations:
@@ -67,6 +65,7 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
             )
         operations.append(op)
     _check_variables(graph, shapes, reports)
+    _note_customs(graph, shapes, reports)
     tensors = {
         name: tensor
         if tensor.shape == (shape := shapes.get(name))
@@ -99,7 +98,7 @@ def _infer(
     op: Operation,
     shapes: dict[str, Shape | None],
     tensors: Mapping[str, Tensor],
-    reports: _Reports,
+    reports: Reports,
 ) -> int | None:
     """Adds the shapes of the results of `op` to `shapes`; returns its MACs if they are known."""
     rule = SHAPE_RULES.get(op.name)
@@ -259,7 +258,7 @@ def _fill_constants(operations: Sequence[Operation], tensors: dict[str, Tensor])
 # -- rules that join several operations -----------------------------------------------------------
 
 
-def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: _Reports) -> None:
+def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
     """Variables of one label agree in shape (4.1.3); each one is updated at most once (4.8)."""
     labels: dict[str, str] = {}
     first_of_label: dict[str, str] = {}
@@ -272,12 +271,32 @@ def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: 
             _check_update(graph, op, labels, updates, results, shapes, reports)
 
 
+def _note_customs(graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
+    """Says of each declared custom operation without a shape rule what it leaves unchecked (6)."""
+    noted: set[str] = set()
+    for op in graph.operations:
+        # Of operations that are not even declared, more was said already.
+        if op.name in SHAPE_RULES or op.name in noted or "0" in op.outputs:
+            continue
+        if any(shapes.get(name) is None for name in op.output_names):
+            noted.add(op.name)
+            problems = Problems("6")
+            problems.add(
+                "",
+                "its shape is not known, and what depends on it is not checked",
+                f"nk.register_operation('{op.name}', shape=...) gives it a shape rule.",
+                code="unknown-shape",
+                severity="note",
+            )
+            reports.collect(op, problems)
+
+
 def _check_label(
     op: Operation,
     labels: dict[str, str],
     first_of_label: dict[str, str],
     shapes: Mapping[str, Shape | None],
-    reports: _Reports,
+    reports: Reports,
 ) -> None:
     label = str(op.attribs.get("label", "")).lower()
     for name in op.output_names:
@@ -303,7 +322,7 @@ def _check_update(
     updates: dict[str, Operation],
     results: dict[str, str],
     shapes: Mapping[str, Shape | None],
-    reports: _Reports,
+    reports: Reports,
 ) -> None:
     target = str(op.inputs.get("variable"))
     if target not in labels and target not in shapes and target in graph.tensors:
@@ -333,52 +352,3 @@ def _check_update(
             code="repeated-update",
         )
         reports.collect(op, problems)
-
-
-# -- what is wrong --------------------------------------------------------------------------------
-
-
-class _Reports:
-    """Collects diagnostics, each at its place in the source of the graph."""
-
-    def __init__(self, graph: Graph, locate: Locate | None) -> None:
-        self._source = graph.source
-        self._locate = locate
-        self._diagnostics: list[Diagnostic] = []
-
-    def add(self, op: Operation, error: ArgumentError) -> None:
-        for diagnostic, argument in zip(error.diagnostics, error.arguments, strict=True):
-            self._add(op, diagnostic, argument)
-
-    def collect(self, op: Operation, problems: Problems) -> None:
-        try:
-            problems.done()
-        except ArgumentError as error:
-            self.add(op, error)
-
-    def in_order(self) -> list[Diagnostic]:
-        """The diagnostics in the order of the text."""
-        return sorted(self._diagnostics, key=lambda d: d.span.start if d.span else -1)
-
-    def _add(self, op: Operation, diagnostic: Diagnostic, argument: str) -> None:
-        source, span = self._source, op.span
-        message = f"{op.name}: {diagnostic.message}"
-        hint = diagnostic.hint
-        if op.scope:
-            hint = f"{hint} The operation is part of {' > '.join(op.scope)}.".strip()
-        if source is None or span is None:
-            message = f"{op.name} of {', '.join(map(repr, op.output_names))}: {diagnostic.message}"
-            self._diagnostics.append(replace(diagnostic, message=message, hint=hint))
-            return
-        if argument and self._locate is not None:
-            span = self._locate(source, span, argument)
-        self._diagnostics.append(
-            source.diagnostic(
-                diagnostic.code,
-                message,
-                span,
-                severity=diagnostic.severity,
-                hint=hint,
-                section=diagnostic.section,
-            )
-        )

@@ -32,7 +32,8 @@ class NumpyEngine:
 
     def unsupported(self, graph: Graph) -> list[Operation]:
         """The operations of `graph` that it cannot run, in their order."""
-        return [op for op in graph.operations if op.name not in self.operations]
+        known = self.operations
+        return [op for op in graph.operations if op.name not in known]
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
