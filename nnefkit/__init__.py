@@ -1,12 +1,14 @@
 """nnefkit: the workbench for the Khronos Neural Network Exchange Format (NNEF) in notebooks.
 
-import nnefkit as nk
+    import nnefkit as nk
 
-graph = nk.load("model.nnef.tgz")     # a Graph; it shows itself in a notebook
-nk.validate("model.nnef.tgz")         # all that is wrong with a model
-nk.run(graph, {"input": array})       # output name -> array
-nk.trace(graph, {"input": array})     # every tensor of the run
-nk.compare(trace_a, trace_b)          # where two runs part
+    graph = nk.load("model.nnef.tgz")     # a Graph; it shows itself in a notebook
+    nk.validate("model.nnef.tgz")         # all that is wrong with a model
+    nk.run(graph, {"input": array})       # output name -> array
+    nk.trace(graph, {"input": array})     # every tensor of the run
+    nk.compare(trace_a, trace_b)          # where two runs part
+
+Every result shows itself in a notebook, and in a terminal.
 """
 
 from importlib import import_module as _import_module
@@ -32,6 +34,7 @@ if _TYPE_CHECKING:
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import load, parse, save, to_text
+    from nnefkit.language import format_document as format  # noqa: A004 - what it is called everywhere
     from nnefkit.lowering import lower
     from nnefkit.operations.shapes import infer_shapes
     from nnefkit.storage import read_tensor, write_tensor
@@ -52,10 +55,13 @@ _ROOMS = {
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("load", "parse", "save", "to_text"),
     "nnefkit.lowering": ("lower",),
+    "nnefkit.language": ("format",),
     "nnefkit.operations.shapes": ("infer_shapes",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+# A builtin has this name: inside of the package the function says what it formats.
+_ALIASES = {"format": "format_document"}
 
 __all__ = [
     "ArgumentError",
@@ -80,6 +86,7 @@ __all__ = [
     "ValidationReport",
     "compare",
     "engines",
+    "format",
     "infer_shapes",
     "load",
     "lower",
@@ -102,7 +109,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     found: object
     if name in _HOMES:
-        found = getattr(_import_module(_HOMES[name]), name)
+        found = getattr(_import_module(_HOMES[name]), _ALIASES.get(name, name))
     elif name in ("plot", "widgets"):
         found = _import_module(f"nnefkit.{name}")
     elif name == "__version__":
