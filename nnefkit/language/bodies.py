@@ -75,7 +75,8 @@ class BodyParser(ExpressionParser):
                 break
             if self.kinds[texts[at]] == IDENTIFIER:
                 names.append(Name(texts[at], at, at + 1))
-        return Assignment(Items(tuple(names), False, first, index), None, first, index)
+        sure = "=" in texts[first:wrong]
+        return Assignment(Items(tuple(names), False, first, index), None, first, index, sure)
 
     def _assignment(self) -> Assignment:
         texts, kinds = self.texts, self.kinds

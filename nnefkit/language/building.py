@@ -82,7 +82,9 @@ class GraphBuilder:
 
     def _give_up(self, assignment: Assignment) -> None:
         for name in names_of(assignment.target):
-            if name.name not in self.names.types:
+            if not assignment.sure:
+                self.names.suspect(name)
+            elif name.name not in self.names.types:
                 self.names.define(name, UNKNOWN)
 
     def _invocation(self, assignment: Assignment, invocation: Invocation) -> bool:
@@ -104,8 +106,11 @@ class GraphBuilder:
         if type(target) is Name and len(results) == 1 and type(binding.results[0]) is TensorType:
             outputs = {results[0].name: self.names.define(target, binding.results[0])}
         else:
+            errors = self.report.errors
             side = Target(target, self.report, self.names.define)
             outputs = side.outputs(declaration, binding.results)
+            if self.report.errors > errors:
+                return True
         if binding.sound:
             span = self.tokens.span(assignment.at, assignment.end)
             self.emit(declaration, binding, values, outputs, span)

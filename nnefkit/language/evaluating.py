@@ -17,6 +17,7 @@ from nnefkit.language.operators import (
     unary_value,
 )
 from nnefkit.language.scopes import ABSTRACT, Scope, Value
+from nnefkit.language.subscripts import Subscripts
 from nnefkit.language.syntax import (
     Assignment,
     Binary,
@@ -38,11 +39,9 @@ from nnefkit.language.types import (
     INTEGER,
     LOGICAL,
     SCALAR,
-    STRING,
     UNKNOWN,
     ArrayType,
     TensorType,
-    TupleType,
     Type,
     array_of,
     common_type,
@@ -90,7 +89,7 @@ class Evaluator:
             Binary: self._binary,
             Conditional: self._conditional,
             Comprehension: self._comprehension,
-            Subscript: self._subscript,
+            Subscript: Subscripts(self).evaluate,
             Builtin: self._builtin,
             Invocation: calls.invoke,
         }
@@ -225,25 +224,39 @@ class Evaluator:
         node: Expression,
         scope: Scope,
         check: Callable[[Expression, Scope], Call[Value]],
-    ) -> Call[Expression]:
+    ) -> Call[tuple[Expression, list[Type]]]:
         """The expression that a chain of if-else chooses, in a scope that computes.
 
-        What is not chosen has no value, but must be of a type: it is given to `check`.
+        What is not chosen has no value, but must be of a type: it is given to `check`, and the
+        types that it finds come along with the choice.
         """
+        left_out: list[Type] = []
         while isinstance(node, Conditional):
             chosen = yield self.condition(node.condition, scope)
             taken, left = (node.value, node.otherwise) if chosen else (node.otherwise, node.value)
             if scope.declaration is None:
                 # Nothing has checked the graph before; fragments are checked as a whole.
-                yield check(left, scope.inner(abstract=True))
+                unchosen: Value = yield check(left, scope.inner(abstract=True))
+                left_out.append(unchosen.type)
             node = taken
-        return node
+        return node, left_out
+
+    def chosen(self, found: Value, left_out: list[Type], node: Expression, scope: Scope) -> Value:
+        """What was chosen, if its type agrees with the types of what was left out."""
+        common = found.type
+        for kind in left_out:
+            both = common_type(common, kind)
+            if both is None:
+                message = f"the branches are of types {found.type} and {kind}"
+                return self.refuse("type-mismatch", message, node, scope, BRANCHES)
+            common = both
+        return found
 
     def _conditional(self, node: Conditional, scope: Scope, want: str | None) -> Call[Value]:
         if not scope.abstract:
-            taken = yield self.branch(node, scope, self.evaluate)
+            taken, left_out = yield self.branch(node, scope, self.evaluate)
             found: Value = yield self.evaluate(taken, scope, want)
-            return found
+            return self.chosen(found, left_out, node, scope)
         yield self.condition(node.condition, scope)
         first: Value = yield self.evaluate(node.value, scope)
         second: Value = yield self.evaluate(node.otherwise, scope)
@@ -296,65 +309,7 @@ class Evaluator:
         except ValueProblem as problem:
             self._no_value(problem, node, scope)
 
-    # -- subscripts and functions --------------------------------------------------------------
-
-    def _subscript(
-        self,
-        node: Subscript,
-        scope: Scope,
-        want: str | None,  # noqa: ARG002
-    ) -> Call[Value]:
-        base: Value = yield self.evaluate(node.value, scope)
-        kind = base.type
-        if isinstance(kind, TupleType):
-            return self._tuple_item(node, base, kind, scope)
-        if not isinstance(kind, ArrayType) and kind not in (EMPTY, STRING, UNKNOWN):
-            hint = "Tensors are cut by 'slice'." if isinstance(kind, TensorType) else ""
-            return self.refuse("type-mismatch", f"{kind} has no items", node.value, scope, hint)
-        bounds: list[Any] = []
-        for part in (node.start, node.stop):
-            value: Any = None
-            index_kind: Type = INTEGER
-            if part is not None:
-                value, index_kind = yield self.evaluate(part, scope)
-            if index_kind is not INTEGER and index_kind is not UNKNOWN:
-                message = f"a subscript must be an integer, not {index_kind}"
-                self.refuse("type-mismatch", message, part or node, scope)
-            bounds.append(value)
-        item = kind.item if isinstance(kind, ArrayType) and not node.is_range else kind
-        if kind is EMPTY and not node.is_range:
-            item = UNKNOWN
-        if scope.abstract or base.type is UNKNOWN or _is_abstract(base) or ABSTRACT in bounds:
-            return Value(ABSTRACT, item)
-        return Value(self._cut(node, base.value, bounds, scope), item)
-
-    def _tuple_item(self, node: Subscript, base: Value, kind: TupleType, scope: Scope) -> Value:
-        index = node.start
-        if node.is_range or not isinstance(index, Constant) or index.type is not INTEGER:
-            message = "the subscript of a tuple must be an integer literal"
-            return self.refuse("tuple-subscript", message, node, scope)
-        if not 0 <= index.value < len(kind.items):
-            message = f"index {index.value} is out of range of {len(kind.items)} items"
-            return self.refuse("index-out-of-range", message, node, scope)
-        value = ABSTRACT if scope.abstract else base.value[index.value]
-        return Value(value, kind.items[index.value])
-
-    def _cut(self, node: Subscript, sequence: Any, bounds: list[Any], scope: Scope) -> Any:
-        length = len(sequence)
-        start, stop = bounds
-        if not node.is_range:
-            if not 0 <= start < length:
-                message = f"index {start} is out of range of {length} items"
-                self.refuse("index-out-of-range", message, node, scope)
-            return sequence[start]
-        start = 0 if start is None else start
-        stop = length if stop is None else stop
-        if start >= stop:
-            return sequence[:0]
-        if start < 0 or stop > length:
-            message = f"range {start}:{stop} is out of range of {length} items"
-            self.refuse("index-out-of-range", message, node, scope)
-        return sequence[start:stop]
+    # -- functions -----------------------------------------------------------------------------
 
     def _builtin(
         self,

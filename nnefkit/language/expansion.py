@@ -83,6 +83,8 @@ class Expansion:
             except Refused:
                 for name in names_of(assignment.target):
                     scope.values.setdefault(name.name, Value(ABSTRACT, UNKNOWN))
+                    if not assignment.sure:
+                        scope.vague.add(name.name)
         for result in declaration.results:
             if result.name not in scope.values:
                 report.add(
@@ -105,10 +107,11 @@ class Expansion:
         if scope.abstract:
             found: Value = yield self._check_branches(assignment, node, scope)
         else:
-            node = yield self.calls.evaluator.branch(
+            taken, left_out = yield self.calls.evaluator.branch(
                 node, scope, partial(self._check_branches, assignment)
             )
-            found = yield self._assigned(assignment, node, scope)
+            found = yield self._assigned(assignment, taken, scope)
+            found = self.calls.evaluator.chosen(found, left_out, node, scope)
         yield self._bind(target, found, scope)
 
     def _check_branches(

@@ -22,11 +22,18 @@ class GraphNames:
         self._parameters = {name.name for name in header.parameters}
         self._undefined: dict[str, int] = {}
         self._external: set[str] = set()
+        self._vague: set[str] = set()
+
+    def suspect(self, name: Name) -> None:
+        """Makes a name known that an assignment which cannot be read perhaps defines."""
+        if name.name not in self.types:
+            self.define(name, UNKNOWN)
+            self._vague.add(name.name)
 
     def define(self, name: Name, kind: Type) -> Identifier:
         """Makes a name of the left-hand side known."""
         text = name.name
-        if text in self.types:
+        if text in self.types and text not in self._vague:
             line = self.report.line_of(self._defined_at[text])
             self.report.at(
                 "redefined-identifier",
@@ -36,6 +43,7 @@ class GraphNames:
                 section=SECTION,
             )
             return self.identifiers[text]
+        self._vague.discard(text)
         self.types[text] = kind
         self._defined_at[text] = name.at
         identifier = self.identifiers[text] = Identifier(text)

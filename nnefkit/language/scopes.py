@@ -65,6 +65,8 @@ class Scope:
         """The place of everything in it, where the body stands in another text."""
         self.parent = parent
         self.values: dict[str, Value] = {}
+        self.vague: set[str] = set()
+        """Identifiers of assignments that could not be read: perhaps they are defined there."""
         self.wanted: Mapping[str, str | None] = {}
 
     def find(self, name: str) -> Value | None:
@@ -104,13 +106,14 @@ class Scope:
                 name,
             )
             return
-        if text in self.values:
+        if text in self.values and text not in self.vague:
             self._report("redefined-identifier", f"'{text}' is defined already", name)
             return
         for result in declaration.results:
             if result.name == text:
                 found = Value(found.value, self._result_type(name, found.type, result.type))
         self.values[text] = found
+        self.vague.discard(text)
 
     def _result_type(self, name: Name, kind: Type, wanted: Type) -> Type:
         wanted = bind(wanted, self.dtype) if self.dtype else wanted

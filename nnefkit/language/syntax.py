@@ -138,6 +138,8 @@ class Assignment(NamedTuple):
     value: Expression | None
     at: int
     end: int
+    sure: bool = True
+    """Whether the left-hand side could be read."""
 
 
 class ParameterSyntax(NamedTuple):

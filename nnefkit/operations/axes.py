@@ -77,6 +77,6 @@ def check_positive(
             argument,
             f"items of '{argument}' must be strictly positive, but there is "
             f"{', '.join(map(str, dict.fromkeys(wrong)))}",
-            hint,
+            hint or "Write 1 or more for each of them.",
         )
     return not wrong

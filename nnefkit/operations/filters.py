@@ -35,7 +35,11 @@ def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
 def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> bool:
     """Refuses ranks with which nothing else can be checked; tells whether all is well."""
     if len(input) < 2:
-        problems.add("input", f"the input has rank {len(input)}, but batch and channels are needed")
+        problems.add(
+            "input",
+            f"the input has rank {len(input)}, but batch and channels are needed",
+            "unsqueeze gives a tensor more dimensions.",
+        )
     elif len(filter) != len(input):
         problems.add(
             name,
@@ -112,7 +116,7 @@ def check_reverse_groups(
         )
     elif groups and channels % groups:
         message = f"'groups' is {groups}, which does not divide the {channels} filters"
-        problems.add("groups", message)
+        problems.add("groups", message, "0 makes one group of each channel.")
     else:
         return True
     return False
@@ -137,7 +141,11 @@ def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> Non
             code="shape-mismatch",
         )
     elif len(bias) > rank:
-        problems.add("bias", f"'bias' has rank {len(bias)}, but the input only {rank}")
+        problems.add(
+            "bias",
+            f"'bias' has rank {len(bias)}, but the input only {rank}",
+            f"Give it the shape [1, {channels}].",
+        )
 
 
 def channel_bias(bias: Array, channels: int, dtype: np.dtype[Any]) -> Array | None:

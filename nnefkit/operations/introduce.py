@@ -68,7 +68,11 @@ def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
     problems = Problems("4.1.3")
     check_positive(problems, shape, "shape", _extents_hint(shape))
     if not label:
-        problems.add("label", "the label of a variable must not be empty")
+        problems.add(
+            "label",
+            "the label of a variable must not be empty",
+            "It names the file with the data: 'block1/weights' stands for block1/weights.dat.",
+        )
     elif not _LABEL.fullmatch(label):
         strange = "".join(dict.fromkeys(_LABEL.sub("", label)))
         problems.add(

@@ -21,7 +21,9 @@ def copy_n_shape(x: Shape, *, times: int) -> list[Shape]:
     """Rules and results of `copy_n` (4.9.6)."""
     problems = Problems("4.9.6")
     if times < 0:
-        problems.add("times", f"'times' must not be negative, but is {times}")
+        problems.add(
+            "times", f"'times' must not be negative, but is {times}", "It counts the copies."
+        )
     check_count(problems, "times", times)
     problems.done()
     return [x] * times

@@ -26,7 +26,9 @@ def _quantized_shape(
         problems.add(
             "bits",
             f"'bits' must be at least {least}, but is {bits}",
-            "Signed and symmetric codes of one bit have only the value 0." if least > 1 else "",
+            "Signed and symmetric codes of one bit have only the value 0."
+            if least > 1
+            else "It counts the bits of the codes, 8 for example.",
         )
     if bits > MOST_BITS:
         problems.add(

@@ -82,7 +82,11 @@ def _check_regions(
     problems: Problems, input: Shape, rois: Shape, batch_index: Shape, output_size: Ints
 ) -> None:
     if len(input) < 3:
-        problems.add("input", f"the input has rank {len(input)}, but spatial dimensions are needed")
+        problems.add(
+            "input",
+            f"the input has rank {len(input)}, but spatial dimensions are needed",
+            "Its dimensions are batch, channels, and then the spatial ones.",
+        )
         return
     spatial = len(input) - 2
     if len(rois) != 2 or rois[1] != 2 * spatial:
@@ -122,6 +126,7 @@ def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int)
         problems.add(
             argument,
             f"'{argument}' has {len(items)} items, but the input has {spatial} spatial dimensions",
+            "Write one item for each spatial dimension; batch and channels do not count here.",
             code="shape-mismatch",
         )
     else:

@@ -83,7 +83,11 @@ def check_method(problems: Problems, argument: str, method: str) -> None:
 
 def _check_factor(problems: Problems, input: Shape, factor: Ints) -> bool:
     if len(input) < 2:
-        problems.add("input", f"the input has rank {len(input)}, but batch and channels are needed")
+        problems.add(
+            "input",
+            f"the input has rank {len(input)}, but batch and channels are needed",
+            "unsqueeze gives a tensor more dimensions.",
+        )
         return False
     if len(factor) != len(input) - 2:
         problems.add(

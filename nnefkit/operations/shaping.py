@@ -102,6 +102,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
             "shape",
             f"-1 in shape {extents} cannot be inferred: {known} does not divide the volume "
             f"{volume} of {[*taken]}",
+            "Reshaping keeps the number of items.",
             code="shape-mismatch",
         )
         return
@@ -172,7 +173,11 @@ def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
     count = len(axes)
     problems = Problems("4.5.2")
     if count > len(input):
-        problems.add("axes", f"'axes' has {counted(count)}, but the rank is {len(input)}")
+        problems.add(
+            "axes",
+            f"'axes' has {counted(count)}, but the rank is {len(input)}",
+            "Each axis of the input occurs once at most; trailing ones may be left out.",
+        )
     if sorted(axes) != list(range(count)):
         problems.add(
             "axes",

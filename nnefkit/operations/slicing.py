@@ -58,7 +58,7 @@ def slice_shape(
             problems.add(
                 argument,
                 f"'{argument}' has {counted(len(items))}, but 'axes' has {len(axes)}",
-                "It may be empty." if argument == "stride" else "",
+                "It may be empty." if argument == "stride" else "Write one item for each axis.",
             )
     if 0 in stride:
         problems.add("stride", "items of 'stride' must not be 0", "Negative ones reverse an axis.")

@@ -329,6 +329,7 @@ def check_output_shape(
                 "output_shape",
                 f"'output_shape' has the {('batch', 'channel')[dimension]} extent {found}, "
                 f"but the output has {extent}",
+                "It is the whole shape of the output; only its spatial extents can be chosen.",
                 code="shape-mismatch",
             )
     return True
