@@ -262,6 +262,20 @@ def test_fragment_calls_become_boxes() -> None:
     assert titles(found) == ["stem", "head", "softmax"]
 
 
+def test_a_nested_call_belongs_to_the_box_of_its_caller_and_calls_repeat() -> None:
+    build = Builder()
+    last = build.add("conv", start := build.input(), weights=1)
+    for turn in range(6):
+        outer = f"block:y{turn}"
+        inner = build.add("conv", last, weights=1, scope=(outer, f"unit:z{turn}"))
+        inner = build.add("relu", inner, scope=(outer, f"unit:z{turn}"))
+        last = build.add("add", last, inner, scope=(outer,))
+    found = build.picture([start], [last])
+    (block,) = [box for box in found.boxes if box.title == "block"]
+    assert block.count == 6
+    assert len(block.steps) == 18
+
+
 def test_fragment_calls_are_opened_while_there_is_room() -> None:
     b = Builder()
     x = y = b.input()

@@ -8,8 +8,8 @@ from itertools import groupby
 from nnefkit.display.folding.network import Group, Network, joined, merged_steps
 from nnefkit.display.folding.step import Step
 
-COMFORTABLE = 30
-"""Calls are opened one level deeper as long as there are no more boxes than this."""
+FEWEST = 4
+"""Calls are opened one level deeper where there would be no more boxes than this."""
 
 
 def fold_fragments(network: Network, steps: Sequence[Step]) -> Network:
@@ -20,11 +20,9 @@ def fold_fragments(network: Network, steps: Sequence[Step]) -> Network:
         return network
     folded = network
     for depth in range(1, deepest + 1):
-        candidate = _at_depth(network, scopes, depth)
-        boxes = len(candidate)
-        if depth > 1 and boxes > COMFORTABLE and len(folded) > 4:
+        folded = _at_depth(network, scopes, depth)
+        if len(folded) > FEWEST:
             break
-        folded = candidate
     return folded
 
 
@@ -35,7 +33,8 @@ def _at_depth(network: Network, scopes: Sequence[tuple[str, ...]], depth: int) -
         nodes = list(members)
         if scope and len(nodes) > 1:
             parts = [network.groups[node] for node in nodes]
-            name = scope[-1]
+            # A scope says which call it is, too: "block:y". Calls of one fragment are alike.
+            name = scope[-1].partition(":")[0]
             form = network.forms.number("fragment", name, *[part.form for part in parts])
             kin = network.forms.number("fragment", name)
             group = Group("fragment", merged_steps(parts), form, kin, parts, names=(name,))
