@@ -225,7 +225,8 @@ class _Quantizing:
 
     def _unfit(self) -> Iterator[Diagnostic]:
         for name, line in self.lines.items():
-            yield from check_quantization(self.graph.tensors[name])
+            found = check_quantization(self.graph.tensors[name])
+            yield from (diagnostic for diagnostic in found if diagnostic.severity == "error")
             declaration = self.customs.get(line["op-name"]) or REGISTERED.get(line["op-name"])
             for parameter in declaration.parameters[1:] if declaration else ():
                 if parameter.default is REQUIRED and parameter.name not in line:

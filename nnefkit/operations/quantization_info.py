@@ -10,6 +10,7 @@ import numpy as np
 
 from nnefkit.errors import ArgumentError, Diagnostic
 from nnefkit.graph import Tensor
+from nnefkit.operations.broadcast import align
 from nnefkit.operations.registry import SHAPE_RULES, Shape
 
 ALGORITHMS = (
@@ -67,6 +68,7 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
     except TypeError as error:
         yield _diagnostic(tensor, name, str(error), file)
         return
+    yield from _undefined(tensor, name, inputs, file)
     if tensor.shape is not None and result != tensor.shape:
         for key, extents in zip(inputs, arrays, strict=True):
             if len(extents) > len(shape) or any(
@@ -79,6 +81,30 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
                     file,
                     "For one value for each channel, the first extent is 1: [[a, b, ...]].",
                 )
+
+
+def _undefined(
+    tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str
+) -> Iterator[Diagnostic]:
+    """A warning of arguments for which the formula divides by zero, or has no logarithm."""
+    arrays = {key: np.asarray(value, np.float64) for key, value in inputs.items()}
+    if "scale" in arrays:
+        wrong, rule = arrays["scale"] <= 0, "'scale' is not positive"
+    elif "min" in arrays:
+        low, high = align(arrays["min"], arrays["max"])
+        wrong, rule = np.asarray(low >= high), "'min' is not less than 'max'"
+    else:
+        wrong, rule = arrays["max"] <= 0, "'max' is not positive"
+    if wrong.any():
+        where = f" at {np.count_nonzero(wrong)} of {wrong.size} places" if wrong.size > 1 else ""
+        yield Diagnostic(
+            "undefined-quantization",
+            f"{name} of '{tensor.name}': {rule}{where}, so that its values are not defined",
+            "warning",
+            file,
+            hint="The channel of a weight that is zero everywhere may have any range but that.",
+            section="4.9.5",
+        )
 
 
 def _arguments(

@@ -268,6 +268,27 @@ def test_lines_that_do_not_fit_their_tensors_are_errors_of_the_document(message)
     assert "graph.quant" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("linear_quantize(min = 1.0, max = 1.0, bits = 8)", "'min' is not less than 'max',"),
+        ("linear_quantize(min = [[0.0, 1.0]], max = [[1.0]], bits = 8)", "at 1 of 2 places"),
+        ("logarithmic_quantize(max = 0.0, bits = 8)", "'max' is not positive"),
+        (
+            "zero_point_linear_quantize(zero_point = 0, scale = -1.0, bits = 8, signed = true, "
+            "symmetric = true)",
+            "'scale' is not positive",
+        ),
+    ],
+)
+def test_ranges_in_which_nothing_is_defined_are_warned_of(line, message):
+    report = nk.validate(nk.parse(PLAIN, f'"x": {line};'))
+    assert report.ok
+    (warning,) = [d for d in report.warnings if d.code != "deprecated-operation"]
+    assert warning.code == "undefined-quantization"
+    assert message in warning.message
+
+
 # -- from codes in files to numbers --------------------------------------------------------------
 
 
