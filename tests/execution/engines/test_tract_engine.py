@@ -167,6 +167,19 @@ def test_everything_that_cannot_run_is_named_before_anything_runs():
     assert second.hint == "It ignores alpha, and takes 1."
 
 
+def test_conditions_hold_for_graphs_whose_shapes_are_still_to_be_inferred():
+    body = """
+        f = variable<scalar>(shape = [4, 1, 3, 3], label = 'f');
+        a = unsqueeze(x, axes = [0, 3]);
+        y = conv(a, f, groups = 0);
+    """
+    graph = small(body).with_data({"f": np.ones((4, 1, 3, 3), np.float32)})
+    graph = graph.with_input_shapes(x=(2, 4))
+    assert graph.tensors["y"].shape is None
+    with pytest.raises(ExecutionError, match="cannot run 'conv'"):
+        Session(graph, "tract")
+
+
 def test_variables_that_change_live_on():
     graph = io.parse("""version 1.0;
         graph g(x) -> (y) {

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from nnefkit.errors import NnefError
 from nnefkit.execution.values import scalar_dtype
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operations.shapes import infer_shapes
 from nnefkit.operations.sliding_window import Window, up_extents, window
 
 _ALWAYS = frozenset(
@@ -240,4 +243,19 @@ def objection(graph: Graph, op: Operation) -> str:
     if op.name not in CLAIMED:
         return _WRONG.get(op.name, "It has no such operation.")
     condition = _CONDITIONS.get(op.name)
-    return condition(Site(graph, op)) if condition is not None else ""
+    if condition is None:
+        return ""
+    graph = _with_shapes(graph)
+    if any(graph.tensors[name].shape is None for name in op.input_names):
+        return ""  # an error elsewhere, which is told elsewhere
+    return condition(Site(graph, op))
+
+
+@lru_cache(maxsize=4)
+def _with_shapes(graph: Graph) -> Graph:
+    if all(tensor.shape is not None for tensor in graph.tensors.values()):
+        return graph
+    try:
+        return infer_shapes(graph)
+    except NnefError:
+        return graph
