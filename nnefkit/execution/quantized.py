@@ -13,7 +13,7 @@ from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
 from nnefkit.execution.state import updates
 from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-from nnefkit.language import Declaration, declarations
+from nnefkit.language import Declaration, declarations, lower
 from nnefkit.language.custom import REGISTERED, declared
 from nnefkit.language.declarations import REQUIRED
 from nnefkit.language.types import dtype_of
@@ -73,15 +73,17 @@ class _Quantizing:
             self.operations.append(self._with_sources(op, raw))
             for name in names:
                 self._quantize(op, name, raw[name])
-        return Quantized(
-            replace(
-                self.graph,
-                inputs=tuple(self.sources.get(name, name) for name in self.graph.inputs),
-                operations=tuple(self.operations),
-                tensors=FrozenDict(self.tensors),
-            ),
-            self.sources,
+        graph = replace(
+            self.graph,
+            inputs=tuple(self.sources.get(name, name) for name in self.graph.inputs),
+            operations=tuple(self.operations),
+            tensors=FrozenDict(self.tensors),
         )
+        used = {str(line["op-name"]) for line in self.lines.values()}
+        fragments = [name for name, d in self.customs.items() if d.body is not None]
+        if used.intersection(fragments):
+            graph = lower(graph, fragments)
+        return Quantized(graph, self.sources)
 
     # -- one tensor -----------------------------------------------------------------------------
 

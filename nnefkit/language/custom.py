@@ -89,7 +89,10 @@ def with_definitions(
     graph: Graph, customs: Mapping[str, Declaration], extensions: Iterable[str]
 ) -> Graph:
     """`graph` with those of its document's definitions and extensions that it still needs."""
-    used = needed({operation.name for operation in graph.operations}, customs)
+    names = {operation.name for operation in graph.operations}
+    # A quantization file may name them, too.
+    names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
+    used = needed(names, customs)
     kept = [d for name, d in customs.items() if name in used or d.body is None]
     dropped = set() if kept else {FRAGMENTS}
     if all(d.body is None for d in kept):

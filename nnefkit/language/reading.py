@@ -83,6 +83,8 @@ def parse(
             for key, tensor in graph.tensors.items()
         }
         graph = replace(graph, tensors=FrozenDict(tensors))
+        if reading.customs:
+            graph = with_definitions(graph, reading.customs, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
 
 

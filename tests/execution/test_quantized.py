@@ -238,6 +238,26 @@ def test_a_registered_algorithm_is_carried_out():
     assert set(np.unique(trace["y"])) <= {-1.0, 0.0, 1.0}
 
 
+def test_a_fragment_of_the_document_is_an_algorithm_too(tmp_path):
+    text = PLAIN.replace(
+        "version 1.0;\n",
+        "version 1.0;\nextension KHR_enable_fragment_definitions KHR_enable_operator_expressions;\n"
+        "fragment stepped( x: tensor<scalar>, step: tensor<scalar>, bias: scalar = 0.0 )"
+        " -> ( y: tensor<scalar> ) { y = round((x - bias) / step) * step + bias; }\n",
+    )
+    lines = (
+        '"x": stepped(step = 0.5);\n"w": stepped(step = [0.25, 0.5, 1.0]);\n'
+        '"z": stepped(step = 0.25, bias = 0.125);\n'
+    )
+    nk.save(nk.parse(text, lines).with_data({"w": W}), tmp_path / "model")
+    graph = nk.load(tmp_path / "model")
+    trace = nk.trace(graph, X, quantized=True)
+    np.testing.assert_array_equal(trace["x"], np.floor(X / 0.5 + 0.5) * 0.5)
+    np.testing.assert_array_equal(trace["w"][2], np.floor(W[2] + 0.5))
+    shifted = (trace["z"] - 0.125) / 0.25
+    np.testing.assert_array_equal(shifted, np.round(shifted))
+
+
 def test_a_graph_without_quantization_info_says_so():
     with pytest.raises(nk.ExecutionError, match="no quantization info"):
         nk.run(nk.parse(PLAIN).with_data({"w": W}), X, quantized=True)
