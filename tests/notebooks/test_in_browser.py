@@ -123,9 +123,11 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nbconvert_html_shows_the_executed_notebook_without_fault(
-    browser: Browser, executed: Path, tmp_path: Path, theme: str
+@pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
+def test_nbconvert_html_shows_every_notebook_as_kept_without_fault(
+    browser: Browser, tmp_path: Path, name: str, theme: str
 ) -> None:
+    executed = NOTEBOOKS / name
     # The template's own scripts come from other hosts unless told otherwise.
     local = [f"--HTMLExporter.{name}_url=" for name in ("require_js", "mathjax", "jquery")]
     command = [
