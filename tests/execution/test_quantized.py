@@ -1,5 +1,8 @@
 """Quantization info is carried out as 7.1 says: each tensor right after its value is computed."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnefkit as nk
+from nnefkit import language
 
 NET = """version 1.0;
 graph net( x ) -> ( z )
@@ -352,3 +356,53 @@ def test_stored_codes_are_the_values_that_quantization_gives(
     nk.save(graph, tmp_path / "again")
     assert (tmp_path / "again" / "w.dat").read_bytes() == (tmp_path / "w.dat").read_bytes()
     assert nk.load(tmp_path / "again").tensors["w"].quantization == graph.tensors["w"].quantization
+
+
+# -- a real network ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def blazeface():
+    folder = Path(__file__).parents[1] / "models" / "blazeface_front"
+    graph = nk.load(folder / "blazeface_front.nnef")
+    (name,) = graph.inputs
+    shape = graph.tensors[name].shape
+    x = np.random.default_rng(2).uniform(-1, 1, shape).astype(np.float32)
+    return graph, x, nk.trace(graph, x, progress=False)
+
+
+def calibrated(graph, trace, bits):
+    """The graph with lines for all its activations, their ranges taken from a run."""
+    lines = "".join(
+        f'"{name}": min_max_linear_quantize(min = {float(s.minimum)!r}, max = '
+        f"{float(s.maximum)!r}, bits = {bits}, signed = false, symmetric = false);\n"
+        for name, s in trace.statistics.items()
+        if s.minimum < s.maximum
+    )
+    found, diagnostics = language.parse_quantization(lines)
+    assert diagnostics == []
+    tensors = {n: replace(t, quantization=found.get(n)) for n, t in graph.tensors.items()}
+    return replace(graph, tensors=tensors)
+
+
+def test_more_bits_are_nearer_to_the_network_itself(blazeface):
+    graph, x, trace = blazeface
+    snr = {}
+    for bits in (4, 8, 12):
+        quantized = nk.run(calibrated(graph, trace, bits), x, quantized=True, progress=False)
+        wanted = {name: trace[name] for name in graph.outputs}
+        snr[bits] = min(row.metrics.snr for row in nk.compare(wanted, quantized))
+    # A bit is worth 6 dB.
+    assert 15 < snr[8] - snr[4] < 35
+    assert 15 < snr[12] - snr[8] < 35
+    assert snr[12] > 25
+
+
+def test_engines_quantize_a_real_network_alike(blazeface):
+    graph, x, trace = blazeface
+    quantized = calibrated(graph, trace, 12)
+    ours = nk.run(quantized, x, quantized=True, progress=False)
+    theirs = nk.run(quantized, x, "onnxruntime", quantized=True, progress=False)
+    for name, values in ours.items():
+        step = (trace[name].max() - trace[name].min()) / (2**12 - 1)
+        assert np.abs(theirs[name] - values).mean() < step
