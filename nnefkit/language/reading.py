@@ -83,7 +83,7 @@ def parse(
             for key, tensor in graph.tensors.items()
         }
         graph = replace(graph, tensors=FrozenDict(tensors))
-        if reading.customs:
+        if isinstance(reading, _Reading):
             graph = with_definitions(graph, reading.customs, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
 
