@@ -16,7 +16,9 @@ FAILED = 1
 USAGE = 2
 """Exit status: the command was used wrongly."""
 
-_RED, _YELLOW, _BLUE, _DIM, _BOLD = "1;31", "1;33", "1;34", "2", "1"
+# Bold and plain colours differ in many palettes: of each colour the one that reads on white and on
+# black, in notebooks too.
+_RED, _GREEN, _YELLOW, _BLUE, _DIM, _BOLD = "31", "32", "1;33", "34", "2", "1"
 _COLORS = {"error": _RED, "warning": _YELLOW, "note": _BLUE}
 _HEAD = re.compile(r"(error|warning|note)(\[[^]]*\]): (.*)")
 _CARET = re.compile(r"( *\| +)(\^+)")
@@ -88,7 +90,7 @@ def _write(stream: TextIO, found: Iterable[Diagnostic]) -> None:
 def verdict(text: str, *, ok: bool) -> None:
     """Writes the last line of a report."""
     if has_color(sys.stdout):
-        text = _colored(text, "1;32" if ok else _RED)
+        text = _colored(text, _GREEN if ok else _RED)
     line(text)
 
 
