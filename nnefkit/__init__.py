@@ -30,6 +30,7 @@ if _TYPE_CHECKING:
         StorageError,
         UnknownNameError,
     )
+    from nnefkit.exchange import from_onnx, to_onnx, trace_onnx
     from nnefkit.execution import Session, Step, Trace, run, step, trace
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
@@ -50,6 +51,7 @@ _ROOMS = {
         *("ArgumentError", "Diagnostic", "DocumentError", "ExecutionError", "FrozenError"),
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
+    "nnefkit.exchange": ("from_onnx", "to_onnx", "trace_onnx"),
     "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
     "nnefkit.execution.listing": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
@@ -97,8 +99,10 @@ __all__ = [
     "run",
     "save",
     "step",
+    "to_onnx",
     "to_text",
     "trace",
+    "trace_onnx",
     "unregister_operation",
     "validate",
     "widgets",

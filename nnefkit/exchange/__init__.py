@@ -1,0 +1,9 @@
+"""Other formats to graphs and back: one folder a framework.
+
+`builder` makes graphs operation by operation, `verification` proves that they compute what their
+source does.
+"""
+
+from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
+
+__all__ = ["from_onnx", "to_onnx", "trace_onnx"]

@@ -1,0 +1,48 @@
+"""Names of other formats as identifiers and labels of NNEF (3.1.3, 4.1.3)."""
+
+from __future__ import annotations
+
+import re
+
+_RESERVED = frozenset(
+    ("version", "extension", "graph", "fragment", "tensor", "integer", "scalar", "logical")
+).union(
+    ("string", "true", "false", "for", "in", "if", "else", "yield", "length_of", "shape_of"),
+    ("range_of",),
+)
+
+
+def identifier(name: str) -> str:
+    """A valid identifier that looks like `name` as much as it can."""
+    clean = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_]", "_", name)).strip("_") or "tensor"
+    if clean[0].isdigit():
+        clean = f"t{clean}"
+    return f"{clean}_" if clean in _RESERVED else clean
+
+
+def label(name: str) -> str:
+    """A valid label: the parts of dotted and slashed paths become folders."""
+    parts = re.split(r"[./\\:]+", name)
+    clean = [re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts]
+    return "/".join(part for part in clean if part) or "variable"
+
+
+class Names:
+    """Hands out names, each once, without regard to case where files are named after them."""
+
+    def __init__(self, *, fold_case: bool = False) -> None:
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
+        self._fold_case = fold_case
+
+    def unused(self, wanted: str) -> str:
+        """`wanted`, or `wanted` with the first number that makes it unused."""
+        name = wanted
+        while self._key(name) in self._taken:
+            self._counts[wanted] = self._counts.get(wanted, 0) + 1
+            name = f"{wanted}_{self._counts[wanted]}"
+        self._taken.add(self._key(name))
+        return name
+
+    def _key(self, name: str) -> str:
+        return name.lower() if self._fold_case else name

@@ -1,0 +1,113 @@
+"""`from_onnx`: a model read, and proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnefkit.errors import DocumentError
+from nnefkit.exchange.naming import identifier
+from nnefkit.exchange.onnx.loading import Source, open_source
+from nnefkit.exchange.onnx.running import run_model
+from nnefkit.exchange.verification import (
+    TOLERANCE,
+    SourceRun,
+    random_inputs,
+    verified,
+    with_facts,
+)
+from nnefkit.graph import Graph
+
+
+def from_onnx(
+    model: Any,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    *,
+    constants: Mapping[str, Any] | None = None,
+    verify: bool = True,
+    inputs: Mapping[str, Any] | None = None,
+    tolerance: float = TOLERANCE,
+    engine: str = "numpy",
+) -> Graph:
+    """The NNEF graph of an ONNX model.
+
+    Whatever follows from shapes is computed while the model is read. Every tensor remembers in
+    ``origin`` what it is called in the model.
+
+    Args:
+        model: A path, the bytes of a file, or an ``onnx.ModelProto``; opsets from 7 on.
+        input_shapes: Input name -> shape, for inputs of which the model leaves extents open.
+        constants: Input name -> values, for inputs that are no inputs of the graph, but fixed.
+        verify: Whether to run both, and to compare them.
+        inputs: What to run them on, by name; random numbers by default.
+        tolerance: Largest difference allowed, relative to the largest item of a tensor.
+        engine: What runs the graph.
+
+    Returns:
+        The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
+
+    Raises:
+        DocumentError: NNEF cannot say the model: every node that it cannot say, and why.
+        ExecutionError: the graph does not compute what the model does; it names the first tensor
+            that differs. Or the model cannot be run.
+        InputError: it is no ONNX model, or extents of inputs are open.
+        StorageError: the file cannot be read.
+        UnknownNameError: the model has no input that is named.
+        MissingPackageError: the package onnx is not installed.
+    """
+    source = open_source(model, input_shapes, constants)
+    graph = read(source)
+    facts = _facts(source)
+    if not verify:
+        return with_facts(graph, {**facts, "verified": False})
+    proto = source.model
+    runs = SourceRun(
+        lambda given: run_model(proto, given),
+        lambda given: run_model(proto, given, everything=True),
+        facts,
+    )
+    given = random_inputs(graph)
+    for name, array in (inputs or {}).items():
+        given[name if name in given else _named(graph, name)] = array
+    return verified(graph, runs, given, engine=engine, tolerance=tolerance)
+
+
+def read(source: Source) -> Graph:
+    """The graph of a model.
+
+    Raises:
+        DocumentError: with one diagnostic for each node that NNEF cannot say.
+    """
+    from nnefkit.exchange.onnx.reader import Reader
+
+    reader = Reader(source)
+    graph = reader.read()
+    if graph is None:
+        raise DocumentError(reader.problems)
+    return graph
+
+
+def _named(graph: Graph, origin: str) -> str:
+    for name in graph.inputs:
+        if graph.tensors[name].origin == origin:
+            return name
+    return identifier(origin)
+
+
+def _facts(source: Source) -> dict[str, Any]:
+    from importlib import metadata
+
+    producer = f"{source.model.producer_name} {source.model.producer_version}".strip()
+    versions = {}
+    for package in ("onnx", "onnxruntime"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "source": "ONNX",
+        "path": source.path,
+        "producer": producer,
+        "opset": source.opset,
+        "versions": versions,
+    }

@@ -1,0 +1,168 @@
+"""The test sets of the `onnx` package, and what becomes of each case: passed, refused, wrong."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nnefkit as nk
+from nnefkit.errors import NnefError
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    model: Any
+    inputs: list[Any]
+    outputs: list[Any]
+    rtol: float = 1e-3
+    atol: float = 1e-7
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    operator: str
+    result: str
+    """passed, fixed (passed with parameters given as constants), refused, wrong or crashed."""
+    reason: str = ""
+
+
+@cache
+def node_cases() -> tuple[Case, ...]:
+    """The cases of single operators, most of them also expanded by ONNX's own definitions."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = collect_testcases(None)
+    return tuple(
+        Case(
+            t.name,
+            t.model,
+            [_array(value) for value in t.data_sets[0][0]],
+            [_array(value) for value in t.data_sets[0][1]],
+            t.rtol,
+            t.atol,
+        )
+        for t in found
+        if t.data_sets
+    )
+
+
+def _array(value: Any) -> Any:
+    from onnx import TensorProto, numpy_helper
+
+    if isinstance(value, TensorProto):
+        return numpy_helper.to_array(value)
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def stored_cases(folder: str) -> Iterator[Case]:
+    """The cases of a folder of models, such as ``pytorch-converted``."""
+    import onnx
+    from onnx import numpy_helper
+
+    root = Path(onnx.__file__).parent / "backend" / "test" / "data" / folder
+    for path in sorted(root.iterdir()):
+        model = onnx.load(path / "model.onnx")
+        data = path / "test_data_set_0"
+
+        def values(kind: str, infos: Any, data: Path = data) -> list[Any]:
+            found = []
+            for number, info in enumerate(infos):
+                file = data / f"{kind}_{number}.pb"
+                if not file.exists():
+                    break
+                if not info.type.HasField("tensor_type"):
+                    found.append(None)
+                    continue
+                tensor = onnx.TensorProto.FromString(file.read_bytes())
+                found.append(numpy_helper.to_array(tensor))
+            return found
+
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = [info for info in model.graph.input if info.name not in weights]
+        yield Case(path.name, model, values("input", inputs), values("output", model.graph.output))
+
+
+def judge(case: Case) -> Verdict:
+    """Reads a case and runs it on its data in numpy."""
+    weights = {tensor.name for tensor in case.model.graph.initializer}
+    names = [info.name for info in case.model.graph.input if info.name not in weights]
+    given = dict(zip(names, case.inputs, strict=False))
+    kinds = list(dict.fromkeys(node.op_type for node in case.model.graph.node))
+    operator = kinds[0] if len(kinds) == 1 else ""
+    reasons = []
+    if any(_exceeds_float32(value) for value in given.values()):
+        reason = "the recorded data lie beyond float32, which graphs without weights run in"
+        return Verdict(case.name, operator, "refused", reason)
+    for number, fixed in enumerate(_choices(given)):
+        try:
+            result = _run(case, given, fixed)
+        except NnefError as error:
+            reasons.append(error.diagnostics[0].message)
+            continue
+        except Exception as error:  # noqa: BLE001 - a crash is a verdict, too
+            return Verdict(case.name, operator, "crashed", f"{type(error).__name__}: {error}")
+        if result:
+            return Verdict(case.name, operator, "wrong", result)
+        return Verdict(case.name, operator, "fixed" if number else "passed")
+    return Verdict(case.name, operator, "refused", reasons[-1])
+
+
+def _exceeds_float32(value: Any) -> bool:
+    if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+        return False
+    finite = np.abs(value[np.isfinite(value)])
+    return bool((finite > np.finfo(np.float32).max).any())
+
+
+def _choices(given: dict[str, Any]) -> list[list[str]]:
+    """Which inputs are constants: none; integers behind the first; all behind the first."""
+    names = [name for name, value in given.items() if isinstance(value, np.ndarray)]
+    whole = [name for name in names[1:] if given[name].dtype.kind in "iub"]
+    choices = [[], whole, names[1:], names if names and given[names[0]].dtype.kind in "iub" else []]
+    return [choice for number, choice in enumerate(choices) if choice not in choices[:number]]
+
+
+def _run(case: Case, given: dict[str, Any], fixed: list[str]) -> str:
+    shapes = {
+        name: value.shape
+        for name, value in given.items()
+        if name not in fixed and isinstance(value, np.ndarray)
+    }
+    constants = {name: given[name] for name in fixed}
+    graph = nk.from_onnx(case.model, shapes, constants=constants, verify=False)
+    if not graph.inputs and given:
+        raise NnefError("nothing of it is left to run")
+    feeds = {name: given[graph.tensors[name].origin or name] for name in graph.inputs}
+    found = nk.run(graph, feeds, progress=False)
+    for name, wanted in zip(graph.outputs, case.outputs, strict=True):
+        problem = _difference(found[name], wanted, case)
+        if problem:
+            return f"'{name}': {problem}"
+    return ""
+
+
+def _difference(found: np.ndarray[Any, Any], wanted: Any, case: Case) -> str:
+    wanted = np.asarray(wanted)
+    if wanted.dtype.kind not in "fiub":
+        wanted = wanted.astype(np.float32)
+    if found.shape != wanted.shape:
+        return f"shape {found.shape} instead of {wanted.shape}"
+    kinds = found.dtype.kind.replace("u", "i"), wanted.dtype.kind.replace("u", "i")
+    if kinds[0] != kinds[1]:
+        return f"{found.dtype} instead of {wanted.dtype}"
+    # Of half precision, only so many digits were recorded.
+    half = 2e-3 if wanted.dtype == np.float16 else 0.0
+    rtol, atol = max(case.rtol, half), max(case.atol, half)
+    if not np.allclose(found, wanted, rtol, atol, equal_nan=True):
+        return f"differs by {np.nanmax(np.abs(found.astype(float) - wanted.astype(float))):.3g}"
+    return ""
