@@ -173,7 +173,8 @@ class Evaluator:
             arrays.append(array)
         names = [name.name for name, _ in node.iterators]
         kinds = [a.type.item if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays]
-        if scope.abstract:
+        abstract = scope.abstract or _is_abstract(*arrays)
+        if abstract:
             rows: list[tuple[Any, ...]] = [(ABSTRACT,) * len(names)]
         else:
             rows = self._rows(node, arrays, scope)
@@ -194,7 +195,7 @@ class Evaluator:
             values.append(value)
             found.append(kind)
         kind = array_of(self._common_type(found, node.item, scope)) if found else EMPTY
-        return Value(ABSTRACT if scope.abstract else values, kind)
+        return Value(ABSTRACT if abstract else values, kind)
 
     def _rows(
         self, node: Comprehension, arrays: Sequence[Value], scope: Scope
@@ -217,6 +218,8 @@ class Evaluator:
                 hint = "Choices at run time are made by the operation 'select'."
             message = f"a condition must be logical, not {kind}"
             self.refuse("type-mismatch", message, node, scope, hint)
+        if value is ABSTRACT and not scope.abstract:
+            raise Refused  # it depends on an error that was told
         return value
 
     def branch(

@@ -259,12 +259,14 @@ class Expansion:
             items = [UNKNOWN] * len(parts)
         elif is_array and (isinstance(kind, ArrayType) or kind is EMPTY):
             items = [kind.item if isinstance(kind, ArrayType) else UNKNOWN] * len(parts)
-            if not scope.abstract and len(found.value) != len(parts):
+            known = isinstance(found.value, list)
+            if known and len(found.value) != len(parts):
                 items = None
         elif not is_array and isinstance(kind, TupleType) and len(kind.items) == len(parts):
             items = kind.items
         if items is None:
-            counted = "" if scope.abstract or not is_array else f" with {len(found.value)} items"
+            known = is_array and isinstance(found.value, list)
+            counted = f" with {len(found.value)} items" if known else ""
             scope.report.at(
                 "result-mismatch",
                 f"the value is of type {kind}{counted}, {shape_of_target(target)}",
@@ -296,7 +298,7 @@ class Expansion:
             raise Refused
         known = name.name in self.builder.names.types
         self.builder.names.define(name, kind)
-        if not known and kind is not UNKNOWN:
+        if not known and kind is not UNKNOWN and found.value is not ABSTRACT:
             self.settle(name.name, found, self.graph.report.tokens.span(name.at, name.end))
 
     def settle(

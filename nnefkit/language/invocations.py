@@ -66,7 +66,9 @@ class Invocations:
         if scope.declaration is None:
             kind = names.use(name)
             identifier = names.identifiers.get(name.name) or Identifier(name.name)
-            return Value(ABSTRACT if scope.abstract else identifier, kind)
+            # What is not defined has no value; it will be told.
+            unknown = scope.abstract or kind is UNKNOWN
+            return Value(ABSTRACT if unknown else identifier, kind)
         known = [*scope.declaration.by_name, *_all_values(scope)]
         scope.report.at(
             "undefined-identifier",
