@@ -164,8 +164,7 @@ OPERATIONS = [
         "4.5.3",
         "z = reshape(x, shape = [6, 24])\ny = concat([z, z], axis = 2)",
         "z = reshape(x, shape = [6, 24]);\ny_unsqueeze = unsqueeze(z, axes = [2]);\n"
-        "y_unsqueeze_2 = unsqueeze(z, axes = [2]);\n"
-        "y = concat([y_unsqueeze, y_unsqueeze_2], axis = 2);",
+        "y = concat([y_unsqueeze, y_unsqueeze], axis = 2);",
         "ranks count",
     ),
     (
@@ -223,6 +222,25 @@ OPERATIONS = [
         "f = variable(shape = [3, 1, 3, 3], label = 'f');\n"
         "y = deconv(x, f, stride = [2, 2], padding = [(1,0), (1,0)], groups = 0);",
         "'planewise_deconv' is 'deconv' with groups = 0",
+    ),
+    (
+        "4.8.2",
+        "p = variable(shape = [3, 1, 3, 3], label = 'p')\n"
+        "q = variable(shape = [4, 3], label = 'q')\ny = separable_conv(x, p, q, stride = [2])",
+        "p = variable(shape = [3, 1, 3, 3], label = 'p');\n"
+        "q = variable(shape = [4, 3], label = 'q');\ny_unsqueeze = unsqueeze(q, axes = [2, 3]);\n"
+        "y = separable_conv(x, p, y_unsqueeze, stride = [2, 1]);",
+        "ranks count",
+    ),
+    (
+        "4.8.2",
+        "p = variable(shape = [4, 1, 3, 3], label = 'p')\n"
+        "q = variable(shape = [3, 4, 1, 1], label = 'q')\n"
+        "y = separable_deconv(x, p, q, padding = [(0, 1)])",
+        "p = variable(shape = [4, 1, 3, 3], label = 'p');\n"
+        "q = variable(shape = [3, 4, 1, 1], label = 'q');\n"
+        "y = separable_deconv(x, p, q, padding = [(0, 1), (1, 1)]);",
+        "those left out at the end",
     ),
     (
         "4.8.3",

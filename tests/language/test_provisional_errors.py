@@ -98,6 +98,8 @@ WRONG = [
     ("3.3.1", "missing-argument", "transpose", "", "y = transpose(x)"),
     ("3.3.1", "positional-attribute", "[0]", "", "y = transpose(x, [0])"),
     ("3.3.1", "undefined-identifier", "z", "", "y = relu(z)"),
+    ("3.3.1", "undefined-identifier", "n", "", "y = transpose(x, perm = [n])"),
+    ("3.3.1", "undefined-identifier", "n", "", "y = box(x, size = n)"),
     ("3.3.1", "redefined-identifier", "x", "", "x = relu(x)\ny = relu(x)"),
     ("3.3.1", "assigned-parameter", "a", F.replace("b = l", "a = l"), "y = f(x)"),
     ("3.3.1", "unassigned-result", "", F.replace("b = l", "c = l"), "y = f(x)"),
@@ -307,6 +309,27 @@ def test_hostile_texts_take_linear_time_and_end_in_a_report(kind: str) -> None:
         seconds.append(best)
     # Four times the text; quadratic time would be 16 times as much.
     assert seconds[1] < 10 * seconds[0] + 0.1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y = concat([x] * 200000, axis = 5)",
+        "y = concat([x], axis = 1000000000)",
+        "[y] = split(x, axis = 1000000000, ratios = [1])",
+        "y = f(a = [x] * 200000)",
+        "y = g([x] * 3)",
+    ],
+)
+def test_short_texts_cannot_ask_for_endless_work(body: str) -> None:
+    fragments = (
+        "fragment f( a: tensor[] ) -> ( b: tensor )\n"
+        "{ b = a[0] if length_of(a) == 1 else f(a[1:]) }\n"
+        "fragment g( a: tensor[] ) -> ( b: tensor ) { b = g(a * 2) }\n"
+    )
+    start = time.perf_counter()
+    language.parse(f"version 1.0\n{fragments}{GRAPH}    {body}\n}}", infer=known_shapes)
+    assert time.perf_counter() - start < 20
 
 
 DOCUMENTS = [path.read_text("ascii") for path in sorted(FOLDER.glob("*_2017.nnef"))]

@@ -24,6 +24,9 @@ from nnefkit.language.syntax import GraphSyntax, Invocation, Name
 from nnefkit.language.targets import Refused
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
+_MOST_DIMENSIONS = 64
+"""Tensors are not given more dimensions, whatever a text asks for: no tool has tensors of more."""
+
 
 class ProvisionalBuilder(GraphBuilder):
     """Collects the operations of 1.0 that those of a provisional document stand for.
@@ -48,6 +51,8 @@ class ProvisionalBuilder(GraphBuilder):
         self.shapes = KnownShapes(infer)
         self.unlisted: list[str] = []
         """Externals that are no parameters of the graph."""
+        self._fitted: dict[tuple[str, int], Identifier] = {}
+        """Tensors that were given another rank, which may be needed again."""
         self.labels: dict[str, str] = {}
         """The labels of variables, by themselves in lower case."""
         self.expansion = ProvisionalExpansion(self)
@@ -81,8 +86,11 @@ class ProvisionalBuilder(GraphBuilder):
         upgrade = UPGRADES.get(name)
         if upgrade is None:
             self.put(call, name, **arguments)
-        else:
-            upgrade(self, call)
+            return
+        if any(_holds_identifier(arguments[name]) for name, _, _ in declaration.attributes):
+            # It is not defined, which will be told; here it has no value to work on.
+            raise Refused
+        upgrade(self, call)
 
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
         """Reports an operation that is not known, or not yet known then."""
@@ -187,11 +195,16 @@ class ProvisionalBuilder(GraphBuilder):
         that has other extents in their place is given as it is.
         """
         shape = self.shape(value)
-        if not isinstance(value, Identifier) or shape is None or len(shape) == rank:
+        if not isinstance(value, Identifier) or shape is None or rank > _MOST_DIMENSIONS:
+            return value
+        if len(shape) == rank:
             return value
         axes = [*range(min(len(shape), rank), max(len(shape), rank))]
         if len(shape) > rank and set(shape[rank:]) != {1}:
             return value
+        known = self._fitted.get((value, rank))
+        if known is not None:
+            return known
         operation = "unsqueeze" if len(shape) < rank else "squeeze"
         self.tell(
             call,
@@ -199,7 +212,9 @@ class ProvisionalBuilder(GraphBuilder):
             "2.2",
             "In 2017 tensors that differ in nothing else were the same.",
         )
-        return self.step(call, operation, self.dtype(value), input=value, axes=axes)
+        fitted = self.step(call, operation, self.dtype(value), input=value, axes=axes)
+        self._fitted[value, rank] = fitted
+        return fitted
 
     # -- diagnostics -----------------------------------------------------------------------------
 
@@ -222,6 +237,17 @@ class ProvisionalBuilder(GraphBuilder):
         if call.span is None:
             return None
         return locate(self.tokens.source, call.span, argument)
+
+
+def _holds_identifier(value: Any) -> bool:
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Identifier):
+            return True
+        if isinstance(value, (list, tuple)):
+            stack.extend(value)
+    return False
 
 
 def _copied(default: Any) -> Any:

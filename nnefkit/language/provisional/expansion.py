@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from nnefkit.language.provisional.building import ProvisionalBuilder
 
 _LEAST_RANK = 2
+_ITEMS_OF_A_STEP = 100
+"""Looking at so many items counts as one step of the expansion."""
 
 
 class ProvisionalExpansion(Expansion):
@@ -84,7 +86,11 @@ class ProvisionalExpansion(Expansion):
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
     def _bind(self, target: Expression, found: Value, scope: Scope) -> Call[None]:
-        return super()._bind(target, self.typing.typed(found), scope)
+        errors = scope.report.errors
+        yield super()._bind(target, self.typing.typed(found), scope)
+        if scope.report.errors > errors and scope.declaration is not None and not scope.abstract:
+            # Its value is not of the type that others rely on.
+            raise Refused
 
     def settle(
         self, name: str, found: Value, span: Span | None, path: tuple[str, ...] = ()
@@ -109,7 +115,17 @@ class ProvisionalInvocations(Invocations):
         found = super().use(name, scope)
         if scope.abstract:
             return Value(ABSTRACT, loose(found.type))
+        if isinstance(found.value, list):
+            self.step(name, scope, len(found.value) // _ITEMS_OF_A_STEP)
         return self.typing.typed(found)
+
+    def invoke(self, node: Invocation, scope: Scope, want: str | None) -> Call[Value]:
+        """The result of an invocation inside of an expression, which can be of any type."""
+        found: Value = yield super().invoke(node, scope, want)
+        declaration = self.builder.declarations.get(node.name)
+        if scope.abstract and declaration is not None and self.expands(declaration):
+            return Value(ABSTRACT, loose(declaration.results[0].type))
+        return found
 
     def declaration(
         self, node: Invocation, scope: Scope, targets: list[Name] | None
@@ -200,15 +216,22 @@ class _Typing:
         if isinstance(value, Identifier):
             item = self.builder.dtype(value)
             return UNKNOWN if item is None else tensor_of(item)
-        if isinstance(value, (list, tuple)):
-            kinds: list[Type] = []
-            for item in value:
-                kind: Type = yield self._type_of(item)
-                kinds.append(kind)
-            if isinstance(value, tuple):
-                return tuple_of(kinds)
-            return array_of(common_type_of(kinds) or UNKNOWN) if kinds else EMPTY
-        return OF_LITERAL.get(type(value), UNKNOWN)
+        if not isinstance(value, (list, tuple)):
+            return OF_LITERAL.get(type(value), UNKNOWN)
+        kinds: list[Type] = []
+        if isinstance(value, list):
+            # Arrays can be long, but hold few different tensors.
+            kinds += [OF_LITERAL[kind] for kind in set(map(type, value)) if kind in OF_LITERAL]
+            names = {item for item in value if isinstance(item, Identifier)}
+            value = [*names, *(item for item in value if isinstance(item, (list, tuple)))]
+            if not kinds and not value:
+                return EMPTY
+        for item in value:
+            kind: Type = yield self._type_of(item)
+            kinds.append(kind)
+        if isinstance(value, tuple):
+            return tuple_of(kinds)
+        return array_of(common_type_of(kinds) or UNKNOWN)
 
 
 def loose(kind: Type) -> Type:

@@ -1,0 +1,46 @@
+"""The table of the operations of 2017 against that of today."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnefkit.language import declarations
+from nnefkit.language.declarations import REQUIRED
+from nnefkit.language.provisional.operations import UPGRADES
+from nnefkit.language.provisional.vocabulary import provisional_operations
+
+RENAMED = {"idn": "copy", "planewise_conv": "conv", "planewise_deconv": "deconv"}
+ATTRIBUTES = {"perm": "axes", "trA": "transposeA", "trB": "transposeB"}
+
+
+def test_all_operations_of_chapter_4_are_there() -> None:
+    assert len(provisional_operations()) == 85
+
+
+@pytest.mark.parametrize("name", provisional_operations())
+def test_parameters_have_successors_with_the_same_defaults(name: str) -> None:
+    then, now = provisional_operations()[name], declarations()[RENAMED.get(name, name)]
+    for parameter in then.parameters:
+        successor = now.by_name[ATTRIBUTES.get(parameter.name, parameter.name)]
+        assert successor.is_tensor == parameter.is_tensor
+        assert repr(successor.default) == repr(parameter.default)
+    known = {ATTRIBUTES.get(parameter, parameter) for parameter in then.by_name}
+    added = [parameter for parameter in now.parameters if parameter.name not in known]
+    assert all(parameter.default is not REQUIRED for parameter in added)
+
+
+@pytest.mark.parametrize("name", provisional_operations())
+def test_what_is_passed_on_as_it_is_has_the_same_parameters(name: str) -> None:
+    then = provisional_operations()[name]
+    if name in UPGRADES:
+        assert name in RENAMED or name in declarations()
+        return
+    now = declarations()[name]
+    assert [p.name for p in then.parameters] == [p.name for p in now.parameters][
+        : len(then.parameters)
+    ]
+    assert [r.name for r in then.results] == [r.name for r in now.results]
+
+
+def test_upgrades_are_of_operations_that_there_were() -> None:
+    assert UPGRADES.keys() <= provisional_operations().keys()
