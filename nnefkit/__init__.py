@@ -89,6 +89,7 @@ __all__ = [
     "compare",
     "engines",
     "format",
+    "from_onnx",
     "infer_shapes",
     "load",
     "lower",

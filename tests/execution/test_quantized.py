@@ -398,11 +398,15 @@ def test_more_bits_are_nearer_to_the_network_itself(blazeface):
     assert snr[12] > 25
 
 
-def test_engines_quantize_a_real_network_alike(blazeface):
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_engines_quantize_a_real_network_alike(blazeface, engine):
     graph, x, trace = blazeface
     quantized = calibrated(graph, trace, 12)
     ours = nk.run(quantized, x, quantized=True, progress=False)
-    theirs = nk.run(quantized, x, "onnxruntime", quantized=True, progress=False)
+    theirs = nk.run(quantized, x, engine, quantized=True, progress=False)
     for name, values in ours.items():
-        step = (trace[name].max() - trace[name].min()) / (2**12 - 1)
-        assert np.abs(theirs[name] - values).mean() < step
+        # A sum in another order now and then rounds to the next step, and the layers below pass
+        # that on. Both must be much nearer to each other than to the network without steps.
+        error = np.abs(values - trace[name]).mean()
+        assert np.abs(theirs[name] - values).mean() < 0.3 * error
+        assert np.abs(theirs[name] - trace[name]).mean() == pytest.approx(error, rel=0.15)

@@ -67,7 +67,7 @@ def prelu(x: Argument, alpha: Argument) -> Any:
         return alpha * x if x < 0 else torch.full_like(torch.as_tensor(alpha), x)
     if not isinstance(alpha, torch.Tensor):
         return functional.leaky_relu(x, alpha)
-    if alpha.ndim >= 2 and alpha.shape[1] == alpha.numel() in (1, x.shape[1]):
+    if min(x.ndim, alpha.ndim) >= 2 and alpha.shape[1] == alpha.numel() in (1, x.shape[1]):
         return functional.prelu(x, alpha.reshape(-1))
     return torch.where(x < 0, alpha * x, x)
 
