@@ -104,8 +104,7 @@ def _evaluated(
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     graph = helper.make_graph([node], "resize", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", max(c.opset, 18))])
-    found: Array = ReferenceEvaluator(model).run(None, feeds)[0]
-    return found
+    return np.asarray([*ReferenceEvaluator(model).run(None, feeds)][0])
 
 
 def upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:
