@@ -214,6 +214,14 @@ class GraphBuilder:
                 value.name = self.names.unused(f"{stem}_part")
         self._fresh.clear()
 
+    def sources(self, value: Value) -> list[Value]:
+        """The inputs of the graph that a value is computed from."""
+        wanted = {id(value)}
+        for call in reversed(self.calls):
+            if any(id(result) in wanted for result in _values([*call.outputs.values()])):
+                wanted.update(id(argument) for argument in _values([*call.inputs.values()]))
+        return [external for external in self.externals if id(external) in wanted]
+
     # -- the graph ----------------------------------------------------------------------------
 
     def graph(self, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:

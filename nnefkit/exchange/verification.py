@@ -6,7 +6,7 @@ since two orders of summation differ by that, whatever the single item.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,9 @@ class SourceRun:
     """The same with all that flows in the source."""
     facts: Mapping[str, Any]
     """What goes into the provenance: source, versions."""
+    again: Callable[[Arrays], Arrays] | None = None
+    """The outputs computed in another order, if the source's own rounding makes a difference: a
+    graph that agrees with one of the two computes what the source does."""
 
 
 def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
@@ -73,22 +76,25 @@ def verified(
     """
     origins = {name: graph.tensors[name].origin or name for name in graph.tensors}
     given = {origins[name]: array for name, array in inputs.items()}
-    wanted = source.outputs(given)
-    found = run(graph, inputs, engine, progress=False)
-    largest = 0.0
-    # A copy that is an output keeps the name of the source as its origin, or has it as its name.
-    for name, array in zip(graph.outputs, wanted.values(), strict=True):
-        distance = difference(found[name], array)
+    found = [*run(graph, inputs, engine, progress=False).values()]
+    apart = _differences(found, source.outputs(given))
+    if source.again is not None and not max(apart, default=0.0) <= tolerance:
+        apart = min(apart, _differences(found, source.again(given)), key=max)
+    for name, distance in zip(graph.outputs, apart, strict=True):
         if not distance <= tolerance:
             raise _mismatch(graph, source, inputs, (name, distance), tolerance, engine)
-        largest = max(largest, distance)
     proof = {
         "verified": True,
         "engine": engine,
         "tolerance": tolerance,
-        "largest_difference": largest,
+        "largest_difference": max(apart, default=0.0),
     }
     return with_facts(graph, {**source.facts, **proof})
+
+
+def _differences(found: Sequence[Array], wanted: Arrays) -> list[float]:
+    # The outputs of a graph stand in the order of those of the source.
+    return [difference(a, b) for a, b in zip(found, wanted.values(), strict=True)]
 
 
 def with_facts(graph: Graph, facts: Mapping[str, Any]) -> Graph:

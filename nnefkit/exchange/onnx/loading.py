@@ -177,7 +177,7 @@ def _refuse_unknown(inputs: Mapping[str, Any], path: str) -> None:
                     file=path,
                     section="4.1.1",
                 )
-            unknown[name] = [d.dim_value or d.dim_param or "?" for d in kind.shape.dim]
+            unknown[name] = [_extent(d) for d in kind.shape.dim]
     if unknown:
         told = ", ".join(f"'{n}' {_brackets(shape)}" for n, shape in unknown.items())
         example = {
@@ -190,6 +190,11 @@ def _refuse_unknown(inputs: Mapping[str, Any], path: str) -> None:
             file=path,
             section="4.1.1",
         )
+
+
+def _extent(dimension: Any) -> Any:
+    # Some exporters write -1 for an extent that is open.
+    return dimension.dim_value if dimension.dim_value > 0 else dimension.dim_param or "?"
 
 
 def _brackets(shape: Sequence[Any]) -> str:

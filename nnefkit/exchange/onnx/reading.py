@@ -65,6 +65,7 @@ def from_onnx(
         lambda given: run_model(proto, given),
         lambda given: run_model(proto, given, everything=True),
         facts,
+        again=lambda given: run_model(proto, given, literal=True),
     )
     given = random_inputs(graph)
     for name, array in (inputs or {}).items():

@@ -104,10 +104,18 @@ class Call:
         if value.data is None:
             name = self.input_names[index]
             raise Refusal(
-                f"its {what} ('{name}') must be known before the network runs",
-                f"If it is an input of the model, constants={{'{name}': ...}} fixes it.",
+                f"its {what} ('{name}') must be known before the network runs", self._fixed(value)
             )
         return value.data
+
+    def _fixed(self, value: Value) -> str:
+        """What would make a value known."""
+        names = [source.origin or source.name for source in self.builder.sources(value)]
+        told = ", ".join(f"'{name}': ..." for name in names)
+        if value in self.builder.externals:
+            return f"It is an input of the model: constants={{{told}}} fixes it."
+        whence = " and ".join(f"'{name}'" for name in names)
+        return f"It is computed from {whence}; constants={{{told}}} fixes what it depends on."
 
     def ints(self, name: str, index: int | None = None) -> list[int] | None:
         """Integers that are an attribute, or an input in later opsets; None without both."""

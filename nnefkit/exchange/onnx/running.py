@@ -17,9 +17,16 @@ _QUIET = 4
 
 
 def run_model(
-    model: Any, inputs: Mapping[str, Array], *, everything: bool = False
+    model: Any, inputs: Mapping[str, Array], *, everything: bool = False, literal: bool = False
 ) -> dict[str, Array]:
     """The outputs of a ModelProto by name, or all the tensors that flow in its main graph.
+
+    Args:
+        model: Its inputs have the shapes of those that are given.
+        inputs: Input name -> array.
+        everything: Whether to give all tensors.
+        literal: Whether ONNX Runtime is to take the model node by node, nothing fused. What it fuses
+            or lays out anew rounds in another way, often in a better one.
 
     Raises:
         ExecutionError: the model cannot be run.
@@ -29,7 +36,7 @@ def run_model(
         model = _with_all_outputs(model)
     names = [info.name for info in model.graph.output]
     try:
-        return dict(zip(names, _in_runtime(model, feeds), strict=True))
+        return dict(zip(names, _in_runtime(model, feeds, literal), strict=True))
     except Exception as error:  # noqa: BLE001 - the runtime raises errors of many kinds
         try:
             return dict(zip(names, _in_reference(model, feeds), strict=True))
@@ -50,17 +57,23 @@ def _typed(model: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-def _in_runtime(model: Any, feeds: Mapping[str, Array]) -> list[Any]:
+def _in_runtime(model: Any, feeds: Mapping[str, Array], literal: bool) -> list[Any]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
-    # As the model says it, node by node.
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if literal or _has_branches(model):
+        # What optimises branches ends the process where their condition is constant.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return list(session.run(None, dict(feeds)))
+
+
+def _has_branches(model: Any) -> bool:
+    nodes = model.graph.node
+    return any(a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
 
 
 def _in_reference(model: Any, feeds: Mapping[str, Array]) -> list[Any]:
