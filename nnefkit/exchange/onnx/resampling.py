@@ -104,7 +104,7 @@ def _evaluated(
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     graph = helper.make_graph([node], "resize", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", max(c.opset, 18))])
-    return np.asarray([*ReferenceEvaluator(model).run(None, feeds)][0])
+    return np.asarray(next(iter(ReferenceEvaluator(model).run(None, feeds))))
 
 
 def upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:

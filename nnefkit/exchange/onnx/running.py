@@ -25,8 +25,8 @@ def run_model(
         model: Its inputs have the shapes of those that are given.
         inputs: Input name -> array.
         everything: Whether to give all tensors.
-        literal: Whether ONNX Runtime is to take the model node by node, nothing fused. What it fuses
-            or lays out anew rounds in another way, often in a better one.
+        literal: Whether ONNX Runtime is to take the model node by node, nothing fused. What it
+            fuses or lays out anew rounds in another way, often in a better one.
 
     Raises:
         ExecutionError: the model cannot be run.
