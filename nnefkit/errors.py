@@ -7,6 +7,7 @@ and raised, where it must be raised, as an `NnefError` that carries them.
 from __future__ import annotations
 
 import difflib
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -224,13 +225,35 @@ class MissingPackageError(NnefError, ImportError):
     code = "missing-package"
 
 
+def wrong_type(what: str, wanted: str, value: object, hint: str = "") -> InputError:
+    """The error for an argument `what` of a call that got a value of another kind than `wanted`."""
+    given = "None" if value is None else f"of type {type(value).__name__}"
+    return InputError(f"'{what}' must be {wanted}, not {given}", hint=hint)
+
+
+def expected_text(what: str, value: object) -> str:
+    """`value`, if it is a text.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, str):
+        return value
+    hint = ""
+    if isinstance(value, bytes):
+        hint = "value.decode() makes a text of bytes."
+    elif isinstance(value, os.PathLike):
+        hint = "nnefkit.load(path) opens a model, path.read_text() reads a text."
+    raise wrong_type(what, "a str", value, hint)
+
+
 _CANDIDATES = 10_000
 """How many names are looked through for the nearest: 0.1 s at most."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """``"Did you mean 'relu'?"`` for the nearest of the `known` names, or an empty string."""
     candidates = list(dict.fromkeys(islice(known, _CANDIDATES)))
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     return f"Did you mean '{lowered[near[0]]}'?" if near else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from dataclasses import dataclass, field
 from typing import Any
 
 from nnefkit import language, storage
-from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
-from nnefkit.graph import Graph
+from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError, expected_text
+from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations import shapes
 
 Path = str | os.PathLike[str]
@@ -26,6 +25,7 @@ def load(path: Path, *, strict: bool = True) -> Graph:
         strict: whether unknown operations are errors; otherwise they stay as opaque operations.
 
     Raises:
+        InputError: `path` is no path.
         DocumentError: the text is not valid; all the errors at once, those of the files too.
         StorageError: files are missing, damaged, or do not fit the graph; all of them at once.
     """
@@ -44,10 +44,13 @@ def parse(
         name: what messages call the text.
 
     Raises:
+        InputError: `text` is no text.
         DocumentError: the text is not valid; all the errors at once.
     """
+    if quantization is not None:
+        expected_text("quantization", quantization)
     reading = _Reading(name)
-    reading.take_text(text, quantization, storage.QUANTIZATION, strict)
+    reading.take_text(expected_text("text", text), quantization, storage.QUANTIZATION, strict)
     reading.infer_shapes()
     return reading.graph_or_raise()
 
@@ -71,7 +74,7 @@ def to_text(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str
         shapes: whether each assignment is followed by a comment with the shapes of its results.
         defaults: whether arguments that equal their default values are written as well.
     """
-    return language.print_graph(graph, shapes=shapes, defaults=defaults)
+    return language.print_graph(expected_graph(graph), shapes=shapes, defaults=defaults)
 
 
 def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = True) -> None:
@@ -88,13 +91,15 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
         defaults: as in `to_text`.
 
     Raises:
+        InputError: `graph` is no graph, or `path` no path.
         DocumentError: the graph holds what no text can say, such as an infinite attribute.
         StorageError: variables have no data, or data that cannot be stored; or `path` cannot be
             written.
     """
+    graph = expected_graph(graph)
+    target = storage.expected_path(path)
     if unsaid := language.inexpressible(graph):
         raise DocumentError(unsaid)
-    target = pathlib.Path(path)
     if target.name == storage.GRAPH:
         target = target.parent
     written = to_text(graph, shapes=shapes, defaults=defaults)

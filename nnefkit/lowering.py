@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from nnefkit import language
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, expected_graph, expected_names
 from nnefkit.operations.shapes import infer_shapes
 
 
@@ -23,12 +23,13 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
 
     Raises:
         UnknownNameError: there is no such operation.
-        InputError: an operation is not compound.
+        InputError: an operation is not compound, or `graph` is no graph.
         DocumentError: the shapes of the graph do not fit, or an operation has arguments that its
             definition cannot be carried out for.
     """
+    graph = expected_graph(graph)
     if operations is not None:
-        operations = (operations,) if isinstance(operations, str) else tuple(operations)
+        operations = expected_names(operations, "operations")
         known = language.known_declarations(graph)
         for name in operations:
             if name not in known:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.tolerance import Tolerance
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
 
 Array = np.ndarray[Any, Any]
 Permutation = tuple[int, ...]
@@ -35,12 +35,15 @@ def pair(
         UnknownNameError: `names` mentions a tensor that a side does not have.
         InputError: no tensor has a counterpart.
     """
+    if names is not None and not isinstance(names, Mapping):
+        raise wrong_type("names", "a mapping from names of the first to names of the second", names)
     names = names or {}
     for wanted, side in ((names.keys(), first), (names.values(), second)):
         for name in wanted:
             if name not in side:
                 raise UnknownNameError(
-                    f"there is no tensor '{name}' to compare", hint=did_you_mean(name, side)
+                    f"there is no tensor '{name}' to compare",
+                    hint=did_you_mean(name, side) or f"There are {_some(side)}.",
                 )
     taken = set(names.values())
     both = {

@@ -173,7 +173,14 @@ class Comparison:
         return Rows(row for row in self.rows if not row.weight) or self.rows
 
     def worst(self, n: int = 10) -> Rows:
-        """The `n` tensors that are farthest apart relative to their own size, the worst first."""
+        """The `n` tensors that are farthest apart relative to their own size, the worst first.
+
+        Raises:
+            InputError: `n` is no number of tensors.
+        """
+        count: object = n
+        if not isinstance(count, (int, np.integer)) or count < 0:
+            raise InputError(f"n must be a number of tensors, from 0 on, not {n!r}")
         return Rows(sorted(self.judged, key=findings.severity, reverse=True)[:n])
 
     @property
@@ -231,6 +238,8 @@ def compare(
         UnknownNameError: `names` or `axes` mentions a tensor that does not exist.
         StorageError: a file cannot be read.
     """
+    if labels is not None:
+        labels = _pair_of_texts(labels)
     first, second = side(a), side(b)
     pairs = pair(first.tensors, second.tensors, names)
     _check_axes(axes, pairs.both)
@@ -246,6 +255,15 @@ def compare(
         labels or _labels(first, second),
         graph,
         first.graph is not None and second.graph is not None,
+    )
+
+
+def _pair_of_texts(labels: Any) -> tuple[str, str]:
+    if isinstance(labels, (tuple, list)) and len(labels) == 2:
+        return str(labels[0]), str(labels[1])
+    raise InputError(
+        f"labels must be two texts, one for each side, not {labels!r}",
+        hint='For example: labels=("float weights", "8-bit weights").',
     )
 
 

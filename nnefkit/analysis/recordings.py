@@ -16,7 +16,7 @@ import numpy as np
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
-from nnefkit.storage import read_tensor
+from nnefkit.storage import expected_path, read_tensor, reason, remedy
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -64,7 +64,7 @@ def side(source: Source) -> Side:
         StorageError: the path does not exist or cannot be read.
     """
     if isinstance(source, (str, PathLike)):
-        path = Path(source)
+        path = expected_path(source)
         tensors = Trace.load(path) if _is_trace(path) else record(path)
         return Side(tensors, None, path.name)
     if not isinstance(source, Mapping):
@@ -94,7 +94,7 @@ def record(path: Path) -> Recording:
         )
     if not path.exists():
         raise StorageError(
-            "there is no such file or folder", file=str(path), hint="Is the path right?"
+            "there is no such file or folder", hint="Is the path right?", file=str(path)
         )
     if path.suffix in (".npy", ".dat"):
         return Recording(path, {path.stem: _reader(path)})
@@ -157,4 +157,5 @@ def _file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise StorageError(f"cannot be opened: {error.strerror}", file=str(path)) from error
+        message = f"the file cannot be read: {reason(error)}"
+        raise StorageError(message, hint=remedy(error), file=str(path)) from error

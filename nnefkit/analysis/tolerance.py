@@ -27,8 +27,13 @@ class Tolerance:
     """In the unit of the tensor; what is smaller is noise whatever the tensor's scale."""
 
     def __post_init__(self) -> None:
-        if not (self.relative >= 0 and self.absolute >= 0):
-            raise InputError(f"a tolerance is at least 0, not {self.relative}, {self.absolute}")
+        for name, value in (("relative", self.relative), ("absolute", self.absolute)):
+            number_given = isinstance(value, (int, float, np.integer, np.floating))
+            if not number_given or not value >= 0:
+                raise InputError(
+                    f"the {name} tolerance must be a number from 0 on, not {value!r}",
+                    hint="For example: Tolerance(relative=1e-4, absolute=1e-7).",
+                )
 
     def __str__(self) -> str:
         parts = []

@@ -93,6 +93,10 @@ def find_engine(name: str) -> Engine:
     return engine
 
 
+_PARAMETERS = ("engine", "fallback", "inputs", "keep", "outputs", "progress", "quantized", "spill")
+"""Of the calls that hand on as options all that they do not know: what one may have misspelt."""
+
+
 def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
     """The engine with options, such as how many threads it may use, set.
 
@@ -107,7 +111,7 @@ def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
         if name not in known:
             raise UnknownNameError(
                 f"the engine '{engine.name}' has no option '{name}'",
-                hint=did_you_mean(name, known)
+                hint=did_you_mean(name, [*known, *_PARAMETERS])
                 or (f"It has: {', '.join(known)}." if known else "It has none."),
             )
     if not options:

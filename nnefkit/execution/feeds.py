@@ -67,12 +67,17 @@ def _unknown(graph: Graph, name: Any, named: Mapping[str, Any]) -> Diagnostic:
 
 
 def _missing(graph: Graph, name: str) -> Diagnostic:
-    tensor = graph.tensors[name]
     return Diagnostic(
-        "missing-input",
-        f"input '{name}' is missing",
-        hint=f"It wants {_EXPECTED[tensor.dtype]} of shape {_shape(tensor.shape)}.",
+        "missing-input", f"input '{name}' is missing", hint=_wanted(graph.tensors[name])
     )
+
+
+def _missing_value(tensor: Tensor) -> Diagnostic:
+    return Diagnostic("wrong-input", f"input '{tensor.name}' is None", hint=_wanted(tensor))
+
+
+def _wanted(tensor: Tensor) -> str:
+    return f"It wants {_EXPECTED[tensor.dtype]} of shape {_shape(tensor.shape)}."
 
 
 def _inputs(graph: Graph) -> str:
@@ -82,6 +87,18 @@ def _inputs(graph: Graph) -> str:
 
 
 def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | None:
+    if value is None:
+        problems.append(_missing_value(tensor))
+        return None
+    if np.ma.is_masked(value):
+        problems.append(
+            Diagnostic(
+                "wrong-input",
+                f"input '{tensor.name}' has masked items, for which there is no value",
+                hint="array.filled(value) gives them one.",
+            )
+        )
+        return None
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -99,7 +116,7 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
 
 
 def _wrong_dtype(tensor: Tensor, array: Array) -> Diagnostic:
-    hint = ""
+    hint = _wanted(tensor)
     if tensor.dtype == "scalar" and array.dtype.kind in "iub":
         hint = (
             "Convert it after whatever scaling the network expects: array.astype(np.float32). "

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from nnefkit.display.statistics import Statistics, statistics
-from nnefkit.errors import UnknownNameError
-from nnefkit.graph import Graph, Operation
+from nnefkit.errors import UnknownNameError, did_you_mean
+from nnefkit.graph import Graph, Operation, expected_names
+from nnefkit.storage import expected_path, telling
 
 Array = np.ndarray[Any, Any]
 Keep = str | Iterable[str] | Callable[[str], bool]
@@ -33,6 +34,7 @@ def chosen(graph: Graph, keep: Keep) -> frozenset[str]:
 
     Raises:
         UnknownNameError: there is no such tensor.
+        InputError: `keep` says nothing of the kind.
     """
     names = flowing(graph)
     if isinstance(keep, str):
@@ -41,19 +43,20 @@ def chosen(graph: Graph, keep: Keep) -> frozenset[str]:
         keep = [keep]
     if callable(keep):
         return frozenset(name for name in names if keep(name))
-    wanted = frozenset(keep)
+    wanted = frozenset(expected_names(keep, "keep"))
     for name in sorted(wanted.difference(names)):
         if name in graph.tensors:
             hint = f"'{name}' is no result of the run; its values are graph.tensors['{name}'].data."
             raise UnknownNameError(f"a trace has no values of '{name}'", hint=hint)
-        graph.tensor(name)
+        hint = did_you_mean(name, ["all", "statistics", *names])
+        raise UnknownNameError(f"graph '{graph.name}' has no tensor '{name}'", hint=hint)
     return wanted
 
 
 class Keeper:
     """Takes what flows by in a run: the values themselves, files of them, or statistics."""
 
-    def __init__(self, names: Collection[str], values: bool, spill: Path | None) -> None:
+    def __init__(self, names: Collection[str], values: bool, spill: str | Path | None) -> None:
         self.names = names
         self.values = values
         self.folder = _folder(spill) if spill is not None and values else None
@@ -82,14 +85,17 @@ class Keeper:
             self.take(name, array)
 
 
-def _folder(spill: Path) -> Path:
-    # A folder of its own: files of an earlier trace may still be mapped.
-    spill.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="trace-", dir=spill))
+def _folder(spill: str | Path) -> Path:
+    path = expected_path(spill, "spill")
+    with telling(path):
+        path.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: files of an earlier trace may still be mapped.
+        return Path(tempfile.mkdtemp(prefix="trace-", dir=path))
 
 
 def _spilled(array: Array, path: Path) -> Array:
-    np.save(path, array, allow_pickle=False)
+    with telling(path):
+        np.save(path, array, allow_pickle=False)
     if not array.size or array.ndim == 0:
         return array
     mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)

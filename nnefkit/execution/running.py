@@ -12,7 +12,7 @@ import numpy as np
 from nnefkit.execution.keeping import Keep
 from nnefkit.execution.session import Session
 from nnefkit.execution.trace import Trace
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, expected_graph, expected_names
 
 Array = np.ndarray[Any, Any]
 
@@ -51,8 +51,10 @@ def run(
     """
     if outputs is not None:
         # What only other outputs need is not even looked at.
-        names = (outputs,) if isinstance(outputs, str) else dict.fromkeys(outputs)
-        graph = replace(graph, outputs=tuple(graph.tensor(name).name for name in names))
+        names = expected_names(outputs, "outputs")
+        graph = replace(
+            expected_graph(graph), outputs=tuple(graph.tensor(name).name for name in names)
+        )
     session = Session(graph, engine, quantized=quantized, **options)
     return session.run(inputs, progress=progress)
 

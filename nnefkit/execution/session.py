@@ -18,7 +18,7 @@ from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.state import State, updates
 from nnefkit.execution.trace import Run, Trace, entries, measured
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, expected_graph, expected_names
 from nnefkit.operations.shapes import infer_shapes
 
 Array = np.ndarray[Any, Any]
@@ -56,7 +56,7 @@ class Session:
         quantized: bool = False,
         **options: Any,
     ) -> None:
-        self._given = graph
+        self._given = graph = expected_graph(graph)
         self._sources: Mapping[str, str] = {}
         """Names that inputs and variables of the given graph have in the one that is run."""
         if quantized:
@@ -134,7 +134,7 @@ class Session:
         """
         names = chosen(self.graph, keep)
         feeds = self._feeds(inputs)
-        keeper = Keeper(names, keep != "statistics", None if spill is None else Path(spill))
+        keeper = Keeper(names, keep != "statistics", spill)
         started = perf_counter()
         for name, array in feeds.items():
             if name in names:
@@ -160,8 +160,7 @@ class Session:
     def _fetch(self, outputs: str | Iterable[str] | None) -> tuple[str, ...]:
         if outputs is None:
             return self.graph.outputs
-        names = (outputs,) if isinstance(outputs, str) else tuple(dict.fromkeys(outputs))
-        return tuple(self.graph.tensor(name).name for name in names)
+        return tuple(self.graph.tensor(name).name for name in expected_names(outputs, "outputs"))
 
     def _compute(
         self,

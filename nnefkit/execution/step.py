@@ -14,7 +14,7 @@ from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.failure import failure
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.values import scalar_dtype, stored
-from nnefkit.graph import Graph, Operation
+from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +61,7 @@ def step(graph: Graph, inputs: Any) -> Iterator[Step]:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
         ExecutionError: there is no kernel for an operation, or it failed.
     """
+    graph = expected_graph(graph)
     refuse_unsupported(find_engine("numpy"), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)

@@ -18,6 +18,7 @@ from nnefkit.display.summary import Port, TraceRow, TraceSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
+from nnefkit.storage import expected_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +215,7 @@ class Trace(Mapping[str, Array]):
         """
         from nnefkit.execution import trace_file
 
-        trace_file.write(self, Path(path))
+        trace_file.write(self, expected_path(path))
 
     @classmethod
     def load(cls, path: str | Path, graph: Graph | None = None) -> Trace:
@@ -230,7 +231,7 @@ class Trace(Mapping[str, Array]):
         """
         from nnefkit.execution import trace_file
 
-        run, tensors, given = trace_file.read(Path(path))
+        run, tensors, given = trace_file.read(expected_path(path))
         if graph is not None:
             missing = [e.tensor for e in run.entries if e.tensor not in graph.tensors]
             if missing:

@@ -6,8 +6,6 @@ Nothing in it is pickled, so that reading a stranger's file runs no code.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +17,7 @@ from numpy.lib import format as npy
 
 from nnefkit.display.statistics import Histogram, Statistics
 from nnefkit.errors import StorageError
+from nnefkit.storage import reason, remedy, replacing_file
 
 if TYPE_CHECKING:
     from nnefkit.execution.trace import Run, Trace
@@ -34,28 +33,8 @@ def write(trace: Trace, path: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _write_archive(trace, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"the trace cannot be written: {reason}", file=str(path)) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing_file(path) as file:
+        _write_archive(trace, file)
 
 
 def _write_archive(trace: Trace, file: Any) -> None:
@@ -99,8 +78,8 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
                 name: _statistics(numbers) for name, numbers in description["statistics"].items()
             }
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"the trace cannot be read: {reason}", file=str(path)) from error
+        message = f"the trace cannot be read: {reason(error)}"
+        raise StorageError(message, hint=remedy(error), file=str(path)) from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
         raise StorageError(
             "the file is no trace, or a damaged one",

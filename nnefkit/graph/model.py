@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.display import frames, html, nnef_text, text
-from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean, wrong_type
 from nnefkit.graph import summary
-from nnefkit.graph.frozen import FrozenDict
+from nnefkit.graph.frozen import FrozenDict, frozen
+from nnefkit.graph.names import expected_names
 from nnefkit.graph.values import fitting
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Identifier(str):
     __slots__ = ()
 
 
+@frozen
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
     """A tensor of a graph: what is known of it without a run."""
@@ -57,6 +59,7 @@ class Tensor:
         return html.tensor(summary.tensor_summary(self))
 
 
+@frozen
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One call of an operation: ``output = name<dtype>(inputs, attribs)``."""
@@ -108,6 +111,7 @@ def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
     return found
 
 
+@frozen
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A network: operations in a valid order, and the tensors between them."""
@@ -166,7 +170,8 @@ class Graph:
             return self.tensors[name]
         except KeyError:
             raise UnknownNameError(
-                f"graph '{self.name}' has no tensor '{name}'", hint=did_you_mean(name, self.tensors)
+                f"graph '{self.name}' has no tensor '{name}'",
+                hint=did_you_mean(name, self.tensors) or "graph.tensors has all of them by name.",
             ) from None
 
     def __str__(self) -> str:
@@ -199,6 +204,8 @@ class Graph:
             UnknownNameError: there is no such variable.
             InputError: values of another shape than the variable's, or of no numeric kind.
         """
+        if not isinstance(data, Mapping):
+            raise wrong_type("data", "a mapping from names of variables to arrays", data)
         tensors = dict(self.tensors)
         variables = {variable.name: variable for variable in self.variables}
         by_label: dict[str, list[str]] = {}
@@ -210,9 +217,12 @@ class Graph:
             shared = by_label.get(label, [])
             if not shared:
                 labels = [variable.label for variable in variables.values() if variable.label]
+                hint = did_you_mean(key, [*variables, *labels])
+                if key in self.tensors:
+                    hint = f"'{key}' is no variable: a run computes it, or takes it as an input."
                 raise UnknownNameError(
                     f"graph '{self.name}' has no variable '{key}'",
-                    hint=did_you_mean(str(key), [*variables, *labels]),
+                    hint=hint or "graph.variables lists them.",
                 )
             array = fitting(tensors[shared[0]], values)
             for name in shared:
@@ -246,6 +256,7 @@ class Graph:
             if not _is_shape(shape):
                 raise InputError(
                     f"the shape of input '{name}' must consist of positive integers, not {shape}",
+                    hint=f"For example: {name}={self.tensors[name].shape}.",
                     section="4.1.1",
                 )
         operations = tuple(
@@ -276,8 +287,8 @@ class Graph:
             InputError: `outputs` is empty, the shape of a new input is not known, or a new input is
                 a result of an operation that another result of is needed.
         """
-        cut = {self.tensor(name).name for name in _names(inputs or ())}
-        wanted = tuple(dict.fromkeys(self.tensor(name).name for name in _names(outputs)))
+        cut = {self.tensor(name).name for name in expected_names(inputs or (), "inputs")}
+        wanted = tuple(self.tensor(name).name for name in expected_names(outputs, "outputs"))
         if not wanted:
             raise InputError("a graph needs at least one output", section="3.2.1")
         kept = self._needed(wanted, cut, updates=inputs is None)
@@ -340,10 +351,6 @@ class Graph:
             FrozenDict(shape=list(tensor.shape)),
             dtype=tensor.dtype,
         )
-
-
-def _names(names: Collection[str]) -> Collection[str]:
-    return (names,) if isinstance(names, str) else names
 
 
 def _is_shape(shape: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,13 @@ from nnefkit.errors import InputError
 
 if TYPE_CHECKING:
     from nnefkit.graph.model import Tensor
+
+_KIND_HINTS = {
+    "scalar": "It holds floating point numbers: numpy.asarray(values, numpy.float32).",
+    "integer": "It holds integers: array.astype(numpy.int64).",
+    "logical": "It holds bools: array != 0.",
+    "string": "There are no files for strings.",
+}
 
 _KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
 """NumPy's kinds of the values that a variable of each data-type can hold."""
@@ -31,11 +39,15 @@ def fitting(variable: Tensor, values: Any) -> np.ndarray[Any, Any]:
         raise InputError(
             f"variable '{variable.name}' ({variable.dtype}) cannot hold values of dtype "
             f"{array.dtype}",
+            hint=_KIND_HINTS[variable.dtype],
             section="4.1.3",
         )
     if variable.shape is not None and array.shape != variable.shape:
         raise InputError(
             f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",
+            hint="Another shape needs another graph: change it in the text."
+            if array.size != prod(variable.shape)
+            else f"array.reshape({variable.shape}) has it, if the order of the items is right.",
             section="4.1.3",
         )
     old = variable.data

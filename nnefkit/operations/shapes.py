@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.quantization_info import check_quantization
@@ -31,6 +31,7 @@ def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
         UnknownNameError: there is no input of such a name.
         InputError: an input shape does not consist of positive integers.
     """
+    graph = expected_graph(graph)
     if input_shapes:
         graph = graph.with_input_shapes(**input_shapes)
     inferred, diagnostics = check_shapes(graph)

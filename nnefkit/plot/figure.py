@@ -61,11 +61,25 @@ def values(tensor: Any) -> Array:
     if not isinstance(tensor, np.ndarray) and not np.isscalar(tensor) and hasattr(tensor, "data"):
         tensor = tensor.data
     if tensor is None:
-        raise InputError("the tensor has no values; those of a run are in its trace: trace[name]")
+        raise InputError(
+            "the tensor has no values",
+            hint="Those of a run are in its trace: nnefkit.trace(graph, inputs)[name].",
+        )
     array = np.asarray(tensor)
     if array.dtype.kind not in "fiub" or not array.size:
         raise InputError(f"there are no numbers to draw in {array.dtype} {list(array.shape)}")
     return array
+
+
+def refuse_below_one(**counts: int | None) -> None:
+    """Refuses counts (by the name of their parameter) of which nothing can be drawn.
+
+    Raises:
+        InputError: one of them is less than 1.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"{name} must be at least 1, not {count}")
 
 
 def name_of(tensor: Any, title: str | None) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from nnefkit.display import numbers
 from nnefkit.display.families import BLUE, RED
-from nnefkit.errors import InputError
-from nnefkit.plot.figure import MUTED, axes
+from nnefkit.errors import InputError, wrong_type
+from nnefkit.plot.figure import MUTED, axes, refuse_below_one
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,11 @@ def comparison(
     Raises:
         InputError: there is nothing to draw.
     """
-    names, ratios, where = _ratios(compared)
+    try:
+        names, ratios, where = _ratios(compared)
+    except (TypeError, ValueError, AttributeError):
+        wanted = "a comparison (nnefkit.compare(...)) or a mapping from names to decibels"
+        raise wrong_type("compared", wanted, compared) from None
     if not names:
         raise InputError("there are no compared tensors to draw")
     ax = axes(ax, 8.0, 2.4)
@@ -111,10 +115,15 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
         InputError: nothing was timed.
     """
     seconds = getattr(run, "seconds", run)
-    rows: Iterable[tuple[str, float | None]] = (
-        seconds.items() if isinstance(seconds, Mapping) else seconds
-    )
-    every = [(str(name), _number(time)) for name, time in rows]
+    try:
+        rows: Iterable[tuple[str, float | None]] = (
+            seconds.items() if isinstance(seconds, Mapping) else seconds
+        )
+        every = [(str(name), _number(time)) for name, time in rows]
+    except (TypeError, ValueError):
+        wanted = "a trace (nnefkit.trace(...)) or a mapping from names to seconds"
+        raise wrong_type("run", wanted, run) from None
+    refuse_below_one(limit=limit)
     timed = [(name, time) for name, time in every if math.isfinite(time)]
     if not timed:
         raise InputError("there are no times to draw")

@@ -11,7 +11,7 @@ from nnefkit.display import numbers
 from nnefkit.display.families import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
 from nnefkit.errors import InputError
-from nnefkit.plot.figure import Array, axes, bare, color_map, name_of, values
+from nnefkit.plot.figure import Array, axes, bare, color_map, name_of, refuse_below_one, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +46,7 @@ def histogram(
     Raises:
         InputError: there are no numbers to draw.
     """
+    refuse_below_one(bins=bins)
     array = values(tensor).ravel()
     finite = array[np.isfinite(array)].astype(np.float64)
     ax = axes(ax, 6.0, 2.4)
@@ -118,8 +119,15 @@ def feature_maps(
     Raises:
         InputError: there are no numbers to draw, or the shape has no maps.
     """
+    refuse_below_one(limit=limit, columns=columns)
     array = values(tensor)
     if array.ndim == 4:
+        if not (-4 <= axis < 4 and axis % 4 != 0 and -len(array) <= item < len(array)):
+            raise InputError(
+                f"a tensor of shape {list(array.shape)} has no item {item} with channels in axis "
+                f"{axis}",
+                hint="The channels of NNEF are in axis 1; axis=-1 is for channels last.",
+            )
         maps = np.moveaxis(array, axis, 1)[item]
     elif array.ndim == 3:
         maps = np.moveaxis(array, -1, 0) if axis in (-1, 3) else array
@@ -160,6 +168,7 @@ def filters(
     Raises:
         InputError: the weights have another rank.
     """
+    refuse_below_one(limit=limit, columns=columns)
     array = values(weights)
     if array.ndim != 4:
         raise InputError(f"filters have 4 axes (output, input, height, width), not {array.ndim}")

@@ -1,8 +1,11 @@
 """Files <-> graph: tensor files, folders, archives (chapter 5)."""
 
+from nnefkit.storage.atomic import replacing_file, telling
 from nnefkit.storage.header import Header, ItemType
 from nnefkit.storage.labels import GRAPH, QUANTIZATION, data_name
+from nnefkit.storage.mapping import reason, remedy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
+from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize
 from nnefkit.storage.tensor_file import (
     StoredTensor,
@@ -27,8 +30,13 @@ __all__ = [
     "data_files",
     "data_name",
     "dequantize",
+    "expected_path",
     "open_model",
     "read_tensor",
+    "reason",
+    "remedy",
+    "replacing_file",
+    "telling",
     "tensor_content",
     "write_model",
     "write_tensor",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nnefkit.errors import StorageError
-from nnefkit.storage.mapping import reason
+from nnefkit.storage.mapping import reason, remedy
 
 
 @contextlib.contextmanager
@@ -26,7 +26,8 @@ def telling(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         about = getattr(error, "filename", None)
         about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
-        raise StorageError(f"this cannot be written: {reason(error)}", file=about) from error
+        message = f"this cannot be written: {reason(error)}"
+        raise StorageError(message, hint=remedy(error), file=about) from error
 
 
 @contextlib.contextmanager

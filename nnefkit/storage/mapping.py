@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import stat
@@ -48,11 +49,42 @@ def open_regular(path: str) -> int:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
-        raise StorageError(f"the file cannot be read: {reason(error)}", file=path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise unreadable(error, path) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise StorageError("this is no regular file", file=path)
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise StorageError(
+            f"this is {what}, no file",
+            hint="Put the file there that should be called so.",
+            file=path,
+        )
     return descriptor
+
+
+_REMEDIES = {
+    errno.EACCES: "Its permissions do not allow it: change them, or ask its owner to.",
+    errno.EPERM: "Its permissions do not allow it: change them, or ask its owner to.",
+    errno.EROFS: "Choose a place that can be written to.",
+    errno.ENOSPC: "The disk is full: make room, or choose another place.",
+    errno.EDQUOT: "Your share of the disk is used up: make room, or choose another place.",
+    errno.ELOOP: "A symbolic link leads back to itself: put the file there that it should lead to.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ENOTDIR: "A part of the path is a file, and not a folder.",
+    errno.EEXIST: "A file of that name is in the way: choose another name.",
+    errno.ENOENT: "Is the path right?",
+    errno.EMFILE: "Too many files are open: close some, or raise the limit (ulimit -n).",
+}
+
+
+def remedy(error: Exception) -> str:
+    """What mends that for which the operating system refuses a file, if that is known."""
+    return _REMEDIES.get(getattr(error, "errno", None) or 0, "")
+
+
+def unreadable(error: Exception, path: str) -> StorageError:
+    """The error for a file that the operating system does not let us read."""
+    return StorageError(f"the file cannot be read: {reason(error)}", hint=remedy(error), file=path)
 
 
 def reason(error: Exception) -> str:
@@ -73,7 +105,7 @@ def open_blob(path: str) -> Blob:
         data = head if size <= HEAD else map_descriptor(descriptor, size)
         return Blob(path, head, data, 0, min(size, len(data)))
     except OSError as error:
-        raise StorageError(f"the file cannot be read: {reason(error)}", file=path) from error
+        raise unreadable(error, path) from error
     finally:
         os.close(descriptor)
 

@@ -17,7 +17,8 @@ from nnefkit.storage.compressed import unpack_tar
 from nnefkit.storage.folder import Folder
 from nnefkit.storage.header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.mapping import HEAD, Blob, open_regular, read_at, reason
+from nnefkit.storage.mapping import HEAD, Blob, open_regular, read_at, reason, remedy, unreadable
+from nnefkit.storage.paths import expected_path
 from nnefkit.storage.tar_archive import is_tar, read_tar
 from nnefkit.storage.tensor_file import StoredTensor, open_tensor
 from nnefkit.storage.zip_archive import read_zip
@@ -188,9 +189,7 @@ class ExtraFiles(Mapping[str, bytes]):
         try:
             return content.read_bytes()
         except OSError as error:
-            raise StorageError(
-                f"the file cannot be read: {reason(error)}", file=str(content)
-            ) from error
+            raise unreadable(error, str(content)) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.contents)
@@ -218,18 +217,19 @@ def open_model(path: str | os.PathLike[str]) -> ModelFiles:
             archive: tar, compressed or not, or zip.
 
     Raises:
+        InputError: `path` is no path.
         StorageError: there is nothing, or nothing of that kind, or an archive that is damaged or
             not to be trusted.
     """
+    path = expected_path(path)
     try:
-        path = Path(path)
         if path.is_dir():
             return _open_folder(path)
         if not path.exists():
             raise _nothing(path)
     except (OSError, ValueError) as error:
         message = f"the path cannot be read: {reason(error)}"
-        hint = _parse_hint(os.fspath(path))
+        hint = _parse_hint(os.fspath(path)) or remedy(error)
         raise StorageError(message, hint=hint, file=_shortened(path)) from None
     descriptor = open_regular(str(path))
     with contextlib.ExitStack() as resources:
@@ -326,6 +326,8 @@ def _nothing(path: Path) -> StorageError:
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         siblings = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     hint = _parse_hint(str(path)) or did_you_mean(path.name, siblings)
+    if re.match(r"[a-z]+:/", str(path)):
+        hint = "Nothing is fetched from a network: download it, and give the path of the file."
     if not hint and not path.parent.is_dir():
         hint = f"Not even the folder {_shortened(path.parent)} exists."
     return StorageError("there is no such file or folder", hint=hint, file=_shortened(path))

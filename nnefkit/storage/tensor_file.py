@@ -7,7 +7,6 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from nnefkit.storage.header import (
     parse_header,
 )
 from nnefkit.storage.mapping import Blob, open_blob
+from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize as decode_codes
 from nnefkit.storage.quantized import encode_linear
 
@@ -93,9 +93,10 @@ def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Ar
             the deprecated range in the file; otherwise the codes are returned as integers.
 
     Raises:
+        InputError: `path` is no path.
         StorageError: the file cannot be read, or is no tensor file (5.2).
     """
-    stored = open_tensor(open_blob(os.fspath(path)))
+    stored = open_tensor(open_blob(str(expected_path(path))))
     if dequantize and stored.header.item.quantized:
         return decode_codes(stored.data, stored.header, None, stored.name)
     return stored.data
@@ -119,9 +120,10 @@ def write_tensor(
             encoded linearly with `bits` (8) bits.
 
     Raises:
+        InputError: `path` is no path.
         StorageError: the array cannot be stored so, or the file cannot be written (5.2).
     """
-    path = Path(path)
+    path = expected_path(path)
     content = tensor_content(array, bits, quantized, file=str(path))
     with replacing_file(path) as file:
         for chunk in content.chunks():

@@ -85,16 +85,21 @@ def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> N
         write(path, contents, bar)
 
 
+_FOREIGN_ENDINGS = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
+"""Who names a model so does not expect a folder."""
+
+
 def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], Bar], None]:
-    ending = ARCHIVE_ENDINGS.search(path.name)
+    ending = ARCHIVE_ENDINGS.search(path.name) or _FOREIGN_ENDINGS.search(path.name)
     if ending is None:
         return _write_folder
     writers = {"tar": _write_tar, "tgz": _write_tar_gz, "tar.gz": _write_tar_gz, "zip": _write_zip}
     try:
         return writers[ending[1].lower()]
     except KeyError:
+        read = "read, but not written" if ARCHIVE_ENDINGS.search(path.name) else "not written"
         raise StorageError(
-            f"archives of the kind '{ending[0]}' are read, but not written",
+            f"archives of the kind '{ending[0]}' are {read}",
             hint="Use .nnef.tgz, .tar or .zip.",
             file=str(path),
             section="5.1",

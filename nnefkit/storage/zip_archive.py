@@ -63,7 +63,11 @@ def _add(
         member_name(info.filename, archive.path)
         return
     if info.flag_bits & _ENCRYPTED:
-        raise StorageError(f"the member '{info.filename}' is encrypted", file=archive.path)
+        raise StorageError(
+            f"the member '{info.filename}' is encrypted",
+            hint="Unpack the archive with its password, and load the folder.",
+            file=archive.path,
+        )
     kind = stat.S_IFMT(info.external_attr >> 16)
     member: Member = _stretch(info, source, archive.path) or _Packed(packed, info)
     if kind == stat.S_IFLNK:

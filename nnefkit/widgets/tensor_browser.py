@@ -10,7 +10,7 @@ from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
 
 from nnefkit.display import html, numbers
 from nnefkit.display.summary import TensorSummary
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
 from nnefkit.execution import Trace
 
 Array = np.ndarray[Any, Any]
@@ -63,7 +63,10 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     @index.setter
     def index(self, index: tuple[int, ...]) -> None:
-        for slider, position in zip(self._sliders.children, index, strict=True):
+        sliders = self._sliders.children
+        if len(index) != len(sliders):
+            raise InputError(f"'{self.name}' has {len(sliders)} sliders, not {len(index)}")
+        for slider, position in zip(sliders, index, strict=True):
             slider.value = position
 
     def _chosen(self, _change: object = None) -> None:
@@ -106,6 +109,10 @@ def tensor_browser(trace: Trace | Mapping[str, Array], name: str | None = None) 
         InputError: there is no tensor to show.
         UnknownNameError: there is no tensor called `name`.
     """
+    if not isinstance(trace, Mapping):
+        raise wrong_type("trace", "a trace or a mapping from names to arrays", trace)
+    if not isinstance(trace, Trace):
+        trace = {str(key): np.asarray(values) for key, values in trace.items()}
     if not len(trace):
         raise InputError(
             "there is no tensor to browse",

@@ -181,9 +181,9 @@ def test_a_provisional_header_that_contradicts_itself_is_refused(content):
 def test_what_is_no_regular_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.dat")
     for path, message in [
-        (tmp_path / "pipe.dat", "no regular file"),
-        ("/dev/zero", "no regular file"),
-        (tmp_path, "no regular file"),
+        (tmp_path / "pipe.dat", "a pipe or a device"),
+        ("/dev/zero", "a pipe or a device"),
+        (tmp_path, "a folder, no file"),
         (tmp_path / "nothing.dat", "no such file"),
     ]:
         with pytest.raises(StorageError, match=message) as caught:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from nnefkit.errors import StorageError
 from nnefkit.exchange.onnx.loading import require
 from nnefkit.execution.engines.onnxruntime.builder import OPSET
 from nnefkit.execution.engines.onnxruntime.model import exported
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
+from nnefkit.storage import expected_path, replacing_file
 
 
 def to_onnx(
@@ -34,6 +33,7 @@ def to_onnx(
         ExecutionError: ONNX cannot say an operation; all of them at once.
         StorageError: the file cannot be written.
     """
+    graph = expected_graph(graph)
     require()
     import onnx
 
@@ -46,13 +46,8 @@ def to_onnx(
     model = exported(graph, opset=OPSET if opset is None else opset)
     onnx.checker.check_model(model)
     if path is not None:
-        target = Path(path)
-        try:
-            target.write_bytes(model.SerializeToString())
-        except OSError as error:
-            raise StorageError(
-                f"the model cannot be written: {error.strerror}", file=str(target)
-            ) from error
+        with replacing_file(expected_path(path)) as file:
+            file.write(model.SerializeToString())
     return model
 
 

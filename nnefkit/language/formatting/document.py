@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnefkit.errors import DocumentError, InputError, Source
+from nnefkit.errors import DocumentError, InputError, Source, expected_text
 from nnefkit.language.formatting.comments import NOTHING, Comment, Gap, gaps
 from nnefkit.language.formatting.layout import lay_out
 from nnefkit.language.formatting.statement import Statement
@@ -33,14 +33,14 @@ def format_document(
 
     Raises:
         DocumentError: the text does not follow the grammar; all the errors at once.
-        InputError: a width or an indentation that no line can have.
+        InputError: `text` is no text, or a width or an indentation that no line can have.
     """
     if width < 1 or not 0 <= indent <= _DEEPEST:
         raise InputError(
             f"lines of {width} characters cannot be indented by {indent}",
             hint=f"The width is at least 1, the indentation between 0 and {_DEEPEST}.",
         )
-    tokens = Tokens(Source(text, name))
+    tokens = Tokens(Source(expected_text("text", text), name))
     _check(tokens)
     writer = _Writer(width, indent)
     _feed(tokens, writer)
