@@ -2,7 +2,8 @@
 
 - Pointwise filters: a matrix product.
 - Depthwise filters of two dimensions: see `depthwise`.
-- All others: the correlator of the reference kernel, prepared once.
+- Other filters: see `dense`; and what even that does not do is left to the correlator of the
+  reference kernel, prepared once.
 """
 
 from __future__ import annotations
@@ -12,27 +13,38 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.depthwise import Convolution, lower_depthwise
-from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered, Site
+from nnefkit.execution.engines.numpy.dense import lower_dense
+from nnefkit.execution.engines.numpy.depthwise import lower_depthwise
+from nnefkit.execution.engines.numpy.lowering import Array, Lowered, Site
+from nnefkit.execution.engines.numpy.resolved import Convolution, Epilogue
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.sliding_window import window
 
 
-def lower_convolution(site: Site, bounds: Bounds | None = None) -> Lowered | None:
-    """A convolution whose filter and bias are known, its result clipped to `bounds`."""
-    conv = _resolve(site, bounds)
+def lower_convolution(site: Site, epilogue: Epilogue = Epilogue()) -> Lowered | None:  # noqa: B008
+    """A convolution whose filter and bias are known, and what is done to its result.
+
+    None where only the reference kernel will do, or a tensor is to be added that cannot be.
+    """
+    conv = _resolve(site, epilogue)
     if conv is None:
         return None
     size = conv.window.size
-    if math.prod(size) == 1 and conv.groups == 1 and not conv.padded:
-        if all(s == 1 for s in conv.window.stride):
-            return _pointwise(conv)
-    elif len(size) == 2 and conv.groups == conv.input[1] == conv.output[1]:
-        return lower_depthwise(conv) or _any(conv)
-    return _any(conv)
+    plain = math.prod(size) == 1 and not conv.padded and all(s == 1 for s in conv.window.stride)
+    if plain and conv.groups == 1:
+        return _pointwise(conv)
+    lowered = None
+    added = conv.epilogue.added
+    if len(size) == 2 and conv.groups == conv.input[1] == conv.output[1] and not plain:
+        lowered = None if added else lower_depthwise(conv)
+    elif not plain:
+        lowered = lower_dense(conv)
+    if lowered is None and not added:
+        lowered = _any(conv)
+    return lowered
 
 
-def _resolve(site: Site, bounds: Bounds | None) -> Convolution | None:
+def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
     source, weights, bias = site.arguments
     if weights.value is None or bias.value is None or len(site.shape) < 3:
         return None
@@ -52,7 +64,7 @@ def _resolve(site: Site, bounds: Bounds | None) -> Convolution | None:
         slid,
         attribs["groups"] or source.shape[1],
         attribs["border"],
-        bounds,
+        epilogue,
     )
 
 
@@ -71,15 +83,15 @@ def _pointwise(conv: Convolution) -> Lowered:
     if items == 1:
         turned = np.ascontiguousarray(matrix.T)
 
-        def run_vectors(out: Array, _scratch: None, x: Array) -> None:
+        def run_vectors(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
             np.matmul(x.reshape(-1, channels), turned, out=out.reshape(-1, results))
-            conv.finish(out)
+            conv.finish(out, addend)
 
         return Lowered(run_vectors)
 
-    def run(out: Array, _scratch: None, x: Array) -> None:
+    def run(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
         np.matmul(matrix, x.reshape(-1, channels, items), out=out.reshape(-1, results, items))
-        conv.finish(out)
+        conv.finish(out, addend)
 
     return Lowered(run)
 

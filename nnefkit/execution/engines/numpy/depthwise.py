@@ -19,52 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered
-from nnefkit.operations.correlation import Correlator, correlator
-from nnefkit.operations.sliding_window import Window
+from nnefkit.execution.engines.numpy.lowering import Array, Lowered
+from nnefkit.execution.engines.numpy.resolved import Convolution
 
 BLOCK = 192 * 1024
 """Items of the result that are computed at a time."""
 STRIPE = 16
 """Most rows in a stripe, where there is a choice."""
-
-
-class Convolution(NamedTuple):
-    """A convolution with everything resolved."""
-
-    filter: Array
-    bias: Array | None
-    """Of shape (c,)."""
-    input: tuple[int, ...]
-    output: tuple[int, ...]
-    window: Window
-    groups: int
-    border: str
-    bounds: Bounds | None
-    """Applied to the result."""
-
-    @property
-    def padded(self) -> bool:
-        """Whether anything lies outside of the input, or is cropped from it."""
-        return any(p or q for p, q in self.window.padding)
-
-    def finish(self, out: Array, biased: bool = False) -> None:
-        """Adds the bias to a contiguous result (unless it is there already) and clips it."""
-        if self.bias is not None and not biased:
-            planes = out.reshape(out.shape[0], out.shape[1], -1)
-            np.add(planes, self.bias[:, None], out=planes)
-        if self.bounds is not None:
-            if self.bias is None:
-                np.add(out, 0.0, out=out)  # makes 0 of -0, as the formulae of 4.2.4 do
-            self.bounds.apply(out)
-
-    def exactly(self, out: Array, x: Array) -> None:
-        """Computes the result without mostly empty matrices, which spread what is not finite."""
-        correlate: Correlator = correlator(
-            self.filter, self.input[2:], self.window, self.groups, self.border, self.bias
-        )
-        np.copyto(out, correlate(x))
-        self.finish(out, biased=True)
 
 
 def lower_depthwise(conv: Convolution) -> Lowered | None:
@@ -247,8 +208,7 @@ def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
                 added = 0.0 if bias is None else bias[start:stop]
                 _add_shifted(part.reshape(stop - start, count, m, rows, W), shifts, sums, added)
         if _finite(out):
-            if conv.bounds is not None:
-                np.clip(out, conv.bounds.low, conv.bounds.high, out=out)
+            conv.finish(out, biased=True)
         else:
             conv.exactly(out, x)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered, Lowering, Site
+from nnefkit.execution.engines.numpy.resolved import Affine
 
 UNARY: dict[str, Callable[..., Any]] = {
     "abs": np.absolute,
@@ -83,8 +84,40 @@ def _clip(bounds: Bounds) -> Callable[..., None]:
     return run
 
 
+def lower_batch_normalization(site: Site) -> Lowered | None:
+    """One whose parameters are known and the same for all the items of a channel."""
+    affine = affine_of(site)
+    if affine is None:
+        return None
+    return Lowered(lambda out, _, x: affine.apply(x, out), in_place=True)
+
+
+def affine_of(site: Site) -> Affine | None:
+    """What a batch normalisation does, if it is the same for all the items of a channel."""
+    shape = site.shape
+    if len(shape) < 2 or site.arguments[0].shape != shape or site.arguments[0].value is not None:
+        return None
+    parameters = [_by_channel(argument.value, shape[1]) for argument in site.arguments[1:]]
+    mean, variance, offset, scale = parameters
+    if mean is None or variance is None or offset is None or scale is None:
+        return None
+    with np.errstate(all="ignore"):
+        factor = scale / np.sqrt(variance + site.operation.attribs["epsilon"])
+    return Affine(mean if mean.any() else None, factor, offset)
+
+
+def _by_channel(value: Array | None, channels: int) -> Array | None:
+    """A parameter with one item for each channel."""
+    if value is None:
+        return None
+    if value.size != 1 and not (value.ndim > 1 and value.size == channels == value.shape[1]):
+        return None
+    return np.broadcast_to(value.reshape(-1), (channels,))
+
+
 LOWERINGS: dict[str, Lowering] = {
     **dict.fromkeys(UNARY, lower_unary),
     **dict.fromkeys(BINARY, lower_binary),
     **dict.fromkeys(("relu", "clamp", "min", "max"), lower_clip),
+    "batch_normalization": lower_batch_normalization,
 }

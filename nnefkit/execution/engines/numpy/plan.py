@@ -12,7 +12,8 @@ import numpy as np
 from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.engines.numpy.convolution import lower_convolution
 from nnefkit.execution.engines.numpy.elementwise import LOWERINGS
-from nnefkit.execution.engines.numpy.lowering import Argument, Array, Bounds, Lowered, Site
+from nnefkit.execution.engines.numpy.fusion import chains
+from nnefkit.execution.engines.numpy.lowering import Argument, Array, Lowered, Site
 from nnefkit.execution.engines.numpy.placement import place
 from nnefkit.execution.failure import failure
 from nnefkit.execution.state import updates
@@ -82,6 +83,9 @@ class _Planner:
         self.known: dict[str, Array] = {}
         self.folded: list[Operation] = []
         self.readers: dict[str, int] = {}
+        """How many arguments a tensor is."""
+        self.reader: dict[str, Operation] = {}
+        """The first operation that reads it."""
 
     def plan(self) -> Plan:
         needed = _needed(self.graph, self.visible)
@@ -132,40 +136,38 @@ class _Planner:
         self.known.update(zip(op.output_names, results, strict=True))
 
     def _steps(self, operations: list[Operation]) -> list[Step]:
-        by_input: dict[str, Operation] = {}
         for op in operations:
             for name in op.input_names:
-                by_input.setdefault(name, op)
+                self.reader.setdefault(name, op)
+        later = {name for op in operations for name in op.output_names}
+        made = {name for name in self.graph.tensors if name not in later}
         done: set[int] = set()
         steps = []
         for op in operations:
             if id(op) in done:
                 continue
-            step = self._lowered_convolution(op, by_input, done) if op.name == "conv" else None
-            steps.append(step or self._lowered(op) or self._reference(op))
+            step = self._lowered_convolution(op, made) if op.name == "conv" else None
+            step = step or self._lowered(op) or self._reference(op)
+            steps.append(step)
+            done.update(map(id, step.operations))
+            made.update(step.writes)
         return steps
 
-    def _lowered_convolution(
-        self, op: Operation, by_input: Mapping[str, Operation], done: set[int]
-    ) -> Step | None:
-        """A convolution, with the clipping of its result where nobody wants to see it before."""
+    def _lowered_convolution(self, op: Operation, made: Collection[str]) -> Step | None:
+        """A convolution, with as much of what is done to its result as can be fused."""
         site = self._site(op)
         if site is None:
             return None
-        (result,) = op.output_names
-        bounds: Bounds | None = None
-        clip = by_input.get(result)
-        if clip is not None and self.readers[result] == 1 and result not in self.visible:
-            clip_site = self._site(clip)
-            if clip_site is not None and clip.input_names[:1] == (result,):
-                bounds = clip_site.bounds()
-        lowered = lower_convolution(site, bounds)
-        if lowered is None:
-            return None
-        if bounds is None or clip is None:
-            return self._step((op,), site, lowered)
-        done.add(id(clip))
-        return self._step((op, clip), site, lowered)
+        for chain in chains(op, self._site, self._only_reader, made):
+            lowered = lower_convolution(site, chain.epilogue)
+            if lowered is not None:
+                return self._step(chain.operations, site, lowered, chain.addend)
+        return None
+
+    def _only_reader(self, name: str) -> Operation | None:
+        """The operation that reads a tensor, if there is but one and nobody wants to see it."""
+        alone = self.readers.get(name) == 1 and name not in self.visible
+        return self.reader[name] if alone else None
 
     def _lowered(self, op: Operation) -> Step | None:
         lowering = LOWERINGS.get(op.name)
@@ -175,12 +177,18 @@ class _Planner:
         lowered = lowering(site)
         return None if lowered is None else self._step((op,), site, lowered)
 
-    def _step(self, operations: tuple[Operation, ...], site: Site, lowered: Lowered) -> Step:
+    def _step(
+        self,
+        operations: tuple[Operation, ...],
+        site: Site,
+        lowered: Lowered,
+        also: tuple[str, ...] = (),
+    ) -> Step:
         reads = tuple(name for name in operations[0].input_names if name not in self.known)
         return Step(
             operations,
             lowered.function,
-            reads,
+            (*reads, *also),
             operations[-1].output_names,
             None if lowered.returns else site.shape,
             site.dtype,
