@@ -288,3 +288,34 @@ def test_a_scaled_product_of_matrices_in_float64_is_not_scaled_in_float32():
     ).with_data({"w": np.eye(2)})
     x = np.random.default_rng(0).random((2, 2))
     np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], x / 3, rtol=1e-15)
+
+
+@pytest.mark.parametrize("call", ["prelu(x, w)", "select(x < 0.0, w, x)", "x + w", "w - x"])
+@pytest.mark.parametrize("shape", [(2,), (1, 3), (1, 1, 3), (2, 3), (1, 3, 1), (1, 1, 1, 2)])
+def test_weights_broadcast_by_their_first_dimensions(call, shape):
+    graph = parsed(
+        "x = external<scalar>(shape = [2, 3, 3]);\n"
+        f"w = variable<scalar>(shape = {[*shape]}, label = 'w');\ny = {call};"
+    )
+    rng = np.random.default_rng(0)
+    graph = graph.with_data({"w": rng.standard_normal(shape).astype(np.float32)})
+    x = rng.standard_normal((2, 3, 3)).astype(np.float32)
+    expected = run(graph, x)["y"]
+    np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_layer_normalization_keeps_its_precision(dtype):
+    # ONNX Runtime's own one has a float32 epsilon, and one of its kinds is wrong in float64.
+    graph = parsed(
+        "x = external<scalar>(shape = [1, 12, 76]);\n"
+        "g = variable<scalar>(shape = [1, 1, 76], label = 'g');\n"
+        "m, v = moments(x, axes = [2]);\n"
+        "y = (x - m) / sqrt(v + 0.1) * g;"
+    )
+    rng = np.random.default_rng(0)
+    graph = graph.with_data({"g": rng.random((1, 1, 76)).astype(dtype)})
+    x = rng.standard_normal((1, 12, 76)).astype(dtype)
+    expected = run(graph, x)["y"]
+    tolerance = 8 * np.finfo(dtype).eps
+    np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], expected, 0, tolerance)

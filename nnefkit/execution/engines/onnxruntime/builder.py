@@ -30,7 +30,7 @@ SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", 
 class Value:
     """One value of an ONNX graph, on its way from node to node."""
 
-    __slots__ = ("data", "dtype", "kind", "name", "shape")
+    __slots__ = ("data", "dtype", "name", "node", "shape")
 
     def __init__(
         self,
@@ -38,7 +38,6 @@ class Value:
         dtype: np.dtype[Any],
         name: str = "",
         data: Array | None = None,
-        kind: str = "",
     ) -> None:
         self.shape = shape
         self.dtype = dtype
@@ -46,13 +45,18 @@ class Value:
         """Empty until somebody gives it one."""
         self.data = data
         """Of an initializer, else None."""
-        self.kind = kind
-        """The operator that computes it, if one does."""
+        self.node: Node | None = None
+        """The call that computes it, if one does."""
 
     @property
     def rank(self) -> int:
         """The number of its dimensions."""
         return len(self.shape)
+
+    @property
+    def kind(self) -> str:
+        """The operator that computes it, if one does."""
+        return self.node.kind if self.node is not None else ""
 
 
 class Node(NamedTuple):
@@ -77,7 +81,7 @@ class Builder:
         self.scalar = scalar
         self.opset = opset
         self.nodes: list[Node] = []
-        self._portable = portable
+        self.portable = portable
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
 
@@ -85,7 +89,7 @@ class Builder:
         """Whether the operator `kind` can be used on values of the dtype of `value`."""
         if value.dtype != np.float64:
             return True
-        return kind not in SINGLE_ATTRIBUTES and (self._portable or kind not in SINGLE_KINDS)
+        return kind not in SINGLE_ATTRIBUTES and (self.portable or kind not in SINGLE_KINDS)
 
     def node(
         self,
@@ -99,8 +103,8 @@ class Builder:
         first = inputs[0] if inputs else None
         if dtype is None:
             dtype = self.scalar if first is None else first.dtype
-        result = Value(tuple(shape), np.dtype(dtype), kind=kind)
-        self.nodes.append(Node(kind, tuple(inputs), (result,), attributes))
+        result = Value(tuple(shape), np.dtype(dtype))
+        self._add(Node(kind, tuple(inputs), (result,), attributes))
         return result
 
     def several(
@@ -108,9 +112,14 @@ class Builder:
     ) -> list[Value]:
         """Adds a node with several results of the dtype of its first input."""
         dtype = self.scalar if inputs[0] is None else inputs[0].dtype
-        results = [Value(tuple(shape), dtype, kind=kind) for shape in shapes]
-        self.nodes.append(Node(kind, tuple(inputs), tuple(results), attributes))
+        results = [Value(tuple(shape), dtype) for shape in shapes]
+        self._add(Node(kind, tuple(inputs), tuple(results), attributes))
         return results
+
+    def _add(self, node: Node) -> None:
+        self.nodes.append(node)
+        for value in node.outputs:
+            value.node = node
 
     def constant(self, array: Any, dtype: Any = None) -> Value:
         """An initializer, one for all that are equal."""

@@ -17,8 +17,8 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     elementwise,
     maximum,
     minimum,
-    mul,
     round_half_up,
+    square,
     unary,
     where,
 )
@@ -48,7 +48,7 @@ _UNARY = {
     "ceil": "Ceil",
     "sqrt": "Sqrt",
 }
-_BINARY = {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "min": "Min", "max": "Max"}
+_BINARY = {"add": "Add", "sub": "Sub", "div": "Div", "min": "Min", "max": "Max"}
 _LOGICAL = {
     "lt": "Less",
     "gt": "Greater",
@@ -98,6 +98,19 @@ def round_(b: Builder, x: Value) -> Value:
     return round_half_up(b, x)
 
 
+@lowering("mul")
+def mul(b: Builder, x: Value, y: Value) -> Value:
+    """``x * y``."""
+    for value, factor in ((x, y), (y, x)):
+        if factor.node is not None and factor.kind == "Reciprocal":
+            (divisor,) = factor.node.inputs
+            # ONNX Runtime knows normalizations by it. Roots are too large to make a difference:
+            # their reciprocals are finite, unless they are zero.
+            if divisor is not None and divisor.kind == "Sqrt":
+                return div(b, value, divisor)
+    return elementwise(b, "Mul", x, y)
+
+
 @lowering("ne")
 def ne(b: Builder, x: Value, y: Value) -> Value:
     """``x != y``."""
@@ -109,7 +122,7 @@ def pow_(b: Builder, x: Value, y: Value) -> Value:
     """``x ^ y``, with shorter ways where the exponent is a number."""
     exponent = float(y.data) if y.data is not None and not y.rank else 0.0
     if exponent == 2:
-        return mul(b, x, x)
+        return square(b, x)
     if exponent == -1:
         return unary(b, "Reciprocal", x)
     return elementwise(b, "Pow", x, y)
@@ -118,19 +131,28 @@ def pow_(b: Builder, x: Value, y: Value) -> Value:
 @lowering("sqr")
 def sqr(b: Builder, x: Value) -> Value:
     """``x ^ 2``."""
-    return mul(b, x, x)
+    return square(b, x)
 
 
 @lowering("rsqr")
 def rsqr(b: Builder, x: Value) -> Value:
     """``x ^ -2``."""
     reciprocal = unary(b, "Reciprocal", x)
-    return mul(b, reciprocal, reciprocal)
+    return square(b, reciprocal)
+
+
+def _is_never_negative_zero(x: Value) -> bool:
+    """Whether it is the sum of something and a number other than zero."""
+    terms = x.node.inputs if x.node is not None and x.kind == "Add" else ()
+    known = (term.data for term in terms if term is not None and term.data is not None)
+    return any(bool(np.all(data != 0)) for data in known)
 
 
 @lowering("rsqrt")
 def rsqrt(b: Builder, x: Value) -> Value:
     """``x ^ -0.5``."""
+    if _is_never_negative_zero(x):
+        return unary(b, "Reciprocal", unary(b, "Sqrt", x))
     # Zeros have no sign under the root: both give infinity.
     return unary(b, "Reciprocal", unary(b, "Sqrt", where(b, compare(b, "Equal", x, 0.0), 0.0, x)))
 

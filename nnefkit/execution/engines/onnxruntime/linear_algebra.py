@@ -6,7 +6,7 @@ import numpy as np
 
 from nnefkit.execution.engines.onnxruntime import primitives
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
-from nnefkit.execution.engines.onnxruntime.primitives import add
+from nnefkit.execution.engines.onnxruntime.primitives import add, as_matrix
 from nnefkit.execution.engines.onnxruntime.registry import lowering
 
 
@@ -17,6 +17,7 @@ def matmul(b: Builder, A: Value, B: Value, *, transposeA: bool, transposeB: bool
         return _gemm(b, A, B, None, transposeA, transposeB)
     if transposeA:
         A = _swapped(b, A)
+    B = as_matrix(b, B, A.rank)
     if transposeB:
         B = _swapped(b, B)
     return primitives.matmul(b, A, B)

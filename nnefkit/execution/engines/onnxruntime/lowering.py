@@ -23,7 +23,7 @@ from nnefkit.execution.engines.onnxruntime import (  # noqa: F401  (they registe
     resampling,
     shaping,
 )
-from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
 from nnefkit.execution.engines.onnxruntime.registry import LOWERINGS
 from nnefkit.execution.state import updates
 from nnefkit.execution.values import numpy_dtype, scalar_dtype, stored
@@ -165,10 +165,10 @@ def needed(graph: Graph, wanted: Collection[str]) -> list[Operation]:
     return found
 
 
-def weights(lowered: Lowered, more: Sequence[Value] = ()) -> list[Value]:
+def named_weights(nodes: Sequence[Node], more: Sequence[Value] = ()) -> list[Value]:
     """The initializers that nodes read, and those of `more`, all of them with names."""
     found: dict[int, Value] = {}
-    for value in (*more, *(v for node in lowered.builder.nodes for v in node.inputs)):
+    for value in (*more, *(v for node in nodes for v in node.inputs)):
         if value is not None and value.data is not None:
             found.setdefault(id(value), value)
     for number, value in enumerate(found.values(), 1):

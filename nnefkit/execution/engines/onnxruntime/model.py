@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.execution.engines.onnxruntime.builder import OPSET, Array, Node, Value
-from nnefkit.execution.engines.onnxruntime.lowering import Lowered, lower, weights
+from nnefkit.execution.engines.onnxruntime.lowering import Lowered, lower, named_weights
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph
 
@@ -33,22 +33,32 @@ def model(
     """
     from onnx import helper
 
-    initializers = [
-        _initializer(value, shared)
-        for value in weights(lowered, [value for value in outputs if value.data is not None])
-    ]
+    nodes = _used(lowered.builder.nodes, outputs)
+    weights = named_weights(nodes, [value for value in outputs if value.data is not None])
     graph = helper.make_graph(
-        [_node(node) for node in lowered.builder.nodes],
+        [_node(node) for node in nodes],
         name,
         [_info(value) for value in lowered.inputs],
         [_info(value) for value in outputs],
-        initializers,
+        [_initializer(value, shared) for value in weights],
     )
     opsets = [helper.make_opsetid("", lowered.builder.opset)]
     version = helper.find_min_ir_version_for(opsets)
     return helper.make_model(
         graph, opset_imports=opsets, ir_version=version, producer_name="nnefkit"
     )
+
+
+def _used(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
+    """The nodes that the outputs need: some lowerings go around what another one made."""
+    wanted = {id(value) for value in outputs}
+    found = []
+    for node in reversed(nodes):
+        if any(id(value) in wanted for value in node.outputs):
+            found.append(node)
+            wanted.update(map(id, node.inputs))
+    found.reverse()
+    return found
 
 
 def exported(graph: Graph, *, opset: int = OPSET) -> onnx.ModelProto:

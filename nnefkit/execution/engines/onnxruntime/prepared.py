@@ -20,8 +20,8 @@ from nnefkit.graph import Graph
 if TYPE_CHECKING:
     import onnxruntime
 
-IMPRECISE = ("MatMulScaleFusion",)
-"""Optimizations that make float32 numbers of float64 ones."""
+IMPRECISE = ("MatMulScaleFusion", "LayerNormFusionL1")
+"""Optimizations that carry float32 numbers into computations in float64."""
 SILENT = 4
 """ONNX Runtime logs nothing: what it says of an error is in the exception too."""
 
@@ -82,6 +82,9 @@ class PreparedModel:
         if values:
             options.add_external_initializers(list(self._weights), values)
         wide = lowered.builder.scalar == np.float64
+        if wide:
+            level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            options.graph_optimization_level = level
         try:
             return onnxruntime.InferenceSession(
                 proto.SerializeToString(),

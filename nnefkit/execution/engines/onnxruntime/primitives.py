@@ -31,10 +31,39 @@ def align(b: Builder, *values: Value) -> list[Value]:
     ]
 
 
+def _operands(b: Builder, values: Sequence[Value]) -> list[Value]:
+    """Aligned values as an operator takes them.
+
+    For ONNX Runtime, which knows biases by their one dimension, weights lose leading ones: there
+    ONNX, which aligns from the right, needs none.
+    """
+    aligned = align(b, *values)
+    rank = max(value.rank for value in values)
+    if b.portable or not any(value.rank == rank and value.data is None for value in aligned):
+        return aligned
+    return [_without_ones(b, value) for value in aligned]
+
+
+def _without_ones(b: Builder, value: Value) -> Value:
+    if value.data is None or value.rank < 2 or value.shape[-1] == 1:
+        return value
+    first = next(axis for axis, extent in enumerate(value.shape) if extent != 1)
+    return b.reshape(value, value.shape[first:])
+
+
+def as_matrix(b: Builder, value: Value, rank: int) -> Value:
+    """A factor without batch dimensions of 1: ONNX Runtime prepares only single matrices.
+
+    Only weights, and only where the other factor has a rank that is as large.
+    """
+    single = value.data is not None and math.prod(value.shape[:-2]) == 1 and value.rank <= rank
+    return b.reshape(value, value.shape[-2:]) if single and not b.portable else value
+
+
 def elementwise(b: Builder, kind: str, *arguments: Value | Number, dtype: Any = None) -> Value:
     """An operator on values of one dtype, broadcast."""
     like = next(argument for argument in arguments if isinstance(argument, Value))
-    values = align(b, *(a if isinstance(a, Value) else b.number(a, like) for a in arguments))
+    values = _operands(b, [a if isinstance(a, Value) else b.number(a, like) for a in arguments])
     shape = np.broadcast_shapes(*(value.shape for value in values))
     return b.node(kind, values, shape, dtype or values[0].dtype)
 
@@ -90,6 +119,12 @@ def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) ->
 def unary(b: Builder, kind: str, x: Value, **attributes: Any) -> Value:
     """An operator that keeps shape and dtype."""
     return b.node(kind, [x], x.shape, **attributes)
+
+
+def square(b: Builder, x: Value) -> Value:
+    """``x ^ 2``."""
+    # Of a difference it may be part of a layer normalization, which ONNX Runtime knows by `Pow`.
+    return elementwise(b, "Pow", x, 2.0) if x.kind == "Sub" else mul(b, x, x)
 
 
 def cast(b: Builder, x: Value, dtype: Any) -> Value:

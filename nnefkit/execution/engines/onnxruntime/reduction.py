@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
-from nnefkit.execution.engines.onnxruntime.primitives import cast, mul, reduce, sub, transpose
+from nnefkit.execution.engines.onnxruntime.primitives import cast, reduce, square, sub, transpose
 from nnefkit.execution.engines.onnxruntime.registry import lowering
 
 Axes = Sequence[int]
@@ -80,4 +80,4 @@ def moments(b: Builder, input: Value, *, axes: Axes) -> list[Value]:
     """Mean and variance."""
     mean = reduce(b, "ReduceMean", input, axes)
     difference = sub(b, input, mean)
-    return [mean, reduce(b, "ReduceMean", mul(b, difference, difference), axes)]
+    return [mean, reduce(b, "ReduceMean", square(b, difference), axes)]
