@@ -30,7 +30,14 @@ if _TYPE_CHECKING:
         StorageError,
         UnknownNameError,
     )
-    from nnefkit.exchange import from_onnx, to_onnx, trace_onnx
+    from nnefkit.exchange import (
+        from_onnx,
+        from_torch,
+        to_onnx,
+        to_torch,
+        trace_onnx,
+        trace_torch,
+    )
     from nnefkit.execution import Session, Step, Trace, run, step, trace
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
@@ -51,7 +58,9 @@ _ROOMS = {
         *("ArgumentError", "Diagnostic", "DocumentError", "ExecutionError", "FrozenError"),
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
-    "nnefkit.exchange": ("from_onnx", "to_onnx", "trace_onnx"),
+    "nnefkit.exchange": (
+        *("from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"),
+    ),
     "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
     "nnefkit.execution.listing": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
@@ -90,6 +99,7 @@ __all__ = [
     "engines",
     "format",
     "from_onnx",
+    "from_torch",
     "infer_shapes",
     "load",
     "lower",
@@ -102,8 +112,10 @@ __all__ = [
     "step",
     "to_onnx",
     "to_text",
+    "to_torch",
     "trace",
     "trace_onnx",
+    "trace_torch",
     "unregister_operation",
     "validate",
     "widgets",

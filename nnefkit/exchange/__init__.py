@@ -5,5 +5,6 @@ source does.
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
+from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
-__all__ = ["from_onnx", "to_onnx", "trace_onnx"]
+__all__ = ["from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"]

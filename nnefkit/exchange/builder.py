@@ -29,7 +29,7 @@ _INLINE = 16
 class Value:
     """A tensor in the making; it gets its name when somebody knows a good one."""
 
-    __slots__ = ("data", "dtype", "kind", "name", "origin", "shape")
+    __slots__ = ("data", "dtype", "filler", "kind", "name", "origin", "shape")
 
     def __init__(
         self,
@@ -48,6 +48,8 @@ class Value:
         """The values of a constant, else None."""
         self.origin = origin
         self.dtype = data_type(kind)
+        self.filler = False
+        """Whether it is a constant of one number repeated, and no weight that may change."""
 
     @property
     def rank(self) -> int:
@@ -360,8 +362,9 @@ class _Emission:
         wanted = value.name or "constant"
         attribs: dict[str, Any] = {"shape": [*value.shape]}
         fixed = value.data.size <= _INLINE and value.dtype != SCALAR
-        if value.is_number or fixed:
-            items = [value.data.reshape(-1)[0]] if value.is_number else value.data.reshape(-1)
+        if value.is_number or value.filler or fixed:
+            single = value.is_number or value.filler
+            items = value.data.reshape(-1)[:1] if single else value.data.reshape(-1)
             attribs["value"] = [_literal(Value((), value.kind, data=item)) for item in items]
             kind = "constant"
         else:
@@ -405,5 +408,7 @@ def _literal(value: Value) -> float | int | bool:
     item = value.data.reshape(-1)[0]
     if value.dtype == SCALAR:
         # The shortest decimal that means this float32: 0.1, not 0.10000000149011612.
-        return float(str(item))
+        number = float(str(item))
+        # Of the largest float32 it lies beyond, which not every engine rounds.
+        return number if abs(number) <= float(np.finfo(np.float32).max) else float(item)
     return item.item()  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ import numpy as np
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.execution.choosing import chosen_engine
 from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
+from nnefkit.execution.expansion import expanded
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.keeping import Keep, Keeper, chosen
 from nnefkit.execution.progress import Progress
@@ -59,6 +60,7 @@ class Session:
         self._given = graph = expected_graph(graph)
         self._sources: Mapping[str, str] = {}
         """Names that inputs and variables of the given graph have in the one that is run."""
+        graph = expanded(graph)
         if quantized:
             graph, self._sources = pseudo_quantized(graph)
         self._engine = chosen_engine(graph, engine, fallback, options)

@@ -11,6 +11,7 @@ import numpy as np
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import find_engine, refuse_unsupported
 from nnefkit.execution.engines.numpy.binding import bind
+from nnefkit.execution.expansion import expanded
 from nnefkit.execution.failure import failure
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.values import scalar_dtype, stored
@@ -61,7 +62,7 @@ def step(graph: Graph, inputs: Any) -> Iterator[Step]:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
         ExecutionError: there is no kernel for an operation, or it failed.
     """
-    graph = expected_graph(graph)
+    graph = expanded(expected_graph(graph))
     refuse_unsupported(find_engine("numpy"), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)

@@ -107,7 +107,7 @@ def _infer(
         # A custom operation: what somebody knew of its results holds on.
         for name in op.output_names:
             shapes[name] = tensors[name].shape if name in tensors else None
-        return None
+        return op.macs
     inputs: list[Any] = []
     for value in op.inputs.values():
         if type(value) is Identifier:

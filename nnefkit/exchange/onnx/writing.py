@@ -39,6 +39,9 @@ def to_onnx(
 
     from nnefkit.execution.engine import refuse_unsupported
     from nnefkit.execution.engines.onnxruntime import OnnxRuntimeEngine
+    from nnefkit.execution.expansion import expanded
+
+    graph = expanded(graph)
 
     refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):

@@ -1,0 +1,60 @@
+"""Where in the source a node comes from: module path, name, line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import fx
+
+from nnefkit.exchange.torch.program import base_name
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in .*\n\s*(?P<code>.*)')
+_TORCH = str(Path(torch.__file__).parent)
+
+
+def module_path(node: fx.Node) -> tuple[str, str]:
+    """The path of the innermost module that calls a node, and its class."""
+    stack = node.meta.get("nn_module_stack") or {}
+    path, kind = [*stack.values()][-1] if stack else ("", "")
+    name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    return re.sub(r"^L\['self'\]\.?", "", path), name
+
+
+def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
+    """Names of what nodes compute.
+
+    The result of a module of ``torch.nn`` is called as the module, all else by the path of the
+    module that computes it and the operator.
+    """
+    calls = [n for n in nodes if n.op == "call_function" and base_name(n) != "getitem"]
+    last: dict[object, fx.Node] = {}
+    for node in calls:
+        stack = node.meta.get("nn_module_stack") or {}
+        if stack and module_path(node)[1].startswith("torch.nn.modules."):
+            last[[*stack][-1]] = node
+    outputs = set(last.values())
+    found = {}
+    for node in calls:
+        path, _ = module_path(node)
+        word = base_name(node).strip("_")
+        found[node] = path if node in outputs and path else f"{path}.{word}".lstrip(".")
+    return found
+
+
+def origins(node: fx.Node, count: int) -> list[str]:
+    """How the results of a node tell where they come from: module path and name of the node."""
+    path, _ = module_path(node)
+    place = f"{path}: {node.name}" if path else node.name
+    return [place] if count == 1 else [f"{place}[{number}]" for number in range(count)]
+
+
+def source_line(node: fx.Node) -> tuple[str, int | None, str]:
+    """File, line and text of the place in the source that a node comes from."""
+    frames = [*_FRAME.finditer(node.meta.get("stack_trace") or "")]
+    own = [frame for frame in frames if not frame["file"].startswith(_TORCH)] or frames
+    if not own:
+        return "", None, ""
+    return own[-1]["file"], int(own[-1]["line"]), own[-1]["code"].strip()

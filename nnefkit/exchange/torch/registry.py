@@ -1,0 +1,97 @@
+"""The readers of ATen operators, registered under the operators' names.
+
+A reader takes a `Call` and the operator's arguments by the names of its schema (``x`` for
+``self``), and gives the value of its result, or a list of them. What NNEF cannot say it refuses.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from nnefkit.exchange.builder import Value
+from nnefkit.exchange.torch.fragments import Builder
+
+Reader = Callable[..., Any]
+
+READERS: dict[str, Reader] = {}
+"""Name of an ATen operator, without its overload -> its reader."""
+
+F = TypeVar("F", bound=Reader)
+
+
+def operator(*names: str) -> Callable[[F], F]:
+    """``@operator("conv2d")`` registers the reader of operators."""
+
+    def register(function: F) -> F:
+        for name in names:
+            if name in READERS:
+                raise ValueError(f"'{name}' is registered twice")
+            READERS[name] = function
+        return function
+
+    return register
+
+
+def parameters(reader: Reader) -> Mapping[str, inspect.Parameter]:
+    """The arguments that a reader takes beside the call."""
+    return dict([*inspect.signature(reader).parameters.items()][1:])
+
+
+class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
+    """A call that NNEF cannot say: why, and what would help."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+def refuse(reason: str, hint: str = "") -> NoReturn:
+    """Says that NNEF has no way to say a call.
+
+    Raises:
+        Refusal: always.
+    """
+    raise Refusal(reason, hint)
+
+
+@dataclass(eq=False)
+class Call:
+    """A call of an operator, with what its readers need."""
+
+    builder: Builder
+    kind: str
+    """Name of the operator."""
+    shapes: list[tuple[int, ...]]
+    """Of the results, as PyTorch has them."""
+    kinds: list[np.dtype[Any]]
+    """What the items of the results are."""
+    wanted: frozenset[int]
+    """Numbers of the results that somebody reads."""
+    name: str = ""
+    """What the tensor that it computes will be called."""
+    folds: bool = False
+    """Whether normalizations go into the convolutions before them."""
+    convolution: Mapping[str, Any] | None = None
+    """Arguments of the convolution that it reads alone, if its weights are known."""
+
+    note: str = ""
+    """In what its result differs from PyTorch's on purpose, so that they are not compared."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the first result."""
+        return self.shapes[0]
+
+    def op(self, name: str, *inputs: Any, dtype: str | None = None, **attribs: Any) -> Any:
+        """Calls an NNEF operation; see `GraphBuilder.op`."""
+        return self.builder.op(name, *inputs, dtype=dtype, **attribs)
+
+    def fragment(self, name: str, *inputs: Any, **attribs: Any) -> Value:
+        """Calls a fragment with one result, which is the operator's."""
+        return self.builder.fragment(name, inputs, [self.shape], self.kinds[0], attribs)[0]
