@@ -26,7 +26,6 @@ DEDUCED = frozenset(
 )
 """Generic standard operations whose type follows from their arguments, and need not be written."""
 FRAGMENT_EXTENSION = "KHR_enable_fragment_definitions"
-_BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")")}
 
 
 class _Text(str):
@@ -42,20 +41,20 @@ def literal(value: Any, identifier: type[str] | tuple[()] = ()) -> str:
         value: int, float, bool, str or a NumPy scalar, or lists and tuples of them.
         identifier: the subclass of str whose instances are identifiers and no strings.
     """
-    if type(value) is list and not any(type(item) in _BRACKETS for item in value):
-        return f"[{', '.join([_atom(item, identifier) for item in value])}]"
-    if type(value) not in _BRACKETS:
+    if not isinstance(value, (list, tuple)):
         return _atom(value, identifier)
+    if isinstance(value, list) and not any(isinstance(item, (list, tuple)) for item in value):
+        return f"[{', '.join([_atom(item, identifier) for item in value])}]"
     pieces: list[str] = []
     stack: list[Any] = [value]
     while stack:
         value = stack.pop()
-        brackets = _BRACKETS.get(type(value))
         if isinstance(value, _Text):
             pieces.append(value)
-        elif brackets is None:
+        elif not isinstance(value, (list, tuple)):
             pieces.append(_atom(value, identifier))
         else:
+            brackets = "[]" if isinstance(value, list) else "()"
             stack.append(_Text(brackets[1]))
             for index in range(len(value) - 1, -1, -1):
                 stack.append(value[index])

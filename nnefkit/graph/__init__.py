@@ -1,13 +1,14 @@
 """The model that every room shares: `Graph`, `Operation`, `Tensor`."""
 
 from nnefkit.graph.expected import expected_graph
-from nnefkit.graph.frozen import FrozenDict
+from nnefkit.graph.frozen import FrozenDict, FrozenList
 from nnefkit.graph.model import DTYPES, Graph, Identifier, Operation, Tensor
 from nnefkit.graph.names import expected_names
 
 __all__ = [
     "DTYPES",
     "FrozenDict",
+    "FrozenList",
     "Graph",
     "Identifier",
     "Operation",

@@ -40,3 +40,15 @@ class FrozenDict(dict[str, Any]):
 
     def __reduce__(self) -> tuple[object, ...]:
         return FrozenDict, (dict(self),)
+
+
+class FrozenList(list[Any]):
+    """A list that does not change once it is made, so that operations can share it; copies do."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = extend = insert = remove = pop = clear = sort = reverse = _refuse
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return FrozenList, (list(self),)

@@ -40,7 +40,7 @@ class PlainArrays:
             key = self.tokens.source.text[ends[index] : ends[close]]
             known = self._known.get(key)
             if known is not None:
-                return Constant(known[0].copy(), known[1], index, close + 1)
+                return Constant(known[0], known[1], index, close + 1)
         if self._next("[", index + 1) < close or close == len(self.tokens.texts):
             return None
         texts, values = self.tokens.texts, self.tokens.values
@@ -57,7 +57,7 @@ class PlainArrays:
             return None
         kind = array_of(OF_LITERAL[types.pop()]) if types else EMPTY
         if key:
-            self._known[key] = (array.copy(), kind)
+            self._known[key] = (array, kind)
         return Constant(array, kind, index, close + 1)
 
     def remember(self, constant: Constant) -> None:
@@ -66,7 +66,7 @@ class PlainArrays:
         if end - at <= _MEMO_TOKENS and self._next("]", at) == end - 1:
             ends = self.tokens.ends
             key = self.tokens.source.text[ends[at] : ends[end - 1]]
-            self._known[key] = (constant.value.copy(), constant.type)
+            self._known[key] = (constant.value, constant.type)
 
     def names(self, index: int) -> Items | None:
         """The array of identifiers whose opening bracket is a token, None if it is none."""

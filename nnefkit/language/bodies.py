@@ -18,6 +18,8 @@ class BodyParser(ExpressionParser):
         super().__init__(tokens)
         self.report = report
         self.sound = True
+        self.repeated: Callable[[int], int] | None = None
+        """Carries out an assignment that needs no reading; says where the next one begins, or 0."""
 
     def problem(self, problem: SyntaxProblem) -> None:
         """Reports a problem that parsing goes on after."""
@@ -41,6 +43,7 @@ class BodyParser(ExpressionParser):
                 SyntaxProblem(self.index, "the body is empty", "It needs an assignment.", "3.2.1")
             )
         opening = self.index - 1
+        repeated = self.repeated
         while texts[self.index] != "}":
             first = self.index
             if not texts[first] or texts[first] in ("fragment", "graph"):
@@ -50,6 +53,10 @@ class BodyParser(ExpressionParser):
                     f"The body begins in line {self.report.line_of(opening)}.",
                     "3.2.1",
                 )
+            following = repeated(first) if repeated is not None else 0
+            if following:
+                self.index = following
+                continue
             try:
                 assignment = self._assignment()
             except SyntaxProblem as problem:

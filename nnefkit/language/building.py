@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnefkit.errors import Span
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph import FrozenDict, FrozenList, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.language.binding import Binding, bind_arguments
 from nnefkit.language.custom import REGISTERED
 from nnefkit.language.declarations import Declaration
@@ -15,6 +16,7 @@ from nnefkit.language.introducing import introduced_tensor
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.names import GraphNames
 from nnefkit.language.reporting import Report
+from nnefkit.language.stamping import Stamps
 from nnefkit.language.syntax import (
     Argument,
     Assignment,
@@ -66,12 +68,14 @@ class GraphBuilder:
         self.tensors: dict[str, Tensor] = {}
         # All identifiers of the text are taken, whether they come before or after.
         self.expansion = Expansion(self, tokens.kinds)
+        self.stamps = Stamps(self)
 
     # -- assignments --------------------------------------------------------------------------
 
     def assignment(self, assignment: Assignment) -> None:
         """Adds the operations of one assignment."""
         value = assignment.value
+        recorded = self.stamps.before(assignment)
         try:
             if value is None:
                 raise Refused
@@ -79,6 +83,8 @@ class GraphBuilder:
                 self.expansion.assign(assignment)
         except Refused:
             self._give_up(assignment)
+        if recorded is not None:
+            self.stamps.after(recorded)
 
     def _give_up(self, assignment: Assignment) -> None:
         for name in names_of(assignment.target):
@@ -180,11 +186,19 @@ class GraphBuilder:
         """Adds an operation and its results."""
         slots = binding.slots
         inputs = {
-            name: _copied(default) if (slot := slots[position]) is None else values[slot]
+            name: default
+            if (slot := slots[position]) is None
+            else FrozenList(value)
+            if type(value := values[slot]) is list
+            else value
             for name, position, default in declaration.inputs
         }
         attribs = {
-            name: _copied(default) if (slot := slots[position]) is None else values[slot]
+            name: default
+            if (slot := slots[position]) is None
+            else FrozenList(value)
+            if type(value := values[slot]) is list
+            else value
             for name, position, default in declaration.attributes
         }
         operation = declaration.name
@@ -208,10 +222,15 @@ class GraphBuilder:
         span: Span | None,
     ) -> None:
         self.operations.append(
-            Operation(
+            new_operation(
                 operation,
                 FrozenDict(inputs),
-                FrozenDict(outputs),
+                FrozenDict(
+                    {
+                        name: FrozenList(value) if type(value) is list else value
+                        for name, value in outputs.items()
+                    }
+                ),
                 FrozenDict(attribs),
                 dtype,
                 scope,
@@ -221,13 +240,13 @@ class GraphBuilder:
 
     def _add_tensors(self, value: Any, kind: Type) -> None:
         if isinstance(value, str):
-            self.tensors[value] = Tensor(value, dtype_of(kind) or "scalar")
+            self.tensors[value] = new_tensor(value, dtype_of(kind) or "scalar")
             return
         stack = [(value, kind)]
         while stack:
             value, kind = stack.pop()
             if isinstance(value, str):
-                self.tensors[value] = Tensor(value, dtype_of(kind) or "scalar")
+                self.tensors[value] = new_tensor(value, dtype_of(kind) or "scalar")
             else:
                 item = getattr(kind, "item", UNKNOWN)
                 stack.extend((part, item) for part in reversed(value))
@@ -318,10 +337,6 @@ class GraphBuilder:
             FrozenDict(tensors),
             source=self.tokens.source,
         )
-
-
-def _copied(default: Any) -> Any:
-    return default.copy() if type(default) is list else default
 
 
 def _holds_tensor(value: Any) -> bool:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from nnefkit.errors import Source, Span
+from nnefkit.graph import FrozenList
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.parser import Parser
 from nnefkit.language.reporting import Report
@@ -101,13 +102,17 @@ class Declaration:
         return " ".join(self.tokens.source.text[self.span.start : self.span.end].split()) + ";"
 
 
+def _frozen(default: Any) -> Any:
+    return FrozenList(default) if type(default) is list else default
+
+
 def declare(fragment: Fragment, tokens: Tokens, *, standard: bool = False) -> Declaration:
     """The declaration that a fragment definition makes."""
     parameters = tuple(
         Parameter(
             parameter.name,
             parameter.type,
-            REQUIRED if parameter.default is None else parameter.default.value,
+            REQUIRED if parameter.default is None else _frozen(parameter.default.value),
             position,
             is_tensor(parameter.type),
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.graph import Tensor
+from nnefkit.graph.drafts import new_tensor
 
 _ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
 _MOST_DIMENSIONS = 64
@@ -26,7 +27,7 @@ def introduced_tensor(operation: str, name: str, dtype: str, attribs: Mapping[st
         return Tensor(name, dtype)
     extents = tuple(shape)
     if operation == "variable":
-        return Tensor(name, dtype, extents, label=attribs.get("label"))
+        return new_tensor(name, dtype, extents, label=attribs.get("label"))
     if operation == "constant":
         return Tensor(name, dtype, extents, constant_data(dtype, extents, attribs["value"]))
     return Tensor(name, dtype, extents)

@@ -53,7 +53,10 @@ class Invocations:
         self.expanded: Container[str] | None = None
         """Fragments that are expanded, None for all of them."""
         self._assign = assign
-        self._steps = 0
+        self.steps = 0
+        """What was done so far: operations, calls and turns of loops."""
+        self.shapes_asked = 0
+        """How often ``shape_of`` was evaluated."""
 
     # -- names --------------------------------------------------------------------------------
 
@@ -266,24 +269,32 @@ class Invocations:
 
     def step(self, node: Expression | Assignment, scope: Scope, count: int = 1) -> None:
         """Counts what is done, so that a short text cannot ask for endless work."""
-        self._steps += count
-        if self._steps > MOST_STEPS:
+        self.steps += count
+        if self.steps > MOST_STEPS:
             self.evaluator.refuse(
                 "too-long", f"the graph takes more than {MOST_STEPS} steps to expand", node, scope
             )
 
+    def take(self, steps: int) -> bool:
+        """Counts what is known to be done; False, and nothing counted, if that is too much."""
+        if self.steps + steps > MOST_STEPS:
+            return False
+        self.steps += steps
+        return True
+
     def recount(self) -> None:
         """Counts from the beginning again: what comes is a work of its own."""
-        self._steps = 0
+        self.steps = 0
 
     def shape_of(self, value: Any) -> list[int] | None:
         """The shape of a tensor, None if it is not known."""
+        self.shapes_asked += 1
         if not isinstance(value, Identifier):
             return []
         tensor = self.builder.tensors.get(value)
         if tensor is not None and tensor.shape is None and self.builder.infer is not None:
             # Rare and deprecated: all that is there is inferred again, and counted as work.
-            self._steps += len(self.builder.operations)
+            self.steps += len(self.builder.operations)
             tensor = self.builder.infer(self.builder.so_far()).tensors.get(value)
         return [*tensor.shape] if tensor is not None and tensor.shape is not None else None
 

@@ -18,11 +18,16 @@ class GraphNames:
         self.report = report
         self.types: dict[str, Type] = {}
         self.identifiers: dict[str, Identifier] = {}
-        self._defined_at: dict[str, int] = {}
+        self.defined_at: dict[str, int] = {}
         self._parameters = {name.name for name in header.parameters}
-        self._undefined: dict[str, int] = {}
+        self.undefined: dict[str, int] = {}
         self._external: set[str] = set()
         self._vague: set[str] = set()
+
+    @property
+    def externals(self) -> int:
+        """How many results of ``external`` there are."""
+        return len(self._external)
 
     def suspect(self, name: Name) -> None:
         """Makes a name known that an assignment which cannot be read perhaps defines."""
@@ -34,7 +39,7 @@ class GraphNames:
         """Makes a name of the left-hand side known."""
         text = name.name
         if text in self.types and text not in self._vague:
-            line = self.report.line_of(self._defined_at[text])
+            line = self.report.line_of(self.defined_at[text])
             self.report.at(
                 "redefined-identifier",
                 f"'{text}' is defined already",
@@ -45,7 +50,7 @@ class GraphNames:
             return self.identifiers[text]
         self._vague.discard(text)
         self.types[text] = kind
-        self._defined_at[text] = name.at
+        self.defined_at[text] = name.at
         identifier = self.identifiers[text] = Identifier(text)
         return identifier
 
@@ -55,7 +60,7 @@ class GraphNames:
         if kind is not None:
             return kind
         # Told at the end, when it is known whether the definition comes later.
-        self._undefined.setdefault(name.name, name.at)
+        self.undefined.setdefault(name.name, name.at)
         return UNKNOWN
 
     def external(self, names: list[Name]) -> None:
@@ -79,8 +84,8 @@ class GraphNames:
         self._check_results()
 
     def _check_undefined(self) -> None:
-        for name, at in self._undefined.items():
-            later = self._defined_at.get(name)
+        for name, at in self.undefined.items():
+            later = self.defined_at.get(name)
             if later is not None:
                 message = f"'{name}' is used before it is defined"
                 hint = f"It is defined in line {self.report.line_of(later)}."
@@ -115,7 +120,7 @@ class GraphNames:
                 self.report.at(
                     "parameter-not-external",
                     f"graph parameter '{name}' is not the result of an external operation",
-                    self._defined_at[name],
+                    self.defined_at[name],
                     hint=hint,
                     section=SECTION,
                 )

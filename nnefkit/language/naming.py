@@ -19,6 +19,28 @@ class FreshNames:
         self._issued: set[str] = set()
         self._fresh: set[str] = set()
         self._aliases: dict[str, str] = {}
+        self._log: tuple[list[tuple[str, str]], list[tuple[str, str]]] | None = None
+
+    def begin(self) -> None:
+        """Remembers from here on what is issued and renamed."""
+        self._log = [], []
+
+    def finish(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """What was issued (wish and name) and renamed (old and new name) since `begin`."""
+        log, self._log = self._log, None
+        return log or ([], [])
+
+    def issue(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Issues names for wishes of theirs; False, and nothing done, if others would come out."""
+        counts = self._counts
+        for wish, name in pairs:
+            if wish in counts or name in self._taken or name in self._issued:
+                return False
+        for wish, name in pairs:
+            counts[wish] = counts.get(wish, 0) + 1
+            self._issued.add(name)
+            self._fresh.add(name)
+        return True
 
     def unused(self, base: str) -> str:
         """A name that begins with `base` and that nothing else has."""
@@ -28,6 +50,8 @@ class FreshNames:
             if name not in self._taken and name not in self._issued:
                 self._issued.add(name)
                 self._fresh.add(name)
+                if self._log is not None:
+                    self._log[0].append((base, name))
                 return name
 
     def rename(self, tensor: str, name: str) -> bool:
@@ -36,6 +60,8 @@ class FreshNames:
             return False
         self._fresh.discard(tensor)
         self._aliases[tensor] = name
+        if self._log is not None:
+            self._log[1].append((tensor, name))
         return True
 
     def renamed(

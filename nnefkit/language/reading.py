@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import FrozenDict, Graph
+from nnefkit.graph.collector import without_collector
 from nnefkit.language import provisional
 from nnefkit.language.building import GraphBuilder
 from nnefkit.language.custom import (
@@ -62,7 +61,7 @@ def parse(
         graph holds what could be understood, good for further checks only; it is None if there
         was none at all. Shapes and data are filled in where the text says them.
     """
-    with _without_collector():
+    with without_collector():
         tokens = Tokens(Source(text, name))
         old = provisional.recognised(tokens)
         reading: provisional.Reading | _Reading
@@ -86,21 +85,6 @@ def parse(
         if isinstance(reading, _Reading):
             graph = with_definitions(graph, reading.customs, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keeps the cycle collector from looking again and again at a graph that only ever grows.
-
-    A graph has no reference cycles; on a long text the collector would take half of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Reading:
@@ -157,6 +141,7 @@ class _Reading:
             header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
         )
         self.builder.expansion.calls.expanded = self.expanded
+        self.parser.repeated = self.builder.stamps.repeated
         for declaration in self.customs.values():
             if declaration.body is not None:
                 self.builder.expansion.check(declaration)

@@ -25,6 +25,11 @@ class Report:
         self._suggestions: dict[str, str] = {}
         self._patience = 200_000
 
+    @property
+    def problems(self) -> int:
+        """How many there are of any severity."""
+        return self.errors + self._warnings
+
     def add(
         self,
         code: str,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
+from nnefkit.graph.collector import without_collector
+from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.quantization_info import check_quantization
@@ -55,13 +57,18 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
         The graph with all the shapes that can be told, and the diagnostics in the order of the
         text.
     """
-    reports = Reports(graph, locate)
+    with without_collector():
+        return _checked(graph, Reports(graph, locate))
+
+
+def _checked(graph: Graph, reports: Reports) -> tuple[Graph, list[Diagnostic]]:
     shapes: dict[str, Shape | None] = {}
+    known: Known = {}
     operations: list[Operation] = []
     for op in graph.operations:
-        macs = _infer(op, shapes, graph.tensors, reports)
+        macs = _infer(op, shapes, graph.tensors, reports, known)
         if macs != op.macs:
-            op = Operation(
+            op = new_operation(
                 op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
             )
         operations.append(op)
@@ -70,7 +77,7 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
     tensors = {
         name: tensor
         if tensor.shape == (shape := shapes.get(name))
-        else Tensor(
+        else new_tensor(
             name,
             tensor.dtype,
             shape,
@@ -94,12 +101,19 @@ def known_shapes(graph: Graph) -> Graph:
 
 # -- one operation --------------------------------------------------------------------------------
 
+Known: TypeAlias = dict[tuple[Any, ...], tuple[Shape, int]]
+"""Name, inputs' shapes and attributes (by identity) of operations -> shape of the result, MACs.
+
+Operations of one form share their attributes when they were parsed, and a network has few forms.
+"""
+
 
 def _infer(
     op: Operation,
     shapes: dict[str, Shape | None],
     tensors: Mapping[str, Tensor],
     reports: Reports,
+    known: Known,
 ) -> int | None:
     """Adds the shapes of the results of `op` to `shapes`; returns its MACs if they are known."""
     rule = SHAPE_RULES.get(op.name)
@@ -121,6 +135,11 @@ def _infer(
         else:
             shape = ()
         inputs.append(shape)
+    form = _form(op, inputs)
+    if form is not None and form in known:
+        (target,) = op.outputs.values()
+        shapes[target], macs = known[form]
+        return macs
     try:
         result = rule(*inputs, **op.attribs)
         results = (result,) if len(op.outputs) == 1 else result
@@ -133,9 +152,14 @@ def _infer(
                 _bind(target, shape, shapes)
         advise = ADVICE.get(op.name)
         if advise is not None:
-            reports.collect(op, advise(*inputs, **op.attribs))
+            advice = advise(*inputs, **op.attribs)
+            reports.collect(op, advice)
+            form = None if advice else form
         cost = COSTS.get(op.name)
-        return cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
+        macs = cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
+        if form is not None and _is_shape(result):
+            known[form] = result, macs
+        return macs
     except ArgumentError as error:
         reports.add(op, error)
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
@@ -145,6 +169,24 @@ def _infer(
         # Parsed operations have the types of their declarations; those built by hand may not.
         reports.add(op, _wrong_call(rule, op, inputs, error))
     return None
+
+
+def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
+    """What the shape of the one result of an operation depends on; None if it is to be inferred."""
+    if not inputs or len(op.outputs) != 1 or op.name in CUSTOM:
+        return None
+    (target,) = op.outputs.values()
+    if type(target) is not Identifier:
+        return None
+    form: list[Any] = [op.name, id(op.attribs)]
+    for shape in inputs:
+        if type(shape) is tuple:
+            form.append(shape)
+        elif all(type(item) is tuple for item in shape):
+            form.append(("array", *shape))
+        else:
+            return None
+    return tuple(form)
 
 
 def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> Any:

@@ -1,6 +1,7 @@
 """Parsing with shapes, beside the Khronos parser in the same run: microseconds an operation."""
 
 import gc
+import time
 
 import nnef
 import pytest
@@ -128,3 +129,29 @@ def test_parsing_and_shapes(benchmark, parser, model, count):
     operations = benchmark.pedantic(parser, (text,), rounds=rounds, warmup_rounds=1)
     seconds = benchmark.stats.stats.min if benchmark.stats else 0.0
     benchmark.extra_info["microseconds an operation"] = round(seconds / operations * 1e6, 1)
+
+
+def _seconds(parser, text):
+    gc.collect()
+    before = time.process_time()
+    parser(text)
+    return time.process_time() - before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_parsing_and_shapes_take_little_longer_than_khronos(model):
+    # In turns, and the least of each: other work of the machine hits both.
+    text = MODELS[model](10_000)
+    times = [(_seconds(_ours, text), _seconds(_theirs, text)) for _ in range(5)]
+    ours, theirs = map(min, zip(*times, strict=True))
+    assert ours < 1.5 * theirs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_time_is_linear_in_the_number_of_operations(model):
+    short, long = MODELS[model](3000), MODELS[model](30_000)
+    times = [(_seconds(_ours, short), _seconds(_ours, long)) for _ in range(3)]
+    few, many = map(min, zip(*times, strict=True))
+    assert many < 17 * few
