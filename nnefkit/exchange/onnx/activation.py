@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.onnx.registry import Call, operator
-from nnefkit.exchange.onnx.values import aligned, reshaped, to_kind, to_scalar
+from nnefkit.exchange.onnx.values import aligned, reshaped, to_kind, to_kind_truncated, to_scalar
 
 _SIMPLE = {
     "Sigmoid": "sigmoid",
@@ -155,7 +155,7 @@ def shrink(c: Call) -> Value:
     with c.builder.scope("shrink"):
         upper = c.op("select", c.op("gt", x, edge), c.op("sub", x, bias), 0.0)
         result = c.op("select", c.op("lt", x, -edge), c.op("add", x, bias), upper)
-    return to_kind(c, result, c[0].kind)
+    return to_kind_truncated(c, result, c[0].kind)
 
 
 @operator("Softmax", "LogSoftmax", "Hardmax")

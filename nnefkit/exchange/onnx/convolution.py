@@ -128,6 +128,11 @@ def _transposed_padding(
     wanted = [int(item) for item in wanted[-len(full) :]]
     padding = []
     for n, m in zip(full, wanted, strict=True):
+        if n < m and (mode == "SAME_UPPER" or not c.attribute("output_shape")):
+            c.refuse(
+                "its automatic padding would be less than none",
+                "Give the padding in numbers, as pads and output_padding.",
+            )
         total = max(n - m, 0)
         less = total // 2
         padding.append((less, total - less) if mode == "SAME_UPPER" else (total - less, less))

@@ -14,6 +14,7 @@ from nnefkit.exchange.onnx.values import (
     aligned,
     binary,
     to_kind,
+    to_kind_truncated,
     to_logical,
     to_scalar,
     truncated,
@@ -89,7 +90,7 @@ def divide(c: Call) -> Value:
     x, y = c[0], c[1]
     result = binary(c, "div", to_scalar(c, x), to_scalar(c, y))
     if x.kind.kind in "iu":
-        result = to_kind(c, truncated(c, result), x.kind)
+        return to_kind_truncated(c, result, x.kind)
     return result
 
 
@@ -123,7 +124,7 @@ def power(c: Call) -> Value:
             result: Value = c.op(simple, x)
             return result
     result = binary(c, "pow", to_scalar(c, x), y)
-    return result if x.kind.kind == "f" else to_kind(c, truncated(c, result), x.kind)
+    return to_kind_truncated(c, result, x.kind)
 
 
 @operator("Sum", "Mean", "Max", "Min")

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.builder import SCALAR, Value
 from nnefkit.exchange.onnx.registry import Call, operator
-from nnefkit.exchange.onnx.values import binary, reshaped, to_kind, to_scalar
+from nnefkit.exchange.onnx.values import INVALID, binary, reshaped, to_kind, to_scalar
 
 Array = np.ndarray[Any, Any]
 
@@ -17,6 +17,8 @@ def _wrapped_indices(c: Call, indices: Value, extent: int) -> Value:
     """Indices of which negative ones count from the end."""
     if indices.data is not None:
         data = np.where(indices.data < 0, indices.data + extent, indices.data)
+        if data.size and not 0 <= data.min() <= data.max() < extent:
+            c.refuse(f"its indices go beyond the {extent} items of the axis", INVALID)
         return c.builder.constant(data, np.int64, name=indices.name)
     if indices.kind.kind == "u":
         return indices

@@ -10,6 +10,7 @@ from nnefkit.exchange.builder import Value
 from nnefkit.exchange.onnx.registry import Call, operator
 from nnefkit.exchange.onnx.values import (
     binary,
+    broadcast,
     reshaped,
     to_kind,
     to_rank,
@@ -27,7 +28,7 @@ def matmul(c: Call) -> Value:
 
 def product(c: Call, a: Value, b: Value) -> Value:
     """The product of two tensors by the rules of ONNX, which are NumPy's."""
-    shape = [*np.broadcast_shapes(a.shape[:-2], b.shape[:-2])]
+    shape = [*broadcast(a.shape[:-2], b.shape[:-2])]
     shape += [*a.shape[-2:-1]] if a.rank > 1 else []
     shape += [*b.shape[-1:]] if b.rank > 1 else []
     left = reshaped(c, a, (1, *a.shape)) if a.rank == 1 else a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from nnefkit.errors import (
     UnknownNameError,
     did_you_mean,
 )
+from nnefkit.exchange.onnx.inlining import inlined
 
 Array = np.ndarray[Any, Any]
 Shapes = Mapping[str, Sequence[int]]
@@ -72,13 +74,12 @@ def open_source(
         UnknownNameError: there is no input of a name that is given.
     """
     require()
-    from onnx import inliner
-
     model, path = _read(source)
+    _refuse_broken(model, path)
     opset = _opset(model, path)
-    if model.functions:
-        model = inliner.inline_local_functions(model, True)
-    model = _complete(model, dict(input_shapes or {}), dict(constants or {}), path)
+    model = inlined(model, path)
+    shapes, fixed = _by_name(input_shapes, "input_shapes"), _by_name(constants, "constants")
+    model = _complete(model, shapes, fixed, path)
     if not open_shapes:
         _refuse_unknown({info.name: info for info in model.graph.input}, path)
     stem = Path(path).stem if path else model.graph.name
@@ -94,8 +95,8 @@ def _read(source: Any) -> tuple[Any, str]:
         model.CopyFrom(source)
         return model, ""
     try:
-        if isinstance(source, bytes):
-            return onnx.load_model_from_string(source), ""
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            return onnx.load_model_from_string(bytes(source)), ""
         path = os.fspath(source)
     except DecodeError:
         raise InputError("the bytes are no ONNX model") from None
@@ -106,10 +107,42 @@ def _read(source: Any) -> tuple[Any, str]:
     try:
         return onnx.load(path), path
     except DecodeError:
-        raise InputError("the file is no ONNX model", file=path) from None
+        raise InputError(
+            "the file is no ONNX model",
+            hint="Files of more than 2 GiB cannot be read; larger models keep their weights in "
+            "files beside them.",
+            file=path,
+        ) from None
     except (OSError, onnx.checker.ValidationError) as error:
         told = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"the model cannot be read: {told}", file=path) from error
+
+
+def _refuse_broken(model: Any, path: str) -> None:
+    """What is no model at all, or says that its weights are where nobody can tell."""
+    from onnx import TensorProto
+
+    if not model.HasField("graph") or not model.graph.output:
+        raise InputError("it is no ONNX model: it has no graph with outputs", file=path)
+    names = [info.name for info in model.graph.output]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the model has the output '{name}' twice", file=path)
+    if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
+        raise InputError(
+            "weights of the model lie in other files, and nobody can tell where they are",
+            hint="Give the path of the model; onnx.load reads such files, too.",
+        )
+
+
+def _by_name(given: Any, what: str) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"'{what}' is of type {type(given).__name__}, but goes from names to values"
+        )
+    return dict(given)
 
 
 def _opset(model: Any, path: str) -> int:
@@ -134,9 +167,10 @@ def _complete(model: Any, shapes: dict[str, Any], constants: dict[str, Any], pat
 
     graph = model.graph
     weights = {tensor.name for tensor in graph.initializer}
-    weights.update(tensor.values.name for tensor in graph.sparse_initializer)
     inputs = {info.name: info for info in graph.input if info.name not in weights}
     for name in (*shapes, *constants):
+        if name in shapes and name in weights:
+            raise InputError(f"'{name}' is a weight, whose shape is known", file=path)
         if name not in inputs and name not in weights:
             raise UnknownNameError(
                 f"the model has no input '{name}'",
@@ -144,14 +178,18 @@ def _complete(model: Any, shapes: dict[str, Any], constants: dict[str, Any], pat
                 file=path,
             )
     for name, data in constants.items():
-        array = np.asarray(data, item_type(inputs[name].type) if name in inputs else None)
+        if name in weights:
+            raise InputError(f"'{name}' is a weight, whose values are known", file=path)
+        array = _items(name, data, inputs.pop(name), path)
         graph.initializer.append(numpy_helper.from_array(array, name))
-        inputs.pop(name, None)
     for name, shape in shapes.items():
+        if name in constants:
+            raise InputError(f"both a shape and values are given for '{name}'", file=path)
+        extents = _extents(name, shape, inputs[name], path)
         dimensions = inputs[name].type.tensor_type.shape
         del dimensions.dim[:]
-        for extent in shape:
-            dimensions.dim.add().dim_value = int(extent)
+        for extent in extents:
+            dimensions.dim.add().dim_value = extent
     kept = list(inputs.values())
     del graph.input[:]
     graph.input.extend(kept)
@@ -161,6 +199,52 @@ def _complete(model: Any, shapes: dict[str, Any], constants: dict[str, Any], pat
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.ClearField("shape")
     return model
+
+
+def _items(name: str, data: Any, info: Any, path: str) -> Array:
+    """The values of an input that becomes a constant."""
+    try:
+        array = np.asarray(data, item_type(info.type))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the values for '{name}' are no array: {error}", file=path) from None
+    kind = info.type.tensor_type
+    if kind.HasField("shape"):
+        wanted = [_extent(d) for d in kind.shape.dim]
+        fits = len(wanted) == array.ndim and all(
+            not isinstance(w, int) or w == n for w, n in zip(wanted, array.shape, strict=True)
+        )
+        if not fits:
+            raise InputError(
+                f"the values for '{name}' have the shape {_brackets(array.shape)}, but the model "
+                f"wants {_brackets(wanted)}",
+                file=path,
+            )
+    return array
+
+
+def _extents(name: str, shape: Any, info: Any, path: str) -> list[int]:
+    """The shape that is given for an input."""
+    try:
+        extents = [operator.index(extent) for extent in shape]
+    except TypeError:
+        raise InputError(
+            f"the shape for '{name}' is {shape!r}, but it is a list of whole numbers", file=path
+        ) from None
+    kind = info.type.tensor_type
+    if kind.HasField("shape") and len(kind.shape.dim) != len(extents):
+        raise InputError(
+            f"the shape for '{name}' has {len(extents)} extents, but the model wants "
+            f"{_brackets([_extent(d) for d in kind.shape.dim])}",
+            file=path,
+        )
+    if any(extent < 1 for extent in extents):
+        raise InputError(
+            f"the shape for '{name}' is {_brackets(extents)}",
+            hint="NNEF has no empty tensors: extents are positive (4.1.1).",
+            file=path,
+            section="4.1.1",
+        )
+    return extents
 
 
 def _refuse_unknown(inputs: Mapping[str, Any], path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ class _Window:
         kernel = [int(item) for item in c.attribute("kernel_shape")]
         stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
         padding = padding_of(c, x.shape[2:], kernel, stride, dilation)
+        _refuse_ambiguous(c, x.shape[2:], kernel, stride, dilation)
         self.extra = [0] * count
         if c.attribute("ceil_mode", 0):
             self.extra = [
@@ -44,6 +46,27 @@ class _Window:
             "stride": self.stride,
             "dilation": self.dilation,
         }
+
+
+def _refuse_ambiguous(
+    c: Call,
+    extents: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> None:
+    """Automatic padding that ONNX Runtime and ONNX's evaluator take in different ways."""
+    mode = c.attribute("auto_pad", "NOTSET")
+    if mode not in ("SAME_UPPER", "SAME_LOWER"):
+        return
+    hint = "Give the padding in numbers, as pads."
+    if any(d > 1 and k > 1 for d, k in zip(dilation, kernel, strict=True)):
+        c.refuse("its padding is automatic and its window is dilated", hint)
+    totals = [(-(-n // s) - 1) * s + k - n for n, k, s in zip(extents, kernel, stride, strict=True)]
+    # Of one item less than none, means begin at the first item everywhere, but maxima do not.
+    agreed = mode == "SAME_UPPER" and c.kind != "MaxPool"
+    if min(totals) < (-1 if agreed else 0):
+        c.refuse("its automatic padding would be less than none", hint)
 
 
 def _missing(extent: int, span: int, before: int, after: int, stride: int) -> int:
@@ -86,6 +109,8 @@ def _flat_index(c: Call, x: Value, index: Value, window: _Window) -> Value:
     rest = c.op("cast", index, dtype="scalar")
     total = c.builder.constant(starts)
     for axis in range(2, x.rank):
+        if window.size[axis] == 1:
+            continue
         volume = float(np.prod(window.size[axis + 1 :]))
         digit = c.op("floor", c.op("div", rest, volume)) if volume > 1 else rest
         factor = float(weights[axis] * window.dilation[axis])

@@ -43,6 +43,25 @@ def quantized(c: Call, x: Value, scale: Value, zero: Value | None, kind: np.dtyp
     return to_kind(c, c.op("clamp", code, float(limits.min), float(limits.max)), kind)
 
 
+@operator("DynamicQuantizeLinear")
+def quantize_dynamically(c: Call) -> list[Value | None]:
+    """Codes of 8 bits, their scale and zero point by the least and the greatest item and 0."""
+    x, axes = c[0], [*range(c[0].rank)]
+    with c.builder.scope("dynamic_quantize_linear"):
+        low, high = (c.op(f"{name}_reduce", x, axes=axes) if axes else x for name in ("min", "max"))
+        low, high = c.op("min", low, 0.0), c.op("max", high, 0.0)
+        extent = c.op("sub", high, low)
+        # Of zeros alone the scale is 1: no runtime divides by 0.
+        scale = c.op("select", c.op("eq", extent, 0.0), 1.0, c.op("div", extent, 255.0))
+        point = half_to_even(c, c.op("div", c.op("neg", low), scale))
+        point = c.op("clamp", point, 0.0, 255.0)
+        code = c.op("add", half_to_even(c, c.op("div", x, scale)), point)
+        code = c.op("clamp", code, 0.0, 255.0)
+    kind = np.dtype(np.uint8)
+    points = to_kind(c, reshaped(c, point, ()), kind)
+    return [to_kind(c, code, kind), reshaped(c, scale, ()), points]
+
+
 def _sources(c: Call) -> dict[int, tuple[Value, Value, Value, Value | None]]:
     """What codes were made of, for those that make numbers of them again."""
     found: dict[int, Any] = c.builder.notes.setdefault("quantized", {})
@@ -152,7 +171,8 @@ def convolution(c: Call) -> Value:
         number = to_scalar(c, value)
         return reshaped(c, number, shape) if number.rank and number.shape[0] > 1 else number
 
-    weight = binary(c, "sub", to_scalar(c, c[3]), channels(c[5], (-1, *[1] * (x.rank - 1))))
+    zero = channels(c[5], (*c[5].shape, *[1] * (x.rank - 1)))
+    weight = binary(c, "sub", to_scalar(c, c[3]), zero)
     count = x.rank - 2
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
     bias = c.get(8)

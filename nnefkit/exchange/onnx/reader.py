@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.errors import ArgumentError, Diagnostic, did_you_mean
+from nnefkit.errors import ArgumentError, Diagnostic, InputError, NnefError, did_you_mean
 from nnefkit.exchange.builder import KINDS, GraphBuilder, Value
 from nnefkit.exchange.onnx import (  # noqa: F401  (they register their readers)
     activation,
@@ -28,12 +28,17 @@ from nnefkit.exchange.onnx.expansion import expanded_function, is_defined
 from nnefkit.exchange.onnx.folding import fold
 from nnefkit.exchange.onnx.loading import Source, item_type
 from nnefkit.exchange.onnx.registry import READERS, Call, Refusal
+from nnefkit.exchange.onnx.values import INVALID
 from nnefkit.graph import Graph
 
 Array = np.ndarray[Any, Any]
 
 _SHORT = 10
 """The most layers of functions within functions."""
+
+
+_MOST_NODES = 500_000
+"""Loops within loops can ask for any number of nodes."""
 
 
 class Unread:
@@ -53,6 +58,7 @@ class Reader:
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.model.opset_import)
         self._depth = 0
+        self._nodes = 0
 
     @property
     def opset(self) -> int:
@@ -69,11 +75,18 @@ class Reader:
         self.run(graph, values)
         outputs = []
         for info in graph.output:
-            value = values.get(info.name, UNREAD)
+            value = values.get(info.name)
             if isinstance(value, Value):
                 outputs.append((info.name, value))
+            elif value is None:
+                self._problem(f"nothing gives the output '{info.name}'", INVALID)
             elif not self.problems:
                 self._problem(f"output '{info.name}' is no tensor", "NNEF has tensors only.")
+        if not self.builder.externals and not self.problems:
+            self._problem(
+                "there is no input, and all that it gives is known already",
+                "A graph of NNEF has at least one parameter.",
+            )
         if self.problems:
             return None
         return self.builder.graph(self.source.name, outputs)
@@ -94,20 +107,36 @@ class Reader:
 
     def run(self, graph: Any, values: Scope) -> None:
         """Reads the nodes of a graph; `values` has its inputs, and gets all else."""
-        from onnx import numpy_helper
-
         for tensor in graph.initializer:
-            values[tensor.name] = self._constant(numpy_helper.to_array(tensor), tensor.name)
+            try:
+                values[tensor.name] = self._constant(_array(tensor), tensor.name)
+            except (ValueError, KeyError, TypeError) as error:
+                self._problem(f"the weight '{tensor.name}' is broken: {error}", "")
+                values[tensor.name] = UNREAD
+        for sparse in graph.sparse_initializer:
+            name = sparse.values.name
+            self._problem(f"the weight '{name}' is sparse", "Export it as a dense one.")
+            values[name] = UNREAD
         for node in graph.node:
             self.node(node, values)
 
     def node(self, node: Any, values: Scope) -> None:
         """Reads a node."""
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            raise InputError(
+                f"unrolled, the model has more than {_MOST_NODES:,} nodes", file=self.source.path
+            )
         found = self._outputs(node, values)
         values.update(zip(filter(None, node.output), _named(node, found), strict=False))
 
     def _outputs(self, node: Any, values: Scope) -> Sequence[Any]:
-        inputs = [values.get(name, UNREAD) if name else None for name in node.input]
+        unknown = [name for name in node.input if name and name not in values]
+        if unknown:
+            lacking = ", ".join(f"'{name}'" for name in unknown)
+            self._refuse(node, f"nothing before it gives its input {lacking}", INVALID)
+            return [UNREAD] * len(node.output)
+        inputs = [values[name] if name else None for name in node.input]
         known = node.domain in ("", "ai.onnx") and node.op_type in READERS
         if any(not (value is None or isinstance(value, Value)) for value in inputs):
             if not known and not self._has_function(node):
@@ -120,6 +149,16 @@ class Reader:
         except ArgumentError as error:
             told = error.diagnostics[0]
             self._refuse(node, f"NNEF does not allow it: {told.message}", told.hint)
+        except NnefError:
+            raise
+        except MemoryError:
+            self._refuse(node, "it makes more items than the memory holds", "")
+        except Exception as error:  # noqa: BLE001 - models that are not valid fail in any way
+            self._refuse(
+                node,
+                f"it could not be read ({type(error).__name__}: {error})",
+                INVALID,
+            )
         return [UNREAD] * len(node.output)
 
     def _read(
@@ -198,8 +237,8 @@ class Reader:
         function = expanded_function(node, inputs, self.opset)
         if function is None or self._depth > _SHORT:
             raise Refusal(*_unknown(node))
-        inner: Scope = dict(zip(function.inputs, inputs, strict=False))
-        inner = {name: value for name, value in inner.items() if value is not None}
+        missing = [None] * (len(function.inputs) - len(inputs))
+        inner: Scope = dict(zip(function.inputs, [*inputs, *missing], strict=False))
         outer = self.opsets, len(self.problems)
         self.opsets = list(function.opsets)
         self._depth += 1
@@ -230,6 +269,22 @@ class Reader:
         self.problems.append(
             Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
         )
+
+
+def _array(tensor: Any) -> Array:
+    """The values of a TensorProto.
+
+    Raises:
+        ValueError: they are not as many as its shape says, or of no known type.
+    """
+    from onnx import numpy_helper
+
+    if any(extent < 0 for extent in tensor.dims):
+        raise ValueError(f"its shape is {list(tensor.dims)}")
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except KeyError:
+        raise ValueError(f"its items are of the unknown type {tensor.data_type}") from None
 
 
 def attributes(node: Any) -> Mapping[str, Any]:

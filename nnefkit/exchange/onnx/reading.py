@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnefkit.errors import DocumentError
-from nnefkit.exchange.naming import identifier
+import numpy as np
+
+from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.onnx.loading import Source, open_source
 from nnefkit.exchange.onnx.running import run_model
 from nnefkit.exchange.verification import (
@@ -18,6 +19,10 @@ from nnefkit.exchange.verification import (
 )
 from nnefkit.graph import Graph
 
+HALF_TOLERANCE = 1e-2
+TENSOR_FLOAT16, TENSOR_BFLOAT16 = 10, 16
+"""What ONNX calls items of half precision."""
+
 
 def from_onnx(
     model: Any,
@@ -26,7 +31,7 @@ def from_onnx(
     constants: Mapping[str, Any] | None = None,
     verify: bool = True,
     inputs: Mapping[str, Any] | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     engine: str = "numpy",
 ) -> Graph:
     """The NNEF graph of an ONNX model.
@@ -40,14 +45,16 @@ def from_onnx(
         constants: Input name -> values, for inputs that are no inputs of the graph, but fixed.
         verify: Whether to run both, and to compare them.
         inputs: What to run them on, by name; random numbers by default.
-        tolerance: Largest difference allowed, relative to the largest item of a tensor.
+        tolerance: Largest difference allowed, relative to the largest item of a tensor; 1e-4 by
+            default, or 1e-2 if the model computes in half precision.
         engine: What runs the graph.
 
     Returns:
         The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
 
     Raises:
-        DocumentError: NNEF cannot say the model: every node that it cannot say, and why.
+        DocumentError: NNEF cannot say the model, or it is not valid: every node that cannot be
+            said, and why.
         ExecutionError: the graph does not compute what the model does; it names the first tensor
             that differs. Or the model cannot be run.
         InputError: it is no ONNX model, or extents of inputs are open.
@@ -69,8 +76,25 @@ def from_onnx(
     )
     given = random_inputs(graph)
     for name, array in (inputs or {}).items():
-        given[name if name in given else _named(graph, name)] = array
+        given[_named(graph, name)] = array
+    half = _computes_in_half(proto)
+    if tolerance is None:
+        tolerance = HALF_TOLERANCE if half else TOLERANCE
+    if half:
+        # Both begin with what half precision can hold.
+        given = {name: _rounded(array) for name, array in given.items()}
     return verified(graph, runs, given, engine=engine, tolerance=tolerance)
+
+
+def _computes_in_half(model: Any) -> bool:
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    kinds.update(info.type.tensor_type.elem_type for info in model.graph.input)
+    return bool(kinds & {TENSOR_FLOAT16, TENSOR_BFLOAT16})
+
+
+def _rounded(array: Any) -> Any:
+    array = np.asarray(array)
+    return array.astype(np.float16).astype(array.dtype) if array.dtype.kind == "f" else array
 
 
 def read(source: Source) -> Graph:
@@ -90,9 +114,13 @@ def read(source: Source) -> Graph:
 
 def _named(graph: Graph, origin: str) -> str:
     for name in graph.inputs:
-        if graph.tensors[name].origin == origin:
+        if origin in (name, graph.tensors[name].origin):
             return name
-    return identifier(origin)
+    names = [graph.tensors[name].origin or name for name in graph.inputs]
+    raise UnknownNameError(
+        f"the graph has no input '{origin}'",
+        hint=did_you_mean(origin, names) or f"Its inputs are {', '.join(names)}.",
+    )
 
 
 def _facts(source: Source) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.builder import LOGICAL, Value
 from nnefkit.exchange.onnx.registry import Call, operator
-from nnefkit.exchange.onnx.values import reshaped, to_kind, to_scalar, transposed
+from nnefkit.exchange.onnx.values import reshaped, to_kind, to_kind_truncated, to_scalar, transposed
 
 Array = np.ndarray[Any, Any]
 
@@ -44,12 +44,19 @@ def reduce(c: Call) -> Value:
         name = "any_reduce" if c.kind == "ReduceMax" else "all_reduce"
         result: Value = c.op(name, x, axes=axes)
     elif not axes:
-        result = to_kind(c, _nothing(c, to_scalar(c, x)), x.kind)
+        result = _kept(c, _nothing(c, to_scalar(c, x)), x.kind)
     else:
-        result = to_kind(c, _reduced(c, to_scalar(c, x), axes), x.kind)
+        result = _kept(c, _reduced(c, to_scalar(c, x), axes), x.kind)
     if c.attribute("keepdims", 1):
         return result
     return reshaped(c, result, [n for axis, n in enumerate(x.shape) if axis not in axes])
+
+
+_FRACTIONS = frozenset({"ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"})
+
+
+def _kept(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
+    return (to_kind_truncated if c.kind in _FRACTIONS else to_kind)(c, x, kind)
 
 
 def _nothing(c: Call, x: Value) -> Value:

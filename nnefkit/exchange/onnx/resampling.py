@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.builder import Value
+from nnefkit.exchange.builder import SCALAR, Value
 from nnefkit.exchange.onnx.reduction import along_axis
 from nnefkit.exchange.onnx.registry import Call, operator
-from nnefkit.exchange.onnx.values import to_kind, to_scalar
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +23,7 @@ _METHODS = {
 @operator("Resize")
 def resize(c: Call) -> Value:
     """Other extents of some axes."""
-    x = to_scalar(c, c[0])
+    x = c[0]
     if c.opset < 11:
         data = c.values(1, "scales")
         assert data is not None  # noqa: S101 - the input is not optional
@@ -40,7 +39,7 @@ def resize(c: Call) -> Value:
             if size is not None and c.attribute("keep_aspect_ratio_policy"):
                 size = _kept_ratio(c, axes, np.asarray(sizes), axis)
             x = _resized(c, x, axis, scale, size)
-    return to_kind(c, x, c[0].kind)
+    return x
 
 
 def _single(data: Array | None, number: int) -> Array | None:
@@ -64,14 +63,33 @@ def _resized(c: Call, x: Value, axis: int, scale: Array | None, size: Array | No
     wanted = int(np.floor(extent * factor)) if size is None else int(size[0])
     if wanted == extent and factor == 1:
         return x
+    if c.attribute("coordinate_transformation_mode") == "align_corners" and size is None:
+        exact = extent * factor
+        if abs(exact - round(exact)) > 1e-3:
+            c.refuse(
+                f"it aligns corners of {exact:.6g} items, of which runtimes make several things",
+                "Give the sizes in the place of the scales.",
+            )
     nodes = {k: v for k, v in c.attributes.items() if k not in ("axes", "keep_aspect_ratio_policy")}
     if c.attribute("mode", "nearest") == "nearest":
         places = _evaluated(c, np.arange(extent, dtype=np.float32), nodes, scale, size)
         indices = c.builder.constant(places.astype(np.int64))
         result: Value = c.op("gather", x, indices, axis=axis)
         return result
+    if c.attribute("coordinate_transformation_mode") == "pytorch_half_pixel" and wanted == 1:
+        # The one item lies at position 0, as it does there.
+        nodes["coordinate_transformation_mode"] = "asymmetric"
+    _refuse_integers(c, x)
     matrix = _evaluated(c, np.eye(extent, dtype=np.float32), nodes, scale, size)
     return along_axis(c, x, axis, matrix)
+
+
+def _refuse_integers(c: Call, x: Value) -> None:
+    if x.dtype != SCALAR:
+        c.refuse(
+            "it interpolates integers, which runtimes round in several ways",
+            "Cast them to float before.",
+        )
 
 
 def _evaluated(
@@ -111,8 +129,6 @@ def upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:
     """As opsets before 11 have it: positions are divided by the scale and rounded down."""
     mode = "nearest" if c.attribute("mode", "nearest") == "nearest" else "linear"
     rules = {"mode": mode, "coordinate_transformation_mode": "asymmetric"}
-    if mode == "nearest":
-        rules["nearest_mode"] = "floor"
     with c.builder.scope("resize"):
         for axis, scale in enumerate(scales):
             extent = x.shape[axis]
@@ -120,9 +136,12 @@ def upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:
                 continue
             one = np.array([scale])
             if mode == "nearest":
+                # ONNX does not say so, but where it shrinks, all that ran it rounded up.
+                rules["nearest_mode"] = "floor" if scale > 1 else "ceil"
                 places = _evaluated(c, np.arange(extent, dtype=np.float32), rules, one, None)
                 x = c.op("gather", x, c.builder.constant(places.astype(np.int64)), axis=axis)
             else:
+                _refuse_integers(c, x)
                 matrix = _evaluated(c, np.eye(extent, dtype=np.float32), rules, one, None)
                 x = along_axis(c, x, axis, matrix)
     return x

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import ExecutionError
-from nnefkit.exchange.onnx.loading import item_type
+from nnefkit.exchange.onnx.loading import item_type, require
 
 Array = np.ndarray[Any, Any]
 
+_MOST_BYTES = 2**31
 _QUIET = 4
 """ONNX Runtime's level of messages above which it says nothing."""
 
@@ -35,8 +36,11 @@ def run_model(
     if everything:
         model = _with_all_outputs(model)
     names = [info.name for info in model.graph.output]
+    require("onnxruntime")
     try:
         return dict(zip(names, _in_runtime(model, feeds, literal), strict=True))
+    except ExecutionError:
+        raise
     except Exception as error:  # noqa: BLE001 - the runtime raises errors of many kinds
         try:
             return dict(zip(names, _in_reference(model, feeds), strict=True))
@@ -60,6 +64,11 @@ def _typed(model: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
 def _in_runtime(model: Any, feeds: Mapping[str, Array], literal: bool) -> list[Any]:
     import onnxruntime
 
+    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) >= _MOST_BYTES:
+        raise ExecutionError(
+            "ONNX Runtime takes models of less than 2 GiB from memory",
+            hint="verify=False reads the model without running it.",
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     if literal or _has_branches(model):

@@ -9,6 +9,7 @@ import numpy as np
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.onnx.registry import Call, operator
 from nnefkit.exchange.onnx.values import (
+    broadcast,
     empty,
     expanded,
     reshaped,
@@ -210,7 +211,7 @@ def _wrapped(c: Call, x: Value, padding: list[tuple[int, int]]) -> Value:
 def expand(c: Call) -> Value:
     """Repeated to the shape that its own and another one broadcast to."""
     x = c[0]
-    return expanded(c, x, np.broadcast_shapes(x.shape, tuple(c.ints("shape", 1) or [])))
+    return expanded(c, x, broadcast(x.shape, c.ints("shape", 1) or []))
 
 
 @operator("Tile")

@@ -10,6 +10,7 @@ import numpy as np
 from nnefkit.exchange.builder import INTEGER, LOGICAL, SCALAR, Value
 from nnefkit.exchange.onnx.registry import Call, Refusal
 
+INVALID = "onnx.checker.check_model(model, full_check=True) tells what is wrong with the model."
 EXACT = 2**24
 """Integers up to which float32 holds each."""
 
@@ -57,10 +58,23 @@ def to_rank(c: Call, x: Value, rank: int) -> Value:
     return reshaped(c, x, (1,) * (rank - x.rank) + x.shape)
 
 
+def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape that shapes broadcast to, from the right.
+
+    Raises:
+        Refusal: they do not.
+    """
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:
+        told = " and ".join(str([*map(int, shape)]) for shape in shapes)
+        raise Refusal(f"the shapes {told} do not fit each other", INVALID) from None
+
+
 def aligned(c: Call, *values: Value) -> list[Value]:
     """The values with equal ranks; constants that are single numbers become literals."""
     rank = max(value.rank for value in values)
-    shape = np.broadcast_shapes(*(value.shape for value in values))
+    shape = broadcast(*(value.shape for value in values))
     rest = [value for value in values if not value.is_number]
     plain = bool(rest) and np.broadcast_shapes(*(value.shape for value in rest)) == shape
     found = []
@@ -108,6 +122,11 @@ def to_kind(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
     result: Value = c.op("cast", x, dtype=LOGICAL if kind.kind == "b" else INTEGER)
     result.kind = kind
     return result
+
+
+def to_kind_truncated(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
+    """Numbers as items of `kind`: what is behind the point is cut off, as casts of ONNX do."""
+    return x if kind.kind == "f" else to_kind(c, truncated(c, x), kind)
 
 
 def to_logical(c: Call, x: Value) -> Value:

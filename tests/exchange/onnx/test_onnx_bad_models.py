@@ -1,0 +1,289 @@
+"""Models that are broken, hostile or not valid end in errors that say what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import nnefkit as nk
+
+FLOAT = TensorProto.FLOAT
+
+
+def weight(array, name="w"):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def model(*nodes, inputs=(("x", FLOAT, [2, 3]),), outputs=("y",), weights=(), opset=17, **parts):
+    graph = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info(*info) for info in inputs],
+        [helper.make_empty_tensor_value_info(name) for name in outputs],
+        list(weights),
+    )
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=10, **parts)
+
+
+def node(kind, inputs, *outputs, **attributes):
+    return helper.make_node(kind, inputs.split(), outputs or ["y"], **attributes)
+
+
+W = weight(np.ones(3, np.float32))
+ADD = node("Add", "x w")
+GOOD = model(ADD, weights=[W])
+
+
+def refused(source, *told, **how):
+    with pytest.raises(nk.NnefError) as caught:
+        nk.from_onnx(source, **how)
+    text = str(caught.value)
+    for words in told:
+        assert words in text
+    assert "could not be read" not in text
+    return caught.value
+
+
+def test_the_model_that_the_others_are_made_of_is_read():
+    assert nk.from_onnx(GOOD).provenance["verified"] is True
+    assert nk.from_onnx(bytearray(GOOD.SerializeToString())).outputs == ("y",)
+
+
+DATA = np.arange(3, dtype=np.float32).tobytes()
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def external(tmp_path):
+    """Writes a model whose weight lies at a place, and gives its path."""
+
+    def write(location, data=DATA):
+        folder = tmp_path / "model"
+        folder.mkdir(exist_ok=True)
+        proto = onnx.ModelProto()
+        proto.CopyFrom(GOOD)
+        tensor = proto.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+        path = folder / "model.onnx"
+        path.write_bytes(proto.SerializeToString())
+        if data is not None:
+            (folder / location).parent.mkdir(exist_ok=True)
+            (folder / location).write_bytes(data)
+        return path
+
+    return write
+
+
+def test_weights_beside_the_model_are_read(external):
+    graph = nk.from_onnx(external("data/w.bin"))
+    np.testing.assert_array_equal(nk.run(graph, np.zeros((2, 3)))["y"][0], [0, 1, 2])
+
+
+def test_weights_of_a_model_in_memory_cannot_lie_elsewhere(external):
+    proto = onnx.load(external("w.bin"), load_external_data=False)
+    refused(proto, "lie in other files", "Give the path of the model")
+    refused(proto.SerializeToString(), "lie in other files")
+
+
+def test_weights_outside_of_the_folder_are_refused(external, tmp_path):
+    (tmp_path / "secret.bin").write_bytes(bytes(12))
+    refused(external("../secret.bin", None), "points outside")
+    refused(external(str(tmp_path / "secret.bin"), None), "absolute path")
+    path = external("link.bin", None)
+    (path.parent / "link.bin").symlink_to(tmp_path / "secret.bin")
+    refused(path, "symbolic link")
+    refused(external("w.bin\0.txt", None), "cannot be read")
+    refused(external("", None), "cannot be read")
+    refused(external("missing.bin", None), "cannot be read", "missing.bin")
+
+
+def test_weights_that_are_cut_off_are_refused(external):
+    refused(external("w.bin", b"12345"), "the weight 'w' is broken")
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    data = GOOD.SerializeToString()
+    for length in range(len(data) - 1):
+        if length % 7 == 0:
+            refused(data[:length], "no ONNX model")
+    path = tmp_path / "m.onnx"
+    refused(path, "cannot be read", "No such file")
+    refused(tmp_path, "cannot be read")
+    for content in (b"", b"version 1.0;\ngraph g", np.random.default_rng(0).bytes(1000)):
+        path.write_bytes(content)
+        refused(path, "no ONNX model", str(path))
+    refused(onnx.ModelProto(), "no ONNX model")
+    refused(5, "not of type int")
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+LONG = [numpy_helper.from_array(np.array([1 << 20, 1 << 20, 3]), "n")]
+RANGE = [
+    numpy_helper.from_array(np.float32(v), n) for n, v in zip("abd", (0, 1e12, 1), strict=True)
+]
+BAD = {
+    "an input that nothing gives": (model(node("Add", "x q")), "nothing before it gives", "'q'"),
+    "an output that nothing gives": (model(ADD, outputs=["q"], weights=[W]), "output 'q'"),
+    "an output twice": (model(ADD, outputs=["y", "y"], weights=[W]), "output 'y' twice"),
+    "a cycle": (model(node("Add", "x z"), node("Relu", "y", "z"), outputs=["z"]), "'z'"),
+    "nodes in no order": (model(node("Relu", "q"), node("Relu", "x", "q")), "'q'"),
+    "too few inputs": (model(node("Conv", "x")), "input 1 is missing"),
+    "shapes that do not fit": (
+        model(node("Add", "x w"), weights=[weight(np.ones(2))]),
+        "[2, 3] and [2] do not fit",
+    ),
+    "an axis too far": (model(node("Softmax", "x", axis=7)), "rank is 2"),
+    "no permutation": (model(node("Transpose", "x", perm=[0, 0])), "no permutation"),
+    "another volume": (
+        model(node("Reshape", "x n"), weights=[weight(np.array([4, -1]), "n")]),
+        "volume",
+    ),
+    "indices too far": (
+        model(node("Gather", "x n"), weights=[weight(np.array([0, 2]), "n")]),
+        "beyond the 2 items",
+    ),
+    "an opset too old": (model(ADD, weights=[W], opset=5), "opset 5", "version_converter"),
+    "an opset too new": (model(ADD, weights=[W], opset=99), "opset 99", "newer 'onnx' package"),
+    "operators of a vendor": (
+        model(
+            node("Foo", "x", domain="com.me"),
+            node("Bar", "x", "z", domain="com.me"),
+            outputs=["y", "z"],
+        ),
+        "Foo that gives 'y'",
+        "Bar that gives 'z'",
+        "'com.me'",
+    ),
+    "strings": (model(node("Identity", "x"), inputs=[("x", TensorProto.STRING, [3])]), "input 'x'"),
+    "nothing to put in": (model(ADD, inputs=[], weights=[W, weight(np.ones(3), "x")]), "no input"),
+    "an empty input": (model(node("Relu", "x"), inputs=[("x", FLOAT, [0, 3])]), "'x' is empty"),
+    "an open input": (
+        model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", -1])]),
+        "'x' [n, ?]",
+        "input_shapes={'x': (1, 1)}",
+    ),
+    "a weight that is cut off": (
+        model(ADD, weights=[TensorProto(name="w", data_type=1, dims=[3], raw_data=b"123")]),
+        "weight 'w' is broken",
+    ),
+    "a weight of less than no items": (
+        model(ADD, weights=[TensorProto(name="w", data_type=1, dims=[-1], raw_data=b"1234")]),
+        "weight 'w' is broken",
+    ),
+    "a weight of no known type": (
+        model(ADD, weights=[TensorProto(name="w", data_type=77, dims=[1], raw_data=b"1234")]),
+        "unknown type 77",
+    ),
+    "a constant of 12 TiB": (
+        model(node("Expand", "w n", "k"), node("Add", "x k"), weights=[W, *LONG]),
+        "more items than",
+    ),
+    "a constant of another kind": (
+        model(node("ConstantOfShape", "n", "k"), node("Add", "x k"), weights=LONG),
+        "more items than",
+    ),
+    "a range without end": (
+        model(node("Range", "a b d", "k"), node("Add", "x k"), weights=RANGE),
+        "more items than",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_models_that_are_not_valid_or_cannot_be_said_are_refused(name):
+    source, *told = BAD[name]
+    refused(source, *told)
+
+
+def test_whatever_else_is_wrong_with_a_node_is_an_error_that_names_it():
+    for broken in (node("Softmax", "x", axis="a"), node("MaxPool", "x"), node("Gemm", "x x x")):
+        with pytest.raises(nk.NnefError, match=f"{broken.op_type} that gives 'y'"):
+            nk.from_onnx(model(broken))
+
+
+def test_all_that_is_refused_is_told_at_once():
+    parts = [
+        node("NonZero", "x", "a"),
+        node("Relu", "a", "b"),
+        node("Foo", "x", "c", domain="own"),
+        node("Foo", "b", "d", domain="own"),
+    ]
+    error = refused(model(*parts, outputs=["b", "c", "d"]))
+    told = [diagnostic.message for diagnostic in error.diagnostics]
+    assert [message.split(":")[0] for message in told] == [
+        "NonZero that gives 'a'",
+        "Foo that gives 'c'",
+        "Foo that gives 'd'",
+    ]
+
+
+# -- functions -------------------------------------------------------------------------------------
+
+
+def function(name, *nodes):
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", name, ["x"], ["y"], list(nodes), opsets)
+
+
+def test_functions_of_the_model_are_expanded():
+    twice = function("Twice", node("Add", "x x"))
+    graph = nk.from_onnx(model(node("Twice", "x", domain="own"), functions=[twice]))
+    np.testing.assert_array_equal(nk.run(graph, np.ones((2, 3)))["y"], np.full((2, 3), 2))
+
+
+def test_functions_that_call_themselves_are_refused():
+    one = function("One", node("Two", "x", domain="own"))
+    two = function("Two", node("One", "x", domain="own"))
+    called = node("One", "x", domain="own")
+    refused(model(called, functions=[one, two]), "call themselves", "One, Two")
+
+
+def test_functions_that_grow_without_measure_are_refused():
+    functions = [function("F0", node("Relu", "x"))]
+    for level in range(1, 40):
+        before = f"F{level - 1}"
+        parts = node(before, "x", "m", domain="own"), node(before, "m", domain="own")
+        functions.append(function(f"F{level}", *parts))
+    refused(model(node("F39", "x", domain="own"), functions=functions), "are the most")
+
+
+# -- what is given beside the model ----------------------------------------------------------------
+
+OPEN = model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", 3])])
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"input_shapes": {"x": (0, 3)}}, "positive"),
+        ({"input_shapes": {"x": (-1, 3)}}, "positive"),
+        ({"input_shapes": {"x": (1, 3, 4)}}, "3 extents, but the model wants [n, 3]"),
+        ({"input_shapes": {"x": "1,3"}}, "list of whole numbers"),
+        ({"input_shapes": {"x": 4}}, "list of whole numbers"),
+        ({"input_shapes": {"x": (1.5, 3)}}, "list of whole numbers"),
+        ({"input_shapes": [(1, 3)]}, "goes from names to values"),
+        ({"input_shapes": {"z": (1, 3)}}, "no input 'z'"),
+        ({"constants": {"z": 1}}, "no input 'z'"),
+        ({"constants": {"x": np.ones(7)}}, "[7], but the model wants [n, 3]"),
+        ({"constants": {"x": "text"}}, "no array"),
+        ({"input_shapes": {"x": (1, 3)}, "constants": {"x": np.ones((1, 3))}}, "both"),
+        ({"input_shapes": {"x": (1, 3)}, "inputs": {"z": 1}}, "no input 'z'"),
+        ({"input_shapes": {"x": (1, 3)}, "inputs": {"x": np.ones(4)}}, "wants shape [1, 3]"),
+        ({"input_shapes": {"x": (1, 3)}, "engine": "none"}, "no engine 'none'"),
+    ],
+)
+def test_what_is_given_beside_the_model_is_checked(how, told):
+    refused(OPEN, told, **how)
+
+
+def test_shapes_and_values_of_weights_are_known_already():
+    refused(GOOD, "'w' is a weight", input_shapes={"w": (3,)})
+    refused(GOOD, "'w' is a weight", constants={"w": np.ones(3)})

@@ -1,0 +1,106 @@
+"""Single operators, drawn at random, give what ONNX Runtime gives, or are refused."""
+
+from __future__ import annotations
+
+import collections
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+from drawn_nodes import DRAWERS, draw
+from onnx.reference import ReferenceEvaluator
+
+import nnefkit as nk
+
+onnxruntime.set_default_logger_severity(4)
+COUNT = 12
+"""Models of each operator, the same ones each time."""
+
+_WINDOW = "its (padding is automatic and its window is dilated|automatic padding would be)"
+
+MAY_BE_REFUSED = {
+    "Mul": "products of 16-bit integers wrap around",
+    "ConvTranspose": "its automatic padding would be less than none",
+    "MaxPool": _WINDOW,
+    "AveragePool": _WINDOW,
+    "LpPool": _WINDOW,
+    "Resize": "it (aligns corners of|interpolates integers)",
+    "Upsample": "it interpolates integers",
+    "RNN": "its sequences have lengths of their own",
+    "GRU": "its sequences have lengths of their own",
+    "LSTM": "its sequences have lengths of their own",
+}
+"""What NNEF cannot say, or what runtimes do not agree on; nothing else is refused."""
+
+
+def expected(model, feeds):
+    """What ONNX Runtime gives; what it lacks, ONNX's evaluator; None if both lack it."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        return session.run(None, feeds)
+    except Exception:  # noqa: BLE001 - of several kinds
+        pass
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ReferenceEvaluator(model).run(None, feeds)
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def judged(name, seed):
+    """passed, refused, or nothing to judge; fails if the numbers are wrong."""
+    drawn = draw(name, seed)
+    if drawn is None or not drawn[1]:
+        return "nothing"
+    model, feeds = drawn
+    wanted = expected(model, feeds)
+    if wanted is None:
+        return "nothing"
+    try:
+        graph = nk.from_onnx(model, verify=False)
+    except nk.NnefError as error:
+        with pytest.raises(nk.NnefError, match=MAY_BE_REFUSED.get(name, "nothing is refused")):
+            raise error from None
+        return "refused"
+    given = {tensor: feeds[tensor] for tensor in graph.inputs}
+    found = nk.run(graph, given, progress=False)
+    assert len(found) == len(wanted)
+    for ours, theirs in zip(found.values(), map(np.asarray, wanted), strict=True):
+        about = f"seed {seed}, opset {model.opset_import[0].version}: {model.graph.node[0]}"
+        assert ours.shape == theirs.shape, about
+        assert ours.dtype.kind.replace("u", "i") == theirs.dtype.kind.replace("u", "i"), about
+        np.testing.assert_allclose(
+            ours.astype(float), theirs.astype(float), 1e-3, 1e-5, err_msg=about
+        )
+    return "passed"
+
+
+@pytest.mark.parametrize("name", sorted(DRAWERS))
+def test_operators_are_read_as_they_are_run(name):
+    found = collections.Counter(judged(name, seed) for seed in range(COUNT))
+    assert found["passed"] >= COUNT // 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(DRAWERS))
+def test_many_more_operators_are_read_as_they_are_run(name):
+    found = collections.Counter(judged(name, seed) for seed in range(1000, 1040))
+    assert found["passed"] >= 10
+
+
+def test_every_operator_that_is_read_is_drawn_or_stands_in_a_list():
+    from nnefkit.exchange.onnx import reader  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.onnx.registry import READERS
+
+    elsewhere = {
+        # Their outcome depends on other nodes, or is never the same.
+        *("If", "Loop", "Scan", "CastLike", "NonZero", "Unique", "NonMaxSuppression"),
+        *("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"),
+        # As the node tests have them.
+        *("Scatter", "Col2Im"),
+    }
+    assert set(READERS) - set(DRAWERS) <= elsewhere
