@@ -1,6 +1,7 @@
 """Graphs are values: changed copies share data, refuse what does not fit, spare the old."""
 
 import copy
+import gc
 import pickle
 from dataclasses import replace
 
@@ -131,6 +132,15 @@ def test_mappings_of_a_graph_refuse_every_change(change):
         change(frozen)
     assert frozen == {"a": 1}
     assert frozen | {"b": 2} == {"a": 1, "b": 2}
+
+
+def test_a_picture_is_drawn_once(graph, monkeypatch):
+    from nnefkit.graph import summary
+
+    first = graph._repr_html_()
+    monkeypatch.setattr(summary, "graph_svg", None)
+    assert graph._repr_html_() == first
+    assert gc.isenabled()
 
 
 def test_fields_refuse_every_change(graph):

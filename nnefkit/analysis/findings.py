@@ -62,6 +62,8 @@ def _divergence(comparison: Comparison, first: ComparedTensor) -> list[str]:
         sentences += [_reason(comparison, first), _spread(comparison, first)]
     elif len(comparison.differing) > 1:
         sentences.append(_extent(comparison))
+    if advice := _advice(first):
+        sentences.append(f"{advice}.".replace('axes="auto"', '`axes="auto"`'))
     return sentences
 
 
@@ -197,12 +199,20 @@ def severity(row: ComparedTensor) -> tuple[bool, bool, float]:
 
 
 def note(row: ComparedTensor) -> str:
-    """What numbers of distance do not say of a tensor."""
+    """What numbers of distance do not say of a tensor, and what to do about it."""
+    return "; ".join(filter(None, (_facts(row), _advice(row))))
+
+
+def _advice(row: ComparedTensor) -> str:
+    if row.metrics is None and sorted(row.shapes[0]) == sorted(row.shapes[1]):
+        return 'axes="auto" looks for the order of axes that fits'
+    return ""
+
+
+def _facts(row: ComparedTensor) -> str:
     parts = []
     if row.metrics is None:
         parts.append(f"shapes {shape(row.shapes[0])} and {shape(row.shapes[1])}")
-        if sorted(row.shapes[0]) == sorted(row.shapes[1]):
-            parts.append('axes="auto" looks for the order of axes that fits')
     if row.axes is not None:
         parts.append(f"axes taken as {list(row.axes)}")
     if row.dtypes[0] != row.dtypes[1]:
@@ -298,7 +308,7 @@ def _row(row: ComparedTensor, place: int) -> ComparisonRow:
         row.line,
         row.shapes[0],
         row.output,
-        row.note,
+        _facts(row),
     )
 
 

@@ -86,7 +86,7 @@ class ValidationReport:
             counts.append(plural(len(self.notes), "note"))
         checked = ""
         if self.graph is not None:
-            operations = plural(len(self.graph.operations), "operation")
+            operations = plural(len(self.graph.computations), "operation")
             checked = f"; checked {operations}, {plural(len(self.graph.variables), 'variable')}"
         verdict = "valid" if self.ok else "not valid"
         return f"{self.name}: {verdict}: {', '.join(counts)}{checked}"
@@ -113,7 +113,7 @@ class ValidationReport:
             self.name,
             rows,
             graph.name if graph is not None else "",
-            len(graph.operations) if graph is not None else None,
+            len(graph.computations) if graph is not None else None,
             "" if self.source is None else self.source.text,
             "" if self.source is None else self.source.name,
         )

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Loads a model and shows it."""
     graph = load(Path(options.path), strict=options.strict)
     if options.json:
-        terminal.as_json(_record(options.path, graph_summary(graph, picture=False)))
+        terminal.as_json(_record(options.path, graph_summary(graph)))
     else:
         terminal.line(repr(graph))
     return 0

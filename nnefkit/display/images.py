@@ -139,8 +139,18 @@ def _edges(extent: int, most: int) -> list[int]:
     return [extent * i // pieces for i in range(pieces)]
 
 
-def heat_map(values: Array, scale: Scale, alt: str, *, most: tuple[int, int]) -> Picture:
-    """A matrix as a picture of at most `most` (height, width) points; narrow ones are stretched."""
+def heat_map(
+    values: Array, scale: Scale, alt: str, *, most: tuple[int, int], detail: float = 1.0
+) -> Picture:
+    """A matrix as a picture of at most `most` (height, width) points; narrow ones are stretched.
+
+    With less than full `detail`, a picture of as many points is kept at fewer of them.
+    """
+    if detail < 1 and (values.shape[0] > most[0] or values.shape[1] > most[1]):
+        coarse = int(most[0] * detail), int(most[1] * detail)
+        picture = heat_map(values, scale, alt, most=coarse)
+        width, height = round(picture.width / detail), round(picture.height / detail)
+        return picture._replace(width=width, height=height)
     small = reduced(values, *most)
     rows, columns = small.shape
     factor = max(1, min(most[0] // rows, most[1] // columns, 8))
@@ -150,12 +160,15 @@ def heat_map(values: Array, scale: Scale, alt: str, *, most: tuple[int, int]) ->
     return Picture(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
 
 
-def grid(values: Array, scale: Scale, alt: str, *, tile: int, columns: int) -> Picture:
+def grid(
+    values: Array, scale: Scale, alt: str, *, tile: int, columns: int, detail: float = 1.0
+) -> Picture:
     """Maps (K, H, W) side by side, `columns` of them in a row, each about `tile` wide or high.
 
-    Large maps are kept at fewer points than they are shown with: the file has to be small.
+    Large maps are kept at fewer points than they are shown with, the fewer the less `detail` there
+    is to be: the file has to be small.
     """
-    fine = tile * 4 // 5
+    fine = int(tile * detail * 4 / 5)
     small = reduced(values, fine, fine)
     extent = max(small.shape[-2:])
     factor = max(1, round(tile / extent)) if extent < fine else 1

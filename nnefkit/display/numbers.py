@@ -98,6 +98,19 @@ def plural(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
+def shorten_path(path: str, limit: int = 60) -> str:
+    """`path`, its first folders left out where it is longer than `limit`: ``…/net/graph.nnef``."""
+    if len(path) <= limit:
+        return path
+    parts = path.replace("\\", "/").split("/")
+    kept = parts[-1]
+    for part in reversed(parts[:-1]):
+        if len(kept) + len(part) + 3 > limit:
+            break
+        kept = f"{part}/{kept}"
+    return shorten(f"…/{kept}", limit)
+
+
 def shorten(name: str, limit: int = 32) -> str:
     """`name`, its middle left out where it is longer than `limit`."""
     if len(name) <= limit:

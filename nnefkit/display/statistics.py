@@ -104,6 +104,16 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
     )
 
 
+def all_finite(array: Any) -> bool:
+    """Whether no item of `array` is NaN or Inf; quick, as a sum tells that of most arrays."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(all="ignore"):
+        # Whatever is not finite makes the sum so; a sum of large values may overflow by itself.
+        return math.isfinite(array.sum()) or bool(np.isfinite(array).all())
+
+
 def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
     """The items, or an even sample of them that has the first and the last, a piece at a time."""
     if flat.dtype == bool:

@@ -208,8 +208,8 @@ class TraceRow(NamedTuple):
     operation: str
     tensor: str
     shape: Shape
-    statistics: Statistics | None
-    """None where none were taken."""
+    finite: bool | None
+    """Whether it holds neither NaN nor Inf; None where nobody looked."""
     seconds: float | None = None
     """Of the operation; given in the first row of an operation only, so that a sum is right."""
     bytes: int | None = None
@@ -229,6 +229,8 @@ class TraceSummary:
     seconds: float | None = None
     """Of the whole run."""
     inputs: tuple[Port, ...] = ()
+    statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
+    """Of the tensors that were looked at, by name; asked for those only that are shown."""
 
     @cached_property
     def kept(self) -> int:
@@ -242,15 +244,13 @@ class TraceSummary:
 
     @cached_property
     def checked(self) -> int:
-        """Number of tensors that statistics were taken of."""
-        return sum(row.statistics is not None for row in self.rows)
+        """Number of tensors that were looked at."""
+        return sum(row.finite is not None for row in self.rows)
 
     @cached_property
     def non_finite(self) -> tuple[str, ...]:
         """Names of the tensors that hold a NaN or an Inf, in the order of the graph."""
-        return tuple(
-            row.tensor for row in self.rows if row.statistics and not row.statistics.finite
-        )
+        return tuple(row.tensor for row in self.rows if row.finite is False)
 
 
 Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import perf_counter
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from nnefkit.display.bar import Bar
 from nnefkit.execution.engine import Watch
 from nnefkit.graph import Graph, Operation
-
-DELAY = 1.0
-"""Seconds after which a run is a long one."""
-
-_SOURCES = frozenset({"external", "variable", "constant"})
 
 
 class Progress:
@@ -25,14 +20,14 @@ class Progress:
         self._inner = inner
         self._graph = graph
         self._shown = shown
-        self._done = 0
-        self._bar: Any = None
-        self._due = 0.0
+        self._bar: Bar | None = None
 
     def __enter__(self) -> Watch | None:
         if self._shown is False:
             return self._inner
-        self._due = perf_counter() + (0.0 if self._shown else DELAY)
+        total = len(self._graph.computations)
+        delay = 0.0 if self._shown else None
+        self._bar = Bar(total, self._graph.name, "operation", delay=delay)
         return self._watch
 
     def __exit__(
@@ -42,7 +37,7 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._bar.__exit__(kind, error, traceback)
 
     def _watch(
         self,
@@ -52,16 +47,5 @@ class Progress:
     ) -> None:
         if self._inner is not None:
             self._inner(operations, results, seconds)
-        self._done += len(operations)
         if self._bar is not None:
             self._bar.update(len(operations))
-        elif perf_counter() >= self._due:
-            self._bar = self._open()
-
-    def _open(self) -> Any:
-        # Importing it takes longer than most runs do.
-        from tqdm.auto import tqdm
-
-        total = sum(op.name not in _SOURCES for op in self._graph.operations)
-        name = self._graph.name
-        return tqdm(total=total, initial=self._done, desc=name, unit="operation", leave=False)

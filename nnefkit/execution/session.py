@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.display.numbers import plural
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.execution.choosing import chosen_engine
 from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
@@ -218,7 +219,8 @@ class Session:
         self._state.reset(self._sources.get(name, name) for name in names or known)
 
     def __repr__(self) -> str:
-        count = len(self.graph.operations)
+        count = len(self.graph.computations)
         return (
-            f"<Session of '{self.graph.name}' ({count} operations) on the engine '{self.engine}'>"
+            f"<Session of '{self.graph.name}' ({plural(count, 'operation')}) on the engine "
+            f"'{self.engine}'>"
         )

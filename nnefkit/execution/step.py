@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.display import html, text
+from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import find_engine, refuse_unsupported
 from nnefkit.execution.engines.numpy.binding import bind
@@ -39,7 +41,7 @@ class Results(dict[str, Array]):
         super().__setitem__(name, array.astype(self[name].dtype, copy=False))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One operation that has just been computed."""
 
@@ -50,6 +52,32 @@ class Step:
     """What it computed. ``step.outputs[name] = array`` gives what follows something else."""
     number: int
     """Its place among the operations of the graph, from 0."""
+
+    def _results(self) -> list[TensorSummary]:
+        return [
+            TensorSummary(
+                name,
+                _DTYPES.get(values.dtype.kind, "scalar"),
+                values.shape,
+                values,
+                producer=self.operation.name,
+                access=f'step.outputs["{name}"]',
+            )
+            for name, values in self.outputs.items()
+        ]
+
+    def __repr__(self) -> str:
+        lines = [f"<Step {self.number}: {self.operation}>"]
+        return "\n  ".join(lines + [text.tensor_line(result) for result in self._results()])
+
+    def _repr_html_(self) -> str:
+        shown = [html.tensor(result) for result in self._results()[:_SHOWN]]
+        return self.operation._repr_html_() + "".join(shown)
+
+
+_DTYPES = {"b": "logical", "i": "integer", "u": "integer"}
+_SHOWN = 4
+"""Results that are drawn, of an operation that has many."""
 
 
 def step(graph: Graph, inputs: Any) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nnefkit.display import html, text
-from nnefkit.display.statistics import Statistics, statistics
+from nnefkit.display.statistics import Statistics, all_finite, statistics
 from nnefkit.display.summary import Port, TraceRow, TraceSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.traced_tensor import TracedTensor
@@ -95,6 +95,7 @@ class Trace(Mapping[str, Array]):
         self.graph = graph
         """The graph that was run; None if the trace was loaded without it."""
         self._tensors = {e.tensor: tensors[e.tensor] for e in run.entries if e.tensor in tensors}
+        self._finite: dict[str, bool] = {}
         self.statistics: Mapping[str, Statistics] = _LazyStatistics(self, dict(given or {}))
         """Statistics of every tensor that was kept or looked at, computed when asked for."""
         if folder is not None:
@@ -253,7 +254,18 @@ class Trace(Mapping[str, Array]):
             rows=tuple(self._display_row(entry) for entry in self.run.entries),
             seconds=self.run.total,
             inputs=tuple(Port(e.tensor, str(dtypes.get(e.tensor, "")), e.shape) for e in inputs),
+            statistics=self.statistics,
         )
+
+    def _is_finite(self, name: str) -> bool | None:
+        """None where neither values nor statistics are at hand."""
+        if name not in self._finite:
+            array = self._tensors.get(name)
+            if array is None:
+                known = self.statistics.get(name)
+                return None if known is None else known.finite
+            self._finite[name] = all_finite(array)
+        return self._finite[name]
 
     def _display_row(self, entry: Entry) -> TraceRow:
         array = self._tensors.get(entry.tensor)
@@ -262,7 +274,7 @@ class Trace(Mapping[str, Array]):
             operation=entry.operation,
             tensor=entry.tensor,
             shape=entry.shape,
-            statistics=self.statistics.get(entry.tensor),
+            finite=self._is_finite(entry.tensor),
             seconds=self.seconds.get(entry.tensor),
             bytes=None if array is None else array.nbytes,
             line=entry.line,

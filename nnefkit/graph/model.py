@@ -154,6 +154,15 @@ class Graph:
             for name in op.output_names
         )
 
+    @cached_property
+    def computations(self) -> tuple[Operation, ...]:
+        """The operations that compute something: all but externals, variables and constants."""
+        return tuple(op for op in self.operations if op.name not in summary.SOURCES)
+
+    @cached_property
+    def _picture(self) -> str:
+        return summary.graph_svg(self)
+
     def line(self, operation: Operation) -> int | None:
         """The line of the source text where `operation` stands, if there is a source."""
         if self.source is None or operation.span is None:
@@ -186,10 +195,10 @@ class Graph:
         )
 
     def __repr__(self) -> str:
-        return text.graph(summary.graph_summary(self, picture=False))
+        return text.graph(summary.graph_summary(self))
 
     def _repr_html_(self) -> str:
-        return html.graph(summary.graph_summary(self, picture=True))
+        return html.graph(summary.graph_summary(self, picture=self._picture))
 
     def to_frame(self) -> pd.DataFrame:
         """The operations as a table, one row each (a graph's sources too)."""

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.display.attribute_line import attribute_line
+from nnefkit.display.collector import paused_collector
 from nnefkit.display.folding import Step
 from nnefkit.display.summary import (
     GraphSummary,
@@ -27,8 +28,8 @@ _ITEMS = 24
 """How many items of a list are written; displays cut longer texts anyhow."""
 
 
-def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
-    """What the displays of a graph tell; `picture` draws it, which text does not need."""
+def graph_summary(graph: Graph, *, picture: str | None = None) -> GraphSummary:
+    """What the displays of a graph tell; `picture` is what `graph_svg` gives, for HTML."""
     variables = graph.variables
     # Variables of one label share their data (4.1.3).
     distinct = {(tensor.label or tensor.name).lower(): tensor for tensor in variables}.values()
@@ -54,7 +55,7 @@ def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
         bytes=sum(tensor.data.nbytes for tensor in distinct if tensor.data is not None),
         macs=sum(macs) if macs else None,
         quantized=sum(1 for tensor in graph.tensors.values() if tensor.quantization),
-        picture=graph_svg(graph) if picture else None,
+        picture=picture,
         text="" if graph.source is None else graph.source.text,
         text_name="graph.nnef" if graph.source is None else graph.source.name,
     )
@@ -62,7 +63,10 @@ def graph_summary(graph: Graph, *, picture: bool) -> GraphSummary:
 
 def graph_svg(graph: Graph) -> str:
     """The graph drawn as an SVG document."""
-    return graph_picture((_step(graph, op) for op in graph.operations), graph.inputs, graph.outputs)
+    with paused_collector():
+        return graph_picture(
+            (_step(graph, op) for op in graph.operations), graph.inputs, graph.outputs
+        )
 
 
 def _step(graph: Graph, operation: Operation) -> Step:

@@ -5,6 +5,7 @@ import re
 import time
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from nnefkit.display import families, html, text
@@ -155,12 +156,30 @@ def test_ten_thousand_operations_fit_the_budget(kind, builders):
     summary = LARGE[kind](builders)
     times = []
     for write in (getattr(html, kind), getattr(text, kind)):
-        began = time.perf_counter()
+        # Of this process: others may keep the machine busy.
+        began = time.process_time()
         document = write(summary)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
         assert len(document.encode()) <= BUDGET
-    # Twice the budget of 200 ms, since the machine may be busy.
-    assert max(times) < 0.4
+    assert max(times) < 0.3, "200 ms, and half as much again for slow machines"
+
+
+@pytest.mark.parametrize("shape", [(1000, 1280), (1, 64, 80, 2000), (1, 64, 200, 200)])
+def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape, builders):
+    noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    page = html.tensor(builders["tensor"](noise))
+    assert len(page.encode()) <= BUDGET
+    assert "data:image/png" in page
+    smooth = np.linspace(-1, 1, noise.size, dtype=np.float32).reshape(shape)
+    full = _sizes(html.tensor(builders["tensor"](smooth)))
+    for less, extent in zip(_sizes(page), full, strict=True):
+        assert abs(less - extent) <= 0.05 * extent, "as large on the page"
+
+
+def _sizes(page):
+    """Width and height of the picture of the values."""
+    picture = page[page.index("data:image/png") :]
+    return [int(extent) for extent in re.findall(r'(?:width|height)="(\d+)"', picture)]
 
 
 def test_hostile_displays_fit_the_budget_too(hostile):

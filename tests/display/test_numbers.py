@@ -86,3 +86,17 @@ def test_shortened_names_keep_both_ends(name, limit):
     assert len(short) == limit
     assert name.startswith(short[: limit - 1 - tail])
     assert name.endswith(short[limit - tail :])
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("models/net.nnef", "models/net.nnef"),
+        ("/home/somebody/models/net/net.nnef.tgz", "…/models/net/net.nnef.tgz"),
+        ("C:\\Users\\somebody\\models\\net\\net.nnef.tgz", "…/models/net/net.nnef.tgz"),
+        ("/somewhere/" + "n" * 40, "…/nnnnnnnnnnnnn…nnnnnnnnnnnnnn"),
+    ],
+)
+def test_long_paths_lose_their_first_folders(path, written):
+    assert numbers.shorten_path(path, 30) == written
+    assert len(written) <= 30

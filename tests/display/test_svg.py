@@ -73,7 +73,7 @@ def test_a_picture_names_operations_shapes_inputs_and_outputs() -> None:
     for words in ("image", "1×3×32×32", "conv", "3×3 · relu", "max_pool", "sum", "8×32×32"):
         assert words in texts(svg), words
     label = ET.fromstring(svg).get("aria-label")
-    assert label == "4 operations in 2 boxes; not drawn: 1 on parameters alone"
+    assert label == "4 operations in 2 boxes"
     assert label in texts(svg)
 
 
@@ -103,7 +103,13 @@ def test_names_are_written_as_they_are() -> None:
 
 
 def test_an_empty_graph_has_an_empty_picture() -> None:
-    assert texts(graph_picture([], [], [])) == ["0 operations in 0 boxes"]
+    assert texts(graph_picture([], [], [])) == []
+
+
+def test_a_picture_that_shows_every_operation_says_no_more() -> None:
+    svg = graph_picture([Step("relu", ["x"], ["y"], [(1, 2)])], ["x"], ["y"])
+    assert ET.fromstring(svg).get("aria-label") == "1 operation in 1 box"
+    assert set(texts(svg)) == {"relu", "x", "y", "1×2"}
 
 
 def test_repeats_have_a_badge_and_a_description() -> None:

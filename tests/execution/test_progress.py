@@ -1,9 +1,14 @@
 """Long runs show a progress bar, short ones do not."""
 
+import contextlib
+
 import numpy as np
+import pytest
+import tqdm.notebook
 
 from nnefkit import io
-from nnefkit.execution import Session, progress
+from nnefkit.display import bar
+from nnefkit.execution import Session
 
 TEXT = """
 version 1.0;
@@ -35,8 +40,39 @@ def test_long_runs_show_a_bar_after_the_delay(capsys, monkeypatch):
     session = Session(io.parse(TEXT))
     session.run(np.ones(4))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "DELAY", 0.0)
+    monkeypatch.setattr(bar, "DELAY", 0.0)
     session.run(np.ones(4))
     assert "net" in capsys.readouterr().err
     session.run(np.ones(4), progress=False)
     assert capsys.readouterr().err == ""
+
+
+class Notebook:
+    """What IPython gives to change an output."""
+
+    def __init__(self):
+        self.outputs = []
+
+    def display(self, shown, display_id):
+        assert display_id
+        self.outputs.append({"text/plain": repr(shown)})
+        return self
+
+    def update(self, data, raw):
+        assert raw
+        self.outputs[-1] = data
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_bar_leaves_nothing_in_a_notebook(monkeypatch, fails):
+    notebook = Notebook()
+    monkeypatch.setattr("IPython.display.display", notebook.display)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm.notebook.tqdm)
+    with contextlib.suppress(KeyboardInterrupt), bar.Bar(3, "net", "operation", delay=0) as shown:
+        shown.update(1)
+        shown.update(1)
+        assert "1/3" in notebook.outputs[0]["text/plain"]
+        if fails:
+            raise KeyboardInterrupt
+        shown.update(1)
+    assert notebook.outputs == [{"text/plain": ""}]

@@ -61,3 +61,13 @@ def test_a_result_can_only_be_replaced_by_one_of_its_shape(graph):
 def test_inputs_are_checked_before_the_first_step(graph):
     with pytest.raises(InputError):
         step(graph, np.ones((1, 5)))
+
+
+def test_a_step_shows_its_operation_and_its_results(graph):
+    one = next(each for each in step(graph, X) if each.operation.name == "split")
+    lines = repr(one).splitlines()
+    assert "split(a" in lines[0]
+    assert [line.split()[1] for line in lines[1:]] == ["b:", "c:"]
+    page = one._repr_html_()
+    for words in ("split", 'step.outputs["b"]', "1×2"):
+        assert words in page.replace("&quot;", '"')

@@ -55,8 +55,9 @@ def _facts(summary: GraphSummary, operations: int) -> Iterator[str]:
     yield numbers.plural(operations, "operation")
     if summary.parameters:
         yield numbers.plural(summary.parameters, "parameter")
-        yield numbers.size(summary.bytes)
-    if summary.macs is not None:
+        if summary.bytes:
+            yield numbers.size(summary.bytes)
+    if summary.macs:
         yield f"{numbers.quantity(summary.macs)} MACs"
     if summary.quantized:
         yield f"{numbers.plural(summary.quantized, 'tensor')} quantized"
@@ -64,7 +65,7 @@ def _facts(summary: GraphSummary, operations: int) -> Iterator[str]:
         extensions = ", ".join(numbers.shorten(name) for name in summary.extensions[:4])
         yield f"extensions {extensions}"
     if summary.path:
-        yield numbers.shorten(summary.path, 60)
+        yield numbers.shorten_path(summary.path)
 
 
 def _ports(summary: GraphSummary) -> Iterator[Phrase]:
@@ -204,5 +205,6 @@ def _text(summary: GraphSummary, most: int) -> Fold:
         blocks.append(
             Paragraph((Phrase(note, "muted"), Phrase("print(graph)", "muted", code=True)))
         )
-    title = f"{summary.text_name}, {numbers.plural(total, 'line')}"
-    return Fold((Phrase("Text "), Phrase(title, "muted")), tuple(blocks), html_only=True)
+    name = numbers.shorten_path(summary.text_name, 40)
+    title = f"{name}, {numbers.plural(total, 'line')}"
+    return Fold((Phrase("Text "), Phrase(title, "muted", limit=0)), tuple(blocks), html_only=True)

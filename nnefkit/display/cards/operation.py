@@ -36,7 +36,7 @@ def _facts(summary: OperationSummary) -> Iterator[str]:
     if summary.dtype:
         yield f"of {summary.dtype}"
     yield family(summary.operation).name
-    if summary.macs is not None:
+    if summary.macs:
         yield f"{numbers.quantity(summary.macs)} MACs"
     if summary.line is not None:
         yield f"line {summary.line:,}"

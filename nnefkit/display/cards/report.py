@@ -40,7 +40,7 @@ def report(summary: ReportSummary, *, brief: bool = False) -> Card:
 
 
 def _facts(summary: ReportSummary) -> Iterator[str]:
-    yield numbers.shorten(summary.file or "graph.nnef", 60)
+    yield numbers.shorten_path(summary.file or "graph.nnef")
     if summary.graph:
         yield f"graph {numbers.shorten(summary.graph)}"
     if summary.operations is not None:
@@ -66,7 +66,7 @@ def _head(row: DiagnosticRow, file: str) -> Iterator[Phrase]:
     yield Phrase(row.code, tone)
     place = []
     if row.file and row.file != file:
-        place.append(numbers.shorten(row.file, 60))
+        place.append(numbers.shorten_path(row.file))
     if row.line is not None:
         place.append(f"line {row.line:,}")
         if row.column is not None:

@@ -47,7 +47,7 @@ def _title(summary: ReportSummary, shown: int, told: int, marked: int) -> Iterat
         f"{numbers.plural(total, 'line')}" if shown == total else f"{shown:,} of {total:,} lines"
     )
     marks = f"{told:,} of {marked:,} marks" if told < marked else numbers.plural(marked, "mark")
-    name = numbers.shorten(summary.text_name, 60)
+    name = numbers.shorten_path(summary.text_name)
     yield Phrase(f"{name}, {count}, {marks}", "muted", limit=0)
 
 

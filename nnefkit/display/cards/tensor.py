@@ -20,15 +20,18 @@ MAP = (200, 720)
 """Most points of a heat map: height, width."""
 
 
-def tensor(summary: TensorSummary, *, brief: bool = False) -> Card:
-    """The card of a tensor: its facts, its statistics, its values as a picture."""
+def tensor(summary: TensorSummary, *, brief: bool = False, detail: float = 1.0) -> Card:
+    """The card of a tensor: its facts, its statistics, its values as a picture.
+
+    `detail` is the share of the points, along each side, that a large picture is kept at.
+    """
     color = family(summary.producer).color if summary.producer else BLUE
     blocks: list[Block] = []
     if summary.statistics is not None:
         logical = summary.dtype == "logical"
         blocks.append(Paragraph(values.line(summary.statistics, color, logical=logical)))
     if not brief and _drawable(summary):
-        blocks += _pictures(summary, np.asarray(summary.values), color)
+        blocks += _pictures(summary, np.asarray(summary.values), color, detail)
     return Card(summary.name, color, tuple(_facts(summary)), tuple(blocks))
 
 
@@ -50,7 +53,7 @@ def _facts(summary: TensorSummary) -> Iterator[str]:
     if summary.origin:
         yield f"from {numbers.shorten(summary.origin, 60)}"
     if summary.values is None:
-        yield "no values"
+        yield "no values" if summary.label else "no values before a run"
 
 
 def _drawable(summary: TensorSummary) -> bool:
@@ -61,16 +64,16 @@ def _drawable(summary: TensorSummary) -> bool:
     return statistics.minimum < statistics.maximum or not statistics.finite
 
 
-def _pictures(summary: TensorSummary, array: Array, color: str) -> Iterator[Block]:
+def _pictures(summary: TensorSummary, array: Array, color: str, detail: float) -> Iterator[Block]:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
         yield Figure(charts.curve(array, color), _caption("values in their order", "", summary))
         return
     if len(extents) == 2:
-        yield _heat_map(summary, array.reshape(extents))
+        yield _heat_map(summary, array.reshape(extents), detail)
         return
     maps, name, total = _maps(array, parameter=bool(summary.label))
-    yield _grid(summary, maps, name, total)
+    yield _grid(summary, maps, name, total, detail)
 
 
 def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
@@ -107,16 +110,17 @@ def _channels_last(array: Array, *, parameter: bool) -> bool:
     return deep <= 4 < min(high, wide)
 
 
-def _heat_map(summary: TensorSummary, array: Array) -> Figure:
+def _heat_map(summary: TensorSummary, array: Array, detail: float) -> Figure:
     scale = images.robust_scale(array)
     rows, columns = array.shape
     what = f"{rows:,} rows, {columns:,} columns"
     alt = f"heat map of {numbers.shorten(summary.name)}: {what}"
-    picture = images.heat_map(array, scale, alt, most=MAP)
-    return Figure(picture, _caption(what, f"scale {scale.text}", summary, scale))
+    picture = images.heat_map(array, scale, alt, most=MAP, detail=detail)
+    said = "" if summary.dtype == "logical" else f"scale {scale.text}"
+    return Figure(picture, _caption(what, said, summary, scale))
 
 
-def _grid(summary: TensorSummary, maps: Array, name: str, total: int) -> Figure:
+def _grid(summary: TensorSummary, maps: Array, name: str, total: int, detail: float) -> Figure:
     scale = images.robust_scale(maps)
     shown = len(maps)
     what = f"{name} 0–{shown - 1} of {total:,}" if total > 1 else "one map"
@@ -126,8 +130,9 @@ def _grid(summary: TensorSummary, maps: Array, name: str, total: int) -> Figure:
     # Wide maps (sequences) need the width for themselves.
     if maps.shape[-1] > 3 * maps.shape[-2]:
         columns, tile = 3, 240
-    picture = images.grid(maps, scale, alt, tile=tile, columns=columns)
-    return Figure(picture, _caption(what, f"one scale, {scale.text}", summary, scale))
+    picture = images.grid(maps, scale, alt, tile=tile, columns=columns, detail=detail)
+    said = "" if summary.dtype == "logical" else f"one scale, {scale.text}"
+    return Figure(picture, _caption(what, said, summary, scale))
 
 
 def _caption(
@@ -135,7 +140,7 @@ def _caption(
 ) -> Line:
     parts = [what, scale_text, *_colors(summary, scale)] if scale else [what]
     return (
-        Phrase(" · ".join(parts) + " · ", "muted", limit=0),
+        Phrase("".join(f"{part} · " for part in parts if part), "muted", limit=0),
         Phrase(summary.access, "muted", code=True),
     )
 

@@ -60,7 +60,7 @@ def _non_finite(summary: TraceSummary) -> Iterator[Phrase]:
 
 
 def _table(summary: TraceSummary, *, brief: bool) -> Table:
-    bad = [i for i, row in enumerate(summary.rows) if row.statistics and not row.statistics.finite]
+    bad = [i for i, row in enumerate(summary.rows) if row.finite is False]
     chosen = selection(summary.rows, *((12, 4) if brief else (24, 8)), keep=bad[:8])
     timed = any(row.seconds is not None for row in summary.rows)
     columns = [
@@ -73,17 +73,17 @@ def _table(summary: TraceSummary, *, brief: bool) -> Table:
     if timed:
         columns.append(Column("ms", "right", 6))
     columns.append(Column("size", "right", 8))
-    rows = tuple(None if row is None else tuple(_row(row, timed=timed)) for row in chosen)
+    rows = tuple(None if row is None else tuple(_row(row, summary, timed=timed)) for row in chosen)
     return Table(tuple(columns), rows, _note(summary, chosen))
 
 
-def _row(row: TraceRow, *, timed: bool) -> Iterator[Cell]:
+def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]:
     color = family(row.operation).color
     yield Cell(f"{row.number}", "muted")
     yield Cell(row.operation, marker=color)
     yield Cell(row.tensor, code=True)
     yield Cell(numbers.shape(row.shape))
-    yield from values.cells(row.statistics, color)
+    yield from values.cells(summary.statistics.get(row.tensor), color)
     if timed:
         yield Cell("" if row.seconds is None else numbers.number(row.seconds * 1e3))
     yield Cell(

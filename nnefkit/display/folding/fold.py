@@ -14,7 +14,7 @@ from nnefkit.display.folding.chains import (
     join_light_blocks,
 )
 from nnefkit.display.folding.fragments import fold_fragments
-from nnefkit.display.folding.network import Network, network
+from nnefkit.display.folding.network import PARAMETERS, Network, network
 from nnefkit.display.folding.picture import Edge, Picture, Shape
 from nnefkit.display.folding.step import Step
 from nnefkit.display.folding.wording import box
@@ -59,7 +59,7 @@ def picture(
     shape_of = {name: shape for step in steps for name, shape in _with_shapes(step)}
     boxes = [box(group, steps, shape_of) for group in folded.groups]
     shown = sum(len(box.steps) for box in boxes if box.kind == "operation")
-    given = sum(1 for step in steps if step.name == "external")
+    given = sum(1 for step in steps if step.name == "external" or step.name in PARAMETERS)
     edges = _edges(folded, steps, shape_of)
     drawn = edges
     if any(group.kind == "rest" for group in folded.groups):

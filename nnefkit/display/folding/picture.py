@@ -51,6 +51,7 @@ class Picture:
     operations: int
     """How many operations the boxes stand for."""
     parameters: int
-    """How many operations were left out since they act on parameters alone."""
+    """How many operations (no variables, no constants) were left out since they act on parameters
+    alone."""
     omitted: int = 0
     """How many edges between distant boxes were left out since they would hide the others."""

@@ -32,8 +32,13 @@ def operation(of: summary.OperationSummary) -> str:
 
 
 def tensor(of: summary.TensorSummary) -> str:
-    """The HTML of a tensor."""
-    return write(cards.tensor(of))
+    """The HTML of a tensor; to stay within the budget its picture loses detail."""
+    text = write(cards.tensor(of))
+    for detail in (0.75, 0.5):
+        if not _too_large(text):
+            break
+        text = write(cards.tensor(of, detail=detail))
+    return text
 
 
 def trace(of: summary.TraceSummary) -> str:

@@ -116,15 +116,16 @@ def _document(
             if down:
                 x, y = center.x + 5, center.y + card_.height / 2 + LABEL + STACK
             shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
-    caption = summary(picture)
+    said = summary(picture)
+    caption = "" if _is_whole(picture) else said
     width = ceil(max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN)
-    height = ceil(layout.height + CAPTION + 2 * MARGIN)
+    height = ceil(layout.height + (CAPTION if caption else 0.0) + 2 * MARGIN)
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
             f'height="{height}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
             f'{width} {height}" role="img" '
-            f'aria-label="{escape(caption)}" font-family="{FONTS}" font-size="{LINE}" '
+            f'aria-label="{escape(said)}" font-family="{FONTS}" font-size="{LINE}" '
             f'fill="{TEXT}">',
             f'<g fill="none" stroke="{EDGE}"><path d="{plain}"/>' if plain else "<g>",
             f'<path d="{dashed}" stroke-dasharray="4 3"/>' if dashed else "",
@@ -132,7 +133,10 @@ def _document(
             f'<path d="{heads}" fill="{EDGE}"/>' if heads else "",
             f'<g font-size="{LABEL}">',
             *shapes,
-            f'<text x="0" y="{number(layout.height + CAPTION)}">{caption}</text></g>',
+            f'<text x="0" y="{number(layout.height + CAPTION)}">{caption}</text>'
+            if caption
+            else "",
+            "</g>",
             *boxes,
             "</svg>",
         ]
@@ -149,6 +153,12 @@ def _labels(picture: Picture) -> list[str]:
         shape_label(edges) if edges and box.kind == "operation" else ""
         for box, edges in zip(picture.boxes, leaving, strict=True)
     ]
+
+
+def _is_whole(picture: Picture) -> bool:
+    """Whether each operation has a box of its own, so that there is nothing to say of them."""
+    boxes = sum(1 for box in picture.boxes if box.kind == "operation")
+    return picture.operations == boxes and not picture.parameters and not picture.omitted
 
 
 def summary(picture: Picture) -> str:
