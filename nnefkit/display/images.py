@@ -168,9 +168,10 @@ def grid(
     Large maps are kept at fewer points than they are shown with, the fewer the less `detail` there
     is to be: the file has to be small.
     """
-    fine = int(tile * detail * 4 / 5)
-    small = reduced(values, fine, fine)
-    extent = max(small.shape[-2:])
+    fine = tile * 4 // 5
+    tall, wide = (min(extent, fine) for extent in values.shape[-2:])
+    small = reduced(values, max(1, round(tall * detail)), max(1, round(wide * detail)))
+    extent = max(tall, wide)
     factor = max(1, round(tile / extent)) if extent < fine else 1
     places = levels(small, scale).repeat(factor, axis=-2).repeat(factor, axis=-1)
     count, height, width = places.shape
@@ -181,6 +182,6 @@ def grid(
         top, left = k // columns * (height + 2), k % columns * (width + 2)
         canvas[top : top + height + 4, left : left + width + 4] = FRAME
         canvas[top + 2 : top + height + 2, left + 2 : left + width + 2] = places[k]
-    zoom = tile / max(height, width) if extent >= fine else 1.0
-    tall, wide = canvas.shape
-    return Picture(alt, lambda: png_uri(canvas), round(wide * zoom), round(tall * zoom))
+    zoom = (tile / extent if extent >= fine else 1.0) * wide / small.shape[-1]
+    high, broad = canvas.shape
+    return Picture(alt, lambda: png_uri(canvas), round(broad * zoom), round(high * zoom))

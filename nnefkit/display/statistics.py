@@ -190,8 +190,9 @@ def _spread(
     return squares, tuple(counts.tolist())
 
 
-def _edges(low: float, high: float, bars: int) -> tuple[float, ...]:
-    return (*(low + (high - low) * i / bars for i in range(bars)), high)
+def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float, ...]:
+    """Of equal bars, in units so large that the distance of the two ends does not overflow."""
+    return (*((low + (high - low) * i / bars) * unit for i in range(bars)), high * unit)
 
 
 def _scaled(small: Statistics, first: _First) -> Statistics:
@@ -202,9 +203,10 @@ def _scaled(small: Statistics, first: _First) -> Statistics:
         maximum=first.maximum,
         # Some that were small have become zeros.
         zeros=first.zeros,
-        mean=small.mean * _HUGE,
+        mean=min(max(small.mean * _HUGE, first.minimum), first.maximum),
         deviation=small.deviation * _HUGE,
         histogram=Histogram(
-            small.histogram.counts, tuple(edge * _HUGE for edge in small.histogram.edges)
+            small.histogram.counts,
+            _edges(first.minimum / 2, first.maximum / 2, len(small.histogram.counts), 2.0),
         ),
     )

@@ -96,3 +96,11 @@ def test_wild_values_give_no_warnings():
         found = statistics(np.array([1e308, -1e308, np.nan, np.inf, 5e-324]))
     assert found.deviation == pytest.approx(1e308 * math.sqrt(2 / 3))
     assert statistics(np.array([3e38, -3e38], np.float32)).deviation == pytest.approx(3e38)
+
+
+def test_huge_values_keep_their_bounds_to_the_last_bit():
+    found = statistics(np.array(1.104833133733871e216))
+    assert found.minimum == found.mean == found.maximum == found.histogram.edges[0]
+    found = statistics(np.array([-1.7e308, 1.7e308]))
+    assert (found.histogram.edges[0], found.histogram.edges[-1]) == (-1.7e308, 1.7e308)
+    assert np.isfinite(found.histogram.edges).all()
