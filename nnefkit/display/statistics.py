@@ -192,7 +192,7 @@ def _spread(
 
 def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float, ...]:
     """Of equal bars, in units so large that the distance of the two ends does not overflow."""
-    return (*((low + (high - low) * i / bars) * unit for i in range(bars)), high * unit)
+    return (*((low + (high - low) * (i / bars)) * unit for i in range(bars)), high * unit)
 
 
 def _scaled(small: Statistics, first: _First) -> Statistics:
