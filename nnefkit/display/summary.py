@@ -363,3 +363,43 @@ class ReportSummary:
     def number(self, severity: str) -> int:
         """How many diagnostics of `severity` there are."""
         return sum(row.severity == severity for row in self.diagnostics)
+
+
+class EngineRow(NamedTuple):
+    """One way to run graphs."""
+
+    name: str
+    version: str = ""
+    """Of the package that does the work; empty if it is not installed."""
+    operations: frozenset[str] = frozenset()
+    """Names of those that it runs."""
+    partly: frozenset[str] = frozenset()
+    """Those of them that it runs with some attributes or dtypes only."""
+    options: tuple[str, ...] = ()
+    remedy: str = ""
+    """What installs it, if it is not."""
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Names of the operations that it runs whatever their attributes and dtypes."""
+        return self.operations - self.partly
+
+
+@dataclass(frozen=True)
+class EnginesSummary:
+    """The engines that there are, the reference first."""
+
+    rows: tuple[EngineRow, ...]
+
+    @cached_property
+    def installed(self) -> tuple[EngineRow, ...]:
+        """Those that can be used."""
+        return tuple(row for row in self.rows if row.version)
+
+    @cached_property
+    def contested(self) -> tuple[str, ...]:
+        """Names of the operations that not every installed engine runs in every case."""
+        names = frozenset[str]().union(*(row.operations for row in self.installed))
+        return tuple(
+            name for name in sorted(names) if any(name not in row.whole for row in self.installed)
+        )

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
+from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import KERNELS
 
@@ -42,7 +42,13 @@ class Prepared(Protocol):
 
 
 class Engine(Protocol):
-    """A way to run graphs."""
+    """A way to run graphs.
+
+    It may also have: ``options``, the names of what one may choose, with a method ``configured``
+    that takes them by keyword; ``partly``, names of operations that it can run with some attributes
+    or dtypes only; ``why_not(graph, operation)``, a sentence about what keeps it from an operation;
+    ``require()``, which imports the packages that do the work.
+    """
 
     name: str
     version: str
@@ -67,6 +73,8 @@ class Engine(Protocol):
         """
 
 
+AUTO = "auto"
+"""In the place of an engine's name: the fastest one that is installed and can run the graph."""
 ENGINES: dict[str, str] = {
     "numpy": "nnefkit.execution.engines.numpy",
     "onnxruntime": "nnefkit.execution.engines.onnxruntime",
@@ -87,21 +95,19 @@ def find_engine(name: str) -> Engine:
     if name not in ENGINES:
         raise UnknownNameError(
             f"there is no engine '{name}'",
-            hint=did_you_mean(str(name), ENGINES) or f"There are: {', '.join(ENGINES)}.",
+            hint=did_you_mean(name, ENGINES)
+            or f"There are: {', '.join(ENGINES)}; '{AUTO}' takes the fastest.",
         )
     engine: Engine = import_module(ENGINES[name]).engine
     return engine
 
 
-_PARAMETERS = ("engine", "fallback", "inputs", "keep", "outputs", "progress", "quantized", "spill")
+PARAMETERS = ("engine", "fallback", "inputs", "keep", "outputs", "progress", "quantized", "spill")
 """Of the calls that hand on as options all that they do not know: what one may have misspelt."""
 
 
 def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
     """The engine with options, such as how many threads it may use, set.
-
-    An engine that has options says which in an attribute ``options``, and has a method
-    ``configured`` that takes them by keyword.
 
     Raises:
         UnknownNameError: the engine has no such option.
@@ -111,13 +117,34 @@ def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
         if name not in known:
             raise UnknownNameError(
                 f"the engine '{engine.name}' has no option '{name}'",
-                hint=did_you_mean(name, [*known, *_PARAMETERS])
+                hint=did_you_mean(name, (*known, *PARAMETERS))
                 or (f"It has: {', '.join(known)}." if known else "It has none."),
             )
     if not options:
         return engine
     result: Engine = engine.configured(**options)  # type: ignore[attr-defined]
     return result
+
+
+MOST_THREADS = 1024
+"""More are a slip: some engines start every one of them."""
+
+
+def thread_count(threads: Any) -> int | None:
+    """The option ``threads`` of an engine.
+
+    Raises:
+        InputError: it is no number of threads.
+    """
+    if threads is None:
+        return None
+    if isinstance(threads, (int, np.integer)) and not isinstance(threads, bool):
+        if 1 <= threads <= MOST_THREADS:
+            return int(threads)
+        raise InputError(
+            f"'threads' is {threads}, but there must be one at least and {MOST_THREADS:,} at most"
+        )
+    raise InputError(f"'threads' must be an integer or None, not {threads!r}")
 
 
 def part(graph: Graph, wanted: Iterable[str]) -> Graph:
@@ -169,11 +196,9 @@ def _why_not(engine: Engine, graph: Graph, op: Operation) -> str:
     """Why an engine cannot run an operation, and what would mend it."""
     if op.name not in KERNELS and op.name not in ("external", "variable", "constant", "update"):
         return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
-    # An engine may know better.
     why_not = getattr(engine, "why_not", None)
-    if why_not is not None:
-        return str(why_not(graph, op))
-    return "fallback='numpy' runs just that in numpy."
+    reason = why_not(graph, op) if why_not is not None else ""
+    return f"{reason} fallback='numpy' runs just that in numpy.".strip()
 
 
 def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from nnefkit.display import html, text
+from nnefkit.display.summary import EngineRow, EnginesSummary
 from nnefkit.errors import MissingPackageError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import ENGINES, find_engine
 
@@ -12,17 +15,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class EngineInfo(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class EngineInfo:
     """What is known of an engine."""
 
     name: str
     installed: bool
-    version: str
+    version: str = ""
     """Of the package that does the work; empty if it is not installed."""
-    operations: frozenset[str]
-    """Names of the operations that it can run; empty if it is not installed."""
+    operations: frozenset[str] = frozenset()
+    """Names of the operations that it can run, registered ones too; empty if it is not
+    installed."""
+    partly: frozenset[str] = frozenset()
+    """Those of them that it runs with some of their attributes or dtypes only."""
+    options: tuple[str, ...] = ()
+    """What it lets one choose: ``nk.run(graph, inputs, engine, threads=2)``."""
     hint: str = ""
     """What installs it, if it is not."""
+
+    def summary(self) -> EngineRow:
+        """What the displays show."""
+        return EngineRow(
+            self.name, self.version, self.operations, self.partly, self.options, self.hint
+        )
+
+    def __repr__(self) -> str:
+        return text.engine(self.summary())
+
+    def _repr_html_(self) -> str:
+        return html.engine(self.summary())
 
 
 class Engines(Mapping[str, EngineInfo]):
@@ -44,30 +65,37 @@ class Engines(Mapping[str, EngineInfo]):
     def __len__(self) -> int:
         return len(self._infos)
 
+    @property
+    def installed(self) -> tuple[str, ...]:
+        """Names of those that can be used."""
+        return tuple(name for name, info in self._infos.items() if info.installed)
+
     def to_frame(self) -> pd.DataFrame:
-        """A table with one row for each engine."""
+        """A table with one row for each operation and one column for each engine.
+
+        Its items are ``"yes"``, ``"in part"`` (with some attributes or dtypes only) and ``"no"``.
+        """
         import pandas as pd
 
-        rows = [
-            (info.name, info.installed, info.version, len(info.operations), info.hint)
-            for info in self._infos.values()
-        ]
-        columns = ["engine", "installed", "version", "operations", "hint"]
-        return pd.DataFrame(rows, columns=columns).set_index("engine")
+        names = sorted(frozenset[str]().union(*(i.operations for i in self._infos.values())))
+        columns = {
+            engine: [
+                "no" if n not in info.operations else "in part" if n in info.partly else "yes"
+                for n in names
+            ]
+            for engine, info in self._infos.items()
+        }
+        return pd.DataFrame(columns, index=pd.Index(names, name="operation"))
+
+    def summary(self) -> EnginesSummary:
+        """What the displays show."""
+        return EnginesSummary(tuple(info.summary() for info in self._infos.values()))
 
     def __repr__(self) -> str:
-        width = max(map(len, self._infos), default=0)
-        return "\n".join(f"{name:{width}}  {_words(info)}" for name, info in self._infos.items())
+        return text.engines(self.summary())
 
     def _repr_html_(self) -> str:
-        frame = self.to_frame()
-        return str(frame.to_html(border=0, justify="left"))
-
-
-def _words(info: EngineInfo) -> str:
-    if not info.installed:
-        return f"not installed: {info.hint}"
-    return f"{info.version}, runs {len(info.operations)} operations"
+        return html.engines(self.summary())
 
 
 def engines() -> Engines:
@@ -79,5 +107,12 @@ def _info(name: str) -> EngineInfo:
     try:
         engine = find_engine(name)
     except MissingPackageError as error:
-        return EngineInfo(name, False, "", frozenset(), error.diagnostics[0].hint)
-    return EngineInfo(name, True, engine.version, engine.operations)
+        return EngineInfo(name, False, hint=error.diagnostics[0].hint)
+    return EngineInfo(
+        name,
+        True,
+        engine.version,
+        engine.operations,
+        getattr(engine, "partly", frozenset()),
+        tuple(getattr(engine, "options", ())),
+    )

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from nnefkit.display.numbers import plural
-from nnefkit.errors import UnknownNameError, did_you_mean
+from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.execution.choosing import chosen_engine
 from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
 from nnefkit.execution.expansion import expanded
 from nnefkit.execution.feeds import check_feeds
 from nnefkit.execution.keeping import Keep, Keeper, chosen
+from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.state import State, updates
@@ -32,6 +33,10 @@ REMEMBERED = 4
 
 class Session:
     """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
+
+    Several threads may use a session; runs that update variables take place one after the other.
+    What the engine holds for it, such as memory or a process, is given back when the session is
+    closed, at the end of a ``with`` block, or when nobody has the session any more.
 
     Args:
         graph: What to run.
@@ -76,6 +81,9 @@ class Session:
         self._state = State(graph)
         self._entries = entries(graph)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
+        self._closed = False
+        self._preparing = ProcessLock()
+        self._updating = ProcessLock()
 
     @property
     def engine(self) -> str:
@@ -173,14 +181,40 @@ class Session:
         watch: Watch | None,
     ) -> dict[str, Array]:
         wanted = frozenset(fetch) | self._state.results
-        key = (wanted, watched)
-        prepared = self._prepared.pop(key, None) or self._prepare(*key)
-        self._prepared[key] = prepared
-        if len(self._prepared) > REMEMBERED:
-            del self._prepared[next(iter(self._prepared))]
-        results = prepared({**feeds, **self._state.current}, watch)
-        self._state.take(results)
+        prepared = self._ready(wanted, watched)
+        if not self._state.results:
+            return prepared(feeds, watch)
+        with self._updating.here():
+            results = prepared({**feeds, **self._state.current}, watch)
+            self._state.take(results)
         return results
+
+    def _ready(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
+        """What computes some tensors, prepared now or in an earlier run."""
+        with self._preparing.here():
+            if self._closed:
+                raise ExecutionError(
+                    f"the session of '{self.graph.name}' is closed",
+                    hint="nk.Session(graph) makes a new one.",
+                )
+            key = (wanted, watched)
+            prepared = self._prepared.pop(key, None) or self._prepare(*key)
+            self._prepared[key] = prepared
+            if len(self._prepared) > REMEMBERED:
+                del self._prepared[next(iter(self._prepared))]
+            return prepared
+
+    def close(self) -> None:
+        """Gives back what the engine holds; the session cannot run any more."""
+        with self._preparing.here():
+            self._closed = True
+            self._prepared.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _prepare(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
         graph = self.graph
@@ -195,7 +229,8 @@ class Session:
     @property
     def variables(self) -> dict[str, Array]:
         """The variables by name, as the last run left them; a copy of those that runs change."""
-        current = self._state.current
+        with self._updating.here():
+            current = dict(self._state.current)
         found = {v.name: self._sources.get(v.name, v.name) for v in self._given.variables}
         values = {
             name: current[source].copy() if source in current else self.graph.tensors[source].data
@@ -216,11 +251,10 @@ class Session:
                     f"graph '{self.graph.name}' has no variable '{name}'",
                     hint=did_you_mean(name, known),
                 )
-        self._state.reset(self._sources.get(name, name) for name in names or known)
+        with self._updating.here():
+            self._state.reset(self._sources.get(name, name) for name in names or known)
 
     def __repr__(self) -> str:
-        count = len(self.graph.computations)
-        return (
-            f"<Session of '{self.graph.name}' ({plural(count, 'operation')}) on the engine "
-            f"'{self.engine}'>"
-        )
+        count = plural(len(self.graph.computations), "operation")
+        closed = "closed " if self._closed else ""
+        return f"<{closed}Session of '{self.graph.name}' ({count}) on the engine '{self.engine}'>"

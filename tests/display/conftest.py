@@ -159,6 +159,18 @@ def marked_report(count=4, word="bordr"):
     return dataclasses.replace(of, text=text, text_name="broken.nnef")
 
 
+def engine(name=lambda i: f"tensor{i}", count=3):
+    """An engine that runs `count` operations, half of them in part."""
+    names = [name(i) for i in range(count)]
+    return s.EngineRow(name(4), "1.2", frozenset(names), frozenset(names[::2]), (name(5),))
+
+
+def engines(name=lambda i: f"tensor{i}"):
+    """Two engines that are installed and one that is not."""
+    away = s.EngineRow(name(6), remedy=f"pip install {name(7)}")
+    return s.EnginesSummary((engine(name), engine(name, 5)._replace(partly=frozenset()), away))
+
+
 def everything(name):
     """(kind, summary) of every kind; `name(i)` are the names in them."""
     rng = np.random.default_rng(3)
@@ -181,6 +193,9 @@ def everything(name):
     yield "report", report(0)
     yield "report", marked_report(word=name(1))
     yield "report", marked_report(300, word=name(2))
+    yield "engines", engines(name)
+    yield "engine", engine(name)
+    yield "engine", engines(name).rows[-1]
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """The fastest engine is chosen on request, and numpy stands in where another engine cannot run."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,6 +12,7 @@ from nnefkit.errors import ExecutionError, MissingPackageError, UnknownNameError
 from nnefkit.execution import Session, choosing, run, trace
 from nnefkit.execution.engine import find_engine
 from nnefkit.execution.fallback import Fallback
+from nnefkit.execution.packages import installed_version
 
 TEXT = """
 version 1.0;
@@ -146,8 +151,111 @@ def test_auto_takes_the_fastest_that_can_run_the_graph(graph, monkeypatch):
     assert Session(graph, "auto").engine == "numpy"
 
 
+OPTIONS = {
+    ("onnxruntime", "thread", 1): "has no option 'thread'.*Did you mean 'threads'",
+    ("torch", "devices", "cpu"): "has no option 'devices'.*Did you mean 'device'",
+    ("numpy", "fallbak", "numpy"): "has no option 'fallbak'.*Did you mean 'fallback'",
+    ("numpy", "threads", 2): "'numpy' has no option 'threads'.*It has none",
+    ("auto", "devic", "cpu"): "no engine has an option 'devic'.*Did you mean 'device'",
+    ("auto", "timeout", 3): "no engine has an option 'timeout'.*'torch' has device and threads",
+    ("onnxruntime", "threads", 0): "'threads' is 0",
+    ("onnxruntime", "threads", 10**7): "1,024 at most",
+    ("torch", "threads", "2"): "'threads' must be an integer or None, not '2'",
+    ("torch", "threads", True): "'threads' must be an integer",
+    ("torch", "device", None): "PyTorch has no device None here",
+    ("torch", "device", "meta"): "PyTorch has no device 'meta' here",
+    ("torch", "device", 3.5): "PyTorch has no device 3.5 here",
+    ("tract", "timeout", "x"): "'timeout' must be a number of seconds or None",
+    ("tract", "timeout", float("nan")): "'timeout' is nan",
+    ("tract", "timeout", 1e9): "less than 1,000,000 seconds.*timeout=None",
+    ("onnxruntime", "fallback", "auto"): "there is no engine 'auto'",
+    ("onnxruntime", "fallback", 3): "there is no engine '3'",
+    ("onnxruntimes", "threads", 1): "Did you mean 'onnxruntime'",
+    (None, "threads", 1): "there is no engine 'None'.*'auto' takes the fastest",
+    (("numpy",), "threads", 1): "there is no engine",
+}
+
+
+@pytest.mark.parametrize(("engine", "option", "value"), OPTIONS)
+def test_options_that_do_not_fit_are_refused_with_what_would(engine, option, value):
+    graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }")
+    with pytest.raises(nk.NnefError, match="(?s)" + OPTIONS[engine, option, value]):
+        Session(graph, engine, **{option: value})
+
+
+def test_the_fastest_engine_with_a_second_one_runs_all_but_custom_operations():
+    nk.register_operation(BESSEL, shape=lambda x: x, kernel=np.i0)
+    text = TEXT.replace("version 1.0;", f"version 1.0;\n{DEFINITIONS}")
+    text = text.replace("graph net", f"{BESSEL}\n\ngraph net")
+    data = {name: np.ones((2, 3), np.float32) for name in ("state", "weight")}
+    try:
+        custom = nk.parse(text.replace("sinh(a)", "bessel(a)")).with_data(data)
+        expected = [Session(custom).run(X)[name] for name in "yzk"]
+        for engine in ("auto", "onnxruntime", "torch", "tract"):
+            session = Session(custom, engine, fallback="numpy")
+            assert session.engine == f"{'onnxruntime' if engine == 'auto' else engine}+numpy"
+            for name, array in zip("yzk", expected, strict=True):
+                np.testing.assert_allclose(session.run(X, name)[name], array, rtol=1e-5)
+                session.reset()
+        assert Session(custom, "auto").engine == "numpy"
+        assert Session(custom, "auto", fallback="numpy", device="cpu").engine == "torch+numpy"
+        with pytest.raises(UnknownNameError, match="no engine that can run the graph has an opt"):
+            Session(custom, "auto", device="cpu")
+    finally:
+        nk.unregister_operation("bessel")
+    for engine in ("auto", "onnxruntime"):
+        with pytest.raises(ExecutionError, match=r"'bessel'[\s\S]*nk.register_operation"):
+            Session(custom, engine, fallback="numpy")
+
+
+DEFINITIONS = "extension KHR_enable_fragment_definitions;"
+BESSEL = "fragment bessel( x: tensor<scalar> ) -> ( y: tensor<scalar> );"
+
+
+BROKEN = """
+import numpy as np, nnefkit as nk
+graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }")
+try:
+    nk.run(graph, np.ones(2, np.float32), "%s")
+except nk.NnefError as error:
+    print(error)
+print(nk.Session(graph, "auto").engine, nk.run(graph, np.ones(2, np.float32), "auto")["y"].sum())
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "package", "instead"),
+    [
+        ("onnxruntime", "onnxruntime", "torch"),
+        ("onnxruntime", "onnx", "torch"),
+        ("torch", "torch", "onnxruntime"),
+        ("tract", "tract", "onnxruntime"),
+    ],
+)
+def test_a_package_that_is_broken_is_named_and_another_engine_chosen(
+    tmp_path, engine, package, instead
+):
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("raise OSError('libgone.so: cannot open')")
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-c", BROKEN % engine]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert "libgone.so: cannot open" in done.stdout
+    if engine != "tract":  # which is not imported here, but in a process of its own
+        assert f"'{package}', which is installed but cannot be imported" in done.stdout
+        assert "pip install --force-reinstall" in done.stdout
+    assert done.stdout.endswith(f"{instead} 2.0\n")
+
+
+def test_a_folder_that_is_called_like_a_package_is_none(tmp_path, monkeypatch):
+    (tmp_path / "some_framework").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[some\]"'):
+        installed_version("some", "some_framework", "some")
+
+
 def test_unknown_engines_and_options_are_refused(graph):
     with pytest.raises(UnknownNameError, match="there is no engine 'nump'"):
         Session(graph, "onnxruntime", fallback="nump")
-    with pytest.raises(UnknownNameError, match="no option 'speed'"):
+    with pytest.raises(UnknownNameError, match="no engine has an option 'speed'"):
         Session(graph, "auto", speed=11)

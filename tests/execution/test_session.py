@@ -152,7 +152,7 @@ def test_an_unknown_engine_is_refused_by_name():
     assert engines()["numpy"].installed
     assert {"conv", "external", "update"} <= engines()["numpy"].operations
     assert "numpy" in repr(engines())
-    assert list(engines().to_frame().index) == list(engines())
+    assert list(engines().to_frame()) == list(engines())
 
 
 def test_all_operations_without_a_kernel_and_variables_without_values_are_told_at_once():

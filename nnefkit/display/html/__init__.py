@@ -5,7 +5,7 @@ from dataclasses import replace
 from nnefkit.display import cards, summary
 from nnefkit.display.html.write import write
 
-__all__ = ["comparison", "graph", "operation", "report", "tensor", "trace"]
+__all__ = ["comparison", "engine", "engines", "graph", "operation", "report", "tensor", "trace"]
 
 BUDGET = 100 * 1024
 """Bytes that a display may take, whatever it shows."""
@@ -59,3 +59,13 @@ def report(of: summary.ReportSummary) -> str:
     if _too_large(text):
         text = write(cards.report(of, brief=True))
     return text
+
+
+def engines(of: summary.EnginesSummary) -> str:
+    """The HTML of the engines that there are."""
+    return write(cards.engines(of))
+
+
+def engine(of: summary.EngineRow) -> str:
+    """The HTML of one engine."""
+    return write(cards.engine(of))

@@ -8,6 +8,8 @@ from nnefkit.display.text.write import write
 __all__ = [
     "comparison",
     "diagnostic",
+    "engine",
+    "engines",
     "graph",
     "operation",
     "operation_line",
@@ -46,3 +48,13 @@ def comparison(of: summary.ComparisonSummary) -> str:
 def report(of: summary.ReportSummary) -> str:
     """The text of a validation report."""
     return write(cards.report(of, brief=True))
+
+
+def engines(of: summary.EnginesSummary) -> str:
+    """The text of the engines that there are."""
+    return write(cards.engines(of))
+
+
+def engine(of: summary.EngineRow) -> str:
+    """The text of one engine."""
+    return write(cards.engine(of))

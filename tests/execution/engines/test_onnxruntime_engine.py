@@ -12,7 +12,7 @@ import pytest
 
 import nnefkit as nk
 from nnefkit.errors import ExecutionError, InputError, MissingPackageError
-from nnefkit.execution import Session, run, trace
+from nnefkit.execution import Session, packages, run, trace
 from nnefkit.execution.engine import find_engine
 from nnefkit.execution.engines import onnxruntime as package
 from nnefkit.execution.engines.onnxruntime.lowering import lower
@@ -202,17 +202,25 @@ def test_the_packages_are_imported_by_nothing_but_a_run():
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, missing):
-    known = package.metadata.version
-
-    def version(name):
-        if name == missing:
-            raise package.metadata.PackageNotFoundError(name)
-        return known(name)
-
-    monkeypatch.setattr(package.metadata, "version", version)
+    known = packages.find_spec
+    monkeypatch.setattr(
+        packages, "find_spec", lambda name: None if name == missing else known(name)
+    )
     with pytest.raises(MissingPackageError, match=f"'{missing}'") as caught:
         package.OnnxRuntimeEngine()
     assert caught.value.diagnostics[0].hint == 'pip install "nnefkit[onnx]"'
+
+
+def test_other_builds_of_the_package_are_known(monkeypatch):
+    def version(name):
+        if name == "onnxruntime-gpu":
+            return "1.99"
+        if name.startswith("onnxruntime"):
+            raise packages.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(packages.metadata, "version", version)
+    assert package.OnnxRuntimeEngine().version == "1.99"
 
 
 def test_it_is_listed_with_its_version_and_operations():

@@ -9,11 +9,10 @@ what an interpolation makes of infinity, is up to ONNX Runtime.
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import metadata
 from typing import Any
 
-from nnefkit.errors import InputError, MissingPackageError
-from nnefkit.execution.engine import Prepared
+from nnefkit.execution.engine import Prepared, thread_count
+from nnefkit.execution.packages import installed_version, require
 from nnefkit.graph import Graph, Operation
 
 _SINGLE = frozenset(
@@ -37,6 +36,16 @@ class OnnxRuntimeEngine:
         self.threads = threads
 
     @property
+    def partly(self) -> frozenset[str]:
+        """Operations that it has in float32 only."""
+        return _SINGLE
+
+    def require(self) -> None:
+        """Imports ONNX Runtime, and the package that models are made with."""
+        for package in ("onnx", "onnxruntime"):
+            require(self.name, package, "onnx")
+
+    @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run."""
         from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS
@@ -53,15 +62,12 @@ class OnnxRuntimeEngine:
         return [op for op in graph.operations if op.name not in known or _has_strings(graph, op)]
 
     def why_not(self, graph: Graph, op: Operation) -> str:
-        """Why it cannot run an operation that `unsupported` names, and what would mend it."""
+        """Why it cannot run an operation that `unsupported` names."""
         if op.name not in self.operations:
-            return "ONNX has no operator for it; fallback='numpy' runs just that in numpy."
+            return "ONNX has no operator for it."
         if _has_strings(graph, op):
             return "Tensors of strings cannot be computed."
-        return (
-            "ONNX Runtime has it in float32 only, and the variables are float64; "
-            "fallback='numpy' runs just that in numpy."
-        )
+        return "ONNX Runtime has it in float32 only, and the variables are float64."
 
     def configured(self, *, threads: int | None = None) -> OnnxRuntimeEngine:
         """The engine with another number of threads.
@@ -69,9 +75,7 @@ class OnnxRuntimeEngine:
         Raises:
             InputError: there must be one at least.
         """
-        if threads is not None and threads < 1:
-            raise InputError(f"'threads' is {threads}, but there must be one at least")
-        return OnnxRuntimeEngine(threads)
+        return OnnxRuntimeEngine(thread_count(threads))
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
@@ -88,15 +92,15 @@ def _has_strings(graph: Graph, op: Operation) -> bool:
     )
 
 
+_BUILDS = tuple(
+    f"onnxruntime-{build}" for build in ("gpu", "directml", "openvino", "migraphx", "rocm", "qnn")
+)
+"""Other distributions of ONNX Runtime; the processor is in all of them."""
+
+
 def _version() -> str:
-    try:
-        metadata.version("onnx")
-        return metadata.version("onnxruntime")
-    except metadata.PackageNotFoundError as error:
-        raise MissingPackageError(
-            f"the engine 'onnxruntime' needs the package '{error.name}'",
-            hint='pip install "nnefkit[onnx]"',
-        ) from None
+    installed_version("onnxruntime", "onnx", "onnx")
+    return installed_version("onnxruntime", "onnxruntime", "onnx", *_BUILDS)
 
 
 def __getattr__(name: str) -> Any:

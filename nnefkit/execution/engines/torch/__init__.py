@@ -9,12 +9,11 @@ imported before a graph is prepared.
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import metadata
-from importlib.util import find_spec
 from typing import Any
 
-from nnefkit.errors import InputError, MissingPackageError
-from nnefkit.execution.engine import Prepared
+from nnefkit.errors import InputError
+from nnefkit.execution.engine import Prepared, thread_count
+from nnefkit.execution.packages import installed_version, require
 from nnefkit.graph import Graph, Operation
 from nnefkit.language import declarations
 
@@ -26,13 +25,13 @@ class TorchEngine:
     options = ("device", "threads")
 
     def __init__(self, device: Any = "cpu", threads: int | None = None) -> None:
+        self.version = installed_version(self.name, "torch", "torch")
         self._device = device
         self._threads = threads
 
-    @property
-    def version(self) -> str:
-        """Of PyTorch."""
-        return metadata.version("torch")
+    def require(self) -> None:
+        """Imports PyTorch."""
+        require(self.name, "torch", "torch")
 
     @property
     def operations(self) -> frozenset[str]:
@@ -55,10 +54,9 @@ class TorchEngine:
         Raises:
             InputError: there is no such device here.
         """
-        _check_device(device)
-        if threads is not None and threads < 1:
-            raise InputError(f"'threads' is {threads}, but there must be one at least")
-        return TorchEngine(device, threads)
+        threads = thread_count(threads)
+        self.require()
+        return TorchEngine(_usable(device), threads)
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
@@ -71,22 +69,27 @@ class TorchEngine:
         return PreparedGraph(graph, fetch, watched, torch.device(self._device), self._threads)
 
 
-def _check_device(device: Any) -> None:
+_REASON = 160
+"""Characters of PyTorch's own words that an error has at most."""
+
+
+def _usable(device: Any) -> Any:
+    """A device of PyTorch to which numbers can be brought, and from which they come back."""
     import torch
 
     try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        found = torch.device(device)
+        torch.ones(1, device=found).cpu()
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if len(reason) > _REASON:
+            reason = reason[:_REASON].rsplit(maxsplit=1)[0] + " ..."
         raise InputError(
-            f"PyTorch has no device '{device}' here: {str(error).splitlines()[0]}",
+            f"PyTorch has no device {device!r} here: {reason}",
             hint="device='cpu' is always there; "
             + ("device='cuda' too." if torch.cuda.is_available() else "there is no GPU."),
-        ) from None
+        ) from error
+    return found
 
 
-if find_spec("torch") is None:
-    raise MissingPackageError(
-        "the engine 'torch' needs PyTorch, which is not installed",
-        hint='pip install "nnefkit[torch]"',
-    )
 engine = TorchEngine()

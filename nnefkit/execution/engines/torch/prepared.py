@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from math import nan
-from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -17,14 +17,17 @@ from nnefkit.execution.engines.torch.memory import as_array, as_tensor
 from nnefkit.execution.engines.torch.program import SOURCES, Step, needed, steps, torch_dtype
 from nnefkit.execution.engines.torch.registry import Tensor
 from nnefkit.execution.failure import failure
+from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.state import updates
 from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import Graph, Operation
 
 Array = np.ndarray[Any, Any]
 
-_LOCK = Lock()
+_LOCK = ProcessLock()
 """The number of threads is a setting of the whole process."""
+_PROCESS = os.getpid()
+"""Where the threads of PyTorch are. A process forked off lacks them, and would wait for them."""
 
 
 class PreparedGraph:
@@ -138,7 +141,9 @@ class PreparedGraph:
 @contextmanager
 def _settings(threads: int | None) -> Iterator[None]:
     """Settings that hold while a graph runs: threads, and no rounding to fewer bits on a GPU."""
-    with _LOCK, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    if os.getpid() != _PROCESS:
+        threads = 1
+    with _LOCK.here(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         before = torch.get_num_threads()
         if threads is not None and threads != before:
             torch.set_num_threads(threads)

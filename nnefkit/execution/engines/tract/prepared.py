@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import mmap
+import os
 import re
 import shutil
 import tempfile
@@ -47,11 +48,9 @@ class PreparedGraph:
         self._document: Document = document(graph, sorted(self._watched.union(fetch)))
         self._number = next(_NUMBERS)
         self._child: Child | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="nnefkit-tract-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._memory: Any = None
+        self._owner = 0
         if self._document.outputs:
-            with LOCK:
+            with LOCK.here():
                 self._load()
 
     def _load(self) -> Child:
@@ -59,35 +58,47 @@ class PreparedGraph:
         child = worker().child()
         if child is self._child:
             return child
-        buffer = self._folder / "tensors"
-        if self._memory is None:
-            with buffer.open("w+b") as file:
-                file.truncate(max(self._document.size, 1))
-                self._memory = mmap.mmap(file.fileno(), 0)
+        try:
+            problem = self._ask_to_load(child)
+        except OSError as error:
+            raise ExecutionError(
+                f"tract cannot be given the graph: {error.strerror}",
+                hint=f"It is handed over in files in {tempfile.gettempdir()}; the environment "
+                "variable TMPDIR names another folder.",
+            ) from error
+        if problem:
+            raise ExecutionError(f"tract cannot prepare the graph: {_reason(problem)}")
+        self._child = child
+        child.models.add(self._number)
+        weakref.finalize(self, child.forgotten.put, self._number).atexit = False
+        return child
+
+    def _ask_to_load(self, child: Child) -> str:
+        """Tells the child to load the model; returns what was wrong with it."""
+        if self._owner != os.getpid():
+            # The memory is that of one process and its child: a forked process gets its own.
+            self._folder, self._memory = _shared(self._document.size)
+            self._owner = os.getpid()
+            weakref.finalize(self, _remove, self._folder, self._owner)
         with tempfile.TemporaryDirectory(dir=self._folder) as model:
             self._document.write(Path(model))
-            problem = child.ask(
+            return child.ask(
                 {
                     "do": "load",
                     "model": self._number,
                     "folder": model,
-                    "buffer": str(buffer),
+                    "buffer": str(self._folder / _TENSORS),
                     "inputs": [place.told() for place in self._document.inputs],
                     "outputs": [place.told() for place in self._document.outputs],
                 },
                 self._timeout,
             )
-        if problem:
-            raise ExecutionError(f"tract cannot prepare the graph: {_reason(problem)}")
-        self._child = child
-        weakref.finalize(self, child.forgotten.append, self._number).atexit = False
-        return child
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
         """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
         values = dict(feeds)
         if self._document.outputs:
-            with LOCK:
+            with LOCK.here():
                 child = self._load()
                 for place in self._document.inputs:
                     place.array(self._memory)[...] = feeds[place.name]
@@ -111,6 +122,31 @@ class PreparedGraph:
         if origin in values:
             return values[origin]
         return np.array(stored(self._graph.tensors[origin], scalar_dtype(self._graph)))
+
+
+_TENSORS = "tensors"
+
+
+def _shared(size: int) -> tuple[Path, mmap.mmap]:
+    """A new folder, and the memory of a file in it that has room for `size` bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="nnefkit-tract-"))
+    try:
+        with (folder / _TENSORS).open("w+b") as file:
+            # Room that is only promised would end this process when it is written to.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, max(size, 1))
+            else:
+                file.write(bytes(max(size, 1)))
+                file.flush()
+            return folder, mmap.mmap(file.fileno(), 0)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reason(problem: str) -> str:

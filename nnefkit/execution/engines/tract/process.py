@@ -15,23 +15,31 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import deque
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from nnefkit.errors import ExecutionError
+from nnefkit.execution.locking import ProcessLock
 
+LINGER = 5.0
+"""Seconds that the child stays when nobody has a model in it: the next run may follow soon."""
 _SCRIPT = Path(__file__).with_name("worker.py")
 _START = 60.0
 """Seconds that the child may take to start."""
+_END = 2.0
+"""Seconds that the child may take to end by itself, when it has closed its pipe."""
+_READY = "ready\n"
 _READ = 1 << 20
 _SAID = 500
 """Characters of what tract said that a message has at most."""
 _PANIC = re.compile(
     r"panicked at [^\n]*\n(.*?)(?:\nnote: |\nstack backtrace|\nthread |\Z)", re.DOTALL
 )
+
+LOCK = ProcessLock()
+"""Held while the child is asked and its answer is taken."""
 
 
 class ChildError(ExecutionError):
@@ -44,24 +52,16 @@ class Child:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the child
-        self._process = subprocess.Popen(  # noqa: S603  # our own script
-            [sys.executable, "-P", str(_SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-            encoding="utf-8",
-            # What tract says when it panics, without the addresses of its functions.
-            env={**os.environ, "RUST_BACKTRACE": "0"},
-            # Interrupting a notebook's cell must not interrupt the child in an answer.
-            start_new_session=True,
-        )
-        self.forgotten: deque[int] = deque()
-        """Numbers of models that nobody has any more; it is told of them with the next request."""
+        self._process = _started(self._said)
+        self.models: set[int] = set()
+        """Numbers of the models that it has; changed by whoever holds `LOCK`."""
+        self.forgotten: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        """Takes the numbers of models that nobody has any more, from wherever that is noticed."""
         self._ready = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        threading.Thread(target=self._tidy, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -79,22 +79,44 @@ class Child:
         for line in answers:
             self._answers.put(line)
         self._answers.put("")
+        self.forgotten.put(None)
+
+    def _tidy(self) -> None:
+        """Frees models that nobody has any more, and ends a process that nobody needs."""
+        while True:
+            try:
+                number = self.forgotten.get(timeout=None if self.models else LINGER)
+            except queue.Empty:
+                with LOCK.here():  # a model may be on its way
+                    if not self.models:
+                        self.end()
+                        return
+                continue
+            if number is None:
+                return
+            with LOCK.here(), suppress(ChildError, ValueError):  # it may be gone by now
+                self.models.discard(number)
+                if self.alive:
+                    self.ask({"do": "forget", "model": number}, _START)
 
     def ask(self, request: dict[str, Any], timeout: float | None) -> str:
         """What was wrong with the request, or an empty string.
 
         Raises:
-            ChildError: the process ended, or did not answer within `timeout` seconds and was ended.
+            ChildError: the process ended, or did not answer within `timeout` seconds or what it
+                answered was no answer, and it was ended.
         """
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101  # it is a pipe
         try:
-            forget = [self.forgotten.popleft() for _ in range(len(self.forgotten))]
-            pipe.write(json.dumps({**request, "forget": forget}) + "\n")
+            answer = _READY
+            pipe.write(json.dumps(request) + "\n")
             pipe.flush()
             if not self._ready:  # its start is not a matter of the request
-                self._ready = self._answers.get(timeout=_START) != ""
-            answer = self._answers.get(timeout=timeout) if self._ready else ""
+                answer = self._answers.get(timeout=_START)
+                self._ready = answer == _READY
+            if self._ready:
+                answer = self._answers.get(timeout=timeout)
         except queue.Empty:
             self.end()
             raise ChildError(
@@ -108,22 +130,39 @@ class Child:
             self.end()
             raise
         if not answer:
-            self._process.wait()
-            raise ChildError(f"the process of tract ended{self._how()}", hint=self._last_words())
-        problem: str = json.loads(answer)["problem"]
+            raise self._ended()
+        problem = _problem(answer)
+        if problem is None:
+            self.end()
+            raise ChildError(
+                f"the process of tract said {answer[:_SAID].strip()!r}, which is no answer, "
+                "and was ended"
+            )
         return problem
 
-    def _how(self) -> str:
-        code = self._process.returncode
-        return f" by signal {-code}" if code is not None and code < 0 else f" with status {code}"
+    def _ended(self) -> ChildError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END)
+        code = self._process.poll()
+        if code is None:
+            how = ", and was ended"
+            start = "the process of tract answers no more"
+        else:
+            how = f" by signal {-code}" if code < 0 else f" with status {code}"
+            start = "the process of tract ended"
+        words = self._last_words()
+        self.end()
+        return ChildError(f"{start}{how}", hint=words)
 
     def _last_words(self) -> str:
-        """What tract said when it panicked, else the last that the process said."""
+        """What tract said when it panicked, else the last that the process said of its end."""
         self._said.seek(0)
         words = self._said.read(_READ).decode("utf-8", "replace").strip()
         panic = _PANIC.search(words)
         if panic is not None:
             words = " ".join(panic[1].split())
+        elif words.startswith("Traceback"):
+            words = words.splitlines()[-1]
         return f"It said: {words[-_SAID:]}" if words else ""
 
     def end(self) -> None:
@@ -138,16 +177,47 @@ class Child:
                 stream.close()  # type: ignore[union-attr]
 
 
+def _started(said: IO[bytes]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(  # noqa: S603  # our own script
+            [sys.executable or "python3", "-P", str(_SCRIPT), str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            encoding="utf-8",
+            errors="replace",
+            # What tract says when it panics, without the addresses of its functions.
+            env={**os.environ, "RUST_BACKTRACE": "0"},
+            # Interrupting a notebook's cell must not interrupt the child in an answer.
+            start_new_session=True,
+        )
+    except OSError as error:
+        said.close()
+        raise ChildError(
+            f"no process can be started for tract: {error.strerror}",
+            hint=f"It would run in the interpreter '{sys.executable}'.",
+        ) from error
+
+
+def _problem(answer: str) -> str | None:
+    """What a line of the child tells; None if it is no answer."""
+    try:
+        problem = json.loads(answer)["problem"]
+    except (ValueError, TypeError, LookupError):
+        return None
+    return problem if isinstance(problem, str) else None
+
+
 class Worker:
     """The child process of this process, a new one if the old one is gone."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._child: Child | None = None
 
     def child(self) -> Child:
         """A process that can be asked something."""
-        with self._lock:
+        with self._lock.here():
             if self._child is None or not self._child.alive:
                 self._end()
                 self._child = Child()
@@ -155,7 +225,7 @@ class Worker:
 
     def end(self) -> None:
         """Ends the process, if there is one."""
-        with self._lock:
+        with self._lock.here():
             self._end()
 
     def _end(self) -> None:
@@ -170,7 +240,3 @@ def worker() -> Worker:
     found = Worker()
     atexit.register(found.end)
     return found
-
-
-LOCK = threading.Lock()
-"""Held while the child is asked and its answer is taken."""

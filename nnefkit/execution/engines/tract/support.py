@@ -238,6 +238,10 @@ CLAIMED = _ALWAYS | _CONDITIONS.keys()
 """Names of the operations that run, at least with some of their attributes."""
 
 
+CONDITIONAL = frozenset(_CONDITIONS) - {"variable"}
+"""Names of those that run with some of their attributes only."""
+
+
 def objection(graph: Graph, op: Operation) -> str:
     """Why tract cannot run an operation right, or an empty string if it can."""
     if op.name not in CLAIMED:

@@ -2,7 +2,7 @@
 
 Requests come as lines of JSON through standard input, and are answered with one line each through
 standard output. Tensors go through a file that both processes map into their memory. The process
-ends when its parent does, which closes the pipe, even in the midst of a run.
+ends when its parent does, even in the midst of a run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ import os
 import queue
 import sys
 import threading
+import time
 from typing import Any
 
 import numpy as np
 import tract
+
+_LOOK = 1.0
+"""Seconds between looks whether the parent is still there."""
 
 
 class Model:
@@ -54,21 +58,28 @@ class Worker:
 
     def do(self, request: dict[str, Any]) -> None:
         """One request."""
-        for number in request["forget"]:
-            self._models.pop(number, None)
         number = request["model"]
         if request["do"] == "load":
             self._models[number] = Model(
                 request["folder"], request["buffer"], request["inputs"], request["outputs"]
             )
-        else:
+        elif request["do"] == "run":
             self._models[number].run()
+        else:
+            self._models.pop(number, None)
 
 
 def _read(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
     os._exit(0)  # the parent is gone, or wants no more
+
+
+def _watch(parent: int) -> None:
+    # A process that the parent forked off holds the pipe open when the parent is gone.
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(0)
 
 
 def main() -> None:
@@ -78,6 +89,7 @@ def main() -> None:
     os.dup2(2, 1)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
+    threading.Thread(target=_watch, args=(int(sys.argv[1]),), daemon=True).start()
     worker = Worker()
     print("ready", file=answers, flush=True)
     while True:
