@@ -31,24 +31,30 @@ class Quantized(NamedTuple):
     before that."""
 
 
-def pseudo_quantized(graph: Graph) -> Quantized:
+def pseudo_quantized(graph: Graph, *, data: bool = True) -> Quantized:
     """Quantizes every tensor with quantization info right after its value is computed (7.1).
 
     The tensor keeps its name; what was computed gets another one. Variables that do not change are
     quantized at once.
 
+    Args:
+        graph: Its tensors have quantization info.
+        data: Whether the data of variables that do not change are quantized at once; else that is
+            an operation, too.
+
     Raises:
         ExecutionError: no tensor has quantization info; or, all of them at once, algorithms that
             are not known, arguments that they lack, tensors of no real numbers.
     """
-    return _Quantizing(graph).quantized()
+    return _Quantizing(graph, data).quantized()
 
 
 class _Quantizing:
     """One graph on its way."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, at_once: bool) -> None:
         self.graph = graph
+        self.at_once = at_once
         self.lines = {n: t.quantization for n, t in graph.tensors.items() if t.quantization}
         self.customs = declared(graph.declarations)
         self.changing = updates(graph)
@@ -66,7 +72,8 @@ class _Quantizing:
         self._check()
         for op in self.graph.operations:
             names = [name for name in op.output_names if name in self.lines]
-            if op.name == "variable" and names and self._quantize_data(names[0]):
+            at_once = self.at_once and op.name == "variable" and names
+            if at_once and self._quantize_data(names[0]):
                 self.operations.append(op)
                 continue
             raw = {name: self._renamed(op, name) for name in names}

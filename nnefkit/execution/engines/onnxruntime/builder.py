@@ -75,13 +75,21 @@ class Builder:
         scalar: The dtype of the tensors of data-type scalar.
         opset: Which version of the ONNX operators to use.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
+        codes: Whether quantization becomes codes, where ONNX has such.
     """
 
-    def __init__(self, scalar: np.dtype[Any], opset: int = OPSET, portable: bool = False) -> None:
+    def __init__(
+        self,
+        scalar: np.dtype[Any],
+        opset: int = OPSET,
+        portable: bool = False,
+        codes: bool = False,
+    ) -> None:
         self.scalar = scalar
         self.opset = opset
         self.nodes: list[Node] = []
         self.portable = portable
+        self.codes = codes
         self._constants: dict[tuple[Any, ...], Value] = {}
         self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
 

@@ -54,6 +54,7 @@ def lower(
     opset: int = OPSET,
     scalar: np.dtype[Any] | None = None,
     portable: bool = False,
+    codes: bool = False,
 ) -> Lowered:
     """Lowers the operations that some tensors need.
 
@@ -63,6 +64,7 @@ def lower(
         opset: The version of the ONNX operators.
         scalar: What tensors of data-type scalar are computed in; None as the engines do.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
+        codes: Whether quantization becomes codes, where ONNX has such.
 
     Raises:
         ExecutionError: ONNX cannot say an operation, or a variable has no values.
@@ -72,14 +74,15 @@ def lower(
             f"opset {opset} of ONNX lacks operators that are needed",
             hint=f"Opsets from {MINIMUM_OPSET} on have them.",
         )
-    return _GraphLowering(graph, opset, scalar or scalar_dtype(graph), portable).lower(outputs)
+    builder = Builder(scalar or scalar_dtype(graph), opset, portable, codes)
+    return _GraphLowering(graph, builder).lower(outputs)
 
 
 class _GraphLowering:
-    def __init__(self, graph: Graph, opset: int, scalar: np.dtype[Any], portable: bool) -> None:
+    def __init__(self, graph: Graph, builder: Builder) -> None:
         self.graph = graph
-        self.scalar = scalar
-        self.builder = Builder(scalar, opset, portable)
+        self.scalar = builder.scalar
+        self.builder = builder
         self.updated = updates(graph)
         self.values: dict[str, Value] = {}
         self.inputs: list[Value] = []

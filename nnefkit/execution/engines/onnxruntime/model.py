@@ -61,17 +61,22 @@ def _used(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
     return found
 
 
-def exported(graph: Graph, *, opset: int = OPSET) -> onnx.ModelProto:
+def exported(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> onnx.ModelProto:
     """The ONNX model of `graph`, whose shapes are all known.
 
     Its inputs are those of the graph, then the variables that it updates; its outputs those of the
     graph, then the new values of these variables, in the same order. All names are kept.
 
+    Args:
+        graph: Without calls of fragments.
+        opset: The version of the ONNX operators.
+        codes: Whether quantization becomes codes, where ONNX has such.
+
     Raises:
         ExecutionError: ONNX cannot say an operation, or a variable has no values.
     """
     names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
-    lowered = lower(graph, names, opset=opset, portable=True)
+    lowered = lower(graph, names, opset=opset, portable=True, codes=codes)
     return model(lowered, [_named(lowered, name) for name in names], graph.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.codes import by_range, by_zero_point, coded
 from nnefkit.execution.engines.onnxruntime.elementwise import log2
 from nnefkit.execution.engines.onnxruntime.primitives import (
     add,
@@ -27,6 +28,9 @@ def min_max_linear_quantize(
     b: Builder, x: Value, min: Value, max: Value, *, bits: int, signed: bool, symmetric: bool
 ) -> Value:
     """The nearest of equal steps from `min` to `max`."""
+    coding = by_range(b, min, max, bits, signed, symmetric)
+    if coding is not None and (found := coded(b, x, coding)) is not None:
+        return found
     x, low, high = align(b, x, min, max)
     steps = float(2**bits - 1 - int(signed and symmetric))
     lowest = float(2 ** (bits - 1) - int(symmetric) if signed else 0)
@@ -56,6 +60,9 @@ def zero_point_linear_quantize(
     symmetric: bool,
 ) -> Value:
     """The nearest multiple of `scale` whose code the bits can hold."""
+    coding = by_zero_point(b, zero_point, scale, bits, signed, symmetric)
+    if coding is not None and (found := coded(b, x, coding)) is not None:
+        return found
     x, zero, scale = align(b, x, cast(b, zero_point, x.dtype), scale)
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
     low = 0 if not signed else -high if symmetric else -high - 1

@@ -1,0 +1,69 @@
+"""ONNX models that are written give, in every opset, what the graph gives: in ONNX Runtime and in
+ONNX's own evaluator.
+"""
+
+import warnings
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
+
+from nnefkit.execution import Session
+from nnefkit.execution.engines.onnxruntime.model import exported
+from nnefkit.execution.state import updates
+
+quick = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=2)
+
+
+def in_runtime(proto, feeds):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options).run(None, feeds)
+
+
+def in_evaluator(proto, feeds):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return ReferenceEvaluator(proto).run(None, feeds)
+
+
+def written(calls, name, data, opset):
+    """A drawn call as a model, what to feed it, and what comes of it."""
+    call = data.draw(calls.of(name, strange=False))
+    graph, feeds = calls.graph_of(name, call)
+    proto = exported(graph, opset=opset)
+    onnx.checker.check_model(proto, full_check=True)
+    assert [info.name for info in proto.graph.input][: len(graph.inputs)] == [*graph.inputs]
+    assert [info.name for info in proto.graph.output][: len(graph.outputs)] == [*graph.outputs]
+    given = dict(feeds)
+    for variable in updates(graph):
+        given[variable] = graph.tensors[variable].data
+    return graph, call, proto, given, Session(graph).run(feeds)
+
+
+def assert_same(calls, found, expected, call):
+    results = dict(zip(expected, found, strict=False))
+    results = {n: np.asarray(a) for n, a in results.items()}
+    calls.assert_close(results, expected, call.spread * 50, f"{call.attribs}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opset", [16, 17, 18, 19, 20, 22, 24, 27])
+@quick
+@given(data=st.data())
+def test_models_of_every_opset_agree_in_onnx_runtime(standard_operation, opset, calls, data):
+    _, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
+    assert_same(calls, in_runtime(proto, feeds), expected, call)
+
+
+@quick
+@given(data=st.data(), opset=st.sampled_from([16, 18, 21, 24, 28]))
+def test_models_agree_in_the_evaluator_of_onnx(standard_operation, opset, calls, data):
+    _, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
+    # It mistakes the channels of transposed convolutions in groups.
+    assume("deconv" not in standard_operation or call.attribs["groups"] == 1)
+    assert_same(calls, in_evaluator(proto, feeds), expected, call)
