@@ -21,6 +21,7 @@ from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.state import State, updates
 from nnefkit.execution.trace import Run, Trace, entries, measured
+from nnefkit.execution.values import with_precise_constants
 from nnefkit.graph import Graph, expected_graph, expected_names
 from nnefkit.operations.shapes import infer_shapes
 
@@ -77,7 +78,7 @@ class Session:
             )
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)
-        self.graph = graph
+        self.graph = graph = with_precise_constants(graph)
         self._state = State(graph)
         self._entries = entries(graph)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}

@@ -16,7 +16,7 @@ from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.expansion import expanded
 from nnefkit.execution.failure import failure
 from nnefkit.execution.feeds import check_feeds
-from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.execution.values import scalar_dtype, stored, with_precise_constants
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
@@ -94,7 +94,7 @@ def step(graph: Graph, inputs: Any) -> Iterator[Step]:
     refuse_unsupported(find_engine("numpy"), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
-    return _steps(graph, check_feeds(graph, inputs))
+    return _steps(with_precise_constants(graph), check_feeds(graph, inputs))
 
 
 def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:

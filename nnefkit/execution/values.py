@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nnefkit.errors import ExecutionError
-from nnefkit.graph import Graph, Tensor
+from nnefkit.graph import FrozenDict, Graph, Tensor
+from nnefkit.operations.introduce import constant
 
 Array = np.ndarray[Any, Any]
 
@@ -21,6 +23,23 @@ def scalar_dtype(graph: Graph) -> np.dtype[Any]:
         if tensor.dtype == "scalar" and tensor.data is not None and tensor.data.dtype == np.float64:
             return np.dtype(np.float64)
     return np.dtype(np.float32)
+
+
+def with_precise_constants(graph: Graph) -> Graph:
+    """`graph` with constants as wide as it is computed in, where that is wider than float32."""
+    scalar = scalar_dtype(graph)
+    if scalar.itemsize <= 4:
+        return graph
+    tensors = dict(graph.tensors)
+    for op in graph.operations:
+        tensor = tensors.get(op.output_names[0]) if op.name == "constant" else None
+        if tensor is not None and tensor.dtype == "scalar":
+            data = constant(
+                shape=op.attribs["shape"], value=op.attribs["value"], dtype="scalar", scalar=scalar
+            )
+            data.flags.writeable = False
+            tensors[tensor.name] = replace(tensor, data=data)
+    return replace(graph, tensors=FrozenDict(tensors))
 
 
 def numpy_dtype(dtype: str | None, scalar: np.dtype[Any]) -> np.dtype[Any]:

@@ -55,9 +55,14 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
 
 @kernel("constant")
 @quiet
-def constant(*, shape: Sequence[int], value: Sequence[Any], dtype: str) -> NDArray[Any]:
-    """The values in row-major order, a single one repeated (4.1.2)."""
-    items = np.array(value, ITEM_TYPES.get(dtype))
+def constant(
+    *, shape: Sequence[int], value: Sequence[Any], dtype: str, scalar: np.dtype[Any] | None = None
+) -> NDArray[Any]:
+    """The values in row-major order, a single one repeated (4.1.2).
+
+    Scalars become as wide as `scalar`, or else as `ITEM_TYPES` has them.
+    """
+    items = np.array(value, scalar if scalar and dtype == "scalar" else ITEM_TYPES.get(dtype))
     # A view that repeats costs nothing, however large a shape a document may name.
     return np.broadcast_to(items[0], shape) if items.size == 1 else items.reshape(shape)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnefkit.operations.box import box
+from nnefkit.operations.elementwise import maximum
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 from nnefkit.operations.sliding_window import check_window
@@ -71,7 +72,7 @@ def local_variance_normalization(input: Array, *, size: Ints, bias: float, epsil
     """``input / max(root of the average square + bias, epsilon)``."""
     sigma = np.sqrt(_average(input * input, size))
     sigma += sigma.dtype.type(bias)
-    return np.asarray(input / np.maximum(sigma, sigma.dtype.type(epsilon)))
+    return np.asarray(input / maximum(sigma, np.asarray(epsilon, sigma.dtype)))
 
 
 @kernel("local_contrast_normalization")

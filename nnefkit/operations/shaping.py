@@ -16,6 +16,8 @@ from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 
 Array = NDArray[Any]
 
+_SINGLE = np.dtype(np.float32)
+
 # -- reshape --------------------------------------------------------------------------------------
 
 
@@ -205,11 +207,11 @@ def cast_shape(input: Shape) -> Shape:
 
 @kernel("cast")
 @quiet
-def cast(input: Array, *, dtype: str) -> Array:
+def cast(input: Array, *, dtype: str, scalar: np.dtype[Any] = _SINGLE) -> Array:
     """The items as another data-type (4.5.8): to integer it rounds down, to logical ``!= 0``.
 
-    Scalars keep their width; integers and logicals become float32. What no 64-bit integer can
-    hold becomes the nearest one, and NaN becomes 0.
+    Scalars keep their width; integers and logicals become as wide as `scalar`. What no 64-bit
+    integer can hold becomes the nearest one, and NaN becomes 0.
 
     Raises:
         ExecutionError: to or from strings, which have no array.
@@ -221,7 +223,7 @@ def cast(input: Array, *, dtype: str) -> Array:
     if dtype == "logical":
         return np.asarray(input != 0)
     if dtype == "scalar":
-        return input if input.dtype.kind == "f" else input.astype(np.float32)
+        return input if input.dtype.kind == "f" else input.astype(scalar)
     if input.dtype.kind != "f":
         return input.astype(np.int64)
     limit = 2.0**63

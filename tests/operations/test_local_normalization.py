@@ -3,59 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from nnefkit.operations import KERNELS, SHAPE_RULES
-
-
-def averages(x, size):
-    """The average around each item, the border being zeros, from the formula of `box`."""
-    result = np.zeros(x.shape)
-    before = [(f - 1) // 2 for f in size]
-    for i in np.ndindex(x.shape):
-        for j in np.ndindex(*size):
-            place = [a + b - p for a, b, p in zip(i, j, before, strict=True)]
-            if all(0 <= a < extent for a, extent in zip(place, x.shape, strict=True)):
-                result[i] += x[tuple(place)]
-    return result / np.prod(size)
-
-
-@st.composite
-def inputs(draw):
-    rank = draw(st.integers(1, 4))
-    extents = draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank))
-    size = draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank))
-    random = np.random.default_rng(draw(st.integers(0, 2**16)))
-    return random.uniform(0.5, 2, extents) * random.choice([-1, 1], extents), size
-
-
-scalars = st.floats(0.1, 2)
-
-
-@given(inputs(), scalars, scalars, scalars)
-@settings(max_examples=100, deadline=None)
-def test_normalizations_are_their_compounds(drawn, a, b, c):
-    x, size = drawn
-    centered = x - averages(x, size)
-    expected = {
-        "local_response_normalization": x / (c + a * averages(x * x, size)) ** b,
-        "local_mean_normalization": centered,
-        "local_variance_normalization": x / np.maximum(averages(x * x, size) ** 0.5 + b, c),
-        "local_contrast_normalization": centered
-        / np.maximum(averages(centered * centered, size) ** 0.5 + b, c),
-    }
-    attribs = {
-        "local_response_normalization": {"alpha": a, "beta": b, "bias": c},
-        "local_mean_normalization": {},
-        "local_variance_normalization": {"bias": b, "epsilon": c},
-        "local_contrast_normalization": {"bias": b, "epsilon": c},
-    }
-    for name, more in attribs.items():
-        result = KERNELS[name](x, size=size, **more)
-        assert SHAPE_RULES[name](x.shape, size=size, **more) == result.shape
-        assert_allclose(result, expected[name], atol=1e-12, err_msg=name)
+from nnefkit.operations import KERNELS
 
 
 @pytest.mark.parametrize("size", [3, 5])

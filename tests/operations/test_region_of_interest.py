@@ -1,13 +1,9 @@
 """Regions of interest are pooled and resampled as 4.6 says."""
 
-import math
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nnefkit.errors import ArgumentError
@@ -16,51 +12,6 @@ from nnefkit.operations import KERNELS, SHAPE_RULES
 from nnefkit.operations.shapes import check_shapes
 
 METHODS = ["symmetric", "asymmetric", "aligned"]
-
-
-@st.composite
-def regions(draw):
-    """A feature map, its regions and their batch items, in one to three dimensions."""
-    rank = draw(st.integers(1, 3))
-    extents = draw(st.lists(st.integers(1, 7), min_size=rank, max_size=rank))
-    size = draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank))
-    count = draw(st.integers(1, 3))
-    random = np.random.default_rng(draw(st.integers(0, 2**16)))
-    x = random.standard_normal((2, 3, *extents))
-    corners = random.uniform(-2, np.array(extents) + 2, (2, count, rank))
-    rois = np.concatenate([corners.min(0), corners.max(0)], 1)
-    batch = random.integers(0, 2, (count, 1))
-    return x, rois, batch, size
-
-
-def cell_items(x, roi, batch, i, size):
-    """The items of one cell, channel by channel; those outside of the map left out."""
-    rank = len(size)
-    start = [math.floor(c + 0.5) for c in roi[:rank]]
-    stop = [math.floor(c + 0.5) for c in roi[rank:]]
-    taken = x[batch]
-    for axis in range(rank):
-        extent = max(stop[axis] - start[axis], 1)
-        first = start[axis] + i[axis] * math.floor(extent / size[axis])
-        places = [first + k for k in range(math.ceil(extent / size[axis]))]
-        places = [place for place in places if 0 <= place < x.shape[2 + axis]]
-        taken = taken.take(places, 1 + axis)
-    return taken.reshape(len(taken), -1)
-
-
-@given(regions())
-@settings(max_examples=150, deadline=None)
-def test_pools_are_the_averages_and_maxima_of_cells(drawn):
-    x, rois, batch, size = drawn
-    for name, reduce in [("avg_roi_pool", np.mean), ("max_roi_pool", np.max)]:
-        result = KERNELS[name](x, rois, batch, output_size=size)
-        rule = SHAPE_RULES[name]
-        assert rule(x.shape, rois.shape, batch.shape, output_size=size) == result.shape
-        for n, b in enumerate(batch[:, 0]):
-            for i in np.ndindex(*size):
-                items = cell_items(x, rois[n], b, i, size)
-                expected = reduce(items, 1) if items.size else 0
-                assert_allclose(result[(n, slice(None), *i)], expected, atol=1e-12, err_msg=name)
 
 
 def test_cells_that_divide_the_region_are_those_of_ordinary_pools():
@@ -91,56 +42,6 @@ def test_coordinates_in_the_middle_are_rounded_up():
     rois, batch = np.array([[0.5, 2.5], [1.5, 4.4]], np.float32), np.zeros((2, 1), int)
     result = KERNELS["avg_roi_pool"](x, rois, batch, output_size=[1])
     assert_array_equal(result[:, 0, 0], [(1 + 2) / 2, (2 + 3) / 2])
-
-
-def source(i, start, stop, count, method):
-    extent = stop - start
-    if method == "asymmetric":
-        return start + i * extent / count
-    if method == "symmetric":
-        return start + (i + 0.5) * extent / count - 0.5
-    return start + (i * max(extent - 1, 0) / (count - 1) if count > 1 else 0)
-
-
-def resampled(line, start, stop, count, method):
-    result = []
-    for i in range(count):
-        place = min(max(source(i, start, stop, count, method), 0), len(line) - 1)
-        j = min(math.floor(place), len(line) - 1)
-        after = line[min(j + 1, len(line) - 1)]
-        result.append((1 - (place - j)) * line[j] + (place - j) * after)
-    return np.array(result)
-
-
-@given(regions(), st.sampled_from(METHODS), st.data())
-@settings(max_examples=100, deadline=None)
-def test_resampling_and_alignment_are_linear_interpolation(drawn, method, data):
-    x, rois, batch, size = drawn
-    rank = len(size)
-    rate = data.draw(st.lists(st.integers(1, 3), min_size=rank, max_size=rank))
-    attribs = {"output_size": size, "method": method}
-    result = KERNELS["roi_resample"](x, rois, batch, **attribs)
-    shapes = x.shape, rois.shape, batch.shape
-    assert SHAPE_RULES["roi_resample"](*shapes, **attribs) == result.shape
-    fine = [n * r for n, r in zip(size, rate, strict=True)]
-    finer = np.zeros((len(rois), 3, *fine))
-    for n, b in enumerate(batch[:, 0]):
-        expected, dense = x[b], x[b]
-        for axis in range(rank):
-            corners = rois[n, axis], rois[n, rank + axis]
-            along = (resampled, axis + 1)
-            expected = np.apply_along_axis(*along, expected, *corners, size[axis], method)
-            dense = np.apply_along_axis(*along, dense, *corners, fine[axis], method)
-        assert_allclose(result[n], expected, atol=1e-9)
-        finer[n] = dense
-    attribs = {"output_size": size, "sampling_rate": rate, "resize_method": method}
-    split = [n for pair in zip(size, rate, strict=True) for n in pair]
-    cells = finer.reshape(len(rois), 3, *split)
-    axes = tuple(range(3, cells.ndim, 2))
-    for name, reduced in [("avg_roi_align", cells.mean(axes)), ("max_roi_align", cells.max(axes))]:
-        result = KERNELS[name](x, rois, batch, **attribs)
-        assert SHAPE_RULES[name](*shapes, **attribs) == result.shape
-        assert_allclose(result, reduced, atol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("rate", [1, 2])

@@ -1,17 +1,14 @@
 """Up- and down-sampling give what the formulae of 4.3.4 and other implementations give."""
 
-import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
-from nnefkit.operations import KERNELS, SHAPE_RULES
+from nnefkit.operations import KERNELS
 
 METHODS = ["symmetric", "asymmetric", "aligned"]
 BORDERS = ["constant", "replicate", "reflect", "reflect-even"]
@@ -24,86 +21,6 @@ def position(i, factor, extent, method):
     if method == "symmetric":
         return (i - Fraction(factor - 1, 2)) / factor
     return Fraction(i * (extent - 1), extent * factor - 1) if extent > 1 else Fraction(0)
-
-
-def item(line, i, border):
-    extent = len(line)
-    if 0 <= i < extent:
-        return line[i]
-    if border == "constant":
-        return 0.0
-    if border == "reflect" and extent > 1:
-        return line[-i if i < 0 else 2 * (extent - 1) - i]
-    return line[0 if i < 0 else extent - 1]
-
-
-def interpolated(line, factor, method, border):
-    result = []
-    for i in range(len(line) * factor):
-        place = position(i, factor, len(line), method)
-        j = math.floor(place)
-        u = float(place - j)
-        result.append((1 - u) * item(line, j, border) + (u and u * item(line, j + 1, border)))
-    return np.array(result)
-
-
-@st.composite
-def inputs(draw):
-    rank = draw(st.integers(1, 3))
-    extents = draw(st.lists(st.integers(1, 5), min_size=rank, max_size=rank))
-    factor = draw(st.lists(st.integers(1, 4), min_size=rank, max_size=rank))
-    random = np.random.default_rng(draw(st.integers(0, 2**16)))
-    return random.standard_normal((2, 2, *extents)), factor
-
-
-@given(inputs(), st.sampled_from(METHODS), st.sampled_from(BORDERS))
-@settings(max_examples=200, deadline=None)
-def test_multilinear_upsample_is_the_formula(drawn, method, border):
-    x, factor = drawn
-    expected = x
-    for axis, f in enumerate(factor, 2):
-        expected = np.apply_along_axis(interpolated, axis, expected, f, method, border)
-    attribs = {"factor": factor, "method": method, "border": border}
-    result = KERNELS["multilinear_upsample"](x, **attribs)
-    assert SHAPE_RULES["multilinear_upsample"](x.shape, **attribs) == result.shape
-    assert_allclose(result, expected, atol=1e-12)
-
-
-@given(inputs())
-@settings(max_examples=100, deadline=None)
-def test_nearest_and_area_are_their_formulae(drawn):
-    y, factor = drawn
-    up = y
-    for axis, f in enumerate(factor, 2):
-        up = np.repeat(up, f, axis)
-    result = KERNELS["nearest_upsample"](y, factor=factor)
-    assert SHAPE_RULES["nearest_upsample"](y.shape, factor=factor) == result.shape
-    assert_array_equal(result, up)
-
-    x = np.random.default_rng(up.size).standard_normal(up.shape)
-    nearest, area = np.zeros(y.shape), np.zeros(y.shape)
-    for i in np.ndindex(y.shape[2:]):
-        cell = tuple(slice(i_ * f, i_ * f + f) for i_, f in zip(i, factor, strict=True))
-        nearest[(..., *i)] = x[(..., *(c.start for c in cell))]
-        area[(..., *i)] = x[(..., *cell)].mean(tuple(range(2, x.ndim)))
-    for name, expected in [("nearest_downsample", nearest), ("area_downsample", area)]:
-        result = KERNELS[name](x, factor=factor)
-        assert SHAPE_RULES[name](x.shape, factor=factor) == result.shape
-        assert_allclose(result, expected, atol=1e-12, err_msg=name)
-
-
-@given(inputs())
-@settings(max_examples=50, deadline=None)
-def test_compound_definitions_give_the_same(drawn):
-    y, factor = drawn
-    factor, ones = [1, 1, *factor], [1] * y.ndim
-    common = {"border": "constant", "padding": [(0, 0)] * y.ndim, "dilation": []}
-    up = KERNELS["debox"](y, size=factor, stride=factor, output_shape=[], normalize=False, **common)
-    assert_array_equal(KERNELS["nearest_upsample"](y, factor=factor[2:]), up)
-    nearest = KERNELS["box"](up, size=ones, stride=factor, normalize=False, **common)
-    assert_array_equal(KERNELS["nearest_downsample"](up, factor=factor[2:]), nearest)
-    area = KERNELS["box"](up, size=factor, stride=factor, normalize=True, **common)
-    assert_allclose(KERNELS["area_downsample"](up, factor=factor[2:]), area, atol=1e-12)
 
 
 LINE_FILTERS = {

@@ -27,6 +27,8 @@ def bind(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
     attribs = dict(op.attribs)
     if op.dtype is not None and op.name in TYPED:
         attribs.setdefault("dtype", op.dtype)
+    if op.name == "cast":
+        attribs["scalar"] = scalar
     if op.name in CUSTOM:
         kernel = checked_kernel(op, graph.tensors, scalar)
     elif op.name in SHAPE_RULES and any(graph.tensors[n].shape is None for n in op.output_names):

@@ -41,6 +41,8 @@ def bind(graph: Graph, op: Operation, scalar: torch.dtype, device: torch.device)
     attribs = {name: _frozen(value) for name, value in op.attribs.items()}
     if op.dtype is not None and op.name in TYPED:
         attribs["dtype"] = op.dtype
+    if op.name == "cast":
+        attribs["scalar"] = scalar
     if attribs:
         function = partial(function, **attribs)
     arguments = list(op.inputs.values())

@@ -95,7 +95,7 @@ def local_variance_normalization(
 ) -> Tensor:
     """``input / max(root of the average square + bias, epsilon)``."""
     deviation = torch.sqrt(_average(torch.square(input), size)) + bias
-    return input / torch.clamp_min(deviation, epsilon)
+    return input / at_least(deviation, epsilon)
 
 
 @lowering("local_contrast_normalization")

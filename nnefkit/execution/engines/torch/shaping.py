@@ -41,15 +41,16 @@ def transpose(input: Tensor, *, axes: Ints) -> Tensor:
 
 
 @lowering("cast")
-def cast(input: Tensor, *, dtype: str) -> Tensor:
+def cast(input: Tensor, *, dtype: str, scalar: torch.dtype) -> Tensor:
     """The items as another data-type; to integer it rounds down, to logical ``!= 0``.
 
-    What no 64-bit integer can hold becomes the nearest one, and NaN becomes 0.
+    Integers and logicals become as wide as `scalar`. What no 64-bit integer can hold becomes the
+    nearest one, and NaN becomes 0.
     """
     if dtype == "logical":
         return input != 0
     if dtype == "scalar":
-        return input if input.is_floating_point() else input.to(torch.float32)
+        return input if input.is_floating_point() else input.to(scalar)
     if not input.is_floating_point():
         return input.to(torch.int64)
     limit = 2.0**63

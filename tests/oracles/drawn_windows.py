@@ -2,9 +2,10 @@
 
 import math
 
-from drawing import BORDERS, Call
+import numpy as np
 
 from nnefkit.operations.registry import SHAPE_RULES
+from oracles.drawing import BORDERS, Call
 
 
 def convolution(separable=False, reverse=False):
@@ -16,7 +17,9 @@ def convolution(separable=False, reverse=False):
         if depthwise:
             inner = 1
         extents = tuple(d.number(1, 3 if rank > 2 else 7) for _ in range(rank))
-        size, attribs = d.window(extents)
+        if d.wild and rank == 1 and d.flag():
+            extents = (d.number(20, 60),)
+        size, attribs = d.window(extents, reverse=reverse)
         channels = groups * inner
         shape = (d.number(1, 2), channels, *extents)
         bias = d.one(0.0, 0.5, "channels", "one")
@@ -44,7 +47,7 @@ def convolution(separable=False, reverse=False):
         if reverse:
             attribs["output_shape"] = []
             _reversible(d, shape, size, attribs, (shape[0], results))
-        return Call([d.array(shape), *filters, bias], attribs, spread=10)
+        return Call([d.array(shape, strange=d.wild), *filters, bias], attribs, spread=10)
 
     return make
 
@@ -78,6 +81,8 @@ def pooling(borders=("ignore", *BORDERS), **attribs):
         spatial = d.plain or d.flag()
         rank = d.number(3, 5 if d.plain else 4) if spatial else d.number(1, 4)
         shape = tuple(d.number(1, 6 if spatial else 4) for _ in range(rank))
+        if d.wild:
+            shape = d.shape(3 if spatial else 1)
         size, window = d.window(shape, borders=borders, fixed=2 if spatial else 0)
         return Call([d.array(shape, strange=d.flag())], {"size": size, **window, **attribs})
 
@@ -96,8 +101,9 @@ def whole_pooling(make_other, **attribs):
 
 
 def debox(d):
-    shape = d.shape(3 if d.plain else 1, 4)
-    size, attribs = d.window(shape, fixed=2 if d.plain else 0)
+    spatial = d.plain or d.flag()
+    shape = d.shape(3 if spatial else 1, 4)
+    size, attribs = d.window(shape, fixed=2 if spatial else 0, reverse=True)
     attribs["output_shape"] = []
     _reversible(d, shape, size, attribs, ())
     return Call([d.array(shape)], {"size": size, **attribs, "normalize": d.flag()})
@@ -113,7 +119,7 @@ def sample(d):
 
 def desample(d):
     shape = d.shape(1, 4)
-    size, attribs = d.window(shape, borders=["constant"])
+    size, attribs = d.window(shape, borders=["constant"], reverse=True)
     attribs["output_shape"] = []
     _reversible(d, shape, size, attribs, ())
     index = d.rng.integers(0, math.prod(size), shape)
@@ -139,20 +145,36 @@ def upsample(**choices):
 
 def local(**attribs):
     def make(d):
-        x = d.array(d.shape(3 if d.plain else 1, 4))
-        size = [1 if d.plain and axis < 2 else d.number(1, 4) for axis in range(x.ndim)]
+        spatial = d.plain or d.flag()
+        x = d.array(d.shape(3 if spatial else 1, 4), strange=d.wild)
+        size = [1 if spatial and axis < 2 else d.number(1, 4) for axis in range(x.ndim)]
+        if x.ndim > 1 and not d.plain and d.number(0, 3) == 0:
+            size = [1, d.number(1, 4), *[1] * (x.ndim - 2)]  # over channels, as most are
         return Call([x], {"size": size, **attribs}, spread=10)
 
     return make
 
 
 def regions(d, **attribs):
-    spatial = d.number(1, 3)
-    x = d.array((2, 2, *(d.number(1, 6) for _ in range(spatial))))
-    count = d.number(1, 3)
-    rois = d.array((count, 2 * spatial), -2, 7)
-    batch = d.rng.integers(0, 2, (count, 1))
+    spatial = 2 if d.plain else d.one(1, 2, 2, 3)
     size = [d.number(1, 3) for _ in range(spatial)]
+    count = d.number(1, 3)
+    kind = d.one("inside", "divided") if d.plain else d.one("anywhere", "inside", "divided")
+    # Of a divided region, each cell has the same number of items.
+    most = 8 if spatial < 3 else 5
+    extents = [d.number(n if kind == "divided" else 1, most) for n in size]
+    if kind == "anywhere":
+        rois = d.array((count, 2 * spatial), -2, 7)
+    elif kind == "inside":
+        first, second = d.rng.uniform([[[0.0]], [[0.6]]], [[[0.4]], [[1.0]]], (2, count, spatial))
+        rois = np.hstack([first * extents, second * extents]).astype(np.float32)
+    else:
+        cells = np.array([x // n for x, n in zip(extents, size, strict=True)])
+        covered = d.rng.integers(1, cells + 1, (count, spatial)) * size
+        first = d.rng.integers(0, extents - covered + 1)
+        rois = np.hstack([first, first + covered]).astype(np.float32)
+    batch = d.rng.integers(0, 2, (count, 1))
     if "sampling_rate" in attribs:
-        attribs["sampling_rate"] = [d.number(1, 3) for _ in range(spatial)]
-    return Call([x, rois, batch], {"output_size": size, **attribs})
+        rates = [d.number(1, 3) for _ in range(spatial)]
+        attribs["sampling_rate"] = rates[:1] * spatial if d.plain else rates
+    return Call([d.array((2, 2, *extents)), rois, batch], {"output_size": size, **attribs})

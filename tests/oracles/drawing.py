@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 BORDERS = ["constant", "replicate", "reflect", "reflect-even"]
+VOLUME = 120
+"""About how many items a wild tensor has."""
 
 
 @dataclass
@@ -22,11 +24,15 @@ class Call:
 class Drawing:
     """Draws the arguments of calls."""
 
-    def __init__(self, draw, strange=True, plain=False):
+    def __init__(self, draw, strange=True, plain=False, wild=False):
         self.draw = draw
         self.strange = strange
+        """Whether there may be NaN, infinities and zeros of both signs."""
         self.plain = plain
-        """Whether windows slide over spatial dimensions only, beyond which zeros lie."""
+        """Whether calls are of the kind that most networks have: windows slide over spatial
+        dimensions only, beyond which zeros lie."""
+        self.wild = wild
+        """Whether ranks, strides, dilation and padding go as far as the specification lets them."""
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32)))
 
     def number(self, low, high):
@@ -39,7 +45,16 @@ class Drawing:
         return self.draw(st.booleans())
 
     def shape(self, least=0, most=5, top=4):
-        return tuple(self.number(1, top) for _ in range(self.number(least, most)))
+        if not self.wild:
+            return tuple(self.number(1, top) for _ in range(self.number(least, most)))
+        room = VOLUME
+        if self.number(0, 7) == 0:
+            top, room = 40, 6 * VOLUME  # long enough for blocks and vectors
+        extents = []
+        for _ in range(self.number(least, 6 if most == 5 else most)):
+            extents.append(self.number(1, max(min(top, room), 1)))
+            room //= extents[-1]
+        return tuple(extents)
 
     def array(self, shape, low=-2.0, high=2.0, strange=False):
         array = self.rng.uniform(low, high, shape).astype(np.float32)
@@ -58,28 +73,37 @@ class Drawing:
         return self.array(tuple(self.one(1, n) for n in cut))
 
     def axes(self, rank):
-        return self.draw(st.permutations(range(rank)))[: self.number(0, rank)]
+        count = 1 if self.plain and rank else self.number(0, rank)
+        return self.draw(st.permutations(range(rank)))[:count]
 
-    def window(self, extents, *, borders=BORDERS, negative=True, fixed=0, spans=None):
+    def window(self, extents, *, borders=BORDERS, fixed=0, reverse=False):
         """size, border, padding, stride and dilation that fit an input."""
         if self.plain:
-            borders, negative = [b for b in borders if b in ("constant", "ignore")], False
+            borders = [b for b in borders if b in ("constant", "ignore")]
+        far = self.wild and self.flag()
         automatic = self.flag()
         size, padding, stride, dilation = [], [], [], []
+        entries = room = VOLUME
         for axis, extent in enumerate(extents):
             if axis < fixed:
                 size.append(1), padding.append((0, 0)), stride.append(1), dilation.append(1)
                 continue
-            f = self.number(1, 3) if spans is None else spans[axis]
-            d = self.number(1, 2)
-            low = -1 if negative and extent > 2 and self.flag() else 0
-            p, q = self.number(low, 2), self.number(low, 2)
-            lacking = (f - 1) * d + 1 - (p + extent + q)
-            if lacking > 0:
-                q += lacking
-            size.append(f), padding.append((p, q)), dilation.append(d)
-            stride.append(self.number(1, 3))
-        if not fixed and self.flag():
+            f = min(self.number(1, 4 if far else 3), max(entries, 1))
+            entries //= f
+            d = self.number(1, 3 if far else 2)
+            low = min(2 if far else 1, (extent - 1) // 2) if not self.plain and self.flag() else 0
+            p, q = (self.number(-low, 6 if far else 2) for _ in range(2))
+            span = (f - 1) * d + 1
+            q += max(span - (p + extent + q), 0)
+            s = self.number(1, 9 if far and not reverse else 3)
+            if self.wild:
+                # Loops over single numbers are slow: few of them may be left.
+                s = min(s, room) if reverse else max(s, (p + extent + q - span) // max(room, 1) + 1)
+                room //= extent * s + span if reverse else (p + extent + q - span) // s + 1
+                if reverse and not room:
+                    s = 1
+            size.append(f), padding.append((p, q)), dilation.append(d), stride.append(max(s, 1))
+        if not fixed and not self.wild and self.flag():
             stride = []
         return size, {
             "border": self.one(*borders),

@@ -1,8 +1,9 @@
 """Calls of the operations on whole tensors: all but those of windows."""
 
 import numpy as np
-from drawing import BORDERS, Call
 from hypothesis import strategies as st
+
+from oracles.drawing import BORDERS, Call
 
 
 def unary(low=-2.0, high=2.0, strange=True, **attribs):
@@ -126,8 +127,11 @@ def slice_(d):
 
 
 def pad(d):
-    x = d.array(d.shape())
+    x = d.array(d.shape(3 if d.plain else 0))
     padding = [(d.number(1 - n, 5), d.number(0, 5)) for n in x.shape]
+    if d.plain:
+        padding = [(d.number(0, n - 1), d.number(0, n - 1)) for n in x.shape]
+        padding[:2] = [(0, 0)] * len(padding[:2])
     border = d.one("ignore", *BORDERS)
     return Call([x], {"padding": padding, "border": border, "value": d.one(0.0, 0.5)})
 
@@ -215,3 +219,14 @@ def add_n(d):
 def update(d):
     shape = d.shape()
     return Call([d.array(shape), d.array(shape)], {}, "scalar")
+
+
+def constant(d):
+    shape, kind = [*d.shape()], d.one("scalar", "integer", "logical")
+    items = d.array((1,) if d.flag() else shape, -9, 9).reshape(-1).tolist()
+    change = {
+        "scalar": lambda value: round(value, 3),
+        "integer": round,
+        "logical": lambda value: value > 0,
+    }[kind]
+    return Call([], {"shape": shape, "value": [change(value) for value in items]}, kind)

@@ -1,14 +1,16 @@
 """How calls of every standard operation are drawn."""
 
 import numpy as np
-from drawing import BORDERS, Call
-from drawn_tensors import (
+
+from oracles.drawing import BORDERS, Call
+from oracles.drawn_tensors import (
     add_n,
     batch_normalization,
     binary,
     cast,
     clamp,
     concat,
+    constant,
     gather,
     logical,
     matmul,
@@ -30,7 +32,7 @@ from drawn_tensors import (
     unstack,
     update,
 )
-from drawn_windows import (
+from oracles.drawn_windows import (
     convolution,
     debox,
     desample,
@@ -75,6 +77,7 @@ COMPARED = ["add", "sub", "mul", "div", "lt", "gt", "le", "ge", "eq", "ne", "min
 
 
 CALLS = {
+    "constant": constant,
     "copy": lambda d: Call([d.array(d.shape())], {}, "scalar"),
     **{name: unary() for name in UNARY},
     **{name: unary(0.01, 4.0) for name in POSITIVE},
@@ -129,7 +132,9 @@ CALLS = {
     "prelu": binary(strange=False),
     "leaky_relu": unary(alpha=0.1),
     "elu": lambda d: unary(alpha=d.one(1.0, 1.5))(d),
-    "selu": unary(**{"alpha": 1.5, "lambda": 1.25}),
+    "selu": lambda d: unary(
+        **d.one({"alpha": 1.5, "lambda": 1.25}, {"alpha": 1.67326319, "lambda": 1.05070102})
+    )(d),
     "softmax": reduction(strange=False),
     **{name: whole_pooling(pooling()) for name in ("max_pool", "avg_pool", "rms_pool")},
     "max_pool_with_index": pooling(),

@@ -1,0 +1,41 @@
+"""Whether two results are the same but for rounding."""
+
+import numpy as np
+
+TOLERANCES = {"f2": 2e-3, "f4": 1e-6, "f8": 1e-13}
+"""What results may differ by, as a share of the largest item of a tensor."""
+
+
+def assert_agree(found, expected, dtype, spread=1.0, where=""):
+    """Results agree with numbers of a formula: shapes, kinds, what is not finite, and the rest.
+
+    Args:
+        found: arrays whose real numbers are of `dtype`.
+        expected: arrays of doubles, integers or logicals.
+        dtype: decides upon the tolerance.
+        spread: how much wider the tolerance is.
+        where: said where they differ.
+    """
+    assert len(found) == len(expected)
+    for mine, wanted in zip(found, expected, strict=True):
+        assert mine.shape == wanted.shape, where
+        if mine.dtype.kind != "f":
+            assert mine.dtype.kind == wanted.dtype.kind, where
+            np.testing.assert_array_equal(mine, wanted, err_msg=str(where))
+            continue
+        assert mine.dtype == dtype, where
+        with np.errstate(over="ignore"):
+            wanted = wanted.astype(np.float64)
+            rounded = wanted.astype(dtype).astype(np.float64)
+        # What overflows the narrower dtype is infinite there.
+        wanted = np.where(np.isinf(rounded), rounded, wanted)
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        scale = max(float(finite.max(initial=0)), 1e-3)
+        tolerance = TOLERANCES[np.dtype(dtype).str[1:]] * spread
+        np.testing.assert_allclose(
+            mine.astype(np.float64),
+            wanted,
+            rtol=tolerance * 4,
+            atol=tolerance * scale,
+            err_msg=str(where),
+        )
