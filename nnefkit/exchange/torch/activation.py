@@ -6,7 +6,10 @@ from typing import Any
 
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
-from nnefkit.exchange.torch.values import arithmetic, axis_of, per_channel
+from nnefkit.exchange.torch.values import arithmetic, axis_of, per_channel, to_scalar
+
+_SAME = 16
+"""From where on ``softplus(x)`` is ``x`` to float32."""
 
 
 @operator("relu6")
@@ -99,17 +102,20 @@ def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
 
 @operator("softplus")
 def softplus(c: Call, x: Value, beta: float = 1, threshold: float = 20) -> Value:
-    """`softplus`; beyond the threshold both are the identity to float32."""
+    """`softplus`, and the identity beyond a threshold, where both are not the same to float32."""
+    scaled = x if beta == 1 else c.op("mul", x, float(beta))
+    result: Value = c.op("softplus", scaled)
     if beta != 1:
-        x = c.op("mul", x, float(beta))
-    result: Value = c.op("softplus", x)
-    return result if beta == 1 else arithmetic(c, "div", result, float(beta))
+        result = c.op("div", result, float(beta))
+    if threshold < _SAME:
+        result = c.op("select", c.op("gt", scaled, float(threshold)), x, result)
+    return result
 
 
 @operator("softmax", "_softmax", "_safe_softmax")
 def softmax(c: Call, x: Value, dim: int, half_to_float: bool = False, dtype: Any = None) -> Value:
     """`softmax`."""
-    result: Value = c.op("softmax", x, axes=[axis_of(dim, x.rank)])
+    result: Value = c.op("softmax", to_scalar(c, x), axes=[axis_of(dim, x.rank)])
     return result
 
 
@@ -118,20 +124,13 @@ def log_softmax(
     c: Call, x: Value, dim: int, half_to_float: bool = False, dtype: Any = None
 ) -> Value:
     """``log_softmax``."""
-    return c.fragment("log_softmax", x, axes=[axis_of(dim, x.rank)])
+    return c.fragment("log_softmax", to_scalar(c, x), axes=[axis_of(dim, x.rank)])
 
 
 @operator("log_sigmoid")
 def log_sigmoid(c: Call, x: Value) -> Value:
     """`softplus`, turned over."""
     result: Value = c.op("neg", c.op("softplus", c.op("neg", x)))
-    return result
-
-
-@operator("softsign")
-def softsign(c: Call, x: Value) -> Value:
-    """By its definition."""
-    result: Value = c.op("div", x, c.op("add", c.op("abs", x), 1.0))
     return result
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
-from nnefkit.exchange.torch.values import channels, per_axis, reshaped
+from nnefkit.exchange.torch.values import channels, per_axis, reshaped, to_kind, to_scalar
 
 Extents = int | Sequence[int]
 
@@ -105,8 +105,8 @@ def convolution(
 @operator("constant_pad_nd")
 def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
     """`pad` with a number."""
-    result: Value = c.op("pad", x, padding=_pairs(pad, x.rank), value=float(value))
-    return result
+    result: Value = c.op("pad", to_scalar(c, x), padding=_pairs(pad, x.rank), value=float(value))
+    return to_kind(c, result, c.kinds[0])
 
 
 @operator("pad")
@@ -119,8 +119,8 @@ def pad(
         return constant_pad(c, x, pad, 0.0 if value is None else value)
     borders = {"reflect": "reflect", "replicate": "replicate"}
     if mode in borders:
-        result: Value = c.op("pad", x, padding=pairs, border=borders[mode])
-        return result
+        result: Value = c.op("pad", to_scalar(c, x), padding=pairs, border=borders[mode])
+        return to_kind(c, result, c.kinds[0])
     if mode != "circular":
         refuse(f"its padding mode is '{mode}'", "constant, reflect, replicate and circular are.")
     return _circular(c, x, pairs)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from nnefkit.exchange.builder import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.registry import READERS, Call, operator, refuse
 from nnefkit.exchange.torch.values import (
@@ -81,9 +79,7 @@ def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -
     if rounding_mode == "floor":
         result = c.op("floor", result)
     elif rounding_mode == "trunc":
-        result = c.op(
-            "select", c.op("lt", result, 0.0), c.op("ceil", result), c.op("floor", result)
-        )
+        result = trunc(c, result)
     return to_kind(c, result, c.kinds[0])
 
 
@@ -93,11 +89,12 @@ def floor_divide(c: Call, x: Operand, other: Operand) -> Value:
     return div(c, x, other, "floor")
 
 
-@operator("remainder")
+@operator("remainder", "fmod")
 def remainder(c: Call, x: Operand, other: Operand) -> Value:
-    """What a floored division leaves; it has the sign of the divisor."""
+    """What a division leaves: a floored one, or one that is rounded towards zero."""
     a, b = (to_scalar(c, number(c, value)) for value in (x, other))
-    quotient = c.op("floor", c.op("div", *aligned(c, a, b)))
+    quotient = c.op("div", *aligned(c, a, b))
+    quotient = c.op("floor", quotient) if c.kind == "remainder" else trunc(c, quotient)
     result: Value = c.op("sub", *aligned(c, a, c.op("mul", *aligned(c, quotient, b))))
     return to_kind(c, result, c.kinds[0])
 
@@ -127,6 +124,46 @@ def expm1(c: Call, x: Value) -> Value:
 def log10(c: Call, x: Value) -> Value:
     """`log`."""
     return arithmetic(c, "div", arithmetic(c, "log", x), math.log(10))
+
+
+@operator("exp2")
+def exp2(c: Call, x: Value) -> Value:
+    """`pow`."""
+    return arithmetic(c, "pow", 2.0, x)
+
+
+@operator("trunc", "fix")
+def trunc(c: Call, x: Value) -> Value:
+    """Towards zero."""
+    if c.kinds[0].kind != "f":
+        return x
+    result: Value = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
+    return result
+
+
+@operator("frac")
+def frac(c: Call, x: Value) -> Value:
+    """What rounding towards zero leaves."""
+    return arithmetic(c, "sub", x, trunc(c, x))
+
+
+@operator("hypot")
+def hypot(c: Call, x: Value, other: Value) -> Value:
+    """The root of the sum of squares."""
+    squares = [arithmetic(c, "sqr", value) for value in (x, other)]
+    return arithmetic(c, "sqrt", arithmetic(c, "add", *squares))
+
+
+@operator("atan2")
+def atan2(c: Call, x: Value, other: Value) -> Value:
+    """``atan2``."""
+    return c.fragment("atan2", *aligned(c, to_scalar(c, x), to_scalar(c, other)))
+
+
+@operator("erfc")
+def erfc(c: Call, x: Value) -> Value:
+    """What ``erf`` leaves of 1."""
+    return arithmetic(c, "sub", 1.0, erf(c, x))
 
 
 @operator("erf")
@@ -178,71 +215,6 @@ def clamp_max(c: Call, x: Value, max: Operand) -> Value:
     return arithmetic(c, "min", x, max)
 
 
-@operator("logical_and", "bitwise_and", "__and__")
-def logical_and(c: Call, x: Value, other: Value) -> Value:
-    """`and`."""
-    return _logical(c, "and", x, other)
-
-
-@operator("logical_or", "bitwise_or", "__or__")
-def logical_or(c: Call, x: Value, other: Value) -> Value:
-    """`or`."""
-    return _logical(c, "or", x, other)
-
-
-@operator("logical_xor", "bitwise_xor")
-def logical_xor(c: Call, x: Value, other: Value) -> Value:
-    """One and not the other."""
-    both = _logical(c, "and", x, other)
-    either = _logical(c, "or", x, other)
-    result: Value = c.op("and", either, c.op("not", both))
-    return result
-
-
-@operator("logical_not", "bitwise_not")
-def logical_not(c: Call, x: Value) -> Value:
-    """`not`."""
-    return _logical(c, "not", x)
-
-
-def _logical(c: Call, name: str, *values: Operand) -> Value:
-    given = [number(c, value) for value in values]
-    if c.kind.strip("_") not in ("logical_and", "logical_or", "logical_xor", "logical_not") and any(
-        value.dtype != LOGICAL for value in given
-    ):
-        refuse("it computes with the bits of integers", "NNEF has no such operation.")
-    result: Value = c.op(name, *aligned(c, *(to_logical(c, value) for value in given)))
-    return result
-
-
-@operator("where")
-def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
-    """`select`; finite bounds stand for infinite ones."""
-    values = [_finite(c, number(c, value)) for value in (x, other)]
-    if c.kinds[0].kind == "f":
-        values = [to_scalar(c, value) for value in values]
-    found = aligned(c, to_logical(c, condition), *values)
-    result: Value = c.op("select", *found, dtype=values[0].dtype)
-    return result
-
-
-def _finite(c: Call, x: Value) -> Value:
-    """An infinite number, which no text can say, as the largest one."""
-    if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.dtype != SCALAR:
-        return x
-    if np.isnan(x.data).any():
-        refuse("it puts in a number that is none", "NNEF has no literal for NaN.")
-    largest = float(np.finfo(np.float32).max)
-    c.note = "the largest number for infinity"
-    return c.builder.constant(np.copysign(largest, x.data), x.kind, x.name)
-
-
-@operator("masked_fill")
-def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
-    """`select`."""
-    return where(c, mask, value, x)
-
-
 @operator("lerp")
 def lerp(c: Call, x: Value, end: Value, weight: Operand) -> Value:
     """Between two."""
@@ -282,8 +254,7 @@ def to_copy(
     return to_scalar(c, x) if kind.kind == "f" else x
 
 
-@operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "lift_fresh", "detach_")
-@operator("positive", "view_as_real_copy")
+@operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
 def same(c: Call, x: Value, memory_format: Any = None) -> Value:
     """Nothing."""
     return x

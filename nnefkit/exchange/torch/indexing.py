@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from nnefkit.exchange.builder import INTEGER, Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
 from nnefkit.exchange.torch.shaping import transpose
-from nnefkit.exchange.torch.values import arithmetic, axis_of, reshaped, sliced
+from nnefkit.exchange.torch.values import (
+    arithmetic,
+    axis_of,
+    expanded,
+    reshaped,
+    sliced,
+    to_kind,
+    to_rank,
+    to_scalar,
+)
+
+_MOST = 2**24
+"""Pairs of an item and a place that are compared."""
 
 
 @operator("embedding")
@@ -87,17 +102,29 @@ def _whole(c: Call, name: str, *values: Any) -> Value:
 
 @operator("gather")
 def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False) -> Value:
-    """NNEF picks whole slices; of a tensor with one axis that is the same."""
+    """`gather` where whole slices are picked, else each item by comparing all places."""
     axis = axis_of(dim, x.rank)
     others = [a for a in range(x.rank) if a != axis]
-    if not all(index.shape[a] == 1 == x.shape[a] for a in others):
+    if all(index.shape[a] == 1 == x.shape[a] for a in others):
+        flat = reshaped(c, index, (index.shape[axis],))
+        result: Value = c.op("gather", x, flat, axis=axis)
+        return result
+    for a in others:
+        x = sliced(c, x, a, 0, index.shape[a])
+    extent = x.shape[axis]
+    if math.prod(index.shape) * extent > _MOST:
         refuse(
-            "it picks each item by an index of its own",
+            "it picks each item by an index of its own, and there are too many of them",
             "NNEF's gather picks slices along an axis (4.5.8); use index_select or an embedding.",
         )
-    flat = reshaped(c, index, (index.shape[axis],))
-    result: Value = c.op("gather", x, flat, axis=axis)
-    return result
+    places = c.builder.shared(f"places_up_to_{extent}", lambda: np.arange(extent))
+    shape = [1] * (x.rank + 1)
+    shape[axis + 1] = extent
+    single = reshaped(c, index, (*index.shape[: axis + 1], 1, *index.shape[axis + 1 :]))
+    here = c.op("eq", *(to_scalar(c, v) for v in (single, reshaped(c, places, shape))))
+    wide = reshaped(c, to_scalar(c, x), (*x.shape[:axis], 1, *x.shape[axis:]))
+    picked = c.op("sum_reduce", c.op("select", here, wide, 0.0), axes=[axis + 1])
+    return to_kind(c, reshaped(c, picked, c.shape), c.kinds[0])
 
 
 @operator("select_scatter")
@@ -124,8 +151,18 @@ def slice_scatter(
     axis = axis_of(dim, x.rank)
     begin, stop, stride = slice(start, end, step).indices(x.shape[axis])
     if stride != 1:
-        refuse("it puts items at every other place", "Put stretches that have no gaps.")
+        return _woven(c, x, src, axis, range(begin, stop, stride))
     return _put(c, x, src, axis, begin, stop)
+
+
+def _woven(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
+    """`part` at every other place: `gather` of both, one behind the other."""
+    extent = x.shape[axis]
+    order = np.arange(extent)
+    order[places.start : places.stop : places.step] = extent + np.arange(len(places))
+    indices = c.builder.constant(order, name=f"{c.name}.indices")
+    result: Value = c.op("gather", c.op("concat", [x, part], axis=axis), indices, axis=axis)
+    return result
 
 
 def _put(c: Call, x: Value, part: Value, axis: int, begin: int, end: int) -> Value:
@@ -154,8 +191,6 @@ def fill(
     memory_format: Any = None,
 ) -> Value:
     """A constant of a shape."""
-    import numpy as np
-
     given = {"zeros_like": 0, "ones_like": 1}.get(
         c.kind, value if fill_value is None else fill_value
     )
@@ -169,18 +204,12 @@ def fill(
 @operator("copy")
 def copy(c: Call, x: Value, src: Value, non_blocking: bool = False) -> Value:
     """Another tensor's items."""
-    from nnefkit.exchange.torch.values import expanded
-
     return expanded(c, src, c.shape)
 
 
 @operator("cumsum")
 def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
     """`matmul` with a triangle of ones."""
-    import numpy as np
-
-    from nnefkit.exchange.torch.values import to_kind, to_rank, to_scalar
-
     axis = axis_of(dim, x.rank)
     last = to_scalar(c, transpose(c, x, axis, x.rank - 1))
     extent = x.shape[axis]

@@ -28,6 +28,19 @@ def linear(c: Call, input: Value, weight: Value, bias: Value | None = None) -> V
     return reshaped(c, result, c.shape)
 
 
+@operator("bilinear")
+def bilinear(
+    c: Call, input1: Value, input2: Value, weight: Value, bias: Value | None = None
+) -> Value:
+    """Two products: of the first input with each matrix, and of that with the second input."""
+    batch = math.prod(input1.shape[:-1])
+    left = reshaped(c, input1, (batch, 1, 1, input1.shape[-1]))
+    right = reshaped(c, input2, (batch, 1, input2.shape[-1], 1))
+    result = c.op("matmul", c.op("matmul", left, to_rank(c, weight, 4)), right)
+    shaped = reshaped(c, result, c.shape)
+    return shaped if bias is None else arithmetic(c, "add", shaped, bias)
+
+
 @operator("matmul", "bmm", "mm", "mv", "dot")
 def matmul(
     c: Call,

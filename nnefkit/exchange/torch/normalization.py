@@ -48,7 +48,7 @@ def batch_norm(
 
 
 @operator("_native_batch_norm_legit_functional", "_native_batch_norm_legit", "native_batch_norm")
-def batch_norm_in_training(c: Call, input: Value) -> NoReturn:
+def batch_norm_in_training(c: Call, **arguments: Any) -> NoReturn:
     """Normalization by the statistics of the batch."""
     refuse(
         "it normalizes by the statistics of the batch",
@@ -191,10 +191,16 @@ def vector_norm(
     from nnefkit.exchange.torch.values import axes_of
 
     axes = axes_of(dim, x.rank)
+    size = c.op("abs", x)
     if ord == 2:
         result = c.op("sqrt", c.op("sum_reduce", c.op("sqr", x), axes=axes))
     elif ord == 1:
-        result = c.op("sum_reduce", c.op("abs", x), axes=axes)
+        result = c.op("sum_reduce", size, axes=axes)
+    elif np.isinf(ord):
+        result = c.op("max_reduce" if ord > 0 else "min_reduce", size, axes=axes)
+    elif ord == 0:
+        result = c.op("sum_reduce", c.op("select", c.op("eq", x, 0.0), 0.0, 1.0), axes=axes)
     else:
-        refuse(f"it is the norm of order {ord}", "Those of order 1 and 2 are taken.")
+        total = c.op("sum_reduce", c.op("pow", size, float(ord)), axes=axes)
+        result = c.op("pow", total, 1 / float(ord))
     return reshaped(c, result, c.shape)

@@ -10,9 +10,12 @@ import numpy as np
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
 from nnefkit.exchange.torch.resampling import along
-from nnefkit.exchange.torch.values import per_axis, reshaped
+from nnefkit.exchange.torch.values import per_axis, reshaped, sliced
 
 Extents = int | Sequence[int]
+
+_MOST = 64
+"""Stretches that are written out."""
 
 
 def _spatial(c: Call) -> int:
@@ -71,11 +74,12 @@ def avg_pool(
     plain = per_axis(padding, spatial)
     pads = _pads(c, x, size, stride, padding, 1)
     beyond = any(pair != (p, p) for pair, p in zip(pads, plain, strict=True))
-    if beyond and count_include_pad and any(plain):
-        refuse(
-            "its last windows lie beyond a padding that counts",
-            "Use count_include_pad=False or ceil_mode=False.",
-        )
+    if beyond and count_include_pad and any(plain) and divisor_override is None:
+        # The padding counts, and what the last windows have beyond it does not.
+        outer = [(0, 0)] * (x.rank - spatial)
+        x = c.op("pad", x, padding=outer + [(p, p) for p in plain], value=0.0)
+        pads = [(0, after - p) for (_, after), p in zip(pads, plain, strict=True)]
+        plain = [0] * spatial
     if divisor_override is not None:
         total = _pool(c, "box", x, size, stride, pads, 1, "constant")
         result: Value = c.op("div", total, float(divisor_override))
@@ -158,15 +162,27 @@ def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
 
 @operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | None]:
-    """`max_pool` with windows of one size."""
+    """`max_pool` with windows of one size where they are, else stretch by stretch."""
     spatial = _spatial(c)
     old, new = x.shape[-spatial:], c.shape[-spatial:]
     if 1 in c.wanted:
         refuse("the indices of a maximum are places in the whole tensor")
-    if any(o % n for o, n in zip(old, new, strict=True)):
-        refuse(
-            f"{old} cannot be divided into {new} windows of one size",
-            "Choose an input whose extents are multiples of the output's.",
-        )
-    size = [o // n for o, n in zip(old, new, strict=True)]
-    return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]
+    if all(o % n == 0 for o, n in zip(old, new, strict=True)):
+        size = [o // n for o, n in zip(old, new, strict=True)]
+        return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]
+    for axis, count in enumerate(new, x.rank - spatial):
+        x = _maxima(c, x, axis, count)
+    return [x, None]
+
+
+def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
+    """The maxima of `count` stretches of an axis."""
+    extent = x.shape[axis]
+    if count > _MOST:
+        refuse(f"it takes {count} stretches of different lengths", "Pool by windows of one size.")
+    parts = []
+    for i in range(count):
+        part = sliced(c, x, axis, i * extent // count, -((i + 1) * extent // -count))
+        parts.append(c.op("max_reduce", part, axes=[axis]))
+    result: Value = parts[0] if count == 1 else c.op("concat", parts, axis=axis)
+    return result

@@ -19,6 +19,7 @@ from nnefkit.exchange.torch import (  # noqa: F401  (they register their readers
     elementwise,
     indexing,
     linear_algebra,
+    logic,
     normalization,
     pooling,
     recurrent,

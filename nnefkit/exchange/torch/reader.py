@@ -53,6 +53,7 @@ class Reader:
         self.env: dict[fx.Node, Any] = {}
         self.inputs: list[Value] = []
         self._nodes = live(program.graph)
+        self._live = frozenset(self._nodes)
         self._names = tensor_names(self._nodes)
         self._constants = Constants(self.builder)
         self._convolutions: dict[fx.Node, dict[str, Any]] = {}
@@ -178,7 +179,11 @@ class Reader:
         if not all(_static(v.shape) for v in made if isinstance(v, torch.Tensor)):
             raise Refusal("its shape depends on values", "NNEF fixes all shapes (6.1).")
         tensors = [value for value in made if isinstance(value, torch.Tensor)]
-        users = [user for user in node.users if user.target is python.getitem]
+        if any(not tensor.numel() for tensor in tensors):
+            raise Refusal(
+                "it makes an empty tensor", "NNEF has none: extents are positive (4.1.1)."
+            )
+        users = [n for n in node.users if n.target is python.getitem and n in self._live]
         wanted = {int(user.args[1]) for user in users} if users else {*range(len(made))}  # type: ignore[arg-type]
         before = node.args[0] if node.args else None
         alone = isinstance(before, fx.Node) and len(before.users) == 1
@@ -207,7 +212,7 @@ class Reader:
         found = {}
         for name, argument in given.items():
             short = "x" if name == "self" else name
-            if short in taken:
+            if short in taken or "arguments" in taken:
                 found[short] = self._argument(argument)
             elif name not in defaults or argument != defaults[name]:
                 raise Refusal(f"its argument '{name}' is not understood")

@@ -8,6 +8,9 @@ from nnefkit.exchange.builder import Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
 from nnefkit.exchange.torch.values import axes_of, reshaped, to_kind, to_logical, to_scalar
 
+_MOST = 64
+"""Items whose product is written out."""
+
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
     result = c.op(name, to_scalar(c, x), axes=axes_of(dim, x.rank))
@@ -82,6 +85,37 @@ def logical(c: Call, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
     return reshaped(c, result, c.shape)
 
 
+@operator("prod")
+def prod(
+    c: Call, x: Value, dim: int | None = None, keepdim: bool = False, dtype: Any = None
+) -> Value:
+    """`mul`, item by item."""
+    flat = to_scalar(c, reshaped(c, x, (_count(x.shape),)) if dim is None else x)
+    axis = axes_of(0 if dim is None else dim, flat.rank)[0]
+    if flat.shape[axis] > _MOST:
+        refuse(f"it multiplies {flat.shape[axis]} items", f"At most {_MOST} are written out.")
+    first, *rest = c.op("unstack", flat, axis=axis) if flat.shape[axis] > 1 else [flat]
+    for part in rest:
+        first = c.op("mul", first, part)
+    return to_kind(c, reshaped(c, first, c.shape), c.kinds[0])
+
+
+@operator("var_mean", "std_mean")
+def variance_and_mean(
+    c: Call,
+    x: Value,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    correction: float | None = None,
+) -> list[Value]:
+    """`moments`."""
+    return [
+        variance(c, x, dim, unbiased, keepdim, correction),
+        reshaped(c, c.op("mean_reduce", x, axes=axes_of(dim, x.rank)), c.shapes[1]),
+    ]
+
+
 @operator("var", "std")
 def variance(
     c: Call,
@@ -102,7 +136,7 @@ def variance(
     _, found = c.op("moments", x, axes=axes)
     if less:
         found = c.op("mul", found, float(count / (count - less)))
-    if c.kind == "std":
+    if c.kind.startswith("std"):
         found = c.op("sqrt", found)
     return reshaped(c, found, c.shape)
 

@@ -65,7 +65,9 @@ def operator_name(node: fx.Node) -> str:
     """The operator that the module calls, of which `node` may be a part."""
     _, target = source_of(node)
     parts = target.split(".")
-    return parts[1].rstrip("_") if len(parts) == 3 else base_name(node)
+    if len(parts) != 3:
+        return base_name(node)
+    return parts[1] if parts[1].endswith("__") else parts[1].removesuffix("_")
 
 
 class Problems:

@@ -68,16 +68,40 @@ def _scales(*given: Any) -> list[Any] | None:
 
 
 def _nearest(c: Call, x: Value, mode: str, scales: Sequence[float] | None) -> Value:
-    factors = _factors(x, c)
-    if factors is not None and all(factor >= 1 for factor in factors):
+    old, new = x.shape[2:], c.shape[2:]
+    places = [_places(old, new, axis, mode, scales) for axis in range(len(old))]
+    factors = [max(n // o, 1) for o, n in zip(old, new, strict=True)]
+    whole = [np.repeat(np.arange(o), factor) for o, factor in zip(old, factors, strict=True)]
+    if all(np.array_equal(a, b) for a, b in zip(places, whole, strict=True)):
         result: Value = c.op("nearest_upsample", x, factor=factors)
         return result
-    for i, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
-        if old != new:
-            places = _resize(np.arange(old), new, mode, scales[i] if scales else None, None)
-            indices = c.builder.constant(places.astype(np.int64), name=f"{c.name}.indices")
-            x = c.op("gather", x, indices, axis=2 + i)
+    for axis, order in enumerate(places):
+        if not np.array_equal(order, np.arange(old[axis])):
+            indices = c.builder.constant(order, name=f"{c.name}.indices")
+            x = c.op("gather", x, indices, axis=2 + axis)
     return x
+
+
+def _places(
+    old: Sequence[int],
+    new: Sequence[int],
+    axis: int,
+    mode: str,
+    scales: Sequence[float] | None,
+) -> Array:
+    """Which items of an axis PyTorch picks: its own answer, for its kernels do not agree."""
+    import torch
+    from torch.nn import functional
+
+    shape = [1] * len(old)
+    shape[axis] = old[axis]
+    numbers = torch.arange(old[axis], dtype=torch.float32).reshape(shape).expand(*old)
+    size: dict[str, Any] = {"size": [*new]}
+    if scales and all(int(o * s) == n for o, s, n in zip(old, scales, new, strict=True)):
+        size = {"scale_factor": [*map(float, scales)], "recompute_scale_factor": False}
+    found = functional.interpolate(numbers[None, None].contiguous(), mode=mode, **size)
+    line = np.moveaxis(found.numpy()[0, 0], axis, -1).reshape(-1, new[axis])[0]
+    return np.asarray(line.astype(np.int64))
 
 
 @operator("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
@@ -96,13 +120,13 @@ def linear(
     """`multilinear_upsample` by whole factors, else items are weighted by a matrix."""
     if c.kind.endswith("_aa"):
         refuse("it blurs what it makes smaller", "Use interpolate with antialias=False.")
-    factors = _factors(input, c)
+    given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
+    factors = _factors(input, c, given)
     if factors is not None and input.rank == 4 and not align_corners:
         result: Value = c.op(
             "multilinear_upsample", input, factor=factors, method="symmetric", border="replicate"
         )
         return result
-    given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
     return _weighted(c, input, "linear", given, align_corners)
 
 
@@ -132,10 +156,8 @@ def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, alig
     return x
 
 
-def _resize(
-    items: Array, count: int, mode: str, scale: float | None, aligned: bool | None
-) -> Array:
-    """What PyTorch makes of an axis: its own answer for each of the `items` (``[N]`` or rows)."""
+def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
+    """What PyTorch makes of an axis: its own answer for each of the rows of `items`."""
     import torch
     from torch.nn import functional
 
@@ -152,13 +174,16 @@ def _resize(
         found = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
         return np.asarray(found.numpy()[0, :, 0].T)
     found = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
-    rows = found.numpy()[0]
-    return np.asarray(rows[0] if items.ndim == 1 else rows.T)
+    return np.asarray(found.numpy()[0].T)
 
 
-def _factors(x: Value, c: Call) -> list[int] | None:
-    pairs = [*zip(x.shape[2:], c.shape[2:], strict=True)]
-    return None if any(new % old for old, new in pairs) else [new // old for old, new in pairs]
+def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:
+    """Whole factors from the extents to those of the result, if that is how they are scaled."""
+    old, new = x.shape[2:], c.shape[2:]
+    for place, (o, n) in enumerate(zip(old, new, strict=True)):
+        if n % o or (scales and o * scales[place] != n):
+            return None
+    return [n // o for o, n in zip(old, new, strict=True)]
 
 
 @operator("pixel_shuffle")
@@ -176,6 +201,10 @@ def pixel_unshuffle(c: Call, x: Value, downscale_factor: int) -> Value:
 def _shuffle(
     c: Call, name: str, x: Value, factor: int, channels: int, height: int, width: int
 ) -> Value:
-    if x.rank != 4:
+    if x.rank > 4:
         refuse(f"its input has rank {x.rank}", "Give it a batch of images: [N, C, H, W].")
-    return c.fragment(name, x, factor=factor, channels=channels, height=height, width=width)
+    batch = reshaped(c, x, (1, *x.shape)) if x.rank == 3 else x
+    shape = (1, *c.shape) if x.rank == 3 else c.shape
+    attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
+    made = c.builder.fragment(name, [batch], [shape], c.kinds[0], attribs)
+    return reshaped(c, made[0], c.shape)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.torch.registry import Call, operator, refuse
 from nnefkit.exchange.torch.values import axis_of, expanded, reshaped, sliced, transposed
 
 
 @operator("view", "reshape", "_unsafe_view", "unflatten", "flatten", "squeeze", "unsqueeze")
-@operator("view_as", "_reshape_copy", "unsqueeze_", "squeeze_", "ravel")
+@operator("view_as", "_reshape_copy", "ravel")
 def reshape(
     c: Call,
     x: Value,
@@ -22,9 +24,10 @@ def reshape(
     start_dim: int = 0,
     end_dim: int = -1,
     other: Any = None,
+    dtype: Any = None,
 ) -> Value:
     """What gets from one shape to another."""
-    if size is not None and not isinstance(size, (list, tuple)):
+    if dtype is not None:
         refuse("it looks at the bits of its items as another data-type")
     return reshaped(c, x, c.shape)
 
@@ -35,7 +38,13 @@ def permute(c: Call, x: Value, dims: Sequence[int]) -> Value:
     return transposed(c, x, [axis_of(axis, x.rank) for axis in dims])
 
 
-@operator("transpose", "swapaxes")
+@operator("swapaxes")
+def swapaxes(c: Call, x: Value, axis0: int, axis1: int) -> Value:
+    """`transpose` of two axes."""
+    return transpose(c, x, axis0, axis1)
+
+
+@operator("transpose", "swapdims")
 def transpose(c: Call, x: Value, dim0: int, dim1: int) -> Value:
     """`transpose` of two axes."""
     axes = [*range(x.rank)]
@@ -124,7 +133,7 @@ def stack(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
     return result
 
 
-@operator("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split")
+@operator("split", "split_with_sizes", "chunk", "tensor_split")
 def split(
     c: Call,
     x: Value,
@@ -186,8 +195,6 @@ def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
 
 
 def _turned_round(c: Call, x: Value, axis: int) -> Value:
-    import numpy as np
-
     extent = x.shape[axis]
     order = c.builder.shared(f"reverse_{extent}", lambda: np.arange(extent)[::-1].copy())
     result: Value = c.op("gather", x, order, axis=axis)
@@ -198,7 +205,8 @@ def _turned_round(c: Call, x: Value, axis: int) -> Value:
 def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> Value:
     """Two stretches, exchanged."""
     if not dims:
-        refuse("it rolls over all axes at once", "Name the axes.")
+        flat = reshaped(c, x, (_count(x.shape),))
+        return reshaped(c, roll(c, flat, shifts, [0]), x.shape)
     for shift, dim in zip(shifts, dims, strict=True):
         axis = axis_of(dim, x.rank)
         extent = x.shape[axis]
@@ -207,6 +215,22 @@ def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> 
             parts = [sliced(c, x, axis, at, extent), sliced(c, x, axis, 0, at)]
             x = c.op("concat", parts, axis=axis)
     return x
+
+
+@operator("diagonal")
+def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
+    """`gather` of two axes that are made one."""
+    first, second = axis_of(dim1, x.rank), axis_of(dim2, x.rank)
+    rest = [axis for axis in range(x.rank) if axis not in (first, second)]
+    moved = transposed(c, x, [*rest, first, second])
+    columns = x.shape[second]
+    flat = reshaped(c, moved, (*moved.shape[:-2], x.shape[first] * columns))
+    begin = offset if offset > 0 else -offset * columns
+    places = begin + np.arange(c.shape[-1]) * (columns + 1)
+    name = f"diagonal_{x.shape[first]}_{columns}_{offset}"
+    indices = c.builder.shared(name, lambda: places)
+    result: Value = c.op("gather", flat, indices, axis=flat.rank - 1)
+    return result
 
 
 @operator("channel_shuffle")

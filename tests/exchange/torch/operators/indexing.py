@@ -1,0 +1,41 @@
+"""Calls of operators for indexing, as people write them and at the corners."""
+
+import torch
+from torch import nn
+
+from operators.drawn import whole, x
+
+CASES = {
+    "zeros_like": (lambda a: torch.zeros_like(a) + a + torch.ones_like(a), (x(3),)),
+    "full_like": (lambda a: torch.full_like(a, 2.5) * a, (x(3),)),
+    "topk_1": (lambda a: torch.topk(a, 1, dim=1), (x(3, 4),)),
+    "cumsum_integers": (lambda a: a.cumsum(0), (whole(5),)),
+    "cumsum": (lambda a: a.cumsum(1), (x(3, 4, 2),)),
+    "embedding": (nn.Embedding(9, 4), (whole(2, 3, low=0, high=9),)),
+    "embedding_padding": (nn.Embedding(9, 4, padding_idx=0), (whole(2, low=0, high=9),)),
+    "index_select": (lambda a, i: a.index_select(1, i), (x(2, 5), whole(3, low=0, high=5))),
+    "index": (lambda a, i: a[:, i], (x(2, 5, 3), whole(2, 2, low=0, high=5))),
+    "index_known": (lambda a: a[:, torch.tensor([0, -1])], (x(2, 5),)),
+    "index_two": (
+        lambda a, i, j: a[i, j],
+        (x(4, 5, 2), whole(3, low=0, high=4), whole(3, low=0, high=5)),
+    ),
+    "index_list": (lambda a: a[[0, 2]], (x(3, 2),)),
+    "gather_rows": (lambda a, i: a.gather(0, i), (x(5), whole(3, low=0, high=5))),
+    "take_along": (lambda a: a.gather(1, a.argmax(1, keepdim=True)), (x(3, 4),)),
+    "select_scatter": (lambda a, b: a.select_scatter(b, 1, 2), (x(2, 4), x(2))),
+    "slice_scatter": (lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(2, 4), x(2, 2))),
+    "one_hot": (lambda i: (i[:, None] == torch.arange(5)).float(), (whole(3, low=0, high=5),)),
+    "fill": (lambda a: torch.fill(a, 3.0) + a, (x(3),)),
+    "copy": (lambda a, b: a.clone().copy_(b) + a, (x(2, 3), x(3))),
+}
+
+
+REFUSED = {
+    "mask": (lambda a: a[a > 0], (x(3),), "depend"),
+    "nonzero": (lambda a: a.nonzero(), (x(3),), "depend"),
+    "apart": (
+        lambda a, i: a[i, :, i], (x(3, 3, 3), whole(2, low=0, high=3)), "side by side"),
+    "scatter": (
+        lambda a, i: a.scatter(0, i, 1.0), (x(3), whole(2, low=0, high=3)), "no scatter"),
+}  # fmt: skip

@@ -1,0 +1,65 @@
+"""Calls of operators for linear algebra, as people write them and at the corners."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+
+from operators.drawn import x
+from operators.normalizations import Bare
+
+
+def _attention(**kwargs):
+    return lambda q, k, v, *mask: F.scaled_dot_product_attention(q, k, v, *mask, **kwargs)
+
+
+QKV = (x(2, 3, 5, 4), x(2, 3, 6, 4, seed=1), x(2, 3, 6, 4, seed=2))
+MASK = torch.tensor([[1, 1, 0, 1, 0, 1]] * 5, dtype=torch.bool)
+MHA = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+
+CASES = {
+    "linear_1": (nn.Linear(4, 3), (x(4),)),
+    "linear_2": (nn.Linear(4, 3), (x(2, 4),)),
+    "linear_3": (nn.Linear(4, 3), (x(2, 5, 4),)),
+    "linear_4_no_bias": (nn.Linear(4, 3, bias=False), (x(2, 1, 5, 4),)),
+    "linear_computed": (F.linear, (x(2, 4), x(3, 4), x(3))),
+    "bilinear": (nn.Bilinear(3, 4, 2), (x(5, 3), x(5, 4))),
+    "matmul_2_2": (torch.matmul, (x(2, 3), x(3, 4))),
+    "matmul_1_1": (torch.matmul, (x(3), x(3))),
+    "matmul_2_1": (torch.matmul, (x(2, 3), x(3))),
+    "matmul_1_2": (torch.matmul, (x(3), x(3, 2))),
+    "matmul_1_3": (torch.matmul, (x(3), x(4, 3, 2))),
+    "matmul_3_1": (torch.matmul, (x(4, 2, 3), x(3))),
+    "matmul_4_3": (torch.matmul, (x(5, 4, 2, 3), x(4, 3, 2))),
+    "matmul_broadcast": (torch.matmul, (x(5, 1, 2, 3), x(4, 3, 2))),
+    "mm": (torch.mm, (x(2, 3), x(3, 4))),
+    "bmm": (torch.bmm, (x(5, 2, 3), x(5, 3, 4))),
+    "mv": (torch.mv, (x(2, 3), x(3))),
+    "dot": (torch.dot, (x(3), x(3))),
+    "outer": (torch.outer, (x(3), x(4))),
+    "addmm": (lambda a, b, c: torch.addmm(a, b, c, beta=0.5, alpha=2), (x(4), x(2, 3), x(3, 4))),
+    "baddbmm": (torch.baddbmm, (x(5, 2, 4), x(5, 2, 3), x(5, 3, 4))),
+    "einsum": (lambda a, b: torch.einsum("bhqd,bhkd->bhqk", a, b), (x(2, 3, 5, 4), x(2, 3, 6, 4))),
+    "tensordot": (lambda a, b: torch.tensordot(a, b, dims=2), (x(2, 3, 4), x(3, 4, 5))),
+    "cdist": (lambda a, b: (a[:, None] - b[None]).square().sum(-1).sqrt(), (x(3, 4), x(2, 4))),
+    "attention": (_attention(), QKV),
+    "attention_causal": (_attention(is_causal=True), (x(2, 3, 5, 4), x(2, 3, 5, 4), x(2, 3, 5, 4))),
+    "attention_scale": (_attention(scale=0.3), QKV),
+    "attention_mask": (_attention(), (*QKV, x(5, 6))),
+    "attention_logical_mask": (_attention(), (*QKV, MASK.clone())),
+    "attention_known_mask": (
+        Bare(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK)), QKV),
+    "attention_rank_3": (_attention(), tuple(t[0] for t in QKV)),
+    "attention_rank_2": (_attention(), tuple(t[0, 0] for t in QKV)),
+    "attention_grouped": (_attention(enable_gqa=True), (x(2, 6, 5, 4), *QKV[1:])),
+    "multihead_attention": (
+        lambda a: MHA(a, a, a, need_weights=False)[0], (x(2, 5, 8),)),
+    "multihead_attention_weights": (lambda a: MHA(a, a, a)[1], (x(2, 5, 8),)),
+}  # fmt: skip
+
+
+REFUSED = {
+    "attention_dropout": (_attention(dropout_p=0.5), QKV, "random in training"),
+    "attention_no_key": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK & False), QKV, "no key"),
+    "inverse": (torch.linalg.inv, (x(3, 3),), "linalg_inv"),
+}  # fmt: skip

@@ -1,0 +1,55 @@
+"""Calls of operators for resampling, as people write them and at the corners."""
+
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+
+from operators.drawn import unit, x
+
+
+def _interpolate(**kwargs):
+    return lambda a: F.interpolate(a, **kwargs)
+
+
+CASES = {
+    "nearest_2": (_interpolate(scale_factor=2), (x(1, 2, 3, 4),)),
+    "nearest_size": (_interpolate(size=(7, 5)), (x(1, 2, 3, 4),)),
+    "nearest_1d": (_interpolate(scale_factor=3), (x(1, 2, 3),)),
+    "nearest_3d": (_interpolate(scale_factor=2), (x(1, 2, 2, 3, 2),)),
+    "nearest_down": (_interpolate(scale_factor=0.5), (x(1, 2, 7, 8),)),
+    "nearest_odd_scale": (_interpolate(scale_factor=1.7), (x(1, 2, 7, 8),)),
+    "nearest_exact": (_interpolate(size=(7, 5), mode="nearest-exact"), (x(1, 2, 3, 4),)),
+    "nearest_exact_1d": (_interpolate(size=5, mode="nearest-exact"), (x(1, 2, 3),)),
+    "nearest_exact_3d": (
+        _interpolate(size=(3, 2, 5), mode="nearest-exact"), (x(1, 1, 2, 3, 2),)),
+    "nearest_1d_odd_scale": (_interpolate(scale_factor=2.3), (x(1, 2, 2),)),
+    "bilinear_odd_whole": (_interpolate(scale_factor=2.3, mode="bilinear"), (x(1, 2, 2, 2),)),
+    "bilinear_2": (_interpolate(scale_factor=2, mode="bilinear"), (x(1, 2, 3, 4),)),
+    "bilinear_3_2": (_interpolate(scale_factor=(3, 2), mode="bilinear"), (x(2, 2, 3, 4),)),
+    "bilinear_aligned": (
+        _interpolate(scale_factor=2, mode="bilinear", align_corners=True), (x(1, 2, 3, 4),)),
+    "bilinear_size": (_interpolate(size=(7, 5), mode="bilinear"), (x(1, 2, 3, 4),)),
+    "bilinear_down": (_interpolate(size=(3, 3), mode="bilinear"), (x(1, 2, 7, 8),)),
+    "bilinear_odd_scale": (_interpolate(scale_factor=1.7, mode="bilinear"), (x(1, 2, 7, 8),)),
+    "bilinear_recomputed": (
+        _interpolate(scale_factor=1.7, mode="bilinear", recompute_scale_factor=True),
+        (x(1, 2, 7, 8),)),
+    "linear_1d": (_interpolate(scale_factor=2, mode="linear"), (x(1, 2, 5),)),
+    "linear_aligned": (_interpolate(size=9, mode="linear", align_corners=True), (x(1, 2, 5),)),
+    "trilinear": (_interpolate(scale_factor=2, mode="trilinear"), (x(1, 2, 2, 3, 2),)),
+    "bicubic": (_interpolate(scale_factor=2, mode="bicubic"), (x(1, 2, 3, 4),)),
+    "bicubic_aligned": (
+        _interpolate(size=(5, 9), mode="bicubic", align_corners=True), (x(1, 2, 3, 4),)),
+    "upsampling": (nn.Upsample(scale_factor=2, mode="nearest"), (x(1, 1, 2, 2),)),
+    "pixel_shuffle": (nn.PixelShuffle(2), (x(2, 8, 3, 2),)),
+    "pixel_shuffle_unbatched": (nn.PixelShuffle(2), (x(8, 3, 2),)),
+    "pixel_unshuffle": (nn.PixelUnshuffle(3), (x(2, 2, 6, 3),)),
+}  # fmt: skip
+
+
+REFUSED = {
+    "antialias": (
+        _interpolate(size=(2, 2), mode="bilinear", antialias=True), (x(1, 1, 4, 4),), "blurs"),
+    "grid": (
+        lambda a, g: F.grid_sample(a, g, align_corners=False),
+        (x(1, 1, 3, 3), unit(1, 2, 2, 2)), "grid_sampler"),
+}  # fmt: skip
