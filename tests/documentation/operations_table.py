@@ -1,0 +1,95 @@
+"""What runs each operation of chapter 4, and what it is checked against."""
+
+import re
+from importlib.resources import files
+
+from oracles.foreign import FOREIGN
+from oracles.formulas import FORMULAS
+
+import nnefkit as nk
+from documentation.generated import markdown, table
+from nnefkit.language import declarations
+from nnefkit.language.types import dtype_of
+
+RUNS = {"yes": "✓", "in part": "in part", "no": "–"}
+SOURCES = {"external", "variable"}
+
+
+def sections() -> dict[str, list[str]]:
+    """Heading -> operations, in the order of the specification."""
+    text = (files("nnefkit.language") / "standard.nnef").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = {}
+    heading = ""
+    for line in text.splitlines():
+        if title := re.match(r"# (4\.[\d.]+ .+)", line):
+            heading = title.group(1)
+        elif name := re.match(r"fragment (\w+)", line):
+            found.setdefault(heading, []).append(name.group(1))
+    return found
+
+
+def kinds(name: str) -> str:
+    """The data-types of the arguments that are tensors."""
+    declaration = declarations()[name]
+    types = [dtype_of(parameter.type) for parameter in declaration.parameters]
+    tensors = [p.is_tensor or str(p.type).endswith(">[]") for p in declaration.parameters]
+    given = [kind or "any" for kind, tensor in zip(types, tensors, strict=True) if tensor]
+    given = given or [dtype_of(declaration.results[0].type) or ""]
+    return ", ".join(dict.fromkeys("any" if kind == "?" else kind for kind in given))
+
+
+def checks(name: str) -> list[str]:
+    """What the numbers are checked against."""
+    if name in SOURCES:
+        return ["is fed", *["–"] * len(FOREIGN)]
+    formula = "loop" if name in FORMULAS else "–"
+    return [formula, *(said[name].words if name in said else "–" for said in FOREIGN.values())]
+
+
+@table("operations", "notebooks/support/operations.md")
+def operations() -> str:
+    frame = nk.engines().to_frame()
+    header = ["operation", "takes", *frame.columns, "formula", *FOREIGN]
+    parts = []
+    for heading, names in sections().items():
+        rows = [
+            [f"`{name}`", kinds(name), *(RUNS[value] for value in frame.loc[name]), *checks(name)]
+            for name in names
+        ]
+        parts.append(f"### {heading}\n\n{markdown(header, rows)}")
+    return "\n\n".join(parts)
+
+
+@table("checks", "README.md")
+def summary() -> str:
+    computing = declarations().keys() - SOURCES
+    by = {"Khronos": "the interpreter of the Khronos tools"}
+    counted = {
+        "a plain loop of the formula, in float16, float32 and float64": FORMULAS,
+        **{by.get(who, who): said for who, said in FOREIGN.items()},
+    }
+    rows = [
+        [what, f"{len(computing & names.keys())} of {len(computing)}"]
+        for what, names in counted.items()
+    ]
+    return markdown(["the numbers of operations are checked against", "for"], rows)
+
+
+@table("engines", "README.md")
+def engines() -> str:
+    frame = nk.engines().to_frame().loc[[*declarations()]]
+    rows = []
+    for name in nk.engines():
+        column = frame[name]
+        whole, part = (int((column == value).sum()) for value in ("yes", "in part"))
+        rows.append([f"`{name}`", info_of(name), whole, part, len(column) - whole - part])
+    return markdown(["engine", "what it is", "operations", "in part", "not"], rows)
+
+
+def info_of(name: str) -> str:
+    return {
+        "numpy": "the reference: NumPy, always there",
+        "onnxruntime": 'ONNX Runtime, `pip install "nnefkit[onnx]"`',
+        "torch": 'PyTorch, `pip install "nnefkit[torch]"`',
+        "tract": 'tract, which reads NNEF itself, `pip install "nnefkit[tract]"`',
+    }[name]
