@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnefkit import storage
+from nnefkit.analysis.recordings import record
+from nnefkit.cli import terminal
 from nnefkit.cli.declaring import command, strictness
-from nnefkit.errors import InputError
+from nnefkit.cli.formats import NNEF, ONNX, source_format, target_format
+from nnefkit.errors import InputError, NnefError
 from nnefkit.graph import Graph
-from nnefkit.io import load
+from nnefkit.io import load, save
 
 if TYPE_CHECKING:
     from nnefkit.cli.declaring import Commands
 
-ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
-"""Endings of the archives that are written; everything without an ending is a folder."""
-
 _EXAMPLES = """\
   nnefkit convert model/ model.nnef.tgz
-  nnefkit convert model.nnef.tgz model/
-  nnefkit convert model.zip model.tar
+  nnefkit convert network.onnx model.nnef.tgz --input-shape image=1x3x224x224
+  nnefkit convert speech.onnx model/ --input-shape sound=1x512 --constant rate=16000
+  nnefkit convert program.pt2 model/
+  nnefkit convert model.nnef.tgz network.onnx --opset 18
 
-A target is an archive if it ends with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it
-ends with /, .nnef or nothing. The text (with its comments), the quantization, the data of the
-variables and the files of vendors stay as they are, byte for byte.
+Formats are told by endings. A target is an ONNX model if it ends with .onnx, an archive if it ends
+with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with /, .nnef or nothing. A
+source may be an exported PyTorch program, too (.pt2, as torch.export.save writes it).
+
+From one container of NNEF to another, the text (with its comments), the quantization, the data of
+the variables and the files of vendors stay as they are, byte for byte. From and to other formats,
+both models are run on random inputs and compared; if they differ, nothing is written.
 """
 
 
@@ -36,64 +46,172 @@ def declare(commands: Commands) -> None:
         "convert",
         run,
         summary="write a model in another format",
-        description="Converts a model between the containers of NNEF: folders and archives.\n"
-        "A model that is not valid is refused.",
+        description="Converts a model: between the containers of NNEF, from ONNX and PyTorch to\n"
+        "NNEF, and from NNEF to ONNX. A model that is not valid is refused.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("source", metavar="SOURCE", help="a folder, a graph.nnef, or an archive")
-    parser.add_argument("target", metavar="TARGET", help="a folder or an archive, by its ending")
+    parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX (.onnx) or PyTorch model")
+    parser.add_argument("target", metavar="TARGET", help="an NNEF or ONNX model, by its ending")
+    parser.add_argument(
+        "--input-shape",
+        action="append",
+        default=[],
+        metavar="NAME=SHAPE",
+        help="the shape of an input, such as image=1x3x224x224, where the source leaves it open or "
+        "another one is wanted; may be repeated",
+    )
+    parser.add_argument(
+        "--constant",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an input of an ONNX model that is fixed: a number, or a file (.npy, .dat); may be "
+        "repeated",
+    )
+    parser.add_argument(
+        "--opset", type=int, help="the version of the operators of ONNX (default: the newest)"
+    )
+    parser.add_argument(
+        "--quantized",
+        action="store_true",
+        help="write graph.quant into an ONNX model, as QuantizeLinear and DequantizeLinear",
+    )
+    parser.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether to run both models and to compare them (they are by default)",
+    )
     strictness(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the files of a model into another container."""
+    """Writes a model in another format."""
     source, target = Path(options.source), Path(options.target)
-    _check_source(source)
-    _check_target(options.target)
-    graph = load(source, strict=options.strict)
-    with storage.open_model(source) as files:
-        storage.write_model(target, _contents(files, graph))
+    formats = source_format(source), target_format(options.target)
+    shapes = dict(_shape(given) for given in options.input_shape)
+    constants = dict(_constant(given) for given in options.constant)
+    _check(options, *formats)
+    if formats == (NNEF, NNEF):
+        graph = load(source, strict=options.strict)
+        with storage.open_model(source) as files:
+            storage.write_model(target, _contents(files, graph))
+        return 0
+    told = []
+    if formats[0] == NNEF:
+        graph = load(source, strict=options.strict)
+        graph = graph.with_input_shapes(**shapes) if shapes else graph
+    else:
+        graph = _read(source, formats[0], shapes, constants, options.verify)
+        told.append(_proof(graph))
+    if formats[1] == ONNX:
+        from nnefkit.exchange import to_onnx
+
+        model = to_onnx(
+            graph, target, opset=options.opset, quantized=options.quantized, verify=options.verify
+        )
+        proved = ", the same numbers" if options.verify else ", not verified"
+        told.append(f"written in opset {model.opset_import[0].version}{proved}")
+    else:
+        save(graph, target)
+    terminal.line(f"{source} -> {target}: {'; '.join(told)}")
     return 0
 
 
-def _check_source(source: Path) -> None:
-    ending = source.suffix.lower()
-    if ending in _FOREIGN and not source.is_dir():
+def _check(options: argparse.Namespace, source: str, target: str) -> None:
+    """Refuses options that would have no effect."""
+    refused = {
+        "--input-shape": options.input_shape and source == target == NNEF,
+        "--constant": options.constant and source != ONNX,
+        "--opset": options.opset is not None and target != ONNX,
+        "--quantized": options.quantized and target != ONNX,
+    }
+    for option, wrong in refused.items():
+        if wrong:
+            raise InputError(f"{option} has no meaning from {source} to {target}")
+    if options.input_shape and source == "PyTorch":
         raise InputError(
-            f"models of {_FOREIGN[ending]} ('{ending}') cannot be read",
-            hint="A source is an NNEF model: a folder with a graph.nnef, a graph.nnef, or an "
-            "archive (tar, tgz, zip).",
-            file=str(source),
+            "--input-shape has no meaning for a PyTorch program, whose shapes are those that it "
+            "was exported with",
+            hint="nk.from_torch(program, example_inputs) takes other inputs.",
         )
 
 
-def _check_target(target: str) -> None:
-    name = target.lower()
-    if name.endswith((*ARCHIVES, "/", ".nnef")) or Path(target).is_dir() or not Path(name).suffix:
-        return
-    ending = Path(name).suffix
-    what = f"models of {_FOREIGN[ending]} ('{ending}')" if ending in _FOREIGN else f"'{ending}'"
-    raise InputError(
-        f"{what} cannot be written",
-        hint=f"The ending of a target is one of {', '.join(ARCHIVES)}; folders end with /, .nnef "
-        "or nothing.",
-        file=target,
+def _read(
+    source: Path, format_: str, shapes: dict[str, Any], constants: dict[str, Any], verify: bool
+) -> Graph:
+    from nnefkit import exchange
+
+    try:
+        if format_ == ONNX:
+            return exchange.from_onnx(source, shapes, constants=constants, verify=verify)
+        return exchange.from_torch(source, verify=verify)
+    except NnefError as error:
+        # What would help in a notebook, in the words of the command line.
+        diagnostics = [replace(d, hint=_as_options(d.hint)) for d in error.diagnostics]
+        raise type(error)(diagnostics) from error
+
+
+def _as_options(hint: str) -> str:
+    def shapes(found: re.Match[str]) -> str:
+        given = re.findall(r"'([^']+)': \(([^)]*)\)", found[0])
+        texts = ("x".join(re.findall(r"\d+", shape)) for _, shape in given)
+        named = zip((name for name, _ in given), texts, strict=True)
+        return " ".join(f"--input-shape {name}={text}" for name, text in named)
+
+    def constants(found: re.Match[str]) -> str:
+        return " ".join(f"--constant {name}=..." for name in re.findall(r"'([^']+)'", found[0]))
+
+    hint = re.sub(r"input_shapes=\{.*\}", shapes, hint)
+    hint = re.sub(r"constants=\{[^}]*\}", constants, hint)
+    return hint.replace("verify=False", "--no-verify")
+
+
+def _proof(graph: Graph) -> str:
+    facts = graph.provenance
+    count = f"{len(graph.operations):,} operations"
+    if not facts["verified"]:
+        return f"{count}, not verified"
+    return (
+        f"{count}, the largest difference {facts['largest_difference']:.2g} of the largest item "
+        f"(at most {facts['tolerance']:.2g} is allowed)"
     )
 
 
-_FOREIGN = {
-    ".onnx": "ONNX",
-    ".pt": "PyTorch",
-    ".pth": "PyTorch",
-    ".pt2": "PyTorch",
-    ".pb": "TensorFlow",
-    ".h5": "Keras",
-    ".keras": "Keras",
-    ".tflite": "TensorFlow Lite",
-    ".prototxt": "Caffe",
-    ".caffemodel": "Caffe",
-    ".mlmodel": "Core ML",
-}
+# -- options -----------------------------------------------------------------------------------
+
+
+def _shape(given: str) -> tuple[str, tuple[int, ...]]:
+    name, equals, text = given.rpartition("=")
+    if not equals or not name or not re.fullmatch(r"\[?\d+([x,]\d+)*\]?", text.replace(" ", "")):
+        raise InputError(
+            f"--input-shape {given}: it is a name and a shape",
+            hint="For example: --input-shape image=1x3x224x224",
+        )
+    return name, tuple(map(int, re.findall(r"\d+", text)))
+
+
+def _constant(given: str) -> tuple[str, Any]:
+    name, equals, text = given.rpartition("=")
+    if not equals or not name or not text:
+        raise InputError(
+            f"--constant {given}: it is a name and a value",
+            hint="For example: --constant rate=16000, or --constant mask=mask.npy",
+        )
+    for kind in (int, float):
+        try:
+            return name, kind(text)
+        except ValueError:
+            continue
+    if text.lower() in ("true", "false"):
+        return name, text.lower() == "true"
+    recording = record(Path(text))
+    if len(recording) != 1:
+        raise InputError(f"there are {len(recording)} tensors in the file", file=text)
+    return name, np.asarray(recording[next(iter(recording))])
+
+
+# -- containers of NNEF ------------------------------------------------------------------------
 
 
 def _contents(files: storage.ModelFiles, graph: Graph) -> dict[str, Any]:

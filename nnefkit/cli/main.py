@@ -24,7 +24,7 @@ examples:
   nnefkit format --in-place model/graph.nnef
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
-  nnefkit convert model/ model.nnef.tgz
+  nnefkit convert network.onnx model.nnef.tgz
 
 exit status: 0 all is well; 1 the answer is no, or something failed; 2 wrong usage.
 'nnefkit COMMAND --help' tells more of a command.

@@ -51,7 +51,7 @@ def test_help_of_each_command_has_examples(command: str, nnefkit: Callable[..., 
         ["format", "--in-place", "--check", "a"],
         ["format", "--in-place", "-"],
         ["run", "x", "-o", "result.txt"],
-        ["convert", "model", "model.onnx"],
+        ["convert", "model", "model.tflite"],
         ["convert", "model.tflite", "model"],
     ],
 )

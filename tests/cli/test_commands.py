@@ -351,7 +351,7 @@ def test_what_is_not_valid_is_not_converted(
 def test_other_endings_are_refused_with_what_there_is(
     model: Path, tmp_path: Path, nnefkit: Callable[..., Any]
 ) -> None:
-    for ending, what in ((".onnx", "models of ONNX ('.onnx')"), (".xyz", "'.xyz'")):
+    for ending, what in ((".pt2", "models of PyTorch ('.pt2')"), (".xyz", "'.xyz'")):
         result = nnefkit("convert", model, tmp_path / f"out{ending}")
         assert result.status == 2
         assert f"{what} cannot be written" in result.err
