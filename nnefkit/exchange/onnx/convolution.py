@@ -171,3 +171,37 @@ def _centered(c: Call, index: int, zero_index: int) -> Value:
         zero = reshaped(c, zero, ())
     result: Value = c.op("sub", x, zero)
     return result
+
+
+@operator("Col2Im")
+def col_to_im(c: Call) -> Value:
+    """Blocks put side by side, overlaps summed up: a convolution in reverse with a filter of ones.
+
+    Each column of the input holds a block, and each item of a block is a channel of its own.
+    """
+    x = c[0]
+    image = c.ints("image_shape", 1) or []
+    block = c.ints("block_shape", 2) or []
+    count = len(image)
+    stride = [int(item) for item in c.attribute("strides") or [1] * count]
+    dilation = [int(item) for item in c.attribute("dilations") or [1] * count]
+    pads = c.attribute("pads") or [0] * (2 * count)
+    padding = [(int(p), int(q)) for p, q in zip(pads[:count], pads[count:], strict=True)]
+    volume = int(np.prod(block))
+    channels = x.shape[1] // volume
+    grid = [
+        (n + p + q - (k - 1) * d - 1) // s + 1
+        for n, (p, q), k, d, s in zip(image, padding, block, dilation, stride, strict=True)
+    ]
+    blocks = reshaped(c, x, (x.shape[0] * channels, volume, *grid))
+    filter_ = c.builder.constant(np.eye(volume, dtype=np.float32).reshape(volume, 1, *block))
+    summed = c.op(
+        "deconv",
+        blocks,
+        filter_,
+        padding=padding,
+        stride=stride,
+        dilation=dilation,
+        output_shape=[x.shape[0] * channels, 1, *image],
+    )
+    return reshaped(c, summed, (x.shape[0], channels, *image))

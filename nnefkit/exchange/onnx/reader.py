@@ -12,6 +12,7 @@ from nnefkit.errors import ArgumentError, Diagnostic, InputError, NnefError, did
 from nnefkit.exchange.builder import KINDS, GraphBuilder, Value
 from nnefkit.exchange.onnx import (  # noqa: F401  (they register their readers)
     activation,
+    control_flow,
     convolution,
     elementwise,
     indexing,

@@ -145,3 +145,12 @@ def upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:
                 matrix = _evaluated(c, np.eye(extent, dtype=np.float32), rules, one, None)
                 x = along_axis(c, x, axis, matrix)
     return x
+
+
+@operator("Upsample")
+def upsample(c: Call) -> Value:
+    """What `Resize` was called once; read by the same rules."""
+    scales = c.attribute("scales")
+    data = c.values(1, "scales") if scales is None else np.asarray(scales)
+    assert data is not None  # noqa: S101 - one of the two is there
+    return upsampled(c, c[0], [float(item) for item in data])
