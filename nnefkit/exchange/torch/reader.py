@@ -179,12 +179,10 @@ class Reader:
         if not all(_static(v.shape) for v in made if isinstance(v, torch.Tensor)):
             raise Refusal("its shape depends on values", "NNEF fixes all shapes (6.1).")
         tensors = [value for value in made if isinstance(value, torch.Tensor)]
-        if any(not tensor.numel() for tensor in tensors):
-            raise Refusal(
-                "it makes an empty tensor", "NNEF has none: extents are positive (4.1.1)."
-            )
         users = [n for n in node.users if n.target is python.getitem and n in self._live]
         wanted = {int(user.args[1]) for user in users} if users else {*range(len(made))}  # type: ignore[arg-type]
+        if any(not tensor.numel() for number, tensor in enumerate(tensors) if number in wanted):
+            raise Refusal("it makes an empty tensor", "NNEF has none (4.1.1).")
         before = node.args[0] if node.args else None
         alone = isinstance(before, fx.Node) and len(before.users) == 1
         return Call(

@@ -123,7 +123,7 @@ def test_what_is_no_number_comes_out_as_in_pytorch(function):
 
 # -- drawn arguments -------------------------------------------------------------------------------
 
-drawn = settings(max_examples=25, deadline=None)
+drawn = settings(max_examples=15, deadline=None)
 extents = st.integers(1, 5)
 
 
