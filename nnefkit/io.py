@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nnefkit import language, storage
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError, expected_text
-from nnefkit.graph import Graph, expected_graph
+from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph, expected_names
 from nnefkit.operations import shapes
 
 Path = str | os.PathLike[str]
 
 
-def load(path: Path, *, strict: bool = True) -> Graph:
+def load(path: Path, *, strict: bool = True, expand: bool | Collection[str] = True) -> Graph:
     """The graph of the model at `path`, with shapes and with the data of its variables.
 
     Data is mapped from its file, not read, until it is touched; data in compressed archives is
@@ -23,17 +24,24 @@ def load(path: Path, *, strict: bool = True) -> Graph:
     Args:
         path: a folder, a ``graph.nnef``, or an archive (tar, tar.gz, zip; told by its content).
         strict: whether unknown operations are errors; otherwise they stay as opaque operations.
+        expand: as in `parse`.
 
     Raises:
         InputError: `path` is no path.
+        UnknownNameError: `expand` names what is no fragment of the document.
         DocumentError: the text is not valid; all the errors at once, those of the files too.
         StorageError: files are missing, damaged, or do not fit the graph; all of them at once.
     """
-    return _read(path, strict).graph_or_raise()
+    return _read(path, strict, _fragments(expand)).graph_or_raise()
 
 
 def parse(
-    text: str, quantization: str | None = None, *, strict: bool = True, name: str = storage.GRAPH
+    text: str,
+    quantization: str | None = None,
+    *,
+    strict: bool = True,
+    expand: bool | Collection[str] = True,
+    name: str = storage.GRAPH,
 ) -> Graph:
     """The graph that a text describes, with shapes; its variables have no data.
 
@@ -41,16 +49,22 @@ def parse(
         text: the content of a ``graph.nnef``.
         quantization: the content of a ``graph.quant``.
         strict: whether unknown operations are errors; otherwise they stay as opaque operations.
+        expand: whether the fragments that the text defines are expanded to standard operations, or
+            the names of those that are. The others stay calls, their definitions in
+            ``graph.declarations``; `lower` expands them later, and so does every run.
         name: what messages call the text.
 
     Raises:
         InputError: `text` is no text.
+        UnknownNameError: `expand` names what is no fragment of the document.
         DocumentError: the text is not valid; all the errors at once.
     """
     if quantization is not None:
         expected_text("quantization", quantization)
     reading = _Reading(name)
-    reading.take_text(expected_text("text", text), quantization, storage.QUANTIZATION, strict)
+    reading.take_text(
+        expected_text("text", text), quantization, storage.QUANTIZATION, strict, _fragments(expand)
+    )
     reading.infer_shapes()
     return reading.graph_or_raise()
 
@@ -62,7 +76,7 @@ def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnos
         The graph as far as it could be made sense of, None if not at all, and the errors, warnings
         and notes in the order of the text, those about other files last.
     """
-    reading = _read(path, strict)
+    reading = _read(path, strict, True)
     return reading.graph, reading.diagnostics
 
 
@@ -147,7 +161,12 @@ class _Reading:
         return self.graph
 
     def take_text(
-        self, text: str, quantization: str | None, quantization_name: str, strict: bool
+        self,
+        text: str,
+        quantization: str | None,
+        quantization_name: str,
+        strict: bool,
+        expand: bool | Collection[str],
     ) -> None:
         self.graph, found = language.parse(
             text,
@@ -155,14 +174,22 @@ class _Reading:
             quantization=quantization,
             quantization_name=quantization_name,
             strict=strict,
+            expand=expand,
             infer=shapes.known_shapes,
         )
         self.of_text += found
 
     def infer_shapes(self) -> None:
-        if self.graph is not None:
-            self.graph, found = shapes.check_shapes(self.graph, language.locate)
-            self.of_text += found
+        if self.graph is None:
+            return
+        try:
+            simpler = language.expand_calls(self.graph)
+        except DocumentError as error:
+            self.of_text += error.diagnostics
+            return
+        inferred, found = shapes.check_shapes(simpler, language.locate)
+        self.of_text += found
+        self.graph = inferred if simpler is self.graph else _with_shapes(self.graph, inferred)
 
     def take_files(self, files: storage.ModelFiles, strict: bool) -> None:
         if self.graph is not None:
@@ -174,7 +201,35 @@ class _Reading:
             self.of_files += found
 
 
-def _read(path: Path, strict: bool) -> _Reading:
+def _fragments(expand: bool | Collection[str]) -> bool | Collection[str]:
+    return expand if isinstance(expand, bool) else expected_names(expand, "expand")
+
+
+def _with_shapes(graph: Graph, simpler: Graph) -> Graph:
+    """`graph` with the shapes and MACs of the same graph in which fragments are expanded."""
+    calls = {op.output_names[0] for op in graph.operations if op.output_names}
+    macs: dict[str, int | None] = {}
+    for op in simpler.operations:
+        # A call is named after its first result in the scopes of what it consists of.
+        owner = next((name for name in _owners(op) if name in calls), "")
+        before = macs.get(owner, 0)
+        macs[owner] = None if before is None or op.macs is None else before + op.macs
+    operations = tuple(
+        replace(op, macs=macs.get(op.output_names[0], 0)) if op.output_names else op
+        for op in graph.operations
+    )
+    tensors = {
+        name: replace(tensor, shape=simpler.tensors[name].shape)
+        for name, tensor in graph.tensors.items()
+    }
+    return replace(graph, operations=operations, tensors=FrozenDict(tensors))
+
+
+def _owners(op: Operation) -> list[str]:
+    return [*(call.partition(":")[2] for call in op.scope), *op.output_names]
+
+
+def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _Reading:
     reading = _Reading()
     try:
         with storage.open_model(path) as files:
@@ -184,7 +239,7 @@ def _read(path: Path, strict: bool) -> _Reading:
                 quantization = files.quantization
             except StorageError as error:
                 reading.of_files += error.diagnostics
-            reading.take_text(files.text, quantization, files.quantization_name, strict)
+            reading.take_text(files.text, quantization, files.quantization_name, strict, expand)
             reading.take_files(files, strict)
     except StorageError as error:
         reading.of_files += error.diagnostics

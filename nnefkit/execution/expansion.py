@@ -16,14 +16,5 @@ def expanded(graph: Graph) -> Graph:
     Raises:
         DocumentError: a fragment cannot be carried out for its arguments, or the shapes do not fit.
     """
-    if not graph.declarations:
-        return graph
-    known = language.known_declarations(graph)
-    standard = language.declarations()
-    called = {op.name for op in graph.operations if op.name in known and op.name not in standard}
-    bodies = [name for name in called if known[name].body is not None]
-    if not bodies:
-        return graph
-    # Fragments call one another.
-    mine = [name for name in known if name not in standard and known[name].body is not None]
-    return infer_shapes(language.lower(graph, mine))
+    simpler = language.expand_calls(graph)
+    return graph if simpler is graph else infer_shapes(simpler)

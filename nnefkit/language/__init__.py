@@ -5,7 +5,7 @@ from nnefkit.language.declarations import Declaration, Parameter, Result, declar
 from nnefkit.language.expressible import inexpressible
 from nnefkit.language.formatting import format_document
 from nnefkit.language.locate import locate
-from nnefkit.language.lowering import lower
+from nnefkit.language.lowering import expand_calls, lower
 from nnefkit.language.printing import print_graph
 from nnefkit.language.quant import parse_quantization, print_quantization
 from nnefkit.language.reading import parse
@@ -15,6 +15,7 @@ __all__ = [
     "Parameter",
     "Result",
     "declarations",
+    "expand_calls",
     "format_document",
     "inexpressible",
     "known_declarations",

@@ -20,6 +20,8 @@ from nnefkit.language.types import (
     bind,
     castable,
     deduce,
+    holds_opaque,
+    opaque,
 )
 
 
@@ -84,6 +86,8 @@ def bind_arguments(
         results: Sequence[Type] = [result.type for result in declaration.results]
         return Binding(slots, None, results, report.errors == errors)
     dtype = _generic_type(declaration, invocation, kinds, slots, report, generic)
+    if dtype is None and report.errors == errors and any(map(holds_opaque, kinds)):
+        return Binding(slots, None, [opaque(r.type) for r in declaration.results], True)
     if isinstance(dtype, PrimitiveType):
         for parameter, slot in zip(parameters, slots, strict=True):
             if slot is not None and parameter.type.generic:
@@ -131,7 +135,8 @@ def _generic_type(
                 _mismatch(declaration, parameter, argument, kinds[slot], parameter.type, report)
                 vague = True
                 continue
-            vague = vague or kinds[slot] is UNKNOWN or kinds[slot].generic
+            kind = kinds[slot]
+            vague = vague or kind is UNKNOWN or kind.generic or holds_opaque(kind)
             candidates.update(dict.fromkeys(deduce(kinds[slot], parameter.type)))
     candidates.pop(GENERIC, None)
     if len(candidates) == 1:

@@ -15,6 +15,7 @@ from nnefkit.language.expansion import Expansion
 from nnefkit.language.introducing import introduced_tensor
 from nnefkit.language.lexer import Tokens
 from nnefkit.language.names import GraphNames
+from nnefkit.language.opaque import holds_tensor, opaque_declaration
 from nnefkit.language.reporting import Report
 from nnefkit.language.stamping import Stamps
 from nnefkit.language.syntax import (
@@ -29,7 +30,6 @@ from nnefkit.language.syntax import (
     names_of,
 )
 from nnefkit.language.targets import Refused, Target
-from nnefkit.language.trampoline import run
 from nnefkit.language.types import (
     UNKNOWN,
     TensorType,
@@ -99,11 +99,10 @@ class GraphBuilder:
         if declaration is not None and declaration.body is not None and not declaration.standard:
             return False
         values, kinds = self._flat_arguments(invocation.arguments)
-        if declaration is None:
-            self._unknown_operation(assignment, invocation, values)
-            return True
         if values is None:
             return False
+        if declaration is None:
+            declaration = self.opaque(invocation, assignment.target, self.report)
         binding = bind_arguments(declaration, invocation, kinds, self.report)
         if invocation.name in _SPECIAL:
             self.special(invocation, names_of(assignment.target))
@@ -201,6 +200,10 @@ class GraphBuilder:
             else value
             for name, position, default in declaration.attributes
         }
+        if declaration.opaque:
+            # Only now it is known which of the arguments that have a name are tensors.
+            inputs |= {name: value for name, value in attribs.items() if holds_tensor(value)}
+            attribs = {name: value for name, value in attribs.items() if name not in inputs}
         operation = declaration.name
         dtype = binding.dtype.name if binding.dtype else None
         self._add(operation, inputs, outputs, attribs, dtype, scope, span)
@@ -253,55 +256,37 @@ class GraphBuilder:
 
     # -- operations that are not known ---------------------------------------------------------
 
-    def _unknown_operation(
-        self, assignment: Assignment, invocation: Invocation, values: Sequence[Any] | None
-    ) -> None:
+    def opaque(
+        self, invocation: Invocation, target: Expression | None, report: Report
+    ) -> Declaration:
+        """What stands for an operation that is not known.
+
+        Raises:
+            Refused: there must be none; it is reported.
+        """
         if self.strict:
-            raise self.unknown(invocation, self.report)
+            raise self.unknown(invocation, report)
         name = invocation.name
-        self.report.at(
+        report.at(
             "unknown-operation",
             f"there is no operation '{name}'; it is kept as an opaque one",
             invocation.at,
-            hint=self.report.suggest(name, self.declarations),
+            hint=report.suggest(name, self.declarations),
             section="3.3.2",
             severity="warning",
         )
-        if values is None:
-            values = self.expansion.values(invocation.arguments)
-        inputs: dict[str, Any] = {}
-        attribs: dict[str, Any] = {}
-        for index, (argument, value) in enumerate(zip(invocation.arguments, values, strict=True)):
-            if argument.name is None:
-                inputs[str(index)] = value
-            elif _holds_tensor(value):
-                inputs[argument.name] = value
-            else:
-                attribs[argument.name] = value
-        target = assignment.target
-        is_tuple = isinstance(target, Items) and not target.is_array
-        parts = target.items if isinstance(target, Items) and is_tuple else (target,)
-        kind = UNKNOWN
-        side = Target(target, self.report, self.names.define)
-        outputs = {str(i): run(side.match(part, kind)) for i, part in enumerate(parts)}
-        dtype = invocation.dtype.name if invocation.dtype else None
-        span = self.tokens.span(assignment.at, assignment.end)
-        self._add(invocation.name, inputs, outputs, attribs, dtype, (), span)
-        for value in outputs.values():
-            self._add_tensors(value, invocation.dtype or UNKNOWN)
+        return opaque_declaration(invocation, target)
 
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
         """Reports an operation that is not known."""
         name = invocation.name
-        if self.strict and name in REGISTERED:
+        if name in REGISTERED:
             remedy = (
                 "It is registered, but the document must declare it: write between the version and "
                 "the graph: extension KHR_enable_fragment_definitions; " + REGISTERED[name].text
             )
-        elif self.strict:
-            remedy = "strict=False keeps operations that are not known, as opaque ones."
         else:
-            remedy = "Only one with plain arguments can be kept, where the graph assigns it."
+            remedy = "strict=False keeps operations that are not known, as opaque ones."
         report.at(
             "unknown-operation",
             f"there is no operation '{name}'",
@@ -337,14 +322,3 @@ class GraphBuilder:
             FrozenDict(tensors),
             source=self.tokens.source,
         )
-
-
-def _holds_tensor(value: Any) -> bool:
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Identifier):
-            return True
-        if isinstance(value, (list, tuple)):
-            stack.extend(value)
-    return False

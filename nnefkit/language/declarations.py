@@ -74,6 +74,8 @@ class Declaration:
     whole: tuple[int, int] = (0, 0)
     """First and end token of the definition, body included."""
     standard: bool = False
+    opaque: bool = False
+    """Whether it was made for an invocation of an operation that is not known."""
     by_name: Mapping[str, Parameter] = field(init=False, repr=False)
     required: tuple[Parameter, ...] = field(init=False, repr=False)
     inputs: tuple[tuple[str, int, Any], ...] = field(init=False, repr=False)
@@ -99,7 +101,13 @@ class Declaration:
         if self.body is not None:
             span = self.tokens.span(*self.whole)
             return self.tokens.source.text[span.start : span.end]
-        return " ".join(self.tokens.source.text[self.span.start : self.span.end].split()) + ";"
+        # Comments are left out: in one line they would hide what is behind them.
+        tokens = self.tokens
+        pieces: list[str] = []
+        for index in range(*self.whole):
+            apart = pieces and tokens.ends[index - 1] < tokens.start(index)
+            pieces += [" " if apart else "", tokens.texts[index]]
+        return "".join(pieces)
 
 
 def _frozen(default: Any) -> Any:

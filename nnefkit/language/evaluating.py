@@ -106,7 +106,8 @@ class Evaluator:
         if isinstance(node, Name):
             return self.calls.use(node, scope)
         found: Value = yield self._handlers[type(node)](node, scope, want)
-        return found
+        # What is not even of a type that is known has no value to go on with.
+        return Value(ABSTRACT, UNKNOWN) if found.type is UNKNOWN else found
 
     # -- problems -----------------------------------------------------------------------------
 

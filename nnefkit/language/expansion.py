@@ -147,7 +147,7 @@ class Expansion:
         self, assignment: Assignment, node: Invocation, scope: Scope
     ) -> Call[Value]:
         target = assignment.target
-        declaration = self.calls.declaration(node, scope, names_of(target))
+        declaration = self.calls.declaration(node, scope, target)
         arguments: list[Value] = yield self.calls.arguments(node, scope)
         binding = self.calls.bound(declaration, node, arguments, scope)
         kinds = binding.results

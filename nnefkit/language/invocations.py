@@ -19,6 +19,7 @@ from nnefkit.language.syntax import (
     Invocation,
     Name,
     Unary,
+    names_of,
 )
 from nnefkit.language.targets import Refused
 from nnefkit.language.trampoline import Call
@@ -144,13 +145,11 @@ class Invocations:
         self.emit(declaration, binding, operands, call, scope, outputs)
         return Value(identifier, kind)
 
-    def declaration(
-        self, node: Invocation, scope: Scope, targets: list[Name] | None
-    ) -> Declaration:
-        """The declaration of what is invoked; `targets` of an assignment, None in an expression."""
+    def declaration(self, node: Invocation, scope: Scope, target: Expression | None) -> Declaration:
+        """The declaration of what is invoked; `target` of an assignment, None in an expression."""
         declaration = self.builder.declarations.get(node.name)
         if declaration is None:
-            raise self.builder.unknown(node, scope.report)
+            declaration = self.builder.opaque(node, target, scope.report)
         if scope.declaration is not None and node.name in GRAPH_ONLY and not scope.span:
             scope.report.at(
                 "operation-in-fragment",
@@ -160,7 +159,7 @@ class Invocations:
                 section="3.3.2",
             )
         elif scope.declaration is None and not scope.abstract:
-            self.builder.special(node, targets)
+            self.builder.special(node, None if target is None else names_of(target))
         return declaration
 
     def arguments(self, node: Invocation, scope: Scope) -> Call[list[Value]]:

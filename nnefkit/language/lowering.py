@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nnefkit.errors import DocumentError
+from nnefkit.errors import Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language.binding import Binding
 from nnefkit.language.building import GraphBuilder
@@ -41,6 +41,25 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
     return _Lowering(graph, customs, chosen).graph()
 
 
+def expand_calls(graph: Graph) -> Graph:
+    """`graph` with the calls of fragments that it defines itself carried out (3.3.2).
+
+    Tensors keep their names; the shapes of those that are new are not known. A graph that calls
+    none is given back as it is.
+
+    Raises:
+        DocumentError: a fragment cannot be carried out for its arguments.
+    """
+    if not graph.declarations:
+        return graph
+    customs = declared(graph.declarations)
+    # Fragments call one another.
+    fragments = {name for name, declaration in customs.items() if declaration.body is not None}
+    if not any(operation.name in fragments for operation in graph.operations):
+        return graph
+    return lower(graph, fragments)
+
+
 class _Lowering:
     """One graph on its way."""
 
@@ -55,7 +74,8 @@ class _Lowering:
         assert tokens is not None  # noqa: S101 - the standard has a text
         self.report = Report(tokens)
         header = GraphSyntax(source.name, (), (), 0, 0)
-        self.builder = GraphBuilder(header, tokens, self.report, self.known)
+        # What is not known was told when the graph was read.
+        self.builder = GraphBuilder(header, tokens, self.report, self.known, strict=False)
         self.expansion = Expansion(self.builder, source.tensors)
         self.expansion.calls.lowered = self.expansion.calls.expanded = operations
 
@@ -73,6 +93,26 @@ class _Lowering:
             tensors=FrozenDict({**self.source.tensors, **known}),
         )
         return with_definitions(lowered, self.customs, self.source.extensions)
+
+    def _placed(self, operation: Operation) -> list[Diagnostic]:
+        """The errors at the operation in the text of the graph; the report has another text."""
+        errors = [d for d in self.report.diagnostics if d.severity == "error"]
+        source = self.source.source
+        if source is None or operation.span is None:
+            return [
+                Diagnostic(d.code, f"{operation.name}: {d.message}", hint=d.hint, section=d.section)
+                for d in errors
+            ]
+        return [
+            source.diagnostic(
+                d.code,
+                f"{operation.name}: {d.message}",
+                operation.span,
+                hint=d.hint,
+                section=d.section,
+            )
+            for d in errors
+        ]
 
     def _replace(self, operation: Operation) -> None:
         declaration = self.known[operation.name]
@@ -95,7 +135,7 @@ class _Lowering:
                 self.expansion.calls.expand(declaration, binding, given, place, scope, wants)
             )
         except Refused:
-            raise DocumentError(self.report.diagnostics) from None
+            raise DocumentError(self._placed(operation)) from None
         path = (*operation.scope, f"{operation.name}:{scope.hint}")
         for name, found in _pairs(declaration, names, results):
             self.expansion.settle(name, found, operation.span, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnefkit.graph import Identifier
 from nnefkit.language.reporting import Report
 from nnefkit.language.syntax import GraphSyntax, Name
-from nnefkit.language.types import UNKNOWN, Type
+from nnefkit.language.types import OPAQUE_TENSOR, UNKNOWN, Type
 
 SECTION = "3.3.2"
 
@@ -116,7 +116,7 @@ class GraphNames:
                     hint=hint,
                     section=SECTION,
                 )
-            elif name not in self._external and self.types[name] is not UNKNOWN:
+            elif name not in self._external and self.types[name] not in (UNKNOWN, OPAQUE_TENSOR):
                 self.report.at(
                     "parameter-not-external",
                     f"graph parameter '{name}' is not the result of an external operation",

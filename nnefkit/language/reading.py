@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from nnefkit.errors import Diagnostic, Source, Span
+from nnefkit.errors import Diagnostic, Source, Span, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.graph.collector import without_collector
 from nnefkit.language import provisional
@@ -55,6 +55,9 @@ def parse(
         expand: whether fragments are expanded to standard operations, or the names of those that
             are; the others stay as operations, and their definitions in ``declarations``.
         infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
+
+    Raises:
+        UnknownNameError: `expand` names what is no fragment of the document.
 
     Returns:
         The graph and the diagnostics in the order of the text. If one of them is an error, the
@@ -140,12 +143,22 @@ class _Reading:
         self.builder = GraphBuilder(
             header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
         )
-        self.builder.expansion.calls.expanded = self.expanded
+        self.builder.expansion.calls.expanded = self._expanded_fragments()
         self.parser.repeated = self.builder.stamps.repeated
         for declaration in self.customs.values():
             if declaration.body is not None:
                 self.builder.expansion.check(declaration)
         return self.builder.assignment
+
+    def _expanded_fragments(self) -> Collection[str] | None:
+        fragments = [name for name, d in self.customs.items() if d.body is not None]
+        for name in self.expanded or ():
+            if name not in fragments:
+                raise UnknownNameError(
+                    f"the document defines no fragment '{name}' that could be expanded",
+                    hint=did_you_mean(name, fragments),
+                )
+        return self.expanded
 
     def _check_registered(self, graph: Graph) -> None:
         """Holds the document to what is registered; takes up what it uses without declaring it."""

@@ -129,6 +129,8 @@ def tensor_of(item: PrimitiveType | None) -> TensorType:
 
 
 UNBOUND_TENSOR = TensorType(None)
+OPAQUE_TENSOR = TensorType(None)
+"""What an operation gives that is not known: it stands for a tensor of any data-type."""
 _TUPLES: dict[tuple[Type, ...], TupleType] = {}
 
 
@@ -158,7 +160,10 @@ def castable(source: Type, target: Type) -> bool:
         if isinstance(wanted, TensorType):
             item = given.item if isinstance(given, TensorType) else given
             if isinstance(given, (PrimitiveType, TensorType)) and (
-                wanted.item is None or item is wanted.item or (wanted.item is GENERIC and item)
+                wanted.item is None
+                or item is wanted.item
+                or (wanted.item is GENERIC and item)
+                or given is OPAQUE_TENSOR
             ):
                 continue
             return False
@@ -216,6 +221,33 @@ def bind(kind: Type, dtype: PrimitiveType) -> Type:
     for _ in range(depth):
         kind = array_of(kind)
     return kind
+
+
+def opaque(kind: Type) -> Type:
+    """`kind` with its generic tensors opaque, `UNKNOWN` if anything else of it is generic."""
+    depth = 0
+    while isinstance(kind, ArrayType):
+        depth, kind = depth + 1, kind.item
+    found: Type = kind
+    if kind.generic:
+        found = OPAQUE_TENSOR if isinstance(kind, TensorType) else UNKNOWN
+    for _ in range(depth):
+        found = array_of(found)
+    return found
+
+
+def holds_opaque(kind: Type) -> bool:
+    """Whether an opaque tensor is in `kind`."""
+    stack = [kind]
+    while stack:
+        kind = stack.pop()
+        while isinstance(kind, ArrayType):
+            kind = kind.item
+        if kind is OPAQUE_TENSOR:
+            return True
+        if isinstance(kind, TupleType):
+            stack.extend(kind.items)
+    return False
 
 
 def is_tensor(kind: Type) -> bool:

@@ -96,7 +96,7 @@ def _channels_hint(filter: Shape, channels: int) -> str:
         return f"This filter fits with groups = {channels // filter[1]}."
     if filter[0] == channels:
         return "The dimensions of a filter start with output channels, then input channels."
-    return ""
+    return "The second extent of a filter times the groups is the number of channels of the input."
 
 
 def check_reverse_groups(

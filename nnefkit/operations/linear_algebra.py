@@ -63,14 +63,14 @@ _FILTER_HINT = "The filter has shape [outputs, inputs]."
 
 
 def _transposition_hint(A: Shape, B: Shape, transposed: tuple[bool, bool]) -> str:
-    """Which transposition would make the inner extents agree, if one does."""
+    """Which transposition would make the inner extents agree, or what has to agree."""
     a, b = transposed
     for name, flags in (("transposeB", (a, not b)), ("transposeA", (not a, b))):
         if A[-2 if flags[0] else -1] == B[-1 if flags[1] else -2]:
             return (
                 f"{name} = {'true' if flags[name == 'transposeB'] else 'false'} would make it fit."
             )
-    return ""
+    return "The first matrix has as many columns as the second one has rows."
 
 
 @shape_rule("matmul")

@@ -391,7 +391,7 @@ def _check_update(
         problems.add(
             "variable",
             f"variable '{target}'{shared} is updated twice",
-            f"The other update is in line {line}." if line else "",
+            f"The other update is in line {line}." if line else "Leave one of them out.",
             code="repeated-update",
         )
         reports.collect(op, problems)

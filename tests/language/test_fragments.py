@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 
 import nnef
+import numpy as np
 import pytest
 
+import nnefkit as nk
 from nnefkit import language
 from nnefkit.operations.shapes import check_shapes
 
@@ -263,12 +265,74 @@ def test_chosen_fragments_are_kept_as_calls(expand, operations, kept):
     assert graph is not None
     assert [op.name for op in graph.operations[1:]] == operations
     assert [d.split()[1].partition("(")[0] for d in graph.declarations] == kept
-    again, diagnostics = language.parse(str(graph), expand=expand)
+    again, diagnostics = language.parse(str(graph), expand=False)
     assert diagnostics == []
     assert str(again) == str(graph)
     assert [op.name for op in language.parse(str(graph))[0].operations] == [
         op.name for op in language.parse(text)[0].operations
     ]
+
+
+def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_path):
+    fragments = (
+        "fragment cell(x: T, w: T) -> (y: T) { y = relu(conv(x, w, padding = [(1, 1), (1, 1)])); }"
+        "fragment halves(x: T) -> (y: T, z: T) { [y, z] = split(x, axis = 1, ratios = [1, 1]); }"
+    )
+    body = (
+        "w = variable(shape = [2, 2, 3, 3], label = 'w'); a = cell(x, w); b = cell(a, w); "
+        "p, q = halves(b); y = concat([p, q], axis = 2);"
+    )
+    text = _document(fragments, body)
+    kept, chosen, whole = (nk.parse(text, expand=e) for e in (False, ["cell"], True))
+    names = [[op.name for op in graph.operations[2:]] for graph in (kept, chosen, whole)]
+    assert names == [
+        ["cell", "cell", "halves", "concat"],
+        ["conv", "relu", "conv", "relu", "halves", "concat"],
+        ["conv", "relu", "conv", "relu", "split", "concat"],
+    ]
+    for graph in (kept, chosen):
+        for name, tensor in graph.tensors.items():
+            assert tensor.shape == whole.tensors[name].shape
+            assert tensor.shape is not None
+        macs = [sum(op.macs or 0 for op in g.operations) for g in (graph, whole)]
+        assert macs[0] == macs[1] > 0
+        calls = {"cell", "halves"} & {op.name for op in graph.operations}
+        assert str(nk.lower(graph, calls)) == str(whole)
+    data = {"w": np.random.default_rng(1).normal(size=(2, 2, 3, 3)).astype(np.float32)}
+    nk.save(kept.with_data(data), tmp_path / "model")
+    assert str(nk.load(tmp_path / "model", expand=False)) == str(kept)
+    loaded = nk.load(tmp_path / "model", expand=["halves"])
+    assert [op.name for op in loaded.operations[2:4]] == ["cell", "cell"]
+    x = np.random.default_rng(2).normal(size=whole.tensors["x"].shape).astype(np.float32)
+    ours, theirs = nk.run(loaded, x), nk.run(whole.with_data(data), x)
+    np.testing.assert_array_equal(ours["y"], theirs["y"])
+
+
+def test_comments_inside_of_a_declaration_hide_nothing():
+    fragment = (
+        "fragment f( x: T,  # the input\n n: integer = 1, # = 2,\n s: string = '#' )\n-> (y: T);"
+    )
+    graph = nk.parse(_document(fragment, "y = f(x, s = '# none');"))
+    assert graph.declarations == (
+        f"fragment f( x: {T}, n: integer = 1, s: string = '#' ) -> (y: {T});",
+    )
+    assert str(nk.parse(str(graph))) == str(graph)
+
+
+@pytest.mark.parametrize("expand", [["cel"], "relu", ["cell", "x"]])
+def test_only_fragments_of_the_document_can_be_expanded(expand):
+    text = _document("fragment cell(x: T) -> (y: T) { y = relu(x); }", "y = cell(x);")
+    with pytest.raises(nk.UnknownNameError, match="no fragment"):
+        nk.parse(text, expand=expand)
+
+
+def test_shapes_that_do_not_fit_inside_of_a_kept_call_are_told_at_the_call():
+    text = _document("fragment cell(x: T) -> (y: T) { y = matmul(x, x); }", "y = cell(x);")
+    with pytest.raises(nk.DocumentError) as raised:
+        nk.parse(text, expand=False)
+    (diagnostic,) = raised.value.diagnostics
+    assert "y = cell(x)" in diagnostic.excerpt
+    assert "cell:y" in diagnostic.hint
 
 
 def test_the_shape_of_a_computed_tensor_comes_from_who_knows_the_shapes():

@@ -20,7 +20,7 @@ from nnefkit.language.provisional.operations import UPGRADES
 from nnefkit.language.provisional.shapes import Infer, KnownShapes
 from nnefkit.language.provisional.vocabulary import Vocabulary, provisional_operations
 from nnefkit.language.reporting import Report
-from nnefkit.language.syntax import GraphSyntax, Invocation, Name
+from nnefkit.language.syntax import Expression, GraphSyntax, Invocation, Name
 from nnefkit.language.targets import Refused
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
@@ -91,6 +91,14 @@ class ProvisionalBuilder(GraphBuilder):
             # It is not defined, which will be told; here it has no value to work on.
             raise Refused
         upgrade(self, call)
+
+    def opaque(
+        self, invocation: Invocation, target: Expression | None, report: Report
+    ) -> Declaration:
+        """What stands for an operation that is not known; there is none for one that came later."""
+        if invocation.name in declarations():
+            raise self.unknown(invocation, report)
+        return super().opaque(invocation, target, report)
 
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
         """Reports an operation that is not known, or not yet known then."""

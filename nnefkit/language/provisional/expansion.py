@@ -127,12 +127,10 @@ class ProvisionalInvocations(Invocations):
             return Value(ABSTRACT, loose(declaration.results[0].type))
         return found
 
-    def declaration(
-        self, node: Invocation, scope: Scope, targets: list[Name] | None
-    ) -> Declaration:
+    def declaration(self, node: Invocation, scope: Scope, target: Expression | None) -> Declaration:
         """The declaration of what is invoked; fragments can have variables."""
         if scope.declaration is None or node.name not in ("variable", "update"):
-            return super().declaration(node, scope, targets)
+            return super().declaration(node, scope, target)
         self.builder.upgrades.tell(
             "'variable' and 'update' stand in the graph itself since 1.0; these are moved there",
             scope.report.tokens.span(node.at, node.at + 1),

@@ -1,0 +1,97 @@
+"""Vendors' operations that nobody knows: kept wherever they stand, with all that they feed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import nnefkit as nk
+
+HEAD = (
+    "version 1.0;\nextension KHR_enable_fragment_definitions KHR_enable_operator_expressions "
+    "VENDOR_more;\n"
+    "fragment twice( x: tensor<scalar> ) -> ( y: tensor<scalar> ) { y = relu(x) + x; }\n"
+    "fragment inside( x: tensor<scalar>, n: integer = 1 ) -> ( y: tensor<scalar> )\n"
+    "{ a, [b, c] = v_many(x, n = n * 2, other = x); y = v_last([a, b], c) * 2.0; }\n"
+    "fragment any<?>( x: tensor<?> ) -> ( y: tensor<?> ) { y = copy(x); }\n"
+    "graph net(x) -> (y)\n{\nx = external(shape = [1, 4]);\n"
+)
+
+# The body behind the external of x, and the operations that come out.
+KEPT = [
+    ("y = v_op(x);", ["y = v_op(x);"]),
+    ("y = v_op<integer>(x);", ["y = v_op<integer>(x);"]),
+    ("y = v_op(x, 2.5, [x, x], k = [1, 2], m = 'm');", None),
+    ("y = v_op(x, k = (1, 2.0), [x]);", "positional-argument"),
+    ("y = v_op(x, with = x);", ["y = v_op(x, with = x);"]),
+    ("y = v_op(x, k = 1, k = 2);", "duplicate-argument"),
+    ("y = v_op();", "syntax"),
+    ("y = v_op(nowhere);", "undefined-identifier"),
+    ("a = v_op(x); y = relu(a);", ["a = v_op(x);", "y = relu(a);"]),
+    (
+        "a = v_op(x); y = relu(a) + 1.0;",
+        ["a = v_op(x);", "y_relu = relu(a);", "y = add(y_relu, 1.0);"],
+    ),
+    ("y = v_op(-x) * 2.0;", ["y_neg = neg(x);", "y_v_op = v_op(y_neg);", "y = mul(y_v_op, 2.0);"]),
+    ("a = v_op(x); y = twice(a);", ["a = v_op(x);", "y_relu = relu(a);", "y = add(y_relu, a);"]),
+    ("y = twice(v_op(x));", ["y_v_op = v_op(x);", "y_relu = relu(y_v_op);"]),
+    (
+        "y = inside(x);",
+        [
+            "y_a, [y_b, y_c] = v_many(x, other = x, n = 2);",
+            "y_v_last = v_last([y_a, y_b], y_c);",
+            "y = mul(y_v_last, 2.0);",
+        ],
+    ),
+    ("a, b = v_op(x); y = concat([a, b, x], axis = 1);", None),
+    ("[a, b] = v_op(x); y = add_n([a, b]);", None),
+    ("a, [[b], [c]] = v_op(x); y = add(a, b);", None),
+    ("a = v_op(x); y = select(a, x, x);", None),
+    ("a = v_op(x); b = any(a); c = any<integer>(a); d = lt(a, b); y = select(d, a, c);", None),
+    ("a = v_op(x); y = concat([for i in [a, x] yield i * 2.0], axis = 1);", None),
+    ("a = v_op(x); y = a if 1 < 2 else x;", None),
+    ("a = v_op(x); b = lt(x, x); y = select(b, a, b);", None),
+    ("a = v_op(x); y = relu([a]);", "type-mismatch"),
+    ("a = v_op(x); y = pad(x, padding = a);", "type-mismatch"),
+    ("a = v_op(x); y = x if a else x;", "type-mismatch"),
+    ("a = v_op(x); y = reshape(x, shape = [length_of(a)]);", "type-mismatch"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), KEPT, ids=[body for body, _ in KEPT])
+def test_operations_that_are_not_known_are_kept_wherever_they_stand(body, expected):
+    text = HEAD + body + "\n}\n"
+    assert not nk.validate(text).ok
+    if isinstance(expected, str):
+        with pytest.raises(nk.NnefError) as raised:
+            nk.parse(text, strict=False)
+        assert expected in [d.code for d in raised.value.diagnostics]
+        return
+    graph = nk.parse(text, strict=False)
+    lines = [str(op) for op in graph.operations[1:]]
+    for line in expected or ():
+        assert line in lines
+    assert "y" in graph.producers
+    known = {"x", *(name for op in graph.operations for name in op.output_names)}
+    assert all(name in known for op in graph.operations for name in op.input_names)
+    assert nk.validate(text, strict=False).ok
+
+
+@pytest.mark.parametrize("body", [body for body, expected in KEPT if not isinstance(expected, str)])
+@pytest.mark.parametrize("expand", [True, False])
+def test_documents_with_them_are_saved_and_read_back(body, expand, tmp_path):
+    graph = nk.parse(HEAD + body + "\n}\n", strict=False, expand=expand)
+    again = nk.parse(str(graph), strict=False, expand=expand)
+    assert str(again) == str(graph)
+    assert [op.name for op in again.operations] == [op.name for op in graph.operations]
+    nk.save(graph, tmp_path / "model")
+    assert str(nk.load(tmp_path / "model", strict=False, expand=expand)) == str(graph)
+
+
+def test_what_cannot_run_is_refused_by_name():
+    graph = nk.parse(HEAD + "a = v_op(x); y = relu(a) + 1.0; }", strict=False)
+    with pytest.raises(nk.NnefError, match="v_op"):
+        nk.run(graph, np.ones((1, 4), np.float32))
+    part = graph.between(["a"], ["y"]) if graph.tensors["a"].shape else None
+    assert part is None
+    assert "v_op" in repr(graph)

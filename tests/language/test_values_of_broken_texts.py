@@ -1,0 +1,34 @@
+"""Where an error leaves a name without a value, reading goes on, and ends in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nnefkit.errors import Diagnostic
+
+F = "fragment f( a: tensor<scalar>, n: integer[] ) -> ( b: tensor<scalar> )\n"
+F += "{ b = a if n[0] > 0 else relu(a); }"
+
+# (code, body behind the external of x)
+BROKEN = [
+    ("result-mismatch", "[y] = 5;"),
+    ("result-mismatch", "[y] = 'five';"),
+    ("result-mismatch", "[a, y] = (x, x);"),
+    ("undefined-identifier", "[a, b] = range_of(c); y = relu(x);"),
+    ("undefined-identifier", "c = constant(shape = [1, 3], value = [d]); y = relu(x);"),
+    ("undefined-identifier", "y = f(x, n = c);"),
+    ("undefined-identifier", "y = f(x, n = [c]);"),
+    ("undefined-identifier", "y = f(x, n = [1] * c);"),
+    ("undefined-identifier", "y = relu(x) if c > 0 else x;"),
+    ("undefined-identifier", "y = reshape(x, shape = [for i in c yield i + 1]);"),
+]
+
+
+@pytest.mark.parametrize(("code", "body"), BROKEN)
+def test_what_has_no_value_is_told_once(
+    code: str, body: str, compositional: Callable[..., tuple[object, list[Diagnostic]]]
+) -> None:
+    _, found = compositional(body, F)
+    assert code in [diagnostic.code for diagnostic in found if diagnostic.severity == "error"]
