@@ -37,6 +37,14 @@ CALLS = {
     "parse-bytes": (lambda: nk.parse(b"version 1.0;"), ".decode()"),
     "parse-path": (lambda: nk.parse(Path("model")), "nnefkit.load(path)"),
     "parse-quantization": (lambda: nk.parse(str(GRAPH), 5), "'quantization' must be a str"),
+    "parse-letter": (
+        lambda: nk.parse("version 1.0; graph g(größe) -> (y) {}"),
+        "only ASCII letters, digits, _",
+    ),
+    "parse-quotes": (
+        lambda: nk.parse("version 1.0; graph g(x) -> (y) { y = conv(x, border = “same”); }"),
+        "straight quotes",
+    ),
     "format-none": (lambda: nk.format(None), "'text' must be a str, not None"),
     "read-tensor": (lambda: nk.read_tensor(None), "'path' must be a path"),
     "write-tensor": (lambda: nk.write_tensor(X, "a.dat"), "not of type ndarray"),
@@ -202,3 +210,16 @@ def test_an_encrypted_archive_says_how_to_open_it(tmp_path):
     path.write_bytes(content)
     with pytest.raises(nk.StorageError, match="password"):
         nk.load(path)
+
+
+def test_a_label_that_no_file_can_be_called_by_is_named(tmp_path):
+    label = "a" * 300
+    text = str(GRAPH).replace("label = 'filter'", f"label = '{label}'")
+    graph = nk.parse(text).with_data({label: np.ones((4, 3, 3, 3), np.float32)})
+    with pytest.raises(nk.StorageError) as raised:
+        nk.save(graph, tmp_path / "net")
+    assert "Give a shorter name" in str(raised.value)
+    assert f"{label}.dat" in raised.value.diagnostics[0].file
+    assert not list(tmp_path.iterdir())
+    nk.save(graph, tmp_path / "net.zip")
+    assert nk.load(tmp_path / "net.zip").variables[0].label == label

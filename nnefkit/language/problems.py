@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from nnefkit.language.lexer import KEYWORD, LITERAL, WRONG, Problem, Tokens, describe
 
+_CURLY = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00b4`"
+_STRAIGHT = "Strings stand between straight quotes: ' or \"."
+_ASCII = "Outside of strings only ASCII letters, digits, _ and the operators occur."
+
 
 class SyntaxProblem(Exception):  # noqa: N818 - it is caught, and told as a diagnostic
     """A place where the text does not follow the grammar; caught where parsing can go on."""
@@ -34,7 +38,7 @@ def expected(tokens: Tokens, index: int, what: str, hint: str, section: str) -> 
         return SyntaxProblem(
             index,
             f"{describe(text[0])} has no meaning in NNEF",
-            hint or "Outside of strings only ASCII letters, digits, _ and the operators occur.",
+            _STRAIGHT if text[0] in _CURLY else _ASCII,
             "3.1",
         )
     told = found(tokens, index)

@@ -157,8 +157,10 @@ def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
     with replacing_folder(path) as new:
         for name, content in contents.items():
             file_path = new / name
-            file_path.parent.mkdir(parents=True, exist_ok=True)
-            with file_path.open("wb") as file:
+            with telling(path / name):
+                file_path.parent.mkdir(parents=True, exist_ok=True)
+                file = file_path.open("xb")
+            with file:
                 _pour(content, file, bar)
         if old.is_dir():
             _keep_foreign(old, new, replaced)
