@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from nnefkit import io
 from nnefkit.errors import ExecutionError, UnknownNameError
@@ -215,6 +216,31 @@ def test_numpys_settings_are_as_they_were_after_a_run():
     before = np.getbufsize(), np.geterr()
     run(zeros(io.parse(COUNTER)), np.ones((1, 2)))
     assert (np.getbufsize(), np.geterr()) == before
+
+
+def test_the_number_of_threads_of_matrix_products_holds_for_the_run_only(monkeypatch):
+    from nnefkit.operations.registry import KERNELS
+
+    def threads():
+        return {
+            pool["num_threads"]
+            for pool in threadpoolctl.threadpool_info()
+            if pool["user_api"] == "blas"
+        }
+
+    seen = []
+
+    def kernel(x):
+        seen.append(threads())
+        return x
+
+    monkeypatch.setitem(KERNELS, "sigmoid", kernel)
+    text = "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [2]); y = sigmoid(x); }"
+    before = threads()
+    for number in (1, 2):
+        run(io.parse(text), [0.0, 1.0], threads=number)
+    assert seen == [{1}, {2}]
+    assert threads() == before
 
 
 def test_a_graph_made_by_hand_runs_and_gets_its_shapes():

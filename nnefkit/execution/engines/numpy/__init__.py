@@ -10,9 +10,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from nnefkit.execution.engine import Prepared
+from nnefkit.execution.engine import Prepared, thread_count
 from nnefkit.execution.engines.numpy.plan import make_plan
 from nnefkit.execution.engines.numpy.prepared import PreparedGraph
+from nnefkit.execution.engines.numpy.threads import ThreadLimit
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import KERNELS
 
@@ -20,10 +21,18 @@ _SOURCES = frozenset({"external", "variable", "constant", "update"})
 
 
 class NumpyEngine:
-    """Runs every operation that has a kernel, on the CPU."""
+    """Runs every operation that has a kernel, on the CPU.
+
+    Args:
+        threads: How many threads a matrix product may use; None leaves it to NumPy.
+    """
 
     name = "numpy"
     version = np.__version__
+    options = ("threads",)
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
 
     @property
     def operations(self) -> frozenset[str]:
@@ -35,11 +44,20 @@ class NumpyEngine:
         known = self.operations
         return [op for op in graph.operations if op.name not in known]
 
+    def configured(self, *, threads: int | None = None) -> NumpyEngine:
+        """The engine with another number of threads.
+
+        Raises:
+            InputError: it is no number of threads.
+        """
+        return NumpyEngine(thread_count(threads))
+
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        return PreparedGraph(make_plan(graph, frozenset(fetch), frozenset(watched)))
+        prepared = PreparedGraph(make_plan(graph, frozenset(fetch), frozenset(watched)))
+        return prepared if self._threads is None else ThreadLimit(prepared, self._threads)
 
 
 engine = NumpyEngine()

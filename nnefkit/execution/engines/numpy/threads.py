@@ -1,0 +1,35 @@
+"""The number of threads that NumPy's matrix products use while a graph runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from nnefkit.execution.engine import Prepared, Watch
+from nnefkit.execution.engines.numpy.lowering import Array
+from nnefkit.execution.locking import ProcessLock
+
+_LOCK = ProcessLock()
+"""The number of threads is a setting of the whole process."""
+
+
+class ThreadLimit:
+    """Runs what is prepared with a number of threads of its own."""
+
+    def __init__(self, prepared: Prepared, threads: int) -> None:
+        self._prepared = prepared
+        self._threads = threads
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        with _LOCK.here(), _libraries().limit(limits=self._threads, user_api="blas"):
+            return self._prepared(feeds, watch)
+
+
+@cache
+def _libraries() -> Any:
+    """The libraries of this process that have threads; to look for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
