@@ -101,6 +101,8 @@ class GraphBuilder:
         values, kinds = self._flat_arguments(invocation.arguments)
         if values is None:
             return False
+        if declaration is not None and declaration.name in self.expansion.calls.misdeclared:
+            return False
         if declaration is None:
             declaration = self.opaque(invocation, assignment.target, self.report)
         binding = bind_arguments(declaration, invocation, kinds, self.report)

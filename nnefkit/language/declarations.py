@@ -168,9 +168,14 @@ def declarations() -> Mapping[str, Declaration]:
 # -- rules of declarations (3.3.2) -------------------------------------------------------------
 
 
-def check_declarations(fragments: Iterable[Fragment], report: Report) -> None:
-    """Reports what breaks the rules for declarations in a document's fragment definitions."""
+def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str]:
+    """Reports what breaks the rules for declarations in a document's fragment definitions.
+
+    Returns:
+        The names of those whose parameters or results break them.
+    """
     known: dict[str, Fragment] = {}
+    wrong: set[str] = set()
     for fragment in fragments:
         if fragment.name in declarations():
             report.at(
@@ -190,9 +195,13 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> None:
                 section="3.3.2",
             )
         known.setdefault(fragment.name, fragment)
+        errors = report.errors
         _check_names(fragment, report)
         _check_types(fragment, report)
         _check_order(fragment, report)
+        if report.errors > errors:
+            wrong.add(fragment.name)
+    return wrong
 
 
 def _check_names(fragment: Fragment, report: Report) -> None:

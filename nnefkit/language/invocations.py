@@ -49,6 +49,8 @@ class Invocations:
         self.evaluator = Evaluator(self)
         self.broken: set[str] = set()
         """Fragments that were told to be wrong, and are not expanded."""
+        self.misdeclared: Container[str] = ()
+        """Fragments that are called as nobody can tell: their parameters or results are wrong."""
         self.lowered: Container[str] = ()
         """Standard operations that are expanded, too."""
         self.expanded: Container[str] | None = None
@@ -178,6 +180,8 @@ class Invocations:
         scope: Scope,
     ) -> Binding:
         """Which argument goes to which parameter, by all the rules."""
+        if declaration.name in self.misdeclared:
+            raise Refused
         generic = scope.dtype
         if scope.abstract and scope.declaration is not None and scope.declaration.generic:
             generic = GENERIC

@@ -132,8 +132,9 @@ class _Reading:
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
         self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
         known: Mapping[str, Declaration] = declarations()
+        wrong: set[str] = set()
         if document.fragments:
-            check_declarations(document.fragments, self.report)
+            wrong = check_declarations(document.fragments, self.report)
             for fragment in document.fragments:
                 if fragment.name not in known:
                     self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
@@ -144,6 +145,7 @@ class _Reading:
             header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
         )
         self.builder.expansion.calls.expanded = self._expanded_fragments()
+        self.builder.expansion.calls.misdeclared = wrong
         self.parser.repeated = self.builder.stamps.repeated
         for declaration in self.customs.values():
             if declaration.body is not None:

@@ -473,3 +473,21 @@ def test_an_explosion_is_stopped():
     _, diagnostics = _parse(fragments, "y = f(x, n = 60);")
     assert [d.code for d in diagnostics] == ["too-long"]
     assert time.perf_counter() - before < 120
+
+
+@pytest.mark.parametrize(
+    ("code", "fragment"),
+    [
+        ("parameter-order", "fragment f(n: integer, x: T) -> (y: T) { y = x; }"),
+        ("result-type", "fragment f(x: T) -> (y: integer) { y = 1; }"),
+        ("result-type", "fragment f(x: T) -> (y: tensor<>) { y = x; }"),
+        ("needlessly-generic", "fragment f<?>(x: T) -> (y: T) { y = x; }"),
+        ("not-generic", "fragment f(x: tensor<?>) -> (y: T) { y = relu(x); }"),
+        ("mixed-tuple", "fragment f(x: T, t: (integer, T)) -> (y: T) { y = x; }"),
+        ("type-mismatch", "fragment f(x: T, n: integer = 1.0) -> (y: T) { y = x; }"),
+    ],
+)
+@pytest.mark.parametrize("call", ["y = f(x);", "y = f(x) + 1.0;", "a, b = f(x, n = 1); y = x;"])
+def test_a_wrong_declaration_is_told_once_and_not_again_where_it_is_called(code, fragment, call):
+    _, diagnostics = _parse(fragment, call)
+    assert [d.code for d in diagnostics] == [code]
