@@ -89,7 +89,8 @@ def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> st
 def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> Picture:
     """The values of a vector in their order, with zero, smallest and largest marked.
 
-    Of long vectors the range of each few neighbours is drawn, so that no peak is lost.
+    Of long vectors the range of each few neighbours is drawn, so that no peak is lost. (Of very
+    long ones, `nnefkit.display.images.thinned` gives the values to draw.)
     """
     flat = np.asarray(values).ravel()
     alt = f"the {flat.size:,} values in their order"

@@ -31,6 +31,9 @@ _OPACITY = bytes([255] * FRAME + [150, 0])
 _PERCENT = 99.0
 # The values that the scale is taken from.
 _SCALE_SAMPLE = 200_000
+# The values of a picture that are looked at, and the rows that are left at least.
+_LOOKED_AT = 3_000_000
+_FEWEST_ROWS = 800
 # The narrow side of a heat map, in pixels.
 _LEAST = 64
 
@@ -132,6 +135,23 @@ def reduced(values: Array, height: int, width: int) -> Array:
         total = np.add.reduceat(total, columns, axis=-1)
     sizes = np.outer(np.diff([*rows, tall]), np.diff([*columns, wide]))
     return np.asarray(total / sizes)
+
+
+def thinned(values: Array) -> tuple[Array, str]:
+    """Maps (..., H, W) as they are or, of very many values, some rows and columns of them.
+
+    Returns:
+        The maps, a view, and in words what was left out.
+    """
+    share = -(-values.size // _LOOKED_AT)
+    if share <= 1:
+        return values, ""
+    # Rows first: what lies between them is not even read from a mapped file.
+    rows = min(share, max(1, values.shape[-2] // _FEWEST_ROWS))
+    columns = -(-share // rows)
+    steps = ((rows, "rows"), (columns, "columns"))
+    words = " and ".join(f"1 in {step:,} {name}" for step, name in steps if step > 1)
+    return values[..., ::rows, ::columns], words
 
 
 def _edges(extent: int, most: int) -> list[int]:

@@ -177,6 +177,24 @@ def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape):
         assert abs(less - extent) <= 0.05 * extent, "as large on the page"
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((30_000, 4096), "1 in 37 rows and 1 in 2 columns looked at"),
+        ((120_000_000,), "1 in 40 looked at"),
+        ((1, 3, 6000, 6000), "1 in 7 rows and 1 in 6 columns looked at"),
+    ],
+)
+def test_of_very_large_tensors_a_part_is_drawn_and_said(shape, words, tmp_path):
+    """Half a gigabyte, of which little is read."""
+    values = np.memmap(tmp_path / "large", np.float32, "w+", shape=shape)
+    values.reshape(-1)[:1000] = 1
+    began = time.process_time()
+    page = html.tensor(TensorSummary("embedding", "scalar", shape, values, "table"))
+    assert time.process_time() - began < 0.6, "three times the budget, for slow disks"
+    assert words in page
+
+
 def _sizes(page):
     """Width and height of the picture of the values."""
     picture = page[page.index("data:image/png") :]

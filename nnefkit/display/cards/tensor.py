@@ -67,7 +67,9 @@ def _drawable(summary: TensorSummary) -> bool:
 def _pictures(summary: TensorSummary, array: Array, color: str, detail: float) -> Iterator[Block]:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
-        yield Figure(charts.curve(array, color), _caption("values in their order", "", summary))
+        some, part = images.thinned(array.reshape(-1, 1))
+        what = "values in their order" + (f", {part.replace('rows', 'looked at')}" if part else "")
+        yield Figure(charts.curve(some, color), _caption(what, "", summary))
         return
     if len(extents) == 2:
         yield _heat_map(summary, array.reshape(extents), detail)
@@ -111,16 +113,19 @@ def _channels_last(array: Array, *, parameter: bool) -> bool:
 
 
 def _heat_map(summary: TensorSummary, array: Array, detail: float) -> Figure:
-    scale = images.robust_scale(array)
     rows, columns = array.shape
     what = f"{rows:,} rows, {columns:,} columns"
+    array, part = images.thinned(array)
+    scale = images.robust_scale(array)
     alt = f"heat map of {numbers.shorten(summary.name)}: {what}"
     picture = images.heat_map(array, scale, alt, most=MAP, detail=detail)
+    what += f", {part} looked at" if part else ""
     said = "" if summary.dtype == "logical" else f"scale {scale.text}"
     return Figure(picture, _caption(what, said, summary, scale))
 
 
 def _grid(summary: TensorSummary, maps: Array, name: str, total: int, detail: float) -> Figure:
+    maps, part = images.thinned(maps)
     scale = images.robust_scale(maps)
     shown = len(maps)
     what = f"{name} 0–{shown - 1} of {total:,}" if total > 1 else "one map"
@@ -131,6 +136,7 @@ def _grid(summary: TensorSummary, maps: Array, name: str, total: int, detail: fl
     if maps.shape[-1] > 3 * maps.shape[-2]:
         columns, tile = 3, 240
     picture = images.grid(maps, scale, alt, tile=tile, columns=columns, detail=detail)
+    what += f", {part} looked at" if part else ""
     said = "" if summary.dtype == "logical" else f"one scale, {scale.text}"
     return Figure(picture, _caption(what, said, summary, scale))
 
