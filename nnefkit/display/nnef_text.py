@@ -85,11 +85,14 @@ def assignment(
     attribs: Mapping[str, Any],
     dtype: str | None,
     identifier: type[str],
+    *,
+    explicit: bool = False,
 ) -> str:
     """``a, b = name<dtype>(inputs, attribs);``, tensors by position and attributes by name.
 
     Of an operation without a declaration, parameters are known by position only (``"0"``, ``"1"``)
-    or by the name that the text gave.
+    or by the name that the text gave. `explicit` writes the type even where it usually follows from
+    the tensors.
     """
     results = ", ".join([literal(value, identifier) for value in outputs.values()])
     opaque = "0" in outputs
@@ -100,7 +103,7 @@ def assignment(
         for key, value in inputs.items()
     ]
     arguments += [f"{key} = {literal(value, identifier)}" for key, value in attribs.items()]
-    generic = f"<{dtype}>" if dtype and name not in DEDUCED else ""
+    generic = f"<{dtype}>" if dtype and (explicit or name not in DEDUCED) else ""
     return f"{results} = {name}{generic}({', '.join(arguments)});"
 
 
@@ -119,7 +122,9 @@ def document(
         extensions = (*extensions, FRAGMENT_EXTENSION)
     lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]
     if declarations:
-        lines += [*declarations, ""]
+        for text in declarations:
+            lines += ["", text] if "\n" in text and lines[-1] else [text]
+        lines.append("")
     lines.append(f"graph {name}( {', '.join(inputs)} ) -> ( {', '.join(outputs)} )")
     lines += ["{", *(f"    {text}" for text in assignments), "}", ""]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ copies that share the tensor data.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -163,6 +163,13 @@ class Graph:
     def _picture(self) -> str:
         return summary.graph_svg(self)
 
+    @cached_property
+    def opaque(self) -> frozenset[str]:
+        """The tensors that come out of operations that are not known: of any data-type."""
+        return frozenset(
+            name for op in self.operations if "0" in op.outputs for name in op.output_names
+        )
+
     def line(self, operation: Operation) -> int | None:
         """The line of the source text where `operation` stands, if there is a source."""
         if self.source is None or operation.span is None:
@@ -188,11 +195,25 @@ class Graph:
             name=self.name,
             inputs=self.inputs,
             outputs=self.outputs,
-            assignments=map(str, self.operations),
+            assignments=self._assignments(),
             version=self.version,
             extensions=self.extensions,
             declarations=self.declarations,
         )
+
+    def _assignments(self) -> Iterator[str]:
+        opaque = self.opaque
+        for op in self.operations:
+            explicit = bool(opaque) and not opaque.isdisjoint(op.input_names)
+            yield nnef_text.assignment(
+                op.name,
+                op.inputs,
+                op.outputs,
+                op.attribs,
+                op.dtype,
+                Identifier,
+                explicit=explicit,
+            )
 
     def __repr__(self) -> str:
         return text.graph(summary.graph_summary(self))

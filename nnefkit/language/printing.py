@@ -19,12 +19,19 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
         defaults: whether arguments that equal their default values are written as well.
     """
     lines: list[str] = []
+    opaque = graph.opaque
     for operation in graph.operations:
         inputs, attribs = operation.inputs, operation.attribs
         if not defaults:
             inputs, attribs = _without_defaults(operation)
         line = nnef_text.assignment(
-            operation.name, inputs, operation.outputs, attribs, operation.dtype, Identifier
+            operation.name,
+            inputs,
+            operation.outputs,
+            attribs,
+            operation.dtype,
+            Identifier,
+            explicit=bool(opaque) and not opaque.isdisjoint(operation.input_names),
         )
         if shapes:
             found = [graph.tensors[name].shape for name in operation.output_names]

@@ -84,6 +84,9 @@ def test_documents_with_them_are_saved_and_read_back(body, expand, tmp_path):
     again = nk.parse(str(graph), strict=False, expand=expand)
     assert str(again) == str(graph)
     assert [op.name for op in again.operations] == [op.name for op in graph.operations]
+    kinds = [{n: t.dtype for n, t in g.tensors.items()} for g in (again, graph)]
+    assert kinds[0] == kinds[1]
+    assert nk.to_text(again, defaults=False) == nk.to_text(graph, defaults=False)
     nk.save(graph, tmp_path / "model")
     assert str(nk.load(tmp_path / "model", strict=False, expand=expand)) == str(graph)
 
