@@ -30,7 +30,11 @@ def conv(
         pads = _same(weight, dilations) if padding == "same" else [(0, 0)] * spatial
     else:
         pads = [(pad, pad) for pad in per_axis(padding, spatial)]
-    batched = reshaped(c, input, (1, *input.shape)) if input.rank == spatial + 1 else input
+    source = input
+    if c.padded is not None and not any(map(any, c.padded[1][:-spatial])):
+        source, more = c.padded
+        pads = [(a + b, d + e) for (a, d), (b, e) in zip(pads, more[-spatial:], strict=True)]
+    batched = reshaped(c, source, (1, *source.shape)) if source.rank == spatial + 1 else source
     result = c.op(
         "conv",
         batched,
@@ -124,6 +128,13 @@ def pad(
     if mode != "circular":
         refuse(f"its padding mode is '{mode}'", "constant, reflect, replicate and circular are.")
     return _circular(c, x, pairs)
+
+
+def zeros_around(
+    x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> list[tuple[int, int]] | None:
+    """How many zeros are added to each axis; None if it is something else that is added."""
+    return _pairs(pad, x.rank) if mode == "constant" and not value else None
 
 
 def _circular(c: Call, x: Value, pairs: Sequence[tuple[int, int]]) -> Value:

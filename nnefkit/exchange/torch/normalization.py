@@ -63,7 +63,8 @@ def _one_or_first(c: Call, result: Value) -> Any:
 def _folded(
     c: Call, scale: Value | None, offset: Value | None, mean: Value, variance: Value, eps: float
 ) -> Value:
-    arguments = dict(c.convolution or {})
+    given, c.padded = c.convolution or ({}, None)
+    arguments = dict(given)
     kernel, bias = arguments["weight"], arguments.get("bias")
     factor = _wide(scale, 1) / np.sqrt(_wide(variance, 1) + eps)
     moved = (_wide(bias, 0) - _wide(mean, 0)) * factor + _wide(offset, 0)

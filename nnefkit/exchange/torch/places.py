@@ -20,20 +20,26 @@ def module_path(node: fx.Node) -> tuple[str, str]:
     stack = node.meta.get("nn_module_stack") or {}
     path, kind = [*stack.values()][-1] if stack else ("", "")
     name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
-    return re.sub(r"^L\['self'\]\.?", "", path), name
+    return _clean(path), name
+
+
+def _clean(path: str) -> str:
+    return re.sub(r"^L\['self'\]\.?", "", path)
 
 
 def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
     """Names of what nodes compute.
 
-    The result of a module of ``torch.nn`` is called as the module, all else by the path of the
-    module that computes it and the operator.
+    The result of a module of ``torch.nn``, or of one without modules in it, is called as the
+    module, all else by the path of the module that computes it and the operator.
     """
     calls = [n for n in nodes if n.op == "call_function" and base_name(n) != "getitem"]
+    paths = {path for node in calls for path in _outer_paths(node)}
     last: dict[object, fx.Node] = {}
     for node in calls:
         stack = node.meta.get("nn_module_stack") or {}
-        if stack and module_path(node)[1].startswith("torch.nn.modules."):
+        path, kind = module_path(node)
+        if stack and (kind.startswith("torch.nn.modules.") or path not in paths):
             last[[*stack][-1]] = node
     outputs = set(last.values())
     found = {}
@@ -42,6 +48,12 @@ def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
         word = base_name(node).strip("_")
         found[node] = path if node in outputs and path else f"{path}.{word}".lstrip(".")
     return found
+
+
+def _outer_paths(node: fx.Node) -> list[str]:
+    """The paths of the modules around the innermost one that calls a node."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return [_clean(path) for path, _ in [*stack.values()][:-1]]
 
 
 def origins(node: fx.Node, count: int) -> list[str]:

@@ -13,6 +13,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 
 from nnefkit.errors import ArgumentError
 from nnefkit.exchange.builder import Value, data_type
+from nnefkit.exchange.torch.convolution import zeros_around
 from nnefkit.exchange.torch.fragments import Builder
 from nnefkit.exchange.torch.known import Constants, Known, computed
 from nnefkit.exchange.torch.places import module_path, origins, tensor_names
@@ -25,7 +26,7 @@ from nnefkit.exchange.torch.program import (
     results,
 )
 from nnefkit.exchange.torch.refusals import Problems, unknown
-from nnefkit.exchange.torch.registry import READERS, Call, Refusal, parameters
+from nnefkit.exchange.torch.registry import READERS, Call, Padded, Refusal, parameters
 from nnefkit.graph import Graph
 
 
@@ -56,7 +57,8 @@ class Reader:
         self._live = frozenset(self._nodes)
         self._names = tensor_names(self._nodes)
         self._constants = Constants(self.builder)
-        self._convolutions: dict[fx.Node, dict[str, Any]] = {}
+        self._convolutions: dict[fx.Node, tuple[dict[str, Any], Padded | None]] = {}
+        self._padded: dict[fx.Node, Padded] = {}
 
     def read(self, name: str) -> Graph | None:
         """The graph; None if there are problems."""
@@ -167,8 +169,10 @@ class Reader:
         if kind in _CONVOLUTIONS:
             parts = [given["weight"], given.get("bias")]
             if all(part is None or part.data is not None for part in parts):
-                self._convolutions[node] = given
+                self._convolutions[node] = given, call.padded
         found = READERS[kind](call, **given)
+        if kind in ("pad", "constant_pad_nd") and (pads := zeros_around(**given)) is not None:
+            self._padded[node] = given["x"], pads
         several = isinstance(found, list)
         values = found if several else [found]
         self._name(node, values, call)
@@ -194,6 +198,7 @@ class Reader:
             self._names.get(node, node.name),
             self.fold,
             self._convolutions.get(before) if alone else None,  # type: ignore[arg-type]
+            self._padded.get(before) if alone else None,  # type: ignore[arg-type]
         )
 
     def _bound(self, node: fx.Node, reader: Any) -> dict[str, Any]:

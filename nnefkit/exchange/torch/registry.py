@@ -7,7 +7,7 @@ A reader takes a `Call` and the operator's arguments by the names of its schema 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -20,6 +20,9 @@ Reader = Callable[..., Any]
 
 READERS: dict[str, Reader] = {}
 """Name of an ATen operator, without its overload -> its reader."""
+
+Padded = tuple[Value, Sequence[tuple[int, int]]]
+"""A tensor, and how many zeros are added to each of its axes."""
 
 F = TypeVar("F", bound=Reader)
 
@@ -77,9 +80,11 @@ class Call:
     """What the tensor that it computes will be called."""
     folds: bool = False
     """Whether normalizations go into the convolutions before them."""
-    convolution: Mapping[str, Any] | None = None
-    """Arguments of the convolution that it reads alone, if its weights are known."""
-
+    convolution: tuple[Mapping[str, Any], Padded | None] | None = None
+    """Arguments of the convolution that it reads alone, if its weights are known; and what that
+    read before zeros were added."""
+    padded: Padded | None = None
+    """What it reads before zeros were added, which nobody else reads."""
     note: str = ""
     """In what its result differs from PyTorch's on purpose, so that they are not compared."""
 
