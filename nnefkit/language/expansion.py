@@ -226,7 +226,9 @@ class Expansion:
             else:
                 value = run(Target(part, scope.report, local).match(part, kind))
             outputs[result.name] = value
-            results.append(Value(value, kind))
+            # Where one name stands for an array, it was said that this is wrong.
+            fits = isinstance(value, list) or not isinstance(kind, ArrayType)
+            results.append(Value(value, kind) if fits else Value(ABSTRACT, UNKNOWN))
         self.calls.emit(declaration, binding, arguments, assignment, scope, outputs)
         return results
 

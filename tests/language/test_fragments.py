@@ -454,6 +454,26 @@ def test_an_error_in_a_fragment_is_told_once_however_often_it_is_used():
     assert [d.code for d in diagnostics] == ["index-out-of-range"]
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "y = values[0]",
+        "y = concat(values, axis = 1)",
+        "[y, z] = values",
+        "y = concat([for v in values yield v], axis = 1)",
+        "y = x if length_of(values) > 1 else x",
+    ],
+)
+def test_an_array_of_unknown_length_under_one_name_is_told_whatever_is_done_with_it(use):
+    # What is generic is not checked before it is used.
+    fragment = "fragment f<?>(x: tensor<?>) -> (y: tensor<?>) { "
+    fragment += f"values = split<?>(x, axis = 1, ratios = [1, 1]); {use}; }}"
+    for body in ("y = f(x);", f"values = split(x, axis = 1, ratios = [1, 1]); {use};"):
+        _, diagnostics = _parse(fragment if "f(x)" in body else "", body)
+        found = [d.code for d in diagnostics if "length" in d.message]
+        assert found == ["result-mismatch"], [d.message for d in diagnostics]
+
+
 def test_a_cycle_of_fragments_is_named():
     fragments = (
         "fragment f(x: T) -> (y: T) { y = g(x); } fragment g(x: T) -> (y: T) { y = h(x); }"

@@ -24,7 +24,8 @@ def run(graph, feeds):
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_definition_computes_what_the_kernel_computes(name, calls, data):
-    graph, feeds = calls.graph_of(name, data.draw(calls.of(name, strange=False)), True)
+    drawn = calls.of(name, strange=False, wild=data.draw(st.booleans()))
+    graph, feeds = calls.graph_of(name, data.draw(drawn), True)
     feeds = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in feeds.items()}
     lowered = nk.lower(graph)
     assert not {op.name for op in lowered.operations} & set(COMPOUND)
