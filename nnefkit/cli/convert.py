@@ -169,7 +169,8 @@ def _as_options(hint: str) -> str:
 
 def _proof(graph: Graph) -> str:
     facts = graph.provenance
-    count = f"{len(graph.operations):,} operations"
+    sources = ("external", "variable", "constant")
+    count = f"{sum(op.name not in sources for op in graph.operations):,} operations"
     if not facts["verified"]:
         return f"{count}, not verified"
     return (

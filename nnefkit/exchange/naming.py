@@ -14,6 +14,7 @@ _RESERVED = frozenset(
 
 def identifier(name: str) -> str:
     """A valid identifier that looks like `name` as much as it can."""
+    name = _first(name)
     clean = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_]", "_", name)).strip("_") or "tensor"
     if clean[0].isdigit():
         clean = f"t{clean}"
@@ -22,9 +23,14 @@ def identifier(name: str) -> str:
 
 def label(name: str) -> str:
     """A valid label: the parts of dotted and slashed paths become folders."""
-    parts = re.split(r"[./\\:]+", name)
+    parts = re.split(r"[./\\:]+", _first(name))
     clean = [re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts]
     return "/".join(part for part in clean if part) or "variable"
+
+
+def _first(name: str) -> str:
+    """The first of several names: converters that fuse operators join all of them by semicolons."""
+    return name.split(";")[0] or name
 
 
 class Names:

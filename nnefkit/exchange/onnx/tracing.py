@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +17,8 @@ from nnefkit.execution import Trace
 from nnefkit.execution.trace import Entry, Run
 from nnefkit.graph import Graph
 
+Array = np.ndarray[Any, Any]
+
 
 def trace_onnx(
     model: Any,
@@ -28,7 +30,8 @@ def trace_onnx(
     """Runs an ONNX model in ONNX Runtime, and keeps all that flows in it.
 
     Tensors are called as in the graph that `from_onnx` gives, so that `nnefkit.compare` sets the
-    model beside any engine that runs the graph.
+    model beside any engine that runs the graph. Arithmetic of shapes and copies, which the graph
+    does without, are left out.
 
     Args:
         model: As `from_onnx` takes it.
@@ -66,6 +69,18 @@ def _graph(model: Any, shapes: Mapping[str, Any], constants: Any) -> Graph | Non
         return None
 
 
+def _is_folded(array: Array, found: Mapping[str, Any], sources: Sequence[str]) -> bool:
+    """Whether a tensor that a graph lacks is but arithmetic of shapes, or one that it has."""
+    if array.dtype.kind in "iub":
+        return True
+    inputs = [found[name] for name in sources if isinstance(found.get(name), np.ndarray)]
+    return any(
+        other.size == array.size and np.array_equal(other.ravel(), array.ravel(), equal_nan=True)
+        for other in inputs
+        if other.dtype == array.dtype
+    )
+
+
 def _trace(proto: Any, found: Mapping[str, Any], graph: Graph | None, total: float) -> Trace:
     names: dict[str, str] = {}
     if graph is not None:
@@ -75,9 +90,11 @@ def _trace(proto: Any, found: Mapping[str, Any], graph: Graph | None, total: flo
     entries = []
     tensors = {}
 
-    def add(number: int, operation: str, origin: str) -> None:
+    def add(number: int, operation: str, origin: str, sources: Sequence[str] = ()) -> None:
         array = found.get(origin)
         if isinstance(array, np.ndarray):
+            if graph is not None and origin not in names and _is_folded(array, found, sources):
+                return
             name = names.get(origin) or identifier(origin)
             entries.append(Entry(number, operation, name, array.shape))
             tensors[name] = array
@@ -88,7 +105,7 @@ def _trace(proto: Any, found: Mapping[str, Any], graph: Graph | None, total: flo
     for number, node in enumerate(proto.graph.node, len(inputs)):
         for name in filter(None, node.output):
             if node.op_type != "Constant":
-                add(number, node.op_type, name)
+                add(number, node.op_type, name, node.input)
     called = {name: names.get(name) or identifier(name) for name in found}
     return Trace(
         Run(
