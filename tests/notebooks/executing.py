@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -26,18 +27,33 @@ def _on_this_machine(self, address):
 
 _socket.socket.connect = _on_this_machine
 """
+HIDING = """
+import importlib.util as _util
+
+_found = _util.find_spec
+
+def _visible(name, package=None):
+    return None if name.partition(".")[0] in {names!r} else _found(name, package)
+
+_util.find_spec = _visible
+"""
 
 
-def execute(path: Path) -> nbformat.NotebookNode:
+def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
     """The notebook at `path`, executed in its own folder, as it is kept and shared.
 
     A view of a widget needs its kernel: where one has an HTML twin, only that is kept.
+
+    Args:
+        path: Of the notebook.
+        without: Names of packages that are to be missed, as if they were not installed.
     """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         startup = Path(folder) / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "offline.py").write_text(OFFLINE)
+        (startup / "hiding.py").write_text(HIDING.format(names=set(without)))
         client = NotebookClient(
             notebook,
             timeout=300,

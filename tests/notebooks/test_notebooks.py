@@ -16,11 +16,17 @@ def test_there_are_notebooks() -> None:
     assert "01_explore_a_model.ipynb" in NAMES
 
 
+def copied(folder: Path) -> Path:
+    """A copy of the notebooks, beside the tests' models, one of which they refer to."""
+    shutil.copytree(NOTEBOOKS, folder / "notebooks")
+    (folder / "tests").symlink_to(NOTEBOOKS.parent / "tests")
+    return folder / "notebooks"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_from_a_clean_kernel_without_a_network(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder)
+    folder = copied(tmp_path)
     before = {path for path in folder.rglob("*") if path.is_file()}
     notebook = execute(folder / name)
     streams = [
@@ -32,6 +38,17 @@ def test_runs_from_a_clean_kernel_without_a_network(name: str, tmp_path: Path) -
     assert streams == []
     left = {path for path in folder.rglob("*") if path.is_file()} - before
     assert left == set(), "a notebook tidies up"
+
+
+@pytest.mark.slow
+def test_the_engines_that_are_missing_say_how_to_install_them(tmp_path: Path) -> None:
+    """The notebook about engines runs to its end where numpy is the only one."""
+    path = copied(tmp_path) / "03_inference.ipynb"
+    notebook = execute(path, without=("onnx", "onnxruntime", "torch", "tract"))
+    outputs = [str(o) for cell in notebook.cells for o in cell.get("outputs", ())]
+    for extra in ("onnx", "torch", "tract"):
+        assert any(f'pip install "nnefkit[{extra}]"' in output for output in outputs)
+    assert any("ran on: numpy\\n" in output for output in outputs)
 
 
 @pytest.mark.parametrize("name", NAMES)
