@@ -317,7 +317,8 @@ def _named(node: Any, found: Sequence[Any]) -> list[Any]:
 def _refused_kind(kind: np.dtype[Any] | None) -> str:
     if kind is None or kind.name in KINDS:
         return ""
-    return f"has items of type {kind}, which NNEF does not have"
+    told = "string" if kind.kind == "O" else kind
+    return f"has items of type {told}, which NNEF does not have"
 
 
 def _unknown(node: Any) -> tuple[str, str]:

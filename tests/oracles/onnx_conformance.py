@@ -92,6 +92,12 @@ def stored_cases(folder: str) -> Iterator[Case]:
         yield Case(path.name, model, values("input", inputs), values("output", model.graph.output))
 
 
+@cache
+def verdicts(which: str) -> tuple[Verdict, ...]:
+    """Of the cases of a set: ``node``, or a folder of models."""
+    return tuple(map(judge, node_cases() if which == "node" else stored_cases(which)))
+
+
 def judge(case: Case) -> Verdict:
     """Reads a case and runs it on its data in numpy."""
     weights = {tensor.name for tensor in case.model.graph.initializer}
@@ -108,13 +114,15 @@ def judge(case: Case) -> Verdict:
             result = _run(case, given, fixed)
         except NnefError as error:
             reasons.append(error.diagnostics[0].message)
+            if "could not be read" in reasons[-1]:
+                return Verdict(case.name, operator, "crashed", reasons[-1])
             continue
         except Exception as error:  # noqa: BLE001 - a crash is a verdict, too
             return Verdict(case.name, operator, "crashed", f"{type(error).__name__}: {error}")
         if result:
             return Verdict(case.name, operator, "wrong", result)
         return Verdict(case.name, operator, "fixed" if number else "passed")
-    return Verdict(case.name, operator, "refused", reasons[-1])
+    return Verdict(case.name, operator, "refused", reasons[0])
 
 
 def _exceeds_float32(value: Any) -> bool:

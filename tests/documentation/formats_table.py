@@ -1,0 +1,39 @@
+"""Which formats are read and written, and how that is proved."""
+
+from oracles.onnx_conformance import verdicts
+
+from documentation.generated import markdown, table
+from nnefkit.cli.formats import ARCHIVES
+from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS
+from nnefkit.language import declarations
+
+
+def read_from_onnx() -> str:
+    found = verdicts("node")
+    right = sum(verdict.result in ("passed", "fixed") for verdict in found)
+    assert not [verdict for verdict in found if verdict.result in ("wrong", "crashed")]
+    return (
+        f"`nk.from_onnx`: {right:,} of the {len(found):,} operator cases of the package `onnx`, "
+        "the others refused ([operator by operator](notebooks/support/onnx.md))"
+    )
+
+
+def written_to_onnx() -> str:
+    every = declarations().keys()
+    assert every <= OPERATIONS
+    return f"`nk.to_onnx`: all {len(every)} operations, opsets from 16 on"
+
+
+@table("formats", "README.md")
+def formats() -> str:
+    archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
+    rows = [
+        ["NNEF 1.0 (and documents of 2017)", f"folders, {archives}", "the same, byte for byte"],
+        ["ONNX (`.onnx`)", read_from_onnx(), written_to_onnx()],
+        [
+            "PyTorch (modules, `.pt2`)",
+            "`nk.from_torch`: core ATen operators, through `torch.export`",
+            "`nk.to_torch`: a module that trains",
+        ],
+    ]
+    return markdown(["format", "read", "written"], rows)

@@ -1,0 +1,68 @@
+"""What of ONNX is read, by the test cases that the package `onnx` brings along."""
+
+import re
+from collections import Counter
+from importlib.metadata import version
+
+from oracles.onnx_conformance import Verdict, verdicts
+
+from documentation.generated import markdown, table
+
+FILE = "notebooks/support/onnx.md"
+SETS = {
+    "node": "single operators, most of them also expanded by their definition in ONNX",
+    "pytorch-converted": "layers as PyTorch wrote them",
+    "pytorch-operator": "operators as PyTorch wrote them",
+    "simple": "small models",
+}
+_MOST_REASONS = 3
+
+
+@table("onnx_sets", FILE)
+def sets() -> str:
+    rows = []
+    for name, what in SETS.items():
+        found = Counter(verdict.result for verdict in verdicts(name))
+        wrong = found["wrong"] + found["crashed"]
+        total = sum(found.values())
+        row = [f"`{name}`", what, total, found["passed"], found["fixed"], found["refused"], wrong]
+        rows.append(row)
+    header = ["set", "cases", "all", "right", "right, parameters fixed", "refused", "wrong"]
+    return f"Of onnx {version('onnx')}:\n\n" + markdown(header, rows)
+
+
+@table("onnx_operators", FILE)
+def operators() -> str:
+    by_operator: dict[str, list[Verdict]] = {}
+    for verdict in verdicts("node"):
+        by_operator.setdefault(verdict.operator, []).append(verdict)
+    several = by_operator.pop("", [])
+    rows = [_row(f"`{name}`", by_operator[name]) for name in sorted(by_operator)]
+    rows.append(_row("several operators in one case", several))
+    return markdown(["operator", "cases", "right", "refused", "why"], rows)
+
+
+def _row(name: str, found: list[Verdict]) -> list[object]:
+    right = sum(verdict.result in ("passed", "fixed") for verdict in found)
+    refused = [verdict for verdict in found if verdict.result == "refused"]
+    reasons = Counter(_reason(verdict.reason) for verdict in refused)
+    told = [reason for reason, _ in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
+    more = len(told) - _MOST_REASONS
+    why = "; ".join(told[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
+    return [name, len(found), right or "–", len(refused) or "–", why]
+
+
+def _reason(told: str) -> str:
+    """A reason without names of nodes and tensors."""
+    told = told.split(": ")[-1]
+    if "items of type" in told or "it casts to" in told or told.startswith("codes of type"):
+        return "types of items that NNEF does not have"
+    if "operator of the domain" in told:
+        return "an operator of another domain"
+    told = re.sub(r"\(?'[^']*'\)? ?", "", told)
+    told = re.sub(r"^input (has )?", "", told)
+    if told.startswith("the shape for"):
+        return "empty tensors"
+    if "is known already" in told:
+        return "nothing is left to run"
+    return told.strip()
