@@ -74,6 +74,22 @@ class Examined(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Proof:
+    """That a graph computes what the model does that it was converted from."""
+
+    source: str
+    """What kind of model that was."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Package -> version."""
+    verified: bool = False
+    engine: str = ""
+    tolerance: float | None = None
+    """Largest difference allowed, relative to the largest item of an output."""
+    difference: float | None = None
+    """Largest difference found, relative likewise."""
+
+
+@dataclass(frozen=True)
 class GraphSummary:
     """A graph as a whole."""
 
@@ -95,6 +111,8 @@ class GraphSummary:
     """Multiply-accumulates of one run, as far as shapes are known; None where none are."""
     quantized: int = 0
     """Number of tensors that ``graph.quant`` says something of."""
+    proof: Proof | None = None
+    """Of a graph that was converted: out of what, and what shows that it is the same."""
     picture: str | None = field(default=None, repr=False)
     """The graph drawn as an SVG document; None leaves the picture out."""
     picture_caption: str = ""

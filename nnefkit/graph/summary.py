@@ -15,6 +15,7 @@ from nnefkit.display.summary import (
     OperationRow,
     OperationSummary,
     Port,
+    Proof,
     TensorSummary,
     VariableRow,
 )
@@ -55,9 +56,23 @@ def graph_summary(graph: Graph, *, picture: str | None = None) -> GraphSummary:
         bytes=sum(tensor.data.nbytes for tensor in distinct if tensor.data is not None),
         macs=sum(macs) if macs else None,
         quantized=sum(1 for tensor in graph.tensors.values() if tensor.quantization),
+        proof=_proof(graph.provenance),
         picture=picture,
         text="" if graph.source is None else graph.source.text,
         text_name="graph.nnef" if graph.source is None else graph.source.name,
+    )
+
+
+def _proof(provenance: Mapping[str, Any]) -> Proof | None:
+    if "verified" not in provenance:
+        return None
+    return Proof(
+        str(provenance.get("source", "")),
+        {str(name): str(version) for name, version in provenance.get("versions", {}).items()},
+        bool(provenance["verified"]),
+        str(provenance.get("engine", "")),
+        provenance.get("tolerance"),
+        provenance.get("largest_difference"),
     )
 
 

@@ -45,6 +45,7 @@ def graph(count=40, name=lambda i: f"tensor{i}", values=True):
         bytes=432 * count,
         macs=123_456_789,
         quantized=3,
+        proof=s.Proof("PyTorch module Net", {"torch": "2.13.0"}, True, "numpy", 1e-4, 3.2e-7),
         picture='<svg xmlns="http://www.w3.org/2000/svg" width="900" height="80"></svg>',
         picture_caption="two blocks are folded",
         text=f"version 1.0;\ngraph {name(7)}\n" * count,

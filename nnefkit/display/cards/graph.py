@@ -23,7 +23,7 @@ from nnefkit.display.card import (
 )
 from nnefkit.display.cards import values
 from nnefkit.display.families import BLUE, family
-from nnefkit.display.summary import GraphSummary, OperationRow, Port
+from nnefkit.display.summary import GraphSummary, OperationRow, Port, Proof
 
 SOURCES = ("external", "variable", "constant")
 PORTS = 8
@@ -37,6 +37,8 @@ def graph(summary: GraphSummary, *, brief: bool = False) -> Card:
     """The card of a graph: its facts, ports, picture, operations, variables and text."""
     operations = [row for row in summary.operations if row.operation not in SOURCES]
     blocks: list[Block] = [Paragraph(tuple(_ports(summary)))]
+    if summary.proof is not None:
+        blocks.append(Paragraph(tuple(_proof(summary.proof))))
     if summary.picture:
         blocks.append(_figure(summary, summary.picture))
     elif summary.picture_caption:
@@ -72,6 +74,22 @@ def _ports(summary: GraphSummary) -> Iterator[Phrase]:
     yield from _listed(summary.inputs)
     yield Phrase(" → ", "strong")
     yield from _listed(summary.outputs)
+
+
+def _proof(proof: Proof) -> Iterator[Phrase]:
+    versions = ", ".join(f"{name} {version}" for name, version in proof.versions.items())
+    yield Phrase(f"from {proof.source}", limit=80)
+    yield Phrase(f" ({versions})" if versions else "", "muted", limit=80)
+    yield Phrase(" · ", "muted")
+    if not proof.verified:
+        yield Phrase("not verified", "warning")
+        return
+    yield Phrase("verified", "right")
+    apart = f"differs by at most {numbers.number(proof.difference)} of the largest item"
+    if not proof.difference:
+        apart = "equal to seven digits"
+    told = f" in {proof.engine}: {apart}, {numbers.number(proof.tolerance)} is allowed"
+    yield Phrase(told, "muted", limit=0)
 
 
 def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:

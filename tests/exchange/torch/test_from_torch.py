@@ -55,6 +55,26 @@ def test_the_proof_is_kept(small):
     assert not nk.from_torch(*small, verify=False).provenance["verified"]
 
 
+def test_the_proof_is_shown(small):
+    for graph, told in (
+        (nk.from_torch(*small), "verified in numpy: "),
+        (nk.from_torch(*small, verify=False), "not verified"),
+    ):
+        assert f"from PyTorch module Small (torch {torch.__version__})" in repr(graph)
+        assert told in repr(graph)
+        assert "PyTorch module Small" in graph._repr_html_()
+
+
+def test_the_cost_of_a_fragment_is_that_of_its_parts():
+    class Attention(nn.Module):
+        def forward(self, x):
+            return functional.scaled_dot_product_attention(x, x, x)
+
+    graph = nk.from_torch(Attention(), torch.randn(1, 2, 5, 4))
+    (call,) = (op for op in graph.operations if op.name == "scaled_dot_product_attention")
+    assert call.macs >= 2 * (2 * 5 * 5 * 4)
+
+
 def test_a_mismatch_names_the_first_tensor_that_parts(small, monkeypatch):
     from nnefkit.exchange.torch import registry
 
