@@ -57,7 +57,7 @@ STYLES = {
     "table-layout": "auto",
     "text-align": "left|right",
     "vertical-align": "middle",
-    "white-space": "nowrap|pre-wrap",
+    "white-space": "nowrap|pre|pre-wrap",
     "width": rf"{LENGTH}|auto",
 }
 EMPTY = {"img"}

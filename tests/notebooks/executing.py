@@ -63,11 +63,18 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         )
         client.execute(env=os.environ | {"IPYTHONDIR": folder})
     for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_spent_bar(output)]
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
     return notebook
+
+
+def _is_spent_bar(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is where a progress bar was, on a slow machine."""
+    return output.output_type == "display_data" and output.data == {"text/plain": ""}
 
 
 if __name__ == "__main__":

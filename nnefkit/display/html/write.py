@@ -97,8 +97,10 @@ def _listing(block: Listing) -> str:
     rule = f"border-left:2px solid {GREY};padding:0 0 0 10px;" if block.ruled else "padding:0;"
     body = "\n".join(line(each) for each in block.lines)
     return (
-        f'<pre style="margin:4px 0;{rule}{MONOSPACE};font-size:12px;line-height:1.4;color:inherit;'
-        f'background:none;border-top:0;overflow-x:auto;max-height:420px;overflow-y:auto">{body}</pre>'
+        # JupyterLab would break long lines, and so part carets from what they point at.
+        f'<pre style="white-space:pre;margin:4px 0;{rule}{MONOSPACE};font-size:12px;'
+        f"line-height:1.4;color:inherit;background:none;border-top:0;overflow-x:auto;"
+        f'max-height:420px;overflow-y:auto">{body}</pre>'
     )
 
 
