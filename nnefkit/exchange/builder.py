@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit import language
+from nnefkit.errors import ArgumentError
 from nnefkit.exchange.naming import Names, identifier, label
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations import registry
@@ -158,6 +159,13 @@ class GraphBuilder:
             self._fold(name, arguments, filled, called, list(outputs.values()))
             found = list(outputs.values())
             return found[0] if len(found) == 1 else found
+        if any(0 in value.shape for value in values):
+            raise ArgumentError(
+                f"an argument of '{name}' is empty",
+                arguments=[""],
+                hint="NNEF has no empty tensors: extents are positive (4.1.1).",
+                section="4.1.1",
+            )
         self.calls.append(_Call(name, arguments, outputs, filled, called, self._scope))
         found = list(outputs.values())
         return found[0] if len(found) == 1 else found

@@ -307,7 +307,8 @@ def identity(c: Call) -> list[Value | None]:
     """The input itself; dropout does nothing but in training."""
     if c.kind == "Dropout":
         _refuse_training(c)
-        if c.wants(1):
+        # What an older one gives there has no meaning but in training.
+        if c.wants(1) and c.opset >= 12:
             return [c[0], c.builder.constant(np.ones(c[0].shape, np.bool_))]
     return [c[0]]
 

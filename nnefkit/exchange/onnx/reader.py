@@ -26,7 +26,7 @@ from nnefkit.exchange.onnx import (  # noqa: F401  (they register their readers)
     shaping,
 )
 from nnefkit.exchange.onnx.expansion import expanded_function, is_defined
-from nnefkit.exchange.onnx.folding import fold
+from nnefkit.exchange.onnx.folding import MOST, fold
 from nnefkit.exchange.onnx.loading import Source, item_type
 from nnefkit.exchange.onnx.registry import READERS, Call, Refusal
 from nnefkit.exchange.onnx.values import INVALID
@@ -77,7 +77,12 @@ class Reader:
         outputs = []
         for info in graph.output:
             value = values.get(info.name)
-            if isinstance(value, Value):
+            if isinstance(value, Value) and 0 in value.shape:
+                self._problem(
+                    f"output '{info.name}' is empty",
+                    "NNEF has no empty tensors: extents are positive (4.1.1).",
+                )
+            elif isinstance(value, Value):
                 outputs.append((info.name, value))
             elif value is None:
                 self._problem(f"nothing gives the output '{info.name}'", INVALID)
@@ -116,8 +121,11 @@ class Reader:
                 values[tensor.name] = UNREAD
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
-            self._problem(f"the weight '{name}' is sparse", "Export it as a dense one.")
-            values[name] = UNREAD
+            try:
+                values[name] = self._constant(_dense(sparse), name)
+            except (ValueError, IndexError) as error:
+                self._problem(f"the weight '{name}' is broken: {error}", "")
+                values[name] = UNREAD
         for node in graph.node:
             self.node(node, values)
 
@@ -288,6 +296,18 @@ def _array(tensor: Any) -> Array:
         raise ValueError(f"its items are of the unknown type {tensor.data_type}") from None
 
 
+def _dense(tensor: Any) -> Array:
+    """The values of a SparseTensorProto, zeros filled in."""
+    shape = tuple(tensor.dims)
+    if np.prod(shape, dtype=float) > MOST:
+        raise ValueError(f"it has the shape {list(shape)}")
+    found = np.zeros(shape, _array(tensor.values).dtype)
+    places = _array(tensor.indices)
+    flat = places if places.ndim == 1 else np.ravel_multi_index(tuple(places.T), shape)
+    found.reshape(-1)[flat] = _array(tensor.values)
+    return found
+
+
 def attributes(node: Any) -> Mapping[str, Any]:
     """The attributes of a node: numbers, strings, arrays, graphs, or lists of them."""
     from onnx import helper, numpy_helper
@@ -295,7 +315,9 @@ def attributes(node: Any) -> Mapping[str, Any]:
     found = {}
     for attribute in node.attribute:
         value = helper.get_attribute_value(attribute)
-        if attribute.type == attribute.TENSOR:
+        if attribute.type == attribute.SPARSE_TENSOR:
+            value = _dense(value)
+        elif attribute.type == attribute.TENSOR:
             value = numpy_helper.to_array(value)
         elif isinstance(value, bytes):
             value = value.decode()

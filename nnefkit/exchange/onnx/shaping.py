@@ -18,6 +18,12 @@ from nnefkit.exchange.onnx.values import (
 )
 
 
+@operator("Constant")
+def constant(c: Call) -> Value:
+    """Values that stand in the model; those that the evaluator does not know are sparse."""
+    return c.builder.constant(c.attribute("sparse_value"))
+
+
 @operator("Reshape")
 def reshape(c: Call) -> Value:
     """The same items in another shape."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.naming import identifier
-from nnefkit.exchange.onnx.loading import open_source
+from nnefkit.exchange.onnx.loading import item_type, open_source
 from nnefkit.exchange.onnx.reading import read
 from nnefkit.exchange.onnx.running import run_model
 from nnefkit.execution import Trace
@@ -46,13 +46,14 @@ def trace_onnx(
     proto = open_source(model, None, constants, open_shapes=True).model
     known = {info.name: info.name for info in proto.graph.input}
     known |= {identifier(name): name for name in known}
+    kinds = {info.name: item_type(info.type) for info in proto.graph.input}
     given = {}
     for name, array in inputs.items():
         if name not in known:
             raise UnknownNameError(
                 f"the model has no input '{name}'", hint=did_you_mean(str(name), known)
             )
-        given[known[name]] = np.asarray(array)
+        given[known[name]] = np.asarray(array, kinds[known[name]])
     started = perf_counter()
     found = {**given, **run_model(proto, given, everything=True)}
     total = perf_counter() - started

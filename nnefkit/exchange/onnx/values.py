@@ -100,6 +100,8 @@ def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:
 
 def to_scalar(c: Call, x: Value) -> Value:
     """`x` as a tensor of scalars, which is what NNEF computes with."""
+    if x.kind.kind in "OSU":
+        raise Refusal("it computes with text", "Prepare texts outside of the network.")
     if x.dtype == SCALAR:
         return x
     if x.data is not None:
