@@ -59,6 +59,7 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
             timeout=300,
             store_widget_state=False,
             record_timing=False,
+            coalesce_streams=True,
             resources={"metadata": {"path": str(path.parent)}},
         )
         client.execute(env=os.environ | {"IPYTHONDIR": folder})
