@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 400
 """Longer assignments do not recur; they are constants with many values."""
+MOST_FORMS = 10_000
+"""A text of more forms than these does not repeat itself."""
 _MOST_VARIANTS = 4
 _MOST_STEPS = 2000
 _ANY_NAME = object()
@@ -100,7 +102,8 @@ class Stamps:
         form = tuple(self._codes[first:end])
         variants = self._known.get(form, _NEW)
         if variants is _NEW:
-            self._known[form] = []
+            if len(self._known) < MOST_FORMS:
+                self._known[form] = []
         elif variants is not None:
             for stamp in variants:
                 if self._apply(stamp, first):

@@ -198,6 +198,8 @@ def _storable(array: Any, file: str) -> Array:
 
 def _whole(bits: Any, file: str) -> int | None:
     try:
+        if isinstance(bits, (bool, np.bool_)):
+            raise TypeError
         return None if bits is None else operator.index(bits)
     except TypeError:
         raise StorageError(
