@@ -281,7 +281,7 @@ class Evaluator:
         if kind is None:
             message = f"'{node.operator}' cannot be applied to {operand.type}"
             return self.refuse("type-mismatch", message, node, scope)
-        if scope.abstract or kind is UNKNOWN:
+        if scope.abstract or kind is UNKNOWN or _is_abstract(operand):
             return Value(ABSTRACT, kind)
         try:
             return Value(unary_value(node.operator, operand.value), kind)

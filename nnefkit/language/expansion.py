@@ -147,8 +147,7 @@ class Expansion:
         self, assignment: Assignment, node: Invocation, scope: Scope
     ) -> Call[Value]:
         target = assignment.target
-        declaration = self.calls.declaration(node, scope, target)
-        arguments: list[Value] = yield self.calls.arguments(node, scope)
+        declaration, arguments = yield self.calls.called(node, scope, target)
         binding = self.calls.bound(declaration, node, arguments, scope)
         kinds = binding.results
         covered = len(kinds) > 1 and isinstance(target, Name)
@@ -243,6 +242,8 @@ class Expansion:
         """Names for the array of ``copy_n``, the one compound that is kept and has an array."""
         slot = binding.slots[declaration.by_name["times"].position]
         times = 0 if slot is None else arguments[slot].value
+        if times is ABSTRACT:
+            raise Refused  # it depends on an error that was told
         self.calls.step(assignment, scope, max(times, 0))
         return [self.calls.name(None, scope, declaration.name) for _ in range(times)]
 

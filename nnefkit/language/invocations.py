@@ -106,8 +106,7 @@ class Invocations:
 
     def invoke(self, node: Invocation, scope: Scope, want: str | None) -> Call[Value]:
         """The result of an invocation inside of an expression."""
-        declaration = self.declaration(node, scope, None)
-        arguments: list[Value] = yield self.arguments(node, scope)
+        declaration, arguments = yield self.called(node, scope, None)
         binding = self.bound(declaration, node, arguments, scope)
         kind = binding.results[0]
         if len(binding.results) > 1 or not isinstance(kind, (TensorType, type(UNKNOWN))):
@@ -146,6 +145,19 @@ class Invocations:
         outputs = {declaration.results[0].name: identifier}
         self.emit(declaration, binding, operands, call, scope, outputs)
         return Value(identifier, kind)
+
+    def called(
+        self, node: Invocation, scope: Scope, target: Expression | None
+    ) -> Call[tuple[Declaration, list[Value]]]:
+        """The declaration of what is invoked and the values of its arguments."""
+        try:
+            declaration = self.declaration(node, scope, target)
+        except Refused:
+            # What is wrong with the arguments is told all the same.
+            yield self.arguments(node, scope)
+            raise
+        arguments: list[Value] = yield self.arguments(node, scope)
+        return declaration, arguments
 
     def declaration(self, node: Invocation, scope: Scope, target: Expression | None) -> Declaration:
         """The declaration of what is invoked; `target` of an assignment, None in an expression."""

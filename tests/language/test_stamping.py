@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import pickle
+import random
+import re
 
 import pytest
 
@@ -156,6 +158,29 @@ def test_what_is_wrong_among_repetitions_is_told(turn, flat, monkeypatch):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_documents_give_what_reading_gives(path, monkeypatch):
     _assert_same(path.read_bytes().decode(), monkeypatch)
+
+
+def _pieces(text):
+    return re.findall(r"\s+|\w+|->|[<>=]=|.", text, re.DOTALL)
+
+
+def test_mutated_repetitions_give_what_reading_gives(monkeypatch):
+    chance = random.Random(1)
+    total = 0
+    for _ in range(200):
+        lines = ["v0 = copy(x);"]
+        form = FORMS[chance.choice(list(FORMS))]
+        for i in range(1, 7):
+            turn = {"{i}": str(i), "{j}": str(i - 1), "{k}": str(i % 2 + 2)}
+            lines += [re.sub(r"\{\w\}", lambda m, turn=turn: turn[m[0]], line) for line in form]
+        head, graph, body = _document([*lines, "y = copy(v6);"], FRAGMENTS).partition("graph")
+        pieces = _pieces(body)
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            at, other = chance.randrange(len(pieces)), chance.choice(pieces)
+            length = chance.choice((0, 1, 1, 5))
+            pieces[at : at + length] = [other] * chance.choice((0, 1, 1, 2))
+        total += _assert_same(head + graph + "".join(pieces), monkeypatch)
+    assert total > 300
 
 
 def test_what_is_kept_as_a_call_is_stamped_too(monkeypatch):

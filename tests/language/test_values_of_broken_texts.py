@@ -21,6 +21,13 @@ BROKEN = [
     ("undefined-identifier", "y = f(x, n = c);"),
     ("undefined-identifier", "y = f(x, n = [c]);"),
     ("undefined-identifier", "y = f(x, n = [1] * c);"),
+    ("undefined-identifier", "y = reshape(x, shape = [-integer(c)]);"),
+    ("undefined-identifier", "y = relu(x) if !logical(c) else x;"),
+    ("undefined-identifier", "y = f(x, n = [+integer(c)]);"),
+    ("undefined-identifier", "y = x if 'a' in [string(c)] else relu(x);"),
+    ("undefined-identifier", "y = f(x, n = [1, 2][integer(c):]);"),
+    ("undefined-identifier", "y = relu(rellu(x, c));"),
+    ("undefined-identifier", "a = copy_n(x, times = integer(c)); y = relu(x);"),
     ("undefined-identifier", "y = relu(x) if c > 0 else x;"),
     ("undefined-identifier", "y = reshape(x, shape = [for i in c yield i + 1]);"),
 ]
