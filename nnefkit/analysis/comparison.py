@@ -77,6 +77,9 @@ class ComparedTensor:
     def __repr__(self) -> str:
         return f"<{findings.describe(self)}>"
 
+    def _repr_html_(self) -> str:
+        return html.compared(findings.summarize_one(self))
+
 
 class Rows(tuple[ComparedTensor, ...]):
     """Some tensors of a comparison, shown one a line."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis.causes import weight_tensors
-from nnefkit.display.numbers import number, plural, shape
-from nnefkit.display.summary import ComparisonRow, ComparisonSummary
+from nnefkit.display.numbers import number, percent, plural, shape
+from nnefkit.display.summary import ComparedSummary, ComparisonRow, ComparisonSummary
 
 if TYPE_CHECKING:
     from nnefkit.analysis.comparison import ComparedTensor, Comparison
@@ -221,6 +221,37 @@ def _facts(row: ComparedTensor) -> str:
     if row.other != row.name:
         parts.append(f"against {row.other}")
     return "; ".join(filter(None, parts))
+
+
+def summarize_one(row: ComparedTensor) -> ComparedSummary:
+    """One tensor as the displays take it."""
+    place = f"{row.operation}{f', line {row.line:,}' if row.line else ''}"
+    facts = [place, shape(row.shapes[0]), " and ".join(dict.fromkeys(row.dtypes))]
+    words = "" if row.ok else _size(row)
+    answer = "; ".join(filter(None, (words, row.note if row.metrics is not None else _advice(row))))
+    return ComparedSummary(
+        row.name, row.verdict, tuple(filter(None, facts)), answer, tuple(_measured(row))
+    )
+
+
+def _measured(row: ComparedTensor) -> Iterator[tuple[str, str, str]]:
+    found = row.metrics
+    if found is None:
+        return
+    where = f", at {list(found.worst)}" if found.worst is not None else ""
+    yield "max |a−b|", number(found.max_abs), f"in the unit of the tensor{where}"
+    yield "relative", number(found.max_rel), f"to the largest |a|, {number(found.scale)}"
+    yield "RMSE", number(found.rmse), "in the unit of the tensor"
+    yield "SNR", number(found.snr), "dB"
+    yield "cosine", number(found.cosine) if found.cosine < 0.9999 else f"{found.cosine:.9g}", ""
+    if found.ulp is not None:
+        yield "ULP", f"{found.ulp:,}", "steps from one floating-point number to the next"
+    yield "different", percent(found.different_share), f"{found.different:,} of {found.count:,}"
+    outside = f"{found.outside:,} of {found.count:,}; tolerance {row.tolerance}"
+    yield "outside", percent(found.outside_share), outside
+    for name, counts in (("NaN", found.nan), ("Inf", found.infinite)):
+        if any(counts):
+            yield name, f"{counts[0]:,} / {counts[1]:,}", "in a / in b"
 
 
 COLUMNS = [

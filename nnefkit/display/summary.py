@@ -301,6 +301,20 @@ class ComparisonRow(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ComparedSummary:
+    """One tensor of a comparison by itself."""
+
+    name: str
+    verdict: Verdict
+    facts: tuple[str, ...] = ()
+    """What it is: its operation, its shape, the two dtypes."""
+    answer: str = ""
+    """How far the two are apart, in words."""
+    metrics: tuple[tuple[str, str, str], ...] = ()
+    """Name, value, and what the value means."""
+
+
+@dataclass(frozen=True)
 class ComparisonSummary:
     """Two runs side by side, tensor by tensor."""
 

@@ -413,3 +413,14 @@ def test_what_is_no_array_of_numbers_is_refused(bad):
 def test_what_is_no_number_is_refused_by_name():
     with pytest.raises(InputError, match="'names'"):
         compare({"names": ["a"]}, {"names": ["a"]})
+
+
+def test_one_tensor_shows_all_its_metrics():
+    a = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    b = a.copy()
+    b[1, 2] += 0.5
+    b[2, 3] = np.nan
+    page = compare({"x": a}, {"x": b})["x"]._repr_html_()
+    for words in ("differs", "max |a−b|", "0.5", "at [1, 2]", "RMSE", "ULP", "2 of 12", "0 / 1"):
+        assert words in page, words
+    assert "RMSE" not in compare({"x": a}, {"x": b[0]})["x"]._repr_html_()

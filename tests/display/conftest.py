@@ -97,6 +97,17 @@ def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
     return s.TraceSummary("some_graph", "numpy", tuple(rows), 0.0241, statistics=taken)
 
 
+def compared(name):
+    """One tensor of two runs."""
+    return s.ComparedSummary(
+        name(1),
+        "inherits",
+        (f"{name(2)}, line 7", "1×3×4", "float32"),
+        f"largest difference 0.5; against {name(3)}",
+        (("SNR", "40", "dB"), ("outside", "3%", "3 of 100")),
+    )
+
+
 def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
     """Two runs that part at one operation, or agree (None)."""
     rows = []
@@ -189,6 +200,7 @@ def everything(name):
     yield "trace", trace(3, name=name, bad=())
     yield "comparison", comparison(name=name)
     yield "comparison", comparison(name=name, parts_at=None)
+    yield "compared", compared(name)
     yield "report", report(word=name(1))
     yield "report", report(60, word=name(1))
     yield "report", report(0)

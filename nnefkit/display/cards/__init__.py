@@ -3,6 +3,7 @@
 With `brief` a card has fewer rows, for plain text.
 """
 
+from nnefkit.display.cards.compared import compared
 from nnefkit.display.cards.comparison import comparison
 from nnefkit.display.cards.engines import engine, engines
 from nnefkit.display.cards.graph import graph
@@ -11,4 +12,14 @@ from nnefkit.display.cards.report import report
 from nnefkit.display.cards.tensor import tensor
 from nnefkit.display.cards.trace import trace
 
-__all__ = ["comparison", "engine", "engines", "graph", "operation", "report", "tensor", "trace"]
+__all__ = [
+    "compared",
+    "comparison",
+    "engine",
+    "engines",
+    "graph",
+    "operation",
+    "report",
+    "tensor",
+    "trace",
+]

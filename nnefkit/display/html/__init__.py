@@ -46,6 +46,11 @@ def trace(of: summary.TraceSummary) -> str:
     return write(cards.trace(of))
 
 
+def compared(of: summary.ComparedSummary) -> str:
+    """The HTML of one tensor of a comparison."""
+    return write(cards.compared(of))
+
+
 def comparison(of: summary.ComparisonSummary) -> str:
     """The HTML of a comparison."""
     return write(cards.comparison(of))

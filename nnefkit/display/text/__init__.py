@@ -6,6 +6,7 @@ from nnefkit.display.text.lines import operation_line, tensor_line
 from nnefkit.display.text.write import write
 
 __all__ = [
+    "compared",
     "comparison",
     "diagnostic",
     "engine",
@@ -38,6 +39,11 @@ def tensor(of: summary.TensorSummary) -> str:
 def trace(of: summary.TraceSummary) -> str:
     """The text of a trace."""
     return write(cards.trace(of, brief=True))
+
+
+def compared(of: summary.ComparedSummary) -> str:
+    """The text of one tensor of a comparison."""
+    return write(cards.compared(of))
 
 
 def comparison(of: summary.ComparisonSummary) -> str:

@@ -1,0 +1,30 @@
+"""What a comparison says of one of its tensors: the verdict, and every metric."""
+
+from __future__ import annotations
+
+from nnefkit.display import numbers
+from nnefkit.display.card import Block, Card, Cell, Column, Paragraph, Phrase, Table
+from nnefkit.display.cards.comparison import WORDS
+from nnefkit.display.families import GREEN, RED
+from nnefkit.display.summary import ComparedSummary
+
+
+def compared(summary: ComparedSummary) -> Card:
+    """The card of a compared tensor."""
+    word, tone = WORDS[summary.verdict]
+    if summary.verdict in ("introduces", "inherits"):
+        word = f"{summary.verdict} a difference"
+    said = f": {summary.answer}" if summary.answer else ""
+    blocks: list[Block] = [
+        Paragraph((Phrase(word, "plain" if tone == "muted" else tone), Phrase(said, limit=0)))
+    ]
+    if summary.metrics:
+        rows = tuple(
+            (Cell(name), Cell(value), Cell(meaning, "muted", limit=80))
+            for name, value, meaning in summary.metrics
+        )
+        heads = (Column("metric", least=12), Column("value", "right", 10), Column(""))
+        blocks.append(Table(heads, rows))
+    facts = tuple(numbers.shorten(fact, 60) for fact in summary.facts)
+    agrees = summary.verdict in ("equal", "within")
+    return Card(summary.name, GREEN if agrees else RED, facts, tuple(blocks))
