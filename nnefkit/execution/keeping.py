@@ -29,26 +29,30 @@ def flowing(graph: Graph) -> tuple[str, ...]:
     )
 
 
-def chosen(graph: Graph, keep: Keep) -> frozenset[str]:
+def chosen(graph: Graph, keep: Keep, flow: frozenset[str]) -> frozenset[str]:
     """Names of the tensors to look at in a run.
+
+    Args:
+        graph: What is run.
+        keep: What to keep of it.
+        flow: What `flowing` says of it.
 
     Raises:
         UnknownNameError: there is no such tensor.
         InputError: `keep` says nothing of the kind.
     """
-    names = flowing(graph)
     if isinstance(keep, str):
         if keep in ("all", "statistics"):
-            return frozenset(names)
+            return flow
         keep = [keep]
     if callable(keep):
-        return frozenset(name for name in names if keep(name))
+        return frozenset(name for name in flowing(graph) if keep(name))
     wanted = frozenset(expected_names(keep, "keep"))
-    for name in sorted(wanted.difference(names)):
+    for name in sorted(wanted.difference(flow)):
         if name in graph.tensors:
             hint = f"'{name}' is no result of the run; its values are graph.tensors['{name}'].data."
             raise UnknownNameError(f"a trace has no values of '{name}'", hint=hint)
-        hint = did_you_mean(name, ["all", "statistics", *names])
+        hint = did_you_mean(name, ["all", "statistics", *flowing(graph)])
         raise UnknownNameError(f"graph '{graph.name}' has no tensor '{name}'", hint=hint)
     return wanted
 
@@ -73,7 +77,7 @@ class Keeper:
             array = _spilled(array, self.folder / f"{len(self.tensors):06}.npy")
         if array.flags.writeable:
             array = array.view()
-            array.flags.writeable = False
+            array.setflags(write=False)
         self.tensors[name] = array
 
     def watch(

@@ -81,6 +81,7 @@ class Session:
         self.graph = graph = with_precise_constants(graph)
         self._state = State(graph)
         self._entries = entries(graph)
+        self._flow = frozenset(entry.tensor for entry in self._entries)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._closed = False
         self._preparing = ProcessLock()
@@ -144,7 +145,7 @@ class Session:
             UnknownNameError: there is no tensor called as one of `keep`.
             ExecutionError: an operation failed.
         """
-        names = chosen(self.graph, keep)
+        names = chosen(self.graph, keep, self._flow)
         feeds = self._feeds(inputs)
         keeper = Keeper(names, keep != "statistics", spill)
         started = perf_counter()

@@ -144,7 +144,7 @@ class Graph:
                 readers.setdefault(name, []).append(op)
         return {name: tuple(ops) for name, ops in readers.items()}
 
-    @property
+    @cached_property
     def variables(self) -> tuple[Tensor, ...]:
         """The tensors that are results of ``variable`` operations, in their order."""
         return tuple(

@@ -22,8 +22,8 @@ import numpy as np
 from nnefkit.execution.engines.numpy.lowering import Array, Lowered
 from nnefkit.execution.engines.numpy.resolved import Convolution
 
-BLOCK = 192 * 1024
-"""Items of the result that are computed at a time."""
+BLOCK = 64 * 1024
+"""Most items of the contributions of one column of the filter that are computed at a time."""
 STRIPE = 16
 """Most rows in a stripe, where there is a choice."""
 
@@ -184,7 +184,7 @@ def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
     h, w = conv.output[2:]
     m = conv.window.size[1]
     rows, count, groups, shifts = stripes
-    block = max(1, min(channels, BLOCK // (h * w)))
+    block = max(1, min(channels, BLOCK // (h * W)))
     pitch = rows * conv.window.stride[0]
     bias = None if conv.bias is None else conv.bias[:, None, None]
 
