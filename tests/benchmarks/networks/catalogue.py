@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import helper
+from torch import nn
 
 import nnefkit as nk
 from networks.modules import MODULES, module
@@ -33,7 +35,8 @@ NAMES = (*MODULES, *TRAINED)
 class Network:
     """A folder that has a network as ``model.nnef``, ``model.onnx`` and ``input.npy``.
 
-    ``captured.onnx`` and ``captured.nnef`` are the same with every intermediate as an output.
+    ``captured.onnx`` and ``captured.nnef`` are the same with every intermediate as an output;
+    ``unfolded.nnef`` keeps batch normalizations that the others have in their weights.
     """
 
     name: str
@@ -44,10 +47,28 @@ class Network:
         """Whether PyTorch has it as well."""
         return self.name in MODULES
 
+    @property
+    def is_normalized(self) -> bool:
+        """Whether it has batch normalizations."""
+        return (self.folder / "unfolded.nnef").exists()
+
     @cached_property
     def graph(self) -> nk.Graph:
         """The graph, its weights mapped."""
         return nk.load(self.folder / "model.nnef")
+
+    @property
+    def need(self) -> int:
+        """Bytes of the weights, and of the activations at the time when most of them are alive."""
+        sizes = {name: 4 * math.prod(t.shape or ()) for name, t in self.graph.tensors.items()}
+        weights = {tensor.name for tensor in self.graph.variables}
+        last = {n: i for i, op in enumerate(self.graph.operations) for n in op.input_names}
+        alive, most = {*self.graph.inputs}, 0
+        for i, op in enumerate(self.graph.operations):
+            alive |= {name for name in op.output_names if name not in weights}
+            most = max(most, sum(sizes[name] for name in alive))
+            alive -= {name for name in op.input_names if last[name] == i} - {*self.graph.outputs}
+        return most + sum(sizes[name] for name in weights)
 
     @cached_property
     def input(self) -> np.ndarray[Any, Any]:
@@ -65,7 +86,8 @@ def prepare(name: str, folder: Path) -> Network:
         part, shape = module(name), MODULES[name][1]
         np.save(folder / "input.npy", np.random.default_rng(0).standard_normal(shape, np.float32))
         graph = nnef_form(part, shape)
-        nk.save(nnef_form(part, shape, folded=False), folder / "unfolded.nnef")
+        if any(isinstance(layer, nn.BatchNorm2d) for layer in part.modules()):
+            nk.save(nnef_form(part, shape, folded=False), folder / "unfolded.nnef")
         model = onnx.load_from_string(onnx_form(part, shape))
     else:
         path, recorded = TRAINED[name]

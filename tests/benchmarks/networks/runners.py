@@ -37,13 +37,18 @@ class Kind(NamedTuple):
 def _engine(engine: str, package: str, threaded: bool = True, most: int = 64) -> Kind:
     def open_network(network: Network, threads: int) -> Runner:
         options: dict[str, Any] = {"threads": threads} if threaded else {}
-        session = nk.Session(network.graph, engine, **options)
+        session = nk.Session(nk.load(network.folder / "model.nnef"), engine, **options)
         return Runner(
             lambda: [*session.run(network.input, progress=False).values()],
             lambda: session.trace(network.input, progress=False),
         )
 
     return Kind(package, open_network, lambda network, threads: threads <= most)
+
+
+def _numpy_normalizing(network: Network, threads: int) -> Runner:
+    session = nk.Session(nk.load(network.folder / "unfolded.nnef"))
+    return Runner(lambda: [*session.run(network.input, progress=False).values()], None)
 
 
 def _onnx_runtime(network: Network, threads: int) -> Runner:
@@ -140,6 +145,9 @@ RIVAL = "ONNX Runtime"
 KINDS: dict[str, Kind] = {
     RIVAL: Kind("onnxruntime", _onnx_runtime),
     "numpy": _engine("numpy", "numpy", threaded=False),
+    "numpy (unfolded)": Kind(
+        "numpy", _numpy_normalizing, lambda network, threads: network.is_normalized
+    ),
     "onnxruntime": _engine("onnxruntime", "onnxruntime"),
     "torch": _engine("torch", "torch"),
     "tract": _engine("tract", "tract", threaded=False, most=1),
@@ -147,7 +155,10 @@ KINDS: dict[str, Kind] = {
     "Khronos interpreter": Kind("nnef_tools", _khronos),
     "tract directly": Kind("tract", _tract, lambda network, threads: threads == 1),
 }
-"""Name -> what runs networks; those in lower case are the engines of nnefkit."""
+"""Name -> what runs networks; those in lower case are the engines of nnefkit.
+
+``numpy (unfolded)`` runs the graph with batch normalizations that are operations of their own.
+"""
 
 
 def available() -> list[str]:
