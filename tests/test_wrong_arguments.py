@@ -223,3 +223,24 @@ def test_a_label_that_no_file_can_be_called_by_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
     nk.save(graph, tmp_path / "net.zip")
     assert nk.load(tmp_path / "net.zip").variables[0].label == label
+
+
+def test_a_folder_that_is_closed_is_told_apart_from_an_empty_one(folder, monkeypatch):
+    """Root may enter any folder, so that the system's answer is put in its mouth."""
+
+    def refusing(path, *args, **kwargs):
+        if str(path).startswith(str(folder)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return before[0](path, *args, **kwargs)
+
+    for name, call in (
+        ("lstat", lambda: nk.load(folder)),
+        ("scandir", lambda: nk.compare(folder, TRACE)),
+    ):
+        before = [getattr(os, name)]
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, refusing)
+            patched.setattr(f"nnefkit.analysis.recordings.{name}", refusing, raising=False)
+            with pytest.raises(nk.StorageError, match="permission denied") as raised:
+                call()
+        assert "permissions do not allow it" in str(raised.value)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, scandir
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -85,9 +85,14 @@ def record(path: Path) -> Recording:
         StorageError: there is nothing there, or nothing that can be read.
     """
     if path.is_dir():
+        _refuse_closed(path)
         files = sorted(p for p in path.rglob("*") if p.suffix in (".npy", ".dat"))
         if not files:
-            raise StorageError("the folder has no .npy and no .dat file", file=str(path))
+            raise StorageError(
+                "the folder has no .npy and no .dat file",
+                hint="numpy.save(folder / 'tensor.npy', array) writes one for each tensor.",
+                file=str(path),
+            )
         return Recording(
             path,
             {p.relative_to(path).with_suffix("").as_posix(): _reader(p) for p in files},
@@ -100,6 +105,15 @@ def record(path: Path) -> Recording:
         return Recording(path, {path.stem: _reader(path)})
     with _opened(path) as members:
         return Recording(path, {name: _member_reader(path, name) for name in members.files})
+
+
+def _refuse_closed(folder: Path) -> None:
+    try:
+        with scandir(folder):
+            pass
+    except OSError as error:
+        message = f"the folder cannot be read: {reason(error)}"
+        raise StorageError(message, hint=remedy(error), file=str(folder)) from error
 
 
 def _is_trace(path: Path) -> bool:

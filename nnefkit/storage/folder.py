@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from nnefkit.storage.mapping import Blob, open_blob
+from nnefkit.storage.mapping import Blob, open_blob, unreadable
 
 
 class Folder:
@@ -37,7 +37,14 @@ class Folder:
             StorageError: it cannot be read.
         """
         path = self._prefix + name
-        return open_blob(path) if os.path.lexists(path) else None
+        try:
+            os.lstat(path)
+        except PermissionError as error:
+            # Nobody can tell whether it exists.
+            raise unreadable(error, path) from error
+        except (OSError, ValueError):
+            return None
+        return open_blob(path)
 
 
 def _walk(prefix: str) -> Iterator[str]:
