@@ -167,8 +167,13 @@ def is_runnable(engine: Engine, graph: Graph) -> bool:
     return not engine.unsupported(graph) and all(v.data is not None for v in graph.variables)
 
 
-def refuse_unsupported(engine: Engine, graph: Graph) -> None:
+def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -> None:
     """Raises an error that names everything in `graph` that `engine` cannot run.
+
+    Args:
+        engine: The engine.
+        graph: What is to be run.
+        fallback: Whether another engine could help out.
 
     Raises:
         ExecutionError: there is such an operation, or a variable without values.
@@ -179,7 +184,7 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
         message = f"the engine '{engine.name}' cannot run '{op.name}'"
         if op.output_names:
             message += f", which computes '{op.output_names[0]}'"
-        why = _why_not(engine, graph, op)
+        why = _why_not(engine, graph, op, fallback)
         diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
     for op in graph.operations:
         if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
@@ -192,13 +197,17 @@ def refuse_unsupported(engine: Engine, graph: Graph) -> None:
         raise ExecutionError(diagnostics, file=source.name if source else "")
 
 
-def _why_not(engine: Engine, graph: Graph, op: Operation) -> str:
+def _why_not(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:
     """Why an engine cannot run an operation, and what would mend it."""
-    if op.name not in KERNELS and op.name not in ("external", "variable", "constant", "update"):
+    if (
+        fallback
+        and op.name not in KERNELS
+        and op.name not in ("external", "variable", "constant", "update")
+    ):
         return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
     why_not = getattr(engine, "why_not", None)
     reason = why_not(graph, op) if why_not is not None else ""
-    return f"{reason} fallback='numpy' runs just that in numpy.".strip()
+    return f"{reason} fallback='numpy' runs just that in numpy.".strip() if fallback else reason
 
 
 def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:

@@ -159,7 +159,7 @@ def _prepared(graph: Graph) -> Graph:
     from nnefkit.execution.expansion import expanded
 
     graph = expanded(graph)
-    refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph)
+    refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph, fallback=False)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
     return graph

@@ -33,7 +33,7 @@ def to_torch(graph: Graph) -> GraphModule:
     from nnefkit.operations.shapes import infer_shapes
 
     plain = expanded(expected_graph(graph))
-    refuse_unsupported(find_engine("torch"), plain)
+    refuse_unsupported(find_engine("torch"), plain, fallback=False)
     if any(tensor.shape is None for tensor in plain.tensors.values()):
         plain = infer_shapes(plain)
     return GraphModule(plain)

@@ -193,6 +193,49 @@ def test_parameters_are_named_after_labels():
     assert {name for name, _ in module.named_buffers()} == {"features.1.mean", "features.1.var"}
 
 
+NAMES = {
+    ("block/fc", "block/fc/x"): ["block.fc", "block.fc_.x"],
+    ("block/fc/x", "block/fc"): ["block.fc.x", "block.fc_"],
+    ("a/b", "a//b"): ["a.b", "a.b_"],
+    ("a/b", "a.b"): ["a.b", "a.b_"],
+    ("forward", "graph"): ["forward_", "graph_"],
+    ("conv/type", "conv/weights"): ["conv.type_", "conv.weights"],
+    ("_steps", "training"): ["_steps_", "training_"],
+    ("1", "class"): ["1", "class"],
+    ("c", "_"): ["c", "_"],
+}
+
+
+@pytest.mark.parametrize("labels", NAMES)
+def test_no_two_labels_become_one_parameter_and_none_hides_what_modules_have(labels):
+    lines = [
+        f"v{i} = variable<scalar>(shape = [2], label = '{one}');" for i, one in enumerate(labels)
+    ]
+    graph = small(
+        f"{' '.join(lines)} c = constant<scalar>(shape = [2], value = [1.0]); y = add(x, c);"
+    )
+    graph = graph.with_data({f"v{i}": np.full(2, i, np.float32) for i in range(2)})
+    graph = graph.with_outputs(["y", "v0", "v1"])
+    module = GraphModule(graph)
+    assert sorted(module.state_dict()) == sorted(NAMES[labels])
+    expected = run(graph, X)
+    for found, wanted in zip(module(torch.from_numpy(X)), expected.values(), strict=True):
+        np.testing.assert_array_equal(found.detach(), wanted)
+    module.load_state_dict({name: torch.full((2,), 7.0) for name in module.state_dict()})
+    assert all((array == 7).all() for array in module.weights().values())
+
+
+def test_labels_that_differ_in_case_only_are_one_parameter():
+    graph = small(
+        "v = variable<scalar>(shape = [2], label = 'fc/W'); "
+        "w = variable<scalar>(shape = [2], label = 'FC/w'); a = add(x, v); y = mul(a, w);"
+    )
+    module = GraphModule(graph.with_data({"v": np.float32([1, 2])}))
+    assert [name for name, _ in module.named_parameters()] == ["fc.W"]
+    module(torch.from_numpy(X)).sum().backward()
+    np.testing.assert_array_equal(module.weights()["w"], [1, 2])
+
+
 def test_the_module_computes_what_the_graph_does_for_any_batch():
     graph = classifier()
     module = GraphModule(graph)

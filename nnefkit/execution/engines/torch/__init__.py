@@ -43,6 +43,10 @@ class TorchEngine:
         known = self.operations
         return [op for op in graph.operations if op.name not in known]
 
+    def why_not(self, _graph: Graph, op: Operation) -> str:
+        """Why it cannot run an operation that `unsupported` names."""
+        return f"'{op.name}' is no operation of the standard, and not known in PyTorch."
+
     def configured(self, *, device: Any = "cpu", threads: int | None = None) -> TorchEngine:
         """The engine on another device, or with another number of threads.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,8 @@ import torch
 
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engines.torch.memory import as_array
-from nnefkit.execution.engines.torch.program import needed, steps, torch_dtype
+from nnefkit.execution.engines.torch.paths import Paths
+from nnefkit.execution.engines.torch.program import Step, needed, steps, torch_dtype
 from nnefkit.execution.engines.torch.registry import Tensor
 from nnefkit.execution.state import updates
 from nnefkit.execution.values import scalar_dtype, stored
@@ -22,7 +22,8 @@ class GraphModule(torch.nn.Module):
     """Computes a graph, differentiably: ``module(*inputs)`` in the order of the graph's inputs.
 
     Variables are its parameters, named after their labels with dots for slashes, so that
-    ``state_dict`` names them as the modules of a usual network would be named. Those that hold no
+    ``state_dict`` names them as the modules of a usual network would be named; see `paths` for
+    labels that cannot be names, such as ``forward``. Those that hold no
     real numbers, those that the graph updates, and the means and variances of batch normalizations
     are buffers; a call of the module updates them as a run of a session would (4.8). Constants are
     buffers that are not saved.
@@ -38,20 +39,23 @@ class GraphModule(torch.nn.Module):
         self._places: dict[str, str] = {}
         """Tensor name -> name of the parameter or buffer."""
         self._updates = updates(graph)
+        self._steps: tuple[Step, ...] = ()
+        paths = Paths(dir(self))
         wanted = (*graph.outputs, *self._updates.values())
         operations = needed(graph, wanted)
         scalar = scalar_dtype(graph)
         for op in operations:
             if op.name in ("variable", "constant"):
-                self._introduce(op.output_names[0], op.name == "constant", scalar)
+                self._introduce(op.output_names[0], op.name == "constant", scalar, paths)
         device = torch.device("cpu")
         self._steps = steps(graph, operations, wanted, torch_dtype(scalar), device)
 
-    def _introduce(self, name: str, constant: bool, scalar: np.dtype[Any]) -> None:
+    def _introduce(self, name: str, constant: bool, scalar: np.dtype[Any], paths: Paths) -> None:
         tensor = self.graph.tensors[name]
-        place = _module_path(name if constant else tensor.label or name)
+        # No label begins with a dot: constants have no label, and none of their own.
+        place, first = paths.of(f".{name}" if constant else tensor.label or f".{name}")
         self._places[name] = place
-        if place in dict(self.named_parameters()) or place in dict(self.named_buffers()):
+        if not first:
             return  # variables of one label share their data (4.1.3)
         parent, last = self._parent(place)
         if tensor.data is None:
@@ -123,9 +127,3 @@ def _is_statistic(graph: Graph, name: str) -> bool:
         and name not in (op.inputs["input"], op.inputs["offset"], op.inputs["scale"])
         for op in graph.consumers[name]
     )
-
-
-def _module_path(label: str) -> str:
-    """A label as the dotted path of a parameter."""
-    parts = [part for part in re.split(r"[/\\.]", label) if part]
-    return ".".join(parts)
