@@ -10,12 +10,14 @@ second time that an assignment of some form occurs, what it adds to the graph is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnefkit.errors import Span
 from nnefkit.graph import FrozenDict, FrozenList, Identifier
 from nnefkit.graph.drafts import new_operation, new_tensor
+from nnefkit.language.declarations import Declaration, declarations
 from nnefkit.language.lexer import IDENTIFIER, LITERAL
 from nnefkit.language.stamps import Part, Record, Stamp, Unfit, intermediates
 from nnefkit.language.syntax import Assignment
@@ -32,6 +34,7 @@ _MOST_VARIANTS = 4
 _MOST_STEPS = 2000
 _ANY_NAME = object()
 _ANY_LABEL = object()
+_ANY_EXTENT = object()
 _NEW: list[Stamp] = []
 
 
@@ -63,22 +66,32 @@ class Stamps:
 
     def _coded(self) -> list[Any]:
         """For each token what it means for the form of its assignment."""
-        declarations = self.builder.declarations
-        words = {*declarations}
-        for declaration in declarations.values():
-            words.update(declaration.by_name)
+        words = _words(d for d in self.builder.declarations.values() if not d.standard)
+        words |= _standard_words()
         tokens = self.tokens
         codes: dict[str, Any] = {
             text: _ANY_NAME if kind == IDENTIFIER and text not in words else text
             for text, kind in tokens.kinds.items()
         }
         found: list[Any] = list(map(codes.__getitem__, tokens.texts))
+        # Variables differ in their labels, and most of them in their extents.
+        texts, values = tokens.texts, tokens.values
+        positive = {text for text, value in values.items() if type(value) is int and value > 0}
         at = -1
-        for _ in range(tokens.texts.count("label")):
-            at = tokens.texts.index("label", at + 1)
-            text = tokens.texts[at + 2]
-            if tokens.texts[at + 1] == "=" and type(tokens.values.get(text)) is str:
-                found[at + 2] = _ANY_LABEL
+        for _ in range(texts.count("label")):
+            at = texts.index("label", at + 1)
+            if texts[at + 1] != "=" or type(values.get(texts[at + 2])) is not str:
+                continue
+            found[at + 2] = _ANY_LABEL
+            if texts[at - 1] == "," and texts[at - 2] == "]":
+                # Behind: shape = [extent, extent, ...]
+                first = at - 3
+                while texts[first - 1] == "," and at - first < MOST_TOKENS:
+                    first -= 2
+                if texts[first - 3 : first] == ["shape", "=", "["]:
+                    last = at - 2
+                    if positive.issuperset(texts[first:last:2]):
+                        found[first:last:2] = [_ANY_EXTENT] * len(range(first, last, 2))
         return found
 
     def repeated(self, first: int) -> int:
@@ -115,24 +128,26 @@ class Stamps:
     # -- putting names into a record ----------------------------------------------------------
 
     def _apply(self, stamp: Stamp, first: int) -> bool:
-        texts = self.tokens.texts
-        names = [texts[first + offset] for offset in stamp.names]
-        types = self.names.types
-        if list(map(types.get, names)) != stamp.kinds or len({*names}) != len(names):
+        # Unpacked, since asking for fields one by one takes longer than all the rest.
+        offsets, kinds, repeats, targets, wishes, literals = stamp[:6]
+        label, extents, parts, made, renamed, steps = stamp[6:]
+        builder, texts, types = self.builder, self.tokens.texts, self.names.types
+        names = [texts[first + offset] for offset in offsets]
+        if [types.get(name) for name in names] != kinds or len({*names}) != len(names):
             return False
-        for one, other in stamp.repeats:
+        for one, other in repeats:
             if texts[first + one] != texts[first + other]:
                 return False
         fresh: list[str] = []
-        if stamp.fresh:
-            pairs = [(names[at] + wish, names[at] + name) for at, wish, name in stamp.fresh]
-            if not self.builder.expansion.fresh.issue(pairs):
+        if wishes:
+            pairs = [(names[at] + wish, names[at] + name) for at, wish, name in wishes]
+            if not builder.expansion.fresh.issue(pairs):
                 return False
             fresh = [name for _, name in pairs]
-        if stamp.steps and not self.builder.expansion.calls.take(stamp.steps):
+        if steps and not builder.expansion.calls.take(steps):
             return False
         defined_at, known = self.names.defined_at, self.names.identifiers
-        for number, offset, kind in stamp.targets:
+        for number, offset, kind in targets:
             name = names[number]
             types[name] = kind
             defined_at[name] = first + offset
@@ -140,20 +155,38 @@ class Stamps:
         refs: list[Any] = [known.get(name) for name in names]
         if fresh:
             refs += map(Identifier, fresh)
-        refs += stamp.literals
-        label = self.tokens.values[texts[first + stamp.label]] if stamp.label else None
-        self._emit(stamp.parts, refs, first, label)
-        tensors = self.builder.tensors
-        for number, tensor in stamp.tensors:
+        refs += literals
+        own = self._variable(parts[0].attribs, first, label, extents) if label else None
+        self._emit(parts, refs, first, own)
+        tensors = builder.tensors
+        for number, tensor in made:
             name = refs[number]
-            tensors[name] = new_tensor(
-                name, tensor.dtype, tensor.shape, tensor.data, label if stamp.label else None
-            )
-        for number, other in stamp.renamed:
-            self.builder.expansion.fresh.rename(refs[number], refs[other])
+            if own is None:
+                tensors[name] = new_tensor(name, tensor.dtype, tensor.shape, tensor.data)
+            else:
+                shape = tuple(own["shape"])
+                tensors[name] = new_tensor(name, tensor.dtype, shape, None, own["label"])
+        for number, other in renamed:
+            builder.expansion.fresh.rename(refs[number], refs[other])
         return True
 
-    def _emit(self, parts: Sequence[Part], refs: list[Any], first: int, label: str | None) -> None:
+    def _variable(
+        self, attribs: FrozenDict, first: int, label: int, extents: tuple[int, int]
+    ) -> FrozenDict:
+        """The attributes of a variable."""
+        texts, values = self.tokens.texts, self.tokens.values
+        text = values[texts[first + label]]
+        at, count = extents
+        if not count:
+            return FrozenDict(attribs, label=text)
+        begin = first + at
+        shape = [values[extent] for extent in texts[begin : begin + 2 * count : 2]]
+        return FrozenDict(attribs, shape=FrozenList(shape), label=text)
+
+    def _emit(
+        self, parts: Sequence[Part], refs: list[Any], first: int, own: FrozenDict | None
+    ) -> None:
+        """Adds the operations; `own` are attributes of this one assignment."""
         texts, ends = self.tokens.texts, self.tokens.ends
         append = self.builder.operations.append
         for name, input_keys, inputs, output_keys, outputs, flat, attribs, dtype, path, at in parts:
@@ -172,9 +205,7 @@ class Stamps:
                 span = _new(Span, (ends[begin] - len(texts[begin]), ends[last]))
             else:
                 span = at  # type: ignore[assignment]
-            if label is not None:
-                attribs = FrozenDict(attribs, label=label)
-            append(new_operation(name, given, results, attribs, dtype, scope, span))
+            append(new_operation(name, given, results, own or attribs, dtype, scope, span))
 
     # -- recording ----------------------------------------------------------------------------
 
@@ -244,7 +275,7 @@ class Stamps:
         parts = tuple(map(record.part, islice(builder.operations, before.operations, None)))
         count = len(builder.tensors) - before.tensors
         added = [*islice(reversed(builder.tensors.items()), count)][::-1]
-        label = self._label(before, parts)
+        label, extents = self._varying(before, parts)
         return Stamp(
             tuple(offsets.values()),
             kinds,
@@ -253,6 +284,7 @@ class Stamps:
             fresh,
             tuple(record.literals),
             label,
+            extents,
             parts,
             tuple((record.number(name), tensor) for name, tensor in added),
             tuple((record.number(name), record.number(other)) for name, other in renamed),
@@ -283,17 +315,32 @@ class Stamps:
                     offsets[text] = index - before.first
         return offsets, repeats
 
-    def _label(self, before: _Before, parts: Sequence[Part]) -> int:
-        codes = self._codes or []
-        labels = [i for i in range(before.first, before.end) if codes[i] is _ANY_LABEL]
-        if not labels:
-            return 0
-        if len(labels) > 1 or len(parts) != 1 or parts[0].name != "variable":
+    def _varying(self, before: _Before, parts: Sequence[Part]) -> tuple[int, tuple[int, int]]:
+        """Where the label of a variable and its extents stand."""
+        codes = (self._codes or [])[before.first : before.end]
+        if _ANY_LABEL not in codes:
+            return 0, (0, 0)
+        count = codes.count(_ANY_EXTENT)
+        if codes.count(_ANY_LABEL) > 1 or len(parts) != 1 or parts[0].name != "variable":
             raise Unfit
-        return labels[0] - before.first
+        return codes.index(_ANY_LABEL), (codes.index(_ANY_EXTENT) if count else 0, count)
 
 
 _new: Callable[..., Any] = tuple.__new__
+
+
+def _words(declarations: Iterable[Declaration]) -> set[str]:
+    """The names of operations and of their parameters."""
+    words: set[str] = set()
+    for declaration in declarations:
+        words.add(declaration.name)
+        words.update(declaration.by_name)
+    return words
+
+
+@cache
+def _standard_words() -> frozenset[str]:
+    return frozenset(_words(declarations().values()))
 
 
 def _is_operand(text: str) -> bool:

@@ -44,7 +44,9 @@ class Stamp(NamedTuple):
     """Number of the target, and what is behind it in wish and name of an intermediate tensor."""
     literals: tuple[Any, ...]
     label: int
-    """The token of the label, if there is one."""
+    """The token of the label of a variable, if there is one."""
+    extents: tuple[int, int]
+    """The first token of the extents of a variable, and how many there are."""
     parts: tuple[Part, ...]
     tensors: tuple[tuple[int, Tensor], ...]
     renamed: tuple[tuple[int, int], ...]
