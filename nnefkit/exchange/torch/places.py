@@ -12,6 +12,7 @@ from torch import fx
 from nnefkit.exchange.torch.program import base_name
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in .*\n\s*(?P<code>.*)')
+_CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py|<ipython-input.*>")
 _TORCH = str(Path(torch.__file__).parent)
 
 
@@ -69,4 +70,5 @@ def source_line(node: fx.Node) -> tuple[str, int | None, str]:
     own = [frame for frame in frames if not frame["file"].startswith(_TORCH)] or frames
     if not own:
         return "", None, ""
-    return own[-1]["file"], int(own[-1]["line"]), own[-1]["code"].strip()
+    file = _CELL.sub("cell of the notebook", own[-1]["file"])
+    return file, int(own[-1]["line"]), own[-1]["code"].strip()

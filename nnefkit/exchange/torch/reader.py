@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator as python
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ UNREAD = Unread()
 _SILENT = frozenset(
     {"_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range_for_size"}
 )
+_FIXED = "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them."
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
 
@@ -143,7 +145,7 @@ class Reader:
         if any(source is UNREAD for source in sources):
             if kind not in READERS and node.target is not python.getitem:
                 self.problems.refuse(node, *unknown(node))
-            return UNREAD
+            return _stand_in(node)
         if node.target is python.getitem:
             whole, index = node.args
             return self.env[whole][index]  # type: ignore[index]
@@ -153,11 +155,11 @@ class Reader:
             result = self._read(node, kind)
         except Refusal as refusal:
             self.problems.refuse(node, refusal.reason, refusal.hint)
-            return UNREAD
+            return _stand_in(node)
         except ArgumentError as error:
             told = error.diagnostics[0]
             self.problems.refuse(node, f"NNEF does not allow it: {told.message}", told.hint)
-            return UNREAD
+            return _stand_in(node)
         self.env.update(dict.fromkeys(changed(node), result))
         return result
 
@@ -181,7 +183,7 @@ class Reader:
     def _call(self, node: fx.Node, kind: str) -> Call:
         made = results(node)
         if not all(_static(v.shape) for v in made if isinstance(v, torch.Tensor)):
-            raise Refusal("its shape depends on values", "NNEF fixes all shapes (6.1).")
+            raise Refusal("its shape depends on values", _FIXED)
         tensors = [value for value in made if isinstance(value, torch.Tensor)]
         users = [n for n in node.users if n.target is python.getitem and n in self._live]
         wanted = {int(user.args[1]) for user in users} if users else {*range(len(made))}  # type: ignore[arg-type]
@@ -282,6 +284,17 @@ class Reader:
         if isinstance(value, (list, tuple)) and not isinstance(value, Known):
             return [item.tensor if isinstance(item, Known) else item for item in value]
         return value.tensor if isinstance(value, Known) else value
+
+
+def _stand_in(node: fx.Node) -> Any:
+    """What stands for the results of a refused node, so that what reads them is judged, too."""
+    found: list[Any] = []
+    for value in results(node):
+        found.append(UNREAD)
+        if isinstance(value, torch.Tensor) and _static(value.shape) and value.numel():
+            with suppress(Refusal):
+                found[-1] = Value(tuple(value.shape), kind_of(value), "unread")
+    return found if isinstance(node.meta.get("val"), (tuple, list)) else found[0]
 
 
 def kind_of(tensor: torch.Tensor) -> np.dtype[Any]:

@@ -143,6 +143,19 @@ def test_what_cannot_be_said_is_refused_all_at_once():
     assert told[1].line == told[0].line + 1
 
 
+def test_what_reads_a_refused_tensor_is_judged_too():
+    class Loudest(nn.Module):
+        def forward(self, x):
+            spectrum = torch.fft.rfft(x).abs()
+            loud, _ = torch.topk(spectrum, 4)
+            return spectrum[spectrum > 1].sum(), loud
+
+    with pytest.raises(nk.DocumentError) as caught:
+        nk.from_torch(Loudest(), torch.randn(16))
+    told = [d.message for d in caught.value.diagnostics]
+    assert [message.partition(":")[0] for message in told] == ["fft_rfft", "topk", "index"]
+
+
 def test_training_mode_is_refused_with_the_way_out():
     network = nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.BatchNorm1d(4))
     with pytest.raises(nk.DocumentError) as caught:
