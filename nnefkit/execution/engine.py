@@ -7,6 +7,7 @@ neither names that a user may misspell nor variables that change: `feeds` checks
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -180,12 +181,13 @@ def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -
     """
     source = graph.source
     diagnostics = []
+    by_reason: dict[str, list[Operation]] = {}
     for op in engine.unsupported(graph):
-        message = f"the engine '{engine.name}' cannot run '{op.name}'"
-        if op.output_names:
-            message += f", which computes '{op.output_names[0]}'"
-        why = _why_not(engine, graph, op, fallback)
-        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
+        by_reason.setdefault(_why_not(engine, graph, op, fallback), []).append(op)
+    for reason, operations in by_reason.items():
+        for op, what in _told(operations):
+            message = f"the engine '{engine.name}' cannot run {what}"
+            diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, reason))
     for op in graph.operations:
         if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
             label = graph.tensors[op.output_names[0]].label
@@ -195,6 +197,26 @@ def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -
             diagnostics.append(_diagnostic(graph, op, "missing-values", message, hint))
     if diagnostics:
         raise ExecutionError(diagnostics, file=source.name if source else "")
+
+
+def _told(operations: list[Operation]) -> list[tuple[Operation, str]]:
+    """Operations with what is said of each; of many with one reason, all is said at the first."""
+    if len(operations) > _EACH:
+        counts = Counter(op.name for op in operations)
+        names = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        return [(operations[0], f"{len(operations):,} operations: {names}")]
+    return [
+        (
+            op,
+            f"'{op.name}'"
+            + (f", which computes '{op.output_names[0]}'" if op.output_names else ""),
+        )
+        for op in operations
+    ]
+
+
+_EACH = 20
+"""Up to so many operations that cannot run for one reason are told one by one."""
 
 
 def _why_not(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:

@@ -167,6 +167,23 @@ def test_everything_that_cannot_run_is_named_before_anything_runs():
     assert second.hint.startswith("It ignores alpha, and takes 1. fallback='numpy' runs just")
 
 
+def test_a_graph_in_float64_is_refused_as_a_whole_and_left_to_numpy():
+    graph, recorded = network("blazeface")
+    wide = graph.with_data({v.name: v.data.astype(np.float64) for v in graph.variables})
+    with pytest.raises(
+        ExecutionError, match=r"207 operations: external \(1\), variable \(74\)"
+    ) as caught:
+        Session(wide, "tract")
+    (told,) = caught.value.diagnostics
+    assert told.line == 5
+    assert told.hint.startswith("It computes in float32: graph.with_data(...)")
+    found = run(wide, recorded["external1"], engine="tract", fallback="numpy")
+    expected = run(wide, recorded["external1"])
+    for name, array in expected.items():
+        assert found[name].dtype == np.float64
+        np.testing.assert_array_equal(found[name], array)
+
+
 def test_conditions_hold_for_graphs_whose_shapes_are_still_to_be_inferred():
     body = """
         f = variable<scalar>(shape = [4, 1, 3, 3], label = 'f');

@@ -202,14 +202,7 @@ def _elu(site: Site) -> str:
     return "" if site.attribs["alpha"] == 1.0 else "It ignores alpha, and takes 1."
 
 
-def _variable(site: Site) -> str:
-    if scalar_dtype(site.graph) == np.float64:
-        return "It computes in float32: graph.with_data(...) with float32 weights makes it fit."
-    return ""
-
-
 _CONDITIONS: dict[str, Callable[[Site], str]] = {
-    "variable": _variable,
     "conv": _conv,
     "deconv": _deconv,
     "separable_conv": _separable_conv,
@@ -238,7 +231,7 @@ CLAIMED = _ALWAYS | _CONDITIONS.keys()
 """Names of the operations that run, at least with some of their attributes."""
 
 
-CONDITIONAL = frozenset(_CONDITIONS) - {"variable"}
+CONDITIONAL = frozenset(_CONDITIONS)
 """Names of those that run with some of their attributes only."""
 
 
@@ -246,6 +239,8 @@ def objection(graph: Graph, op: Operation) -> str:
     """Why tract cannot run an operation right, or an empty string if it can."""
     if op.name not in CLAIMED:
         return _WRONG.get(op.name, "It has no such operation.")
+    if _is_wide(graph) and _has_scalars(graph, op):
+        return "It computes in float32: graph.with_data(...) with float32 weights makes it fit."
     condition = _CONDITIONS.get(op.name)
     if condition is None:
         return ""
@@ -253,6 +248,16 @@ def objection(graph: Graph, op: Operation) -> str:
     if any(graph.tensors[name].shape is None for name in op.input_names):
         return ""  # an error elsewhere, which is told elsewhere
     return condition(Site(graph, op))
+
+
+@lru_cache(maxsize=4)
+def _is_wide(graph: Graph) -> bool:
+    return scalar_dtype(graph) == np.float64
+
+
+def _has_scalars(graph: Graph, op: Operation) -> bool:
+    names = (*op.input_names, *op.output_names)
+    return any(graph.tensors[name].dtype == "scalar" for name in names)
 
 
 @lru_cache(maxsize=4)
