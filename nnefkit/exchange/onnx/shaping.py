@@ -21,7 +21,10 @@ from nnefkit.exchange.onnx.values import (
 @operator("Constant")
 def constant(c: Call) -> Value:
     """Values that stand in the model; those that the evaluator does not know are sparse."""
-    return c.builder.constant(c.attribute("sparse_value"))
+    value = c.attribute("sparse_value")
+    if value is None:
+        c.refuse("it has no value", "The model is not valid.")
+    return c.builder.constant(value)
 
 
 @operator("Reshape")

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 Array = np.ndarray[Any, Any]
-OLDEST, NEWEST = 7, 24
+OLDEST, NEWEST = 7, 28
 """Opsets; ONNX Runtime, which judges, may not have all of the newest."""
 
 

@@ -229,6 +229,33 @@ def test_shapes_are_computed_while_the_model_is_read():
     assert graph.tensors["y"].shape == (5, 12)
 
 
+@pytest.mark.parametrize(
+    ("scale", "how", "operations"),
+    [
+        (2, {"mode": "nearest"}, ["nearest_upsample"]),
+        (3, {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"},
+         ["nearest_upsample"]),
+        (2, {"mode": "linear"}, ["multilinear_upsample"]),
+        (2, {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+         ["multilinear_upsample"]),
+        (0.5, {"mode": "linear"}, ["area_downsample"]),
+        (1.5, {"mode": "nearest"}, ["gather", "gather"]),
+        (1.5, {"mode": "linear"}, ["matmul", "matmul"]),
+        (2, {"mode": "cubic"}, ["matmul", "matmul"]),
+    ],
+)  # fmt: skip
+def test_resizing_is_said_by_the_operation_that_nnef_has_for_it(scale, how, operations):
+    source = model(
+        helper.make_node("Resize", ["x", "", "scales"], ["y"], **how),
+        inputs=[("x", FLOAT, [1, 2, 4, 6])],
+        weights=[weight(np.float32([1, 1, scale, scale]), "scales")],
+    )
+    graph = nk.from_onnx(source)
+    sources = ("external", "variable", "constant")
+    plain = [op.name for op in graph.operations if op.name not in sources]
+    assert plain == operations
+
+
 def test_loops_of_known_length_are_unrolled():
     body = helper.make_graph(
         [
