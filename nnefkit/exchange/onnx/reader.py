@@ -249,7 +249,9 @@ class Reader:
         missing = [None] * (len(function.inputs) - len(inputs))
         inner: Scope = dict(zip(function.inputs, [*inputs, *missing], strict=False))
         outer = self.opsets, len(self.problems)
-        self.opsets = list(function.opsets)
+        # Definitions of other domains may leave out that of ONNX itself.
+        named = any(opset.domain in ("", "ai.onnx") for opset in function.opsets)
+        self.opsets = [*function.opsets, *([] if named else outer[0])]
         self._depth += 1
         try:
             with self.builder.scope(_snake(node.op_type)):
