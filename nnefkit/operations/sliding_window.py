@@ -280,10 +280,11 @@ def checked_up_extents(
         return tuple(wanted)
     for i, X in enumerate(result):
         if X < 1:
+            cropped = f"padding {tuple(padding[i])} crops all of the output" if padding else ""
             problems.add(
-                "padding",
-                f"padding {tuple(padding[i])} crops all of the output in dimension {first + i}",
-                "Pad less.",
+                "padding" if padding else "input",
+                f"{cropped or 'the input has no items'} in dimension {first + i}",
+                "Pad less." if padding else "Extents are positive.",
                 code="shape-mismatch",
                 section="4.3",
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.errors import ExecutionError
+from nnefkit.errors import ExecutionError, NnefError
 from nnefkit.execution.engines.onnxruntime import (  # noqa: F401  (they register their lowerings)
     activation,
     box,
@@ -25,6 +25,7 @@ from nnefkit.execution.engines.onnxruntime import (  # noqa: F401  (they registe
 )
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
 from nnefkit.execution.engines.onnxruntime.registry import LOWERINGS
+from nnefkit.execution.failure import failure
 from nnefkit.execution.state import updates
 from nnefkit.execution.values import numpy_dtype, scalar_dtype, stored
 from nnefkit.graph import Graph, Identifier, Operation
@@ -121,7 +122,14 @@ class _GraphLowering:
         lowering = LOWERINGS.get(op.name)
         if lowering is None:
             raise ExecutionError(f"ONNX has no operators for '{op.name}'")
-        results = lowering(self.builder, *inputs, **attribs)
+        try:
+            results = lowering(self.builder, *inputs, **attribs)
+        except NnefError:
+            raise
+        except (ValueError, OverflowError, MemoryError) as error:
+            # Attributes so large that no array of weights for them can be made.
+            shapes = {name: self.values[name].shape for name in op.input_names}
+            raise failure(self.graph, op, shapes, error) from error
         if isinstance(results, Value):
             results = [results]
         for name, value in zip(op.output_names, results, strict=True):
