@@ -3,7 +3,7 @@
 from nnefkit.storage.atomic import replacing_file, telling
 from nnefkit.storage.header import Header, ItemType
 from nnefkit.storage.labels import GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.mapping import reason, remedy
+from nnefkit.storage.mapping import check_readable, reason, remedy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
 from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize
@@ -27,6 +27,7 @@ __all__ = [
     "StoredTensor",
     "TensorContent",
     "attach_data",
+    "check_readable",
     "data_files",
     "data_name",
     "dequantize",

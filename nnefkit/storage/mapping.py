@@ -110,6 +110,15 @@ def open_blob(path: str) -> Blob:
         os.close(descriptor)
 
 
+def check_readable(path: str) -> None:
+    """Refuses what other packages would only stumble over.
+
+    Raises:
+        StorageError: there is no file at `path`, or it cannot be read.
+    """
+    os.close(open_regular(path))
+
+
 def read_at(descriptor: int, offset: int, count: int) -> bytes:
     """`count` bytes from `offset` on, fewer only at the end of the file."""
     pieces = []

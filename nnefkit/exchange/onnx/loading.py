@@ -19,6 +19,7 @@ from nnefkit.errors import (
     did_you_mean,
 )
 from nnefkit.exchange.onnx.inlining import inlined
+from nnefkit.storage import check_readable
 
 Array = np.ndarray[Any, Any]
 Shapes = Mapping[str, Sequence[int]]
@@ -104,6 +105,7 @@ def _read(source: Any) -> tuple[Any, str]:
         raise InputError(
             f"an ONNX model is a path, bytes or a ModelProto, not of type {type(source).__name__}"
         ) from None
+    check_readable(path)
     try:
         return onnx.load(path), path
     except DecodeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator as python
 import os
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from nnefkit.exchange.torch import (  # noqa: F401  (they register their readers
     shaping,
 )
 from nnefkit.exchange.torch.registry import READERS
+from nnefkit.storage import check_readable
 
 Program = torch.export.ExportedProgram
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -106,6 +108,14 @@ def _is_dynamic(program: Program) -> bool:
 
 
 def _loaded(path: str) -> Program:
+    # PyTorch logs a traceback of its own for what is no archive.
+    check_readable(path)
+    if not zipfile.is_zipfile(path):
+        raise StorageError(
+            "the file is no exported program",
+            hint="torch.export.save(torch.export.export(model, args), path) writes one.",
+            file=path,
+        )
     try:
         loaded: Any = torch.export.load(path)
     except Exception as error:

@@ -114,8 +114,8 @@ def test_files_that_are_no_models_are_refused(tmp_path):
         if length % 7 == 0:
             refused(data[:length], "no ONNX model")
     path = tmp_path / "m.onnx"
-    refused(path, "cannot be read", "No such file")
-    refused(tmp_path, "cannot be read")
+    refused(path, "cannot be read", "no such file")
+    refused(tmp_path, "this is a folder")
     for content in (b"", b"version 1.0;\ngraph g", np.random.default_rng(0).bytes(1000)):
         path.write_bytes(content)
         refused(path, "no ONNX model", str(path))
