@@ -18,7 +18,7 @@ from nnefkit.display import text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
-from nnefkit.execution.engine import ENGINES
+from nnefkit.execution.engine import AUTO, ENGINES
 from nnefkit.graph import Graph
 from nnefkit.io import load
 from nnefkit.storage.atomic import replacing_file, telling
@@ -65,7 +65,13 @@ def declare(commands: Commands) -> None:
     parser.add_argument("--output-dir", metavar="DIR", help="write each output as DIR/NAME.npy")
     parser.add_argument("--trace", action="store_true", help="keep every tensor of the run")
     parser.add_argument(
-        "--engine", default="numpy", help=f"what runs it: {', '.join(ENGINES)} (default: numpy)"
+        "--engine",
+        default="numpy",
+        help=f"what runs it: {', '.join(ENGINES)} (default: numpy), or {AUTO}, the fastest that is "
+        "installed and can, which is then told",
+    )
+    parser.add_argument(
+        "--fallback", metavar="ENGINE", help="what runs the operations that the engine cannot"
     )
     strictness(parser)
 
@@ -75,7 +81,9 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     graph = load(Path(options.path), strict=options.strict)
     feeds = _feeds(options.input, graph)
-    session = Session(graph, options.engine)
+    session = Session(graph, options.engine, fallback=options.fallback)
+    if options.engine == AUTO:
+        terminal.error_line(f"engine: {session.engine}")
     if options.trace:
         trace = session.trace(feeds)
         if options.output:

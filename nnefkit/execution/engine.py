@@ -8,7 +8,7 @@ neither names that a user may misspell nor variables that change: `feeds` checks
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -181,13 +181,11 @@ def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -
     """
     source = graph.source
     diagnostics = []
-    by_reason: dict[str, list[Operation]] = {}
-    for op in engine.unsupported(graph):
-        by_reason.setdefault(_why_not(engine, graph, op, fallback), []).append(op)
-    for reason, operations in by_reason.items():
-        for op, what in _told(operations):
-            message = f"the engine '{engine.name}' cannot run {what}"
-            diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, reason))
+    reasons = {id(op): _why_not(engine, graph, op, fallback) for op in engine.unsupported(graph)}
+    for op, what in _told([op for op in graph.operations if id(op) in reasons], reasons):
+        message = f"the engine '{engine.name}' cannot run {what}"
+        why = reasons[id(op)]
+        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
     for op in graph.operations:
         if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
             label = graph.tensors[op.output_names[0]].label
@@ -199,20 +197,22 @@ def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -
         raise ExecutionError(diagnostics, file=source.name if source else "")
 
 
-def _told(operations: list[Operation]) -> list[tuple[Operation, str]]:
+def _told(
+    operations: list[Operation], reasons: Mapping[int, str]
+) -> Iterator[tuple[Operation, str]]:
     """Operations with what is said of each; of many with one reason, all is said at the first."""
-    if len(operations) > _EACH:
-        counts = Counter(op.name for op in operations)
-        names = ", ".join(f"{name} ({count})" for name, count in counts.items())
-        return [(operations[0], f"{len(operations):,} operations: {names}")]
-    return [
-        (
-            op,
-            f"'{op.name}'"
-            + (f", which computes '{op.output_names[0]}'" if op.output_names else ""),
-        )
-        for op in operations
-    ]
+    alike: dict[str, list[Operation]] = {}
+    for op in operations:
+        alike.setdefault(reasons[id(op)], []).append(op)
+    for op in operations:
+        group = alike[reasons[id(op)]]
+        if len(group) <= _EACH:
+            results = op.output_names
+            yield op, f"'{op.name}'" + (f", which computes '{results[0]}'" if results else "")
+        elif op is group[0]:
+            counts = Counter(each.name for each in group)
+            names = ", ".join(f"{name} ({count})" for name, count in counts.items())
+            yield op, f"{len(group):,} operations: {names}"
 
 
 _EACH = 20

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.execution.keeping import Keep
-from nnefkit.execution.session import Session
+from nnefkit.execution.session import Outputs, Session
 from nnefkit.execution.trace import Trace
 from nnefkit.graph import Graph, expected_graph, expected_names
 
@@ -26,7 +26,7 @@ def run(
     progress: bool | None = None,
     quantized: bool = False,
     **options: Any,
-) -> dict[str, Array]:
+) -> Outputs:
     """Runs a graph once; `Session` prepares it for many runs.
 
     Args:
@@ -42,7 +42,7 @@ def run(
             runs what the engine cannot in numpy.
 
     Returns:
-        Output name -> array.
+        Output name -> array; ``outputs.engine`` is the engine that ran.
 
     Raises:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.

@@ -32,6 +32,15 @@ REMEMBERED = 4
 """For how many choices of tensors, the last ones, a session keeps what it prepared."""
 
 
+class Outputs(dict[str, Array]):
+    """What a run computed, by name."""
+
+    def __init__(self, arrays: Mapping[str, Array], engine: str) -> None:
+        super().__init__(arrays)
+        self.engine = engine
+        """Name of the engine that ran, such as ``"torch"`` where ``"auto"`` was asked for."""
+
+
 class Session:
     """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
 
@@ -100,7 +109,7 @@ class Session:
         outputs: str | Iterable[str] | None = None,
         *,
         progress: bool | None = None,
-    ) -> dict[str, Array]:
+    ) -> Outputs:
         """Computes the outputs of the graph.
 
         Args:
@@ -109,7 +118,7 @@ class Session:
             progress: Whether to show a progress bar; None shows it in runs of more than a second.
 
         Returns:
-            Output name -> array, a new one.
+            Output name -> array, a new one; ``outputs.engine`` is the engine that ran.
 
         Raises:
             InputError: an input is missing, unknown, or of a wrong shape or dtype.
@@ -120,7 +129,7 @@ class Session:
         feeds = self._feeds(inputs)
         with Progress(self.graph, progress) as watch:
             results = self._compute(feeds, fetch, frozenset(), watch)
-        return {name: results[name] for name in fetch}
+        return Outputs({name: results[name] for name in fetch}, self.engine)
 
     def trace(
         self,

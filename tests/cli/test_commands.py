@@ -245,6 +245,16 @@ def test_run_keeps_a_trace(
     assert shown.startswith("trace  net · numpy")
 
 
+def test_run_takes_the_fastest_engine_and_tells_which(
+    model: Path, image: Path, nnefkit: Callable[..., Any]
+) -> None:
+    plain = nnefkit("run", model, "--input", image)
+    assert plain.err == ""
+    fast = nnefkit("run", model, "--input", image, "--engine", "auto", "--fallback", "numpy")
+    assert fast.err == "engine: onnxruntime\n"
+    assert len(fast.out.splitlines()) == len(plain.out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
@@ -254,6 +264,7 @@ def test_run_keeps_a_trace(
         (["--input", "image={many}"], "no tensor 'image' among the 2"),
         (["--input", "{many}"], "none of the inputs of the graph (image) is in the file"),
         (["--input", "image={image}", "--engine", "numpi"], "Did you mean 'numpy'?"),
+        (["--input", "image={image}", "--fallback", "numpi"], "Did you mean 'numpy'?"),
     ],
 )
 def test_wrong_inputs_are_told(

@@ -139,6 +139,8 @@ def test_auto_takes_the_fastest_that_can_run_the_graph(graph, monkeypatch):
     wide = graph.variables[0].data.dtype == np.float64
     assert Session(graph, "auto").engine == ("torch" if wide else "onnxruntime")
     assert Session(small, "auto", threads=1).engine == "onnxruntime"
+    assert run(small, X).engine == "numpy"
+    assert run(small, X, "auto").engine == Session(small, "auto").run(X).engine == "onnxruntime"
     expected = run(graph, X)["y"]
     np.testing.assert_allclose(run(graph, X, "auto")["y"], expected, rtol=1e-4)
 

@@ -171,6 +171,23 @@ def test_all_operations_without_a_kernel_and_variables_without_values_are_told_a
     assert "weights/w" in messages[2]
 
 
+def test_what_cannot_run_is_told_in_the_order_of_the_text_and_many_of_a_kind_at_once():
+    def refused(count):
+        lines = [f"    a{i} = {'twiddle' if i % 2 else 'frobnicate'}(x);" for i in range(count)]
+        names = ", ".join(f"a{i}" for i in range(count))
+        text = f"version 1.0;\ngraph g(x) -> ({names})\n{{\n    x = external(shape = [2]);\n"
+        graph = io.parse(text + "\n".join(lines) + "\n}\n", strict=False)
+        with pytest.raises(ExecutionError) as caught:
+            Session(graph)
+        return caught.value.diagnostics
+
+    assert [d.line for d in refused(6)] == [5, 6, 7, 8, 9, 10]
+    first, second = refused(101)
+    assert "cannot run 51 operations: frobnicate (51)" in first.message
+    assert "cannot run 50 operations: twiddle (50)" in second.message
+    assert (first.line, second.line) == (5, 6)
+
+
 def failing_graph(monkeypatch, error):
     from nnefkit.operations.registry import KERNELS
 
