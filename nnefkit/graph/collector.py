@@ -5,6 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
+
+_MANY = 20_000
+"""From so many new objects on, a look at all of them takes long enough to be spared."""
+_SPARED = 20
+_uses = count(1)
 
 
 @contextmanager
@@ -21,8 +27,11 @@ def without_collector() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
+        if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
             # Frozen and thawed again: objects join the oldest generation without a look at them.
             gc.freeze()
             gc.unfreeze()
+            if next(_uses) % _SPARED == 0:
+                # That also put off the collector's own turn, which somebody may need.
+                gc.collect()
         gc.enable()

@@ -98,3 +98,22 @@ def test_what_cannot_run_is_refused_by_name():
     part = graph.between(["a"], ["y"]) if graph.tensors["a"].shape else None
     assert part is None
     assert "v_op" in repr(graph)
+
+
+def test_documents_of_2017_keep_them_too_but_not_what_came_later():
+    text = (
+        "version 1.0\nfragment f( x: tensor ) -> ( y: tensor ) { y = v_op(x, k = 2) + relu(x) }\n"
+        "graph g( x ) -> ( y )\n{\n x = external(shape = [1,3])\n a = other(x, [x, x], mode = 'm')\n"
+        " b = f(a)\n y = relu(b)\n}\n"
+    )
+    graph = nk.parse(text, strict=False)
+    assert [str(op) for op in graph.operations[1:]] == [
+        "a = other(x, [x, x], mode = 'm');",
+        "b_v_op = v_op(a, k = 2);",
+        "b_relu = relu(a);",
+        "b = add(b_v_op, b_relu);",
+        "y = relu(b);",
+    ]
+    assert str(nk.parse(str(graph), strict=False)) == str(graph)
+    with pytest.raises(nk.DocumentError, match="which came later"):
+        nk.parse(text.replace("relu(b)", "gelu(b)"), strict=False)
