@@ -103,7 +103,7 @@ def test_what_cannot_run_is_refused_by_name():
 def test_documents_of_2017_keep_them_too_but_not_what_came_later():
     text = (
         "version 1.0\nfragment f( x: tensor ) -> ( y: tensor ) { y = v_op(x, k = 2) + relu(x) }\n"
-        "graph g( x ) -> ( y )\n{\n x = external(shape = [1,3])\n a = other(x, [x, x], mode = 'm')\n"
+        "graph g( x ) -> ( y )\n{\n x = external(shape = [1])\n a = other(x, [x, x], mode = 'm')\n"
         " b = f(a)\n y = relu(b)\n}\n"
     )
     graph = nk.parse(text, strict=False)
