@@ -60,6 +60,9 @@ class Reader:
         self.opsets = list(source.model.opset_import)
         self._depth = 0
         self._nodes = 0
+        kinds = [item_type(info.type) for info in source.model.graph.input]
+        self._is_double = np.dtype(np.float64) in kinds
+        """Whether its numbers come in as float64; else a few such constants make no such graph."""
 
     @property
     def opset(self) -> int:
@@ -217,7 +220,7 @@ class Reader:
         array = np.asarray(array)
         if array.dtype.name in ("int4", "uint4", "int2", "uint2"):
             known = array.astype(np.int8 if array.dtype.name[0] == "i" else np.uint8)
-        elif array.dtype.name not in KINDS and array.dtype.kind in "fV":
+        elif self._becomes_float32(array):
             known = array.astype(np.float32)
         else:
             return Value(array.shape, array.dtype, name, array)
@@ -225,6 +228,11 @@ class Reader:
         # What it is in the model decides what is computed with it.
         value.kind = array.dtype
         return value
+
+    def _becomes_float32(self, array: Array) -> bool:
+        if array.dtype == np.float64:
+            return not self._is_double and _fits_float32(array)
+        return array.dtype.name not in KINDS and array.dtype.kind in "fV"
 
     def _fold(self, node: Any, inputs: Sequence[Value | None]) -> list[Any] | None:
         if any(a.type == a.GRAPH for a in node.attribute):
@@ -296,6 +304,11 @@ def _array(tensor: Any) -> Array:
         return np.asarray(numpy_helper.to_array(tensor))
     except KeyError:
         raise ValueError(f"its items are of the unknown type {tensor.data_type}") from None
+
+
+def _fits_float32(array: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
 
 
 def _dense(tensor: Any) -> Array:

@@ -187,6 +187,8 @@ def pad(c: Call) -> Value:
     if mode == "wrap":
         return _wrapped(c, x, padding)
     number = _padding_value(c) if mode == "constant" else 0.0
+    if not np.isfinite(number):
+        return _surrounded(c, to_scalar(c, x), padding, number)
     result = c.op("pad", to_scalar(c, x), padding=padding, border=_BORDERS[mode], value=number)
     return to_kind(c, result, x.kind)
 
@@ -195,10 +197,20 @@ def _padding_value(c: Call) -> float:
     if "value" in c.attributes:
         return float(c.attributes["value"])
     data = c.values(2, "padding value")
-    number = 0.0 if data is None or not data.size else float(str(data.reshape(-1)[0]))
-    if not np.isfinite(number):
-        c.refuse("it pads with a number that is not finite", "Pad with a very large one.")
-    return number
+    return 0.0 if data is None or not data.size else float(str(data.reshape(-1)[0]))
+
+
+def _surrounded(c: Call, x: Value, padding: list[tuple[int, int]], number: float) -> Value:
+    """Padded with what no literal can say, but the data of a variable can."""
+    for axis, lengths in enumerate(padding):
+        shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
+        before, after = (
+            [c.builder.constant(np.full(shape, number, np.float32))] if 0 not in shape else []
+            for shape in shapes
+        )
+        if before or after:
+            x = c.op("concat", [*before, x, *after], axis=axis)
+    return x
 
 
 def _wrapped(c: Call, x: Value, padding: list[tuple[int, int]]) -> Value:

@@ -1,0 +1,47 @@
+"""Calls of every operation, written as ONNX and read again, compute what they did."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles.drawn_calls import CALLS
+from oracles.one_call import calls_of, graph_of
+
+import nnefkit as nk
+from nnefkit.execution.state import updates
+
+REFUSED = {
+    "constant": "there is no input",
+    "desample": "ScatterElements",
+}
+"""What has no way back, and why."""
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=4)
+@given(data=st.data())
+def test_what_goes_out_comes_back(name, data):
+    call = data.draw(calls_of(name, strange=False))
+    graph, feeds = graph_of(name, call)
+    model = nk.to_onnx(graph, verify=False)
+    try:
+        again = nk.from_onnx(model, verify=False)
+    except nk.NnefError as error:
+        if REFUSED.get(name, "nothing") in str(error):
+            return
+        raise
+    state = {variable: graph.tensors[variable].data for variable in updates(graph)}
+    assert again.inputs == (*graph.inputs, *state)
+    wanted = nk.run(graph, feeds, progress=False)
+    found = nk.run(again, {**feeds, **state}, progress=False)
+    for output, array in wanted.items():
+        assert found[output].dtype == array.dtype
+        assert found[output].shape == array.shape
+        if array.dtype.kind != "f":
+            np.testing.assert_array_equal(found[output], array)
+            continue
+        finite = array[np.isfinite(array)]
+        scale = max(float(np.abs(finite).max(initial=0)), 1e-3)
+        np.testing.assert_allclose(
+            found[output], array, rtol=1e-3 * call.spread, atol=1e-5 * scale * call.spread
+        )
