@@ -64,12 +64,14 @@ class Keeper:
         self.names = names
         self.values = values
         self.folder = _folder(spill) if spill is not None and values else None
+        self.shapes: dict[str, tuple[int, ...]] = {}
         self.tensors: dict[str, Array] = {}
         self.statistics: dict[str, Statistics] = {}
         self.seconds: dict[str, float] = {}
 
     def take(self, name: str, array: Array) -> None:
         """Takes the values of one tensor."""
+        self.shapes[name] = array.shape
         if not self.values:
             self.statistics[name] = statistics(array)
             return

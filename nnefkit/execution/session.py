@@ -169,7 +169,7 @@ class Session:
             self.graph.name,
             self.graph.inputs,
             self.graph.outputs,
-            measured(self._entries, keeper.tensors),
+            measured(self._entries, keeper.shapes),
             keeper.seconds,
             perf_counter() - started,
         )

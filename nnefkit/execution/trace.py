@@ -48,13 +48,13 @@ def entries(graph: Graph) -> tuple[Entry, ...]:
     )
 
 
-def measured(found: tuple[Entry, ...], tensors: Mapping[str, Array]) -> tuple[Entry, ...]:
+def measured(found: tuple[Entry, ...], shapes: Mapping[str, tuple[int, ...]]) -> tuple[Entry, ...]:
     """The same, with the shapes that were not known before the run."""
     if all(entry.shape is not None for entry in found):
         return found
     return tuple(
-        entry._replace(shape=tensors[entry.tensor].shape)
-        if entry.shape is None and entry.tensor in tensors
+        entry._replace(shape=shapes[entry.tensor])
+        if entry.shape is None and entry.tensor in shapes
         else entry
         for entry in found
     )

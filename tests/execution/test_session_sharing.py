@@ -117,3 +117,20 @@ def test_every_engine_keeps_what_is_asked_for(graph, engine, keep, spilled, tmp_
         assert found.statistics[name].mean == pytest.approx(expected[name].mean(), abs=1e-5)
     del found
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_shapes_that_only_a_run_tells_are_told_whatever_is_kept():
+    declaration = "fragment odd( x: tensor<scalar> ) -> ( y: tensor<scalar> );"
+    nk.register_operation(declaration, kernel=lambda x: x[:, 1::2])
+    text = (
+        f"version 1.0; extension KHR_enable_fragment_definitions; {declaration} graph g(x) -> (z) "
+        "{ x = external<scalar>(shape = [2, 6]); y = odd(x); z = neg(y); }"
+    )
+    try:
+        for keep, known in (("all", "xyz"), ("statistics", "xyz"), (["y"], "xy")):
+            for engine in (*ENGINES, "auto"):
+                trace = nk.trace(nk.parse(text), np.ones((2, 6)), engine, keep, fallback="numpy")
+                found = {e.tensor: e.shape for e in trace.run.entries if e.shape is not None}
+                assert found == {name: (2, 6) if name == "x" else (2, 3) for name in known}
+    finally:
+        nk.unregister_operation("odd")

@@ -245,6 +245,10 @@ class _Writer:
         """The operations that ONNX has no operators for."""
         return [op for op in self._engine.unsupported(graph) if op.name not in self.operations]
 
+    def why_not(self, graph: Graph, op: Any) -> str:
+        """Why ONNX cannot say an operation."""
+        return str(self._engine.why_not(graph, op))
+
     def prepare(self, graph: Graph, fetch: Any, watched: Any = ()) -> Any:
         """No engine to run with."""
         raise NotImplementedError
