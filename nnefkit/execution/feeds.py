@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import Diagnostic, InputError, did_you_mean
-from nnefkit.execution.values import numpy_dtype, scalar_dtype
+from nnefkit.execution.values import numpy_dtype
 from nnefkit.graph import Graph, Tensor
 
 Array = np.ndarray[Any, Any]
@@ -17,7 +17,7 @@ _KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
 _EXPECTED = {"scalar": "floating point numbers", "integer": "integers", "logical": "bools"}
 
 
-def check_feeds(graph: Graph, inputs: Any) -> dict[str, Array]:
+def check_feeds(graph: Graph, inputs: Any, scalar: np.dtype[Any]) -> dict[str, Array]:
     """The inputs of `graph` as arrays of the dtypes that it computes in.
 
     Floating point numbers of every width are taken for a scalar tensor, integers of every width for
@@ -27,6 +27,7 @@ def check_feeds(graph: Graph, inputs: Any) -> dict[str, Array]:
     Args:
         graph: Its externals say what is expected.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
+        scalar: What `scalar_dtype` says of the graph.
 
     Raises:
         InputError: with one diagnostic for each input that is missing, unknown or wrong.
@@ -35,7 +36,6 @@ def check_feeds(graph: Graph, inputs: Any) -> dict[str, Array]:
     problems = [_unknown(graph, name, named) for name in named if name not in graph.inputs]
     missing = [name for name in graph.inputs if name not in named]
     problems += [_missing(graph, name) for name in missing]
-    scalar = scalar_dtype(graph)
     feeds: dict[str, Array] = {}
     for name in graph.inputs:
         if name in named:

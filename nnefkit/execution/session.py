@@ -21,7 +21,7 @@ from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.state import State, updates
 from nnefkit.execution.trace import Run, Trace, entries, measured
-from nnefkit.execution.values import with_precise_constants
+from nnefkit.execution.values import scalar_dtype, with_precise_constants
 from nnefkit.graph import Graph, expected_graph, expected_names
 from nnefkit.operations.shapes import infer_shapes
 
@@ -74,6 +74,7 @@ class Session:
         **options: Any,
     ) -> None:
         self._given = graph = expected_graph(graph)
+        self._scalar = scalar_dtype(graph)
         self._sources: Mapping[str, str] = {}
         """Names that inputs and variables of the given graph have in the one that is run."""
         graph = expanded(graph)
@@ -176,7 +177,7 @@ class Session:
         return Trace(run, keeper.tensors, keeper.statistics, self.graph, keeper.folder)
 
     def _feeds(self, inputs: Any) -> dict[str, Array]:
-        feeds = check_feeds(self._given, inputs)
+        feeds = check_feeds(self._given, inputs, self._scalar)
         return {self._sources.get(name, name): array for name, array in feeds.items()}
 
     def _fetch(self, outputs: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def step(graph: Graph, inputs: Any) -> Iterator[Step]:
     refuse_unsupported(find_engine("numpy"), graph)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
-    return _steps(with_precise_constants(graph), check_feeds(graph, inputs))
+    return _steps(with_precise_constants(graph), check_feeds(graph, inputs, scalar_dtype(graph)))
 
 
 def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
