@@ -4,6 +4,7 @@ from oracles.onnx_conformance import verdicts
 
 from documentation.generated import markdown, table
 from nnefkit.cli.formats import ARCHIVES
+from nnefkit.exchange.torch.program import READERS
 from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS
 from nnefkit.language import declarations
 
@@ -32,7 +33,8 @@ def formats() -> str:
         ["ONNX (`.onnx`)", read_from_onnx(), written_to_onnx()],
         [
             "PyTorch (modules, `.pt2`)",
-            "`nk.from_torch`: core ATen operators, through `torch.export`",
+            f"`nk.from_torch`: {len(READERS)} ATen operators, through `torch.export` "
+            "([operator by operator](notebooks/support/torch.md))",
             "`nk.to_torch`: a module that trains",
         ],
     ]

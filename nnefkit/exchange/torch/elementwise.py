@@ -39,7 +39,9 @@ def _register(names: dict[str, str], operands: int) -> None:
         def binary(c: Call, x: Operand, other: Operand) -> Value:
             return arithmetic(c, operation, x, other)
 
-        return unary if operands == 1 else binary
+        found = unary if operands == 1 else binary
+        found.__doc__ = f"`{operation}`."
+        return found
 
     for name, operation in names.items():
         READERS[name] = reader(operation)

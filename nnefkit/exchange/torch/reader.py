@@ -114,6 +114,10 @@ class Reader:
             if spec.kind != OutputKind.USER_OUTPUT:
                 if str(spec.target).endswith(_STATISTICS):
                     continue  # The normalization itself tells it.
+                if spec.kind == OutputKind.USER_INPUT_MUTATION:
+                    told = f"the network changes its input '{spec.target}' in place"
+                    self.problems.add(node, told, "Work on a copy of it: x = x.clone().")
+                    continue
                 self.problems.add(
                     node,
                     f"the network changes its own '{spec.target}'",

@@ -49,6 +49,11 @@ def unknown(node: fx.Node) -> tuple[str, str]:
             "NNEF has no operation for it",
             "What depends on weights alone is computed before; leave the rest out of the network.",
         )
+    if "quantize" in kind:
+        return (
+            "it belongs to a network that is quantized already",
+            "Export the network before it is quantized; graph.quant says how it is to be.",
+        )
     target = str(node.target)
     if not target.startswith("aten.") and "::" not in target and "." in target:
         return (

@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.torch.places import origins
-from nnefkit.exchange.torch.program import Program, as_array
+from nnefkit.exchange.torch.program import Program, as_array, results
 from nnefkit.exchange.verification import TOLERANCE
 
 Array = np.ndarray[Any, Any]
@@ -46,8 +46,8 @@ class Source:
     @property
     def tolerance(self) -> float:
         """How far a graph may differ from it."""
-        kinds = {tensor.dtype for tensor in self.program.state_dict.values()}
-        kinds |= {node.meta["val"].dtype for node, _ in self._tensors()}
+        made = [value for node in self.read.graph.nodes for value in results(node)]
+        kinds = {value.dtype for value in made if isinstance(value, torch.Tensor)}
         return _COARSE if kinds & {torch.float16, torch.bfloat16} else TOLERANCE
 
     def _tensors(self) -> list[tuple[fx.Node, int]]:

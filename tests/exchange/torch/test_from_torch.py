@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+import torch.utils.checkpoint
+from oracles.torch_operators import Of
 from torch import nn
 from torch.nn import functional
 
@@ -161,6 +163,44 @@ def test_training_mode_is_refused_with_the_way_out():
     with pytest.raises(nk.DocumentError) as caught:
         nk.from_torch(network, torch.randn(3, 4))
     assert any("'1'" in d.message and "eval()" in d.hint for d in caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda x: x.add_(1), "changes its input 'inputs_0' in place.*clone"),
+        (lambda x: (x * 2, x.shape[0]), "an output is no tensor"),
+        (lambda x: torch.cond(x.sum() > 0, torch.abs, torch.neg, (x,)), "cond: NNEF has no"),
+        (lambda x: (x * 1j).real, "its items are complex64"),
+        (lambda x: x[:0], "empty tensor"),
+    ],
+)
+def test_what_goes_beyond_tensors_of_fixed_shapes_is_refused(function, told):
+    with pytest.raises(nk.DocumentError, match=f"(?s){told}"):
+        nk.from_torch(Of(function), torch.randn(2, 3))
+
+
+def test_modules_as_they_are_found_in_the_wild(tmp_path):
+    class Wild(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+            self.scale = nn.Parameter(torch.tensor(1.5))
+
+        def forward(self, x, rest):
+            with torch.no_grad():
+                y = self.layer(x) * self.scale
+            y = torch.utils.checkpoint.checkpoint(self.layer, y, use_reentrant=False)
+            for _ in range(2):
+                y = self.layer(y)
+            return {"sum": y + rest[0]["a"], "parts": [y.softmax(-1), y]}
+
+    module, x = Wild(), torch.randn(2, 4)
+    graph = nk.from_torch(module, (x, [{"a": x + 1}]))
+    assert graph.inputs == ("x", "rest_0_a")
+    assert len(graph.outputs) == 3
+    nk.save(graph, tmp_path / "wild")
+    assert nk.validate(tmp_path / "wild").ok
 
 
 def test_modules_that_decide_by_values_are_refused():

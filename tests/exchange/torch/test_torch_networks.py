@@ -86,6 +86,14 @@ def test_labels_are_the_names_of_the_parameters(exported):
     assert len(shared) >= 0.8 * len(labels)
 
 
+def test_the_way_to_onnx_and_back_to_pytorch_keeps_the_numbers(exported):
+    graph, _, given, wanted = exported
+    through = nk.from_onnx(nk.to_onnx(graph), inputs={graph.inputs[0]: given.numpy()})
+    with torch.no_grad():
+        found = nk.to_torch(through)(given)
+    np.testing.assert_allclose(found.numpy(), wanted, **CLOSE)
+
+
 @pytest.mark.parametrize("name", ["resnet", "mobilenet_v3", "inception"])
 def test_batch_normalizations_are_folded_on_demand(name):
     make, made = NETWORKS[name]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from operators import REFUSED, THEMES, Of, module_of
-from operators.drawn import x
+from oracles.torch_operators import REFUSED, THEMES, Of, module_of
+from oracles.torch_operators.drawn import x
 from torch.nn import functional
 
 import nnefkit as nk

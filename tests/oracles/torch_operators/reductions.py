@@ -2,7 +2,7 @@
 
 import torch
 
-from operators.drawn import coins, whole, x
+from oracles.torch_operators.drawn import coins, whole, x
 
 CASES = {
     **{

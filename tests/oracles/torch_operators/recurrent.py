@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from operators.drawn import x
+from oracles.torch_operators.drawn import x
 
 
 class Recurrent(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from operators.drawn import whole, x
+from oracles.torch_operators.drawn import whole, x
 
 CASES = {
     "zeros_like": (lambda a: torch.zeros_like(a) + a + torch.ones_like(a), (x(3),)),

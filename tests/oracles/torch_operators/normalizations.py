@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
-from operators.drawn import x
+from oracles.torch_operators.drawn import x
 
 aten = torch.ops.aten
 

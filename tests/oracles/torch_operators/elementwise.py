@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
-from operators.drawn import coins, positive, unit, whole, x
+from oracles.torch_operators.drawn import coins, positive, unit, whole, x
 
 aten = torch.ops.aten
 

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
-from operators.drawn import x
-from operators.normalizations import Bare
+from oracles.torch_operators.drawn import x
+from oracles.torch_operators.normalizations import Bare
 
 
 def _attention(**kwargs):

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from operators import (
+from oracles.torch_operators import (
     activations,
     convolutions,
     elementwise,

@@ -3,7 +3,7 @@
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - what everybody calls it
 
-from operators.drawn import unit, x
+from oracles.torch_operators.drawn import unit, x
 
 
 def _interpolate(**kwargs):

@@ -1,0 +1,25 @@
+"""Which of PyTorch's operators are read, and what becomes of them."""
+
+import re
+
+from oracles.torch_operators import THEMES
+
+from documentation.generated import markdown, table
+from nnefkit.exchange.torch.program import READERS
+
+FILE = "notebooks/support/torch.md"
+
+
+@table("torch_operators", FILE)
+def operators() -> str:
+    names: dict[object, list[str]] = {}
+    for name, reader in READERS.items():
+        names.setdefault((reader.__module__, reader.__doc__), []).append(name)
+    rows = []
+    for (module, told), several in sorted(names.items(), key=lambda item: (item[0][0], item[1])):
+        listed = ", ".join(f"`{name}`" for name in sorted(several))
+        said = re.sub(r"`+", "`", str(told).strip().splitlines()[0]).rstrip(".")
+        rows.append([module.rpartition(".")[2].replace("_", " "), listed, said])
+    cases = sum(map(len, THEMES.values()))
+    header = ["about", "operators", "in NNEF"]
+    return f"{len(READERS)} operators, in {cases} cases:\n\n" + markdown(header, rows)
