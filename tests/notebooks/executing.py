@@ -65,7 +65,7 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         client.execute(env=os.environ | {"IPYTHONDIR": folder})
     for cell in notebook.cells:
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs if not _is_spent_bar(output)]
+            cell.outputs = [output for output in cell.outputs if not is_spent_bar(output)]
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
@@ -75,7 +75,7 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
     return notebook
 
 
-def _is_spent_bar(output: nbformat.NotebookNode) -> bool:
+def is_spent_bar(output: nbformat.NotebookNode) -> bool:
     """Whether an output is where a progress bar was, on a slow machine."""
     return output.output_type == "display_data" and output.data == {"text/plain": ""}
 

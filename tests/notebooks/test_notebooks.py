@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from executing import NOTEBOOKS, WIDGET, execute
+from executing import NOTEBOOKS, WIDGET, execute, is_spent_bar
 from packaged import packaged
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
@@ -67,6 +67,7 @@ def test_is_kept_executed_from_top_to_bottom(name: str) -> None:
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
     assert not [o for o in outputs if o.output_type == "error"]
     assert not [o for o in outputs if WIDGET in o.get("data", {})]
+    assert not [o for o in outputs if is_spent_bar(o)]
     assert "widgets" not in notebook.metadata
 
 
