@@ -120,7 +120,7 @@ def _parameter(c: Call, value: Value, x: Value) -> Value:
 def _shaped(c: Call, value: Value, x: Value) -> Value:
     if value.rank == 0:
         return value
-    if value.rank == 1 and value.shape[0] == 1 and x.rank != 1:
+    if value.shape == (1,):
         return reshaped(c, value, ())
     axis = c.axis("axis", 1, x.rank)
     if value.rank == 1:

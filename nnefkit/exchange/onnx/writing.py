@@ -11,6 +11,7 @@ import numpy as np
 
 from nnefkit.errors import Diagnostic, ExecutionError, InputError
 from nnefkit.exchange.onnx.loading import require
+from nnefkit.exchange.onnx.reading import CODES_TOLERANCE
 from nnefkit.exchange.onnx.running import run_model
 from nnefkit.exchange.verification import TOLERANCE, difference, random_inputs
 from nnefkit.execution import Session
@@ -26,8 +27,6 @@ Array = np.ndarray[Any, Any]
 
 _MOST_BYTES = 2**31 - 2**20
 """What a file of ONNX can hold, less some room for the nodes."""
-_CODES_TOLERANCE = 0.05
-"""Codes next to each other are allowed where a value lies just between them."""
 
 
 def to_onnx(
@@ -86,7 +85,7 @@ def to_onnx(
     _rename(model, names)
     onnx.checker.check_model(model, full_check=True)
     if verify:
-        allowed = _CODES_TOLERANCE if quantized else TOLERANCE
+        allowed = CODES_TOLERANCE if quantized else TOLERANCE
         _verify(graph, model, quantized, allowed if tolerance is None else tolerance)
     if path is not None:
         with replacing_file(expected_path(path)) as file:

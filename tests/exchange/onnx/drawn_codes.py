@@ -42,6 +42,8 @@ def dequantize(d: Draw) -> Drawn:
     if d.opset >= 13 and d.flag():
         axis = d.axis(len(shape))
         attributes["axis"], size = axis, (shape[axis],)
+    if not size and d.flag(0.3):
+        size = (1,)
     zero = d.array(size, -5, 100, kind) if kind != np.int32 and d.flag() else None
     return Drawn([d.array(shape, -100, 120, kind), d.array(size, 0.01, 0.2), zero], attributes)
 
