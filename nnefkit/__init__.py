@@ -41,10 +41,9 @@ if _TYPE_CHECKING:
     from nnefkit.execution import Session, Step, Trace, run, step, trace
     from nnefkit.execution.listing import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
-    from nnefkit.io import load, parse, save, to_text
+    from nnefkit.io import infer_shapes, load, parse, save, to_text
     from nnefkit.language import format_document as format  # noqa: A004 - what it is called everywhere
     from nnefkit.lowering import lower
-    from nnefkit.operations.shapes import infer_shapes
     from nnefkit.storage import read_tensor, write_tensor
 
     __version__: str
@@ -64,10 +63,9 @@ _ROOMS = {
     "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
     "nnefkit.execution.listing": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
-    "nnefkit.io": ("load", "parse", "save", "to_text"),
+    "nnefkit.io": ("infer_shapes", "load", "parse", "save", "to_text"),
     "nnefkit.lowering": ("lower",),
     "nnefkit.language": ("format",),
-    "nnefkit.operations.shapes": ("infer_shapes",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
 }
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

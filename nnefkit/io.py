@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,6 +78,31 @@ def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnos
     """
     reading = _read(path, strict, True)
     return reading.graph, reading.diagnostics
+
+
+def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
+    """A copy of `graph` with the shape of every tensor and the MACs of every operation.
+
+    Fragments that were kept as calls have the shapes that their bodies give.
+
+    Args:
+        graph: as parsed, loaded or built.
+        **input_shapes: other shapes for some of its inputs, by name.
+
+    Returns:
+        The graph. What follows from a custom operation without a shape rule stays None.
+
+    Raises:
+        DocumentError: with all that breaks the argument rules of chapter 4.
+        UnknownNameError: there is no input of such a name.
+        InputError: an input shape does not consist of positive integers.
+    """
+    graph = expected_graph(graph)
+    if input_shapes:
+        graph = graph.with_input_shapes(**input_shapes)
+    simpler = language.expand_calls(graph)
+    inferred = shapes.infer_shapes(simpler)
+    return inferred if simpler is graph else _with_shapes(graph, inferred)
 
 
 def to_text(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str:

@@ -21,17 +21,7 @@ from nnefkit.operations.reporting import Locate, Reports
 def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
     """A copy of `graph` with the shape of every tensor and the MACs of every operation.
 
-    Args:
-        graph: as parsed, loaded or built.
-        **input_shapes: other shapes for some of its inputs, by name.
-
-    Returns:
-        The graph. What follows from a custom operation without a shape rule stays None.
-
-    Raises:
-        DocumentError: with all that breaks the argument rules of chapter 4.
-        UnknownNameError: there is no input of such a name.
-        InputError: an input shape does not consist of positive integers.
+    It is `nnefkit.infer_shapes`, arguments and errors too, for graphs that call no fragments.
     """
     graph = expected_graph(graph)
     if input_shapes:

@@ -298,6 +298,9 @@ def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_
         assert macs[0] == macs[1] > 0
         calls = {"cell", "halves"} & {op.name for op in graph.operations}
         assert str(nk.lower(graph, calls)) == str(whole)
+    sized = [nk.infer_shapes(graph, x=[2, 2, 5, 6]) for graph in (kept, whole)]
+    assert sized[0].tensors["y"].shape == sized[1].tensors["y"].shape == (2, 1, 10, 6)
+    assert all(op.macs is not None for op in sized[0].operations)
     data = {"w": np.random.default_rng(1).normal(size=(2, 2, 3, 3)).astype(np.float32)}
     nk.save(kept.with_data(data), tmp_path / "model")
     assert str(nk.load(tmp_path / "model", expand=False)) == str(kept)

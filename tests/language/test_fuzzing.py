@@ -312,7 +312,7 @@ def test_texts_of_the_grammar_are_told_or_understood():
 
 @pytest.mark.slow
 def test_many_texts_of_the_grammar_are_told_or_understood():
-    _of_the_grammar(600)
+    _of_the_grammar(400)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
