@@ -44,7 +44,7 @@ def convolutions(draw):
     if kind == "pointwise" and draw(st.booleans()):
         stride, padding = [1] * rank, [(0, 0)] * rank
     extents = [
-        draw(st.integers(max((k - 1) * d + 1 - p - q, p + 1, q + 1, 2), (30, 24, 8)[rank - 1]))
+        draw(st.integers(max((k - 1) * d + 1 - p - q, p + 1, q + 1, 2), (30, 24, 9)[rank - 1]))
         for k, d, (p, q) in zip(size, dilation, padding, strict=True)
     ]
     shapes = (draw(st.integers(1, 3)), groups * inner, *extents), (results, inner, *size)
