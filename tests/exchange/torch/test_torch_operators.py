@@ -54,6 +54,7 @@ def problem(function, inputs):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
 def test_operators_are_read_right(theme, monkeypatch):
     watched = Watched(READERS)

