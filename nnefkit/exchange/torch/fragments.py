@@ -13,6 +13,7 @@ import numpy as np
 
 from nnefkit.exchange.builder import GraphBuilder, Value, _Call, _Emission
 from nnefkit.exchange.torch.sharing import Derived, with_shared_weights
+from nnefkit.exchange.torch.states import States
 from nnefkit.graph import Graph
 from nnefkit.language.custom import EXPRESSIONS, FRAGMENTS, declared
 from nnefkit.language.declarations import Declaration
@@ -34,6 +35,7 @@ class Builder(GraphBuilder):
         super().__init__()
         self.used: dict[str, str] = {}
         """Name of each fragment that is called -> its definition."""
+        self.states = States(self)
         self._shared: dict[str, Value] = {}
         self._derived: Derived = {}
         """Constant and how another one is made of it -> both; the first one stays alive so."""
@@ -90,9 +92,12 @@ class Builder(GraphBuilder):
 
     def graph(self, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
         """The graph that computes `outputs`, with the definitions of the fragments in it."""
+        count = len(outputs)
+        outputs = [*outputs, *((value.name, value) for value in self.states.results)]
         needed = _Emission(self)._needed([value for _, value in outputs])
         self.calls = with_shared_weights(needed, self._derived, self.names)
-        graph = super().graph(name, outputs)
+        graph = self.states.introduced(super().graph(name, outputs))
+        graph = replace(graph, outputs=graph.outputs[:count])
         called = {op.name for op in graph.operations}
         definitions = tuple(text for used, text in self.used.items() if used in called)
         if not definitions:

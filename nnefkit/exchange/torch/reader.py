@@ -20,6 +20,7 @@ from nnefkit.exchange.torch.known import Constants, Known, computed
 from nnefkit.exchange.torch.places import module_path, origins, tensor_names
 from nnefkit.exchange.torch.program import (
     Program,
+    as_array,
     base_name,
     changed,
     live,
@@ -75,13 +76,16 @@ class Reader:
 
     def _placeholders(self) -> None:
         nodes = [node for node in self.program.graph.nodes if node.op == "placeholder"]
+        changing = {*self.program.graph_signature.buffers_to_mutate.values()}
         for node, spec in zip(nodes, self.program.graph_signature.input_specs, strict=True):
             if spec.kind == InputKind.USER_INPUT:
                 self.env[node] = self._input(node, spec.arg)
             elif spec.target in self.program.state_dict:
-                self.env[node] = Known(
-                    self.program.state_dict[spec.target].detach(), spec.target, True
-                )
+                held = self.program.state_dict[spec.target].detach()
+                if spec.target in changing:
+                    self.env[node] = self.builder.states.add(spec.target, as_array(held))
+                else:
+                    self.env[node] = Known(held, spec.target, True)
             elif isinstance(held := self.program.constants.get(str(spec.target)), torch.Tensor):
                 self.env[node] = Known(held.detach(), str(spec.target))
             else:
@@ -118,11 +122,7 @@ class Reader:
                     told = f"the network changes its input '{spec.target}' in place"
                     self.problems.add(node, told, "Work on a copy of it: x = x.clone().")
                     continue
-                self.problems.add(
-                    node,
-                    f"the network changes its own '{spec.target}'",
-                    "Call module.eval() before the export, or return the new value.",
-                )
+                self._update(node, given, str(spec.target))
             elif isinstance(given, fx.Node):
                 value = self.env[given]
                 name = self._names.get(given, given.name)
@@ -135,6 +135,21 @@ class Reader:
         if not found and not self.problems.found:
             self.problems.add(node, "the network gives no tensor", "Return one at least.")
         return found
+
+    def _update(self, output: fx.Node, given: Any, target: str) -> None:
+        """What the network makes of one of its buffers."""
+        nodes = [node for node in self.program.graph.nodes if node.op == "placeholder"]
+        specs = self.program.graph_signature.input_specs
+        held = next((n for n, s in zip(nodes, specs, strict=True) if s.target == target), None)
+        state = self.env.get(held, UNREAD) if held is not None else UNREAD
+        value = self.env.get(given, UNREAD)
+        if isinstance(value, Known):
+            value = self._constants.value(value)
+        if not isinstance(state, Value):
+            told = f"the network changes its own '{target}', which is no buffer"
+            self.problems.add(output, told, "Call module.eval() before the export.")
+        elif isinstance(value, Value) and value is not state:
+            self.builder.states.update(state, value)
 
     # -- nodes --------------------------------------------------------------------------------
 

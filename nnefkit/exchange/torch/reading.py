@@ -36,6 +36,9 @@ def from_torch(
     one call, and no standard operation says, is a call of a fragment, whose definition the graph
     brings along.
 
+    Buffers that a run changes are variables that the graph updates, so that a `Session` keeps them
+    from run to run (4.8).
+
     Shapes are those of the example inputs: NNEF fixes them (4.1.1). Programs that were exported
     with dynamic shapes are fixed to the example inputs, too.
 

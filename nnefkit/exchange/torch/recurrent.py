@@ -86,6 +86,38 @@ def rnn(
     )
 
 
+@operator("lstm_cell")
+def lstm_cell(
+    c: Call,
+    input: Value,
+    hx: Sequence[Value],
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None = None,
+    b_hh: Value | None = None,
+) -> list[Value]:
+    """``lstm_step``."""
+    biases = [channels(c, bias) for bias in (b_ih, b_hh)]
+    given = [input, *hx, w_ih, w_hh, *biases]
+    return c.builder.fragment("lstm_step", given, c.shapes, input.kind, {})
+
+
+@operator("gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+def cell(
+    c: Call,
+    input: Value,
+    hx: Value,
+    w_ih: Value,
+    w_hh: Value,
+    b_ih: Value | None = None,
+    b_hh: Value | None = None,
+) -> Value:
+    """``gru_step``, ``rnn_tanh_step``, ``rnn_relu_step``."""
+    biases = [channels(c, bias) for bias in (b_ih, b_hh)]
+    name = c.kind.replace("cell", "step")
+    return c.fragment(name, input, hx, w_ih, w_hh, *biases)
+
+
 def _simple(c: Call, name: str) -> Step:
     def step(x: Value, state: State, weights: list[Any]) -> State:
         return c.builder.fragment(name, [x, *state, *weights], [state[0].shape], x.kind, {})

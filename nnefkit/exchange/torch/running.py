@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +87,8 @@ class Source:
         """
         held = self.module
         module = held if isinstance(held, torch.nn.Module) else self.program.module()
+        if self.read.graph_signature.buffers_to_mutate:
+            module = copy.deepcopy(module)  # a run would change it
         args, kwargs = pytree.tree_unflatten(self._flat(given), self.program.call_spec.in_spec)
         try:
             with torch.no_grad():

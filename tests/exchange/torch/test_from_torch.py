@@ -203,6 +203,47 @@ def test_modules_as_they_are_found_in_the_wild(tmp_path):
     assert nk.validate(tmp_path / "wild").ok
 
 
+@pytest.mark.parametrize("assigns", [False, True])
+def test_buffers_that_a_run_changes_live_on_in_a_session(assigns, tmp_path):
+    class Stream(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(3, 4)
+            self.register_buffer("h", torch.ones(1, 4))
+            self.register_buffer("count", torch.zeros(1))
+
+        def forward(self, x):
+            h = self.cell(x, self.h)
+            if assigns:
+                self.h = h
+            else:
+                self.h.copy_(h)
+            self.count += 1
+            return h * 2, self.count
+
+    torch.manual_seed(0)
+    module, x = Stream().eval(), torch.randn(3, 1, 3)
+    graph = nk.from_torch(module, x[0])
+    assert module.count == 0, "the proof leaves the module as it was"
+    assert sorted(op.name for op in graph.operations if op.name != "variable") == [
+        "add", "external", "gru_step", "mul", "update", "update",
+    ]  # fmt: skip
+    nk.save(graph, tmp_path / "stream")
+    report = nk.validate(tmp_path / "stream")
+    assert report.ok
+    assert not report.warnings
+    sessions = [nk.Session(nk.load(tmp_path / "stream"), name) for name in ("numpy", "onnxruntime")]
+    back = nk.to_torch(graph)
+    for step in x:
+        with torch.no_grad():
+            wanted = [tensor.numpy().copy() for tensor in module(step)]
+            runs = [session.run(step.numpy()).values() for session in sessions]
+            runs.append([tensor.numpy() for tensor in back(step)])
+        for found in runs:
+            for a, b in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_modules_that_decide_by_values_are_refused():
     class Deciding(nn.Module):
         def forward(self, x):

@@ -19,7 +19,8 @@ class Recurrent(nn.Module):
         return (outputs, last) if self.states else outputs
 
 
-CELL, GRU_CELL = nn.LSTMCell(3, 4), nn.GRUCell(3, 4)
+CELL, GRU_CELL = nn.LSTMCell(3, 4), nn.GRUCell(3, 4, bias=False)
+RNN_CELL, RELU_CELL = nn.RNNCell(3, 4), nn.RNNCell(3, 4, nonlinearity="relu")
 
 CASES = {
     "lstm": (Recurrent("LSTM", 3, 4, states=True), (x(5, 2, 3),)),
@@ -36,6 +37,8 @@ CASES = {
     "rnn": (Recurrent("RNN", 3, 4, states=True), (x(5, 2, 3),)),
     "rnn_relu": (Recurrent("RNN", 3, 4, 2, nonlinearity="relu"), (x(5, 2, 3),)),
     "lstm_cell": (lambda a, h, c: CELL(a, (h, c)), (x(2, 3), x(2, 4), x(2, 4, seed=1))),
+    "rnn_cells": (
+        lambda a, h: RNN_CELL(a, h) + RELU_CELL(a, h), (x(2, 3), x(2, 4))),
     "gru_cell": (lambda a, h: GRU_CELL(a, h), (x(2, 3), x(2, 4))),
 }  # fmt: skip
 
