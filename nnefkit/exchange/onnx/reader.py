@@ -24,6 +24,7 @@ from nnefkit.exchange.onnx import (  # noqa: F401  (they register their readers)
     reduction,
     resampling,
     shaping,
+    spectral,
 )
 from nnefkit.exchange.onnx.expansion import expanded_function, is_defined
 from nnefkit.exchange.onnx.folding import MOST, fold

@@ -276,3 +276,36 @@ def lrn(d: Draw) -> Drawn:
 def lp(d: Draw) -> Drawn:
     shape = d.shape(1)
     return Drawn([d.array(shape)], d.some(axis=d.axis(len(shape)), p=d.int(1, 2)))
+
+
+# -- spectra ---------------------------------------------------------------------------------------
+
+
+@draws("DFT")
+def transform(d: Draw) -> Drawn:
+    d.opset = max(d.opset, 17)
+    shape = (*d.shape(1, 3, 6), d.int(1, 2))
+    axis = d.int(0, len(shape) - 2)
+    attributes: dict[str, Any] = {}
+    if shape[-1] == 1:
+        attributes |= d.some(onesided=d.int(0, 1))
+    if not attributes.get("onesided"):
+        attributes |= d.some(inverse=d.int(0, 1))
+    length = np.array(d.int(1, 8), np.int64) if d.flag() else None
+    inputs: list[Any] = [d.array(shape), length]
+    if d.opset < 20:
+        attributes["axis"] = axis
+    else:
+        inputs.append(np.array(axis, np.int64))
+    return Drawn(inputs, attributes, known=(1, 2))
+
+
+@draws("STFT")
+def short_time_transform(d: Draw) -> Drawn:
+    d.opset = max(d.opset, 17)
+    length, step = d.int(2, 8), d.int(1, 4)
+    signal = d.array((d.int(1, 2), d.int(length, 24), 1))
+    window = d.array((length,), 0.1, 1) if d.flag() else None
+    frame = np.array(length, np.int64) if window is None or d.flag() else None
+    inputs = [signal, np.array(step, np.int64), window, frame]
+    return Drawn(inputs, d.some(onesided=d.int(0, 1)), known=(1, 2, 3))
