@@ -62,6 +62,8 @@ def reshape(d):
     count = d.number(-1, x.ndim - start)
     taken = x.shape[start:] if count == -1 else x.shape[start : start + count]
     shape = d.one([-1], [*taken], [0] * len(taken), [1, *taken, 1], [1, -1, 1])
+    if len(taken) > 1 and d.flag():
+        shape = d.one([0, -1], [*taken[::-1]], [-1, taken[-1]], [0] * (len(taken) - 1) + [-1])
     return Call([x], {"shape": shape, "axis_start": start, "axis_count": count}, "scalar")
 
 
@@ -118,9 +120,13 @@ def slice_(d):
         extent = x.shape[axis]
         step = d.one(1, 1, 2, -1, -2)
         low, high = sorted(d.number(0, extent - 1) for _ in range(2))
-        begin.append(low if step > 0 else high)
-        end.append(high + 1 if step > 0 else low - 1 if low else -extent - 1)
-        stride.append(step)
+        first = low if step > 0 else high
+        last = high + 1 if step > 0 else low - 1 if low else -extent - 1
+        if d.flag():
+            first -= extent  # counted from the end
+        if step > 0 and last == extent and d.flag():
+            last += d.number(0, 3)  # means the end as well
+        begin.append(first), end.append(last), stride.append(step)
     if d.flag() and all(step == 1 for step in stride):
         stride = []
     return Call([x], {"axes": axes, "begin": begin, "end": end, "stride": stride}, "scalar")
@@ -133,7 +139,7 @@ def pad(d):
         padding = [(d.number(0, n - 1), d.number(0, n - 1)) for n in x.shape]
         padding[:2] = [(0, 0)] * len(padding[:2])
     border = d.one("ignore", *BORDERS)
-    return Call([x], {"padding": padding, "border": border, "value": d.one(0.0, 0.5)})
+    return Call([x], {"padding": padding, "border": border, "value": d.one(0.0, 0.5, -3.0)})
 
 
 def tile(d):
@@ -196,7 +202,8 @@ def quantize(kind):
     def make(d):
         shape = d.shape()
         x = d.array(shape, -4, 4)
-        flags = {"bits": d.one(1, 4, 8), "signed": d.flag(), "symmetric": d.flag()}
+        bits = d.one(1, 2, 4, 8, 16 if d.wild else 8)
+        flags = {"bits": bits, "signed": d.flag(), "symmetric": d.flag()}
         if kind == "zero_point":
             zero = d.one(0, 3, d.rng.integers(-3, 4, shape[:1]))
             return Call([x, zero, d.one(0.25, d.array(shape[:2], 0.1, 1))], flags)

@@ -150,7 +150,7 @@ def local(**attribs):
         size = [1 if spatial and axis < 2 else d.number(1, 4) for axis in range(x.ndim)]
         if x.ndim > 1 and not d.plain and d.number(0, 3) == 0:
             size = [1, d.number(1, 4), *[1] * (x.ndim - 2)]  # over channels, as most are
-        return Call([x], {"size": size, **attribs}, spread=10)
+        return Call([x], {"size": size, **{k: d.one(*v) for k, v in attribs.items()}}, spread=10)
 
     return make
 
