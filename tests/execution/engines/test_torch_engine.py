@@ -115,6 +115,19 @@ def test_variables_that_change_live_on():
     np.testing.assert_array_equal(module(torch.from_numpy(x)), [12, 24])
 
 
+@pytest.mark.parametrize("extent", [1, 6])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_dilated_maximum_is_padded_as_far_as_it_takes(rank, extent):
+    shape = [2, 3, *[extent] * rank]
+    graph = io.parse(
+        f"version 1.0; graph net( x ) -> ( y ) {{ x = external<scalar>(shape = {shape}); "
+        f"y = max_pool(x, size = {[1, 1, *[3] * rank]}, border = 'ignore', "
+        f"dilation = {[1, 1, *[2] * rank]}); }}"
+    )
+    x = np.random.default_rng(0).normal(size=shape)
+    np.testing.assert_array_equal(run(graph, x, "torch")["y"], run(graph, x)["y"])
+
+
 def test_the_number_of_threads_holds_for_the_run_only():
     before = torch.get_num_threads()
     session = Session(small(), "torch", threads=before + 1)

@@ -32,10 +32,10 @@ def max_pool(
         return torch.amax(input, axes, keepdim=True) if axes else input
     if not is_spatial(slid) or input.dtype == torch.float16:
         return reduced(_padded(input, slid, border), slid, torch.amax)
-    spans = slid.span
-    # What PyTorch pads with never wins, as border 'ignore' has it.
+    # What PyTorch pads with never wins, as border 'ignore' has it. It pads by half of the entries of
+    # a window at the most, dilated or not.
     inner = border == "ignore" and all(
-        0 <= p == q <= span // 2 for (p, q), span in zip(slid.padding, spans, strict=True)
+        0 <= p == q <= f // 2 for (p, q), f in zip(slid.padding, slid.size, strict=True)
     )
     before = [p if inner else 0 for p, _ in slid.padding[2:]]
     x = input if inner else _padded(input, slid, border)
