@@ -32,8 +32,8 @@ def max_pool(
         return torch.amax(input, axes, keepdim=True) if axes else input
     if not is_spatial(slid) or input.dtype == torch.float16:
         return reduced(_padded(input, slid, border), slid, torch.amax)
-    # What PyTorch pads with never wins, as border 'ignore' has it. It pads by half of the entries of
-    # a window at the most, dilated or not.
+    # What PyTorch pads with never wins, as border 'ignore' has it. It pads by half of the entries
+    # of a window at the most, dilated or not.
     inner = border == "ignore" and all(
         0 <= p == q <= f // 2 for (p, q), f in zip(slid.padding, slid.size, strict=True)
     )
