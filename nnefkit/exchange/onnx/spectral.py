@@ -37,12 +37,14 @@ def transform(c: Call) -> Value:
         given = c.values(2, "axis")
         axis = (-2 if given is None else int(given.reshape(-1)[0])) % x.rank
     data = c.values(1, "length")
-    length = x.shape[axis] if data is None else int(data.reshape(-1)[0])
     inverse, onesided = bool(c.attribute("inverse", 0)), bool(c.attribute("onesided", 0))
-    if inverse and onesided:
-        c.refuse("it goes back from half a spectrum", "Give the whole spectrum.")
+    length = x.shape[axis] if not (inverse and onesided) else 2 * (x.shape[axis] - 1)
+    if data is not None:
+        length = int(data.reshape(-1)[0])
     if axis == x.rank - 1 or length < 1:
         c.refuse("it has no items to transform", "The last axis has real and imaginary parts.")
+    if inverse and onesided:
+        return _from_half(c, x, axis, length)
     bins = length // 2 + 1 if onesided else length
     x = sliced(c, x, axis, 0, min(length, x.shape[axis]))
     cosine, sine = _waves(c, x.shape[axis], length, bins)
@@ -58,6 +60,27 @@ def transform(c: Call) -> Value:
                 c.op("add", parts[1], along_axis(c, imaginary, axis, cosine)),
             ]
         result: Value = c.op("concat", parts, axis=x.rank - 1)
+    return result
+
+
+def _from_half(c: Call, x: Value, axis: int, length: int) -> Value:
+    """The real signal of the half of a spectrum of which the other half is a mirror image."""
+    if x.shape[-1] != 2:
+        c.refuse("its spectrum has no imaginary parts", "The model is not valid.")
+    bins = min(length // 2 + 1, x.shape[axis])
+    x = sliced(c, x, axis, 0, bins)
+    cosine, sine = _waves(c, bins, length, length)
+    twice = np.full((bins, 1), 2 / length)
+    twice[0] /= 2
+    if length % 2 == 0 and bins == length // 2 + 1:
+        twice[-1] /= 2
+    with c.builder.scope("inverse_dft"):
+        real, imaginary = (sliced(c, x, x.rank - 1, part, part + 1) for part in (0, 1))
+        result: Value = c.op(
+            "add",
+            along_axis(c, real, axis, twice * cosine),
+            along_axis(c, imaginary, axis, -twice * sine),
+        )
     return result
 
 
