@@ -8,7 +8,8 @@ environment variables ask for more:
 - ``NNEFKIT_THREADS``: numbers of threads with commas between them (default ``1``);
 - ``NNEFKIT_ROUNDS``: how often each is run at least (default 3); the quick ones are run more often;
 - ``NNEFKIT_CLOCK``: ``cpu`` counts only the time in which the process computes (default ``wall``),
-  for a busy machine: with one thread, and of all but ``tract``, whose work another process does.
+  for a busy machine: with one thread, and without the engine ``tract``, whose work another process
+  does.
 
 The whole table takes a quarter of an hour:
 ``NNEFKIT_NETWORKS=all NNEFKIT_THREADS=1,2 NNEFKIT_ROUNDS=20``.
@@ -143,7 +144,8 @@ class Table:
     def skip(self, network, name, error):
         # tract tells the cause last, before a list of its functions.
         lines = str(error).partition("Stack backtrace")[0].strip().splitlines() or [repr(error)]
-        reason = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1].strip()}"
+        whole = len(lines) == 1 or isinstance(error, nk.NnefError)
+        reason = lines[0] if whole else f"{lines[0]} ... {lines[-1].strip()}"
         self.skipped.append(f"{name} does not run {network.name}: {reason}")
 
 
@@ -168,7 +170,8 @@ def opened(network, threads, table):
     """The runners that run a network, and the outputs of each."""
     runners, results = {}, {}
     for name in RUNNERS:
-        if not KINDS[name].runs(network, threads):
+        elsewhere = name == "tract" and CLOCK is process_time
+        if elsewhere or not KINDS[name].runs(network, threads):
             continue
         try:
             runners[name] = KINDS[name].open(network, threads)
