@@ -58,7 +58,7 @@ def check(name, one, dtype):
         pairs = found, expected
         if steady is not None:
             pairs = [[array[steady] for array in arrays] for arrays in pairs]
-        assert_agree(*pairs, dtype, one.spread, f"{name} {one.attribs}")
+        assert_agree(*pairs, dtype, one.spread, f"{name} {one.attribs}", one.least)
 
     found = call(name, as_typed(name, one.dtype, inputs), one.attribs, one.dtype)
     assert all(type(array) is np.ndarray for array in found)
@@ -113,7 +113,7 @@ def test_operations_compute_what_others_compute(who, name, data):
         found, expected = [found[0][steady]], [expected[0][steady]]
     # They compute in single precision, or mix both.
     found = [array.astype(np.float32) if array.dtype.kind == "f" else array for array in found]
-    assert_agree(found, expected, np.float32, 4 * one.spread, f"{name} {one.attribs}")
+    assert_agree(found, expected, np.float32, 4 * one.spread, f"{name} {one.attribs}", one.least)
 
 
 def test_every_operation_that_computes_is_checked_against_others():

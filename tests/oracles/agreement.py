@@ -6,7 +6,7 @@ TOLERANCES = {"f2": 2e-3, "f4": 1e-6, "f8": 1e-13}
 """What results may differ by, as a share of the largest item of a tensor."""
 
 
-def assert_agree(found, expected, dtype, spread=1.0, where=""):
+def assert_agree(found, expected, dtype, spread=1.0, where="", least=1e-3):
     """Results agree with numbers of a formula: shapes, kinds, what is not finite, and the rest.
 
     Args:
@@ -15,6 +15,7 @@ def assert_agree(found, expected, dtype, spread=1.0, where=""):
         dtype: decides upon the tolerance.
         spread: how much wider the tolerance is.
         where: said where they differ.
+        least: the tolerance is relative to this size where all items are smaller.
     """
     assert len(found) == len(expected)
     for mine, wanted in zip(found, expected, strict=True):
@@ -30,7 +31,7 @@ def assert_agree(found, expected, dtype, spread=1.0, where=""):
         # What overflows the narrower dtype is infinite there.
         wanted = np.where(np.isinf(rounded), rounded, wanted)
         finite = np.abs(wanted[np.isfinite(wanted)])
-        scale = max(float(finite.max(initial=0)), 1e-3)
+        scale = max(float(finite.max(initial=0)), least)
         tolerance = TOLERANCES[np.dtype(dtype).str[1:]] * spread
         np.testing.assert_allclose(
             mine.astype(np.float64),

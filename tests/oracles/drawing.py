@@ -19,6 +19,8 @@ class Call:
     dtype: str | None = None
     spread: float = 1.0
     """How much the tolerance is to be widened."""
+    least: float = 1e-3
+    """The size that rounding is relative to, where results are smaller: sums may cancel."""
 
 
 class Drawing:

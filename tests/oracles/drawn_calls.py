@@ -103,8 +103,9 @@ CALLS = {
     "area_downsample": downsample,
     "nearest_upsample": upsample(),
     "multilinear_upsample": upsample(method=METHODS, border=BORDERS),
-    "sum_reduce": lambda d: reduction(normalize=d.flag())(d),
-    **{f"{k}_reduce": reduction() for k in ("mean", "max", "min", "argmax", "argmin")},
+    "sum_reduce": lambda d: reduction(summed=True, normalize=d.flag())(d),
+    "mean_reduce": reduction(summed=True),
+    **{f"{k}_reduce": reduction() for k in ("max", "min", "argmax", "argmin")},
     **{f"{k}_reduce": reduction(np.bool_) for k in ("all", "any")},
     "reshape": reshape,
     "squeeze": squeeze,
@@ -151,7 +152,7 @@ CALLS = {
     "logarithmic_quantize": quantize("logarithmic"),
     "copy_n": lambda d: Call([d.array(d.shape())], {"times": d.number(1, 4)}, "scalar"),
     "add_n": add_n,
-    "moments": reduction(strange=False),
+    "moments": reduction(strange=False, summed=True),
 }
 """Operation name -> a function of a `Drawing` that makes a call. Sources of tensors are in every
 graph, and not among them."""

@@ -47,11 +47,12 @@ def clamp(d):
     return Call([d.array(shape, strange=True), low, d.one(0.5, 1.0, low)], {})
 
 
-def reduction(kind=np.float32, strange=True, **attribs):
+def reduction(kind=np.float32, strange=True, summed=False, **attribs):
     def make(d):
         x = d.array(d.shape(), strange=strange and kind is np.float32)
         x = x if kind is np.float32 else np.asarray(x > 0)
-        return Call([x], {"axes": d.axes(x.ndim), **attribs})
+        least = 1.0 if summed else Call.least
+        return Call([x], {"axes": d.axes(x.ndim), **attribs}, least=least)
 
     return make
 
@@ -170,9 +171,9 @@ def matmul(d, linear=False):
     a = d.array((*left, *((k, m) if flags["transposeA"] else (m, k))))
     b = d.array((*right, *((n, k) if flags["transposeB"] else (k, n))))
     if not linear:
-        return Call([a, b], flags, spread=10)
+        return Call([a, b], flags, spread=10, least=1.0)
     bias = d.one(0.0, 1.0, d.array((*[1] * (a.ndim - 1), n)))
-    return Call([a, b, bias], {}, spread=10)
+    return Call([a, b, bias], {}, spread=10, least=1.0)
 
 
 def batch_normalization(d):
@@ -186,14 +187,15 @@ def batch_normalization(d):
         parameters[1] = np.asarray(np.abs(parameters[1]))
     else:
         parameters[1] = 0.25
-    return Call([d.array(shape), *parameters], {"epsilon": d.one(0.1, 0.001)}, spread=10)
+    return Call([d.array(shape), *parameters], {"epsilon": d.one(0.1, 0.001)}, spread=10, least=1.0)
 
 
 def normalization(**attribs):
     def make(d):
         x = d.array(d.shape())
         axes = d.axes(x.ndim)
-        return Call([x], {"axes": axes, **{k: d.one(*v) for k, v in attribs.items()}}, spread=10)
+        chosen = {k: d.one(*v) for k, v in attribs.items()}
+        return Call([x], {"axes": axes, **chosen}, spread=10, least=1.0)
 
     return make
 

@@ -47,7 +47,7 @@ def convolution(separable=False, reverse=False):
         if reverse:
             attribs["output_shape"] = []
             _reversible(d, shape, size, attribs, (shape[0], results))
-        return Call([d.array(shape, strange=d.wild), *filters, bias], attribs, spread=10)
+        return Call([d.array(shape, strange=d.wild), *filters, bias], attribs, spread=10, least=1.0)
 
     return make
 
@@ -150,7 +150,8 @@ def local(**attribs):
         size = [1 if spatial and axis < 2 else d.number(1, 4) for axis in range(x.ndim)]
         if x.ndim > 1 and not d.plain and d.number(0, 3) == 0:
             size = [1, d.number(1, 4), *[1] * (x.ndim - 2)]  # over channels, as most are
-        return Call([x], {"size": size, **{k: d.one(*v) for k, v in attribs.items()}}, spread=10)
+        chosen = {k: d.one(*v) for k, v in attribs.items()}
+        return Call([x], {"size": size, **chosen}, spread=10, least=1.0)
 
     return make
 

@@ -11,7 +11,7 @@ TOLERANCES = {"f2": 4e-3, "f4": 2e-6, "f8": 1e-13}
 """What results may differ by, as a share of the largest item of a tensor."""
 
 
-def assert_close(results, expected, spread=1.0, where=""):
+def assert_close(results, expected, spread=1.0, where="", least=1e-3):
     """Results agree: dtypes, shapes, what is not finite, and the rest within the tolerance."""
     assert list(results) == list(expected)
     for name, wanted in expected.items():
@@ -22,7 +22,7 @@ def assert_close(results, expected, spread=1.0, where=""):
             np.testing.assert_array_equal(found, wanted, err_msg=where)
             continue
         finite = np.abs(wanted[np.isfinite(wanted)])
-        scale = max(float(finite.max()) if finite.size else 0.0, 1e-3)
+        scale = max(float(finite.max()) if finite.size else 0.0, least)
         tolerance = TOLERANCES[wanted.dtype.str[1:]] * spread
         np.testing.assert_allclose(
             found, wanted, rtol=tolerance * 4, atol=tolerance * scale, err_msg=f"{where} {name}"
@@ -47,7 +47,7 @@ class Calls:
             }
         expected = Session(graph).run(feeds)
         results = Session(graph, engine, **options).run(feeds)
-        assert_close(results, expected, call.spread, f"{call.attribs}")
+        assert_close(results, expected, call.spread, f"{call.attribs}", call.least)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def written(calls, name, data, opset):
 def assert_same(calls, found, expected, call):
     results = dict(zip(expected, found, strict=False))
     results = {n: np.asarray(a) for n, a in results.items()}
-    calls.assert_close(results, expected, call.spread * 50, f"{call.attribs}")
+    calls.assert_close(results, expected, call.spread * 50, f"{call.attribs}", call.least)
 
 
 @pytest.mark.slow
@@ -60,10 +60,16 @@ def test_models_of_every_opset_agree_in_onnx_runtime(standard_operation, opset, 
     assert_same(calls, in_runtime(proto, feeds), expected, call)
 
 
+def in_groups(node):
+    """Whether a node is a transposed convolution in groups, as a depthwise one is."""
+    groups = [a.i for a in node.attribute if a.name == "group"]
+    return node.op_type == "ConvTranspose" and groups not in ([], [1])
+
+
 @quick
 @given(data=st.data(), opset=st.sampled_from([16, 18, 21, 24, 28]))
 def test_models_agree_in_the_evaluator_of_onnx(standard_operation, opset, calls, data):
     _, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
     # It mistakes the channels of transposed convolutions in groups.
-    assume("deconv" not in standard_operation or call.attribs["groups"] == 1)
+    assume(not any(in_groups(node) for node in proto.graph.node))
     assert_same(calls, in_evaluator(proto, feeds), expected, call)

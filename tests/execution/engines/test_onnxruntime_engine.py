@@ -327,3 +327,14 @@ def test_a_layer_normalization_keeps_its_precision(dtype):
     expected = run(graph, x)["y"]
     tolerance = 8 * np.finfo(dtype).eps
     np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], expected, 0, tolerance)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.75), (-0.1, 0.5), (0.5, 0.0), (0.5, -1.0)])
+def test_local_responses_of_any_factor_and_exponent_are_computed(alpha, beta):
+    graph = parsed(
+        "x = external<scalar>(shape = [1, 4, 3, 3]);\n"
+        f"y = local_response_normalization(x, size = [1, 3, 1, 1], alpha = {alpha}, beta = {beta});"
+    )
+    x = np.random.default_rng(0).standard_normal((1, 4, 3, 3)).astype(np.float32)
+    expected = run(graph, x)["y"]
+    np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], expected, rtol=1e-5)

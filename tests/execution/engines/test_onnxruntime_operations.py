@@ -98,7 +98,8 @@ def test_results_with_weights_are_those_of_the_reference(standard_operation, cal
     known = data.draw(st.sampled_from([set(feeds), set(graph.inputs[1:])]), label="variables")
     graph, feeds = with_variables(graph, feeds, known)
     expected = Session(graph).run(feeds)
-    calls.assert_close(Session(graph, "onnxruntime", threads=1).run(feeds), expected, call.spread)
+    found = Session(graph, "onnxruntime", threads=1).run(feeds)
+    calls.assert_close(found, expected, call.spread, least=call.least)
 
 
 @pytest.mark.slow

@@ -87,7 +87,9 @@ def local_response_normalization(
 ) -> Value:
     """``input / (bias + alpha * average square) ^ beta``."""
     across_channels = input.rank == 4 and size[0] == size[2] == size[3] == 1
-    if across_channels and size[1] % 2 and b.has("LRN", input):
+    # ONNX Runtime takes no other factors and exponents.
+    positive = alpha > 0 and beta > 0
+    if across_channels and positive and size[1] % 2 and b.has("LRN", input):
         attributes = {"size": size[1], "alpha": alpha, "beta": beta, "bias": bias}
         return unary(b, "LRN", input, **attributes)
     energy = add(b, mul(b, _average(b, mul(b, input, input), size), alpha), bias)

@@ -13,6 +13,7 @@ from nnefkit.execution.state import updates
 from nnefkit.execution.values import numpy_dtype, scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.language import print_graph
+from nnefkit.operations.slicing import slice_bounds
 from nnefkit.storage import GRAPH, data_name, tensor_content
 
 Array = np.ndarray[Any, Any]
@@ -119,7 +120,7 @@ def _plain(graph: Graph) -> Graph:
     """The graph in the forms that tract reads, of all those that mean the same.
 
     Labels become safe names of files, constants become variables, whole numbers among scalars get a
-    point, axes ascend; the history of the graph goes.
+    point, axes ascend, bounds of slices count from the beginning; the history of the graph goes.
     """
     tensors = dict(graph.tensors)
     operations: list[Operation] = []
@@ -146,10 +147,23 @@ def _plain(graph: Graph) -> Graph:
 def _normal(graph: Graph, op: Operation) -> Operation:
     if op.name in _SORTED:
         op = replace(op, attribs=FrozenDict(op.attribs, axes=sorted(op.attribs["axes"])))
+    if op.name == "slice":
+        op = replace(op, attribs=_from_beginning(graph, op))
     names = (*op.input_names, *op.output_names)
     if any(graph.tensors[name].dtype == "scalar" for name in names):
         op = replace(op, inputs=FrozenDict({k: _with_point(v) for k, v in op.inputs.items()}))
     return op
+
+
+def _from_beginning(graph: Graph, op: Operation) -> FrozenDict:
+    """The attributes of a slice without bounds that are negative, or 0 for the end of an axis."""
+    axes, begin, end = (op.attribs[key] for key in ("axes", "begin", "end"))
+    tensor = graph.tensors.get(str(op.inputs["input"]))  # a literal has no axes
+    shape = tensor.shape or () if tensor is not None else ()
+    bounds = slice_bounds([shape[axis] for axis in axes], begin, end, op.attribs["stride"])
+    first = [start for start, _, _ in bounds]
+    last = [stop for _, stop, _ in bounds]
+    return FrozenDict(op.attribs, begin=first, end=last)
 
 
 def _with_point(value: Any) -> Any:
