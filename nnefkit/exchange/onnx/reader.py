@@ -29,8 +29,9 @@ from nnefkit.exchange.onnx import (  # noqa: F401  (they register their readers)
 from nnefkit.exchange.onnx.expansion import expanded_function, is_defined
 from nnefkit.exchange.onnx.folding import MOST, fold
 from nnefkit.exchange.onnx.loading import Source, item_type
-from nnefkit.exchange.onnx.registry import READERS, Call, Refusal
+from nnefkit.exchange.onnx.registry import READERS, Call
 from nnefkit.exchange.onnx.values import INVALID
+from nnefkit.exchange.readers import Refusal
 from nnefkit.graph import Graph
 
 Array = np.ndarray[Any, Any]

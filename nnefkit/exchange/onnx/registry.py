@@ -8,40 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import numpy as np
 
 from nnefkit.exchange.builder import GraphBuilder, Value
+from nnefkit.exchange.readers import Readers, Refusal
 
 Array = np.ndarray[Any, Any]
-Reader = Callable[["Call"], Any]
-
-READERS: dict[str, Reader] = {}
-
-F = TypeVar("F", bound=Reader)
-
-
-def operator(*names: str) -> Callable[[F], F]:
-    """``@operator("Conv")`` registers the reader of an operator type."""
-
-    def register(function: F) -> F:
-        for name in names:
-            if name in READERS:
-                raise ValueError(f"'{name}' is registered twice")
-            READERS[name] = function
-        return function
-
-    return register
-
-
-class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
-    """A node that NNEF cannot say: why, and what would help."""
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
+READERS = Readers()
+"""Operator type -> its reader."""
+operator = READERS.register
 
 
 @dataclass(eq=False)

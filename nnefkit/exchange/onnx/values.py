@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.alignment import added_axes, aligned_values
 from nnefkit.exchange.builder import INTEGER, LOGICAL, SCALAR, Value
-from nnefkit.exchange.onnx.registry import Call, Refusal
+from nnefkit.exchange.onnx.registry import Call
+from nnefkit.exchange.readers import Refusal
 
 INVALID = "onnx.checker.check_model(model, full_check=True) tells what is wrong with the model."
 EXACT = 2**24
@@ -24,10 +26,10 @@ def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
         return empty(c, shape, x.kind)
     if x.data is not None:
         return Value(shape, x.kind, x.name, x.data.reshape(shape))
-    added = _added(x.shape, shape)
+    added = added_axes(x.shape, shape)
     if added is not None:
         result: Value = c.op("unsqueeze", x, axes=added)
-    elif (removed := _added(shape, x.shape)) is not None:
+    elif (removed := added_axes(shape, x.shape)) is not None:
         result = c.op("squeeze", x, axes=removed)
     else:
         result = c.op("reshape", x, shape=[*shape])
@@ -37,20 +39,6 @@ def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
 def empty(c: Call, shape: Sequence[int], kind: np.dtype[Any]) -> Value:
     """No items: NNEF has no such tensors, but what joins them to others leaves them out."""
     return c.builder.constant(np.zeros(tuple(shape), kind))
-
-
-def _added(short: Sequence[int], long: Sequence[int]) -> list[int] | None:
-    """The axes of extent 1 that `long` has more than `short`; None if they differ otherwise."""
-    axes = []
-    position = 0
-    for axis, extent in enumerate(long):
-        if position < len(short) and short[position] == extent:
-            position += 1
-        elif extent == 1:
-            axes.append(axis)
-        else:
-            return None
-    return axes if position == len(short) and axes else None
 
 
 def to_rank(c: Call, x: Value, rank: int) -> Value:
@@ -73,17 +61,8 @@ def broadcast(*shapes: Sequence[int]) -> tuple[int, ...]:
 
 def aligned(c: Call, *values: Value) -> list[Value]:
     """The values with equal ranks; constants that are single numbers become literals."""
-    rank = max(value.rank for value in values)
     shape = broadcast(*(value.shape for value in values))
-    rest = [value for value in values if not value.is_number]
-    plain = bool(rest) and np.broadcast_shapes(*(value.shape for value in rest)) == shape
-    found = []
-    for value in values:
-        if value.data is not None and value.is_number and plain:
-            found.append(Value((), value.kind, value.name, value.data.reshape(())))
-        else:
-            found.append(to_rank(c, value, rank) if value.rank else value)
-    return found
+    return aligned_values(values, shape, lambda value, rank: to_rank(c, value, rank))
 
 
 def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:

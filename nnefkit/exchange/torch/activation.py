@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nnefkit.exchange.builder import Value
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.values import arithmetic, axis_of, per_channel, to_scalar
 
 _SAME = 16

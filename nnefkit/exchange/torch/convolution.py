@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnefkit.exchange.builder import Value
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.values import channels, per_axis, reshaped, to_kind, to_scalar
 
 Extents = int | Sequence[int]

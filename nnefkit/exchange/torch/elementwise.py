@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from nnefkit.exchange.builder import LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.registry import READERS, Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import READERS, Call, operator
 from nnefkit.exchange.torch.values import (
     aligned,
     arithmetic,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.builder import INTEGER, Value
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.shaping import transpose
 from nnefkit.exchange.torch.values import (
     arithmetic,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.builder import LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.values import aligned, number, to_logical, to_scalar
 
 Operand = Value | float

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from nnefkit.exchange.builder import Value
+from nnefkit.exchange.readers import refuse
 from nnefkit.exchange.torch.convolution import conv
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.values import channels, per_channel, reshaped, to_rank
 
 

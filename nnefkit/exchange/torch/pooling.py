@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.builder import Value
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.resampling import along
 from nnefkit.exchange.torch.values import per_axis, reshaped, sliced
 

@@ -14,6 +14,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind
 
 from nnefkit.errors import ArgumentError
 from nnefkit.exchange.builder import Value, data_type
+from nnefkit.exchange.readers import Refusal
 from nnefkit.exchange.torch.convolution import zeros_around
 from nnefkit.exchange.torch.fragments import Builder
 from nnefkit.exchange.torch.known import Constants, Known, computed
@@ -28,7 +29,7 @@ from nnefkit.exchange.torch.program import (
     results,
 )
 from nnefkit.exchange.torch.refusals import Problems, unknown
-from nnefkit.exchange.torch.registry import READERS, Call, Padded, Refusal, parameters
+from nnefkit.exchange.torch.registry import READERS, Call, Padded, parameters
 from nnefkit.graph import Graph
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from nnefkit.exchange.builder import Value
 from nnefkit.exchange.naming import identifier
-from nnefkit.exchange.torch.registry import Call, operator, refuse
+from nnefkit.exchange.readers import refuse
+from nnefkit.exchange.torch.registry import Call, operator
 from nnefkit.exchange.torch.values import channels, reshaped
 
 MOST_STEPS = 1000

@@ -7,60 +7,27 @@ A reader takes a `Call` and the operator's arguments by the names of its schema 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import numpy as np
 
 from nnefkit.exchange.builder import Value
+from nnefkit.exchange.readers import Reader, Readers
 from nnefkit.exchange.torch.fragments import Builder
 
-Reader = Callable[..., Any]
-
-READERS: dict[str, Reader] = {}
+READERS = Readers()
 """Name of an ATen operator, without its overload -> its reader."""
+operator = READERS.register
 
 Padded = tuple[Value, Sequence[tuple[int, int]]]
 """A tensor, and how many zeros are added to each of its axes."""
-
-F = TypeVar("F", bound=Reader)
-
-
-def operator(*names: str) -> Callable[[F], F]:
-    """``@operator("conv2d")`` registers the reader of operators."""
-
-    def register(function: F) -> F:
-        for name in names:
-            if name in READERS:
-                raise ValueError(f"'{name}' is registered twice")
-            READERS[name] = function
-        return function
-
-    return register
 
 
 def parameters(reader: Reader) -> Mapping[str, inspect.Parameter]:
     """The arguments that a reader takes beside the call."""
     return dict([*inspect.signature(reader).parameters.items()][1:])
-
-
-class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
-    """A call that NNEF cannot say: why, and what would help."""
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.hint = hint
-
-
-def refuse(reason: str, hint: str = "") -> NoReturn:
-    """Says that NNEF has no way to say a call.
-
-    Raises:
-        Refusal: always.
-    """
-    raise Refusal(reason, hint)
 
 
 @dataclass(eq=False)

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.alignment import added_axes, aligned_values
 from nnefkit.exchange.builder import INTEGER, LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.registry import Call, Refusal
+from nnefkit.exchange.readers import Refusal
+from nnefkit.exchange.torch.registry import Call
 
 EXACT = 2**24
 """Integers up to which float32 holds each."""
@@ -24,27 +26,13 @@ def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
     if x.data is not None:
         return c.builder.derived(x, ("reshape", shape), lambda data: data.reshape(shape))
     result: Value
-    if (added := _added(x.shape, shape)) is not None:
+    if (added := added_axes(x.shape, shape)) is not None:
         result = c.op("unsqueeze", x, axes=added)
-    elif (removed := _added(shape, x.shape)) is not None:
+    elif (removed := added_axes(shape, x.shape)) is not None:
         result = c.op("squeeze", x, axes=removed)
     else:
         result = c.op("reshape", x, **_part(x.shape, shape))
     return result
-
-
-def _added(short: Sequence[int], long: Sequence[int]) -> list[int] | None:
-    """The axes of extent 1 that `long` has more than `short`; None if they differ otherwise."""
-    axes = []
-    position = 0
-    for axis, extent in enumerate(long):
-        if position < len(short) and short[position] == extent:
-            position += 1
-        elif extent == 1:
-            axes.append(axis)
-        else:
-            return None
-    return axes if position == len(short) and axes else None
 
 
 def _part(old: Sequence[int], new: Sequence[int]) -> dict[str, Any]:
@@ -90,17 +78,8 @@ def number(c: Call, x: Value | float) -> Value:
 
 def aligned(c: Call, *values: Value) -> list[Value]:
     """The values with equal ranks; constants that are single numbers become literals."""
-    rank = max(value.rank for value in values)
     shape = np.broadcast_shapes(*(value.shape for value in values))
-    rest = [value for value in values if not value.is_number]
-    plain = bool(rest) and np.broadcast_shapes(*(value.shape for value in rest)) == shape
-    found = []
-    for value in values:
-        if plain and value.is_number and value.data is not None:
-            found.append(Value((), value.kind, value.name, value.data.reshape(())))
-        else:
-            found.append(to_rank(c, value, rank) if value.rank else value)
-    return found
+    return aligned_values(values, shape, lambda value, rank: to_rank(c, value, rank))
 
 
 def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:
