@@ -45,8 +45,8 @@ def lstm(
     )
 
 
-@operator("gru")
-def gru(
+@operator("gru", "rnn_tanh", "rnn_relu")
+def with_one_state(
     c: Call,
     input: Value,
     hx: Value,
@@ -58,28 +58,7 @@ def gru(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> list[Value | None]:
-    """``gru_step``, step by step."""
-    step = _simple(c, "gru_step")
-    per = 4 if has_biases else 2
-    return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(
-        input, [hx], batch_first
-    )
-
-
-@operator("rnn_tanh", "rnn_relu")
-def rnn(
-    c: Call,
-    input: Value,
-    hx: Value,
-    params: Sequence[Value],
-    has_biases: bool,
-    num_layers: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool = False,
-) -> list[Value | None]:
-    """``rnn_tanh_step``, step by step."""
+    """``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step``, step by step."""
     step = _simple(c, f"{c.kind}_step")
     per = 4 if has_biases else 2
     return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(

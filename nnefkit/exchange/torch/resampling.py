@@ -32,6 +32,7 @@ def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
 
 
 @operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
+@operator("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")
 def nearest(
     c: Call,
     input: Value,
@@ -44,23 +45,7 @@ def nearest(
 ) -> Value:
     """`nearest_upsample` by whole factors, else the items are picked."""
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
-    return _nearest(c, input, "nearest", given)
-
-
-@operator("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")
-def nearest_exact(
-    c: Call,
-    input: Value,
-    output_size: Sequence[int] | None,
-    scale_factors: Any = None,
-    scales: Any = None,
-    scales_d: Any = None,
-    scales_h: Any = None,
-    scales_w: Any = None,
-) -> Value:
-    """Likewise."""
-    given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
-    return _nearest(c, input, "nearest-exact", given)
+    return _nearest(c, input, "nearest-exact" if "exact" in c.kind else "nearest", given)
 
 
 def _scales(*given: Any) -> list[Any] | None:
