@@ -39,7 +39,7 @@ if _TYPE_CHECKING:
         trace_torch,
     )
     from nnefkit.execution import Session, Step, Trace, run, step, trace
-    from nnefkit.execution.listing import engines
+    from nnefkit.execution.engine_list import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import infer_shapes, load, parse, save, to_text
     from nnefkit.language import format_document as format  # noqa: A004 - what it is called everywhere
@@ -61,7 +61,7 @@ _ROOMS = {
         *("from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"),
     ),
     "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
-    "nnefkit.execution.listing": ("engines",),
+    "nnefkit.execution.engine_list": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("infer_shapes", "load", "parse", "save", "to_text"),
     "nnefkit.lowering": ("lower",),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
-from nnefkit.language.custom import EXAMPLE, REGISTERED, custom_operation
+from nnefkit.language.declarations.custom import EXAMPLE, REGISTERED, custom_operation
 from nnefkit.operations import custom
 from nnefkit.operations.registry import COSTS, KERNELS, SHAPE_RULES
 

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.tolerance import Tolerance
+from nnefkit.arrays import Array
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
 
-Array = np.ndarray[Any, Any]
 Permutation = tuple[int, ...]
 Axes = Mapping[str, Sequence[int]] | Literal["auto"] | None
 

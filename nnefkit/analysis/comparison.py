@@ -15,6 +15,7 @@ from nnefkit.analysis.causes import State, Weights, altered, flow, weight_tensor
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
+from nnefkit.arrays import Array
 from nnefkit.display import html, text
 from nnefkit.display.summary import ComparisonSummary, Verdict
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
@@ -22,8 +23,6 @@ from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array = np.ndarray[Any, Any]
 
 
 _SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.analysis.tolerance import EXACT, Tolerance
+from nnefkit.arrays import Array
 from nnefkit.errors import InputError
-
-Array = np.ndarray[Any, Any]
 
 BLOCK = 1 << 14
 """Elements worked on at a time: a block and its few copies in float64 stay in the cache."""

@@ -6,12 +6,13 @@ import argparse
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
 
 from nnefkit.analysis.recordings import Recording, record
+from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.declaring import command, strictness
 from nnefkit.display import text
@@ -26,7 +27,6 @@ from nnefkit.storage.atomic import replacing_file, telling
 if TYPE_CHECKING:
     from nnefkit.cli.declaring import Commands
 
-Array = np.ndarray[Any, Any]
 
 _EXAMPLES = """\
   nnefkit run model/ --input image=cat.npy

@@ -10,10 +10,10 @@ import html
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.display import numbers
 from nnefkit.display.card import Picture
 from nnefkit.display.excerpt import printable
@@ -23,8 +23,6 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"
 LEGIBLE = 0.7
 """How far pictures with words may shrink."""
-
-Array = np.ndarray[Any, Any]
 
 
 def svg_uri(svg: str) -> str:

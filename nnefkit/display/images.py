@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.display import numbers
 from nnefkit.display.card import Picture
-
-Array = np.ndarray[Any, Any]
 
 LEVELS = 63
 """Steps of the colour scale; odd, so that zero has one of its own. More only make files larger."""

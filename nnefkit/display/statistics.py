@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnefkit.arrays import Array
+
 BINS = 24
 """Bars of a histogram."""
 
-Array = np.ndarray[Any, Any]
 
 _CHUNK = 1 << 16
 # One block of a sample: whole pages of a mapped file.

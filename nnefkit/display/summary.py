@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
+from nnefkit.arrays import Array
 from nnefkit.display.statistics import Statistics, statistics
 
-Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...] | None
 
 

@@ -7,6 +7,6 @@ folder of that name.
 from nnefkit.execution.running import run, trace
 from nnefkit.execution.session import Session
 from nnefkit.execution.step import Step, step
-from nnefkit.execution.trace import Trace
+from nnefkit.execution.trace.trace import Trace
 
 __all__ = ["Session", "Step", "Trace", "run", "step", "trace"]

@@ -16,11 +16,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import KERNELS
-
-Array = np.ndarray[Any, Any]
 
 Watch = Callable[[tuple[Operation, ...], Mapping[str, Array], float], None]
 """Called with the operations just done (several where they were fused), those of their results

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Engine, Prepared, Watch
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-
-Array = np.ndarray[Any, Any]
 
 _WEIGHTS = frozenset({"variable", "constant"})
 

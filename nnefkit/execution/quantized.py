@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import Declaration, declarations, lower
-from nnefkit.language.custom import REGISTERED, declared
-from nnefkit.language.declarations import REQUIRED
+from nnefkit.language.declarations.custom import REGISTERED, declared
+from nnefkit.language.declarations.declaration import REQUIRED
 from nnefkit.language.types import dtype_of
 from nnefkit.operations.introduce import ITEM_TYPES
 from nnefkit.operations.invocation import call

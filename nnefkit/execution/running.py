@@ -7,14 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nnefkit.execution.keeping import Keep
 from nnefkit.execution.session import Outputs, Session
-from nnefkit.execution.trace import Trace
+from nnefkit.execution.trace.recorder import Keep
+from nnefkit.execution.trace.trace import Trace
 from nnefkit.graph import Graph, expected_graph, expected_names
-
-Array = np.ndarray[Any, Any]
 
 
 def run(

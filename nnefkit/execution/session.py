@@ -7,26 +7,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
-import numpy as np
-
+from nnefkit.arrays import Array
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
-from nnefkit.execution.choosing import chosen_engine
+from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
 from nnefkit.execution.expansion import expanded
-from nnefkit.execution.feeds import check_feeds
-from nnefkit.execution.keeping import Keep, Keeper, chosen
+from nnefkit.execution.inputs import check_feeds
 from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
+from nnefkit.execution.selection import chosen_engine
 from nnefkit.execution.state import State, updates
-from nnefkit.execution.trace import Run, Trace, entries, measured
-from nnefkit.execution.values import scalar_dtype, with_precise_constants
+from nnefkit.execution.trace.recorder import Keep, Keeper, chosen
+from nnefkit.execution.trace.trace import Run, Trace, entries, measured
 from nnefkit.graph import Graph, expected_graph, expected_names
 from nnefkit.operations.shapes import infer_shapes
-
-Array = np.ndarray[Any, Any]
-
 
 REMEMBERED = 4
 """For how many choices of tensors, the last ones, a session keeps what it prepared."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-import numpy as np
-
-from nnefkit.execution.values import scalar_dtype, stored
+from nnefkit.arrays import Array
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.graph import Graph
-
-Array = np.ndarray[Any, Any]
 
 
 class State:

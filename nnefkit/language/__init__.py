@@ -1,14 +1,14 @@
 """Text to graphs and back: chapters 3, 5.3 and 6 of the specification."""
 
-from nnefkit.language.custom import known_declarations
-from nnefkit.language.declarations import Declaration, Parameter, Result, declarations
-from nnefkit.language.expressible import inexpressible
-from nnefkit.language.formatting import format_document
+from nnefkit.language.declarations.custom import known_declarations
+from nnefkit.language.declarations.declaration import Declaration, Parameter, Result, declarations
+from nnefkit.language.document import parse
+from nnefkit.language.elaboration.lowering import expand_calls, lower
 from nnefkit.language.locate import locate
-from nnefkit.language.lowering import expand_calls, lower
-from nnefkit.language.printing import print_graph
-from nnefkit.language.quant import parse_quantization, print_quantization
-from nnefkit.language.reading import parse
+from nnefkit.language.printing.document import format_document
+from nnefkit.language.printing.expressible import inexpressible
+from nnefkit.language.printing.graph_text import print_graph
+from nnefkit.language.quantization_file import parse_quantization, print_quantization
 
 __all__ = [
     "Declaration",

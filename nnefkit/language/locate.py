@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnefkit.errors import Source, Span
-from nnefkit.language.declarations import Declaration, declarations
-from nnefkit.language.lexer import IDENTIFIER, Tokens
+from nnefkit.language.declarations.declaration import Declaration, declarations
+from nnefkit.language.syntax.lexer import IDENTIFIER, Tokens
 
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.axes import check_axes
 from nnefkit.operations.broadcast import align, broadcast_shape
 from nnefkit.operations.elementwise import maximum, select
@@ -18,8 +18,6 @@ from nnefkit.operations.normal_distribution import normal_cdf
 from nnefkit.operations.precision import blockwise, quiet, widened
 from nnefkit.operations.reduce import precise_sum
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
-
-Array = NDArray[Any]
 
 
 @shape_rule("sigmoid", "relu", "gelu", "silu", "softplus")

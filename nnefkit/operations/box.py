@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
@@ -26,7 +25,6 @@ from nnefkit.operations.sliding_window import (
 )
 from nnefkit.operations.window_reduction import reduce_windows
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.filters import (
-    Array,
     Ints,
     channel_bias,
     check_bias,

@@ -13,13 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.depthwise import Planes
 from nnefkit.operations.sliding_window import Window, down_extents
-
-Array = NDArray[Any]
 
 COLUMNS_BYTES = 8 << 20
 """Size of the blocks in which the windows of an input are laid out for a matrix product."""

@@ -14,7 +14,6 @@ from nnefkit.graph import Operation, Tensor
 from nnefkit.operations.invocation import TYPED
 from nnefkit.operations.registry import COSTS, KERNELS, SHAPE_RULES
 
-Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 CUSTOM: set[str] = set()

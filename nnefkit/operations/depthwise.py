@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.sliding_window import Window, down_extents, reverse_tap
-
-Array = NDArray[Any]
 
 BLOCK_BYTES = 512 << 10
 """Size of the blocks of channels: their input and output stay in the cache of one core."""

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.broadcast import align, broadcast_shape, warn_of_broadcast
 from nnefkit.operations.precision import blockwise, quiet
 from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
-
-Array = NDArray[Any]
 
 _SMALL = 512
 """Up to this size, the formula itself is the fastest way to compute it."""

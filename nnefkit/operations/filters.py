@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.registry import Problems, Shape
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError, did_you_mean
 from nnefkit.operations.registry import KERNELS
-
-Array = NDArray[Any]
 
 TYPED = {"constant", "cast"}
 """Operations whose kernels are told the generic data-type, as keyword ``dtype``."""

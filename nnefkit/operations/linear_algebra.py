@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.broadcast import align, broadcast_checked, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, macs, shape_rule
-
-Array = NDArray[Any]
 
 
 def _product_shape(

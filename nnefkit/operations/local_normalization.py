@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.box import box
 from nnefkit.operations.elementwise import maximum
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 from nnefkit.operations.sliding_window import check_window
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 

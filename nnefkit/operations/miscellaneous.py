@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.axes import check_count
 from nnefkit.operations.broadcast import align, broadcast_shape
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
-
-Array = NDArray[Any]
 
 
 @shape_rule("copy_n")

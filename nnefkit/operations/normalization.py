@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.axes import check_axes
 from nnefkit.operations.broadcast import align, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.reduce import precise_sum
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
-
-Array = NDArray[Any]
 
 
 @shape_rule("l1_normalization", "l2_normalization")

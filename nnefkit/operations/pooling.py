@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
@@ -30,7 +30,6 @@ from nnefkit.operations.sliding_window import (
 )
 from nnefkit.operations.window_reduction import reduce_windows
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 

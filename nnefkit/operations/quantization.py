@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.broadcast import align, broadcast_checked
 from nnefkit.operations.elementwise import clamp, round_half_up
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
-
-Array = NDArray[Any]
 
 MOST_BITS = 64
 """The most bits that an item of a tensor file can have (5.2)."""

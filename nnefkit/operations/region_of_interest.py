@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.precision import quiet, widened
@@ -22,7 +22,6 @@ from nnefkit.operations.resampling import check_method, interpolate
 from nnefkit.operations.sliding_window import Window
 from nnefkit.operations.window_reduction import reduce_windows
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 

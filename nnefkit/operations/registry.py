@@ -18,9 +18,10 @@ depends on its data-type (`cast`, `constant`) gets it as keyword ``dtype``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from nnefkit.errors import ArgumentError, Diagnostic, Severity
+from nnefkit.registry import Registry
 
 Shape = tuple[int, ...]
 ShapeRule = Callable[..., Any]
@@ -28,35 +29,19 @@ Kernel = Callable[..., Any]
 CostRule = Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int]
 AdviceRule = Callable[..., "Problems"]
 
-SHAPE_RULES: dict[str, ShapeRule] = {}
-KERNELS: dict[str, Kernel] = {}
-COSTS: dict[str, CostRule] = {}
-ADVICE: dict[str, AdviceRule] = {}
-
-F = TypeVar("F", bound=Callable[..., Any])
+SHAPE_RULES = Registry()
+KERNELS = Registry()
+COSTS = Registry()
+ADVICE = Registry()
 
 
-def _registrar(table: dict[str, Callable[..., Any]]) -> Callable[..., Callable[[F], F]]:
-    def register(*names: str) -> Callable[[F], F]:
-        def add(function: F) -> F:
-            for name in names:
-                if name in table:
-                    raise ValueError(f"'{name}' is registered twice")
-                table[name] = function
-            return function
-
-        return add
-
-    return register
-
-
-shape_rule = _registrar(SHAPE_RULES)
+shape_rule = SHAPE_RULES.register
 """``@shape_rule("conv")`` registers the shape rule of an operation."""
-kernel = _registrar(KERNELS)
+kernel = KERNELS.register
 """``@kernel("conv")`` registers the reference kernel of an operation."""
-macs = _registrar(COSTS)
+macs = COSTS.register
 """``@macs("conv")`` registers the multiply-accumulates of an operation."""
-advice = _registrar(ADVICE)
+advice = ADVICE.register
 """``@advice("max_roi_pool")`` registers what an operation warns of, where its rule is content."""
 
 

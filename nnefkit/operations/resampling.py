@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import did_you_mean
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.borders import pad
@@ -17,7 +17,6 @@ from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
 from nnefkit.operations.sliding_window import FILTER_BORDERS, Window, check_border
 from nnefkit.operations.window_reduction import reduce_windows
 
-Array = NDArray[Any]
 Ints = Sequence[int]
 
 METHODS = ("asymmetric", "symmetric", "aligned")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.sliding_window import Window, reverse_extension, reverse_tap
-
-Array = NDArray[Any]
 
 PRODUCTS_BYTES = 8 << 20
 """Size of the block of products that is calculated at once, before they are added up."""

@@ -146,7 +146,7 @@ def _infer(
             reports.collect(op, advice)
             form = None if advice else form
         cost = COSTS.get(op.name)
-        macs = cost(inputs, results, op.attribs) if cost else 0  # type: ignore[arg-type]
+        macs = cost(inputs, results, op.attribs) if cost else 0
         if form is not None and _is_shape(result):
             known[form] = result, macs
         return macs

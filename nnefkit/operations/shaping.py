@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.operations.axes import check_axes, counted
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
-
-Array = NDArray[Any]
 
 _SINGLE = np.dtype(np.float32)
 

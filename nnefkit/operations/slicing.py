@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
 from nnefkit.operations.axes import check_axes, check_axis, check_positive, counted
 from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
-
-Array = NDArray[Any]
 
 # -- slice ----------------------------------------------------------------------------------------
 

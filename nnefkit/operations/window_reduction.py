@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.sliding_window import Window, down_extents
-
-Array = NDArray[Any]
 
 BLOCK_BYTES = 256 << 10
 """Size of the blocks of the input: the passes over one stay within the cache of one core."""

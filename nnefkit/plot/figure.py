@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.display.images import COLORS, Scale
 from nnefkit.errors import InputError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-Array = np.ndarray[Any, Any]
 
 MUTED = "#797979"
 """Of words, ticks and rules: 4.3 : 1 on white and on #111."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.display import numbers
 from nnefkit.display.families import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
 from nnefkit.errors import InputError
-from nnefkit.plot.figure import Array, axes, bare, color_map, name_of, refuse_below_one, values
+from nnefkit.plot.figure import axes, bare, color_map, name_of, refuse_below_one, values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

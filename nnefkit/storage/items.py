@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.storage.header import Header, ItemType
 
-Array = np.ndarray[Any, Any]
 Buffer = Any
 """bytes, memoryview or mmap: whatever `numpy.frombuffer` takes."""
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
 from nnefkit.storage.header import Header, ItemType
-
-Array = np.ndarray[Any, Any]
 
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import Diagnostic, StorageError
 from nnefkit.storage import items
 from nnefkit.storage.atomic import replacing_file
@@ -30,7 +31,6 @@ from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize as decode_codes
 from nnefkit.storage.quantized import encode_linear
 
-Array = np.ndarray[Any, Any]
 Quantized = bool | tuple[float, float]
 
 _KINDS = {"f": ItemType.FLOAT, "u": ItemType.UNSIGNED, "i": ItemType.SIGNED, "b": ItemType.BOOL}

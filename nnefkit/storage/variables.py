@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.storage.header import Header, ItemType
@@ -15,8 +16,6 @@ from nnefkit.storage.labels import data_name
 from nnefkit.storage.model_files import ModelFiles
 from nnefkit.storage.quantized import dequantize
 from nnefkit.storage.tensor_file import StoredTensor, TensorContent, tensor_content
-
-Array = np.ndarray[Any, Any]
 
 _ITEM_TYPES = {
     "scalar": (ItemType.FLOAT, ItemType.QUANTIZED_UNSIGNED, ItemType.QUANTIZED_SIGNED),

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
 
+from nnefkit.arrays import Array
 from nnefkit.display import html, numbers
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
 from nnefkit.execution import Trace
-
-Array = np.ndarray[Any, Any]
 
 _AXES = ("item", "channel")
 """What NNEF calls the first two axes (chapter 4); the others are spatial."""

@@ -17,7 +17,7 @@ SOURCES = {"external", "variable"}
 
 def sections() -> dict[str, list[str]]:
     """Heading -> operations, in the order of the specification."""
-    text = (files("nnefkit.language") / "standard.nnef").read_text(encoding="utf-8")
+    text = (files("nnefkit.language.declarations") / "standard.nnef").read_text(encoding="utf-8")
     found: dict[str, list[str]] = {}
     heading = ""
     for line in text.splitlines():

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nnefkit as nk
-from nnefkit.execution import choosing
+from nnefkit.execution import selection as choosing
 from nnefkit.execution.engine import find_engine
 
 FORMS = ["relu({0})", "sigmoid({0})", "neg({0})", "copy({0})", "max({0}, 0.25)", "mul({0}, 0.5)"]

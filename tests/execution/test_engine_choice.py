@@ -9,7 +9,8 @@ import pytest
 
 import nnefkit as nk
 from nnefkit.errors import ExecutionError, MissingPackageError, UnknownNameError
-from nnefkit.execution import Session, choosing, run, trace
+from nnefkit.execution import Session, run, trace
+from nnefkit.execution import selection as choosing
 from nnefkit.execution.engine import find_engine
 from nnefkit.execution.fallback import Fallback
 from nnefkit.execution.packages import installed_version

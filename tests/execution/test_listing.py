@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnefkit as nk
-from nnefkit.execution import listing
+from nnefkit.execution import engine_list as listing
 from nnefkit.execution.engine import find_engine
 
 REMEDY = 'pip install "nnefkit[tract]"'

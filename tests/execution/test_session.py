@@ -9,7 +9,7 @@ import threadpoolctl
 from nnefkit import io
 from nnefkit.errors import ExecutionError, UnknownNameError
 from nnefkit.execution import Session, run, trace
-from nnefkit.execution.listing import engines
+from nnefkit.execution.engine_list import engines
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
 COUNTER = """

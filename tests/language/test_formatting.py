@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nnefkit.errors import DocumentError, InputError, Source
 from nnefkit.io import parse
 from nnefkit.language import format_document
-from nnefkit.language.lexer import LITERAL, Tokens
+from nnefkit.language.syntax.lexer import LITERAL, Tokens
 
 MODELS = sorted((Path(__file__).parents[1] / "models").rglob("graph.nnef"))
 EVERYTHING = """\
@@ -105,7 +105,7 @@ def strings_in_tests() -> list[str]:
 
 def standard_fragments() -> str:
     """The declarations of all standard operations, as a document."""
-    text = (files("nnefkit.language") / "standard.nnef").read_text()
+    text = (files("nnefkit.language.declarations") / "standard.nnef").read_text()
     return f"version 1.0;\n{text}\ngraph g(x) -> (y) {{ y = copy(x); }}\n"
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import nnefkit as nk
 from nnefkit import language
 from nnefkit.errors import Source
-from nnefkit.language.lexer import Tokens
-from nnefkit.language.provisional import recognised
+from nnefkit.language.nnef2017 import recognised
+from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.operations.shapes import known_shapes
 
 FOLDER = Path(__file__).parent / "provisional"

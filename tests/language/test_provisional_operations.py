@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nnefkit.language import declarations
-from nnefkit.language.declarations import REQUIRED
-from nnefkit.language.provisional.operations import UPGRADES
-from nnefkit.language.provisional.vocabulary import provisional_operations
+from nnefkit.language.declarations.declaration import REQUIRED
+from nnefkit.language.nnef2017.operations import UPGRADES
+from nnefkit.language.nnef2017.vocabulary import provisional_operations
 
 RENAMED = {"idn": "copy", "planewise_conv": "conv", "planewise_deconv": "deconv"}
 ATTRIBUTES = {"perm": "axes", "trA": "transposeA", "trB": "transposeB"}

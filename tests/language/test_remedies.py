@@ -1,10 +1,11 @@
 """Every error has a hint of what would mend it, and the section that decides it."""
 
 import ast
-from importlib import resources
+from pathlib import Path
 
 import pytest
 
+from nnefkit import language
 from nnefkit.language.remedies import FORMS, REMEDIES
 
 REPORTING = {"at": 0, "add": 0, "refuse": 0, "_wrong": 0, "ValueProblem": 0}
@@ -12,12 +13,11 @@ GRAMMAR = {"expected", "expect", "SyntaxProblem"}
 
 
 def _calls():
-    for file in sorted(resources.files("nnefkit.language").iterdir(), key=str):
-        if file.name.endswith(".py"):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call):
-                    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                    yield pytest.param(name, node, id=f"{file.name}:{node.lineno}")
+    for file in sorted(Path(language.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                yield pytest.param(name, node, id=f"{file.parent.name}/{file.name}:{node.lineno}")
 
 
 def _literals(node):

@@ -11,7 +11,7 @@ import pytest
 
 import nnefkit as nk
 from nnefkit import language
-from nnefkit.language.stamping import Stamps
+from nnefkit.language.replay.replay import Stamps
 
 DOCUMENTS = sorted((pathlib.Path(__file__).parent / "documents").glob("*/*.nnef"))
 BOTH = "extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;"

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.display import charts, images, numbers
 from nnefkit.display.card import Block, Card, Figure, Line, Paragraph, Phrase
 from nnefkit.display.cards import values
 from nnefkit.display.families import BLUE, family
-from nnefkit.display.images import Array, Scale
+from nnefkit.display.images import Scale
 from nnefkit.display.summary import TensorSummary
 
 TILES, COLUMNS = 24, 12

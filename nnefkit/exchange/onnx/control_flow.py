@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.builder import Value
-from nnefkit.exchange.onnx.registry import Call, operator
+from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.source_graph import Value
 
 
 @operator("If")

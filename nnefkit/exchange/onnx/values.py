@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.alignment import added_axes, aligned_values
-from nnefkit.exchange.builder import INTEGER, LOGICAL, SCALAR, Value
-from nnefkit.exchange.onnx.registry import Call
-from nnefkit.exchange.readers import Refusal
+from nnefkit.exchange.onnx.call import Call
+from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.reshaping import added_axes, aligned_values
+from nnefkit.exchange.source_graph import INTEGER, LOGICAL, SCALAR, Value
 
 INVALID = "onnx.checker.check_model(model, full_check=True) tells what is wrong with the model."
 EXACT = 2**24

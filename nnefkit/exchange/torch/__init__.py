@@ -5,8 +5,8 @@ themes have one function for each operator (`registry`), `fragments` what no sta
 says. `running` runs the source itself.
 """
 
-from nnefkit.exchange.torch.reading import from_torch
-from nnefkit.exchange.torch.tracing import trace_torch
-from nnefkit.exchange.torch.writing import to_torch
+from nnefkit.exchange.torch.from_torch import from_torch
+from nnefkit.exchange.torch.to_torch import to_torch
+from nnefkit.exchange.torch.trace_torch import trace_torch
 
 __all__ = ["from_torch", "to_torch", "trace_torch"]

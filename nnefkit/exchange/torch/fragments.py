@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.builder import GraphBuilder, Value, _Call, _Emission
+from nnefkit.arrays import Array
+from nnefkit.exchange.source_graph import GraphBuilder, Value, _Call, _Emission
 from nnefkit.exchange.torch.sharing import Derived, with_shared_weights
 from nnefkit.exchange.torch.states import States
 from nnefkit.graph import Graph
-from nnefkit.language.custom import EXPRESSIONS, FRAGMENTS, declared
-from nnefkit.language.declarations import Declaration
-
-Array = np.ndarray[Any, Any]
+from nnefkit.language.declarations.custom import EXPRESSIONS, FRAGMENTS, declared
+from nnefkit.language.declarations.declaration import Declaration
 
 
 @cache

@@ -14,7 +14,8 @@ import torch
 from torch import fx
 
 from nnefkit.errors import InputError, StorageError
-from nnefkit.exchange.torch import (  # noqa: F401  (they register their readers)
+from nnefkit.exchange.torch.call import READERS
+from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register their readers)
     activation,
     convolution,
     elementwise,
@@ -28,7 +29,6 @@ from nnefkit.exchange.torch import (  # noqa: F401  (they register their readers
     resampling,
     shaping,
 )
-from nnefkit.exchange.torch.registry import READERS
 from nnefkit.storage import check_readable
 
 Program = torch.export.ExportedProgram

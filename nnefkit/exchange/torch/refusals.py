@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import fx
 
 from nnefkit.errors import Diagnostic
-from nnefkit.exchange.torch.places import module_path, source_line
+from nnefkit.exchange.torch.origins import module_path, source_line
 from nnefkit.exchange.torch.program import base_name, source_of
 
 _DEPENDS = "How many items it gives depends on their values; NNEF fixes shapes. "

@@ -14,12 +14,12 @@ from torch import fx
 from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.utils import _pytree as pytree
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError, InputError
-from nnefkit.exchange.torch.places import origins
+from nnefkit.exchange.proof import TOLERANCE
+from nnefkit.exchange.torch.origins import origins
 from nnefkit.exchange.torch.program import Program, as_array, results
-from nnefkit.exchange.verification import TOLERANCE
 
-Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
 
 _COARSE = 1e-2

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from nnefkit.exchange.builder import Value, _Call, _values
-from nnefkit.exchange.naming import Names, identifier
+from nnefkit.exchange.names import Names, identifier
+from nnefkit.exchange.source_graph import Value, _Call, _values
 
 Derived = dict[tuple[int, Hashable], tuple[Value, Value]]
 """Constant (its identity) and how another one is made of it -> both of them."""

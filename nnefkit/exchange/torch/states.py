@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import numpy as np
-
-from nnefkit.exchange.builder import GraphBuilder, Value
-from nnefkit.exchange.naming import identifier, label
+from nnefkit.arrays import Array
+from nnefkit.exchange.names import identifier, label
+from nnefkit.exchange.source_graph import GraphBuilder, Value
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(eq=False)

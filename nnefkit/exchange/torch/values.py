@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.alignment import added_axes, aligned_values
-from nnefkit.exchange.builder import INTEGER, LOGICAL, SCALAR, Value
-from nnefkit.exchange.readers import Refusal
-from nnefkit.exchange.torch.registry import Call
+from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.reshaping import added_axes, aligned_values
+from nnefkit.exchange.source_graph import INTEGER, LOGICAL, SCALAR, Value
+from nnefkit.exchange.torch.call import Call
 
 EXACT = 2**24
 """Integers up to which float32 holds each."""

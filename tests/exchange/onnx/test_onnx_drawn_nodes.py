@@ -94,8 +94,8 @@ def test_many_more_operators_are_read_as_they_are_run(name):
 
 
 def test_every_operator_that_is_read_is_drawn_or_stands_in_a_list():
-    from nnefkit.exchange.onnx import reader  # noqa: F401  (it registers the operators)
-    from nnefkit.exchange.onnx.registry import READERS
+    from nnefkit.exchange.onnx import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.onnx.call import READERS
 
     elsewhere = {
         # Their outcome depends on other nodes, or is never the same.

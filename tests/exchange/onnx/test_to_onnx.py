@@ -7,7 +7,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import nnefkit as nk
-from nnefkit.exchange.onnx.writing import newest_opset
+from nnefkit.exchange.onnx.to_onnx import newest_opset
 
 TEXT = """version 1.0;
 graph net(x) -> (y, z)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 import nnefkit as nk
-from nnefkit.exchange import verification
+from nnefkit.exchange import proof as verification
 
 
 class Small(nn.Module):
@@ -78,7 +78,7 @@ def test_the_cost_of_a_fragment_is_that_of_its_parts():
 
 
 def test_a_mismatch_names_the_first_tensor_that_parts(small, monkeypatch):
-    from nnefkit.exchange.torch import registry
+    from nnefkit.exchange.torch import call as registry
 
     monkeypatch.setitem(registry.READERS, "relu", lambda c, x: c.op("abs", x))
     with pytest.raises(nk.ExecutionError, match=r"features_2.*features.2: relu_.*'abs'"):

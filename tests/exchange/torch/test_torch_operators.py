@@ -11,7 +11,7 @@ from oracles.torch_operators.drawn import x
 from torch.nn import functional
 
 import nnefkit as nk
-from nnefkit.exchange.torch import reader as reading
+from nnefkit.exchange.torch import nodes as reading
 from nnefkit.exchange.torch.program import READERS
 
 CLOSE = 2e-5

@@ -12,9 +12,9 @@ from nnefkit import io
 from nnefkit.errors import ExecutionError, InputError, MissingPackageError, UnknownNameError
 from nnefkit.execution import Session, run, trace
 from nnefkit.execution.engine import find_engine
+from nnefkit.execution.engine_list import engines
 from nnefkit.execution.engines.torch.lowering import LOWERINGS
 from nnefkit.execution.engines.torch.module import GraphModule
-from nnefkit.execution.listing import engines
 from nnefkit.operations.registry import KERNELS
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -22,8 +22,8 @@ from nnefkit.errors import (
 )
 from nnefkit.execution import Session, run, trace
 from nnefkit.execution.engine import find_engine
+from nnefkit.execution.engine_list import engines
 from nnefkit.execution.engines.tract import process
-from nnefkit.execution.listing import engines
 
 MODELS = Path(__file__).parents[2] / "models"
 MODEL = {

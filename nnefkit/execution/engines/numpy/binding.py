@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.custom import CUSTOM, checked_kernel, ruled
 from nnefkit.operations.invocation import TYPED
 from nnefkit.operations.registry import KERNELS, SHAPE_RULES
 
-Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 

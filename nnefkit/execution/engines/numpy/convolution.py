@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.numpy.dense import lower_dense
 from nnefkit.execution.engines.numpy.depthwise import lower_depthwise
-from nnefkit.execution.engines.numpy.lowering import Array, Lowered, Site
+from nnefkit.execution.engines.numpy.lowering import Lowered, Site
 from nnefkit.execution.engines.numpy.resolved import Convolution, Epilogue
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.sliding_window import window

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.lowering import Array, Lowered
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.numpy.lowering import Lowered
 from nnefkit.execution.engines.numpy.resolved import Convolution
 
 COLUMNS_BYTES = 1 << 20

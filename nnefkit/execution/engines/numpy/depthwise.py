@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.lowering import Array, Lowered
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.numpy.lowering import Lowered
 from nnefkit.execution.engines.numpy.resolved import Convolution
 
 BLOCK = 64 * 1024

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.lowering import Array, Bounds, Lowered, Lowering, Site
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.numpy.lowering import Bounds, Lowered, Lowering, Site
 from nnefkit.execution.engines.numpy.resolved import Affine
 
 UNARY: dict[str, Callable[..., Any]] = {

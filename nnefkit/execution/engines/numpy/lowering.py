@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.graph import Operation
-
-Array = np.ndarray[Any, Any]
 
 
 class Lowered(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engine import Array
+from nnefkit.arrays import Array
 
 ALIGNMENT = 64
 """Bytes of a cache line, and of the widest vector."""

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.engines.numpy.convolution import lower_convolution
 from nnefkit.execution.engines.numpy.elementwise import LOWERINGS
 from nnefkit.execution.engines.numpy.fusion import chains
-from nnefkit.execution.engines.numpy.lowering import Argument, Array, Lowered, Site
+from nnefkit.execution.engines.numpy.lowering import Argument, Lowered, Site
 from nnefkit.execution.engines.numpy.placement import place
 from nnefkit.execution.failure import failure
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import Graph, Identifier, Operation
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engine import Watch
-from nnefkit.execution.engines.numpy.lowering import Array
 from nnefkit.execution.engines.numpy.memory import ALIGNMENT, Chunks
 from nnefkit.execution.engines.numpy.plan import Plan, Step
 from nnefkit.execution.failure import failure

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnefkit.execution.engines.numpy.lowering import Array, Bounds
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.numpy.lowering import Bounds
 from nnefkit.operations.correlation import Correlator, correlator
 from nnefkit.operations.sliding_window import Window
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engine import Prepared, Watch
-from nnefkit.execution.engines.numpy.lowering import Array
 from nnefkit.execution.locking import ProcessLock
 
 _LOCK = ProcessLock()

@@ -54,7 +54,7 @@ class OnnxRuntimeEngine:
 
     def unsupported(self, graph: Graph) -> list[Operation]:
         """The operations of `graph` that it cannot run, in their order."""
-        from nnefkit.execution.values import scalar_dtype
+        from nnefkit.execution.dtypes import scalar_dtype
 
         known = self.operations
         if scalar_dtype(graph).itemsize == 8:

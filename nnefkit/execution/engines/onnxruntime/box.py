@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.padding import crop, pad, pads
 from nnefkit.execution.engines.onnxruntime.primitives import (
     along,

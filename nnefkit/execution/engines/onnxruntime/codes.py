@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.operations.elementwise import round_half_up
 
 _SINCE_16_BITS = 21

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import ExecutionError, NnefError
+from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.engines.onnxruntime import (  # noqa: F401  (they register their lowerings)
     activation,
     box,
@@ -27,7 +28,6 @@ from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, 
 from nnefkit.execution.engines.onnxruntime.registry import LOWERINGS
 from nnefkit.execution.failure import failure
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import numpy_dtype, scalar_dtype, stored
 from nnefkit.graph import Graph, Identifier, Operation
 
 SOURCES = frozenset({"external", "variable", "constant"})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import OPSET, Array, Node, Value
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, Value
 from nnefkit.execution.engines.onnxruntime.lowering import Lowered, lower, named_weights
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph

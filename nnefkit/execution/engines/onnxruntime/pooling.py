@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.onnxruntime.box import (
     covers,
     is_spatial,
@@ -15,7 +16,7 @@ from nnefkit.execution.engines.onnxruntime.box import (
     slides,
     true_counts,
 )
-from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.padding import crop, pad, pads, windows
 from nnefkit.execution.engines.onnxruntime.primitives import (
     add,

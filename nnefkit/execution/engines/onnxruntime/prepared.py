@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch
-from nnefkit.execution.engines.onnxruntime.builder import Array, Value
+from nnefkit.execution.engines.onnxruntime.builder import Value
 from nnefkit.execution.engines.onnxruntime.lowering import Lowered, lower
 from nnefkit.execution.engines.onnxruntime.model import model
 from nnefkit.execution.failure import failure

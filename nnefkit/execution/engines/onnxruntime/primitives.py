@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 
 Number = int | float
 INT64_MIN = -(2**63)

@@ -8,23 +8,12 @@ values for an operation with several results.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
+
+from nnefkit.registry import Registry
 
 Lowering = Callable[..., Any]
 
-LOWERINGS: dict[str, Lowering] = {}
-
-F = TypeVar("F", bound=Lowering)
-
-
-def lowering(*names: str) -> Callable[[F], F]:
-    """``@lowering("conv")`` registers the lowering of an operation."""
-
-    def register(function: F) -> F:
-        for name in names:
-            if name in LOWERINGS:
-                raise ValueError(f"'{name}' is registered twice")
-            LOWERINGS[name] = function
-        return function
-
-    return register
+LOWERINGS = Registry()
+lowering = LOWERINGS.register
+"""``@lowering("conv")`` registers the lowering of an operation."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.onnxruntime.box import box
-from nnefkit.execution.engines.onnxruntime.builder import Array, Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.padding import pad
 from nnefkit.execution.engines.onnxruntime.primitives import add, mul, sliced, take, where
 from nnefkit.execution.engines.onnxruntime.registry import lowering

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.torch.registry import Tensor
-
-Array = np.ndarray[Any, Any]
 
 
 class _Writable:

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from math import nan
 from time import perf_counter
-from typing import Any
 
-import numpy as np
 import torch
 
+from nnefkit.arrays import Array
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Watch
 from nnefkit.execution.engines.torch.memory import as_array, as_tensor
 from nnefkit.execution.engines.torch.program import SOURCES, Step, needed, steps, torch_dtype
@@ -19,10 +19,7 @@ from nnefkit.execution.engines.torch.registry import Tensor
 from nnefkit.execution.failure import failure
 from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import Graph, Operation
-
-Array = np.ndarray[Any, Any]
 
 _LOCK = ProcessLock()
 """The number of threads is a setting of the whole process."""

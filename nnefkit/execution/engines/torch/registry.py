@@ -14,28 +14,19 @@ from typing import Any, TypeVar
 
 import torch
 
+from nnefkit.registry import Registry
+
 Lowering = Callable[..., Any]
 Tensor = torch.Tensor
 Number = float | int | bool
 Argument = torch.Tensor | float | int | bool
 """A tensor, or the number that a literal is."""
 
-LOWERINGS: dict[str, Lowering] = {}
+LOWERINGS = Registry()
+lowering = LOWERINGS.register
+"""``@lowering("conv")`` registers the function that computes an operation."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def lowering(*names: str) -> Callable[[F], F]:
-    """``@lowering("conv")`` registers the function that computes an operation."""
-
-    def add(function: F) -> F:
-        for name in names:
-            if name in LOWERINGS:
-                raise ValueError(f"'{name}' is registered twice")
-            LOWERINGS[name] = function
-        return function
-
-    return add
 
 
 def widened(function: F) -> F:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.registry import Tensor, lowering, widened
 
-Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
+from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.state import updates
-from nnefkit.execution.values import numpy_dtype, scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.language import print_graph
 from nnefkit.operations.slicing import slice_bounds
 from nnefkit.storage import GRAPH, data_name, tensor_content
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

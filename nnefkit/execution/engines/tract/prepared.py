@@ -12,18 +12,16 @@ import weakref
 from collections.abc import Collection, Mapping
 from math import nan
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
+from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Watch
 from nnefkit.execution.engines.tract.document import Document, document
 from nnefkit.execution.engines.tract.process import LOCK, Child, worker
-from nnefkit.execution.values import scalar_dtype, stored
 from nnefkit.graph import Graph
-
-Array = np.ndarray[Any, Any]
 
 _NUMBERS = itertools.count()
 _CAUSE = re.compile(r"^\s+\d+: (.*(?:\n(?!\s+\d+: ).*)*)", re.MULTILINE)

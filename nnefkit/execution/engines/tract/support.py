@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import NnefError
-from nnefkit.execution.values import scalar_dtype
+from nnefkit.execution.dtypes import scalar_dtype
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.shapes import infer_shapes
 from nnefkit.operations.sliding_window import Window, up_extents, window

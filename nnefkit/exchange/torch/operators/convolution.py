@@ -1,0 +1,170 @@
+"""Convolutions (4.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.values import channels, per_axis, reshaped, to_kind, to_scalar
+
+Extents = int | Sequence[int]
+
+
+@operator("conv1d", "conv2d", "conv3d")
+def conv(
+    c: Call,
+    input: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Extents = 1,
+    padding: Extents | str = 0,
+    dilation: Extents = 1,
+    groups: int = 1,
+) -> Value:
+    """`conv`; without a batch it gets one."""
+    spatial = weight.rank - 2
+    dilations = per_axis(dilation, spatial)
+    if isinstance(padding, str):
+        pads = _same(weight, dilations) if padding == "same" else [(0, 0)] * spatial
+    else:
+        pads = [(pad, pad) for pad in per_axis(padding, spatial)]
+    source = input
+    if c.padded is not None and not any(map(any, c.padded[1][:-spatial])):
+        source, more = c.padded
+        pads = [(a + b, d + e) for (a, d), (b, e) in zip(pads, more[-spatial:], strict=True)]
+    batched = reshaped(c, source, (1, *source.shape)) if source.rank == spatial + 1 else source
+    result = c.op(
+        "conv",
+        batched,
+        weight,
+        channels(c, bias),
+        padding=pads,
+        stride=per_axis(stride, spatial),
+        dilation=dilations,
+        groups=groups,
+    )
+    return reshaped(c, result, c.shape)
+
+
+def _same(weight: Value, dilation: Sequence[int]) -> list[tuple[int, int]]:
+    totals = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+@operator("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+def conv_transpose(
+    c: Call,
+    input: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Extents = 1,
+    padding: Extents = 0,
+    output_padding: Extents = 0,
+    groups: int = 1,
+    dilation: Extents = 1,
+) -> Value:
+    """`deconv`; what is padded to the output is cropped less."""
+    spatial = weight.rank - 2
+    batched = reshaped(c, input, (1, *input.shape)) if input.rank == spatial + 1 else input
+    more = per_axis(output_padding, spatial)
+    pads = [(p, p - m) for p, m in zip(per_axis(padding, spatial), more, strict=True)]
+    result = c.op(
+        "deconv",
+        batched,
+        weight,
+        channels(c, bias),
+        padding=pads,
+        stride=per_axis(stride, spatial),
+        dilation=per_axis(dilation, spatial),
+        groups=groups,
+    )
+    return reshaped(c, result, c.shape)
+
+
+@operator("convolution")
+def convolution(
+    c: Call,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Extents,
+    padding: Extents,
+    dilation: Extents,
+    transposed: bool,
+    output_padding: Extents,
+    groups: int,
+) -> Value:
+    """Either of both."""
+    if transposed:
+        return conv_transpose(
+            c, input, weight, bias, stride, padding, output_padding, groups, dilation
+        )
+    if any(per_axis(output_padding, 1)):
+        refuse("a convolution has no output padding")
+    return conv(c, input, weight, bias, stride, padding, dilation, groups)
+
+
+@operator("constant_pad_nd")
+def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
+    """`pad` with a number."""
+    result: Value = c.op("pad", to_scalar(c, x), padding=_pairs(pad, x.rank), value=float(value))
+    return to_kind(c, result, c.kinds[0])
+
+
+@operator("pad")
+def pad(
+    c: Call, x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Value:
+    """`pad` with a border."""
+    pairs = _pairs(pad, x.rank)
+    if mode == "constant":
+        return constant_pad(c, x, pad, 0.0 if value is None else value)
+    borders = {"reflect": "reflect", "replicate": "replicate"}
+    if mode in borders:
+        result: Value = c.op("pad", to_scalar(c, x), padding=pairs, border=borders[mode])
+        return to_kind(c, result, c.kinds[0])
+    if mode != "circular":
+        refuse(f"its padding mode is '{mode}'", "constant, reflect, replicate and circular are.")
+    return _circular(c, x, pairs)
+
+
+def zeros_around(
+    x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> list[tuple[int, int]] | None:
+    """How many zeros are added to each axis; None if it is something else that is added."""
+    return _pairs(pad, x.rank) if mode == "constant" and not value else None
+
+
+def _circular(c: Call, x: Value, pairs: Sequence[tuple[int, int]]) -> Value:
+    for axis, (before, after) in enumerate(pairs):
+        extent = x.shape[axis]
+        parts = [x]
+        if before:
+            head = c.op("slice", x, axes=[axis], begin=[extent - before], end=[extent])
+            parts = [head, *parts]
+        if after:
+            parts = [*parts, c.op("slice", x, axes=[axis], begin=[0], end=[after])]
+        if len(parts) > 1:
+            x = c.op("concat", parts, axis=axis)
+    return x
+
+
+@operator("reflection_pad1d", "reflection_pad2d", "reflection_pad3d")
+def reflection_pad(c: Call, x: Value, padding: Sequence[int]) -> Any:
+    """`pad`."""
+    return pad(c, x, padding, "reflect")
+
+
+@operator("replication_pad1d", "replication_pad2d", "replication_pad3d")
+def replication_pad(c: Call, x: Value, padding: Sequence[int]) -> Any:
+    """`pad`."""
+    return pad(c, x, padding, "replicate")
+
+
+def _pairs(pad: Sequence[int], rank: int) -> list[tuple[int, int]]:
+    """PyTorch begins with the last axis."""
+    given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
+    return [(0, 0)] * (rank - len(given)) + given[::-1]

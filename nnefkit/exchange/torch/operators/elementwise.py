@@ -1,0 +1,272 @@
+"""Elementwise operators (4.2)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
+from nnefkit.exchange.torch.call import READERS, Call, operator
+from nnefkit.exchange.torch.values import (
+    aligned,
+    arithmetic,
+    number,
+    to_kind,
+    to_logical,
+    to_scalar,
+)
+
+Operand = Value | float
+
+_UNARY = {
+    "abs": "abs", "neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
+    "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "asin": "asin", "acos": "acos", "atan": "atan", "asinh": "asinh", "acosh": "acosh",
+    "atanh": "atanh", "sign": "sign", "floor": "floor", "ceil": "ceil", "log2": "log2",
+    "reciprocal": "rcp", "square": "sqr", "sigmoid": "sigmoid", "relu": "relu",
+}  # fmt: skip
+_BINARY = {
+    "mul": "mul", "maximum": "max", "minimum": "min", "pow": "pow",
+    "lt": "lt", "gt": "gt", "le": "le", "ge": "ge", "eq": "eq", "ne": "ne",
+}  # fmt: skip
+
+
+def _register(names: dict[str, str], operands: int) -> None:
+    def reader(operation: str) -> Any:
+        def unary(c: Call, x: Operand) -> Value:
+            return arithmetic(c, operation, x)
+
+        def binary(c: Call, x: Operand, other: Operand) -> Value:
+            return arithmetic(c, operation, x, other)
+
+        found = unary if operands == 1 else binary
+        found.__doc__ = f"`{operation}`."
+        return found
+
+    for name, operation in names.items():
+        READERS[name] = reader(operation)
+
+
+_register(_UNARY, 1)
+_register({name: op for name, op in _BINARY.items() if name != "pow"}, 2)
+
+
+@operator("add")
+def add(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
+    """`add`."""
+    return arithmetic(c, "add", x, _times(c, other, alpha))
+
+
+@operator("sub")
+def sub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
+    """`sub`."""
+    return arithmetic(c, "sub", x, _times(c, other, alpha))
+
+
+@operator("rsub")
+def rsub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
+    """`sub`, turned round."""
+    return arithmetic(c, "sub", other, _times(c, x, alpha))
+
+
+def _times(c: Call, x: Operand, factor: float) -> Operand:
+    return x if factor == 1 else arithmetic(c, "mul", x, factor)
+
+
+@operator("div", "true_divide")
+def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -> Value:
+    """`div`, rounded if asked for."""
+    scalars = [to_scalar(c, number(c, value)) for value in (x, other)]
+    result: Value = c.op("div", *aligned(c, *scalars))
+    if rounding_mode == "floor":
+        result = c.op("floor", result)
+    elif rounding_mode == "trunc":
+        result = trunc(c, result)
+    return to_kind(c, result, c.kinds[0])
+
+
+@operator("floor_divide")
+def floor_divide(c: Call, x: Operand, other: Operand) -> Value:
+    """`div` and `floor`."""
+    return div(c, x, other, "floor")
+
+
+@operator("remainder", "fmod")
+def remainder(c: Call, x: Operand, other: Operand) -> Value:
+    """What a division leaves: a floored one, or one that is rounded towards zero."""
+    a, b = (to_scalar(c, number(c, value)) for value in (x, other))
+    quotient = c.op("div", *aligned(c, a, b))
+    quotient = c.op("floor", quotient) if c.kind == "remainder" else trunc(c, quotient)
+    result: Value = c.op("sub", *aligned(c, a, c.op("mul", *aligned(c, quotient, b))))
+    return to_kind(c, result, c.kinds[0])
+
+
+@operator("pow")
+def power(c: Call, x: Operand, exponent: Operand) -> Value:
+    """`pow`, or what says it shorter."""
+    short = {2.0: "sqr", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "rcp"}
+    if isinstance(exponent, (int, float)) and float(exponent) in short:
+        return arithmetic(c, short[float(exponent)], x)
+    return arithmetic(c, "pow", x, exponent)
+
+
+@operator("log1p")
+def log1p(c: Call, x: Value) -> Value:
+    """`log`."""
+    return arithmetic(c, "log", arithmetic(c, "add", x, 1.0))
+
+
+@operator("expm1")
+def expm1(c: Call, x: Value) -> Value:
+    """`exp`."""
+    return arithmetic(c, "sub", arithmetic(c, "exp", x), 1.0)
+
+
+@operator("log10")
+def log10(c: Call, x: Value) -> Value:
+    """`log`."""
+    return arithmetic(c, "div", arithmetic(c, "log", x), math.log(10))
+
+
+@operator("exp2")
+def exp2(c: Call, x: Value) -> Value:
+    """`pow`."""
+    return arithmetic(c, "pow", 2.0, x)
+
+
+@operator("trunc", "fix")
+def trunc(c: Call, x: Value) -> Value:
+    """Towards zero."""
+    if c.kinds[0].kind != "f":
+        return x
+    result: Value = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
+    return result
+
+
+@operator("frac")
+def frac(c: Call, x: Value) -> Value:
+    """What rounding towards zero leaves."""
+    return arithmetic(c, "sub", x, trunc(c, x))
+
+
+@operator("hypot")
+def hypot(c: Call, x: Value, other: Value) -> Value:
+    """The root of the sum of squares."""
+    squares = [arithmetic(c, "sqr", value) for value in (x, other)]
+    return arithmetic(c, "sqrt", arithmetic(c, "add", *squares))
+
+
+@operator("atan2")
+def atan2(c: Call, x: Value, other: Value) -> Value:
+    """``atan2``."""
+    return c.fragment("atan2", *aligned(c, to_scalar(c, x), to_scalar(c, other)))
+
+
+@operator("erfc")
+def erfc(c: Call, x: Value) -> Value:
+    """What ``erf`` leaves of 1."""
+    return arithmetic(c, "sub", 1.0, erf(c, x))
+
+
+@operator("erf")
+def erf(c: Call, x: Value) -> Value:
+    """``erf``."""
+    return c.fragment("erf", to_scalar(c, x))
+
+
+@operator("round")
+def rounded(c: Call, x: Value, decimals: int = 0) -> Value:
+    """To the nearest whole number; to the even one of two, unlike `round` (4.2.1)."""
+    if decimals:
+        refuse("it rounds to decimals", "Multiply, round and divide.")
+    near = c.op("round", x)
+    tie = c.op("eq", c.op("sub", near, x), 0.5)
+    # `round` goes up at ties.
+    even = c.op("mul", c.op("floor", c.op("mul", near, 0.5)), 2.0)
+    result: Value = c.op("select", tie, even, near)
+    return result
+
+
+@operator("clamp", "hardtanh")
+def clamp(
+    c: Call,
+    x: Value,
+    min: Operand | None = None,
+    max: Operand | None = None,
+    min_val: float = -1.0,
+    max_val: float = 1.0,
+) -> Value:
+    """`clamp`, or one side of it."""
+    low, high = (min_val, max_val) if c.kind == "hardtanh" else (min, max)
+    if low is not None and high is not None:
+        return arithmetic(c, "clamp", x, low, high)
+    if min is not None:
+        return arithmetic(c, "max", x, min)
+    return x if max is None else arithmetic(c, "min", x, max)
+
+
+@operator("clamp_min")
+def clamp_min(c: Call, x: Value, min: Operand) -> Value:
+    """`max`."""
+    return arithmetic(c, "max", x, min)
+
+
+@operator("clamp_max")
+def clamp_max(c: Call, x: Value, max: Operand) -> Value:
+    """`min`."""
+    return arithmetic(c, "min", x, max)
+
+
+@operator("lerp")
+def lerp(c: Call, x: Value, end: Value, weight: Operand) -> Value:
+    """Between two."""
+    return arithmetic(c, "add", x, arithmetic(c, "mul", arithmetic(c, "sub", end, x), weight))
+
+
+@operator("addcmul")
+def addcmul(c: Call, x: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
+    """A product more."""
+    return add(c, x, arithmetic(c, "mul", tensor1, tensor2), value)
+
+
+@operator("_to_copy", "to", "type_as")
+def to_copy(
+    c: Call,
+    x: Value,
+    dtype: Any = None,
+    device: Any = None,
+    other: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+    layout: Any = None,
+    pin_memory: Any = None,
+) -> Value:
+    """`cast`, where the data-type is another one."""
+    kind = c.kinds[0]
+    if kind.kind in "iu" and x.dtype == SCALAR:
+        # PyTorch cuts decimals off, `cast` takes the next lower integer.
+        x = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
+        return to_kind(c, x, kind)
+    if kind.kind == "b":
+        return to_logical(c, x)
+    if kind.kind in "iu" and x.dtype == LOGICAL:
+        result: Value = c.op("cast", x, dtype="integer")
+        return result
+    return to_scalar(c, x) if kind.kind == "f" else x
+
+
+@operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
+def same(c: Call, x: Value, memory_format: Any = None) -> Value:
+    """Nothing."""
+    return x
+
+
+@operator("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+@operator("native_dropout")
+def dropout(c: Call, input: Value, p: float, train: bool | None) -> Any:
+    """Nothing, outside of training."""
+    if train and p:
+        refuse("it drops items at random in training", "Call module.eval() before the export.")
+    return [input, None] if c.kind == "native_dropout" else input

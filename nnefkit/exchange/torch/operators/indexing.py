@@ -1,0 +1,234 @@
+"""Items picked and put by indices (4.5.8)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import INTEGER, Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.operators.shaping import transpose
+from nnefkit.exchange.torch.values import (
+    arithmetic,
+    axis_of,
+    expanded,
+    reshaped,
+    sliced,
+    to_kind,
+    to_rank,
+    to_scalar,
+)
+
+_MOST = 2**24
+"""Pairs of an item and a place that are compared."""
+
+
+@operator("embedding")
+def embedding(
+    c: Call,
+    weight: Value,
+    indices: Value,
+    padding_idx: int = -1,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Value:
+    """`gather`."""
+    result: Value = c.op("gather", weight, indices, axis=0)
+    return result
+
+
+@operator("index_select")
+def index_select(c: Call, x: Value, dim: int, index: Value) -> Value:
+    """`gather`."""
+    result: Value = c.op(
+        "gather", x, _positive(c, index, x.shape[axis_of(dim, x.rank)]), axis=axis_of(dim, x.rank)
+    )
+    return result
+
+
+def _positive(c: Call, index: Value, extent: int) -> Value:
+    """Known indices counted from the front; those of a run are taken as they are."""
+    if index.data is None or not (index.data < 0).any():
+        return index
+    return c.builder.derived(index, ("from the front", extent), lambda data: data % extent)
+
+
+@operator("index")
+def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
+    """`gather` along one axis; several known indices as places in all these axes at once."""
+    used = [axis for axis, value in enumerate(indices) if value is not None]
+    values = [value for value in indices if value is not None]
+    if any(value.dtype != INTEGER for value in values):
+        refuse(
+            "it picks items by a mask, so that their number depends on their values",
+            "Use torch.where, which keeps the shape.",
+        )
+    if used != [*range(used[0], used[-1] + 1)]:
+        refuse("it picks along axes that do not lie side by side", "Permute them first.")
+    axis = used[0]
+    if len(used) > 1:
+        x, place = _flat(c, x, used, values)
+    else:
+        place = _positive(c, values[0], x.shape[axis])
+    result: Value = c.op("gather", x, place, axis=axis)
+    return reshaped(c, result, c.shape)
+
+
+def _flat(c: Call, x: Value, used: list[int], values: list[Value]) -> tuple[Value, Value]:
+    """The axes as one, and the places in it."""
+    extents = [x.shape[axis] for axis in used]
+    place: Any = _positive(c, values[0], extents[0])
+    for value, extent in zip(values[1:], extents[1:], strict=True):
+        scaled = _whole(c, "mul", place, extent)
+        place = _whole(c, "add", scaled, _positive(c, value, extent))
+    total = 1
+    for extent in extents:
+        total *= extent
+    shape = (*x.shape[: used[0]], total, *x.shape[used[-1] + 1 :])
+    return reshaped(c, x, shape), place
+
+
+def _whole(c: Call, name: str, *values: Any) -> Value:
+    """Arithmetic of indices."""
+    kinds, c.kinds = c.kinds, [next(v.kind for v in values if isinstance(v, Value))]
+    try:
+        return arithmetic(c, name, *values)
+    finally:
+        c.kinds = kinds
+
+
+@operator("gather")
+def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False) -> Value:
+    """`gather` where whole slices are picked, else each item by comparing all places."""
+    axis = axis_of(dim, x.rank)
+    others = [a for a in range(x.rank) if a != axis]
+    if all(index.shape[a] == 1 == x.shape[a] for a in others):
+        flat = reshaped(c, index, (index.shape[axis],))
+        result: Value = c.op("gather", x, flat, axis=axis)
+        return result
+    for a in others:
+        x = sliced(c, x, a, 0, index.shape[a])
+    extent = x.shape[axis]
+    if math.prod(index.shape) * extent > _MOST:
+        refuse(
+            "it picks each item by an index of its own, and there are too many of them",
+            "NNEF's gather picks slices along an axis (4.5.8); use index_select or an embedding.",
+        )
+    places = c.builder.shared(f"places_up_to_{extent}", lambda: np.arange(extent))
+    shape = [1] * (x.rank + 1)
+    shape[axis + 1] = extent
+    single = reshaped(c, index, (*index.shape[: axis + 1], 1, *index.shape[axis + 1 :]))
+    here = c.op("eq", *(to_scalar(c, v) for v in (single, reshaped(c, places, shape))))
+    wide = reshaped(c, to_scalar(c, x), (*x.shape[:axis], 1, *x.shape[axis:]))
+    picked = c.op("sum_reduce", c.op("select", here, wide, 0.0), axes=[axis + 1])
+    return to_kind(c, reshaped(c, picked, c.shape), c.kinds[0])
+
+
+@operator("select_scatter")
+def select_scatter(c: Call, x: Value, src: Value, dim: int, index: int) -> Value:
+    """`concat` of what is kept and what is put."""
+    axis = axis_of(dim, x.rank)
+    at = axis_of(index, x.shape[axis])
+    shape = [*x.shape]
+    shape[axis] = 1
+    return _put(c, x, reshaped(c, src, shape), axis, at, at + 1)
+
+
+@operator("slice_scatter")
+def slice_scatter(
+    c: Call,
+    x: Value,
+    src: Value,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Value:
+    """Likewise."""
+    axis = axis_of(dim, x.rank)
+    begin, stop, stride = slice(start, end, step).indices(x.shape[axis])
+    if stride != 1:
+        return _woven(c, x, src, axis, range(begin, stop, stride))
+    return _put(c, x, src, axis, begin, stop)
+
+
+def _woven(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
+    """`part` at every other place: `gather` of both, one behind the other."""
+    extent = x.shape[axis]
+    order = np.arange(extent)
+    order[places.start : places.stop : places.step] = extent + np.arange(len(places))
+    indices = c.builder.constant(order, name=f"{c.name}.indices")
+    result: Value = c.op("gather", c.op("concat", [x, part], axis=axis), indices, axis=axis)
+    return result
+
+
+def _put(c: Call, x: Value, part: Value, axis: int, begin: int, end: int) -> Value:
+    extent = x.shape[axis]
+    parts = [part]
+    if begin:
+        parts = [sliced(c, x, axis, 0, begin), *parts]
+    if end < extent:
+        parts = [*parts, sliced(c, x, axis, end, extent)]
+    if len(parts) == 1:
+        return part
+    result: Value = c.op("concat", parts, axis=axis)
+    return result
+
+
+@operator("fill", "full_like", "zeros_like", "ones_like")
+def fill(
+    c: Call,
+    x: Value,
+    value: Any = None,
+    fill_value: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: Any = None,
+    memory_format: Any = None,
+) -> Value:
+    """A constant of a shape."""
+    given = {"zeros_like": 0, "ones_like": 1}.get(
+        c.kind, value if fill_value is None else fill_value
+    )
+    if isinstance(given, Value):
+        if given.data is None:
+            refuse("it fills a tensor with a number that is computed")
+        given = given.data.item()
+    return c.builder.constant(np.full(c.shape, given, c.kinds[0]), name=c.name)
+
+
+@operator("copy")
+def copy(c: Call, x: Value, src: Value, non_blocking: bool = False) -> Value:
+    """Another tensor's items."""
+    return expanded(c, src, c.shape)
+
+
+@operator("cumsum")
+def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
+    """`matmul` with a triangle of ones."""
+    axis = axis_of(dim, x.rank)
+    last = to_scalar(c, transpose(c, x, axis, x.rank - 1))
+    extent = x.shape[axis]
+    ones = c.builder.shared(
+        f"ones_up_to_{extent}", lambda: np.triu(np.ones((extent, extent), last.kind))
+    )
+    wide = reshaped(c, last, (1, *last.shape)) if last.rank == 1 else last
+    summed = reshaped(c, c.op("matmul", wide, to_rank(c, ones, wide.rank)), last.shape)
+    return to_kind(c, transpose(c, summed, axis, x.rank - 1), c.kinds[0])
+
+
+@operator("topk")
+def topk(
+    c: Call, x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> Any:
+    """The largest one only."""
+    axis = axis_of(dim, x.rank)
+    if k != 1:
+        refuse(f"it sorts out {k} items", "NNEF finds one, as torch.max does.")
+    names = ("max_reduce", "argmax_reduce") if largest else ("min_reduce", "argmin_reduce")
+    return [c.op(name, x, axes=[axis]) if i in c.wanted else None for i, name in enumerate(names)]

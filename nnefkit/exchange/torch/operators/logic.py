@@ -1,0 +1,118 @@
+"""Logical operators, and items chosen by conditions (4.2.5, 4.2.6)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.values import aligned, number, to_logical, to_scalar
+
+Operand = Value | float
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@operator("logical_and", "bitwise_and", "__and__")
+def logical_and(c: Call, x: Value, other: Value) -> Value:
+    """`and`."""
+    return _logical(c, "and", x, other)
+
+
+@operator("logical_or", "bitwise_or", "__or__")
+def logical_or(c: Call, x: Value, other: Value) -> Value:
+    """`or`."""
+    return _logical(c, "or", x, other)
+
+
+@operator("logical_xor", "bitwise_xor")
+def logical_xor(c: Call, x: Value, other: Value) -> Value:
+    """One and not the other."""
+    both = _logical(c, "and", x, other)
+    either = _logical(c, "or", x, other)
+    result: Value = c.op("and", either, c.op("not", both))
+    return result
+
+
+@operator("logical_not", "bitwise_not")
+def logical_not(c: Call, x: Value) -> Value:
+    """`not`."""
+    return _logical(c, "not", x)
+
+
+def _logical(c: Call, name: str, *values: Operand) -> Value:
+    given = [number(c, value) for value in values]
+    if c.kind.strip("_") not in ("logical_and", "logical_or", "logical_xor", "logical_not") and any(
+        value.dtype != LOGICAL for value in given
+    ):
+        refuse("it computes with the bits of integers", "NNEF has no such operation.")
+    result: Value = c.op(name, *aligned(c, *(to_logical(c, value) for value in given)))
+    return result
+
+
+@operator("where")
+def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
+    """`select`; finite bounds stand for infinite ones."""
+    values = [_finite(c, number(c, value)) for value in (x, other)]
+    if c.kinds[0].kind == "f":
+        values = [to_scalar(c, value) for value in values]
+    found = aligned(c, to_logical(c, condition), *values)
+    result: Value = c.op("select", *found, dtype=values[0].dtype)
+    return result
+
+
+def _finite(c: Call, x: Value) -> Value:
+    """An infinite number, which no text can say, as the largest one."""
+    if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.dtype != SCALAR:
+        return x
+    if np.isnan(x.data).any():
+        refuse("it puts in a number that is none", "NNEF has no literal for NaN.")
+    c.note = "the largest number for infinity"
+    return c.builder.constant(np.copysign(_LARGEST, x.data), x.kind, x.name)
+
+
+@operator("masked_fill")
+def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
+    """`select`."""
+    return where(c, mask, value, x)
+
+
+@operator("isnan")
+def isnan(c: Call, x: Value) -> Value:
+    """What is unlike itself."""
+    result: Value = c.op("ne", x, x)
+    return result
+
+
+@operator("isinf")
+def isinf(c: Call, x: Value) -> Value:
+    """What is beyond the largest number."""
+    result: Value = c.op("gt", c.op("abs", x), _LARGEST)
+    return result
+
+
+@operator("nan_to_num")
+def nan_to_num(
+    c: Call,
+    x: Value,
+    nan: float | None = None,
+    posinf: float | None = None,
+    neginf: float | None = None,
+) -> Value:
+    """`select`."""
+    found = c.op("select", c.op("ne", x, x), float(nan or 0), x)
+    high = c.op("gt", x, _LARGEST)
+    found = c.op("select", high, _LARGEST if posinf is None else float(posinf), found)
+    low = c.op("lt", x, -_LARGEST)
+    result: Value = c.op("select", low, -_LARGEST if neginf is None else float(neginf), found)
+    return result
+
+
+@operator("heaviside")
+def heaviside(c: Call, x: Value, values: Value) -> Value:
+    """0, a value of its own, or 1."""
+    step = c.op("select", c.op("gt", x, 0.0), 1.0, 0.0, dtype=SCALAR)
+    zero = c.op("eq", x, 0.0)
+    result: Value = c.op("select", *aligned(c, zero, values, step))
+    return result

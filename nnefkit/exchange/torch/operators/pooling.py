@@ -1,0 +1,189 @@
+"""Pooling (4.9.3), with windows of a given size and of a given number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.operators.resampling import along
+from nnefkit.exchange.torch.values import per_axis, reshaped, sliced
+
+Extents = int | Sequence[int]
+
+_MOST = 64
+"""Stretches that are written out."""
+
+
+def _spatial(c: Call) -> int:
+    return next(int(n) for n in "123" if f"{n}d" in c.kind)
+
+
+@operator("max_pool1d", "max_pool2d", "max_pool3d")
+def max_pool(
+    c: Call,
+    x: Value,
+    kernel_size: Extents,
+    stride: Extents = (),
+    padding: Extents = 0,
+    dilation: Extents = 1,
+    ceil_mode: bool = False,
+) -> Value:
+    """`max_pool`; what is padded never wins."""
+    size = per_axis(kernel_size, _spatial(c))
+    pads = _pads(c, x, size, stride, padding, dilation)
+    return _pool(c, "max_pool", x, size, stride, pads, dilation, "ignore")
+
+
+@operator("max_pool2d_with_indices")
+def max_pool_with_indices(
+    c: Call,
+    x: Value,
+    kernel_size: Extents,
+    stride: Extents = (),
+    padding: Extents = 0,
+    dilation: Extents = 1,
+    ceil_mode: bool = False,
+) -> list[Value | None]:
+    """`max_pool`, if nobody asks for the places."""
+    if 1 in c.wanted:
+        refuse(
+            "the indices of a maximum are places in the whole tensor",
+            "NNEF's are places in the window (4.3.3); pool without return_indices.",
+        )
+    return [max_pool(c, x, kernel_size, stride, padding, dilation, ceil_mode), None]
+
+
+@operator("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def avg_pool(
+    c: Call,
+    x: Value,
+    kernel_size: Extents,
+    stride: Extents = (),
+    padding: Extents = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Value:
+    """`avg_pool`; the border counts or is ignored."""
+    spatial = _spatial(c)
+    size = per_axis(kernel_size, spatial)
+    plain = per_axis(padding, spatial)
+    pads = _pads(c, x, size, stride, padding, 1)
+    beyond = any(pair != (p, p) for pair, p in zip(pads, plain, strict=True))
+    if beyond and count_include_pad and any(plain) and divisor_override is None:
+        # The padding counts, and what the last windows have beyond it does not.
+        outer = [(0, 0)] * (x.rank - spatial)
+        x = c.op("pad", x, padding=outer + [(p, p) for p in plain], value=0.0)
+        pads = [(0, after - p) for (_, after), p in zip(pads, plain, strict=True)]
+        plain = [0] * spatial
+    if divisor_override is not None:
+        total = _pool(c, "box", x, size, stride, pads, 1, "constant")
+        result: Value = c.op("div", total, float(divisor_override))
+        return result
+    border = "constant" if count_include_pad and any(plain) else "ignore"
+    return _pool(c, "avg_pool", x, size, stride, pads, 1, border)
+
+
+def _pads(
+    c: Call, x: Value, size: Sequence[int], stride: Extents, padding: Extents, dilation: Extents
+) -> list[tuple[int, int]]:
+    """Padding behind as far as the windows of the result reach."""
+    spatial = len(size)
+    steps = per_axis(stride, spatial) or [*size]
+    pads = per_axis(padding, spatial)
+    dilations = per_axis(dilation, spatial)
+    found = []
+    for i in range(spatial):
+        extent, count = x.shape[i - spatial], c.shape[i - spatial]
+        reach = (count - 1) * steps[i] + (size[i] - 1) * dilations[i] + 1
+        found.append((pads[i], max(pads[i], reach - extent - pads[i])))
+    return found
+
+
+def _pool(
+    c: Call,
+    name: str,
+    x: Value,
+    size: Sequence[int],
+    stride: Extents,
+    pads: Sequence[tuple[int, int]],
+    dilation: Extents,
+    border: str,
+) -> Value:
+    spatial = len(size)
+    steps = per_axis(stride, spatial) or [*size]
+    batched = reshaped(c, x, (1, *x.shape)) if x.rank == spatial + 1 else x
+    outer = batched.rank - spatial
+    plain = not any(before or after for before, after in pads)
+    result = c.op(
+        name,
+        batched,
+        size=[1] * outer + [*size],
+        border="constant" if plain and name != "max_pool" else border,
+        padding=[(0, 0)] * outer + [*pads],
+        stride=[1] * outer + steps,
+        dilation=[1] * outer + per_axis(dilation, spatial),
+    )
+    return reshaped(c, result, c.shape)
+
+
+@operator("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+@operator("_adaptive_avg_pool2d", "_adaptive_avg_pool3d")
+def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
+    """A mean over all, windows of one size where they are, else sums weighted by a matrix."""
+    spatial = _spatial(c)
+    old, new = x.shape[-spatial:], c.shape[-spatial:]
+    if old == new:
+        return x
+    if all(extent == 1 for extent in new):
+        result: Value = c.op("mean_reduce", x, axes=[*range(x.rank - spatial, x.rank)])
+        return result
+    if all(o % n == 0 for o, n in zip(old, new, strict=True)):
+        size = [o // n for o, n in zip(old, new, strict=True)]
+        return _pool(c, "avg_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore")
+    for i in range(spatial):
+        axis = x.rank - spatial + i
+        x = along(c, x, axis, _means(old[i], new[i]), f"means_of_{old[i]}_in_{new[i]}")
+    return x
+
+
+def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
+    """The matrix that gives means over `count` stretches of an axis."""
+    matrix = np.zeros((count, extent), np.float64)
+    for i in range(count):
+        begin, end = i * extent // count, -((i + 1) * extent // -count)
+        matrix[i, begin:end] = 1 / (end - begin)
+    return matrix
+
+
+@operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | None]:
+    """`max_pool` with windows of one size where they are, else stretch by stretch."""
+    spatial = _spatial(c)
+    old, new = x.shape[-spatial:], c.shape[-spatial:]
+    if 1 in c.wanted:
+        refuse("the indices of a maximum are places in the whole tensor")
+    if all(o % n == 0 for o, n in zip(old, new, strict=True)):
+        size = [o // n for o, n in zip(old, new, strict=True)]
+        return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]
+    for axis, count in enumerate(new, x.rank - spatial):
+        x = _maxima(c, x, axis, count)
+    return [x, None]
+
+
+def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
+    """The maxima of `count` stretches of an axis."""
+    extent = x.shape[axis]
+    if count > _MOST:
+        refuse(f"it takes {count} stretches of different lengths", "Pool by windows of one size.")
+    parts = []
+    for i in range(count):
+        part = sliced(c, x, axis, i * extent // count, -((i + 1) * extent // -count))
+        parts.append(c.op("max_reduce", part, axes=[axis]))
+    result: Value = parts[0] if count == 1 else c.op("concat", parts, axis=axis)
+    return result

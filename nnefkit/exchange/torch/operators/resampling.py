@@ -1,0 +1,195 @@
+"""Up- and down-sampling (4.3.4), pixel shuffles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.values import reshaped, transposed
+
+
+def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
+    """A matrix times the vectors that lie along an axis."""
+    key = c.builder.shared(name, lambda: matrix.astype(x.kind))
+    if axis >= x.rank - 2:
+        held = reshaped(c, key, (1,) * (x.rank - 2) + key.shape)
+        if axis == x.rank - 1:
+            result: Value = c.op("matmul", x, held, transposeB=True)
+        else:
+            result = c.op("matmul", held, x)
+        return result
+    order = [a for a in range(x.rank) if a != axis]
+    turned = transposed(c, x, [*order, axis])
+    done = along(c, turned, x.rank - 1, matrix, name)
+    return transposed(c, done, [*range(axis), x.rank - 1, *range(axis, x.rank - 1)])
+
+
+@operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
+@operator("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")
+def nearest(
+    c: Call,
+    input: Value,
+    output_size: Sequence[int] | None,
+    scale_factors: Any = None,
+    scales: Any = None,
+    scales_d: Any = None,
+    scales_h: Any = None,
+    scales_w: Any = None,
+) -> Value:
+    """`nearest_upsample` by whole factors, else the items are picked."""
+    given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
+    return _nearest(c, input, "nearest-exact" if "exact" in c.kind else "nearest", given)
+
+
+def _scales(*given: Any) -> list[Any] | None:
+    found = [scale for scale in given if scale is not None]
+    return found or None
+
+
+def _nearest(c: Call, x: Value, mode: str, scales: Sequence[float] | None) -> Value:
+    old, new = x.shape[2:], c.shape[2:]
+    places = [_places(old, new, axis, mode, scales) for axis in range(len(old))]
+    factors = [max(n // o, 1) for o, n in zip(old, new, strict=True)]
+    whole = [np.repeat(np.arange(o), factor) for o, factor in zip(old, factors, strict=True)]
+    if all(np.array_equal(a, b) for a, b in zip(places, whole, strict=True)):
+        result: Value = c.op("nearest_upsample", x, factor=factors)
+        return result
+    for axis, order in enumerate(places):
+        if not np.array_equal(order, np.arange(old[axis])):
+            indices = c.builder.constant(order, name=f"{c.name}.indices")
+            x = c.op("gather", x, indices, axis=2 + axis)
+    return x
+
+
+def _places(
+    old: Sequence[int],
+    new: Sequence[int],
+    axis: int,
+    mode: str,
+    scales: Sequence[float] | None,
+) -> Array:
+    """Which items of an axis PyTorch picks: its own answer, for its kernels do not agree."""
+    import torch
+    from torch.nn import functional
+
+    shape = [1] * len(old)
+    shape[axis] = old[axis]
+    numbers = torch.arange(old[axis], dtype=torch.float32).reshape(shape).expand(*old)
+    size: dict[str, Any] = {"size": [*new]}
+    if scales and all(int(o * s) == n for o, s, n in zip(old, scales, new, strict=True)):
+        size = {"scale_factor": [*map(float, scales)], "recompute_scale_factor": False}
+    found = functional.interpolate(numbers[None, None].contiguous(), mode=mode, **size)
+    line = np.moveaxis(found.numpy()[0, 0], axis, -1).reshape(-1, new[axis])[0]
+    return np.asarray(line.astype(np.int64))
+
+
+@operator("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
+@operator("_upsample_bilinear2d_aa")
+def linear(
+    c: Call,
+    input: Value,
+    output_size: Sequence[int] | None,
+    align_corners: bool,
+    scale_factors: Any = None,
+    scales: Any = None,
+    scales_d: Any = None,
+    scales_h: Any = None,
+    scales_w: Any = None,
+) -> Value:
+    """`multilinear_upsample` by whole factors, else items are weighted by a matrix."""
+    if c.kind.endswith("_aa"):
+        refuse("it blurs what it makes smaller", "Use interpolate with antialias=False.")
+    given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
+    factors = _factors(input, c, given)
+    if factors is not None and input.rank == 4 and not align_corners:
+        result: Value = c.op(
+            "multilinear_upsample", input, factor=factors, method="symmetric", border="replicate"
+        )
+        return result
+    return _weighted(c, input, "linear", given, align_corners)
+
+
+@operator("upsample_bicubic2d")
+def cubic(
+    c: Call,
+    input: Value,
+    output_size: Sequence[int] | None,
+    align_corners: bool,
+    scale_factors: Any = None,
+    scales_h: Any = None,
+    scales_w: Any = None,
+) -> Value:
+    """Items weighted by a matrix."""
+    given = scale_factors or _scales(scales_h, scales_w)
+    return _weighted(c, input, "bicubic", given, align_corners)
+
+
+def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, aligned: bool) -> Value:
+    for i, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
+        scale = scales[i] if scales else None
+        if old != new:
+            matrix = _resize(np.eye(old), new, mode, scale, aligned)
+            corners = "_aligned" if aligned else ""
+            name = f"{mode}_{old}_to_{new}{corners}" + (f"_by_{scale}" if scale else "")
+            x = along(c, x, 2 + i, matrix, name)
+    return x
+
+
+def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
+    """What PyTorch makes of an axis: its own answer for each of the rows of `items`."""
+    import torch
+    from torch.nn import functional
+
+    extent = items.shape[-1]
+    plane = torch.from_numpy(items.astype(np.float64)).reshape(1, -1, extent)
+    size: dict[str, Any] = {"size": count}
+    if scale is not None and int(extent * scale) == count:
+        size = {"scale_factor": float(scale), "recompute_scale_factor": False}
+    if mode == "bicubic":
+        size = {
+            k: (1, v) if k == "size" else (1.0, v) if k == "scale_factor" else v
+            for k, v in size.items()
+        }
+        found = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
+        return np.asarray(found.numpy()[0, :, 0].T)
+    found = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
+    return np.asarray(found.numpy()[0].T)
+
+
+def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:
+    """Whole factors from the extents to those of the result, if that is how they are scaled."""
+    old, new = x.shape[2:], c.shape[2:]
+    for place, (o, n) in enumerate(zip(old, new, strict=True)):
+        if n % o or (scales and o * scales[place] != n):
+            return None
+    return [n // o for o, n in zip(old, new, strict=True)]
+
+
+@operator("pixel_shuffle")
+def pixel_shuffle(c: Call, x: Value, upscale_factor: int) -> Value:
+    """``pixel_shuffle``."""
+    return _shuffle(c, "pixel_shuffle", x, upscale_factor, c.shape[-3], *x.shape[-2:])
+
+
+@operator("pixel_unshuffle")
+def pixel_unshuffle(c: Call, x: Value, downscale_factor: int) -> Value:
+    """``pixel_unshuffle``."""
+    return _shuffle(c, "pixel_unshuffle", x, downscale_factor, x.shape[-3], *c.shape[-2:])
+
+
+def _shuffle(
+    c: Call, name: str, x: Value, factor: int, channels: int, height: int, width: int
+) -> Value:
+    if x.rank > 4:
+        refuse(f"its input has rank {x.rank}", "Give it a batch of images: [N, C, H, W].")
+    batch = reshaped(c, x, (1, *x.shape)) if x.rank == 3 else x
+    shape = (1, *c.shape) if x.rank == 3 else c.shape
+    attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
+    made = c.builder.fragment(name, [batch], [shape], c.kinds[0], attribs)
+    return reshaped(c, made[0], c.shape)

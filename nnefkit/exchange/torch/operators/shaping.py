@@ -1,0 +1,256 @@
+"""Operators that change shapes (4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.values import axis_of, expanded, reshaped, sliced, transposed
+
+
+@operator("view", "reshape", "_unsafe_view", "unflatten", "flatten", "squeeze", "unsqueeze")
+@operator("view_as", "_reshape_copy", "ravel")
+def reshape(
+    c: Call,
+    x: Value,
+    size: Any = None,
+    shape: Any = None,
+    dim: Any = None,
+    sizes: Any = None,
+    start_dim: int = 0,
+    end_dim: int = -1,
+    other: Any = None,
+    dtype: Any = None,
+) -> Value:
+    """What gets from one shape to another."""
+    if dtype is not None:
+        refuse("it looks at the bits of its items as another data-type")
+    return reshaped(c, x, c.shape)
+
+
+@operator("permute")
+def permute(c: Call, x: Value, dims: Sequence[int]) -> Value:
+    """`transpose`."""
+    return transposed(c, x, [axis_of(axis, x.rank) for axis in dims])
+
+
+@operator("swapaxes")
+def swapaxes(c: Call, x: Value, axis0: int, axis1: int) -> Value:
+    """`transpose` of two axes."""
+    return transpose(c, x, axis0, axis1)
+
+
+@operator("transpose", "swapdims")
+def transpose(c: Call, x: Value, dim0: int, dim1: int) -> Value:
+    """`transpose` of two axes."""
+    axes = [*range(x.rank)]
+    if x.rank:
+        first, second = axis_of(dim0, x.rank), axis_of(dim1, x.rank)
+        axes[first], axes[second] = axes[second], axes[first]
+    return transposed(c, x, axes)
+
+
+@operator("t", "numpy_T", "mT")
+def turned(c: Call, x: Value) -> Value:
+    """`transpose` of the last two axes."""
+    return x if x.rank < 2 else transpose(c, x, -2, -1)
+
+
+@operator("movedim")
+def movedim(c: Call, x: Value, source: Any, destination: Any) -> Value:
+    """`transpose`."""
+    given = [source] if isinstance(source, int) else source
+    targets = [destination] if isinstance(destination, int) else destination
+    moved = {axis_of(t, x.rank): axis_of(s, x.rank) for s, t in zip(given, targets, strict=True)}
+    rest = iter(axis for axis in range(x.rank) if axis not in moved.values())
+    return transposed(c, x, [moved[a] if a in moved else next(rest) for a in range(x.rank)])
+
+
+@operator("expand", "expand_as", "broadcast_to")
+def expand(c: Call, x: Value, size: Any = None, implicit: bool = False, other: Any = None) -> Value:
+    """`tile`."""
+    return expanded(c, x, c.shape)
+
+
+@operator("repeat", "tile")
+def repeat(c: Call, x: Value, repeats: Sequence[int] = (), dims: Sequence[int] = ()) -> Value:
+    """`tile`."""
+    times = [*(repeats or dims)]
+    rank = max(x.rank, len(times))
+    times = [1] * (rank - len(times)) + times
+    from nnefkit.exchange.torch.values import to_rank
+
+    wide = to_rank(c, x, rank)
+    if all(count == 1 for count in times):
+        return wide
+    result: Value = c.op("tile", wide, repeats=times)
+    return result
+
+
+@operator("repeat_interleave")
+def repeat_interleave(
+    c: Call, x: Value, repeats: Any, dim: int | None = None, output_size: int | None = None
+) -> Value:
+    """`tile` along a new axis."""
+    if not isinstance(repeats, int):
+        refuse("its repeats are a tensor", "Give one number of repeats.")
+    if dim is None:
+        x, dim = reshaped(c, x, (-1 if not x.shape else _count(x.shape),)), 0
+    axis = axis_of(dim, x.rank)
+    single = reshaped(c, x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    times = [1] * single.rank
+    times[axis + 1] = repeats
+    return reshaped(c, c.op("tile", single, repeats=times), c.shape)
+
+
+def _count(shape: Sequence[int]) -> int:
+    count = 1
+    for extent in shape:
+        count *= extent
+    return count
+
+
+@operator("cat", "concat", "concatenate")
+def concat(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
+    """`concat`."""
+    from nnefkit.exchange.torch.values import to_scalar
+
+    parts = [x for x in tensors if x.shape != (0,)]
+    if c.kinds[0].kind == "f":
+        parts = [to_scalar(c, part) for part in parts]
+    result: Value = c.op("concat", parts, axis=axis_of(dim, len(c.shape)))
+    return result
+
+
+@operator("stack")
+def stack(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
+    """`stack`."""
+    result: Value = c.op("stack", [*tensors], axis=axis_of(dim, len(c.shape)))
+    return result
+
+
+@operator("split", "split_with_sizes", "chunk", "tensor_split")
+def split(
+    c: Call,
+    x: Value,
+    split_size: Any = None,
+    split_sizes: Any = None,
+    chunks: int = 0,
+    dim: int = 0,
+    sections: Any = None,
+    indices: Any = None,
+) -> Any:
+    """`split` in parts of the extents that PyTorch gives them."""
+    axis = axis_of(dim, x.rank)
+    extents = [shape[axis] for shape in c.shapes]
+    if len(extents) == 1:
+        return [x]
+    ratios = [1] * len(extents) if len(set(extents)) == 1 else extents
+    return c.op("split", x, axis=axis, ratios=ratios)
+
+
+@operator("unbind")
+def unbind(c: Call, x: Value, dim: int = 0) -> Any:
+    """`unstack`."""
+    return c.op("unstack", x, axis=axis_of(dim, x.rank))
+
+
+@operator("select")
+def select(c: Call, x: Value, dim: int, index: int) -> Value:
+    """`slice` and `squeeze`."""
+    axis = axis_of(dim, x.rank)
+    at = axis_of(int(index), x.shape[axis])
+    return reshaped(c, sliced(c, x, axis, at, at + 1), c.shape)
+
+
+@operator("slice")
+def slices(
+    c: Call, x: Value, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Value:
+    """`slice`."""
+    axis = axis_of(dim, x.rank)
+    begin, stop, _ = slice(start, end, step).indices(x.shape[axis])
+    return sliced(c, x, axis, begin, max(stop, begin), step)
+
+
+@operator("narrow")
+def narrow(c: Call, x: Value, dim: int, start: int, length: int) -> Value:
+    """`slice`."""
+    axis = axis_of(dim, x.rank)
+    begin = axis_of(start, x.shape[axis])
+    return sliced(c, x, axis, begin, begin + length)
+
+
+@operator("flip")
+def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
+    """`gather` in the other order."""
+    for dim in dims:
+        axis = axis_of(dim, x.rank)
+        x = _turned_round(c, x, axis)
+    return x
+
+
+def _turned_round(c: Call, x: Value, axis: int) -> Value:
+    extent = x.shape[axis]
+    order = c.builder.shared(f"reverse_{extent}", lambda: np.arange(extent)[::-1].copy())
+    result: Value = c.op("gather", x, order, axis=axis)
+    return result
+
+
+@operator("roll")
+def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> Value:
+    """Two stretches, exchanged."""
+    if not dims:
+        flat = reshaped(c, x, (_count(x.shape),))
+        return reshaped(c, roll(c, flat, shifts, [0]), x.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        axis = axis_of(dim, x.rank)
+        extent = x.shape[axis]
+        at = -shift % extent
+        if at:
+            parts = [sliced(c, x, axis, at, extent), sliced(c, x, axis, 0, at)]
+            x = c.op("concat", parts, axis=axis)
+    return x
+
+
+@operator("diagonal")
+def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
+    """`gather` of two axes that are made one."""
+    first, second = axis_of(dim1, x.rank), axis_of(dim2, x.rank)
+    rest = [axis for axis in range(x.rank) if axis not in (first, second)]
+    moved = transposed(c, x, [*rest, first, second])
+    columns = x.shape[second]
+    flat = reshaped(c, moved, (*moved.shape[:-2], x.shape[first] * columns))
+    begin = offset if offset > 0 else -offset * columns
+    places = begin + np.arange(c.shape[-1]) * (columns + 1)
+    name = f"diagonal_{x.shape[first]}_{columns}_{offset}"
+    indices = c.builder.shared(name, lambda: places)
+    result: Value = c.op("gather", flat, indices, axis=flat.rank - 1)
+    return result
+
+
+@operator("channel_shuffle")
+def channel_shuffle(c: Call, x: Value, groups: int) -> Value:
+    """`reshape`, `transpose`, `reshape`."""
+    cells = c.op("reshape", x, shape=[groups, x.shape[1] // groups], axis_start=1, axis_count=1)
+    swapped = transpose(c, cells, 1, 2)
+    result: Value = c.op("reshape", swapped, shape=[x.shape[1]], axis_start=1, axis_count=2)
+    return result
+
+
+@operator("unfold")
+def unfold(c: Call, x: Value, dimension: int, size: int, step: int) -> Value:
+    """`stack` of stretches."""
+    axis = axis_of(dimension, x.rank)
+    count = (x.shape[axis] - size) // step + 1
+    if count > 64:
+        refuse(f"it takes {count} stretches", "Say it by a convolution.")
+    parts = [sliced(c, x, axis, i * step, i * step + size) for i in range(count)]
+    stacked = c.op("stack", parts, axis=axis)
+    order = [a for a in range(x.rank + 1) if a != axis + 1]
+    return transposed(c, stacked, [*order, axis + 1])

@@ -1,0 +1,111 @@
+"""Tensors of a program that do not depend on its inputs: weights, and what is computed of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.torch.fragments import Builder
+from nnefkit.exchange.torch.program import as_array
+
+_FORMS = frozenset(
+    ("t", "transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "flatten", "expand")
+).union(("contiguous", "detach", "alias", "_to_copy", "to", "clone"))
+"""Operators whose results of a weight keep its name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A tensor that does not depend on the inputs."""
+
+    tensor: torch.Tensor
+    name: str
+    held: bool = False
+    """Whether the network holds it, so that it may change in training."""
+    base: Known | None = None
+    """What it is another form of."""
+
+
+def computed(result: Any, kind: str, path: str, sources: list[Known]) -> Any:
+    """What an operator in the module `path` gives of known tensors."""
+    form = kind in _FORMS and len(sources) == 1
+    name = sources[0].name if form else f"{path}.{kind.strip('_')}".lstrip(".")
+    return _named(result, name, sources[0] if form else None)
+
+
+def _named(result: Any, name: str, base: Known | None) -> Any:
+    if isinstance(result, torch.Tensor):
+        return Known(result, name, base=base)
+    if isinstance(result, (list, tuple)):
+        return [_named(item, f"{name}_{i}" if i else name, None) for i, item in enumerate(result)]
+    return result
+
+
+class Constants:
+    """The values of known tensors; those that share their items are one."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self._values: dict[Any, tuple[torch.Tensor, Value]] = {}
+
+    def value(self, known: Known) -> Value:
+        """A known tensor as a value."""
+        tensor = known.tensor
+        key: Any = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+        if key not in self._values:
+            # The tensor stays alive, so that its place is not taken by another one.
+            self._values[key] = tensor, self._made(known)
+        return self._values[key][1]
+
+    def _made(self, known: Known) -> Value:
+        tensor, base = known.tensor, known.base
+        if base is not None and _items(base.tensor) == _items(tensor):
+            return self._form(tensor, base)
+        array = as_array(tensor)
+        value = self.builder.constant(array, name=known.name)
+        value.filler = not known.held and _is_filled(array)
+        return value
+
+    def _form(self, tensor: torch.Tensor, base: Known) -> Value:
+        """A tensor that is another one, reshaped or transposed."""
+        source = self.value(base)
+        array = as_array(tensor)
+        shape = tuple(tensor.shape)
+        how: tuple[Any, ...] | None = None
+        if shape == source.shape and tensor.stride() == base.tensor.stride():
+            return source
+        if tensor.is_contiguous() and base.tensor.is_contiguous():
+            how = ("reshape", shape)
+        elif tensor.dim() == base.tensor.dim():
+            axes = _permutation(base.tensor, tensor)
+            how = ("transpose", *axes) if axes else None
+        if how is None:
+            return self.builder.constant(array, name=source.name)
+        return self.builder.derived(source, how, lambda _: array)
+
+
+def _items(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """What tells whether two tensors have the same items."""
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype
+
+
+def _permutation(base: torch.Tensor, tensor: torch.Tensor) -> list[int] | None:
+    """The axes of `base` in the order that they have in `tensor`."""
+    free = [*range(base.dim())]
+    axes = []
+    for extent, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        axis = next((a for a in free if (base.shape[a], base.stride(a)) == (extent, stride)), None)
+        if axis is None:
+            return None
+        free.remove(axis)
+        axes.append(axis)
+    return axes
+
+
+def _is_filled(array: np.ndarray[Any, Any]) -> bool:
+    """Whether all the items are one finite number."""
+    return bool(array.size > 1 and np.isfinite(array).all() and (array == array.flat[0]).all())

@@ -1,0 +1,1 @@
+"""Traces: every tensor of a run, recorded, saved and loaded."""

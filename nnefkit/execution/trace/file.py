@@ -1,0 +1,125 @@
+"""Traces as files: a zip archive of ``.npy`` files, as NumPy's own, and of ``trace.json``.
+
+Nothing in it is pickled, so that reading a stranger's file runs no code.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nnefkit.arrays import Array
+from nnefkit.display.statistics import Histogram, Statistics
+from nnefkit.errors import StorageError
+from nnefkit.storage import reason, remedy, replacing_file
+
+if TYPE_CHECKING:
+    from nnefkit.execution.trace.trace import Run, Trace
+
+
+_VERSION = 1
+
+
+def write(trace: Trace, path: Path) -> None:
+    """Writes `trace` to `path`; an interrupted write leaves an older file whole.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with replacing_file(path) as file:
+        _write_archive(trace, file)
+
+
+def _write_archive(trace: Trace, file: Any) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        archive.writestr("trace.json", json.dumps(_description(trace), allow_nan=True))
+        for name, array in trace.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+def _description(trace: Trace) -> dict[str, Any]:
+    run = asdict(trace.run) | {"entries": [list(entry) for entry in trace.run.entries]}
+    # Of the kept tensors they can be computed again.
+    given = {name: s for name, s in trace.statistics.items() if name not in trace}
+    return {
+        "nnefkit-trace": _VERSION,
+        "run": run,
+        "statistics": {name: asdict(numbers) for name, numbers in given.items()},
+    }
+
+
+def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
+    """Reads what `write` wrote.
+
+    Raises:
+        StorageError: it cannot be read, or is no trace.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            description = json.loads(archive.read("trace.json"))
+            if description.get("nnefkit-trace") != _VERSION:
+                raise StorageError(
+                    f"the trace is of version {description.get('nnefkit-trace')}, "
+                    f"but only version {_VERSION} is known",
+                    hint="A newer nnefkit wrote it: update nnefkit.",
+                    file=str(path),
+                )
+            run = _run(description["run"])
+            tensors = _tensors(archive, run)
+            given = {
+                name: _statistics(numbers) for name, numbers in description["statistics"].items()
+            }
+    except OSError as error:
+        message = f"the trace cannot be read: {reason(error)}"
+        raise StorageError(message, hint=remedy(error), file=str(path)) from error
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
+        raise StorageError(
+            "the file is no trace, or a damaged one",
+            hint="trace.save(path) writes one.",
+            file=str(path),
+        ) from error
+    return run, tensors, given
+
+
+def _run(fields: Mapping[str, Any]) -> Run:
+    from nnefkit.execution.trace.trace import Entry, Run
+
+    rows = [
+        Entry(number, operation, tensor, None if shape is None else tuple(shape), line)
+        for number, operation, tensor, shape, line in fields["entries"]
+    ]
+    return Run(
+        engine=str(fields["engine"]),
+        graph_name=str(fields["graph_name"]),
+        inputs=tuple(fields["inputs"]),
+        outputs=tuple(fields["outputs"]),
+        entries=tuple(rows),
+        seconds={name: float(value) for name, value in fields["seconds"].items()},
+        total=float(fields["total"]),
+    )
+
+
+def _tensors(archive: zipfile.ZipFile, run: Run) -> dict[str, Array]:
+    members = set(archive.namelist())
+    tensors = {}
+    for entry in run.entries:
+        if f"{entry.tensor}.npy" in members:
+            with archive.open(f"{entry.tensor}.npy") as member:
+                array: Array = npy.read_array(member, allow_pickle=False)
+            array.flags.writeable = False
+            tensors[entry.tensor] = array
+    return tensors
+
+
+def _statistics(fields: Mapping[str, Any]) -> Statistics:
+    counts, edges = fields["histogram"]
+    histogram = Histogram(tuple(counts), tuple(edges))
+    return Statistics(**{**fields, "histogram": histogram})

@@ -1,0 +1,129 @@
+"""Declarations of custom operations that a session knows beside those of its documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from nnefkit.errors import DocumentError, InputError, Source
+from nnefkit.graph import Graph
+from nnefkit.language.declarations.declaration import (
+    Declaration,
+    check_declarations,
+    declarations,
+    declare,
+    needed,
+)
+from nnefkit.language.report import Report
+from nnefkit.language.syntax.lexer import Tokens
+from nnefkit.language.syntax.parser import Parser
+
+REGISTERED: dict[str, Declaration] = {}
+"""Name of each custom operation -> its declaration; `nnefkit.register_operation` fills it."""
+
+FRAGMENTS = "KHR_enable_fragment_definitions"
+EXPRESSIONS = "KHR_enable_operator_expressions"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+EXAMPLE = "fragment gain( x: tensor<scalar>, factor: scalar = 1.0 ) -> ( y: tensor<scalar> );"
+
+
+def custom_operation(text: str) -> tuple[str, Declaration | None]:
+    """The name of a custom operation, and its declaration if the text is more than a name.
+
+    Raises:
+        DocumentError: the declaration breaks rules of 3.3.2.
+        InputError: the text is neither a name nor one declaration without a body, or declares a
+            standard operation anew.
+    """
+    text = text.strip()
+    if _IDENTIFIER.fullmatch(text):
+        _refuse_standard(text)
+        return text, None
+    if not text.endswith((";", "}")):
+        text += ";"
+    tokens = Tokens(Source(text, "declaration"))
+    report = Report(tokens)
+    fragments = Parser(tokens, report).declarations()
+    check_declarations(fragments, report)
+    errors = [d for d in report.diagnostics if d.severity == "error"]
+    if errors:
+        raise DocumentError(errors)
+    if len(fragments) != 1:
+        raise InputError(
+            f"one operation must be declared, not {len(fragments)}",
+            hint=f"Write, for example: {EXAMPLE}",
+            section="3.3.2",
+        )
+    declaration = declare(fragments[0], tokens)
+    if declaration.body is not None:
+        raise InputError(
+            f"'{declaration.name}' has a body, and needs neither a kernel nor a shape rule",
+            hint="Leave the body out, or define the fragment in the document that uses it.",
+            section="3.3.2",
+        )
+    return declaration.name, declaration
+
+
+def _refuse_standard(name: str) -> None:
+    if name in declarations():
+        raise InputError(
+            f"'{name}' is a standard operation and cannot be defined again",
+            hint="Give the custom operation another name.",
+            section="3.3.2",
+        )
+
+
+def declared(texts: Iterable[str]) -> dict[str, Declaration]:
+    """The declarations that a graph carries as texts (`Graph.declarations`), by name."""
+    found: dict[str, Declaration] = {}
+    for text in texts:
+        tokens = Tokens(Source(text, "declaration"))
+        for fragment in Parser(tokens, Report(tokens)).declarations():
+            found[fragment.name] = declare(fragment, tokens)
+    return found
+
+
+def with_definitions(
+    graph: Graph, customs: Mapping[str, Declaration], extensions: Iterable[str]
+) -> Graph:
+    """`graph` with those of its document's definitions and extensions that it still needs."""
+    names = {operation.name for operation in graph.operations}
+    # A quantization file may name them, too.
+    names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
+    used = needed(names, customs)
+    kept = [d for name, d in customs.items() if name in used or d.body is None]
+    dropped = set() if kept else {FRAGMENTS}
+    if all(d.body is None for d in kept):
+        dropped.add(EXPRESSIONS)
+    return replace(
+        graph,
+        extensions=tuple(name for name in extensions if name not in dropped),
+        declarations=tuple(declaration.text for declaration in kept),
+    )
+
+
+def known_declarations(graph: Graph) -> dict[str, Declaration]:
+    """The declarations of all operations that a graph may have: standard and its own."""
+    return {**declared(graph.declarations), **declarations()}
+
+
+def signature(declaration: Declaration) -> tuple[object, ...]:
+    """What two declarations of one operation must have in common; default values may differ."""
+    return (
+        declaration.generic,
+        *((parameter.name, str(parameter.type)) for parameter in declaration.parameters),
+        *((result.name, str(result.type)) for result in declaration.results),
+    )
+
+
+def conflicting(customs: Iterable[Declaration]) -> list[tuple[Declaration, Declaration]]:
+    """Those of the declarations of a document that are registered otherwise, with what is."""
+    return [
+        (declaration, registered)
+        for declaration in customs
+        if declaration.body is None
+        and (registered := REGISTERED.get(declaration.name)) is not None
+        and signature(registered) != signature(declaration)
+    ]

@@ -1,0 +1,245 @@
+"""A document, from its text to a graph and all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+
+from nnefkit.errors import Diagnostic, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.graph import FrozenDict, Graph
+from nnefkit.graph.collector import without_collector
+from nnefkit.language import nnef2017
+from nnefkit.language.declarations.custom import (
+    EXPRESSIONS,
+    FRAGMENTS,
+    REGISTERED,
+    conflicting,
+    with_definitions,
+)
+from nnefkit.language.declarations.declaration import (
+    Declaration,
+    check_declarations,
+    declarations,
+    declare,
+)
+from nnefkit.language.elaboration.graph_builder import GraphBuilder
+from nnefkit.language.quantization_file import QuantizationReader, quantize_tensors
+from nnefkit.language.report import Report
+from nnefkit.language.syntax.lexer import Tokens
+from nnefkit.language.syntax.parser import Parser
+from nnefkit.language.syntax.tree import Assignment, Document, GraphSyntax
+
+
+def parse(
+    text: str,
+    name: str = "graph.nnef",
+    *,
+    quantization: str | None = None,
+    quantization_name: str = "graph.quant",
+    strict: bool = True,
+    expand: bool | Collection[str] = True,
+    infer: Callable[[Graph], Graph] | None = None,
+) -> tuple[Graph | None, list[Diagnostic]]:
+    """Reads a document, and collects everything that is wrong with it.
+
+    One of the provisional specification of 2017 is recognised and read as what it means today, its
+    fragments all expanded; notes tell what changed.
+
+    Args:
+        text: of the ``graph.nnef`` file.
+        name: what messages call it, a path for example.
+        quantization: text of the ``graph.quant`` file, if there is one.
+        quantization_name: what messages call that one.
+        strict: whether an operation that is not known is an error; otherwise it is kept as an
+            opaque one, with a warning.
+        expand: whether fragments are expanded to standard operations, or the names of those that
+            are; the others stay as operations, and their definitions in ``declarations``.
+        infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
+
+    Raises:
+        UnknownNameError: `expand` names what is no fragment of the document.
+
+    Returns:
+        The graph and the diagnostics in the order of the text. If one of them is an error, the
+        graph holds what could be understood, good for further checks only; it is None if there
+        was none at all. Shapes and data are filled in where the text says them.
+    """
+    with without_collector():
+        tokens = Tokens(Source(text, name))
+        old = nnef2017.recognised(tokens)
+        reading: nnef2017.Reading | _Reading
+        if old:
+            reading = nnef2017.Reading(tokens, infer, strict=strict)
+        else:
+            reading = _Reading(tokens, strict, expand, infer)
+        graph = reading.read()
+    if quantization is None:
+        return graph, reading.report.diagnostics
+    reader = nnef2017.ProvisionalQuantizationReader if old else QuantizationReader
+    quantized = reader(quantization, quantization_name, reading.customs, strict=strict)
+    entries = quantized.entries()
+    if graph is not None and not reading.report.errors:
+        found = quantize_tensors(graph, entries, quantized.report)
+        tensors = {
+            key: replace(tensor, quantization=found[key]) if key in found else tensor
+            for key, tensor in graph.tensors.items()
+        }
+        graph = replace(graph, tensors=FrozenDict(tensors))
+        if isinstance(reading, _Reading):
+            graph = with_definitions(graph, reading.customs, reading.extensions)
+    return graph, reading.report.diagnostics + quantized.report.diagnostics
+
+
+class _Reading:
+    """One document on its way."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        strict: bool,
+        expand: bool | Collection[str],
+        infer: Callable[[Graph], Graph] | None,
+    ) -> None:
+        self.tokens = tokens
+        self.report = Report(self.tokens)
+        self.strict = strict
+        self.expanded = None if expand is True else frozenset(expand or ())
+        self.infer = infer
+        self.parser = Parser(self.tokens, self.report)
+        self.builder: GraphBuilder | None = None
+        self.extensions: tuple[str, ...] = ()
+        self.customs: dict[str, Declaration] = {}
+
+    def read(self) -> Graph | None:
+        if self.tokens.byte_order_mark:
+            self.report.add(
+                "byte-order-mark",
+                "the text begins with a byte order mark",
+                Span(0, 1),
+                "NNEF documents consist of ASCII characters.",
+                "3.1",
+                "warning",
+            )
+        document = self.parser.document(self._begin)
+        self._check_version(document)
+        self._check_extensions(document)
+        if self.builder is None:
+            return None
+        graph = self.builder.finish()
+        self._check_registered(graph)
+        return with_definitions(graph, self.customs, self.extensions)
+
+    def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
+        self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
+        known: Mapping[str, Declaration] = declarations()
+        wrong: set[str] = set()
+        if document.fragments:
+            wrong = check_declarations(document.fragments, self.report)
+            for fragment in document.fragments:
+                if fragment.name not in known:
+                    self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
+            known = {**known, **self.customs}
+        if not self.strict:
+            known = {**REGISTERED, **known}
+        self.builder = GraphBuilder(
+            header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
+        )
+        self.builder.expansion.calls.expanded = self._expanded_fragments()
+        self.builder.expansion.calls.misdeclared = wrong
+        self.parser.repeated = self.builder.stamps.repeated
+        for declaration in self.customs.values():
+            if declaration.body is not None:
+                self.builder.expansion.check(declaration)
+        return self.builder.assignment
+
+    def _expanded_fragments(self) -> Collection[str] | None:
+        fragments = [name for name, d in self.customs.items() if d.body is not None]
+        for name in self.expanded or ():
+            if name not in fragments:
+                raise UnknownNameError(
+                    f"the document defines no fragment '{name}' that could be expanded",
+                    hint=did_you_mean(name, fragments),
+                )
+        return self.expanded
+
+    def _check_registered(self, graph: Graph) -> None:
+        """Holds the document to what is registered; takes up what it uses without declaring it."""
+        for declaration, registered in conflicting(self.customs.values()):
+            self.report.add(
+                "declaration-mismatch",
+                f"'{declaration.name}' is registered with other parameters or results",
+                declaration.span,
+                f"Registered is: {registered.text} If that is another operation: "
+                f"nk.unregister_operation('{declaration.name}').",
+                "3.3.2",
+            )
+        for operation in graph.operations if REGISTERED else ():
+            registered_one = REGISTERED.get(operation.name)
+            if registered_one is None or operation.name in self.customs:
+                continue
+            self.customs[operation.name] = registered_one
+            self.report.add(
+                "undeclared-operation",
+                f"'{operation.name}' is registered, but the document does not declare it",
+                operation.span,
+                f"Write between the version and the graph: extension {FRAGMENTS}; "
+                f"{registered_one.text}",
+                "3.2.2",
+                "warning",
+            )
+
+    def _check_version(self, document: Document) -> None:
+        if document.version is None:
+            return
+        text, at = document.version
+        major, minor = text.split(".")
+        if major.lstrip("0") != "1":
+            self.report.at(
+                "unsupported-version",
+                f"version {text} of NNEF is not known",
+                at,
+                hint="The versions 1.x are; their documents say: version 1.0;",
+                section="3.2.4",
+            )
+        elif minor.strip("0"):
+            self.report.at(
+                "unknown-version",
+                f"version {text} of NNEF is not known; it is read as version 1.0",
+                at,
+                section="3.2.4",
+                severity="warning",
+            )
+
+    def _check_extensions(self, document: Document) -> None:
+        for extension in document.extensions:
+            if extension.name not in (FRAGMENTS, EXPRESSIONS):
+                nearest = self.report.suggest(extension.name, (FRAGMENTS, EXPRESSIONS))
+                self.report.at(
+                    "unknown-extension",
+                    f"the extension '{extension.name}' is not known",
+                    extension.at,
+                    hint=nearest or "What it means for the document is not taken into account.",
+                    section="3.2.4",
+                    severity="warning",
+                )
+        declared = {extension.name for extension in document.extensions}
+        if document.fragments and FRAGMENTS not in declared:
+            fragment = document.fragments[0]
+            self.report.at(
+                "extension-not-enabled",
+                "fragment definitions must be enabled by an extension",
+                fragment.at,
+                fragment.header_end,
+                hint=f"Write behind the version: extension {FRAGMENTS};",
+                section="3.2.2",
+            )
+        if self.parser.extended is not None and EXPRESSIONS not in declared:
+            at, end, what = self.parser.extended
+            self.report.at(
+                "extension-not-enabled",
+                f"{what} must be enabled by an extension",
+                at,
+                end,
+                hint=f"Write behind the version: extension {EXPRESSIONS};",
+                section="3.2.3",
+            )

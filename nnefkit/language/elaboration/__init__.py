@@ -1,0 +1,1 @@
+"""Syntax tree to graph: expressions evaluated, fragments expanded, names checked (3.3)."""

@@ -1,0 +1,119 @@
+"""The quantization file of the provisional specification (5.3, 7.1): lines without semicolons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nnefkit.language.declarations.declaration import Declaration
+from nnefkit.language.nnef2017.changes import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.tokens import RewrittenTokens
+from nnefkit.language.quantization_file import SECTION, Entry, QuantizationReader
+from nnefkit.language.syntax.lexer import SYMBOL, Tokens
+from nnefkit.language.syntax.tree import Argument, Constant, Invocation
+from nnefkit.language.types import LOGICAL, type_of
+
+# Section 4.8.5 has the first name, section 7.1 the second one, for the same operation.
+_LINEAR = ("linear_quantize", "quantize_linear")
+_SUCCESSOR = "min_max_linear_quantize"
+
+
+class ProvisionalQuantizationReader(QuantizationReader):
+    """Reads the lines of a quantization file, and reports what is wrong with them."""
+
+    def __init__(
+        self, text: str, name: str, customs: Mapping[str, Declaration], *, strict: bool
+    ) -> None:
+        super().__init__(text, name, customs, strict=strict)
+        self.upgrades = Upgrades()
+        self._use(_with_semicolons(self.tokens, self.upgrades))
+        self.report = ProvisionalReport(self.tokens)
+
+    def _use(self, tokens: Tokens) -> None:
+        super(QuantizationReader, self).__init__(tokens)
+
+    def entries(self) -> list[Entry]:
+        """All the lines that can be understood."""
+        found = super().entries()
+        self.upgrades.report(self.report)
+        return found
+
+    def _values(self, invocation: Invocation) -> dict[str, Any] | None:
+        name, arguments = invocation.name, [*map(self._argument, invocation.arguments)]
+        if name in _LINEAR:
+            span = self.tokens.span(invocation.at, invocation.at + 1)
+            message = f"'{name}' is called '{_SUCCESSOR}' since 1.0"
+            self.upgrades.tell(message, span, "4.9.5")
+            name = _SUCCESSOR
+            known = {argument.name for argument in arguments}
+            arguments += [
+                Argument(added, Constant(False, LOGICAL, invocation.at, invocation.end), 0)
+                for added in ("signed", "symmetric")
+                if added not in known
+            ]
+        elif name == "logarithmic_quantize":
+            self.report.at(
+                "no-equivalent",
+                "'logarithmic_quantize' has another formula since 1.0; that of section 4.8.5 of "
+                "the provisional specification has no equivalent",
+                invocation.at,
+                hint="Quantize by an operation of the graph: there it is written out.",
+                section=SECTION,
+            )
+            return None
+        return super()._values(invocation._replace(name=name, arguments=arguments))
+
+    def _argument(self, argument: Argument) -> Argument:
+        """The argument, a ``constant`` operation in it as nested arrays."""
+        value = argument.value
+        if not isinstance(value, Invocation) or value.name != "constant":
+            return argument
+        given = {a.name: a.value.value for a in value.arguments if isinstance(a.value, Constant)}
+        shape, items = given.get("shape"), given.get("value")
+        if not isinstance(shape, list) or not isinstance(items, list):
+            return argument
+        if not all(type(extent) is int and extent > 0 for extent in shape) or len(items) not in (
+            1,
+            math.prod(shape),
+        ):
+            return argument
+        volume = math.prod(shape)
+        if volume != len(items):
+            # One value for all is as good as one number.
+            nested: Any = items[0]
+        else:
+            nested = items
+            for extent in reversed(shape[1:]):
+                nested = [nested[i : i + extent] for i in range(0, len(nested), extent)]
+        span = self.tokens.span(value.at, value.end)
+        message = "the range of each channel is given as nested arrays since 1.0"
+        self.upgrades.tell(message, span, SECTION)
+        return argument._replace(value=Constant(nested, type_of(nested), value.at, value.end))
+
+
+def _with_semicolons(tokens: Tokens, upgrades: Upgrades) -> RewrittenTokens:
+    texts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    depth = 0
+    for index in range(tokens.count):
+        text, end = tokens.texts[index], tokens.ends[index]
+        texts.append(text)
+        starts.append(end - len(text))
+        ends.append(end)
+        depth += (text == "(") - (text == ")")
+        at_end = text == ")" and depth <= 0
+        # A string before a colon begins a line, whatever brackets were left open before.
+        following = tokens.texts[index + 2] == ":" and tokens.texts[index + 1][:1] in ("'", '"')
+        if (at_end or following) and tokens.texts[index + 1] != ";" and text != ";":
+            depth = 0
+            texts.append(";")
+            starts.append(end)
+            ends.append(end)
+            upgrades.tell(
+                "lines end with a semicolon since 1.0", tokens.span(index, index), SECTION
+            )
+    found = RewrittenTokens(tokens, texts, starts, ends)
+    found.kinds[";"] = SYMBOL
+    return found

@@ -1,0 +1,1 @@
+"""Graphs to NNEF text, and the layout of documents."""

@@ -1,0 +1,92 @@
+"""What a graph holds that no NNEF text can say (3.1); a text is not written of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from nnefkit.errors import Diagnostic
+from nnefkit.graph import Graph, Identifier
+from nnefkit.language.syntax.lexer import KEYWORDS, LOGICALS
+
+SECTION = "3.1"
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HINTS = {
+    "number": "NNEF has literals for finite numbers only; compute the value in the graph, or keep "
+    "it as the data of a variable.",
+    "integer": "Integers have 64 bits; a larger number is written as a scalar.",
+    "string": "Strings consist of printable ASCII characters.",
+    "value": "Arguments are made of int, float, bool, str, lists and tuples.",
+    "name": "Names consist of ASCII letters, digits and _, do not begin with a digit, and are no "
+    "keywords.",
+}
+
+
+def inexpressible(graph: Graph) -> list[Diagnostic]:
+    """Errors, one for each argument or name of `graph` that its text could not say."""
+    found = [*_names(graph)]
+    for operation in graph.operations:
+        arguments = {**operation.inputs, **operation.attribs}
+        whose = f"{operation.name} of {', '.join(map(repr, operation.output_names))}"
+        found += _arguments(arguments, whose)
+    for tensor in graph.tensors.values():
+        if tensor.quantization:
+            found += _arguments(tensor.quantization, f"the quantization of '{tensor.name}'")
+    return found
+
+
+def _arguments(arguments: Mapping[str, Any], whose: str) -> Iterator[Diagnostic]:
+    for name, value in arguments.items():
+        problem = _wrong(value)
+        if problem is not None:
+            kind, told = problem
+            message = f"{whose}: argument '{name}' {told}"
+            yield Diagnostic("not-expressible", message, hint=_HINTS[kind], section=SECTION)
+
+
+def _wrong(value: Any) -> tuple[str, str] | None:
+    """Kind and words of the first item of an argument that is no literal."""
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Identifier) or type(value) is bool:
+            continue
+        if isinstance(value, (list, tuple)):
+            stack.extend(reversed(value))
+            continue
+        if hasattr(value, "item") and getattr(value, "size", 0) == 1:
+            value = value.item()
+        if isinstance(value, str):
+            if not (value.isascii() and value.isprintable()):
+                return "string", f"is the string {value!r:.60}, which NNEF cannot write"
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                return "number", f"is {value}, which NNEF cannot write"
+        elif isinstance(value, int):
+            if not -(2**63) <= value < 2**63:
+                return "integer", "is an integer of more than 64 bits"
+        else:
+            return "value", f"is of type {type(value).__name__}, which NNEF does not have"
+    return None
+
+
+def _names(graph: Graph) -> Iterator[Diagnostic]:
+    tensors: Iterable[str] = dict.fromkeys(
+        [*graph.inputs, *graph.outputs, *(n for op in graph.operations for n in op.output_names)]
+    )
+    operations = dict.fromkeys(op.name for op in graph.operations)
+    for kind, names in (("graph", (graph.name,)), ("operation", operations), ("tensor", tensors)):
+        for name in names:
+            if _IDENTIFIER.fullmatch(name) and name not in KEYWORDS and name not in LOGICALS:
+                continue
+            proposal = re.sub(r"[^A-Za-z0-9_]", "_", name)
+            if not _IDENTIFIER.fullmatch(proposal) or proposal == name:
+                proposal = f"_{proposal}"
+            yield Diagnostic(
+                "not-expressible",
+                f"{name!r:.60} cannot be the name of the {kind} in a text",
+                hint=f"{_HINTS['name']} For example: {proposal:.60}",
+                section=SECTION,
+            )

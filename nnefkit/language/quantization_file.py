@@ -1,0 +1,269 @@
+"""The quantization file (5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nnefkit.display import nnef_text
+from nnefkit.errors import Diagnostic, Source
+from nnefkit.graph import FrozenDict, Graph
+from nnefkit.language.declarations.declaration import REQUIRED, Declaration, Parameter, declarations
+from nnefkit.language.elaboration.graph_builder import DEPRECATED
+from nnefkit.language.report import Report
+from nnefkit.language.syntax.expressions import ExpressionParser
+from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
+from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.trampoline import run
+from nnefkit.language.syntax.tree import Argument, Constant, Invocation, Items
+from nnefkit.language.types import ArrayType, TensorType, castable
+
+SECTION = "5.3"
+
+
+class Entry(NamedTuple):
+    """One line of the file."""
+
+    tensor: str
+    at: int
+    values: Mapping[str, Any]
+
+
+def parse_quantization(
+    text: str,
+    name: str = "graph.quant",
+    customs: Mapping[str, Declaration] | None = None,
+    *,
+    strict: bool = True,
+) -> tuple[dict[str, Mapping[str, Any]], list[Diagnostic]]:
+    """Reads a quantization file.
+
+    Args:
+        text: of the file.
+        name: what messages call it.
+        customs: declarations of the operations that the document itself defines.
+        strict: whether an operation that is not known is an error, or kept with a warning.
+
+    Returns:
+        Tensor name -> ``{"op-name": operation, **arguments}``, defaults filled in, and what is
+        wrong. Whether the tensors exist is for who knows the graph.
+    """
+    reader = QuantizationReader(text, name, customs or {}, strict=strict)
+    found = {entry.tensor: entry.values for entry in reader.entries()}
+    return found, reader.report.diagnostics
+
+
+def quantize_tensors(graph: Graph, entries: list[Entry], report: Report) -> dict[str, Any]:
+    """The quantization of the tensors of `graph`; reports entries for others."""
+    found: dict[str, Any] = {}
+    labels: dict[str, str] | None = None
+    for entry in entries:
+        if entry.tensor in graph.tensors:
+            found[entry.tensor] = entry.values
+            continue
+        if labels is None:
+            labels = {v.label: v.name for v in graph.variables if v.label}
+        if entry.tensor in labels:
+            hint = f"This is the label of the variable '{labels[entry.tensor]}'; name the tensor."
+        else:
+            hint = report.suggest(entry.tensor, graph.tensors)
+        report.at(
+            "unknown-tensor",
+            f"the graph has no tensor '{entry.tensor}'",
+            entry.at,
+            hint=hint,
+            section=SECTION,
+        )
+    return found
+
+
+def print_quantization(graph: Graph) -> str:
+    """The text of the quantization file of `graph`, empty if no tensor has quantization info."""
+    lines: list[str] = []
+    for tensor in graph.tensors.values():
+        if tensor.quantization:
+            arguments = dict(tensor.quantization)
+            operation = arguments.pop("op-name")
+            listed = ", ".join(f"{k} = {nnef_text.literal(v)}" for k, v in arguments.items())
+            lines.append(f'"{tensor.name}": {operation}({listed});\n')
+    return "".join(lines)
+
+
+class QuantizationReader(ExpressionParser):
+    """Reads the lines of a quantization file, and reports what is wrong with them."""
+
+    def __init__(
+        self, text: str, name: str, customs: Mapping[str, Declaration], *, strict: bool
+    ) -> None:
+        super().__init__(Tokens(Source(text, name)))
+        self.report = Report(self.tokens)
+        self.customs = customs
+        self.strict = strict
+
+    def entries(self) -> list[Entry]:
+        """All the lines that can be understood."""
+        entries: list[Entry] = []
+        seen: dict[str, int] = {}
+        while self.texts[self.index]:
+            first = self.index
+            try:
+                tensor, invocation = self._line()
+            except SyntaxProblem as problem:
+                end = min(problem.index, max(self.tokens.count - 1, 0))
+                self.report.at(
+                    "syntax", problem.message, end, hint=problem.hint, section=problem.section
+                )
+                self._recover(first)
+                continue
+            if tensor in seen:
+                self.report.at(
+                    "duplicate-tensor",
+                    f"'{tensor}' has two lines",
+                    first,
+                    hint=f"The other one is line {self.report.line_of(seen[tensor])}.",
+                    section=SECTION,
+                )
+                continue
+            seen[tensor] = first
+            values = self._values(invocation)
+            if values is not None:
+                entries.append(Entry(tensor, first, FrozenDict(values)))
+        return entries
+
+    def _recover(self, first: int) -> None:
+        index = max(self.index, first)
+        while self.texts[index] not in (";", ""):
+            index += 1
+        self.index = index + (self.texts[index] == ";")
+
+    def _line(self) -> tuple[str, Invocation]:
+        index = self.index
+        text = self.texts[index]
+        if self.kinds[text] != LITERAL or type(self.values[text]) is not str:
+            hint = 'A line reads: "tensor": operation(name = value, ...);'
+            raise self.expected("the name of a tensor in quotes", hint, SECTION)
+        self.index = index + 1
+        self.expect(":", section=SECTION)
+        if self.kinds[self.texts[self.index]] != IDENTIFIER:
+            self.identifier("a quantization operation", SECTION)
+        invocation = run(self.invocation())
+        self.expect(";", section=SECTION)
+        return self.values[text], invocation
+
+    def _values(self, invocation: Invocation) -> dict[str, Any] | None:
+        """The arguments of a line, defaults filled in; None if something is wrong."""
+        errors = self.report.errors
+        declaration = self._declaration(invocation)
+        given: dict[str, Any] = {}
+        for argument in invocation.arguments:
+            if argument.name is None:
+                self._wrong("positional-argument", "arguments must be given by name", argument)
+            elif argument.name in given:
+                self._wrong("duplicate-argument", f"'{argument.name}' is given twice", argument)
+            else:
+                given[argument.name] = self._value(argument, declaration)
+        if declaration is not None:
+            given = self._filled(declaration, invocation, given)
+        if self.report.errors > errors:
+            return None
+        return {"op-name": invocation.name, **given}
+
+    def _wrong(self, code: str, message: str, argument: Argument, hint: str = "") -> None:
+        end = argument.value.end
+        self.report.at(code, message, argument.at, end, hint=hint, section=SECTION)
+
+    def _declaration(self, invocation: Invocation) -> Declaration | None:
+        name = invocation.name
+        allowed = [known for known in declarations() if known.endswith("_quantize")]
+        if name in DEPRECATED:
+            self.report.at(
+                "deprecated-operation",
+                f"'{name}' is deprecated",
+                invocation.at,
+                hint=f"Its new name is {DEPRECATED[name]}.",
+                section="4.9.5",
+                severity="warning",
+            )
+        found = self.customs.get(name) or (declarations()[name] if name in allowed else None)
+        if found is not None and found.parameters[0].is_tensor:
+            return found
+        self.report.at(
+            "unknown-operation",
+            f"'{name}' is no quantization operation",
+            invocation.at,
+            hint=self.report.suggest(name, allowed) or f"They are {', '.join(allowed)}.",
+            section=SECTION,
+            severity="error" if self.strict or name in declarations() else "warning",
+        )
+        return None
+
+    def _value(self, argument: Argument, declaration: Declaration | None) -> Any:
+        node = argument.value
+        if isinstance(node, Items):
+            self._wrong("type-mismatch", "the items of an array must be of one type", argument)
+            return None
+        if not isinstance(node, Constant):
+            self._wrong("not-constant", f"'{argument.name}' must be a literal", argument)
+            return None
+        if declaration is None:
+            return node.value
+        name = argument.name or ""
+        parameter = declaration.by_name.get(name)
+        if parameter is None or parameter.position == 0:
+            allowed = [p.name for p in declaration.parameters[1:]]
+            hint = f"{self.report.suggest(name, allowed)} The others are {', '.join(allowed)}."
+            problem = (
+                f"'{name}' is the tensor that is quantized; it is not given here"
+                if parameter
+                else f"'{declaration.name}' has no parameter '{name}'"
+            )
+            self._wrong("unknown-argument", problem, argument, hint.strip())
+        elif not self._fits(node, parameter):
+            self._wrong(
+                "type-mismatch",
+                f"'{name}' of '{declaration.name}' must be {parameter.type}, not {node.type}",
+                argument,
+                "A number without a point is an integer." if "integer" in str(node.type) else "",
+            )
+        elif parameter.is_tensor and not _is_rectangular(node.value):
+            self._wrong(
+                "ragged-array",
+                f"the nested arrays of '{name}' must have equal lengths",
+                argument,
+            )
+        return node.value
+
+    def _fits(self, node: Constant, parameter: Parameter) -> bool:
+        kind = node.type
+        if isinstance(parameter.type, TensorType):
+            while isinstance(kind, ArrayType):
+                kind = kind.item
+        return castable(kind, parameter.type)
+
+    def _filled(
+        self, declaration: Declaration, invocation: Invocation, given: dict[str, Any]
+    ) -> dict[str, Any]:
+        filled: dict[str, Any] = {}
+        for parameter in declaration.parameters[1:]:
+            if parameter.name in given:
+                filled[parameter.name] = given[parameter.name]
+            elif parameter.default is not REQUIRED:
+                filled[parameter.name] = parameter.default
+            else:
+                self.report.at(
+                    "missing-argument",
+                    f"'{declaration.name}' needs '{parameter.name}' ({parameter.type})",
+                    invocation.at,
+                    section=SECTION,
+                )
+        return filled
+
+
+def _is_rectangular(value: Any) -> bool:
+    level = [value]
+    while level and isinstance(level[0], list):
+        lengths = {len(item) if isinstance(item, list) else -1 for item in level}
+        if len(lengths) > 1 or lengths == {0}:
+            return False
+        level = [part for item in level for part in item]
+    return not any(isinstance(item, list) for item in level)

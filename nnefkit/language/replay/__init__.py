@@ -1,0 +1,1 @@
+"""Record and replay of assignments that repeat an earlier one with other names."""

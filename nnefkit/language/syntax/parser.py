@@ -1,0 +1,299 @@
+"""Tokens to the syntax tree of a document, with recovery at the next ``;`` or ``}`` (A.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from nnefkit.language.syntax.bodies import BodyParser
+from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL
+from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.trampoline import Call, run
+from nnefkit.language.syntax.tree import (
+    Assignment,
+    Constant,
+    Document,
+    Extension,
+    Fragment,
+    GraphSyntax,
+    Items,
+    Name,
+    ParameterSyntax,
+)
+from nnefkit.language.types import (
+    PRIMITIVES,
+    PrimitiveType,
+    Type,
+    array_of,
+    tensor_of,
+    tuple_of,
+)
+
+BeginGraph: TypeAlias = Callable[[Document, GraphSyntax], Callable[[Assignment], None]]
+
+_SECTIONS = frozenset(("version", "extension", "fragment", "graph", ""))
+HEADER = "A graph reads: graph name(inputs) -> (outputs) { ... }"
+EXTENSION = "An extension reads: extension NAME;"
+_VERSION = re.compile(r"[0-9]+\.[0-9]+")
+
+
+class Parser(BodyParser):
+    """Reads a document, and reports what does not follow the grammar."""
+
+    # -- the document (3.2.4) -----------------------------------------------------------------
+
+    def document(self, begin: BeginGraph) -> Document:
+        """Reads all of it; assignments of the graph go to what `begin` gives, and are not kept.
+
+        `begin` is called with what stands before the graph, and with the graph's header.
+        """
+        version = self._version()
+        extensions: list[Extension] = []
+        fragments: list[Fragment] = []
+        graph: GraphSyntax | None = None
+        while self.texts[self.index]:
+            text = self.texts[self.index]
+            try:
+                if text == "extension" and not fragments and graph is None:
+                    extensions += self._extension()
+                elif text == "fragment" and graph is None:
+                    fragments.append(self._fragment())
+                elif text == "graph" and graph is None:
+                    header = self._graph_header()
+                    graph = header
+                    accept = begin(
+                        Document(version, tuple(extensions), tuple(fragments), header), header
+                    )
+                    self.body(accept)
+                else:
+                    self._misplaced(text, graph is not None)
+            except SyntaxProblem as problem:
+                self.problem(problem)
+                self._skip_section()
+        if graph is None and self.tokens.count and self.sound:
+            self.problem(
+                SyntaxProblem(
+                    self.tokens.count,
+                    "the document has no graph",
+                    "A document ends with: graph name(inputs) -> (outputs) { ... }",
+                    "3.2.4",
+                )
+            )
+        return Document(version, tuple(extensions), tuple(fragments), graph)
+
+    def declarations(self) -> list[Fragment]:
+        """Reads fragment definitions only."""
+        fragments: list[Fragment] = []
+        while self.texts[self.index]:
+            try:
+                fragments.append(self._fragment())
+            except SyntaxProblem as problem:
+                self.problem(problem)
+                self._skip_section()
+        return fragments
+
+    def _misplaced(self, text: str, behind_graph: bool) -> None:
+        if text == "graph":
+            raise SyntaxProblem(
+                self.index, "a second graph", "A document has one graph.", section="3.2.4"
+            )
+        if behind_graph:
+            raise SyntaxProblem(
+                self.index,
+                f"{self.found(self.index)} behind the end of the graph",
+                "The graph is the last part of a document.",
+                section="3.2.4",
+            )
+        if text == "extension":
+            raise SyntaxProblem(
+                self.index,
+                "an extension behind a fragment",
+                "Extensions stand between the version and the first fragment.",
+                section="3.2.4",
+            )
+        raise self.expected(
+            "'extension', 'fragment' or 'graph'",
+            "A document is: version 1.0; extensions; fragments; one graph.",
+            section="3.2.4",
+        )
+
+    def _skip_section(self) -> None:
+        self.index += 1
+        while self.texts[self.index] not in _SECTIONS:
+            self.index += 1
+
+    def _version(self) -> tuple[str, int] | None:
+        example = "The document begins with: version 1.0;"
+        try:
+            if not self.tokens.count:
+                raise SyntaxProblem(0, "the document is empty", example, "3.2.4")
+            self.expect("version", example, "3.2.4")
+            index = self.index
+            text = self.texts[index]
+            if self.kinds[text] != LITERAL or not _VERSION.fullmatch(text):
+                raise self.expected("a version number such as 1.0", example, "3.2.4")
+            self.index += 1
+            self.expect(";", example, "3.2.4")
+        except SyntaxProblem as problem:
+            self.problem(problem)
+            while self.texts[self.index] not in _SECTIONS and self.texts[self.index - 1] != ";":
+                self.index += 1
+            return None
+        return text, index
+
+    def _extension(self) -> list[Extension]:
+        self.index += 1
+        names = [self.identifier("the name of an extension", "3.2.4", EXTENSION)]
+        while self.kinds[self.texts[self.index]] == IDENTIFIER:
+            names.append(self.identifier("the name of an extension", "3.2.4"))
+        self.expect(";", EXTENSION, "3.2.4")
+        return [Extension(name.name, name.at) for name in names]
+
+    # -- fragments (3.2.2) --------------------------------------------------------------------
+
+    def _fragment(self) -> Fragment:
+        at = self.index
+        self.expect("fragment")
+        name = self.identifier("the name of the fragment", "3.2.2")
+        generic, default = self._generic_declaration()
+        parameters = self._parameters("a parameter")
+        self.expect("->", section="3.2.2")
+        results = self._parameters("a result")
+        header_end = self.index
+        body: tuple[Assignment, ...] | None = None
+        if self.texts[self.index] == ";":
+            self.index += 1
+        elif self.texts[self.index] == "{":
+            assignments: list[Assignment] = []
+            self.body(assignments.append)
+            body = tuple(assignments)
+        else:
+            raise self.expected(
+                "'{' or ';'", "A fragment has a body in braces, or ends with a semicolon.", "3.2.2"
+            )
+        return Fragment(
+            name.name,
+            generic,
+            default,
+            parameters,
+            results,
+            body,
+            at,
+            name.at,
+            header_end,
+            self.index,
+        )
+
+    def _generic_declaration(self) -> tuple[bool, PrimitiveType | None]:
+        if self.texts[self.index] != "<":
+            return False, None
+        self.index += 1
+        self.expect("?", section="3.2.2")
+        default: PrimitiveType | None = None
+        if self.texts[self.index] == "=":
+            self.index += 1
+            default = self._primitive()
+        self.expect(">", section="3.2.2")
+        return True, default
+
+    def _primitive(self) -> PrimitiveType:
+        kind = PRIMITIVES.get(self.texts[self.index])
+        if kind is None:
+            raise self.expected(
+                "a type", "The types are integer, scalar, logical, string and ?.", "3.3.1"
+            )
+        self.index += 1
+        return kind
+
+    def _parameters(self, what: str) -> tuple[ParameterSyntax, ...]:
+        self.expect("(", section="3.2.2")
+        found: list[ParameterSyntax] = []
+        while True:
+            name = self.identifier(f"the name of {what}", "3.2.2")
+            self.expect(":", section="3.2.2")
+            kind = run(self._type())
+            default: Constant | None = None
+            # The end of tensor<scalar>= is one token to the lexer.
+            if self.texts[self.index] in ("=", ">=") and what == "a parameter":
+                self.index += 1
+                default = self._default()
+            elif self.texts[self.index] == ">=":
+                raise self.expected("'>'")
+            found.append(ParameterSyntax(name.name, kind, default, name.at, self.index))
+            if self.texts[self.index] == ")":
+                self.index += 1
+                return tuple(found)
+            if self.texts[self.index] != ",":
+                raise self.expected("',' or ')'", section="3.2.2")
+            self.index += 1
+
+    def _default(self) -> Constant:
+        index = self.index
+        extended = self.extended
+        value = self.read()
+        if not isinstance(value, Constant):
+            self.extended = extended
+            if isinstance(value, Items):
+                hint = "Its items must be literals of one type."
+            else:
+                hint = "Default values are built from literals only."
+            raise SyntaxProblem(index, "expected a literal as default value", hint, "3.2.2")
+        return value
+
+    def _type(self) -> Call[Type]:
+        text = self.texts[self.index]
+        kind: Type
+        if text == "tensor":
+            self.index += 1
+            self.expect(
+                "<", "The type of a tensor is written tensor<scalar>, or tensor<>.", "3.2.2"
+            )
+            item = PRIMITIVES.get(self.texts[self.index])
+            self.index += item is not None
+            if self.texts[self.index] == ">":
+                self.index += 1
+            elif self.texts[self.index] != ">=":
+                raise self.expected("'>'", section="3.2.2")
+            kind = tensor_of(item)
+        elif text == "(":
+            self.index += 1
+            items: list[Type] = [(yield self._type())]
+            while self.texts[self.index] == ",":
+                self.index += 1
+                items.append((yield self._type()))
+            if len(items) == 1:
+                raise self.expected("','", "A tuple type has two items or more.", "3.2.2")
+            self.expect(")", section="3.2.2")
+            kind = tuple_of(items)
+        else:
+            kind = self._primitive()
+        while self.texts[self.index] == "[":
+            self.index += 1
+            self.expect("]", section="3.2.2")
+            kind = array_of(kind)
+        return kind
+
+    # -- the graph (3.2.1) --------------------------------------------------------------------
+
+    def _graph_header(self) -> GraphSyntax:
+        at = self.index
+        self.index += 1
+        name = self.identifier("the name of the graph", hint=HEADER)
+        parameters = self._identifiers("parameter")
+        self.expect("->", HEADER)
+        results = self._identifiers("result")
+        return GraphSyntax(name.name, parameters, results, at, self.index)
+
+    def _identifiers(self, what: str) -> tuple[Name, ...]:
+        self.expect("(", HEADER)
+        if self.texts[self.index] == ")":
+            raise SyntaxProblem(self.index, f"a graph needs at least one {what}", HEADER)
+        names = [self.identifier(f"the name of a {what}", "3.2.1")]
+        while self.texts[self.index] == ",":
+            self.index += 1
+            names.append(self.identifier(f"the name of a {what}", "3.2.1"))
+        self.expect(
+            ")", "Parameters and results of a graph have no types." if what else "", "3.2.1"
+        )
+        return tuple(names)
