@@ -19,7 +19,7 @@ from nnefkit.io import parse
 from nnefkit.language import format_document
 from nnefkit.language.syntax.lexer import LITERAL, Tokens
 
-MODELS = sorted((Path(__file__).parents[1] / "models").rglob("graph.nnef"))
+MODELS = sorted((Path(__file__).parents[2] / "models").rglob("graph.nnef"))
 EVERYTHING = """\
 version 1.0;
 extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;
@@ -95,7 +95,7 @@ graph g( x ) -> ( y )
 def strings_in_tests() -> list[str]:
     """Every document that one of the tests of the language is written of."""
     found = []
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+    for path in sorted(Path(__file__).parents[1].rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             value = node.value if isinstance(node, ast.Constant) else None
             if isinstance(value, str) and all(w in value for w in ("version", "graph", "{")):

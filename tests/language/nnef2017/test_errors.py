@@ -16,7 +16,7 @@ from nnefkit.language.nnef2017 import recognised
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.operations.shapes import known_shapes
 
-FOLDER = Path(__file__).parent / "provisional"
+FOLDER = Path(__file__).parent / "documents"
 GRAPH = "graph net( x ) -> ( y )\n{\n    x = external(shape = [1, 3, 8, 8])\n"
 
 # -- what is taken for a document of 2017 --------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 import nnefkit as nk
 
-FOLDER = Path(__file__).parent / "provisional"
+FOLDER = Path(__file__).parent / "documents"
 NAMES = ["plain", "inception", "recurrent"]
 
 

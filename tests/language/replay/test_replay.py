@@ -13,7 +13,7 @@ import nnefkit as nk
 from nnefkit import language
 from nnefkit.language.replay.replay import Stamps
 
-DOCUMENTS = sorted((pathlib.Path(__file__).parent / "documents").glob("*/*.nnef"))
+DOCUMENTS = sorted((pathlib.Path(__file__).parents[1] / "documents").glob("*/*.nnef"))
 BOTH = "extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;"
 
 
