@@ -224,6 +224,30 @@ class GraphBuilder:
                 value.name = self.names.unused(f"{stem}_part")
         self._fresh.clear()
 
+    def name_outputs(self, outputs: Sequence[tuple[str, Value]]) -> None:
+        """Name the values that become outputs as the source names these outputs.
+
+        A value that several tensors of the source share has the name of the first of them, which
+        need not be that of the output. Inputs and constants are left out: an output that is one of
+        them is a copy.
+        """
+        computed = {v.name: v for call in self.calls for v in _values([*call.outputs.values()])}
+        settled = {value.name for value in self.externals}
+        for name, value in outputs:
+            wanted = identifier(name)
+            if value.data is not None or value.name in settled:
+                continue
+            if wanted not in settled:
+                other = computed.get(wanted)
+                if other is None:
+                    wanted = self.names.unused(wanted)
+                else:
+                    other.name = value.name
+                    computed[other.name] = other
+                value.name = wanted
+                computed[wanted] = value
+            settled.add(value.name)
+
     def sources(self, value: Value) -> list[Value]:
         """The inputs of the graph that a value is computed from."""
         wanted = {id(value)}

@@ -99,6 +99,7 @@ class Reader:
             )
         if self.problems:
             return None
+        self.builder.name_outputs(outputs)
         return self.builder.graph(self.source.name, outputs)
 
     def _input(self, info: Any) -> Any:

@@ -105,6 +105,29 @@ def test_tensors_remember_what_they_are_called_in_the_model():
     }
 
 
+def test_outputs_are_called_as_in_the_model():
+    node = helper.make_node
+    shared = model(
+        node("Abs", ["x"], ["a"]),
+        node("Identity", ["a"], ["y"]),
+        node("Identity", ["a"], ["z"]),
+        node("Identity", ["x"], ["same"]),
+        outputs=("y", "z", "same"),
+    )
+    assert nk.from_onnx(shared).outputs == ("y", "z", "same")
+    # An inner tensor whose identifier is that of an output gives way.
+    clash = model(
+        node("Abs", ["x"], ["y.1"]),
+        node("Exp", ["y.1"], ["y_1"]),
+        node("Max", ["y.1"], ["y"]),
+        outputs=("y_1", "y"),
+    )
+    graph = nk.from_onnx(clash)
+    assert graph.outputs == ("y_1", "y")
+    x = np.ones((2, 3), np.float32)
+    assert nk.trace_onnx(clash, {"x": x}, graph=graph)["y"].shape == (2, 3)
+
+
 def test_the_trace_of_a_model_is_in_the_terms_of_its_graph():
     x = np.array([[1, 2, 3], [-1, 0, 1]], np.float32)
     graph = nk.from_onnx(chain())
