@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis import Comparison, compare, findings
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command, json_output
+from nnefkit.cli.options import command, json_output
 from nnefkit.errors import NnefError
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 _EXAMPLES = """\
   nnefkit compare expected.npz result.npz

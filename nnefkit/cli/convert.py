@@ -13,14 +13,14 @@ import numpy as np
 from nnefkit import storage
 from nnefkit.analysis.recordings import record
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command, strictness
 from nnefkit.cli.formats import NNEF, ONNX, source_format, target_format
+from nnefkit.cli.options import command, strictness
 from nnefkit.errors import InputError, NnefError
 from nnefkit.graph import Graph
 from nnefkit.io import load, save
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 _EXAMPLES = """\
   nnefkit convert model/ model.nnef.tgz

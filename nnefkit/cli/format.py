@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from nnefkit import storage
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command
+from nnefkit.cli.options import command
 from nnefkit.errors import InputError, NnefError, StorageError
 from nnefkit.language import format_document
 from nnefkit.storage.atomic import replacing_file
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 STDIN = "-"
 _EXAMPLES = """\

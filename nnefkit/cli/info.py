@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command, json_output, strictness
+from nnefkit.cli.options import command, json_output, strictness
 from nnefkit.display.summary import GraphSummary, Port
 from nnefkit.graph.summary import graph_summary
 from nnefkit.io import load
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 _EXAMPLES = """\
   nnefkit info model.nnef.tgz

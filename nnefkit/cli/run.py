@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from nnefkit.analysis.recordings import Recording, record
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command, strictness
+from nnefkit.cli.options import command, strictness
 from nnefkit.display import text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, did_you_mean
@@ -25,7 +25,7 @@ from nnefkit.io import load
 from nnefkit.storage.atomic import replacing_file, telling
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 
 _EXAMPLES = """\

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis import ValidationReport, validate
 from nnefkit.cli import terminal
-from nnefkit.cli.declaring import command, json_output, strictness
+from nnefkit.cli.options import command, json_output, strictness
 from nnefkit.errors import Diagnostic
 
 if TYPE_CHECKING:
-    from nnefkit.cli.declaring import Commands
+    from nnefkit.cli.options import Commands
 
 _EXAMPLES = """\
   nnefkit validate model.nnef.tgz

@@ -5,8 +5,8 @@ from nnefkit.language.declarations.declaration import Declaration, Parameter, Re
 from nnefkit.language.document import parse
 from nnefkit.language.elaboration.lowering import expand_calls, lower
 from nnefkit.language.locate import locate
-from nnefkit.language.printing.document import format_document
 from nnefkit.language.printing.expressible import inexpressible
+from nnefkit.language.printing.formatter import format_document
 from nnefkit.language.printing.graph_text import print_graph
 from nnefkit.language.quantization_file import parse_quantization, print_quantization
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nnefkit import language
-from nnefkit.language.remedies import FORMS, REMEDIES
+from nnefkit.language.report import FORMS, REMEDIES
 
 REPORTING = {"at": 0, "add": 0, "refuse": 0, "_wrong": 0, "ValueProblem": 0}
 GRAMMAR = {"expected", "expect", "SyntaxProblem"}

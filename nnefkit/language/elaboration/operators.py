@@ -25,16 +25,6 @@ from nnefkit.language.types import (
     common_type,
 )
 
-PRECEDENCE = {
-    "in": 1,
-    **dict.fromkeys(("&&", "||"), 2),
-    **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), 3),
-    **dict.fromkeys(("+", "-"), 4),
-    **dict.fromkeys(("*", "/"), 5),
-    "^": 6,
-}
-"""How tightly binary operators bind; all of them associate to the left."""
-
 UNARY_OPERATIONS = {"+": "copy", "-": "neg", "!": "not"}
 BINARY_OPERATIONS = {
     "+": "add",

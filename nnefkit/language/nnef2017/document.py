@@ -12,12 +12,12 @@ from nnefkit.language.declarations.declaration import (
     declarations,
     declare,
 )
-from nnefkit.language.nnef2017.changes import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.declarations import Vocabulary, provisional_operations
 from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
+from nnefkit.language.nnef2017.known_shapes import Infer
 from nnefkit.language.nnef2017.parser import ProvisionalParser
-from nnefkit.language.nnef2017.shapes import Infer
-from nnefkit.language.nnef2017.tokens import rewritten
-from nnefkit.language.nnef2017.vocabulary import Vocabulary, provisional_operations
+from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.rewritten_tokens import rewritten
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.tree import Assignment, Document, Fragment, GraphSyntax
 from nnefkit.language.types import is_tensor

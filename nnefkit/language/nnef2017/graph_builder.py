@@ -13,12 +13,12 @@ from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.targets import Refused
 from nnefkit.language.locate import locate
-from nnefkit.language.nnef2017.calls import Call
-from nnefkit.language.nnef2017.changes import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.declarations import Vocabulary, provisional_operations
 from nnefkit.language.nnef2017.expansion import ProvisionalExpansion
-from nnefkit.language.nnef2017.operations import UPGRADES
-from nnefkit.language.nnef2017.shapes import Infer, KnownShapes
-from nnefkit.language.nnef2017.vocabulary import Vocabulary, provisional_operations
+from nnefkit.language.nnef2017.known_shapes import Infer, KnownShapes
+from nnefkit.language.nnef2017.provisional_call import Call
+from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.upgrades import UPGRADES
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Name

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnefkit.language.nnef2017.changes import ProvisionalReport, Upgrades
-from nnefkit.language.nnef2017.tokens import RewrittenTokens
+from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.rewritten_tokens import RewrittenTokens
 from nnefkit.language.syntax.parser import Parser
 from nnefkit.language.syntax.problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call

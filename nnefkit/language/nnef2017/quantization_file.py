@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnefkit.language.declarations.declaration import Declaration
-from nnefkit.language.nnef2017.changes import ProvisionalReport, Upgrades
-from nnefkit.language.nnef2017.tokens import RewrittenTokens
+from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
+from nnefkit.language.nnef2017.rewritten_tokens import RewrittenTokens
 from nnefkit.language.quantization_file import SECTION, Entry, QuantizationReader
 from nnefkit.language.syntax.lexer import SYMBOL, Tokens
 from nnefkit.language.syntax.tree import Argument, Constant, Invocation

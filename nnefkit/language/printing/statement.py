@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from nnefkit.language.elaboration.operators import PRECEDENCE
 from nnefkit.language.printing.comments import Comment
-from nnefkit.language.syntax.expressions import UNARY
+from nnefkit.language.syntax.precedence import PRECEDENCE, UNARY_OPERATORS
 from nnefkit.language.types import PRIMITIVES
 
 GLUED = -1
@@ -87,7 +86,7 @@ class Statement:
             self._close(text)
         elif first in _LITERAL_STARTS or (first == "-" and text[1:2] in _DIGITS):
             self._literal(text)
-        elif text in UNARY and (self._previous != _OPERAND or text == "!"):
+        elif text in UNARY_OPERATORS and (self._previous != _OPERAND or text == "!"):
             self._put(text, _PREFIX)
         elif text == "=":
             self._put("=", _OPERATOR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnefkit.language.elaboration.operators import PRECEDENCE
 from nnefkit.language.syntax.arrays import PlainArrays
 from nnefkit.language.syntax.lexer import (
     IDENTIFIER,
@@ -14,6 +13,7 @@ from nnefkit.language.syntax.lexer import (
     Tokens,
     number,
 )
+from nnefkit.language.syntax.precedence import PRECEDENCE, UNARY_OPERATORS
 from nnefkit.language.syntax.problems import SyntaxProblem, expected, found
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
@@ -41,7 +41,6 @@ from nnefkit.language.types import (
     tuple_of,
 )
 
-UNARY = frozenset(("+", "-", "!"))
 BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
@@ -235,7 +234,7 @@ class ExpressionParser:
     def unary(self) -> Call[Expression]:
         """Reads signs and ``!``, what they stand before, and subscripts behind it."""
         prefixes: list[int] = []
-        while self.texts[self.index] in UNARY:
+        while self.texts[self.index] in UNARY_OPERATORS:
             prefixes.append(self.index)
             self.index += 1
         value: Expression | None = self._negative(prefixes)

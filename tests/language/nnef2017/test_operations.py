@@ -6,8 +6,8 @@ import pytest
 
 from nnefkit.language import declarations
 from nnefkit.language.declarations.declaration import REQUIRED
-from nnefkit.language.nnef2017.operations import UPGRADES
-from nnefkit.language.nnef2017.vocabulary import provisional_operations
+from nnefkit.language.nnef2017.declarations import provisional_operations
+from nnefkit.language.nnef2017.upgrades import UPGRADES
 
 RENAMED = {"idn": "copy", "planewise_conv": "conv", "planewise_deconv": "deconv"}
 ATTRIBUTES = {"perm": "axes", "trA": "transposeA", "trB": "transposeB"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nnefkit.language.nnef2017.calls import Builder, Call
+from nnefkit.language.nnef2017.provisional_call import Builder, Call
 
 _REVERSE = frozenset(("debox", "desample", "deconv", "planewise_deconv", "separable_deconv"))
 _TOLD = "every dimension has its entry since 1.0: those left out at the end are filled in"

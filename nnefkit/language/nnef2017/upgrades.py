@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnefkit.language.nnef2017.calls import Builder, Call
-from nnefkit.language.nnef2017.windows import (
+from nnefkit.language.nnef2017.provisional_call import Builder, Call
+from nnefkit.language.nnef2017.window_arguments import (
     convolution,
     filled_factor,
     filled_window,

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from nnefkit.errors import Span
 from nnefkit.language.declarations.declaration import declarations
-from nnefkit.language.nnef2017.changes import Upgrades
-from nnefkit.language.nnef2017.vocabulary import provisional_operations
+from nnefkit.language.nnef2017.declarations import provisional_operations
+from nnefkit.language.nnef2017.report import Upgrades
 from nnefkit.language.syntax.lexer import IDENTIFIER, KEYWORD, SYMBOL, Tokens
 
 FREED = frozenset(("version", "extension", "integer", "yield"))
