@@ -98,13 +98,18 @@ among its own; calls that it cannot express are drawn anew."""
 @pytest.mark.parametrize(("who", "name"), SAID)
 @settings(quick, max_examples=8)
 @given(data=st.data())
-def test_operations_compute_what_others_compute(who, name, data):
+def test_operations_compute_what_others_compute(who, name, data, foreign_fault):
     plain, wild = data.draw(st.booleans()), data.draw(st.booleans())
     one = data.draw(calls_of(name, strange=False, plain=plain, wild=wild))
     dtype = np.float32 if who == "ONNX Runtime" else np.float64
     inputs = as_typed(name, one.dtype, as_dtype(one.inputs, dtype))
     attribs = {**one.attribs, "dtype": one.dtype} if name in TYPED else one.attribs
-    theirs = FOREIGN[who][name].compute(*inputs, **attribs)
+    try:
+        theirs = FOREIGN[who][name].compute(*inputs, **attribs)
+    except Exception as error:
+        if foreign_fault(f"{who} cannot run {name}{one}: {error}"):
+            return
+        raise
     assume(theirs is not None)
     expected = [np.asarray(array) for array in (theirs if isinstance(theirs, list) else [theirs])]
     found = call(name, inputs, one.attribs, one.dtype)
@@ -113,7 +118,14 @@ def test_operations_compute_what_others_compute(who, name, data):
         found, expected = [found[0][steady]], [expected[0][steady]]
     # They compute in single precision, or mix both.
     found = [array.astype(np.float32) if array.dtype.kind == "f" else array for array in found]
-    assert_agree(found, expected, np.float32, 4 * one.spread, f"{name} {one.attribs}", one.least)
+    try:
+        assert_agree(
+            found, expected, np.float32, 4 * one.spread, f"{name} {one.attribs}", one.least
+        )
+    except AssertionError:
+        check(name, one, np.float64)  # the formula is the umpire
+        if not foreign_fault(f"{who} computes something else for {name}: {one}"):
+            raise
 
 
 def test_every_operation_that_computes_is_checked_against_others():

@@ -60,6 +60,9 @@ def test_models_of_every_opset_agree_in_onnx_runtime(standard_operation, opset, 
     assert_same(calls, in_runtime(proto, feeds), expected, call)
 
 
+WITH_INDICES = {"argmax_pool", "max_pool_with_index"}
+
+
 def in_groups(node):
     """Whether a node is a transposed convolution in groups, as a depthwise one is."""
     groups = [a.i for a in node.attribute if a.name == "group"]
@@ -68,8 +71,21 @@ def in_groups(node):
 
 @quick
 @given(data=st.data(), opset=st.sampled_from([16, 18, 21, 24, 28]))
-def test_models_agree_in_the_evaluator_of_onnx(standard_operation, opset, calls, data):
-    _, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
+def test_models_agree_in_the_evaluator_of_onnx(
+    standard_operation, opset, calls, data, foreign_fault
+):
+    graph, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
     # It mistakes the channels of transposed convolutions in groups.
     assume(not any(in_groups(node) for node in proto.graph.node))
-    assert_same(calls, in_evaluator(proto, feeds), expected, call)
+    # It has no indices of maxima over an extent of 1.
+    assume(
+        standard_operation not in WITH_INDICES
+        or all(extent > 1 for extent in graph.tensors[graph.inputs[0]].shape)
+    )
+    try:
+        assert_same(calls, in_evaluator(proto, feeds), expected, call)
+    except Exception as error:
+        # ONNX Runtime is the umpire.
+        assert_same(calls, in_runtime(proto, feeds), expected, call)
+        if not foreign_fault(f"ONNX's evaluator fails on {standard_operation} {call}: {error}"):
+            raise

@@ -70,7 +70,8 @@ def runs(name, wrong):
 def one_reach(*inputs, border, padding, output_shape, **attribs):
     """It extends the input of a deconvolution by one item, whatever the window reaches; and where
     the output is larger than what is computed, it has no bias there."""
-    return border != "constant" or bool((output_shape or not padding) and np.any(inputs[-1]))
+    extended = output_shape or not padding or any(min(pair) < 0 for pair in padding)
+    return border != "constant" or bool(extended and np.any(inputs[-1]))
 
 
 def empty_window(input, size, border, padding, **attribs):

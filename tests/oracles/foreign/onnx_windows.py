@@ -166,6 +166,8 @@ def local_response_normalization(input, size, alpha, beta, bias):
     if input.ndim != 4 or {*size[:1], *size[2:]} != {1} or size[1] % 2 == 0:
         energy = around(np.square(input), size)
         return None if energy is None else input / (bias + alpha * energy) ** beta
+    if alpha <= 0 or beta <= 0:
+        return None  # ONNX Runtime asserts that both are positive
     attributes = {"alpha": alpha, "beta": beta, "bias": bias, "size": size[1]}
     return one("LRN", single(input), **attributes)
 
