@@ -14,10 +14,10 @@ from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import find_engine, refuse_unsupported
-from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.expansion import expanded
 from nnefkit.execution.failure import failure
 from nnefkit.execution.inputs import check_feeds
+from nnefkit.execution.lowering.kernels import bind
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 

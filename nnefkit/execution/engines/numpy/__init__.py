@@ -12,8 +12,8 @@ import numpy as np
 
 from nnefkit.execution.engine import Prepared, thread_count
 from nnefkit.execution.engines.numpy.plan import make_plan
-from nnefkit.execution.engines.numpy.prepared import PreparedGraph
-from nnefkit.execution.engines.numpy.threads import ThreadLimit
+from nnefkit.execution.engines.numpy.plan_runner import PreparedGraph
+from nnefkit.execution.engines.numpy.thread_limit import ThreadLimit
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import KERNELS
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.numpy.dense import lower_dense
-from nnefkit.execution.engines.numpy.depthwise import lower_depthwise
-from nnefkit.execution.engines.numpy.lowering import Lowered, Site
-from nnefkit.execution.engines.numpy.resolved import Convolution, Epilogue
+from nnefkit.execution.engines.numpy.dense_convolution import lower_dense
+from nnefkit.execution.engines.numpy.depthwise_convolution import lower_depthwise
+from nnefkit.execution.engines.numpy.resolved_convolution import Convolution, Epilogue
+from nnefkit.execution.engines.numpy.specialization import Lowered, Site
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.sliding_window import window
 

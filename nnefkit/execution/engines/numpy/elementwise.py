@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.numpy.lowering import Bounds, Lowered, Lowering, Site
-from nnefkit.execution.engines.numpy.resolved import Affine
+from nnefkit.execution.engines.numpy.resolved_convolution import Affine
+from nnefkit.execution.engines.numpy.specialization import Bounds, Lowered, Lowering, Site
 
 UNARY: dict[str, Callable[..., Any]] = {
     "abs": np.absolute,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from nnefkit.execution.engines.numpy.elementwise import affine_of
-from nnefkit.execution.engines.numpy.lowering import Site
-from nnefkit.execution.engines.numpy.resolved import Epilogue
+from nnefkit.execution.engines.numpy.resolved_convolution import Epilogue
+from nnefkit.execution.engines.numpy.specialization import Site
 from nnefkit.graph import Operation
 
 FindSite = Callable[[Operation], Site | None]

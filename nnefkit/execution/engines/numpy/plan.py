@@ -11,13 +11,13 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
-from nnefkit.execution.engines.numpy.binding import bind
 from nnefkit.execution.engines.numpy.convolution import lower_convolution
 from nnefkit.execution.engines.numpy.elementwise import LOWERINGS
 from nnefkit.execution.engines.numpy.fusion import chains
-from nnefkit.execution.engines.numpy.lowering import Argument, Lowered, Site
 from nnefkit.execution.engines.numpy.placement import place
+from nnefkit.execution.engines.numpy.specialization import Argument, Lowered, Site
 from nnefkit.execution.failure import failure
+from nnefkit.execution.lowering.kernels import bind
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph, Identifier, Operation
 

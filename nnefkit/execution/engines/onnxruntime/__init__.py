@@ -48,7 +48,7 @@ class OnnxRuntimeEngine:
     @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run."""
-        from nnefkit.execution.engines.onnxruntime.lowering import OPERATIONS
+        from nnefkit.execution.engines.onnxruntime.graph_lowering import OPERATIONS
 
         return OPERATIONS
 
@@ -81,7 +81,7 @@ class OnnxRuntimeEngine:
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        from nnefkit.execution.engines.onnxruntime.prepared import PreparedModel
+        from nnefkit.execution.engines.onnxruntime.onnx_session import PreparedModel
 
         return PreparedModel(graph, fetch, watched, self.threads)
 

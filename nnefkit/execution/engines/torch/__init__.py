@@ -68,7 +68,7 @@ class TorchEngine:
         """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         import torch
 
-        from nnefkit.execution.engines.torch.prepared import PreparedGraph
+        from nnefkit.execution.engines.torch.program_runner import PreparedGraph
 
         return PreparedGraph(graph, fetch, watched, torch.device(self._device), self._threads)
 

@@ -9,7 +9,7 @@ from itertools import chain
 import torch
 from torch.nn import functional
 
-from nnefkit.execution.engines.torch.registry import Tensor
+from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.operations.borders import border_indices
 
 Pairs = Sequence[tuple[int, int]]

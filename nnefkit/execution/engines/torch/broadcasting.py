@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nnefkit.execution.engines.torch.registry import Argument, Tensor
+from nnefkit.execution.engines.torch.lowerings import Argument, Tensor
 
 
 def align(*arguments: Argument) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.torch.registry import Tensor
+from nnefkit.execution.engines.torch.lowerings import Tensor
 
 
 class _Writable:

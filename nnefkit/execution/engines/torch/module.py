@@ -10,10 +10,10 @@ import torch
 
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.dtypes import scalar_dtype, stored
+from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array
-from nnefkit.execution.engines.torch.paths import Paths
+from nnefkit.execution.engines.torch.parameter_names import Paths
 from nnefkit.execution.engines.torch.program import Step, needed, steps, torch_dtype
-from nnefkit.execution.engines.torch.registry import Tensor
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnefkit.execution.engines.torch.lowering import bind
-from nnefkit.execution.engines.torch.registry import Tensor
+from nnefkit.execution.engines.torch.literals import bind
+from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.graph import Graph, Operation
 
 

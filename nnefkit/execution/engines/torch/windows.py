@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from nnefkit.execution.engines.torch.registry import Tensor
+from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.operations.sliding_window import Window
 
 

@@ -76,7 +76,7 @@ class TractEngine:
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        from nnefkit.execution.engines.tract.prepared import PreparedGraph
+        from nnefkit.execution.engines.tract.tract_model import PreparedGraph
 
         return PreparedGraph(graph, fetch, watched, self._timeout)
 

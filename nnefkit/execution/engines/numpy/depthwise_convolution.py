@@ -1,0 +1,239 @@
+"""Depthwise convolutions: each channel is convolved with a filter of its own.
+
+They have too little to compute for the time that it takes to go through memory once for each weight
+of the filter. Two ways leave most of it to matrix products, though most of the entries of the
+matrices are zero; padding, strides and dilation are in the matrices too.
+
+- *Banded*, for small planes: along each dimension a convolution is a product with a banded matrix.
+  One product, with zeros and ones that all the channels share, lays the shifted columns of the
+  planes side by side; another one, for each channel, sums them up with the weights.
+- *Striped*, for large planes: for a stripe of a few rows of a channel, a product with a banded
+  matrix gives the contribution of each column of the filter; sums of the contributions, shifted
+  along the rows, give the result. What a shift moves from the end of a row to the next one is set
+  to zero beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.execution.engines.numpy.resolved_convolution import Convolution
+from nnefkit.execution.engines.numpy.specialization import Lowered
+
+BLOCK = 64 * 1024
+"""Most items of the contributions of one column of the filter that are computed at a time."""
+STRIPE = 16
+"""Most rows in a stripe, where there is a choice."""
+
+
+def lower_depthwise(conv: Convolution) -> Lowered | None:
+    """A depthwise convolution of two dimensions, or None if nothing suits it."""
+    if conv.border != "constant" and conv.padded:
+        return None
+    if _suits_bands(conv):
+        return _banded(conv)
+    stripes = _stripes(conv)
+    return None if stripes is None else _striped(conv, stripes)
+
+
+def _finite(array: Array) -> bool:
+    """Whether nothing in a contiguous array is infinite or not a number (or very large)."""
+    flat = array.reshape(-1)
+    return bool(np.isfinite(np.dot(flat, flat)))
+
+
+# -- small planes ---------------------------------------------------------------------------------
+
+
+def _suits_bands(conv: Convolution) -> bool:
+    """Whether the products with mostly empty matrices are cheaper than other ways."""
+    (H, W), h = conv.input[2:], conv.output[2]
+    n, m = conv.window.size
+    operations = 2 * m * H * W / h + 2 * m * H
+    strided = max(conv.window.stride) > 1
+    return operations <= (30 if strided else 10) * 2 * n * m and H * h <= 28 * 28
+
+
+def _banded(conv: Convolution) -> Lowered:
+    channels, H, W = conv.input[1:]
+    w, m = conv.output[3], conv.window.size[1]
+    spread, weighted = _bands(conv)
+    items = channels * H * m * w
+
+    def run(out: Array, scratch: Array, x: Array) -> None:
+        columns = scratch[:items]
+        for item, result in zip(x, out, strict=True):
+            np.matmul(item.reshape(channels * H, W), spread, out=columns.reshape(channels * H, -1))
+            np.matmul(weighted, columns.reshape(channels, H * m, w), out=result)
+        if _finite(out):
+            conv.finish(out)
+        else:
+            conv.exactly(out, x)
+
+    return Lowered(run, items)
+
+
+def _bands(conv: Convolution) -> tuple[Array, Array]:
+    """The shared matrix (W, m * w) and that of each channel (channels, h, H * m)."""
+    channels, H, W = conv.input[1:]
+    h, w = conv.output[2:]
+    size, padding, stride, dilation = conv.window
+    n, m = size
+    spread = np.zeros((W, m, w), conv.filter.dtype)
+    for j in range(m):
+        columns = np.arange(w) * stride[1] + j * dilation[1] - padding[1][0]
+        inside = (columns >= 0) & (columns < W)
+        spread[columns[inside], j, np.flatnonzero(inside)] = 1
+    weighted = np.zeros((channels, h, H, m), conv.filter.dtype)
+    for i in range(n):
+        rows = np.arange(h) * stride[0] + i * dilation[0] - padding[0][0]
+        inside = (rows >= 0) & (rows < H)
+        weighted[:, np.flatnonzero(inside), rows[inside]] = conv.filter[:, :, i]
+    return spread.reshape(W, m * w), weighted.reshape(channels, h, H * m)
+
+
+# -- large planes -----------------------------------------------------------------------------
+
+
+class _Group(NamedTuple):
+    """Stripes that share their matrices."""
+
+    first: int
+    stop: int
+    start: int
+    """The first row of the input that the first of them reads."""
+    matrices: Array
+    """(channels, 1, columns of the filter * rows of a stripe, rows of the input)."""
+
+
+class _Shift(NamedTuple):
+    """Where the contributions of one column of the filter go."""
+
+    column: int
+    phase: int
+    """The first column of the input that they come from, modulo the stride."""
+    offset: int
+    """How far to the right of the result they come from."""
+
+
+class _Stripes(NamedTuple):
+    rows: int
+    """Of the result, in each stripe."""
+    number: int
+    groups: list[_Group]
+    shifts: list[_Shift]
+
+
+def _stripes(conv: Convolution) -> _Stripes | None:
+    """How to divide the rows, or None where they cannot be divided well or columns do not align."""
+    (H, W), (h, w) = conv.input[2:], conv.output[2:]
+    step = conv.window.stride[1]
+    divisors = [rows for rows in range(4, 33) if h % rows == 0]
+    if w * step != W or not divisors:
+        return None
+    shifts = []
+    for j in range(conv.window.size[1]):
+        offset, phase = divmod(j * conv.window.dilation[1] - conv.window.padding[1][0], step)
+        if abs(offset) < w:
+            shifts.append(_Shift(j, phase, offset))
+    # The first one that is added up should reach everywhere.
+    shifts.sort(key=lambda shift: shift.offset != 0)
+    if not shifts or shifts[0].offset != 0:
+        return None
+    preferred = [rows for rows in divisors if rows <= STRIPE]
+    rows = max(preferred) if preferred else min(divisors)
+    if conv.window.stride[0] > 1:
+        rows = max([fewer for fewer in divisors if fewer <= STRIPE // 2] or [rows])
+    return _Stripes(rows, h // rows, _groups(conv, rows, h // rows, H), shifts)
+
+
+def _groups(conv: Convolution, rows: int, count: int, H: int) -> list[_Group]:
+    step, top = conv.window.stride[0], conv.window.padding[0][0]
+    reach = min((rows - 1) * step + conv.window.span[0], H)
+    groups: list[_Group] = []
+    inner: int | None = None
+    for number in range(count):
+        wanted = number * rows * step - top
+        start = min(max(wanted, 0), H - reach)
+        if start == wanted and inner is not None:
+            groups[inner] = groups[inner]._replace(stop=number + 1)
+            continue
+        if start == wanted:
+            inner = len(groups)
+        matrices = _stripe_matrices(conv, number * rows, rows, start, reach)
+        groups.append(_Group(number, number + 1, start, matrices))
+    return groups
+
+
+def _stripe_matrices(conv: Convolution, first: int, rows: int, start: int, reach: int) -> Array:
+    channels = conv.input[1]
+    (n, m), padding, stride, dilation = conv.window
+    matrices = np.zeros((channels, m, rows, reach), conv.filter.dtype)
+    for i in range(n):
+        read = (first + np.arange(rows)) * stride[0] + i * dilation[0] - padding[0][0] - start
+        inside = (read >= 0) & (read < reach)
+        weights = conv.filter[:, 0, i, :, None]
+        matrices[:, :, np.flatnonzero(inside), read[inside]] = weights
+    return matrices.reshape(channels, 1, m * rows, reach)
+
+
+def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
+    channels, H, W = conv.input[1:]
+    h, w = conv.output[2:]
+    m = conv.window.size[1]
+    rows, count, groups, shifts = stripes
+    block = max(1, min(channels, BLOCK // (h * W)))
+    pitch = rows * conv.window.stride[0]
+    bias = None if conv.bias is None else conv.bias[:, None, None]
+
+    def run(out: Array, scratch: Array, x: Array) -> None:
+        x = np.ascontiguousarray(x)
+        item = x.itemsize
+        strides = (H * W * item, pitch * W * item, W * item, item)
+        parts = scratch[: block * count * m * rows * W].reshape(block, count, m * rows, W)
+        for number, result in enumerate(out):
+            for start in range(0, channels, block):
+                stop = min(start + block, channels)
+                part = parts[: stop - start]
+                for group in groups:
+                    shape = (stop - start, group.stop - group.first, group.matrices.shape[3], W)
+                    offset = ((number * channels + start) * H + group.start) * W * item
+                    read: Array = np.ndarray(shape, x.dtype, x, offset, strides)
+                    np.matmul(
+                        group.matrices[start:stop], read, out=part[:, group.first : group.stop]
+                    )
+                sums = result[start:stop].reshape(stop - start, count, rows * w)
+                added = 0.0 if bias is None else bias[start:stop]
+                _add_shifted(part.reshape(stop - start, count, m, rows, W), shifts, sums, added)
+        if _finite(out):
+            conv.finish(out, biased=True)
+        else:
+            conv.exactly(out, x)
+
+    return Lowered(run, block * count * m * rows * W)
+
+
+def _add_shifted(parts: Array, shifts: list[_Shift], sums: Array, bias: Any) -> None:
+    """Adds up contributions (channels, stripes, columns, rows, W) to (channels, stripes, items)."""
+    channels, count, _, rows, width = parts.shape
+    w = sums.shape[2] // rows
+    step = width // w
+    for number, (column, phase, offset) in enumerate(shifts):
+        part = parts[:, :, column]
+        if offset:
+            wrapped = part.reshape(channels, count, rows, w, step)[..., phase]
+            wrapped[..., slice(None, offset) if offset > 0 else slice(offset, None)] = 0
+        source = part.reshape(channels, count, rows * width)[:, :, phase::step]
+        if number == 0:
+            np.add(source, bias, out=sums)
+        elif offset > 0:
+            target = sums[:, :, :-offset]
+            np.add(target, source[:, :, offset:], out=target)
+        elif offset < 0:
+            target = sums[:, :, -offset:]
+            np.add(target, source[:, :, :offset], out=target)
+        else:
+            np.add(sums, source, out=sums)

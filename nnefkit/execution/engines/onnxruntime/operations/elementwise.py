@@ -1,0 +1,183 @@
+"""Element-wise operations (4.2).
+
+The formulae of `max`, `min` and `clamp` say which argument wins where one is NaN; ONNX passes NaN
+on instead. Numbers are treated alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.lowerings import lowering
+from nnefkit.execution.engines.onnxruntime.primitives import (
+    align,
+    compare,
+    div,
+    elementwise,
+    maximum,
+    minimum,
+    round_half_up,
+    square,
+    unary,
+    where,
+)
+
+_UNARY = {
+    "neg": "Neg",
+    "rcp": "Reciprocal",
+    "exp": "Exp",
+    "log": "Log",
+    "sin": "Sin",
+    "cos": "Cos",
+    "tan": "Tan",
+    "sinh": "Sinh",
+    "cosh": "Cosh",
+    "tanh": "Tanh",
+    "asin": "Asin",
+    "acos": "Acos",
+    "atan": "Atan",
+    "asinh": "Asinh",
+    "acosh": "Acosh",
+    "atanh": "Atanh",
+    "abs": "Abs",
+    "sign": "Sign",
+    "not": "Not",
+    "floor": "Floor",
+    "ceil": "Ceil",
+    "sqrt": "Sqrt",
+}
+_BINARY = {"add": "Add", "sub": "Sub", "div": "Div", "min": "Min", "max": "Max"}
+_LOGICAL = {
+    "lt": "Less",
+    "gt": "Greater",
+    "le": "LessOrEqual",
+    "ge": "GreaterOrEqual",
+    "eq": "Equal",
+    "and": "And",
+    "or": "Or",
+}
+
+
+def _register_unary(name: str, kind: str) -> None:
+    @lowering(name)
+    def lower(b: Builder, x: Value) -> Value:
+        return unary(b, kind, x)
+
+
+def _register_binary(name: str, kind: str) -> None:
+    @lowering(name)
+    def lower(b: Builder, x: Value, y: Value) -> Value:
+        return elementwise(b, kind, x, y)
+
+
+def _register_logical(name: str, kind: str) -> None:
+    @lowering(name)
+    def lower(b: Builder, x: Value, y: Value) -> Value:
+        return compare(b, kind, x, y)
+
+
+for _name, _kind in _UNARY.items():
+    _register_unary(_name, _kind)
+for _name, _kind in _BINARY.items():
+    _register_binary(_name, _kind)
+for _name, _kind in _LOGICAL.items():
+    _register_logical(_name, _kind)
+
+
+@lowering("copy")
+def copy(b: Builder, x: Value) -> Value:  # noqa: ARG001
+    """The argument itself."""
+    return x
+
+
+@lowering("round")
+def round_(b: Builder, x: Value) -> Value:
+    """``floor(x + 0.5)``; ONNX's own `Round` goes to the even neighbour."""
+    return round_half_up(b, x)
+
+
+@lowering("mul")
+def mul(b: Builder, x: Value, y: Value) -> Value:
+    """``x * y``."""
+    for value, factor in ((x, y), (y, x)):
+        if factor.node is not None and factor.kind == "Reciprocal":
+            (divisor,) = factor.node.inputs
+            # ONNX Runtime knows normalizations by it. Roots are too large to make a difference:
+            # their reciprocals are finite, unless they are zero.
+            if divisor is not None and divisor.kind == "Sqrt":
+                return div(b, value, divisor)
+    return elementwise(b, "Mul", x, y)
+
+
+@lowering("ne")
+def ne(b: Builder, x: Value, y: Value) -> Value:
+    """``x != y``."""
+    return unary(b, "Not", compare(b, "Equal", x, y))
+
+
+@lowering("pow")
+def pow_(b: Builder, x: Value, y: Value) -> Value:
+    """``x ^ y``, with shorter ways where the exponent is a number."""
+    exponent = float(y.data) if y.data is not None and not y.rank else 0.0
+    if exponent == 2:
+        return square(b, x)
+    if exponent == -1:
+        return unary(b, "Reciprocal", x)
+    return elementwise(b, "Pow", x, y)
+
+
+@lowering("sqr")
+def sqr(b: Builder, x: Value) -> Value:
+    """``x ^ 2``."""
+    return square(b, x)
+
+
+@lowering("rsqr")
+def rsqr(b: Builder, x: Value) -> Value:
+    """``x ^ -2``."""
+    reciprocal = unary(b, "Reciprocal", x)
+    return square(b, reciprocal)
+
+
+def _is_never_negative_zero(x: Value) -> bool:
+    """Whether it is the sum of something and a number other than zero."""
+    terms = x.node.inputs if x.node is not None and x.kind == "Add" else ()
+    known = (term.data for term in terms if term is not None and term.data is not None)
+    return any(bool(np.all(data != 0)) for data in known)
+
+
+@lowering("rsqrt")
+def rsqrt(b: Builder, x: Value) -> Value:
+    """``x ^ -0.5``."""
+    if _is_never_negative_zero(x):
+        return unary(b, "Reciprocal", unary(b, "Sqrt", x))
+    # Zeros have no sign under the root: both give infinity.
+    return unary(b, "Reciprocal", unary(b, "Sqrt", where(b, compare(b, "Equal", x, 0.0), 0.0, x)))
+
+
+@lowering("log2")
+def log2(b: Builder, x: Value) -> Value:
+    """``log(x) / log(2)``."""
+    return div(b, unary(b, "Log", x), float(np.log(2.0)))
+
+
+@lowering("select")
+def select(b: Builder, condition: Value, true_value: Value, false_value: Value) -> Value:
+    """One of two values for each item."""
+    return where(b, *align(b, condition, true_value, false_value))
+
+
+@lowering("clamp")
+def clamp(b: Builder, x: Value, a: Value, b_: Value) -> Value:
+    """``max(min(x, b), a)``, one node where both bounds are numbers in order."""
+    low, high = _number(a), _number(b_)
+    if low is not None and high is not None and low <= high:
+        bounds = (b.number(low, x), b.number(high, x))
+        return b.node("Clip", [x, *bounds], x.shape)
+    return maximum(b, minimum(b, x, b_), a)
+
+
+def _number(value: Value) -> float | None:
+    known = value.data is not None and value.data.size == 1 and value.rank == 0
+    return float(value.data) if known and value.data is not None else None

@@ -1,0 +1,95 @@
+"""Quantization (4.9.5): rounding to what a number of bits can hold, still as real numbers."""
+
+from __future__ import annotations
+
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.lowerings import lowering
+from nnefkit.execution.engines.onnxruntime.operations.elementwise import log2
+from nnefkit.execution.engines.onnxruntime.primitives import (
+    add,
+    align,
+    cast,
+    compare,
+    div,
+    elementwise,
+    maximum,
+    minimum,
+    mul,
+    round_half_up,
+    sub,
+    unary,
+    where,
+)
+from nnefkit.execution.engines.onnxruntime.quantization_codes import by_range, by_zero_point, coded
+
+
+@lowering("min_max_linear_quantize")
+def min_max_linear_quantize(
+    b: Builder, x: Value, min: Value, max: Value, *, bits: int, signed: bool, symmetric: bool
+) -> Value:
+    """The nearest of equal steps from `min` to `max`."""
+    coding = by_range(b, min, max, bits, signed, symmetric)
+    if coding is not None and (found := coded(b, x, coding)) is not None:
+        return found
+    x, low, high = align(b, x, min, max)
+    steps = float(2**bits - 1 - int(signed and symmetric))
+    lowest = float(2 ** (bits - 1) - int(symmetric) if signed else 0)
+    extent = sub(b, high, low)
+    clamped = maximum(b, minimum(b, x, high), low)
+    code = round_half_up(b, mul(b, div(b, sub(b, clamped, low), extent), steps))
+    if lowest:  # the code itself is signed, which costs digits where there are many bits
+        code = add(b, sub(b, code, lowest), lowest)
+    return add(b, mul(b, div(b, code, steps), extent), low)
+
+
+@lowering("linear_quantize")
+def linear_quantize(b: Builder, x: Value, min: Value, max: Value, *, bits: int) -> Value:
+    """`min_max_linear_quantize`, unsigned."""
+    return min_max_linear_quantize(b, x, min, max, bits=bits, signed=False, symmetric=False)
+
+
+@lowering("zero_point_linear_quantize")
+def zero_point_linear_quantize(
+    b: Builder,
+    x: Value,
+    zero_point: Value,
+    scale: Value,
+    *,
+    bits: int,
+    signed: bool,
+    symmetric: bool,
+) -> Value:
+    """The nearest multiple of `scale` whose code the bits can hold."""
+    coding = by_zero_point(b, zero_point, scale, bits, signed, symmetric)
+    if coding is not None and (found := coded(b, x, coding)) is not None:
+        return found
+    x, zero, scale = align(b, x, cast(b, zero_point, x.dtype), scale)
+    high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    low = 0 if not signed else -high if symmetric else -high - 1
+    code = add(b, round_half_up(b, div(b, x, scale)), zero)
+    held = b.node("Clip", [code, b.number(low, x), b.number(high, x)], code.shape)
+    return mul(b, sub(b, held, zero), scale)
+
+
+@lowering("logarithmic_quantize")
+def logarithmic_quantize(b: Builder, x: Value, max: Value, *, bits: int) -> Value:
+    """The nearest power of two, in the exponent, from that of `max` downwards."""
+    x, limit = align(b, x, max)
+    top = _exponent(b, limit)
+    bottom = sub(b, top, float(2**bits - 1))
+    exponent = log2(b, unary(b, "Abs", x))
+    code = round_half_up(b, maximum(b, minimum(b, exponent, top), bottom))
+    return mul(b, unary(b, "Sign", x), _power_of_two(b, code))
+
+
+def _exponent(b: Builder, limit: Value) -> Value:
+    """``ceil(log2(limit))``, of powers of two exactly."""
+    near = unary(b, "Ceil", log2(b, limit))
+    less = sub(b, near, 1.0)
+    lower = where(b, compare(b, "GreaterOrEqual", _power_of_two(b, less), limit), less, near)
+    more = add(b, near, 1.0)
+    return where(b, compare(b, "Less", _power_of_two(b, near), limit), more, lower)
+
+
+def _power_of_two(b: Builder, exponent: Value) -> Value:
+    return elementwise(b, "Pow", b.number(2.0, exponent), exponent)

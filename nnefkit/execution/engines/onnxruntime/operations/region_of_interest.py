@@ -1,0 +1,197 @@
+"""Pooling and resampling of regions of interest (4.6).
+
+ONNX has operators of similar names that divide regions into cells in other ways: here the cells and
+positions are calculated in the graph by the same formulae as in the reference kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.lowerings import lowering
+from nnefkit.execution.engines.onnxruntime.operations.box import avg_pool
+from nnefkit.execution.engines.onnxruntime.operations.pooling import max_pool
+from nnefkit.execution.engines.onnxruntime.primitives import (
+    add,
+    cast,
+    compare,
+    concat,
+    div,
+    from_zero,
+    matmul,
+    maximum,
+    minimum,
+    move_axis,
+    mul,
+    reduce,
+    round_half_up,
+    sliced,
+    sub,
+    unary,
+    where,
+)
+
+Ints = Sequence[int]
+
+
+@lowering("avg_roi_pool")
+def avg_roi_pool(
+    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
+) -> Value:
+    """The average of each cell of each region; 0 where a cell lies outside of the feature map."""
+    items = _images(b, input, batch_index)
+    for axis, count in enumerate(output_size, 2):
+        inside = cast(
+            b, _cells(b, rois, axis - 2, len(output_size), count, items.shape[axis]), items.dtype
+        )
+        sizes = maximum(b, reduce(b, "ReduceSum", inside, [2]), 1.0)
+        weights = div(b, inside, sizes)  # (regions, cells, extent)
+        regions, _, extent = weights.shape
+        columns = b.reshape(
+            move_axis(b, weights, 2, 1), (regions, *[1] * (items.rank - 3), extent, count)
+        )
+        last = move_axis(b, items, axis, items.rank - 1)
+        items = move_axis(b, matmul(b, last, columns), items.rank - 1, axis)
+    return items
+
+
+@lowering("max_roi_pool")
+def max_roi_pool(
+    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
+) -> Value:
+    """The maximum of each cell of each region; 0 where a cell lies outside of the feature map."""
+    items = _images(b, input, batch_index)
+    for axis, count in enumerate(output_size, 2):
+        inside = _cells(b, rois, axis - 2, len(output_size), count, items.shape[axis])
+        regions, _, extent = inside.shape
+        results = []
+        for cell in range(count):
+            mask = b.reshape(
+                sliced(b, inside, {1: (cell, cell + 1, 1)}),
+                (regions, *(extent if a == axis else 1 for a in range(1, items.rank))),
+            )
+            highest = reduce(b, "ReduceMax", where(b, mask, items, -np.inf), [axis])
+            some = reduce(b, "ReduceMax", cast(b, mask, np.int32), [axis])
+            results.append(where(b, compare(b, "Greater", some, 0), highest, 0.0))
+        items = concat(b, results, axis)
+    return items
+
+
+@lowering("roi_resample")
+def roi_resample(
+    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints, method: str
+) -> Value:
+    """Each region, resampled to the output size by linear interpolation."""
+    items = _images(b, input, batch_index)
+    for axis, count in enumerate(output_size, 2):
+        places = _positions(b, rois, axis - 2, len(output_size), count, method)
+        last = float(items.shape[axis] - 1)
+        places = maximum(b, minimum(b, places, last), 0.0)
+        first = unary(b, "Floor", places)
+        fraction = sub(b, places, first)
+        between = compare(b, "Greater", fraction, 0.0)
+        second = where(b, between, add(b, first, 1.0), first)
+        front = move_axis(b, items, axis, 1)
+        column = (*places.shape, *[1] * (front.rank - 2))
+        weight = b.reshape(cast(b, fraction, items.dtype), column)
+        left = mul(b, _picked(b, front, first), sub(b, 1.0, weight))
+        right = mul(b, _picked(b, front, second), weight)
+        right = where(b, b.reshape(between, column), right, 0.0)  # nothing times infinity is NaN
+        items = move_axis(b, add(b, left, right), 1, axis)
+    return items
+
+
+@lowering("avg_roi_align")
+def avg_roi_align(
+    b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
+) -> Value:
+    """The average of the `sampling_rate` resampled items of each cell."""
+    resized, window = _resized(b, input, rois, batch_index, **attribs)
+    return avg_pool(b, resized, **window)
+
+
+@lowering("max_roi_align")
+def max_roi_align(
+    b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
+) -> Value:
+    """The maximum of the `sampling_rate` resampled items of each cell."""
+    resized, window = _resized(b, input, rois, batch_index, **attribs)
+    return max_pool(b, resized, **window)
+
+
+def _resized(
+    b: Builder,
+    input: Value,
+    rois: Value,
+    batch_index: Value,
+    *,
+    output_size: Ints,
+    sampling_rate: Ints,
+    resize_method: str,
+) -> tuple[Value, dict[str, Any]]:
+    fine = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
+    resized = roi_resample(b, input, rois, batch_index, output_size=fine, method=resize_method)
+    cell = (1, 1, *sampling_rate)
+    padding = [(0, 0)] * len(cell)
+    window = {"size": cell, "stride": cell, "padding": padding, "dilation": ()}
+    return resized, {**window, "border": "constant"}
+
+
+def _images(b: Builder, input: Value, batch_index: Value) -> Value:
+    """The batch item of each region: (regions, channels, ...)."""
+    regions = batch_index.shape[0]
+    flat = from_zero(b, b.reshape(batch_index, (regions,)), input.shape[0])
+    return b.node("Gather", [input, flat], (regions, *input.shape[1:]), axis=0)
+
+
+def _corners(b: Builder, rois: Value, dimension: int, spatial: int) -> tuple[Value, Value]:
+    """Where regions start and stop in one dimension, as columns of float64."""
+    wide = cast(b, rois, np.float64)
+    start = sliced(b, wide, {1: (dimension, dimension + 1, 1)})
+    stop = sliced(b, wide, {1: (dimension + spatial, dimension + spatial + 1, 1)})
+    return start, stop
+
+
+def _cells(b: Builder, rois: Value, dimension: int, spatial: int, count: int, extent: int) -> Value:
+    """Which items belong to which cells along one dimension: (regions, cells, extent)."""
+    start, stop = (
+        cast(b, maximum(b, minimum(b, round_half_up(b, corner), 2.0**31), -(2.0**31)), np.int64)
+        for corner in _corners(b, rois, dimension, spatial)
+    )
+    region = maximum(b, sub(b, stop, start), 1)
+    size = div(b, add(b, region, count - 1), count)
+    step = div(b, region, count)
+    cells = b.constant(np.arange(count, dtype=np.int64)[None])
+    starts = add(b, start, mul(b, cells, step))
+    stops = add(b, starts, size)
+    places = b.constant(np.arange(extent, dtype=np.int64)[None, None])
+    column = (*starts.shape, 1)
+    begun = compare(b, "GreaterOrEqual", places, b.reshape(starts, column))
+    return compare(b, "And", begun, compare(b, "Less", places, b.reshape(stops, column)))
+
+
+def _positions(
+    b: Builder, rois: Value, dimension: int, spatial: int, count: int, method: str
+) -> Value:
+    """Where in the feature map the outputs lie, in float64: (regions, outputs)."""
+    start, stop = _corners(b, rois, dimension, spatial)
+    extent = sub(b, stop, start)
+    outputs = np.arange(count, dtype=np.float64)[None]
+    if method == "aligned":
+        step = div(b, maximum(b, sub(b, extent, 1.0), 0.0), float(max(count - 1, 1)))
+        return add(b, start, mul(b, b.constant(outputs), step))
+    step = div(b, extent, float(count))
+    if method == "symmetric":
+        return sub(b, add(b, start, mul(b, b.constant(outputs + 0.5), step)), 0.5)
+    return add(b, start, mul(b, b.constant(outputs), step))
+
+
+def _picked(b: Builder, items: Value, places: Value) -> Value:
+    """Items of each region at places of its own along axis 1."""
+    indices = b.reshape(cast(b, places, np.int64), (*places.shape, 1))
+    shape = (*places.shape, *items.shape[2:])
+    return b.node("GatherND", [items, indices], shape, batch_dims=1)

@@ -1,0 +1,68 @@
+"""Slicing, padding, tiling and gathering (4.5.4 to 4.5.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from nnefkit.errors import ExecutionError
+from nnefkit.execution.engines.torch import borders
+from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
+from nnefkit.operations.slicing import slice_bounds
+
+Ints = tuple[int, ...]
+
+
+@lowering("slice")
+def slice_(input: Tensor, *, axes: Ints, begin: Ints, end: Ints, stride: Ints) -> Tensor:
+    """The items from `begin` (inclusive) to `end` (exclusive)."""
+    extents = [input.shape[axis] for axis in axes]
+    bounds = slice_bounds(extents, begin, end, stride)
+    result = input
+    for axis, (first, last, step) in zip(axes, bounds, strict=True):
+        whole = (slice(None),) * axis
+        if step > 0:
+            result = result[(*whole, slice(first, max(first, last), step))]
+            continue
+        # PyTorch's slices go forward only.
+        count = max(-((first - last) // step), 0)
+        low = first + (count - 1) * step
+        result = result[(*whole, slice(low, low - count * step, -step))].flip(axis)
+    return result
+
+
+@lowering("pad")
+def pad(
+    input: Tensor, *, padding: tuple[tuple[int, int], ...], border: str, value: float
+) -> Tensor:
+    """The input with its borders extended or cropped."""
+    return borders.pad(input, padding, border, value)
+
+
+@lowering("tile")
+def tile(input: Tensor, *, repeats: Ints) -> Tensor:
+    """The input repeated."""
+    return input.repeat(repeats) if repeats else input
+
+
+@lowering("gather")
+def gather(input: Tensor, indices: Argument, *, axis: int) -> Tensor:
+    """The items at `indices` along `axis`.
+
+    Raises:
+        ExecutionError: an index is negative or not less than the extent.
+    """
+    places = torch.as_tensor(indices, device=input.device).long()
+    extent = input.shape[axis]
+    if places.numel():
+        low, high = (int(bound) for bound in torch.aminmax(places))
+        if low < 0 or high >= extent:
+            raise ExecutionError(
+                f"'indices' has {low if low < 0 else high}, but axis {axis} of the input has "
+                f"{extent} items",
+                hint=f"Indices count from 0 to {extent - 1}.",
+                section="4.5.7",
+            )
+    index: Any = (*(slice(None),) * axis, places)
+    return input[index]

@@ -1,0 +1,1 @@
+"""What the engines share: the arguments of calls, and the geometry of windows and regions."""

@@ -1,0 +1,244 @@
+"""tract runs in a child process: real networks come out right, and no crash is ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tract")
+
+from nnefkit import io
+from nnefkit.errors import (
+    ExecutionError,
+    InputError,
+    MissingPackageError,
+    UnknownNameError,
+)
+from nnefkit.execution import Session, run, trace
+from nnefkit.execution.engine import find_engine
+from nnefkit.execution.engine_list import engines
+from nnefkit.execution.engines.tract import process
+
+MODELS = Path(__file__).parents[3] / "models"
+MODEL = {
+    "efficientnet": "efficientnet_lite0/efficientnet_lite0.nnef.tgz",
+    "blazeface": "blazeface_front/blazeface_front.nnef",
+}
+
+
+def network(name):
+    path = MODELS / MODEL[name]
+    return io.load(path), np.load(path.parent / "io.npz")
+
+
+def small(body="y = relu(x);"):
+    return io.parse(
+        f"version 1.0; graph g(x) -> (y) {{ x = external<scalar>(shape = [2, 3]); {body} }}"
+    )
+
+
+X = np.float32([[1, -2, 3], [-4, 5, -6]])
+
+
+@pytest.mark.parametrize("name", MODEL)
+def test_every_tensor_of_real_networks_is_that_of_the_reference(name):
+    graph, recorded = network(name)
+    given = next(recorded[key] for key in recorded if key.endswith("external1"))
+    expected = trace(graph, given)
+    found = trace(graph, given, engine="tract")
+    assert list(found) == list(expected)
+    for tensor, array in expected.items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(found[tensor], array, rtol=0, atol=5e-5 * scale, err_msg=tensor)
+
+
+def test_efficientnet_classifies_a_photo_as_pytorch_does():
+    graph, recorded = network("efficientnet")
+    logits = run(graph, recorded["cat_external1"], engine="tract")["linear1"]
+    np.testing.assert_allclose(logits, recorded["cat_linear1"], rtol=0, atol=1e-4)
+
+
+def test_one_child_serves_many_runs_and_sessions():
+    first, second = Session(small(), "tract"), Session(small("y = neg(x);"), "tract")
+    pids = set()
+    for _ in range(3):
+        np.testing.assert_array_equal(first.run(X)["y"], X.clip(0))
+        np.testing.assert_array_equal(second.run(X)["y"], -X)
+        pids.add(process.worker().child().pid)
+    assert len(pids) == 1
+
+
+def test_results_are_not_overwritten_by_the_next_run():
+    session = Session(small(), "tract")
+    first = session.run(X)["y"]
+    session.run(-X)
+    np.testing.assert_array_equal(first, X.clip(0))
+
+
+def test_a_killed_child_is_an_error_and_the_next_run_starts_another():
+    session = Session(small(), "tract")
+    session.run(X)
+    os.kill(process.worker().child().pid, signal.SIGKILL)
+    time.sleep(0.1)
+    np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
+    pid = process.worker().child().pid
+    os.kill(pid, signal.SIGSTOP)  # so that it dies in the midst of a request
+    try:
+        timer = subprocess.Popen([sys.executable, "-c", _KILL, str(pid)])
+        with pytest.raises(ExecutionError, match="ended by signal 9"):
+            session.run(X)
+    finally:
+        timer.wait()
+    np.testing.assert_array_equal(Session(small(), "tract").run(X)["y"], X.clip(0))
+    np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
+
+
+_KILL = "import os, sys, time; time.sleep(0.5); os.kill(int(sys.argv[1]), 9)"
+
+
+def test_a_child_that_does_not_answer_is_ended():
+    session = Session(small(), "tract", timeout=0.5)
+    session.run(X)
+    os.kill(process.worker().child().pid, signal.SIGSTOP)
+    with pytest.raises(ExecutionError, match=r"did not answer within 0\.5 seconds"):
+        session.run(X)
+    np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
+
+
+def test_what_tract_says_when_it_panics_is_told(monkeypatch):
+    engine = find_engine("tract")
+    monkeypatch.setattr(type(engine), "unsupported", lambda *_: [])
+    body = "y = box(x, size = [1, 3], border = 'replicate');"
+    with pytest.raises(ExecutionError, match="the process of tract ended by signal 6") as caught:
+        run(small(body), X, engine="tract")
+    assert "It said: " in str(caught.value)
+    np.testing.assert_array_equal(run(small(), X, engine="tract")["y"], X.clip(0))
+
+
+def test_what_tract_refuses_is_told_without_the_names_of_our_files(monkeypatch):
+    engine = find_engine("tract")
+    monkeypatch.setattr(type(engine), "unsupported", lambda *_: [])
+    with pytest.raises(ExecutionError, match=r"tract cannot prepare the graph: .*gelu") as caught:
+        run(small("y = gelu(x);"), X, engine="tract")
+    assert "nnefkit-tract-" not in str(caught.value)
+
+
+def test_the_child_ends_with_its_parent():
+    program = """
+        import numpy as np, os, nnefkit as nk
+        from nnefkit.execution.engines.tract import process
+        graph = nk.parse('version 1.0; graph g(x)->(y) {'
+                         ' x = external<scalar>(shape = [1]); y = relu(x); }')
+        nk.run(graph, np.ones(1, np.float32), engine="tract")
+        print(process.worker().child().pid, flush=True)
+        os.kill(os.getpid(), 9)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True
+    )
+    pid = int(done.stdout)
+    for _ in range(100):
+        if not _runs(pid):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process {pid} still runs")
+
+
+def _runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ")[-1][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_everything_that_cannot_run_is_named_before_anything_runs():
+    graph = small("a = gelu(x); b = elu(a, alpha = 2.0); y = relu(b);")
+    with pytest.raises(ExecutionError) as caught:
+        Session(graph, "tract")
+    first, second = caught.value.diagnostics
+    assert "cannot run 'gelu', which computes 'a'" in first.message
+    assert "cannot run 'elu', which computes 'b'" in second.message
+    assert second.hint.startswith("It ignores alpha, and takes 1. fallback='numpy' runs just")
+
+
+def test_a_graph_in_float64_is_refused_as_a_whole_and_left_to_numpy():
+    graph, recorded = network("blazeface")
+    wide = graph.with_data({v.name: v.data.astype(np.float64) for v in graph.variables})
+    with pytest.raises(
+        ExecutionError, match=r"207 operations: external \(1\), variable \(74\)"
+    ) as caught:
+        Session(wide, "tract")
+    (told,) = caught.value.diagnostics
+    assert told.line == 5
+    assert told.hint.startswith("It computes in float32: graph.with_data(...)")
+    found = run(wide, recorded["external1"], engine="tract", fallback="numpy")
+    expected = run(wide, recorded["external1"])
+    for name, array in expected.items():
+        assert found[name].dtype == np.float64
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_conditions_hold_for_graphs_whose_shapes_are_still_to_be_inferred():
+    body = """
+        f = variable<scalar>(shape = [4, 1, 3, 3], label = 'f');
+        a = unsqueeze(x, axes = [0, 3]);
+        y = conv(a, f, groups = 0);
+    """
+    graph = small(body).with_data({"f": np.ones((4, 1, 3, 3), np.float32)})
+    graph = graph.with_input_shapes(x=(2, 4))
+    assert graph.tensors["y"].shape is None
+    with pytest.raises(ExecutionError, match="cannot run 'conv'"):
+        Session(graph, "tract")
+
+
+def test_variables_that_change_live_on():
+    graph = io.parse("""version 1.0;
+        graph g(x) -> (y) {
+            x = external<scalar>(shape = [2]);
+            state = variable<scalar>(shape = [2], label = 'state');
+            y = add(x, state);
+            new = update(state, y);
+        }""").with_data({"state": np.float32([10, 20])})
+    session = Session(graph, "tract")
+    x = np.float32([1, 2])
+    np.testing.assert_array_equal(session.run(x)["y"], [11, 22])
+    np.testing.assert_array_equal(session.run(x)["y"], [12, 24])
+    traced = session.trace(x)
+    np.testing.assert_array_equal(traced["new"], [13, 26])
+    session.reset()
+    np.testing.assert_array_equal(session.run(x)["y"], [11, 22])
+
+
+def test_inputs_and_weights_may_be_outputs():
+    graph = small("y = relu(x);").with_outputs(["x", "y"])
+    found = run(graph, X, engine="tract")
+    np.testing.assert_array_equal(found["x"], X)
+    assert not np.shares_memory(found["x"], X)
+    np.testing.assert_array_equal(run(graph, X, engine="tract", outputs="x")["x"], X)
+
+
+def test_unknown_options_are_refused_by_name():
+    with pytest.raises(UnknownNameError, match="has no option 'timout'") as caught:
+        Session(small(), "tract", timout=3)
+    assert "'timeout'" in str(caught.value)
+    with pytest.raises(InputError, match="must be positive"):
+        Session(small(), "tract", timeout=0)
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
+    for name in [n for n in sys.modules if n.startswith("nnefkit.execution.engines.tract")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tract", None)
+    find_engine.cache_clear()
+    try:
+        with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[tract\]"'):
+            run(small(), X, engine="tract")
+        assert not engines()["tract"].installed
+    finally:
+        find_engine.cache_clear()
