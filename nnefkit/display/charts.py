@@ -15,7 +15,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
-from nnefkit.display.card import Picture
+from nnefkit.display.elements import Picture
 from nnefkit.display.excerpt import printable
 from nnefkit.display.families import BLUE, GREY, RED
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
-from nnefkit.display.card import Picture
+from nnefkit.display.elements import Picture
 
 LEVELS = 63
 """Steps of the colour scale; odd, so that zero has one of its own. More only make files larger."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.display.bar import Bar
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.execution.engine import Watch
 from nnefkit.graph import Graph, Operation
 
@@ -20,14 +20,14 @@ class Progress:
         self._inner = inner
         self._graph = graph
         self._shown = shown
-        self._bar: Bar | None = None
+        self._bar: ProgressBar | None = None
 
     def __enter__(self) -> Watch | None:
         if self._shown is False:
             return self._inner
         total = len(self._graph.computations)
         delay = 0.0 if self._shown else None
-        self._bar = Bar(total, self._graph.name, "operation", delay=delay)
+        self._bar = ProgressBar(total, self._graph.name, "operation", delay=delay)
         return self._watch
 
     def __exit__(

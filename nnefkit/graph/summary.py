@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnefkit.display.attribute_line import attribute_line
 from nnefkit.display.collector import paused_collector
-from nnefkit.display.folding import Step
+from nnefkit.display.folding import PlainOperation
 from nnefkit.display.summary import (
     GraphSummary,
     OperationRow,
@@ -84,9 +84,9 @@ def graph_svg(graph: Graph) -> str:
         )
 
 
-def _step(graph: Graph, operation: Operation) -> Step:
+def _step(graph: Graph, operation: Operation) -> PlainOperation:
     results = operation.output_names
-    return Step(
+    return PlainOperation(
         operation.name,
         operation.input_names,
         results,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nnefkit.display.bar import Bar
+from nnefkit.display.progress_bar import ProgressBar
 
-__all__ = ["Bar", "progress"]
+__all__ = ["ProgressBar", "progress"]
 
 
-def progress(total: int, description: str) -> Bar:
+def progress(total: int, description: str) -> ProgressBar:
     """A bar over `total` bytes, which shows itself only if it takes more than a second."""
-    return Bar(total, description, "B", scaled=True)
+    return ProgressBar(total, description, "B", scaled=True)

@@ -19,7 +19,7 @@ from nnefkit.storage.header import HEADER_SIZE
 from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, member_name
 from nnefkit.storage.mapping import HEAD, open_blob
 from nnefkit.storage.model_files import ARCHIVE_ENDINGS, MAX_TEXT
-from nnefkit.storage.progress import Bar, progress
+from nnefkit.storage.progress import ProgressBar, progress
 from nnefkit.storage.tensor_file import TensorContent
 
 Content = bytes | memoryview | Path | TensorContent
@@ -89,7 +89,7 @@ _FOREIGN_ENDINGS = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 """Who names a model so does not expect a folder."""
 
 
-def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], Bar], None]:
+def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], ProgressBar], None]:
     ending = ARCHIVE_ENDINGS.search(path.name) or _FOREIGN_ENDINGS.search(path.name)
     if ending is None:
         return _write_folder
@@ -150,7 +150,7 @@ def _sized(content: Content) -> _Sized:
 # -- folders -----------------------------------------------------------------------------------
 
 
-def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     old = Path(os.path.realpath(path))
     with telling(path):
         replaced = _replaceable_files(old)
@@ -213,7 +213,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _pour(content: _Sized, file: Any, bar: Bar) -> None:
+def _pour(content: _Sized, file: Any, bar: ProgressBar) -> None:
     for chunk in content.chunks():
         file.write(chunk)
         bar.update(len(chunk))
@@ -222,12 +222,12 @@ def _pour(content: _Sized, file: Any, bar: Bar) -> None:
 # -- archives ----------------------------------------------------------------------------------
 
 
-def _write_tar(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+def _write_tar(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     with replacing_file(path) as file:
         _pour_tar(contents, file, bar)
 
 
-def _write_tar_gz(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+def _write_tar_gz(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     with (
         replacing_file(path) as file,
         # Neither name nor time: the same model gives the same bytes.
@@ -236,7 +236,7 @@ def _write_tar_gz(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
         _pour_tar(contents, packed, bar)
 
 
-def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: Bar) -> None:
+def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: ProgressBar) -> None:
     written = 0
     for name, content in contents.items():
         info = tarfile.TarInfo(name)
@@ -251,7 +251,7 @@ def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: Bar) -> None:
     file.write(bytes(end + -(written + end) % tarfile.RECORDSIZE))
 
 
-def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: Bar) -> None:
+def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     with replacing_file(path) as file, zipfile.ZipFile(file, "w") as packed:
         for name, content in contents.items():
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))

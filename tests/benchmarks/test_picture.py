@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nnefkit.display.folding import Step
-from nnefkit.display.layout import layered
+from nnefkit.display.folding import PlainOperation
+from nnefkit.display.layout import lay_out
 from nnefkit.display.svg import graph_picture
 
 Benchmark = Callable[..., Any]
@@ -42,21 +42,23 @@ def network(count: int, seed: int = 0) -> tuple[int, list[tuple[int, int]]]:
 @pytest.mark.benchmark(group="layout")
 def test_layout(benchmark: Benchmark, count: int) -> None:
     boxes, edges = network(count)
-    layout = benchmark(layered, [(100.0, 40.0)] * boxes, edges)
+    layout = benchmark(lay_out, [(100.0, 40.0)] * boxes, edges)
     assert len(layout.centers) == boxes
 
 
-def steps(count: int) -> list[Step]:
+def steps(count: int) -> list[PlainOperation]:
     """The network's boxes as operations of changing names."""
     boxes, edges = network(count)
     sources: list[list[str]] = [[] for _ in range(boxes)]
     for source, target in edges:
         sources[target].append(f"t{source}")
     names = ["conv", "relu", "max_pool", "batch_normalization", "matmul"]
-    graph = [Step("external", [], ["t0"], [(1, 8, 8, 8)])]
+    graph = [PlainOperation("external", [], ["t0"], [(1, 8, 8, 8)])]
     for i in range(1, boxes):
         name = names[i % 5] if len(sources[i]) == 1 else "add"
-        graph.append(Step(name, sources[i], [f"t{i}"], [(1, i, 8, 8)], (), f"{i % 7}×{i % 5}"))
+        graph.append(
+            PlainOperation(name, sources[i], [f"t{i}"], [(1, i, 8, 8)], (), f"{i % 7}×{i % 5}")
+        )
     return graph
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnefkit.display.folding import Picture, Step, picture
+from nnefkit.display.folding import Picture, PlainOperation, picture
 from nnefkit.display.folding.chains import tandems
 
 Shape = tuple[int, ...]
@@ -19,7 +19,7 @@ class Builder:
     """Writes graphs down, one operation after the other."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.operations: list[PlainOperation] = []
 
     def add(
         self,
@@ -31,24 +31,26 @@ class Builder:
         scope: Sequence[str] = (),
     ) -> str:
         parameters = [self.add("variable", scope=scope) for _ in range(weights)]
-        result = f"{name}{len(self.steps)}"
+        result = f"{name}{len(self.operations)}"
         shapes = [shape]
-        self.steps.append(Step(name, [*sources, *parameters], [result], shapes, scope, words))
+        self.operations.append(
+            PlainOperation(name, [*sources, *parameters], [result], shapes, scope, words)
+        )
         return result
 
     def input(self, shape: Shape = (1, 3, 4, 4)) -> str:
         return self.add("external", shape=shape)
 
     def picture(self, inputs: Sequence[str], outputs: Sequence[str], budget: int = 150) -> Picture:
-        found = picture(self.steps, inputs, outputs, budget)
-        check(found, self.steps, budget)
+        found = picture(self.operations, inputs, outputs, budget)
+        check(found, self.operations, budget)
         return found
 
 
-def check(found: Picture, steps: Sequence[Step], budget: int = 150) -> None:
+def check(found: Picture, steps: Sequence[PlainOperation], budget: int = 150) -> None:
     """What holds for every picture."""
     assert len(found.boxes) <= max(budget, 3)
-    shown = [number for box in found.boxes for number in box.steps]
+    shown = [number for box in found.boxes for number in box.operations]
     assert len(shown) == len(set(shown)), "an operation is in two boxes"
     for number in set(range(len(steps))) - set(shown):
         assert steps[number].name in ("variable", "constant") or acts_on_parameters(number, steps)
@@ -57,7 +59,7 @@ def check(found: Picture, steps: Sequence[Step], budget: int = 150) -> None:
     pairs = [(edge.source, edge.target) for edge in found.edges]
     assert len(pairs) == len(set(pairs))
     connected = {(e.source, e.target) for e in found.edges}
-    home = {number: i for i, box in enumerate(found.boxes) for number in box.steps}
+    home = {number: i for i, box in enumerate(found.boxes) for number in box.operations}
     maker = {name: n for n, step in enumerate(steps) for name in step.outputs}
     if not found.omitted:
         for number, step in enumerate(steps):
@@ -67,7 +69,7 @@ def check(found: Picture, steps: Sequence[Step], budget: int = 150) -> None:
                     assert (home[source], home[number]) in connected, "an edge got lost"
 
 
-def acts_on_parameters(number: int, steps: Sequence[Step]) -> bool:
+def acts_on_parameters(number: int, steps: Sequence[PlainOperation]) -> bool:
     maker = {name: n for n, step in enumerate(steps) for name in step.outputs}
     waiting, seen = [number], set()
     while waiting:
@@ -113,7 +115,7 @@ def test_small_operations_join_what_they_help() -> None:
     assert titles(found) == ["conv", "max_pool"]
     assert found.boxes[1].lines == ["3×3 · pad · add · batch_norm · relu"]
     assert found.boxes[2].lines == ["2×2 · softmax"]
-    assert len(found.boxes[1].steps) == 6
+    assert len(found.boxes[1].operations) == 6
 
 
 def test_a_result_that_is_read_twice_ends_a_box() -> None:
@@ -134,7 +136,7 @@ def test_equal_operations_in_a_row_are_one_box() -> None:
         y = b.add("relu", b.add("conv", y, weights=2, words="5×5"))
     found = b.picture([x], [y])
     assert titles(found) == ["conv × 5", "conv × 2"]
-    assert [len(box.steps) for box in found.boxes[1:3]] == [10, 4]
+    assert [len(box.operations) for box in found.boxes[1:3]] == [10, 4]
 
 
 def residual(b: Builder, x: str, words: str = "3×3", shape: Shape = (1, 8, 4, 4)) -> str:
@@ -273,7 +275,7 @@ def test_a_nested_call_belongs_to_the_box_of_its_caller_and_calls_repeat() -> No
     found = build.picture([start], [last])
     (block,) = [box for box in found.boxes if box.title == "block"]
     assert block.count == 6
-    assert len(block.steps) == 18
+    assert len(block.operations) == 18
 
 
 def test_fragment_calls_are_opened_while_there_is_room() -> None:
@@ -391,14 +393,14 @@ def test_work_grows_with_the_graph_and_not_faster(shaper: Shaper) -> None:
         b = Builder()
         inputs, outputs = shaper(b, count)
         profile = cProfile.Profile()
-        profile.runcall(picture, b.steps, inputs, outputs)
+        profile.runcall(picture, b.operations, inputs, outputs)
         return sum(entry.callcount for entry in profile.getstats())
 
     assert calls(4_000) < 6 * calls(1_000)
 
 
 @st.composite
-def any_steps(draw: st.DrawFn) -> tuple[list[Step], list[str], list[str]]:
+def any_steps(draw: st.DrawFn) -> tuple[list[PlainOperation], list[str], list[str]]:
     """Any graph at all: several inputs, dead ends, operations on parameters, shared scopes."""
     b = Builder()
     names = [b.input() for _ in range(draw(st.integers(1, 3)))]
@@ -413,13 +415,13 @@ def any_steps(draw: st.DrawFn) -> tuple[list[Step], list[str], list[str]]:
         words = draw(st.sampled_from(["", "3×3"]))
         names.append(b.add(draw(operations), *sources, scope=scope, words=words))
     outputs = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
-    return b.steps, inputs, outputs
+    return b.operations, inputs, outputs
 
 
 @given(any_steps(), st.sampled_from([3, 6, 12, 150]))
 @settings(max_examples=200, deadline=None)
 def test_any_graph_is_folded_without_cycles_or_losses(
-    graph: tuple[list[Step], list[str], list[str]], budget: int
+    graph: tuple[list[PlainOperation], list[str], list[str]], budget: int
 ) -> None:
     steps, inputs, outputs = graph
     check(picture(steps, inputs, outputs, budget), steps, budget)

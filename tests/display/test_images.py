@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from nnefkit.display import cards, charts, images
-from nnefkit.display.card import Figure
+from nnefkit.display.elements import Figure
 from nnefkit.display.summary import TensorSummary
 
 MAGENTA, GREEN = (230, 0, 200), (0, 160, 60)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnefkit.display.layout import Layout, Point, layered
+from nnefkit.display.layout import Layout, Point, lay_out
 from nnefkit.display.layout.ordering import _crossings, _pair
 
 Edges = list[tuple[int, int]]
@@ -58,7 +58,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...], slack: float = 0.01) -> 
 @settings(max_examples=150, deadline=None)
 def test_boxes_do_not_overlap(graph: tuple[Sizes, Edges, list[float]], width: float | None) -> None:
     sizes, edges, labels = graph
-    boxes = corners(layered(sizes, edges, labels=labels, width=width), sizes)
+    boxes = corners(lay_out(sizes, edges, labels=labels, width=width), sizes)
     for i, a in enumerate(boxes):
         for b in boxes[:i]:
             assert not overlap(a, b)
@@ -70,7 +70,7 @@ def test_edges_touch_only_their_own_boxes(
     graph: tuple[Sizes, Edges, list[float]], width: float | None, limit: int | None
 ) -> None:
     sizes, edges, labels = graph
-    layout = layered(sizes, edges, labels=labels, width=width, dummy_limit=limit)
+    layout = lay_out(sizes, edges, labels=labels, width=width, dummy_limit=limit)
     boxes = corners(layout, sizes)
     for route in layout.routes:
         for stretch in stretches(list(route)):
@@ -86,7 +86,7 @@ def test_room_for_labels_is_free(
     graph: tuple[Sizes, Edges, list[float]], width: float | None
 ) -> None:
     sizes, edges, labels = graph
-    layout = layered(sizes, edges, labels=labels, width=width)
+    layout = lay_out(sizes, edges, labels=labels, width=width)
     boxes = corners(layout, sizes)
     readers = {source for source, _ in edges}
     for number, (box, room) in enumerate(zip(boxes, labels, strict=True)):
@@ -107,7 +107,7 @@ def test_edges_lead_from_the_right_of_their_source_to_the_left_of_their_target(
     graph: tuple[Sizes, Edges, list[float]], width: float | None, limit: int | None
 ) -> None:
     sizes, edges, labels = graph
-    layout = layered(sizes, edges, labels=labels, width=width, dummy_limit=limit)
+    layout = lay_out(sizes, edges, labels=labels, width=width, dummy_limit=limit)
     boxes = corners(layout, sizes)
     assert len(layout.routes) == len(edges)
     for (source, target), route in zip(edges, layout.routes, strict=True):
@@ -126,7 +126,7 @@ def test_everything_lies_inside_of_the_picture(
     graph: tuple[Sizes, Edges, list[float]], width: float | None, limit: int | None
 ) -> None:
     sizes, edges, labels = graph
-    layout = layered(sizes, edges, labels=labels, width=width, dummy_limit=limit)
+    layout = lay_out(sizes, edges, labels=labels, width=width, dummy_limit=limit)
     everything = corners(layout, sizes)
     everything += [s for route in layout.routes for s in stretches(list(route))]
     for left, top, right, bottom in everything:
@@ -137,14 +137,14 @@ def test_everything_lies_inside_of_the_picture(
 
 
 def test_a_chain_is_one_straight_line() -> None:
-    layout = layered([(80.0, 30.0)] * 6, [(i, i + 1) for i in range(5)])
+    layout = lay_out([(80.0, 30.0)] * 6, [(i, i + 1) for i in range(5)])
     assert len({center.y for center in layout.centers}) == 1
     assert all(len(route) == 2 for route in layout.routes)
 
 
 def test_the_main_way_stays_straight_beside_what_skips_it() -> None:
     chain = [(i, i + 1) for i in range(6)]
-    layout = layered([(80.0, 30.0)] * 7, [*chain, (1, 3), (3, 5)])
+    layout = lay_out([(80.0, 30.0)] * 7, [*chain, (1, 3), (3, 5)])
     assert len({round(center.y, 3) for center in layout.centers}) == 1
 
 
@@ -154,7 +154,7 @@ def test_branches_of_an_inception_block_do_not_cross() -> None:
     for branch in branches:
         way = [0, *branch, 8]
         edges += list(pairwise(way))
-    layout = layered([(60.0, 30.0)] * 9, edges)
+    layout = lay_out([(60.0, 30.0)] * 9, edges)
     order = [layout.centers[branch[0]].y for branch in branches]
     ends = [layout.centers[branch[-1]].y for branch in branches]
     assert sorted(range(4), key=order.__getitem__) == sorted(range(4), key=ends.__getitem__)
@@ -163,14 +163,14 @@ def test_branches_of_an_inception_block_do_not_cross() -> None:
 
 def test_crossings_that_can_be_avoided_are_avoided() -> None:
     # Two chains whose boxes are given in opposite orders.
-    layout = layered([(50.0, 20.0)] * 6, [(0, 3), (1, 2), (3, 4), (2, 5)])
+    layout = lay_out([(50.0, 20.0)] * 6, [(0, 3), (1, 2), (3, 4), (2, 5)])
     assert (layout.centers[0].y < layout.centers[1].y) == (
         layout.centers[3].y < layout.centers[2].y
     )
 
 
 def test_a_long_chain_goes_on_in_rows_of_the_given_width() -> None:
-    layout = layered([(100.0, 40.0)] * 20, [(i, i + 1) for i in range(19)], width=700)
+    layout = lay_out([(100.0, 40.0)] * 20, [(i, i + 1) for i in range(19)], width=700)
     assert layout.rows > 2
     assert layout.around == layout.rows - 1
     assert layout.width <= 700
@@ -178,24 +178,24 @@ def test_a_long_chain_goes_on_in_rows_of_the_given_width() -> None:
 
 def test_inputs_move_to_their_readers() -> None:
     edges = [(i, i + 1) for i in range(8)] + [(9, 8)]
-    layout = layered([(50.0, 20.0)] * 10, edges)
+    layout = lay_out([(50.0, 20.0)] * 10, edges)
     assert layout.layers[9] == 7
 
 
 @pytest.mark.parametrize("edges", [[(0, 1), (1, 0)], [(0, 0)], [(0, 1), (1, 2), (2, 1)]])
 def test_cycles_are_refused(edges: Edges) -> None:
     with pytest.raises(ValueError, match="cycle"):
-        layered([(10.0, 10.0)] * 3, edges)
+        lay_out([(10.0, 10.0)] * 3, edges)
 
 
 def test_no_boxes_need_no_room() -> None:
-    layout = layered([], [])
+    layout = lay_out([], [])
     assert (layout.width, layout.height) == (0, 0)
 
 
 def test_depth_is_no_limit() -> None:
     count = 5_000
-    layout = layered([(10.0, 10.0)] * count, [(i, i + 1) for i in range(count - 1)] + [(0, 4_999)])
+    layout = lay_out([(10.0, 10.0)] * count, [(i, i + 1) for i in range(count - 1)] + [(0, 4_999)])
     assert layout.layers[-1] == count - 1
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnefkit.display.card import code_in, left_out, selection
+from nnefkit.display.elements import code_in, left_out, selection
 
 
 @given(st.integers(0, 60), st.integers(0, 10), st.integers(0, 10), st.data())

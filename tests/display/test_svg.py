@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from matplotlib.ft2font import FT2Font, LoadFlags
 
 from nnefkit.display.families import FAMILIES
-from nnefkit.display.folding import Box, Edge, Picture, Step
+from nnefkit.display.folding import Box, Edge, Picture, PlainOperation
 from nnefkit.display.svg import draw, graph_picture
-from nnefkit.display.svg.boxes import TEXT, card
+from nnefkit.display.svg.boxes import TEXT, measure
 from nnefkit.display.svg.document import EDGE
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
 
@@ -23,14 +23,14 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]
 
 
-def steps() -> list[Step]:
+def steps() -> list[PlainOperation]:
     return [
-        Step("external", [], ["image"], [(1, 3, 32, 32)]),
-        Step("variable", [], ["w"], [(8, 3, 3, 3)]),
-        Step("conv", ["image", "w"], ["c"], [(1, 8, 32, 32)], (), "3×3"),
-        Step("relu", ["c"], ["r"], [(1, 8, 32, 32)]),
-        Step("max_pool", ["r"], ["p"], [(1, 8, 16, 16)], (), "2×2 stride 2"),
-        Step("add", ["p", "p"], ["sum"], [(1, 8, 16, 16)]),
+        PlainOperation("external", [], ["image"], [(1, 3, 32, 32)]),
+        PlainOperation("variable", [], ["w"], [(8, 3, 3, 3)]),
+        PlainOperation("conv", ["image", "w"], ["c"], [(1, 8, 32, 32)], (), "3×3"),
+        PlainOperation("relu", ["c"], ["r"], [(1, 8, 32, 32)]),
+        PlainOperation("max_pool", ["r"], ["p"], [(1, 8, 16, 16)], (), "2×2 stride 2"),
+        PlainOperation("add", ["p", "p"], ["sum"], [(1, 8, 16, 16)]),
     ]
 
 
@@ -94,9 +94,9 @@ def test_a_picture_stands_alone() -> None:
 def test_names_are_written_as_they_are() -> None:
     name = "<script>&\"'</script>"
     graph = [
-        Step("external", [], [name], [(1, 2)]),
-        Step("a<b", [name], ["y&z"], [(1, 2)], (), "<&>"),
-        Step("conv", ["y&z"], ["w"], [None]),
+        PlainOperation("external", [], [name], [(1, 2)]),
+        PlainOperation("a<b", [name], ["y&z"], [(1, 2)], (), "<&>"),
+        PlainOperation("conv", ["y&z"], ["w"], [None]),
     ]
     svg = graph_picture(graph, [name], ["w"])
     assert {name, "a<b", "<&>"} <= set(texts(svg))
@@ -107,7 +107,7 @@ def test_an_empty_graph_has_an_empty_picture() -> None:
 
 
 def test_a_picture_that_shows_every_operation_says_no_more() -> None:
-    svg = graph_picture([Step("relu", ["x"], ["y"], [(1, 2)])], ["x"], ["y"])
+    svg = graph_picture([PlainOperation("relu", ["x"], ["y"], [(1, 2)])], ["x"], ["y"])
     assert ET.fromstring(svg).get("aria-label") == "1 operation in 1 box"
     assert set(texts(svg)) == {"relu", "x", "y", "1×2"}
 
@@ -176,7 +176,7 @@ def test_no_box_and_no_label_covers_another(picture: Picture, width: float | Non
 @settings(max_examples=60, deadline=None)
 def test_texts_fit_into_their_boxes(picture: Picture) -> None:
     for box in picture.boxes:
-        made = card(box)
+        made = measure(box)
         room = made.width - 12
         badge = text_width(made.badge, 10.5, "bold")
         assert text_width(made.title, 12.5, "bold") + badge <= room
@@ -253,11 +253,11 @@ def test_everything_can_be_seen_on_white_and_on_black(page: str) -> None:
 
 
 def test_the_largest_picture_is_small_enough_for_a_notebook() -> None:
-    graph = [Step("external", [], ["x0"], [(1, 64, 112, 112)])]
+    graph = [PlainOperation("external", [], ["x0"], [(1, 64, 112, 112)])]
     for i in range(5_000):
         sources = [f"x{i}", f"x{max(0, i - i % 7)}"]
         words = f"{i % 89}×{i % 97} stride 2"
-        graph.append(Step("conv", sources, [f"x{i + 1}"], [(1, i, 112, 112)], (), words))
+        graph.append(PlainOperation("conv", sources, [f"x{i + 1}"], [(1, i, 112, 112)], (), words))
     assert len(graph_picture(graph, ["x0"], ["x5000"]).encode()) < 60 * 1024
 
 

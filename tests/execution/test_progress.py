@@ -7,7 +7,7 @@ import pytest
 import tqdm.notebook
 
 from nnefkit import io
-from nnefkit.display import bar
+from nnefkit.display import progress_bar
 from nnefkit.execution import Session
 
 TEXT = """
@@ -40,7 +40,7 @@ def test_long_runs_show_a_bar_after_the_delay(capsys, monkeypatch):
     session = Session(io.parse(TEXT))
     session.run(np.ones(4))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(bar, "DELAY", 0.0)
+    monkeypatch.setattr(progress_bar, "DELAY", 0.0)
     session.run(np.ones(4))
     assert "net" in capsys.readouterr().err
     session.run(np.ones(4), progress=False)
@@ -68,7 +68,10 @@ def test_a_bar_leaves_nothing_in_a_notebook(monkeypatch, fails):
     notebook = Notebook()
     monkeypatch.setattr("IPython.display.display", notebook.display)
     monkeypatch.setattr("tqdm.auto.tqdm", tqdm.notebook.tqdm)
-    with contextlib.suppress(KeyboardInterrupt), bar.Bar(3, "net", "operation", delay=0) as shown:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        progress_bar.ProgressBar(3, "net", "operation", delay=0) as shown,
+    ):
         shown.update(1)
         shown.update(1)
         assert "1/3" in notebook.outputs[0]["text/plain"]

@@ -3,7 +3,7 @@
 With `brief` a card has fewer rows, for plain text.
 """
 
-from nnefkit.display.cards.compared import compared
+from nnefkit.display.cards.compared_tensor import compared
 from nnefkit.display.cards.comparison import comparison
 from nnefkit.display.cards.engines import engine, engines
 from nnefkit.display.cards.graph import graph

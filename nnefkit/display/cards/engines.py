@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Block, Card, Cell, Column, Fold, Paragraph, Phrase, Table, code_in
+from nnefkit.display.elements import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Fold,
+    Paragraph,
+    Phrase,
+    Table,
+    code_in,
+)
 from nnefkit.display.families import GREY, VIOLET
 from nnefkit.display.summary import EngineRow, EnginesSummary
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnefkit.display import charts, numbers
-from nnefkit.display.card import (
+from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.elements import (
     Block,
     Card,
     Cell,
@@ -21,7 +22,6 @@ from nnefkit.display.card import (
     left_out,
     selection,
 )
-from nnefkit.display.cards import values
 from nnefkit.display.families import BLUE, family
 from nnefkit.display.summary import GraphSummary, OperationRow, Port, Proof
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Block, Card, Cell, Column, Table
+from nnefkit.display.elements import Block, Card, Cell, Column, Table
 from nnefkit.display.families import family
 from nnefkit.display.summary import OperationSummary
 

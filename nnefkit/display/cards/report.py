@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Block, Card, Line, Listing, Paragraph, Phrase
-from nnefkit.display.cards.source import TONES, source
+from nnefkit.display.cards.marked_source import TONES, source
+from nnefkit.display.elements import Block, Card, Line, Listing, Paragraph, Phrase
 from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.families import AMBER, GREEN, RED
 from nnefkit.display.summary import DiagnosticRow, ReportSummary

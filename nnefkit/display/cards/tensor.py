@@ -9,8 +9,8 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import charts, images, numbers
-from nnefkit.display.card import Block, Card, Figure, Line, Paragraph, Phrase
-from nnefkit.display.cards import values
+from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.elements import Block, Card, Figure, Line, Paragraph, Phrase
 from nnefkit.display.families import BLUE, family
 from nnefkit.display.images import Scale
 from nnefkit.display.summary import TensorSummary

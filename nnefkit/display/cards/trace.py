@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnefkit.display import numbers
-from nnefkit.display.card import (
+from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.elements import (
     Block,
     Card,
     Cell,
@@ -17,7 +18,6 @@ from nnefkit.display.card import (
     left_out,
     selection,
 )
-from nnefkit.display.cards import values
 from nnefkit.display.families import PRODUCTS, RED, VIOLET, family
 from nnefkit.display.summary import TraceRow, TraceSummary
 

@@ -1,7 +1,7 @@
 """Folding: which boxes a picture of a graph shows, and what each of them stands for."""
 
-from nnefkit.display.folding.fold import BUDGET, picture
 from nnefkit.display.folding.picture import Box, Edge, Picture
-from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.folding.stages import BUDGET, picture
 
-__all__ = ["BUDGET", "Box", "Edge", "Picture", "Step", "picture"]
+__all__ = ["BUDGET", "Box", "Edge", "Picture", "PlainOperation", "picture"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnefkit.display.folding.chains import ENDS
-from nnefkit.display.folding.network import Group, Network, joined, merged_steps
+from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 
 EFFORT = 5
 """Steps back from merges, for each node of the network, after which no more blocks are sought."""
@@ -64,7 +64,7 @@ def _flat(block: Block, blocks: Sequence[Block], size: int) -> list[int]:
 
 def _folded(block: Block, blocks: Sequence[Block], network: Network) -> Group:
     parts = [network.groups[node] for node in _flat(block, blocks, len(network))]
-    return Group("block", merged_steps(parts), block.form, block.kin, parts)
+    return Group("block", merged_operations(parts), block.form, block.kin, parts)
 
 
 class _Search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from nnefkit.display.folding.network import Group, Network, joined, merged_steps
+from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 
 FEW = 3
 """Up to so many equal siblings stay boxes of their own."""
@@ -31,13 +31,13 @@ def _alike(network: Network, nodes: Sequence[int]) -> Group:
         return _several(groups)
     form = network.forms.number("siblings", len(nodes), first.form)
     kin = network.forms.number("siblings", first.kin)
-    return Group("siblings", merged_steps(groups), form, kin, (first,), len(nodes))
+    return Group("siblings", merged_operations(groups), form, kin, (first,), len(nodes))
 
 
 def _several(groups: Sequence[Group]) -> Group:
     names = tuple([name for group in groups for name in group.names])
     first = groups[0]
-    return Group(first.kind, merged_steps(groups), first.form, first.kin, names=names)
+    return Group(first.kind, merged_operations(groups), first.form, first.kin, names=names)
 
 
 def fold_ends(network: Network, limit: int) -> Network:
@@ -62,7 +62,7 @@ def fold_stretches(network: Network, limit: int) -> Network:
         if len(nodes) > 1:
             parts = [network.groups[node] for node in nodes]
             form = network.forms.number("rest", *[part.form for part in parts])
-            merges.append((nodes, Group("rest", merged_steps(parts), form, form, parts)))
+            merges.append((nodes, Group("rest", merged_operations(parts), form, form, parts)))
     return joined(network, merges)
 
 

@@ -13,8 +13,8 @@ from nnefkit.display.families import (
     SHAPING,
     family,
 )
-from nnefkit.display.folding.network import Group, Kind, Network, joined, merged_steps
-from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.network import Group, Kind, Network, joined, merged_operations
+from nnefkit.display.folding.plain_operation import PlainOperation
 
 LONGEST_PERIOD = 16
 LONGEST_RUN = 6
@@ -65,21 +65,23 @@ def composed(network: Network, nodes: Sequence[int], kind: Kind) -> Group:
     number = network.forms.number
     form = number(kind, wiring, *[part.form for part in parts])
     kin = number(kind, wiring, *[part.kin for part in parts])
-    return Group(kind, merged_steps(parts), form, kin, parts)
+    return Group(kind, merged_operations(parts), form, kin, parts)
 
 
-def absorb_helpers(network: Network, steps: Sequence[Step]) -> Network:
+def absorb_helpers(network: Network, operations: Sequence[PlainOperation]) -> Network:
     """Put small operations (activations, biases, paddings, transpositions) to what they help."""
     merges = []
     for chain in chains(network):
         if len(chain) < 2:
             continue
-        units = [unit for unit in _units(network, steps, chain) if len(unit) > 1]
+        units = [unit for unit in _units(network, operations, chain) if len(unit) > 1]
         merges += [(unit, composed(network, unit, "unit")) for unit in units]
     return joined(network, merges)
 
 
-def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> list[list[int]]:
+def _units(
+    network: Network, operations: Sequence[PlainOperation], chain: Sequence[int]
+) -> list[list[int]]:
     units: list[list[int]] = []
     unit: list[int] = []
     heavy = False
@@ -89,8 +91,8 @@ def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> lis
             units += [unit, [node]]
             unit, heavy = [], False
             continue
-        helps = is_helper(network, steps, node)
-        pads = helps and steps[network.groups[node].steps[0]].name == "pad"
+        helps = is_helper(network, operations, node)
+        pads = helps and operations[network.groups[node].operations[0]].name == "pad"
         if heavy and (not helps or pads):
             units.append(unit)
             unit, heavy = [], False
@@ -104,13 +106,13 @@ def _units(network: Network, steps: Sequence[Step], chain: Sequence[int]) -> lis
     return units
 
 
-def join_light_blocks(network: Network, steps: Sequence[Step]) -> Network:
+def join_light_blocks(network: Network, operations: Sequence[PlainOperation]) -> Network:
     """Join successive blocks without products, such as the two halves of a normalization."""
     merges = []
     for chain in chains(network):
         run: list[int] = []
         for node in [*chain, -1]:
-            if node >= 0 and _is_light(network.groups[node], steps):
+            if node >= 0 and _is_light(network.groups[node], operations):
                 run.append(node)
                 continue
             if len(run) > 1:
@@ -119,25 +121,27 @@ def join_light_blocks(network: Network, steps: Sequence[Step]) -> Network:
     return joined(network, merges)
 
 
-def _is_light(group: Group, steps: Sequence[Step]) -> bool:
+def _is_light(group: Group, operations: Sequence[PlainOperation]) -> bool:
     heavy = (PRODUCTS, OTHERS)
     return group.kind == "block" and not any(
-        family(steps[number].name) in heavy for number in group.steps
+        family(operations[number].name) in heavy for number in group.operations
     )
 
 
-def is_helper(network: Network, steps: Sequence[Step], node: int) -> bool:
+def is_helper(network: Network, operations: Sequence[PlainOperation], node: int) -> bool:
     """Whether a node is a small operation on one tensor."""
     group = network.groups[node]
-    if group.kind != "unit" or len(group.steps) != 1 or len(network.before[node]) > 1:
+    if group.kind != "unit" or len(group.operations) != 1 or len(network.before[node]) > 1:
         return False
-    step = steps[group.steps[0]]
-    if step.name in {"split", "unstack", "concat", "stack"}:
+    operation = operations[group.operations[0]]
+    if operation.name in {"split", "unstack", "concat", "stack"}:
         return False
-    return family(step.name) in (ELEMENTWISE, NORMALIZATIONS, SHAPING)
+    return family(operation.name) in (ELEMENTWISE, NORMALIZATIONS, SHAPING)
 
 
-def fold_repeats(network: Network, steps: Sequence[Step], *, loosely: bool = False) -> Network:
+def fold_repeats(
+    network: Network, operations: Sequence[PlainOperation], *, loosely: bool = False
+) -> Network:
     """Fold what occurs several times in a row into one.
 
     First single groups that follow one another, then sequences of groups. A sequence counts as
@@ -147,11 +151,11 @@ def fold_repeats(network: Network, steps: Sequence[Step], *, loosely: bool = Fal
     longer = range(2, LONGEST_PERIOD + 1)
     if loosely:
         return _fold_tandems(network, lambda group: group.form, longer)
-    return _fold_tandems(network, lambda group: (group.form, _shape(group, steps)), longer)
+    return _fold_tandems(network, lambda group: (group.form, _shape(group, operations)), longer)
 
 
-def _shape(group: Group, steps: Sequence[Step]) -> object:
-    shapes = steps[group.steps[-1]].shapes
+def _shape(group: Group, operations: Sequence[PlainOperation]) -> object:
+    shapes = operations[group.operations[-1]].shapes
     return tuple(shapes[0]) if shapes and shapes[0] is not None else None
 
 
@@ -174,7 +178,7 @@ def _repeat(network: Network, nodes: Sequence[int], period: int, count: int) -> 
     form = network.forms.number("repeat", count, first.form)
     kin = network.forms.number("repeat", first.kin)
     inside = [network.groups[node] for node in nodes]
-    return Group("repeat", merged_steps(inside), form, kin, (first,), count)
+    return Group("repeat", merged_operations(inside), form, kin, (first,), count)
 
 
 def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, int]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from nnefkit.display.folding.network import Group, Network, joined, merged_steps
-from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.network import Group, Network, joined, merged_operations
+from nnefkit.display.folding.plain_operation import PlainOperation
 
 FEWEST = 4
 """Calls are opened one level deeper where there would be no more boxes than this."""
 
 
-def fold_fragments(network: Network, steps: Sequence[Step]) -> Network:
+def fold_fragments(network: Network, operations: Sequence[PlainOperation]) -> Network:
     """Fold the operations of each fragment call into one group."""
-    scopes = [tuple(steps[g.steps[0]].scope) if g.steps else () for g in network.groups]
+    scopes = [
+        tuple(operations[g.operations[0]].scope) if g.operations else () for g in network.groups
+    ]
     deepest = max(map(len, scopes), default=0)
     if not deepest:
         return network
@@ -37,6 +39,6 @@ def _at_depth(network: Network, scopes: Sequence[tuple[str, ...]], depth: int) -
             name = scope[-1].partition(":")[0]
             form = network.forms.number("fragment", name, *[part.form for part in parts])
             kin = network.forms.number("fragment", name)
-            group = Group("fragment", merged_steps(parts), form, kin, parts, names=(name,))
+            group = Group("fragment", merged_operations(parts), form, kin, parts, names=(name,))
             merges.append((nodes, group))
     return joined(network, merges)

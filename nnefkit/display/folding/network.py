@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
-from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.plain_operation import PlainOperation
 
 Kind = Literal[
     "input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"
@@ -24,7 +24,7 @@ class Group:
     """What may become one box."""
 
     kind: Kind
-    steps: list[int]
+    operations: list[int]
     """Its operations, by their number in the graph."""
     form: int
     """Groups of one form do the same, attributes included."""
@@ -101,7 +101,9 @@ class Network:
         return found
 
 
-def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]) -> Network:
+def network(
+    operations: Sequence[PlainOperation], inputs: Sequence[str], outputs: Sequence[str]
+) -> Network:
     """The network of all operations that act on data; parameters are left out.
 
     An operation on parameters alone belongs to those who read its result; it is left out too.
@@ -116,7 +118,10 @@ def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]
         node = len(groups)
         groups.append(group)
         before.append(list(dict.fromkeys(sources)))
-        if group.kind == "unit" and family(steps[group.steps[0]].name) in (PRODUCTS, REDUCTIONS):
+        if group.kind == "unit" and family(operations[group.operations[0]].name) in (
+            PRODUCTS,
+            REDUCTIONS,
+        ):
             group.prepares = False
         else:
             group.prepares = all(groups[source].prepares for source in before[node])
@@ -126,24 +131,24 @@ def network(steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]
         return node
 
     external = forms.number("input")
-    produced = {name for step in steps for name in step.outputs}
+    produced = {name for operation in operations for name in operation.outputs}
     for name in inputs:
         if name not in produced:
             maker[name] = add(Group("input", [], external, external, names=(name,)), ())
-    for number, step in enumerate(steps):
-        if step.name in PARAMETERS:
+    for number, operation in enumerate(operations):
+        if operation.name in PARAMETERS:
             continue
-        if step.name == "external":
-            group = Group("input", [number], external, external, names=tuple(step.outputs))
+        if operation.name == "external":
+            group = Group("input", [number], external, external, names=tuple(operation.outputs))
             node = add(group, ())
         else:
-            sources = [maker[name] for name in step.inputs if name in maker]
-            if not sources and step.inputs:
+            sources = [maker[name] for name in operation.inputs if name in maker]
+            if not sources and operation.inputs:
                 continue
-            form = forms.number(step.name, step.attributes)
-            kin = forms.number(step.name, _size(step.attributes))
+            form = forms.number(operation.name, operation.attributes)
+            kin = forms.number(operation.name, _size(operation.attributes))
             node = add(Group("unit", [number], form, kin), sources)
-        for name in step.outputs:
+        for name in operation.outputs:
             maker[name] = node
     result = forms.number("output")
     for name in outputs:
@@ -198,10 +203,10 @@ def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Net
     return Network(groups, [list(b) for b in before], [list(a) for a in after], whole.forms)
 
 
-def merged_steps(groups: Iterable[Group]) -> list[int]:
+def merged_operations(groups: Iterable[Group]) -> list[int]:
     """The operations of several groups, in the order of the graph."""
     numbers: list[int] = []
     for group in groups:
-        numbers += group.steps
+        numbers += group.operations
     numbers.sort()
     return numbers

@@ -20,7 +20,7 @@ class Box:
     """What else there is to say, a line each."""
     operation: str
     """The operation whose family colours the box; empty for inputs and outputs."""
-    steps: Sequence[int]
+    operations: Sequence[int]
     """Numbers of the operations that it stands for."""
     count: int = 1
     """How often what it names is repeated in it."""

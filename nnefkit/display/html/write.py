@@ -11,7 +11,7 @@ import html
 from collections.abc import Iterable
 
 from nnefkit.display import numbers
-from nnefkit.display.card import (
+from nnefkit.display.elements import (
     Block,
     Card,
     Cell,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 
 from nnefkit.display.layout.columns import ARROW, BEND, Columns
+from nnefkit.display.layout.geometry import Point
 from nnefkit.display.layout.layers import Layered
-from nnefkit.display.layout.result import Point
 from nnefkit.display.layout.rows import LANE, MARGIN
 
 

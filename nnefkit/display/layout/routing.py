@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 
+from nnefkit.display.layout.geometry import Point
 from nnefkit.display.layout.layers import Layered
 from nnefkit.display.layout.placement import Placement
-from nnefkit.display.layout.result import Point
 from nnefkit.display.layout.rows import LANE, MARGIN
 
 PORT_GAP = 8.0

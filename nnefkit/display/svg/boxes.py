@@ -25,16 +25,16 @@ BAR = 4.0
 """The coloured bar at the left of a box."""
 PADDING = 8.0
 STACK = 3.0
-"""By how much the second card of a repeat looks out."""
+"""Offset of the second outline that marks a repeat."""
 TEXT = "#797979"
 """Of equal contrast on white and on #111, 4.3 : 1 and more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class MeasuredBox:
     """A box with its texts broken into lines and its size known."""
 
-    box: Box
+    content: Box
     title: str
     badge: str
     lines: Sequence[str]
@@ -42,7 +42,7 @@ class Card:
     height: float
 
 
-def card(box: Box, most_lines: int = MOST_LINES) -> Card:
+def measure(box: Box, most_lines: int = MOST_LINES) -> MeasuredBox:
     """Break the texts of a box into at most so many lines below its title, and measure it."""
     badge = ""
     if box.count > 1:
@@ -57,33 +57,33 @@ def card(box: Box, most_lines: int = MOST_LINES) -> Card:
     sides = 2 * PADDING + (BAR if box.kind == "operation" else PADDING)
     width = max(NARROWEST, max(texts) + sides)
     height = 28.0 + LEADING * len(lines)
-    return Card(box, title, badge, lines, 2.0 * ceil(width / 2), height)
+    return MeasuredBox(box, title, badge, lines, 2.0 * ceil(width / 2), height)
 
 
-def drawn(card: Card, center: Point, *, plain: bool = False) -> str:
-    """The SVG of a card, a group whose origin is the upper left corner.
+def draw_box(box: MeasuredBox, center: Point, *, plain: bool = False) -> str:
+    """The SVG of a box, a group whose origin is the upper left corner.
 
     A `plain` one has no ornament and no description beside what can be read.
     """
-    left, top = center.x - card.width / 2, center.y - card.height / 2
-    shown = [word for line in (card.title, *card.lines) for word in line.split(DOT)]
-    whole = [word for line in (card.box.title, *card.box.lines) for word in line.split(DOT)]
+    left, top = center.x - box.width / 2, center.y - box.height / 2
+    shown = [word for line in (box.title, *box.lines) for word in line.split(DOT)]
+    whole = [word for line in (box.content.title, *box.content.lines) for word in line.split(DOT)]
     title = ""
-    if not plain and (shown != whole or card.badge):
+    if not plain and (shown != whole or box.badge):
         # What can be read anyway need not be said twice.
-        title = f"<title>{escape(card.box.description, quote=False)}</title>"
-    body = _operation(card, plain=plain) if card.box.kind == "operation" else _end(card)
+        title = f"<title>{escape(box.content.description, quote=False)}</title>"
+    body = _operation(box, plain=plain) if box.content.kind == "operation" else _end(box)
     return f'<g transform="translate({number(left)} {number(top)})">{title}{body}</g>'
 
 
-def _operation(card: Card, *, plain: bool) -> str:
-    color = family(card.box.operation).color
-    width, height = number(card.width), number(card.height)
+def _operation(box: MeasuredBox, *, plain: bool) -> str:
+    color = family(box.content.operation).color
+    width, height = number(box.width), number(box.height)
     parts = []
-    if card.badge and not plain:
-        below = number(card.height + STACK)
+    if box.badge and not plain:
+        below = number(box.height + STACK)
         parts.append(
-            f'<path d="M6 {below}h{number(card.width - 7)}a4 4 0 0 0 4-4v{number(10 - card.height)}'
+            f'<path d="M6 {below}h{number(box.width - 7)}a4 4 0 0 0 4-4v{number(10 - box.height)}'
             f'" fill="none" stroke="{color}" stroke-opacity=".6"/>'
         )
     parts.append(
@@ -91,24 +91,24 @@ def _operation(card: Card, *, plain: bool) -> str:
         f'stroke="{color}"/><rect width="{number(BAR)}" height="{height}" rx="2" fill="{color}"/>'
     )
     x = BAR + PADDING
-    parts.append(text(x, 18, card.title, bold=True))
-    if card.badge:
+    parts.append(text(x, 18, box.title, bold=True))
+    if box.badge:
         parts.append(
-            f'<text x="{number(card.width - PADDING)}" y="17.5" fill="{color}" font-weight="bold" '
-            f'text-anchor="end">{card.badge}</text>'
+            f'<text x="{number(box.width - PADDING)}" y="17.5" fill="{color}" font-weight="bold" '
+            f'text-anchor="end">{box.badge}</text>'
         )
-    parts += [text(x, 32 + i * LEADING, line) for i, line in enumerate(card.lines)]
+    parts += [text(x, 32 + i * LEADING, line) for i, line in enumerate(box.lines)]
     return "".join(parts)
 
 
-def _end(card: Card) -> str:
-    x = card.width / 2
-    lines = [text(x, 32 + i * LEADING, line) for i, line in enumerate(card.lines)]
+def _end(box: MeasuredBox) -> str:
+    x = box.width / 2
+    lines = [text(x, 32 + i * LEADING, line) for i, line in enumerate(box.lines)]
     return (
-        f'<rect width="{number(card.width)}" height="{number(card.height)}" '
-        f'rx="{number(min(card.height / 2, 18.0))}" fill="none" stroke="{TEXT}" '
+        f'<rect width="{number(box.width)}" height="{number(box.height)}" '
+        f'rx="{number(min(box.height / 2, 18.0))}" fill="none" stroke="{TEXT}" '
         'stroke-dasharray="3 2"/><g text-anchor="middle">'
-        + text(x, 18, card.title, bold=True)
+        + text(x, 18, box.title, bold=True)
         + "".join(lines)
         + "</g>"
     )

@@ -7,10 +7,19 @@ from dataclasses import replace
 from html import escape
 from math import ceil
 
-from nnefkit.display.folding import BUDGET, Edge, Picture, Step, picture
-from nnefkit.display.layout import Layout, Point, layered
+from nnefkit.display.folding import BUDGET, Edge, Picture, PlainOperation, picture
+from nnefkit.display.layout import Layout, Point, lay_out
 from nnefkit.display.numbers import plural
-from nnefkit.display.svg.boxes import LINE, MOST_LINES, STACK, TEXT, Card, card, drawn, number
+from nnefkit.display.svg.boxes import (
+    LINE,
+    MOST_LINES,
+    STACK,
+    TEXT,
+    MeasuredBox,
+    draw_box,
+    measure,
+    number,
+)
 from nnefkit.display.svg.edges import paths, shape_label
 from nnefkit.display.svg.text_width import text_width
 
@@ -30,7 +39,7 @@ TANGLED = 2.5
 
 
 def graph_picture(
-    operations: Iterable[Step],
+    operations: Iterable[PlainOperation],
     inputs: Sequence[str],
     outputs: Sequence[str],
     *,
@@ -61,31 +70,31 @@ def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
     """
     labels = _labels(picture)
     roomy = len(picture.boxes) <= ROOMY
-    cards = [card(box, MOST_LINES if roomy else 1) for box in picture.boxes]
+    measured = [measure(box, MOST_LINES if roomy else 1) for box in picture.boxes]
     room = None if width is None else width - 2 * MARGIN
-    layout = _rightwards(picture, cards, labels, room)
+    layout = _rightwards(picture, measured, labels, room)
     if room is not None and layout.around > TANGLED * (layout.rows - 1):
-        wider = [_widened(card_, label) for card_, label in zip(cards, labels, strict=True)]
+        wider = [_widened(one, label) for one, label in zip(measured, labels, strict=True)]
         tall = _downwards(picture, wider, labels)
         if tall.width <= room and tall.height < 3 * layout.height:
             return _document(picture, wider, labels, tall, down=True)
-    return _document(picture, cards, labels, layout, down=False)
+    return _document(picture, measured, labels, layout, down=False)
 
 
 def _rightwards(
-    picture: Picture, cards: Sequence[Card], labels: Sequence[str], width: float | None
+    picture: Picture, measured: Sequence[MeasuredBox], labels: Sequence[str], width: float | None
 ) -> Layout:
-    return layered(
-        [(card.width, card.height) for card in cards],
+    return lay_out(
+        [(box.width, box.height) for box in measured],
         [(edge.source, edge.target) for edge in picture.edges],
         labels=[text_width(label, LABEL) + STACK + 7 if label else 0.0 for label in labels],
         width=width,
     )
 
 
-def _downwards(picture: Picture, cards: Sequence[Card], labels: Sequence[str]) -> Layout:
-    layout = layered(
-        [(card.height, card.width) for card in cards],
+def _downwards(picture: Picture, measured: Sequence[MeasuredBox], labels: Sequence[str]) -> Layout:
+    layout = lay_out(
+        [(box.height, box.width) for box in measured],
         [(edge.source, edge.target) for edge in picture.edges],
         labels=[LABEL + STACK + 3 if label else 0.0 for label in labels],
     )
@@ -98,23 +107,28 @@ def _downwards(picture: Picture, cards: Sequence[Card], labels: Sequence[str]) -
     )
 
 
-def _widened(card: Card, label: str) -> Card:
-    """A card under whose right half its label has room."""
-    return replace(card, width=max(card.width, 2 * text_width(label, LABEL) + 16))
+def _widened(box: MeasuredBox, label: str) -> MeasuredBox:
+    """A box under whose right half its label has room."""
+    return replace(box, width=max(box.width, 2 * text_width(label, LABEL) + 16))
 
 
 def _document(
-    picture: Picture, cards: Sequence[Card], labels: Sequence[str], layout: Layout, *, down: bool
+    picture: Picture,
+    measured: Sequence[MeasuredBox],
+    labels: Sequence[str],
+    layout: Layout,
+    *,
+    down: bool,
 ) -> str:
     plain, dashed, heads = paths(layout.routes, picture.edges, down=down)
     shapes = []
     boxes = []
-    for card_, center, label in zip(cards, layout.centers, labels, strict=True):
-        boxes.append(drawn(card_, center, plain=len(cards) > ROOMY))
+    for one, center, label in zip(measured, layout.centers, labels, strict=True):
+        boxes.append(draw_box(one, center, plain=len(measured) > ROOMY))
         if label:
-            x, y = center.x + card_.width / 2 + 5 + (STACK if card_.badge else 0), center.y - 4
+            x, y = center.x + one.width / 2 + 5 + (STACK if one.badge else 0), center.y - 4
             if down:
-                x, y = center.x + 5, center.y + card_.height / 2 + LABEL + STACK
+                x, y = center.x + 5, center.y + one.height / 2 + LABEL + STACK
             shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
     said = summary(picture)
     caption = "" if _is_whole(picture) else said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.display import cards, numbers
-from nnefkit.display.card import Paragraph
+from nnefkit.display.elements import Paragraph
 from nnefkit.display.excerpt import printable
 from nnefkit.display.summary import OperationSummary, TensorSummary
 from nnefkit.display.text.write import phrases

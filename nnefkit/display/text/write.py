@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnefkit.display import numbers
-from nnefkit.display.card import (
+from nnefkit.display.elements import (
     Block,
     Card,
     Cell,

@@ -9,8 +9,11 @@ DELAY = 1.0
 """Seconds after which work takes long."""
 
 
-class Bar:
-    """Counts what is done of `total`, and shows it from some time on: ``with Bar(...) as bar``."""
+class ProgressBar:
+    """A count of finished work, shown as a bar once the work takes long.
+
+    Use it as a context: ``with ProgressBar(...) as bar``.
+    """
 
     def __init__(
         self, total: int, name: str, unit: str, *, delay: float | None = None, scaled: bool = False

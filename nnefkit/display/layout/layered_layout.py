@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from nnefkit.display.layout.alignment import heights
 from nnefkit.display.layout.columns import measure
+from nnefkit.display.layout.geometry import Layout, Point
 from nnefkit.display.layout.layers import Layered, split_into_layers
 from nnefkit.display.layout.ordering import reduce_crossings
 from nnefkit.display.layout.placement import place
-from nnefkit.display.layout.result import Layout, Point
 from nnefkit.display.layout.routing import routes
 from nnefkit.display.layout.rows import break_rows, row_ends
 
@@ -22,7 +22,7 @@ PARALLEL_GAP = 10.0
 """Between two lines."""
 
 
-def layered(
+def lay_out(
     sizes: Sequence[tuple[float, float]],
     edges: Sequence[tuple[int, int]],
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.display import charts, numbers
-from nnefkit.display.card import Cell, Column, Line, Phrase, Picture
+from nnefkit.display.elements import Cell, Column, Line, Phrase, Picture
 from nnefkit.display.statistics import Statistics
 
 COLUMNS = (

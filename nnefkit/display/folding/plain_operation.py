@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Step(NamedTuple):
+class PlainOperation(NamedTuple):
     """One operation of a graph, as plain values."""
 
     name: str

@@ -17,7 +17,7 @@ from nnefkit.display.families import (
 )
 from nnefkit.display.folding.network import Group
 from nnefkit.display.folding.picture import Box, Shape
-from nnefkit.display.folding.step import Step
+from nnefkit.display.folding.plain_operation import PlainOperation
 
 WEIGHTS: Mapping[Family, int] = {
     PRODUCTS: 6,
@@ -36,7 +36,9 @@ SHUFFLES = frozenset({"transpose", "reshape", "squeeze", "unsqueeze", "copy"})
 """Operations that say nothing beside those that compute."""
 
 
-def box(group: Group, steps: Sequence[Step], shape_of: Mapping[str, Shape | None]) -> Box:
+def box(
+    group: Group, operations: Sequence[PlainOperation], shape_of: Mapping[str, Shape | None]
+) -> Box:
     """The box of a group."""
     if group.kind in ("input", "output"):
         return _end(group, shape_of)
@@ -48,16 +50,16 @@ def box(group: Group, steps: Sequence[Step], shape_of: Mapping[str, Shape | None
             count *= group.count
         elif group.count > 1:
             break
-    main = max(group.steps, key=lambda n: (_weight(steps[n]), -n))
-    title, lines = _words(group, steps, main)
+    main = max(group.operations, key=lambda n: (_weight(operations[n]), -n))
+    title, lines = _words(group, operations, main)
     times = f", {count} {'side by side' if parallel else 'in a row'}" if count > 1 else ""
     detail = f" ({'; '.join(lines)})" if lines else ""
     return Box(
         "operation",
         title,
         lines,
-        steps[main].name,
-        tuple(whole.steps),
+        operations[main].name,
+        tuple(whole.operations),
         count,
         parallel,
         f"{title}{detail}{times}",
@@ -66,57 +68,61 @@ def box(group: Group, steps: Sequence[Step], shape_of: Mapping[str, Shape | None
 
 def _end(group: Group, shape_of: Mapping[str, Shape | None]) -> Box:
     kind: Literal["input", "output"] = "input" if group.kind == "input" else "output"
-    steps = tuple(group.steps)
+    operations = tuple(group.operations)
     if len(group.names) == 1:
         name = group.names[0]
         shape = shape_of.get(name)
         lines = ["scalar" if not shape else "×".join(map(str, shape))] if shape is not None else []
-        return Box(kind, name, lines, "", steps, description=DOT.join([f"{kind} {name}", *lines]))
+        return Box(
+            kind, name, lines, "", operations, description=DOT.join([f"{kind} {name}", *lines])
+        )
     title = f"{len(group.names)} {kind}s"
     names = f"{group.names[0]} … {group.names[-1]}"
-    return Box(kind, title, [names], "", steps, description=f"{title}: {names}")
+    return Box(kind, title, [names], "", operations, description=f"{title}: {names}")
 
 
-def _weight(step: Step) -> int:
+def _weight(operation: PlainOperation) -> int:
     """How much an operation matters for what its box is called."""
-    if step.name == "gather":
+    if operation.name == "gather":
         return OTHER_WEIGHT
-    return WEIGHTS.get(family(step.name), OTHER_WEIGHT)
+    return WEIGHTS.get(family(operation.name), OTHER_WEIGHT)
 
 
-def _words(group: Group, steps: Sequence[Step], main: int) -> tuple[str, list[str]]:
+def _words(group: Group, operations: Sequence[PlainOperation], main: int) -> tuple[str, list[str]]:
     if group.kind == "unit":
-        step = steps[main]
-        helpers = [steps[n].name for n in group.steps if n != main]
-        if step.name not in SHUFFLES:
+        operation = operations[main]
+        helpers = [operations[n].name for n in group.operations if n != main]
+        if operation.name not in SHUFFLES:
             helpers = [name for name in helpers if name not in SHUFFLES]
-        words = ([step.attributes] if step.attributes else []) + _counted(helpers)
-        return step.name, [DOT.join(words)] if words else []
-    inside = [steps[n] for n in group.steps]
+        words = ([operation.attributes] if operation.attributes else []) + _counted(helpers)
+        return operation.name, [DOT.join(words)] if words else []
+    inside = [operations[n] for n in group.operations]
     if group.kind == "fragment":
-        return group.names[0], [DOT.join(_counted(step.name for step in inside))]
+        return group.names[0], [DOT.join(_counted(operation.name for operation in inside))]
     if group.kind == "rest":
         return f"{len(inside)} operations", [DOT.join(_by_weight(inside))]
     sizes = _sizes(inside)
-    rest = [step for step in inside if not sizes or family(step.name) is not PRODUCTS]
+    rest = [
+        operation for operation in inside if not sizes or family(operation.name) is not PRODUCTS
+    ]
     lines = [line for line in (sizes, DOT.join(_by_weight(rest))) if line]
-    return _title(group, steps, main), lines
+    return _title(group, operations, main), lines
 
 
-def _title(group: Group, steps: Sequence[Step], main: int) -> str:
+def _title(group: Group, operations: Sequence[PlainOperation], main: int) -> str:
     """What kind of block it is."""
-    names = Counter(steps[n].name for n in group.steps)
+    names = Counter(operations[n].name for n in group.operations)
     if names["softmax"] and names["matmul"] > 1:
         return "attention block"
-    if family(steps[main].name) is not PRODUCTS and _normalizes(names):
+    if family(operations[main].name) is not PRODUCTS and _normalizes(names):
         return "normalization"
-    if group.kind == "block" and family(steps[main].name) is PRODUCTS:
-        merge = steps[group.parts[-1].steps[0]].name
+    if group.kind == "block" and family(operations[main].name) is PRODUCTS:
+        merge = operations[group.parts[-1].operations[0]].name
         if merge == "add":
             return "residual block"
         if merge == "concat":
-            return f"{steps[main].name} branches"
-    return f"{steps[main].name} block"
+            return f"{operations[main].name} branches"
+    return f"{operations[main].name} block"
 
 
 def _normalizes(names: Mapping[str, int]) -> bool:
@@ -125,20 +131,20 @@ def _normalizes(names: Mapping[str, int]) -> bool:
     return bool(roots and names["mean_reduce"] > 1 and (names["div"] or names["mul"]))
 
 
-def _sizes(inside: Sequence[Step]) -> str:
+def _sizes(inside: Sequence[PlainOperation]) -> str:
     """The windows of a block, if they are few and of one kind: ``conv 1×1 · 3×3 dw /2``."""
-    products = [step for step in inside if family(step.name) is PRODUCTS]
-    if not 0 < len(products) <= MOST_SIZES or len({step.name for step in products}) > 1:
+    products = [operation for operation in inside if family(operation.name) is PRODUCTS]
+    if not 0 < len(products) <= MOST_SIZES or len({operation.name for operation in products}) > 1:
         return ""
-    if not all(step.attributes for step in products):
+    if not all(operation.attributes for operation in products):
         return ""
-    sizes = DOT.join(step.attributes for step in products)
+    sizes = DOT.join(operation.attributes for operation in products)
     return f"{products[0].name} {sizes.replace('depthwise', 'dw').replace('stride ', '/')}"
 
 
-def _by_weight(inside: Sequence[Step]) -> list[str]:
-    ordered = sorted(inside, key=lambda step: -_weight(step))
-    return _counted(step.name for step in ordered)
+def _by_weight(inside: Sequence[PlainOperation]) -> list[str]:
+    ordered = sorted(inside, key=lambda operation: -_weight(operation))
+    return _counted(operation.name for operation in ordered)
 
 
 def _counted(names: Iterable[str]) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Block, Card, Cell, Column, Paragraph, Phrase, Table
 from nnefkit.display.cards.comparison import WORDS
+from nnefkit.display.elements import Block, Card, Cell, Column, Paragraph, Phrase, Table
 from nnefkit.display.families import GREEN, RED
 from nnefkit.display.summary import ComparedSummary
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from nnefkit.display import numbers
-from nnefkit.display.card import Fold, Line, Listing, Phrase, Tone
+from nnefkit.display.elements import Fold, Line, Listing, Phrase, Tone
 from nnefkit.display.excerpt import marked_excerpt, printable
 from nnefkit.display.summary import DiagnosticRow, ReportSummary
 

@@ -14,10 +14,10 @@ from nnefkit.display.folding.chains import (
     join_light_blocks,
 )
 from nnefkit.display.folding.fragments import fold_fragments
+from nnefkit.display.folding.labels import box
 from nnefkit.display.folding.network import PARAMETERS, Network, network
 from nnefkit.display.folding.picture import Edge, Picture, Shape
-from nnefkit.display.folding.step import Step
-from nnefkit.display.folding.wording import box
+from nnefkit.display.folding.plain_operation import PlainOperation
 
 BUDGET = 120
 """Boxes of a picture at most, if nobody says otherwise: its SVG has less than 60 KiB then."""
@@ -40,7 +40,10 @@ ROUNDS = 8
 
 
 def picture(
-    steps: Iterable[Step], inputs: Sequence[str], outputs: Sequence[str], budget: int = BUDGET
+    operations: Iterable[PlainOperation],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    budget: int = BUDGET,
 ) -> Picture:
     """The boxes and edges of a graph's picture, at most `budget` boxes.
 
@@ -49,40 +52,44 @@ def picture(
     that occur several times and what repeats in a row become one box.
 
     Args:
-        steps: All operations in a valid order.
+        operations: All operations in a valid order.
         inputs: Names of the tensors that enter the graph.
         outputs: Names of the tensors that leave it.
         budget: At least 3: an input, an output and something between them.
     """
-    steps = [Step(*step) for step in steps]
-    folded = fold(network(steps, inputs, outputs), steps, budget)
-    shape_of = {name: shape for step in steps for name, shape in _with_shapes(step)}
-    boxes = [box(group, steps, shape_of) for group in folded.groups]
-    shown = sum(len(box.steps) for box in boxes if box.kind == "operation")
-    given = sum(1 for step in steps if step.name == "external" or step.name in PARAMETERS)
-    edges = _edges(folded, steps, shape_of)
+    operations = [PlainOperation(*operation) for operation in operations]
+    folded = fold(network(operations, inputs, outputs), operations, budget)
+    shape_of = {name: shape for operation in operations for name, shape in _with_shapes(operation)}
+    boxes = [box(group, operations, shape_of) for group in folded.groups]
+    shown = sum(len(box.operations) for box in boxes if box.kind == "operation")
+    given = sum(
+        1
+        for operation in operations
+        if operation.name == "external" or operation.name in PARAMETERS
+    )
+    edges = _edges(folded, operations, shape_of)
     drawn = edges
     if any(group.kind == "rest" for group in folded.groups):
         drawn = [edge for edge in edges if not edge.skips]
-    return Picture(boxes, drawn, shown, len(steps) - shown - given, len(edges) - len(drawn))
+    return Picture(boxes, drawn, shown, len(operations) - shown - given, len(edges) - len(drawn))
 
 
-def fold(whole: Network, steps: Sequence[Step], budget: int) -> Network:
+def fold(whole: Network, operations: Sequence[PlainOperation], budget: int) -> Network:
     """Fold until the picture is clear, and on until it has at most `budget` boxes."""
     comfortable = min(COMFORTABLE, budget)
-    folded = absorb_helpers(fold_fragments(fold_ends(whole, budget // 2), steps), steps)
-    folded = _fold_repeated(folded, steps)
+    folded = absorb_helpers(fold_fragments(fold_ends(whole, budget // 2), operations), operations)
+    folded = _fold_repeated(folded, operations)
     for limit in (8, 24, BLOCK, 2 * BLOCK) if len(folded) < LARGE else (2 * BLOCK,):
         if _size(folded, budget) > comfortable:
             folded = fold_blocks(folded, limit=limit, only_repeated=False)
-            folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
+            folded = fold_siblings(fold_repeats(folded, operations, loosely=True))
     for _ in range(ROUNDS):
         size = _size(folded, budget)
         if size <= budget:
             return folded
         folded = fold_chains(folded, longest=max(2, int(size / comfortable) + 1))
         folded = fold_blocks(folded, limit=LARGEST_BLOCK, only_repeated=False)
-        folded = fold_siblings(fold_repeats(folded, steps, loosely=True))
+        folded = fold_siblings(fold_repeats(folded, operations, loosely=True))
         if _size(folded, budget) > 0.8 * size:
             break
     if len(folded) > budget:
@@ -114,17 +121,17 @@ def _passed(folded: Network) -> tuple[int, int]:
     return passed, max(level, default=0) + 1
 
 
-def _fold_repeated(folded: Network, steps: Sequence[Step]) -> Network:
+def _fold_repeated(folded: Network, operations: Sequence[PlainOperation]) -> Network:
     for _ in range(ROUNDS):
         size = len(folded)
         folded = fold_blocks(folded, limit=BLOCK, only_repeated=True)
-        folded = fold_siblings(fold_repeats(folded, steps))
+        folded = fold_siblings(fold_repeats(folded, operations))
         # Of a large graph, another round must be worth its time.
         if len(folded) == size or len(folded) > max(LARGE, 0.8 * size):
             break
-    folded = fold_repeats(fold_runs(join_light_blocks(folded, steps)), steps)
+    folded = fold_repeats(fold_runs(join_light_blocks(folded, operations)), operations)
     if len(folded) < LARGE and _is_nested(folded):
-        folded = fold_repeats(fold_chains(folded, longest=LEVEL), steps)
+        folded = fold_repeats(fold_chains(folded, longest=LEVEL), operations)
     return folded
 
 
@@ -135,23 +142,23 @@ def _is_nested(folded: Network) -> bool:
 
 
 def _edges(
-    folded: Network, steps: Sequence[Step], shape_of: Mapping[str, Shape | None]
+    folded: Network, operations: Sequence[PlainOperation], shape_of: Mapping[str, Shape | None]
 ) -> list[Edge]:
-    home = {number: node for node, group in enumerate(folded.groups) for number in group.steps}
+    home = {number: node for node, group in enumerate(folded.groups) for number in group.operations}
     made_in: dict[str, int] = {}
     carried: dict[tuple[int, int], dict[str, None]] = {}
     for node, group in enumerate(folded.groups):
         if group.kind == "input":
             made_in.update(dict.fromkeys(group.names, node))
-    for number, step in enumerate(steps):
+    for number, operation in enumerate(operations):
         if number not in home:
             continue
         node = home[number]
-        for name in step.inputs:
+        for name in operation.inputs:
             source = made_in.get(name, node)
             if source != node:
                 carried.setdefault((source, node), {})[name] = None
-        made_in.update(dict.fromkeys(step.outputs, node))
+        made_in.update(dict.fromkeys(operation.outputs, node))
     for node, group in enumerate(folded.groups):
         if group.kind == "output":
             for name in group.names:
@@ -164,9 +171,9 @@ def _edges(
     ]
 
 
-def _with_shapes(step: Step) -> Iterable[tuple[str, Shape | None]]:
-    for i, name in enumerate(step.outputs):
-        shape = step.shapes[i] if i < len(step.shapes) else None
+def _with_shapes(operation: PlainOperation) -> Iterable[tuple[str, Shape | None]]:
+    for i, name in enumerate(operation.outputs):
+        shape = operation.shapes[i] if i < len(operation.shapes) else None
         yield name, None if shape is None else tuple(shape)
 
 
