@@ -64,7 +64,7 @@ def test_what_the_model_leaves_open_is_told_with_what_to_do(
 ) -> None:
     result = nnefkit("convert", network, tmp_path / "out.zip")
     assert result.status == 2
-    assert "leaves extents of its inputs open: 'sound=in:0' [n, 4]" in result.err
+    assert "leaves dimensions of its inputs open: 'sound=in:0' [n, 4]" in result.err
     assert "For example: --input-shape sound=in:0=1x4" in result.err
     result = nnefkit("convert", network, tmp_path / "out.zip", "--input-shape", "sound=in:0=1,4")
     assert result.status == 1

@@ -1,75 +1,137 @@
-"""Nodes that depend on nothing but constants, computed while the model is read."""
+"""Constant folding: nodes that depend on constants only are computed while the model is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnefkit.arrays import Array
 
-RANDOM = frozenset(
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, OperatorSetIdProto
+
+_RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"}
     | {"RandomUniformLike"}
 )
-"""Operators that give something else every time."""
+"""Operators whose results differ each time."""
+
+MOST_ELEMENTS = 2**28
+"""The most elements of a tensor that is made from a few numbers; more would be an attack."""
 
 
-MOST = 2**28
-"""Items of a tensor that is made from a few numbers; more would be an attack, not a network."""
+def fold(
+    node: NodeProto, inputs: Mapping[str, Array], opsets: Sequence[OperatorSetIdProto]
+) -> list[Array] | None:
+    """Compute a node.
 
+    Args:
+        node: Any node.
+        inputs: The values of all of its inputs, by name.
+        opsets: The versions of the operators.
 
-def _volume(node: Any, inputs: Sequence[Array | None]) -> float:
-    """How many items a node makes whose output is much larger than its inputs."""
-    found = [array for array in inputs if array is not None]
-    if not found:
-        return 0.0
-    numbers = found[-1].astype(np.float64).reshape(-1) if found[-1].dtype.kind in "iuf" else None
-    if numbers is None or not numbers.size:
-        return 0.0
-    if node.op_type in ("Expand", "ConstantOfShape"):
-        return float(np.prod(np.abs(numbers)))
-    if node.op_type == "Tile":
-        return float(found[0].size * np.prod(np.abs(numbers)))
-    if node.op_type == "Range" and len(found) == 3 and numbers[0]:
-        start, limit = (float(array.reshape(-1)[0]) for array in found[:2])
-        return abs(limit - start) / abs(float(numbers[0]))
-    if node.op_type == "OneHot" and len(found) == 3:
-        return float(found[0].size) * abs(float(found[1].reshape(-1)[0]))
-    if node.op_type == "Pad" and len(found) > 1:
-        ends = found[1].astype(np.float64).reshape(2, -1).sum(0)
-        return float(np.prod(np.abs(ends) + np.array(found[0].shape[-len(ends) :] or [1])))
-    return 0.0
+    Returns:
+        Its outputs, an empty array for one without a name; None if it cannot be computed.
 
-
-def fold(node: Any, inputs: Mapping[str, Array], opsets: Sequence[Any]) -> list[Array] | None:
-    """The outputs of a node whose inputs are known; None if it cannot be computed by itself."""
-    from onnx import helper
+    Raises:
+        MemoryError: An output would have more than `MOST_ELEMENTS` elements.
+    """
     from onnx.reference import ReferenceEvaluator
 
-    if node.op_type in RANDOM:
+    if node.op_type in _RANDOM:
         return None
-    if _volume(node, [inputs.get(name) for name in node.input]) > MOST:
+    if _size(node.op_type, [inputs[name] for name in node.input if name in inputs]) > MOST_ELEMENTS:
         raise MemoryError
-    given = [name for name in dict.fromkeys(node.input) if name]
-    types = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(inputs[name].dtype), inputs[name].shape
-        )
-        for name in given
-    ]
-    wanted = [name for name in node.output if name]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in wanted]
-    graph = helper.make_graph([node], "folded", types, outputs)
     try:
-        model = helper.make_model(graph, opset_imports=opsets)
-        found = ReferenceEvaluator(model).run(None, {name: inputs[name] for name in given})
+        results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - whatever stops the evaluator, the node is read otherwise
+    except Exception:  # noqa: BLE001 - it raises anything; the node is read in another way then
         return None
-    arrays = dict(zip(wanted, found, strict=True))
-    if not all(isinstance(array, (np.ndarray, np.generic)) for array in found):
+    if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None
+    names = [name for name in node.output if name]
+    arrays = dict(zip(names, results, strict=True))
     return [np.asarray(arrays[name]) if name else np.zeros(0) for name in node.output]
+
+
+def _model(
+    node: NodeProto, inputs: Mapping[str, Array], opsets: Sequence[OperatorSetIdProto]
+) -> ModelProto:
+    """Return a model of one node."""
+    from onnx import helper
+
+    types = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in inputs.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = helper.make_graph([node], "folded", types, outputs)
+    return helper.make_model(graph, opset_imports=opsets)
+
+
+# -- sizes of results ------------------------------------------------------------------------------
+
+
+def _size(operator: str, inputs: Sequence[Array]) -> float:
+    """Return the number of elements of a result that can be much larger than the inputs."""
+    fewest, size = _SIZES.get(operator, (0, None))
+    return 0.0 if size is None or len(inputs) < fewest else size(*inputs)
+
+
+def _constant_size(shape: Array, *_: Array) -> float:
+    return _volume(shape)
+
+
+def _expanded_size(_: Array, shape: Array, *__: Array) -> float:
+    return _volume(shape)
+
+
+def _tiled_size(x: Array, repeats: Array, *_: Array) -> float:
+    return x.size * _volume(repeats)
+
+
+def _one_hot_size(indices: Array, depth: Array, *_: Array) -> float:
+    return indices.size * abs(_number(depth))
+
+
+def _range_size(start: Array, limit: Array, step: Array, *_: Array) -> float:
+    length = abs(_number(limit) - _number(start))
+    return length / abs(_number(step)) if _number(step) else 0.0
+
+
+def _padded_size(x: Array, pads: Array, *_: Array) -> float:
+    numbers = _numbers(pads)
+    count = numbers.size // 2
+    added = np.abs(numbers[:count] + numbers[count : 2 * count])
+    return float(prod(n + more for n, more in zip(x.shape[-count:], added, strict=False)))
+
+
+_SIZES: dict[str, tuple[int, Callable[..., float]]] = {
+    "ConstantOfShape": (1, _constant_size),
+    "Expand": (2, _expanded_size),
+    "OneHot": (2, _one_hot_size),
+    "Pad": (2, _padded_size),
+    "Range": (3, _range_size),
+    "Tile": (2, _tiled_size),
+}
+"""Operator -> how many inputs its size depends on, and its size."""
+
+
+def _volume(extents: Array) -> float:
+    return float(np.prod(np.abs(_numbers(extents))))
+
+
+def _number(array: Array) -> float:
+    numbers = _numbers(array)
+    return float(numbers[0]) if numbers.size else 0.0
+
+
+def _numbers(array: Array) -> Array:
+    is_numeric = array.dtype.kind in "iuf"
+    return array.astype(np.float64).reshape(-1) if is_numeric else np.zeros(0)

@@ -1,14 +1,16 @@
-"""`from_onnx`: a model read, and proved."""
+"""The function `from_onnx`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
-from nnefkit.exchange.onnx.model import Source, open_source
+from nnefkit.exchange.onnx.model import OnnxModel, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import (
     TOLERANCE,
@@ -19,14 +21,17 @@ from nnefkit.exchange.proof import (
 )
 from nnefkit.graph import Graph
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 HALF_TOLERANCE = 1e-2
 CODES_TOLERANCE = 0.05
-TENSOR_FLOAT16, TENSOR_BFLOAT16 = 10, 16
-"""What ONNX calls items of half precision."""
+_TENSOR_FLOAT16, _TENSOR_BFLOAT16 = 10, 16
+"""The codes of the half-precision types in ONNX."""
 
 
 def from_onnx(
-    model: Any,
+    model: str | os.PathLike[str] | bytes | ModelProto,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     *,
     constants: Mapping[str, Any] | None = None,
@@ -35,82 +40,75 @@ def from_onnx(
     tolerance: float | None = None,
     engine: str = "numpy",
 ) -> Graph:
-    """The NNEF graph of an ONNX model.
+    """Read an ONNX model.
 
-    Whatever follows from shapes is computed while the model is read. Every tensor remembers in
-    ``origin`` what it is called in the model.
+    Everything that follows from shapes and constants is computed while the model is read. The
+    graph and the model are then run on the same inputs and their outputs are compared. Each tensor
+    stores its name in the model as ``origin``.
 
     Args:
-        model: A path, the bytes of a file, or an ``onnx.ModelProto``; opsets from 7 on.
-        input_shapes: Input name -> shape, for inputs of which the model leaves extents open.
-        constants: Input name -> values, for inputs that are no inputs of the graph, but fixed.
-        verify: Whether to run both, and to compare them.
-        inputs: What to run them on, by name; random numbers by default.
-        tolerance: Largest difference allowed, relative to the largest item of a tensor; 1e-4 by
-            default, 1e-2 if the model computes in half precision, 0.05 if it computes with codes: a
-            number that lies just between two of them may get the one or the other.
-        engine: What runs the graph.
+        model: A path, the bytes of a file, or an ``onnx.ModelProto``, of opset 6 or newer.
+        input_shapes: Input name -> shape, for inputs with open dimensions.
+        constants: Input name -> values, for inputs that become constants of the graph.
+        verify: Whether to run the graph and the model, and to compare them.
+        inputs: Input name -> array to run them on; random numbers by default.
+        tolerance: Largest allowed difference, relative to the largest element of a tensor; 1e-4 by
+            default, 1e-2 for models in half precision, and 0.05 for quantized models, whose codes
+            may be rounded either way.
+        engine: The engine that runs the graph.
 
     Returns:
         The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
 
     Raises:
-        DocumentError: NNEF cannot say the model, or it is not valid: every node that cannot be
-            said, and why.
-        ExecutionError: the graph does not compute what the model does; it names the first tensor
-            that differs. Or the model cannot be run.
-        InputError: it is no ONNX model, or extents of inputs are open.
-        StorageError: the file cannot be read.
-        UnknownNameError: the model has no input that is named.
-        MissingPackageError: the package onnx is not installed.
+        DocumentError: NNEF cannot express the model, or the model is not valid; one diagnostic for
+            each such node.
+        ExecutionError: The outputs differ, with the first tensor that does; or the model cannot be
+            run.
+        InputError: It is not an ONNX model, or inputs have open dimensions.
+        StorageError: The file cannot be read.
+        UnknownNameError: The model has no input of a given name.
+        MissingPackageError: The package onnx is not installed.
+
+    Example:
+        >>> graph = nk.parse('''
+        ... version 1.0;
+        ... graph net(x) -> (y) { x = external(shape = [1, 3]); y = relu(x); }
+        ... ''')
+        >>> model = nk.to_onnx(graph)
+        >>> nk.from_onnx(model).outputs
+        ('y',)
     """
-    source = open_source(model, input_shapes, constants)
+    source = open_model(model, input_shapes, constants)
     graph = read(source)
     facts = _facts(source)
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
-    proto = source.model
-    runs = SourceRun(
-        lambda given: run_model(proto, given),
-        lambda given: run_model(proto, given, everything=True),
-        facts,
-        again=lambda given: run_model(proto, given, literal=True),
-    )
-    given = random_inputs(graph)
+    proto = source.proto
+    feeds = random_inputs(graph)
     for name, array in (inputs or {}).items():
-        given[_named(graph, name)] = array
-    half = _computes_in_half(proto)
+        feeds[_input_name(graph, name)] = array
+    if _is_half_precision(proto):
+        # The graph and the model must start from the same numbers.
+        feeds = {name: _half_precision(array) for name, array in feeds.items()}
+    source_run = SourceRun(
+        lambda feeds: run_model(proto, feeds),
+        lambda feeds: run_model(proto, feeds, everything=True),
+        facts,
+        again=lambda feeds: run_model(proto, feeds, literal=True),
+    )
     if tolerance is None:
-        tolerance = HALF_TOLERANCE if half else TOLERANCE
-        tolerance = CODES_TOLERANCE if _computes_with_codes(proto) else tolerance
-    if half:
-        # Both begin with what half precision can hold.
-        given = {name: _rounded(array) for name, array in given.items()}
-    return verified(graph, runs, given, engine=engine, tolerance=tolerance)
+        tolerance = _default_tolerance(proto)
+    return verified(graph, source_run, feeds, engine=engine, tolerance=tolerance)
 
 
-def _computes_in_half(model: Any) -> bool:
-    kinds = {tensor.data_type for tensor in model.graph.initializer}
-    kinds.update(info.type.tensor_type.elem_type for info in model.graph.input)
-    return bool(kinds & {TENSOR_FLOAT16, TENSOR_BFLOAT16})
-
-
-def _computes_with_codes(model: Any) -> bool:
-    quantizing = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul")
-    return any(node.op_type in quantizing for node in model.graph.node)
-
-
-def _rounded(array: Any) -> Any:
-    array = np.asarray(array)
-    return array.astype(np.float16).astype(array.dtype) if array.dtype.kind == "f" else array
-
-
-def read(source: Source) -> Graph:
-    """The graph of a model.
+def read(source: OnnxModel) -> Graph:
+    """Read a model without running it.
 
     Raises:
-        DocumentError: with one diagnostic for each node that NNEF cannot say.
+        DocumentError: NNEF cannot express it; one diagnostic for each such node.
     """
+    # The readers of all operators are imported when the first model is read.
     from nnefkit.exchange.onnx.nodes import Reader
 
     reader = Reader(source)
@@ -120,21 +118,42 @@ def read(source: Source) -> Graph:
     return graph
 
 
-def _named(graph: Graph, origin: str) -> str:
-    for name in graph.inputs:
-        if origin in (name, graph.tensors[name].origin):
-            return name
-    names = [graph.tensors[name].origin or name for name in graph.inputs]
+def _default_tolerance(proto: ModelProto) -> float:
+    quantizing = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul")
+    if any(node.op_type in quantizing for node in proto.graph.node):
+        return CODES_TOLERANCE
+    return HALF_TOLERANCE if _is_half_precision(proto) else TOLERANCE
+
+
+def _is_half_precision(proto: ModelProto) -> bool:
+    types = {tensor.data_type for tensor in proto.graph.initializer}
+    types.update(info.type.tensor_type.elem_type for info in proto.graph.input)
+    return bool(types & {_TENSOR_FLOAT16, _TENSOR_BFLOAT16})
+
+
+def _half_precision(array: Any) -> Array:
+    """Return an array with its numbers rounded to half precision."""
+    full: Array = np.asarray(array)
+    return full.astype(np.float16).astype(full.dtype) if full.dtype.kind == "f" else full
+
+
+def _input_name(graph: Graph, name: str) -> str:
+    """Return the name of an input in the graph, given its name there or in the model."""
+    for graph_name in graph.inputs:
+        if name in (graph_name, graph.tensors[graph_name].origin):
+            return graph_name
+    names = [graph.tensors[graph_name].origin or graph_name for graph_name in graph.inputs]
     raise UnknownNameError(
-        f"the graph has no input '{origin}'",
-        hint=did_you_mean(origin, names) or f"Its inputs are {', '.join(names)}.",
+        f"the graph has no input '{name}'",
+        hint=did_you_mean(name, names) or f"Its inputs are {', '.join(names)}.",
     )
 
 
-def _facts(source: Source) -> dict[str, Any]:
+def _facts(source: OnnxModel) -> dict[str, Any]:
+    """Return the provenance of a graph."""
     from importlib import metadata
 
-    producer = f"{source.model.producer_name} {source.model.producer_version}".strip()
+    proto = source.proto
     versions = {}
     for package in ("onnx", "onnxruntime"):
         try:
@@ -144,7 +163,7 @@ def _facts(source: Source) -> dict[str, Any]:
     return {
         "source": "ONNX",
         "path": source.path,
-        "producer": producer,
+        "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
         "opset": source.opset,
         "versions": versions,
     }

@@ -1,31 +1,129 @@
-"""Operators that ONNX itself defines by other operators."""
+"""Functions: those of a model, inlined, and those by which ONNX defines its operators."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nnefkit.errors import InputError
 from nnefkit.exchange.source_graph import Value
+
+if TYPE_CHECKING:
+    from onnx import (
+        AttributeProto,
+        FunctionProto,
+        ModelProto,
+        NodeProto,
+        OperatorSetIdProto,
+    )
+
+_MOST_NODES = 200_000
+"""The most nodes of a model after inlining; small files can ask for any number."""
+
+_Key = tuple[str, str, str]
+"""Domain, name and overload of a function."""
+
+
+# -- functions of a model --------------------------------------------------------------------------
+
+
+def inlined(model: ModelProto, path: str = "") -> ModelProto:
+    """Return the model without functions.
+
+    Raises:
+        InputError: Its functions call each other in a cycle, or the model becomes too large.
+    """
+    from onnx import inliner
+
+    if not model.functions:
+        return model
+    count = _inlined_size(model, path)
+    if count > _MOST_NODES:
+        raise InputError(
+            f"the model has {count:,} nodes after inlining its functions; at most {_MOST_NODES:,} "
+            "can be read",
+            file=path,
+        )
+    try:
+        return inliner.inline_local_functions(model, True)
+    except Exception as error:
+        raise InputError(
+            f"the functions of the model cannot be inlined: {error}", file=path
+        ) from error
+
+
+def _inlined_size(model: ModelProto, path: str) -> int:
+    """Return the number of nodes after inlining."""
+    functions = {(f.domain, f.name, f.overload): f for f in model.functions}
+    calls = {key: _called(function.node, functions) for key, function in functions.items()}
+    sizes: dict[_Key, int] = {}
+    while len(sizes) < len(functions):
+        open_keys = [key for key in functions if key not in sizes]
+        # Functions that call no others first, then those that call only functions with a size.
+        ready = [key for key in open_keys if all(called in sizes for called in calls[key])]
+        if not ready:
+            names = ", ".join(sorted(name for _, name, _ in open_keys))
+            raise InputError(f"functions of the model call themselves: {names}", file=path)
+        for key in ready:
+            sizes[key] = len(functions[key].node) + sum(sizes[called] for called in calls[key])
+    called = _called(model.graph.node, functions)
+    return len(model.graph.node) + sum(sizes[key] for key in called)
+
+
+def _called(nodes: Iterable[NodeProto], functions: Mapping[_Key, FunctionProto]) -> list[_Key]:
+    """Return the functions that nodes call, once for each call."""
+    called = []
+    for node in nodes:
+        key = node.domain, node.op_type, node.overload
+        if key in functions:
+            called.append(key)
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                called += _called(graph.node, functions)
+    return called
+
+
+# -- operators that ONNX defines by others ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Function:
-    """The body of an operator, its attributes filled in."""
+class Definition:
+    """The nodes that an operator consists of, with the attributes of its call filled in."""
 
-    nodes: Sequence[Any]
+    nodes: Sequence[NodeProto]
     inputs: Sequence[str]
     outputs: Sequence[str]
-    opsets: Sequence[Any]
+    opsets: Sequence[OperatorSetIdProto]
 
 
-def is_defined(node: Any, opset: int) -> bool:
+def has_definition(node: NodeProto, opset: int) -> bool:
     """Whether ONNX defines the operator of a node by others."""
     schema = _schema(node, opset)
     return schema is not None and bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def _schema(node: Any, opset: int) -> Any:
+def definition_of(node: NodeProto, inputs: Sequence[Value | None], opset: int) -> Definition | None:
+    """Return ONNX's definition of the operator of a node; None for a primitive operator."""
+    schema = _schema(node, opset)
+    function = None if schema is None else _function(schema, node, inputs, opset)
+    if function is None:
+        return None
+    attributes = {
+        name: attribute.default_value
+        for name, attribute in schema.attributes.items()
+        if attribute.default_value.type
+    }
+    attributes |= {attribute.name: attribute for attribute in function.attribute_proto}
+    attributes |= {attribute.name: attribute for attribute in node.attribute}
+    nodes = [_filled(part, attributes) for part in function.node]
+    return Definition(
+        nodes, list(function.input), list(function.output), list(function.opset_import)
+    )
+
+
+def _schema(node: NodeProto, opset: int) -> Any:
+    """Return the OpSchema of an operator, or None; onnx's type stubs lack most of its members."""
     from onnx import defs
 
     try:
@@ -34,59 +132,49 @@ def _schema(node: Any, opset: int) -> Any:
         return None
 
 
-def expanded_function(node: Any, inputs: Sequence[Value | None], opset: int) -> Function | None:
-    """What ONNX says that a node consists of; None if it is primitive."""
-    schema = _schema(node, opset)
-    proto = None if schema is None else _body(schema, node, inputs, opset)
-    if proto is None:
+def _function(
+    schema: Any, node: NodeProto, inputs: Sequence[Value | None], opset: int
+) -> FunctionProto | None:
+    """Return the function that defines an operator, in the version for an opset."""
+    import onnx
+
+    if schema.has_function:
+        version = _version(schema.function_opset_versions, opset)
+        text = schema.get_function_with_opset_version(version)
+    elif schema.has_context_dependent_function:
+        version = _version(schema.context_dependent_function_opset_versions, opset)
+        types = [_serialized_type(value) for value in inputs]
+        text = schema.get_context_dependent_function_with_opset_version(
+            version, node.SerializeToString(), types
+        )
+    else:
+        text = b""
+    if not text:
         return None
-    given = {attribute.name: attribute for attribute in node.attribute}
-    defaults = {
-        name: known.default_value
-        for name, known in schema.attributes.items()
-        if known.default_value.type
-    }
-    for default in proto.attribute_proto:
-        defaults[default.name] = default
-    nodes = [_filled(part, {**defaults, **given}) for part in proto.node]
-    # In a body that depends on the node, names of inputs that are missing stand in nobody's scope.
-    return Function(nodes, list(proto.input), list(proto.output), list(proto.opset_import))
+    function = onnx.FunctionProto()
+    function.ParseFromString(text)
+    return function
 
 
-def _body(schema: Any, node: Any, inputs: Sequence[Value | None], opset: int) -> Any:
+def _version(versions: Sequence[int], opset: int) -> int:
+    """Return the newest version that an opset has, else the oldest one."""
+    return max((version for version in versions if version <= opset), default=min(versions))
+
+
+def _serialized_type(value: Value | None) -> bytes:
     import onnx
     from onnx import helper
 
-    def parsed(text: bytes) -> Any:
-        function = onnx.FunctionProto()
-        function.ParseFromString(text)
-        return function
-
-    if schema.has_function:
-        versions = [v for v in schema.function_opset_versions if v <= opset]
-        chosen = max(versions) if versions else min(schema.function_opset_versions)
-        return parsed(schema.get_function_with_opset_version(chosen))
-    if schema.has_context_dependent_function:
-        types = []
-        for value in inputs:
-            kind = onnx.TypeProto()
-            if value is not None:
-                kind = helper.make_tensor_type_proto(
-                    helper.np_dtype_to_tensor_dtype(value.kind), value.shape
-                )
-            types.append(kind.SerializeToString())
-        versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
-        every = schema.context_dependent_function_opset_versions
-        chosen = max(versions) if versions else min(every)
-        text = schema.get_context_dependent_function_with_opset_version(
-            chosen, node.SerializeToString(), types
-        )
-        return parsed(text) if text else None
-    return None
+    type_ = onnx.TypeProto()
+    if value is not None:
+        element_type = helper.np_dtype_to_tensor_dtype(value.kind)
+        type_ = helper.make_tensor_type_proto(element_type, value.shape)
+    data: bytes = type_.SerializeToString()
+    return data
 
 
-def _filled(node: Any, given: dict[str, Any]) -> Any:
-    """A node of a body with the attributes of the caller in the place of references to them."""
+def _filled(node: NodeProto, attributes: Mapping[str, AttributeProto]) -> NodeProto:
+    """Return a node with references to attributes of the call replaced by these."""
     import onnx
 
     filled = onnx.NodeProto()
@@ -95,9 +183,9 @@ def _filled(node: Any, given: dict[str, Any]) -> Any:
     for attribute in node.attribute:
         if not attribute.ref_attr_name:
             filled.attribute.append(attribute)
-        elif attribute.ref_attr_name in given:
+        elif attribute.ref_attr_name in attributes:
             copy = onnx.AttributeProto()
-            copy.CopyFrom(given[attribute.ref_attr_name])
+            copy.CopyFrom(attributes[attribute.ref_attr_name])
             copy.name = attribute.name
             filled.attribute.append(copy)
     return filled

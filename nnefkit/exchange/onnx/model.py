@@ -1,4 +1,4 @@
-"""ONNX models as they are read: from a file or from memory, functions expanded, inputs fixed."""
+"""ONNX models made ready to be read: opened, functions inlined, input shapes and constants set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,32 +18,38 @@ from nnefkit.errors import (
     StorageError,
     UnknownNameError,
     did_you_mean,
+    wrong_type,
 )
-from nnefkit.exchange.onnx.inlining import inlined
+from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.storage import check_readable
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, TensorShapeProto, TypeProto, ValueInfoProto
 
 Shapes = Mapping[str, Sequence[int]]
 
-OLDEST = 6
-"""The opset from whose successor on operators broadcast as they do today."""
+OLDEST_OPSET = 6
+"""The oldest opset that can be read; from opset 7 on operators broadcast as they do today."""
+
+_POSITIVE = "NNEF has no empty tensors: extents are positive (4.1.1)."
 
 
 @dataclass(frozen=True)
-class Source:
+class OnnxModel:
     """A model that is ready to be read and to be run."""
 
-    model: Any
-    """The ModelProto, functions expanded, input shapes filled in, fixed inputs turned constant."""
+    proto: ModelProto
+    """Functions are inlined, the given input shapes are set, constant inputs are initializers."""
     name: str
     opset: int
     path: str = ""
 
 
 def require(package: str = "onnx") -> None:
-    """Checks that a package is there.
+    """Check that a package is installed.
 
     Raises:
-        MissingPackageError: it is not.
+        MissingPackageError: It is not.
     """
     from importlib.util import find_spec
 
@@ -53,54 +59,57 @@ def require(package: str = "onnx") -> None:
         )
 
 
-def open_source(
-    source: Any,
+def open_model(
+    source: str | os.PathLike[str] | bytes | ModelProto,
     input_shapes: Shapes | None = None,
     constants: Mapping[str, Any] | None = None,
     *,
     open_shapes: bool = False,
-) -> Source:
-    """The model of a path, of bytes, or of a ModelProto.
+) -> OnnxModel:
+    """Open a model.
 
     Args:
-        source: One of these.
-        input_shapes: For inputs of which the model leaves extents open.
-        constants: For inputs that become constants.
-        open_shapes: Whether extents may stay open, as for a model that is only run.
+        source: A path, the bytes of a file, or a ModelProto.
+        input_shapes: Input name -> shape, for inputs with open dimensions.
+        constants: Input name -> values, for inputs that become constants.
+        open_shapes: Whether dimensions may stay open, as for a model that is only run.
 
     Raises:
-        StorageError: the file cannot be read.
-        InputError: it is no ONNX model, its opset is too old or too new, or it has inputs whose
-            shapes are not known.
-        UnknownNameError: there is no input of a name that is given.
+        StorageError: The file cannot be read.
+        InputError: It is not an ONNX model, its opset is too old or too new, or an input has open
+            dimensions.
+        UnknownNameError: The model has no input of a given name.
     """
     require()
-    model, path = _read(source)
-    _refuse_broken(model, path)
-    opset = _opset(model, path)
-    model = inlined(model, path)
-    shapes, fixed = _by_name(input_shapes, "input_shapes"), _by_name(constants, "constants")
-    model = _complete(model, shapes, fixed, path)
+    proto, path = _loaded(source)
+    _refuse_broken(proto, path)
+    opset = _opset(proto, path)
+    proto = inlined(proto, path)
+    shapes = _mapping(input_shapes, "input_shapes")
+    fixed = _mapping(constants, "constants")
+    _set_inputs(proto, shapes, fixed, path)
+    _clear_inferred_shapes(proto)
     if not open_shapes:
-        _refuse_unknown({info.name: info for info in model.graph.input}, path)
-    stem = Path(path).stem if path else model.graph.name
-    return Source(model, stem or "network", opset, path)
+        _refuse_open_inputs(proto, path)
+    stem = Path(path).stem if path else proto.graph.name
+    return OnnxModel(proto, stem or "network", opset, path)
 
 
-def _read(source: Any) -> tuple[Any, str]:
+def _loaded(source: Any) -> tuple[ModelProto, str]:
+    """Return the model, and its path if it came from a file."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if isinstance(source, onnx.ModelProto):
-        model = onnx.ModelProto()
-        model.CopyFrom(source)
-        return model, ""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(source)
+        return copy, ""
     try:
         if isinstance(source, (bytes, bytearray, memoryview)):
             return onnx.load_model_from_string(bytes(source)), ""
         path = os.fspath(source)
     except DecodeError:
-        raise InputError("the bytes are no ONNX model") from None
+        raise InputError("the bytes are not an ONNX model") from None
     except TypeError:
         raise InputError(
             f"an ONNX model is a path, bytes or a ModelProto, not of type {type(source).__name__}"
@@ -110,187 +119,200 @@ def _read(source: Any) -> tuple[Any, str]:
         return onnx.load(path), path
     except DecodeError:
         raise InputError(
-            "the file is no ONNX model",
-            hint="Files of more than 2 GiB cannot be read; larger models keep their weights in "
-            "files beside them.",
+            "the file is not an ONNX model",
+            hint="Files larger than 2 GiB cannot be read; larger models store their weights in "
+            "separate files.",
             file=path,
         ) from None
     except (OSError, onnx.checker.ValidationError) as error:
-        told = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"the model cannot be read: {told}", file=path) from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StorageError(f"the model cannot be read: {reason}", file=path) from error
 
 
-def _refuse_broken(model: Any, path: str) -> None:
-    """What is no model at all, or says that its weights are where nobody can tell."""
+def _refuse_broken(proto: ModelProto, path: str) -> None:
+    """Refuse files that are not models, and weights in files whose folder is not known."""
     from onnx import TensorProto
 
-    if not model.HasField("graph") or not model.graph.output:
-        raise InputError("it is no ONNX model: it has no graph with outputs", file=path)
-    names = [info.name for info in model.graph.output]
+    if not proto.HasField("graph") or not proto.graph.output:
+        raise InputError("this is not an ONNX model: it has no graph with outputs", file=path)
+    names = [info.name for info in proto.graph.output]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"the model has the output '{name}' twice", file=path)
-    if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
+    if any(t.data_location == TensorProto.EXTERNAL for t in proto.graph.initializer):
         raise InputError(
-            "weights of the model lie in other files, and nobody can tell where they are",
-            hint="Give the path of the model; onnx.load reads such files, too.",
+            "the model stores its weights in other files, and their folder is not known",
+            hint="Pass the path of the model, or load it with onnx.load, which reads these files.",
         )
 
 
-def _by_name(given: Any, what: str) -> dict[str, Any]:
-    if given is None:
+def _mapping(value: Any, argument: str) -> dict[str, Any]:
+    if value is None:
         return {}
-    if not isinstance(given, Mapping):
-        raise InputError(
-            f"'{what}' is of type {type(given).__name__}, but goes from names to values"
-        )
-    return dict(given)
+    if not isinstance(value, Mapping):
+        raise wrong_type(argument, "a mapping of input names to values", value)
+    return dict(value)
 
 
-def _opset(model: Any, path: str) -> int:
+def _opset(proto: ModelProto, path: str) -> int:
     from onnx import defs
 
     newest = defs.onnx_opset_version()
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), newest)
-    if not OLDEST <= opset <= newest:
+    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), newest)
+    if not OLDEST_OPSET <= opset <= newest:
         raise InputError(
-            f"the model is of opset {opset}; opsets {OLDEST} to {newest} can be read",
-            hint="A newer 'onnx' package knows newer opsets."
+            f"the model uses opset {opset}; opsets {OLDEST_OPSET} to {newest} can be read",
+            hint="Install a newer 'onnx' package, which knows newer opsets."
             if opset > newest
-            else "onnx.version_converter.convert_version makes a newer one of it.",
+            else "Convert it to a newer opset by onnx.version_converter.convert_version.",
             file=path,
         )
     return int(opset)
 
 
-def _complete(model: Any, shapes: dict[str, Any], constants: dict[str, Any], path: str) -> Any:
-    """Fixes the inputs that are given, and the shapes of the others."""
+# -- inputs ----------------------------------------------------------------------------------------
+
+
+def _set_inputs(
+    proto: ModelProto, shapes: Mapping[str, Any], constants: Mapping[str, Any], path: str
+) -> None:
+    """Set the given input shapes, and turn the given constants into initializers."""
     from onnx import numpy_helper
 
-    graph = model.graph
+    graph = proto.graph
     weights = {tensor.name for tensor in graph.initializer}
     inputs = {info.name: info for info in graph.input if info.name not in weights}
-    for name in (*shapes, *constants):
-        if name in shapes and name in weights:
-            raise InputError(f"'{name}' is a weight, whose shape is known", file=path)
-        if name not in inputs and name not in weights:
-            raise UnknownNameError(
-                f"the model has no input '{name}'",
-                hint=did_you_mean(str(name), inputs) or f"Its inputs are {', '.join(inputs)}.",
-                file=path,
-            )
-    for name, data in constants.items():
-        if name in weights:
-            raise InputError(f"'{name}' is a weight, whose values are known", file=path)
-        array = _items(name, data, inputs.pop(name), path)
-        graph.initializer.append(numpy_helper.from_array(array, name))
+    _check_names(inputs, weights, shapes, constants, path)
     for name, shape in shapes.items():
-        if name in constants:
-            raise InputError(f"both a shape and values are given for '{name}'", file=path)
         extents = _extents(name, shape, inputs[name], path)
         dimensions = inputs[name].type.tensor_type.shape
         del dimensions.dim[:]
         for extent in extents:
             dimensions.dim.add().dim_value = extent
-    kept = list(inputs.values())
+    for name, data in constants.items():
+        array = _constant(name, data, inputs.pop(name), path)
+        graph.initializer.append(numpy_helper.from_array(array, name))
+    remaining = list(inputs.values())
     del graph.input[:]
-    graph.input.extend(kept)
-    # What an exporter said of shapes between may not hold for those that were given.
-    del graph.value_info[:]
-    for info in graph.output:
+    graph.input.extend(remaining)
+
+
+def _check_names(
+    inputs: Mapping[str, ValueInfoProto],
+    weights: set[str],
+    shapes: Mapping[str, Any],
+    constants: Mapping[str, Any],
+    path: str,
+) -> None:
+    """Check that shapes and constants are given for inputs of the model, and not both for one."""
+    for argument, names in (("shape", shapes), ("values", constants)):
+        for name in names:
+            if name in weights:
+                raise InputError(f"'{name}' is a weight; its {argument} cannot be set", file=path)
+            if name not in inputs:
+                raise UnknownNameError(
+                    f"the model has no input '{name}'",
+                    hint=did_you_mean(str(name), inputs) or f"Its inputs are {', '.join(inputs)}.",
+                    file=path,
+                )
+            if name in shapes and name in constants:
+                raise InputError(f"both a shape and values are given for '{name}'", file=path)
+
+
+def _clear_inferred_shapes(proto: ModelProto) -> None:
+    """Forget the shapes that an exporter noted: they need not hold for the given input shapes."""
+    del proto.graph.value_info[:]
+    for info in proto.graph.output:
         if info.type.HasField("tensor_type"):
             info.type.tensor_type.ClearField("shape")
-    return model
 
 
-def _items(name: str, data: Any, info: Any, path: str) -> Array:
-    """The values of an input that becomes a constant."""
+def _constant(name: str, data: Any, info: ValueInfoProto, path: str) -> Array:
+    """Return the values of an input that becomes a constant."""
     try:
-        array = np.asarray(data, item_type(info.type))
+        array = np.asarray(data, dtype_of(info.type))
     except (TypeError, ValueError) as error:
-        raise InputError(f"the values for '{name}' are no array: {error}", file=path) from None
-    kind = info.type.tensor_type
-    if kind.HasField("shape"):
-        wanted = [_extent(d) for d in kind.shape.dim]
-        fits = len(wanted) == array.ndim and all(
-            not isinstance(w, int) or w == n for w, n in zip(wanted, array.shape, strict=True)
+        raise InputError(f"the values for '{name}' are not an array: {error}", file=path) from None
+    tensor = info.type.tensor_type
+    if tensor.HasField("shape"):
+        expected = [_extent(dimension) for dimension in tensor.shape.dim]
+        fits = len(expected) == array.ndim and all(
+            not isinstance(e, int) or e == n for e, n in zip(expected, array.shape, strict=True)
         )
         if not fits:
             raise InputError(
                 f"the values for '{name}' have the shape {_brackets(array.shape)}, but the model "
-                f"wants {_brackets(wanted)}",
+                f"expects {_brackets(expected)}",
                 file=path,
             )
     return array
 
 
-def _extents(name: str, shape: Any, info: Any, path: str) -> list[int]:
-    """The shape that is given for an input."""
+def _extents(name: str, shape: Any, info: ValueInfoProto, path: str) -> list[int]:
+    """Return the shape that is given for an input."""
     try:
         extents = [operator.index(extent) for extent in shape]
     except TypeError:
         raise InputError(
-            f"the shape for '{name}' is {shape!r}, but it is a list of whole numbers", file=path
+            f"the shape for '{name}' must be a list of integers, not {shape!r}", file=path
         ) from None
-    kind = info.type.tensor_type
-    if kind.HasField("shape") and len(kind.shape.dim) != len(extents):
+    tensor = info.type.tensor_type
+    if tensor.HasField("shape") and len(tensor.shape.dim) != len(extents):
         raise InputError(
-            f"the shape for '{name}' has {len(extents)} extents, but the model wants "
-            f"{_brackets([_extent(d) for d in kind.shape.dim])}",
+            f"the shape for '{name}' has {len(extents)} extents, but the model expects "
+            f"{_brackets([_extent(dimension) for dimension in tensor.shape.dim])}",
             file=path,
         )
     if any(extent < 1 for extent in extents):
         raise InputError(
             f"the shape for '{name}' is {_brackets(extents)}",
-            hint="NNEF has no empty tensors: extents are positive (4.1.1).",
+            hint=_POSITIVE,
             file=path,
             section="4.1.1",
         )
     return extents
 
 
-def _refuse_unknown(inputs: Mapping[str, Any], path: str) -> None:
-    unknown = {}
-    for name, info in inputs.items():
-        kind = info.type.tensor_type
-        if info.type.HasField("tensor_type") and (
-            not kind.HasField("shape") or any(d.dim_value <= 0 for d in kind.shape.dim)
-        ):
-            if any(d.HasField("dim_value") and not d.dim_value for d in kind.shape.dim):
-                raise InputError(
-                    f"input '{name}' is empty",
-                    hint="NNEF has no empty tensors: extents are positive (4.1.1).",
-                    file=path,
-                    section="4.1.1",
-                )
-            unknown[name] = [_extent(d) for d in kind.shape.dim]
+def _refuse_open_inputs(proto: ModelProto, path: str) -> None:
+    """Refuse inputs that are empty, or whose shape is not known."""
+    unknown: dict[str, list[int | str]] = {}
+    for info in proto.graph.input:
+        if not info.type.HasField("tensor_type"):
+            continue
+        tensor = info.type.tensor_type
+        if any(d.HasField("dim_value") and not d.dim_value for d in tensor.shape.dim):
+            raise InputError(
+                f"input '{info.name}' is empty", hint=_POSITIVE, file=path, section="4.1.1"
+            )
+        if not tensor.HasField("shape") or any(d.dim_value <= 0 for d in tensor.shape.dim):
+            unknown[info.name] = [_extent(dimension) for dimension in tensor.shape.dim]
     if unknown:
-        told = ", ".join(f"'{n}' {_brackets(shape)}" for n, shape in unknown.items())
+        shapes = ", ".join(f"'{name}' {_brackets(shape)}" for name, shape in unknown.items())
         example = {
-            name: tuple(e if isinstance(e, int) and e > 0 else 1 for e in shape)
+            name: tuple(extent if isinstance(extent, int) else 1 for extent in shape)
             for name, shape in unknown.items()
         }
         raise InputError(
-            f"the model leaves extents of its inputs open: {told}",
-            hint=f"NNEF wants all of them (4.1.1). For example: input_shapes={example}",
+            f"the model leaves dimensions of its inputs open: {shapes}",
+            hint=f"NNEF needs all extents (4.1.1). For example: input_shapes={example}",
             file=path,
             section="4.1.1",
         )
 
 
-def _extent(dimension: Any) -> Any:
-    # Some exporters write -1 for an extent that is open.
+def _extent(dimension: TensorShapeProto.Dimension) -> int | str:
+    # Some exporters write -1 for an open dimension.
     return dimension.dim_value if dimension.dim_value > 0 else dimension.dim_param or "?"
 
 
-def _brackets(shape: Sequence[Any]) -> str:
+def _brackets(shape: Sequence[int | str]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def item_type(kind: Any) -> np.dtype[Any] | None:
-    """The NumPy dtype of a TypeProto of a tensor; None for anything else."""
+def dtype_of(type_: TypeProto) -> np.dtype[Any] | None:
+    """Return the dtype of a tensor type; None for a type that is not a tensor."""
     from onnx import helper
 
-    if not kind.HasField("tensor_type") or not kind.tensor_type.elem_type:
+    if not type_.HasField("tensor_type") or not type_.tensor_type.elem_type:
         return None
-    return np.dtype(helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type))
+    return np.dtype(helper.tensor_dtype_to_np_dtype(type_.tensor_type.elem_type))

@@ -12,9 +12,9 @@ from nnefkit.arrays import Array
 from nnefkit.errors import ArgumentError, Diagnostic, InputError, NnefError, did_you_mean
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import READERS, Call
-from nnefkit.exchange.onnx.folding import MOST, fold
-from nnefkit.exchange.onnx.functions import expanded_function, is_defined
-from nnefkit.exchange.onnx.model import Source, item_type
+from nnefkit.exchange.onnx.folding import MOST_ELEMENTS, fold
+from nnefkit.exchange.onnx.functions import definition_of, has_definition
+from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
     activation,
     convolution,
@@ -54,14 +54,14 @@ Scope = dict[str, Any]
 class Reader:
     """One model on its way."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: OnnxModel) -> None:
         self.source = source
         self.builder = GraphBuilder()
         self.problems: list[Diagnostic] = []
-        self.opsets = list(source.model.opset_import)
+        self.opsets = list(source.proto.opset_import)
         self._depth = 0
         self._nodes = 0
-        kinds = [item_type(info.type) for info in source.model.graph.input]
+        kinds = [dtype_of(info.type) for info in source.proto.graph.input]
         self._is_double = np.dtype(np.float64) in kinds
         """Whether its numbers come in as float64; else a few such constants make no such graph."""
 
@@ -73,7 +73,7 @@ class Reader:
 
     def read(self) -> Graph | None:
         """The graph; None if there are problems."""
-        graph = self.source.model.graph
+        graph = self.source.proto.graph
         values: Scope = {}
         for info in graph.input:
             values[info.name] = self._input(info)
@@ -103,7 +103,7 @@ class Reader:
         return self.builder.graph(self.source.name, outputs)
 
     def _input(self, info: Any) -> Any:
-        kind = item_type(info.type)
+        kind = dtype_of(info.type)
         problem = _refused_kind(kind)
         if kind is None or problem:
             self._problem(
@@ -249,11 +249,11 @@ class Reader:
     # -- functions ----------------------------------------------------------------------------
 
     def _has_function(self, node: Any) -> bool:
-        return is_defined(node, self.opset)
+        return has_definition(node, self.opset)
 
     def _expand(self, node: Any, inputs: list[Value | None]) -> Sequence[Any]:
         """Reads a node by the definition that ONNX gives of its operator by others."""
-        function = expanded_function(node, inputs, self.opset)
+        function = definition_of(node, inputs, self.opset)
         if function is None or self._depth > _SHORT:
             raise Refusal(*_unknown(node))
         missing = [None] * (len(function.inputs) - len(inputs))
@@ -316,7 +316,7 @@ def _fits_float32(array: Array) -> bool:
 def _dense(tensor: Any) -> Array:
     """The values of a SparseTensorProto, zeros filled in."""
     shape = tuple(tensor.dims)
-    if np.prod(shape, dtype=float) > MOST:
+    if np.prod(shape, dtype=float) > MOST_ELEMENTS:
         raise ValueError(f"it has the shape {list(shape)}")
     found = np.zeros(shape, _array(tensor.values).dtype)
     places = _array(tensor.indices)

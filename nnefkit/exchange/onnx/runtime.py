@@ -1,35 +1,46 @@
-"""Running ONNX models themselves, in ONNX Runtime; what it lacks, in ONNX's reference evaluator."""
+"""ONNX models run by ONNX Runtime; what it lacks, by ONNX's reference evaluator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
-from nnefkit.exchange.onnx.model import item_type, require
+from nnefkit.exchange.onnx.model import dtype_of, require
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _MOST_BYTES = 2**31
-_QUIET = 4
-"""ONNX Runtime's level of messages above which it says nothing."""
+"""The most bytes of a model that ONNX Runtime reads from memory."""
+_FATAL_ONLY = 4
+"""ONNX Runtime's log level for fatal errors only."""
 
 
 def run_model(
-    model: Any, inputs: Mapping[str, Array], *, everything: bool = False, literal: bool = False
+    model: ModelProto,
+    inputs: Mapping[str, Array],
+    *,
+    everything: bool = False,
+    literal: bool = False,
 ) -> dict[str, Array]:
-    """The outputs of a ModelProto by name, or all the tensors that flow in its main graph.
+    """Run a model.
 
     Args:
-        model: Its inputs have the shapes of those that are given.
+        model: Its input shapes fit the arrays.
         inputs: Input name -> array.
-        everything: Whether to give all tensors.
-        literal: Whether ONNX Runtime is to take the model node by node, nothing fused. What it
-            fuses or lays out anew rounds in another way, often in a better one.
+        everything: Whether to return all tensors of the main graph, not only the outputs.
+        literal: Whether to run the nodes one by one, without ONNX Runtime's optimizations: fused
+            operators round differently, often better.
+
+    Returns:
+        Tensor name -> array.
 
     Raises:
-        ExecutionError: the model cannot be run.
+        ExecutionError: The model cannot be run.
     """
     feeds = _typed(model, inputs)
     if everything:
@@ -37,41 +48,43 @@ def run_model(
     names = [info.name for info in model.graph.output]
     require("onnxruntime")
     try:
-        return dict(zip(names, _in_runtime(model, feeds, literal), strict=True))
+        results = _run_in_runtime(model, feeds, literal)
     except ExecutionError:
         raise
     except Exception as error:  # noqa: BLE001 - the runtime raises errors of many kinds
         try:
-            return dict(zip(names, _in_reference(model, feeds), strict=True))
+            results = _run_in_evaluator(model, feeds)
         except Exception:  # noqa: BLE001
-            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ExecutionError(
-                f"the ONNX model cannot be run: {told}",
-                hint="Example inputs that fit the model may help (inputs=...); verify=False reads "
-                "it without running it.",
+                f"the ONNX model cannot be run: {reason}",
+                hint="Pass example inputs that fit the model (inputs=...), or read it without "
+                "running it (verify=False).",
             ) from error
+    return dict(zip(names, results, strict=True))
 
 
-def _typed(model: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    found = {}
-    for info in model.graph.input:
-        if info.name in inputs:
-            found[info.name] = np.asarray(inputs[info.name], item_type(info.type))
-    return found
+def _typed(model: ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the inputs with the dtypes that the model declares."""
+    return {
+        info.name: np.asarray(inputs[info.name], dtype_of(info.type))
+        for info in model.graph.input
+        if info.name in inputs
+    }
 
 
-def _in_runtime(model: Any, feeds: Mapping[str, Array], literal: bool) -> list[Any]:
+def _run_in_runtime(model: ModelProto, feeds: Mapping[str, Array], literal: bool) -> list[Any]:
     import onnxruntime
 
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) >= _MOST_BYTES:
         raise ExecutionError(
             "ONNX Runtime takes models of less than 2 GiB from memory",
-            hint="verify=False reads the model without running it.",
+            hint="Read the model without running it (verify=False).",
         )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _QUIET
+    options.log_severity_level = _FATAL_ONLY
     if literal or _has_branches(model):
-        # What optimises branches ends the process where their condition is constant.
+        # The optimizer crashes the process where the condition of a branch is constant.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -79,26 +92,27 @@ def _in_runtime(model: Any, feeds: Mapping[str, Array], literal: bool) -> list[A
     return list(session.run(None, dict(feeds)))
 
 
-def _has_branches(model: Any) -> bool:
+def _has_branches(model: ModelProto) -> bool:
     nodes = model.graph.node
     return any(a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
 
 
-def _in_reference(model: Any, feeds: Mapping[str, Array]) -> list[Any]:
+def _run_in_evaluator(model: ModelProto, feeds: Mapping[str, Array]) -> list[Any]:
     from onnx.reference import ReferenceEvaluator
 
     return list(ReferenceEvaluator(model).run(None, dict(feeds)))
 
 
-def _with_all_outputs(model: Any) -> Any:
+def _with_all_outputs(model: ModelProto) -> ModelProto:
+    """Return the model with the results of all nodes as outputs."""
     from onnx import ModelProto, ValueInfoProto
 
     copy = ModelProto()
     copy.CopyFrom(model)
-    known = {info.name for info in copy.graph.output}
+    outputs = {info.name for info in copy.graph.output}
     for node in copy.graph.node:
         for name in node.output:
-            if name and name not in known:
+            if name and name not in outputs:
                 copy.graph.output.append(ValueInfoProto(name=name))
-                known.add(name)
+                outputs.add(name)
     return copy

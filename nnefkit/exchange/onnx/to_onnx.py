@@ -1,11 +1,11 @@
-"""NNEF graphs to ONNX models, by the lowering of the ONNX Runtime engine."""
+"""The function `to_onnx`: the lowering of the ONNX Runtime engine, written as a model."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,11 @@ from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 from nnefkit.storage import expected_path, replacing_file
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 _MOST_BYTES = 2**31 - 2**20
-"""What a file of ONNX can hold, less some room for the nodes."""
+"""The most bytes of weights in a model: its file holds 2 GiB, some of them for the nodes."""
 
 
 def to_onnx(
@@ -35,37 +38,47 @@ def to_onnx(
     quantized: bool = False,
     verify: bool = True,
     tolerance: float | None = None,
-) -> Any:
-    """The graph as an ONNX model, its names kept.
+) -> ModelProto:
+    """Write a graph as an ONNX model, with the same names of tensors.
 
-    Variables that the graph updates become inputs, and their new values outputs, after the others.
+    Variables that the graph updates become additional inputs, and their new values additional
+    outputs.
 
     With ``quantized=True`` the quantization info of tensors (``graph.quant``) becomes pairs of
-    QuantizeLinear and DequantizeLinear, and that of variables codes with DequantizeLinear, where
-    ONNX has such: linear quantization to 8 bits, and to 16 from opset 21 on, some code of which
-    stands for 0. Other quantization becomes the arithmetic that it consists of. Halves between two
-    codes go to the even one there, to the greater one in NNEF.
+    QuantizeLinear and DequantizeLinear, and that of variables becomes codes with DequantizeLinear.
+    ONNX has these operators for linear quantization to 8 bits, and from opset 21 on to 16 bits, if
+    a code represents 0; other quantization is written as arithmetic. ONNX rounds a number halfway
+    between two codes to the even one, NNEF to the larger one.
 
     Args:
-        graph: Any graph; its variables need data.
-        path: Where to write the model, if anywhere.
-        opset: The version of the ONNX operators, 16 at least; None for the newest that the packages
-            onnx and onnxruntime, as they are installed, both have.
-        quantized: Whether to carry out the quantization info.
-        verify: Whether to run both on random inputs, and to compare them, before anything is
-            written.
-        tolerance: Largest difference allowed, relative to the largest item of an output; 1e-4 by
-            default, or 0.05 for quantized models.
+        graph: Any graph whose variables have data.
+        path: The file to write; None to write none.
+        opset: The version of the ONNX operators, at least 16; None for the newest one that the
+            installed packages onnx and onnxruntime both support.
+        quantized: Whether to apply the quantization info.
+        verify: Whether to run the graph and the model on random inputs and to compare their
+            outputs, before the file is written.
+        tolerance: Largest allowed difference, relative to the largest element of an output; 1e-4 by
+            default, 0.05 for quantized models.
 
     Returns:
-        The model, an ``onnx.ModelProto`` that passes ONNX's checker.
+        The model, which passes ONNX's checker.
 
     Raises:
-        MissingPackageError: the package onnx is not installed, or to verify onnxruntime.
-        ExecutionError: ONNX cannot say an operation (all of them at once), the model does not
-            compute what the graph does, or there is no quantization info.
-        InputError: ONNX has no such opset, or the weights are too large for a file of ONNX.
-        StorageError: the file cannot be written.
+        MissingPackageError: The package onnx is not installed, or onnxruntime, to verify.
+        ExecutionError: ONNX cannot express operations (all of them are reported at once), the
+            outputs differ, or the graph has no quantization info.
+        InputError: ONNX does not have the opset, or the weights are too large for an ONNX file.
+        StorageError: The file cannot be written.
+
+    Example:
+        >>> graph = nk.parse('''
+        ... version 1.0;
+        ... graph net(x) -> (y) { x = external(shape = [1, 3]); y = relu(x); }
+        ... ''')
+        >>> model = nk.to_onnx(graph)
+        >>> [node.op_type for node in model.graph.node]
+        ['Relu']
     """
     graph = expected_graph(graph)
     require()
@@ -98,18 +111,18 @@ def _known_opset(opset: int | None) -> int:
         return newest_opset()
     newest = defs.onnx_opset_version()
     if isinstance(opset, bool) or not isinstance(opset, int):
-        raise InputError(f"'opset' is a whole number, not {opset!r}")
+        raise InputError(f"'opset' must be an integer, not {opset!r}")
     if not MINIMUM_OPSET <= opset <= newest:
         raise InputError(
             f"opset {opset} cannot be written; opsets {MINIMUM_OPSET} to {newest} can",
-            hint="Older ones lack operators that are needed; newer ones need a newer 'onnx'.",
+            hint="Older opsets lack operators; newer ones need a newer 'onnx' package.",
         )
     return opset
 
 
 @cache
 def newest_opset() -> int:
-    """The newest opset that the packages onnx and onnxruntime, as installed, both have."""
+    """Return the newest opset that the installed packages onnx and onnxruntime both support."""
     import onnx
 
     newest: int = onnx.defs.onnx_opset_version()
@@ -122,14 +135,14 @@ def newest_opset() -> int:
     for opset in range(newest, OPSET, -1):
         try:
             onnxruntime.InferenceSession(_probe(opset).SerializeToString(), options)
-        except Exception:  # noqa: BLE001, S112 - it has errors of many kinds for what it lacks
+        except Exception:  # noqa: BLE001, S112 - the runtime raises errors of many kinds
             continue
         return opset
     return OPSET
 
 
-def _probe(opset: int) -> Any:
-    """A model of operators that ONNX Runtime learns last."""
+def _probe(opset: int) -> ModelProto:
+    """Return a model of the operators that ONNX Runtime supports last in a new opset."""
     from onnx import helper, numpy_helper
 
     nodes = [
@@ -150,7 +163,7 @@ def _probe(opset: int) -> Any:
 
 
 def _prepared(graph: Graph) -> Graph:
-    """`graph` without calls of fragments, its shapes known; refused if ONNX cannot say it."""
+    """Return the graph with fragments expanded and shapes inferred, if ONNX can express it."""
     from nnefkit.execution.engine import refuse_unsupported
     from nnefkit.execution.engines.onnxruntime import OnnxRuntimeEngine
     from nnefkit.execution.expansion import expanded
@@ -166,27 +179,32 @@ def _refuse_large(graph: Graph) -> None:
     size = sum(t.data.nbytes for t in graph.tensors.values() if t.data is not None)
     if size > _MOST_BYTES:
         raise InputError(
-            f"the weights have {size / 2**30:.2f} GiB, and a model of ONNX holds less than 2 GiB",
-            hint="graph.between(...) cuts the graph in parts.",
+            f"the weights have {size / 2**30:.2f} GiB, but an ONNX file holds less than 2 GiB",
+            hint="Split the graph with graph.between(...).",
         )
 
 
-# -- names of what is quantized --------------------------------------------------------------------
+# -- names of quantized tensors --------------------------------------------------------------------
 
 
 def _swapped(graph: Graph, sources: Mapping[str, str]) -> dict[str, str]:
-    """New names: inputs that are quantized keep theirs, and what comes of them gets another one."""
+    """Return new names: an input keeps its own, and its quantized form gets another one.
+
+    Args:
+        graph: The graph without pseudo-quantization.
+        sources: Name of each quantized tensor -> name of the tensor before quantization.
+    """
     inputs = {*graph.inputs, *updates(graph)}
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, raw in sources.items():
         if name in inputs:
-            found |= {raw: name, name: f"{name}_quantized"}
+            names |= {raw: name, name: f"{name}_quantized"}
         else:
-            found[f"{raw}.codes"] = f"{name}.codes"
-    return found
+            names[f"{raw}.codes"] = f"{name}.codes"
+    return names
 
 
-def _rename(model: Any, names: Mapping[str, str]) -> None:
+def _rename(model: ModelProto, names: Mapping[str, str]) -> None:
     if not names:
         return
     graph = model.graph
@@ -197,39 +215,40 @@ def _rename(model: Any, names: Mapping[str, str]) -> None:
         info.name = names.get(info.name, info.name)
     for info in graph.output:
         if info.name in names:
-            # An output that is such an input: its own name is that of the input now.
+            # The output is a quantized input, whose name the unquantized input has now.
             info.name = names[info.name]
 
 
 # -- proof -----------------------------------------------------------------------------------------
 
 
-def _verify(graph: Graph, model: Any, quantized: bool, tolerance: float) -> None:
-    """Runs both, and compares their outputs."""
-    given = random_inputs(graph)
-    wanted = Session(graph, quantized=quantized).run(given, progress=False)
+def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) -> None:
+    """Run the graph and the model on random inputs, and compare their outputs."""
+    feeds = random_inputs(graph)
+    expected = Session(graph, quantized=quantized).run(feeds, progress=False)
     states = {
         name: np.asarray(graph.tensors[name].data)
         for name in updates(graph)
         if graph.tensors[name].data is not None
     }
-    found = run_model(model, {**given, **states})
-    # New values of variables follow.
-    for name, array in zip(wanted, found.values(), strict=False):
-        apart = difference(array, wanted[name])
-        if not apart <= tolerance:
+    results = run_model(model, {**feeds, **states})
+    # The new values of variables come after the outputs.
+    for name, array in zip(expected, results.values(), strict=False):
+        distance = difference(array, expected[name])
+        if not distance <= tolerance:
             raise ExecutionError(
                 Diagnostic(
                     "wrong-export",
-                    f"the model does not compute what the graph does: '{name}' differs by "
-                    f"{apart:.2g} of its largest item (at most {tolerance:.2g} is allowed)",
-                    hint="tolerance=... allows for more; verify=False gives the model as it is.",
+                    f"the model does not compute what the graph computes: '{name}' differs by "
+                    f"{distance:.2g} of its largest element (tolerance {tolerance:.2g})",
+                    hint="Allow for more with tolerance=..., or skip the comparison with "
+                    "verify=False.",
                 )
             )
 
 
 class _Writer:
-    """The engine as one that only writes: what it lacks for running is no reason to refuse."""
+    """The ONNX Runtime engine as a writer only, which may write more than it can run."""
 
     name = "onnx"
 
@@ -239,13 +258,13 @@ class _Writer:
         self._engine = engine
 
     def unsupported(self, graph: Graph) -> list[Any]:
-        """The operations that ONNX has no operators for."""
+        """Return the operations that ONNX has no operators for."""
         return [op for op in self._engine.unsupported(graph) if op.name not in self.operations]
 
     def why_not(self, graph: Graph, op: Any) -> str:
-        """Why ONNX cannot say an operation."""
+        """Return why ONNX cannot express an operation."""
         return str(self._engine.why_not(graph, op))
 
     def prepare(self, graph: Graph, fetch: Any, watched: Any = ()) -> Any:
-        """No engine to run with."""
+        """Not available: this is not an engine to run with."""
         raise NotImplementedError

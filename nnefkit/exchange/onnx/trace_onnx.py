@@ -1,10 +1,11 @@
-"""`trace_onnx`: what flows in a model itself, in the terms of its graph."""
+"""The function `trace_onnx`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,110 +13,142 @@ from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.from_onnx import read
-from nnefkit.exchange.onnx.model import item_type, open_source
+from nnefkit.exchange.onnx.model import dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.execution import Trace
 from nnefkit.execution.trace.trace import Entry, Run
 from nnefkit.graph import Graph
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 
 def trace_onnx(
-    model: Any,
+    model: str | os.PathLike[str] | bytes | ModelProto,
     inputs: Mapping[str, Any],
     *,
     constants: Mapping[str, Any] | None = None,
     graph: Graph | None = None,
 ) -> Trace:
-    """Runs an ONNX model in ONNX Runtime, and keeps all that flows in it.
+    """Run an ONNX model in ONNX Runtime and record all of its tensors.
 
-    Tensors are called as in the graph that `from_onnx` gives, so that `nnefkit.compare` sets the
-    model beside any engine that runs the graph. Arithmetic of shapes and copies, which the graph
-    does without, are left out.
+    Tensors have the names of the graph that `from_onnx` returns, so that `nnefkit.compare` can
+    compare the model with any engine that runs the graph. Shape arithmetic and copies, which the
+    graph does not have, are left out.
 
     Args:
-        model: As `from_onnx` takes it.
+        model: As for `from_onnx`.
         inputs: Input name, in the model or in the graph -> array.
-        constants: As `from_onnx` takes them.
-        graph: What `from_onnx` gave, if it is at hand.
+        constants: As for `from_onnx`.
+        graph: The graph that `from_onnx` returned, to save reading the model again.
+
+    Returns:
+        The trace, in the order of the model's nodes.
 
     Raises:
-        ExecutionError: the model cannot be run.
-        UnknownNameError: the model has no input of such a name.
+        ExecutionError: The model cannot be run.
+        UnknownNameError: The model has no input of a given name.
+
+    Example:
+        >>> graph = nk.parse('''
+        ... version 1.0;
+        ... graph net(x) -> (y) { x = external(shape = [3]); y = relu(x); }
+        ... ''')
+        >>> trace = nk.trace_onnx(nk.to_onnx(graph), {"x": np.array([-1.0, 0.0, 1.0])})
+        >>> list(trace)
+        ['x', 'y']
     """
-    proto = open_source(model, None, constants, open_shapes=True).model
-    known = {info.name: info.name for info in proto.graph.input}
-    known |= {identifier(name): name for name in known}
-    kinds = {info.name: item_type(info.type) for info in proto.graph.input}
-    given = {}
-    for name, array in inputs.items():
-        if name not in known:
-            raise UnknownNameError(
-                f"the model has no input '{name}'", hint=did_you_mean(str(name), known)
-            )
-        given[known[name]] = np.asarray(array, kinds[known[name]])
+    proto = open_model(model, None, constants, open_shapes=True).proto
+    feeds = _feeds(proto, inputs)
     started = perf_counter()
-    found = {**given, **run_model(proto, given, everything=True)}
-    total = perf_counter() - started
+    arrays = {**feeds, **run_model(proto, feeds, everything=True)}
+    seconds = perf_counter() - started
     if graph is None:
-        graph = _graph(model, {name: array.shape for name, array in given.items()}, constants)
-    return _trace(proto, found, graph, total)
+        graph = _graph(model, {name: array.shape for name, array in feeds.items()}, constants)
+    return _Recording(proto, arrays, graph).trace(seconds)
 
 
-def _graph(model: Any, shapes: Mapping[str, Any], constants: Any) -> Graph | None:
+def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the inputs by their names in the model."""
+    dtypes = {info.name: dtype_of(info.type) for info in proto.graph.input}
+    names = {name: name for name in dtypes} | {identifier(name): name for name in dtypes}
+    feeds = {}
+    for name, array in inputs.items():
+        if name not in names:
+            raise UnknownNameError(
+                f"the model has no input '{name}'", hint=did_you_mean(str(name), names)
+            )
+        feeds[names[name]] = np.asarray(array, dtypes[names[name]])
+    return feeds
+
+
+def _graph(
+    model: Any, shapes: Mapping[str, Sequence[int]], constants: Mapping[str, Any] | None
+) -> Graph | None:
     try:
-        return read(open_source(model, shapes, constants))
+        return read(open_model(model, shapes, constants))
     except DocumentError:
-        # NNEF cannot say the model; it runs all the same.
+        # NNEF cannot express the model, but it can be run.
         return None
 
 
-def _is_folded(array: Array, found: Mapping[str, Any], sources: Sequence[str]) -> bool:
-    """Whether a tensor that a graph lacks is but arithmetic of shapes, or one that it has."""
-    if array.dtype.kind in "iub":
-        return True
-    inputs = [found[name] for name in sources if isinstance(found.get(name), np.ndarray)]
-    return any(
-        other.size == array.size and np.array_equal(other.ravel(), array.ravel(), equal_nan=True)
-        for other in inputs
-        if other.dtype == array.dtype
-    )
+class _Recording:
+    """The tensors of a run of a model, to be named as in its graph."""
 
-
-def _trace(proto: Any, found: Mapping[str, Any], graph: Graph | None, total: float) -> Trace:
-    names: dict[str, str] = {}
-    if graph is not None:
-        for tensor in graph.tensors.values():
+    def __init__(self, proto: ModelProto, arrays: Mapping[str, Any], graph: Graph | None) -> None:
+        self.proto = proto
+        self.arrays = arrays
+        self.graph = graph
+        self.entries: list[Entry] = []
+        self.tensors: dict[str, Array] = {}
+        self.graph_names: dict[str, str] = {}
+        """Name in the model -> name in the graph."""
+        for tensor in graph.tensors.values() if graph is not None else ():
             if tensor.origin and tensor.data is None:
-                names.setdefault(tensor.origin, tensor.name)
-    entries = []
-    tensors = {}
+                self.graph_names.setdefault(tensor.origin, tensor.name)
 
-    def add(number: int, operation: str, origin: str, sources: Sequence[str] = ()) -> None:
-        array = found.get(origin)
-        if isinstance(array, np.ndarray):
-            if graph is not None and origin not in names and _is_folded(array, found, sources):
-                return
-            name = names.get(origin) or identifier(origin)
-            entries.append(Entry(number, operation, name, array.shape))
-            tensors[name] = array
-
-    inputs = [info.name for info in proto.graph.input]
-    for number, name in enumerate(inputs):
-        add(number, "external", name)
-    for number, node in enumerate(proto.graph.node, len(inputs)):
-        for name in filter(None, node.output):
-            if node.op_type != "Constant":
-                add(number, node.op_type, name, node.input)
-    called = {name: names.get(name) or identifier(name) for name in found}
-    return Trace(
-        Run(
+    def trace(self, seconds: float) -> Trace:
+        inputs = [info.name for info in self.proto.graph.input]
+        for number, name in enumerate(inputs):
+            self._add(number, "external", name)
+        for number, node in enumerate(self.proto.graph.node, len(inputs)):
+            for name in filter(None, node.output):
+                if node.op_type != "Constant":
+                    self._add(number, node.op_type, name, node.input)
+        run = Run(
             "onnxruntime (source)",
-            graph.name if graph is not None else proto.graph.name,
-            tuple(called[name] for name in inputs),
-            tuple(called[info.name] for info in proto.graph.output),
-            tuple(entries),
+            self.graph.name if self.graph is not None else self.proto.graph.name,
+            tuple(self._name(name) for name in inputs),
+            tuple(self._name(info.name) for info in self.proto.graph.output),
+            tuple(self.entries),
             {},
-            total,
-        ),
-        tensors,
-    )
+            seconds,
+        )
+        return Trace(run, self.tensors)
+
+    def _name(self, origin: str) -> str:
+        return self.graph_names.get(origin) or identifier(origin)
+
+    def _add(self, number: int, operation: str, origin: str, sources: Sequence[str] = ()) -> None:
+        array = self.arrays.get(origin)
+        if not isinstance(array, np.ndarray):
+            return
+        is_missing = self.graph is not None and origin not in self.graph_names
+        if is_missing and self._is_folded(array, sources):
+            return
+        name = self._name(origin)
+        self.entries.append(Entry(number, operation, name, array.shape))
+        self.tensors[name] = array
+
+    def _is_folded(self, array: Array, sources: Sequence[str]) -> bool:
+        """Whether a tensor that the graph lacks is shape arithmetic or a copy of its input."""
+        if array.dtype.kind in "iub":
+            return True
+        inputs = (self.arrays.get(name) for name in sources)
+        return any(
+            isinstance(other, np.ndarray)
+            and other.dtype == array.dtype
+            and other.size == array.size
+            and np.array_equal(other.ravel(), array.ravel(), equal_nan=True)
+            for other in inputs
+        )

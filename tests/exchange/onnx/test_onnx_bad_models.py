@@ -88,8 +88,8 @@ def test_weights_beside_the_model_are_read(external):
 
 def test_weights_of_a_model_in_memory_cannot_lie_elsewhere(external):
     proto = onnx.load(external("w.bin"), load_external_data=False)
-    refused(proto, "lie in other files", "Give the path of the model")
-    refused(proto.SerializeToString(), "lie in other files")
+    refused(proto, "weights in other files", "Pass the path of the model")
+    refused(proto.SerializeToString(), "weights in other files")
 
 
 def test_weights_outside_of_the_folder_are_refused(external, tmp_path):
@@ -112,14 +112,14 @@ def test_files_that_are_no_models_are_refused(tmp_path):
     data = GOOD.SerializeToString()
     for length in range(len(data) - 1):
         if length % 7 == 0:
-            refused(data[:length], "no ONNX model")
+            refused(data[:length], "not an ONNX model")
     path = tmp_path / "m.onnx"
     refused(path, "cannot be read", "no such file")
     refused(tmp_path, "this is a folder")
     for content in (b"", b"version 1.0;\ngraph g", np.random.default_rng(0).bytes(1000)):
         path.write_bytes(content)
-        refused(path, "no ONNX model", str(path))
-    refused(onnx.ModelProto(), "no ONNX model")
+        refused(path, "not an ONNX model", str(path))
+    refused(onnx.ModelProto(), "not an ONNX model")
     refused(5, "not of type int")
 
 
@@ -252,7 +252,7 @@ def test_functions_that_grow_without_measure_are_refused():
         before = f"F{level - 1}"
         parts = node(before, "x", "m", domain="own"), node(before, "m", domain="own")
         functions.append(function(f"F{level}", *parts))
-    refused(model(node("F39", "x", domain="own"), functions=functions), "are the most")
+    refused(model(node("F39", "x", domain="own"), functions=functions), "at most 200,000")
 
 
 # -- what is given beside the model ----------------------------------------------------------------
@@ -265,15 +265,15 @@ OPEN = model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", 3])])
     [
         ({"input_shapes": {"x": (0, 3)}}, "positive"),
         ({"input_shapes": {"x": (-1, 3)}}, "positive"),
-        ({"input_shapes": {"x": (1, 3, 4)}}, "3 extents, but the model wants [n, 3]"),
-        ({"input_shapes": {"x": "1,3"}}, "list of whole numbers"),
-        ({"input_shapes": {"x": 4}}, "list of whole numbers"),
-        ({"input_shapes": {"x": (1.5, 3)}}, "list of whole numbers"),
-        ({"input_shapes": [(1, 3)]}, "goes from names to values"),
+        ({"input_shapes": {"x": (1, 3, 4)}}, "3 extents, but the model expects [n, 3]"),
+        ({"input_shapes": {"x": "1,3"}}, "list of integers"),
+        ({"input_shapes": {"x": 4}}, "list of integers"),
+        ({"input_shapes": {"x": (1.5, 3)}}, "list of integers"),
+        ({"input_shapes": [(1, 3)]}, "mapping of input names to values"),
         ({"input_shapes": {"z": (1, 3)}}, "no input 'z'"),
         ({"constants": {"z": 1}}, "no input 'z'"),
-        ({"constants": {"x": np.ones(7)}}, "[7], but the model wants [n, 3]"),
-        ({"constants": {"x": "text"}}, "no array"),
+        ({"constants": {"x": np.ones(7)}}, "[7], but the model expects [n, 3]"),
+        ({"constants": {"x": "text"}}, "not an array"),
         ({"input_shapes": {"x": (1, 3)}, "constants": {"x": np.ones((1, 3))}}, "both"),
         ({"input_shapes": {"x": (1, 3)}, "inputs": {"z": 1}}, "no input 'z'"),
         ({"input_shapes": {"x": (1, 3)}, "inputs": {"x": np.ones(4)}}, "wants shape [1, 3]"),

@@ -81,7 +81,7 @@ def test_a_file_is_written_whole_or_not_at_all(net, tmp_path):
     model = nk.to_onnx(net, path)
     assert onnx.load(path) == model
     before = path.read_bytes()
-    with pytest.raises(nk.NnefError, match="does not compute what the graph does"):
+    with pytest.raises(nk.NnefError, match="does not compute what the graph computes"):
         nk.to_onnx(net, path, tolerance=-1.0)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["net.onnx"]
