@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nnefkit.collector import paused_collector
 from nnefkit.display.attribute_line import attribute_line
-from nnefkit.display.collector import paused_collector
 from nnefkit.display.folding import PlainOperation
 from nnefkit.display.summary import (
     GraphSummary,

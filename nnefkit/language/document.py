@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
+from nnefkit.collector import paused_collector
 from nnefkit.errors import Diagnostic, Source, Span, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
-from nnefkit.graph.collector import without_collector
 from nnefkit.language import nnef2017
 from nnefkit.language.declarations.custom import (
     EXPRESSIONS,
@@ -39,6 +39,7 @@ def parse(
     strict: bool = True,
     expand: bool | Collection[str] = True,
     infer: Callable[[Graph], Graph] | None = None,
+    customs: Mapping[str, Declaration] | None = None,
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """Reads a document, and collects everything that is wrong with it.
 
@@ -55,6 +56,8 @@ def parse(
         expand: whether fragments are expanded to standard operations, or the names of those that
             are; the others stay as operations, and their definitions in ``declarations``.
         infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
+        customs: Declarations of registered custom operations by name; those of
+            `nnefkit.register_operation` by default.
 
     Raises:
         UnknownNameError: `expand` names what is no fragment of the document.
@@ -64,19 +67,20 @@ def parse(
         graph holds what could be understood, good for further checks only; it is None if there
         was none at all. Shapes and data are filled in where the text says them.
     """
-    with without_collector():
+    with paused_collector():
         tokens = Tokens(Source(text, name))
         old = nnef2017.recognised(tokens)
+        registered = REGISTERED if customs is None else customs
         reading: nnef2017.Reading | _Reading
         if old:
-            reading = nnef2017.Reading(tokens, infer, strict=strict)
+            reading = nnef2017.Reading(tokens, infer, registered, strict=strict)
         else:
-            reading = _Reading(tokens, strict, expand, infer)
+            reading = _Reading(tokens, strict, expand, infer, registered)
         graph = reading.read()
     if quantization is None:
         return graph, reading.report.diagnostics
     reader = nnef2017.ProvisionalQuantizationReader if old else QuantizationReader
-    quantized = reader(quantization, quantization_name, reading.customs, strict=strict)
+    quantized = reader(quantization, quantization_name, reading.declared, strict=strict)
     entries = quantized.entries()
     if graph is not None and not reading.report.errors:
         found = quantize_tensors(graph, entries, quantized.report)
@@ -86,7 +90,7 @@ def parse(
         }
         graph = replace(graph, tensors=FrozenDict(tensors))
         if isinstance(reading, _Reading):
-            graph = with_definitions(graph, reading.customs, reading.extensions)
+            graph = with_definitions(graph, reading.declared, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
 
 
@@ -99,16 +103,19 @@ class _Reading:
         strict: bool,
         expand: bool | Collection[str],
         infer: Callable[[Graph], Graph] | None,
+        registered: Mapping[str, Declaration],
     ) -> None:
         self.tokens = tokens
         self.report = Report(self.tokens)
         self.strict = strict
         self.expanded = None if expand is True else frozenset(expand or ())
         self.infer = infer
+        self.registered = registered
         self.parser = Parser(self.tokens, self.report)
         self.builder: GraphBuilder | None = None
         self.extensions: tuple[str, ...] = ()
-        self.customs: dict[str, Declaration] = {}
+        self.declared: dict[str, Declaration] = {}
+        """Declarations of the document itself, and registered ones that it uses."""
 
     def read(self) -> Graph | None:
         if self.tokens.byte_order_mark:
@@ -127,7 +134,7 @@ class _Reading:
             return None
         graph = self.builder.finish()
         self._check_registered(graph)
-        return with_definitions(graph, self.customs, self.extensions)
+        return with_definitions(graph, self.declared, self.extensions)
 
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
         self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
@@ -137,23 +144,29 @@ class _Reading:
             wrong = check_declarations(document.fragments, self.report)
             for fragment in document.fragments:
                 if fragment.name not in known:
-                    self.customs.setdefault(fragment.name, declare(fragment, self.tokens))
-            known = {**known, **self.customs}
+                    self.declared.setdefault(fragment.name, declare(fragment, self.tokens))
+            known = {**known, **self.declared}
         if not self.strict:
-            known = {**REGISTERED, **known}
+            known = {**self.registered, **known}
         self.builder = GraphBuilder(
-            header, self.tokens, self.report, known, strict=self.strict, infer=self.infer
+            header,
+            self.tokens,
+            self.report,
+            known,
+            self.registered,
+            strict=self.strict,
+            infer=self.infer,
         )
         self.builder.expansion.calls.expanded = self._expanded_fragments()
         self.builder.expansion.calls.misdeclared = wrong
         self.parser.repeated = self.builder.stamps.repeated
-        for declaration in self.customs.values():
+        for declaration in self.declared.values():
             if declaration.body is not None:
                 self.builder.expansion.check(declaration)
         return self.builder.assignment
 
     def _expanded_fragments(self) -> Collection[str] | None:
-        fragments = [name for name, d in self.customs.items() if d.body is not None]
+        fragments = [name for name, d in self.declared.items() if d.body is not None]
         for name in self.expanded or ():
             if name not in fragments:
                 raise UnknownNameError(
@@ -164,7 +177,7 @@ class _Reading:
 
     def _check_registered(self, graph: Graph) -> None:
         """Holds the document to what is registered; takes up what it uses without declaring it."""
-        for declaration, registered in conflicting(self.customs.values()):
+        for declaration, registered in conflicting(self.declared.values(), self.registered):
             self.report.add(
                 "declaration-mismatch",
                 f"'{declaration.name}' is registered with other parameters or results",
@@ -173,11 +186,11 @@ class _Reading:
                 f"nk.unregister_operation('{declaration.name}').",
                 "3.3.2",
             )
-        for operation in graph.operations if REGISTERED else ():
-            registered_one = REGISTERED.get(operation.name)
-            if registered_one is None or operation.name in self.customs:
+        for operation in graph.operations if self.registered else ():
+            registered_one = self.registered.get(operation.name)
+            if registered_one is None or operation.name in self.declared:
                 continue
-            self.customs[operation.name] = registered_one
+            self.declared[operation.name] = registered_one
             self.report.add(
                 "undeclared-operation",
                 f"'{operation.name}' is registered, but the document does not declare it",

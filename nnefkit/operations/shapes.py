@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from nnefkit.collector import paused_collector
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
-from nnefkit.graph.collector import without_collector
 from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
@@ -47,7 +47,7 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
         The graph with all the shapes that can be told, and the diagnostics in the order of the
         text.
     """
-    with without_collector():
+    with paused_collector():
         return _checked(graph, Reports(graph, locate))
 
 

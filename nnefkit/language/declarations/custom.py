@@ -118,12 +118,14 @@ def signature(declaration: Declaration) -> tuple[object, ...]:
     )
 
 
-def conflicting(customs: Iterable[Declaration]) -> list[tuple[Declaration, Declaration]]:
-    """Those of the declarations of a document that are registered otherwise, with what is."""
+def conflicting(
+    declared: Iterable[Declaration], registered: Mapping[str, Declaration]
+) -> list[tuple[Declaration, Declaration]]:
+    """Pairs of a document's declaration and the registered one that it disagrees with."""
     return [
-        (declaration, registered)
-        for declaration in customs
+        (declaration, other)
+        for declaration in declared
         if declaration.body is None
-        and (registered := REGISTERED.get(declaration.name)) is not None
-        and signature(registered) != signature(declaration)
+        and (other := registered.get(declaration.name)) is not None
+        and signature(other) != signature(declaration)
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from nnefkit.errors import Span
 from nnefkit.graph import FrozenDict, FrozenList, Graph, Identifier, Operation, Tensor
 from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.language.declarations.binding import Binding, bind_arguments
-from nnefkit.language.declarations.custom import REGISTERED
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.declarations.opaque import holds_tensor, opaque_declaration
 from nnefkit.language.elaboration.expansion import Expansion
@@ -52,6 +52,7 @@ class GraphBuilder:
         tokens: Tokens,
         report: Report,
         declarations: Mapping[str, Declaration],
+        customs: Mapping[str, Declaration] = MappingProxyType({}),
         *,
         strict: bool = True,
         infer: Callable[[Graph], Graph] | None = None,
@@ -60,6 +61,8 @@ class GraphBuilder:
         self.tokens = tokens
         self.report = report
         self.declarations = declarations
+        self.customs = customs
+        """Registered custom operations, which the document may use once it declares them."""
         self.strict = strict
         self.infer = infer
         """Fills in the shapes of a graph, for ``shape_of``."""
@@ -282,10 +285,11 @@ class GraphBuilder:
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
         """Reports an operation that is not known."""
         name = invocation.name
-        if name in REGISTERED:
+        custom = self.customs.get(name)
+        if custom is not None:
             remedy = (
                 "It is registered, but the document must declare it: write between the version and "
-                "the graph: extension KHR_enable_fragment_definitions; " + REGISTERED[name].text
+                "the graph: extension KHR_enable_fragment_definitions; " + custom.text
             )
         else:
             remedy = "strict=False keeps operations that are not known, as opaque ones."
@@ -293,7 +297,7 @@ class GraphBuilder:
             "unknown-operation",
             f"there is no operation '{name}'",
             invocation.at,
-            hint=(name not in REGISTERED and report.suggest(name, self.declarations)) or remedy,
+            hint=(custom is None and report.suggest(name, self.declarations)) or remedy,
             section="3.3.2",
         )
         return Refused()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nnefkit.errors import Span
 from nnefkit.graph import Graph
@@ -26,15 +26,23 @@ from nnefkit.language.types import is_tensor
 class Reading:
     """One provisional document on its way."""
 
-    def __init__(self, tokens: Tokens, infer: Infer | None, *, strict: bool) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        infer: Infer | None,
+        registered: Mapping[str, Declaration],
+        *,
+        strict: bool,
+    ) -> None:
         self.upgrades = Upgrades()
         self.tokens = rewritten(tokens, self.upgrades)
         self.report = ProvisionalReport(self.tokens)
         self.parser = ProvisionalParser(self.tokens, self.report, self.upgrades)
         self.infer = infer
+        self.registered = registered
         self.strict = strict
         self.builder: ProvisionalBuilder | None = None
-        self.customs: dict[str, Declaration] = {}
+        self.declared: dict[str, Declaration] = {}
         """Nothing: all fragments have bodies, and are expanded."""
 
     def read(self) -> Graph | None:
@@ -83,6 +91,7 @@ class Reading:
             self.tokens,
             self.report,
             vocabulary,
+            self.registered,
             self.upgrades,
             self.infer,
             strict=self.strict,

@@ -41,12 +41,13 @@ class ProvisionalBuilder(GraphBuilder):
         tokens: Tokens,
         report: ProvisionalReport,
         vocabulary: Vocabulary,
+        customs: Mapping[str, Declaration],
         upgrades: Upgrades,
         infer: Infer | None,
         *,
         strict: bool,
     ) -> None:
-        super().__init__(header, tokens, report, vocabulary, strict=strict)
+        super().__init__(header, tokens, report, vocabulary, customs, strict=strict)
         self.upgrades = upgrades
         self.shapes = KnownShapes(infer)
         self.unlisted: list[str] = []
