@@ -7,7 +7,6 @@ and raised, where it must be raised, as an `NnefError` that carries them.
 from __future__ import annotations
 
 import difflib
-import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,9 @@ from typing import Literal, NamedTuple
 from nnefkit.display import text
 
 Severity = Literal["error", "warning", "note"]
+
+NO_EMPTY_TENSORS = "NNEF has no empty tensors: all extents are positive (4.1.1)."
+"""The hint of every error about an empty tensor."""
 
 
 class Span(NamedTuple):
@@ -223,28 +225,6 @@ class MissingPackageError(NnefError, ImportError):
     """An optional package is not installed; the hint is the line that installs it."""
 
     code = "missing-package"
-
-
-def wrong_type(what: str, wanted: str, value: object, hint: str = "") -> InputError:
-    """The error for an argument `what` of a call that got a value of another kind than `wanted`."""
-    given = "None" if value is None else f"of type {type(value).__name__}"
-    return InputError(f"'{what}' must be {wanted}, not {given}", hint=hint)
-
-
-def expected_text(what: str, value: object) -> str:
-    """`value`, if it is a text.
-
-    Raises:
-        InputError: it is none.
-    """
-    if isinstance(value, str):
-        return value
-    hint = ""
-    if isinstance(value, bytes):
-        hint = "value.decode() makes a text of bytes."
-    elif isinstance(value, os.PathLike):
-        hint = "nnefkit.load(path) opens a model, path.read_text() reads a text."
-    raise wrong_type(what, "a str", value, hint)
 
 
 _CANDIDATES = 10_000

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nnefkit import language, storage
-from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError, expected_text
-from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph, expected_names
+from nnefkit.arguments import expected_names, expected_path, expected_string
+from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
+from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
 from nnefkit.operations import shapes
 
 Path = str | os.PathLike[str]
@@ -60,10 +61,14 @@ def parse(
         DocumentError: the text is not valid; all the errors at once.
     """
     if quantization is not None:
-        expected_text("quantization", quantization)
+        expected_string(quantization, "quantization")
     reading = _Reading(name)
     reading.take_text(
-        expected_text("text", text), quantization, storage.QUANTIZATION, strict, _fragments(expand)
+        expected_string(text, "text"),
+        quantization,
+        storage.QUANTIZATION,
+        strict,
+        _fragments(expand),
     )
     reading.infer_shapes()
     return reading.graph_or_raise()
@@ -136,7 +141,7 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
             written.
     """
     graph = expected_graph(graph)
-    target = storage.expected_path(path)
+    target = expected_path(path)
     if unsaid := language.inexpressible(graph):
         raise DocumentError(unsaid)
     if target.name == storage.GRAPH:

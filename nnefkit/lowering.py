@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from nnefkit import language
+from nnefkit.arguments import expected_names
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
-from nnefkit.graph import Graph, expected_graph, expected_names
+from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.tolerance import Tolerance
+from nnefkit.arguments import expected_mapping
 from nnefkit.arrays import Array
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 
 Permutation = tuple[int, ...]
 Axes = Mapping[str, Sequence[int]] | Literal["auto"] | None
@@ -33,9 +34,9 @@ def pair(
         UnknownNameError: `names` mentions a tensor that a side does not have.
         InputError: no tensor has a counterpart.
     """
-    if names is not None and not isinstance(names, Mapping):
-        raise wrong_type("names", "a mapping from names of the first to names of the second", names)
-    names = names or {}
+    if names is None:
+        names = {}
+    expected_mapping(names, "names", "names of the first to names of the second")
     for wanted, side in ((names.keys(), first), (names.values(), second)):
         for name in wanted:
             if name not in side:

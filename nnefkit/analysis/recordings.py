@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from nnefkit.arguments import expected_path
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
-from nnefkit.storage import expected_path, read_tensor, reason, remedy
+from nnefkit.storage import read_tensor, reason, remedy
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 

@@ -169,8 +169,7 @@ def _as_options(hint: str) -> str:
 
 def _proof(graph: Graph) -> str:
     facts = graph.provenance
-    sources = ("external", "variable", "constant")
-    count = f"{sum(op.name not in sources for op in graph.operations):,} operations"
+    count = f"{len(graph.computations):,} operations"
     if not facts["verified"]:
         return f"{count}, not verified"
     return (

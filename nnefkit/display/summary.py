@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import Statistics, statistics
+from nnefkit.operation_names import SOURCES
 
 Shape = tuple[int, ...] | None
 
@@ -127,7 +128,7 @@ class GraphSummary:
         """Operation name -> how often, the most frequent first; without the sources."""
         counts: dict[str, int] = {}
         for row in self.operations:
-            if row.operation not in ("external", "variable", "constant"):
+            if row.operation not in SOURCES:
                 counts[row.operation] = counts.get(row.operation, 0) + 1
         return tuple(sorted(counts.items(), key=lambda item: -item[1]))
 

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import Diagnostic, ExecutionError
 from nnefkit.execution import run, trace
 from nnefkit.graph import FrozenDict, Graph
-
-Arrays = Mapping[str, Array]
 
 TOLERANCE = 1e-4
 _LEAST = 1e-7
@@ -139,7 +137,7 @@ def _mismatch(
         for op in graph.operations:
             for tensor in op.output_names:
                 known = wanted.get(graph.tensors[tensor].origin or "")
-                if known is None or tensor not in found or op.name in ("variable", "constant"):
+                if known is None or tensor not in found or op.is_weight:
                     continue
                 apart = difference(found[tensor], known)
                 if not apart <= tolerance:

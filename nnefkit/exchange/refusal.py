@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from nnefkit.errors import NO_EMPTY_TENSORS
+
 
 class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
     """What NNEF cannot say: why, and what would help."""
@@ -21,3 +23,12 @@ def refuse(reason: str, hint: str = "") -> NoReturn:
         Refusal: always.
     """
     raise Refusal(reason, hint)
+
+
+def refuse_empty_tensor() -> NoReturn:
+    """Refuse an operator because its result is empty.
+
+    Raises:
+        Refusal: Always.
+    """
+    raise Refusal("its result is an empty tensor", NO_EMPTY_TENSORS)

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from nnefkit import language
-from nnefkit.arrays import Array
-from nnefkit.errors import ArgumentError
+from nnefkit.arrays import Array, Shape
+from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.names import Names, identifier, label
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations import registry
-
-Shape = tuple[int, ...]
 
 SCALAR, INTEGER, LOGICAL = "scalar", "integer", "logical"
 _INLINE = 16
@@ -163,7 +161,7 @@ class GraphBuilder:
             raise ArgumentError(
                 f"an argument of '{name}' is empty",
                 arguments=[""],
-                hint="NNEF has no empty tensors: extents are positive (4.1.1).",
+                hint=NO_EMPTY_TENSORS,
                 section="4.1.1",
             )
         self.calls.append(_Call(name, arguments, outputs, filled, called, self._scope))

@@ -153,13 +153,9 @@ def part(graph: Graph, wanted: Iterable[str]) -> Graph:
     Variables of float64 stay too: they decide in which precision all of it is computed.
     """
     wide = (v.name for v in graph.variables if v.data is not None and v.data.dtype == np.float64)
-    names = {*wanted, *wide}
-    operations = []
-    for op in reversed(graph.operations):
-        if op.name == "external" or not names.isdisjoint(op.output_names):
-            operations.append(op)
-            names.update(op.input_names)
-    return replace(graph, operations=tuple(reversed(operations)))
+    needed = {id(op) for op in graph.needed({*wanted, *wide})}
+    operations = (op for op in graph.operations if op.name == "external" or id(op) in needed)
+    return replace(graph, operations=tuple(operations))
 
 
 def is_runnable(engine: Engine, graph: Graph) -> bool:
@@ -220,11 +216,7 @@ _EACH = 20
 
 def _why_not(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:
     """Why an engine cannot run an operation, and what would mend it."""
-    if (
-        fallback
-        and op.name not in KERNELS
-        and op.name not in ("external", "variable", "constant", "update")
-    ):
+    if fallback and op.name not in KERNELS and not op.is_source:
         return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
     why_not = getattr(engine, "why_not", None)
     reason = why_not(graph, op) if why_not is not None else ""

@@ -6,7 +6,7 @@ segment to segment are arrays.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,6 @@ from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Engine, Prepared, Watch
 from nnefkit.execution.state import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-
-_WEIGHTS = frozenset({"variable", "constant"})
 
 _WIDE_NAME = Identifier(".float64")  # no identifier of a document begins so
 _WIDE = Operation(
@@ -118,7 +116,7 @@ def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list
 
     Each part comes with whether it is for the second engine.
     """
-    waiting = _needed(graph, wanted)
+    waiting = [op for op in graph.needed(wanted) if not op.is_source]
     produced = {name for op in waiting for name in op.output_names}
     parts: list[tuple[list[Operation], bool]] = []
     second = False
@@ -136,19 +134,6 @@ def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list
     return parts
 
 
-def _needed(graph: Graph, wanted: Iterable[str]) -> list[Operation]:
-    """The operations that compute something, as far as the wanted tensors need them."""
-    names = set(wanted)
-    found = []
-    for op in reversed(graph.operations):
-        if not names.isdisjoint(op.output_names):
-            names.update(op.input_names)
-            if op.name not in _WEIGHTS and op.name != "external":
-                found.append(op)
-    found.reverse()
-    return found
-
-
 def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> Graph:
     """A graph of some operations; what others compute, and variables that change, are inputs."""
     made = {name for op in operations for name in op.output_names}
@@ -161,7 +146,7 @@ def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> G
         tensor = graph.tensors[name]
         if name in made:
             continue
-        if graph.producers[name].name in _WEIGHTS and name not in changing:
+        if graph.producers[name].is_weight and name not in changing:
             sources.append(graph.producers[name])
         else:
             inputs.append(name)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nnefkit.arguments import expected_names
 from nnefkit.execution.session import Outputs, Session
 from nnefkit.execution.trace.recorder import Keep
 from nnefkit.execution.trace.trace import Trace
-from nnefkit.graph import Graph, expected_graph, expected_names
+from nnefkit.graph import Graph, expected_graph
 
 
 def run(

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
+from nnefkit.arguments import expected_names
 from nnefkit.arrays import Array
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
@@ -21,7 +22,7 @@ from nnefkit.execution.selection import chosen_engine
 from nnefkit.execution.state import State, updates
 from nnefkit.execution.trace.recorder import Keep, Keeper, chosen
 from nnefkit.execution.trace.trace import Run, Trace, entries, measured
-from nnefkit.graph import Graph, expected_graph, expected_names
+from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
 REMEMBERED = 4

@@ -102,7 +102,7 @@ def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
     for number, op in enumerate(graph.operations):
         if op.name == "external":
             continue
-        if op.name in ("variable", "constant"):
+        if op.is_weight:
             values[op.output_names[0]] = stored(graph.tensors[op.output_names[0]], scalar)
             continue
         arrays = [values[name] for name in op.input_names]

@@ -3,7 +3,6 @@
 from nnefkit.graph.expected import expected_graph
 from nnefkit.graph.frozen import FrozenDict, FrozenList
 from nnefkit.graph.model import DTYPES, Graph, Identifier, Operation, Tensor
-from nnefkit.graph.names import expected_names
 
 __all__ = [
     "DTYPES",
@@ -14,5 +13,4 @@ __all__ = [
     "Operation",
     "Tensor",
     "expected_graph",
-    "expected_names",
 ]

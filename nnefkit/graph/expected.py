@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nnefkit.errors import wrong_type
+from nnefkit.arguments import wrong_type
 from nnefkit.graph.model import Graph
 
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arguments import expected_mapping, expected_names
 from nnefkit.display import frames, html, nnef_text, text
-from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean, wrong_type
+from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
 from nnefkit.graph import summary
 from nnefkit.graph.frozen import FrozenDict, frozen
-from nnefkit.graph.names import expected_names
 from nnefkit.graph.values import fitting
+from nnefkit.operation_names import SOURCES, WEIGHTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,16 @@ class Operation:
     """Its place in the source text of the graph."""
     macs: int | None = None
     """Multiply-accumulates of one run, filled in together with the shapes."""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it introduces a tensor instead of computing one: external, variable, constant."""
+        return self.name in SOURCES
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it introduces a tensor with values of its own: a variable or a constant."""
+        return self.name in WEIGHTS
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -157,7 +168,7 @@ class Graph:
     @cached_property
     def computations(self) -> tuple[Operation, ...]:
         """The operations that compute something: all but externals, variables and constants."""
-        return tuple(op for op in self.operations if op.name not in summary.SOURCES)
+        return tuple(op for op in self.operations if not op.is_source)
 
     @cached_property
     def _picture(self) -> str:
@@ -175,6 +186,22 @@ class Graph:
         if self.source is None or operation.span is None:
             return None
         return self.source.position(operation.span.start)[0]
+
+    def needed(self, outputs: str | Collection[str]) -> tuple[Operation, ...]:
+        """Return the operations that the tensors `outputs` depend on, in the order of the graph.
+
+        Sources (externals, variables and constants) are among them.
+
+        Raises:
+            UnknownNameError: The graph has no such tensor.
+        """
+        names = {self.tensor(name).name for name in expected_names(outputs, "outputs")}
+        operations = []
+        for op in reversed(self.operations):
+            if not names.isdisjoint(op.output_names):
+                operations.append(op)
+                names.update(op.input_names)
+        return tuple(reversed(operations))
 
     def tensor(self, name: str) -> Tensor:
         """The tensor called `name`.
@@ -234,8 +261,7 @@ class Graph:
             UnknownNameError: there is no such variable.
             InputError: values of another shape than the variable's, or of no numeric kind.
         """
-        if not isinstance(data, Mapping):
-            raise wrong_type("data", "a mapping from names of variables to arrays", data)
+        expected_mapping(data, "data", "names of variables to arrays")
         tensors = dict(self.tensors)
         variables = {variable.name: variable for variable in self.variables}
         by_label: dict[str, list[str]] = {}

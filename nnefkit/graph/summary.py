@@ -24,7 +24,6 @@ from nnefkit.display.svg import graph_picture
 if TYPE_CHECKING:
     from nnefkit.graph.model import Graph, Operation, Tensor
 
-SOURCES = ("external", "variable", "constant")
 _ITEMS = 24
 """How many items of a list are written; displays cut longer texts anyhow."""
 
@@ -128,7 +127,7 @@ def operation_rows(graph: Graph) -> tuple[OperationRow, ...]:
         results = op.output_names
         reads = [fixed.get(name) for name in op.input_names]
         own = frozenset[str]().union(*filter(None, reads))
-        if op.name in ("variable", "constant") or (reads and None not in reads):
+        if op.is_weight or (reads and None not in reads):
             fixed.update(
                 dict.fromkeys(results, own.union(name for name in results if name in items))
             )

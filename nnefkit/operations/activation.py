@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axes import check_axes
 from nnefkit.operations.broadcast import align, broadcast_shape
 from nnefkit.operations.elementwise import maximum, select
 from nnefkit.operations.normal_distribution import normal_cdf
 from nnefkit.operations.precision import blockwise, quiet, widened
 from nnefkit.operations.reduce import precise_sum
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 
 @shape_rule("sigmoid", "relu", "gelu", "silu", "softplus")

@@ -46,11 +46,6 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
     return f"Axes count from 0 to {rank - 1}."
 
 
-def counted(number: int, noun: str = "item") -> str:
-    """``"1 item"``, ``"2 items"``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 MOST_RESULTS = 1_000_000
 """More tensors than this cannot be named on the left of an assignment by anybody."""
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Padding, Shape
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 from nnefkit.operations.sliding_window import (
-    Padding,
     Window,
     check_output_shape,
     check_window,
@@ -24,8 +22,6 @@ from nnefkit.operations.sliding_window import (
     window,
 )
 from nnefkit.operations.window_reduction import reduce_windows
-
-Ints = Sequence[int]
 
 
 @shape_rule("box")

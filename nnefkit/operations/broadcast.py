@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.registry import Problems, Shape
+from nnefkit.arrays import Shape
+from nnefkit.operations.registry import Problems
 
 
 def broadcast_shape(

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Padding, Shape
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.filters import (
-    Ints,
     channel_bias,
     check_bias,
     check_groups,
@@ -21,11 +20,10 @@ from nnefkit.operations.filters import (
     reverse_groups,
 )
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, macs, shape_rule
+from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
 from nnefkit.operations.reverse_correlation import reverse_correlate
 from nnefkit.operations.sliding_window import (
     FILTER_BORDERS,
-    Padding,
     check_output_shape,
     check_window,
     checked_down_extents,

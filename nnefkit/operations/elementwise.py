@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.broadcast import align, broadcast_shape, warn_of_broadcast
 from nnefkit.operations.precision import blockwise, quiet
-from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
+from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 
 _SMALL = 512
 """Up to this size, the formula itself is the fastest way to compute it."""

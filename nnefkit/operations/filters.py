@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
-from nnefkit.operations.registry import Problems, Shape
-
-Ints = Sequence[int]
+from nnefkit.arrays import Array, Ints, Shape
+from nnefkit.operations.registry import Problems
 
 
 def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnefkit.operations.axes import check_positive, counted
+from nnefkit.arrays import Shape
+from nnefkit.display.numbers import plural
+from nnefkit.operations.axes import check_positive
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
 """The NumPy type of each data-type, where nothing else decides."""
@@ -43,10 +45,11 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
     positive = check_positive(problems, shape, "shape", _extents_hint(shape))
     volume = math.prod(shape)
     if positive and len(value) not in (1, volume):
-        allowed = "1 item" if volume == 1 else f"1 or {volume} items"
+        allowed = "1 element" if volume == 1 else f"1 or {volume} elements"
         problems.add(
             "value",
-            f"'value' has {counted(len(value))}, but shape {[*shape]} has a volume of {volume}",
+            f"'value' has {plural(len(value), 'element')}, "
+            f"but shape {[*shape]} has a volume of {volume}",
             f"Give {allowed}; a single one is repeated.",
         )
     problems.done()

@@ -7,9 +7,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axes import check_axis, check_count, check_positive
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 
 @shape_rule("split")
@@ -113,7 +113,8 @@ def _check_alike(problems: Problems, values: Sequence[Shape], axis: int | None) 
         if len(shape) != len(first):
             problems.add(
                 "values",
-                f"item {number} of 'values' has rank {len(shape)}, but item 0 has {len(first)}",
+                f"element {number} of 'values' has rank {len(shape)}, "
+                f"but element 0 has {len(first)}",
                 f"Their shapes are {[*shape]} and {[*first]}; all ranks must be the same.",
                 code="shape-mismatch",
             )
@@ -127,7 +128,7 @@ def _check_alike(problems: Problems, values: Sequence[Shape], axis: int | None) 
                 allowed = f"Only the extents of axis {axis}, along which they join, may differ."
             problems.add(
                 "values",
-                f"item {number} of 'values' has shape {[*shape]}, but item 0 has {[*first]}",
+                f"element {number} of 'values' has shape {[*shape]}, but element 0 has {[*first]}",
                 allowed,
                 code="shape-mismatch",
             )

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.broadcast import align, broadcast_checked, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, macs, shape_rule
+from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
 
 
 def _product_shape(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.box import box
 from nnefkit.operations.elementwise import maximum
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 from nnefkit.operations.sliding_window import check_window
-
-Ints = Sequence[int]
 
 
 @shape_rule(

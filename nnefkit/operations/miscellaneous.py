@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axes import check_count
 from nnefkit.operations.broadcast import align, broadcast_shape
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 
 @shape_rule("copy_n")

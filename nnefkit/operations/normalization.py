@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axes import check_axes
 from nnefkit.operations.broadcast import align, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.reduce import precise_sum
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 
 @shape_rule("l1_normalization", "l2_normalization")

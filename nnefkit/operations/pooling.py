@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Padding, Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 from nnefkit.operations.sliding_window import (
     FILTER_BORDERS,
-    Padding,
     Window,
     check_output_shape,
     check_window,
@@ -29,8 +28,6 @@ from nnefkit.operations.sliding_window import (
     window,
 )
 from nnefkit.operations.window_reduction import reduce_windows
-
-Ints = Sequence[int]
 
 
 @shape_rule("max_pool")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.operations.broadcast import align, broadcast_checked
 from nnefkit.operations.elementwise import clamp, round_half_up
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 MOST_BITS = 64
 """The most bits that an item of a tensor file can have (5.2)."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError, Diagnostic
 from nnefkit.graph import Tensor
 from nnefkit.operations.broadcast import align
-from nnefkit.operations.registry import SHAPE_RULES, Shape
+from nnefkit.operations.registry import SHAPE_RULES
 
 ALGORITHMS = (
     "linear_quantize",

@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Shape
+from nnefkit.display.numbers import plural
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
+from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 from nnefkit.operations.resampling import check_method, interpolate
 from nnefkit.operations.sliding_window import Window
 from nnefkit.operations.window_reduction import reduce_windows
-
-Ints = Sequence[int]
 
 
 @shape_rule("avg_roi_pool", "max_roi_pool")
@@ -124,7 +123,8 @@ def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int)
     if len(items) != spatial:
         problems.add(
             argument,
-            f"'{argument}' has {len(items)} items, but the input has {spatial} spatial dimensions",
+            f"'{argument}' has {plural(len(items), 'element')}, "
+            f"but the input has {spatial} spatial dimensions",
             "Write one item for each spatial dimension; batch and channels do not count here.",
             code="shape-mismatch",
         )

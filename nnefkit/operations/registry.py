@@ -23,7 +23,6 @@ from typing import Any
 from nnefkit.errors import ArgumentError, Diagnostic, Severity
 from nnefkit.registry import Registry
 
-Shape = tuple[int, ...]
 ShapeRule = Callable[..., Any]
 Kernel = Callable[..., Any]
 CostRule = Callable[[Sequence[Any], Sequence[Any], dict[str, Any]], int]

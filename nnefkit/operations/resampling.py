@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Shape
+from nnefkit.display.numbers import plural
 from nnefkit.errors import did_you_mean
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 from nnefkit.operations.sliding_window import FILTER_BORDERS, Window, check_border
 from nnefkit.operations.window_reduction import reduce_windows
-
-Ints = Sequence[int]
 
 METHODS = ("asymmetric", "symmetric", "aligned")
 """How positions in the output of a linear interpolation correspond to those in its input."""
@@ -91,7 +89,7 @@ def _check_factor(problems: Problems, input: Shape, factor: Ints) -> bool:
     if len(factor) != len(input) - 2:
         problems.add(
             "factor",
-            f"'factor' has {len(factor)} items, "
+            f"'factor' has {plural(len(factor), 'element')}, "
             f"but the input has {len(input) - 2} spatial dimensions",
             "Batch and channels are not sampled.",
             code="shape-mismatch",

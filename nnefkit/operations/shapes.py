@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from nnefkit.arrays import Shape
 from nnefkit.collector import paused_collector
+from nnefkit.display.numbers import plural
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.operations.custom import CUSTOM, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.quantization_info import check_quantization
-from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems, Shape
+from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems
 from nnefkit.operations.reporting import Locate, Reports
 
 
@@ -216,7 +218,7 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
             return
         problems.add(
             "",
-            f"it gives {_counted(len(result))}, but {len(target)} "
+            f"it gives {plural(len(result), 'tensor')}, but {len(target)} "
             f"{'is' if len(target) == 1 else 'are'} named on the left",
             "Name each of them: " + _example(target, len(result)),
             code="wrong-result-count",
@@ -224,7 +226,7 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
     elif isinstance(result, list):
         problems.add(
             "",
-            f"it gives an array of {_counted(len(result))}, but '{target}' is one tensor",
+            f"it gives an array of {plural(len(result), 'tensor')}, but '{target}' is one tensor",
             f"Name each of them: {_example([target], len(result))}",
             code="wrong-result-count",
         )
@@ -236,10 +238,6 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
             code="wrong-result-count",
         )
     problems.done()
-
-
-def _counted(number: int) -> str:
-    return "1 tensor" if number == 1 else f"{number} tensors"
 
 
 def _example(given: Sequence[str], count: int) -> str:

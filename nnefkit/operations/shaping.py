@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
+from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
-from nnefkit.operations.axes import check_axes, counted
+from nnefkit.operations.axes import check_axes
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, Shape, kernel, shape_rule
+from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 _SINGLE = np.dtype(np.float32)
 
@@ -75,7 +76,7 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
         else:
             problems.add(
                 "shape",
-                f"item {position} of 'shape' is 0, but what is reshaped has rank {len(taken)}",
+                f"element {position} of 'shape' is 0, but what is reshaped has rank {len(taken)}",
                 "0 keeps the extent of the input's axis at the same position; "
                 "write the extent, or -1.",
             )
@@ -175,7 +176,7 @@ def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
     if count > len(input):
         problems.add(
             "axes",
-            f"'axes' has {counted(count)}, but the rank is {len(input)}",
+            f"'axes' has {plural(count, 'element')}, but the rank is {len(input)}",
             "Each axis of the input occurs once at most; trailing ones may be left out.",
         )
     if sorted(axes) != list(range(count)):

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
+from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
-from nnefkit.operations.axes import check_axes, check_axis, check_positive, counted
-from nnefkit.operations.registry import Problems, Shape, advice, kernel, shape_rule
+from nnefkit.operations.axes import check_axes, check_axis, check_positive
+from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 
 # -- slice ----------------------------------------------------------------------------------------
 
@@ -55,7 +56,7 @@ def slice_shape(
         if len(items) != len(axes) and (items or argument != "stride"):
             problems.add(
                 argument,
-                f"'{argument}' has {counted(len(items))}, but 'axes' has {len(axes)}",
+                f"'{argument}' has {plural(len(items), 'element')}, but 'axes' has {len(axes)}",
                 "It may be empty." if argument == "stride" else "Write one item for each axis.",
             )
     if 0 in stride:
@@ -79,7 +80,8 @@ def _check_range(
     if (step > 0 and first < 0) or (step < 0 and first >= extent > 0):
         problems.add(
             "begin",
-            f"item {number} of 'begin' is {begin}, outside of an axis of {counted(extent)}",
+            f"element {number} of 'begin' is {begin}, "
+            f"outside of an axis of {plural(extent, 'element')}",
             f"Slices {'start' if step > 0 else 'go back'} from "
             f"{0 if step > 0 else extent - 1} {'at the least' if step > 0 else 'at the most'}.",
         )
@@ -87,7 +89,7 @@ def _check_range(
         relation = "greater than or equal to" if step > 0 else "less than or equal to"
         problems.add(
             "end",
-            f"item {number} of 'end' means index {last}, which lies "
+            f"element {number} of 'end' means index {last}, which lies "
             f"{'before' if step > 0 else 'behind'} 'begin', {first}",
             f"With a stride of {step}, 'end' must be {relation} 'begin'."
             + (
@@ -113,7 +115,7 @@ def slice_advice(
         number = list(end).index(0)
         problems.add(
             "end",
-            f"item {number} of 'end' is 0, which means the end of the axis",
+            f"element {number} of 'end' is 0, which means the end of the axis",
             f"This is deprecated since 1.0.4: write {input[axes[number]]}.",
             code="deprecated-argument",
             severity="warning",
@@ -154,7 +156,7 @@ def pad_shape(
     if len(padding) != len(input):
         problems.add(
             "padding",
-            f"'padding' has {counted(len(padding))}, but the rank is {len(input)}",
+            f"'padding' has {plural(len(padding), 'element')}, but the rank is {len(input)}",
             "Give one pair (before, after) for each dimension, batch and channel included.",
         )
         problems.done()
@@ -196,7 +198,7 @@ def tile_shape(input: Shape, *, repeats: Sequence[int]) -> Shape:
     if len(repeats) != len(input):
         problems.add(
             "repeats",
-            f"'repeats' has {counted(len(repeats))}, but the rank is {len(input)}",
+            f"'repeats' has {plural(len(repeats), 'element')}, but the rank is {len(input)}",
             "Give one for each dimension; 1 keeps it.",
         )
     check_positive(problems, repeats, "repeats", "1 keeps a dimension as it is.")
@@ -233,7 +235,8 @@ def gather(input: Array, indices: Array, *, axis: int) -> Array:
     wrong = indices[(indices < 0) | (indices >= extent)]
     if wrong.size:
         raise ExecutionError(
-            f"'indices' has {wrong.flat[0]}, but axis {axis} of the input has {counted(extent)}",
+            f"'indices' has {wrong.flat[0]}, "
+            f"but axis {axis} of the input has {plural(extent, 'element')}",
             hint=f"Indices count from 0 to {extent - 1}.",
             section="4.5.7",
         )

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nnefkit.arrays import Padding, Shape
+from nnefkit.display.numbers import plural
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.borders import BORDERS, border_hint
-from nnefkit.operations.registry import Problems, Shape
+from nnefkit.operations.registry import Problems
 
 FILTER_BORDERS = ("constant", "replicate", "reflect", "reflect-even")
 """The borders of operations that cannot leave values out."""
 WINDOW_BORDERS = BORDERS
 """The borders of sums, averages and maxima, which can."""
-
-Padding = Sequence[tuple[int, int]]
 
 
 class Window(NamedTuple):
@@ -186,12 +186,8 @@ def _wrong_length(
         hint += "(0, 0), (0, 0)" if name == "padding" else "1, 1"
     elif spatial and found == count + 2:
         hint += "; batch and channels do not count here"
-    message = f"'{name}' has {_count(found)}, but the input has {count} {kind}"
+    message = f"'{name}' has {plural(found, 'element')}, but the input has {count} {kind}"
     problems.add(name, message, hint + ".", code="shape-mismatch")
-
-
-def _count(number: int) -> str:
-    return "1 item" if number == 1 else f"{number} items"
 
 
 def checked_down_extents(
@@ -283,7 +279,7 @@ def checked_up_extents(
             cropped = f"padding {tuple(padding[i])} crops all of the output" if padding else ""
             problems.add(
                 "padding" if padding else "input",
-                f"{cropped or 'the input has no items'} in dimension {first + i}",
+                f"{cropped or 'the input is empty'} in dimension {first + i}",
                 "Pad less." if padding else "Extents are positive.",
                 code="shape-mismatch",
                 section="4.3",
@@ -319,7 +315,8 @@ def check_output_shape(
     if len(output_shape) != rank:
         problems.add(
             "output_shape",
-            f"'output_shape' has {_count(len(output_shape))}, but the input has rank {rank}",
+            f"'output_shape' has {plural(len(output_shape), 'element')}, "
+            f"but the input has rank {rank}",
             "Write the whole shape of the output, batch and channels included, or [].",
             code="shape-mismatch",
         )

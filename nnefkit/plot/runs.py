@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arguments import wrong_type
 from nnefkit.display import numbers
 from nnefkit.display.families import BLUE, RED
-from nnefkit.errors import InputError, wrong_type
+from nnefkit.errors import InputError
 from nnefkit.plot.figure import MUTED, axes, refuse_below_one
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from nnefkit.storage.header import Header, ItemType
 from nnefkit.storage.labels import GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.mapping import check_readable, reason, remedy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
-from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize
 from nnefkit.storage.tensor_file import (
     StoredTensor,
@@ -31,7 +30,6 @@ __all__ = [
     "data_files",
     "data_name",
     "dequantize",
-    "expected_path",
     "open_model",
     "read_tensor",
     "reason",

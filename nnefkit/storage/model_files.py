@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from nnefkit.arguments import expected_path
 from nnefkit.errors import StorageError, did_you_mean
 from nnefkit.storage.archive import Archive, FileBytes, MemoryBytes
 from nnefkit.storage.compressed import MAGIC as COMPRESSED
@@ -18,7 +19,6 @@ from nnefkit.storage.folder import Folder
 from nnefkit.storage.header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.mapping import HEAD, Blob, open_regular, read_at, reason, remedy, unreadable
-from nnefkit.storage.paths import expected_path
 from nnefkit.storage.tar_archive import is_tar, read_tar
 from nnefkit.storage.tensor_file import StoredTensor, open_tensor
 from nnefkit.storage.zip_archive import read_zip

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
-from nnefkit.errors import Diagnostic, StorageError
+from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, StorageError
 from nnefkit.storage import items
 from nnefkit.storage.atomic import replacing_file
 from nnefkit.storage.header import (
@@ -27,7 +28,6 @@ from nnefkit.storage.header import (
     parse_header,
 )
 from nnefkit.storage.mapping import Blob, open_blob
-from nnefkit.storage.paths import expected_path
 from nnefkit.storage.quantized import dequantize as decode_codes
 from nnefkit.storage.quantized import encode_linear
 
@@ -188,7 +188,8 @@ def _storable(array: Any, file: str) -> Array:
         )
     if array.size == 0:
         raise StorageError(
-            f"the array of shape {list(array.shape)} is empty; extents must be positive",
+            f"the array of shape {list(array.shape)} is empty",
+            hint=NO_EMPTY_TENSORS,
             file=file,
             section="4.1.3",
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.storage.header import Header, ItemType
@@ -176,7 +177,7 @@ class _Attachment:
             hint = "There are no .dat files beside the graph at all."
         return Diagnostic(
             "missing-data",
-            f"the data of {_count(len(self.missing), 'variable')} is missing: {listed}"
+            f"the data of {plural(len(self.missing), 'variable')} is missing: {listed}"
             + (f" and {more} more" if more > 0 else ""),
             file=str(self.files.path),
             hint=hint,
@@ -189,10 +190,6 @@ def _variables(graph: Graph) -> Iterator[tuple[Operation, Tensor]]:
         if operation.name == "variable":
             for name in operation.output_names:
                 yield operation, graph.tensors[name]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
@@ -242,7 +239,7 @@ def _without_data(missing: list[Tensor], path: str) -> Diagnostic:
     more = len(missing) - _NAMED
     return Diagnostic(
         "missing-data",
-        f"{_count(len(missing), 'variable')} of the graph without data: {listed}"
+        f"{plural(len(missing), 'variable')} of the graph without data: {listed}"
         + (f" and {more} more" if more > 0 else ""),
         file=path,
         hint="graph.with_data({name: array, ...}) gives data to variables.",

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
 
+from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
 from nnefkit.display import html, numbers
 from nnefkit.display.summary import TensorSummary
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean, wrong_type
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
 
 _AXES = ("item", "channel")

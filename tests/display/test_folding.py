@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnefkit.arrays import Shape
 from nnefkit.display.folding import Picture, PlainOperation, picture
 from nnefkit.display.folding.chains import tandems
-
-Shape = tuple[int, ...]
 
 
 class Builder:

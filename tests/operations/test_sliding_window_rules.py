@@ -83,11 +83,11 @@ def test_valid_arguments_have_a_shape(name):
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [
-        ("padding", [(1, 1)], "'padding' has 1 item, but the input has 2 spatial dimensions"),
-        ("padding", [(0, 0)] * 4, "'padding' has 4 items, but the input has 2 spatial"),
-        ("stride", [1, 1, 2, 2], "'stride' has 4 items"),
+        ("padding", [(1, 1)], "'padding' has 1 element, but the input has 2 spatial dimensions"),
+        ("padding", [(0, 0)] * 4, "'padding' has 4 elements, but the input has 2 spatial"),
+        ("stride", [1, 1, 2, 2], "'stride' has 4 elements"),
         ("stride", [2, 0], "'stride' must be strictly positive"),
-        ("dilation", [1], "'dilation' has 1 item"),
+        ("dilation", [1], "'dilation' has 1 element"),
         ("dilation", [-1, 1], "'dilation' must be strictly positive"),
         ("border", "ignore", "border mode 'ignore' is not allowed here"),
         ("border", "mirror", "border mode 'mirror' is unknown"),
@@ -104,12 +104,12 @@ def test_attributes_of_filters_are_checked(name, argument, value, message):
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [
-        ("size", [2, 2], "'size' has 2 items, but the input has 4 dimensions"),
+        ("size", [2, 2], "'size' has 2 elements, but the input has 4 dimensions"),
         ("size", [1, 1, 0, 2], "'size' must be strictly positive"),
-        ("padding", [(0, 0)] * 2, "'padding' has 2 items, but the input has 4 dimensions"),
-        ("stride", [2, 2], "'stride' has 2 items"),
+        ("padding", [(0, 0)] * 2, "'padding' has 2 elements, but the input has 4 dimensions"),
+        ("stride", [2, 2], "'stride' has 2 elements"),
         ("stride", [1, 1, 0, 1], "'stride' must be strictly positive"),
-        ("dilation", [1, 1, 1], "'dilation' has 3 items"),
+        ("dilation", [1, 1, 1], "'dilation' has 3 elements"),
         ("border", "zero", "border mode 'zero' is unknown"),
     ],
 )
@@ -212,13 +212,13 @@ def test_an_output_shape_must_scale_down_to_the_input(name):
 @pytest.mark.parametrize(
     ("name", "output_shape", "message"),
     [
-        ("deconv", [8, 8], "'output_shape' has 2 items, but the input has rank 4"),
+        ("deconv", [8, 8], "'output_shape' has 2 elements, but the input has rank 4"),
         ("deconv", [2, 4, 8, 8], "has the batch extent 2, but the output has 1"),
         ("deconv", [1, 5, 8, 8], "has the channel extent 5, but the output has 4"),
         ("deconv", [1, 4, 8, 0], "extent 0 of 'output_shape' in dimension 3"),
-        ("debox", [8, 8], "'output_shape' has 2 items"),
+        ("debox", [8, 8], "'output_shape' has 2 elements"),
         ("debox", [1, 5, 8, 8], "extent 5 of 'output_shape' in dimension 1"),
-        ("desample", [1], "'output_shape' has 1 item,"),
+        ("desample", [1], "'output_shape' has 1 element,"),
         ("separable_deconv", [1, 6, 8, 8], "has the channel extent 6, but the output has 8"),
     ],
 )
@@ -251,7 +251,7 @@ def test_sample_cannot_ignore_its_border():
 )
 def test_factors_are_checked(name):
     found = problems(name, factor=[2])
-    assert "'factor' has 1 items, but the input has 2 spatial" in found["factor"].message
+    assert "'factor' has 1 element, but the input has 2 spatial" in found["factor"].message
     assert "strictly positive" in problems(name, factor=[2, 0])["factor"].message
     if "down" in name:
         found = problems(name, factor=[2, 3])
@@ -271,7 +271,7 @@ def test_methods_are_checked():
 def test_regions_are_checked(name):
     found = problems(name, {1: (5, 2)}, output_size=[2, 2, 2])
     assert "'rois' has the shape [5, 2], but each region has 4" in found["rois"].message
-    assert "'output_size' has 3 items, but" in found["output_size"].message
+    assert "'output_size' has 3 elements, but" in found["output_size"].message
     for shape in [(4, 1), (5, 2), (), (1, 5)]:
         assert "for 5 regions" in problems(name, {2: shape})["batch_index"].message
     assert "strictly positive" in problems(name, output_size=[0, 1])["output_size"].message
@@ -279,7 +279,7 @@ def test_regions_are_checked(name):
 
 @pytest.mark.parametrize("name", ["local_mean_normalization", "local_response_normalization"])
 def test_local_sizes_are_checked(name):
-    assert "'size' has 1 item, but the input has 4" in problems(name, size=[3])["size"].message
+    assert "'size' has 1 element, but the input has 4" in problems(name, size=[3])["size"].message
     assert "strictly positive" in problems(name, size=[1, 0, 1, 1])["size"].message
 
 

@@ -205,7 +205,7 @@ def test_gathering_reads_through_the_indices(data, dtype):
 
 @pytest.mark.parametrize("index", [-1, 3])
 def test_gathering_outside_is_refused(index):
-    with pytest.raises(ExecutionError, match=f"has {index}, but axis 1 of the input has 3 items"):
+    with pytest.raises(ExecutionError, match=f"has {index}, but axis 1 .* has 3 elements"):
         call("gather", [counting((2, 3)), np.array([0, index])], {"axis": 1})
 
 

@@ -219,7 +219,7 @@ def test_codes_without_any_parameters_are_not_decoded(tmp_path):
 @pytest.mark.parametrize(
     ("array", "options", "message"),
     [
-        (np.zeros((3, 0, 2)), {}, "extents must be positive"),
+        (np.zeros((3, 0, 2)), {}, "all extents are positive"),
         (np.zeros((1,) * 9), {}, "at most rank 8"),
         (np.array(["a"]), {}, "dtype <U1"),
         (np.array([1j]), {}, "dtype complex128"),

@@ -24,8 +24,8 @@ from nnefkit.display.elements import (
 )
 from nnefkit.display.families import BLUE, family
 from nnefkit.display.summary import GraphSummary, OperationRow, Port, Proof
+from nnefkit.operation_names import SOURCES
 
-SOURCES = ("external", "variable", "constant")
 PORTS = 8
 """How many inputs and outputs are named."""
 KINDS = 8

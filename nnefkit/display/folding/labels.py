@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from nnefkit.arrays import Shape
 from nnefkit.display.families import (
     ELEMENTWISE,
     NORMALIZATIONS,
@@ -16,7 +17,7 @@ from nnefkit.display.families import (
     family,
 )
 from nnefkit.display.folding.network import Group
-from nnefkit.display.folding.picture import Box, Shape
+from nnefkit.display.folding.picture import Box
 from nnefkit.display.folding.plain_operation import PlainOperation
 
 WEIGHTS: Mapping[Family, int] = {

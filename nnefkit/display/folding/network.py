@@ -9,6 +9,7 @@ from typing import Literal
 
 from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.operation_names import WEIGHTS
 
 Kind = Literal[
     "input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"
@@ -16,7 +17,6 @@ Kind = Literal[
 
 HUB = 6
 """Readers of a node from which on it may be one that feeds many layers from the side."""
-PARAMETERS = frozenset({"variable", "constant"})
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +136,7 @@ def network(
         if name not in produced:
             maker[name] = add(Group("input", [], external, external, names=(name,)), ())
     for number, operation in enumerate(operations):
-        if operation.name in PARAMETERS:
+        if operation.name in WEIGHTS:
             continue
         if operation.name == "external":
             group = Group("input", [number], external, external, names=tuple(operation.outputs))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Shape = tuple[int, ...]
+from nnefkit.arrays import Shape
 
 
 @dataclass(frozen=True, slots=True)

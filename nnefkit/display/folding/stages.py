@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from nnefkit.arrays import Shape
 from nnefkit.display.folding.blocks import fold_blocks
 from nnefkit.display.folding.budget import fold_ends, fold_siblings, fold_stretches
 from nnefkit.display.folding.chains import (
@@ -15,9 +16,10 @@ from nnefkit.display.folding.chains import (
 )
 from nnefkit.display.folding.fragments import fold_fragments
 from nnefkit.display.folding.labels import box
-from nnefkit.display.folding.network import PARAMETERS, Network, network
-from nnefkit.display.folding.picture import Edge, Picture, Shape
+from nnefkit.display.folding.network import Network, network
+from nnefkit.display.folding.picture import Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.operation_names import SOURCES
 
 BUDGET = 120
 """Boxes of a picture at most, if nobody says otherwise: its SVG has less than 60 KiB then."""
@@ -62,11 +64,7 @@ def picture(
     shape_of = {name: shape for operation in operations for name, shape in _with_shapes(operation)}
     boxes = [box(group, operations, shape_of) for group in folded.groups]
     shown = sum(len(box.operations) for box in boxes if box.kind == "operation")
-    given = sum(
-        1
-        for operation in operations
-        if operation.name == "external" or operation.name in PARAMETERS
-    )
+    given = sum(1 for operation in operations if operation.name in SOURCES)
     edges = _edges(folded, operations, shape_of)
     drawn = edges
     if any(group.kind == "rest" for group in folded.groups):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
 
@@ -47,7 +48,7 @@ def loop(c: Call) -> list[Any]:
 
 def _stacked(c: Call, parts: list[Any], axis: int) -> Any:
     if not parts:
-        c.refuse("it makes an empty tensor", "NNEF has none: extents are positive (4.1.1).")
+        refuse_empty_tensor()
     if not all(isinstance(part, Value) for part in parts):
         return None
     return c.op("stack", parts, axis=axis)

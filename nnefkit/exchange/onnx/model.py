@@ -13,6 +13,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import (
+    NO_EMPTY_TENSORS,
     InputError,
     MissingPackageError,
     StorageError,
@@ -30,8 +31,6 @@ Shapes = Mapping[str, Sequence[int]]
 
 OLDEST_OPSET = 6
 """The oldest opset that can be read; from opset 7 on operators broadcast as they do today."""
-
-_POSITIVE = "NNEF has no empty tensors: extents are positive (4.1.1)."
 
 
 @dataclass(frozen=True)
@@ -266,7 +265,7 @@ def _extents(name: str, shape: Any, info: ValueInfoProto, path: str) -> list[int
     if any(extent < 1 for extent in extents):
         raise InputError(
             f"the shape for '{name}' is {_brackets(extents)}",
-            hint=_POSITIVE,
+            hint=NO_EMPTY_TENSORS,
             file=path,
             section="4.1.1",
         )
@@ -282,7 +281,7 @@ def _refuse_open_inputs(proto: ModelProto, path: str) -> None:
         tensor = info.type.tensor_type
         if any(d.HasField("dim_value") and not d.dim_value for d in tensor.shape.dim):
             raise InputError(
-                f"input '{info.name}' is empty", hint=_POSITIVE, file=path, section="4.1.1"
+                f"input '{info.name}' is empty", hint=NO_EMPTY_TENSORS, file=path, section="4.1.1"
             )
         if not tensor.HasField("shape") or any(d.dim_value <= 0 for d in tensor.shape.dim):
             unknown[info.name] = [_extent(dimension) for dimension in tensor.shape.dim]

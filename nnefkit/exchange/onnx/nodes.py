@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.errors import ArgumentError, Diagnostic, InputError, NnefError, did_you_mean
+from nnefkit.errors import (
+    NO_EMPTY_TENSORS,
+    ArgumentError,
+    Diagnostic,
+    InputError,
+    NnefError,
+    did_you_mean,
+)
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import READERS, Call
 from nnefkit.exchange.onnx.folding import MOST_ELEMENTS, fold
@@ -84,7 +91,7 @@ class Reader:
             if isinstance(value, Value) and 0 in value.shape:
                 self._problem(
                     f"output '{info.name}' is empty",
-                    "NNEF has no empty tensors: extents are positive (4.1.1).",
+                    NO_EMPTY_TENSORS,
                 )
             elif isinstance(value, Value):
                 outputs.append((info.name, value))

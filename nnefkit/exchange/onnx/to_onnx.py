@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arguments import expected_path
 from nnefkit.errors import Diagnostic, ExecutionError, InputError
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
 from nnefkit.exchange.onnx.model import require
@@ -21,7 +22,7 @@ from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
-from nnefkit.storage import expected_path, replacing_file
+from nnefkit.storage import replacing_file
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nnefkit.arguments import expected_names
 from nnefkit.errors import DocumentError, InputError, MissingPackageError
 from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
 from nnefkit.execution.expansion import expanded
-from nnefkit.graph import Graph, expected_names
+from nnefkit.graph import Graph
 from nnefkit.operations.shapes import infer_shapes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from torch import fx
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
 
 from nnefkit.errors import ArgumentError
-from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.refusal import Refusal, refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value, data_type
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
 from nnefkit.exchange.torch.fragments import Builder
@@ -208,7 +208,7 @@ class Reader:
         users = [n for n in node.users if n.target is python.getitem and n in self._live]
         wanted = {int(user.args[1]) for user in users} if users else {*range(len(made))}  # type: ignore[arg-type]
         if any(not tensor.numel() for number, tensor in enumerate(tensors) if number in wanted):
-            raise Refusal("it makes an empty tensor", "NNEF has none (4.1.1).")
+            refuse_empty_tensor()
         before = node.args[0] if node.args else None
         alone = isinstance(before, fx.Node) and len(before.users) == 1
         return Call(

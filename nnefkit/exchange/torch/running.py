@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +14,11 @@ from torch import fx
 from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.utils import _pytree as pytree
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.proof import TOLERANCE
 from nnefkit.exchange.torch.origins import origins
 from nnefkit.exchange.torch.program import Program, as_array, results
-
-Arrays = Mapping[str, Array]
 
 _COARSE = 1e-2
 """The tolerance for items of 16 bits: a few times their last place, after some layers."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from nnefkit.arrays import Arrays
 from nnefkit.errors import DocumentError
 from nnefkit.exchange.names import Names, identifier
 from nnefkit.exchange.torch.from_torch import opened, read, require
@@ -14,7 +15,7 @@ from nnefkit.execution.trace.trace import Entry, Run, entries
 from nnefkit.graph import Graph, expected_graph
 
 if TYPE_CHECKING:
-    from nnefkit.exchange.torch.running import Arrays, Source
+    from nnefkit.exchange.torch.running import Source
 
 
 def trace_torch(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.refusal import Refusal, refuse_empty_tensor
 from nnefkit.exchange.reshaping import added_axes, aligned_values
 from nnefkit.exchange.source_graph import INTEGER, LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import Call
@@ -22,7 +22,7 @@ def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
     if shape == x.shape:
         return x
     if 0 in shape:
-        raise Refusal("it makes an empty tensor", "NNEF has none: extents are positive (4.1.1).")
+        refuse_empty_tensor()
     if x.data is not None:
         return c.builder.derived(x, ("reshape", shape), lambda data: data.reshape(shape))
     result: Value

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from nnefkit.arguments import expected_names, expected_path
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.errors import UnknownNameError, did_you_mean
-from nnefkit.graph import Graph, Operation, expected_names
-from nnefkit.storage import expected_path, telling
+from nnefkit.graph import Graph, Operation
+from nnefkit.storage import telling
 
 Keep = str | Iterable[str] | Callable[[str], bool]
 """``"all"``, ``"statistics"``, the names of tensors, or a function that says it of a name."""
@@ -20,12 +21,7 @@ Keep = str | Iterable[str] | Callable[[str], bool]
 
 def flowing(graph: Graph) -> tuple[str, ...]:
     """Names of the tensors that a run takes or computes, in the order of the graph."""
-    return tuple(
-        name
-        for op in graph.operations
-        if op.name not in ("variable", "constant")
-        for name in op.output_names
-    )
+    return tuple(name for op in graph.operations if not op.is_weight for name in op.output_names)
 
 
 def chosen(graph: Graph, keep: Keep, flow: frozenset[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
 from nnefkit.display import html, text
 from nnefkit.display.statistics import Statistics, all_finite, statistics
@@ -17,7 +18,6 @@ from nnefkit.display.summary import Port, TraceRow, TraceSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
-from nnefkit.storage import expected_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def entries(graph: Graph) -> tuple[Entry, ...]:
     return tuple(
         Entry(number, op.name, name, graph.tensors[name].shape, graph.line(op))
         for number, op in enumerate(graph.operations)
-        if op.name not in ("variable", "constant")
+        if not op.is_weight
         for name in op.output_names
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnefkit.errors import DocumentError, InputError, Source, expected_text
+from nnefkit.arguments import expected_string
+from nnefkit.errors import DocumentError, InputError, Source
 from nnefkit.language.printing.comments import NOTHING, Comment, Gap, gaps
 from nnefkit.language.printing.layout import lay_out
 from nnefkit.language.printing.statement import Statement
@@ -40,7 +41,7 @@ def format_document(
             f"lines of {width} characters cannot be indented by {indent}",
             hint=f"The width is at least 1, the indentation between 0 and {_DEEPEST}.",
         )
-    tokens = Tokens(Source(expected_text("text", text), name))
+    tokens = Tokens(Source(expected_string(text, "text"), name))
     _check(tokens)
     writer = _Writer(width, indent)
     _feed(tokens, writer)

@@ -9,6 +9,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.values import INVALID, binary, reshaped, to_kind, to_scalar
+from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 
@@ -135,7 +136,7 @@ def compress(c: Call) -> Value:
     condition = c.values(1, "condition")
     places = np.flatnonzero(np.asarray(condition))
     if not places.size:
-        c.refuse("it makes an empty tensor", "NNEF has none: extents are positive (4.1.1).")
+        refuse_empty_tensor()
     indices = c.builder.constant(places, np.int64)
     if "axis" not in c.attributes:
         return _from_flat(c, x, indices, (places.size,))

@@ -15,6 +15,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.operators.reduction import along_axis
+from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 F = np.float32
@@ -141,7 +142,7 @@ def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
     if all(axis.is_kept for axis in axes):
         return x
     if any(axis.wanted < 1 for axis in axes):
-        c.refuse("it makes an empty tensor", "NNEF has none: extents are positive (4.1.1).")
+        refuse_empty_tensor()
     if rules.mode != "nearest" and x.dtype != SCALAR:
         c.refuse(
             "it interpolates integers, which runtimes round in several ways",

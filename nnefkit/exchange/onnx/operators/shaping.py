@@ -15,6 +15,7 @@ from nnefkit.exchange.onnx.values import (
     to_scalar,
     transposed,
 )
+from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
 
@@ -238,7 +239,7 @@ def tile(c: Call) -> Value:
     """Repeated along its axes."""
     repeats = c.ints("repeats", 1) or []
     if 0 in repeats:
-        c.refuse("it makes an empty tensor", "NNEF has none: extents are positive (4.1.1).")
+        refuse_empty_tensor()
     if all(repeat == 1 for repeat in repeats):
         return c[0]
     result: Value = c.op("tile", c[0], repeats=repeats)

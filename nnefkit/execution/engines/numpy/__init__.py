@@ -15,9 +15,8 @@ from nnefkit.execution.engines.numpy.plan import make_plan
 from nnefkit.execution.engines.numpy.plan_runner import PreparedGraph
 from nnefkit.execution.engines.numpy.thread_limit import ThreadLimit
 from nnefkit.graph import Graph, Operation
+from nnefkit.operation_names import SOURCES
 from nnefkit.operations.registry import KERNELS
-
-_SOURCES = frozenset({"external", "variable", "constant", "update"})
 
 
 class NumpyEngine:
@@ -37,7 +36,7 @@ class NumpyEngine:
     @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run."""
-        return _SOURCES | KERNELS.keys()
+        return SOURCES | KERNELS.keys()
 
     def unsupported(self, graph: Graph) -> list[Operation]:
         """The operations of `graph` that it cannot run, in their order."""

@@ -89,9 +89,8 @@ class _Planner:
         """The first operation that reads it."""
 
     def plan(self) -> Plan:
-        needed = _needed(self.graph, self.visible)
         with np.errstate(all="ignore"):
-            remaining = self._fold(needed)
+            remaining = self._fold(self.graph.needed(self.visible))
         for op in remaining:
             for name in op.input_names:
                 self.readers[name] = self.readers.get(name, 0) + 1
@@ -116,7 +115,7 @@ class _Planner:
             name = op.output_names[0] if op.output_names else ""
             if op.name == "external" or name in updated:
                 continue
-            if op.name in ("variable", "constant"):
+            if op.is_weight:
                 self.known[name] = stored(self.graph.tensors[name], self.scalar)
             elif op.name != "update" and all(read in self.known for read in op.input_names):
                 self._compute(op)
@@ -221,17 +220,6 @@ class _Planner:
 
     def _reference(self, op: Operation) -> Step:
         return Step((op,), bind(self.graph, op, self.scalar), op.input_names, op.output_names)
-
-
-def _needed(graph: Graph, wanted: Collection[str]) -> list[Operation]:
-    wanted = set(wanted)
-    needed = []
-    for op in reversed(graph.operations):
-        if not wanted.isdisjoint(op.output_names):
-            needed.append(op)
-            wanted.update(op.input_names)
-    needed.reverse()
-    return needed
 
 
 def _set_frees(steps: list[Step], kept: Collection[str]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnefkit.arrays import Padding
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.primitives import sliced, take, transpose
 from nnefkit.operations.borders import border_indices
-from nnefkit.operations.sliding_window import Padding, Window
+from nnefkit.operations.sliding_window import Window
 
 _MODES = {"replicate": "edge", "reflect": "reflect"}
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.arrays import Array
-from nnefkit.operations.registry import Shape
+from nnefkit.arrays import Array, Shape
 
 MINIMUM_OPSET = 16
 """The first opset in which all that is needed can be said (scattered sums came last)."""

@@ -15,8 +15,8 @@ from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
 from nnefkit.execution.failure import failure
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operation_names import SOURCES
 
-SOURCES = frozenset({"external", "variable", "constant"})
 OPERATIONS = frozenset((*SOURCES, *LOWERINGS))
 """Names of the operations that ONNX can say."""
 
@@ -76,8 +76,8 @@ class _GraphLowering:
 
     def lower(self, outputs: Collection[str]) -> Lowered:
         done = []
-        for op in needed(self.graph, outputs):
-            if op.name in SOURCES:
+        for op in self.graph.needed(outputs):
+            if op.is_source:
                 self._introduce(op)
             else:
                 self._lower(op)
@@ -148,18 +148,6 @@ class _GraphLowering:
             return self.builder.constant(value, np.bool_)
         dtype = number or (np.dtype(np.int64) if isinstance(value, int) else self.scalar)
         return self.builder.constant(value, dtype)
-
-
-def needed(graph: Graph, wanted: Collection[str]) -> list[Operation]:
-    """The operations that some tensors need, in their order."""
-    names = set(wanted)
-    found = []
-    for op in reversed(graph.operations):
-        if not names.isdisjoint(op.output_names):
-            found.append(op)
-            names.update(op.input_names)
-    found.reverse()
-    return found
 
 
 def named_weights(nodes: Sequence[Node], more: Sequence[Value] = ()) -> list[Value]:

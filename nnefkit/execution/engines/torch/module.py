@@ -13,7 +13,7 @@ from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.parameter_names import Paths
-from nnefkit.execution.engines.torch.program import Step, needed, steps, torch_dtype
+from nnefkit.execution.engines.torch.program import Step, steps, torch_dtype
 from nnefkit.execution.state import updates
 from nnefkit.graph import Graph
 
@@ -42,10 +42,10 @@ class GraphModule(torch.nn.Module):
         self._steps: tuple[Step, ...] = ()
         paths = Paths(dir(self))
         wanted = (*graph.outputs, *self._updates.values())
-        operations = needed(graph, wanted)
+        operations = graph.needed(wanted)
         scalar = scalar_dtype(graph)
         for op in operations:
-            if op.name in ("variable", "constant"):
+            if op.is_weight:
                 self._introduce(op.output_names[0], op.name == "constant", scalar, paths)
         device = torch.device("cpu")
         self._steps = steps(graph, operations, wanted, torch_dtype(scalar), device)

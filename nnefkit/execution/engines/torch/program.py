@@ -33,24 +33,9 @@ class Step:
             del values[name]
 
 
-SOURCES = frozenset({"external", "variable", "constant"})
-"""Operations that compute nothing."""
-
-
 def torch_dtype(dtype: np.dtype[Any]) -> torch.dtype:
     """The dtype of tensors that hold items of a NumPy dtype."""
     return torch.from_numpy(np.empty(0, dtype)).dtype
-
-
-def needed(graph: Graph, wanted: Collection[str]) -> list[Operation]:
-    """The operations that compute the tensors `wanted`, in their order."""
-    wanted = set(wanted)
-    found = []
-    for op in reversed(graph.operations):
-        if not wanted.isdisjoint(op.output_names):
-            found.append(op)
-            wanted.update(op.input_names)
-    return found[::-1]
 
 
 def steps(
@@ -71,7 +56,7 @@ def steps(
     """
     seen = set(kept)
     made = []
-    for op in reversed([op for op in operations if op.name not in SOURCES]):
+    for op in reversed([op for op in operations if not op.is_source]):
         names = dict.fromkeys((*op.input_names, *op.output_names))
         frees = tuple(name for name in names if name not in seen)
         seen.update(frees)

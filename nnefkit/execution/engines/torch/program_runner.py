@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import nan
 from time import perf_counter
@@ -15,7 +15,7 @@ from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Watch
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array, as_tensor
-from nnefkit.execution.engines.torch.program import SOURCES, Step, needed, steps, torch_dtype
+from nnefkit.execution.engines.torch.program import Step, steps, torch_dtype
 from nnefkit.execution.failure import failure
 from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.state import updates
@@ -47,14 +47,14 @@ class PreparedGraph:
         self._known: dict[str, Tensor] = {}
         self._folded: list[Operation] = []
         with _settings(threads), torch.inference_mode():
-            remaining = self._fold(needed(graph, visible))
+            remaining = self._fold(graph.needed(visible))
         scalar = torch_dtype(scalar_dtype(graph))
         kept = visible.union(self._known)
         self._steps = steps(graph, remaining, kept, scalar, device)
         read = visible.union(name for step in self._steps for name in step.reads)
         self._known = {name: tensor for name, tensor in self._known.items() if name in read}
 
-    def _fold(self, operations: list[Operation]) -> list[Operation]:
+    def _fold(self, operations: Iterable[Operation]) -> list[Operation]:
         """Computes what needs no input; returns what is left to do."""
         scalar = scalar_dtype(self._graph)
         updated = updates(self._graph)
@@ -63,7 +63,7 @@ class PreparedGraph:
             name = op.output_names[0] if op.output_names else ""
             if op.name == "external" or name in updated:
                 continue
-            if op.name in SOURCES:
+            if op.is_source:
                 array = stored(self._graph.tensors[name], scalar)
                 self._known[name] = as_tensor(array).to(self._device)
             elif op.name != "update" and all(read in self._known for read in op.input_names):

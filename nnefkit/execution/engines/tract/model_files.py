@@ -73,7 +73,7 @@ def document(graph: Graph, wanted: Collection[str]) -> Document:
         op.output_names[0]: op.inputs["value"] for op in graph.operations if op.name == "update"
     }
     changing = set(updates(graph))
-    given = {n for op in graph.operations if op.name in _SOURCES for n in op.output_names}
+    given = {n for op in graph.operations if op.is_source for n in op.output_names}
     known = {}
     computed = []
     for name in wanted:
@@ -101,9 +101,6 @@ def document(graph: Graph, wanted: Collection[str]) -> Document:
     return Document(part, tuple(places[:count]), tuple(places[count:]), known, offset)
 
 
-_SOURCES = ("external", "variable", "constant")
-
-
 def _dtype(tensor: Tensor, scalar: np.dtype[Any]) -> np.dtype[Any]:
     return numpy_dtype(tensor.dtype, scalar)
 
@@ -124,7 +121,7 @@ def _plain(graph: Graph) -> Graph:
     tensors = dict(graph.tensors)
     operations: list[Operation] = []
     for number, op in enumerate(graph.operations):
-        if op.name not in ("variable", "constant"):
+        if not op.is_weight:
             operations.append(_normal(graph, op))
             continue
         label = f"variable{number}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Padding
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
@@ -25,7 +25,6 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     where,
 )
 from nnefkit.operations.sliding_window import (
-    Padding,
     Window,
     down_extents,
     reverse_extension,
@@ -33,8 +32,6 @@ from nnefkit.operations.sliding_window import (
     reverse_window,
     window,
 )
-
-Ints = Sequence[int]
 
 
 @lowering("box")

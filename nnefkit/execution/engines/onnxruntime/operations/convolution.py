@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Ints, Padding
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads, windows
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
@@ -21,7 +22,6 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
 )
 from nnefkit.operations.filters import reverse_groups
 from nnefkit.operations.sliding_window import (
-    Padding,
     Window,
     down_extents,
     reverse_extension,
@@ -29,7 +29,6 @@ from nnefkit.operations.sliding_window import (
     window,
 )
 
-Ints = Sequence[int]
 _WHOLE = ((0, 0), (0, 0))
 """Padding of batch and channels."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from nnefkit.arrays import Ints
 from nnefkit.execution.engines.onnxruntime import primitives
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.shaping import squeeze, unsqueeze
 from nnefkit.execution.engines.onnxruntime.primitives import add
-
-Ints = Sequence[int]
 
 
 @lowering("split")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
+from nnefkit.arrays import Ints
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import box
@@ -19,8 +19,6 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     sub,
     unary,
 )
-
-Ints = Sequence[int]
 
 
 @lowering("batch_normalization")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints, Padding, Shape
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads, windows
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
@@ -33,16 +33,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.operations.registry import Shape
-from nnefkit.operations.sliding_window import (
-    Padding,
-    Window,
-    down_extents,
-    reverse_window,
-    window,
-)
-
-Ints = Sequence[int]
+from nnefkit.operations.sliding_window import Window, down_extents, reverse_window, window
 
 
 @lowering("max_pool")

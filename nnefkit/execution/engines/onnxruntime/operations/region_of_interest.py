@@ -6,11 +6,11 @@ positions are calculated in the graph by the same formulae as in the reference k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Ints
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import avg_pool
@@ -34,8 +34,6 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-
-Ints = Sequence[int]
 
 
 @lowering("avg_roi_pool")

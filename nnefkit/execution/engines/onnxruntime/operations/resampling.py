@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.onnxruntime.borders import pad
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import box
 from nnefkit.execution.engines.onnxruntime.primitives import add, mul, sliced, take, where
-
-Ints = Sequence[int]
 
 _COORDINATES = {
     "symmetric": "half_pixel",

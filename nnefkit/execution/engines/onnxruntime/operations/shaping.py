@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Ints
 from nnefkit.execution.engines.onnxruntime import primitives
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import cast as cast_to
 from nnefkit.execution.engines.onnxruntime.primitives import compare, elementwise, unary, where
 from nnefkit.operations.shaping import reshape_shape, unsqueeze_shape
-
-Ints = Sequence[int]
 
 
 @lowering("reshape")

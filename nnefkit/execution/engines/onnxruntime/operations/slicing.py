@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from nnefkit.arrays import Ints, Padding
 from nnefkit.execution.engines.onnxruntime import borders, primitives
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.operations.slicing import slice_bounds
-from nnefkit.operations.sliding_window import Padding
-
-Ints = Sequence[int]
 
 
 @lowering("slice")

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.convolution import (
-    Ints,
     Padding,
     resolved,
     reverse_resolved,
@@ -26,11 +26,11 @@ from nnefkit.operations.sliding_window import Window, reverse_extension, reverse
 def box(
     input: Tensor,
     *,
-    size: Ints,
+    size: Shape,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    stride: Shape,
+    dilation: Shape,
     normalize: bool,
 ) -> Tensor:
     """The sum, or where `normalize` is set the average, of each window."""
@@ -75,7 +75,7 @@ def _pooled(x: Tensor, slid: Window, border: str, normalize: bool) -> Tensor:
 
 
 @lru_cache(maxsize=512)
-def _true_counts(extents: Ints, slid: Window) -> list[list[int]]:
+def _true_counts(extents: Shape, slid: Window) -> list[list[int]]:
     """How many true items the windows have in each dimension."""
     return [
         [
@@ -88,7 +88,7 @@ def _true_counts(extents: Ints, slid: Window) -> list[list[int]]:
 
 @lowering("avg_pool")
 def avg_pool(
-    input: Tensor, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
+    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
 ) -> Tensor:
     """The average of each window: a normalized `box`."""
     average: Tensor = box(
@@ -115,12 +115,12 @@ def rms_pool(input: Tensor, **attribs: Any) -> Tensor:
 def debox(
     input: Tensor,
     *,
-    size: Ints,
+    size: Shape,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
+    stride: Shape,
+    dilation: Shape,
+    output_shape: Shape,
     normalize: bool,
 ) -> Tensor:
     """Adds each item to all the positions that `box` sums up for it (4.3.2)."""

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
 from nnefkit.operations.filters import reverse_groups
 from nnefkit.operations.sliding_window import reverse_extension, reverse_window, window
 
-Ints = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
 _CONV: dict[int, Callable[..., Tensor]] = {
@@ -42,8 +42,8 @@ def conv(
     *,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    stride: Shape,
+    dilation: Shape,
     groups: int,
 ) -> Tensor:
     """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
@@ -68,9 +68,9 @@ def _correlate(
     x: Tensor,
     filter: Tensor,
     bias: Tensor | None,
-    stride: Ints,
-    padding: Ints,
-    dilation: Ints,
+    stride: Shape,
+    padding: Shape,
+    dilation: Shape,
     groups: int,
 ) -> Tensor:
     """Correlation with zero padding, in any number of spatial dimensions."""
@@ -110,9 +110,9 @@ def deconv(
     *,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
+    stride: Shape,
+    dilation: Shape,
+    output_shape: Shape,
     groups: int,
 ) -> Tensor:
     """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
@@ -134,10 +134,10 @@ def _spread(
     x: Tensor,
     filter: Tensor,
     bias: Tensor | None,
-    extents: Ints,
-    start: Ints,
-    stride: Ints,
-    dilation: Ints,
+    extents: Shape,
+    start: Shape,
+    stride: Shape,
+    dilation: Shape,
     groups: int,
 ) -> Tensor:
     """Transposed correlation, of which `extents` are taken from position `start` on."""
@@ -165,7 +165,9 @@ def _spread(
     return result if bias is None else result + bias.reshape(-1, *[1] * spatial)
 
 
-def _spread_slices(x: Tensor, filter: Tensor, stride: Ints, dilation: Ints, groups: int) -> Tensor:
+def _spread_slices(
+    x: Tensor, filter: Tensor, stride: Shape, dilation: Shape, groups: int
+) -> Tensor:
     """Transposed correlation in one dimension more than PyTorch has: tap by tap."""
     count, s, d = x.shape[2], stride[0], dilation[0]
     extents = tuple(
@@ -194,8 +196,8 @@ def separable_conv(
     *,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    stride: Shape,
+    dilation: Shape,
     groups: int,
 ) -> Tensor:
     """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
@@ -213,9 +215,9 @@ def separable_deconv(
     *,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
+    stride: Shape,
+    dilation: Shape,
+    output_shape: Shape,
     groups: int,
 ) -> Tensor:
     """A `deconv` with `point_filter`, then a depthwise one with `plane_filter` and `bias`."""

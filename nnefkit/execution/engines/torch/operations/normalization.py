@@ -7,28 +7,27 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.broadcasting import align, as_tensor
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.box import box
 from nnefkit.execution.engines.torch.operations.elementwise import at_least
 
-Ints = tuple[int, ...]
 
-
-def _sum(x: Tensor, axes: Ints) -> Tensor:
+def _sum(x: Tensor, axes: Shape) -> Tensor:
     return x.sum(axes, keepdim=True) if axes else x
 
 
 @lowering("l1_normalization")
 @widened
-def l1_normalization(input: Tensor, *, axes: Ints, bias: float, epsilon: float) -> Tensor:
+def l1_normalization(input: Tensor, *, axes: Shape, bias: float, epsilon: float) -> Tensor:
     """``input / max(sum(abs(input)) + bias, epsilon)``."""
     return input / at_least(_sum(input.abs(), axes) + bias, epsilon)
 
 
 @lowering("l2_normalization")
 @widened
-def l2_normalization(input: Tensor, *, axes: Ints, bias: float, epsilon: float) -> Tensor:
+def l2_normalization(input: Tensor, *, axes: Shape, bias: float, epsilon: float) -> Tensor:
     """``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)``."""
     return input / at_least(torch.sqrt(_sum(torch.square(input), axes)) + bias, epsilon)
 
@@ -64,7 +63,7 @@ def batch_normalization(
 # -- by what lies around each item ----------------------------------------------------------------
 
 
-def _average(x: Tensor, size: Ints) -> Tensor:
+def _average(x: Tensor, size: Shape) -> Tensor:
     """The average around each item; the border counts as zeros."""
     average: Tensor = box(
         x, size=size, border="constant", padding=(), stride=(), dilation=(), normalize=True
@@ -75,7 +74,7 @@ def _average(x: Tensor, size: Ints) -> Tensor:
 @lowering("local_response_normalization")
 @widened
 def local_response_normalization(
-    input: Tensor, *, size: Ints, alpha: float, beta: float, bias: float
+    input: Tensor, *, size: Shape, alpha: float, beta: float, bias: float
 ) -> Tensor:
     """``input / (bias + alpha * average square) ^ beta``."""
     return input / (_average(torch.square(input), size) * alpha + bias) ** beta
@@ -83,7 +82,7 @@ def local_response_normalization(
 
 @lowering("local_mean_normalization")
 @widened
-def local_mean_normalization(input: Tensor, *, size: Ints) -> Tensor:
+def local_mean_normalization(input: Tensor, *, size: Shape) -> Tensor:
     """``input - average``."""
     return input - _average(input, size)
 
@@ -91,7 +90,7 @@ def local_mean_normalization(input: Tensor, *, size: Ints) -> Tensor:
 @lowering("local_variance_normalization")
 @widened
 def local_variance_normalization(
-    input: Tensor, *, size: Ints, bias: float, epsilon: float
+    input: Tensor, *, size: Shape, bias: float, epsilon: float
 ) -> Tensor:
     """``input / max(root of the average square + bias, epsilon)``."""
     deviation = torch.sqrt(_average(torch.square(input), size)) + bias
@@ -101,7 +100,7 @@ def local_variance_normalization(
 @lowering("local_contrast_normalization")
 @widened
 def local_contrast_normalization(
-    input: Tensor, *, size: Ints, bias: float, epsilon: float
+    input: Tensor, *, size: Shape, bias: float, epsilon: float
 ) -> Tensor:
     """`local_variance_normalization` of what `local_mean_normalization` gives."""
     centered: Tensor = local_mean_normalization(input, size=size)

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.convolution import (
-    Ints,
     Padding,
     resolved,
     reverse_resolved,
@@ -23,7 +23,7 @@ from nnefkit.operations.sliding_window import Window
 
 @lowering("max_pool")
 def max_pool(
-    input: Tensor, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
+    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
 ) -> Tensor:
     """The maximum of each window; NaN where it has one."""
     slid = resolved(input.shape, size, padding, stride, dilation)
@@ -58,7 +58,7 @@ def argmax_pool(input: Tensor, **attribs: Any) -> Tensor:
 
 @lowering("max_pool_with_index")
 def max_pool_with_index(
-    input: Tensor, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
+    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
 ) -> tuple[Tensor, Tensor]:
     """The maximum of each window and its position, the first of several."""
     slid = resolved(input.shape, size, padding, stride, dilation)
@@ -76,11 +76,11 @@ def sample(
     input: Tensor,
     index: Tensor,
     *,
-    size: Ints,
+    size: Shape,
     border: str,
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    stride: Shape,
+    dilation: Shape,
 ) -> Tensor:
     """The item at the given position of each window.
 
@@ -93,7 +93,7 @@ def sample(
     return taken.gather(-1, index[..., None])[..., 0]
 
 
-def _check_positions(index: Tensor, size: Ints) -> None:
+def _check_positions(index: Tensor, size: Shape) -> None:
     volume = math.prod(size)
     low, high = (int(bound) for bound in torch.aminmax(index))
     if low < 0 or high >= volume:
@@ -112,12 +112,12 @@ def desample(
     input: Tensor,
     index: Tensor,
     *,
-    size: Ints,
+    size: Shape,
     border: str,  # noqa: ARG001  # only 'constant' is allowed
     padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
+    stride: Shape,
+    dilation: Shape,
+    output_shape: Shape,
 ) -> Tensor:
     """Adds each item to the given position of its window.
 

@@ -6,14 +6,13 @@ import math
 
 import torch
 
+from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-
-Ints = tuple[int, ...]
 
 
 @lowering("sum_reduce")
 @widened
-def sum_reduce(input: Tensor, *, axes: Ints, normalize: bool) -> Tensor:
+def sum_reduce(input: Tensor, *, axes: Shape, normalize: bool) -> Tensor:
     """The sum, divided by the number of its items if `normalize`."""
     total = input.sum(axes, keepdim=True) if axes else input
     return total / math.prod(input.shape[axis] for axis in axes) if normalize else total
@@ -21,38 +20,38 @@ def sum_reduce(input: Tensor, *, axes: Ints, normalize: bool) -> Tensor:
 
 @lowering("mean_reduce")
 @widened
-def mean_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def mean_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """The mean."""
     return input.mean(axes, keepdim=True) if axes else input
 
 
 @lowering("max_reduce")
-def max_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def max_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """The maximum; NaN where there is one."""
     return torch.amax(input, axes, keepdim=True) if axes else input
 
 
 @lowering("min_reduce")
-def min_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def min_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """The minimum; NaN where there is one."""
     return torch.amin(input, axes, keepdim=True) if axes else input
 
 
 @lowering("argmax_reduce")
-def argmax_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def argmax_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """The position of the first maximum in the volume of the reduced axes."""
     flat, shape = _flattened(input, axes)
     return flat.argmax(-1).reshape(shape)
 
 
 @lowering("argmin_reduce")
-def argmin_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def argmin_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """The position of the first minimum in the volume of the reduced axes."""
     flat, shape = _flattened(input, axes)
     return flat.argmin(-1).reshape(shape)
 
 
-def _flattened(x: Tensor, axes: Ints) -> tuple[Tensor, list[int]]:
+def _flattened(x: Tensor, axes: Shape) -> tuple[Tensor, list[int]]:
     """The reduced axes, in their order in the tensor, as one last axis; the result's shape."""
     shape = [1 if axis in axes else extent for axis, extent in enumerate(x.shape)]
     kept = [axis for axis in range(x.ndim) if axis not in axes]
@@ -61,20 +60,20 @@ def _flattened(x: Tensor, axes: Ints) -> tuple[Tensor, list[int]]:
 
 
 @lowering("all_reduce")
-def all_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def all_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """Whether all items are true."""
     return torch.all(input, axes, keepdim=True) if axes else input
 
 
 @lowering("any_reduce")
-def any_reduce(input: Tensor, *, axes: Ints) -> Tensor:
+def any_reduce(input: Tensor, *, axes: Shape) -> Tensor:
     """Whether any item is true."""
     return torch.any(input, axes, keepdim=True) if axes else input
 
 
 @lowering("moments")
 @widened
-def moments(input: Tensor, *, axes: Ints) -> tuple[Tensor, Tensor]:
+def moments(input: Tensor, *, axes: Shape) -> tuple[Tensor, Tensor]:
     """Mean and variance, the latter divided by the number of items."""
     mean: Tensor = mean_reduce(input, axes=axes)
     return mean, mean_reduce(torch.square(input - mean), axes=axes)

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.resampling import interpolate
 
-Ints = tuple[int, ...]
 _FAR = 2.0**31
 """No feature map reaches so far."""
 
 
 @lowering("avg_roi_pool")
 @widened
-def avg_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Ints) -> Tensor:
+def avg_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape) -> Tensor:
     """The average of each cell of each region; 0 where a cell lies outside of the feature map."""
     return _pooled(input, rois, batch_index, output_size, torch.mean)
 
 
 @lowering("max_roi_pool")
-def max_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Ints) -> Tensor:
+def max_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape) -> Tensor:
     """The maximum of each cell of each region; 0 where a cell lies outside of the feature map."""
     return _pooled(input, rois, batch_index, output_size, torch.amax)
 
@@ -35,7 +35,7 @@ def _pooled(
     input: Tensor,
     rois: Tensor,
     batch_index: Tensor,
-    output_size: Ints,
+    output_size: Shape,
     reduce: Callable[..., Tensor],
 ) -> Tensor:
     results = []
@@ -71,7 +71,7 @@ def _cell(items: Tensor, axis: int, start: int, stop: int, reduce: Callable[...,
 @lowering("roi_resample")
 @widened
 def roi_resample(
-    input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Ints, method: str
+    input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape, method: str
 ) -> Any:
     """Each region, resampled to the output size by linear interpolation."""
     results = []
@@ -120,10 +120,10 @@ def _resampled_cells(
     rois: Tensor,
     batch_index: Tensor,
     *,
-    output_size: Ints,
-    sampling_rate: Ints,
+    output_size: Shape,
+    sampling_rate: Shape,
     resize_method: str,
-) -> tuple[Tensor, Ints]:
+) -> tuple[Tensor, Shape]:
     """The resampled items, and the axes along which a cell has several."""
     pairs = list(zip(output_size, sampling_rate, strict=True))
     size = tuple(count * rate for count, rate in pairs)

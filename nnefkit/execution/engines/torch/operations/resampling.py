@@ -7,22 +7,20 @@ import math
 import numpy as np
 import torch
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 
-Ints = tuple[int, ...]
-
 
 @lowering("nearest_downsample")
-def nearest_downsample(input: Tensor, *, factor: Ints) -> Tensor:
+def nearest_downsample(input: Tensor, *, factor: Shape) -> Tensor:
     """The first item of each cell."""
     return input[tuple(slice(None, None, f) for f in (1, 1, *factor))]
 
 
 @lowering("area_downsample")
 @widened
-def area_downsample(input: Tensor, *, factor: Ints) -> Tensor:
+def area_downsample(input: Tensor, *, factor: Shape) -> Tensor:
     """The average of each cell."""
     pairs = [n for x, f in zip(input.shape[2:], factor, strict=True) for n in (x // f, f)]
     if not pairs:
@@ -32,7 +30,7 @@ def area_downsample(input: Tensor, *, factor: Ints) -> Tensor:
 
 
 @lowering("nearest_upsample")
-def nearest_upsample(input: Tensor, *, factor: Ints) -> Tensor:
+def nearest_upsample(input: Tensor, *, factor: Shape) -> Tensor:
     """Each item repeated over a cell."""
     extents = input.shape[2:]
     single = [n for x in extents for n in (x, 1)]
@@ -43,7 +41,7 @@ def nearest_upsample(input: Tensor, *, factor: Ints) -> Tensor:
 
 @lowering("multilinear_upsample")
 @widened
-def multilinear_upsample(input: Tensor, *, factor: Ints, method: str, border: str) -> Tensor:
+def multilinear_upsample(input: Tensor, *, factor: Shape, method: str, border: str) -> Tensor:
     """Linear interpolation, one dimension after the other."""
     output = input
     for axis in reversed(range(2, input.ndim)):

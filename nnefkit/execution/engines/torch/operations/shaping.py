@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering
 from nnefkit.operations.shaping import reshape_shape
 
-Ints = tuple[int, ...]
 _TOP = torch.iinfo(torch.int64).max
 
 
 @lowering("reshape")
-def reshape(input: Tensor, *, shape: Ints, axis_start: int, axis_count: int) -> Tensor:
+def reshape(input: Tensor, *, shape: Shape, axis_start: int, axis_count: int) -> Tensor:
     """The same items in row-major order."""
     extents = reshape_shape(
         tuple(input.shape), shape=shape, axis_start=axis_start, axis_count=axis_count
@@ -21,13 +21,13 @@ def reshape(input: Tensor, *, shape: Ints, axis_start: int, axis_count: int) -> 
 
 
 @lowering("squeeze")
-def squeeze(input: Tensor, *, axes: Ints) -> Tensor:
+def squeeze(input: Tensor, *, axes: Shape) -> Tensor:
     """Without the singular dimensions `axes`."""
     return input.squeeze(axes) if axes else input
 
 
 @lowering("unsqueeze")
-def unsqueeze(input: Tensor, *, axes: Ints) -> Tensor:
+def unsqueeze(input: Tensor, *, axes: Shape) -> Tensor:
     """With singular dimensions at `axes` of the output."""
     extents = iter(input.shape)
     rank = input.ndim + len(axes)
@@ -35,7 +35,7 @@ def unsqueeze(input: Tensor, *, axes: Ints) -> Tensor:
 
 
 @lowering("transpose")
-def transpose(input: Tensor, *, axes: Ints) -> Tensor:
+def transpose(input: Tensor, *, axes: Shape) -> Tensor:
     """Its leading axes in the order of `axes`."""
     return input.permute([*axes, *range(len(axes), input.ndim)])
 

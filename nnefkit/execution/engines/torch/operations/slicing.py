@@ -6,16 +6,15 @@ from typing import Any
 
 import torch
 
+from nnefkit.arrays import Shape
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engines.torch import borders
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
 from nnefkit.operations.slicing import slice_bounds
 
-Ints = tuple[int, ...]
-
 
 @lowering("slice")
-def slice_(input: Tensor, *, axes: Ints, begin: Ints, end: Ints, stride: Ints) -> Tensor:
+def slice_(input: Tensor, *, axes: Shape, begin: Shape, end: Shape, stride: Shape) -> Tensor:
     """The items from `begin` (inclusive) to `end` (exclusive)."""
     extents = [input.shape[axis] for axis in axes]
     bounds = slice_bounds(extents, begin, end, stride)
@@ -41,7 +40,7 @@ def pad(
 
 
 @lowering("tile")
-def tile(input: Tensor, *, repeats: Ints) -> Tensor:
+def tile(input: Tensor, *, repeats: Shape) -> Tensor:
     """The input repeated."""
     return input.repeat(repeats) if repeats else input
 
