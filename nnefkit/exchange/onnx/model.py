@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
@@ -19,7 +20,6 @@ from nnefkit.errors import (
     StorageError,
     UnknownNameError,
     did_you_mean,
-    wrong_type,
 )
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.storage import check_readable
