@@ -1,4 +1,4 @@
-"""The test sets of the `onnx` package, and what becomes of each case: passed, refused, wrong."""
+"""The test sets of the `onnx` package, and the verdict on each case."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Verdict:
     name: str
     operator: str
     result: str
-    """passed, fixed (passed with parameters given as constants), refused, wrong or crashed."""
+    """passed, fixed (passed with parameters as constants), refused, wrong or crashed."""
     reason: str = ""
 
 
 @cache
 def node_cases() -> tuple[Case, ...]:
-    """The cases of single operators, most of them also expanded by ONNX's own definitions."""
+    """Return the cases of single operators; most are repeated in ONNX's own definition of them."""
     from onnx.backend.test.case.node import collect_testcases
 
     with warnings.catch_warnings():
@@ -65,7 +65,7 @@ def _array(value: Any) -> Any:
 
 
 def stored_cases(folder: str) -> Iterator[Case]:
-    """The cases of a folder of models, such as ``pytorch-converted``."""
+    """Yield the cases of a folder of models, such as ``pytorch-converted``."""
     import onnx
     from onnx import numpy_helper
 
@@ -94,12 +94,12 @@ def stored_cases(folder: str) -> Iterator[Case]:
 
 @cache
 def verdicts(which: str) -> tuple[Verdict, ...]:
-    """Of the cases of a set: ``node``, or a folder of models."""
+    """Return the verdicts on a set: ``node``, or a folder of models."""
     return tuple(map(judge, node_cases() if which == "node" else stored_cases(which)))
 
 
 def judge(case: Case) -> Verdict:
-    """Reads a case and runs it on its data in numpy."""
+    """Read a case and run it on its data with NumPy."""
     weights = {tensor.name for tensor in case.model.graph.initializer}
     names = [info.name for info in case.model.graph.input if info.name not in weights]
     given = dict(zip(names, case.inputs, strict=False))
@@ -107,7 +107,7 @@ def judge(case: Case) -> Verdict:
     operator = kinds[0] if len(kinds) == 1 else ""
     reasons = []
     if any(_exceeds_float32(value) for value in given.values()):
-        reason = "the recorded data lie beyond float32, which graphs without weights run in"
+        reason = "the recorded data exceed float32, in which graphs without weights run"
         return Verdict(case.name, operator, "refused", reason)
     for number, fixed in enumerate(_choices(given)):
         try:
@@ -117,7 +117,7 @@ def judge(case: Case) -> Verdict:
             if "could not be read" in reasons[-1]:
                 return Verdict(case.name, operator, "crashed", reasons[-1])
             continue
-        except Exception as error:  # noqa: BLE001 - a crash is a verdict, too
+        except Exception as error:  # noqa: BLE001 - a crash is a verdict
             return Verdict(case.name, operator, "crashed", f"{type(error).__name__}: {error}")
         if result:
             return Verdict(case.name, operator, "wrong", result)
@@ -133,7 +133,7 @@ def _exceeds_float32(value: Any) -> bool:
 
 
 def _choices(given: dict[str, Any]) -> list[list[str]]:
-    """Which inputs are constants: none; integers behind the first; all behind the first."""
+    """Return choices of constant inputs: none; integers after the first; all after the first."""
     names = [name for name, value in given.items() if isinstance(value, np.ndarray)]
     whole = [name for name in names[1:] if given[name].dtype.kind in "iub"]
     choices = [[], whole, names[1:], names if names and given[names[0]].dtype.kind in "iub" else []]
@@ -149,7 +149,7 @@ def _run(case: Case, given: dict[str, Any], fixed: list[str]) -> str:
     constants = {name: given[name] for name in fixed}
     graph = nk.from_onnx(case.model, shapes, constants=constants, verify=False)
     if not graph.inputs and given:
-        raise NnefError("nothing of it is left to run")
+        raise NnefError("the result is constant")
     feeds = {name: given[graph.tensors[name].origin or name] for name in graph.inputs}
     found = nk.run(graph, feeds, progress=False)
     for name, wanted in zip(graph.outputs, case.outputs, strict=True):
@@ -168,10 +168,10 @@ def _difference(found: np.ndarray[Any, Any], wanted: Any, case: Case) -> str:
     kinds = found.dtype.kind.replace("u", "i"), wanted.dtype.kind.replace("u", "i")
     if kinds[0] != kinds[1]:
         return f"{found.dtype} instead of {wanted.dtype}"
-    # Of half precision, only so many digits were recorded.
+    # Half precision has only so many digits.
     half = 2e-3 if wanted.dtype == np.float16 else 0.0
     rtol, atol = max(case.rtol, half), max(case.atol, half)
-    # What is nothing but rounding beside large items is no more than that in any order of sums.
+    # The order of a sum changes small elements by the rounding of the large ones.
     finite = wanted[np.isfinite(wanted)] if wanted.dtype.kind == "f" else np.zeros(0)
     atol = max(atol, 2e-7 * float(np.abs(finite).max(initial=0)))
     if not np.allclose(found, wanted, rtol, atol, equal_nan=True):

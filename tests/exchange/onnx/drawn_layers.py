@@ -1,4 +1,4 @@
-"""Windows, products and normalisation, drawn."""
+"""Drawn convolutions, pooling, products and normalization."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """All the operators that can be drawn."""
 
-import drawn_codes  # noqa: F401  (they register what they draw)
-import drawn_items  # noqa: F401
+import drawn_quantization  # noqa: F401  (they register what they draw)
+import drawn_elementwise  # noqa: F401
 import drawn_layers  # noqa: F401
 import drawn_shapes  # noqa: F401
 from node_drawing import DRAWERS, draw

@@ -1,4 +1,4 @@
-"""Operators along axes and of shapes, drawn."""
+"""Drawn reductions, reshaping and indexing."""
 
 from __future__ import annotations
 

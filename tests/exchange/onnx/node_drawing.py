@@ -1,4 +1,4 @@
-"""Drawing models of one ONNX operator: opset, attributes, shapes, which inputs are known."""
+"""Random models of one ONNX operator: opset, attributes, shapes, which inputs are constant."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from onnx import helper, numpy_helper
 
 Array = np.ndarray[Any, Any]
 OLDEST, NEWEST = 7, 28
-"""Opsets; ONNX Runtime, which judges, may not have all of the newest."""
+"""Opsets; ONNX Runtime may not support the newest ones."""
 
 
 @dataclass
 class Drawn:
-    """An operator with its inputs; None for one that is left out."""
+    """An operator and its inputs; None for an input that is left out."""
 
     inputs: list[Any]
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Drawn:
 
 
 class Draw:
-    """Draws what operators need."""
+    """Random shapes, arrays and attributes."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -58,7 +58,7 @@ class Draw:
         return np.asarray(values, kind)
 
     def near(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """A shape that broadcasts with another one from the right."""
+        """Return a shape that broadcasts with another one from the right."""
         cut = shape[self.int(0, len(shape)) :]
         return tuple(1 if self.flag(0.3) else n for n in cut)
 
@@ -78,7 +78,7 @@ class Draw:
         return [a - rank if self.flag(0.3) else a for a in found]
 
     def some(self, **attributes: Any) -> dict[str, Any]:
-        """Some of the attributes; the others keep their defaults."""
+        """Return some of the attributes; the others keep their defaults."""
         return {name: value for name, value in attributes.items() if self.flag(0.7)}
 
     def numeric(self) -> Any:
@@ -90,7 +90,7 @@ DRAWERS: dict[str, Drawer] = {}
 
 
 def draws(*names: str) -> Callable[[Any], Any]:
-    """Registers a function of a `Draw`, or of a `Draw` and the name of an operator."""
+    """Register a function of a `Draw`, or of a `Draw` and the name of an operator."""
 
     def register(function: Any) -> Any:
         for name in names:
@@ -102,7 +102,7 @@ def draws(*names: str) -> Callable[[Any], Any]:
 
 
 def model(name: str, d: Draw, drawn: Drawn, constant: set[int]) -> tuple[Any, dict[str, Array]]:
-    """The ModelProto of a drawn operator, and what to feed it."""
+    """Return the ModelProto of a drawn operator, and its inputs."""
     names = [f"in{i}" if a is not None else "" for i, a in enumerate(drawn.inputs)]
     while names and not names[-1]:
         names.pop()
@@ -128,7 +128,7 @@ def model(name: str, d: Draw, drawn: Drawn, constant: set[int]) -> tuple[Any, di
 
 
 def draw(name: str, seed: int) -> tuple[Any, dict[str, Array]] | None:
-    """A model of an operator; None if it cannot be had in the opset that is drawn."""
+    """Return a random model of an operator; None if the drawn opset lacks it."""
     d = Draw(seed)
     drawn = DRAWERS[name](d)
     if drawn is None:
@@ -160,7 +160,7 @@ def since(d: Draw, name: str) -> None:
 def window(
     d: Draw, extents: list[int], kernel: list[int], *, dilated: bool = True, same: bool = True
 ) -> dict[str, Any]:
-    """Stride, dilation and padding; extents grow so that the window fits."""
+    """Return stride, dilation and padding; extents grow so that the window fits."""
     count = len(extents)
     found: dict[str, Any] = d.some(strides=[d.int(1, 3) for _ in range(count)])
     if dilated and d.flag(0.4):

@@ -1,4 +1,4 @@
-"""ONNX models as PyTorch writes them today are read, and give what the modules give."""
+"""Networks that PyTorch exports to ONNX compute what their modules compute."""
 
 import contextlib
 import io
@@ -97,7 +97,7 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_networks_are_read_as_pytorch_writes_them(name):
+def test_networks_exported_by_pytorch_compute_the_same(name):
     torch.manual_seed(0)
     make, example, opset = CASES[name]
     module, given = make().eval(), example()

@@ -1,6 +1,6 @@
-"""What the test sets of the `onnx` package say of reading ONNX.
+"""The test sets of the `onnx` package.
 
-The same, operator by operator, stands in a table of the documentation (`documentation.onnx_table`).
+The documentation has a table of the same, operator by operator (`documentation.onnx_table`).
 """
 
 import collections
@@ -16,23 +16,23 @@ def counts(which):
     return collections.Counter(v.result for v in found)
 
 
-def test_all_networks_converted_from_pytorch_are_read_right():
+def test_all_networks_converted_from_pytorch_are_read_correctly():
     assert counts("pytorch-converted") == {"passed": 82}
 
 
-def test_operators_of_pytorch_are_read_right_or_refused():
+def test_operators_of_pytorch_are_read_correctly_or_refused():
     found = counts("pytorch-operator")
-    # Those that are refused have recorded data beyond float32.
+    # The recorded data of the refused ones exceed float32.
     assert found["passed"] >= 31
     assert found["refused"] <= 4
 
 
-def test_simple_models_are_read_right_or_refused():
+def test_simple_models_are_read_correctly_or_refused():
     assert counts("simple")["passed"] >= 3
 
 
 @pytest.mark.slow
-def test_operators_are_read_right_or_refused():
+def test_operators_are_read_correctly_or_refused():
     found = counts("node")
     assert found["passed"] >= 1100
     assert found["passed"] + found["fixed"] >= 1390

@@ -1,4 +1,4 @@
-"""Networks that ONNX Runtime's own tools quantized are read as they run."""
+"""Networks quantized by ONNX Runtime's own tools."""
 
 import logging
 
@@ -27,7 +27,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    """Two convolutions, pooling, and a linear layer."""
+    """Return the path of a network of two convolutions, pooling, and a linear layer."""
 
     def weight(name, *shape):
         array = RNG.normal(0, np.prod(shape[1:]) ** -0.5, shape).astype(np.float32)
@@ -81,7 +81,7 @@ STATIC = {
 }
 
 
-def assert_read_as_run(path, steps):
+def assert_graph_computes_the_same(path, steps):
     graph = nk.from_onnx(path)
     assert graph.provenance["verified"] is True
     x = picture()
@@ -96,11 +96,11 @@ def assert_read_as_run(path, steps):
 
 
 @pytest.mark.parametrize("kind", STATIC)
-def test_statically_quantized_networks_are_read_as_they_run(kind, network, tmp_path, caplog):
+def test_graphs_of_statically_quantized_networks_compute_the_same(kind, network, tmp_path, caplog):
     caplog.set_level(logging.ERROR)
     path = tmp_path / "quantized.onnx"
     quantize_static(network, path, Pictures(), **STATIC[kind])
-    graph = assert_read_as_run(path, steps=2)
+    graph = assert_graph_computes_the_same(path, steps=2)
     names = [op.name for op in graph.operations]
     if kind != "operators":
         # Pairs of quantising and dequantising are one operation, and weights are numbers again.
@@ -110,10 +110,10 @@ def test_statically_quantized_networks_are_read_as_they_run(kind, network, tmp_p
         assert (report.errors, report.warnings) == ((), ())
 
 
-def test_dynamically_quantized_networks_are_read_as_they_run(network, tmp_path, caplog):
+def test_graphs_of_dynamically_quantized_networks_compute_the_same(network, tmp_path, caplog):
     caplog.set_level(logging.ERROR)
     path = tmp_path / "quantized.onnx"
     quantize_dynamic(network, path, op_types_to_quantize=["Conv", "MatMul"])
     kinds = {node.op_type for node in onnx.load(path).graph.node}
     assert {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"} <= kinds
-    assert_read_as_run(path, steps=2)
+    assert_graph_computes_the_same(path, steps=2)

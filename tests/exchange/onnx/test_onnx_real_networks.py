@@ -1,4 +1,4 @@
-"""Trained networks from packages: read, proved, run in several engines, written, read again."""
+"""Trained networks from packages: read, verified, run in several engines, written, read again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANGLE = "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
 
 
 def in_runtime(model, feeds):
-    """What ONNX Runtime itself makes of a file or of a ModelProto."""
+    """Return the results of ONNX Runtime for a file or a ModelProto."""
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else str(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -33,8 +33,8 @@ def assert_close(found, wanted, tolerance):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
 
 
-def assert_written_well(graph, folder):
-    """Saved, it is valid without a warning, the Khronos parser reads it, and nothing is lost."""
+def assert_written_correctly(graph, folder):
+    """Check that the saved graph is valid and that both parsers read it without a loss."""
     nk.save(graph, folder)
     report = nk.validate(folder)
     assert report.ok
@@ -54,7 +54,7 @@ def assert_written_well(graph, folder):
 
 @pytest.fixture(scope="module")
 def chord():
-    """A C major chord of decaying partials, one entry of the sounds that the network takes."""
+    """Return a C major chord of decaying partials, as the network takes sounds."""
     time = np.arange(43844) / 22050
     sound = sum(
         np.exp(-3 * time) * np.sin(2 * np.pi * partial * pitch * time) / partial
@@ -71,7 +71,7 @@ def pitch(chord):
     return path, nk.from_onnx(path, {name: (1, 43844, 1)}, inputs={name: chord})
 
 
-def test_the_pitch_network_is_proved_and_hears_the_chord(pitch, chord):
+def test_the_pitch_network_is_verified_and_hears_the_chord(pitch, chord):
     _, graph = pitch
     proof = graph.provenance
     assert proof["verified"] is True
@@ -84,7 +84,7 @@ def test_the_pitch_network_is_proved_and_hears_the_chord(pitch, chord):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_pitch_network_gives_what_it_gives_in_onnx_runtime(pitch, chord, engine):
+def test_the_pitch_network_computes_what_onnx_runtime_computes(pitch, chord, engine):
     path, graph = pitch
     wanted = in_runtime(path, {"serving_default_input_2:0": chord})
     found = nk.run(graph, chord, engine=engine)
@@ -100,9 +100,9 @@ def test_the_pitch_network_agrees_with_its_source_layer_by_layer(pitch, chord):
     assert len([pair for pair in comparison if pair.name in named]) > 200
 
 
-def test_the_pitch_network_goes_out_and_comes_back(pitch, chord, tmp_path):
+def test_the_pitch_network_survives_a_round_trip(pitch, chord, tmp_path):
     path, graph = pitch
-    assert_written_well(graph, tmp_path / "pitch.nnef")
+    assert_written_correctly(graph, tmp_path / "pitch.nnef")
     model = nk.to_onnx(graph, tmp_path / "pitch.onnx")
     onnx.checker.check_model(model, full_check=True)
     wanted = in_runtime(path, {"serving_default_input_2:0": chord})
@@ -119,7 +119,7 @@ def test_the_pitch_network_goes_out_and_comes_back(pitch, chord, tmp_path):
 
 @pytest.fixture(scope="module")
 def voice():
-    """Pulses of a voice through the formants of an a and an i in turn, then silence."""
+    """Return a voice that alternates between the vowels a and i, then silence."""
     rate, count = 16000, 512 * 20
     time = np.arange(count) / rate
     pitch = 110 + 15 * np.sin(2 * np.pi * 3 * time)
@@ -143,7 +143,7 @@ def voice():
 
 
 def chances(step, sound):
-    """Of speech, piece by piece: each is given with the end of the one before, and the state."""
+    """Return the speech probability of each chunk; a chunk starts with the end of the last one."""
     state, context, found = np.zeros((2, 1, 128), np.float32), np.zeros(64, np.float32), []
     for piece in sound.reshape(-1, 512):
         given = np.concatenate([context, piece])[None]
@@ -153,7 +153,7 @@ def chances(step, sound):
     return np.array(found)
 
 
-def test_the_speech_network_is_refused_while_its_rate_is_open():
+def test_the_speech_network_is_refused_without_its_rate():
     path = packaged("silero-vad", SPEECH + "silero_vad.onnx")
     with pytest.raises(nk.NnefError) as caught:
         nk.from_onnx(path, {"input": (1, 576), "state": (2, 1, 128)})
@@ -172,7 +172,7 @@ def test_the_speech_network_is_refused_while_its_rate_is_open():
         ("silero_vad_half.onnx", {}),
     ],
 )
-def test_speech_is_heard_as_in_onnx_runtime(file, constants, voice, tmp_path):
+def test_speech_is_detected_as_in_onnx_runtime(file, constants, voice, tmp_path):
     path = packaged("silero-vad", SPEECH + file)
     graph = nk.from_onnx(path, {"input": (1, 576), "state": (2, 1, 128)}, constants=constants)
     assert set(graph.inputs) == {"input", "state"}
@@ -190,10 +190,10 @@ def test_speech_is_heard_as_in_onnx_runtime(file, constants, voice, tmp_path):
             return session.run({"input": sound, "state": state}).values()
 
         np.testing.assert_allclose(chances(step, voice), wanted, rtol=0, atol=1e-4)
-    assert_written_well(graph, tmp_path / "speech.nnef")
+    assert_written_correctly(graph, tmp_path / "speech.nnef")
 
 
-def test_the_other_rate_is_another_network(voice):
+def test_the_other_rate_gives_another_network(voice):
     path = packaged("silero-vad", SPEECH + "silero_vad.onnx")
     shapes = {"input": (1, 288), "state": (2, 1, 128)}
     graph = nk.from_onnx(path, shapes, constants={"sr": 8000})
@@ -208,7 +208,7 @@ def test_the_other_rate_is_another_network(voice):
 
 @pytest.fixture(scope="module")
 def texts():
-    """A picture of a line of text, and the same upside down."""
+    """Return a picture of a line of text, and the same upside down."""
     picture = Image.new("RGB", (192, 48), "white")
     font = ImageFont.load_default(30)
     ImageDraw.Draw(picture).text((8, 6), "Hello, NNEF", "black", font)
@@ -216,7 +216,7 @@ def texts():
     return np.stack([upright, upright[:, ::-1, ::-1]])
 
 
-def test_the_angle_of_text_is_told_as_in_onnx_runtime(texts, tmp_path):
+def test_the_angle_of_text_is_classified_as_in_onnx_runtime(texts, tmp_path):
     path = packaged("rapidocr-onnxruntime", ANGLE)
     graph = nk.from_onnx(path, {"x": (2, 3, 48, 192)}, inputs={"x": texts})
     assert graph.provenance["verified"] is True
@@ -226,7 +226,7 @@ def test_the_angle_of_text_is_told_as_in_onnx_runtime(texts, tmp_path):
     for engine in ENGINES:
         found = nk.run(graph, texts, engine=engine)
         assert_close([*found.values()], [*wanted.values()], 1e-5)
-    assert_written_well(graph, tmp_path / "angle.nnef")
+    assert_written_correctly(graph, tmp_path / "angle.nnef")
     source = nk.trace_onnx(path, {"x": texts}, graph=graph)
     assert nk.compare(source, nk.trace(graph, texts)).ok
     model = nk.to_onnx(graph, tmp_path / "angle.onnx")

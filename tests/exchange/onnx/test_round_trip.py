@@ -1,4 +1,4 @@
-"""Calls of every operation, written as ONNX and read again, compute what they did."""
+"""Operations written as ONNX and read again compute the same."""
 
 import numpy as np
 import pytest
@@ -15,17 +15,17 @@ REFUSED = {
     "constant": "there is no input",
     "desample": "ScatterElements",
 }
-"""What has no way back, and why."""
+"""Operations that cannot be read again, and why."""
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=4)
 @given(data=st.data())
-def test_what_goes_out_comes_back(name, data):
+def test_every_operation_survives_a_round_trip(name, data):
     check_round_trip(name, data.draw(calls_of(name, strange=False)))
 
 
-def test_an_output_that_a_node_passes_on_keeps_its_name():
+def test_an_output_that_equals_another_tensor_keeps_its_name():
     # It goes out as a Pad and a Max of one input, which is the same tensor under another name.
     window = {"size": [1], "padding": [(0, 1)], "stride": [1], "dilation": [1]}
     x = np.array([-1.0], np.float32)

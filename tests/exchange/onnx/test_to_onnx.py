@@ -42,7 +42,7 @@ def sound():
     return RNG.uniform(-2, 2, (1, 2, 6, 6)).astype(np.float32)
 
 
-def test_names_of_tensors_are_kept(net):
+def test_tensors_keep_their_names(net):
     graph = nk.to_onnx(net).graph
     assert [info.name for info in graph.input] == ["x"]
     assert [info.name for info in graph.output] == ["y", "z"]
@@ -76,7 +76,7 @@ def test_other_opsets_are_refused(net, opset):
         nk.to_onnx(net, opset=opset)
 
 
-def test_a_file_is_written_whole_or_not_at_all(net, tmp_path):
+def test_a_file_is_written_completely_or_not_at_all(net, tmp_path):
     path = tmp_path / "net.onnx"
     model = nk.to_onnx(net, path)
     assert onnx.load(path) == model
@@ -91,7 +91,7 @@ def test_a_file_is_written_whole_or_not_at_all(net, tmp_path):
         nk.to_onnx(net, tmp_path / "missing" / "net.onnx")
 
 
-def test_variables_that_are_updated_are_inputs_and_outputs():
+def test_updated_variables_are_inputs_and_outputs():
     graph = nk.parse("""version 1.0;
 graph count(x) -> (y)
 {
@@ -179,7 +179,7 @@ def test_codes_come_back_as_pseudo_quantization():
         "symmetric = true);",
     ],
 )
-def test_quantization_that_has_no_codes_becomes_arithmetic(line):
+def test_quantization_without_an_onnx_operator_becomes_arithmetic(line):
     graph = quantized(line)
     model = nk.to_onnx(graph, quantized=True)
     assert "QuantizeLinear" not in [node.op_type for node in model.graph.node]
@@ -190,7 +190,7 @@ def test_quantization_that_has_no_codes_becomes_arithmetic(line):
 
 
 @pytest.mark.parametrize(("opset", "coded"), [(20, False), (21, True)])
-def test_codes_of_16_bits_want_opset_21(opset, coded):
+def test_16_bit_codes_need_opset_21(opset, coded):
     graph = quantized('"c": linear_quantize(min = -32.768, max = 32.767, bits = 16);')
     model = nk.to_onnx(graph, quantized=True, opset=opset)
     assert ("QuantizeLinear" in [node.op_type for node in model.graph.node]) is coded

@@ -1,4 +1,4 @@
-"""What is read is proved: both run, they are compared, and the first tensor that parts is named."""
+"""Reading ONNX models: verification, names, traces, constants, control flow."""
 
 import numpy as np
 import onnx
@@ -33,7 +33,7 @@ def model(*nodes, inputs=(("x", FLOAT, [2, 3]),), outputs=("y",), weights=(), op
 
 
 def chain():
-    """Three layers with names as exporters write them."""
+    """Return a model of three layers with the names that exporters write."""
     return model(
         helper.make_node("Mul", ["x", "scale"], ["/first/Mul:0"]),
         helper.make_node("Abs", ["/first/Mul:0"], ["/second/Abs;fused"]),
@@ -44,11 +44,11 @@ def chain():
 
 @pytest.fixture
 def sabotaged(monkeypatch):
-    """The reader of Abs leaves out what it should do."""
+    """Make the reader of Abs wrong."""
     monkeypatch.setitem(READERS, "Abs", lambda c: c.op("neg", c[0]))
 
 
-def test_the_provenance_tells_source_versions_and_difference(tmp_path):
+def test_the_provenance_has_source_versions_and_difference(tmp_path):
     path = tmp_path / "chain.onnx"
     onnx.save(chain(), path)
     graph = nk.from_onnx(path)
@@ -65,7 +65,7 @@ def test_the_provenance_tells_source_versions_and_difference(tmp_path):
     assert nk.from_onnx(path, verify=False).provenance["verified"] is False
 
 
-def test_a_wrong_graph_is_refused_with_the_first_tensor_that_parts(sabotaged):
+def test_a_wrong_graph_is_refused_with_the_first_different_tensor(sabotaged):
     with pytest.raises(nk.NnefError) as caught:
         nk.from_onnx(chain())
     (diagnostic,) = caught.value.diagnostics
@@ -79,11 +79,11 @@ def test_a_wrong_graph_is_refused_with_the_first_tensor_that_parts(sabotaged):
     assert comparison.first_divergence.name == "second_Abs"
 
 
-def test_a_difference_is_allowed_for_by_the_tolerance(sabotaged):
+def test_the_tolerance_allows_for_a_difference(sabotaged):
     assert nk.from_onnx(chain(), tolerance=10.0).provenance["largest_difference"] > 1e-4
 
 
-def test_inputs_and_engine_of_the_proof_can_be_chosen(sabotaged):
+def test_inputs_and_engine_of_the_comparison_can_be_chosen(sabotaged):
     # Of numbers whose product is not positive, nothing is wrong.
     x = np.array([[-1, 1, -1]] * 2, np.float32)
     facts = nk.from_onnx(chain(), inputs={"x": x}, engine="onnxruntime").provenance
@@ -93,7 +93,7 @@ def test_inputs_and_engine_of_the_proof_can_be_chosen(sabotaged):
         nk.from_onnx(chain(), inputs={"x": -x})
 
 
-def test_tensors_remember_what_they_are_called_in_the_model():
+def test_tensors_store_their_names_in_the_model():
     graph = nk.from_onnx(chain())
     origins = {tensor.name: tensor.origin for tensor in graph.tensors.values()}
     assert origins == {
@@ -105,7 +105,7 @@ def test_tensors_remember_what_they_are_called_in_the_model():
     }
 
 
-def test_outputs_are_called_as_in_the_model():
+def test_outputs_have_their_names_in_the_model():
     node = helper.make_node
     shared = model(
         node("Abs", ["x"], ["a"]),
@@ -128,7 +128,7 @@ def test_outputs_are_called_as_in_the_model():
     assert nk.trace_onnx(clash, {"x": x}, graph=graph)["y"].shape == (2, 3)
 
 
-def test_the_trace_of_a_model_is_in_the_terms_of_its_graph():
+def test_the_trace_of_a_model_has_the_names_of_its_graph():
     x = np.array([[1, 2, 3], [-1, 0, 1]], np.float32)
     graph = nk.from_onnx(chain())
     theirs, ours = nk.trace_onnx(chain(), {"x": x}), nk.trace(graph, x)
@@ -138,13 +138,13 @@ def test_the_trace_of_a_model_is_in_the_terms_of_its_graph():
     np.testing.assert_array_equal(theirs["first_Mul_0"], x * [1, -2, 3])
 
 
-def test_a_model_that_nnef_cannot_say_is_traced_all_the_same():
+def test_a_model_that_nnef_cannot_express_is_still_traced():
     source = model(helper.make_node("NonZero", ["x"], ["y"]))
     trace = nk.trace_onnx(source, {"x": np.eye(2, 3, dtype=np.float32)})
     np.testing.assert_array_equal(trace["y"], [[0, 1], [0, 1]])
 
 
-def test_arithmetic_of_shapes_is_no_part_of_a_trace():
+def test_a_trace_leaves_out_shape_arithmetic():
     source = model(
         helper.make_node("Shape", ["x"], ["shape"]),
         helper.make_node("Reshape", ["x", "shape"], ["same"]),
@@ -154,12 +154,12 @@ def test_arithmetic_of_shapes_is_no_part_of_a_trace():
 
 
 @pytest.mark.parametrize("inputs", [{"z": 1}, {"x": np.ones((9, 9, 9))}, {}])
-def test_a_trace_of_wrong_inputs_is_refused(inputs):
+def test_tracing_wrong_inputs_is_refused(inputs):
     with pytest.raises(nk.NnefError):
         nk.trace_onnx(chain(), inputs)
 
 
-def test_models_of_half_precision_are_proved_with_its_digits():
+def test_half_precision_models_are_compared_with_a_wider_tolerance():
     half = model(
         helper.make_node("Mul", ["x", "w"], ["m"]),
         helper.make_node("Exp", ["m"], ["y"]),
@@ -170,7 +170,7 @@ def test_models_of_half_precision_are_proved_with_its_digits():
     assert 0 < facts["largest_difference"] < facts["tolerance"] == 1e-2
 
 
-# -- parts of models that single operators do not show ---------------------------------------------
+# -- parts of models -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_every_kind_of_constant_is_read(constant):
     assert [op.name for op in graph.operations][-1] == "add"
 
 
-def test_sparse_weights_are_filled_with_zeros():
+def test_sparse_weights_become_dense():
     source = model(helper.make_node("Add", ["x", "w"], ["y"]))
     values = helper.make_tensor("w", FLOAT, [2], [5.0, 6.0])
     places = helper.make_tensor("i", TensorProto.INT64, [2, 2], [0, 1, 1, 2])
@@ -218,7 +218,7 @@ def branch(kind, *inputs):
 
 
 @pytest.mark.parametrize(("condition", "taken"), [(True, "relu"), (False, "neg")])
-def test_the_branch_of_a_known_condition_is_taken_within_its_scope(condition, taken):
+def test_the_branch_of_a_constant_condition_is_read_in_its_scope(condition, taken):
     source = model(
         helper.make_node("Exp", ["x"], ["outer"]),
         helper.make_node(
@@ -267,7 +267,7 @@ def test_shapes_are_computed_while_the_model_is_read():
         (2, {"mode": "cubic"}, ["matmul", "matmul"]),
     ],
 )  # fmt: skip
-def test_resizing_is_said_by_the_operation_that_nnef_has_for_it(scale, how, operations):
+def test_resizing_becomes_the_nnef_operation_for_it(scale, how, operations):
     source = model(
         helper.make_node("Resize", ["x", "", "scales"], ["y"], **how),
         inputs=[("x", FLOAT, [1, 2, 4, 6])],
@@ -279,7 +279,7 @@ def test_resizing_is_said_by_the_operation_that_nnef_has_for_it(scale, how, oper
     assert plain == operations
 
 
-def test_loops_of_known_length_are_unrolled():
+def test_loops_with_a_constant_trip_count_are_unrolled():
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go"], ["go_on"]),
@@ -308,13 +308,13 @@ def test_loops_of_known_length_are_unrolled():
     assert graph.tensors["all"].shape == (3, 2, 3)
 
 
-def test_an_input_that_nobody_reads_stays_an_input():
+def test_an_unused_input_stays_an_input():
     inputs = [("x", FLOAT, [2, 3]), ("unused", FLOAT, [1])]
     graph = nk.from_onnx(model(helper.make_node("Exp", ["x"], ["y"]), inputs=inputs))
     assert graph.inputs == ("x", "unused")
 
 
-def test_names_are_made_identifiers_and_kept_apart():
+def test_names_become_unique_identifiers():
     source = model(
         helper.make_node("Add", ["a.b", "a/b"], ["a b"]),
         helper.make_node("Exp", ["a b"], ["ä:1"]),

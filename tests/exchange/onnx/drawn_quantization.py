@@ -1,4 +1,4 @@
-"""Quantised and recurrent operators, drawn."""
+"""Drawn quantized and recurrent operators."""
 
 from __future__ import annotations
 

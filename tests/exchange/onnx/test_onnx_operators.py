@@ -1,4 +1,4 @@
-"""Single operators, drawn at random, give what ONNX Runtime gives, or are refused."""
+"""Random models of one operator compute what ONNX Runtime computes, or are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import nnefkit as nk
 
 onnxruntime.set_default_logger_severity(4)
 COUNT = 12
-"""Models of each operator, the same ones each time."""
+"""Models of each operator; they are the same each time."""
 
 _WINDOW = "its (padding is automatic and its window is dilated|automatic padding would be)"
 
@@ -32,11 +32,11 @@ MAY_BE_REFUSED = {
     "GRU": "its sequences have lengths of their own",
     "LSTM": "its sequences have lengths of their own",
 }
-"""What NNEF cannot say, or what runtimes do not agree on; nothing else is refused."""
+"""Operators that NNEF cannot always express, or on which runtimes disagree."""
 
 
 def expected(model, feeds):
-    """What ONNX Runtime gives; what it lacks, ONNX's evaluator; None if both lack it."""
+    """Return the results of ONNX Runtime, else of ONNX's evaluator, else None."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
@@ -53,7 +53,7 @@ def expected(model, feeds):
 
 
 def judged(name, seed):
-    """passed, refused, or nothing to judge; fails if the numbers are wrong."""
+    """Return "passed", "refused", or "nothing" to judge; fail if the numbers are wrong."""
     drawn = draw(name, seed)
     if drawn is None or not drawn[1]:
         return "nothing"
@@ -81,19 +81,19 @@ def judged(name, seed):
 
 
 @pytest.mark.parametrize("name", sorted(DRAWERS))
-def test_operators_are_read_as_they_are_run(name):
+def test_graphs_of_operators_compute_what_onnx_runtime_computes(name):
     found = collections.Counter(judged(name, seed) for seed in range(COUNT))
     assert found["passed"] >= COUNT // 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWERS))
-def test_many_more_operators_are_read_as_they_are_run(name):
+def test_graphs_of_many_more_operators_compute_what_onnx_runtime_computes(name):
     found = collections.Counter(judged(name, seed) for seed in range(1000, 1040))
     assert found["passed"] >= 10
 
 
-def test_every_operator_that_is_read_is_drawn_or_stands_in_a_list():
+def test_every_supported_operator_is_drawn_or_listed():
     from nnefkit.exchange.onnx import nodes  # noqa: F401  (it registers the operators)
     from nnefkit.exchange.onnx.call import READERS
 

@@ -1,4 +1,4 @@
-"""Operators item by item, drawn."""
+"""Drawn elementwise operators."""
 
 from __future__ import annotations
 
