@@ -1,8 +1,8 @@
-"""All the operators that can be drawn."""
+"""All operators that can be drawn; importing a module registers its operators."""
 
-import drawn_quantization  # noqa: F401  (they register what they draw)
 import drawn_elementwise  # noqa: F401
 import drawn_layers  # noqa: F401
+import drawn_quantization  # noqa: F401
 import drawn_shapes  # noqa: F401
 from node_drawing import DRAWERS, draw
 
