@@ -15,9 +15,9 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
+from nnefkit.display.colors import BLUE, GREY, RED
 from nnefkit.display.elements import Picture
 from nnefkit.display.excerpt import printable
-from nnefkit.display.families import BLUE, GREY, RED
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"

@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-DEDUCED = frozenset(
-    [
-        "copy",
-        "select",
-        "reshape",
-        "squeeze",
-        "unsqueeze",
-        "transpose",
-        "split",
-        "concat",
-        "stack",
-        "unstack",
-        "slice",
-        "tile",
-        "gather",
-        "update",
-        "copy_n",
-    ]
-)
-"""Generic standard operations whose type follows from their arguments, and need not be written."""
+from nnefkit.display.vocabulary import VOCABULARY
+
+DEDUCED = frozenset(name for name, entry in VOCABULARY.items() if entry.deduced)
+"""The generic standard operations whose type follows from their arguments, and may be omitted."""
 FRAGMENT_EXTENSION = "KHR_enable_fragment_definitions"
 
 

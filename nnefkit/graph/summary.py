@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.collector import paused_collector
-from nnefkit.display.attribute_line import attribute_line
 from nnefkit.display.folding import PlainOperation
 from nnefkit.display.summary import (
     GraphSummary,
@@ -20,6 +19,7 @@ from nnefkit.display.summary import (
     VariableRow,
 )
 from nnefkit.display.svg import graph_picture
+from nnefkit.display.vocabulary import brief
 
 if TYPE_CHECKING:
     from nnefkit.graph.model import Graph, Operation, Tensor
@@ -91,7 +91,7 @@ def _step(graph: Graph, operation: Operation) -> PlainOperation:
         results,
         [_shape(graph, name) for name in results],
         operation.scope,
-        attribute_line(operation.name, operation.attribs, _filter_shape(graph, operation)),
+        brief(operation.name, operation.attribs, _filter_shape(graph, operation)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arguments import wrong_type
 from nnefkit.display import numbers
-from nnefkit.display.families import BLUE, RED
+from nnefkit.display.colors import BLUE, RED
 from nnefkit.errors import InputError
 from nnefkit.plot.figure import MUTED, axes, refuse_below_one
 

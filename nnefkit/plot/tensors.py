@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
-from nnefkit.display.families import AMBER, BLUE
+from nnefkit.display.colors import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
 from nnefkit.errors import InputError
 from nnefkit.plot.figure import axes, bare, color_map, name_of, refuse_below_one, values

@@ -8,10 +8,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from nnefkit.display import families, html, text
+from nnefkit.display import html, text
 from nnefkit.display.html import BUDGET
 from nnefkit.display.html.write import MUTED
 from nnefkit.display.summary import TensorSummary
+from nnefkit.display.vocabulary import VOCABULARY
 
 # What JupyterLab's sanitizer keeps, of what a display might want; checked against JupyterLab 4.
 TAGS = {"b", "code", "details", "div", "img", "meter", "pre", "span", "summary"} | {
@@ -228,15 +229,9 @@ def _contrast(a, b):
 
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
 def test_every_colour_reads_on_white_and_on_black(page, tame):
-    used = {family.color for family in families.FAMILIES.values()} | {MUTED}
+    used = {entry.family.color for entry in VOCABULARY.values()} | {MUTED}
     for kind, summary in tame:
         used |= set(re.findall(r"[;\"]color:(#[0-9a-f]{6})", getattr(html, kind)(summary)))
     assert len(used) > 6
     for color in used:
         assert _contrast(color, page) >= 3, color
-
-
-def test_every_standard_operation_has_a_family():
-    assert families.family("conv") == families.PRODUCTS
-    assert families.family("my_vendor_op") == families.OTHERS
-    assert len(families.FAMILIES) > 120

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.ft2font import FT2Font, LoadFlags
 
-from nnefkit.display.families import FAMILIES
 from nnefkit.display.folding import Box, Edge, Picture, PlainOperation
 from nnefkit.display.svg import draw, graph_picture
 from nnefkit.display.svg.boxes import TEXT, measure
 from nnefkit.display.svg.document import EDGE
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
+from nnefkit.display.vocabulary import VOCABULARY
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 Rectangle = tuple[float, float, float, float]
@@ -245,7 +245,7 @@ def tinted(page: str, color: str) -> str:
 
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
 def test_everything_can_be_seen_on_white_and_on_black(page: str) -> None:
-    for color in {family.color for family in FAMILIES.values()}:
+    for color in {entry.family.color for entry in VOCABULARY.values()}:
         assert contrast(color, page) >= 3
         assert contrast(TEXT, tinted(page, color)) >= 3
     assert contrast(TEXT, page) >= 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nnefkit.display import numbers
 from nnefkit.display.cards.comparison import WORDS
+from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import Block, Card, Cell, Column, Paragraph, Phrase, Table
-from nnefkit.display.families import GREEN, RED
 from nnefkit.display.summary import ComparedSummary
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnefkit.display import charts, numbers
+from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -21,8 +22,8 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.families import GREEN, RED, family
 from nnefkit.display.summary import ComparisonRow, ComparisonSummary
+from nnefkit.display.vocabulary import family
 
 WORDS: dict[str, tuple[str, Tone]] = {
     "equal": ("equal", "equal"),

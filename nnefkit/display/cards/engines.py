@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from nnefkit.display import numbers
+from nnefkit.display.colors import GREY, VIOLET
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -16,7 +17,6 @@ from nnefkit.display.elements import (
     Table,
     code_in,
 )
-from nnefkit.display.families import GREY, VIOLET
 from nnefkit.display.summary import EngineRow, EnginesSummary
 
 _IN_PART = (

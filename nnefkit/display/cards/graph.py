@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from nnefkit.display import charts, numbers
 from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -22,8 +23,8 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.families import BLUE, family
 from nnefkit.display.summary import GraphSummary, OperationRow, Port, Proof
+from nnefkit.display.vocabulary import family
 from nnefkit.operation_names import SOURCES
 
 PORTS = 8

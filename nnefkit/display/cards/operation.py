@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import Block, Card, Cell, Column, Table
-from nnefkit.display.families import family
 from nnefkit.display.summary import OperationSummary
+from nnefkit.display.vocabulary import family
 
 VALUE = 100
 """How much of a long argument is shown."""

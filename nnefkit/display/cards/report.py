@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from nnefkit.display import numbers
 from nnefkit.display.cards.marked_source import TONES, source
+from nnefkit.display.colors import AMBER, GREEN, RED
 from nnefkit.display.elements import Block, Card, Line, Listing, Paragraph, Phrase
 from nnefkit.display.excerpt import marked_excerpt
-from nnefkit.display.families import AMBER, GREEN, RED
 from nnefkit.display.summary import DiagnosticRow, ReportSummary
 
 SHOWN = 40

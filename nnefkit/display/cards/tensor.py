@@ -10,10 +10,11 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.display import charts, images, numbers
 from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import Block, Card, Figure, Line, Paragraph, Phrase
-from nnefkit.display.families import BLUE, family
 from nnefkit.display.images import Scale
 from nnefkit.display.summary import TensorSummary
+from nnefkit.display.vocabulary import family
 
 TILES, COLUMNS = 24, 12
 """How many channels are shown, and how many in a row."""

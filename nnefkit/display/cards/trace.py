@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nnefkit.display import numbers
 from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.colors import RED, VIOLET
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -18,8 +19,8 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.families import PRODUCTS, RED, VIOLET, family
 from nnefkit.display.summary import TraceRow, TraceSummary
+from nnefkit.display.vocabulary import PRODUCTS, family
 
 NAMED = 4
 """How many tensors that are not finite are named."""

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-from nnefkit.display.families import (
-    ELEMENTWISE,
-    NORMALIZATIONS,
-    OTHERS,
-    PRODUCTS,
-    SHAPING,
-    family,
-)
 from nnefkit.display.folding.network import Group, Kind, Network, joined, merged_operations
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.vocabulary import OTHERS, PRODUCTS, entry, family
 
 LONGEST_PERIOD = 16
 LONGEST_RUN = 6
@@ -92,7 +85,7 @@ def _units(
             unit, heavy = [], False
             continue
         helps = is_helper(network, operations, node)
-        pads = helps and operations[network.groups[node].operations[0]].name == "pad"
+        pads = helps and entry(operations[network.groups[node].operations[0]].name).helps == "next"
         if heavy and (not helps or pads):
             units.append(unit)
             unit, heavy = [], False
@@ -133,10 +126,7 @@ def is_helper(network: Network, operations: Sequence[PlainOperation], node: int)
     group = network.groups[node]
     if group.kind != "unit" or len(group.operations) != 1 or len(network.before[node]) > 1:
         return False
-    operation = operations[group.operations[0]]
-    if operation.name in {"split", "unstack", "concat", "stack"}:
-        return False
-    return family(operation.name) in (ELEMENTWISE, NORMALIZATIONS, SHAPING)
+    return entry(operations[group.operations[0]].name).helps != "nothing"
 
 
 def fold_repeats(

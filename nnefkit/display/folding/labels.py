@@ -7,34 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from nnefkit.arrays import Shape
-from nnefkit.display.families import (
-    ELEMENTWISE,
-    NORMALIZATIONS,
-    PRODUCTS,
-    REDUCTIONS,
-    SHAPING,
-    Family,
-    family,
-)
 from nnefkit.display.folding.network import Group
 from nnefkit.display.folding.picture import Box
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.vocabulary import PRODUCTS, entry, family
 
-WEIGHTS: Mapping[Family, int] = {
-    PRODUCTS: 6,
-    REDUCTIONS: 4,
-    NORMALIZATIONS: 3,
-    ELEMENTWISE: 2,
-    SHAPING: 1,
-}
-OTHER_WEIGHT = 5
-"""Of operations of vendors: they are there for a reason."""
 DOT = " · "
 NAMED = 5
 """Operations that a line names before it says how many others there are."""
 MOST_SIZES = 4
-SHUFFLES = frozenset({"transpose", "reshape", "squeeze", "unsqueeze", "copy"})
-"""Operations that say nothing beside those that compute."""
 
 
 def box(
@@ -83,31 +64,34 @@ def _end(group: Group, shape_of: Mapping[str, Shape | None]) -> Box:
 
 
 def _weight(operation: PlainOperation) -> int:
-    """How much an operation matters for what its box is called."""
-    if operation.name == "gather":
-        return OTHER_WEIGHT
-    return WEIGHTS.get(family(operation.name), OTHER_WEIGHT)
+    return entry(operation.name).weight
 
 
 def _words(group: Group, operations: Sequence[PlainOperation], main: int) -> tuple[str, list[str]]:
+    """Title and lines of a box; `main` is the number of the operation that matters most in it."""
     if group.kind == "unit":
-        operation = operations[main]
-        helpers = [operations[n].name for n in group.operations if n != main]
-        if operation.name not in SHUFFLES:
-            helpers = [name for name in helpers if name not in SHUFFLES]
-        words = ([operation.attributes] if operation.attributes else []) + _counted(helpers)
-        return operation.name, [DOT.join(words)] if words else []
+        return _unit_words(group, operations, main)
     inside = [operations[n] for n in group.operations]
     if group.kind == "fragment":
         return group.names[0], [DOT.join(_counted(operation.name for operation in inside))]
     if group.kind == "rest":
         return f"{len(inside)} operations", [DOT.join(_by_weight(inside))]
     sizes = _sizes(inside)
-    rest = [
-        operation for operation in inside if not sizes or family(operation.name) is not PRODUCTS
-    ]
+    rest = [one for one in inside if not sizes or family(one.name) is not PRODUCTS]
     lines = [line for line in (sizes, DOT.join(_by_weight(rest))) if line]
     return _title(group, operations, main), lines
+
+
+def _unit_words(
+    group: Group, operations: Sequence[PlainOperation], main: int
+) -> tuple[str, list[str]]:
+    """Title and lines of one operation and its helpers."""
+    operation = operations[main]
+    helpers = [operations[n].name for n in group.operations if n != main]
+    if not entry(operation.name).rearranges:
+        helpers = [name for name in helpers if not entry(name).rearranges]
+    words = ([operation.attributes] if operation.attributes else []) + _counted(helpers)
+    return operation.name, [DOT.join(words)] if words else []
 
 
 def _title(group: Group, operations: Sequence[PlainOperation], main: int) -> str:

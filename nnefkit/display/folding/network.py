@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from nnefkit.display.families import PRODUCTS, REDUCTIONS, family
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.vocabulary import PRODUCTS, REDUCTIONS, family
 from nnefkit.operation_names import WEIGHTS
 
 Kind = Literal[

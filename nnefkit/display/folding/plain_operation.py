@@ -20,4 +20,4 @@ class PlainOperation(NamedTuple):
     scope: Sequence[str] = ()
     """The fragment calls that it came from, outermost first."""
     attributes: str = ""
-    """What matters of its attributes in a few words, as `attribute_line` gives it."""
+    """Its attributes in a few words, see `vocabulary.brief`."""

@@ -11,6 +11,7 @@ import html
 from collections.abc import Iterable
 
 from nnefkit.display import numbers
+from nnefkit.display.colors import AMBER, GREEN, GREY, RED
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -27,7 +28,6 @@ from nnefkit.display.elements import (
     Tone,
 )
 from nnefkit.display.excerpt import printable
-from nnefkit.display.families import AMBER, GREEN, GREY, RED
 
 MUTED = "#7f7f7f"
 MONOSPACE = "font-family:monospace"

@@ -1,4 +1,4 @@
-"""The words in an operation's box: what matters of its attributes, one row a case."""
+"""The vocabulary covers the standard operations, and describes their attributes briefly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nnefkit.display.attribute_line import attribute_line
+from nnefkit.display.vocabulary import OTHERS, PRODUCTS, VOCABULARY, brief, family
+from nnefkit.language import declarations
 
 CONV: dict[str, Any] = {"stride": [], "dilation": [], "padding": [], "groups": 1}
 POOL: dict[str, Any] = {"size": [1, 1, 3, 3], "stride": [], "dilation": [], "padding": []}
@@ -45,7 +46,16 @@ POOL: dict[str, Any] = {"size": [1, 1, 3, 3], "stride": [], "dilation": [], "pad
         ("an_operation_of_a_vendor", {"axis": 1}, None, ""),
     ],
 )
-def test_words(
+def test_attributes_in_brief(
     name: str, attribs: Mapping[str, Any], filter_shape: Sequence[int] | None, words: str
 ) -> None:
-    assert attribute_line(name, attribs, filter_shape) == words
+    assert brief(name, attribs, filter_shape) == words
+
+
+def test_every_declared_operation_has_a_row_and_no_other_has() -> None:
+    assert list(VOCABULARY) == list(declarations())
+
+
+def test_custom_operations_belong_to_the_other_family() -> None:
+    assert family("conv") == PRODUCTS
+    assert family("my_vendor_op") == OTHERS
