@@ -19,7 +19,7 @@ from nnefkit.display import text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
-from nnefkit.execution.engine import AUTO, ENGINES
+from nnefkit.execution.engine_list import AUTO, BUILT_IN
 from nnefkit.graph import Graph
 from nnefkit.io import load
 from nnefkit.storage.atomic import replacing_file, telling
@@ -67,8 +67,8 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--engine",
         default="numpy",
-        help=f"what runs it: {', '.join(ENGINES)} (default: numpy), or {AUTO}, the fastest that is "
-        "installed and can, which is then told",
+        help=f"what runs it: {', '.join(BUILT_IN)} (default: numpy), or {AUTO}, the fastest that "
+        "is installed and can, which is then told",
     )
     parser.add_argument(
         "--fallback", metavar="ENGINE", help="what runs the operations that the engine cannot"

@@ -409,6 +409,8 @@ class EngineRow(NamedTuple):
     options: tuple[str, ...] = ()
     remedy: str = ""
     """What installs it, if it is not."""
+    state: str = "not installed"
+    """Of one that cannot be used: this, or ``"broken"``."""
 
     @property
     def whole(self) -> frozenset[str]:
@@ -421,6 +423,8 @@ class EnginesSummary:
     """The engines that there are, the reference first."""
 
     rows: tuple[EngineRow, ...]
+    problems: tuple[str, ...] = ()
+    """Engines that are declared but cannot be used, and why."""
 
     @cached_property
     def installed(self) -> tuple[EngineRow, ...]:

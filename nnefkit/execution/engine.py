@@ -1,231 +1,238 @@
-"""What an engine is, and which there are.
+"""The base class of all engines, and what helps to write one.
 
-An engine prepares a graph for some wanted tensors and then runs it as often as one likes. It knows
-neither names that a user may misspell nor variables that change: `feeds` checks the inputs and
-`Session` keeps the state, for all engines alike.
+An engine prepares a graph to compute some tensors and then runs it any number of times. It sees
+neither names that a user may misspell nor variables that change: `inputs` checks what is fed, and
+`Session` holds the state, for all engines alike.
+
+An engine is a subclass of `Engine`, declared under the entry point group ``nnefkit.engines`` (see
+`engine_list`). ``tests/execution/third_party_engine`` is a complete example.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import cache
-from importlib import import_module
-from typing import Any, Protocol
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from threading import Lock
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import Diagnostic, ExecutionError, InputError, MissingPackageError, NnefError
 from nnefkit.graph import Graph, Operation
-from nnefkit.operations.registry import KERNELS
 
 Watch = Callable[[tuple[Operation, ...], Mapping[str, Array], float], None]
 """Called with the operations just done (several where they were fused), those of their results
-that are watched, and the seconds that they took (NaN where the engine cannot tell)."""
+that are watched, and the seconds that they took (NaN where the engine cannot measure them)."""
 
 
 class Prepared(Protocol):
     """A graph that is ready to run."""
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
-        """Runs it.
+        """Run the graph.
 
         Args:
-            feeds: A value for each external, and for each variable that the graph updates.
-            watch: Told of every operation as it is done.
+            feeds: A value for each external, and for each variable that the graph updates. Scalars
+                are float32 (float64 if a variable of the graph is), integers int64, logicals bool.
+            watch: To be called after each operation, in any order that computes inputs first.
 
         Returns:
-            The fetched tensors. They share no memory with the feeds or the graph.
+            The fetched tensors by name. They share no memory with the feeds or the graph.
+
+        Raises:
+            ExecutionError: An operation failed; `failed_operation` makes the error.
         """
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """A way to run graphs.
 
-    It may also have: ``options``, the names of what one may choose, with a method ``configured``
-    that takes them by keyword; ``partly``, names of operations that it can run with some attributes
-    or dtypes only; ``why_not(graph, operation)``, a sentence about what keeps it from an operation;
-    ``require()``, which imports the packages that do the work.
+    A subclass sets `name` and `version`, returns its `operations` and prepares graphs; everything
+    else has a default. One instance without options is made when the engine is first asked for, so
+    ``__init__`` must work without arguments. It should not import the package that does the work
+    (`installed_version` finds its version without that): listing the engines makes one of each.
     """
 
     name: str
+    """What users write: ``nk.run(graph, inputs, "name")``."""
+
     version: str
     """Of the package that does the work."""
 
+    options: ClassVar[tuple[str, ...]] = ()
+    """Names of the keyword arguments of ``__init__`` that users may set:
+    ``nk.run(graph, inputs, "name", threads=2)``."""
+
     @property
+    @abstractmethod
     def operations(self) -> frozenset[str]:
-        """Names of the operations that it can run."""
+        """Names of the operations that it can run, at least for some attributes and dtypes.
+
+        ``external``, ``variable``, ``constant`` and ``update`` count as operations.
+        """
+
+    @property
+    def partly(self) -> frozenset[str]:
+        """Names of the operations that it can run for some attributes or dtypes only."""
+        return frozenset()
 
     def unsupported(self, graph: Graph) -> list[Operation]:
-        """The operations of `graph` that it cannot run, in their order."""
+        """Return the operations of `graph` that it cannot run, in their order.
 
+        By default those that are not in `operations`. An engine whose support depends on attributes
+        or dtypes overrides this; shapes may be unknown yet.
+        """
+        supported = self.operations
+        return [op for op in graph.operations if op.name not in supported]
+
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:  # noqa: ARG002
+        """Return why it cannot run an operation of `unsupported`, as a sentence; empty by default.
+
+        The sentence becomes the hint of the error that names the operation.
+        """
+        return ""
+
+    def load(self) -> None:
+        """Import the packages that do the work, before anything runs; nothing by default.
+
+        `import_package` reports a broken one.
+
+        Raises:
+            MissingPackageError: A package cannot be imported.
+        """
+        return
+
+    @abstractmethod
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Makes `graph`, whose shapes are all known, ready to compute the tensors of `fetch`.
+        """Make `graph` ready to compute the tensors of `fetch`.
 
         Args:
-            graph: All its operations are supported, all its variables have values.
+            graph: All its operations are supported, its shapes are known (but after custom
+                operations without a shape rule), and all its variables have values.
             fetch: Names of the tensors to return.
-            watched: Names of the tensors to show to `watch`; it may keep them.
+            watched: Names of the tensors to pass to ``watch``, which may store them.
         """
 
 
-AUTO = "auto"
-"""In the place of an engine's name: the fastest one that is installed and can run the graph."""
-ENGINES: dict[str, str] = {
-    "numpy": "nnefkit.execution.engines.numpy",
-    "onnxruntime": "nnefkit.execution.engines.onnxruntime",
-    "torch": "nnefkit.execution.engines.torch",
-    "tract": "nnefkit.execution.engines.tract",
-}
-"""Engine name -> module that has it as ``engine``; imported when it is first asked for."""
+# -- packages -------------------------------------------------------------------------------------
 
 
-@cache
-def find_engine(name: str) -> Engine:
-    """The engine called `name`.
+def installed_version(engine: str, package: str, install: str, *distributions: str) -> str:
+    """Return the version of a package without importing it; ``"unknown"`` if it has none.
+
+    Args:
+        engine: Name of the engine that needs it.
+        package: Its name in an import statement.
+        install: The command that installs it, such as ``pip install "nnefkit[torch]"``.
+        *distributions: Names of the distributions that contain it, if its own name is not the only
+            one.
 
     Raises:
-        UnknownNameError: no engine is called so.
-        MissingPackageError: the package that it needs is not installed.
+        MissingPackageError: It is not installed.
     """
-    if name not in ENGINES:
-        raise UnknownNameError(
-            f"there is no engine '{name}'",
-            hint=did_you_mean(name, ENGINES)
-            or f"There are: {', '.join(ENGINES)}; '{AUTO}' takes the fastest.",
+    spec = find_spec(package)
+    # A folder that happens to have its name, beside a notebook, is no package.
+    if spec is None or spec.origin is None:
+        raise MissingPackageError(
+            f"the engine '{engine}' needs the package '{package}', which is not installed",
+            hint=install,
         )
-    engine: Engine = import_module(ENGINES[name]).engine
-    return engine
+    for name in (package, *distributions):
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "unknown"
 
 
-PARAMETERS = ("engine", "fallback", "inputs", "keep", "outputs", "progress", "quantized", "spill")
-"""Of the calls that hand on as options all that they do not know: what one may have misspelt."""
+def import_package(engine: str, package: str, install: str) -> None:
+    """Import a package that an engine needs.
 
-
-def configured(engine: Engine, options: Mapping[str, Any]) -> Engine:
-    """The engine with options, such as how many threads it may use, set.
+    Args:
+        engine: Name of the engine.
+        package: Its name in an import statement.
+        install: The command that installs it, such as ``pip install "nnefkit[torch]"``.
 
     Raises:
-        UnknownNameError: the engine has no such option.
+        MissingPackageError: It is installed, but broken.
     """
-    known: Collection[str] = getattr(engine, "options", ())
-    for name in options:
-        if name not in known:
-            raise UnknownNameError(
-                f"the engine '{engine.name}' has no option '{name}'",
-                hint=did_you_mean(name, (*known, *PARAMETERS))
-                or (f"It has: {', '.join(known)}." if known else "It has none."),
-            )
-    if not options:
-        return engine
-    result: Engine = engine.configured(**options)  # type: ignore[attr-defined]
-    return result
+    try:
+        import_module(package)
+    except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        again = install.replace("pip install", "pip install --force-reinstall", 1)
+        raise MissingPackageError(
+            f"the engine '{engine}' needs the package '{package}', which is installed but cannot "
+            f"be imported: {lines[0]}",
+            hint=f"{again} installs it again.",
+        ) from error
 
 
-MOST_THREADS = 1024
+# -- options --------------------------------------------------------------------------------------
+
+MAX_THREADS = 1024
 """More are a slip: some engines start every one of them."""
 
 
 def thread_count(threads: Any) -> int | None:
-    """The option ``threads`` of an engine.
+    """Return the option ``threads`` of an engine, checked; None leaves the number to the engine.
 
     Raises:
-        InputError: it is no number of threads.
+        InputError: It is not a number of threads.
     """
     if threads is None:
         return None
     if isinstance(threads, (int, np.integer)) and not isinstance(threads, bool):
-        if 1 <= threads <= MOST_THREADS:
+        if 1 <= threads <= MAX_THREADS:
             return int(threads)
-        raise InputError(
-            f"'threads' is {threads}, but there must be one at least and {MOST_THREADS:,} at most"
-        )
+        raise InputError(f"'threads' must be from 1 to {MAX_THREADS:,}, not {threads}")
     raise InputError(f"'threads' must be an integer or None, not {threads!r}")
 
 
-def part(graph: Graph, wanted: Iterable[str]) -> Graph:
-    """`graph` with all its inputs, but only with the operations that the `wanted` tensors need.
-
-    Variables of float64 stay too: they decide in which precision all of it is computed.
-    """
-    wide = (v.name for v in graph.variables if v.data is not None and v.data.dtype == np.float64)
-    needed = {id(op) for op in graph.needed({*wanted, *wide})}
-    operations = (op for op in graph.operations if op.name == "external" or id(op) in needed)
-    return replace(graph, operations=tuple(operations))
+# -- running --------------------------------------------------------------------------------------
 
 
-def is_runnable(engine: Engine, graph: Graph) -> bool:
-    """Whether `engine` can run all of `graph`, and all its variables have values."""
-    return not engine.unsupported(graph) and all(v.data is not None for v in graph.variables)
-
-
-def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -> None:
-    """Raises an error that names everything in `graph` that `engine` cannot run.
+def failed_operation(
+    graph: Graph, op: Operation, shapes: Mapping[str, Sequence[int]], error: BaseException
+) -> ExecutionError:
+    """Return an error that names the operation that failed, its line, its inputs and the reason.
 
     Args:
-        engine: The engine.
-        graph: What is to be run.
-        fallback: Whether another engine could help out.
-
-    Raises:
-        ExecutionError: there is such an operation, or a variable without values.
+        graph: What is being run.
+        op: The operation that failed.
+        shapes: Shapes of the tensors that it read, by name, as far as they are known.
+        error: What was raised.
     """
-    source = graph.source
-    diagnostics = []
-    reasons = {id(op): _why_not(engine, graph, op, fallback) for op in engine.unsupported(graph)}
-    for op, what in _told([op for op in graph.operations if id(op) in reasons], reasons):
-        message = f"the engine '{engine.name}' cannot run {what}"
-        why = reasons[id(op)]
-        diagnostics.append(_diagnostic(graph, op, "unsupported-operation", message, why))
-    for op in graph.operations:
-        if op.name == "variable" and graph.tensors[op.output_names[0]].data is None:
-            label = graph.tensors[op.output_names[0]].label
-            message = f"variable '{op.output_names[0]}'"
-            message += f" (label '{label}') has no values" if label else " has no values"
-            hint = "Load the model with nk.load, or give values: graph.with_data({name: array})."
-            diagnostics.append(_diagnostic(graph, op, "missing-values", message, hint))
-    if diagnostics:
-        raise ExecutionError(diagnostics, file=source.name if source else "")
+    known = [name for name in dict.fromkeys(op.input_names) if name in shapes]
+    names = ", ".join(f"{name} {list(shapes[name])}" for name in known)
+    result = f", which computes '{op.output_names[0]}'," if op.output_names else ""
+    reason = error.diagnostics[0].message if isinstance(error, NnefError) else str(error)
+    if isinstance(error, MemoryError):
+        reason = "there is not enough memory" + (f": {reason}" if reason else "")
+    elif not isinstance(error, NnefError):
+        reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    message = f"operation '{op.name}'{result} failed: {reason}"
+    hint = f"Its inputs were {names}." if names else ""
+    if graph.source is None or op.span is None:
+        return ExecutionError(Diagnostic("failed-operation", message, hint=hint))
+    return ExecutionError(graph.source.diagnostic("failed-operation", message, op.span, hint=hint))
 
 
-def _told(
-    operations: list[Operation], reasons: Mapping[int, str]
-) -> Iterator[tuple[Operation, str]]:
-    """Operations with what is said of each; of many with one reason, all is said at the first."""
-    alike: dict[str, list[Operation]] = {}
-    for op in operations:
-        alike.setdefault(reasons[id(op)], []).append(op)
-    for op in operations:
-        group = alike[reasons[id(op)]]
-        if len(group) <= _EACH:
-            results = op.output_names
-            yield op, f"'{op.name}'" + (f", which computes '{results[0]}'" if results else "")
-        elif op is group[0]:
-            counts = Counter(each.name for each in group)
-            names = ", ".join(f"{name} ({count})" for name, count in counts.items())
-            yield op, f"{len(group):,} operations: {names}"
+class ProcessLock:
+    """One lock for each process: ``with lock.here(): ...``.
 
+    A forked process has a copy of every lock, but not the thread that would open it again.
+    """
 
-_EACH = 20
-"""Up to so many operations that cannot run for one reason are told one by one."""
+    def __init__(self) -> None:
+        self._locks: dict[int, Lock] = {}
 
-
-def _why_not(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:
-    """Why an engine cannot run an operation, and what would mend it."""
-    if fallback and op.name not in KERNELS and not op.is_source:
-        return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
-    why_not = getattr(engine, "why_not", None)
-    reason = why_not(graph, op) if why_not is not None else ""
-    return f"{reason} fallback='numpy' runs just that in numpy.".strip() if fallback else reason
-
-
-def _diagnostic(graph: Graph, op: Operation, code: str, message: str, hint: str = "") -> Any:
-    from nnefkit.errors import Diagnostic
-
-    if graph.source is not None:
-        return graph.source.diagnostic(code, message, op.span, hint=hint)
-    return Diagnostic(code, message, hint=hint)
+    def here(self) -> Lock:
+        """Return the lock of this process."""
+        # A lock of the interpreter itself: no interrupt comes between its closing and the block.
+        return self._locks.setdefault(os.getpid(), Lock())

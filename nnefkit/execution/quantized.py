@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import Declaration, declarations, lower
 from nnefkit.language.declarations.custom import REGISTERED, declared

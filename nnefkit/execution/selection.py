@@ -1,29 +1,31 @@
-"""Which engine runs a graph, where that is not said or where no single one can."""
+"""Selection of the engine that runs a graph: by name, the fastest, or two that share the work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnefkit.errors import MissingPackageError, UnknownNameError, did_you_mean
-from nnefkit.execution.engine import (
-    AUTO,
-    PARAMETERS,
-    Engine,
-    configured,
-    find_engine,
-)
-from nnefkit.execution.fallback import Fallback
+from nnefkit.execution.engine import Engine
+from nnefkit.execution.engine_list import AUTO, find_engine
+from nnefkit.execution.engines.fallback import Fallback
 from nnefkit.graph import Graph
 
 FASTEST = ("onnxruntime", "torch", "numpy")
-"""Names of engines, the fastest first. What runs in another process is chosen by name only."""
+"""The engines that `AUTO` selects from, the fastest first. An engine that runs in another process,
+or of another distribution, is used by name only."""
+
+PARAMETERS = (
+    *("custom_operations", "engine", "fallback", "inputs", "keep", "outputs", "progress"),
+    *("quantized", "spill"),
+)
+"""Of the calls that pass all other keywords on as options: what may have been misspelt."""
 
 
-def chosen_engine(
+def selected_engine(
     graph: Graph, name: str, fallback: str | None, options: Mapping[str, Any]
 ) -> Engine:
-    """The engine for `graph`.
+    """Return the engine for `graph`.
 
     Args:
         graph: What to run.
@@ -32,18 +34,18 @@ def chosen_engine(
         options: Of the engine.
 
     Raises:
-        UnknownNameError: there is no such engine, or it has no such option.
-        MissingPackageError: the package that it needs is not installed, or broken.
+        UnknownNameError: There is no such engine, or it has no such option.
+        MissingPackageError: The package that it needs is not installed, or broken.
     """
     second = None if fallback is None else _find(fallback)
     if name == AUTO:
         engine = _fastest(graph, second, options)
     else:
-        engine = configured(_find(name), options)
-        _require(engine)
+        engine = _with_options(_find(name), options)
+        engine.load()
     if second is None or second.name == engine.name or not engine.unsupported(graph):
         return engine
-    _require(second)
+    second.load()
     return Fallback(engine, second)
 
 
@@ -51,27 +53,45 @@ def _find(name: Any) -> Engine:
     return find_engine(name if isinstance(name, str) else repr(name))
 
 
+def _with_options(engine: Engine, options: Mapping[str, Any]) -> Engine:
+    """The engine with options, such as how many threads it may use, set."""
+    for name in options:
+        if name not in engine.options:
+            raise UnknownNameError(
+                f"the engine '{engine.name}' has no option '{name}'",
+                hint=did_you_mean(name, (*engine.options, *PARAMETERS))
+                or (f"It has: {', '.join(engine.options)}." if engine.options else "It has none."),
+            )
+    return type(engine)(**options) if options else engine
+
+
 def _fastest(graph: Graph, second: Engine | None, options: Mapping[str, Any]) -> Engine:
     """The fastest engine that can run the graph, or else all but what the second one can."""
-    found = list(_installed())
-    able = [engine for engine in found if not engine.unsupported(graph)]
-    if second is not None:
-        alone = [engine for engine in able if engine.name != second.name]
-        able = alone or [e for e in found if not Fallback(e, second).unsupported(graph)]
-    for engine in able:
-        if all(option in getattr(engine, "options", ()) for option in options):
-            try:
-                chosen = configured(engine, options)
-                _require(chosen)
-            except MissingPackageError:
-                if engine is able[-1]:
-                    raise
-                continue
-            return chosen
-    # What no engine can run is refused in the reference's name.
-    if options:
-        raise _no_such_options(found, able or found, options)
+    installed = list(_installed())
+    able = _able(installed, graph, second)
+    fitting = [engine for engine in able if set(options) <= set(engine.options)]
+    if not fitting and options:
+        raise _no_such_options(options, able or installed, installed)
+    for engine in fitting:
+        try:
+            selected = _with_options(engine, options)
+            selected.load()
+        except MissingPackageError:
+            if engine is fitting[-1]:
+                raise
+            continue
+        return selected
+    # What no engine can run is refused in the name of the reference.
     return find_engine("numpy")
+
+
+def _able(installed: Sequence[Engine], graph: Graph, second: Engine | None) -> Sequence[Engine]:
+    """The engines that can run the graph; if none can alone, those that can with the second."""
+    able = [engine for engine in installed if not engine.unsupported(graph)]
+    if second is None:
+        return able
+    alone = [engine for engine in able if engine.name != second.name]
+    return alone or [e for e in installed if not Fallback(e, second).unsupported(graph)]
 
 
 def _installed() -> Iterator[Engine]:
@@ -83,31 +103,20 @@ def _installed() -> Iterator[Engine]:
 
 
 def _no_such_options(
-    found: list[Engine], able: list[Engine], options: Mapping[str, Any]
+    options: Mapping[str, Any], able: Sequence[Engine], installed: Sequence[Engine]
 ) -> UnknownNameError:
-    known = {engine.name: tuple(getattr(engine, "options", ())) for engine in able}
-    everything = {option for e in found for option in getattr(e, "options", ())}
+    hint = "; ".join(
+        f"'{engine.name}' has {' and '.join(engine.options) or 'no options'}" for engine in able
+    )
+    known = {option for engine in installed for option in engine.options}
     for option in options:
-        if option not in everything:
+        if option not in known:
             return UnknownNameError(
                 f"no engine has an option '{option}'",
-                hint=did_you_mean(option, (*everything, *PARAMETERS)) or _list(known),
+                hint=did_you_mean(option, (*known, *PARAMETERS)) or hint,
             )
     names = " and ".join(f"'{option}'" for option in options)
     return UnknownNameError(
         f"no engine that can run the graph has {'an option ' if len(options) == 1 else ''}{names}",
-        hint=_list(known),
+        hint=hint,
     )
-
-
-def _list(known: Mapping[str, tuple[str, ...]]) -> str:
-    return "; ".join(
-        f"'{name}' has {' and '.join(each) or 'no options'}" for name, each in known.items()
-    )
-
-
-def _require(engine: Engine) -> None:
-    """Imports what the engine needs, so that what is broken is told before anything runs."""
-    require = getattr(engine, "require", None)
-    if require is not None:
-        require()

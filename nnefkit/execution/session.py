@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
@@ -12,16 +13,15 @@ from nnefkit.arrays import Array
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
-from nnefkit.execution.engine import Prepared, Watch, is_runnable, part, refuse_unsupported
-from nnefkit.execution.expansion import expanded
+from nnefkit.execution.engine import Prepared, ProcessLock, Watch
 from nnefkit.execution.inputs import check_feeds
-from nnefkit.execution.locking import ProcessLock
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
-from nnefkit.execution.selection import chosen_engine
-from nnefkit.execution.state import State, updates
+from nnefkit.execution.runnable import expanded, is_runnable, refuse_unsupported, restricted
+from nnefkit.execution.selection import selected_engine
 from nnefkit.execution.trace.recorder import Keep, Keeper, chosen
 from nnefkit.execution.trace.trace import Run, Trace, entries, measured
+from nnefkit.execution.variables import UpdatedVariables, updates
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
@@ -77,16 +77,16 @@ class Session:
         graph = expanded(graph)
         if quantized:
             graph, self._sources = pseudo_quantized(graph)
-        self._engine = chosen_engine(graph, engine, fallback, options)
+        self._engine = selected_engine(graph, engine, fallback, options)
         self._whole = is_runnable(self._engine, graph)
         if not self._whole:
             refuse_unsupported(
-                self._engine, part(graph, [*graph.outputs, *updates(graph).values()])
+                self._engine, restricted(graph, [*graph.outputs, *updates(graph).values()])
             )
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)
         self.graph = graph = with_precise_constants(graph)
-        self._state = State(graph)
+        self._state = UpdatedVariables(graph)
         self._entries = entries(graph)
         self._flow = frozenset(entry.tensor for entry in self._entries)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
@@ -229,7 +229,7 @@ class Session:
         graph = self.graph
         if not self._whole:
             # What cannot run is in the way only where it would have to.
-            graph = part(graph, wanted | watched)
+            graph = restricted(graph, wanted | watched)
             refuse_unsupported(self._engine, graph)
         return self._engine.prepare(graph, wanted, watched)
 
@@ -267,3 +267,86 @@ class Session:
         count = plural(len(self.graph.computations), "operation")
         closed = "closed " if self._closed else ""
         return f"<{closed}Session of '{self.graph.name}' ({count}) on the engine '{self.engine}'>"
+
+
+# -- once -----------------------------------------------------------------------------------------
+
+
+def run(
+    graph: Graph,
+    inputs: Any,
+    engine: str = "numpy",
+    outputs: str | Iterable[str] | None = None,
+    *,
+    progress: bool | None = None,
+    quantized: bool = False,
+    **options: Any,
+) -> Outputs:
+    """Runs a graph once; `Session` prepares it for many runs.
+
+    Args:
+        graph: What to run.
+        inputs: Input name -> array-like; or one array-like, if the graph has one input.
+        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
+            that is installed and can run the graph.
+        outputs: Names of the tensors to compute instead of the graph's own outputs.
+        progress: Whether to show a progress bar; None shows it in runs of more than a second.
+        quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
+            after its value is computed (7.1).
+        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
+            runs what the engine cannot in numpy.
+
+    Returns:
+        Output name -> array; ``outputs.engine`` is the engine that ran.
+
+    Raises:
+        InputError: an input is missing, unknown, or of a wrong shape or dtype.
+        UnknownNameError: there is no such engine, tensor or option.
+        ExecutionError: the engine cannot run the graph, or an operation failed.
+    """
+    if outputs is not None:
+        # What only other outputs need is not even looked at.
+        names = expected_names(outputs, "outputs")
+        graph = replace(
+            expected_graph(graph), outputs=tuple(graph.tensor(name).name for name in names)
+        )
+    session = Session(graph, engine, quantized=quantized, **options)
+    return session.run(inputs, progress=progress)
+
+
+def trace(
+    graph: Graph,
+    inputs: Any,
+    engine: str = "numpy",
+    keep: Keep = "all",
+    *,
+    spill: str | Path | None = None,
+    progress: bool | None = None,
+    quantized: bool = False,
+    **options: Any,
+) -> Trace:
+    """Runs a graph once and keeps what flows between its operations.
+
+    Args:
+        graph: What to run.
+        inputs: Input name -> array-like; or one array-like, if the graph has one input.
+        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
+            that is installed and can run the graph.
+        keep: ``"all"`` tensors, their ``"statistics"`` only, the names of some, or a function that
+            says of a name whether to keep it.
+        spill: A folder; the values are written to files in it and mapped, instead of held in
+            memory. The files go when the trace does.
+        progress: Whether to show a progress bar; None shows it in runs of more than a second.
+        quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
+            after its value is computed (7.1). What an operation computed before that is in the
+            trace, too: as ``x_unquantized``, if the tensor is called ``x``.
+        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
+            runs what the engine cannot in numpy.
+
+    Raises:
+        InputError: an input is missing, unknown, or of a wrong shape or dtype.
+        UnknownNameError: there is no such engine, tensor or option.
+        ExecutionError: the engine cannot run the graph, or an operation failed.
+    """
+    session = Session(graph, engine, quantized=quantized, **options)
+    return session.trace(inputs, keep, spill=spill, progress=progress)

@@ -13,11 +13,11 @@ from nnefkit.display import html, text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored, with_precise_constants
-from nnefkit.execution.engine import find_engine, refuse_unsupported
-from nnefkit.execution.expansion import expanded
-from nnefkit.execution.failure import failure
+from nnefkit.execution.engine import failed_operation
+from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.inputs import check_feeds
 from nnefkit.execution.lowering.kernels import bind
+from nnefkit.execution.runnable import expanded, refuse_unsupported
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
@@ -111,7 +111,7 @@ def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
                 computed = bind(graph, op, scalar)(*arrays)
         except Exception as error:
             shapes = {name: values[name].shape for name in op.input_names}
-            raise failure(graph, op, shapes, error) from error
+            raise failed_operation(graph, op, shapes, error) from error
         if isinstance(computed, np.ndarray):
             computed = (computed,)
         results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))

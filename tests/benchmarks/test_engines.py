@@ -51,7 +51,7 @@ from networks.nnef_form import nnef_form  # noqa: E402
 from networks.runners import KINDS, RIVAL, available  # noqa: E402
 
 import nnefkit as nk  # noqa: E402
-from nnefkit.execution.engine import ENGINES, find_engine  # noqa: E402
+from nnefkit.execution.engine_list import BUILT_IN, find_engine  # noqa: E402
 
 
 def asked_for(variable, default):
@@ -216,7 +216,7 @@ def test_engines_side_by_side(benchmark, table, network, threads):
 # -- preparing, and overhead --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name in available()])
+@pytest.mark.parametrize("engine", [name for name in BUILT_IN if name in available()])
 def test_preparing_resnet50(benchmark, tmp_path, engine):
     nk.save(nnef_form(module("ResNet-50"), MODULES["ResNet-50"][1]), tmp_path / "model.nnef")
 
@@ -238,7 +238,7 @@ def chain_of_small_operations(count):
 
 @pytest.mark.parametrize("kind", ["run", "trace"])
 @pytest.mark.parametrize(
-    "engine", [name for name in ENGINES if name in available() and name != "tract"]
+    "engine", [name for name in BUILT_IN if name in available() and name != "tract"]
 )
 def test_overhead_of_ten_thousand_small_operations(benchmark, capsys, engine, kind):
     session = nk.Session(chain_of_small_operations(10_000), engine)

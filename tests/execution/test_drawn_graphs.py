@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nnefkit as nk
-from nnefkit.execution import selection as choosing
-from nnefkit.execution.engine import find_engine
+from nnefkit.execution import Engine, selection
+from nnefkit.execution.engine_list import find_engine
 
 FORMS = ["relu({0})", "sigmoid({0})", "neg({0})", "copy({0})", "max({0}, 0.25)", "mul({0}, 0.5)"]
 FORMS += ["transpose({0}, axes = [1, 0])", "reshape({0}, shape = [4, 4])", "softmax({0})"]
@@ -85,7 +85,7 @@ def agree(graph, x, engine, tolerance, **options):
     return session
 
 
-class Limited:
+class Limited(Engine):
     """The numpy engine without some operations."""
 
     name, version = "limited", "1"
@@ -113,7 +113,7 @@ def test_any_graph_can_be_cut_among_two_engines(drawn, lacking):
     limited = Limited(lacking)
     with pytest.MonkeyPatch.context() as patched:
         found = {"limited": limited, "numpy": limited.inner}
-        patched.setattr(choosing, "find_engine", found.get)
+        patched.setattr(selection, "find_engine", found.get)
         session = agree(graph, x, "limited", 0.0, fallback="numpy")
     assert session.engine == ("limited+numpy" if limited.unsupported(graph) else "limited")
 

@@ -32,6 +32,7 @@ def engines(summary: EnginesSummary) -> Card:
         'engine="auto" takes the fastest that can run a graph',
     )
     blocks: list[Block] = [_table(summary)]
+    blocks += [Paragraph((Phrase(problem, "warning", limit=0),)) for problem in summary.problems]
     if summary.contested:
         count = numbers.plural(len(summary.contested), "operation")
         title = Phrase(f"{count} that not every installed engine runs in every case", limit=0)
@@ -55,7 +56,7 @@ def _row(row: EngineRow) -> tuple[Cell, ...]:
     name = Cell(row.name, "strong" if row.version else "muted", code=True)
     if not row.version:
         remedy = Cell(row.remedy, code=True, limit=80)
-        return (name, Cell("not installed", "muted"), Cell(), Cell(), remedy)
+        return (name, Cell(row.state, "muted"), Cell(), Cell(), remedy)
     return (
         name,
         Cell(row.version),
@@ -84,7 +85,7 @@ def engine(row: EngineRow) -> Card:
     """The card of one engine: what it runs."""
     if not row.version:
         line = (Phrase(row.remedy, code=True, limit=80),)
-        return Card(row.name, GREY, ("not installed",), (Paragraph(line),), "muted")
+        return Card(row.name, GREY, (row.state,), (Paragraph(line),), "muted")
     return Card(row.name, VIOLET, tuple(_facts(row)), tuple(_lists(row)))
 
 

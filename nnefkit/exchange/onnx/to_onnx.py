@@ -16,11 +16,12 @@ from nnefkit.exchange.onnx.model import require
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, difference, random_inputs
 from nnefkit.execution import Session
+from nnefkit.execution.engine import Engine
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.model import exported
 from nnefkit.execution.quantized import pseudo_quantized
-from nnefkit.execution.state import updates
-from nnefkit.graph import Graph, expected_graph
+from nnefkit.execution.variables import updates
+from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 from nnefkit.storage import replacing_file
 
@@ -165,9 +166,8 @@ def _probe(opset: int) -> ModelProto:
 
 def _prepared(graph: Graph) -> Graph:
     """Return the graph with fragments expanded and shapes inferred, if ONNX can express it."""
-    from nnefkit.execution.engine import refuse_unsupported
     from nnefkit.execution.engines.onnxruntime import OnnxRuntimeEngine
-    from nnefkit.execution.expansion import expanded
+    from nnefkit.execution.runnable import expanded, refuse_unsupported
 
     graph = expanded(graph)
     refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph, fallback=False)
@@ -248,23 +248,27 @@ def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) 
             )
 
 
-class _Writer:
+class _Writer(Engine):
     """The ONNX Runtime engine as a writer only, which may write more than it can run."""
 
     name = "onnx"
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.version = engine.version
-        self.operations = engine.operations
         self._engine = engine
 
-    def unsupported(self, graph: Graph) -> list[Any]:
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that ONNX has operators for."""
+        return self._engine.operations
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
         """Return the operations that ONNX has no operators for."""
         return [op for op in self._engine.unsupported(graph) if op.name not in self.operations]
 
-    def why_not(self, graph: Graph, op: Any) -> str:
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
         """Return why ONNX cannot express an operation."""
-        return str(self._engine.why_not(graph, op))
+        return self._engine.why_unsupported(graph, operation)
 
     def prepare(self, graph: Graph, fetch: Any, watched: Any = ()) -> Any:
         """Not available: this is not an engine to run with."""

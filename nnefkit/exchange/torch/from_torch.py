@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnefkit.arguments import expected_names
 from nnefkit.errors import DocumentError, InputError, MissingPackageError
 from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
-from nnefkit.execution.expansion import expanded
+from nnefkit.execution.runnable import expanded
 from nnefkit.graph import Graph
 from nnefkit.operations.shapes import infer_shapes
 

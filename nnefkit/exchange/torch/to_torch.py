@@ -27,9 +27,9 @@ def to_torch(graph: Graph) -> GraphModule:
         MissingPackageError: PyTorch is not installed.
     """
     require()
-    from nnefkit.execution.engine import find_engine, refuse_unsupported
+    from nnefkit.execution.engine_list import find_engine
     from nnefkit.execution.engines.torch.module import GraphModule
-    from nnefkit.execution.expansion import expanded
+    from nnefkit.execution.runnable import expanded, refuse_unsupported
     from nnefkit.operations.shapes import infer_shapes
 
     plain = expanded(expected_graph(graph))

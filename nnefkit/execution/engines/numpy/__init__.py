@@ -10,16 +10,16 @@ from collections.abc import Collection
 
 import numpy as np
 
-from nnefkit.execution.engine import Prepared, thread_count
+from nnefkit.execution.engine import Engine, Prepared, thread_count
 from nnefkit.execution.engines.numpy.plan import make_plan
 from nnefkit.execution.engines.numpy.plan_runner import PreparedGraph
 from nnefkit.execution.engines.numpy.thread_limit import ThreadLimit
-from nnefkit.graph import Graph, Operation
+from nnefkit.graph import Graph
 from nnefkit.operation_names import SOURCES
 from nnefkit.operations.registry import KERNELS
 
 
-class NumpyEngine:
+class NumpyEngine(Engine):
     """Runs every operation that has a kernel, on the CPU.
 
     Args:
@@ -31,32 +31,16 @@ class NumpyEngine:
     options = ("threads",)
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads
+        self._threads = thread_count(threads)
 
     @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run."""
         return SOURCES | KERNELS.keys()
 
-    def unsupported(self, graph: Graph) -> list[Operation]:
-        """The operations of `graph` that it cannot run, in their order."""
-        known = self.operations
-        return [op for op in graph.operations if op.name not in known]
-
-    def configured(self, *, threads: int | None = None) -> NumpyEngine:
-        """The engine with another number of threads.
-
-        Raises:
-            InputError: it is no number of threads.
-        """
-        return NumpyEngine(thread_count(threads))
-
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         prepared = PreparedGraph(make_plan(graph, frozenset(fetch), frozenset(watched)))
         return prepared if self._threads is None else ThreadLimit(prepared, self._threads)
-
-
-engine = NumpyEngine()

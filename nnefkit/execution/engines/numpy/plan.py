@@ -11,14 +11,14 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
+from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.numpy.convolution import lower_convolution
 from nnefkit.execution.engines.numpy.elementwise import LOWERINGS
 from nnefkit.execution.engines.numpy.fusion import chains
 from nnefkit.execution.engines.numpy.placement import place
 from nnefkit.execution.engines.numpy.specialization import Argument, Lowered, Site
-from nnefkit.execution.failure import failure
 from nnefkit.execution.lowering.kernels import bind
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Identifier, Operation
 
 
@@ -130,7 +130,7 @@ class _Planner:
             results = bind(self.graph, op, self.scalar)(*arrays)
         except Exception as error:
             shapes = {name: self.known[name].shape for name in op.input_names}
-            raise failure(self.graph, op, shapes, error) from error
+            raise failed_operation(self.graph, op, shapes, error) from error
         if isinstance(results, np.ndarray):
             results = (results,)
         self.known.update(zip(op.output_names, results, strict=True))

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engine import Watch
+from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.numpy.memory import ALIGNMENT, Chunks
 from nnefkit.execution.engines.numpy.plan import Plan, Step
-from nnefkit.execution.failure import failure
 
 BUFFER = 1024
 """Items of NumPy's buffers while a graph runs. Rows that are shorter than half a buffer are copied
@@ -75,7 +74,7 @@ class PreparedGraph:
         op = step.operations[0]
         shapes = dict(zip(step.reads, (np.shape(array) for array in arrays), strict=True))
         known = {name: array.shape for name, array in self.plan.known.items()}
-        return failure(self.plan.graph, op, known | shapes, error)
+        return failed_operation(self.plan.graph, op, known | shapes, error)
 
     def _memory(self) -> list[tuple[Array | None, Array | None]]:
         """For each step the array to write to and the scratch, made before the first run."""

@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engine import Prepared, Watch
-from nnefkit.execution.locking import ProcessLock
+from nnefkit.execution.engine import Prepared, ProcessLock, Watch
 
 _LOCK = ProcessLock()
 """The number of threads is a setting of the whole process."""

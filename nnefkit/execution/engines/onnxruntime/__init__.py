@@ -9,10 +9,14 @@ what an interpolation makes of infinity, is up to ONNX Runtime.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
-from nnefkit.execution.engine import Prepared, thread_count
-from nnefkit.execution.packages import installed_version, require
+from nnefkit.execution.engine import (
+    Engine,
+    Prepared,
+    import_package,
+    installed_version,
+    thread_count,
+)
 from nnefkit.graph import Graph, Operation
 
 _SINGLE = frozenset(
@@ -21,7 +25,7 @@ _SINGLE = frozenset(
 """Operations that ONNX Runtime cannot compute in float64."""
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """Runs graphs in ONNX Runtime, on the CPU.
 
     Args:
@@ -33,17 +37,17 @@ class OnnxRuntimeEngine:
 
     def __init__(self, threads: int | None = None) -> None:
         self.version = _version()
-        self.threads = threads
+        self.threads = thread_count(threads)
 
     @property
     def partly(self) -> frozenset[str]:
         """Operations that it has in float32 only."""
         return _SINGLE
 
-    def require(self) -> None:
-        """Imports ONNX Runtime, and the package that models are made with."""
+    def load(self) -> None:
+        """Import ONNX Runtime, and the package that models are made with."""
         for package in ("onnx", "onnxruntime"):
-            require(self.name, package, "onnx")
+            import_package(self.name, package, _INSTALL)
 
     @property
     def operations(self) -> frozenset[str]:
@@ -53,7 +57,7 @@ class OnnxRuntimeEngine:
         return OPERATIONS
 
     def unsupported(self, graph: Graph) -> list[Operation]:
-        """The operations of `graph` that it cannot run, in their order."""
+        """Return the operations of `graph` that it cannot run, in their order."""
         from nnefkit.execution.dtypes import scalar_dtype
 
         known = self.operations
@@ -61,26 +65,18 @@ class OnnxRuntimeEngine:
             known -= _SINGLE
         return [op for op in graph.operations if op.name not in known or _has_strings(graph, op)]
 
-    def why_not(self, graph: Graph, op: Operation) -> str:
-        """Why it cannot run an operation that `unsupported` names."""
-        if op.name not in self.operations:
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
+        """Return why it cannot run an operation that `unsupported` names."""
+        if operation.name not in self.operations:
             return "ONNX has no operator for it."
-        if _has_strings(graph, op):
+        if _has_strings(graph, operation):
             return "Tensors of strings cannot be computed."
         return "ONNX Runtime has it in float32 only, and the variables are float64."
-
-    def configured(self, *, threads: int | None = None) -> OnnxRuntimeEngine:
-        """The engine with another number of threads.
-
-        Raises:
-            InputError: there must be one at least.
-        """
-        return OnnxRuntimeEngine(thread_count(threads))
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         from nnefkit.execution.engines.onnxruntime.onnx_session import PreparedModel
 
         return PreparedModel(graph, fetch, watched, self.threads)
@@ -92,6 +88,7 @@ def _has_strings(graph: Graph, op: Operation) -> bool:
     )
 
 
+_INSTALL = 'pip install "nnefkit[onnx]"'
 _BUILDS = tuple(
     f"onnxruntime-{build}" for build in ("gpu", "directml", "openvino", "migraphx", "rocm", "qnn")
 )
@@ -99,13 +96,5 @@ _BUILDS = tuple(
 
 
 def _version() -> str:
-    installed_version("onnxruntime", "onnx", "onnx")
-    return installed_version("onnxruntime", "onnxruntime", "onnx", *_BUILDS)
-
-
-def __getattr__(name: str) -> Any:
-    # Made when it is first asked for: lowering a graph needs no ONNX Runtime.
-    if name == "engine":
-        engine = globals()["engine"] = OnnxRuntimeEngine()
-        return engine
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    installed_version("onnxruntime", "onnx", _INSTALL)
+    return installed_version("onnxruntime", "onnxruntime", _INSTALL, *_BUILDS)

@@ -10,10 +10,10 @@ import numpy as np
 
 from nnefkit.errors import ExecutionError, NnefError
 from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
+from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
-from nnefkit.execution.failure import failure
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operation_names import SOURCES
 
@@ -115,7 +115,7 @@ class _GraphLowering:
         except (ValueError, OverflowError, MemoryError) as error:
             # Attributes so large that no array of weights for them can be made.
             shapes = {name: self.values[name].shape for name in op.input_names}
-            raise failure(self.graph, op, shapes, error) from error
+            raise failed_operation(self.graph, op, shapes, error) from error
         if isinstance(results, Value):
             results = [results]
         for name, value in zip(op.output_names, results, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, Value
 from nnefkit.execution.engines.onnxruntime.graph_lowering import Lowered, lower, named_weights
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
-from nnefkit.execution.engine import Watch
+from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import Value
 from nnefkit.execution.engines.onnxruntime.graph_lowering import Lowered, lower
 from nnefkit.execution.engines.onnxruntime.model import model
-from nnefkit.execution.failure import failure
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
@@ -131,4 +130,4 @@ class PreparedModel:
         if op is None:
             return ExecutionError(f"ONNX Runtime failed: {reason}")
         shapes = {name: self._graph.tensors[name].shape or () for name in op.input_names}
-        return failure(self._graph, op, shapes, ExecutionError(reason))
+        return failed_operation(self._graph, op, shapes, ExecutionError(reason))

@@ -12,60 +12,58 @@ from collections.abc import Collection
 from typing import Any
 
 from nnefkit.errors import InputError
-from nnefkit.execution.engine import Prepared, thread_count
-from nnefkit.execution.packages import installed_version, require
+from nnefkit.execution.engine import (
+    Engine,
+    Prepared,
+    import_package,
+    installed_version,
+    thread_count,
+)
 from nnefkit.graph import Graph, Operation
 from nnefkit.language import declarations
 
+_INSTALL = 'pip install "nnefkit[torch]"'
 
-class TorchEngine:
-    """Runs every standard operation in eager PyTorch."""
+
+class TorchEngine(Engine):
+    """Runs every standard operation in eager PyTorch.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or a `torch.device`.
+        threads: How many threads of the processor an operation may use; None leaves it to PyTorch.
+
+    Raises:
+        InputError: There is no such device here.
+    """
 
     name = "torch"
     options = ("device", "threads")
 
     def __init__(self, device: Any = "cpu", threads: int | None = None) -> None:
-        self.version = installed_version(self.name, "torch", "torch")
+        self.version = installed_version(self.name, "torch", _INSTALL)
+        self._threads = thread_count(threads)
         self._device = device
-        self._threads = threads
+        if device != "cpu":
+            self.load()
+            self._device = _usable(device)
 
-    def require(self) -> None:
-        """Imports PyTorch."""
-        require(self.name, "torch", "torch")
+    def load(self) -> None:
+        """Import PyTorch."""
+        import_package(self.name, "torch", _INSTALL)
 
     @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run: all of the standard."""
         return frozenset(declarations())
 
-    def unsupported(self, graph: Graph) -> list[Operation]:
-        """The operations of `graph` that it cannot run, in their order."""
-        known = self.operations
-        return [op for op in graph.operations if op.name not in known]
-
-    def why_not(self, _graph: Graph, op: Operation) -> str:
-        """Why it cannot run an operation that `unsupported` names."""
-        return f"'{op.name}' is no operation of the standard, and not known in PyTorch."
-
-    def configured(self, *, device: Any = "cpu", threads: int | None = None) -> TorchEngine:
-        """The engine on another device, or with another number of threads.
-
-        Args:
-            device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or a `torch.device`.
-            threads: How many of the processor's threads an operation may use; None leaves it to
-                PyTorch.
-
-        Raises:
-            InputError: there is no such device here.
-        """
-        threads = thread_count(threads)
-        self.require()
-        return TorchEngine(_usable(device), threads)
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:  # noqa: ARG002
+        """Return why it cannot run an operation that `unsupported` names."""
+        return f"'{operation.name}' is not a standard operation, and PyTorch does not have it."
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         import torch
 
         from nnefkit.execution.engines.torch.program_runner import PreparedGraph
@@ -94,6 +92,3 @@ def _usable(device: Any) -> Any:
             + ("device='cuda' too." if torch.cuda.is_available() else "there is no GPU."),
         ) from error
     return found
-
-
-engine = TorchEngine()

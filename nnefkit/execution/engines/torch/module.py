@@ -14,7 +14,7 @@ from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.parameter_names import Paths
 from nnefkit.execution.engines.torch.program import Step, steps, torch_dtype
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph
 
 

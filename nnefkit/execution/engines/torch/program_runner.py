@@ -12,13 +12,11 @@ import torch
 
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
-from nnefkit.execution.engine import Watch
+from nnefkit.execution.engine import ProcessLock, Watch, failed_operation
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array, as_tensor
 from nnefkit.execution.engines.torch.program import Step, steps, torch_dtype
-from nnefkit.execution.failure import failure
-from nnefkit.execution.locking import ProcessLock
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Operation
 
 _LOCK = ProcessLock()
@@ -94,7 +92,7 @@ class PreparedGraph:
         except Exception as error:
             op = step.operation
             shapes = {n: tuple(values[n].shape) for n in op.input_names if n in values}
-            raise failure(self._graph, op, shapes, error) from error
+            raise failed_operation(self._graph, op, shapes, error) from error
 
     def _run_watched(
         self, values: dict[str, Tensor], foreign: Mapping[str, Tensor], watch: Watch

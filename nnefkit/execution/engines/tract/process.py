@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nnefkit.errors import ExecutionError
-from nnefkit.execution.locking import ProcessLock
+from nnefkit.execution.engine import ProcessLock
 
 LINGER = 5.0
 """Seconds that the child stays when nobody has a model in it: the next run may follow soon."""

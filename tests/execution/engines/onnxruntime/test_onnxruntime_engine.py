@@ -12,8 +12,8 @@ import pytest
 
 import nnefkit as nk
 from nnefkit.errors import ExecutionError, InputError, MissingPackageError
-from nnefkit.execution import Session, packages, run, trace
-from nnefkit.execution.engine import find_engine
+from nnefkit.execution import Session, engine, run, trace
+from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines import onnxruntime as package
 from nnefkit.execution.engines.onnxruntime.graph_lowering import lower
 from nnefkit.execution.engines.onnxruntime.model import exported, model
@@ -155,7 +155,7 @@ def test_the_number_of_threads_can_be_chosen(efficientnet):
     image = recorded["cat_external1"]
     one, two = (Session(graph, "onnxruntime", threads=n).run(image)["linear1"] for n in (1, 2))
     np.testing.assert_allclose(one, two, rtol=0, atol=2e-5)
-    with pytest.raises(InputError, match="one at least"):
+    with pytest.raises(InputError, match="from 1 to 1,024"):
         Session(graph, "onnxruntime", threads=0)
 
 
@@ -202,10 +202,8 @@ def test_the_packages_are_imported_by_nothing_but_a_run():
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
 def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, missing):
-    known = packages.find_spec
-    monkeypatch.setattr(
-        packages, "find_spec", lambda name: None if name == missing else known(name)
-    )
+    known = engine.find_spec
+    monkeypatch.setattr(engine, "find_spec", lambda name: None if name == missing else known(name))
     with pytest.raises(MissingPackageError, match=f"'{missing}'") as caught:
         package.OnnxRuntimeEngine()
     assert caught.value.diagnostics[0].hint == 'pip install "nnefkit[onnx]"'
@@ -216,10 +214,10 @@ def test_other_builds_of_the_package_are_known(monkeypatch):
         if name == "onnxruntime-gpu":
             return "1.99"
         if name.startswith("onnxruntime"):
-            raise packages.metadata.PackageNotFoundError(name)
+            raise engine.metadata.PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr(packages.metadata, "version", version)
+    monkeypatch.setattr(engine.metadata, "version", version)
     assert package.OnnxRuntimeEngine().version == "1.99"
 
 

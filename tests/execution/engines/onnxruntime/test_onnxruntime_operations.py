@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nnefkit.errors import ExecutionError
 from nnefkit.execution import Session
-from nnefkit.execution.engine import find_engine
+from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines.onnxruntime.graph_lowering import OPERATIONS
 from nnefkit.execution.engines.onnxruntime.model import exported
 from nnefkit.graph import FrozenDict

@@ -11,8 +11,7 @@ import torch
 from nnefkit import io
 from nnefkit.errors import ExecutionError, InputError, MissingPackageError, UnknownNameError
 from nnefkit.execution import Session, run, trace
-from nnefkit.execution.engine import find_engine
-from nnefkit.execution.engine_list import engines
+from nnefkit.execution.engine_list import engines, find_engine, load_engine
 from nnefkit.execution.engines.torch.literals import LOWERINGS
 from nnefkit.execution.engines.torch.module import GraphModule
 from nnefkit.operations.registry import KERNELS
@@ -138,7 +137,7 @@ def test_the_number_of_threads_holds_for_the_run_only():
 def test_wrong_options_are_refused_with_what_there_is():
     with pytest.raises(UnknownNameError, match="has no option 'threds'"):
         Session(small(), "torch", threds=2)
-    with pytest.raises(InputError, match="one at least"):
+    with pytest.raises(InputError, match="from 1 to 1,024"):
         Session(small(), "torch", threads=0)
     with pytest.raises(InputError, match="PyTorch has no device 'cuda:9' here"):
         Session(small(), "torch", device="cuda:9")
@@ -159,13 +158,13 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     name = "nnefkit.execution.engines.torch"
     monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    find_engine.cache_clear()
+    load_engine.cache_clear()
     try:
         with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[torch\]"'):
             run(small(), X, engine="torch")
         assert not engines()["torch"].installed
     finally:
-        find_engine.cache_clear()
+        load_engine.cache_clear()
 
 
 # -- the module -----------------------------------------------------------------------------------

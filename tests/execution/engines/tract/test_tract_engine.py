@@ -21,8 +21,7 @@ from nnefkit.errors import (
     UnknownNameError,
 )
 from nnefkit.execution import Session, run, trace
-from nnefkit.execution.engine import find_engine
-from nnefkit.execution.engine_list import engines
+from nnefkit.execution.engine_list import engines, find_engine, load_engine
 from nnefkit.execution.engines.tract import process
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -235,10 +234,10 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
     for name in [n for n in sys.modules if n.startswith("nnefkit.execution.engines.tract")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tract", None)
-    find_engine.cache_clear()
+    load_engine.cache_clear()
     try:
         with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[tract\]"'):
             run(small(), X, engine="tract")
         assert not engines()["tract"].installed
     finally:
-        find_engine.cache_clear()
+        load_engine.cache_clear()

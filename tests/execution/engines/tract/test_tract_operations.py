@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tract")
 
-from nnefkit.execution.engine import find_engine
+from nnefkit.execution.engine_list import find_engine
 from nnefkit.language import declarations
 
 SOURCES = {"external", "variable", "constant"}

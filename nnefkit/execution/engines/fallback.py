@@ -1,7 +1,7 @@
-"""Two engines for one graph: what the first cannot run, the second does.
+"""An engine made of two: what the first cannot run, the second does.
 
-The graph is cut into segments of operations that one engine runs after the other; what flows from
-segment to segment are arrays.
+The graph is cut into segments, which the two engines run in turn; arrays flow from segment to
+segment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Engine, Prepared, Watch
-from nnefkit.execution.state import updates
+from nnefkit.execution.variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
 _WIDE_NAME = Identifier(".float64")  # no identifier of a document begins so
@@ -25,12 +25,17 @@ _WIDE = Operation(
     FrozenDict(shape=[1], label=_WIDE_NAME),
     "scalar",
 )
-"""A variable that nobody reads. Those of float64 say that a graph is computed in it (`values`), so
-that a part of such a graph needs one too."""
+"""A variable that no operation reads. A graph is computed in float64 if a variable is of float64
+(`scalar_dtype`), so that each segment of such a graph needs one."""
 
 
-class Fallback:
-    """An engine made of two."""
+class Fallback(Engine):
+    """An engine made of two.
+
+    Args:
+        first: Runs whatever it can.
+        second: Runs the rest.
+    """
 
     def __init__(self, first: Engine, second: Engine) -> None:
         self._first = first
@@ -44,19 +49,23 @@ class Fallback:
         return self._first.operations | self._second.operations
 
     def unsupported(self, graph: Graph) -> list[Operation]:
-        """The operations of `graph` that neither can run, in their order."""
+        """Return the operations of `graph` that neither can run, in their order."""
         left = {id(op) for op in self._second.unsupported(graph)}
         return [op for op in self._first.unsupported(graph) if id(op) in left]
 
-    def why_not(self, graph: Graph, op: Operation) -> str:
-        """Why neither can run an operation, as far as the first knows."""
-        reason = getattr(self._first, "why_not", None)
-        return str(reason(graph, op)) if reason is not None else ""
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
+        """Return why the first cannot run an operation that neither can."""
+        return self._first.why_unsupported(graph, operation)
+
+    def load(self) -> None:
+        """Import the packages of both."""
+        self._first.load()
+        self._second.load()
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Makes `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         lacking = {id(op) for op in self._first.unsupported(graph)} | _shapeless(graph)
         parts = _parts(graph, {*fetch, *watched}, lacking)
         visible = {*fetch, *watched}
@@ -77,7 +86,7 @@ class _Segment:
     prepared: Prepared
     inputs: tuple[str, ...]
     wanted: frozenset[str]
-    """Names of the tensors that somebody reads after it."""
+    """Names of the tensors that later segments or the caller read."""
 
 
 class _PreparedSegments:
@@ -87,7 +96,7 @@ class _PreparedSegments:
         self._segments = segments
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
-        """Runs one segment after the other; see `nnefkit.execution.engine.Prepared`."""
+        """Run one segment after the other; see `nnefkit.execution.engine.Prepared`."""
         values = dict(feeds)
         for segment in self._segments:
             results = segment.prepared({name: values[name] for name in segment.inputs}, watch)
@@ -103,7 +112,7 @@ class _PreparedSegments:
 
 
 def _shapeless(graph: Graph) -> set[int]:
-    """Operations on tensors whose shapes only a run can tell, which only the second engine can."""
+    """Operations on tensors of unknown shape, which only the second engine can run."""
     return {
         id(op)
         for op in graph.operations
@@ -112,7 +121,7 @@ def _shapeless(graph: Graph) -> set[int]:
 
 
 def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list[Operation], bool]]:
-    """The operations that are needed, in as few parts as each engine in turn can run.
+    """The operations that `wanted` needs, in as few parts as the engines in turn can run.
 
     Each part comes with whether it is for the second engine.
     """
@@ -135,7 +144,10 @@ def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list
 
 
 def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> Graph:
-    """A graph of some operations; what others compute, and variables that change, are inputs."""
+    """A graph of some operations.
+
+    What other operations compute, and variables that change, are its inputs.
+    """
     made = {name for op in operations for name in op.output_names}
     reads = dict.fromkeys(name for op in operations for name in op.input_names)
     changing = updates(graph)

@@ -9,11 +9,10 @@ import pytest
 
 import nnefkit as nk
 from nnefkit.errors import ExecutionError, MissingPackageError, UnknownNameError
-from nnefkit.execution import Session, run, trace
-from nnefkit.execution import selection as choosing
-from nnefkit.execution.engine import find_engine
-from nnefkit.execution.fallback import Fallback
-from nnefkit.execution.packages import installed_version
+from nnefkit.execution import Engine, Session, run, selection, trace
+from nnefkit.execution.engine import installed_version
+from nnefkit.execution.engine_list import find_engine
+from nnefkit.execution.engines.fallback import Fallback
 
 TEXT = """
 version 1.0;
@@ -37,7 +36,7 @@ graph net(x) -> (y, z, k)
 """
 
 
-class Limited:
+class Limited(Engine):
     """The numpy engine without some operations; it notes what it is asked to prepare."""
 
     name = "limited"
@@ -74,7 +73,7 @@ X = np.linspace(-0.5, 0.5, 6).reshape(2, 3)
 @pytest.mark.parametrize("lacking", [("sinh",), ("sinh", "tan"), ("relu", "add"), ("update",)])
 def test_two_engines_give_what_one_gives(graph, lacking, monkeypatch):
     limited = Limited(*lacking)
-    monkeypatch.setattr(choosing, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
+    monkeypatch.setattr(selection, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
     session, reference = Session(graph, "limited", fallback="numpy"), Session(graph)
     assert session.engine == "limited+numpy"
     for _ in range(3):
@@ -102,7 +101,7 @@ def test_operations_that_do_not_depend_on_each_other_share_a_segment(monkeypatch
         lines += [f"a{i} = relu(x);", f"b{i} = sinh(a{i});", f"y{i} = exp(b{i});"]
     graph = nk.parse("\n".join([*lines, "}"]))
     limited = Limited("sinh")
-    monkeypatch.setattr(choosing, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
+    monkeypatch.setattr(selection, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
     Session(graph, "limited", fallback="numpy").run(np.ones(2, np.float32))
     assert limited.prepared == [["relu"] * 3, ["exp"] * 3]
 
@@ -150,7 +149,7 @@ def test_auto_takes_the_fastest_that_can_run_the_graph(graph, monkeypatch):
             raise MissingPackageError(f"no {name} here")
         return find_engine(name)
 
-    monkeypatch.setattr(choosing, "find_engine", only_numpy)
+    monkeypatch.setattr(selection, "find_engine", only_numpy)
     assert Session(graph, "auto").engine == "numpy"
 
 
@@ -159,11 +158,11 @@ OPTIONS = {
     ("torch", "devices", "cpu"): "has no option 'devices'.*Did you mean 'device'",
     ("numpy", "fallbak", "numpy"): "has no option 'fallbak'.*Did you mean 'fallback'",
     ("numpy", "device", "cpu"): "'numpy' has no option 'device'.*It has: threads",
-    ("numpy", "threads", 0): "'threads' is 0",
+    ("numpy", "threads", 0): "'threads' must be from 1 to 1,024, not 0",
     ("auto", "devic", "cpu"): "no engine has an option 'devic'.*Did you mean 'device'",
     ("auto", "timeout", 3): "no engine has an option 'timeout'.*'torch' has device and threads",
-    ("onnxruntime", "threads", 0): "'threads' is 0",
-    ("onnxruntime", "threads", 10**7): "1,024 at most",
+    ("onnxruntime", "threads", 0): "from 1 to 1,024, not 0",
+    ("onnxruntime", "threads", 10**7): "from 1 to 1,024, not 10000000",
     ("torch", "threads", "2"): "'threads' must be an integer or None, not '2'",
     ("torch", "threads", True): "'threads' must be an integer",
     ("torch", "device", None): "PyTorch has no device None here",
@@ -255,7 +254,7 @@ def test_a_folder_that_is_called_like_a_package_is_none(tmp_path, monkeypatch):
     (tmp_path / "some_framework").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[some\]"'):
-        installed_version("some", "some_framework", "some")
+        installed_version("some", "some_framework", 'pip install "nnefkit[some]"')
 
 
 def test_unknown_engines_and_options_are_refused(graph):

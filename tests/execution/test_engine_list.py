@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nnefkit as nk
-from nnefkit.execution import engine_list as listing
-from nnefkit.execution.engine import find_engine
+from nnefkit.execution import engine_list
+from nnefkit.execution.engine_list import find_engine
 
 REMEDY = 'pip install "nnefkit[tract]"'
 
@@ -19,7 +19,7 @@ def without_tract(monkeypatch):
             raise nk.MissingPackageError("no tract here", hint=REMEDY)
         return find_engine(name)
 
-    monkeypatch.setattr(listing, "find_engine", find)
+    monkeypatch.setattr(engine_list, "find_engine", find)
 
 
 def test_every_engine_stands_there_with_its_version_and_options():
