@@ -119,6 +119,11 @@ class Diagnostic:
             section=self.section,
         )
 
+    @property
+    def documentation(self) -> str:
+        """The page about the code, relative to the root of the documentation."""
+        return f"reference/diagnostics/{self.code}"
+
     def within(self, file: str) -> Diagnostic:
         """The same, said of `file`."""
         return replace(self, file=file)

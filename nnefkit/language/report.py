@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.errors import Diagnostic, Severity, Source, Span, did_you_mean
 
 MOST_ERRORS = 1000
@@ -68,7 +69,7 @@ class Report:
             message,
             span,
             severity=severity,
-            hint=hint or (remedy(code, section) if severity == "error" else ""),
+            hint=hint or (fix(code, section) if severity == "error" else ""),
             section=section,
         )
 
@@ -115,50 +116,6 @@ class Report:
         return found
 
 
-REMEDIES = {
-    "ambiguous-type": "All arguments of generic type must be of one type.",
-    "assigned-parameter": "Give the result of this assignment a name of its own.",
-    "division-by-zero": "The divisor is known while the text is read, and must not be zero.",
-    "duplicate-argument": "Each parameter takes one argument; leave one of them out.",
-    "duplicate-parameter": "Give each of them a name of its own.",
-    "duplicate-tensor": "Each tensor has one line; leave one of them out.",
-    "endless-recursion": "A recursion ends by an if-else that chooses another branch.",
-    "external-not-parameter": "Each external is assigned to one of the graph's parameters.",
-    "index-out-of-range": "Items are counted from 0 to the length minus 1; a range may end with "
-    "the length.",
-    "invalid-cast": "The string must be what a literal of that type would be in the text.",
-    "invalid-chaining": "Only operations with a single tensor as result can be chained.",
-    "length-mismatch": "Iterate arrays of one length, or cut the longer one: a[:n].",
-    "missing-argument": "Parameters without a default value need an argument.",
-    "mixed-tuple": "Make them two parameters: one of tensors, one of attributes.",
-    "needlessly-generic": "Leave <?> out, or use the type ? for a parameter or a result.",
-    "not-a-number": "Choose operands for which the result is a real number.",
-    "not-a-tensor": "Attributes are computed in fragments, or written where they are used.",
-    "not-constant": "A quantization file consists of literals only.",
-    "out-of-range": "Integers lie between -2^63 and 2^63 - 1, scalars within about 1.8e308.",
-    "parameter-not-external": "Write: name = external(shape = [...]);",
-    "positional-argument": "Positional arguments come first.",
-    "ragged-array": "Nested arrays that make up a tensor have the same length at each level.",
-    "redefined-identifier": "Each identifier is assigned once; give this one another name.",
-    "result-mismatch": "The left-hand side must have the structure of the result: one name for a "
-    "tensor, [a, b] for an array, a, b for a tuple.",
-    "result-type": "Results are of type tensor<...>, or arrays or tuples of such types.",
-    "too-long": "Loops, repetitions and recursions must stay within bounds.",
-    "tuple-subscript": "Unpack the tuple instead: a, b = ...",
-    "type-mismatch": "Only a literal is cast by itself, to a tensor; others are cast by integer(), "
-    "scalar(), logical() and string().",
-    "unassigned-result": "Every result is assigned in the body, exactly once.",
-    "undefined-identifier": "Identifiers stand on the left-hand side of an assignment before they "
-    "are used.",
-    "undefined-parameter": "Write: name = external(shape = [...]);",
-    "undefined-result": "Every result of the graph is assigned in its body.",
-    "unknown-argument": "Arguments have the names of the parameters in the declaration.",
-    "unknown-operation": "Operations are those of chapter 4 and the fragments of the document.",
-    "unknown-shape": "It depends on errors told elsewhere, or on operations without a shape rule.",
-    "unknown-tensor": "The lines name tensors by their identifiers in the graph.",
-}
-"""Code of a diagnostic -> hint."""
-
 FORMS = {
     "3.1": "See what literals look like: 1, -2.5, 1e-3, 'text', true, false.",
     "3.2.1": "An assignment reads: result = operation(tensor, attribute = value);",
@@ -175,6 +132,6 @@ FORMS = {
 """Section whose grammar is not followed -> what its constructs look like."""
 
 
-def remedy(code: str, section: str) -> str:
-    """What mends an error of this kind; empty if nothing general can be said."""
-    return FORMS.get(section, "") if code == "syntax" else REMEDIES.get(code, "")
+def fix(code: str, section: str) -> str:
+    """Return the general hint for an error of a kind; empty if there is none."""
+    return FORMS.get(section, "") if code == "syntax" else DIAGNOSTIC_CODES[code].fix

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nnefkit import language
-from nnefkit.language.report import FORMS, REMEDIES
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
+from nnefkit.language.report import FORMS
 
 REPORTING = {"at": 0, "add": 0, "refuse": 0, "_wrong": 0, "ValueProblem": 0}
 GRAMMAR = {"expected", "expect", "SyntaxProblem"}
@@ -49,7 +50,7 @@ SECTIONS = [
 def test_where_no_hint_is_given_the_code_has_a_remedy(name, call):
     code = call.args[0].value
     given = len(call.args) > (2 if name == "ValueProblem" else 3)
-    assert code == "syntax" or code in REMEDIES or given
+    assert code == "syntax" or DIAGNOSTIC_CODES[code].fix or given
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -63,6 +64,6 @@ def test_both_are_used_at_all():
 
 
 def test_remedies_are_sentences():
-    for text in (*REMEDIES.values(), *FORMS.values()):
+    for text in FORMS.values():
         assert text[0].isupper() or text[0] in "<["
         assert len(text) > 20

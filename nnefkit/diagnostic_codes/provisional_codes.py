@@ -1,0 +1,90 @@
+"""Codes of documents that follow the provisional specification of December 2017."""
+
+from __future__ import annotations
+
+from nnefkit.diagnostic_codes.entry import DiagnosticCode, Example, document
+
+
+def _old(body: str, *, version: str = "version 1.0") -> str:
+    return document(body, version=version)
+
+
+_HEAD = "x = external(shape = [1, 2, 4, 4])\n"
+
+CODES = (
+    DiagnosticCode(
+        "provisional",
+        "Provisional document",
+        "The document follows the provisional specification of December 2017, and is read as what "
+        "it means in NNEF 1.0. Each note names one kind of change; saving the model writes a "
+        "document of version 1.0.",
+        sections=("2.2", "3.1", "3.2", "3.3", "4", "5.3"),
+        severity="note",
+        example=Example(_old(_HEAD + "y = relu(x)"), document("y = relu(x);")),
+    ),
+    DiagnosticCode(
+        "missing-version",
+        "Missing version",
+        "The document does not begin with its version. Since its text is written like those of "
+        "the provisional specification, it is read as one.",
+        sections=("3.2.4",),
+        severity="warning",
+        example=Example(_old(_HEAD + "y = relu(x)", version=""), _old(_HEAD + "y = relu(x)")),
+    ),
+    DiagnosticCode(
+        "graph-not-flat",
+        "Expression in a provisional graph",
+        "The graph of a provisional document uses an expression. In 2017, only fragments could; "
+        "the expression is read as it is in fragments.",
+        sections=("3.2.4",),
+        severity="warning",
+        example=Example(_old(_HEAD + "y = x + 1.0"), _old(_HEAD + "y = add(x, 1.0)")),
+    ),
+    DiagnosticCode(
+        "open-extent",
+        "Open extent",
+        "The shape of an `external` has a 0, which left the extent open in 2017. An open batch "
+        "extent is read as 1, with a warning; NNEF 1.0 has no equivalent for the others.",
+        sections=("4.1.1",),
+        severity="warning",
+        fix="Write the extent; infer_shapes takes others later.",
+        example=Example(
+            _old("x = external(shape = [0, 2])\ny = relu(x)"),
+            _old("x = external(shape = [1, 2])\ny = relu(x)"),
+        ),
+    ),
+    DiagnosticCode(
+        "label-case",
+        "Labels that differ only in case",
+        "Two variables of a provisional document have labels that differ only in case. They were "
+        "two variables in 2017, and would be one in NNEF 1.0.",
+        sections=("4.1.3",),
+        fix="Give one of the variables and its file another label.",
+        example=Example(
+            _old(
+                _HEAD + "a = variable(shape = [1, 2], label = 'w')\n"
+                "b = variable(shape = [1, 2], label = 'W')\nc = add(x, a)\ny = add(c, b)"
+            ),
+            _old(
+                _HEAD + "a = variable(shape = [1, 2], label = 'w')\n"
+                "b = variable(shape = [1, 2], label = 'v')\nc = add(x, a)\ny = add(c, b)"
+            ),
+        ),
+    ),
+    DiagnosticCode(
+        "no-equivalent",
+        "Quantization without an equivalent",
+        "The quantization file of a provisional document uses `logarithmic_quantize`, whose "
+        "formula changed; NNEF 1.0 has no equivalent for a quantization file.",
+        sections=("4.9.5", "5.3"),
+        fix="Quantize with an operation in the graph, which nnefkit writes out.",
+    ),
+    DiagnosticCode(
+        "provisional-tensor-file",
+        "Provisional tensor file",
+        "The tensor file has the header of the provisional specification of 2017. Saving the "
+        "model writes the header of version 1.0.",
+        sections=("5.2",),
+        severity="note",
+    ),
+)

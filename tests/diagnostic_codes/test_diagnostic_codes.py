@@ -1,0 +1,117 @@
+"""The table of diagnostic codes holds what the package reports, and its examples are true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from diagnostic_codes.raised_codes import CODE, raised_codes
+
+import nnefkit as nk
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES, QUANTIZED_GRAPH, TOPICS
+from nnefkit.language import format_document
+
+EXAMPLES = [
+    pytest.param(entry, id=entry.code) for entry in DIAGNOSTIC_CODES.values() if entry.example
+]
+GRAPHS = [param for param in EXAMPLES if param.values[0].example.kind == "graph"]
+RAISED = raised_codes()
+
+
+def _diagnostics(text, kind):
+    """What nnefkit reports of an example; a script is run in the working directory."""
+    if kind == "graph":
+        return nk.validate(text).diagnostics
+    if kind == "quantization":
+        Path("model").mkdir(exist_ok=True)
+        Path("model/graph.nnef").write_text(QUANTIZED_GRAPH)
+        Path("model/graph.quant").write_text(text)
+        return nk.validate(Path("model")).diagnostics
+    return _run(text)
+
+
+def _run(script):
+    """The diagnostics that a script raises, or those of the report that it ends with."""
+    tree = ast.parse(script)
+    last = tree.body.pop()
+    names = {"nk": nk, "np": np}
+    try:
+        exec(compile(tree, "example", "exec"), names)
+        if not isinstance(last, ast.Expr):
+            exec(compile(ast.Module([last], []), "example", "exec"), names)
+            return ()
+        result = eval(compile(ast.Expression(last.value), "example", "eval"), names)
+    except nk.NnefError as error:
+        return error.diagnostics
+    return getattr(result, "diagnostics", ())
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+def test_every_code_that_is_reported_is_documented(code):
+    assert code in DIAGNOSTIC_CODES, f"reported at {', '.join(sorted(RAISED[code]))}"
+
+
+@pytest.mark.parametrize("code", DIAGNOSTIC_CODES)
+def test_every_documented_code_is_reported_somewhere(code):
+    assert code in RAISED
+
+
+def test_codes_are_found_in_every_room_that_reports_some():
+    rooms = {place.partition("/")[0] for places in RAISED.values() for place in places}
+    assert {"language", "storage", "operations", "execution", "exchange", "analysis"} <= rooms
+    assert len(RAISED) > 90
+
+
+def test_no_code_is_documented_twice():
+    codes = [entry.code for entries in TOPICS.values() for entry in entries]
+    assert len(codes) == len(set(codes)) == len(DIAGNOSTIC_CODES)
+
+
+@pytest.mark.parametrize("entry", DIAGNOSTIC_CODES.values(), ids=lambda entry: entry.code)
+def test_an_entry_is_plain_prose(entry):
+    assert CODE.fullmatch(entry.code)
+    assert entry.title[0].isupper()
+    assert entry.title[-1] not in ".!?"
+    assert len(entry.title) <= 60
+    assert re.fullmatch(r"[A-Z].*\.", entry.explanation)
+    assert len(re.findall(r"\.(?= [A-Z]|$)", entry.explanation)) <= 3
+    assert not entry.fix or entry.fix[0].isupper()
+
+
+@pytest.mark.parametrize("entry", EXAMPLES)
+def test_an_example_triggers_its_code(entry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = [
+        d for d in _diagnostics(entry.example.wrong, entry.example.kind) if d.code == entry.code
+    ]
+    assert entry.severity in {diagnostic.severity for diagnostic in found}
+    for diagnostic in found:
+        # "4" stands for all of chapter 4.
+        sections = tuple(f"{section}." for section in entry.sections)
+        assert not diagnostic.section or f"{diagnostic.section}.".startswith(sections)
+
+
+@pytest.mark.parametrize("entry", EXAMPLES)
+def test_a_fixed_example_does_not_trigger_its_code_nor_an_error(entry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = _diagnostics(entry.example.right, entry.example.kind)
+    assert entry.code not in {diagnostic.code for diagnostic in found}
+    assert [diagnostic for diagnostic in found if diagnostic.severity == "error"] == []
+
+
+@pytest.mark.parametrize("entry", GRAPHS)
+def test_examples_are_laid_out_as_the_formatter_does(entry):
+    for text in (entry.example.wrong, entry.example.right):
+        try:
+            laid_out = format_document(text)
+        except nk.DocumentError:
+            continue
+        assert laid_out == text
+
+
+def test_a_diagnostic_names_the_page_about_its_code():
+    (found,) = nk.validate("version 1.0; graph net(x) -> (y) { x = external(shape = [1]); }").errors
+    assert found.documentation == "reference/diagnostics/undefined-result"
