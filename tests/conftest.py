@@ -22,6 +22,20 @@ settings.register_profile("fresh", deadline=None, database=None, print_blob=True
 settings.load_profile("fixed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that lets tests install packages."""
+    parser.addoption("--install", action="store_true", help="run tests that install packages")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip tests that install packages, unless they are asked for."""
+    if not config.getoption("--install"):
+        skip = pytest.mark.skip(reason="installs packages: run with --install")
+        for item in items:
+            if item.get_closest_marker("install"):
+                item.add_marker(skip)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the draws of the fixed profile independent of which modules are imported."""
     if settings.default is not None and settings.default.derandomize:

@@ -15,7 +15,7 @@ def read_from_onnx() -> str:
     assert not [verdict for verdict in found if verdict.result in ("wrong", "crashed")]
     return (
         f"`nk.from_onnx`: {right:,} of the {len(found):,} operator cases of the package `onnx`, "
-        "the others refused ([operator by operator](notebooks/support/onnx.md))"
+        "the others refused ([operator by operator](docs/reference/support/onnx.md))"
     )
 
 
@@ -34,7 +34,7 @@ def formats() -> str:
         [
             "PyTorch (modules, `.pt2`)",
             f"`nk.from_torch`: {len(READERS)} ATen operators, through `torch.export` "
-            "([operator by operator](notebooks/support/torch.md))",
+            "([operator by operator](docs/reference/support/torch.md))",
             "`nk.to_torch`: a module that trains",
         ],
     ]

@@ -8,7 +8,7 @@ from oracles.onnx_conformance import Verdict, verdicts
 
 from documentation.generated import markdown, table
 
-FILE = "notebooks/support/onnx.md"
+FILE = "docs/reference/support/onnx.md"
 SETS = {
     "node": "single operators, most of them also expanded by their definition in ONNX",
     "pytorch-converted": "layers as PyTorch wrote them",

@@ -46,7 +46,7 @@ def checks(name: str) -> list[str]:
     return [formula, *(said[name].words if name in said else "–" for said in FOREIGN.values())]
 
 
-@table("operations", "notebooks/support/operations.md")
+@table("operations", "docs/reference/support/operations.md")
 def operations() -> str:
     frame = nk.engines().to_frame()
     header = ["operation", "takes", *frame.columns, "formula", *FOREIGN]

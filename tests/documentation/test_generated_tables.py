@@ -26,6 +26,6 @@ def test_the_committed_table_is_the_generated_one(name):
 
 
 def test_every_place_for_a_table_has_one():
-    for file in [ROOT / "README.md", *ROOT.glob("notebooks/**/*.md")]:
+    for file in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
         for name in places(file.read_text(encoding="utf-8")):
             assert TABLES[name].file == file.relative_to(ROOT).as_posix()

@@ -7,7 +7,7 @@ from oracles.torch_operators import THEMES
 from documentation.generated import markdown, table
 from nnefkit.exchange.torch.program import READERS
 
-FILE = "notebooks/support/torch.md"
+FILE = "docs/reference/support/torch.md"
 
 
 @table("torch_operators", FILE)

@@ -1,0 +1,113 @@
+"""Pages of the API reference: every public name, sorted by what one wants to do with it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nnefkit as nk
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "files": (
+        "Open and save",
+        "Models are folders, `graph.nnef` files or archives; tensor files hold one array each.",
+        ("load", "save", "parse", "to_text", "format", "read_tensor", "write_tensor"),
+    ),
+    "graphs": (
+        "Graphs",
+        "A graph is a value: methods return changed copies, and nothing changes it in place.",
+        ("Graph", "Operation", "Tensor", "Identifier", "infer_shapes", "lower"),
+    ),
+    "validation": (
+        "Validate",
+        "A report lists every problem at once; the codes have [pages of their own]"
+        "(../diagnostics/index.md).",
+        ("validate", "ValidationReport", "Diagnostic"),
+    ),
+    "execution": (
+        "Run and trace",
+        "One call runs a graph once; a session prepares it for many runs.",
+        ("run", "trace", "step", "Session", "Trace", "Step", "engines"),
+    ),
+    "comparison": (
+        "Compare",
+        "Two runs side by side: where they diverge first, and how far the difference spreads.",
+        ("compare", "Comparison", "Tolerance"),
+    ),
+    "exchange": (
+        "Exchange with other frameworks",
+        "Whatever is converted is run on both sides and compared before it is returned.",
+        ("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
+    ),
+    "custom_operations": (
+        "Custom operations",
+        "Shape rules and kernels for operations that the specification does not define.",
+        ("register_operation", "unregister_operation"),
+    ),
+    "plots": ("Plots", "Matplotlib figures; each takes and returns an `Axes`.", ("plot",)),
+    "widgets": ("Widgets", "Interactive views for a live notebook.", ("widgets",)),
+    "errors": (
+        "Errors",
+        "Every bad input ends in a subclass of `NnefError`, which carries diagnostics.",
+        (
+            *("NnefError", "DocumentError", "StorageError", "InputError", "ArgumentError"),
+            *("ExecutionError", "UnknownNameError", "FrozenError", "MissingPackageError"),
+        ),
+    ),
+}
+"""Name of a page -> its title, its introduction and the public names that it describes."""
+
+
+def undocumented() -> set[str]:
+    """Return the public names that no page describes, and those that do not exist."""
+    described = {name for _, _, names in PAGES.values() for name in names}
+    return described ^ set(nk.__all__)
+
+
+def _entry(name: str) -> list[str]:
+    member = getattr(nk, name)
+    if inspect.ismodule(member):
+        return [line for public in member.__all__ for line in _directive(f"nnefkit.{name}", public)]
+    return _directive("nnefkit", name)
+
+
+def _directive(module: str, name: str) -> list[str]:
+    member = getattr(importlib.import_module(module), name)
+    if inspect.isclass(member):
+        return [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:", ""]
+    if callable(member):
+        return [f".. autofunction:: {module}.{name}", ""]
+    return [f".. autodata:: {module}.{name}", "   :no-value:", ""]
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write a page for each group of names.
+
+    Raises:
+        LookupError: a public name is on no page.
+    """
+    if missing := undocumented():
+        raise LookupError(f"pages of the API reference lack or invent {sorted(missing)}")
+    folder = Path(app.srcdir) / "reference" / "api"
+    folder.mkdir(parents=True, exist_ok=True)
+    for page, (title, introduction, names) in PAGES.items():
+        body = "\n".join(line for name in names for line in _entry(name))
+        text = f"# {title}\n\n{introduction}\n\n```{{eval-rst}}\n{body}\n```\n"
+        (folder / f"{page}.md").write_text(text, encoding="utf-8")
+    toctree = "\n".join(PAGES)
+    index = (
+        "# API reference\n\nEverything below is available as `nk.<name>` after "
+        f"`import nnefkit as nk`.\n\n```{{toctree}}\n:maxdepth: 1\n\n{toctree}\n```\n"
+    )
+    (folder / "index.md").write_text(index, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
