@@ -11,7 +11,6 @@ from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 from nnefkit.operations.sliding_window import (
-    Window,
     check_output_shape,
     check_window,
     checked_down_extents,
@@ -19,6 +18,7 @@ from nnefkit.operations.sliding_window import (
     reverse_extension,
     reverse_tap,
     reverse_window,
+    true_counts,
     window,
 )
 from nnefkit.operations.window_reduction import reduce_windows
@@ -115,19 +115,10 @@ def box(
     if not normalize:
         return sums
     if border == "ignore":
-        for axis, counts in enumerate(_true_counts(input.shape, slid)):
+        for axis, counts in enumerate(true_counts(input.shape, slid)):
             sums = _divided(sums, counts.reshape(-1, *[1] * (input.ndim - axis - 1)))
         return sums
     return _divided(sums, math.prod(size))
-
-
-def _true_counts(extents: Shape, window: Window) -> list[Array]:
-    """How many true items a window has in each dimension, of which the volume is the product."""
-    counts = []
-    for axis, extent in enumerate(extents):
-        along = window.along(slice(axis, axis + 1))
-        counts.append(reduce_windows(np.ones(extent, np.float64), along, "constant", np.add))
-    return counts
 
 
 def _divided(sums: Array, by: Array | int) -> Array:

@@ -25,6 +25,7 @@ from nnefkit.operations.sliding_window import (
     checked_down_extents,
     checked_up_extents,
     reverse_window,
+    true_entries,
     window,
 )
 from nnefkit.operations.window_reduction import reduce_windows
@@ -194,7 +195,7 @@ def _maxima(input: Array, slid: Window, border: str) -> tuple[Array, Array]:
     index = _first_positions(padded, values, slid)
     if border == "ignore" and (lows := values == lowest).any():
         # The border must not be found: where all is as low as it, the first true item is meant.
-        np.copyto(index, _first_true(input.shape, values.shape, slid), where=lows)
+        np.copyto(index, _first_true(input.shape, slid), where=lows)
     return values, index
 
 
@@ -225,18 +226,17 @@ def _tap(entry: Sequence[int], extents: Shape, slid: Window) -> tuple[slice, ...
     )
 
 
-def _first_true(shape: Shape, extents: Shape, slid: Window) -> Array:
+def _first_true(shape: Shape, slid: Window) -> Array:
     """The position of the first item of each window that is no border, or 0."""
     index = np.zeros((1,) * len(shape), np.int64)
     some = np.ones((1,) * len(shape), bool)
-    for axis, (X, x, f, (p, _), s, d) in enumerate(zip(shape, extents, *slid, strict=True)):
+    for axis, (size, (first, stop)) in enumerate(
+        zip(slid.size, true_entries(shape, slid), strict=True)
+    ):
         along = [1] * len(shape)
         along[axis] = -1
-        starts = np.arange(x) * s - p
-        first = np.maximum(-(starts // d), 0)
-        inside = (first < f) & (starts + first * d < X)
-        index = index * f + first.reshape(along)
-        some = some & inside.reshape(along)
+        index = index * size + first.reshape(along)
+        some = some & (first < stop).reshape(along)
     return np.where(some, index, 0)
 
 

@@ -15,9 +15,15 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.display.numbers import plural
-from nnefkit.errors import ArgumentError
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.precision import quiet, widened
+from nnefkit.operations.regions import (
+    batch_items,
+    cell_slices,
+    region_corners,
+    sample_positions,
+    whole_corners,
+)
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 from nnefkit.operations.resampling import check_method, interpolate
 from nnefkit.operations.sliding_window import Window
@@ -170,32 +176,17 @@ def _pooled(
     output_size: Ints,
     reduce: Callable[[Array, int], Array],
 ) -> Array:
-    corners = np.floor(_coordinates(rois) + 0.5)
-    corners = np.clip(corners, -(2.0**31), 2.0**31).astype(np.int64)
-    batches = _batches(batch_index, len(input))
+    corners = whole_corners(rois)
+    batches = batch_items(batch_index, len(input))
     output = np.zeros((len(rois), input.shape[1], *output_size), input.dtype)
     for result, (starts, stops), batch in zip(output, corners, batches, strict=True):
         items = input[batch]
         for axis, cells in enumerate(output_size, 1):
-            ranges = _cells(int(starts[axis - 1]), int(stops[axis - 1]), cells, items.shape[axis])
+            start, stop = int(starts[axis - 1]), int(stops[axis - 1])
+            ranges = cell_slices(start, stop, cells, items.shape[axis])
             items = _reduce_cells(items, axis, ranges, reduce)
         result[...] = items
     return output
-
-
-def _cells(start: int, stop: int, count: int, extent: int) -> list[slice]:
-    """The cells of a region along one dimension, cut to the feature map.
-
-    Cells begin at the start of the region and follow each other in steps of the rounded down part
-    of the region that each has. Thus all of them lie inside of a region that is as large as the
-    number of cells. An empty region counts as one of extent 1.
-    """
-    region = max(stop - start, 1)
-    size, step = -(-region // count), region // count
-    return [
-        slice(min(max(start + i * step, 0), extent), min(max(start + i * step + size, 0), extent))
-        for i in range(count)
-    ]
 
 
 def _reduce_cells(
@@ -222,29 +213,18 @@ def roi_resample(
     Raises:
         ArgumentError: for coordinates that are no numbers, and for unknown batch items.
     """
-    corners = _coordinates(rois)
-    batches = _batches(batch_index, len(input))
+    corners = region_corners(rois)
+    batches = batch_items(batch_index, len(input))
     output = np.empty((len(rois), input.shape[1], *output_size), input.dtype)
     for result, (starts, stops), batch in zip(output, corners, batches, strict=True):
         items = input[batch]
         for axis, count in enumerate(output_size, 1):
             start, stop = float(starts[axis - 1]), float(stops[axis - 1])
-            places = _positions(start, stop, count, method).clip(0, items.shape[axis] - 1)
+            places = sample_positions(start, stop, count, method).clip(0, items.shape[axis] - 1)
             first = np.floor(places)
             items = interpolate(items, axis, first.astype(np.intp), places - first)
         result[...] = items
     return output
-
-
-def _positions(start: float, stop: float, count: int, method: str) -> Array:
-    """Where in the feature map the outputs lie: 4.3.4 with the factor count / (stop - start)."""
-    outputs = np.arange(count, dtype=np.float64)
-    extent = stop - start
-    if method == "aligned":
-        return start + outputs * (max(extent - 1, 0) / max(count - 1, 1))
-    if method == "symmetric":
-        return start + (outputs + 0.5) * (extent / count) - 0.5
-    return start + outputs * (extent / count)
 
 
 @kernel("avg_roi_align")
@@ -307,30 +287,3 @@ def _resized(
 def _cell_window(sampling_rate: Ints) -> Window:
     cell = (1, 1, *sampling_rate)
     return Window(cell, ((0, 0),) * len(cell), cell, (1,) * len(cell))
-
-
-def _coordinates(rois: Array) -> Array:
-    """The corners of the regions: (N, 2, M) in float64."""
-    if not np.isfinite(rois).all():
-        row = int(np.argwhere(~np.isfinite(rois))[0, 0])
-        raise ArgumentError(
-            f"region {row} of 'rois' has coordinates that are no finite numbers: "
-            f"{rois[row].tolist()}",
-            argument="rois",
-            section="4.6",
-        )
-    return rois.astype(np.float64).reshape(len(rois), 2, -1)
-
-
-def _batches(batch_index: Array, batch: int) -> list[int]:
-    """The batch item of each region."""
-    batches = [int(index) for index in batch_index.reshape(-1)]
-    for row, index in enumerate(batches):
-        if not 0 <= index < batch:
-            raise ArgumentError(
-                f"'batch_index' of region {row} is {index}, but the input has {batch} batch items",
-                argument="batch_index",
-                hint=f"It counts from 0 to {batch - 1}.",
-                section="4.6",
-            )
-    return batches

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nnefkit.arrays import Padding, Shape
+import numpy as np
+
+from nnefkit.arrays import Array, Padding, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.operations.axes import check_positive
 from nnefkit.operations.borders import BORDERS, border_hint
@@ -77,6 +79,32 @@ def down_extents(extents: Sequence[int], window: Window) -> Shape:
         (p + X + q - (f - 1) * d - 1) // s + 1
         for X, f, (p, q), s, d in zip(extents, size, padding, stride, dilation, strict=True)
     )
+
+
+def true_entries(extents: Sequence[int], window: Window) -> list[tuple[Array, Array]]:
+    """Return which entries of each window meet elements of the input instead of the border.
+
+    Args:
+        extents: Of the input, up-scaled.
+        window: Over all dimensions of the input.
+
+    Returns:
+        For each dimension the first such entry of each window, and the one after the last: two
+        arrays of one integer for each window, which are equal where a window is all border.
+    """
+    entries = []
+    for X, x, f, (p, _), s, d in zip(extents, down_extents(extents, window), *window, strict=True):
+        starts = np.arange(x) * s - p
+        entries.append(((-(starts // d)).clip(0, f), (-((starts - X) // d)).clip(0, f)))
+    return entries
+
+
+def true_counts(extents: Sequence[int], window: Window) -> list[Array]:
+    """Return the number of elements of the input in each window, by dimension.
+
+    The number in a window of several dimensions is the product of these. See `true_entries`.
+    """
+    return [stop - first for first, stop in true_entries(extents, window)]
 
 
 def up_extents(

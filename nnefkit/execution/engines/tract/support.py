@@ -18,7 +18,7 @@ from nnefkit.errors import NnefError
 from nnefkit.execution.dtypes import scalar_dtype
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.shapes import infer_shapes
-from nnefkit.operations.sliding_window import Window, up_extents, window
+from nnefkit.operations.sliding_window import Window, true_counts, up_extents, window
 
 _ALWAYS = frozenset(
     [
@@ -144,12 +144,8 @@ def _max_pool(site: Site) -> str:
 
 
 def _has_empty_window(shape: tuple[int, ...], slid: Window) -> bool:
-    """Whether some window has no true item at all."""
-    return any(
-        not any(0 <= start + j * d < extent for j in range(f))
-        for extent, (f, (p, q), s, d) in zip(shape, zip(*slid, strict=True), strict=True)
-        for start in range(-p, extent + q - (f - 1) * d, s)
-    )
+    """Whether some window is all border."""
+    return not all(counts.all() for counts in true_counts(shape, slid))
 
 
 def _debox(site: Site) -> str:

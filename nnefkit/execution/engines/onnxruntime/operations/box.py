@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce as fold
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from nnefkit.operations.sliding_window import (
     reverse_extension,
     reverse_tap,
     reverse_window,
+    true_counts,
     window,
 )
 
@@ -55,7 +55,7 @@ def box(
         x, rest = crop(b, input, slid.padding)
     else:
         x, rest = pad(b, input, slid.padding, border), [(0, 0)] * input.rank
-    counts = true_counts(input.shape, slid) if normalize and border == "ignore" else None
+    counts = window_counts(input.shape, slid) if normalize and border == "ignore" else None
     left = Window(slid.size, tuple(rest), slid.stride, slid.dilation)
     if not (is_spatial(b, "AveragePool", x, left) and pads_are_inside(left)):
         sums = _sums(b, pad(b, x, rest, "constant"), left)
@@ -102,18 +102,16 @@ def pads_are_inside(slid: Window) -> bool:
     return all(max(pair) < f for pair, f in zip(slid.padding, slid.size, strict=True))
 
 
-def true_counts(extents: Sequence[int], slid: Window) -> Array:
-    """How many true items each window has, with extents of 1 where all have the same number."""
-    counts = []
-    for axis, (extent, f, (p, _), s, d, x) in enumerate(
-        zip(extents, *slid, down_extents(extents, slid), strict=True)
-    ):
-        places = np.arange(x)[:, None] * s - p + np.arange(f) * d
-        count = ((places >= 0) & (places < extent)).sum(1)
-        if (count == count[0]).all():
-            count = count[:1]
-        counts.append(count.reshape([-1 if a == axis else 1 for a in range(len(extents))]))
-    return np.asarray(fold(np.multiply, counts, np.ones([1] * len(extents), np.int64)))
+def window_counts(extents: Sequence[int], slid: Window) -> Array:
+    """Return the number of elements of the input in each window.
+
+    Extents are 1 where all windows have the same number.
+    """
+    product = np.ones([1] * len(extents), np.int64)
+    for axis, counts in enumerate(true_counts(extents, slid)):
+        distinct = counts[:1] if (counts == counts[0]).all() else counts
+        product = product * distinct.reshape(-1, *[1] * (len(extents) - axis - 1))
+    return product
 
 
 def _average_pool(b: Builder, x: Value, slid: Window, padding_counts: bool) -> Value:

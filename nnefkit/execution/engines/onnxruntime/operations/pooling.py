@@ -17,7 +17,7 @@ from nnefkit.execution.engines.onnxruntime.operations.box import (
     is_spatial,
     pads_are_inside,
     slides,
-    true_counts,
+    window_counts,
 )
 from nnefkit.execution.engines.onnxruntime.primitives import (
     add,
@@ -33,7 +33,13 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.operations.sliding_window import Window, down_extents, reverse_window, window
+from nnefkit.operations.sliding_window import (
+    Window,
+    down_extents,
+    reverse_window,
+    true_entries,
+    window,
+)
 
 
 @lowering("max_pool")
@@ -70,7 +76,7 @@ def max_pool(
     else:
         result = _max_by_axis(b, x, left)
     if border == "ignore":
-        empty = true_counts(input.shape, slid) == 0
+        empty = window_counts(input.shape, slid) == 0
         if empty.any():
             result = where(b, b.constant(empty), -math.inf, result)
     return result
@@ -132,16 +138,12 @@ def argmax_pool(
 
 
 def _inside(shape: Sequence[int], slid: Window) -> Array:
-    """Whether each item of each window is no border."""
+    """Return whether each entry of each window is an element of the input, not of the border."""
     inside = np.ones([1] * (len(shape) + 1), bool)
-    for axis, (extent, f, (p, _), s, d, x) in enumerate(
-        zip(shape, *slid, down_extents(shape, slid), strict=True)
-    ):
-        places = np.arange(x)[:, None] * s - p + np.arange(f) * d
-        one = ((places >= 0) & (places < extent)).reshape(
-            [*(x if a == axis else 1 for a in range(len(shape))), 1, f]
-        )
-        both = inside[..., None] & one
+    for axis, (first, stop) in enumerate(true_entries(shape, slid)):
+        entries = np.arange(slid.size[axis])
+        along = (entries >= first[:, None]) & (entries < stop[:, None])
+        both = inside[..., None] & along.reshape(-1, *[1] * (len(shape) - axis), len(entries))
         inside = both.reshape(*both.shape[:-2], -1)
     return inside
 

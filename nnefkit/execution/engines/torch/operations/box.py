@@ -18,7 +18,12 @@ from nnefkit.execution.engines.torch.operations.convolution import (
     reverse_resolved,
 )
 from nnefkit.execution.engines.torch.windows import covers, is_spatial, reduced
-from nnefkit.operations.sliding_window import Window, reverse_extension, reverse_tap
+from nnefkit.operations.sliding_window import (
+    Window,
+    reverse_extension,
+    reverse_tap,
+    true_counts,
+)
 
 
 @lowering("box")
@@ -46,10 +51,13 @@ def box(
         return sums
     if border != "ignore":
         return sums / math.prod(size)
-    for axis, counts in enumerate(_true_counts(tuple(input.shape), slid)):
+    for axis, counts in enumerate(_counts(tuple(input.shape), slid)):
         along = torch.tensor(counts, dtype=sums.dtype, device=sums.device)
         sums = sums / along.reshape(-1, *[1] * (input.ndim - axis - 1))
     return sums
+
+
+_counts = lru_cache(maxsize=512)(true_counts)
 
 
 def _is_pooling(slid: Window, border: str) -> bool:
@@ -72,18 +80,6 @@ def _pooled(x: Tensor, slid: Window, border: str, normalize: bool) -> Tensor:
     divisor = None if normalize else 1
     result: Tensor = pool(x, size, stride, before, False, border == "constant", divisor)
     return result[..., 0, :] if flat else result
-
-
-@lru_cache(maxsize=512)
-def _true_counts(extents: Shape, slid: Window) -> list[list[int]]:
-    """How many true items the windows have in each dimension."""
-    return [
-        [
-            sum(0 <= start + j * d < extent for j in range(f))
-            for start in range(-p, extent + q - (f - 1) * d, s)
-        ]
-        for extent, (f, (p, q), s, d) in zip(extents, zip(*slid, strict=True), strict=True)
-    ]
 
 
 @lowering("avg_pool")

@@ -10,12 +10,16 @@ import numpy as np
 import torch
 
 from nnefkit.arrays import Shape
-from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
+from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.operations.resampling import interpolate
-
-_FAR = 2.0**31
-"""No feature map reaches so far."""
+from nnefkit.operations.regions import (
+    batch_items,
+    cell_slices,
+    region_corners,
+    sample_positions,
+    whole_corners,
+)
 
 
 @lowering("avg_roi_pool")
@@ -39,33 +43,22 @@ def _pooled(
     reduce: Callable[..., Tensor],
 ) -> Tensor:
     results = []
-    corners = np.clip(np.floor(_corners(rois) + 0.5), -_FAR, _FAR).astype(np.int64)
-    for (starts, stops), batch in zip(corners, _batches(batch_index, len(input)), strict=True):
+    corners = whole_corners(as_array(rois))
+    batches = batch_items(as_array(batch_index), len(input))
+    for (starts, stops), batch in zip(corners, batches, strict=True):
         items = input[batch]
         for axis, count in enumerate(output_size, 1):
             start, stop = int(starts[axis - 1]), int(stops[axis - 1])
-            cells = _cells(start, stop, count, items.shape[axis])
-            items = torch.stack([_cell(items, axis, *cell, reduce) for cell in cells], axis)
+            cells = cell_slices(start, stop, count, items.shape[axis])
+            items = torch.stack([_cell(items, axis, cell, reduce) for cell in cells], axis)
         results.append(items)
     return torch.stack(results)
 
 
-def _cells(start: int, stop: int, count: int, extent: int) -> list[tuple[int, int]]:
-    """Begin and end of the cells of a region along one dimension, cut to the feature map (4.6.1).
-
-    Cells follow each other in steps of the rounded down part of the region that each has, and have
-    the extent of the rounded up part. An empty region counts as one of extent 1.
-    """
-    region = max(stop - start, 1)
-    size, step = -(-region // count), region // count
-    firsts = [start + i * step for i in range(count)]
-    return [(min(max(first, 0), extent), min(max(first + size, 0), extent)) for first in firsts]
-
-
-def _cell(items: Tensor, axis: int, start: int, stop: int, reduce: Callable[..., Tensor]) -> Tensor:
-    if start >= stop:
+def _cell(items: Tensor, axis: int, cell: slice, reduce: Callable[..., Tensor]) -> Tensor:
+    if cell.start >= cell.stop:
         return items.new_zeros((*items.shape[:axis], *items.shape[axis + 1 :]))
-    return reduce(items.narrow(axis, start, stop - start), axis)
+    return reduce(items.narrow(axis, cell.start, cell.stop - cell.start), axis)
 
 
 @lowering("roi_resample")
@@ -75,27 +68,18 @@ def roi_resample(
 ) -> Any:
     """Each region, resampled to the output size by linear interpolation."""
     results = []
-    batches = _batches(batch_index, len(input))
-    for (starts, stops), batch in zip(_corners(rois), batches, strict=True):
+    corners = region_corners(as_array(rois))
+    batches = batch_items(as_array(batch_index), len(input))
+    for (starts, stops), batch in zip(corners, batches, strict=True):
         items = input[batch]
         for axis, count in enumerate(output_size, 1):
-            places = _places(float(starts[axis - 1]), float(stops[axis - 1]), count, method)
-            places = places.clip(0, items.shape[axis] - 1)
-            first = np.floor(places)
-            items = interpolate(items, axis, first.astype(np.int64), places - first)
+            start, stop = float(starts[axis - 1]), float(stops[axis - 1])
+            positions = sample_positions(start, stop, count, method)
+            positions = positions.clip(0, items.shape[axis] - 1)
+            first = np.floor(positions)
+            items = interpolate(items, axis, first.astype(np.int64), positions - first)
         results.append(items)
     return torch.stack(results)
-
-
-def _places(start: float, stop: float, count: int, method: str) -> Any:
-    """Where in the feature map the outputs lie: 4.3.4 with the factor count / (stop - start)."""
-    outputs = np.arange(count, dtype=np.float64)
-    extent = stop - start
-    if method == "aligned":
-        return start + outputs * (max(extent - 1, 0) / max(count - 1, 1))
-    if method == "symmetric":
-        return start + (outputs + 0.5) * (extent / count) - 0.5
-    return start + outputs * (extent / count)
 
 
 @lowering("avg_roi_align")
@@ -130,31 +114,3 @@ def _resampled_cells(
     fine = roi_resample(input, rois, batch_index, output_size=size, method=resize_method)
     cells: Tensor = fine.reshape(*fine.shape[:2], *(n for pair in pairs for n in pair))
     return cells, tuple(range(3, cells.ndim, 2))
-
-
-def _corners(rois: Tensor) -> Any:
-    """The corners of the regions: (N, 2, M) in float64."""
-    corners = rois.detach().double().cpu().numpy()
-    if not np.isfinite(corners).all():
-        row = int(np.argwhere(~np.isfinite(corners))[0, 0])
-        raise ArgumentError(
-            f"region {row} of 'rois' has coordinates that are no finite numbers: "
-            f"{corners[row].tolist()}",
-            argument="rois",
-            section="4.6",
-        )
-    return corners.reshape(len(corners), 2, -1)
-
-
-def _batches(batch_index: Tensor, batch: int) -> list[int]:
-    """The batch item of each region."""
-    batches = [int(index) for index in batch_index.flatten().tolist()]
-    for row, index in enumerate(batches):
-        if not 0 <= index < batch:
-            raise ArgumentError(
-                f"'batch_index' of region {row} is {index}, but the input has {batch} batch items",
-                argument="batch_index",
-                hint=f"It counts from 0 to {batch - 1}.",
-                section="4.6",
-            )
-    return batches

@@ -1,0 +1,105 @@
+"""The geometry of regions of interest (4.6): corners, cells and sample positions.
+
+The reference kernels and the engines divide regions alike by these functions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.errors import ArgumentError
+
+_FAR = 2.0**31
+"""No feature map is as large."""
+
+
+def region_corners(rois: Array) -> Array:
+    """Return the first and last corners of regions.
+
+    Args:
+        rois: The regions as rows of coordinates: (N, 2 * spatial dimensions).
+
+    Returns:
+        An array of float64 and shape (N, 2, spatial dimensions).
+
+    Raises:
+        ArgumentError: A coordinate is infinite or NaN.
+    """
+    if not np.isfinite(rois).all():
+        row = int(np.argwhere(~np.isfinite(rois))[0, 0])
+        raise ArgumentError(
+            f"region {row} of 'rois' has coordinates that are not finite: {rois[row].tolist()}",
+            argument="rois",
+            section="4.6",
+        )
+    return rois.astype(np.float64).reshape(len(rois), 2, -1)
+
+
+def whole_corners(rois: Array) -> Array:
+    """Return the corners as `region_corners` does, rounded to integers as pooling needs them."""
+    corners = np.floor(region_corners(rois) + 0.5)
+    return np.clip(corners, -_FAR, _FAR).astype(np.int64)
+
+
+def batch_items(batch_index: Array, batch: int) -> list[int]:
+    """Return the index of the batch item that each region is in.
+
+    Args:
+        batch_index: Indices of shape (N, 1) or (N,).
+        batch: Number of batch items of the input.
+
+    Raises:
+        ArgumentError: An index is out of range.
+    """
+    items = [int(index) for index in batch_index.reshape(-1)]
+    for row, index in enumerate(items):
+        if not 0 <= index < batch:
+            raise ArgumentError(
+                f"'batch_index' of region {row} is {index}, but the input has {batch} batch items",
+                argument="batch_index",
+                hint=f"It counts from 0 to {batch - 1}.",
+                section="4.6",
+            )
+    return items
+
+
+def cell_slices(start: int, stop: int, count: int, extent: int) -> list[slice]:
+    """Return the cells of a region along one dimension, clipped to the feature map (4.6.1).
+
+    Cells begin at the start of the region and follow each other in steps of the region's extent
+    divided by `count`, rounded down; their extent is that quotient rounded up. Thus all of them are
+    inside of a region of at least `count` elements. An empty region counts as one of extent 1.
+
+    Args:
+        start: First position of the region.
+        stop: The position after its last one.
+        count: Number of cells.
+        extent: Of the feature map.
+    """
+    region = max(stop - start, 1)
+    size, step = -(-region // count), region // count
+    firsts = [start + i * step for i in range(count)]
+    return [
+        slice(min(max(first, 0), extent), min(max(first + size, 0), extent)) for first in firsts
+    ]
+
+
+def sample_positions(start: float, stop: float, count: int, method: str) -> Array:
+    """Return the positions in the feature map that a region is sampled at along one dimension.
+
+    They follow the formulae of 4.3.4 with the factor ``count / (stop - start)``.
+
+    Args:
+        start: Where the region starts.
+        stop: Where it ends.
+        count: Number of samples.
+        method: 'symmetric', 'asymmetric' or 'aligned'.
+    """
+    outputs = np.arange(count, dtype=np.float64)
+    extent = stop - start
+    if method == "aligned":
+        return start + outputs * (max(extent - 1, 0) / max(count - 1, 1))
+    if method == "symmetric":
+        return start + (outputs + 0.5) * (extent / count) - 0.5
+    return start + outputs * (extent / count)
