@@ -1,14 +1,14 @@
-"""Refusals: what a reader raises where NNEF cannot express what it reads."""
+"""Refusals of operators that NNEF cannot express."""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
-from nnefkit.errors import NO_EMPTY_TENSORS
+from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 
 
-class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
-    """What NNEF cannot say: why, and what would help."""
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
+    """The reason why NNEF cannot express an operator, and a way out."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
@@ -17,10 +17,14 @@ class Refusal(Exception):  # noqa: N818 - it is no failure, but an answer
 
 
 def refuse(reason: str, hint: str = "") -> NoReturn:
-    """Says that NNEF has no way to say something.
+    """Refuse an operator.
+
+    Args:
+        reason: Why NNEF cannot express it, a clause about "it".
+        hint: What the user can do.
 
     Raises:
-        Refusal: always.
+        Refusal: Always.
     """
     raise Refusal(reason, hint)
 
@@ -32,3 +36,17 @@ def refuse_empty_tensor() -> NoReturn:
         Refusal: Always.
     """
     raise Refusal("its result is an empty tensor", NO_EMPTY_TENSORS)
+
+
+def refusal_of(error: ArgumentError) -> Refusal:
+    """Return the refusal for arguments that an NNEF operation does not allow."""
+    diagnostic = error.diagnostics[0]
+    return Refusal(f"NNEF does not allow it: {diagnostic.message}", diagnostic.hint)
+
+
+class Unread:
+    """The type of `UNREAD`."""
+
+
+UNREAD = Unread()
+"""Placeholder for a result of a refused operator."""

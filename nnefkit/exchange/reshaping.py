@@ -1,16 +1,56 @@
-"""Shapes that other formats align from the right, for NNEF, which aligns from the left."""
+"""Shapes and data types made to fit: reshaping, broadcasting, slicing, casting.
+
+Other formats align shapes from the right, NNEF from the left. Constants are changed while the
+model is read, everything else by operations.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.call import Call
+from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.source_graph import (
+    INTEGER,
+    LOGICAL,
+    SCALAR,
+    DType,
+    Value,
+    data_type_of,
+)
+
+EXACT = 2**24
+"""The largest integer up to which float32 represents every integer."""
+
+Padding = Sequence[tuple[int, int]]
+"""Elements added before and after each axis."""
 
 
-def added_axes(short: Sequence[int], long: Sequence[int]) -> list[int] | None:
-    """The axes of extent 1 that `long` has more than `short`; None if they differ otherwise."""
+# -- shapes ----------------------------------------------------------------------------------------
+
+
+def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
+    """Return `x` with another shape, by the simplest operation that does it."""
+    shape = tuple(int(extent) for extent in shape)
+    if shape == x.shape:
+        return x
+    if 0 in shape:
+        return empty(c, shape, x.dtype)
+    if x.data is not None:
+        return c.graph.derived(x, ("reshape", shape), lambda data: data.reshape(shape))
+    added, removed = _added_axes(x.shape, shape), _added_axes(shape, x.shape)
+    if added:
+        return c.op("unsqueeze", x, axes=added)
+    if removed:
+        return c.op("squeeze", x, axes=removed)
+    return c.op("reshape", x, **_changed_part(x.shape, shape))
+
+
+def _added_axes(short: Sequence[int], long: Sequence[int]) -> list[int]:
+    """Return the axes of extent 1 that `long` has in addition; [] if they differ otherwise."""
     axes = []
     position = 0
     for axis, extent in enumerate(long):
@@ -19,27 +59,176 @@ def added_axes(short: Sequence[int], long: Sequence[int]) -> list[int] | None:
         elif extent == 1:
             axes.append(axis)
         else:
-            return None
-    return axes if position == len(short) and axes else None
+            return []
+    return axes if position == len(short) else []
 
 
-def aligned_values(
-    values: Sequence[Value], shape: Sequence[int], to_rank: Callable[[Value, int], Value]
-) -> list[Value]:
-    """The values with equal ranks; constants that are single numbers become literals.
+def _changed_part(old: Sequence[int], new: Sequence[int]) -> dict[str, Any]:
+    """Return the attributes of a `reshape` that names only the axes that change."""
+    shorter = min(len(old), len(new))
+    start = 0
+    while start < shorter and old[start] == new[start]:
+        start += 1
+    tail = 0
+    while tail < shorter - start and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    count = len(old) - tail - start
+    if count < 1 or not start + tail or len(new) - tail - start < 1:
+        return {"shape": [*new]}
+    shape = [*new[start : len(new) - tail]]
+    return {"shape": shape, "axis_start": start, "axis_count": count if tail else -1}
 
-    Args:
-        values: What is computed with, item by item.
-        shape: What their shapes broadcast to, from the right.
-        to_rank: Gives a value leading axes of extent 1, up to a rank.
+
+def empty(c: Call, shape: Sequence[int], dtype: DType) -> Value:
+    """Return a constant without elements; NNEF has none, but a concatenation leaves it out."""
+    return c.graph.constant(np.zeros(tuple(shape), dtype))
+
+
+def to_rank(c: Call, x: Value, rank: int) -> Value:
+    """Return `x` with leading axes of extent 1, as formats broadcast that align from the right."""
+    return reshaped(c, x, (1,) * (rank - x.rank) + x.shape)
+
+
+def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:
+    """Return `x` with its axes in another order."""
+    axes = [int(axis) for axis in axes]
+    if axes == [*range(x.rank)]:
+        return x
+    if x.data is not None:
+        return c.graph.derived(
+            x, ("transpose", *axes), lambda data: np.ascontiguousarray(data.transpose(axes))
+        )
+    return c.op("transpose", x, axes=axes)
+
+
+def sliced(c: Call, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
+    """Return a part of one axis; positions count from the front, `end` is excluded."""
+    if (begin, end, step) == (0, x.shape[axis], 1):
+        return x
+    if x.data is not None:
+        return c.graph.derived(
+            x,
+            ("slice", axis, begin, end, step),
+            lambda data: np.take(data, range(begin, end, step), axis),
+        )
+    stride: dict[str, Any] = {} if step == 1 else {"stride": [step]}
+    return c.op("slice", x, axes=[axis], begin=[begin], end=[end], **stride)
+
+
+def expanded(c: Call, x: Value, shape: Sequence[int]) -> Value:
+    """Return `x` repeated to a shape that its own shape broadcasts to."""
+    shape = tuple(shape)
+    x = to_rank(c, x, len(shape))
+    repeats = [to // extent for extent, to in zip(x.shape, shape, strict=True)]
+    if all(repeat == 1 for repeat in repeats):
+        return x
+    if x.data is not None:
+        return c.graph.derived(
+            x, ("expand", shape), lambda data: np.ascontiguousarray(np.broadcast_to(data, shape))
+        )
+    return c.op("tile", x, repeats=repeats)
+
+
+def channels(c: Call, x: Value | None, default: float = 0.0) -> Value | float:
+    """Return one number for each channel as ``[1, C]``, or `default` without it."""
+    return default if x is None else reshaped(c, x, (1, x.shape[0]))
+
+
+def per_channel(c: Call, x: Value | None, rank: int, default: float) -> Value | float:
+    """Return one number for each channel as ``[1, C, 1, ...]``, or `default` without it."""
+    return default if x is None else reshaped(c, x, (1, x.shape[0], *(1,) * (rank - 2)))
+
+
+# -- broadcasting ----------------------------------------------------------------------------------
+
+
+def broadcast(c: Call, *shapes: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape that shapes broadcast to, aligned from the right.
+
+    Raises:
+        Refusal: The shapes do not fit each other.
     """
+    try:
+        return np.broadcast_shapes(*map(tuple, shapes))
+    except ValueError:
+        listed = " and ".join(str([*map(int, shape)]) for shape in shapes)
+        raise Refusal(f"the shapes {listed} do not fit each other", c.invalid_hint) from None
+
+
+def aligned(c: Call, *values: Value) -> list[Value]:
+    """Return the values with equal ranks; constants of one element become literals."""
+    shape = broadcast(c, *(value.shape for value in values))
     rank = max(value.rank for value in values)
-    rest = [value for value in values if not value.is_number]
-    plain = bool(rest) and np.broadcast_shapes(*(v.shape for v in rest)) == tuple(shape)
-    found = []
+    others = [value for value in values if not value.is_number]
+    literal = bool(others) and np.broadcast_shapes(*(v.shape for v in others)) == shape
+    results = []
     for value in values:
-        if plain and value.is_number and value.data is not None:
-            found.append(Value((), value.kind, value.name, value.data.reshape(())))
+        if literal and value.is_number and value.data is not None:
+            results.append(Value((), value.dtype, value.name, value.data.reshape(())))
         else:
-            found.append(to_rank(value, rank) if value.rank else value)
-    return found
+            results.append(to_rank(c, value, rank) if value.rank else value)
+    return results
+
+
+# -- data types ------------------------------------------------------------------------------------
+
+
+def number(c: Call, x: Value | float) -> Value:
+    """Return a Python number as a constant; a value is returned as it is."""
+    if isinstance(x, Value):
+        return x
+    if isinstance(x, (bool, int)):
+        return c.graph.constant(x, np.bool_ if isinstance(x, bool) else np.int64)
+    return c.graph.constant(x, c.scalar_dtype)
+
+
+def to_scalar(c: Call, x: Value) -> Value:
+    """Return `x` as a tensor of scalars, the data type that NNEF computes with.
+
+    Raises:
+        Refusal: `x` holds strings, or constants that float32 does not represent.
+    """
+    if x.dtype.kind in "OSU":
+        raise Refusal("it computes with strings", "Process strings outside of the network.")
+    if x.data_type == SCALAR:
+        return x
+    if x.data is None:
+        return c.op("cast", x, data_type=SCALAR)
+    if x.data.size and np.abs(x.data.astype(np.float64)).max() > EXACT:
+        raise Refusal(
+            "it computes with integers above 16,777,216",
+            "NNEF computes with scalars, and float32 represents every integer only up to there.",
+        )
+    return Value(x.shape, c.scalar_dtype, x.name, x.data.astype(c.scalar_dtype))
+
+
+def to_dtype(c: Call, x: Value, dtype: DType) -> Value:
+    """Return integers or logicals that were computed as scalars in their own data type again."""
+    if dtype.kind == "f":
+        return x
+    if x.data is not None:
+        return Value(x.shape, dtype, x.name, x.data.astype(dtype))
+    if x.data_type == data_type_of(dtype):
+        return x
+    result = c.op("cast", x, data_type=LOGICAL if dtype.kind == "b" else INTEGER)
+    result.dtype = dtype
+    return result
+
+
+def to_dtype_truncated(c: Call, x: Value, dtype: DType) -> Value:
+    """Return scalars as elements of `dtype`; integers are rounded towards zero."""
+    return x if dtype.kind == "f" else to_dtype(c, truncated(c, x), dtype)
+
+
+def truncated(c: Call, x: Value) -> Value:
+    """Return `x` rounded towards zero."""
+    return c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
+
+
+def to_logical(c: Call, x: Value) -> Value:
+    """Return whether the elements are not 0."""
+    if x.data_type == LOGICAL:
+        return x
+    if x.data is not None:
+        return Value(x.shape, np.dtype(np.bool_), x.name, x.data != 0)
+    return c.op("cast", x, data_type=LOGICAL)

@@ -1,12 +1,13 @@
-"""Graphs built operation by operation, as the readers of other formats do.
+"""Graphs in the making, as the readers of other formats build them, operation by operation.
 
-Every shape is known at once, since the shape rules of the operations are asked on the way; so is
-every value that depends on nothing but constants.
+A shape is known as soon as an operation is called, since its shape rule is asked at once. What
+depends on nothing but constants is computed at once, too. `emission` turns the result into a
+`Graph`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,39 +17,52 @@ import numpy as np
 from nnefkit import language
 from nnefkit.arrays import Array, Shape
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
+from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.names import Names, identifier, label
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations import registry
 
+DType = np.dtype[Any]
+
 SCALAR, INTEGER, LOGICAL = "scalar", "integer", "logical"
-_INLINE = 16
-"""Items up to which a tensor of integers or logicals is written into the text."""
+
+DTYPES = frozenset(
+    f"{family}{bits}" for family in ("int", "uint", "float") for bits in (8, 16, 32, 64)
+) - {"float8"} | {"bool"}
+"""Names of the dtypes whose elements a tensor of NNEF can hold unchanged."""
+
+
+def data_type_of(dtype: DType) -> str:
+    """Return the NNEF data type (3.3.1) for elements of a NumPy dtype."""
+    return {"b": LOGICAL, "i": INTEGER, "u": INTEGER}.get(dtype.kind, SCALAR)
 
 
 class Value:
-    """A tensor in the making; it gets its name when somebody knows a good one."""
+    """A tensor of a graph in the making."""
 
-    __slots__ = ("data", "dtype", "filler", "kind", "name", "origin", "shape")
+    __slots__ = ("data", "data_type", "dtype", "filler", "name", "origin", "shape")
 
     def __init__(
         self,
         shape: Shape,
-        kind: np.dtype[Any],
+        dtype: DType,
         name: str = "",
         data: Array | None = None,
         origin: str | None = None,
     ) -> None:
         self.shape = shape
-        self.kind = kind
-        """What the items are in the source format."""
+        self.dtype = dtype
+        """The NumPy dtype of the elements in the source format."""
         self.name = name
-        """An identifier, or for a constant what its label is made of; empty if not known yet."""
+        """An identifier, or the stem of the label of a constant; empty until it is named."""
         self.data = data
-        """The values of a constant, else None."""
+        """The elements of a constant, None for a tensor that is computed at run time."""
         self.origin = origin
-        self.dtype = data_type(kind)
+        """The name of the tensor in the source."""
+        self.data_type = data_type_of(dtype)
+        """The NNEF data type: scalar, integer or logical."""
         self.filler = False
-        """Whether it is a constant of one number repeated, and no weight that may change."""
+        """Whether it is a constant that repeats one number, and not a weight."""
 
     @property
     def rank(self) -> int:
@@ -57,34 +71,40 @@ class Value:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is a constant with a single finite item, which can stand as a literal."""
+        """Whether it is a constant with a single finite element, which a literal can express."""
         return self.data is not None and self.data.size == 1 and bool(np.isfinite(self.data).all())
 
 
-KINDS = frozenset(
-    f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64)
-) - {"float8"} | {"bool"}
-"""Names of the dtypes of items that tensors of NNEF can hold without a change."""
-
-
-def data_type(kind: np.dtype[Any]) -> str:
-    """The NNEF data-type (3.3.1) for items of a NumPy dtype."""
-    return {"b": LOGICAL, "i": INTEGER, "u": INTEGER}.get(kind.kind, SCALAR)
+Argument = Value | bool | float | Sequence[Value]
+"""An input of an operation: a tensor, a literal, or an array of tensors."""
 
 
 @dataclass(eq=False)
-class _Call:
+class PendingOperation:
+    """An operation whose tensors may not have names yet."""
+
     name: str
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-    attribs: dict[str, Any]
-    dtype: str | None
-    scope: tuple[Any, ...]
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    attribs: Mapping[str, Any]
+    data_type: str | None
+    """What the generic type of the operation stands for."""
+    scope: tuple[Any, ...] = ()
+
+    @property
+    def arguments(self) -> list[Value]:
+        """The tensors that it reads."""
+        return values_in([*self.inputs.values()])
+
+    @property
+    def results(self) -> list[Value]:
+        """The tensors that it computes."""
+        return values_in([*self.outputs.values()])
 
 
 @dataclass(eq=False)
-class _Frame:
-    """A named group of operations; it is called after the first of its results with a name."""
+class _Scope:
+    """A named group of operations; it is labeled with the last tensor that it computes."""
 
     name: str
     result: Value | None = field(default=None)
@@ -93,123 +113,203 @@ class _Frame:
         return f"{self.name}:{self.result.name}" if self.result else self.name
 
 
-class GraphBuilder:
-    """Collects the operations of a graph."""
+@dataclass(eq=False)
+class State:
+    """A variable that a run changes, with its label and its initial data."""
+
+    value: Value
+    label: str
+    data: Array
+    result: Value | None = None
+    """What the `update` of the variable returns."""
+
+
+class SourceGraph:
+    """The operations of a graph in the making."""
 
     def __init__(self) -> None:
         self.declarations = language.declarations()
         self.names = Names()
         self.labels = Names(fold_case=True)
-        self.calls: list[_Call] = []
+        self.operations: list[PendingOperation] = []
         self.externals: list[Value] = []
+        self.states: list[State] = []
         self.notes: dict[str, Any] = {}
         """What readers remember about values."""
-        self._scope: tuple[Any, ...] = ()
+        self.derivations: dict[tuple[int, Hashable], tuple[Value, Value]] = {}
+        """(id of a constant, derivation) -> the constant, which is kept alive so, and the new one.
+        """
+        self._shared: dict[str, Value] = {}
+        self._scope: tuple[_Scope, ...] = ()
         self._fresh: list[Value] = []
 
-    # -- values -------------------------------------------------------------------------------
+    # -- tensors that no operation computes ---------------------------------------------------
 
-    def external(self, name: str, shape: Shape, kind: np.dtype[Any]) -> Value:
-        """An input of the graph."""
-        value = Value(shape, kind, self.names.unused(identifier(name)), origin=name)
+    def external(self, name: str, shape: Shape, dtype: DType) -> Value:
+        """Add an input of the graph."""
+        value = Value(shape, dtype, self.names.unused(identifier(name)), origin=name)
         self.externals.append(value)
         return value
 
-    def constant(self, data: Any, kind: Any = None, name: str = "") -> Value:
-        """Known values."""
-        array = np.asarray(data, kind)
+    def constant(self, data: Any, dtype: Any = None, name: str = "") -> Value:
+        """Return a constant; `name` is the stem of its label."""
+        array = np.asarray(data, dtype)
         return Value(array.shape, array.dtype, name, array)
+
+    def derived(
+        self, source: Value, how: Hashable, make: Callable[[Array], Array], name: str = ""
+    ) -> Value:
+        """Return a constant computed from another one; it is stored once, however often asked for.
+
+        Args:
+            source: The constant that it is computed from.
+            how: Distinguishes it from others that are computed from the same constant.
+            make: Computes its elements from those of the source.
+            name: The stem of its label; that of the source by default.
+        """
+        key = (id(source), how)
+        if key not in self.derivations:
+            assert source.data is not None  # noqa: S101 - it is a constant
+            made = self.constant(make(source.data), name=name or source.name)
+            made.filler = source.filler
+            self.derivations[key] = (source, made)
+        return self.derivations[key][1]
+
+    def shared(self, name: str, make: Callable[[], Array]) -> Value:
+        """Return the constant of that name; it is computed when it is first asked for."""
+        if name not in self._shared:
+            self._shared[name] = self.constant(make(), name=name)
+        return self._shared[name]
+
+    def state(self, name: str, data: Array) -> Value:
+        """Add a variable that a run changes, and that starts with `data` (4.8)."""
+        value = Value(data.shape, data.dtype, self.names.unused(identifier(name)), origin=name)
+        self.states.append(State(value, self.labels.unused(label(name)), data.copy()))
+        return value
+
+    def update(self, variable: Value, value: Value) -> None:
+        """Assign `value` to a variable at the end of each run."""
+        result = self.op("update", variable, value)
+        self.name_results([result], [f"{variable.name}_next"])
+        state = next(state for state in self.states if state.value is variable)
+        state.result = result
 
     # -- operations ---------------------------------------------------------------------------
 
-    def op(self, name: str, *inputs: Any, dtype: str | None = None, **attribs: Any) -> Any:
-        """Calls an operation.
+    def op(
+        self, name: str, *inputs: Argument, data_type: str | None = None, **attribs: Any
+    ) -> Value:
+        """Call an operation with one result.
 
         Args:
-            name: Of the operation.
-            *inputs: Values, numbers, or lists of them; those that follow get their defaults.
-            dtype: The generic data-type; None to take that of the first input.
-            **attribs: Those that differ from their defaults.
+            name: The name of the operation.
+            *inputs: Tensors and literals; inputs left out at the end take their defaults.
+            data_type: The generic data type; by default that of the first input.
+            **attribs: The attributes that differ from their defaults.
 
         Returns:
-            A value for each result, a list where the result is an array of tensors.
+            The result.
 
         Raises:
-            ArgumentError: the operation's rules do not allow it.
+            ArgumentError: The rules of the operation do not allow the arguments.
         """
+        (result,) = self.ops(name, *inputs, data_type=data_type, **attribs)
+        return result
+
+    def ops(
+        self, name: str, *inputs: Argument, data_type: str | None = None, **attribs: Any
+    ) -> list[Value]:
+        """Call an operation with several results, or with an array of them; see `op`."""
         declaration = self.declarations[name]
         given = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=False))
         arguments = {n: given.get(n, default) for n, _, default in declaration.inputs}
         filled = {n: attribs.get(n, default) for n, _, default in declaration.attributes}
+        dtypes = [value.dtype for value in values_in(inputs)]
+        if declaration.generic and data_type is None:
+            data_type = data_type_of(dtypes[-1] if name == "select" else dtypes[0])
         shapes = registry.SHAPE_RULES[name](*map(_shape, arguments.values()), **filled)
-        kinds = [v.kind for v in _values(inputs)]
-        if declaration.generic and dtype is None:
-            dtype = data_type(_common(name, kinds))
-        results = (shapes,) if len(declaration.results) == 1 else shapes
-        outputs = {}
-        for result, shape in zip(declaration.results, results, strict=True):
-            kind = _result_kind(name, result.name, dtype, kinds)
-            made = [self._result(s, kind) for s in shape] if isinstance(shape, list) else None
-            outputs[result.name] = self._result(shape, kind) if made is None else made
-        called = dtype if declaration.generic else None
-        values = _values([*arguments.values()])
-        if values and all(value.data is not None for value in values):
-            self._fold(name, arguments, filled, called, list(outputs.values()))
-            found = list(outputs.values())
-            return found[0] if len(found) == 1 else found
-        if any(0 in value.shape for value in values):
+        outputs = self._outputs(declaration, shapes, data_type, dtypes)
+        generic = data_type if declaration.generic else None
+        operation = PendingOperation(name, arguments, outputs, filled, generic, self._scope)
+        operands = operation.arguments
+        if operands and all(value.data is not None for value in operands):
+            _fold(operation)
+            return operation.results
+        if any(0 in value.shape for value in operands):
             raise ArgumentError(
                 f"an argument of '{name}' is empty",
                 arguments=[""],
                 hint=NO_EMPTY_TENSORS,
                 section="4.1.1",
             )
-        self.calls.append(_Call(name, arguments, outputs, filled, called, self._scope))
-        found = list(outputs.values())
-        return found[0] if len(found) == 1 else found
+        self.operations.append(operation)
+        return operation.results
 
-    def _fold(
+    def fragment(
         self,
         name: str,
-        arguments: dict[str, Any],
-        attribs: dict[str, Any],
-        dtype: str | None,
-        results: list[Any],
-    ) -> None:
-        """Computes what depends on nothing but constants."""
-        typed = {"dtype": dtype} if name == "cast" else {}
-        kinds = [value.kind for value in _values([*arguments.values()]) if value.dtype == SCALAR]
-        arrays = [_array(value, [*kinds, np.dtype(np.float32)][0]) for value in arguments.values()]
-        computed = registry.KERNELS[name](*arrays, **attribs, **typed)
-        for result, data in zip(
-            results, (computed,) if len(results) == 1 else computed, strict=True
-        ):
-            pairs = zip(result, data, strict=True) if isinstance(result, list) else [(result, data)]
-            for value, array in pairs:
-                value.data = np.asarray(array)
-                if data_type(value.data.dtype) == data_type(value.kind):
-                    value.kind = value.data.dtype
+        inputs: Sequence[Argument],
+        shapes: Sequence[Sequence[int]],
+        /,
+        **attribs: Any,
+    ) -> list[Value]:
+        """Call a fragment of ``fragments.nnef``.
 
-    def _result(self, shape: Shape, kind: np.dtype[Any]) -> Value:
-        value = Value(tuple(map(int, shape)), kind)
+        Args:
+            name: The name of the fragment.
+            inputs: All of its tensors, as values or literals.
+            shapes: The shapes of its results.
+            **attribs: All of its attributes.
+        """
+        declaration = fragments()[name]
+        arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
+        dtype = _scalar_dtype([value.dtype for value in values_in(inputs)])
+        results = [self._result(shape, dtype) for shape in shapes]
+        outputs = dict(zip((r.name for r in declaration.results), results, strict=True))
+        self.operations.append(
+            PendingOperation(name, arguments, outputs, attribs, None, self._scope)
+        )
+        return results
+
+    def _outputs(
+        self,
+        declaration: Declaration,
+        shapes: Any,
+        data_type: str | None,
+        dtypes: Sequence[DType],
+    ) -> dict[str, Any]:
+        each = (shapes,) if len(declaration.results) == 1 else shapes
+        outputs: dict[str, Any] = {}
+        for result, shape in zip(declaration.results, each, strict=True):
+            dtype = _result_dtype(declaration.name, result.name, data_type, dtypes)
+            if isinstance(shape, list):
+                outputs[result.name] = [self._result(one, dtype) for one in shape]
+            else:
+                outputs[result.name] = self._result(shape, dtype)
+        return outputs
+
+    def _result(self, shape: Sequence[int], dtype: DType) -> Value:
+        value = Value(tuple(map(int, shape)), dtype)
         self._fresh.append(value)
         return value
 
+    # -- names --------------------------------------------------------------------------------
+
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Marks the operations that are called within as parts of one compound operation."""
+        """Mark the operations called inside as parts of one compound operation."""
         outer, first = self._scope, len(self._fresh)
-        frame = _Frame(name)
-        self._scope = (*outer, frame)
+        inner = _Scope(name)
+        self._scope = (*outer, inner)
         try:
             yield
         finally:
             self._scope = outer
             made = self._fresh[first:]
-            frame.result = made[-1] if made else None
+            inner.result = made[-1] if made else None
 
     def name_results(self, results: Sequence[object], names: Sequence[str]) -> None:
-        """Gives what was made since the last time the names of the source, as far as it has any."""
+        """Give the results of an operator their names in the source, and the rest derived names."""
         for value, name in zip(results, names, strict=False):
             if isinstance(value, Value) and name:
                 if not value.name:
@@ -229,7 +329,7 @@ class GraphBuilder:
         need not be that of the output. Inputs and constants are left out: an output that is one of
         them is a copy.
         """
-        computed = {v.name: v for call in self.calls for v in _values([*call.outputs.values()])}
+        computed = {value.name: value for one in self.operations for value in one.results}
         settled = {value.name for value in self.externals}
         for name, value in outputs:
             wanted = identifier(name)
@@ -246,199 +346,102 @@ class GraphBuilder:
                 computed[wanted] = value
             settled.add(value.name)
 
-    def sources(self, value: Value) -> list[Value]:
-        """The inputs of the graph that a value is computed from."""
-        wanted = {id(value)}
-        for call in reversed(self.calls):
-            if any(id(result) in wanted for result in _values([*call.outputs.values()])):
-                wanted.update(id(argument) for argument in _values([*call.inputs.values()]))
-        return [external for external in self.externals if id(external) in wanted]
-
-    # -- the graph ----------------------------------------------------------------------------
-
-    def graph(self, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
-        """The graph that computes `outputs`, given by the names that the source has for them."""
-        results = self._distinct(outputs)
-        return _Emission(self).graph(identifier(name), results)
-
-    def _distinct(self, outputs: Sequence[tuple[str, Value]]) -> list[Value]:
-        """The outputs, copied where they are inputs, constants, or the same as another one."""
-        found: list[Value] = []
+    def distinct(self, outputs: Sequence[tuple[str, Value]]) -> list[Value]:
+        """Return the outputs; an input, a constant or a repeated output is replaced by a copy."""
+        distinct: list[Value] = []
         for name, value in outputs:
-            if value in found or value in self.externals or value.data is not None:
-                copy = self._result(value.shape, value.kind)
-                call = _Call("copy", {"x": value}, {"y": copy}, {}, value.dtype, ())
-                self.calls.append(call)
+            if value in distinct or value in self.externals or value.data is not None:
+                copy = self._result(value.shape, value.dtype)
+                self.operations.append(
+                    PendingOperation("copy", {"x": value}, {"y": copy}, {}, value.data_type)
+                )
                 self.name_results([copy], [name])
-                value = copy
-            found.append(value)
-        return found
+                distinct.append(copy)
+            else:
+                distinct.append(value)
+        return distinct
+
+    # -- dependencies -------------------------------------------------------------------------
+
+    def needed(self, values: Sequence[Value]) -> list[PendingOperation]:
+        """Return the operations that `values` depend on, in their order."""
+        wanted = {id(value) for value in values}
+        needed = []
+        for operation in reversed(self.operations):
+            if any(id(result) in wanted for result in operation.results):
+                needed.append(operation)
+                wanted.update(id(argument) for argument in operation.arguments)
+        return needed[::-1]
+
+    def sources(self, value: Value) -> list[Value]:
+        """Return the inputs of the graph that a value depends on."""
+        read = {id(argument) for one in self.needed([value]) for argument in one.arguments}
+        return [one for one in self.externals if id(one) in read or one is value]
 
 
-def _values(arguments: Sequence[Any]) -> list[Value]:
-    found: list[Value] = []
+def values_in(arguments: Sequence[Any]) -> list[Value]:
+    """Return the values among arguments and lists of them."""
+    values: list[Value] = []
     for argument in arguments:
         if isinstance(argument, Value):
-            found.append(argument)
+            values.append(argument)
         elif isinstance(argument, (list, tuple)):
-            found += _values(argument)
-    return found
+            values += values_in(argument)
+    return values
 
 
 def _shape(argument: Any) -> Any:
     if isinstance(argument, Value):
         return argument.shape
-    return [_shape(item) for item in argument] if isinstance(argument, list) else ()
+    return [_shape(item) for item in argument] if isinstance(argument, (list, tuple)) else ()
 
 
-def _array(argument: Any, scalar: np.dtype[Any]) -> Any:
-    if isinstance(argument, list):
+def _fold(operation: PendingOperation) -> None:
+    """Compute the results of an operation whose inputs are constants."""
+    name, arguments = operation.name, [*operation.inputs.values()]
+    typed = {"dtype": operation.data_type} if name == "cast" else {}
+    dtypes = [value.dtype for value in values_in(arguments) if value.data_type == SCALAR]
+    scalar = dtypes[0] if dtypes else np.dtype(np.float32)
+    arrays = [_array(argument, scalar) for argument in arguments]
+    computed = registry.KERNELS[name](*arrays, **operation.attribs, **typed)
+    outputs = [*operation.outputs.values()]
+    for output, data in zip(outputs, (computed,) if len(outputs) == 1 else computed, strict=True):
+        values, parts = (output, data) if isinstance(output, list) else ([output], [data])
+        for value, part in zip(values, parts, strict=True):
+            value.data = np.asarray(part)
+            if data_type_of(value.data.dtype) == data_type_of(value.dtype):
+                value.dtype = value.data.dtype
+
+
+def _array(argument: Any, scalar: DType) -> Any:
+    if isinstance(argument, (list, tuple)):
         return [_array(item, scalar) for item in argument]
     if isinstance(argument, Value):
         return argument.data
     return np.asarray(argument, scalar if isinstance(argument, float) else None)
 
 
-_COMPARISONS = frozenset({"lt", "gt", "le", "ge", "eq", "ne", "and", "or", "not"})
-_DEFAULT_KINDS: dict[str, np.dtype[Any]] = {
+_LOGICAL = frozenset(("lt", "gt", "le", "ge", "eq", "ne", "and", "or", "not")).union(
+    ("all_reduce", "any_reduce")
+)
+_POSITIONS = frozenset(("argmax_reduce", "argmin_reduce", "argmax_pool"))
+_DEFAULT_DTYPES: Mapping[str, DType] = {
     SCALAR: np.dtype(np.float32),
     INTEGER: np.dtype(np.int64),
     LOGICAL: np.dtype(np.bool_),
 }
 
 
-def _common(name: str, kinds: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
-    return kinds[-1] if name == "select" else kinds[0]
+def _result_dtype(name: str, result: str, data_type: str | None, dtypes: Sequence[DType]) -> DType:
+    if data_type is not None:
+        same = [dtype for dtype in dtypes if data_type_of(dtype) == data_type]
+        return same[0] if same else _DEFAULT_DTYPES[data_type]
+    if name in _LOGICAL:
+        return _DEFAULT_DTYPES[LOGICAL]
+    if result == "index" or name in _POSITIONS:
+        return _DEFAULT_DTYPES[INTEGER]
+    return _scalar_dtype(dtypes)
 
 
-def _result_kind(
-    name: str, result: str, dtype: str | None, kinds: Sequence[np.dtype[Any]]
-) -> np.dtype[Any]:
-    if dtype is not None:
-        same = [kind for kind in kinds if data_type(kind) == dtype]
-        return same[0] if same else _DEFAULT_KINDS[dtype]
-    if name in _COMPARISONS or name in ("all_reduce", "any_reduce"):
-        return _DEFAULT_KINDS[LOGICAL]
-    if result == "index" or name in ("argmax_reduce", "argmin_reduce", "argmax_pool"):
-        return _DEFAULT_KINDS[INTEGER]
-    return next((kind for kind in kinds if kind.kind == "f"), _DEFAULT_KINDS[SCALAR])
-
-
-class _Emission:
-    """The calls that are needed, as operations, with variables where they are first read."""
-
-    def __init__(self, builder: GraphBuilder) -> None:
-        self.builder = builder
-        self.operations: list[Operation] = []
-        self.tensors: dict[str, Tensor] = {}
-        self.introduced: dict[int, Identifier] = {}
-
-    def graph(self, name: str, outputs: Sequence[Value]) -> Graph:
-        for value in self.builder.externals:
-            self._source("external", value, {"shape": [*value.shape]})
-        for call in self._needed(outputs):
-            inputs = {n: self._argument(value) for n, value in call.inputs.items()}
-            results = {n: self._target(value) for n, value in call.outputs.items()}
-            scope = tuple(map(str, call.scope))
-            self.operations.append(
-                Operation(
-                    call.name,
-                    FrozenDict(inputs),
-                    FrozenDict(results),
-                    FrozenDict(call.attribs),
-                    call.dtype,
-                    scope,
-                )
-            )
-        return Graph(
-            name,
-            tuple(value.name for value in self.builder.externals),
-            tuple(value.name for value in outputs),
-            tuple(self.operations),
-            FrozenDict(self.tensors),
-        )
-
-    def _needed(self, outputs: Sequence[Value]) -> list[_Call]:
-        wanted = {id(value) for value in outputs}
-        found = []
-        for call in reversed(self.builder.calls):
-            if any(id(value) in wanted for value in _values([*call.outputs.values()])):
-                found.append(call)
-                wanted.update(id(value) for value in _values([*call.inputs.values()]))
-        return found[::-1]
-
-    def _target(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._target(item) for item in value]
-        self.tensors[value.name] = Tensor(value.name, value.dtype, value.shape, origin=value.origin)
-        return Identifier(value.name)
-
-    def _argument(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._argument(item) for item in value]
-        if not isinstance(value, Value):
-            return value
-        if value.data is None:
-            return Identifier(value.name)
-        if value.is_number and not value.rank:
-            return _literal(value)
-        if id(value) not in self.introduced:
-            self.introduced[id(value)] = self._introduce(value)
-        return self.introduced[id(value)]
-
-    def _introduce(self, value: Value) -> Identifier:
-        assert value.data is not None  # noqa: S101 - the caller has looked
-        origin = value.name or None
-        wanted = value.name or "constant"
-        attribs: dict[str, Any] = {"shape": [*value.shape]}
-        fixed = value.data.size <= _INLINE and value.dtype != SCALAR
-        if value.is_number or value.filler or fixed:
-            single = value.is_number or value.filler
-            items = value.data.reshape(-1)[:1] if single else value.data.reshape(-1)
-            attribs["value"] = [_literal(Value((), value.kind, data=item)) for item in items]
-            kind = "constant"
-        else:
-            attribs["label"] = self.builder.labels.unused(label(wanted))
-            kind = "variable"
-        named = Value(value.shape, value.kind, self.builder.names.unused(identifier(wanted)))
-        named.data, named.origin = value.data, origin
-        return self._source(kind, named, attribs)
-
-    def _source(self, name: str, value: Value, attribs: dict[str, Any]) -> Identifier:
-        result = Identifier(value.name)
-        declared = self.builder.declarations[name].results[0].name
-        self.operations.append(
-            Operation(
-                name,
-                FrozenDict(),
-                FrozenDict({declared: result}),
-                FrozenDict(attribs),
-                value.dtype,
-            )
-        )
-        data = value.data
-        if data is not None:
-            data = np.asarray(data)
-            if data.flags.writeable:
-                data = data.copy()
-                data.flags.writeable = False
-        self.tensors[value.name] = Tensor(
-            value.name,
-            value.dtype,
-            value.shape,
-            data,
-            attribs.get("label"),
-            origin=value.origin,
-        )
-        return result
-
-
-def _literal(value: Value) -> float | int | bool:
-    assert value.data is not None  # noqa: S101 - the caller has looked
-    item = value.data.reshape(-1)[0]
-    if value.dtype == SCALAR:
-        # The shortest decimal that means this float32: 0.1, not 0.10000000149011612.
-        number = float(str(item))
-        # Of the largest float32 it lies beyond, which not every engine rounds.
-        return number if abs(number) <= float(np.finfo(np.float32).max) else float(item)
-    return item.item()  # type: ignore[no-any-return]
+def _scalar_dtype(dtypes: Sequence[DType]) -> DType:
+    return next((dtype for dtype in dtypes if dtype.kind == "f"), _DEFAULT_DTYPES[SCALAR])

@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from nnefkit.arrays import Array
+from nnefkit.exchange import call
 from nnefkit.exchange.refusal import Refusal
-from nnefkit.exchange.source_graph import GraphBuilder, Value
+from nnefkit.exchange.source_graph import Value
 from nnefkit.registry import Registry
 
 READERS = Registry()
 """Operator type -> its reader."""
 operator = READERS.register
 
+INVALID = "onnx.checker.check_model(model, full_check=True) reports what is wrong with the model."
+
 
 @dataclass(eq=False)
-class Call:
-    """A node of an ONNX graph whose inputs are known."""
+class Call(call.Call):
+    """A node of an ONNX graph; its operator is the operator type."""
 
-    kind: str
-    """The operator type."""
     inputs: Sequence[Value | None]
     attributes: Mapping[str, Any]
     opset: int
-    builder: GraphBuilder
     input_names: Sequence[str] = ()
     output_names: Sequence[str] = ()
     node: Any = field(default=None, repr=False)
@@ -50,9 +50,10 @@ class Call:
         """Whether the node has an output of that number, and it has a name."""
         return index < len(self.output_names) and bool(self.output_names[index])
 
-    def op(self, name: str, *inputs: Any, dtype: str | None = None, **attribs: Any) -> Any:
-        """Calls an NNEF operation; see `GraphBuilder.op`."""
-        return self.builder.op(name, *inputs, dtype=dtype, **attribs)
+    @property
+    def invalid_hint(self) -> str:
+        """How to find out what is wrong with a model."""
+        return INVALID
 
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
         """Says that NNEF has no way to say the node.
@@ -86,9 +87,9 @@ class Call:
 
     def _fixed(self, value: Value) -> str:
         """What would make a value known."""
-        names = [source.origin or source.name for source in self.builder.sources(value)]
+        names = [source.origin or source.name for source in self.graph.sources(value)]
         told = ", ".join(f"'{name}': ..." for name in names)
-        if value in self.builder.externals:
+        if value in self.graph.externals:
             return f"It is an input of the model: constants={{{told}}} fixes it."
         whence = " and ".join(f"'{name}'" for name in names)
         return f"It is computed from {whence}; constants={{{told}}} fixes what it depends on."

@@ -33,9 +33,9 @@ def loop(c: Call) -> list[Any]:
     assert c.body is not None  # noqa: S101 - the reader gives it
     carried: list[Any] = [*c.inputs[2:]]
     scans: list[list[Any]] = [[] for _ in body.output[1 + len(carried) :]]
-    condition = c.builder.constant(True, np.bool_)
+    condition = c.graph.constant(True, np.bool_)
     for turn in range(int(turns)):
-        found = c.body(body, [c.builder.constant(turn, np.int64), condition, *carried])
+        found = c.body(body, [c.graph.constant(turn, np.int64), condition, *carried])
         if not isinstance(found[0], Value) or found[0].data is None:
             c.refuse("whether it goes on is computed in it", "NNEF has no loops.")
         carried = found[1 : 1 + len(carried)]
@@ -66,7 +66,7 @@ def scan(c: Call) -> list[Any]:
     turned = c.attribute("scan_input_directions") or [0] * count
     sources = []
     for index, axis, back in zip(range(len(states), len(c.inputs)), axes, turned, strict=True):
-        parts = c.op("unstack", c[index], axis=axis % c[index].rank)
+        parts = c.ops("unstack", c[index], axis=axis % c[index].rank)
         sources.append(parts[::-1] if back else parts)
     if len(sources[0]) > 256:
         c.refuse(f"it turns {len(sources[0])} times", "NNEF has no loops.")

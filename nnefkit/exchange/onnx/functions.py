@@ -167,7 +167,7 @@ def _serialized_type(value: Value | None) -> bytes:
 
     type_ = onnx.TypeProto()
     if value is not None:
-        element_type = helper.np_dtype_to_tensor_dtype(value.kind)
+        element_type = helper.np_dtype_to_tensor_dtype(value.dtype)
         type_ = helper.make_tensor_type_proto(element_type, value.shape)
     data: bytes = type_.SerializeToString()
     return data

@@ -17,8 +17,9 @@ from nnefkit.errors import (
     NnefError,
     did_you_mean,
 )
+from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
-from nnefkit.exchange.onnx.call import READERS, Call
+from nnefkit.exchange.onnx.call import INVALID, READERS, Call
 from nnefkit.exchange.onnx.folding import MOST_ELEMENTS, fold
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
@@ -37,9 +38,8 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
     shaping,
     spectral,
 )
-from nnefkit.exchange.onnx.values import INVALID
-from nnefkit.exchange.refusal import Refusal
-from nnefkit.exchange.source_graph import KINDS, GraphBuilder, Value
+from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of
+from nnefkit.exchange.source_graph import DTYPES, SourceGraph, Value
 from nnefkit.graph import Graph
 
 _SHORT = 10
@@ -50,11 +50,6 @@ _MOST_NODES = 500_000
 """Loops within loops can ask for any number of nodes."""
 
 
-class Unread:
-    """What stands for a tensor that comes out of a refused node."""
-
-
-UNREAD = Unread()
 Scope = dict[str, Any]
 
 
@@ -63,13 +58,13 @@ class Reader:
 
     def __init__(self, source: OnnxModel) -> None:
         self.source = source
-        self.builder = GraphBuilder()
+        self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.proto.opset_import)
         self._depth = 0
         self._nodes = 0
-        kinds = [dtype_of(info.type) for info in source.proto.graph.input]
-        self._is_double = np.dtype(np.float64) in kinds
+        dtypes = [dtype_of(info.type) for info in source.proto.graph.input]
+        self._is_double = np.dtype(np.float64) in dtypes
         """Whether its numbers come in as float64; else a few such constants make no such graph."""
 
     @property
@@ -99,27 +94,27 @@ class Reader:
                 self._problem(f"nothing gives the output '{info.name}'", INVALID)
             elif not self.problems:
                 self._problem(f"output '{info.name}' is no tensor", "NNEF has tensors only.")
-        if not self.builder.externals and not self.problems:
+        if not self.graph.externals and not self.problems:
             self._problem(
                 "there is no input, and all that it gives is known already",
                 "A graph of NNEF has at least one parameter.",
             )
         if self.problems:
             return None
-        self.builder.name_outputs(outputs)
-        return self.builder.graph(self.source.name, outputs)
+        self.graph.name_outputs(outputs)
+        return emitted(self.graph, self.source.name, outputs)
 
     def _input(self, info: Any) -> Any:
-        kind = dtype_of(info.type)
-        problem = _refused_kind(kind)
-        if kind is None or problem:
+        dtype = dtype_of(info.type)
+        problem = _refused_dtype(dtype)
+        if dtype is None or problem:
             self._problem(
                 f"input '{info.name}' {problem or 'is no tensor'}",
                 "NNEF has tensors of scalars, integers and logicals (3.3.1).",
             )
             return UNREAD
         shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
-        return self.builder.external(info.name, shape, kind)
+        return self.graph.external(info.name, shape, dtype)
 
     # -- nodes --------------------------------------------------------------------------------
 
@@ -168,8 +163,8 @@ class Reader:
         except Refusal as refusal:
             self._refuse(node, refusal.reason, refusal.hint)
         except ArgumentError as error:
-            told = error.diagnostics[0]
-            self._refuse(node, f"NNEF does not allow it: {told.message}", told.hint)
+            refused = refusal_of(error)
+            self._refuse(node, refused.reason, refused.hint)
         except NnefError:
             raise
         except MemoryError:
@@ -192,16 +187,16 @@ class Reader:
         if not known:
             return self._expand(node, inputs)
         call = self._call(node, inputs, values)
-        first = len(self.builder.calls)
+        first = len(self.graph.operations)
         try:
             results = READERS[node.op_type](call)
         except Refusal:
-            del self.builder.calls[first:]
+            del self.graph.operations[first:]
             if not self._has_function(node):
                 raise
             return self._expand(node, inputs)
         found = list(results) if isinstance(results, (list, tuple)) else [results]
-        self.builder.name_results(found, node.output)
+        self.graph.name_results(found, node.output)
         return found
 
     def _call(self, node: Any, inputs: list[Value | None], values: Scope) -> Call:
@@ -213,10 +208,10 @@ class Reader:
 
         return Call(
             node.op_type,
+            self.graph,
             inputs,
             attributes(node),
             self.opset,
-            self.builder,
             list(node.input),
             list(node.output),
             node,
@@ -235,13 +230,13 @@ class Reader:
             return Value(array.shape, array.dtype, name, array)
         value = Value(array.shape, known.dtype, name, known)
         # What it is in the model decides what is computed with it.
-        value.kind = array.dtype
+        value.dtype = array.dtype
         return value
 
     def _becomes_float32(self, array: Array) -> bool:
         if array.dtype == np.float64:
             return not self._is_double and _fits_float32(array)
-        return array.dtype.name not in KINDS and array.dtype.kind in "fV"
+        return array.dtype.name not in DTYPES and array.dtype.kind in "fV"
 
     def _fold(self, node: Any, inputs: Sequence[Value | None]) -> list[Any] | None:
         if any(a.type == a.GRAPH for a in node.attribute):
@@ -271,7 +266,7 @@ class Reader:
         self.opsets = [*function.opsets, *([] if named else outer[0])]
         self._depth += 1
         try:
-            with self.builder.scope(_snake(node.op_type)):
+            with self.graph.scope(_snake(node.op_type)):
                 for part in function.nodes:
                     self.node(part, inner)
         finally:
@@ -360,10 +355,10 @@ def _named(node: Any, found: Sequence[Any]) -> list[Any]:
     return [UNREAD if value is None else value for name, value in pairs if name]
 
 
-def _refused_kind(kind: np.dtype[Any] | None) -> str:
-    if kind is None or kind.name in KINDS:
+def _refused_dtype(dtype: np.dtype[Any] | None) -> str:
+    if dtype is None or dtype.name in DTYPES:
         return ""
-    told = "string" if kind.kind == "O" else kind
+    told = "string" if dtype.kind == "O" else dtype
     return f"has items of type {told}, which NNEF does not have"
 
 

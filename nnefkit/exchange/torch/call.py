@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.fragments import Builder
+from nnefkit.exchange import call
+from nnefkit.exchange.source_graph import DType, Value
 from nnefkit.registry import Registry
 
 READERS = Registry()
@@ -31,15 +31,12 @@ def parameters(reader: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 @dataclass(eq=False)
-class Call:
-    """A call of an operator, with what its readers need."""
+class Call(call.Call):
+    """A call of an ATen operator."""
 
-    builder: Builder
-    kind: str
-    """Name of the operator."""
     shapes: list[tuple[int, ...]]
     """Of the results, as PyTorch has them."""
-    kinds: list[np.dtype[Any]]
+    dtypes: list[DType]
     """What the items of the results are."""
     wanted: frozenset[int]
     """Numbers of the results that somebody reads."""
@@ -60,10 +57,7 @@ class Call:
         """Of the first result."""
         return self.shapes[0]
 
-    def op(self, name: str, *inputs: Any, dtype: str | None = None, **attribs: Any) -> Any:
-        """Calls an NNEF operation; see `GraphBuilder.op`."""
-        return self.builder.op(name, *inputs, dtype=dtype, **attribs)
-
-    def fragment(self, name: str, *inputs: Any, **attribs: Any) -> Value:
-        """Calls a fragment with one result, which is the operator's."""
-        return self.builder.fragment(name, inputs, [self.shape], self.kinds[0], attribs)[0]
+    @property
+    def scalar_dtype(self) -> DType:
+        """float64 if a result is float64."""
+        return np.dtype(np.float64 if np.float64 in self.dtypes else np.float32)

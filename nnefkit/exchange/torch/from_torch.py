@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_names
 from nnefkit.errors import DocumentError, InputError, MissingPackageError
+from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
-from nnefkit.execution.runnable import expanded
 from nnefkit.graph import Graph
-from nnefkit.operations.shapes import infer_shapes
 
 if TYPE_CHECKING:
     from nnefkit.exchange.torch.running import Source
@@ -131,21 +129,7 @@ def read(
             f"{len(input_names)} names were given for {len(graph.inputs)} inputs: "
             f"{', '.join(graph.inputs)}"
         )
-    return _with_costs(graph)
-
-
-def _with_costs(graph: Graph) -> Graph:
-    """`graph` with the MACs of its operations; those of a fragment are those of its parts."""
-    flat = expanded(graph)
-    parts: dict[str, int] = {}
-    for op in flat.operations:
-        if op.scope and op.macs is not None:
-            parts[op.scope[0]] = parts.get(op.scope[0], 0) + op.macs
-    operations = tuple(
-        replace(op, macs=parts.get(f"{op.name}:{op.output_names[0]}", op.macs))
-        for op in infer_shapes(graph).operations
-    )
-    return replace(graph, operations=operations)
+    return with_macs(graph)
 
 
 def _title(module: Any) -> str:

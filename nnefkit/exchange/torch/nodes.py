@@ -13,10 +13,10 @@ from torch import fx
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
 
 from nnefkit.errors import ArgumentError
-from nnefkit.exchange.refusal import Refusal, refuse_empty_tensor
-from nnefkit.exchange.source_graph import Value, data_type
+from nnefkit.exchange.emission import emitted
+from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse_empty_tensor
+from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
-from nnefkit.exchange.torch.fragments import Builder
 from nnefkit.exchange.torch.operators.convolution import zeros_around
 from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
 from nnefkit.exchange.torch.program import (
@@ -32,12 +32,6 @@ from nnefkit.exchange.torch.refusals import Problems, unknown
 from nnefkit.exchange.torch.weights import Constants, Known, computed
 from nnefkit.graph import Graph
 
-
-class Unread:
-    """What stands for a tensor that comes out of a refused node."""
-
-
-UNREAD = Unread()
 _SILENT = frozenset(
     {"_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range_for_size"}
 )
@@ -51,7 +45,7 @@ class Reader:
 
     def __init__(self, program: Program, input_names: Sequence[str] | None, fold: bool) -> None:
         self.program = program
-        self.builder = Builder()
+        self.graph = SourceGraph()
         self.problems = Problems()
         self.input_names = input_names
         self.fold = fold
@@ -60,7 +54,7 @@ class Reader:
         self._nodes = live(program.graph)
         self._live = frozenset(self._nodes)
         self._names = tensor_names(self._nodes)
-        self._constants = Constants(self.builder)
+        self._constants = Constants(self.graph)
         self._convolutions: dict[fx.Node, tuple[dict[str, Any], Padded | None]] = {}
         self._padded: dict[fx.Node, Padded] = {}
 
@@ -71,7 +65,7 @@ class Reader:
             if node.op in ("call_function", "get_attr"):
                 self.env[node] = self._node(node)
         outputs = self._outputs()
-        return None if self.problems.found else self.builder.graph(name, outputs)
+        return None if self.problems.found else emitted(self.graph, name, outputs)
 
     # -- inputs and outputs -------------------------------------------------------------------
 
@@ -84,7 +78,7 @@ class Reader:
             elif spec.target in self.program.state_dict:
                 held = self.program.state_dict[spec.target].detach()
                 if spec.target in changing:
-                    self.env[node] = self.builder.states.add(spec.target, as_array(held))
+                    self.env[node] = self.graph.state(spec.target, as_array(held))
                 else:
                     self.env[node] = Known(held, spec.target, True)
             elif isinstance(held := self.program.constants.get(str(spec.target)), torch.Tensor):
@@ -104,7 +98,7 @@ class Reader:
         number = len(self.inputs)
         names = self.input_names
         name = names[number] if names is not None and number < len(names) else node.name
-        value = self.builder.external(name, tuple(map(int, example.shape)), kind_of(example))
+        value = self.graph.external(name, tuple(map(int, example.shape)), dtype_of(example))
         value.origin = node.name
         self.inputs.append(value)
         return value
@@ -150,7 +144,7 @@ class Reader:
             told = f"the network changes its own '{target}', which is no buffer"
             self.problems.add(output, told, "Call module.eval() before the export.")
         elif isinstance(value, Value) and value is not state:
-            self.builder.states.update(state, value)
+            self.graph.update(state, value)
 
     # -- nodes --------------------------------------------------------------------------------
 
@@ -177,8 +171,8 @@ class Reader:
             self.problems.refuse(node, refusal.reason, refusal.hint)
             return _stand_in(node)
         except ArgumentError as error:
-            told = error.diagnostics[0]
-            self.problems.refuse(node, f"NNEF does not allow it: {told.message}", told.hint)
+            refused = refusal_of(error)
+            self.problems.refuse(node, refused.reason, refused.hint)
             return _stand_in(node)
         self.env.update(dict.fromkeys(changed(node), result))
         return result
@@ -212,10 +206,10 @@ class Reader:
         before = node.args[0] if node.args else None
         alone = isinstance(before, fx.Node) and len(before.users) == 1
         return Call(
-            self.builder,
             kind,
+            self.graph,
             [tuple(map(int, value.shape)) for value in tensors],
-            [kind_of(value) for value in tensors],
+            [dtype_of(value) for value in tensors],
             frozenset(wanted),
             self._names.get(node, node.name),
             self.fold,
@@ -266,11 +260,11 @@ class Reader:
                     f"it came out as {value.shape}, where PyTorch has {tuple(example.shape)}",
                     "That is a fault of the conversion; please report it.",
                 )
-            if data_type(kind_of(example)) == value.dtype and value.data is None:
-                value.kind = kind_of(example)
+            if data_type_of(dtype_of(example)) == value.data_type and value.data is None:
+                value.dtype = dtype_of(example)
             if value.data is None and value.origin is None:
                 value.origin = f"{places[number]} ({call.note})" if call.note else places[number]
-        self.builder.name_results(values, names)
+        self.graph.name_results(values, names)
 
     # -- constants ----------------------------------------------------------------------------
 
@@ -313,11 +307,11 @@ def _stand_in(node: fx.Node) -> Any:
         found.append(UNREAD)
         if isinstance(value, torch.Tensor) and _static(value.shape) and value.numel():
             with suppress(Refusal):
-                found[-1] = Value(tuple(value.shape), kind_of(value), "unread")
+                found[-1] = Value(tuple(value.shape), dtype_of(value), "unread")
     return found if isinstance(node.meta.get("val"), (tuple, list)) else found[0]
 
 
-def kind_of(tensor: torch.Tensor) -> np.dtype[Any]:
+def dtype_of(tensor: torch.Tensor) -> np.dtype[Any]:
     """What the items of a tensor are in NumPy.
 
     Raises:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.fragments import Builder
+from nnefkit.exchange.source_graph import SourceGraph, Value
 from nnefkit.exchange.torch.program import as_array
 
 _FORMS = frozenset(
@@ -48,8 +47,8 @@ def _named(result: Any, name: str, base: Known | None) -> Any:
 class Constants:
     """The values of known tensors; those that share their items are one."""
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
+    def __init__(self, graph: SourceGraph) -> None:
+        self._graph = graph
         self._values: dict[Any, tuple[torch.Tensor, Value]] = {}
 
     def value(self, known: Known) -> Value:
@@ -66,7 +65,7 @@ class Constants:
         if base is not None and _items(base.tensor) == _items(tensor):
             return self._form(tensor, base)
         array = as_array(tensor)
-        value = self.builder.constant(array, name=known.name)
+        value = self._graph.constant(array, name=known.name)
         value.filler = not known.held and _is_filled(array)
         return value
 
@@ -84,8 +83,8 @@ class Constants:
             axes = _permutation(base.tensor, tensor)
             how = ("transpose", *axes) if axes else None
         if how is None:
-            return self.builder.constant(array, name=source.name)
-        return self.builder.derived(source, how, lambda _: array)
+            return self._graph.constant(array, name=source.name)
+        return self._graph.derived(source, how, lambda _: array)
 
 
 def _items(tensor: torch.Tensor) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import aligned, reshaped, to_kind, to_kind_truncated, to_scalar
+from nnefkit.exchange.reshaping import aligned, reshaped, to_dtype, to_dtype_truncated, to_scalar
 from nnefkit.exchange.source_graph import Value
 
 _SIMPLE = {
@@ -19,21 +19,19 @@ _SIMPLE = {
 @operator(*_SIMPLE)
 def simple(c: Call) -> Value:
     """Those that NNEF has under nearly the same name."""
-    result: Value = c.op(_SIMPLE[c.kind], c[0])
-    return result
+    return c.op(_SIMPLE[c.operator], c[0])
 
 
 @operator("Relu")
 def relu(c: Call) -> Value:
     """``max(x, 0)``."""
-    return to_kind(c, c.op("relu", to_scalar(c, c[0])), c[0].kind)
+    return to_dtype(c, c.op("relu", to_scalar(c, c[0])), c[0].dtype)
 
 
 @operator("LeakyRelu")
 def leaky_relu(c: Call) -> Value:
     """A slope for negative items."""
-    result: Value = c.op("leaky_relu", c[0], alpha=_float(c, "alpha", 0.01))
-    return result
+    return c.op("leaky_relu", c[0], alpha=_float(c, "alpha", 0.01))
 
 
 @operator("PRelu")
@@ -44,15 +42,14 @@ def prelu(c: Call) -> Value:
         given = reshaped(c, given, given.shape + (1,) * (c[0].rank - 2))
     x, slope = aligned(c, to_scalar(c, c[0]), to_scalar(c, given))
     if not slope.rank and slope.data is not None:
-        return to_kind(c, c.op("leaky_relu", x, alpha=float(str(slope.data))), c[0].kind)
-    return to_kind(c, c.op("prelu", x, slope), c[0].kind)
+        return to_dtype(c, c.op("leaky_relu", x, alpha=float(str(slope.data))), c[0].dtype)
+    return to_dtype(c, c.op("prelu", x, slope), c[0].dtype)
 
 
 @operator("Elu")
 def elu(c: Call) -> Value:
     """Exponential for negative items."""
-    result: Value = c.op("elu", c[0], alpha=_float(c, "alpha", 1.0))
-    return result
+    return c.op("elu", c[0], alpha=_float(c, "alpha", 1.0))
 
 
 @operator("Selu")
@@ -60,8 +57,7 @@ def selu(c: Call) -> Value:
     """Scaled `elu`."""
     alpha, gamma = _float(c, "alpha", 1.67326319), _float(c, "gamma", 1.05070102)
     scale: dict[str, Any] = {"lambda": gamma}
-    result: Value = c.op("selu", c[0], alpha=alpha, **scale)
-    return result
+    return c.op("selu", c[0], alpha=alpha, **scale)
 
 
 @operator("Celu")
@@ -79,26 +75,24 @@ def celu(c: Call) -> Value:
 def thresholded_relu(c: Call) -> Value:
     """Items above a threshold, else 0."""
     alpha = _float(c, "alpha", 1.0)
-    result: Value = c.op("select", c.op("gt", c[0], alpha), c[0], 0.0)
-    return result
+    return c.op("select", c.op("gt", c[0], alpha), c[0], 0.0)
 
 
 @operator("HardSigmoid")
 def hard_sigmoid(c: Call) -> Value:
     """``clamp(alpha x + beta, 0, 1)``."""
-    result: Value = _hard_sigmoid(c, c[0], _float(c, "alpha", 0.2), _float(c, "beta", 0.5))
-    return result
+    return _hard_sigmoid(c, c[0], _float(c, "alpha", 0.2), _float(c, "beta", 0.5))
 
 
-def _hard_sigmoid(c: Call, x: Value, alpha: float, beta: float) -> Any:
-    with c.builder.scope("hard_sigmoid"):
+def _hard_sigmoid(c: Call, x: Value, alpha: float, beta: float) -> Value:
+    with c.graph.scope("hard_sigmoid"):
         return c.op("clamp", c.op("add", c.op("mul", x, alpha), beta), 0.0, 1.0)
 
 
 @operator("HardSwish")
 def hard_swish(c: Call) -> Value:
     """``x clamp(x / 6 + 0.5, 0, 1)``."""
-    with c.builder.scope("hard_swish"):
+    with c.graph.scope("hard_swish"):
         gate = c.op("clamp", c.op("add", c.op("div", c[0], 6.0), 0.5), 0.0, 1.0)
         result: Value = c.op("mul", c[0], gate)
     return result
@@ -109,9 +103,8 @@ def gelu(c: Call) -> Value:
     """``x Phi(x)``, or its approximation by tanh."""
     x = c[0]
     if c.attribute("approximate", "none") == "none":
-        result: Value = c.op("gelu", x)
-        return result
-    with c.builder.scope("gelu_tanh"):
+        return c.op("gelu", x)
+    with c.graph.scope("gelu_tanh"):
         cube = c.op("mul", c.op("pow", x, 3.0), 0.044715)
         inner = c.op("mul", c.op("add", x, cube), float(np.sqrt(2 / np.pi)))
         doubled = c.op("mul", x, c.op("add", c.op("tanh", inner), 1.0))
@@ -122,7 +115,7 @@ def gelu(c: Call) -> Value:
 @operator("Mish")
 def mish(c: Call) -> Value:
     """``x tanh(softplus(x))``."""
-    with c.builder.scope("mish"):
+    with c.graph.scope("mish"):
         result: Value = c.op("mul", c[0], c.op("tanh", c.op("softplus", c[0])))
     return result
 
@@ -132,9 +125,8 @@ def swish(c: Call) -> Value:
     """``x sigmoid(alpha x)``."""
     alpha = _float(c, "alpha", 1.0)
     if alpha == 1.0:
-        result: Value = c.op("silu", c[0])
-        return result
-    with c.builder.scope("swish"):
+        return c.op("silu", c[0])
+    with c.graph.scope("swish"):
         gated: Value = c.op("mul", c[0], c.op("sigmoid", c.op("mul", c[0], alpha)))
     return gated
 
@@ -142,7 +134,7 @@ def swish(c: Call) -> Value:
 @operator("Softsign")
 def softsign(c: Call) -> Value:
     """``x / (1 + |x|)``."""
-    with c.builder.scope("softsign"):
+    with c.graph.scope("softsign"):
         result: Value = c.op("div", c[0], c.op("add", c.op("abs", c[0]), 1.0))
     return result
 
@@ -152,10 +144,10 @@ def shrink(c: Call) -> Value:
     """Items nearer to 0 than `lambd` become 0, the others move towards it."""
     bias, edge = _float(c, "bias", 0.0), _float(c, "lambd", 0.5)
     x = to_scalar(c, c[0])
-    with c.builder.scope("shrink"):
+    with c.graph.scope("shrink"):
         upper = c.op("select", c.op("gt", x, edge), c.op("sub", x, bias), 0.0)
         result = c.op("select", c.op("lt", x, -edge), c.op("add", x, bias), upper)
-    return to_kind_truncated(c, result, c[0].kind)
+    return to_dtype_truncated(c, result, c[0].dtype)
 
 
 @operator("Softmax", "LogSoftmax", "Hardmax")
@@ -165,12 +157,11 @@ def softmax(c: Call) -> Value:
     old = c.opset < 13
     axis = c.axis("axis", 1 if old else -1, x.rank)
     axes = [*range(axis, x.rank)] if old else [axis]
-    if c.kind == "Hardmax":
+    if c.operator == "Hardmax":
         return _hardmax(c, x, axes)
-    if c.kind == "Softmax":
-        result: Value = c.op("softmax", x, axes=axes)
-        return result
-    with c.builder.scope("log_softmax"):
+    if c.operator == "Softmax":
+        return c.op("softmax", x, axes=axes)
+    with c.graph.scope("log_softmax"):
         shifted = c.op("sub", x, c.op("max_reduce", x, axes=axes))
         total = c.op("sum_reduce", c.op("exp", shifted), axes=axes)
         logarithm: Value = c.op("sub", shifted, c.op("log", total))
@@ -183,12 +174,11 @@ def _hardmax(c: Call, x: Value, axes: list[int]) -> Value:
         flat = reshaped(c, x, (*x.shape[: axes[0]], int(np.prod(x.shape[axes[0] :]))))
         return reshaped(c, _hardmax(c, flat, [axes[0]]), x.shape)
     axis = axes[0]
-    best = c.op("cast", c.op("argmax_reduce", x, axes=[axis]), dtype="scalar")
+    best = c.op("cast", c.op("argmax_reduce", x, axes=[axis]), data_type="scalar")
     shape = [1] * x.rank
     shape[axis] = x.shape[axis]
-    positions = c.builder.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
-    result: Value = c.op("cast", c.op("eq", positions, best), dtype="scalar")
-    return result
+    positions = c.graph.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
+    return c.op("cast", c.op("eq", positions, best), data_type="scalar")
 
 
 def _float(c: Call, name: str, default: float) -> float:

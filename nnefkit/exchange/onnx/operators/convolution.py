@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import reshaped, to_scalar
+from nnefkit.exchange.reshaping import reshaped, to_scalar
 from nnefkit.exchange.source_graph import Value
 
 Padding = list[tuple[int, int]]
@@ -49,7 +49,7 @@ def conv(c: Call) -> Value:
     count = x.rank - 2
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
     padding = padding_of(c, x.shape[2:], weight.shape[2:], stride, dilation)
-    result: Value = c.op(
+    return c.op(
         "conv",
         x,
         weight,
@@ -59,7 +59,6 @@ def conv(c: Call) -> Value:
         dilation=dilation,
         groups=_groups(c, x.shape[1]),
     )
-    return result
 
 
 def _groups(c: Call, channels: int) -> int:
@@ -155,8 +154,8 @@ def conv_integer(c: Call) -> Value:
         dilation=dilation,
         groups=_groups(c, x.shape[1]),
     )
-    result = c.op("cast", result, dtype="integer")
-    result.kind = np.dtype(np.int32)
+    result = c.op("cast", result, data_type="integer")
+    result.dtype = np.dtype(np.int32)
     return result
 
 
@@ -169,8 +168,7 @@ def _centered(c: Call, index: int, zero_index: int) -> Value:
         zero = reshaped(c, zero, zero.shape + (1,) * (x.rank - 1))
     elif zero.rank:
         zero = reshaped(c, zero, ())
-    result: Value = c.op("sub", x, zero)
-    return result
+    return c.op("sub", x, zero)
 
 
 @operator("Col2Im")
@@ -194,7 +192,7 @@ def col_to_im(c: Call) -> Value:
         for n, (p, q), k, d, s in zip(image, padding, block, dilation, stride, strict=True)
     ]
     blocks = reshaped(c, x, (x.shape[0] * channels, volume, *grid))
-    filter_ = c.builder.constant(np.eye(volume, dtype=np.float32).reshape(volume, 1, *block))
+    filter_ = c.graph.constant(np.eye(volume, dtype=np.float32).reshape(volume, 1, *block))
     summed = c.op(
         "deconv",
         blocks,

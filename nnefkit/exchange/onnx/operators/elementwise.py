@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import (
+from nnefkit.exchange.onnx.values import binary
+from nnefkit.exchange.reshaping import (
     EXACT,
     aligned,
-    binary,
-    to_kind,
-    to_kind_truncated,
+    to_dtype,
+    to_dtype_truncated,
     to_logical,
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_graph import KINDS, LOGICAL, SCALAR, Value
+from nnefkit.exchange.source_graph import DTYPES, LOGICAL, SCALAR, Value
 
 _UNARY = {
     "Abs": "abs",
@@ -49,7 +49,7 @@ _UNARY = {
 def unary(c: Call) -> Value:
     """A function of one argument."""
     x = c[0]
-    return to_kind(c, c.op(_UNARY[c.kind], to_scalar(c, x)), x.kind)
+    return to_dtype(c, c.op(_UNARY[c.operator], to_scalar(c, x)), x.dtype)
 
 
 # -- arithmetic -------------------------------------------------------------------------------
@@ -58,30 +58,28 @@ def unary(c: Call) -> Value:
 @operator("Add", "Sub", "Mul")
 def arithmetic(c: Call) -> Value:
     """A sum, difference or product; of integers, computed in scalars."""
-    name = c.kind.lower()
-    kind = c[0].kind
+    name = c.operator.lower()
+    dtype = c[0].dtype
     result = binary(c, name, to_scalar(c, c[0]), to_scalar(c, c[1]))
-    if kind.kind in "iu" and kind.itemsize < 4:
-        if c.kind == "Mul" and kind.itemsize > 1:
+    if dtype.kind in "iu" and dtype.itemsize < 4:
+        if c.operator == "Mul" and dtype.itemsize > 1:
             c.refuse("products of 16-bit integers wrap around", "Compute them in float.")
-        result = wrapped(c, result, kind)
-    elif kind.kind == "u" and c.kind == "Sub":
-        result = c.op("select", c.op("lt", result, 0.0), _wrapped_64(c, result, kind), result)
-    return to_kind(c, result, kind)
+        result = wrapped(c, result, dtype)
+    elif dtype.kind == "u" and c.operator == "Sub":
+        result = c.op("select", c.op("lt", result, 0.0), _wrapped_64(c, result, dtype), result)
+    return to_dtype(c, result, dtype)
 
 
-def wrapped(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
+def wrapped(c: Call, x: Value, dtype: np.dtype[Any]) -> Value:
     """Whole numbers as integers of few bits hold them."""
-    span = float(2 ** (8 * kind.itemsize))
-    low = float(np.iinfo(kind).min)
+    span = float(2 ** (8 * dtype.itemsize))
+    low = float(np.iinfo(dtype).min)
     turns = c.op("floor", c.op("div", c.op("sub", x, low), span))
-    result: Value = c.op("sub", x, c.op("mul", turns, span))
-    return result
+    return c.op("sub", x, c.op("mul", turns, span))
 
 
-def _wrapped_64(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
-    result: Value = c.op("add", x, float(2 ** (8 * kind.itemsize)))
-    return result
+def _wrapped_64(c: Call, x: Value, dtype: np.dtype[Any]) -> Value:
+    return c.op("add", x, float(2 ** (8 * dtype.itemsize)))
 
 
 @operator("Div")
@@ -89,20 +87,20 @@ def divide(c: Call) -> Value:
     """A quotient; that of integers is truncated."""
     x, y = c[0], c[1]
     result = binary(c, "div", to_scalar(c, x), to_scalar(c, y))
-    if x.kind.kind in "iu":
-        return to_kind_truncated(c, result, x.kind)
+    if x.dtype.kind in "iu":
+        return to_dtype_truncated(c, result, x.dtype)
     return result
 
 
 @operator("Mod")
 def modulo(c: Call) -> Value:
     """A remainder, with the sign of the divisor, or with `fmod` that of the dividend."""
-    kind = c[0].kind
+    dtype = c[0].dtype
     x, y = aligned(c, to_scalar(c, c[0]), to_scalar(c, c[1]))
     quotient = c.op("div", x, y)
     whole = truncated(c, quotient) if c.attribute("fmod", 0) else c.op("floor", quotient)
     result = c.op("sub", x, c.op("mul", whole, y))
-    if kind.kind == "f":
+    if dtype.kind == "f":
         # Of an infinite divisor, nothing or all of it is left.
         infinite = c.op("gt", c.op("abs", y), float(np.finfo(np.float32).max))
         rest = x
@@ -110,33 +108,32 @@ def modulo(c: Call) -> Value:
             rest = c.op("select", c.op("lt", c.op("mul", x, y), 0.0), y, x)
         if y.data is None or not np.isfinite(y.data).all():
             result = c.op("select", infinite, rest, result)
-    return to_kind(c, result, kind)
+    return to_dtype(c, result, dtype)
 
 
 @operator("Pow")
 def power(c: Call) -> Value:
     """``x ^ y`` in the type of `x`."""
     x, y = c[0], to_scalar(c, c[1])
-    if y.is_number and y.data is not None and x.kind.kind == "f":
+    if y.is_number and y.data is not None and x.dtype.kind == "f":
         exponent = float(y.data.reshape(-1)[0])
         simple = {2.0: "sqr", 0.5: "sqrt"}.get(exponent)
         if simple is not None and y.rank <= x.rank:
-            result: Value = c.op(simple, x)
-            return result
+            return c.op(simple, x)
     result = binary(c, "pow", to_scalar(c, x), y)
-    return to_kind_truncated(c, result, x.kind)
+    return to_dtype_truncated(c, result, x.dtype)
 
 
 @operator("Sum", "Mean", "Max", "Min")
 def variadic(c: Call) -> Value:
     """The sum, mean, maximum or minimum of any number of tensors."""
-    kind = c[0].kind
-    name = {"Sum": "add", "Mean": "add", "Max": "max", "Min": "min"}[c.kind]
+    dtype = c[0].dtype
+    name = {"Sum": "add", "Mean": "add", "Max": "max", "Min": "min"}[c.operator]
     values = [to_scalar(c, value) for value in c.inputs if value is not None]
     result = reduce(lambda x, y: binary(c, name, x, y), values)
-    if c.kind == "Mean" and len(values) > 1:
+    if c.operator == "Mean" and len(values) > 1:
         result = c.op("div", result, float(len(values)))
-    return to_kind(c, result, kind)
+    return to_dtype(c, result, dtype)
 
 
 @operator("Clip")
@@ -147,24 +144,24 @@ def clip(c: Call) -> Value:
     if low is not None and high is not None:
         ordered = low.data is not None and high.data is not None
         if ordered and float(low.data) <= float(high.data):  # type: ignore[arg-type]
-            return to_kind(c, c.op("clamp", x, low, high), c[0].kind)
+            return to_dtype(c, c.op("clamp", x, low, high), c[0].dtype)
     if low is not None:
         x = binary(c, "max", x, low)
     if high is not None:
         x = binary(c, "min", x, high)
-    return to_kind(c, x, c[0].kind) if x is not c[0] else x
+    return to_dtype(c, x, c[0].dtype) if x is not c[0] else x
 
 
 def _bound(c: Call, name: str, index: int) -> Value | None:
     if name in c.attributes:
-        value: Value | None = c.builder.constant(c.attributes[name], np.float32)
+        value: Value | None = c.graph.constant(c.attributes[name], np.float32)
     else:
         value = c.get(index)
     if value is None:
         return None
     if value.data is not None:
         number = float(value.data.reshape(-1)[0])
-        limits = np.iinfo(value.kind) if value.kind.kind in "iu" else np.finfo(np.float32)
+        limits = np.iinfo(value.dtype) if value.dtype.kind in "iu" else np.finfo(np.float32)
         if number in (float(limits.min), float(limits.max)) or not np.isfinite(number):
             if (number > 0) == (name == "max"):
                 return None
@@ -184,15 +181,14 @@ def half_to_even(c: Call, x: Value) -> Value:
     nearest = c.op("round", x)
     half = c.op("eq", c.op("sub", nearest, x), 0.5)
     odd = c.op("ne", c.op("mul", c.op("floor", c.op("mul", nearest, 0.5)), 2.0), nearest)
-    excess = c.op("cast", c.op("and", half, odd), dtype=SCALAR)
-    result: Value = c.op("sub", nearest, excess)
-    return result
+    excess = c.op("cast", c.op("and", half, odd), data_type=SCALAR)
+    return c.op("sub", nearest, excess)
 
 
 @operator("Erf")
 def erf(c: Call) -> Value:
     """``2 Phi(sqrt(2) x) - 1``, where gelu(z) = z Phi(z)."""
-    with c.builder.scope("erf"):
+    with c.graph.scope("erf"):
         z = c.op("mul", c[0], float(np.sqrt(2.0)))
         zero = c.op("eq", z, 0.0)
         phi = c.op("div", c.op("gelu", z), c.op("select", zero, 1.0, z))
@@ -215,13 +211,13 @@ _COMPARISONS = {
 @operator(*_COMPARISONS)
 def compare(c: Call) -> Value:
     """A comparison."""
-    return binary(c, _COMPARISONS[c.kind], to_scalar(c, c[0]), to_scalar(c, c[1]))
+    return binary(c, _COMPARISONS[c.operator], to_scalar(c, c[0]), to_scalar(c, c[1]))
 
 
 @operator("And", "Or")
 def logic(c: Call) -> Value:
     """Conjunction and disjunction."""
-    return binary(c, c.kind.lower(), c[0], c[1])
+    return binary(c, c.operator.lower(), c[0], c[1])
 
 
 @operator("Xor")
@@ -233,8 +229,7 @@ def exclusive_or(c: Call) -> Value:
 @operator("Not")
 def negation(c: Call) -> Value:
     """Negation."""
-    result: Value = c.op("not", c[0])
-    return result
+    return c.op("not", c[0])
 
 
 @operator("Where")
@@ -246,8 +241,7 @@ def where(c: Call) -> Value:
 @operator("IsNaN")
 def is_nan(c: Call) -> Value:
     """Whether items are unequal to themselves."""
-    result: Value = c.op("ne", c[0], c[0])
-    return result
+    return c.op("ne", c[0], c[0])
 
 
 @operator("IsInf")
@@ -261,9 +255,8 @@ def is_infinite(c: Call) -> Value:
     elif negative:
         x = c.op("neg", x)
     elif not positive:
-        return c.builder.constant(np.zeros(x.shape, np.bool_))
-    result: Value = c.op("gt", x, most)
-    return result
+        return c.graph.constant(np.zeros(x.shape, np.bool_))
+    return c.op("gt", x, most)
 
 
 # -- casts --------------------------------------------------------------------------------------
@@ -274,42 +267,42 @@ def cast(c: Call) -> Value:
     """Items of another type."""
     from onnx import helper
 
-    if c.kind == "CastLike":
-        kind = c[1].kind
+    if c.operator == "CastLike":
+        dtype = c[1].dtype
     else:
-        kind = np.dtype(helper.tensor_dtype_to_np_dtype(int(c.attribute("to"))))
-    if kind.name not in KINDS:
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(int(c.attribute("to"))))
+    if dtype.name not in DTYPES:
         c.refuse(
-            f"it casts to {kind.name}",
+            f"it casts to {dtype.name}",
             "NNEF has scalars, integers and logicals (3.3.1).",
         )
-    return _cast(c, c[0], kind)
+    return _cast(c, c[0], dtype)
 
 
-def _cast(c: Call, x: Value, kind: np.dtype[Any]) -> Value:
-    if kind.kind == "b":
+def _cast(c: Call, x: Value, dtype: np.dtype[Any]) -> Value:
+    if dtype.kind == "b":
         return to_logical(c, x)
-    if kind.kind == "f":
+    if dtype.kind == "f":
         # How many bits a scalar has is no property of the network in NNEF.
         return to_scalar(c, x)
-    if x.dtype == SCALAR:
-        return to_kind(c, truncated(c, x), kind)
-    if x.dtype == LOGICAL:
-        return to_kind(c, x, kind)
-    narrower = kind.itemsize < x.kind.itemsize or (kind.kind == "u" and x.kind.kind == "i")
-    if narrower and kind.itemsize < 4:
-        return to_kind(c, wrapped(c, to_scalar(c, x), kind), kind)
+    if x.data_type == SCALAR:
+        return to_dtype(c, truncated(c, x), dtype)
+    if x.data_type == LOGICAL:
+        return to_dtype(c, x, dtype)
+    narrower = dtype.itemsize < x.dtype.itemsize or (dtype.kind == "u" and x.dtype.kind == "i")
+    if narrower and dtype.itemsize < 4:
+        return to_dtype(c, wrapped(c, to_scalar(c, x), dtype), dtype)
     return x
 
 
 @operator("Identity", "Dropout")
 def identity(c: Call) -> list[Value | None]:
     """The input itself; dropout does nothing but in training."""
-    if c.kind == "Dropout":
+    if c.operator == "Dropout":
         _refuse_training(c)
         # What an older one gives there has no meaning but in training.
         if c.wants(1) and c.opset >= 12:
-            return [c[0], c.builder.constant(np.ones(c[0].shape, np.bool_))]
+            return [c[0], c.graph.constant(np.ones(c[0].shape, np.bool_))]
     return [c[0]]
 
 
@@ -323,13 +316,13 @@ def _refuse_training(c: Call) -> None:
 @operator("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot")
 def bits(c: Call) -> Value:
     """Shifts by known numbers of bits are products; other operations on bits have no NNEF."""
-    if c.kind == "BitwiseNot" and c[0].kind.itemsize <= 2:
+    if c.operator == "BitwiseNot" and c[0].dtype.itemsize <= 2:
         return _complement(c, c[0])
     return c.refuse("NNEF has no operations on bits", "Compute with numbers or logicals.")
 
 
 def _complement(c: Call, x: Value) -> Value:
-    top = float(np.iinfo(x.kind).max) if x.kind.kind == "u" else -1.0
+    top = float(np.iinfo(x.dtype).max) if x.dtype.kind == "u" else -1.0
     assert top <= EXACT  # noqa: S101 - of 16 bits at most
-    difference = c.op("sub", c.builder.constant(top, np.float32), to_scalar(c, x))
-    return to_kind(c, difference, x.kind)
+    difference = c.op("sub", c.graph.constant(top, np.float32), to_scalar(c, x))
+    return to_dtype(c, difference, x.dtype)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import INVALID, binary, reshaped, to_kind, to_scalar
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
+from nnefkit.exchange.onnx.values import binary
 from nnefkit.exchange.refusal import refuse_empty_tensor
+from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 
@@ -19,12 +20,12 @@ def _wrapped_indices(c: Call, indices: Value, extent: int) -> Value:
         data = np.where(indices.data < 0, indices.data + extent, indices.data)
         if data.size and not 0 <= data.min() <= data.max() < extent:
             c.refuse(f"its indices go beyond the {extent} items of the axis", INVALID)
-        return c.builder.constant(data, np.int64, name=indices.name)
-    if indices.kind.kind == "u":
+        return c.graph.constant(data, np.int64, name=indices.name)
+    if indices.dtype.kind == "u":
         return indices
     number = to_scalar(c, indices)
     raised = c.op("select", c.op("lt", number, 0.0), c.op("add", number, float(extent)), number)
-    return to_kind(c, raised, np.dtype(np.int64))
+    return to_dtype(c, raised, np.dtype(np.int64))
 
 
 @operator("Gather")
@@ -37,8 +38,7 @@ def gather(c: Call) -> Value:
         index = int(wrapped.data.reshape(-1)[0])
         part = c.op("slice", x, axes=[axis], begin=[index], end=[index + 1])
         return reshaped(c, part, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-    result: Value = c.op("gather", x, wrapped, axis=axis)
-    return result
+    return c.op("gather", x, wrapped, axis=axis)
 
 
 def _from_flat(c: Call, x: Value, flat: Value, shape: tuple[int, ...]) -> Value:
@@ -52,7 +52,7 @@ def _flat(c: Call, parts: list[Value], extents: list[int]) -> Value:
         total: Any = 0
         for part, extent in zip(parts, extents, strict=True):
             total = total * extent + np.asarray(part.data)
-        return c.builder.constant(total, np.int64)
+        return c.graph.constant(total, np.int64)
     if int(np.prod(extents)) > 2**24:
         c.refuse(
             "positions beyond 16,777,216 are computed",
@@ -62,7 +62,7 @@ def _flat(c: Call, parts: list[Value], extents: list[int]) -> Value:
     for part, extent in zip(parts[1:], extents[1:], strict=True):
         scaled = c.op("mul", total_value, float(extent))
         total_value = binary(c, "add", scaled, to_scalar(c, part))
-    return to_kind(c, total_value, np.dtype(np.int64))
+    return to_dtype(c, total_value, np.dtype(np.int64))
 
 
 @operator("GatherElements")
@@ -78,7 +78,7 @@ def gather_elements(c: Call) -> Value:
             shape = [1] * x.rank
             shape[a] = indices.shape[a]
             grid = np.arange(indices.shape[a]).reshape(shape)
-            parts.append(c.builder.constant(np.broadcast_to(grid, indices.shape), np.int64))
+            parts.append(c.graph.constant(np.broadcast_to(grid, indices.shape), np.int64))
     return _from_flat(c, x, _flat(c, parts, [*x.shape]), indices.shape)
 
 
@@ -89,13 +89,13 @@ def gather_nd(c: Call) -> Value:
     batch = int(c.attribute("batch_dims", 0))
     depth = indices.shape[-1]
     places = indices.shape[:-1]
-    split = c.op("unstack", indices, axis=indices.rank - 1)
+    split = c.ops("unstack", indices, axis=indices.rank - 1)
     parts = []
     for a in range(batch):
         shape = [1] * len(places)
         shape[a] = places[a]
         grid = np.arange(places[a]).reshape(shape)
-        parts.append(c.builder.constant(np.broadcast_to(grid, places), np.int64))
+        parts.append(c.graph.constant(np.broadcast_to(grid, places), np.int64))
     parts += [_wrapped_indices(c, part, x.shape[batch + a]) for a, part in enumerate(split[:depth])]
     extents = [*x.shape[: batch + depth]]
     rest = x.shape[batch + depth :]
@@ -112,7 +112,7 @@ def one_hot(c: Call) -> Value:
     assert given is not None  # noqa: S101 - the input is not optional
     depth = int(given.reshape(-1)[0])
     axis = c.axis("axis", -1, indices.rank + 1)
-    with c.builder.scope("one_hot"):
+    with c.graph.scope("one_hot"):
         wrapped = c.op(
             "select",
             c.op("lt", indices, 0.0),
@@ -121,10 +121,10 @@ def one_hot(c: Call) -> Value:
         )
         shape = [1] * (indices.rank + 1)
         shape[axis] = depth
-        positions = c.builder.constant(np.arange(depth, dtype=np.float32).reshape(shape))
+        positions = c.graph.constant(np.arange(depth, dtype=np.float32).reshape(shape))
         places = reshaped(c, wrapped, (*indices.shape[:axis], 1, *indices.shape[axis:]))
         hot = c.op("eq", places, positions)
-        off, on = c.op("unstack", values, axis=0)
+        off, on = c.ops("unstack", values, axis=0)
         result: Value = c.op("select", hot, on, off)
     return result
 
@@ -137,11 +137,10 @@ def compress(c: Call) -> Value:
     places = np.flatnonzero(np.asarray(condition))
     if not places.size:
         refuse_empty_tensor()
-    indices = c.builder.constant(places, np.int64)
+    indices = c.graph.constant(places, np.int64)
     if "axis" not in c.attributes:
         return _from_flat(c, x, indices, (places.size,))
-    result: Value = c.op("gather", x, indices, axis=c.axis("axis", 0, x.rank))
-    return result
+    return c.op("gather", x, indices, axis=c.axis("axis", 0, x.rank))
 
 
 @operator("ScatterND", "ScatterElements", "Scatter")
@@ -159,12 +158,11 @@ def scatter(c: Call) -> Value:
     taken = np.zeros(count, np.bool_)
     places[targets] = sources
     taken[targets] = True
-    new = _from_flat(c, updates, c.builder.constant(places), x.shape)
+    new = _from_flat(c, updates, c.graph.constant(places), x.shape)
     if taken.all():
         return new
-    chosen = c.builder.constant(taken.reshape(x.shape))
-    result: Value = c.op("select", chosen, new, x)
-    return result
+    chosen = c.graph.constant(taken.reshape(x.shape))
+    return c.op("select", chosen, new, x)
 
 
 def _scattered(
@@ -172,7 +170,7 @@ def _scattered(
 ) -> tuple[Array, Array]:
     """Flat positions in the result, and of what goes there in the updates."""
     positions = np.arange(int(np.prod(shape))).reshape(shape)
-    if c.kind == "ScatterND":
+    if c.operator == "ScatterND":
         chosen = positions[tuple(np.moveaxis(indices, -1, 0))]
     else:
         axis = c.axis("axis", 0, len(shape))
@@ -192,14 +190,14 @@ def _summed(c: Call, x: Value, updates: Value, targets: Array, sources: Array) -
     # One round for each time that an index comes again.
     for _ in range(256):
         if not targets.size:
-            return to_kind(c, result, x.kind)
+            return to_dtype(c, result, x.dtype)
         _, first = np.unique(targets, return_index=True)
         places = np.zeros(int(np.prod(x.shape)), np.int64)
         taken = np.zeros(places.shape, np.bool_)
         places[targets[first]] = sources[first]
         taken[targets[first]] = True
-        new = _from_flat(c, values, c.builder.constant(places), x.shape)
-        mask = c.builder.constant(taken.reshape(x.shape))
+        new = _from_flat(c, values, c.graph.constant(places), x.shape)
+        mask = c.graph.constant(taken.reshape(x.shape))
         other = result if neutral is None else neutral
         result = c.op(reduction, result, c.op("select", mask, new, other))
         rest = np.setdiff1d(np.arange(targets.size), first)
@@ -210,7 +208,7 @@ def _summed(c: Call, x: Value, updates: Value, targets: Array, sources: Array) -
 @operator("NonZero", "Unique", "NonMaxSuppression", "TopK")
 def unknown_length(c: Call) -> list[Value | None]:
     """Of these, only the greatest item can be told in NNEF."""
-    if c.kind != "TopK":
+    if c.operator != "TopK":
         c.refuse(
             "how many items it gives depends on the data",
             "NNEF's shapes are known before the network runs; do this step outside of it.",
@@ -231,10 +229,10 @@ def _top(c: Call) -> list[Value | None]:
     down = bool(c.attribute("largest", 1))
     shape = [1] * x.rank
     shape[axis] = x.shape[axis]
-    positions = c.builder.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
+    positions = c.graph.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
     left = x
     values, indices = [], []
-    with c.builder.scope("top_k"):
+    with c.graph.scope("top_k"):
         extreme = "max_reduce" if down else "min_reduce"
         taken = None
         for _ in range(count):
@@ -245,10 +243,10 @@ def _top(c: Call) -> list[Value | None]:
             values.append(c.op(extreme, left, axes=[axis]))
             index = c.op("argmax_reduce" if down else "argmin_reduce", left, axes=[axis])
             indices.append(index)
-            here = c.op("eq", positions, c.op("cast", index, dtype=SCALAR))
+            here = c.op("eq", positions, c.op("cast", index, data_type=SCALAR))
             taken = here if taken is None else c.op("or", taken, here)
         if count == 1:
-            return [to_kind(c, values[0], c[0].kind), indices[0]]
+            return [to_dtype(c, values[0], c[0].dtype), indices[0]]
         top = c.op("concat", values, axis=axis)
         places = c.op("concat", indices, axis=axis)
-    return [to_kind(c, top, c[0].kind), places]
+    return [to_dtype(c, top, c[0].dtype), places]

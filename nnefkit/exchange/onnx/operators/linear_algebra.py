@@ -7,28 +7,21 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import (
-    binary,
-    broadcast,
-    reshaped,
-    to_kind,
-    to_rank,
-    to_scalar,
-    transposed,
-)
+from nnefkit.exchange.onnx.values import binary
+from nnefkit.exchange.reshaping import broadcast, reshaped, to_dtype, to_rank, to_scalar, transposed
 from nnefkit.exchange.source_graph import Value
 
 
 @operator("MatMul")
 def matmul(c: Call) -> Value:
     """A product of matrices or vectors, batch axes broadcast."""
-    kind = c[0].kind
-    return to_kind(c, product(c, to_scalar(c, c[0]), to_scalar(c, c[1])), kind)
+    dtype = c[0].dtype
+    return to_dtype(c, product(c, to_scalar(c, c[0]), to_scalar(c, c[1])), dtype)
 
 
 def product(c: Call, a: Value, b: Value) -> Value:
     """The product of two tensors by the rules of ONNX, which are NumPy's."""
-    shape = [*broadcast(a.shape[:-2], b.shape[:-2])]
+    shape = [*broadcast(c, a.shape[:-2], b.shape[:-2])]
     shape += [*a.shape[-2:-1]] if a.rank > 1 else []
     shape += [*b.shape[-1:]] if b.rank > 1 else []
     left = reshaped(c, a, (1, *a.shape)) if a.rank == 1 else a
@@ -45,7 +38,7 @@ def gemm(c: Call) -> Value:
     bias = c.get(2)
     alpha, beta = float(c.attribute("alpha", 1.0)), float(c.attribute("beta", 1.0))
     over, under = bool(c.attribute("transA", 0)), bool(c.attribute("transB", 0))
-    kind = c[0].kind
+    dtype = c[0].dtype
     rows = b if under else transposed(c, b, [1, 0]) if b.data is not None else None
     row_bias = bias is None or bias.rank == 1 or (bias.rank == 2 and bias.shape[0] == 1)
     width = b.shape[0 if under else 1]
@@ -54,14 +47,14 @@ def gemm(c: Call) -> Value:
         if bias is not None and bias.shape[-1] == width:
             biases = [to_rank(c, to_scalar(c, bias), 2)]
         if bias is None or biases:
-            return to_kind(c, c.op("linear", a, rows, *biases), kind)
+            return to_dtype(c, c.op("linear", a, rows, *biases), dtype)
     result = c.op("matmul", a, b, transposeA=over, transposeB=under)
     if alpha != 1:
         result = c.op("mul", result, alpha)
     if bias is not None and beta:
         added = to_scalar(c, bias)
         result = binary(c, "add", result, c.op("mul", added, beta) if beta != 1 else added)
-    return to_kind(c, result, kind)
+    return to_dtype(c, result, dtype)
 
 
 @operator("MatMulInteger")
@@ -75,7 +68,7 @@ def matmul_integer(c: Call) -> Value:
         a = binary(c, "sub", a, zero)
     if (zero := c.get(3)) is not None:
         b = binary(c, "sub", b, to_scalar(c, zero))
-    return to_kind(c, product(c, a, b), np.dtype(np.int32))
+    return to_dtype(c, product(c, a, b), np.dtype(np.int32))
 
 
 @operator("Einsum")
@@ -100,7 +93,7 @@ def einsum(c: Call) -> Value:
         value = c.op("sum_reduce", value, axes=summed)
         value = reshaped(c, value, [n for a, n in enumerate(value.shape) if a not in summed])
         term = "".join(letter for letter in term if letter in right)
-    return to_kind(c, transposed(c, value, [term.index(x) for x in right]), c[0].kind)
+    return to_dtype(c, transposed(c, value, [term.index(x) for x in right]), c[0].dtype)
 
 
 def _spelled(c: Call, terms: list[str], right: str | None) -> tuple[list[str], str]:
@@ -150,6 +143,5 @@ def determinant(c: Call) -> Value:
     if x.shape[-2:] != (2, 2):
         c.refuse("determinants of large matrices have no NNEF", "Compute them outside.")
     flat = reshaped(c, x, (*x.shape[:-2], 4))
-    p, q, r, s = c.op("unstack", flat, axis=flat.rank - 1)
-    result: Value = c.op("sub", c.op("mul", p, s), c.op("mul", q, r))
-    return result
+    p, q, r, s = c.ops("unstack", flat, axis=flat.rank - 1)
+    return c.op("sub", c.op("mul", p, s), c.op("mul", q, r))

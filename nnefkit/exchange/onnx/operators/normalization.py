@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import reshaped, to_rank
+from nnefkit.exchange.reshaping import reshaped, to_rank
 from nnefkit.exchange.source_graph import Value
 
 _TINY = 1e-30
@@ -34,8 +34,8 @@ def instance_normalization(c: Call) -> Value:
     """Each channel of each entry by its own mean and variance."""
     x = c[0]
     axes = [*range(2, x.rank)]
-    with c.builder.scope("instance_normalization"):
-        mean, variance = c.op("moments", x, axes=axes)
+    with c.graph.scope("instance_normalization"):
+        mean, variance = c.ops("moments", x, axes=axes)
         scale, offset = (reshaped(c, c[i], (1, *c[i].shape)) for i in (1, 2))
         result: Value = c.op(
             "batch_normalization", x, mean, variance, offset, scale, epsilon=_epsilon(c)
@@ -48,8 +48,8 @@ def layer_normalization(c: Call) -> list[Value | None]:
     """Each entry by its mean and variance over the last axes."""
     x = c[0]
     axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    with c.builder.scope("layer_normalization"):
-        mean, variance = c.op("moments", x, axes=axes)
+    with c.graph.scope("layer_normalization"):
+        mean, variance = c.ops("moments", x, axes=axes)
         offset = c.get(2)
         result: Value = c.op(
             "batch_normalization",
@@ -71,7 +71,7 @@ def rms_normalization(c: Call) -> Value:
     """Each entry by the root of its mean square over the last axes."""
     x = c[0]
     axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    with c.builder.scope("rms_normalization"):
+    with c.graph.scope("rms_normalization"):
         mean = c.op("mean_reduce", c.op("sqr", x), axes=axes)
         normal = c.op("div", x, c.op("sqrt", c.op("add", mean, _epsilon(c))))
         result: Value = c.op("mul", normal, to_rank(c, c[1], x.rank))
@@ -85,9 +85,9 @@ def group_normalization(c: Call) -> Value:
     groups = int(c.attribute("num_groups"))
     each = x.shape[1] // groups
     parts = (x.shape[0], groups, each, *x.shape[2:])
-    with c.builder.scope("group_normalization"):
+    with c.graph.scope("group_normalization"):
         split = reshaped(c, x, parts)
-        mean, variance = c.op("moments", split, axes=[*range(2, len(parts))])
+        mean, variance = c.ops("moments", split, axes=[*range(2, len(parts))])
         if c[1].shape[0] == groups != x.shape[1] or c.opset < 21:
             shape: tuple[int, ...] = (1, groups)
         else:
@@ -104,8 +104,8 @@ def mean_variance_normalization(c: Call) -> Value:
     """By mean and standard deviation over some axes."""
     x = c[0]
     axes = sorted(axis % x.rank for axis in c.ints("axes") or [0, 2, 3])
-    with c.builder.scope("mean_variance_normalization"):
-        mean, variance = c.op("moments", x, axes=axes)
+    with c.graph.scope("mean_variance_normalization"):
+        mean, variance = c.ops("moments", x, axes=axes)
         deviation = c.op("add", c.op("sqrt", variance), 1e-9)
         result: Value = c.op("div", c.op("sub", x, mean), deviation)
     return result
@@ -120,7 +120,7 @@ def local_response_normalization(c: Call) -> Value:
     def number(name: str, default: float) -> float:
         return float(str(np.float32(c.attribute(name, default))))
 
-    result: Value = c.op(
+    return c.op(
         "local_response_normalization",
         x,
         size=size,
@@ -128,7 +128,6 @@ def local_response_normalization(c: Call) -> Value:
         beta=number("beta", 0.75),
         bias=number("bias", 1.0),
     )
-    return result
 
 
 @operator("LpNormalization")
@@ -136,5 +135,4 @@ def lp_normalization(c: Call) -> Value:
     """By the norm along an axis."""
     x = c[0]
     name = "l1_normalization" if c.attribute("p", 2) == 1 else "l2_normalization"
-    result: Value = c.op(name, x, axes=[c.axis("axis", -1, x.rank)], epsilon=_TINY)
-    return result
+    return c.op(name, x, axes=[c.axis("axis", -1, x.rank)], epsilon=_TINY)

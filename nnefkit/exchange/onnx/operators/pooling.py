@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.operators.convolution import Padding, padding_of, steps
-from nnefkit.exchange.onnx.values import to_kind, to_scalar
+from nnefkit.exchange.reshaping import to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
 
 
@@ -64,7 +64,7 @@ def _refuse_ambiguous(
         c.refuse("its padding is automatic and its window is dilated", hint)
     totals = [(-(-n // s) - 1) * s + k - n for n, k, s in zip(extents, kernel, stride, strict=True)]
     # Of one item less than none, means begin at the first item everywhere, but maxima do not.
-    agreed = mode == "SAME_UPPER" and c.kind != "MaxPool"
+    agreed = mode == "SAME_UPPER" and c.operator != "MaxPool"
     if min(totals) < (-1 if agreed else 0):
         c.refuse("its automatic padding would be less than none", hint)
 
@@ -85,9 +85,9 @@ def max_pool(c: Call) -> list[Value | None]:
     window = _Window(c, x)
     if not c.wants(1):
         result = c.op("max_pool", x, border="ignore", **window.attributes)
-        return [to_kind(c, result, c[0].kind)]
-    result, index = c.op("max_pool_with_index", x, border="ignore", **window.attributes)
-    return [to_kind(c, result, c[0].kind), _flat_index(c, x, index, window)]
+        return [to_dtype(c, result, c[0].dtype)]
+    result, index = c.ops("max_pool_with_index", x, border="ignore", **window.attributes)
+    return [to_dtype(c, result, c[0].dtype), _flat_index(c, x, index, window)]
 
 
 def _flat_index(c: Call, x: Value, index: Value, window: _Window) -> Value:
@@ -106,8 +106,8 @@ def _flat_index(c: Call, x: Value, index: Value, window: _Window) -> Value:
         shape[axis] = index.shape[axis]
         first = np.arange(index.shape[axis]) * window.stride[axis] - window.padding[axis][0]
         starts += (first * weight).reshape(shape).astype(np.float32)
-    rest = c.op("cast", index, dtype="scalar")
-    total = c.builder.constant(starts)
+    rest = c.op("cast", index, data_type="scalar")
+    total = c.graph.constant(starts)
     for axis in range(2, x.rank):
         if window.size[axis] == 1:
             continue
@@ -117,7 +117,7 @@ def _flat_index(c: Call, x: Value, index: Value, window: _Window) -> Value:
         total = c.op("add", total, c.op("mul", digit, factor))
         if volume > 1:
             rest = c.op("sub", rest, c.op("mul", digit, volume))
-    return to_kind(c, total, np.dtype(np.int64))
+    return to_dtype(c, total, np.dtype(np.int64))
 
 
 @operator("AveragePool")
@@ -135,8 +135,7 @@ def average_pool(c: Call) -> Value:
             border = "constant"
     elif not any(p or q for p, q in window.padding):
         border = "constant"
-    result: Value = c.op("avg_pool", x, border=border, **window.attributes)
-    return result
+    return c.op("avg_pool", x, border=border, **window.attributes)
 
 
 @operator("LpPool")
@@ -144,7 +143,7 @@ def lp_pool(c: Call) -> Value:
     """``(sum |x| ^ p) ^ (1 / p)``."""
     order = float(c.attribute("p", 2))
     window = _Window(c, c[0])
-    with c.builder.scope("lp_pool"):
+    with c.graph.scope("lp_pool"):
         total = c.op("box", _powered(c, c[0], order), border="constant", **window.attributes)
         return _root(c, total, order)
 
@@ -162,8 +161,7 @@ def _powered(c: Call, x: Value, order: float) -> Value:
 def _root(c: Call, x: Value, order: float) -> Value:
     if order == 1:
         return x
-    result: Value = c.op("sqrt", x) if order == 2 else c.op("pow", x, 1.0 / order)
-    return result
+    return c.op("sqrt", x) if order == 2 else c.op("pow", x, 1.0 / order)
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
@@ -171,9 +169,8 @@ def global_pool(c: Call) -> Value:
     """A reduction of the spatial axes."""
     x = c[0]
     axes = [*range(2, x.rank)]
-    if c.kind == "GlobalLpPool":
+    if c.operator == "GlobalLpPool":
         order = float(c.attribute("p", 2))
         return _root(c, c.op("sum_reduce", _powered(c, x, order), axes=axes), order)
-    name = "mean_reduce" if c.kind == "GlobalAveragePool" else "max_reduce"
-    result: Value = c.op(name, x, axes=axes)
-    return result
+    name = "mean_reduce" if c.operator == "GlobalAveragePool" else "max_reduce"
+    return c.op(name, x, axes=axes)

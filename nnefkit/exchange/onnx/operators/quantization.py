@@ -9,7 +9,8 @@ import numpy as np
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.operators.elementwise import half_to_even
 from nnefkit.exchange.onnx.operators.linear_algebra import product
-from nnefkit.exchange.onnx.values import binary, expanded, reshaped, to_kind, to_scalar
+from nnefkit.exchange.onnx.values import binary
+from nnefkit.exchange.reshaping import expanded, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
 
 
@@ -20,34 +21,34 @@ def quantize(c: Call) -> Value:
 
     zero = c.get(2)
     code = c.attribute("output_dtype", 0)
-    kind = np.dtype(np.uint8)
+    dtype = np.dtype(np.uint8)
     if zero is not None:
-        kind = zero.kind
+        dtype = zero.dtype
     elif code:
-        kind = np.dtype(helper.tensor_dtype_to_np_dtype(code))
-    if kind.name not in ("int8", "uint8", "int16", "uint16"):
-        c.refuse(f"codes of type {kind.name} are not read", "Quantise to 8 or 16 bits.")
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(code))
+    if dtype.name not in ("int8", "uint8", "int16", "uint16"):
+        c.refuse(f"codes of type {dtype.name} are not read", "Quantise to 8 or 16 bits.")
     x, scale = to_scalar(c, c[0]), _parameter(c, c[1], c[0])
     offset = None if zero is None else _parameter(c, zero, c[0])
-    result = quantized(c, x, scale, offset, kind)
+    result = quantized(c, x, scale, offset, dtype)
     _sources(c)[id(result)] = (result, x, c[1], zero)
     return result
 
 
-def quantized(c: Call, x: Value, scale: Value, zero: Value | None, kind: np.dtype[Any]) -> Value:
+def quantized(c: Call, x: Value, scale: Value, zero: Value | None, dtype: np.dtype[Any]) -> Value:
     """The codes of `x`."""
     code = half_to_even(c, binary(c, "div", x, scale))
     if zero is not None and not (zero.data is not None and not zero.data.any()):
         code = binary(c, "add", code, zero)
-    limits = np.iinfo(kind)
-    return to_kind(c, c.op("clamp", code, float(limits.min), float(limits.max)), kind)
+    limits = np.iinfo(dtype)
+    return to_dtype(c, c.op("clamp", code, float(limits.min), float(limits.max)), dtype)
 
 
 @operator("DynamicQuantizeLinear")
 def quantize_dynamically(c: Call) -> list[Value | None]:
     """Codes of 8 bits, their scale and zero point by the least and the greatest item and 0."""
     x, axes = c[0], [*range(c[0].rank)]
-    with c.builder.scope("dynamic_quantize_linear"):
+    with c.graph.scope("dynamic_quantize_linear"):
         low, high = (c.op(f"{name}_reduce", x, axes=axes) if axes else x for name in ("min", "max"))
         low, high = c.op("min", low, 0.0), c.op("max", high, 0.0)
         extent = c.op("sub", high, low)
@@ -57,14 +58,14 @@ def quantize_dynamically(c: Call) -> list[Value | None]:
         point = c.op("clamp", point, 0.0, 255.0)
         code = c.op("add", half_to_even(c, c.op("div", x, scale)), point)
         code = c.op("clamp", code, 0.0, 255.0)
-    kind = np.dtype(np.uint8)
-    points = to_kind(c, reshaped(c, point, ()), kind)
-    return [to_kind(c, code, kind), reshaped(c, scale, ()), points]
+    dtype = np.dtype(np.uint8)
+    points = to_dtype(c, reshaped(c, point, ()), dtype)
+    return [to_dtype(c, code, dtype), reshaped(c, scale, ()), points]
 
 
 def _sources(c: Call) -> dict[int, tuple[Value, Value, Value, Value | None]]:
     """What codes were made of, for those that make numbers of them again."""
-    found: dict[int, Any] = c.builder.notes.setdefault("quantized", {})
+    found: dict[int, Any] = c.graph.notes.setdefault("quantized", {})
     return found
 
 
@@ -87,21 +88,20 @@ def dequantized(c: Call, x: Value, scale: Value, zero: Value | None) -> Value:
 
 
 def _pseudo(c: Call, x: Value) -> Value:
-    kind = c[0].kind
+    dtype = c[0].dtype
     zero, scale = c.get(2), _parameter(c, c[1], x)
     point: Any = 0
     if zero is not None:
         point = _shaped(c, zero, x)
-    result: Value = c.op(
+    return c.op(
         "zero_point_linear_quantize",
         x,
         point,
         scale,
-        bits=8 * kind.itemsize,
-        signed=kind.kind == "i",
+        bits=8 * dtype.itemsize,
+        signed=dtype.kind == "i",
         symmetric=False,
     )
-    return result
 
 
 def _same(x: Value | None, y: Value | None) -> bool:
@@ -136,9 +136,9 @@ def _shaped(c: Call, value: Value, x: Value) -> Value:
 @operator("QLinearMatMul")
 def matmul(c: Call) -> Value:
     """A product of the numbers that codes stand for, as codes."""
-    kind = c[7].kind
-    if kind.name not in ("int8", "uint8"):
-        c.refuse(f"codes of type {kind.name} are not read", "Quantise to 8 bits.")
+    dtype = c[7].dtype
+    if dtype.name not in ("int8", "uint8"):
+        c.refuse(f"codes of type {dtype.name} are not read", "Quantise to 8 bits.")
 
     def centered(index: int, rows: bool) -> tuple[Value, Value]:
         scale, zero = to_scalar(c, c[index + 1]), to_scalar(c, c[index + 2])
@@ -148,13 +148,13 @@ def matmul(c: Call) -> Value:
 
     (a, a_scale), (b, b_scale) = centered(0, True), centered(3, False)
     factor = binary(c, "div", binary(c, "mul", a_scale, b_scale), to_scalar(c, c[6]))
-    return _requantized(c, binary(c, "mul", product(c, a, b), factor), c[7], kind)
+    return _requantized(c, binary(c, "mul", product(c, a, b), factor), c[7], dtype)
 
 
-def _requantized(c: Call, x: Value, zero: Value, kind: np.dtype[Any]) -> Value:
+def _requantized(c: Call, x: Value, zero: Value, dtype: np.dtype[Any]) -> Value:
     code = binary(c, "add", half_to_even(c, x), to_scalar(c, zero))
-    limits = np.iinfo(kind)
-    return to_kind(c, c.op("clamp", code, float(limits.min), float(limits.max)), kind)
+    limits = np.iinfo(dtype)
+    return to_dtype(c, c.op("clamp", code, float(limits.min), float(limits.max)), dtype)
 
 
 @operator("QLinearConv")
@@ -162,9 +162,9 @@ def convolution(c: Call) -> Value:
     """A convolution of the numbers that codes stand for, as codes."""
     from nnefkit.exchange.onnx.operators.convolution import padding_of, steps
 
-    kind = c[7].kind
-    if kind.name not in ("int8", "uint8"):
-        c.refuse(f"codes of type {kind.name} are not read", "Quantise to 8 bits.")
+    dtype = c[7].dtype
+    if dtype.name not in ("int8", "uint8"):
+        c.refuse(f"codes of type {dtype.name} are not read", "Quantise to 8 bits.")
     x = binary(c, "sub", to_scalar(c, c[0]), to_scalar(c, c[2]))
 
     def channels(value: Value, shape: tuple[int, ...]) -> Value:
@@ -190,4 +190,4 @@ def convolution(c: Call) -> Value:
     factor = binary(c, "div", scale, to_scalar(c, c[6]))
     if factor.rank and factor.shape[0] > 1:
         factor = reshaped(c, factor, (1, factor.shape[0], *[1] * count))
-    return _requantized(c, binary(c, "mul", summed, factor), c[7], kind)
+    return _requantized(c, binary(c, "mul", summed, factor), c[7], dtype)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import reshaped, sliced, transposed
+from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 
 _LONGEST = 512
@@ -36,8 +36,7 @@ class _Cell:
     activations: list[Activation]
 
     def gates(self, x: Value, weights: Value, bias: Value | None) -> Value:
-        found: Value = self.c.op("linear", x, weights, *([] if bias is None else [bias]))
-        return found
+        return self.c.op("linear", x, weights, *([] if bias is None else [bias]))
 
     def part(self, value: Value, number: int) -> Value:
         return sliced(self.c, value, value.rank - 1, number * self.size, (number + 1) * self.size)
@@ -57,12 +56,12 @@ def recurrent(c: Call) -> list[Value | None]:
     count = 2 if direction == "bidirectional" else 1
     _refuse_options(c, steps, batch)
     states = [_initial(c, 5, count, batch, size, batch_first)]
-    if c.kind == "LSTM":
+    if c.operator == "LSTM":
         states.append(_initial(c, 6, count, batch, size, batch_first))
     inputs = [reshaped(c, part, (batch, x.shape[2])) for part in _parts(c, x)]
     every: list[list[Value]] = []
     last: list[list[Value]] = []
-    with c.builder.scope(c.kind.lower()):
+    with c.graph.scope(c.operator.lower()):
         for number in range(count):
             cell = _cell(c, number, count, size)
             backwards = direction == "reverse" or number == 1
@@ -90,7 +89,7 @@ def _refuse_options(c: Call, steps: int, batch: int) -> None:
 def _parts(c: Call, x: Value) -> list[Value]:
     if x.shape[0] == 1:
         return [x]
-    parts: list[Value] = c.op("split", x, axis=0, ratios=[1] * x.shape[0])
+    parts: list[Value] = c.ops("split", x, axis=0, ratios=[1] * x.shape[0])
     return parts
 
 
@@ -99,7 +98,7 @@ def _initial(
 ) -> list[Value]:
     given = c.get(index)
     if given is None:
-        zeros = c.builder.constant(np.zeros((batch, size), np.float32))
+        zeros = c.graph.constant(np.zeros((batch, size), np.float32))
         return [zeros] * count
     if batch_first:
         given = transposed(c, given, [1, 0, 2])
@@ -121,8 +120,8 @@ def _cell(c: Call, number: int, count: int, size: int) -> _Cell:
         biases = [
             reshaped(c, sliced(c, bias, 0, first, first + half), (1, half)) for first in (0, half)
         ]
-    names = c.attribute("activations") or _DEFAULTS[c.kind] * count
-    each = len(_DEFAULTS[c.kind])
+    names = c.attribute("activations") or _DEFAULTS[c.operator] * count
+    each = len(_DEFAULTS[c.operator])
     chosen = names[number * each : (number + 1) * each]
     alphas, betas = c.attribute("activation_alpha") or [], c.attribute("activation_beta") or []
     if alphas or betas:
@@ -152,7 +151,7 @@ def _activation(c: Call, name: str) -> Activation:
 def _run(
     cell: _Cell, inputs: Sequence[Value], states: list[Value]
 ) -> tuple[list[Value], list[Value]]:
-    step = {"RNN": _rnn_step, "GRU": _gru_step, "LSTM": _lstm_step}[cell.c.kind]
+    step = {"RNN": _rnn_step, "GRU": _gru_step, "LSTM": _lstm_step}[cell.c.operator]
     hidden = []
     for x in inputs:
         states = step(cell, x, states)

@@ -143,7 +143,7 @@ def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
         return x
     if any(axis.wanted < 1 for axis in axes):
         refuse_empty_tensor()
-    if rules.mode != "nearest" and x.dtype != SCALAR:
+    if rules.mode != "nearest" and x.data_type != SCALAR:
         c.refuse(
             "it interpolates integers, which runtimes round in several ways",
             "Cast them to float before.",
@@ -151,12 +151,12 @@ def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
     standard = _standard(c, x, axes, rules)
     if standard is not None:
         return standard
-    with c.builder.scope("resize"):
+    with c.graph.scope("resize"):
         for number, axis in enumerate(axes):
             if axis.is_kept:
                 continue
             if rules.mode == "nearest":
-                places = c.builder.constant(_nearest(axis, rules))
+                places = c.graph.constant(_nearest(axis, rules))
                 x = c.op("gather", x, places, axis=number)
             else:
                 x = along_axis(c, x, number, _weights(axis, rules, max(c.opset, 18)))
@@ -176,7 +176,7 @@ _METHODS = {
 
 def _standard(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value | None:
     """One of the operations of 4.3.4, if it says the same."""
-    if x.rank < 3 or x.dtype != SCALAR or not (axes[0].is_kept and axes[1].is_kept):
+    if x.rank < 3 or x.data_type != SCALAR or not (axes[0].is_kept and axes[1].is_kept):
         return None
     spatial = axes[2:]
     factors = [axis.factor for axis in spatial]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.values import (
+from nnefkit.exchange.refusal import refuse_empty_tensor
+from nnefkit.exchange.reshaping import (
     broadcast,
     empty,
     expanded,
     reshaped,
     sliced,
-    to_kind,
+    to_dtype,
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
 
@@ -25,7 +25,7 @@ def constant(c: Call) -> Value:
     value = c.attribute("sparse_value")
     if value is None:
         c.refuse("it has no value", "The model is not valid.")
-    return c.builder.constant(value)
+    return c.graph.constant(value)
 
 
 @operator("Reshape")
@@ -60,8 +60,7 @@ def squeeze(c: Call) -> Value:
     axes = [axis + x.rank if axis < 0 else axis for axis in axes]
     if x.data is not None or not axes:
         return reshaped(c, x, [n for axis, n in enumerate(x.shape) if axis not in axes])
-    result: Value = c.op("squeeze", x, axes=sorted(axes))
-    return result
+    return c.op("squeeze", x, axes=sorted(axes))
 
 
 @operator("Unsqueeze")
@@ -74,8 +73,7 @@ def unsqueeze(c: Call) -> Value:
     if x.data is not None:
         extents = iter(x.shape)
         return reshaped(c, x, [1 if a in axes else next(extents) for a in range(rank)])
-    result: Value = c.op("unsqueeze", x, axes=axes) if axes else x
-    return result
+    return c.op("unsqueeze", x, axes=axes) if axes else x
 
 
 @operator("Transpose")
@@ -92,8 +90,7 @@ def concat(c: Call) -> Value:
     if len(values) == 1:
         return values[0]
     axis = c.axis("axis", 1, values[0].rank)
-    result: Value = c.op("concat", values, axis=axis)
-    return result
+    return c.op("concat", values, axis=axis)
 
 
 @operator("Split")
@@ -111,10 +108,10 @@ def split(c: Call) -> list[Value]:
         parts = [x]
     else:
         divisor = int(np.gcd.reduce(some))
-        parts = c.op("split", x, axis=axis, ratios=[n // divisor for n in some])
+        parts = c.ops("split", x, axis=axis, ratios=[n // divisor for n in some])
     given = iter(parts)
     shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
-    return [next(given) if all(shape) else empty(c, shape, x.kind) for shape in shapes]
+    return [next(given) if all(shape) else empty(c, shape, x.dtype) for shape in shapes]
 
 
 @operator("Slice")
@@ -143,14 +140,14 @@ def _nothing(
     shape = [*x.shape]
     for axis, begin, end, step in zip(axes, begins, ends, strides, strict=True):
         shape[axis] = len(range(*slice(begin, end, step).indices(shape[axis])))
-    return empty(c, shape, x.kind)
+    return empty(c, shape, x.dtype)
 
 
 def _cut(c: Call, x: Value, cut: dict[int, tuple[int, int, int]]) -> Value:
     if not cut:
         return x
     stride = [step for _, _, step in cut.values()]
-    result: Value = c.op(
+    return c.op(
         "slice",
         x,
         axes=[*cut],
@@ -158,7 +155,6 @@ def _cut(c: Call, x: Value, cut: dict[int, tuple[int, int, int]]) -> Value:
         end=[last for _, last, _ in cut.values()],
         stride=[] if all(step == 1 for step in stride) else stride,
     )
-    return result
 
 
 _BORDERS = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
@@ -191,7 +187,7 @@ def pad(c: Call) -> Value:
     if not np.isfinite(number):
         return _surrounded(c, to_scalar(c, x), padding, number)
     result = c.op("pad", to_scalar(c, x), padding=padding, border=_BORDERS[mode], value=number)
-    return to_kind(c, result, x.kind)
+    return to_dtype(c, result, x.dtype)
 
 
 def _padding_value(c: Call) -> float:
@@ -206,7 +202,7 @@ def _surrounded(c: Call, x: Value, padding: list[tuple[int, int]], number: float
     for axis, lengths in enumerate(padding):
         shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in lengths]
         before, after = (
-            [c.builder.constant(np.full(shape, number, np.float32))] if 0 not in shape else []
+            [c.graph.constant(np.full(shape, number, np.float32))] if 0 not in shape else []
             for shape in shapes
         )
         if before or after:
@@ -231,7 +227,7 @@ def _wrapped(c: Call, x: Value, padding: list[tuple[int, int]]) -> Value:
 def expand(c: Call) -> Value:
     """Repeated to the shape that its own and another one broadcast to."""
     x = c[0]
-    return expanded(c, x, broadcast(x.shape, c.ints("shape", 1) or []))
+    return expanded(c, x, broadcast(c, x.shape, c.ints("shape", 1) or []))
 
 
 @operator("Tile")
@@ -242,18 +238,17 @@ def tile(c: Call) -> Value:
         refuse_empty_tensor()
     if all(repeat == 1 for repeat in repeats):
         return c[0]
-    result: Value = c.op("tile", c[0], repeats=repeats)
-    return result
+    return c.op("tile", c[0], repeats=repeats)
 
 
 @operator("Shape", "Size")
 def shape(c: Call) -> Value:
     """Known before the network runs."""
     extents = c[0].shape
-    if c.kind == "Size":
-        return c.builder.constant(int(np.prod(extents)), np.int64)
+    if c.operator == "Size":
+        return c.graph.constant(int(np.prod(extents)), np.int64)
     end = c.attribute("end")
-    return c.builder.constant(extents[c.attribute("start", 0) : end], np.int64)
+    return c.graph.constant(extents[c.attribute("start", 0) : end], np.int64)
 
 
 @operator("EyeLike")
@@ -263,8 +258,8 @@ def eye_like(c: Call) -> Value:
 
     code = c.attribute("dtype")
     rows, columns = c[0].shape
-    kind = c[0].kind if code is None else helper.tensor_dtype_to_np_dtype(code)
-    return c.builder.constant(np.eye(rows, columns, int(c.attribute("k", 0)), kind))
+    dtype = c[0].dtype if code is None else helper.tensor_dtype_to_np_dtype(code)
+    return c.graph.constant(np.eye(rows, columns, int(c.attribute("k", 0)), dtype))
 
 
 @operator("Trilu")
@@ -275,9 +270,8 @@ def triangle(c: Call) -> Value:
     k = 0 if given is None else int(given.reshape(-1)[0])
     ones = np.ones(x.shape[-2:], np.bool_)
     mask = np.triu(ones, k) if c.attribute("upper", 1) else np.tril(ones, k)
-    kept = c.builder.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
-    result: Value = c.op("select", kept, x, c.builder.constant(0, x.kind))
-    return result
+    kept = c.graph.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
+    return c.op("select", kept, x, c.graph.constant(0, x.dtype))
 
 
 @operator("DepthToSpace")
@@ -287,7 +281,7 @@ def depth_to_space(c: Call) -> Value:
     n, channels, h, w = x.shape
     b = int(c.attribute("blocksize"))
     depth = channels // (b * b)
-    with c.builder.scope("depth_to_space"):
+    with c.graph.scope("depth_to_space"):
         if c.attribute("mode", "DCR") == "DCR":
             parts = reshaped(c, x, (n, b, b, depth, h, w))
             moved = transposed(c, parts, [0, 3, 4, 1, 5, 2])
@@ -303,7 +297,7 @@ def space_to_depth(c: Call) -> Value:
     x = c[0]
     n, channels, h, w = x.shape
     b = int(c.attribute("blocksize"))
-    with c.builder.scope("space_to_depth"):
+    with c.graph.scope("space_to_depth"):
         parts = reshaped(c, x, (n, channels, h // b, b, w // b, b))
         order = [0, 1, 3, 5, 2, 4] if c.attribute("mode", "DCR") == "CRD" else [0, 3, 5, 1, 2, 4]
         moved = transposed(c, parts, order)
@@ -317,13 +311,12 @@ def reverse_sequence(c: Call) -> Value:
     lengths = c.values(1, "sequence lengths")
     assert lengths is not None  # noqa: S101 - the input is not optional
     time, batch = c.axis("time_axis", 0, x.rank), c.axis("batch_axis", 1, x.rank)
-    entries = c.op("split", x, axis=batch, ratios=[1] * x.shape[batch])
+    entries = c.ops("split", x, axis=batch, ratios=[1] * x.shape[batch])
     turned = [
         _reversed(c, entry, time, int(length))
         for entry, length in zip(entries, lengths, strict=True)
     ]
-    result: Value = c.op("concat", turned, axis=batch)
-    return result
+    return c.op("concat", turned, axis=batch)
 
 
 def _reversed(c: Call, x: Value, axis: int, length: int) -> Value:
@@ -333,5 +326,4 @@ def _reversed(c: Call, x: Value, axis: int, length: int) -> Value:
     if length == x.shape[axis]:
         return _cut(c, x, first)
     rest = sliced(c, x, axis, length, x.shape[axis])
-    result: Value = c.op("concat", [_cut(c, x, first), rest], axis=axis)
-    return result
+    return c.op("concat", [_cut(c, x, first), rest], axis=axis)

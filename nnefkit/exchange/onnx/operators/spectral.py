@@ -7,7 +7,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.operators.reduction import along_axis
-from nnefkit.exchange.onnx.values import reshaped, sliced, transposed
+from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 
 _LONGEST = 8192
@@ -47,7 +47,7 @@ def transform(c: Call) -> Value:
     cosine, sine = _waves(c, x.shape[axis], length, bins)
     if inverse:
         cosine, sine = cosine / length, -sine / length
-    with c.builder.scope("dft"):
+    with c.graph.scope("dft"):
         real = sliced(c, x, x.rank - 1, 0, 1)
         parts = [along_axis(c, real, axis, cosine), along_axis(c, real, axis, -sine)]
         if x.shape[-1] == 2:
@@ -71,7 +71,7 @@ def _from_half(c: Call, x: Value, axis: int, length: int) -> Value:
     twice[0] /= 2
     if length % 2 == 0 and bins == length // 2 + 1:
         twice[-1] /= 2
-    with c.builder.scope("inverse_dft"):
+    with c.graph.scope("inverse_dft"):
         real, imaginary = (sliced(c, x, x.rank - 1, part, part + 1) for part in (0, 1))
         result: Value = c.op(
             "add",
@@ -98,9 +98,9 @@ def short_time_transform(c: Call) -> Value:
         waves *= np.asarray(window, np.float64).reshape(1, -1, 1)
     filters = waves.transpose(0, 2, 1).reshape(2 * bins, 1, length).astype(np.float32)
     batch, count = signal.shape[:2]
-    with c.builder.scope("stft"):
+    with c.graph.scope("stft"):
         sound = reshaped(c, signal, (batch, 1, count))
-        weights = c.builder.constant(filters, name=f"{c.output_names[0]}.waves")
+        weights = c.graph.constant(filters, name=f"{c.output_names[0]}.waves")
         stride = int(step.reshape(-1)[0])
         spectra = c.op("conv", sound, weights, padding=[(0, 0)], stride=[stride])
         parts = reshaped(c, spectra, (batch, 2, bins, spectra.shape[2]))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import channels, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import channels, per_axis, reshaped, to_kind, to_scalar
+from nnefkit.exchange.torch.values import per_axis
 
 Extents = int | Sequence[int]
 
@@ -111,7 +112,7 @@ def convolution(
 def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
     """`pad` with a number."""
     result: Value = c.op("pad", to_scalar(c, x), padding=_pairs(pad, x.rank), value=float(value))
-    return to_kind(c, result, c.kinds[0])
+    return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("pad")
@@ -125,7 +126,7 @@ def pad(
     borders = {"reflect": "reflect", "replicate": "replicate"}
     if mode in borders:
         result: Value = c.op("pad", to_scalar(c, x), padding=pairs, border=borders[mode])
-        return to_kind(c, result, c.kinds[0])
+        return to_dtype(c, result, c.dtypes[0])
     if mode != "circular":
         refuse(f"its padding mode is '{mode}'", "constant, reflect, replicate and circular are.")
     return _circular(c, x, pairs)

@@ -6,16 +6,10 @@ import math
 from typing import Any
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import aligned, number, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import READERS, Call, operator
-from nnefkit.exchange.torch.values import (
-    aligned,
-    arithmetic,
-    number,
-    to_kind,
-    to_logical,
-    to_scalar,
-)
+from nnefkit.exchange.torch.values import arithmetic
 
 Operand = Value | float
 
@@ -83,7 +77,7 @@ def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -
         result = c.op("floor", result)
     elif rounding_mode == "trunc":
         result = trunc(c, result)
-    return to_kind(c, result, c.kinds[0])
+    return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("floor_divide")
@@ -97,9 +91,9 @@ def remainder(c: Call, x: Operand, other: Operand) -> Value:
     """What a division leaves: a floored one, or one that is rounded towards zero."""
     a, b = (to_scalar(c, number(c, value)) for value in (x, other))
     quotient = c.op("div", *aligned(c, a, b))
-    quotient = c.op("floor", quotient) if c.kind == "remainder" else trunc(c, quotient)
+    quotient = c.op("floor", quotient) if c.operator == "remainder" else trunc(c, quotient)
     result: Value = c.op("sub", *aligned(c, a, c.op("mul", *aligned(c, quotient, b))))
-    return to_kind(c, result, c.kinds[0])
+    return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("pow")
@@ -138,10 +132,9 @@ def exp2(c: Call, x: Value) -> Value:
 @operator("trunc", "fix")
 def trunc(c: Call, x: Value) -> Value:
     """Towards zero."""
-    if c.kinds[0].kind != "f":
+    if c.dtypes[0].kind != "f":
         return x
-    result: Value = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
-    return result
+    return c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
 
 
 @operator("frac")
@@ -160,7 +153,7 @@ def hypot(c: Call, x: Value, other: Value) -> Value:
 @operator("atan2")
 def atan2(c: Call, x: Value, other: Value) -> Value:
     """``atan2``."""
-    return c.fragment("atan2", *aligned(c, to_scalar(c, x), to_scalar(c, other)))
+    return c.fragment("atan2", c.shape, *aligned(c, to_scalar(c, x), to_scalar(c, other)))
 
 
 @operator("erfc")
@@ -172,7 +165,7 @@ def erfc(c: Call, x: Value) -> Value:
 @operator("erf")
 def erf(c: Call, x: Value) -> Value:
     """``erf``."""
-    return c.fragment("erf", to_scalar(c, x))
+    return c.fragment("erf", c.shape, to_scalar(c, x))
 
 
 @operator("round")
@@ -184,8 +177,7 @@ def rounded(c: Call, x: Value, decimals: int = 0) -> Value:
     tie = c.op("eq", c.op("sub", near, x), 0.5)
     # `round` goes up at ties.
     even = c.op("mul", c.op("floor", c.op("mul", near, 0.5)), 2.0)
-    result: Value = c.op("select", tie, even, near)
-    return result
+    return c.op("select", tie, even, near)
 
 
 @operator("clamp", "hardtanh")
@@ -198,7 +190,7 @@ def clamp(
     max_val: float = 1.0,
 ) -> Value:
     """`clamp`, or one side of it."""
-    low, high = (min_val, max_val) if c.kind == "hardtanh" else (min, max)
+    low, high = (min_val, max_val) if c.operator == "hardtanh" else (min, max)
     if low is not None and high is not None:
         return arithmetic(c, "clamp", x, low, high)
     if min is not None:
@@ -244,17 +236,16 @@ def to_copy(
     pin_memory: Any = None,
 ) -> Value:
     """`cast`, where the data-type is another one."""
-    kind = c.kinds[0]
-    if kind.kind in "iu" and x.dtype == SCALAR:
+    dtype = c.dtypes[0]
+    if dtype.kind in "iu" and x.data_type == SCALAR:
         # PyTorch cuts decimals off, `cast` takes the next lower integer.
         x = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
-        return to_kind(c, x, kind)
-    if kind.kind == "b":
+        return to_dtype(c, x, dtype)
+    if dtype.kind == "b":
         return to_logical(c, x)
-    if kind.kind in "iu" and x.dtype == LOGICAL:
-        result: Value = c.op("cast", x, dtype="integer")
-        return result
-    return to_scalar(c, x) if kind.kind == "f" else x
+    if dtype.kind in "iu" and x.data_type == LOGICAL:
+        return c.op("cast", x, data_type="integer")
+    return to_scalar(c, x) if dtype.kind == "f" else x
 
 
 @operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
@@ -269,4 +260,4 @@ def dropout(c: Call, input: Value, p: float, train: bool | None) -> Any:
     """Nothing, outside of training."""
     if train and p:
         refuse("it drops items at random in training", "Call module.eval() before the export.")
-    return [input, None] if c.kind == "native_dropout" else input
+    return [input, None] if c.operator == "native_dropout" else input

@@ -9,19 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import expanded, reshaped, sliced, to_dtype, to_rank, to_scalar
 from nnefkit.exchange.source_graph import INTEGER, Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.shaping import transpose
-from nnefkit.exchange.torch.values import (
-    arithmetic,
-    axis_of,
-    expanded,
-    reshaped,
-    sliced,
-    to_kind,
-    to_rank,
-    to_scalar,
-)
+from nnefkit.exchange.torch.values import arithmetic, axis_of
 
 _MOST = 2**24
 """Pairs of an item and a place that are compared."""
@@ -37,24 +29,22 @@ def embedding(
     sparse: bool = False,
 ) -> Value:
     """`gather`."""
-    result: Value = c.op("gather", weight, indices, axis=0)
-    return result
+    return c.op("gather", weight, indices, axis=0)
 
 
 @operator("index_select")
 def index_select(c: Call, x: Value, dim: int, index: Value) -> Value:
     """`gather`."""
-    result: Value = c.op(
+    return c.op(
         "gather", x, _positive(c, index, x.shape[axis_of(dim, x.rank)]), axis=axis_of(dim, x.rank)
     )
-    return result
 
 
 def _positive(c: Call, index: Value, extent: int) -> Value:
     """Known indices counted from the front; those of a run are taken as they are."""
     if index.data is None or not (index.data < 0).any():
         return index
-    return c.builder.derived(index, ("from the front", extent), lambda data: data % extent)
+    return c.graph.derived(index, ("from the front", extent), lambda data: data % extent)
 
 
 @operator("index")
@@ -62,7 +52,7 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
     """`gather` along one axis; several known indices as places in all these axes at once."""
     used = [axis for axis, value in enumerate(indices) if value is not None]
     values = [value for value in indices if value is not None]
-    if any(value.dtype != INTEGER for value in values):
+    if any(value.data_type != INTEGER for value in values):
         refuse(
             "it picks items by a mask, so that their number depends on their values",
             "Use torch.where, which keeps the shape.",
@@ -94,11 +84,11 @@ def _flat(c: Call, x: Value, used: list[int], values: list[Value]) -> tuple[Valu
 
 def _whole(c: Call, name: str, *values: Any) -> Value:
     """Arithmetic of indices."""
-    kinds, c.kinds = c.kinds, [next(v.kind for v in values if isinstance(v, Value))]
+    dtypes, c.dtypes = c.dtypes, [next(v.dtype for v in values if isinstance(v, Value))]
     try:
         return arithmetic(c, name, *values)
     finally:
-        c.kinds = kinds
+        c.dtypes = dtypes
 
 
 @operator("gather")
@@ -108,8 +98,7 @@ def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False)
     others = [a for a in range(x.rank) if a != axis]
     if all(index.shape[a] == 1 == x.shape[a] for a in others):
         flat = reshaped(c, index, (index.shape[axis],))
-        result: Value = c.op("gather", x, flat, axis=axis)
-        return result
+        return c.op("gather", x, flat, axis=axis)
     for a in others:
         x = sliced(c, x, a, 0, index.shape[a])
     extent = x.shape[axis]
@@ -118,14 +107,14 @@ def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False)
             "it picks each item by an index of its own, and there are too many of them",
             "NNEF's gather picks slices along an axis (4.5.8); use index_select or an embedding.",
         )
-    places = c.builder.shared(f"places_up_to_{extent}", lambda: np.arange(extent))
+    places = c.graph.shared(f"places_up_to_{extent}", lambda: np.arange(extent))
     shape = [1] * (x.rank + 1)
     shape[axis + 1] = extent
     single = reshaped(c, index, (*index.shape[: axis + 1], 1, *index.shape[axis + 1 :]))
     here = c.op("eq", *(to_scalar(c, v) for v in (single, reshaped(c, places, shape))))
     wide = reshaped(c, to_scalar(c, x), (*x.shape[:axis], 1, *x.shape[axis:]))
     picked = c.op("sum_reduce", c.op("select", here, wide, 0.0), axes=[axis + 1])
-    return to_kind(c, reshaped(c, picked, c.shape), c.kinds[0])
+    return to_dtype(c, reshaped(c, picked, c.shape), c.dtypes[0])
 
 
 @operator("select_scatter")
@@ -161,9 +150,8 @@ def _woven(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
     extent = x.shape[axis]
     order = np.arange(extent)
     order[places.start : places.stop : places.step] = extent + np.arange(len(places))
-    indices = c.builder.constant(order, name=f"{c.name}.indices")
-    result: Value = c.op("gather", c.op("concat", [x, part], axis=axis), indices, axis=axis)
-    return result
+    indices = c.graph.constant(order, name=f"{c.name}.indices")
+    return c.op("gather", c.op("concat", [x, part], axis=axis), indices, axis=axis)
 
 
 def _put(c: Call, x: Value, part: Value, axis: int, begin: int, end: int) -> Value:
@@ -175,8 +163,7 @@ def _put(c: Call, x: Value, part: Value, axis: int, begin: int, end: int) -> Val
         parts = [*parts, sliced(c, x, axis, end, extent)]
     if len(parts) == 1:
         return part
-    result: Value = c.op("concat", parts, axis=axis)
-    return result
+    return c.op("concat", parts, axis=axis)
 
 
 @operator("fill", "full_like", "zeros_like", "ones_like")
@@ -193,13 +180,13 @@ def fill(
 ) -> Value:
     """A constant of a shape."""
     given = {"zeros_like": 0, "ones_like": 1}.get(
-        c.kind, value if fill_value is None else fill_value
+        c.operator, value if fill_value is None else fill_value
     )
     if isinstance(given, Value):
         if given.data is None:
             refuse("it fills a tensor with a number that is computed")
         given = given.data.item()
-    return c.builder.constant(np.full(c.shape, given, c.kinds[0]), name=c.name)
+    return c.graph.constant(np.full(c.shape, given, c.dtypes[0]), name=c.name)
 
 
 @operator("copy")
@@ -214,12 +201,12 @@ def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
     axis = axis_of(dim, x.rank)
     last = to_scalar(c, transpose(c, x, axis, x.rank - 1))
     extent = x.shape[axis]
-    ones = c.builder.shared(
-        f"ones_up_to_{extent}", lambda: np.triu(np.ones((extent, extent), last.kind))
+    ones = c.graph.shared(
+        f"ones_up_to_{extent}", lambda: np.triu(np.ones((extent, extent), last.dtype))
     )
     wide = reshaped(c, last, (1, *last.shape)) if last.rank == 1 else last
     summed = reshaped(c, c.op("matmul", wide, to_rank(c, ones, wide.rank)), last.shape)
-    return to_kind(c, transpose(c, summed, axis, x.rank - 1), c.kinds[0])
+    return to_dtype(c, transpose(c, summed, axis, x.rank - 1), c.dtypes[0])
 
 
 @operator("topk")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import arithmetic, reshaped, to_rank, to_scalar
+from nnefkit.exchange.torch.values import arithmetic
 
 
 @operator("linear")
@@ -18,8 +19,7 @@ def linear(c: Call, input: Value, weight: Value, bias: Value | None = None) -> V
     """`linear`; of a higher rank, `matmul` with a filter of this rank."""
     if input.rank == 2 and weight.rank == 2 and weight.data is not None:
         offset: Any = 0.0 if bias is None else reshaped(c, bias, (1, bias.shape[0]))
-        result: Value = c.op("linear", input, weight, offset)
-        return result
+        return c.op("linear", input, weight, offset)
     vectors = reshaped(c, input, (1, *input.shape)) if input.rank == 1 else input
     matrix = to_rank(c, weight, max(vectors.rank, 2))
     if bias is None:
@@ -72,7 +72,9 @@ def addmm(
     batch2: Value | None = None,
 ) -> Value:
     """`matmul` and `add`."""
-    first, second = mat1 or batch1, mat2 or batch2
+    first, second = (
+        next(v for v in pair if v is not None) for pair in ((mat1, batch1), (mat2, batch2))
+    )
     product = c.op("matmul", first, second)
     if alpha != 1:
         product = arithmetic(c, "mul", product, float(alpha))
@@ -99,12 +101,13 @@ def attention(
     rank = query.rank
     mask: Any = 0.0
     if is_causal:
-        mask = to_rank(c, _causal(c, query.shape[-2], key.shape[-2], query.kind), rank)
+        mask = to_rank(c, _causal(c, query.shape[-2], key.shape[-2], query.dtype), rank)
     elif attn_mask is not None:
-        mask = to_rank(c, _additive(c, attn_mask, query.kind), rank)
+        mask = to_rank(c, _additive(c, attn_mask, query.dtype), rank)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     return c.fragment(
         "scaled_dot_product_attention",
+        c.shape,
         query,
         to_rank(c, key, rank),
         to_rank(c, value, rank),
@@ -123,31 +126,30 @@ def _repeated(c: Call, x: Value, heads: int) -> Value:
     return reshaped(c, tiled, (*x.shape[:-3], heads, *x.shape[-2:]))
 
 
-def _causal(c: Call, queries: int, keys: int, kind: np.dtype[Any]) -> Value:
+def _causal(c: Call, queries: int, keys: int, dtype: np.dtype[Any]) -> Value:
     def make() -> np.ndarray[Any, Any]:
-        return np.triu(np.full((queries, keys), np.finfo(kind).min, kind), 1)
+        return np.triu(np.full((queries, keys), np.finfo(dtype).min, dtype), 1)
 
-    return c.builder.shared(f"causal_mask_{queries}_{keys}", make)
+    return c.graph.shared(f"causal_mask_{queries}_{keys}", make)
 
 
-def _additive(c: Call, mask: Value, kind: np.dtype[Any]) -> Value:
+def _additive(c: Call, mask: Value, dtype: np.dtype[Any]) -> Value:
     """What is added to scores: of a logical mask, nothing where it is true, else the lowest number.
 
     Minus infinity, which PyTorch adds, no text can say; the softmax of both is zero.
     """
-    if mask.dtype != LOGICAL:
+    if mask.data_type != LOGICAL:
         wide = to_scalar(c, mask)
         if wide.data is None or not np.isneginf(wide.data).any():
             return wide
-        return c.builder.derived(
+        return c.graph.derived(
             wide, "finite", lambda data: np.maximum(data, np.finfo(data.dtype).min)
         )
     if mask.data is not None:
         if not mask.data.any(axis=-1).all():
             refuse("its mask leaves a query no key", "Leave such queries out.")
-        return c.builder.derived(
-            mask, "additive", lambda data: np.where(data, 0, np.finfo(kind).min).astype(kind)
+        return c.graph.derived(
+            mask, "additive", lambda data: np.where(data, 0, np.finfo(dtype).min).astype(dtype)
         )
     lowest = float(np.finfo(np.float32).min)
-    result: Value = c.op("select", mask, 0.0, lowest, dtype="scalar")
-    return result
+    return c.op("select", mask, 0.0, lowest, data_type="scalar")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import aligned, number, to_logical, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import aligned, number, to_logical, to_scalar
 
 Operand = Value | float
 
@@ -31,8 +31,7 @@ def logical_xor(c: Call, x: Value, other: Value) -> Value:
     """One and not the other."""
     both = _logical(c, "and", x, other)
     either = _logical(c, "or", x, other)
-    result: Value = c.op("and", either, c.op("not", both))
-    return result
+    return c.op("and", either, c.op("not", both))
 
 
 @operator("logical_not", "bitwise_not")
@@ -43,33 +42,30 @@ def logical_not(c: Call, x: Value) -> Value:
 
 def _logical(c: Call, name: str, *values: Operand) -> Value:
     given = [number(c, value) for value in values]
-    if c.kind.strip("_") not in ("logical_and", "logical_or", "logical_xor", "logical_not") and any(
-        value.dtype != LOGICAL for value in given
-    ):
+    bitwise = not c.operator.startswith("logical_")
+    if bitwise and any(value.data_type != LOGICAL for value in given):
         refuse("it computes with the bits of integers", "NNEF has no such operation.")
-    result: Value = c.op(name, *aligned(c, *(to_logical(c, value) for value in given)))
-    return result
+    return c.op(name, *aligned(c, *(to_logical(c, value) for value in given)))
 
 
 @operator("where")
 def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
     """`select`; finite bounds stand for infinite ones."""
     values = [_finite(c, number(c, value)) for value in (x, other)]
-    if c.kinds[0].kind == "f":
+    if c.dtypes[0].kind == "f":
         values = [to_scalar(c, value) for value in values]
     found = aligned(c, to_logical(c, condition), *values)
-    result: Value = c.op("select", *found, dtype=values[0].dtype)
-    return result
+    return c.op("select", *found, data_type=values[0].data_type)
 
 
 def _finite(c: Call, x: Value) -> Value:
     """An infinite number, which no text can say, as the largest one."""
-    if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.dtype != SCALAR:
+    if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.data_type != SCALAR:
         return x
     if np.isnan(x.data).any():
         refuse("it puts in a number that is none", "NNEF has no literal for NaN.")
     c.note = "the largest number for infinity"
-    return c.builder.constant(np.copysign(_LARGEST, x.data), x.kind, x.name)
+    return c.graph.constant(np.copysign(_LARGEST, x.data), x.dtype, x.name)
 
 
 @operator("masked_fill")
@@ -81,15 +77,13 @@ def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
 @operator("isnan")
 def isnan(c: Call, x: Value) -> Value:
     """What is unlike itself."""
-    result: Value = c.op("ne", x, x)
-    return result
+    return c.op("ne", x, x)
 
 
 @operator("isinf")
 def isinf(c: Call, x: Value) -> Value:
     """What is beyond the largest number."""
-    result: Value = c.op("gt", c.op("abs", x), _LARGEST)
-    return result
+    return c.op("gt", c.op("abs", x), _LARGEST)
 
 
 @operator("nan_to_num")
@@ -105,14 +99,12 @@ def nan_to_num(
     high = c.op("gt", x, _LARGEST)
     found = c.op("select", high, _LARGEST if posinf is None else float(posinf), found)
     low = c.op("lt", x, -_LARGEST)
-    result: Value = c.op("select", low, -_LARGEST if neginf is None else float(neginf), found)
-    return result
+    return c.op("select", low, -_LARGEST if neginf is None else float(neginf), found)
 
 
 @operator("heaviside")
 def heaviside(c: Call, x: Value, values: Value) -> Value:
     """0, a value of its own, or 1."""
-    step = c.op("select", c.op("gt", x, 0.0), 1.0, 0.0, dtype=SCALAR)
+    step = c.op("select", c.op("gt", x, 0.0), 1.0, 0.0, data_type=SCALAR)
     zero = c.op("eq", x, 0.0)
-    result: Value = c.op("select", *aligned(c, zero, values, step))
-    return result
+    return c.op("select", *aligned(c, zero, values, step))

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import channels, per_channel, reshaped, to_rank
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.convolution import conv
-from nnefkit.exchange.torch.values import channels, per_channel, reshaped, to_rank
 
 
 @operator("batch_norm", "_native_batch_norm_legit_no_training")
@@ -58,7 +58,7 @@ def batch_norm_in_training(c: Call, **arguments: Any) -> NoReturn:
 
 
 def _one_or_first(c: Call, result: Value) -> Any:
-    return [result, None, None] if c.kind.startswith("_native") else result
+    return [result, None, None] if c.operator.startswith("_native") else result
 
 
 def _folded(
@@ -70,11 +70,11 @@ def _folded(
     factor = _wide(scale, 1) / np.sqrt(_wide(variance, 1) + eps)
     moved = (_wide(bias, 0) - _wide(mean, 0)) * factor + _wide(offset, 0)
     shape = (-1, *(1,) * (kernel.rank - 1))
-    arguments["weight"] = c.builder.constant(
-        kernel.data * factor.reshape(shape), kernel.kind, kernel.name
+    arguments["weight"] = c.graph.constant(
+        kernel.data * factor.reshape(shape), kernel.dtype, kernel.name
     )
     name = bias.name if bias is not None else f"{kernel.name.rpartition('.')[0]}.bias".lstrip(".")
-    arguments["bias"] = c.builder.constant(moved, kernel.kind, name)
+    arguments["bias"] = c.graph.constant(moved, kernel.dtype, name)
     return conv(c, **arguments)
 
 
@@ -96,6 +96,7 @@ def layer_norm(
     axes = [*range(input.rank - len(normalized_shape), input.rank)]
     return c.fragment(
         "layer_normalization",
+        c.shape,
         input,
         1.0 if weight is None else to_rank(c, weight, input.rank),
         0.0 if bias is None else to_rank(c, bias, input.rank),
@@ -130,10 +131,11 @@ def rms_norm(
     """``rms_normalization``."""
     return c.fragment(
         "rms_normalization",
+        c.shape,
         input,
         1.0 if weight is None else to_rank(c, weight, input.rank),
         axes=[*range(input.rank - len(normalized_shape), input.rank)],
-        epsilon=float(np.finfo(input.kind).eps if eps is None else eps),
+        epsilon=float(np.finfo(input.dtype).eps if eps is None else eps),
     )
 
 
@@ -150,6 +152,7 @@ def group_norm(
     """``group_normalization``."""
     return c.fragment(
         "group_normalization",
+        c.shape,
         input,
         per_channel(c, weight, input.rank, 1.0),
         per_channel(c, bias, input.rank, 0.0),
@@ -177,6 +180,7 @@ def instance_norm(
         return batch_norm(c, input, weight, bias, running_mean, running_var, False, 0.0, eps)
     return c.fragment(
         "instance_normalization",
+        c.shape,
         input,
         per_channel(c, weight, input.rank, 1.0),
         per_channel(c, bias, input.rank, 0.0),

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.resampling import along
-from nnefkit.exchange.torch.values import per_axis, reshaped, sliced
+from nnefkit.exchange.torch.values import per_axis
 
 Extents = int | Sequence[int]
 
@@ -20,7 +21,7 @@ _MOST = 64
 
 
 def _spatial(c: Call) -> int:
-    return next(int(n) for n in "123" if f"{n}d" in c.kind)
+    return next(int(n) for n in "123" if f"{n}d" in c.operator)
 
 
 @operator("max_pool1d", "max_pool2d", "max_pool3d")
@@ -83,8 +84,7 @@ def avg_pool(
         plain = [0] * spatial
     if divisor_override is not None:
         total = _pool(c, "box", x, size, stride, pads, 1, "constant")
-        result: Value = c.op("div", total, float(divisor_override))
-        return result
+        return c.op("div", total, float(divisor_override))
     border = "constant" if count_include_pad and any(plain) else "ignore"
     return _pool(c, "avg_pool", x, size, stride, pads, 1, border)
 
@@ -141,8 +141,7 @@ def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
     if old == new:
         return x
     if all(extent == 1 for extent in new):
-        result: Value = c.op("mean_reduce", x, axes=[*range(x.rank - spatial, x.rank)])
-        return result
+        return c.op("mean_reduce", x, axes=[*range(x.rank - spatial, x.rank)])
     if all(o % n == 0 for o, n in zip(old, new, strict=True)):
         size = [o // n for o, n in zip(old, new, strict=True)]
         return _pool(c, "avg_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore")
@@ -185,5 +184,4 @@ def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
     for i in range(count):
         part = sliced(c, x, axis, i * extent // count, -((i + 1) * extent // -count))
         parts.append(c.op("max_reduce", part, axes=[axis]))
-    result: Value = parts[0] if count == 1 else c.op("concat", parts, axis=axis)
-    return result
+    return parts[0] if count == 1 else c.op("concat", parts, axis=axis)

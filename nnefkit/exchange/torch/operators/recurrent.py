@@ -7,9 +7,9 @@ from typing import Any
 
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import channels, reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import channels, reshaped
 
 MOST_STEPS = 1000
 """More than that would be a document that nobody reads."""
@@ -38,7 +38,7 @@ def lstm(
 
     def step(x: Value, state: State, weights: list[Any]) -> State:
         shapes = [state[0].shape, state[1].shape]
-        return c.builder.fragment("lstm_step", [x, *state, *weights], shapes, x.kind, {})
+        return c.graph.fragment("lstm_step", [x, *state, *weights], shapes)
 
     return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(
         input, hx, batch_first
@@ -59,7 +59,7 @@ def with_one_state(
     batch_first: bool = False,
 ) -> list[Value | None]:
     """``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step``, step by step."""
-    step = _simple(c, f"{c.kind}_step")
+    step = _simple(c, f"{c.operator}_step")
     per = 4 if has_biases else 2
     return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(
         input, [hx], batch_first
@@ -79,7 +79,7 @@ def lstm_cell(
     """``lstm_step``."""
     biases = [channels(c, bias) for bias in (b_ih, b_hh)]
     given = [input, *hx, w_ih, w_hh, *biases]
-    return c.builder.fragment("lstm_step", given, c.shapes, input.kind, {})
+    return c.graph.fragment("lstm_step", given, c.shapes)
 
 
 @operator("gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
@@ -94,13 +94,13 @@ def cell(
 ) -> Value:
     """``gru_step``, ``rnn_tanh_step``, ``rnn_relu_step``."""
     biases = [channels(c, bias) for bias in (b_ih, b_hh)]
-    name = c.kind.replace("cell", "step")
-    return c.fragment(name, input, hx, w_ih, w_hh, *biases)
+    name = c.operator.replace("cell", "step")
+    return c.fragment(name, c.shape, input, hx, w_ih, w_hh, *biases)
 
 
 def _simple(c: Call, name: str) -> Step:
     def step(x: Value, state: State, weights: list[Any]) -> State:
-        return c.builder.fragment(name, [x, *state, *weights], [state[0].shape], x.kind, {})
+        return c.graph.fragment(name, [x, *state, *weights], [state[0].shape])
 
     return step
 
@@ -138,7 +138,7 @@ class _Unrolled:
                 f"it takes {count} steps, each of which would be written out",
                 f"Export at most {MOST_STEPS} steps, or a module that takes one of them.",
             )
-        xs: list[Value] = c.op("unstack", input, axis=axis)
+        xs: list[Value] = c.ops("unstack", input, axis=axis)
         for number, x in enumerate(xs):
             self._call(x, f"x{number}")
         begins = [self._begins(state) for state in states]
@@ -167,7 +167,7 @@ class _Unrolled:
             if state.data is not None:
                 # All that are filled with one number are one.
                 how = "first" if state.filler else i
-                found.append(self.c.builder.derived(state, how, lambda data, i=i: data[i]))  # type: ignore[misc]
+                found.append(self.c.graph.derived(state, how, lambda data, i=i: data[i]))  # type: ignore[misc]
             else:
                 part = self.c.op("slice", state, axes=[0], begin=[i], end=[i + 1])
                 found.append(reshaped(self.c, part, state.shape[1:]))
@@ -190,7 +190,7 @@ class _Unrolled:
     def _call(self, value: Value, word: str) -> None:
         """Gives a tensor a name that tells its layer and step."""
         if value.data is None and not value.name:
-            value.name = self.c.builder.names.unused(identifier(f"{self.c.name}.{word}"))
+            value.name = self.c.graph.names.unused(identifier(f"{self.c.name}.{word}"))
 
     def _joined(self, pair: Sequence[Value], word: str) -> Value:
         result: Value = self.c.op("concat", [*pair], axis=1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import reshaped, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import axes_of, reshaped, to_kind, to_logical, to_scalar
+from nnefkit.exchange.torch.values import axes_of
 
 _MOST = 64
 """Items whose product is written out."""
@@ -16,7 +17,7 @@ _MOST = 64
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
     result = c.op(name, to_scalar(c, x), axes=axes_of(dim, x.rank))
     found = reshaped(c, result, c.shape)
-    return to_kind(c, found, c.kinds[0])
+    return to_dtype(c, found, c.dtypes[0])
 
 
 @operator("mean")
@@ -51,14 +52,14 @@ def extreme(
     if other is not None:
         from nnefkit.exchange.torch.values import arithmetic
 
-        return arithmetic(c, c.kind, x, other)
+        return arithmetic(c, c.operator, x, other)
     if dim is None:
-        return _reduced(c, f"{c.kind}_reduce", x, None)
+        return _reduced(c, f"{c.operator}_reduce", x, None)
     axes = axes_of(dim, x.rank)
-    values = _reduced(c, f"{c.kind}_reduce", x, axes) if 0 in c.wanted else None
+    values = _reduced(c, f"{c.operator}_reduce", x, axes) if 0 in c.wanted else None
     index = None
     if 1 in c.wanted:
-        found = c.op(f"arg{c.kind}_reduce", to_scalar(c, x), axes=axes)
+        found = c.op(f"arg{c.operator}_reduce", to_scalar(c, x), axes=axes)
         index = reshaped(c, found, c.shapes[1])
     return [values, index]
 
@@ -68,7 +69,7 @@ def argument(c: Call, x: Value, dim: int | None = None, keepdim: bool = False) -
     """`argmax_reduce`."""
     flat = x if dim is not None else reshaped(c, x, (_count(x.shape),))
     axes = axes_of(0 if dim is None else dim, flat.rank)
-    result = c.op(f"{c.kind}_reduce", to_scalar(c, flat), axes=axes)
+    result = c.op(f"{c.operator}_reduce", to_scalar(c, flat), axes=axes)
     return reshaped(c, result, c.shape)
 
 
@@ -82,7 +83,7 @@ def _count(shape: tuple[int, ...]) -> int:
 @operator("any", "all")
 def logical(c: Call, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
     """`any_reduce`, `all_reduce`."""
-    result = c.op(f"{c.kind}_reduce", to_logical(c, x), axes=axes_of(dim, x.rank))
+    result = c.op(f"{c.operator}_reduce", to_logical(c, x), axes=axes_of(dim, x.rank))
     return reshaped(c, result, c.shape)
 
 
@@ -95,10 +96,10 @@ def prod(
     axis = axes_of(0 if dim is None else dim, flat.rank)[0]
     if flat.shape[axis] > _MOST:
         refuse(f"it multiplies {flat.shape[axis]} items", f"At most {_MOST} are written out.")
-    first, *rest = c.op("unstack", flat, axis=axis) if flat.shape[axis] > 1 else [flat]
+    first, *rest = c.ops("unstack", flat, axis=axis) if flat.shape[axis] > 1 else [flat]
     for part in rest:
         first = c.op("mul", first, part)
-    return to_kind(c, reshaped(c, first, c.shape), c.kinds[0])
+    return to_dtype(c, reshaped(c, first, c.shape), c.dtypes[0])
 
 
 @operator("var_mean", "std_mean")
@@ -134,10 +135,10 @@ def variance(
     less = (1 if unbiased else 0) if correction is None else correction
     if count <= less:
         refuse("it divides by zero: there are not enough items")
-    _, found = c.op("moments", x, axes=axes)
+    _, found = c.ops("moments", x, axes=axes)
     if less:
         found = c.op("mul", found, float(count / (count - less)))
-    if c.kind.startswith("std"):
+    if c.operator.startswith("std"):
         found = c.op("sqrt", found)
     return reshaped(c, found, c.shape)
 

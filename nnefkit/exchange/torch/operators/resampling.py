@@ -9,14 +9,14 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import reshaped, transposed
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import reshaped, transposed
 
 
 def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
     """A matrix times the vectors that lie along an axis."""
-    key = c.builder.shared(name, lambda: matrix.astype(x.kind))
+    key = c.graph.shared(name, lambda: matrix.astype(x.dtype))
     if axis >= x.rank - 2:
         held = reshaped(c, key, (1,) * (x.rank - 2) + key.shape)
         if axis == x.rank - 1:
@@ -44,7 +44,7 @@ def nearest(
 ) -> Value:
     """`nearest_upsample` by whole factors, else the items are picked."""
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
-    return _nearest(c, input, "nearest-exact" if "exact" in c.kind else "nearest", given)
+    return _nearest(c, input, "nearest-exact" if "exact" in c.operator else "nearest", given)
 
 
 def _scales(*given: Any) -> list[Any] | None:
@@ -58,11 +58,10 @@ def _nearest(c: Call, x: Value, mode: str, scales: Sequence[float] | None) -> Va
     factors = [max(n // o, 1) for o, n in zip(old, new, strict=True)]
     whole = [np.repeat(np.arange(o), factor) for o, factor in zip(old, factors, strict=True)]
     if all(np.array_equal(a, b) for a, b in zip(places, whole, strict=True)):
-        result: Value = c.op("nearest_upsample", x, factor=factors)
-        return result
+        return c.op("nearest_upsample", x, factor=factors)
     for axis, order in enumerate(places):
         if not np.array_equal(order, np.arange(old[axis])):
-            indices = c.builder.constant(order, name=f"{c.name}.indices")
+            indices = c.graph.constant(order, name=f"{c.name}.indices")
             x = c.op("gather", x, indices, axis=2 + axis)
     return x
 
@@ -103,15 +102,14 @@ def linear(
     scales_w: Any = None,
 ) -> Value:
     """`multilinear_upsample` by whole factors, else items are weighted by a matrix."""
-    if c.kind.endswith("_aa"):
+    if c.operator.endswith("_aa"):
         refuse("it blurs what it makes smaller", "Use interpolate with antialias=False.")
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
     factors = _factors(input, c, given)
     if factors is not None and input.rank == 4 and not align_corners:
-        result: Value = c.op(
+        return c.op(
             "multilinear_upsample", input, factor=factors, method="symmetric", border="replicate"
         )
-        return result
     return _weighted(c, input, "linear", given, align_corners)
 
 
@@ -191,5 +189,5 @@ def _shuffle(
     batch = reshaped(c, x, (1, *x.shape)) if x.rank == 3 else x
     shape = (1, *c.shape) if x.rank == 3 else c.shape
     attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
-    made = c.builder.fragment(name, [batch], [shape], c.kinds[0], attribs)
+    made = c.graph.fragment(name, [batch], [shape], **attribs)
     return reshaped(c, made[0], c.shape)

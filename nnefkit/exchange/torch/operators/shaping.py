@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import expanded, reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import axis_of, expanded, reshaped, sliced, transposed
+from nnefkit.exchange.torch.values import axis_of
 
 
 @operator("view", "reshape", "_unsafe_view", "unflatten", "flatten", "squeeze", "unsqueeze")
@@ -83,13 +84,12 @@ def repeat(c: Call, x: Value, repeats: Sequence[int] = (), dims: Sequence[int] =
     times = [*(repeats or dims)]
     rank = max(x.rank, len(times))
     times = [1] * (rank - len(times)) + times
-    from nnefkit.exchange.torch.values import to_rank
+    from nnefkit.exchange.reshaping import to_rank
 
     wide = to_rank(c, x, rank)
     if all(count == 1 for count in times):
         return wide
-    result: Value = c.op("tile", wide, repeats=times)
-    return result
+    return c.op("tile", wide, repeats=times)
 
 
 @operator("repeat_interleave")
@@ -118,20 +118,18 @@ def _count(shape: Sequence[int]) -> int:
 @operator("cat", "concat", "concatenate")
 def concat(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
     """`concat`."""
-    from nnefkit.exchange.torch.values import to_scalar
+    from nnefkit.exchange.reshaping import to_scalar
 
     parts = [x for x in tensors if x.shape != (0,)]
-    if c.kinds[0].kind == "f":
+    if c.dtypes[0].kind == "f":
         parts = [to_scalar(c, part) for part in parts]
-    result: Value = c.op("concat", parts, axis=axis_of(dim, len(c.shape)))
-    return result
+    return c.op("concat", parts, axis=axis_of(dim, len(c.shape)))
 
 
 @operator("stack")
 def stack(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
     """`stack`."""
-    result: Value = c.op("stack", [*tensors], axis=axis_of(dim, len(c.shape)))
-    return result
+    return c.op("stack", [*tensors], axis=axis_of(dim, len(c.shape)))
 
 
 @operator("split", "split_with_sizes", "chunk", "tensor_split")
@@ -151,13 +149,13 @@ def split(
     if len(extents) == 1:
         return [x]
     ratios = [1] * len(extents) if len(set(extents)) == 1 else extents
-    return c.op("split", x, axis=axis, ratios=ratios)
+    return c.ops("split", x, axis=axis, ratios=ratios)
 
 
 @operator("unbind")
 def unbind(c: Call, x: Value, dim: int = 0) -> Any:
     """`unstack`."""
-    return c.op("unstack", x, axis=axis_of(dim, x.rank))
+    return c.ops("unstack", x, axis=axis_of(dim, x.rank))
 
 
 @operator("select")
@@ -197,9 +195,8 @@ def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
 
 def _turned_round(c: Call, x: Value, axis: int) -> Value:
     extent = x.shape[axis]
-    order = c.builder.shared(f"reverse_{extent}", lambda: np.arange(extent)[::-1].copy())
-    result: Value = c.op("gather", x, order, axis=axis)
-    return result
+    order = c.graph.shared(f"reverse_{extent}", lambda: np.arange(extent)[::-1].copy())
+    return c.op("gather", x, order, axis=axis)
 
 
 @operator("roll")
@@ -229,9 +226,8 @@ def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -
     begin = offset if offset > 0 else -offset * columns
     places = begin + np.arange(c.shape[-1]) * (columns + 1)
     name = f"diagonal_{x.shape[first]}_{columns}_{offset}"
-    indices = c.builder.shared(name, lambda: places)
-    result: Value = c.op("gather", flat, indices, axis=flat.rank - 1)
-    return result
+    indices = c.graph.shared(name, lambda: places)
+    return c.op("gather", flat, indices, axis=flat.rank - 1)
 
 
 @operator("channel_shuffle")
@@ -239,8 +235,7 @@ def channel_shuffle(c: Call, x: Value, groups: int) -> Value:
     """`reshape`, `transpose`, `reshape`."""
     cells = c.op("reshape", x, shape=[groups, x.shape[1] // groups], axis_start=1, axis_count=1)
     swapped = transpose(c, cells, 1, 2)
-    result: Value = c.op("reshape", swapped, shape=[x.shape[1]], axis_start=1, axis_count=2)
-    return result
+    return c.op("reshape", swapped, shape=[x.shape[1]], axis_start=1, axis_count=2)
 
 
 @operator("unfold")

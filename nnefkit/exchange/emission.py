@@ -1,0 +1,159 @@
+"""Graphs out of source graphs: the operations that are needed, and the variables that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.exchange.fragments import fragments
+from nnefkit.exchange.names import identifier, label
+from nnefkit.exchange.source_graph import (
+    SCALAR,
+    PendingOperation,
+    SourceGraph,
+    State,
+    Value,
+)
+from nnefkit.exchange.weight_forms import with_shared_weights
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.language.declarations.custom import EXPRESSIONS, FRAGMENTS
+
+_INLINE = 16
+"""The most elements of a tensor of integers or logicals that is written into the text."""
+
+
+def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
+    """Return the graph that computes `outputs`, which are given with their names in the source."""
+    results = source.distinct(outputs)
+    updates = [state.result for state in source.states if state.result is not None]
+    needed = with_shared_weights(
+        source.needed([*results, *updates]), source.derivations, source.names
+    )
+    emission = _Emission(source)
+    for value in source.externals:
+        emission.source("external", value, {"shape": [*value.shape]})
+    for state in source.states:
+        emission.state(state)
+    for operation in needed:
+        emission.operation(operation)
+    definitions = fragments()
+    called = [definitions[name].text for name in emission.called if name in definitions]
+    return Graph(
+        identifier(name),
+        tuple(value.name for value in source.externals),
+        tuple(value.name for value in results),
+        tuple(emission.operations),
+        FrozenDict(emission.tensors),
+        declarations=tuple(called),
+        extensions=(FRAGMENTS, EXPRESSIONS) if called else (),
+    )
+
+
+class _Emission:
+    """Operations of a graph; constants become variables where they are first read."""
+
+    def __init__(self, source: SourceGraph) -> None:
+        self._source = source
+        self._introduced: dict[int, Identifier] = {}
+        self.operations: list[Operation] = []
+        self.tensors: dict[str, Tensor] = {}
+        self.called: dict[str, None] = {}
+
+    def operation(self, pending: PendingOperation) -> None:
+        inputs = {name: self._argument(value) for name, value in pending.inputs.items()}
+        outputs = {name: self._target(value) for name, value in pending.outputs.items()}
+        self.called[pending.name] = None
+        self.operations.append(
+            Operation(
+                pending.name,
+                FrozenDict(inputs),
+                FrozenDict(outputs),
+                FrozenDict(pending.attribs),
+                pending.data_type,
+                tuple(map(str, pending.scope)),
+            )
+        )
+
+    def state(self, state: State) -> None:
+        value = Value(state.value.shape, state.value.dtype, state.value.name, state.data)
+        value.origin = state.value.origin
+        self.source("variable", value, {"shape": [*value.shape], "label": state.label})
+
+    def source(self, operation: str, value: Value, attribs: dict[str, Any]) -> Identifier:
+        """Add an `external`, `variable` or `constant`."""
+        result = Identifier(value.name)
+        declared = self._source.declarations[operation].results[0].name
+        outputs = FrozenDict({declared: result})
+        self.operations.append(
+            Operation(operation, FrozenDict(), outputs, FrozenDict(attribs), value.data_type)
+        )
+        self.tensors[value.name] = Tensor(
+            value.name,
+            value.data_type,
+            value.shape,
+            None if value.data is None else _read_only(value.data),
+            attribs.get("label"),
+            origin=value.origin,
+        )
+        return result
+
+    def _target(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._target(item) for item in value]
+        self.tensors[value.name] = Tensor(
+            value.name, value.data_type, value.shape, origin=value.origin
+        )
+        return Identifier(value.name)
+
+    def _argument(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [self._argument(item) for item in value]
+        if not isinstance(value, Value):
+            return value
+        if value.data is None:
+            return Identifier(value.name)
+        if value.is_number and not value.rank:
+            return _literal(value)
+        if id(value) not in self._introduced:
+            self._introduced[id(value)] = self._constant(value, value.data)
+        return self._introduced[id(value)]
+
+    def _constant(self, value: Value, data: Array) -> Identifier:
+        wanted = value.name or "constant"
+        attribs: dict[str, Any] = {"shape": [*value.shape]}
+        elements: Array | None = data.reshape(-1)
+        if value.is_number or value.filler:
+            elements = data.reshape(-1)[:1]
+        elif data.size > _INLINE or value.data_type == SCALAR:
+            elements = None
+        if elements is None:
+            operation = "variable"
+            attribs["label"] = self._source.labels.unused(label(wanted))
+        else:
+            operation = "constant"
+            attribs["value"] = [_literal(Value((), value.dtype, data=item)) for item in elements]
+        name = self._source.names.unused(identifier(wanted))
+        named = Value(value.shape, value.dtype, name, data, value.name or None)
+        return self.source(operation, named, attribs)
+
+
+def _read_only(data: Array) -> Array:
+    data = np.asarray(data)
+    if data.flags.writeable:
+        data = data.copy()
+        data.flags.writeable = False
+    return data
+
+
+def _literal(value: Value) -> float | int | bool:
+    assert value.data is not None  # noqa: S101 - it is a constant
+    element = value.data.reshape(-1)[0]
+    if value.data_type == SCALAR:
+        # The shortest decimal that means this float32: 0.1, not 0.10000000149011612.
+        number = float(str(element))
+        # The shortest decimal of the largest float32 is above it, and not every engine rounds it.
+        return number if abs(number) <= float(np.finfo(np.float32).max) else float(element)
+    return element.item()  # type: ignore[no-any-return]

@@ -1,0 +1,35 @@
+"""Fragments for layers that no standard operation expresses, the same for all front ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+
+from nnefkit.execution.runnable import expanded
+from nnefkit.graph import Graph
+from nnefkit.language.declarations.custom import declared
+from nnefkit.language.declarations.declaration import Declaration
+from nnefkit.operations.shapes import infer_shapes
+
+
+@cache
+def fragments() -> Mapping[str, Declaration]:
+    """Return the declarations of ``fragments.nnef`` by name."""
+    text = (files(__package__) / "fragments.nnef").read_text()
+    return declared(re.findall(r"^fragment .*?^}", text, re.M | re.S))
+
+
+def with_macs(graph: Graph) -> Graph:
+    """Return `graph` with the MACs of its operations; a fragment has those of its parts."""
+    parts: dict[str, int] = {}
+    for op in expanded(graph).operations:
+        if op.scope and op.macs is not None:
+            parts[op.scope[0]] = parts.get(op.scope[0], 0) + op.macs
+    operations = tuple(
+        replace(op, macs=parts.get(f"{op.name}:{op.output_names[0]}", op.macs))
+        for op in infer_shapes(graph).operations
+    )
+    return replace(graph, operations=operations)
