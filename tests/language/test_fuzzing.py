@@ -7,6 +7,7 @@ import gc
 import pathlib
 import random
 import re
+import sys
 import time
 
 import numpy as np
@@ -22,8 +23,9 @@ DOCUMENTS = [
 ]
 TOKEN = re.compile(r"\s+|#[^\n]*|\w+|'[^'\n]*'|\"[^\"\n]*\"|->|[<>=!]=|&&|\|\||.", re.DOTALL)
 VOCABULARY = sorted({token for text in DOCUMENTS for token in TOKEN.findall(text)})
-SECONDS = 0.3
-SECONDS_A_CHARACTER = 4e-4
+SLOWER = TRACED if sys.gettrace() else 1
+SECONDS = 0.3 * SLOWER
+SECONDS_A_CHARACTER = 4e-4 * SLOWER
 
 
 @contextlib.contextmanager

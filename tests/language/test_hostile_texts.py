@@ -110,9 +110,9 @@ def _nested(count: int) -> dict[str, str]:
 def test_deep_and_long_texts_are_read_in_linear_time(kind):
     def seconds(count: int) -> float:
         text = HEAD + _nested(count)[kind] + " }"
-        before = time.perf_counter()
+        before = time.process_time()
         _, diagnostics = language.parse(text)
-        elapsed = time.perf_counter() - before
+        elapsed = time.process_time() - before
         for diagnostic in diagnostics[:20]:
             assert len(str(diagnostic)) < 5000
         return elapsed
@@ -125,14 +125,14 @@ def test_deep_and_long_texts_are_read_in_linear_time(kind):
 
 
 def test_deep_types_are_read_in_linear_time():
-    before = time.perf_counter()
+    before = time.process_time()
     for kind in ("integer" + "[]" * 3000, "(integer, " * 3000 + "integer" + ")" * 3000):
         fragment = f"fragment f(x: tensor<scalar>, a: {kind}) -> (y: tensor<scalar>);"
         text = f"version 1.0; {EXTENSIONS} {fragment} graph g(x) -> (y) {{ "
         _, diagnostics = language.parse(text + "x = external(shape = [1]); y = f(x, a = 1); }")
         assert [d.code for d in diagnostics] == ["type-mismatch"]
         assert len(str(diagnostics[0])) < 1000
-    assert time.perf_counter() - before < 5
+    assert time.process_time() - before < 5
 
 
 def test_many_errors_are_counted_and_not_all_told():
@@ -153,9 +153,9 @@ def test_one_line_of_ten_megabytes():
     values = ", ".join(["0.125"] * 1_400_000)
     text = HEAD + f"y = constant(shape = [1400000], value = [{values}]); z = rellu(x); }}"
     assert len(text) > 9_000_000
-    before = time.perf_counter()
+    before = time.process_time()
     graph, diagnostics = language.parse(text)
-    assert time.perf_counter() - before < 20
+    assert time.process_time() - before < 20
     assert [d.code for d in diagnostics] == ["unknown-operation"]
     assert len(str(diagnostics[0])) < 1000
     assert graph is not None
@@ -168,9 +168,9 @@ def test_a_hundred_thousand_operations():
         f"a{i} = conv({f'a{i - 1}' if i else 'x'}, 1.0, stride = [1], padding = [(0, 0)]);\n"
         for i in range(100_000)
     )
-    before = time.perf_counter()
+    before = time.process_time()
     graph, diagnostics = language.parse(HEAD + body + "y = relu(a99999); }")
-    assert time.perf_counter() - before < 40
+    assert time.process_time() - before < 40
     assert diagnostics == []
     assert graph is not None
     assert len(graph.operations) == 100_002

@@ -492,10 +492,10 @@ def test_an_explosion_is_stopped():
         "fragment f(x: T, n: integer) -> (y: T)"
         " { y = f(x, n = n - 1) + f(x, n = n - 1) if n > 0 else x; }"
     )
-    before = time.perf_counter()
+    before = time.process_time()
     _, diagnostics = _parse(fragments, "y = f(x, n = 60);")
     assert [d.code for d in diagnostics] == ["too-long"]
-    assert time.perf_counter() - before < 120
+    assert time.process_time() - before < 120
 
 
 @pytest.mark.parametrize(

@@ -302,9 +302,9 @@ def test_hostile_texts_take_linear_time_and_end_in_a_report(kind: str) -> None:
         assert recognised(Tokens(Source(text)))
         best = 60.0
         for _ in range(2):
-            start = time.perf_counter()
+            start = time.process_time()
             _, found = language.parse(text, infer=known_shapes)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         assert found
         seconds.append(best)
     # Four times the text; quadratic time would be 16 times as much.
@@ -327,9 +327,9 @@ def test_short_texts_cannot_ask_for_endless_work(body: str) -> None:
         "{ b = a[0] if length_of(a) == 1 else f(a[1:]) }\n"
         "fragment g( a: tensor[] ) -> ( b: tensor ) { b = g(a * 2) }\n"
     )
-    start = time.perf_counter()
+    start = time.process_time()
     language.parse(f"version 1.0\n{fragments}{GRAPH}    {body}\n}}", infer=known_shapes)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 DOCUMENTS = [path.read_text("ascii") for path in sorted(FOLDER.glob("*_2017.nnef"))]

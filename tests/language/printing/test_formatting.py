@@ -360,9 +360,9 @@ def test_depth_and_length_take_linear_time(deep: Callable[[int], str]) -> None:
     def seconds(size: int) -> float:
         text = "version 1.0; extension KHR_enable_operator_expressions; "
         text += f"graph g(x) -> (y) {{ y = {deep(size)}; }}"
-        began = time.perf_counter()
+        began = time.process_time()
         laid_out = format_document(text)
-        spent = time.perf_counter() - began
+        spent = time.process_time() - began
         assert max(map(len, laid_out.splitlines())) <= 100
         assert format_document(laid_out) == laid_out
         return spent
@@ -378,7 +378,7 @@ def test_ten_megabytes_in_one_line() -> None:
     statements = "".join(line % (i, i - 1, i) for i in range(115_000))
     text = f"version 1.0; graph g(t0) -> (t1) {{ {statements} }}"
     assert len(text) > 10_000_000
-    began = time.perf_counter()
+    began = time.process_time()
     laid_out = format_document(text)
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 60
     assert laid_out.count("\n") > 115_000
