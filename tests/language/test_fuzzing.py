@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+import timing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ DOCUMENTS = [
 ]
 TOKEN = re.compile(r"\s+|#[^\n]*|\w+|'[^'\n]*'|\"[^\"\n]*\"|->|[<>=!]=|&&|\|\||.", re.DOTALL)
 VOCABULARY = sorted({token for text in DOCUMENTS for token in TOKEN.findall(text)})
-SLOWER = TRACED if sys.gettrace() else 1
+SLOWER = timing.TRACED if sys.gettrace() else 1
 SECONDS = 0.3 * SLOWER
 SECONDS_A_CHARACTER = 4e-4 * SLOWER
 
