@@ -1,7 +1,7 @@
-"""The command line: what the notebook does, for terminals, scripts and CI.
+"""The command line, for terminals, scripts and CI.
 
-One module for each command; each has the function that declares its options and the one that does
-what they say. Exit status: 0 all is well, 1 the answer is no or something failed, 2 wrong usage.
+There is one module for each command, with a function `declare` that adds the command and its
+options to the parser and a function `run` that carries it out.
 """
 
 from nnefkit.cli.main import main

@@ -1,4 +1,4 @@
-"""``nnefkit convert``: from one format into another."""
+"""``nnefkit convert``: conversion of models between formats."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,79 +14,79 @@ from nnefkit import storage
 from nnefkit.analysis.recordings import record
 from nnefkit.cli import terminal
 from nnefkit.cli.formats import NNEF, ONNX, source_format, target_format
-from nnefkit.cli.options import command, strictness
+from nnefkit.cli.options import Commands, command, strictness
 from nnefkit.errors import InputError, NnefError
 from nnefkit.graph import Graph
 from nnefkit.io import load, save
 
-if TYPE_CHECKING:
-    from nnefkit.cli.options import Commands
-
 _EXAMPLES = """\
   nnefkit convert model/ model.nnef.tgz
   nnefkit convert network.onnx model.nnef.tgz --input-shape image=1x3x224x224
-  nnefkit convert speech.onnx model/ --input-shape sound=1x512 --constant rate=16000
+  nnefkit convert speech.onnx model/ --input-shape sound=1x512 \\
+      --constant rate=16000
   nnefkit convert program.pt2 model/
   nnefkit convert model.nnef.tgz network.onnx --opset 18
 
-Formats are told by endings. A target is an ONNX model if it ends with .onnx, an archive if it ends
-with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with /, .nnef or nothing. A
-source may be an exported PyTorch program, too (.pt2, as torch.export.save writes it).
+The ending of the name decides the format. The target is an ONNX model if it
+ends with .onnx, an archive if it ends with .nnef.tgz, .tgz, .tar.gz, .tar or
+.zip, and a folder if it ends with / or .nnef or has no ending. The source can
+also be an exported PyTorch program (.pt2, written by torch.export.save).
 
-From one container of NNEF to another, the text (with its comments), the quantization, the data of
-the variables and the files of vendors stay as they are, byte for byte. From and to other formats,
-both models are run on random inputs and compared; if they differ, nothing is written.
+Between NNEF folders and archives, all files are copied byte for byte: text,
+comments, quantization, variables and vendor files. From and to other formats,
+both models are run on random inputs; if their outputs differ, nothing is
+written.
 """
 
 
 def declare(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = command(
         commands,
         "convert",
         run,
-        summary="write a model in another format",
-        description="Converts a model: between the containers of NNEF, from ONNX and PyTorch to\n"
-        "NNEF, and from NNEF to ONNX. A model that is not valid is refused.",
+        summary="convert a model to another format",
+        description="Convert a model between NNEF folders and archives, from ONNX or PyTorch to "
+        "NNEF, or from NNEF to ONNX. Invalid models are refused.",
         examples=_EXAMPLES,
     )
     parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX (.onnx) or PyTorch model")
-    parser.add_argument("target", metavar="TARGET", help="an NNEF or ONNX model, by its ending")
+    parser.add_argument("target", metavar="TARGET", help="the NNEF or ONNX model to write")
     parser.add_argument(
         "--input-shape",
         action="append",
         default=[],
         metavar="NAME=SHAPE",
-        help="the shape of an input, such as image=1x3x224x224, where the source leaves it open or "
-        "another one is wanted; may be repeated",
+        help="the shape of an input, such as image=1x3x224x224; needed where the source leaves it "
+        "open; may be repeated",
     )
     parser.add_argument(
         "--constant",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an input of an ONNX model that is fixed: a number, or a file (.npy, .dat); may be "
-        "repeated",
+        help="fix an input of an ONNX model to a number or to the content of a file (.npy, .dat); "
+        "may be repeated",
     )
     parser.add_argument(
-        "--opset", type=int, help="the version of the operators of ONNX (default: the newest)"
+        "--opset", type=int, metavar="N", help="ONNX operator set version (default: the newest)"
     )
     parser.add_argument(
         "--quantized",
         action="store_true",
-        help="write graph.quant into an ONNX model, as QuantizeLinear and DequantizeLinear",
+        help="write graph.quant as QuantizeLinear and DequantizeLinear to an ONNX model",
     )
     parser.add_argument(
         "--verify",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="whether to run both models and to compare them (they are by default)",
+        help="run both models and compare their outputs (default), or do not",
     )
     strictness(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes a model in another format."""
+    """Write a model in another format."""
     source, target = Path(options.source), Path(options.target)
     formats = source_format(source), target_format(options.target)
     shapes = dict(_shape(given) for given in options.input_shape)
@@ -97,29 +97,29 @@ def run(options: argparse.Namespace) -> int:
         with storage.open_model(source) as files:
             storage.write_model(target, _contents(files, graph))
         return 0
-    told = []
+    facts = []
     if formats[0] == NNEF:
         graph = load(source, strict=options.strict)
         graph = graph.with_input_shapes(**shapes) if shapes else graph
     else:
         graph = _read(source, formats[0], shapes, constants, options.verify)
-        told.append(_proof(graph))
+        facts.append(_proof(graph))
     if formats[1] == ONNX:
         from nnefkit.exchange import to_onnx
 
         model = to_onnx(
             graph, target, opset=options.opset, quantized=options.quantized, verify=options.verify
         )
-        proved = ", the same numbers" if options.verify else ", not verified"
-        told.append(f"written in opset {model.opset_import[0].version}{proved}")
+        proved = ", same outputs" if options.verify else ", not verified"
+        facts.append(f"written in opset {model.opset_import[0].version}{proved}")
     else:
         save(graph, target)
-    terminal.line(f"{source} -> {target}: {'; '.join(told)}")
+    terminal.line(f"{source} -> {target}: {'; '.join(facts)}")
     return 0
 
 
 def _check(options: argparse.Namespace, source: str, target: str) -> None:
-    """Refuses options that would have no effect."""
+    """Refuse options that would have no effect."""
     refused = {
         "--input-shape": options.input_shape and source == target == NNEF,
         "--constant": options.constant and source != ONNX,
@@ -128,12 +128,12 @@ def _check(options: argparse.Namespace, source: str, target: str) -> None:
     }
     for option, wrong in refused.items():
         if wrong:
-            raise InputError(f"{option} has no meaning from {source} to {target}")
+            raise InputError(f"{option} does not apply to a conversion from {source} to {target}")
     if options.input_shape and source == "PyTorch":
         raise InputError(
-            "--input-shape has no meaning for a PyTorch program, whose shapes are those that it "
-            "was exported with",
-            hint="nk.from_torch(program, example_inputs) takes other inputs.",
+            "--input-shape does not apply to a PyTorch program, which has the shapes that it was "
+            "exported with",
+            hint="In Python, nk.from_torch(program, example_inputs) accepts other inputs.",
         )
 
 
@@ -147,20 +147,20 @@ def _read(
             return exchange.from_onnx(source, shapes, constants=constants, verify=verify)
         return exchange.from_torch(source, verify=verify)
     except NnefError as error:
-        # What would help in a notebook, in the words of the command line.
+        # The hints name parameters of functions; the command line has options instead.
         diagnostics = [replace(d, hint=_as_options(d.hint)) for d in error.diagnostics]
         raise type(error)(diagnostics) from error
 
 
 def _as_options(hint: str) -> str:
-    def shapes(found: re.Match[str]) -> str:
-        given = re.findall(r"'([^']+)': \(([^)]*)\)", found[0])
+    def shapes(match: re.Match[str]) -> str:
+        given = re.findall(r"'([^']+)': \(([^)]*)\)", match[0])
         texts = ("x".join(re.findall(r"\d+", shape)) for _, shape in given)
         named = zip((name for name, _ in given), texts, strict=True)
         return " ".join(f"--input-shape {name}={text}" for name, text in named)
 
-    def constants(found: re.Match[str]) -> str:
-        return " ".join(f"--constant {name}=..." for name in re.findall(r"'([^']+)'", found[0]))
+    def constants(match: re.Match[str]) -> str:
+        return " ".join(f"--constant {name}=..." for name in re.findall(r"'([^']+)'", match[0]))
 
     hint = re.sub(r"input_shapes=\{.*\}", shapes, hint)
     hint = re.sub(r"constants=\{[^}]*\}", constants, hint)
@@ -173,8 +173,8 @@ def _proof(graph: Graph) -> str:
     if not facts["verified"]:
         return f"{count}, not verified"
     return (
-        f"{count}, the largest difference {facts['largest_difference']:.2g} of the largest item "
-        f"(at most {facts['tolerance']:.2g} is allowed)"
+        f"{count}, largest relative difference {facts['largest_difference']:.2g} "
+        f"(tolerance {facts['tolerance']:.2g})"
     )
 
 
@@ -185,7 +185,7 @@ def _shape(given: str) -> tuple[str, tuple[int, ...]]:
     name, equals, text = given.rpartition("=")
     if not equals or not name or not re.fullmatch(r"\[?\d+([x,]\d+)*\]?", text.replace(" ", "")):
         raise InputError(
-            f"--input-shape {given}: it is a name and a shape",
+            f"--input-shape {given}: expected a name and a shape",
             hint="For example: --input-shape image=1x3x224x224",
         )
     return name, tuple(map(int, re.findall(r"\d+", text)))
@@ -195,27 +195,27 @@ def _constant(given: str) -> tuple[str, Any]:
     name, equals, text = given.rpartition("=")
     if not equals or not name or not text:
         raise InputError(
-            f"--constant {given}: it is a name and a value",
+            f"--constant {given}: expected a name and a value",
             hint="For example: --constant rate=16000, or --constant mask=mask.npy",
         )
-    for kind in (int, float):
+    for number in (int, float):
         try:
-            return name, kind(text)
+            return name, number(text)
         except ValueError:
             continue
     if text.lower() in ("true", "false"):
         return name, text.lower() == "true"
     recording = record(Path(text))
     if len(recording) != 1:
-        raise InputError(f"there are {len(recording)} tensors in the file", file=text)
+        raise InputError(f"the file has {len(recording)} tensors, not one", file=text)
     return name, np.asarray(recording[next(iter(recording))])
 
 
-# -- containers of NNEF ------------------------------------------------------------------------
+# -- NNEF folders and archives ------------------------------------------------------------------
 
 
 def _contents(files: storage.ModelFiles, graph: Graph) -> dict[str, Any]:
-    """All the files of a model; of a text that was named by itself, those that it speaks of."""
+    """Return the files of a model: all of a folder or archive, or those a lone text refers to."""
     contents: dict[str, Any] = {storage.GRAPH: files.text.encode()}
     if files.quantization is not None:
         contents[storage.QUANTIZATION] = files.quantization.encode()

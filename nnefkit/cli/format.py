@@ -1,4 +1,4 @@
-"""``nnefkit format``: lays out documents."""
+"""``nnefkit format``: layout of documents."""
 
 from __future__ import annotations
 
@@ -6,56 +6,60 @@ import argparse
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnefkit import storage
 from nnefkit.cli import terminal
-from nnefkit.cli.options import command
+from nnefkit.cli.options import Commands, command
 from nnefkit.errors import InputError, NnefError, StorageError
 from nnefkit.language import format_document
 from nnefkit.storage.atomic import replacing_file
 
-if TYPE_CHECKING:
-    from nnefkit.cli.options import Commands
-
 STDIN = "-"
 _EXAMPLES = """\
-  nnefkit format graph.nnef                    the document, laid out
+  nnefkit format graph.nnef                    print the formatted document
   nnefkit format --in-place models/*/graph.nnef
   nnefkit format --check --diff graph.nnef     for CI
   git show HEAD:graph.nnef | nnefkit format -
 
-exit status: 0 all is well; 1 a document is broken, or (with --check) would change; 2 wrong usage.
+exit status: 0 success; 1 a document has syntax errors or, with --check, would
+change; 2 wrong usage.
 """
 
 
 def declare(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = command(
         commands,
         "format",
         run,
-        summary="lay out a document, comments kept",
-        description="Lays out documents: the same tokens and comments, in lines that read well.",
+        summary="format a document, keeping its comments",
+        description="Format documents: the same tokens and comments, with consistent line breaks "
+        "and indentation.",
         examples=_EXAMPLES,
     )
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="a graph.nnef, or the folder of a model; - reads the standard input",
+        help="a graph.nnef, or a folder that contains one; - reads standard input",
     )
-    parser.add_argument("-i", "--in-place", action="store_true", help="change the files")
+    parser.add_argument("-i", "--in-place", action="store_true", help="rewrite the files")
     parser.add_argument(
-        "--check", action="store_true", help="exit with status 1 if one would change"
+        "--check",
+        action="store_true",
+        help="change nothing; exit with status 1 if a file would change",
     )
-    parser.add_argument("--diff", action="store_true", help="show what would change")
-    parser.add_argument("--width", type=int, default=100, help="longest line (default: 100)")
-    parser.add_argument("--indent", type=int, default=4, help="step of indentation (default: 4)")
+    parser.add_argument(
+        "--diff", action="store_true", help="change nothing; show what would change"
+    )
+    parser.add_argument("--width", type=int, default=100, help="maximum line length (default: 100)")
+    parser.add_argument(
+        "--indent", type=int, default=4, help="spaces per indentation level (default: 4)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Lays out each file; a broken one does not keep the others from being laid out."""
+    """Format each file; an error in one does not prevent the others from being formatted."""
     _check(options)
     status = 0
     for name in options.files:
@@ -76,44 +80,44 @@ def _check(options: argparse.Namespace) -> None:
     quiet = options.in_place or options.check or options.diff
     if len(options.files) > 1 and not quiet:
         raise InputError(
-            "several documents cannot be written one behind the other",
+            "only one document can be written to standard output",
             hint="Add --in-place, --check or --diff, or name one file.",
         )
     if options.in_place and (options.check or options.diff):
-        raise InputError("--in-place changes files, which --check and --diff do not")
+        raise InputError("--in-place rewrites files, but --check and --diff change nothing")
     if options.in_place and STDIN in options.files:
-        raise InputError("the standard input cannot be changed in place", hint="Name a file.")
+        raise InputError("standard input cannot be changed in place", hint="Name a file.")
 
 
 def _format(name: str, options: argparse.Namespace) -> bool:
-    """Lays out one file, and tells whether that changes it."""
+    """Format one file, and return whether that changes it."""
     path = Path(name)
     if name != STDIN and path.is_dir():
         path /= storage.GRAPH
     shown = "<stdin>" if name == STDIN else str(path)
     text = _read(None if name == STDIN else path)
-    laid_out = format_document(text, width=options.width, indent=options.indent, name=shown)
-    changes = laid_out != text
+    formatted = format_document(text, width=options.width, indent=options.indent, name=shown)
+    changes = formatted != text
     if options.in_place:
         if changes:
-            _replace(path, laid_out)
-            terminal.error_line(f"laid out {shown}")
+            _replace(path, formatted)
+            terminal.error_line(f"formatted {shown}")
     elif options.diff:
-        terminal.document(_diff(text, laid_out, shown))
+        terminal.document(_diff(text, formatted, shown))
     elif not options.check:
-        terminal.document(laid_out)
+        terminal.document(formatted)
     if options.check and changes:
-        terminal.error_line(f"would lay out {shown}")
+        terminal.error_line(f"would format {shown}")
     return changes
 
 
 def _read(path: Path | None) -> str:
-    """The text of a file; bytes that are no text (in comments, say) survive in it."""
+    """Read a file; bytes that are not UTF-8 (in comments, for example) are preserved."""
     content = sys.stdin.buffer.read() if path is None else _bytes(path)
     if b"\0" in content[:512] or content[:2] == b"\x1f\x8b" or content[:2] == b"PK":
         raise StorageError(
-            "this is no text",
-            hint="Documents in archives cannot be laid out: 'nnefkit convert' unpacks them.",
+            "this is not a text file",
+            hint="Documents in archives cannot be formatted; unpack them with 'nnefkit convert'.",
             file="<stdin>" if path is None else str(path),
         )
     return content.decode(errors="surrogateescape")
@@ -135,12 +139,12 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _diff(before: str, after: str, name: str) -> str:
-    # Other line ends of the language, such as form feeds, stay inside of the lines.
+    # Form feeds and the like end lines for str.splitlines, but not in a diff.
     lines = difflib.unified_diff(
         before.split("\n"),
         after.split("\n"),
-        f"{name} (as it is)",
-        f"{name} (laid out)",
+        f"{name} (current)",
+        f"{name} (formatted)",
         lineterm="",
     )
     return "".join(f"{line}\n" for line in lines)

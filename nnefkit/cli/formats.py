@@ -1,4 +1,4 @@
-"""Formats of models by the endings of their names, and what of them can be read and written."""
+"""Model formats by file name ending, and which of them can be read and written."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from nnefkit.errors import InputError
 
 ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
-"""Endings of the archives that are written; everything without an ending is a folder."""
+"""Endings of the archives that can be written; a name without an ending is a folder."""
 
 NNEF, ONNX, PYTORCH = "NNEF", "ONNX", "PyTorch"
 SOURCES = {".onnx": ONNX, ".pt2": PYTORCH}
-"""Endings of the models of other formats that can be read."""
+"""Ending to format, for the other formats that can be read."""
 TARGETS = {".onnx": ONNX}
-"""Endings of those that can be written."""
+"""Ending to format, for the other formats that can be written."""
 
 _FOREIGN = {
     ".onnx": "ONNX",
@@ -29,16 +29,16 @@ _FOREIGN = {
     ".mlmodel": "Core ML",
 }
 _PROGRAMS = (
-    "Programs that torch.export.save wrote (.pt2) can be read; nk.from_torch(module, inputs) reads "
-    "modules themselves."
+    "Programs saved by torch.export.save (.pt2) can be read; in Python, nk.from_torch(module, "
+    "inputs) reads a module."
 )
 
 
 def source_format(source: Path) -> str:
-    """The format of a model to be read.
+    """Return the format of a model to read.
 
     Raises:
-        InputError: models of that ending cannot be read.
+        InputError: Models with that ending cannot be read.
     """
     ending = source.suffix.lower()
     if source.is_dir():
@@ -47,21 +47,22 @@ def source_format(source: Path) -> str:
         return SOURCES[ending]
     if ending in _FOREIGN:
         raise InputError(
-            f"models of {_FOREIGN[ending]} ('{ending}') cannot be read",
+            f"{_FOREIGN[ending]} models ('{ending}') cannot be read",
             hint=_PROGRAMS
             if _FOREIGN[ending] == PYTORCH
-            else "A source is an NNEF model (a folder with a graph.nnef, a graph.nnef, or an "
-            "archive: tar, tgz, zip), an ONNX model (.onnx) or an exported PyTorch program (.pt2).",
+            else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
+            "an archive: tar, tgz, zip), an ONNX model (.onnx) or an exported PyTorch program "
+            "(.pt2).",
             file=str(source),
         )
     return NNEF
 
 
 def target_format(target: str) -> str:
-    """The format of a model to be written.
+    """Return the format of a model to write.
 
     Raises:
-        InputError: models of that ending cannot be written.
+        InputError: Models with that ending cannot be written.
     """
     name = target.lower()
     if name.endswith((*ARCHIVES, "/", ".nnef")) or Path(target).is_dir() or not Path(name).suffix:
@@ -69,10 +70,10 @@ def target_format(target: str) -> str:
     ending = Path(name).suffix
     if ending in TARGETS:
         return TARGETS[ending]
-    what = f"models of {_FOREIGN[ending]} ('{ending}')" if ending in _FOREIGN else f"'{ending}'"
+    described = f"{_FOREIGN[ending]} models ('{ending}')" if ending in _FOREIGN else f"'{ending}'"
     raise InputError(
-        f"{what} cannot be written",
-        hint=f"The ending of a target is one of {', '.join((*ARCHIVES, *TARGETS))}; folders end "
-        "with /, .nnef or nothing.",
+        f"{described} cannot be written",
+        hint=f"The target must end with {', '.join((*ARCHIVES, *TARGETS))}; the name of a folder "
+        "ends with / or .nnef, or has no ending.",
         file=target,
     )

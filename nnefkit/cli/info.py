@@ -1,20 +1,17 @@
-"""``nnefkit info``: what is in a model."""
+"""``nnefkit info``: the content of a model."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnefkit.cli import terminal
-from nnefkit.cli.options import command, json_output, strictness
+from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
 from nnefkit.display.summary import GraphSummary, Port
 from nnefkit.graph.summary import graph_summary
 from nnefkit.io import load
-
-if TYPE_CHECKING:
-    from nnefkit.cli.options import Commands
 
 _EXAMPLES = """\
   nnefkit info model.nnef.tgz
@@ -23,26 +20,22 @@ _EXAMPLES = """\
 
 
 def declare(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = command(
         commands,
         "info",
         run,
-        summary="tell what is in a model",
-        description="Shows the inputs, outputs, operations, variables and costs of a model.",
+        summary="show what a model contains",
+        description="Show the inputs, outputs, operations, variables and costs of a model.",
         examples=_EXAMPLES,
     )
-    parser.add_argument(
-        "path",
-        metavar="PATH",
-        help="a folder with a graph.nnef, such a text itself, or an archive (tar, tgz, zip)",
-    )
+    model_path(parser)
     json_output(parser)
     strictness(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Loads a model and shows it."""
+    """Load a model and show it."""
     graph = load(Path(options.path), strict=options.strict)
     if options.json:
         terminal.as_json(_record(options.path, graph_summary(graph)))

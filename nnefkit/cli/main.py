@@ -1,4 +1,4 @@
-"""The entry point: reads the arguments, runs a command, and ends with its status."""
+"""Entry point: parse the arguments, run a command, return its exit status."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from nnefkit.cli import compare, convert, info, run, terminal, validate
+from nnefkit.cli import compare, convert, explain, info, run, terminal, validate
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
 from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefError, UnknownNameError
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-"""What shells say of a process that SIGINT or SIGPIPE ended."""
+"""Exit statuses that shells report for a process that SIGINT or SIGPIPE ended."""
 
 _EPILOG = """\
 examples:
   nnefkit validate model.nnef.tgz
+  nnefkit explain unknown-argument
   nnefkit info model/
   nnefkit format --in-place model/graph.nnef
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
   nnefkit convert network.onnx model.nnef.tgz
 
-exit status: 0 all is well; 1 the answer is no, or something failed; 2 wrong usage.
-'nnefkit COMMAND --help' tells more of a command.
+exit status: 0 success; 1 negative result or failure; 2 wrong usage.
+'nnefkit COMMAND --help' describes a command.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Args:
-        arguments: what stands behind the name of the program; None takes the real ones.
+        arguments: The arguments after the name of the program; None stands for ``sys.argv[1:]``.
 
     Returns:
         The exit status.
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             status = int(options.command(options))
         except NnefError as error:
-            status = _tell(error)
+            status = _report(error)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = FAILED
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more; what is left must not be tried to be written at the end.
+        # The reader has gone away: Python must not try to flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
@@ -68,7 +69,7 @@ def _file(error: OSError) -> str:
     return error.filename if isinstance(error.filename, str) else ""
 
 
-def _tell(error: NnefError) -> int:
+def _report(error: NnefError) -> int:
     terminal.error_diagnostics(error.diagnostics)
     return (
         USAGE if isinstance(error, InputError | UnknownNameError | MissingPackageError) else FAILED
@@ -78,12 +79,12 @@ def _tell(error: NnefError) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nnefkit",
-        description="The workbench for the Khronos Neural Network Exchange Format (NNEF).",
+        description="Work with models in the Khronos Neural Network Exchange Format (NNEF).",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (validate, info, format_, run, compare, convert):
+    for command in (validate, explain, info, format_, run, compare, convert):
         command.declare(commands)
     return parser

@@ -1,13 +1,16 @@
-"""Declaring commands and the options that several of them have."""
+"""Declaration of a command, and of the options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+_WIDTH = 80
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""The commands of a parser, to which each module adds its own."""
 
 
 def command(
@@ -19,11 +22,20 @@ def command(
     description: str,
     examples: str,
 ) -> argparse.ArgumentParser:
-    """Adds a command, which is run by `run` and described with `examples` below its options."""
+    """Add a command to the parser.
+
+    Args:
+        commands: The commands so far.
+        name: What it is called.
+        run: Carries it out and returns the exit status.
+        summary: One line, for the list of commands.
+        description: A paragraph, shown before the options.
+        examples: Lines of at most 80 characters, shown below the options.
+    """
     parser = commands.add_parser(
         name,
         help=summary,
-        description=description,
+        description=textwrap.fill(description, _WIDTH),
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -31,16 +43,27 @@ def command(
     return parser
 
 
+def model_path(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add the path of a model, or with `several` the `paths` of one or more."""
+    parser.add_argument(
+        "paths" if several else "path",
+        nargs="+" if several else None,
+        metavar="PATH",
+        help="a model: a folder with a graph.nnef, a graph.nnef alone, or an archive (tar, tgz, "
+        "zip)",
+    )
+
+
 def strictness(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--strict`` and ``--no-strict``."""
+    """Add ``--strict`` and ``--no-strict``."""
     parser.add_argument(
         "--strict",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="whether operations that NNEF does not know are errors (they are by default)",
+        help="treat unknown operations as errors (default), or keep them with a warning",
     )
 
 
 def json_output(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--json``."""
+    """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="write JSON instead of text")

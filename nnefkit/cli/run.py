@@ -1,4 +1,4 @@
-"""``nnefkit run``: runs a model on recorded inputs."""
+"""``nnefkit run``: a run of a model on recorded inputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,7 +13,7 @@ from numpy.lib import format as npy
 from nnefkit.analysis.recordings import Recording, record
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
-from nnefkit.cli.options import command, strictness
+from nnefkit.cli.options import Commands, command, model_path, strictness
 from nnefkit.display import text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, did_you_mean
@@ -23,10 +22,6 @@ from nnefkit.execution.engine_list import AUTO, BUILT_IN
 from nnefkit.graph import Graph
 from nnefkit.io import load
 from nnefkit.storage.atomic import replacing_file, telling
-
-if TYPE_CHECKING:
-    from nnefkit.cli.options import Commands
-
 
 _EXAMPLES = """\
   nnefkit run model/ --input image=cat.npy
@@ -37,47 +32,45 @@ _EXAMPLES = """\
 
 
 def declare(commands: Commands) -> None:
-    """Adds the command."""
+    """Add the command."""
     parser = command(
         commands,
         "run",
         run,
         summary="run a model on recorded inputs",
-        description="Runs a model, and shows its outputs or writes them to files.",
+        description="Run a model, and show its outputs or write them to files.",
         examples=_EXAMPLES,
     )
-    parser.add_argument(
-        "path",
-        metavar="PATH",
-        help="a folder with a graph.nnef, such a text itself, or an archive (tar, tgz, zip)",
-    )
+    model_path(parser)
     parser.add_argument(
         "--input",
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="an input and its values (.npy, .npz or .dat); FILE alone gives the only input, or "
-        "all the inputs that an .npz file names; may be repeated",
+        help="the values of an input (.npy, .npz or .dat); FILE alone is for the only input, or "
+        "for all inputs that an .npz file names; may be repeated",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE.npz", help="write the outputs (with --trace, the trace)"
+        "-o", "--output", metavar="FILE.npz", help="write the outputs, or with --trace the trace"
     )
     parser.add_argument("--output-dir", metavar="DIR", help="write each output as DIR/NAME.npy")
-    parser.add_argument("--trace", action="store_true", help="keep every tensor of the run")
+    parser.add_argument("--trace", action="store_true", help="record every tensor of the run")
     parser.add_argument(
         "--engine",
         default="numpy",
-        help=f"what runs it: {', '.join(BUILT_IN)} (default: numpy), or {AUTO}, the fastest that "
-        "is installed and can, which is then told",
+        help=f"{', '.join(BUILT_IN)} (default: numpy), or {AUTO}, the fastest that is installed "
+        "and can run the model; its name is printed",
     )
     parser.add_argument(
-        "--fallback", metavar="ENGINE", help="what runs the operations that the engine cannot"
+        "--fallback",
+        metavar="ENGINE",
+        help="engine for the operations that the first one cannot run",
     )
     strictness(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs a model once."""
+    """Run a model once."""
     _check(options)
     graph = load(Path(options.path), strict=options.strict)
     feeds = _feeds(options.input, graph)
@@ -106,8 +99,8 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if options.output and not options.output.lower().endswith(".npz"):
         raise InputError(
-            f"the name of an output file ends in .npz, which '{options.output}' does not",
-            hint="--output-dir writes a folder of .npy files.",
+            f"the output file must end with .npz: '{options.output}'",
+            hint="Use --output-dir to write a folder of .npy files.",
         )
 
 
@@ -124,47 +117,47 @@ def _feeds(given: list[str], graph: Graph) -> dict[str, Array]:
     for argument in given:
         name, equals, file = argument.partition("=")
         if equals and name.isidentifier():
-            found = {name: _only(name, record(Path(file)))}
+            named = {name: _only(name, record(Path(file)))}
         else:
-            found = _named(graph, record(Path(argument)))
-        twice = feeds.keys() & found.keys()
+            named = _named(graph, record(Path(argument)))
+        twice = feeds.keys() & named.keys()
         if twice:
             raise InputError(f"input '{min(twice)}' is given twice")
-        feeds |= found
+        feeds |= named
     return feeds
 
 
 def _only(name: str, recording: Recording) -> Array:
-    """The tensor `name` of a recording, or its only one."""
+    """Return the tensor `name` of a recording, or its only tensor."""
     if name not in recording and len(recording) != 1:
         raise InputError(
-            f"there is no tensor '{name}' among the {len(recording)} in the file",
-            hint=did_you_mean(name, recording) or f"There are: {', '.join(recording)}.",
+            f"the file has {len(recording)} tensors, but no '{name}'",
+            hint=did_you_mean(name, recording) or f"Its tensors are {', '.join(recording)}.",
             file=str(recording.path),
         )
     return np.asarray(recording[name if name in recording else next(iter(recording))])
 
 
 def _named(graph: Graph, recording: Recording) -> dict[str, Array]:
-    """The inputs of a graph in a recording; one tensor alone may have any name."""
-    found = {name: np.asarray(recording[name]) for name in graph.inputs if name in recording}
-    if not found and len(recording) == len(graph.inputs) == 1:
+    """Return the inputs of a graph in a recording; a single tensor may have any name."""
+    named = {name: np.asarray(recording[name]) for name in graph.inputs if name in recording}
+    if not named and len(recording) == len(graph.inputs) == 1:
         return {graph.inputs[0]: _only("", recording)}
-    if not found:
+    if not named:
         raise InputError(
-            f"none of the inputs of the graph ({', '.join(graph.inputs)}) is in the file, which "
-            f"has {', '.join(recording)}",
-            hint="--input NAME=FILE says which input a file is for.",
+            f"the file has none of the inputs of the graph ({', '.join(graph.inputs)}); it has "
+            f"{', '.join(recording)}",
+            hint="Use --input NAME=FILE to name the input that a file is for.",
             file=str(recording.path),
         )
-    return found
+    return named
 
 
 # -- outputs -----------------------------------------------------------------------------------
 
 
 def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
-    # numpy.savez takes no array called 'file'.
+    # numpy.savez cannot write an array called 'file'.
     with replacing_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

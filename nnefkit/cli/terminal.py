@@ -1,4 +1,4 @@
-"""What the commands write: text, JSON, and diagnostics, in colour where somebody looks at them."""
+"""Output of the commands: text, JSON and diagnostics, colored on a terminal."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, TextIO
 from nnefkit.errors import Diagnostic
 
 FAILED = 1
-"""Exit status: the answer is no, or something failed."""
+"""Exit status: a negative result, or a failure."""
 USAGE = 2
-"""Exit status: the command was used wrongly."""
+"""Exit status: wrong usage of the command."""
 
-# Bold and plain colours differ in many palettes: of each colour the one that reads on white and on
-# black, in notebooks too.
+# Bold and plain colors differ in many palettes; these are readable on white and on black, in
+# notebooks too.
 _RED, _GREEN, _YELLOW, _BLUE, _DIM, _BOLD = "31", "32", "1;33", "34", "2", "1"
 _COLORS = {"error": _RED, "warning": _YELLOW, "note": _BLUE}
 _HEAD = re.compile(r"(error|warning|note)(\[[^]]*\]): (.*)")
@@ -26,34 +26,34 @@ _ASIDE = re.compile(r" *(?:-->|\|$|= section )")
 
 
 def prepare() -> None:
-    """Lets terminals that lack a character show another one instead of failing."""
+    """Replace characters that the terminal cannot encode, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def line(text: str) -> None:
-    """Writes a line."""
+    """Write a line."""
     sys.stdout.write(f"{text}\n")
 
 
 def error_line(text: str) -> None:
-    """Writes a line to the error stream."""
+    """Write a line to the error stream."""
     sys.stderr.write(f"{text}\n")
 
 
 def document(text: str) -> None:
-    """Writes a document as it is, its line ends and its bytes that are no text included."""
+    """Write a document unchanged, including its line ends and bytes that are not UTF-8."""
     sys.stdout.flush()
     content = memoryview(text.encode(errors="surrogateescape"))
-    # Where Python does not buffer, a part may be written before the reader goes away.
+    # An unbuffered stream may write only a part at a time.
     while content:
         content = content[sys.stdout.buffer.write(content) :]
     sys.stdout.buffer.flush()
 
 
 def as_json(value: Any) -> None:
-    """Writes a value as JSON; numbers that are not finite are null."""
+    """Write a value as JSON, with null for numbers that are not finite."""
     line(json.dumps(_finite(value), indent=2, ensure_ascii=True, allow_nan=False))
 
 
@@ -69,33 +69,33 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def diagnostics(found: Iterable[Diagnostic]) -> None:
-    """Writes diagnostics, each followed by an empty line."""
-    _write(sys.stdout, found)
+def diagnostics(reported: Iterable[Diagnostic]) -> None:
+    """Write diagnostics, each followed by an empty line."""
+    _write(sys.stdout, reported)
 
 
-def error_diagnostics(found: Iterable[Diagnostic]) -> None:
-    """Writes diagnostics to the error stream."""
+def error_diagnostics(reported: Iterable[Diagnostic]) -> None:
+    """Write diagnostics to the error stream."""
     sys.stdout.flush()
-    _write(sys.stderr, found)
+    _write(sys.stderr, reported)
 
 
-def _write(stream: TextIO, found: Iterable[Diagnostic]) -> None:
+def _write(stream: TextIO, reported: Iterable[Diagnostic]) -> None:
     colored = has_color(stream)
-    for diagnostic in found:
+    for diagnostic in reported:
         text = str(diagnostic)
         stream.write(f"{_painted(text, _COLORS[diagnostic.severity]) if colored else text}\n\n")
 
 
 def verdict(text: str, *, ok: bool) -> None:
-    """Writes the last line of a report."""
+    """Write the last line of a report."""
     if has_color(sys.stdout):
         text = _colored(text, _GREEN if ok else _RED)
     line(text)
 
 
 def has_color(stream: TextIO) -> bool:
-    """Whether somebody looks at `stream` and wants colours (https://no-color.org)."""
+    """Return whether `stream` is a terminal and colors are wanted (https://no-color.org)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
@@ -106,16 +106,16 @@ def _colored(text: str, color: str) -> str:
 
 
 def _painted(text: str, color: str) -> str:
-    """A diagnostic with its severity, its caret and its asides coloured."""
+    """Color the severity, the caret and the secondary lines of a diagnostic."""
     lines = []
-    for one in text.split("\n"):
-        if head := _HEAD.fullmatch(one):
+    for row in text.split("\n"):
+        if head := _HEAD.fullmatch(row):
             painted = f"{_colored(head[1] + head[2], color)}: {_colored(head[3], _BOLD)}"
-        elif caret := _CARET.fullmatch(one):
+        elif caret := _CARET.fullmatch(row):
             painted = f"{_colored(caret[1], _DIM)}{_colored(caret[2], color)}"
-        elif _ASIDE.match(one):
-            painted = _colored(one, _DIM)
+        elif _ASIDE.match(row):
+            painted = _colored(row, _DIM)
         else:
-            painted = one
+            painted = row
         lines.append(painted)
     return "\n".join(lines)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from nnefkit.diagnostic_codes.entry import DiagnosticCode, flat, quantization
 
 _ZERO_POINT = (
-    '"y": zero_point_linear_quantize(zero_point = 0, scale = {}, bits = 8, signed = true,\n'
-    "                                symmetric = false);"
+    '"y": zero_point_linear_quantize(\n'
+    "    zero_point = 0, scale = {}, bits = 8, signed = true, symmetric = false\n"
+    ");"
 )
 
 CODES = (

@@ -1,4 +1,4 @@
-"""What the tests of the command line share."""
+"""Fixtures of the tests of the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ graph net(x) -> (y)
 
 
 class Result(NamedTuple):
-    """What a command left behind."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -43,7 +43,7 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def nnefkit(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Runs the command line."""
+    """Run the command line."""
 
     def call(*arguments: object) -> Result:
         try:

@@ -1,4 +1,4 @@
-"""The command line as a whole: usage, help, colours, pipes, interruptions."""
+"""The command line as a whole: usage, help, colors, pipes, interruptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from nnefkit.cli import terminal, validate
 
-COMMANDS = ["validate", "info", "format", "run", "compare", "convert"]
+COMMANDS = ["validate", "explain", "info", "format", "run", "compare", "convert"]
 PROGRAM = [sys.executable, "-m", "nnefkit"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
 
@@ -40,6 +40,15 @@ def test_help_of_each_command_has_examples(command: str, nnefkit: Callable[..., 
     assert f"examples:\n  nnefkit {command} " in result.out
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_into_80_columns(
+    command: str, nnefkit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = nnefkit(*([command] * bool(command)), "--help").out.splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -53,6 +62,7 @@ def test_help_of_each_command_has_examples(command: str, nnefkit: Callable[..., 
         ["run", "x", "-o", "result.txt"],
         ["convert", "model", "model.tflite"],
         ["convert", "model.tflite", "model"],
+        ["explain", "no-such-code"],
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], nnefkit: Callable[..., Any]) -> None:
@@ -63,7 +73,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], nnefkit: Callable[..., An
 
 
 @pytest.mark.parametrize("command", ["info", "format", "run", "validate"])
-def test_what_does_not_exist_is_told_without_a_traceback(
+def test_a_missing_file_is_reported_without_a_traceback(
     command: str, nnefkit: Callable[..., Any]
 ) -> None:
     result = nnefkit(command, "nowhere")
@@ -79,7 +89,7 @@ def test_the_module_runs_as_a_program(model: Path) -> None:
 
 
 @pytest.mark.parametrize(("variable", "colored"), [("", True), ("NO_COLOR", False)])
-def test_colours_are_for_terminals(variable: str, colored: bool, broken: Path) -> None:
+def test_only_terminals_get_colors(variable: str, colored: bool, broken: Path) -> None:
     environment = {**ENVIRONMENT, "TERM": "xterm"}
     if variable:
         environment[variable] = "1"
@@ -100,7 +110,7 @@ def test_colours_are_for_terminals(variable: str, colored: bool, broken: Path) -
     assert (b"\x1b[31merror" in seen) == colored
 
 
-def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_program_quietly(tmp_path: Path) -> None:
     statements = "".join(f"t{i} = copy(x);\n" for i in range(20_000))
     path = tmp_path / "graph.nnef"
     path.write_text(f"version 1.0; graph g(x) -> (t0) {{ {statements} }}")
@@ -115,7 +125,7 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(tmp_path: Path) -> Non
     assert process.returncode == 141
 
 
-def test_an_interruption_is_no_traceback(
+def test_an_interruption_shows_no_traceback(
     nnefkit: Callable[..., Any], model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
@@ -125,7 +135,7 @@ def test_an_interruption_is_no_traceback(
     assert nnefkit("validate", model) == (130, "", "interrupted\n")
 
 
-def test_terminals_without_a_character_show_another(model: Path) -> None:
+def test_characters_that_the_terminal_lacks_are_replaced(model: Path) -> None:
     environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         [*PROGRAM, "info", model], capture_output=True, env=environment, check=True
@@ -133,7 +143,7 @@ def test_terminals_without_a_character_show_another(model: Path) -> None:
     assert b"net  NNEF 1.0" in done.stdout
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_package() -> None:
     code = (
         "import sys\nfrom nnefkit.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
@@ -144,6 +154,6 @@ def test_help_imports_nothing_heavy() -> None:
     assert not heavy & {*done.stderr.split()}
 
 
-def test_json_has_no_number_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_null_for_numbers_that_are_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.as_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": (1, None)})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": [1, None]}

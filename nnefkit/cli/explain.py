@@ -1,0 +1,75 @@
+"""``nnefkit explain``: the documentation of diagnostic codes."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+
+from nnefkit.cli import terminal
+from nnefkit.cli.options import Commands, command
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES, QUANTIZED_GRAPH, TOPICS, DiagnosticCode
+from nnefkit.errors import UnknownNameError, did_you_mean
+
+_WIDTH = 80
+_EXAMPLES = """\
+  nnefkit explain unknown-argument
+  nnefkit explain                     list all codes
+"""
+
+
+def declare(commands: Commands) -> None:
+    """Add the command."""
+    parser = command(
+        commands,
+        "explain",
+        run,
+        summary="explain a diagnostic code",
+        description="Explain a diagnostic code, such as the one in error[unknown-argument]: what "
+        "it means, how to fix it, and an example. Without a code, list all codes.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("code", nargs="?", metavar="CODE", help="the code in brackets")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the entry of a code, or the list of all codes."""
+    if options.code is None:
+        terminal.line("\n".join(_list()))
+        return 0
+    entry = DIAGNOSTIC_CODES.get(options.code)
+    if entry is None:
+        raise UnknownNameError(
+            f"there is no diagnostic code '{options.code}'",
+            hint=did_you_mean(options.code, DIAGNOSTIC_CODES)
+            or "'nnefkit explain' lists all codes.",
+        )
+    terminal.line("\n\n".join(_entry(entry)))
+    return 0
+
+
+def _list() -> Iterator[str]:
+    width = max(map(len, DIAGNOSTIC_CODES)) + 2
+    for position, (topic, entries) in enumerate(TOPICS.items()):
+        yield f"{'' if position == 0 else chr(10)}{topic}:"
+        for entry in entries:
+            yield f"  {entry.code:{width}}{entry.title}"
+
+
+def _entry(entry: DiagnosticCode) -> Iterator[str]:
+    yield f"{entry.code}: {entry.title} ({entry.severity})"
+    yield textwrap.fill(entry.explanation, _WIDTH)
+    if entry.fix:
+        yield textwrap.fill(f"How to fix it: {entry.fix}", _WIDTH)
+    if entry.example is not None:
+        if entry.example.kind == "quantization":
+            yield "The graph:\n\n" + _indented(QUANTIZED_GRAPH)
+        yield "This triggers it:\n\n" + _indented(entry.example.wrong)
+        yield "Fixed:\n\n" + _indented(entry.example.right)
+    if entry.sections:
+        sections = f"section{'s' * (len(entry.sections) > 1)} {', '.join(entry.sections)}"
+        yield f"See {sections} of the NNEF 1.0.5 specification."
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text.rstrip("\n"), "    ")

@@ -1,0 +1,41 @@
+"""``nnefkit explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES, QUANTIZED_GRAPH
+
+
+def test_explain_lists_all_codes(nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit("explain")
+    assert (result.status, result.err) == (0, "")
+    for entry in DIAGNOSTIC_CODES.values():
+        assert f"  {entry.code} " in result.out
+        assert f" {entry.title}\n" in result.out
+
+
+@pytest.mark.parametrize("entry", DIAGNOSTIC_CODES.values(), ids=lambda entry: entry.code)
+def test_explain_prints_the_whole_entry(entry: Any, nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit("explain", entry.code)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"{entry.code}: {entry.title} ({entry.severity})\n")
+    words = " ".join(result.out.split())
+    assert entry.explanation in words
+    assert entry.fix in words
+    assert all(section in words for section in entry.sections)
+    if entry.example is not None:
+        for text in (entry.example.wrong, entry.example.right):
+            assert " ".join(text.split()) in words
+        assert (" ".join(QUANTIZED_GRAPH.split()) in words) == (
+            entry.example.kind == "quantization" or entry.example.right == QUANTIZED_GRAPH
+        )
+
+
+def test_explain_suggests_the_nearest_code(nnefkit: Callable[..., Any]) -> None:
+    result = nnefkit("explain", "unknown-argment")
+    assert (result.status, result.out) == (2, "")
+    assert "Did you mean 'unknown-argument'?" in result.err
