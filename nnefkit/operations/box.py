@@ -6,33 +6,26 @@ import math
 
 import numpy as np
 
-from nnefkit.arrays import Array, Ints, Padding, Shape
+from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
-from nnefkit.operations.sliding_window import (
+from nnefkit.operations.window import Window, reverse_tap, windowed
+from nnefkit.operations.window_reduction import reduce_windows
+from nnefkit.operations.window_rules import (
     check_output_shape,
     check_window,
     checked_down_extents,
     checked_up_extents,
-    reverse_extension,
-    reverse_tap,
-    reverse_window,
-    true_counts,
-    window,
 )
-from nnefkit.operations.window_reduction import reduce_windows
 
 
 @shape_rule("box")
+@windowed
 def box_shape(
     input: Shape,
     *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     normalize: bool = False,  # noqa: ARG001
     section: str = "4.3.2",
 ) -> Shape:
@@ -43,41 +36,29 @@ def box_shape(
     """
     problems = Problems(section)
     result: Shape = ()
-    if check_window(problems, len(input), size, padding, stride, dilation, border):
-        result = checked_down_extents(problems, input, size, padding, stride, dilation)
+    if check_window(problems, window, len(input)):
+        result = checked_down_extents(problems, window, input)
     problems.done()
     return result
 
 
 @shape_rule("avg_pool", "rms_pool")
-def pool_shape(
-    input: Shape, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Shape:
+@windowed
+def pool_shape(input: Shape, *, window: Window) -> Shape:
     """The down-scaled shape, as that of `box`.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.2.
     """
-    return box_shape(
-        input,
-        size=size,
-        border=border,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-        section="4.9.3",
-    )
+    return box_shape(input, window=window, section="4.9.3")
 
 
 @shape_rule("debox")
+@windowed
 def debox_shape(
     input: Shape,
     *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     output_shape: Ints,
     normalize: bool,  # noqa: ARG001
 ) -> Shape:
@@ -89,9 +70,8 @@ def debox_shape(
     problems = Problems("4.3.2")
     result: Shape = ()
     shaped = check_output_shape(problems, output_shape, (), len(input))
-    if check_window(problems, len(input), size, padding, stride, dilation, border):
-        wanted = output_shape if shaped else ()
-        result = checked_up_extents(problems, input, size, padding, stride, dilation, wanted)
+    if check_window(problems, window, len(input)):
+        result = checked_up_extents(problems, window, input, output_shape if shaped else ())
     problems.done()
     return result
 
@@ -99,26 +79,18 @@ def debox_shape(
 @kernel("box")
 @quiet
 @widened
-def box(
-    input: Array,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    normalize: bool,
-) -> Array:
+@windowed
+def box(input: Array, *, window: Window, normalize: bool) -> Array:
     """The sum, or where `normalize` is set the average, of each window."""
-    slid = window(input.shape, size, padding, stride, dilation)
-    sums = reduce_windows(input, slid, border, np.add)
+    window = window.over(input.shape)
+    sums = reduce_windows(input, window, np.add)
     if not normalize:
         return sums
-    if border == "ignore":
-        for axis, counts in enumerate(true_counts(input.shape, slid)):
+    if window.border == "ignore":
+        for axis, counts in enumerate(window.true_counts(input.shape)):
             sums = _divided(sums, counts.reshape(-1, *[1] * (input.ndim - axis - 1)))
         return sums
-    return _divided(sums, math.prod(size))
+    return _divided(sums, math.prod(window.size))
 
 
 def _divided(sums: Array, by: Array | int) -> Array:
@@ -129,65 +101,42 @@ def _divided(sums: Array, by: Array | int) -> Array:
 
 
 @kernel("avg_pool")
-def avg_pool(
-    input: Array, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Array:
+@windowed
+def avg_pool(input: Array, *, window: Window) -> Array:
     """The average of each window: a normalized `box`."""
-    average: Array = box(
-        input,
-        size=size,
-        border=border,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-        normalize=True,
-    )
-    return average
+    return box(input, window=window, normalize=True)
 
 
 @kernel("rms_pool")
 @quiet
 @widened
-def rms_pool(
-    input: Array, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Array:
+@windowed
+def rms_pool(input: Array, *, window: Window) -> Array:
     """The root of the average square of each window."""
-    average = avg_pool(
-        input * input, size=size, border=border, padding=padding, stride=stride, dilation=dilation
-    )
-    return np.asarray(np.sqrt(average))
+    return np.asarray(np.sqrt(avg_pool(input * input, window=window)))
 
 
 @kernel("debox")
 @quiet
 @widened
-def debox(
-    input: Array,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
-    normalize: bool,
-) -> Array:
+@windowed
+def debox(input: Array, *, window: Window, output_shape: Ints, normalize: bool) -> Array:
     """Adds each item of the input to all the positions that `box` sums up for it.
 
     A normalized one is divided by the volume of the window, whatever the border.
     """
-    extents, slid = reverse_window(input.shape, size, padding, stride, dilation, output_shape)
+    extents, window = window.reversed(input.shape, output_shape)
     extension = ((0, 0),) * input.ndim
     items = input
-    if border not in ("constant", "ignore"):
-        extension = reverse_extension(input.shape, extents, slid)
-        items = pad(input, extension, border)
-    for axis, (f, (p, _), s, d) in enumerate(zip(*slid, strict=True)):
+    if window.border not in ("constant", "ignore"):
+        extension = window.reverse_extension(input.shape, extents)
+        items = pad(input, extension, window.border)
+    for axis, (f, (p, _), s, d) in enumerate(window.axes):
         start = -p - extension[axis][0] * s
         items = _spread(items, axis, extents[axis], f, s, d, start)
     if items is input:
         items = input.copy()
-    return _divided(items, math.prod(size)) if normalize else items
+    return _divided(items, math.prod(window.size)) if normalize else items
 
 
 def _spread(

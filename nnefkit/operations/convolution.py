@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array, Ints, Padding, Shape
+from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.filters import (
     channel_bias,
@@ -22,29 +22,22 @@ from nnefkit.operations.filters import (
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
 from nnefkit.operations.reverse_correlation import reverse_correlate
-from nnefkit.operations.sliding_window import (
+from nnefkit.operations.window import Window, filter_windowed
+from nnefkit.operations.window_rules import (
     FILTER_BORDERS,
     check_output_shape,
     check_window,
     checked_down_extents,
     checked_up_extents,
-    reverse_window,
-    window,
 )
+
+_PLAIN = Window(())
+"""The window of a pointwise filter: no padding, stride or dilation."""
 
 
 @shape_rule("conv")
-def conv_shape(
-    input: Shape,
-    filter: Shape,
-    bias: Shape,
-    *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    groups: int,
-) -> Shape:
+@filter_windowed
+def conv_shape(input: Shape, filter: Shape, bias: Shape, *, window: Window, groups: int) -> Shape:
     """The shape (N,c,...) of a convolution of (N,C,...) with a filter (c, C / groups, ...).
 
     Raises:
@@ -55,28 +48,19 @@ def conv_shape(
         problems.done()
     check_groups(problems, filter, input[1], groups)
     check_bias(problems, bias, filter[0], len(input))
-    args = (padding, stride, dilation)
     extents: Shape = ()
-    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
         extents = checked_down_extents(
-            problems, input[2:], filter[2:], *args, argument="filter", first=2
+            problems, window.of_size(filter[2:]), input[2:], argument="filter", first=2
         )
     problems.done()
     return (input[0], filter[0], *extents)
 
 
 @shape_rule("deconv")
+@filter_windowed
 def deconv_shape(
-    input: Shape,
-    filter: Shape,
-    bias: Shape,
-    *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
-    groups: int,
+    input: Shape, filter: Shape, bias: Shape, *, window: Window, output_shape: Ints, groups: int
 ) -> Shape:
     """The shape (N,C,...) of a deconvolution of (N,c,...) with a filter (c, C / groups, ...).
 
@@ -90,28 +74,27 @@ def deconv_shape(
     if check_reverse_groups(problems, filter, input[1], groups):
         channels = filter[1] * reverse_groups(filter, groups, output_shape)
         check_bias(problems, bias, channels, len(input))
-    args = (padding, stride, dilation)
     extents: Shape = ()
     fixed = (input[0], channels) if channels else (input[0],)
     shaped = check_output_shape(problems, output_shape, fixed, len(input))
-    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
         wanted = output_shape[2:] if shaped else ()
-        extents = checked_up_extents(problems, input[2:], filter[2:], *args, wanted, first=2)
+        extents = checked_up_extents(
+            problems, window.of_size(filter[2:]), input[2:], wanted, first=2
+        )
     problems.done()
     return (input[0], channels, *extents)
 
 
 @shape_rule("separable_conv")
+@filter_windowed
 def separable_conv_shape(
     input: Shape,
     plane_filter: Shape,
     point_filter: Shape,
     bias: Shape,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     groups: int,
 ) -> Shape:
     """The shape of a depthwise convolution followed by a pointwise one.
@@ -125,27 +108,24 @@ def separable_conv_shape(
     check_groups(problems, plane_filter, input[1], 0, name="plane_filter")
     check_groups(problems, point_filter, plane_filter[0], groups, name="point_filter")
     check_bias(problems, bias, point_filter[0], len(input))
-    args = (padding, stride, dilation)
     extents: Shape = ()
-    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
         extents = checked_down_extents(
-            problems, input[2:], plane_filter[2:], *args, argument="plane_filter", first=2
+            problems, window.of_size(plane_filter[2:]), input[2:], argument="plane_filter", first=2
         )
     problems.done()
     return (input[0], point_filter[0], *extents)
 
 
 @shape_rule("separable_deconv")
+@filter_windowed
 def separable_deconv_shape(
     input: Shape,
     plane_filter: Shape,
     point_filter: Shape,
     bias: Shape,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     output_shape: Ints,
     groups: int,
 ) -> Shape:
@@ -162,12 +142,13 @@ def separable_deconv_shape(
         check_reverse_groups(problems, plane_filter, between, 0, name="plane_filter")
     channels = plane_filter[1] * reverse_groups(plane_filter, 0, output_shape)
     check_bias(problems, bias, channels, len(input))
-    args = (padding, stride, dilation)
     extents: Shape = ()
     shaped = check_output_shape(problems, output_shape, (input[0], channels), len(input))
-    if check_window(problems, len(input) - 2, None, *args, border, FILTER_BORDERS, spatial=True):
+    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
         wanted = output_shape[2:] if shaped else ()
-        extents = checked_up_extents(problems, input[2:], plane_filter[2:], *args, wanted, first=2)
+        extents = checked_up_extents(
+            problems, window.of_size(plane_filter[2:]), input[2:], wanted, first=2
+        )
     problems.done()
     return (input[0], channels, *extents)
 
@@ -175,48 +156,30 @@ def separable_deconv_shape(
 @kernel("conv")
 @quiet
 @widened
-def conv(
-    input: Array,
-    filter: Array,
-    bias: Array,
-    *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    groups: int,
-) -> Array:
+@filter_windowed
+def conv(input: Array, filter: Array, bias: Array, *, window: Window, groups: int) -> Array:
     """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
     items, weights = _alike(input, filter)
     extents = input.shape[2:]
-    slid = window(extents, filter.shape[2:], padding, stride, dilation)
+    window = window.of_size(filter.shape[2:]).over(extents)
     added = channel_bias(bias, len(filter), weights.dtype)
-    correlate = correlator(weights, extents, slid, groups or input.shape[1], border, added)
+    correlate = correlator(weights, extents, window, groups or input.shape[1], added)
     return correlate(items)
 
 
 @kernel("deconv")
 @quiet
 @widened
+@filter_windowed
 def deconv(
-    input: Array,
-    filter: Array,
-    bias: Array,
-    *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
-    groups: int,
+    input: Array, filter: Array, bias: Array, *, window: Window, output_shape: Ints, groups: int
 ) -> Array:
     """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
     items, weights = _alike(input, filter)
     groups = reverse_groups(filter.shape, groups, output_shape)
-    extents, slid = reverse_window(
-        input.shape[2:], filter.shape[2:], padding, stride, dilation, output_shape[2:]
-    )
-    output = reverse_correlate(items, weights, extents, slid, groups, border)
+    window = window.of_size(filter.shape[2:])
+    extents, window = window.reversed(input.shape[2:], output_shape[2:])
+    output = reverse_correlate(items, weights, extents, window, groups)
     added = channel_bias(bias, output.shape[1], output.dtype)
     if added is not None:
         output += added.reshape(-1, *[1] * len(extents))
@@ -230,53 +193,31 @@ def _alike(input: Array, filter: Array) -> tuple[Array, Array]:
 
 @kernel("separable_conv")
 @widened
+@filter_windowed
 def separable_conv(
     input: Array,
     plane_filter: Array,
     point_filter: Array,
     bias: Array,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     groups: int,
 ) -> Array:
     """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
-    filtered = conv(
-        input,
-        plane_filter,
-        np.zeros((), input.dtype),
-        border=border,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-        groups=0,
-    )
-    return conv(
-        filtered,
-        point_filter,
-        bias,
-        border="constant",
-        padding=[],
-        stride=[],
-        dilation=[],
-        groups=groups,
-    )
+    filtered = conv(input, plane_filter, np.zeros((), input.dtype), window=window, groups=0)
+    return conv(filtered, point_filter, bias, window=_PLAIN, groups=groups)
 
 
 @kernel("separable_deconv")
 @widened
+@filter_windowed
 def separable_deconv(
     input: Array,
     plane_filter: Array,
     point_filter: Array,
     bias: Array,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     output_shape: Ints,
     groups: int,
 ) -> Array:
@@ -285,24 +226,11 @@ def separable_deconv(
         input,
         point_filter,
         np.zeros((), input.dtype),
-        border="constant",
-        padding=[],
-        stride=[],
-        dilation=[],
+        window=_PLAIN,
         output_shape=[],
         groups=groups,
     )
-    return deconv(
-        filtered,
-        plane_filter,
-        bias,
-        border=border,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-        output_shape=output_shape,
-        groups=0,
-    )
+    return deconv(filtered, plane_filter, bias, window=window, output_shape=output_shape, groups=0)
 
 
 @macs("conv")

@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
 from nnefkit.operations.depthwise import Planes
-from nnefkit.operations.sliding_window import Window, down_extents
+from nnefkit.operations.window import Window
 
 COLUMNS_BYTES = 8 << 20
 """Size of the blocks in which the windows of an input are laid out for a matrix product."""
@@ -32,44 +32,35 @@ class Correlator(Protocol):
 
 
 def correlator(
-    filter: Array,
-    extents: Sequence[int],
-    window: Window,
-    groups: int,
-    border: str = "constant",
-    bias: Array | None = None,
+    filter: Array, extents: Sequence[int], window: Window, groups: int, bias: Array | None = None
 ) -> Correlator:
     """Makes a filter ready.
 
     Args:
         filter: of shape (c, C / groups, ...), in the dtype to calculate in.
         extents: the spatial extents of the inputs.
-        window: padding, stride and dilation for them.
+        window: of the size of the filter, over these extents.
         groups: the number of groups, at least 1.
-        border: what lies outside of the inputs.
         bias: of shape (c,), or None.
     """
     if math.prod(window.size) == 1:
-        return _Pointwise(filter, window, groups, border, bias)
+        return _Pointwise(filter, window, groups, bias)
     kind = Planes if filter.shape[1] == 1 else _Columns
-    return kind(filter, extents, window, groups, border, bias)
+    return kind(filter, extents, window, groups, bias)
 
 
 class _Pointwise:
     """Filters whose spatial extents are 1: a matrix product without any copy."""
 
-    def __init__(
-        self, filter: Array, window: Window, groups: int, border: str, bias: Array | None
-    ) -> None:
+    def __init__(self, filter: Array, window: Window, groups: int, bias: Array | None) -> None:
         self.matrix = filter.reshape(groups, -1, filter.shape[1])
         self.window = window
-        self.border = border
         self.bias = None if bias is None else bias.reshape(-1, *[1] * (filter.ndim - 2))
 
     def __call__(self, input: Array) -> Array:
         matrix, window = self.matrix, self.window
         groups, results, channels = matrix.shape
-        padded = pad(input, ((0, 0), (0, 0), *window.padding), self.border)
+        padded = pad(input, ((0, 0), (0, 0), *window.padding), window.border)
         if any(s > 1 for s in window.stride):
             taken: Any = (..., *(slice(None, None, s) for s in window.stride))
             padded = padded[taken]
@@ -93,19 +84,12 @@ class _Columns:
     """Any filter: the windows are laid out as the columns of a matrix, block by block."""
 
     def __init__(
-        self,
-        filter: Array,
-        extents: Sequence[int],
-        window: Window,
-        groups: int,
-        border: str,
-        bias: Array | None,
+        self, filter: Array, extents: Sequence[int], window: Window, groups: int, bias: Array | None
     ) -> None:
         self.window = window
-        self.border = border
         self.groups = groups
         self.channels = filter.shape[1]
-        self.extents = down_extents(extents, window)
+        self.extents = window.down_extents(extents)
         matrix = filter.reshape(groups, filter.shape[0] // groups, -1)
         if bias is not None:  # as the weight of a row of ones
             column = bias.reshape(groups, -1, 1)
@@ -119,7 +103,7 @@ class _Columns:
     def __call__(self, input: Array) -> Array:
         window, extents, matrix = self.window, self.extents, self.matrix
         groups, results, depth = matrix.shape
-        padded = pad(input, ((0, 0), (0, 0), *window.padding), self.border)
+        padded = pad(input, ((0, 0), (0, 0), *window.padding), window.border)
         inner = math.prod(extents[1:])
         output = np.empty((len(input), groups, results, extents[0] * inner), matrix.dtype)
         buffer = np.empty(groups * depth * self.rows * inner, matrix.dtype)
@@ -138,15 +122,15 @@ class _Columns:
     def _windows(self, item: Array) -> Array:
         """All windows of one batch item: (groups, channels, window..., output...)."""
         channel, *strides = item.strides
-        size, _, stride, dilation = self.window
+        window = self.window
         return as_strided(
             item,
-            (self.groups, self.channels, *size, *self.extents),
+            (self.groups, self.channels, *window.size, *self.extents),
             (
                 channel * self.channels,
                 channel,
-                *(step * d for step, d in zip(strides, dilation, strict=True)),
-                *(step * s for step, s in zip(strides, stride, strict=True)),
+                *(step * d for step, d in zip(strides, window.dilation, strict=True)),
+                *(step * s for step, s in zip(strides, window.stride, strict=True)),
             ),
             writeable=False,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
-from nnefkit.operations.sliding_window import Window, down_extents, reverse_tap
+from nnefkit.operations.window import Window, reverse_tap
 
 BLOCK_BYTES = 512 << 10
 """Size of the blocks of channels: their input and output stay in the cache of one core."""
@@ -35,7 +36,6 @@ class Planes:
         extents: Sequence[int],
         window: Window,
         groups: int,
-        border: str = "constant",
         bias: Array | None = None,
     ) -> None:
         """Makes a filter ready.
@@ -43,17 +43,15 @@ class Planes:
         Args:
             filter: of shape (channels * multiplier, 1, ...).
             extents: the spatial extents of the inputs.
-            window: padding, stride and dilation for them.
+            window: of the size of the filter, over these extents.
             groups: the number of channels.
-            border: what lies outside of the inputs.
             bias: of shape (channels * multiplier,), or None.
         """
-        self.border = border
         self.window = window
         self.filter = filter.reshape(groups, -1, *filter.shape[2:])
         self.bias = None if bias is None else bias.reshape(groups, -1)
-        self.extents = down_extents(extents, window)
-        self.layout = _Layout(extents, window, border, bias is not None)
+        self.extents = window.down_extents(extents)
+        self.layout = _Layout(extents, window, bias is not None)
         self.bands = self._bands()
         size = self.layout.volume + 2 * self.bands.shape[2] * math.prod(self.layout.tiled)
         self.block = min(max(BLOCK_BYTES // (size * filter.itemsize), 1), groups)
@@ -83,7 +81,7 @@ class Planes:
         """The correlation of an input (N,C,...) of the filter's dtype."""
         batch, channels = input.shape[:2]
         layout, multiplier = self.layout, self.bands.shape[2]
-        source = input if self.border == "constant" else self._padded(input)
+        source = input if self.window.border == "constant" else self._padded(input)
         output = np.empty((batch, channels, multiplier, *layout.tiled), input.dtype)
         region = layout.region(self.block, input.dtype)
         partial = np.empty((self.block, multiplier, *layout.tiled), input.dtype)
@@ -104,7 +102,7 @@ class Planes:
         return output
 
     def _padded(self, input: Array) -> Array:
-        return pad(input, ((0, 0), (0, 0), *self.window.padding), self.border)
+        return pad(input, ((0, 0), (0, 0), *self.window.padding), self.window.border)
 
     def _multiply(self, region: Array, bands: Array, result: Array, partial: Array) -> None:
         for row, stretches in enumerate(self.layout.stretches(region)):
@@ -121,7 +119,7 @@ class Planes:
         """The output of some channels, exact where an input is infinite or not a number."""
         padded = self._padded(items[None])[0]
         weights = self.filter[part]
-        size, _, stride, dilation = self.window
+        size, stride, dilation = self.window.size, self.window.stride, self.window.dilation
         rank = 2 + len(size)
         output = np.zeros((*weights.shape[:2], *self.extents), items.dtype)
         if self.bias is not None:
@@ -148,19 +146,20 @@ class _Layout:
     of successive rows of outputs then follow each other in memory, for any row of the filter.
     """
 
-    def __init__(self, extents: Sequence[int], window: Window, border: str, biased: bool) -> None:
+    def __init__(self, extents: Sequence[int], window: Window, biased: bool) -> None:
         if len(extents) == 1:
             extents = (1, *extents)
             window = Window(
                 (1, *window.size),
+                window.border,
                 ((0, 0), *window.padding),
                 (1, *window.stride),
                 (1, *window.dilation),
             )
-        results = down_extents(extents, window)
-        if border != "constant":
+        results = window.down_extents(extents)
+        if window.border != "constant":
             extents = [p + X + q for X, (p, q) in zip(extents, window.padding, strict=True)]
-            window = window._replace(padding=((0, 0),) * len(extents))
+            window = replace(window, padding=((0, 0),) * len(extents))
         *outer, height, width = results
         self.window = window
         self.biased = biased
@@ -219,7 +218,7 @@ class _Layout:
     def stretches(self, region: Array) -> Iterator[Array]:
         """For each row of the filter: (channels, 1, outer..., rows of tiles, stretch)."""
         *outer, height, _ = self.results
-        size, _, stride, dilation = self.window
+        size, stride, dilation = self.window.size, self.window.stride, self.window.dilation
         for entry in itertools.product(*map(range, size[:-1])):
             taken = [
                 slice(j * d, j * d + (x - 1) * s + 1, s)

@@ -9,7 +9,8 @@ from nnefkit.operations.box import box
 from nnefkit.operations.elementwise import maximum
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
-from nnefkit.operations.sliding_window import check_window
+from nnefkit.operations.window import Window
+from nnefkit.operations.window_rules import check_window
 
 
 @shape_rule(
@@ -25,17 +26,14 @@ def local_normalization_shape(input: Shape, *, size: Ints, **_: float) -> Shape:
         ArgumentError: with all that breaks the rules of 4.3.2 for `size`.
     """
     problems = Problems("4.9.4")
-    check_window(problems, len(input), size, (), (), (), "constant")
+    check_window(problems, Window.of(size), len(input))
     problems.done()
     return tuple(input)
 
 
 def _average(items: Array, size: Ints) -> Array:
     """The average around each item; the border counts as zeros."""
-    average: Array = box(
-        items, size=size, border="constant", padding=(), stride=(), dilation=(), normalize=True
-    )
-    return average
+    return box(items, window=Window.of(size), normalize=True)
 
 
 @kernel("local_response_normalization")

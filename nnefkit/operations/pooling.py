@@ -12,83 +12,68 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array, Ints, Padding, Shape
+from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
-from nnefkit.operations.sliding_window import (
+from nnefkit.operations.window import Window, windowed
+from nnefkit.operations.window_reduction import reduce_windows
+from nnefkit.operations.window_rules import (
     FILTER_BORDERS,
-    Window,
     check_output_shape,
     check_window,
     checked_down_extents,
     checked_up_extents,
-    reverse_window,
-    true_entries,
-    window,
 )
-from nnefkit.operations.window_reduction import reduce_windows
 
 
 @shape_rule("max_pool")
-def max_pool_shape(
-    input: Shape, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Shape:
+@windowed
+def max_pool_shape(input: Shape, *, window: Window) -> Shape:
     """The down-scaled shape of windows over all dimensions, batch and channels included.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.3.
     """
-    return _shape(Problems("4.9.3"), input, size, border, padding, stride, dilation)
+    return _shape(Problems("4.9.3"), input, window)
 
 
 @shape_rule("argmax_pool")
-def argmax_pool_shape(
-    input: Shape, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Shape:
+@windowed
+def argmax_pool_shape(input: Shape, *, window: Window) -> Shape:
     """The shape of the positions: see `max_pool_shape`.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.3.
     """
-    return _shape(Problems("4.3.3"), input, size, border, padding, stride, dilation)
+    return _shape(Problems("4.3.3"), input, window)
 
 
 @shape_rule("max_pool_with_index")
-def max_pool_with_index_shape(
-    input: Shape, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> tuple[Shape, Shape]:
+@windowed
+def max_pool_with_index_shape(input: Shape, *, window: Window) -> tuple[Shape, Shape]:
     """The shapes of the maxima and of their positions, which are the same.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.3.
     """
-    shape = _shape(Problems("4.9.3"), input, size, border, padding, stride, dilation)
+    shape = _shape(Problems("4.9.3"), input, window)
     return shape, shape
 
 
 @shape_rule("sample")
-def sample_shape(
-    input: Shape,
-    index: Shape,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-) -> Shape:
+@windowed
+def sample_shape(input: Shape, index: Shape, *, window: Window) -> Shape:
     """The down-scaled shape, which is that of `index`.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.3.
     """
     problems = Problems("4.3.3")
-    args = (size, padding, stride, dilation)
     result: Shape = ()
-    if check_window(problems, len(input), *args, border, FILTER_BORDERS):
-        result = checked_down_extents(problems, input, *args)
+    if check_window(problems, window, len(input), FILTER_BORDERS):
+        result = checked_down_extents(problems, window, input)
         if not problems and tuple(index) != result:
             _wrong_index(problems, index, "output", result)
     problems.done()
@@ -96,46 +81,28 @@ def sample_shape(
 
 
 @shape_rule("desample")
-def desample_shape(
-    input: Shape,
-    index: Shape,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
-) -> Shape:
+@windowed
+def desample_shape(input: Shape, index: Shape, *, window: Window, output_shape: Ints) -> Shape:
     """The up-scaled shape.
 
     Raises:
         ArgumentError: with all that breaks the rules of 4.3.3.
     """
     problems = Problems("4.3.3")
-    args = (size, padding, stride, dilation)
     if tuple(index) != tuple(input):
         _wrong_index(problems, index, "input", input)
     result: Shape = ()
     shaped = check_output_shape(problems, output_shape, (), len(input))
-    if check_window(problems, len(input), *args, border, ("constant",)):
-        result = checked_up_extents(problems, input, *args, output_shape if shaped else ())
+    if check_window(problems, window, len(input), ("constant",)):
+        result = checked_up_extents(problems, window, input, output_shape if shaped else ())
     problems.done()
     return result
 
 
-def _shape(
-    problems: Problems,
-    input: Shape,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-) -> Shape:
+def _shape(problems: Problems, input: Shape, window: Window) -> Shape:
     result: Shape = ()
-    if check_window(problems, len(input), size, padding, stride, dilation, border):
-        result = checked_down_extents(problems, input, size, padding, stride, dilation)
+    if check_window(problems, window, len(input)):
+        result = checked_down_extents(problems, window, input)
     problems.done()
     return result
 
@@ -151,35 +118,29 @@ def _wrong_index(problems: Problems, index: Shape, of: str, shape: Shape) -> Non
 
 @kernel("max_pool")
 @quiet
-def max_pool(
-    input: Array, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Array:
+@windowed
+def max_pool(input: Array, *, window: Window) -> Array:
     """The maximum of each window; NaN where it has a NaN.
 
     Where the border is ignored and nothing is left of a window, it is minus infinity.
     """
-    slid = window(input.shape, size, padding, stride, dilation)
-    return reduce_windows(input, slid, border, np.maximum, _lowest(input.dtype))
+    return reduce_windows(input, window.over(input.shape), np.maximum, _lowest(input.dtype))
 
 
 @kernel("argmax_pool")
 @quiet
-def argmax_pool(
-    input: Array, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> Array:
+@windowed
+def argmax_pool(input: Array, *, window: Window) -> Array:
     """The position of the first maximum (or the first NaN) of each window, as int64."""
-    slid = window(input.shape, size, padding, stride, dilation)
-    return _maxima(input, slid, border)[1]
+    return _maxima(input, window.over(input.shape))[1]
 
 
 @kernel("max_pool_with_index")
 @quiet
-def max_pool_with_index(
-    input: Array, *, size: Ints, border: str, padding: Padding, stride: Ints, dilation: Ints
-) -> tuple[Array, Array]:
+@windowed
+def max_pool_with_index(input: Array, *, window: Window) -> tuple[Array, Array]:
     """The maximum of each window and its position: see `max_pool` and `argmax_pool`."""
-    slid = window(input.shape, size, padding, stride, dilation)
-    return _maxima(input, slid, border)
+    return _maxima(input, window.over(input.shape))
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:
@@ -188,27 +149,28 @@ def _lowest(dtype: np.dtype[Any]) -> Any:
     return False if dtype.kind == "b" else np.iinfo(dtype).min
 
 
-def _maxima(input: Array, slid: Window, border: str) -> tuple[Array, Array]:
+def _maxima(input: Array, window: Window) -> tuple[Array, Array]:
     lowest = _lowest(input.dtype)
-    values = reduce_windows(input, slid, border, np.maximum, lowest)
-    padded = pad(input, slid.padding, border, lowest if border == "ignore" else 0)
-    index = _first_positions(padded, values, slid)
-    if border == "ignore" and (lows := values == lowest).any():
-        # The border must not be found: where all is as low as it, the first true item is meant.
-        np.copyto(index, _first_true(input.shape, slid), where=lows)
+    ignored = window.border == "ignore"
+    values = reduce_windows(input, window, np.maximum, lowest)
+    padded = pad(input, window.padding, window.border, lowest if ignored else 0)
+    index = _first_positions(padded, values, window)
+    if ignored and (lows := values == lowest).any():
+        # The border must not win: where all elements are as low as it, the first true one does.
+        np.copyto(index, _first_true(input.shape, window), where=lows)
     return values, index
 
 
-def _first_positions(padded: Array, values: Array, slid: Window) -> Array:
+def _first_positions(padded: Array, values: Array, window: Window) -> Array:
     """The first position at which each window has the item of `values`, which may be NaN."""
-    volume = math.prod(slid.size)
+    volume = math.prod(window.size)
     # Small integers take little memory to pass over, and a minimum takes no branches.
     small = np.min_scalar_type(volume)
     index = np.full(values.shape, volume, small)
     missing = np.empty(values.shape, small)
     nans = values.dtype.kind == "f" and bool(np.isnan(values).any())
-    for position, entry in enumerate(itertools.product(*map(range, slid.size))):
-        tap = padded[_tap(entry, values.shape, slid)]
+    for position, entry in enumerate(itertools.product(*map(range, window.size))):
+        tap = padded[_tap(entry, values.shape, window)]
         found = tap == values
         if nans:
             found |= np.isnan(tap)
@@ -218,20 +180,20 @@ def _first_positions(padded: Array, values: Array, slid: Window) -> Array:
     return index.astype(np.int64)
 
 
-def _tap(entry: Sequence[int], extents: Shape, slid: Window) -> tuple[slice, ...]:
+def _tap(entry: Sequence[int], extents: Shape, window: Window) -> tuple[slice, ...]:
     """The items of a padded input that an entry of the window meets, one for each window."""
     return tuple(
         slice(j * d, j * d + (x - 1) * s + 1, s)
-        for j, x, s, d in zip(entry, extents, slid.stride, slid.dilation, strict=True)
+        for j, x, s, d in zip(entry, extents, window.stride, window.dilation, strict=True)
     )
 
 
-def _first_true(shape: Shape, slid: Window) -> Array:
-    """The position of the first item of each window that is no border, or 0."""
+def _first_true(shape: Shape, window: Window) -> Array:
+    """Return the position of the first element of each window that is no border, or 0."""
     index = np.zeros((1,) * len(shape), np.int64)
     some = np.ones((1,) * len(shape), bool)
     for axis, (size, (first, stop)) in enumerate(
-        zip(slid.size, true_entries(shape, slid), strict=True)
+        zip(window.size, window.true_entries(shape), strict=True)
     ):
         along = [1] * len(shape)
         along[axis] = -1
@@ -242,35 +204,26 @@ def _first_true(shape: Shape, slid: Window) -> Array:
 
 @kernel("sample")
 @quiet
-def sample(
-    input: Array,
-    index: Array,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-) -> Array:
+@windowed
+def sample(input: Array, index: Array, *, window: Window) -> Array:
     """The item at the given position of each window.
 
     Raises:
         ArgumentError: a position lies outside of its window.
     """
-    _check_positions(index, size)
-    slid = window(input.shape, size, padding, stride, dilation)
-    padded = pad(input, slid.padding, border)
-    places = _places(index, slid)
-    return np.asarray(padded[places])
+    _check_positions(index, window.size)
+    window = window.over(input.shape)
+    padded = pad(input, window.padding, window.border)
+    return np.asarray(padded[_places(index, window)])
 
 
-def _places(index: Array, slid: Window) -> tuple[Array, ...]:
+def _places(index: Array, window: Window) -> tuple[Array, ...]:
     """Where the items at `index` lie in a padded input, for each dimension."""
-    entries = np.unravel_index(index, slid.size)
+    entries = np.unravel_index(index, window.size)
     starts: tuple[Array, ...] = np.indices(index.shape, sparse=True)
     return tuple(
         start * s + entry * d
-        for start, entry, s, d in zip(starts, entries, slid.stride, slid.dilation, strict=True)
+        for start, entry, s, d in zip(starts, entries, window.stride, window.dilation, strict=True)
     )
 
 
@@ -290,28 +243,19 @@ def _check_positions(index: Array, size: Ints) -> None:
 @kernel("desample")
 @quiet
 @widened
-def desample(
-    input: Array,
-    index: Array,
-    *,
-    size: Ints,
-    border: str,  # noqa: ARG001
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    output_shape: Ints,
-) -> Array:
+@windowed
+def desample(input: Array, index: Array, *, window: Window, output_shape: Ints) -> Array:
     """Adds each item to the given position of its window.
 
     Raises:
         ArgumentError: a position lies outside of its window.
     """
-    _check_positions(index, size)
-    extents, slid = reverse_window(input.shape, size, padding, stride, dilation, output_shape)
+    _check_positions(index, window.size)
+    extents, window = window.reversed(input.shape, output_shape)
     output = np.zeros(extents, input.dtype)
     flat = np.zeros(index.shape, np.int64)
     inside = np.ones(index.shape, bool)
-    for place, X, (p, _) in zip(_places(index, slid), extents, slid.padding, strict=True):
+    for place, X, (p, _) in zip(_places(index, window), extents, window.padding, strict=True):
         target = place - p
         inside &= (target >= 0) & (target < X)
         flat = flat * X + target

@@ -26,7 +26,7 @@ from nnefkit.operations.regions import (
 )
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 from nnefkit.operations.resampling import check_method, interpolate
-from nnefkit.operations.sliding_window import Window
+from nnefkit.operations.window import Window
 from nnefkit.operations.window_reduction import reduce_windows
 
 
@@ -245,7 +245,7 @@ def avg_roi_align(
         ArgumentError: for coordinates that are no numbers, and for unknown batch items.
     """
     resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
-    output = reduce_windows(resized, _cell_window(sampling_rate), "constant", np.add)
+    output = reduce_windows(resized, Window.of_cells((1, 1, *sampling_rate)), np.add)
     output /= np.asarray(math.prod(sampling_rate), output.dtype)
     return output
 
@@ -268,7 +268,7 @@ def max_roi_align(
         ArgumentError: for coordinates that are no numbers, and for unknown batch items.
     """
     resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
-    return reduce_windows(resized, _cell_window(sampling_rate), "constant", np.maximum)
+    return reduce_windows(resized, Window.of_cells((1, 1, *sampling_rate)), np.maximum)
 
 
 def _resized(
@@ -282,8 +282,3 @@ def _resized(
     size = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
     resized: Array = roi_resample(input, rois, batch_index, output_size=size, method=method)
     return resized
-
-
-def _cell_window(sampling_rate: Ints) -> Window:
-    cell = (1, 1, *sampling_rate)
-    return Window(cell, ((0, 0),) * len(cell), cell, (1,) * len(cell))

@@ -14,8 +14,9 @@ from nnefkit.operations.axes import check_positive
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
-from nnefkit.operations.sliding_window import FILTER_BORDERS, Window, check_border
+from nnefkit.operations.window import Window
 from nnefkit.operations.window_reduction import reduce_windows
+from nnefkit.operations.window_rules import FILTER_BORDERS, check_border
 
 METHODS = ("asymmetric", "symmetric", "aligned")
 """How positions in the output of a linear interpolation correspond to those in its input."""
@@ -110,9 +111,7 @@ def nearest_downsample(input: Array, *, factor: Ints) -> Array:
 @widened
 def area_downsample(input: Array, *, factor: Ints) -> Array:
     """The average of each cell."""
-    cell = (1, 1, *factor)
-    slid = Window(cell, ((0, 0),) * len(cell), cell, (1,) * len(cell))
-    output = reduce_windows(input, slid, "constant", np.add)
+    output = reduce_windows(input, Window.of_cells((1, 1, *factor)), np.add)
     output /= np.asarray(math.prod(factor), output.dtype)
     return output
 

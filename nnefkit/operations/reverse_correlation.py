@@ -9,19 +9,14 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
-from nnefkit.operations.sliding_window import Window, reverse_extension, reverse_tap
+from nnefkit.operations.window import Window, reverse_tap
 
 PRODUCTS_BYTES = 8 << 20
 """Size of the block of products that is calculated at once, before they are added up."""
 
 
 def reverse_correlate(
-    input: Array,
-    filter: Array,
-    extents: Sequence[int],
-    window: Window,
-    groups: int,
-    border: str = "constant",
+    input: Array, filter: Array, extents: Sequence[int], window: Window, groups: int
 ) -> Array:
     """Adds the filter, times each item of the input, to where the correlation took it from.
 
@@ -29,18 +24,17 @@ def reverse_correlate(
         input: of shape (N,c,...).
         filter: of shape (c, C / groups, ...) and the dtype of `input`.
         extents: the spatial extents of the output.
-        window: padding, stride and dilation in the space of the output.
+        window: of the size of the filter, over these extents.
         groups: the number of groups, at least 1.
-        border: what lies outside of the input.
 
     Returns:
         An array of shape (N,C,...).
     """
     extension: Sequence[tuple[int, int]] = ((0, 0),) * len(extents)
     items = input
-    if border != "constant":
-        extension = reverse_extension(input.shape[2:], extents, window)
-        items = pad(input, ((0, 0), (0, 0), *extension), border)
+    if window.border != "constant":
+        extension = window.reverse_extension(input.shape[2:], extents)
+        items = pad(input, ((0, 0), (0, 0), *extension), window.border)
     batch, channels, *inner = items.shape
     results = filter.shape[1]
     # One matrix for each entry of the filter: (entries, groups, C / groups, c / groups).
@@ -71,7 +65,9 @@ def _reverse_taps(
     """Each entry of the window with the items of the input that it meets, and where they go."""
     ranges = [
         [reverse_tap(x, X, s, j * d - p - lo * s) for j in range(f)]
-        for x, X, f, (p, _), s, d, (lo, _) in zip(extents, results, *window, extension, strict=True)
+        for x, X, (f, (p, _), s, d), (lo, _) in zip(
+            extents, results, window.axes, extension, strict=True
+        )
     ]
     for entry, pairs in enumerate(itertools.product(*ranges)):
         met = [pair for pair in pairs if pair is not None]

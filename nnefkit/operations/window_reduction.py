@@ -10,15 +10,13 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
-from nnefkit.operations.sliding_window import Window, down_extents
+from nnefkit.operations.window import Window
 
 BLOCK_BYTES = 256 << 10
 """Size of the blocks of the input: the passes over one stay within the cache of one core."""
 
 
-def reduce_windows(
-    input: Array, window: Window, border: str, reduce: np.ufunc, outside: float = 0
-) -> Array:
+def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: float = 0) -> Array:
     """Reduces the items of each window by an associative function.
 
     Sums are added item by item, never as differences of running sums: nothing cancels.
@@ -26,17 +24,16 @@ def reduce_windows(
     Args:
         input: of any rank.
         window: over all the dimensions of `input`.
-        border: 'ignore' fills with `outside`, 'constant' with 0.
         reduce: `np.add` or `np.maximum`.
-        outside: the neutral item of `reduce`.
+        outside: the neutral element of `reduce`, which fills an ignored border.
     """
     if _covers(window, input.shape):
         axes = tuple(axis for axis, f in enumerate(window.size) if f > 1)
         return np.asarray(reduce.reduce(input, axis=axes, keepdims=True, dtype=input.dtype))
-    output = np.empty(down_extents(input.shape, window), input.dtype)
+    output = np.empty(window.down_extents(input.shape), input.dtype)
     size = max(math.prod(input.shape[2:]) * input.itemsize, 1)
     if input.ndim < 3 or _slides(window, 0) or _slides(window, 1):
-        output[...] = _reduce(input, window, border, reduce, outside)
+        output[...] = _reduce(input, window, reduce, outside)
         return output
     # Batch and channels are left alone: one block of channels after the other.
     block = max(BLOCK_BYTES // size, 1)
@@ -45,7 +42,7 @@ def reduce_windows(
     results = output.reshape(-1, *output.shape[2:])
     for start in range(0, len(flat), block):
         part = slice(start, start + block)
-        results[part] = _reduce(flat[part], inner, border, reduce, outside)
+        results[part] = _reduce(flat[part], inner, reduce, outside)
     return output
 
 
@@ -58,13 +55,12 @@ def _covers(window: Window, extents: Sequence[int]) -> bool:
 
 
 def _slides(window: Window, axis: int) -> bool:
-    size, padding, stride, _ = window
-    return size[axis] != 1 or stride[axis] != 1 or tuple(padding[axis]) != (0, 0)
+    return window.size[axis] != 1 or window.stride[axis] != 1 or window.padding[axis] != (0, 0)
 
 
-def _reduce(input: Array, window: Window, border: str, reduce: np.ufunc, outside: float) -> Array:
-    fill = outside if border == "ignore" else 0
-    array = pad(input, window.padding, border, fill)
+def _reduce(input: Array, window: Window, reduce: np.ufunc, outside: float) -> Array:
+    fill = outside if window.border == "ignore" else 0
+    array = pad(input, window.padding, window.border, fill)
     for axis, (f, s, d) in enumerate(zip(window.size, window.stride, window.dilation, strict=True)):
         if f > 1 or s > 1:
             array = _reduce_axis(array, axis, f, s, d, reduce)

@@ -19,7 +19,7 @@ from nnefkit.execution.engines.numpy.depthwise_convolution import lower_depthwis
 from nnefkit.execution.engines.numpy.resolved_convolution import Convolution, Epilogue
 from nnefkit.execution.engines.numpy.specialization import Lowered, Site
 from nnefkit.operations.correlation import correlator
-from nnefkit.operations.sliding_window import window
+from nnefkit.operations.window import Window
 
 
 def lower_convolution(site: Site, epilogue: Epilogue = Epilogue()) -> Lowered | None:  # noqa: B008
@@ -50,9 +50,9 @@ def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
     if weights.value is None or bias.value is None or len(site.shape) < 3:
         return None
     attribs = site.operation.attribs
-    slid = window(
-        source.shape[2:],
+    window = Window.of(
         weights.shape[2:],
+        attribs["border"],
         attribs["padding"],
         attribs["stride"],
         attribs["dilation"],
@@ -62,9 +62,8 @@ def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
         _bias(bias.value, weights.shape[0]),
         source.shape,
         site.shape,
-        slid,
+        window.over(source.shape[2:]),
         attribs["groups"] or source.shape[1],
-        attribs["border"],
         epilogue,
     )
 
@@ -101,9 +100,7 @@ def _pointwise(conv: Convolution) -> Lowered:
 
 
 def _any(conv: Convolution) -> Lowered:
-    correlate: Any = correlator(
-        conv.filter, conv.input[2:], conv.window, conv.groups, conv.border, conv.bias
-    )
+    correlate: Any = correlator(conv.filter, conv.input[2:], conv.window, conv.groups, conv.bias)
 
     def run(x: Array) -> Array:
         out: Array = correlate(x)

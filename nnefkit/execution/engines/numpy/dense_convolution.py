@@ -24,7 +24,7 @@ COLUMNS = 192
 
 def lower_dense(conv: Convolution) -> Lowered | None:
     """Any convolution of few groups, padded with zeros if at all; None for others."""
-    if conv.border != "constant" and conv.padded:
+    if conv.window.border != "constant" and conv.padded:
         return None
     if conv.filter.shape[1] == 1 or any(p < 0 or q < 0 for p, q in conv.window.padding):
         return None
@@ -92,10 +92,10 @@ class _Dense:
     def _strides(self, region: Array) -> tuple[int, ...]:
         """Of all windows: (groups, channels, window..., output...)."""
         channel, *strides = region.strides
-        _, _, stride, dilation = self.conv.window
+        window = self.conv.window
         return (
             channel * self.windows[1],
             channel,
-            *(step * d for step, d in zip(strides, dilation, strict=True)),
-            *(step * s for step, s in zip(strides, stride, strict=True)),
+            *(step * d for step, d in zip(strides, window.dilation, strict=True)),
+            *(step * s for step, s in zip(strides, window.stride, strict=True)),
         )

@@ -31,7 +31,7 @@ STRIPE = 16
 
 def lower_depthwise(conv: Convolution) -> Lowered | None:
     """A depthwise convolution of two dimensions, or None if nothing suits it."""
-    if conv.border != "constant" and conv.padded:
+    if conv.window.border != "constant" and conv.padded:
         return None
     if _suits_bands(conv):
         return _banded(conv)
@@ -80,16 +80,15 @@ def _bands(conv: Convolution) -> tuple[Array, Array]:
     """The shared matrix (W, m * w) and that of each channel (channels, h, H * m)."""
     channels, H, W = conv.input[1:]
     h, w = conv.output[2:]
-    size, padding, stride, dilation = conv.window
-    n, m = size
+    (n, (top, _), s, d), (m, (left, _), t, e) = conv.window.axes
     spread = np.zeros((W, m, w), conv.filter.dtype)
     for j in range(m):
-        columns = np.arange(w) * stride[1] + j * dilation[1] - padding[1][0]
+        columns = np.arange(w) * t + j * e - left
         inside = (columns >= 0) & (columns < W)
         spread[columns[inside], j, np.flatnonzero(inside)] = 1
     weighted = np.zeros((channels, h, H, m), conv.filter.dtype)
     for i in range(n):
-        rows = np.arange(h) * stride[0] + i * dilation[0] - padding[0][0]
+        rows = np.arange(h) * s + i * d - top
         inside = (rows >= 0) & (rows < H)
         weighted[:, np.flatnonzero(inside), rows[inside]] = conv.filter[:, :, i]
     return spread.reshape(W, m * w), weighted.reshape(channels, h, H * m)
@@ -170,10 +169,10 @@ def _groups(conv: Convolution, rows: int, count: int, H: int) -> list[_Group]:
 
 def _stripe_matrices(conv: Convolution, first: int, rows: int, start: int, reach: int) -> Array:
     channels = conv.input[1]
-    (n, m), padding, stride, dilation = conv.window
+    (n, (top, _), s, d), (m, _, _, _) = conv.window.axes
     matrices = np.zeros((channels, m, rows, reach), conv.filter.dtype)
     for i in range(n):
-        read = (first + np.arange(rows)) * stride[0] + i * dilation[0] - padding[0][0] - start
+        read = (first + np.arange(rows)) * s + i * d - top - start
         inside = (read >= 0) & (read < reach)
         weights = conv.filter[:, 0, i, :, None]
         matrices[:, :, np.flatnonzero(inside), read[inside]] = weights

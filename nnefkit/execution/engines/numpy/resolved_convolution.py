@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.numpy.specialization import Bounds
 from nnefkit.operations.correlation import Correlator, correlator
-from nnefkit.operations.sliding_window import Window
+from nnefkit.operations.window import Window
 
 
 class Affine(NamedTuple):
@@ -54,7 +54,6 @@ class Convolution:
     output: tuple[int, ...]
     window: Window
     groups: int
-    border: str
     epilogue: Epilogue
 
     @property
@@ -80,7 +79,7 @@ class Convolution:
     def exactly(self, out: Array, x: Array) -> None:
         """Computes the result without mostly empty matrices, which spread what is not finite."""
         correlate: Correlator = correlator(
-            self.filter, self.input[2:], self.window, self.groups, self.border, self.bias
+            self.filter, self.input[2:], self.window, self.groups, self.bias
         )
         np.copyto(out, correlate(x))
         self.finish(out, biased=True)

@@ -11,7 +11,7 @@ from nnefkit.arrays import Padding
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.primitives import sliced, take, transpose
 from nnefkit.operations.borders import border_indices
-from nnefkit.operations.sliding_window import Window
+from nnefkit.operations.window import Window
 
 _MODES = {"replicate": "edge", "reflect": "reflect"}
 

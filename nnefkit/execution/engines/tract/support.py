@@ -18,7 +18,7 @@ from nnefkit.errors import NnefError
 from nnefkit.execution.dtypes import scalar_dtype
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.shapes import infer_shapes
-from nnefkit.operations.sliding_window import Window, true_counts, up_extents, window
+from nnefkit.operations.window import Window
 
 _ALWAYS = frozenset(
     [
@@ -58,8 +58,14 @@ class Site:
     def window(self) -> Window:
         """Of an operation that has its size as an attribute."""
         attribs = self.attribs
-        sliding = attribs["padding"], attribs["stride"], attribs["dilation"]
-        return window(self.shape("input"), attribs["size"], *sliding)
+        window = Window.of(
+            attribs["size"],
+            attribs["border"],
+            attribs["padding"],
+            attribs["stride"],
+            attribs["dilation"],
+        )
+        return window.over(self.shape("input"))
 
 
 # -- sliding windows ------------------------------------------------------------------------------
@@ -115,7 +121,8 @@ def _upscaling(site: Site, extents: tuple[int, ...], size: tuple[int, ...]) -> s
     attribs = site.attribs
     if not attribs["padding"]:
         return "Its automatic padding is another one: write 'padding' out."
-    plain = up_extents(extents, size, attribs["padding"], attribs["stride"], attribs["dilation"])
+    window = Window.of(size, "constant", attribs["padding"], attribs["stride"], attribs["dilation"])
+    plain = window.up_extents(extents)
     wanted = attribs["output_shape"]
     if wanted and tuple(wanted[-len(plain) :]) != plain:
         return f"It ignores 'output_shape': the extents are {[*plain]}."
@@ -145,7 +152,7 @@ def _max_pool(site: Site) -> str:
 
 def _has_empty_window(shape: tuple[int, ...], slid: Window) -> bool:
     """Whether some window is all border."""
-    return not all(counts.all() for counts in true_counts(shape, slid))
+    return not all(counts.all() for counts in slid.true_counts(shape))
 
 
 def _debox(site: Site) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.operations.sliding_window import (
-    Window,
-    down_extents,
-    reverse_extension,
-    reverse_tap,
-    reverse_window,
-    true_counts,
-    window,
-)
+from nnefkit.operations.window import Window, reverse_tap
 
 
 @lowering("box")
@@ -47,7 +40,7 @@ def box(
     normalize: bool,
 ) -> Value:
     """The sum, or where `normalize` is set the average, of each window."""
-    slid = window(input.shape, size, padding, stride, dilation)
+    slid = Window.of(size, border, padding, stride, dilation).over(input.shape)
     if covers(slid, input.shape):
         axes = [axis for axis, f in enumerate(slid.size) if f > 1]
         return reduce(b, "ReduceMean" if normalize else "ReduceSum", input, axes)
@@ -56,7 +49,7 @@ def box(
     else:
         x, rest = pad(b, input, slid.padding, border), [(0, 0)] * input.rank
     counts = window_counts(input.shape, slid) if normalize and border == "ignore" else None
-    left = Window(slid.size, tuple(rest), slid.stride, slid.dilation)
+    left = replace(slid, padding=tuple(rest))
     if not (is_spatial(b, "AveragePool", x, left) and pads_are_inside(left)):
         sums = _sums(b, pad(b, x, rest, "constant"), left)
         if counts is not None:
@@ -77,7 +70,7 @@ def covers(slid: Window, extents: Sequence[int]) -> bool:
     """Whether there is one window, as large as the input in all dimensions where it is not 1."""
     return all(
         (p, q) == (0, 0) and ((f == 1 and s == 1) or (f == extent and d == 1))
-        for f, (p, q), s, d, extent in zip(*slid, extents, strict=True)
+        for (f, (p, q), s, d), extent in zip(slid.axes, extents, strict=True)
     )
 
 
@@ -108,7 +101,7 @@ def window_counts(extents: Sequence[int], slid: Window) -> Array:
     Extents are 1 where all windows have the same number.
     """
     product = np.ones([1] * len(extents), np.int64)
-    for axis, counts in enumerate(true_counts(extents, slid)):
+    for axis, counts in enumerate(slid.true_counts(extents)):
         distinct = counts[:1] if (counts == counts[0]).all() else counts
         product = product * distinct.reshape(-1, *[1] * (len(extents) - axis - 1))
     return product
@@ -123,7 +116,7 @@ def _average_pool(b: Builder, x: Value, slid: Window, padding_counts: bool) -> V
     }
     if max(slid.dilation) > 1:
         attributes["dilations"] = slid.dilation[2:]
-    return b.node("AveragePool", [x], down_extents(x.shape, slid), **attributes)
+    return b.node("AveragePool", [x], slid.down_extents(x.shape), **attributes)
 
 
 def _sums(b: Builder, x: Value, slid: Window) -> Value:
@@ -175,13 +168,15 @@ def debox(
     normalize: bool,
 ) -> Value:
     """Adds each item of the input to all the positions that `box` sums up for it."""
-    extents, slid = reverse_window(input.shape, size, padding, stride, dilation, output_shape)
+    extents, slid = Window.of(size, border, padding, stride, dilation).reversed(
+        input.shape, output_shape
+    )
     extension: Sequence[tuple[int, int]] = ((0, 0),) * input.rank
     x = input
     if border not in ("constant", "ignore"):
-        extension = reverse_extension(input.shape, extents, slid)
+        extension = slid.reverse_extension(input.shape, extents)
         x = pad(b, x, extension, border)
-    for axis, (f, (p, _), s, d) in enumerate(zip(*slid, strict=True)):
+    for axis, (f, (p, _), s, d) in enumerate(slid.axes):
         start = -p - extension[axis][0] * s
         if (f, s, start) != (1, 1, 0) or x.shape[axis] != extents[axis]:
             x = _spread(b, x, axis, extents[axis], f, s, d, start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     transpose,
 )
 from nnefkit.operations.filters import reverse_groups
-from nnefkit.operations.sliding_window import (
-    Window,
-    down_extents,
-    reverse_extension,
-    reverse_window,
-    window,
-)
+from nnefkit.operations.window import Window
 
 _WHOLE = ((0, 0), (0, 0))
 """Padding of batch and channels."""
@@ -48,8 +43,8 @@ def conv(
 ) -> Value:
     """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
     extents = input.shape[2:]
-    slid = window(extents, filter.shape[2:], padding, stride, dilation)
-    shape = (input.shape[0], filter.shape[0], *down_extents(extents, slid))
+    slid = Window.of(filter.shape[2:], border, padding, stride, dilation).over(extents)
+    shape = (input.shape[0], filter.shape[0], *slid.down_extents(extents))
     x, rest = _bordered(b, input, slid.padding, border)
     groups = groups or input.shape[1]
     if not b.has("Conv", x):
@@ -57,7 +52,7 @@ def conv(
     weights = filter
     if not extents:
         x, weights = b.reshape(x, (*x.shape, 1)), b.reshape(filter, (*filter.shape, 1))
-        slid, rest = window((1,), (1,), [(0, 0)], (), ()), [(0, 0)]
+        slid, rest = Window.of_cells((1,)), [(0, 0)]
     inputs = [x, weights, *_bias(b, bias, filter.shape[0])]
     result = b.node(
         "Conv",
@@ -110,7 +105,9 @@ def _correlated(
     """A convolution as a product of matrices."""
     batch, channels, *extents = shape
     x = pad(b, x, [*_WHOLE, *rest], "constant")
-    whole = Window((1, 1, *slid.size), (), (1, 1, *slid.stride), (1, 1, *slid.dilation))
+    whole = Window(
+        (1, 1, *slid.size), slid.border, (), (1, 1, *slid.stride), (1, 1, *slid.dilation)
+    )
     items = windows(b, x, whole, (*x.shape[:2], *extents))
     inner = x.shape[1] // groups
     volume, count = math.prod(slid.size), math.prod(extents)
@@ -138,13 +135,13 @@ def deconv(
     """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
     groups = reverse_groups(filter.shape, groups, output_shape)
     inner = input.shape[2:]
-    extents, slid = reverse_window(
-        inner, filter.shape[2:], padding, stride, dilation, output_shape[2:]
+    extents, slid = Window.of(filter.shape[2:], border, padding, stride, dilation).reversed(
+        inner, output_shape[2:]
     )
     starts = [p for p, _ in slid.padding]
     x = input
     if border != "constant":
-        extension = reverse_extension(inner, extents, slid)
+        extension = slid.reverse_extension(inner, extents)
         x = pad(b, x, [*_WHOLE, *extension], border)
         starts = [p + lo * s for p, (lo, _), s in zip(starts, extension, slid.stride, strict=True)]
     shape = (input.shape[0], filter.shape[1] * groups, *extents)
@@ -153,7 +150,7 @@ def deconv(
     weights = filter
     if not extents:
         x, weights = b.reshape(x, (*x.shape, 1)), b.reshape(filter, (*filter.shape, 1))
-        slid, starts = window((1,), (1,), [(0, 0)], (), ()), [0]
+        slid, starts = Window.of_cells((1,)), [0]
     wanted = extents or (1,)
     return b.reshape(_spread(b, x, weights, bias, slid, starts, wanted, groups), shape)
 
@@ -218,7 +215,7 @@ def _reversed(
     turned = b.reshape(turned, (groups, inner, results, math.prod(slid.size)))
     turned = transpose(b, turned, (0, 2, 1, 3))
     turned = b.reshape(turned, (groups * results, inner, *slid.size))
-    single = Window(slid.size, (), (1,) * len(slid.size), slid.dilation)
+    single = replace(slid, padding=(), stride=(1,) * len(slid.size))
     x, rest = crop(b, x, [*_WHOLE, *padding])
     return _correlated(b, x, turned, single, rest[2:], groups, shape)
 

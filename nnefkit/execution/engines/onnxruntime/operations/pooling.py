@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.operations.sliding_window import (
-    Window,
-    down_extents,
-    reverse_window,
-    true_entries,
-    window,
-)
+from nnefkit.operations.window import Window
 
 
 @lowering("max_pool")
@@ -54,20 +49,20 @@ def max_pool(
     dilation: Ints,
 ) -> Value:
     """The maximum of each window; minus infinity where only an ignored border is in it."""
-    slid = window(input.shape, size, padding, stride, dilation)
+    slid = Window.of(size, border, padding, stride, dilation).over(input.shape)
     if covers(slid, input.shape):
         return reduce(b, "ReduceMax", input, [axis for axis, f in enumerate(slid.size) if f > 1])
     x, rest = input, [(0, 0)] * input.rank
     if border == "ignore":
         x, rest = crop(b, x, slid.padding)
         if x is not input and x.data is not None:  # all is cropped away
-            return _lowest(b, down_extents(input.shape, slid), input)
+            return _lowest(b, slid.down_extents(input.shape), input)
     else:
         x = pad(b, x, slid.padding, border)
-    left = Window(slid.size, tuple(rest), slid.stride, slid.dilation)
+    left = replace(slid, padding=tuple(rest))
     if not pads_are_inside(left):
         x = pad(b, x, rest, "constant", -math.inf)
-        left = left._replace(padding=((0, 0),) * x.rank)
+        left = replace(left, padding=((0, 0),) * x.rank)
     if x.kind == "Pad":
         # ONNX Runtime takes zeros around a maximum for minus infinity, unless something is between.
         x = unary(b, "Max", x)
@@ -91,7 +86,7 @@ def _max_node(b: Builder, x: Value, slid: Window) -> Value:
     return b.node(
         "MaxPool",
         [x],
-        (*x.shape[:2], *down_extents(x.shape[2:], slid)),
+        (*x.shape[:2], *slid.down_extents(x.shape[2:])),
         kernel_shape=slid.size,
         pads=pads(slid.padding),
         strides=slid.stride,
@@ -103,10 +98,15 @@ def _max_by_axis(b: Builder, x: Value, slid: Window) -> Value:
     for axis in range(x.rank):
         if slides(slid, axis):
             line = slid.along(slice(axis, axis + 1))
-            size, padding, stride, dilation = line
-            image = Window((*size, 1), (*padding, (0, 0)), (*stride, 1), (*dilation, 1))
+            image = Window(
+                (*line.size, 1),
+                line.border,
+                (*line.padding, (0, 0)),
+                (*line.stride, 1),
+                (*line.dilation, 1),
+            )
             result = _max_node(b, as_rows(b, x, axis), image)
-            (extent,) = down_extents(x.shape[axis : axis + 1], line)
+            (extent,) = line.down_extents(x.shape[axis : axis + 1])
             x = b.reshape(result, (*x.shape[:axis], extent, *x.shape[axis + 1 :]))
     return x
 
@@ -123,8 +123,8 @@ def argmax_pool(
     dilation: Ints,
 ) -> Value:
     """The position of the first maximum of each window, in row-major order."""
-    slid = window(input.shape, size, padding, stride, dilation)
-    extents = down_extents(input.shape, slid)
+    slid = Window.of(size, border, padding, stride, dilation).over(input.shape)
+    extents = slid.down_extents(input.shape)
     outside = -math.inf if border == "ignore" else 0.0
     items = windows(b, pad(b, input, slid.padding, border, outside), slid, extents)
     if border == "ignore" and not (inside := _inside(input.shape, slid)).all():
@@ -140,7 +140,7 @@ def argmax_pool(
 def _inside(shape: Sequence[int], slid: Window) -> Array:
     """Return whether each entry of each window is an element of the input, not of the border."""
     inside = np.ones([1] * (len(shape) + 1), bool)
-    for axis, (first, stop) in enumerate(true_entries(shape, slid)):
+    for axis, (first, stop) in enumerate(slid.true_entries(shape)):
         entries = np.arange(slid.size[axis])
         along = (entries >= first[:, None]) & (entries < stop[:, None])
         both = inside[..., None] & along.reshape(-1, *[1] * (len(shape) - axis), len(entries))
@@ -178,7 +178,7 @@ def sample(
     dilation: Ints,
 ) -> Value:
     """The item at the given position of each window."""
-    slid = window(input.shape, size, padding, stride, dilation)
+    slid = Window.of(size, border, padding, stride, dilation).over(input.shape)
     items = windows(b, pad(b, input, slid.padding, border), slid, index.shape)
     shape = (*index.shape, 1)
     places = b.reshape(from_zero(b, index, math.prod(size)), shape)
@@ -193,14 +193,16 @@ def desample(
     index: Value,
     *,
     size: Ints,
-    border: str,  # noqa: ARG001
+    border: str,
     padding: Padding,
     stride: Ints,
     dilation: Ints,
     output_shape: Ints,
 ) -> Value:
     """Adds each item to the given position of its window."""
-    extents, slid = reverse_window(input.shape, size, padding, stride, dilation, output_shape)
+    extents, slid = Window.of(size, border, padding, stride, dilation).reversed(
+        input.shape, output_shape
+    )
     volume = math.prod(extents)
     place = _places(b, index, extents, slid)
     count = math.prod(input.shape)
@@ -217,7 +219,7 @@ def _places(b: Builder, index: Value, extents: Shape, slid: Window) -> Value:
     inside: Value | None = None
     rest = index
     step = math.prod(slid.size)
-    for axis, (X, f, (p, _), s, d) in enumerate(zip(extents, *slid, strict=True)):
+    for axis, (X, (f, (p, _), s, d)) in enumerate(zip(extents, slid.axes, strict=True)):
         step //= f
         entry = div(b, rest, step)
         rest = elementwise(b, "Mod", rest, step)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from nnefkit.arrays import Shape
+from nnefkit.arrays import Array, Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.convolution import (
@@ -18,12 +18,7 @@ from nnefkit.execution.engines.torch.operations.convolution import (
     reverse_resolved,
 )
 from nnefkit.execution.engines.torch.windows import covers, is_spatial, reduced
-from nnefkit.operations.sliding_window import (
-    Window,
-    reverse_extension,
-    reverse_tap,
-    true_counts,
-)
+from nnefkit.operations.window import Window, reverse_tap
 
 
 @lowering("box")
@@ -57,7 +52,9 @@ def box(
     return sums
 
 
-_counts = lru_cache(maxsize=512)(true_counts)
+@lru_cache(maxsize=512)
+def _counts(extents: Shape, window: Window) -> list[Array]:
+    return window.true_counts(extents)
 
 
 def _is_pooling(slid: Window, border: str) -> bool:
@@ -71,7 +68,8 @@ def _is_pooling(slid: Window, border: str) -> bool:
 
 
 def _pooled(x: Tensor, slid: Window, border: str, normalize: bool) -> Tensor:
-    size, padding, stride, _ = slid.along(slice(2, None))
+    inner = slid.along(slice(2, None))
+    size, padding, stride = inner.size, inner.padding, inner.stride
     before = tuple(p for p, _ in padding)
     flat = x.ndim == 3
     if flat:  # the pooling of one dimension knows no other divisor
@@ -124,9 +122,9 @@ def debox(
     extension = ((0, 0),) * input.ndim
     items = input
     if border not in ("constant", "ignore"):
-        extension = reverse_extension(input.shape, extents, slid)
+        extension = slid.reverse_extension(input.shape, extents)
         items = pad(input, extension, border)
-    for axis, (f, (p, _), s, d) in enumerate(zip(*slid, strict=True)):
+    for axis, (f, (p, _), s, d) in enumerate(slid.axes):
         start = -p - extension[axis][0] * s
         items = _spread(items, axis, extents[axis], f, s, d, start)
     return items / math.prod(size) if normalize else items

@@ -13,7 +13,7 @@ from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
 from nnefkit.operations.filters import reverse_groups
-from nnefkit.operations.sliding_window import reverse_extension, reverse_window, window
+from nnefkit.operations.window import Window
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -28,10 +28,26 @@ _REVERSE: dict[int, Callable[..., Tensor]] = {
     3: functional.conv_transpose3d,
 }
 
-resolved = lru_cache(maxsize=4096)(window)
-"""`window` for hashable arguments."""
-reverse_resolved = lru_cache(maxsize=4096)(reverse_window)
-"""`reverse_window` for hashable arguments."""
+
+@lru_cache(maxsize=4096)
+def resolved(
+    extents: Shape, size: Shape, padding: Padding, stride: Shape, dilation: Shape
+) -> Window:
+    """Return the window over up-scaled `extents`."""
+    return Window(size, "constant", padding, stride, dilation).over(extents)
+
+
+@lru_cache(maxsize=4096)
+def reverse_resolved(
+    extents: Shape,
+    size: Shape,
+    padding: Padding,
+    stride: Shape,
+    dilation: Shape,
+    wanted: Shape,
+) -> tuple[Shape, Window]:
+    """Return the up-scaled extents of a reverse operation, and the window over them."""
+    return Window(size, "constant", padding, stride, dilation).reversed(extents, wanted)
 
 
 @lowering("conv")
@@ -123,7 +139,7 @@ def deconv(
     start = [p for p, _ in slid.padding]
     items = input
     if border != "constant":
-        extension = reverse_extension(input.shape[2:], extents, slid)
+        extension = slid.reverse_extension(input.shape[2:], extents)
         items = pad(input, ((0, 0), (0, 0), *extension), border)
         start = [p + low * s for p, (low, _), s in zip(start, extension, slid.stride, strict=True)]
     added = _channel_bias(bias, filter, filter.shape[1] * groups)

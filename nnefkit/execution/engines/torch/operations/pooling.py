@@ -18,7 +18,7 @@ from nnefkit.execution.engines.torch.operations.convolution import (
     reverse_resolved,
 )
 from nnefkit.execution.engines.torch.windows import covers, is_spatial, reduced, windows
-from nnefkit.operations.sliding_window import Window
+from nnefkit.operations.window import Window
 
 
 @lowering("max_pool")

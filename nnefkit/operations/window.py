@@ -1,0 +1,231 @@
+"""Sliding windows (4.3): size, border, padding, stride and dilation as one object.
+
+The *basic* operations (`conv`, `box`, the pools) map the up-scaled extent ``X`` of a dimension to
+the down-scaled extent ``x``, the *reverse* ones (`deconv`, `debox`, `desample`) map it back.
+Padding, stride and dilation are always measured in the up-scaled space.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nnefkit.arrays import Array, Ints, Padding, Shape
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that slides over some dimensions of a tensor, as the attributes describe it.
+
+    Its attributes have one element for each dimension. Only after `over` or `reversed` are all of
+    them filled in: an empty `padding` stands for automatic padding until then, an empty `stride` or
+    `dilation` for ones.
+    """
+
+    size: tuple[int, ...]
+    border: str = "constant"
+    padding: tuple[tuple[int, int], ...] = ()
+    stride: tuple[int, ...] = ()
+    dilation: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        size: Ints = (),
+        border: str = "constant",
+        padding: Padding = (),
+        stride: Ints = (),
+        dilation: Ints = (),
+    ) -> Window:
+        """Return the window of attributes that may be lists."""
+        pairs = tuple([(before, after) for before, after in padding])
+        return cls(tuple(size), border, pairs, tuple(stride), tuple(dilation))
+
+    @classmethod
+    def of_cells(cls, cell: Ints) -> Window:
+        """Return the window that divides a tensor into cells of the size `cell`."""
+        size = tuple(cell)
+        return cls(size, "constant", ((0, 0),) * len(size), size, (1,) * len(size))
+
+    @property
+    def axes(self) -> Iterator[tuple[int, tuple[int, int], int, int]]:
+        """Size, padding, stride and dilation along each dimension, all of them filled in."""
+        return zip(self.size, self.padding, self.stride, self.dilation, strict=True)
+
+    @property
+    def span(self) -> tuple[int, ...]:
+        """The dilated extents: from the first to the last entry of the window."""
+        return tuple((f - 1) * d + 1 for f, d in zip(self.size, self.dilation, strict=True))
+
+    def of_size(self, size: Ints) -> Window:
+        """Return the same window with another size, such as the spatial extents of a filter."""
+        return Window(tuple(size), self.border, self.padding, self.stride, self.dilation)
+
+    def with_border(self, border: str) -> Window:
+        """Return the same window with another border mode."""
+        return replace(self, border=border)
+
+    def along(self, dimensions: slice) -> Window:
+        """Return the same window over some of the dimensions."""
+        return Window(
+            self.size[dimensions],
+            self.border,
+            self.padding[dimensions],
+            self.stride[dimensions],
+            self.dilation[dimensions],
+        )
+
+    def over(self, extents: Sequence[int]) -> Window:
+        """Return the window over up-scaled `extents`, all attributes filled in."""
+        ones = (1,) * len(extents)
+        stride = self.stride or ones
+        dilation = self.dilation or ones
+        padding = self.padding or tuple(
+            automatic_padding(X, (f - 1) * d + 1, s)
+            for X, f, s, d in zip(extents, self.size, stride, dilation, strict=True)
+        )
+        return Window(self.size, self.border, padding, stride, dilation)
+
+    def reversed(self, extents: Sequence[int], wanted: Sequence[int] = ()) -> tuple[Shape, Window]:
+        """Return the up-scaled extents of a reverse operation, and the window over them.
+
+        Args:
+            extents: Down-scaled extents.
+            wanted: Those that 'output_shape' asks for, if any.
+        """
+        result = tuple(wanted) or self.up_extents(extents)
+        return result, self.over(result)
+
+    def down_extents(self, extents: Sequence[int]) -> Shape:
+        """Return the down-scaled extents of the up-scaled `extents`; all attributes are filled in.
+
+        Those without a window that fits are not positive.
+        """
+        return tuple(
+            (p + X + q - (f - 1) * d - 1) // s + 1
+            for X, (f, (p, q), s, d) in zip(extents, self.axes, strict=True)
+        )
+
+    def up_extents(self, extents: Sequence[int]) -> Shape:
+        """Return the up-scaled extents of down-scaled ones where no output shape is asked for.
+
+        With automatic padding it is the extent times the stride.
+        """
+        ones = (1,) * len(extents)
+        strides = self.stride or ones
+        if not self.padding:
+            return tuple(x * s for x, s in zip(extents, strides, strict=True))
+        dilations = self.dilation or ones
+        return tuple(
+            (x - 1) * s + (f - 1) * d + 1 - p - q
+            for x, f, (p, q), s, d in zip(
+                extents, self.size, self.padding, strides, dilations, strict=True
+            )
+        )
+
+    def true_entries(self, extents: Sequence[int]) -> list[tuple[Array, Array]]:
+        """Return which entries of each window meet elements of the input instead of the border.
+
+        Args:
+            extents: Up-scaled extents of the input.
+
+        Returns:
+            For each dimension the first such entry of each window, and the one after the last: two
+            arrays of one integer for each window, which are equal where a window is all border.
+        """
+        entries = []
+        for X, x, (f, (p, _), s, d) in zip(
+            extents, self.down_extents(extents), self.axes, strict=True
+        ):
+            starts = np.arange(x) * s - p
+            entries.append(((-(starts // d)).clip(0, f), (-((starts - X) // d)).clip(0, f)))
+        return entries
+
+    def true_counts(self, extents: Sequence[int]) -> list[Array]:
+        """Return the number of elements of the input in each window, by dimension.
+
+        The number in a window of several dimensions is the product of these. See `true_entries`.
+        """
+        return [stop - first for first, stop in self.true_entries(extents)]
+
+    def reverse_extension(
+        self, extents: Sequence[int], result: Sequence[int]
+    ) -> tuple[tuple[int, int], ...]:
+        """Return how far beyond the input the terms of a reverse operation reach.
+
+        The border mode of a reverse operation says what is there.
+
+        Args:
+            extents: Down-scaled extents.
+            result: Up-scaled extents.
+        """
+        return tuple(
+            (max(((f - 1) * d - p) // s, 0), max((X - 1 + p) // s - x + 1, 0))
+            for x, X, (f, (p, _), s, d) in zip(extents, result, self.axes, strict=True)
+        )
+
+
+def automatic_padding(extent: int, span: int, stride: int) -> tuple[int, int]:
+    """Return the padding with which an up-scaled extent becomes ``ceil(extent / stride)``."""
+    total = (-(-extent // stride) - 1) * stride + span - extent
+    return (total // 2, total - total // 2) if total > 0 else (0, 0)
+
+
+def reverse_tap(extent: int, result: int, stride: int, offset: int) -> tuple[slice, slice] | None:
+    """Return where a reverse operation adds one entry of its window: slices of input and output.
+
+    Args:
+        extent: Down-scaled extent.
+        result: Up-scaled extent.
+        stride: Up-scaled distance of two elements of the input.
+        offset: Up-scaled position that the first element of the input is added to.
+
+    Returns:
+        None where all of it falls outside of the output.
+    """
+    start = max(-(offset // stride), 0)
+    stop = min((result - 1 - offset) // stride + 1, extent)
+    if start >= stop:
+        return None
+    first = start * stride + offset
+    return slice(start, stop), slice(first, first + (stop - 1 - start) * stride + 1, stride)
+
+
+# -- calls with the attributes of the specification ------------------------------------------------
+
+
+def windowed(function: Function) -> Function:
+    """Let a function of one `window` be called with the five attributes that describe it.
+
+    The specification declares `size`, `border`, `padding`, `stride` and `dilation`; registered
+    functions are called with them, others may pass a `window` instead.
+    """
+    return _windowed(function, ("size", "border", "padding", "stride", "dilation"))
+
+
+def filter_windowed(function: Function) -> Function:
+    """Like `windowed`, for operations whose window has the size of a filter, and no `size`."""
+    return _windowed(function, ("border", "padding", "stride", "dilation"))
+
+
+def _windowed(function: Function, attributes: tuple[str, ...]) -> Function:
+    @functools.wraps(function)
+    def call(*inputs: Any, **attribs: Any) -> Any:
+        if "window" not in attribs:
+            attribs["window"] = Window.of(**{name: attribs.pop(name) for name in attributes})
+        return function(*inputs, **attribs)
+
+    signature = inspect.signature(function)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [p for p in signature.parameters.values() if p.name != "window"]
+    parameters += [inspect.Parameter(name, keyword) for name in attributes]
+    parameters.sort(key=lambda parameter: parameter.kind)
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call  # type: ignore[return-value]
