@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from nnefkit import plot, widgets
     from nnefkit.analysis import Comparison, Tolerance, ValidationReport, compare, validate
-    from nnefkit.custom_operations import register_operation, unregister_operation
+    from nnefkit.custom_operations import (
+        CustomOperations,
+        register_operation,
+        unregister_operation,
+    )
     from nnefkit.errors import (
         ArgumentError,
         Diagnostic,
@@ -52,7 +56,9 @@ if _TYPE_CHECKING:
 # `import nnefkit` costs next to nothing.
 _ROOMS = {
     "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
-    "nnefkit.custom_operations": ("register_operation", "unregister_operation"),
+    "nnefkit.custom_operations": (
+        *("CustomOperations", "register_operation", "unregister_operation"),
+    ),
     "nnefkit.errors": (
         *("ArgumentError", "Diagnostic", "DocumentError", "ExecutionError", "FrozenError"),
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
@@ -75,6 +81,7 @@ _ALIASES = {"format": "format_document"}
 __all__ = [
     "ArgumentError",
     "Comparison",
+    "CustomOperations",
     "Diagnostic",
     "DocumentError",
     "ExecutionError",

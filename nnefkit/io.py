@@ -9,6 +9,7 @@ from typing import Any
 
 from nnefkit import language, storage
 from nnefkit.arguments import expected_names, expected_path, expected_string
+from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
 from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
 from nnefkit.operations import shapes
@@ -16,7 +17,13 @@ from nnefkit.operations import shapes
 Path = str | os.PathLike[str]
 
 
-def load(path: Path, *, strict: bool = True, expand: bool | Collection[str] = True) -> Graph:
+def load(
+    path: Path,
+    *,
+    strict: bool = True,
+    expand: bool | Collection[str] = True,
+    custom_operations: CustomOperations | None = None,
+) -> Graph:
     """The graph of the model at `path`, with shapes and with the data of its variables.
 
     Data is mapped from its file, not read, until it is touched; data in compressed archives is
@@ -26,6 +33,7 @@ def load(path: Path, *, strict: bool = True, expand: bool | Collection[str] = Tr
         path: a folder, a ``graph.nnef``, or an archive (tar, tar.gz, zip; told by its content).
         strict: whether unknown operations are errors; otherwise they stay as opaque operations.
         expand: as in `parse`.
+        custom_operations: as in `parse`.
 
     Raises:
         InputError: `path` is no path.
@@ -33,7 +41,8 @@ def load(path: Path, *, strict: bool = True, expand: bool | Collection[str] = Tr
         DocumentError: the text is not valid; all the errors at once, those of the files too.
         StorageError: files are missing, damaged, or do not fit the graph; all of them at once.
     """
-    return _read(path, strict, _fragments(expand)).graph_or_raise()
+    with using(custom_operations):
+        return _read(path, strict, _fragments(expand)).graph_or_raise()
 
 
 def parse(
@@ -43,6 +52,7 @@ def parse(
     strict: bool = True,
     expand: bool | Collection[str] = True,
     name: str = storage.GRAPH,
+    custom_operations: CustomOperations | None = None,
 ) -> Graph:
     """The graph that a text describes, with shapes; its variables have no data.
 
@@ -54,6 +64,7 @@ def parse(
             the names of those that are. The others stay calls, their definitions in
             ``graph.declarations``; `lower` expands them later, and so does every run.
         name: what messages call the text.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
 
     Raises:
         InputError: `text` is no text.
@@ -63,14 +74,15 @@ def parse(
     if quantization is not None:
         expected_string(quantization, "quantization")
     reading = _Reading(name)
-    reading.take_text(
-        expected_string(text, "text"),
-        quantization,
-        storage.QUANTIZATION,
-        strict,
-        _fragments(expand),
-    )
-    reading.infer_shapes()
+    with using(custom_operations):
+        reading.take_text(
+            expected_string(text, "text"),
+            quantization,
+            storage.QUANTIZATION,
+            strict,
+            _fragments(expand),
+        )
+        reading.infer_shapes()
     return reading.graph_or_raise()
 
 
@@ -85,13 +97,20 @@ def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnos
     return reading.graph, reading.diagnostics
 
 
-def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
+def infer_shapes(
+    graph: Graph,
+    /,
+    *,
+    custom_operations: CustomOperations | None = None,
+    **input_shapes: Sequence[int],
+) -> Graph:
     """A copy of `graph` with the shape of every tensor and the MACs of every operation.
 
     Fragments that were kept as calls have the shapes that their bodies give.
 
     Args:
         graph: as parsed, loaded or built.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
         **input_shapes: other shapes for some of its inputs, by name.
 
     Returns:
@@ -105,8 +124,9 @@ def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
     graph = expected_graph(graph)
     if input_shapes:
         graph = graph.with_input_shapes(**input_shapes)
-    simpler = language.expand_calls(graph)
-    inferred = shapes.infer_shapes(simpler)
+    with using(custom_operations):
+        simpler = language.expand_calls(graph)
+        inferred = shapes.infer_shapes(simpler)
     return inferred if simpler is graph else _with_shapes(graph, inferred)
 
 
@@ -206,6 +226,7 @@ class _Reading:
             strict=strict,
             expand=expand,
             infer=shapes.known_shapes,
+            customs=declarations_in_effect(),
         )
         self.of_text += found
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnefkit import io, language, storage
 from nnefkit.analysis.metrics import non_finite
+from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display import html, text
 from nnefkit.display.numbers import plural
 from nnefkit.display.summary import DiagnosticRow, ReportSummary
@@ -125,7 +126,12 @@ class ValidationReport:
         return html.report(self._summary)
 
 
-def validate(source: str | os.PathLike[str] | Graph, *, strict: bool = True) -> ValidationReport:
+def validate(
+    source: str | os.PathLike[str] | Graph,
+    *,
+    strict: bool = True,
+    custom_operations: CustomOperations | None = None,
+) -> ValidationReport:
     """Checks a model: its text, types, arguments, shapes, files, and the values of its weights.
 
     Whatever is wrong with the model is told in the report, all of it; so are a path where nothing
@@ -137,18 +143,18 @@ def validate(source: str | os.PathLike[str] | Graph, *, strict: bool = True) -> 
             text has a line end, ``{`` or ``;`` in it, or nothing at all.
         strict: whether unknown operations are errors; otherwise they are passed over with a
             warning.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
 
     Raises:
         InputError: `source` is of another type.
     """
-    if isinstance(source, Graph):
-        return _validate_graph(source, strict)
-    if isinstance(source, str) and _is_text(source):
-        text_source = Source(source, "graph.nnef")
-        graph, found = _check(text_source, None, strict)
-        return ValidationReport("graph.nnef", _in_order(found, "graph.nnef"), graph, text_source)
-    if isinstance(source, (str, os.PathLike)):
-        return _validate_path(source, strict)
+    with using(custom_operations):
+        if isinstance(source, Graph):
+            return _validate_graph(source, strict)
+        if isinstance(source, str) and _is_text(source):
+            return _validate_text(source, strict)
+        if isinstance(source, (str, os.PathLike)):
+            return _validate_path(source, strict)
     raise InputError(
         f"a {type(source).__name__} cannot be validated",
         hint="Give a path, the text of a graph, or a Graph.",
@@ -164,6 +170,12 @@ def _is_text(source: str) -> bool:
         return not os.path.exists(source)  # noqa: PTH110 - a Path would be of all the text
     except (OSError, ValueError):
         return True
+
+
+def _validate_text(text: str, strict: bool) -> ValidationReport:
+    source = Source(text, "graph.nnef")
+    graph, found = _check(source, None, strict)
+    return ValidationReport(source.name, _in_order(found, source.name), graph, source)
 
 
 def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationReport:
@@ -219,6 +231,7 @@ def _check(
         quantization=quantization,
         strict=strict,
         infer=known_shapes,
+        customs=declarations_in_effect(),
     )
     if graph is None:
         return None, found

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnefkit.custom_operations import declarations_in_effect
 from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import Declaration, declarations, lower
-from nnefkit.language.declarations.custom import REGISTERED, declared
+from nnefkit.language.declarations.custom import declared
 from nnefkit.language.declarations.declaration import REQUIRED
 from nnefkit.language.types import dtype_of
 from nnefkit.operations.introduce import ITEM_TYPES
@@ -57,6 +58,7 @@ class _Quantizing:
         self.at_once = at_once
         self.lines = {n: t.quantization for n, t in graph.tensors.items() if t.quantization}
         self.customs = declared(graph.declarations)
+        self.known = {**declarations_in_effect(), **self.customs}
         self.changing = updates(graph)
         self.taken = set(graph.tensors)
         self.operations: list[Operation] = []
@@ -180,11 +182,7 @@ class _Quantizing:
     # -- algorithms -----------------------------------------------------------------------------
 
     def _declaration(self, algorithm: str) -> Declaration:
-        known = declarations()[algorithm] if algorithm in ALGORITHMS else None
-        found = known or self.customs.get(algorithm) or REGISTERED.get(algorithm)
-        if found is None:
-            raise KeyError(algorithm)
-        return found
+        return declarations()[algorithm] if algorithm in ALGORITHMS else self.known[algorithm]
 
     def _arguments(
         self, line: Mapping[str, Any]
@@ -236,7 +234,7 @@ class _Quantizing:
         for name, line in self.lines.items():
             found = check_quantization(self.graph.tensors[name])
             yield from (diagnostic for diagnostic in found if diagnostic.severity == "error")
-            declaration = self.customs.get(line["op-name"]) or REGISTERED.get(line["op-name"])
+            declaration = self.known.get(line["op-name"])
             for parameter in declaration.parameters[1:] if declaration else ():
                 if parameter.default is REQUIRED and parameter.name not in line:
                     yield Diagnostic(

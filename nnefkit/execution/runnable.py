@@ -12,6 +12,7 @@ from nnefkit import language
 from nnefkit.errors import Diagnostic, ExecutionError
 from nnefkit.execution.engine import Engine
 from nnefkit.graph import Graph, Operation
+from nnefkit.operations.custom import custom_kernels
 from nnefkit.operations.registry import KERNELS
 from nnefkit.operations.shapes import infer_shapes
 
@@ -103,8 +104,12 @@ def _grouped(
 
 def _hint(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:
     """Why an engine cannot run an operation, and how to run it all the same."""
-    if fallback and op.name not in KERNELS and not op.is_source:
-        return f"nk.register_operation('{op.name}', kernel=...) gives it a kernel for numpy."
+    has_kernel = op.is_source or op.name in KERNELS or op.name in custom_kernels()
+    if fallback and not has_kernel:
+        return (
+            f"nk.register_operation('{op.name}', kernel=...) defines it for numpy, "
+            "custom_operations=... passes a registry that does."
+        )
     reason = engine.why_unsupported(graph, op)
     return f"{reason} fallback='numpy' runs just that in numpy.".strip() if fallback else reason
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from nnefkit.arguments import expected_names
 from nnefkit.arrays import Array
+from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
@@ -23,6 +24,7 @@ from nnefkit.execution.trace.recorder import Keep, Keeper, chosen
 from nnefkit.execution.trace.trace import Run, Trace, entries, measured
 from nnefkit.execution.variables import UpdatedVariables, updates
 from nnefkit.graph import Graph, expected_graph
+from nnefkit.operations.custom import definitions, in_effect
 from nnefkit.operations.shapes import infer_shapes
 
 REMEMBERED = 4
@@ -42,23 +44,34 @@ class Session:
     """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
 
     Several threads may use a session; runs that update variables take place one after the other.
-    What the engine holds for it, such as memory or a process, is given back when the session is
-    closed, at the end of a ``with`` block, or when nobody has the session any more.
+    What the engine holds for it, such as memory or a process, is released when the session is
+    closed, at the end of a ``with`` block, or when the session is garbage.
 
     Args:
         graph: What to run.
-        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
-            that is installed and can run the graph.
-        fallback: Name of the engine that runs what the other one cannot.
+        engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
+            is installed and can run the graph.
+        fallback: Name of the engine that runs the operations that the other one cannot.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1). `graph` is then the graph with the quantization
             operations in it.
-        **options: What the engine lets one choose, such as ``threads=2`` or ``device="cuda"``.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`. The
+            session uses what is registered when it is made.
+        **options: Options of the engine, such as ``threads=2`` or ``device="cuda"``.
 
     Raises:
-        UnknownNameError: there is no such engine, or it has no such option.
-        ExecutionError: the engine cannot run all the operations, or a variable has no values.
-        DocumentError: the shapes of the graph do not fit.
+        UnknownNameError: There is no such engine, or it has no such option.
+        ExecutionError: The engine cannot run all the operations, or a variable has no values.
+        DocumentError: The shapes of the graph do not agree.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = relu(x); }")
+        >>> session = nk.Session(graph)
+        >>> session.run(np.array([-1.0, 3.0]))["y"]
+        array([0., 3.], dtype=float32)
+        >>> session.trace(np.array([-1.0, 3.0])).statistics["y"].maximum
+        3.0
     """
 
     def __init__(
@@ -68,24 +81,27 @@ class Session:
         *,
         fallback: str | None = None,
         quantized: bool = False,
+        custom_operations: CustomOperations | None = None,
         **options: Any,
     ) -> None:
-        self._given = graph = expected_graph(graph)
+        self._given = expected_graph(graph)
         self._scalar = scalar_dtype(graph)
         self._sources: Mapping[str, str] = {}
         """Names that inputs and variables of the given graph have in the one that is run."""
-        graph = expanded(graph)
-        if quantized:
-            graph, self._sources = pseudo_quantized(graph)
-        self._engine = selected_engine(graph, engine, fallback, options)
-        self._whole = is_runnable(self._engine, graph)
-        if not self._whole:
-            refuse_unsupported(
-                self._engine, restricted(graph, [*graph.outputs, *updates(graph).values()])
-            )
-        if any(tensor.shape is None for tensor in graph.tensors.values()):
-            graph = infer_shapes(graph)
+        with using(custom_operations):
+            self._definitions = definitions()
+            graph = expanded(graph)
+            if quantized:
+                graph, self._sources = pseudo_quantized(graph)
+            self._engine = selected_engine(graph, engine, fallback, options)
+            self._whole = is_runnable(self._engine, graph)
+            if not self._whole:
+                needed = restricted(graph, [*graph.outputs, *updates(graph).values()])
+                refuse_unsupported(self._engine, needed)
+            if any(tensor.shape is None for tensor in graph.tensors.values()):
+                graph = infer_shapes(graph)
         self.graph = graph = with_precise_constants(graph)
+        """The graph that is run: calls of fragments expanded, shapes known."""
         self._state = UpdatedVariables(graph)
         self._entries = entries(graph)
         self._flow = frozenset(entry.tensor for entry in self._entries)
@@ -227,11 +243,12 @@ class Session:
 
     def _prepare(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
         graph = self.graph
-        if not self._whole:
-            # What cannot run is in the way only where it would have to.
-            graph = restricted(graph, wanted | watched)
-            refuse_unsupported(self._engine, graph)
-        return self._engine.prepare(graph, wanted, watched)
+        with in_effect(self._definitions):
+            if not self._whole:
+                # What cannot run is refused only where it would have to run.
+                graph = restricted(graph, wanted | watched)
+                refuse_unsupported(self._engine, graph)
+            return self._engine.prepare(graph, wanted, watched)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -280,9 +297,10 @@ def run(
     *,
     progress: bool | None = None,
     quantized: bool = False,
+    custom_operations: CustomOperations | None = None,
     **options: Any,
 ) -> Outputs:
-    """Runs a graph once; `Session` prepares it for many runs.
+    """Run a graph once; `Session` prepares it for many runs.
 
     Args:
         graph: What to run.
@@ -293,8 +311,9 @@ def run(
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1).
-        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
-            runs what the engine cannot in numpy.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs in numpy
+            what the engine cannot.
 
     Returns:
         Output name -> array; ``outputs.engine`` is the engine that ran.
@@ -310,7 +329,9 @@ def run(
         graph = replace(
             expected_graph(graph), outputs=tuple(graph.tensor(name).name for name in names)
         )
-    session = Session(graph, engine, quantized=quantized, **options)
+    session = Session(
+        graph, engine, quantized=quantized, custom_operations=custom_operations, **options
+    )
     return session.run(inputs, progress=progress)
 
 
@@ -323,9 +344,10 @@ def trace(
     spill: str | Path | None = None,
     progress: bool | None = None,
     quantized: bool = False,
+    custom_operations: CustomOperations | None = None,
     **options: Any,
 ) -> Trace:
-    """Runs a graph once and keeps what flows between its operations.
+    """Run a graph once and record the tensors between its operations.
 
     Args:
         graph: What to run.
@@ -340,13 +362,16 @@ def trace(
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1). What an operation computed before that is in the
             trace, too: as ``x_unquantized``, if the tensor is called ``x``.
-        **options: What the engine lets one choose, such as ``threads=2``; ``fallback="numpy"``
-            runs what the engine cannot in numpy.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs in numpy
+            what the engine cannot.
 
     Raises:
         InputError: an input is missing, unknown, or of a wrong shape or dtype.
         UnknownNameError: there is no such engine, tensor or option.
         ExecutionError: the engine cannot run the graph, or an operation failed.
     """
-    session = Session(graph, engine, quantized=quantized, **options)
+    session = Session(
+        graph, engine, quantized=quantized, custom_operations=custom_operations, **options
+    )
     return session.trace(inputs, keep, spill=spill, progress=progress)

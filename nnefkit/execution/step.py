@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html, text
 from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
@@ -79,36 +80,62 @@ _SHOWN = 4
 """Results that are drawn, of an operation that has many."""
 
 
-def step(graph: Graph, inputs: Any) -> Iterator[Step]:
-    """Runs a graph on the reference kernels, one operation at a time.
+def step(
+    graph: Graph, inputs: Any, *, custom_operations: CustomOperations | None = None
+) -> Iterator[Step]:
+    """Run a graph on the reference kernels, one operation at a time.
 
     Inputs are checked at once; each operation is computed when the iterator comes to it. Variables,
-    constants and externals are no steps.
+    constants and externals are not steps.
+
+    Args:
+        graph: What to run.
+        inputs: Input name -> array-like; or one array-like, if the graph has one input.
+        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+
+    Returns:
+        An iterator of `Step`; replacing one of ``step.outputs`` changes what later steps read.
 
     Raises:
-        InputError: an input is missing, unknown, or of a wrong shape or dtype.
-        ExecutionError: there is no kernel for an operation, or it failed.
+        InputError: An input is missing, unknown, or of a wrong shape or dtype.
+        ExecutionError: There is no kernel for an operation, or it failed.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
+        ...     "x = external(shape = [2]); y = relu(x); z = neg(y); }")
+        >>> for step in nk.step(graph, np.array([-1.0, 3.0])):
+        ...     print(step.operation.name, step.outputs)
+        relu {'y': array([0., 3.], dtype=float32)}
+        neg {'z': array([-0., -3.], dtype=float32)}
     """
-    graph = expanded(expected_graph(graph))
-    refuse_unsupported(find_engine("numpy"), graph)
-    if any(tensor.shape is None for tensor in graph.tensors.values()):
-        graph = infer_shapes(graph)
-    return _steps(with_precise_constants(graph), check_feeds(graph, inputs, scalar_dtype(graph)))
+    with using(custom_operations):
+        graph = expanded(expected_graph(graph))
+        refuse_unsupported(find_engine("numpy"), graph)
+        if any(tensor.shape is None for tensor in graph.tensors.values()):
+            graph = infer_shapes(graph)
+        scalar = scalar_dtype(graph)
+        feeds = check_feeds(graph, inputs, scalar)
+        graph = with_precise_constants(graph)
+        kernels = [None if op.is_source else bind(graph, op, scalar) for op in graph.operations]
+    return _steps(graph, kernels, feeds, scalar)
 
 
-def _steps(graph: Graph, values: dict[str, Array]) -> Iterator[Step]:
-    scalar = scalar_dtype(graph)
+def _steps(
+    graph: Graph,
+    kernels: Sequence[Callable[..., Any] | None],
+    values: dict[str, Array],
+    scalar: np.dtype[Any],
+) -> Iterator[Step]:
     last = {name: i for i, op in enumerate(graph.operations) for name in op.input_names}
-    for number, op in enumerate(graph.operations):
-        if op.name == "external":
-            continue
-        if op.is_weight:
-            values[op.output_names[0]] = stored(graph.tensors[op.output_names[0]], scalar)
+    for number, (op, kernel) in enumerate(zip(graph.operations, kernels, strict=True)):
+        if kernel is None:
+            if op.is_weight:
+                values[op.output_names[0]] = stored(graph.tensors[op.output_names[0]], scalar)
             continue
         arrays = [values[name] for name in op.input_names]
         try:
             with np.errstate(all="ignore"):
-                computed = bind(graph, op, scalar)(*arrays)
+                computed = kernel(*arrays)
         except Exception as error:
             shapes = {name: values[name].shape for name in op.input_names}
             raise failed_operation(graph, op, shapes, error) from error

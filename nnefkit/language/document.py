@@ -12,7 +12,6 @@ from nnefkit.language import nnef2017
 from nnefkit.language.declarations.custom import (
     EXPRESSIONS,
     FRAGMENTS,
-    REGISTERED,
     conflicting,
     with_definitions,
 )
@@ -56,8 +55,7 @@ def parse(
         expand: whether fragments are expanded to standard operations, or the names of those that
             are; the others stay as operations, and their definitions in ``declarations``.
         infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
-        customs: Declarations of registered custom operations by name; those of
-            `nnefkit.register_operation` by default.
+        customs: Declarations of registered custom operations by name; none by default.
 
     Raises:
         UnknownNameError: `expand` names what is no fragment of the document.
@@ -70,7 +68,7 @@ def parse(
     with paused_collector():
         tokens = Tokens(Source(text, name))
         old = nnef2017.recognised(tokens)
-        registered = REGISTERED if customs is None else customs
+        registered = customs or {}
         reading: nnef2017.Reading | _Reading
         if old:
             reading = nnef2017.Reading(tokens, infer, registered, strict=strict)

@@ -1,65 +1,111 @@
-"""Custom operations: the rules and kernels that users register, and what is checked of them."""
+"""Custom operations: their definitions, which of them are in effect, and checks of their functions.
+
+A definition joins the declaration of an operation with its shape rule, kernel and cost. Registries
+of definitions (`nnefkit.CustomOperations`) are put in effect for the calls in a ``with`` block: the
+rules of this package, the engines and the readers of documents look names up in `definitions`.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
 
 from nnefkit.errors import ArgumentError, ExecutionError, NnefError
 from nnefkit.graph import Operation, Tensor
-from nnefkit.operations.invocation import TYPED
-from nnefkit.operations.registry import COSTS, KERNELS, SHAPE_RULES
+from nnefkit.operations.registry import SHAPE_RULES
 
 Function = Callable[..., Any]
 
-CUSTOM: set[str] = set()
-"""Names of the operations that users registered."""
 
-_KINDS = {"scalar": "f", "integer": "iu", "logical": "b", "string": "U"}
-_EXPECTED = {
-    "scalar": "floating point numbers",
-    "integer": "integers",
-    "logical": "bools",
-    "string": "strings",
-}
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """One custom operation: its declaration, and what is known of it."""
+
+    name: str
+    declaration: str = ""
+    """Its declaration in one line; empty if it is known by its name only."""
+    shape: Function | None = None
+    kernel: Function | None = None
+    macs: Function | None = None
+    registration: object = field(default_factory=object)
+    """Stays the same while functions are added, and changes when the name is registered again."""
+
+    def with_function(self, role: str, function: Function) -> Definition:
+        """Return a copy with another shape rule, kernel or cost (``"shape"``, ...)."""
+        functions = {"shape": self.shape, "kernel": self.kernel, "macs": self.macs}
+        functions[role] = function
+        return Definition(self.name, self.declaration, **functions, registration=self.registration)
+
+    @cached_property
+    def shape_rule(self) -> Function | None:
+        """The shape rule with all that it returns or raises checked."""
+        return None if self.shape is None else _guarded_rule(self.shape)
+
+    @cached_property
+    def cost(self) -> Function | None:
+        """The cost with all that it returns or raises checked."""
+        return None if self.macs is None else _guarded_cost(self.macs)
+
+    @cached_property
+    def takes_dtype(self) -> bool:
+        """Whether the kernel has a parameter ``dtype`` for the generic data-type."""
+        try:
+            return self.kernel is not None and "dtype" in inspect.signature(self.kernel).parameters
+        except (TypeError, ValueError):
+            return False
 
 
-def install(
-    name: str, shape: Function | None, kernel: Function | None, macs: Function | None
-) -> None:
-    """Registers what is given for a custom operation, in place of all that was before."""
-    uninstall(name)
-    CUSTOM.add(name)
-    if shape is not None:
-        SHAPE_RULES[name] = _guarded_rule(shape)
-    if kernel is not None:
-        KERNELS[name] = kernel
-        if _takes_dtype(kernel):
-            TYPED.add(name)
-    if macs is not None:
-        COSTS[name] = _guarded_cost(macs)
+# -- in effect ------------------------------------------------------------------------------------
+
+STANDARD: dict[str, Definition] = {}
+"""The definitions of `nnefkit.register_operation`, which are always in effect."""
+
+_LAYERS: ContextVar[tuple[Mapping[str, Definition], ...]] = ContextVar(
+    "custom operations", default=(STANDARD,)
+)
 
 
-def uninstall(name: str) -> None:
-    """Forgets a custom operation, if there is one of that name."""
-    if name in CUSTOM:
-        CUSTOM.remove(name)
-        TYPED.discard(name)
-        SHAPE_RULES.pop(name, None)
-        KERNELS.pop(name, None)
-        COSTS.pop(name, None)
+def definitions() -> dict[str, Definition]:
+    """Return the definitions in effect, by name; those of inner ``with`` blocks come first."""
+    merged: dict[str, Definition] = {}
+    for layer in _LAYERS.get():
+        # Copied at once: another thread may register more.
+        merged.update(layer)
+    return merged
 
 
-def _takes_dtype(kernel: Function) -> bool:
-    """Whether a kernel wants to know the generic data-type: it has a parameter of that name."""
+def enter(layer: Mapping[str, Definition]) -> None:
+    """Put definitions in effect, before all others, in this thread or asynchronous task."""
+    _LAYERS.set((*_LAYERS.get(), layer))
+
+
+def leave(layer: Mapping[str, Definition]) -> None:
+    """Undo the last `enter` of these definitions."""
+    layers = list(_LAYERS.get())
+    last = max(i for i, each in enumerate(layers) if each is layer)
+    _LAYERS.set((*layers[:last], *layers[last + 1 :]))
+
+
+@contextmanager
+def in_effect(layer: Mapping[str, Definition]) -> Iterator[None]:
+    """Put definitions in effect for a ``with`` block."""
+    enter(layer)
     try:
-        return "dtype" in inspect.signature(kernel).parameters
-    except (TypeError, ValueError):
-        return False
+        yield
+    finally:
+        leave(layer)
+
+
+def custom_kernels() -> dict[str, Function]:
+    """Return the kernels of custom operations in effect, by name."""
+    return {name: each.kernel for name, each in definitions().items() if each.kernel is not None}
 
 
 # -- rules ----------------------------------------------------------------------------------------
@@ -76,16 +122,16 @@ def _guarded_rule(rule: Function) -> Function:
             raise ArgumentError(error.diagnostics) from error
         except _NoShapeError as error:
             raise ArgumentError(
-                f"its shape rule gave {error}, which is no shape",
-                hint="It must give a tuple of positive integers for each result.",
+                f"its shape rule returned {error}, which is not a shape",
+                hint="It must return a tuple of positive integers for each result.",
             ) from None
         except ValueError as error:
-            # The natural way for a rule to refuse what it is given.
-            raise ArgumentError(str(error) or "its shape rule refuses it") from error
+            # The natural way for a rule to refuse its arguments.
+            raise ArgumentError(str(error) or "its shape rule refuses its arguments") from error
         except Exception as error:
-            told = _call_problem(rule, shapes, attribs) or f"{type(error).__name__}: {error}"
+            reason = _call_problem(rule, shapes, attribs) or f"{type(error).__name__}: {error}"
             raise ArgumentError(
-                f"its shape rule failed: {told}",
+                f"its shape rule failed: {reason}",
                 hint="It is called with the shape of each tensor by position, and with the "
                 "attributes by keyword.",
             ) from error
@@ -101,15 +147,15 @@ def _guarded_cost(macs: Function) -> Function:
         except Exception as error:
             raise ArgumentError(
                 f"its cost failed: {type(error).__name__}: {error}",
-                hint="It is called as macs(input_shapes, output_shapes, attribs), and gives the "
-                "number of multiply-accumulates.",
+                hint="It is called as macs(input_shapes, output_shapes, attribs), and must return "
+                "the number of multiply-accumulates.",
             ) from error
 
     return guarded
 
 
 class _NoShapeError(Exception):
-    """What a rule gave instead of a shape."""
+    """Holds what a rule returned instead of a shape."""
 
 
 def _normal(result: Any) -> Any:
@@ -128,17 +174,17 @@ def _normal(result: Any) -> Any:
 
 
 def wrong_results(op: Operation) -> ArgumentError:
-    """Says that the shape rule of a custom operation gave another number of shapes than results."""
+    """Return the error for a shape rule that returns another number of shapes than results."""
     names = " and ".join(_name(name) for name in op.outputs.values())
-    many = f"each of its {len(op.outputs)} results, " if len(op.outputs) > 1 else ""
+    each = f"each of its {len(op.outputs)} results, " if len(op.outputs) > 1 else ""
     return ArgumentError(
-        f"its shape rule must give one shape for {many}{names}",
-        hint="Several shapes are given as a tuple of tuples; for an array of tensors, as a list.",
+        f"its shape rule must return one shape for {each}{names}",
+        hint="Return several shapes as a tuple of tuples; those of an array of tensors as a list.",
     )
 
 
 def _call_problem(function: Function, arguments: Sequence[Any], attribs: Mapping[str, Any]) -> str:
-    """What is wrong with the arguments of a call, empty if they fit the signature."""
+    """What is wrong with the arguments of a call; empty if they fit the signature."""
     try:
         inspect.signature(function).bind(*arguments, **attribs)
     except TypeError as error:
@@ -148,22 +194,37 @@ def _call_problem(function: Function, arguments: Sequence[Any], attribs: Mapping
     return ""
 
 
-_READ_BEFORE = "; the document was read before the operation was registered, so read it again"
-
 # -- kernels --------------------------------------------------------------------------------------
 
+_KINDS = {"scalar": "f", "integer": "iu", "logical": "b", "string": "U"}
+_EXPECTED = {
+    "scalar": "floating-point numbers",
+    "integer": "integers",
+    "logical": "bools",
+    "string": "strings",
+}
+_READ_BEFORE = "; the document was read before the operation was registered, so read it again"
 
-def checked_kernel(op: Operation, tensors: Mapping[str, Tensor], scalar: np.dtype[Any]) -> Function:
-    """The kernel of a custom operation, its results checked and brought to the right dtypes.
 
-    It sees the tensors as arrays that it cannot change, and its results share no memory with them.
+def checked_kernel(
+    definition: Definition, op: Operation, tensors: Mapping[str, Tensor], scalar: np.dtype[Any]
+) -> Function:
+    """Return the kernel of a custom operation with its results checked and in the right dtypes.
+
+    It gets the tensors as arrays that it cannot change, and its results share no memory with them.
 
     Args:
+        definition: The custom operation, which has a kernel.
         op: The operation.
         tensors: Those of its graph: where a shape is known, the result must have it.
-        scalar: What tensors of data-type scalar are computed in.
+        scalar: The dtype of tensors of data-type scalar.
+
+    Raises:
+        ExecutionError: It has no kernel.
     """
-    kernel = KERNELS[op.name]
+    kernel = definition.kernel
+    if kernel is None:
+        raise ExecutionError(f"operation '{op.name}' has no kernel")
 
     def call(*inputs: Any, **attribs: Any) -> Any:
         inputs = tuple(_protected(value) for value in inputs)
@@ -178,8 +239,8 @@ def checked_kernel(op: Operation, tensors: Mapping[str, Tensor], scalar: np.dtyp
                 f"keyword: {problem}" + _READ_BEFORE * ("0" in op.outputs)
             ) from error
         names = list(op.outputs.values())
-        given = [result] if len(names) == 1 else _several(result, names)
-        checked = [_checked(n, g, tensors, scalar) for n, g in zip(names, given, strict=True)]
+        results = [result] if len(names) == 1 else _several(result, names)
+        checked = [_checked(n, r, tensors, scalar) for n, r in zip(names, results, strict=True)]
         apart = [_apart(array, inputs) for array in checked]
         return apart[0] if len(names) == 1 else tuple(apart)
 
@@ -199,8 +260,8 @@ def _protected(value: Any) -> Any:
 def _several(result: Any, names: Sequence[Any]) -> Sequence[Any]:
     if not isinstance(result, (list, tuple)) or len(result) != len(names):
         raise ExecutionError(
-            f"its kernel must give {len(names)} results ({', '.join(map(_name, names))}) as a "
-            f"tuple, but gave {_given(result)}"
+            f"its kernel must return {len(names)} results ({', '.join(map(_name, names))}) as a "
+            f"tuple, but returned {_described(result)}"
         )
     return result
 
@@ -209,49 +270,49 @@ def _name(name: Any) -> str:
     return f"[{', '.join(map(_name, name))}]" if isinstance(name, (list, tuple)) else str(name)
 
 
-def _given(result: Any) -> str:
+def _described(result: Any) -> str:
     if result is None:
-        return "None (does it return its result?)"
+        return "None (is its return statement missing?)"
     if isinstance(result, (list, tuple)):
         return f"{len(result)} of them" if result else "none"
-    return (
-        f"an array of shape {[*result.shape]}"
-        if isinstance(result, np.ndarray)
-        else (f"a {type(result).__name__}")
-    )
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {[*result.shape]}"
+    return f"a {type(result).__name__}"
 
 
-def _checked(name: Any, given: Any, tensors: Mapping[str, Tensor], scalar: np.dtype[Any]) -> Any:
+def _checked(name: Any, result: Any, tensors: Mapping[str, Tensor], scalar: np.dtype[Any]) -> Any:
     if isinstance(name, (list, tuple)):
-        if not isinstance(given, (list, tuple)) or len(given) != len(name):
+        if not isinstance(result, (list, tuple)) or len(result) != len(name):
             raise ExecutionError(
-                f"its kernel must give a list of {len(name)} arrays for {_name(name)}, but gave "
-                f"{_given(given)}"
+                f"its kernel must return a list of {len(name)} arrays for {_name(name)}, but "
+                f"returned {_described(result)}"
             )
-        return [_checked(n, g, tensors, scalar) for n, g in zip(name, given, strict=True)]
+        return [_checked(n, r, tensors, scalar) for n, r in zip(name, result, strict=True)]
     tensor = tensors[name]
-    if given is None:
-        raise ExecutionError(f"its kernel gave None for '{name}' (does it return its result?)")
+    if result is None:
+        raise ExecutionError(
+            f"its kernel returned None for '{name}' (is its return statement missing?)"
+        )
     try:
-        array = np.asarray(given)
+        array = np.asarray(result)
     except ValueError as error:
-        raise ExecutionError(f"its kernel gave no array for '{name}': {error}") from None
+        raise ExecutionError(f"its kernel did not return an array for '{name}': {error}") from None
     if array.dtype.kind not in _KINDS[tensor.dtype]:
         raise ExecutionError(
-            f"its kernel must give {_EXPECTED[tensor.dtype]} for '{name}' ({tensor.dtype}), but "
-            f"gave items of dtype {array.dtype}"
+            f"its kernel must return {_EXPECTED[tensor.dtype]} for '{name}' ({tensor.dtype}), but "
+            f"returned elements of dtype {array.dtype}"
         )
     if tensor.shape is not None and array.shape != tensor.shape:
         raise ExecutionError(
-            f"its kernel must give shape {[*tensor.shape]} for '{name}', as its shape rule says, "
-            f"but gave {[*array.shape]}"
+            f"its kernel must return shape {[*tensor.shape]} for '{name}', as its shape rule "
+            f"does, but returned {[*array.shape]}"
         )
-    wanted = {"scalar": scalar, "integer": np.dtype(np.int64)}.get(tensor.dtype, array.dtype)
-    return array.astype(wanted, order="C", copy=False)
+    expected = {"scalar": scalar, "integer": np.dtype(np.int64)}.get(tensor.dtype, array.dtype)
+    return array.astype(expected, order="C", copy=False)
 
 
 def _apart(array: Any, inputs: Sequence[Any]) -> Any:
-    """The same values in memory that is not that of an input, which may be used anew."""
+    """The same values in memory that no input shares, since that may be used again."""
     if isinstance(array, list):
         return [_apart(item, inputs) for item in array]
     shared = any(
@@ -264,7 +325,7 @@ def _apart(array: Any, inputs: Sequence[Any]) -> Any:
 
 
 def ruled(op: Operation, function: Function) -> Function:
-    """A kernel behind the argument rules of its operation, for shapes that are known only then."""
+    """Return a kernel that first checks the argument rules, for shapes unknown before the run."""
     rule, attribs = SHAPE_RULES[op.name], op.attribs
 
     def call(*inputs: Any, **more: Any) -> Any:

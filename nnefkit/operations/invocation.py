@@ -9,9 +9,10 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError, did_you_mean
+from nnefkit.operations.custom import definitions
 from nnefkit.operations.registry import KERNELS
 
-TYPED = {"constant", "cast"}
+TYPED = frozenset({"constant", "cast"})
 """Operations whose kernels are told the generic data-type, as keyword ``dtype``."""
 
 _SINGLE = np.dtype(np.float32)
@@ -80,7 +81,8 @@ def call(
     Raises:
         ExecutionError: the operation has no kernel, or cannot run with these values.
     """
-    kernel = KERNELS.get(name)
+    custom = None if name in KERNELS else definitions().get(name)
+    kernel = KERNELS.get(name) if custom is None else custom.kernel
     if kernel is None:
         raise ExecutionError(
             f"operation '{name}' has no kernel",
@@ -91,7 +93,7 @@ def call(
             single = computing_dtype(inputs)
             inputs = [as_argument(value, single) for value in inputs]
             break
-    if name in TYPED:
+    if name in TYPED or (custom is not None and custom.takes_dtype):
         result = kernel(*inputs, **attribs, dtype=dtype or "scalar")
     else:
         result = kernel(*inputs, **attribs)

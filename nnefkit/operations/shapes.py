@@ -13,7 +13,7 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.graph.drafts import new_operation, new_tensor
-from nnefkit.operations.custom import CUSTOM, wrong_results
+from nnefkit.operations.custom import Definition, definitions, wrong_results
 from nnefkit.operations.introduce import constant
 from nnefkit.operations.quantization_info import check_quantization
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems
@@ -56,16 +56,17 @@ def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, lis
 def _checked(graph: Graph, reports: Reports) -> tuple[Graph, list[Diagnostic]]:
     shapes: dict[str, Shape | None] = {}
     known: Known = {}
+    customs = definitions()
     operations: list[Operation] = []
     for op in graph.operations:
-        macs = _infer(op, shapes, graph.tensors, reports, known)
+        macs = _infer(op, shapes, graph.tensors, reports, known, customs)
         if macs != op.macs:
             op = new_operation(
                 op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
             )
         operations.append(op)
     _check_variables(graph, shapes, reports)
-    _note_customs(graph, shapes, reports)
+    _note_customs(graph, shapes, reports, customs)
     tensors = {
         name: tensor
         if tensor.shape == (shape := shapes.get(name))
@@ -106,11 +107,15 @@ def _infer(
     tensors: Mapping[str, Tensor],
     reports: Reports,
     known: Known,
+    customs: Mapping[str, Definition],
 ) -> int | None:
     """Adds the shapes of the results of `op` to `shapes`; returns its MACs if they are known."""
-    rule = SHAPE_RULES.get(op.name)
+    rule, custom = SHAPE_RULES.get(op.name), None
     if rule is None:
-        # A custom operation: what somebody knew of its results holds on.
+        custom = customs.get(op.name)
+        rule = None if custom is None else custom.shape_rule
+    if rule is None:
+        # A custom operation: the shapes that its results have already stay.
         for name in op.output_names:
             shapes[name] = tensors[name].shape if name in tensors else None
         return op.macs
@@ -127,7 +132,7 @@ def _infer(
         else:
             shape = ()
         inputs.append(shape)
-    form = _form(op, inputs)
+    form = None if custom is not None else _form(op, inputs)
     if form is not None and form in known:
         (target,) = op.outputs.values()
         shapes[target], macs = known[form]
@@ -138,7 +143,7 @@ def _infer(
         for target, shape in zip(op.outputs.values(), results, strict=True):
             if type(target) is Identifier and _is_shape(shape):
                 shapes[target] = shape
-            elif op.name in CUSTOM and type(target) is Identifier and type(shape) is not list:
+            elif custom is not None and type(target) is Identifier and type(shape) is not list:
                 raise wrong_results(op)
             else:
                 _bind(target, shape, shapes)
@@ -147,7 +152,7 @@ def _infer(
             advice = advise(*inputs, **op.attribs)
             reports.collect(op, advice)
             form = None if advice else form
-        cost = COSTS.get(op.name)
+        cost = COSTS.get(op.name) if custom is None else custom.cost
         macs = cost(inputs, results, op.attribs) if cost else 0
         if form is not None and _is_shape(result):
             known[form] = result, macs
@@ -155,7 +160,7 @@ def _infer(
     except ArgumentError as error:
         reports.add(op, error)
     except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-        if op.name in CUSTOM:
+        if custom is not None:
             reports.add(op, wrong_results(op))
             return None
         # Parsed operations have the types of their declarations; those built by hand may not.
@@ -165,7 +170,7 @@ def _infer(
 
 def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
     """What the shape of the one result of an operation depends on; None if it is to be inferred."""
-    if not inputs or len(op.outputs) != 1 or op.name in CUSTOM:
+    if not inputs or len(op.outputs) != 1:
         return None
     (target,) = op.outputs.values()
     if type(target) is not Identifier:
@@ -302,12 +307,18 @@ def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: 
             _check_update(graph, op, labels, updates, results, shapes, reports)
 
 
-def _note_customs(graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
-    """Says of each declared custom operation without a shape rule what it leaves unchecked (6)."""
+def _note_customs(
+    graph: Graph,
+    shapes: Mapping[str, Shape | None],
+    reports: Reports,
+    customs: Mapping[str, Definition],
+) -> None:
+    """Note for each declared custom operation without a shape rule what it leaves unchecked (6)."""
+    ruled = {name for name, definition in customs.items() if definition.shape is not None}
     noted: set[str] = set()
     for op in graph.operations:
         # Of operations that are not even declared, more was said already.
-        if op.name in SHAPE_RULES or op.name in noted or "0" in op.outputs:
+        if op.name in SHAPE_RULES or op.name in noted or op.name in ruled or "0" in op.outputs:
             continue
         if any(shapes.get(name) is None for name in op.output_names):
             noted.add(op.name)

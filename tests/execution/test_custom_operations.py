@@ -137,7 +137,7 @@ def test_rules_and_kernels_can_be_given_as_decorators():
 def test_a_registration_that_was_replaced_takes_nothing_more():
     old = register()
     register()
-    with pytest.raises(nk.UnknownNameError, match="anew"):
+    with pytest.raises(nk.UnknownNameError, match="registered again"):
         old.kernel(swish)
 
 
@@ -278,13 +278,13 @@ def mutating(x, n):
 
 
 WRONG_KERNELS = {
-    "gave None for 'y'": lambda x, n: None,
-    "must give shape [2, 3] for 'y', as its shape rule says, but gave [3]": lambda x, n: x[0],
-    "must give floating point numbers for 'y' (scalar), but gave items of dtype int64": (
+    "returned None for 'y'": lambda x, n: None,
+    "must return shape [2, 3] for 'y', as its shape rule does, but returned [3]": lambda x, n: x[0],
+    "must return floating-point numbers for 'y' (scalar), but returned elements of dtype int64": (
         lambda x, n: x.astype(np.int64)
     ),
-    "items of dtype complex64": lambda x, n: x + 1j,
-    "gave no array for 'y'": lambda x, n: [[1.0], [1.0, 2.0]],
+    "elements of dtype complex64": lambda x, n: x + 1j,
+    "did not return an array for 'y'": lambda x, n: [[1.0], [1.0, 2.0]],
     "attributes by keyword: got an unexpected keyword argument 'n'": lambda x: x,
     "ZeroDivisionError: division by zero": lambda x, n: 1 / 0,
     "read-only": mutating,
@@ -309,7 +309,7 @@ def test_a_wrong_number_of_results_is_told(given):
         f"{HEAD}{declaration} graph net( x ) -> ( s ) {{ x = external<scalar>(shape = [1]);"
         " s, t = pair(x); }"
     )
-    with pytest.raises(nk.ExecutionError, match=r"must give 2 results \(s, t\)"):
+    with pytest.raises(nk.ExecutionError, match=r"must return 2 results \(s, t\)"):
         nk.run(graph, [1.0])
 
 
@@ -324,12 +324,12 @@ def refuses(x, n):
 
 
 WRONG_RULES = {
-    "its shape rule gave None": lambda x, n: None,
-    "its shape rule gave 3": lambda x, n: 3,
-    "its shape rule gave (0, 1)": lambda x, n: (0, 1),
-    "its shape rule gave (2, True)": lambda x, n: (2, True),
-    "its shape rule gave (2.0, 3)": lambda x, n: (2.0, 3),
-    "must give one shape for y": lambda x, n: (x, x),
+    "its shape rule returned None": lambda x, n: None,
+    "its shape rule returned 3": lambda x, n: 3,
+    "its shape rule returned (0, 1)": lambda x, n: (0, 1),
+    "its shape rule returned (2, True)": lambda x, n: (2, True),
+    "its shape rule returned (2.0, 3)": lambda x, n: (2.0, 3),
+    "must return one shape for y": lambda x, n: (x, x),
     "its shape rule failed: got an unexpected keyword argument 'n'": lambda x: x,
     "its shape rule failed: RuntimeError: broken": fails,
     "swish_n: n must be at most 1": refuses,
@@ -364,7 +364,7 @@ REFUSED = {
     "expected 'fragment'": ("", "two words", "x = relu(y);"),
     "one operation must be declared, not 2": (SWISH + SWISH.replace("swish_n", "gap"),),
     "not declared as generic": ("fragment f( x: tensor<?> ) -> ( y: tensor<scalar> );",),
-    "a declaration is a text": (3, None),
+    "'declaration' must be a str": (3, None),
 }  # fmt: skip
 
 

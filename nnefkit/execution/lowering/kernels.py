@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.graph import Graph, Identifier, Operation
-from nnefkit.operations.custom import CUSTOM, checked_kernel, ruled
+from nnefkit.operations.custom import checked_kernel, definitions, ruled
 from nnefkit.operations.invocation import TYPED
 from nnefkit.operations.registry import KERNELS, SHAPE_RULES
 
@@ -23,15 +23,17 @@ def bind(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
     Literals and attributes are bound. The result is an array where the operation has one result
     that is a tensor, else a flat sequence of arrays in the order of `op.output_names`.
     """
-    kernel: Function = KERNELS[op.name]
+    custom = None if op.name in KERNELS else definitions()[op.name]
     attribs = dict(op.attribs)
-    if op.dtype is not None and op.name in TYPED:
+    if op.dtype is not None and (op.name in TYPED if custom is None else custom.takes_dtype):
         attribs.setdefault("dtype", op.dtype)
     if op.name == "cast":
         attribs["scalar"] = scalar
-    if op.name in CUSTOM:
-        kernel = checked_kernel(op, graph.tensors, scalar)
-    elif op.name in SHAPE_RULES and any(graph.tensors[n].shape is None for n in op.output_names):
+    if custom is not None:
+        kernel = checked_kernel(custom, op, graph.tensors, scalar)
+    else:
+        kernel = KERNELS[op.name]
+    if op.name in SHAPE_RULES and any(graph.tensors[n].shape is None for n in op.output_names):
         # Behind an operation without a shape rule, nothing was checked yet.
         kernel = ruled(op, kernel)
     if attribs:

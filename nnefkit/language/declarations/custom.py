@@ -19,9 +19,6 @@ from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.parser import Parser
 
-REGISTERED: dict[str, Declaration] = {}
-"""Name of each custom operation -> its declaration; `nnefkit.register_operation` fills it."""
-
 FRAGMENTS = "KHR_enable_fragment_definitions"
 EXPRESSIONS = "KHR_enable_operator_expressions"
 

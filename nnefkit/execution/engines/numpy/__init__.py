@@ -16,6 +16,7 @@ from nnefkit.execution.engines.numpy.plan_runner import PreparedGraph
 from nnefkit.execution.engines.numpy.thread_limit import ThreadLimit
 from nnefkit.graph import Graph
 from nnefkit.operation_names import SOURCES
+from nnefkit.operations.custom import custom_kernels
 from nnefkit.operations.registry import KERNELS
 
 
@@ -36,7 +37,7 @@ class NumpyEngine(Engine):
     @property
     def operations(self) -> frozenset[str]:
         """Names of the operations that it can run."""
-        return SOURCES | KERNELS.keys()
+        return SOURCES | KERNELS.keys() | custom_kernels().keys()
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
