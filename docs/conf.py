@@ -49,7 +49,12 @@ html_theme_options = {
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    # Elsewhere tables and displays take the room.
+    "secondary_sidebar_items": {
+        "develop/**": ["page-toc"],
+        "reference/api/**": ["page-toc"],
+        "reference/refused_files": ["page-toc"],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",

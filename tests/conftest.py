@@ -8,14 +8,23 @@ new ones to search for faults; what it finds is added to its test with ``@exampl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 FOREIGN_FAULT = "foreign fault"
+CHROMIUM = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
 
 settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("fresh", deadline=None, database=None, print_blob=True)
@@ -25,6 +34,7 @@ settings.load_profile("fixed")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that lets tests install packages."""
     parser.addoption("--install", action="store_true", help="run tests that install packages")
+    parser.addoption("--site", metavar="FOLDER", help="check the documentation built there")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,6 +52,22 @@ def pytest_configure(config: pytest.Config) -> None:
         # Hypothesis also draws constants that it finds in the source of imported local modules,
         # and which modules are imported depends on how the tests are spread over processes.
         providers.is_local_module_file = lambda path: False
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without requests of its own."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs chromium (apt-get install chromium)")
+        pytest.skip("needs chromium (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

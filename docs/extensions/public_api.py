@@ -62,6 +62,11 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Name of a page -> its title, its introduction and the public names that it describes."""
 
+DATA = {
+    "STYLE": "Settings for ``plt.rcParams.update(...)``: figures that read on light and dark pages."
+}
+"""Public names that are not callable -> their description."""
+
 
 def undocumented() -> set[str]:
     """Return the public names that no page describes, and those that do not exist."""
@@ -82,7 +87,7 @@ def _directive(module: str, name: str) -> list[str]:
         return [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:", ""]
     if callable(member):
         return [f".. autofunction:: {module}.{name}", ""]
-    return [f".. autodata:: {module}.{name}", "   :no-value:", ""]
+    return [f".. data:: {module}.{name}", "", f"   {DATA[name]}", ""]
 
 
 def write_pages(app: Sphinx) -> None:
