@@ -33,6 +33,13 @@ class Call:
         """A hint for models that break the rules of their own format."""
         return ""
 
+    def decimal(self, number: float) -> float:
+        """Return the shortest decimal that means `number` in the scalar dtype.
+
+        Formats store attributes as float32: 0.1 is the attribute of 0.10000000149011612.
+        """
+        return float(str(self.scalar_dtype.type(number)))
+
     def op(
         self, name: str, *inputs: Argument, data_type: str | None = None, **attribs: Any
     ) -> Value:

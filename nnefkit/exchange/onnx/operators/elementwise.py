@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.values import binary
 from nnefkit.exchange.reshaping import (
@@ -172,29 +173,14 @@ def _bound(c: Call, name: str, index: int) -> Value | None:
 
 @operator("Round")
 def round_(c: Call) -> Value:
-    """The nearest integer, halves to the even one."""
-    return half_to_even(c, c[0])
-
-
-def half_to_even(c: Call, x: Value) -> Value:
-    """NNEF rounds halves up (4.2.1): an odd result that lies half above is one too much."""
-    nearest = c.op("round", x)
-    half = c.op("eq", c.op("sub", nearest, x), 0.5)
-    odd = c.op("ne", c.op("mul", c.op("floor", c.op("mul", nearest, 0.5)), 2.0), nearest)
-    excess = c.op("cast", c.op("and", half, odd), data_type=SCALAR)
-    return c.op("sub", nearest, excess)
+    """Round to the nearest integer, halves to the even one."""
+    return elementwise.rounded(c, c[0])
 
 
 @operator("Erf")
 def erf(c: Call) -> Value:
-    """``2 Phi(sqrt(2) x) - 1``, where gelu(z) = z Phi(z)."""
-    with c.graph.scope("erf"):
-        z = c.op("mul", c[0], float(np.sqrt(2.0)))
-        zero = c.op("eq", z, 0.0)
-        phi = c.op("div", c.op("gelu", z), c.op("select", zero, 1.0, z))
-        doubled = c.op("sub", c.op("mul", phi, 2.0), 1.0)
-        result: Value = c.op("select", zero, 0.0, doubled)
-    return result
+    """Return the error function."""
+    return elementwise.erf(c, c[0])
 
 
 # -- comparison and logic -----------------------------------------------------------------------

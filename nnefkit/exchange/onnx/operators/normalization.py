@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnefkit.exchange.compositions import normalization
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, to_rank
+from nnefkit.exchange.reshaping import expanded, reshaped
 from nnefkit.exchange.source_graph import Value
 
 _TINY = 1e-30
 """Keeps 0 / 0 from being anything else than 0; no other quotient feels it."""
-
-
-def _epsilon(c: Call) -> float:
-    return float(str(np.float32(c.attribute("epsilon", 1e-5))))
 
 
 @operator("BatchNormalization")
@@ -23,80 +20,53 @@ def batch_normalization(c: Call) -> list[Value | None]:
         c.refuse("it computes statistics of the batch", "Export the network for inference.")
     if not c.attribute("spatial", 1):
         c.refuse("it has statistics for each position", "Normalise by channels.")
-    x = c[0]
-    scale, offset, mean, variance = (reshaped(c, c[i], (1, *c[i].shape)) for i in range(1, 5))
-    epsilon = _epsilon(c)
-    return [c.op("batch_normalization", x, mean, variance, offset, scale, epsilon=epsilon)]
+    scale, offset, mean, variance = (c[index] for index in range(1, 5))
+    epsilon = c.attribute("epsilon", 1e-5)
+    return [normalization.batch_normalization(c, c[0], mean, variance, scale, offset, epsilon)]
 
 
 @operator("InstanceNormalization")
 def instance_normalization(c: Call) -> Value:
-    """Each channel of each entry by its own mean and variance."""
-    x = c[0]
-    axes = [*range(2, x.rank)]
-    with c.graph.scope("instance_normalization"):
-        mean, variance = c.ops("moments", x, axes=axes)
-        scale, offset = (reshaped(c, c[i], (1, *c[i].shape)) for i in (1, 2))
-        result: Value = c.op(
-            "batch_normalization", x, mean, variance, offset, scale, epsilon=_epsilon(c)
-        )
-    return result
+    """Normalize each channel of each batch entry by its own mean and variance."""
+    epsilon = c.attribute("epsilon", 1e-5)
+    return normalization.instance_normalization(c, c[0], c[1], c[2], epsilon)
 
 
 @operator("LayerNormalization")
 def layer_normalization(c: Call) -> list[Value | None]:
-    """Each entry by its mean and variance over the last axes."""
+    """Normalize each entry by its mean and variance over the last axes."""
     x = c[0]
     axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    with c.graph.scope("layer_normalization"):
-        mean, variance = c.ops("moments", x, axes=axes)
-        offset = c.get(2)
-        result: Value = c.op(
-            "batch_normalization",
-            x,
-            mean,
-            variance,
-            0.0 if offset is None else to_rank(c, offset, x.rank),
-            to_rank(c, c[1], x.rank),
-            epsilon=_epsilon(c),
-        )
-        inverse = None
-        if c.wants(2):
-            inverse = c.op("rsqrt", c.op("add", variance, _epsilon(c)))
-    return [result, mean, inverse]
+    epsilon = c.attribute("epsilon", 1e-5)
+    result = normalization.layer_normalization(c, x, c[1], c.get(2), axes, epsilon)
+    if not (c.wants(1) or c.wants(2)):
+        return [result]
+    mean, variance = c.ops("moments", x, axes=axes)
+    return [result, mean, c.op("rsqrt", c.op("add", variance, c.decimal(epsilon)))]
 
 
 @operator("RMSNormalization")
 def rms_normalization(c: Call) -> Value:
-    """Each entry by the root of its mean square over the last axes."""
+    """Divide each entry by the root of its mean square over the last axes."""
     x = c[0]
     axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    with c.graph.scope("rms_normalization"):
-        mean = c.op("mean_reduce", c.op("sqr", x), axes=axes)
-        normal = c.op("div", x, c.op("sqrt", c.op("add", mean, _epsilon(c))))
-        result: Value = c.op("mul", normal, to_rank(c, c[1], x.rank))
-    return result
+    return normalization.rms_normalization(c, x, c[1], axes, c.attribute("epsilon", 1e-5))
 
 
 @operator("GroupNormalization")
 def group_normalization(c: Call) -> Value:
-    """Each group of channels by its mean and variance."""
-    x = c[0]
-    groups = int(c.attribute("num_groups"))
-    each = x.shape[1] // groups
-    parts = (x.shape[0], groups, each, *x.shape[2:])
-    with c.graph.scope("group_normalization"):
-        split = reshaped(c, x, parts)
-        mean, variance = c.ops("moments", split, axes=[*range(2, len(parts))])
-        if c[1].shape[0] == groups != x.shape[1] or c.opset < 21:
-            shape: tuple[int, ...] = (1, groups)
-        else:
-            shape = (1, groups, each)
-        scale, offset = (reshaped(c, c[i], shape) for i in (1, 2))
-        normal = c.op(
-            "batch_normalization", split, mean, variance, offset, scale, epsilon=_epsilon(c)
+    """Normalize each group of channels by its mean and variance."""
+    x, groups = c[0], int(c.attribute("num_groups"))
+    scale, offset = c[1], c[2]
+    if c.opset < 21:
+        # One number for each group, and not for each channel.
+        each = x.shape[1] // groups
+        scale, offset = (
+            reshaped(c, expanded(c, reshaped(c, value, (groups, 1)), (groups, each)), (x.shape[1],))
+            for value in (scale, offset)
         )
-        return reshaped(c, normal, x.shape)
+    epsilon = c.attribute("epsilon", 1e-5)
+    return normalization.group_normalization(c, x, groups, scale, offset, epsilon)
 
 
 @operator("MeanVarianceNormalization")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.operators.elementwise import half_to_even
 from nnefkit.exchange.onnx.operators.linear_algebra import product
 from nnefkit.exchange.onnx.values import binary
 from nnefkit.exchange.reshaping import expanded, reshaped, to_dtype, to_scalar
@@ -37,7 +37,7 @@ def quantize(c: Call) -> Value:
 
 def quantized(c: Call, x: Value, scale: Value, zero: Value | None, dtype: np.dtype[Any]) -> Value:
     """The codes of `x`."""
-    code = half_to_even(c, binary(c, "div", x, scale))
+    code = elementwise.rounded(c, binary(c, "div", x, scale))
     if zero is not None and not (zero.data is not None and not zero.data.any()):
         code = binary(c, "add", code, zero)
     limits = np.iinfo(dtype)
@@ -54,9 +54,9 @@ def quantize_dynamically(c: Call) -> list[Value | None]:
         extent = c.op("sub", high, low)
         # Of zeros alone the scale is 1: no runtime divides by 0.
         scale = c.op("select", c.op("eq", extent, 0.0), 1.0, c.op("div", extent, 255.0))
-        point = half_to_even(c, c.op("div", c.op("neg", low), scale))
+        point = elementwise.rounded(c, c.op("div", c.op("neg", low), scale))
         point = c.op("clamp", point, 0.0, 255.0)
-        code = c.op("add", half_to_even(c, c.op("div", x, scale)), point)
+        code = c.op("add", elementwise.rounded(c, c.op("div", x, scale)), point)
         code = c.op("clamp", code, 0.0, 255.0)
     dtype = np.dtype(np.uint8)
     points = to_dtype(c, reshaped(c, point, ()), dtype)
@@ -152,7 +152,7 @@ def matmul(c: Call) -> Value:
 
 
 def _requantized(c: Call, x: Value, zero: Value, dtype: np.dtype[Any]) -> Value:
-    code = binary(c, "add", half_to_even(c, x), to_scalar(c, zero))
+    code = binary(c, "add", elementwise.rounded(c, x), to_scalar(c, zero))
     limits = np.iinfo(dtype)
     return to_dtype(c, c.op("clamp", code, float(limits.min), float(limits.max)), dtype)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnefkit.exchange.compositions import activation
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import per_channel, to_scalar
+from nnefkit.exchange.reshaping import reshaped, to_scalar
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.values import arithmetic, axis_of
@@ -22,77 +23,66 @@ def relu6(c: Call, x: Value) -> Value:
 
 @operator("hardsigmoid")
 def hard_sigmoid(c: Call, x: Value) -> Value:
-    """``hard_sigmoid``."""
-    return c.fragment("hard_sigmoid", c.shape, x)
+    """Return ``hard_sigmoid``."""
+    return activation.hard_sigmoid(c, x)
 
 
 @operator("hardswish")
 def hard_swish(c: Call, x: Value) -> Value:
-    """``hard_swish``."""
-    return c.fragment("hard_swish", c.shape, x)
+    """Return ``hard_swish``."""
+    return activation.hard_swish(c, x)
 
 
 @operator("mish")
 def mish(c: Call, x: Value) -> Value:
-    """``mish``."""
-    return c.fragment("mish", c.shape, x)
+    """Return ``mish``."""
+    return activation.mish(c, x)
 
 
 @operator("silu")
 def silu(c: Call, x: Value) -> Value:
-    """`silu`."""
-    return c.op("silu", x)
+    """Return `silu`."""
+    return activation.swish(c, x)
 
 
 @operator("gelu")
 def gelu(c: Call, x: Value, approximate: str = "none") -> Value:
-    """`gelu`, or its form with tanh."""
-    if approximate == "tanh":
-        return c.fragment("gelu_tanh", c.shape, x)
-    return c.op("gelu", x)
+    """Return `gelu`, or its approximation by tanh."""
+    return activation.gelu(c, x, approximate)
 
 
 @operator("leaky_relu")
 def leaky_relu(c: Call, x: Value, negative_slope: float = 0.01) -> Value:
-    """`leaky_relu`."""
-    return c.op("leaky_relu", x, alpha=float(negative_slope))
+    """Return `leaky_relu`."""
+    return c.op("leaky_relu", x, alpha=c.decimal(negative_slope))
 
 
 @operator("prelu")
 def prelu(c: Call, x: Value, weight: Value) -> Value:
-    """`prelu`."""
-    alpha = (
-        c.graph.derived(weight, "number", lambda data: data.reshape(()))
-        if (weight.is_number)
-        else per_channel(c, weight, x.rank, 0.0)
-    )
-    return c.op("prelu", x, alpha)
+    """Return `prelu` with one slope, or one for each channel."""
+    slope = reshaped(c, weight, (weight.shape[0], *(1,) * max(x.rank - 2, 0)))
+    return activation.prelu(c, x, weight if weight.is_number else slope)
 
 
 @operator("elu")
 def elu(c: Call, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
-    """`elu`."""
+    """Return `elu`, perhaps scaled."""
     if input_scale != 1:
         refuse("its negative part has a scale of its own")
-    result: Value = c.op("elu", x, alpha=float(alpha))
+    result = c.op("elu", x, alpha=c.decimal(alpha))
     return result if scale == 1 else arithmetic(c, "mul", result, float(scale))
 
 
 @operator("selu")
 def selu(c: Call, x: Value) -> Value:
-    """`selu`."""
-    return c.op("selu", x)
+    """Return `selu`."""
+    return activation.selu(c, x)
 
 
 @operator("celu")
 def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
-    """`elu` of another width."""
-    if alpha == 1:
-        return elu(c, x)
-    inner = c.op("elu", c.op("div", x, float(alpha)), alpha=1.0)
-    positive = c.op("max", x, 0.0)
-    negative = c.op("mul", c.op("min", inner, 0.0), float(alpha))
-    return c.op("add", positive, negative)
+    """Return ``celu``."""
+    return activation.celu(c, x, alpha)
 
 
 @operator("softplus")
@@ -117,8 +107,8 @@ def softmax(c: Call, x: Value, dim: int, half_to_float: bool = False, dtype: Any
 def log_softmax(
     c: Call, x: Value, dim: int, half_to_float: bool = False, dtype: Any = None
 ) -> Value:
-    """``log_softmax``."""
-    return c.fragment("log_softmax", c.shape, to_scalar(c, x), axes=[axis_of(dim, x.rank)])
+    """Return ``log_softmax``."""
+    return activation.log_softmax(c, to_scalar(c, x), [axis_of(dim, x.rank)])
 
 
 @operator("log_sigmoid")
@@ -129,19 +119,14 @@ def log_sigmoid(c: Call, x: Value) -> Value:
 
 @operator("hardshrink", "softshrink")
 def shrink(c: Call, x: Value, lambd: float = 0.5) -> Value:
-    """What is near zero becomes zero, and the rest comes nearer."""
-    result: Value
-    if c.operator == "hardshrink":
-        result = c.op("select", c.op("le", c.op("abs", x), float(lambd)), 0.0, x)
-    else:
-        result = c.op("sub", x, c.op("clamp", x, -float(lambd), float(lambd)))
-    return result
+    """Return ``shrink``; a hard one leaves the rest as it is."""
+    return activation.shrink(c, x, lambd, lambd if c.operator == "softshrink" else 0.0)
 
 
 @operator("threshold")
 def threshold(c: Call, x: Value, threshold: float, value: float) -> Value:
-    """`select`."""
-    return c.op("select", c.op("gt", x, float(threshold)), x, float(value))
+    """Return `x` where it is above a threshold, else `value`."""
+    return activation.threshold(c, x, threshold, value)
 
 
 @operator("glu")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import aligned, number, to_dtype, to_logical, to_scalar
+from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import READERS, Call, operator
 from nnefkit.exchange.torch.values import arithmetic
@@ -70,39 +71,36 @@ def _times(c: Call, x: Operand, factor: float) -> Operand:
 
 @operator("div", "true_divide")
 def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -> Value:
-    """`div`, rounded if asked for."""
-    scalars = [to_scalar(c, number(c, value)) for value in (x, other)]
-    result: Value = c.op("div", *aligned(c, *scalars))
+    """Return `div`, rounded down or towards zero on request."""
+    result = elementwise.scalar_operation(c, "div", x, other)
     if rounding_mode == "floor":
         result = c.op("floor", result)
     elif rounding_mode == "trunc":
-        result = trunc(c, result)
+        result = truncated(c, result)
     return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("floor_divide")
 def floor_divide(c: Call, x: Operand, other: Operand) -> Value:
-    """`div` and `floor`."""
+    """Return `div`, rounded down."""
     return div(c, x, other, "floor")
 
 
 @operator("remainder", "fmod")
 def remainder(c: Call, x: Operand, other: Operand) -> Value:
-    """What a division leaves: a floored one, or one that is rounded towards zero."""
-    a, b = (to_scalar(c, number(c, value)) for value in (x, other))
-    quotient = c.op("div", *aligned(c, a, b))
-    quotient = c.op("floor", quotient) if c.operator == "remainder" else trunc(c, quotient)
-    result: Value = c.op("sub", *aligned(c, a, c.op("mul", *aligned(c, quotient, b))))
+    """Return the remainder of a division that is rounded down or, for `fmod`, towards zero."""
+    dividend, divisor = (to_scalar(c, number(c, value)) for value in (x, other))
+    truncating = c.operator == "fmod"
+    result = elementwise.remainder(c, dividend, divisor, truncating=truncating)
     return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("pow")
 def power(c: Call, x: Operand, exponent: Operand) -> Value:
-    """`pow`, or what says it shorter."""
-    short = {2.0: "sqr", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "rcp"}
-    if isinstance(exponent, (int, float)) and float(exponent) in short:
-        return arithmetic(c, short[float(exponent)], x)
-    return arithmetic(c, "pow", x, exponent)
+    """Return `pow`, or a shorter operation that is the same."""
+    if isinstance(exponent, Value) or not isinstance(x, Value):
+        return arithmetic(c, "pow", x, exponent)
+    return to_dtype(c, elementwise.power(c, to_scalar(c, x), float(exponent)), c.dtypes[0])
 
 
 @operator("log1p")
@@ -131,10 +129,8 @@ def exp2(c: Call, x: Value) -> Value:
 
 @operator("trunc", "fix")
 def trunc(c: Call, x: Value) -> Value:
-    """Towards zero."""
-    if c.dtypes[0].kind != "f":
-        return x
-    return c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
+    """Return `x` rounded towards zero."""
+    return truncated(c, x) if c.dtypes[0].kind == "f" else x
 
 
 @operator("frac")
@@ -152,8 +148,8 @@ def hypot(c: Call, x: Value, other: Value) -> Value:
 
 @operator("atan2")
 def atan2(c: Call, x: Value, other: Value) -> Value:
-    """``atan2``."""
-    return c.fragment("atan2", c.shape, *aligned(c, to_scalar(c, x), to_scalar(c, other)))
+    """Return ``atan2``."""
+    return elementwise.atan2(c, x, other)
 
 
 @operator("erfc")
@@ -164,20 +160,16 @@ def erfc(c: Call, x: Value) -> Value:
 
 @operator("erf")
 def erf(c: Call, x: Value) -> Value:
-    """``erf``."""
-    return c.fragment("erf", c.shape, to_scalar(c, x))
+    """Return ``erf``."""
+    return elementwise.erf(c, to_scalar(c, x))
 
 
 @operator("round")
 def rounded(c: Call, x: Value, decimals: int = 0) -> Value:
-    """To the nearest whole number; to the even one of two, unlike `round` (4.2.1)."""
+    """Round to the nearest integer, halves to the even one."""
     if decimals:
-        refuse("it rounds to decimals", "Multiply, round and divide.")
-    near = c.op("round", x)
-    tie = c.op("eq", c.op("sub", near, x), 0.5)
-    # `round` goes up at ties.
-    even = c.op("mul", c.op("floor", c.op("mul", near, 0.5)), 2.0)
-    return c.op("select", tie, even, near)
+        refuse("it rounds to decimal places", "Multiply, round and divide.")
+    return elementwise.rounded(c, x) if x.data_type == SCALAR else x
 
 
 @operator("clamp", "hardtanh")
@@ -238,9 +230,8 @@ def to_copy(
     """`cast`, where the data-type is another one."""
     dtype = c.dtypes[0]
     if dtype.kind in "iu" and x.data_type == SCALAR:
-        # PyTorch cuts decimals off, `cast` takes the next lower integer.
-        x = c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
-        return to_dtype(c, x, dtype)
+        # PyTorch rounds towards zero, `cast` rounds down.
+        return to_dtype(c, truncated(c, x), dtype)
     if dtype.kind == "b":
         return to_logical(c, x)
     if dtype.kind in "iu" and x.data_type == LOGICAL:

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from nnefkit.exchange.compositions import normalization
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import channels, per_channel, reshaped, to_rank
+from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.convolution import conv
@@ -36,14 +37,8 @@ def batch_norm(
     known = all(v is None or v.data is not None for v in (weight, bias, running_mean, running_var))
     if c.folds and c.convolution is not None and known:
         return _one_or_first(c, _folded(c, weight, bias, running_mean, running_var, eps))
-    result = c.op(
-        "batch_normalization",
-        input,
-        channels(c, running_mean),
-        channels(c, running_var),
-        channels(c, bias, 0.0),
-        channels(c, weight, 1.0),
-        epsilon=float(eps),
+    result = normalization.batch_normalization(
+        c, input, running_mean, running_var, weight, bias, eps
     )
     return _one_or_first(c, result)
 
@@ -93,16 +88,8 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Value:
     """``layer_normalization``."""
-    axes = [*range(input.rank - len(normalized_shape), input.rank)]
-    return c.fragment(
-        "layer_normalization",
-        c.shape,
-        input,
-        1.0 if weight is None else to_rank(c, weight, input.rank),
-        0.0 if bias is None else to_rank(c, bias, input.rank),
-        axes=axes,
-        epsilon=float(eps),
-    )
+    axes = range(input.rank - len(normalized_shape), input.rank)
+    return normalization.layer_normalization(c, input, weight, bias, axes, eps)
 
 
 @operator("native_layer_norm")
@@ -129,14 +116,9 @@ def rms_norm(
     eps: float | None = None,
 ) -> Value:
     """``rms_normalization``."""
-    return c.fragment(
-        "rms_normalization",
-        c.shape,
-        input,
-        1.0 if weight is None else to_rank(c, weight, input.rank),
-        axes=[*range(input.rank - len(normalized_shape), input.rank)],
-        epsilon=float(np.finfo(input.dtype).eps if eps is None else eps),
-    )
+    axes = range(input.rank - len(normalized_shape), input.rank)
+    epsilon = float(np.finfo(input.dtype).eps) if eps is None else eps
+    return normalization.rms_normalization(c, input, weight, axes, epsilon)
 
 
 @operator("group_norm")
@@ -150,16 +132,7 @@ def group_norm(
     cudnn_enabled: bool = True,
 ) -> Value:
     """``group_normalization``."""
-    return c.fragment(
-        "group_normalization",
-        c.shape,
-        input,
-        per_channel(c, weight, input.rank, 1.0),
-        per_channel(c, bias, input.rank, 0.0),
-        groups=num_groups,
-        shape=[*input.shape[1:]],
-        epsilon=float(eps),
-    )
+    return normalization.group_normalization(c, input, num_groups, weight, bias, eps)
 
 
 @operator("instance_norm")
@@ -178,15 +151,7 @@ def instance_norm(
     """``instance_normalization``, or `batch_normalization` by statistics that are known."""
     if not use_input_stats:
         return batch_norm(c, input, weight, bias, running_mean, running_var, False, 0.0, eps)
-    return c.fragment(
-        "instance_normalization",
-        c.shape,
-        input,
-        per_channel(c, weight, input.rank, 1.0),
-        per_channel(c, bias, input.rank, 0.0),
-        axes=[*range(2, input.rank)],
-        epsilon=float(eps),
-    )
+    return normalization.instance_normalization(c, input, weight, bias, eps)
 
 
 @operator("linalg_vector_norm")

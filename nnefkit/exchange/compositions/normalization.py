@@ -1,0 +1,103 @@
+"""Normalizations (4.9.4).
+
+Scales and offsets may be missing: None stands for 1 and 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnefkit.exchange.call import Call
+from nnefkit.exchange.reshaping import channels, per_channel, to_rank
+from nnefkit.exchange.source_graph import Value
+
+
+def batch_normalization(
+    c: Call,
+    x: Value,
+    mean: Value,
+    variance: Value,
+    scale: Value | None,
+    offset: Value | None,
+    epsilon: float,
+) -> Value:
+    """Normalize each channel by known statistics."""
+    return c.op(
+        "batch_normalization",
+        x,
+        channels(c, mean),
+        channels(c, variance),
+        channels(c, offset, 0.0),
+        channels(c, scale, 1.0),
+        epsilon=c.decimal(epsilon),
+    )
+
+
+def layer_normalization(
+    c: Call,
+    x: Value,
+    scale: Value | None,
+    offset: Value | None,
+    axes: Sequence[int],
+    epsilon: float,
+) -> Value:
+    """Normalize by mean and variance over the last axes."""
+    return c.fragment(
+        "layer_normalization",
+        x.shape,
+        x,
+        1.0 if scale is None else to_rank(c, scale, x.rank),
+        0.0 if offset is None else to_rank(c, offset, x.rank),
+        axes=[*axes],
+        epsilon=c.decimal(epsilon),
+    )
+
+
+def rms_normalization(
+    c: Call, x: Value, scale: Value | None, axes: Sequence[int], epsilon: float
+) -> Value:
+    """Divide by the root of the mean square over the last axes."""
+    return c.fragment(
+        "rms_normalization",
+        x.shape,
+        x,
+        1.0 if scale is None else to_rank(c, scale, x.rank),
+        axes=[*axes],
+        epsilon=c.decimal(epsilon),
+    )
+
+
+def instance_normalization(
+    c: Call, x: Value, scale: Value | None, offset: Value | None, epsilon: float
+) -> Value:
+    """Normalize each channel of each batch entry by its own mean and variance."""
+    return c.fragment(
+        "instance_normalization",
+        x.shape,
+        x,
+        per_channel(c, scale, x.rank, 1.0),
+        per_channel(c, offset, x.rank, 0.0),
+        axes=[*range(2, x.rank)],
+        epsilon=c.decimal(epsilon),
+    )
+
+
+def group_normalization(
+    c: Call,
+    x: Value,
+    groups: int,
+    scale: Value | None,
+    offset: Value | None,
+    epsilon: float,
+) -> Value:
+    """Normalize each group of channels by its own mean and variance."""
+    return c.fragment(
+        "group_normalization",
+        x.shape,
+        x,
+        per_channel(c, scale, x.rank, 1.0),
+        per_channel(c, offset, x.rank, 0.0),
+        groups=groups,
+        shape=[*x.shape[1:]],
+        epsilon=c.decimal(epsilon),
+    )

@@ -1,0 +1,155 @@
+"""The same layer out of ONNX and out of PyTorch is the same operation or fragment call in NNEF."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+from torch.nn import functional
+
+import nnefkit as nk
+
+IMAGE = (2, 6, 5, 4)
+SEQUENCE = (2, 5, 8)
+
+
+def text(graph):
+    """The operations of a graph with their attributes; tensors are numbered as they appear."""
+    numbers = {}
+
+    def named(item):
+        if isinstance(item, (list, tuple)):
+            return [named(part) for part in item]
+        return numbers.setdefault(str(item), f"#{len(numbers)}") if isinstance(item, str) else item
+
+    lines = []
+    for op in graph.operations:
+        if op.name in ("external", "variable", "constant"):
+            continue
+        inputs = {name: named(value) for name, value in op.inputs.items()}
+        outputs = [named(value) for value in op.outputs.values()]
+        lines.append(f"{outputs} = {op.name}({inputs}, {dict(op.attribs)})")
+    return lines
+
+
+def from_torch(module, *shapes, seed=0):
+    torch.manual_seed(seed)
+    inputs = tuple(torch.randn(shape) for shape in shapes)
+    return nk.from_torch(Layer(module).eval(), inputs)
+
+
+class Layer(nn.Module):
+    """A function or module as the only layer of a network."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+def from_onnx(node, *shapes, weights=(), opset=22, **attributes):
+    names = [f"x{i}" for i in range(len(shapes))]
+    constants = [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
+    inputs = [helper.make_tensor_value_info(n, 1, s) for n, s in zip(names, shapes, strict=True)]
+    layer = helper.make_node(node, [*names, *(c.name for c in constants)], ["y"], **attributes)
+    output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    graph = helper.make_graph([layer], "layer", inputs, [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return nk.from_onnx(model)
+
+
+def drawn(*shape):
+    return np.random.default_rng(0).uniform(0.5, 1.5, shape).astype(np.float32)
+
+
+def normalization(module):
+    """A module with the weights of an ONNX node."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.from_numpy(drawn(*parameter.shape)))
+    return module
+
+
+PAIRS = {
+    "hard-sigmoid": (nn.Hardsigmoid(), "HardSigmoid", {"alpha": 1 / 6}),
+    "hard-swish": (nn.Hardswish(), "HardSwish", {}),
+    "mish": (nn.Mish(), "Mish", {}),
+    "gelu": (nn.GELU(), "Gelu", {}),
+    "gelu by tanh": (nn.GELU("tanh"), "Gelu", {"approximate": "tanh"}),
+    "leaky ReLU": (nn.LeakyReLU(0.1), "LeakyRelu", {"alpha": 0.1}),
+    "ELU": (nn.ELU(0.3), "Elu", {"alpha": 0.3}),
+    "SELU": (nn.SELU(), "Selu", {}),
+    "CELU": (nn.CELU(0.7), "Celu", {"alpha": 0.7}),
+    "CELU of alpha 1": (nn.CELU(), "Celu", {}),
+    "softplus": (nn.Softplus(), "Softplus", {}),
+    "softsign": (nn.Softsign(), "Softsign", {}),
+    "threshold": (nn.Threshold(0.3, 0.0), "ThresholdedRelu", {"alpha": 0.3}),
+    "hard shrink": (nn.Hardshrink(0.4), "Shrink", {"lambd": 0.4}),
+    "soft shrink": (nn.Softshrink(0.4), "Shrink", {"lambd": 0.4, "bias": 0.4}),
+    "softmax": (nn.Softmax(-1), "Softmax", {}),
+    "log-softmax": (nn.LogSoftmax(1), "LogSoftmax", {"axis": 1}),
+    "error function": (torch.erf, "Erf", {}),
+    "rounding": (torch.round, "Round", {}),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_activations(name):
+    module, node, attributes = PAIRS[name]
+    theirs = from_onnx(node, IMAGE, **attributes)
+    assert text(from_torch(module, IMAGE)) == text(theirs)
+
+
+NORMALIZATIONS = {
+    "layer": (nn.LayerNorm(8), "LayerNormalization", SEQUENCE, {}, 22),
+    "layer over two axes": (nn.LayerNorm((5, 4)), "LayerNormalization", IMAGE, {"axis": -2}, 22),
+    "instance": (nn.InstanceNorm2d(6, affine=True), "InstanceNormalization", IMAGE, {}, 22),
+    "group": (nn.GroupNorm(3, 6), "GroupNormalization", IMAGE, {"num_groups": 3}, 22),
+    "RMS": (nn.RMSNorm(8, eps=1e-6), "RMSNormalization", SEQUENCE, {"epsilon": 1e-6}, 23),
+}
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalizations(name):
+    module, node, shape, attributes, opset = NORMALIZATIONS[name]
+    weights = [drawn(*parameter.shape) for parameter in module.parameters()]
+    theirs = from_onnx(node, shape, weights=weights, opset=opset, **attributes)
+    ours = from_torch(normalization(module), shape)
+    assert text(ours) == text(theirs)
+
+
+def test_slopes_for_each_channel():
+    slope = drawn(6)
+    module = nn.PReLU(6)
+    theirs = from_onnx("PRelu", IMAGE, weights=[slope.reshape(6, 1, 1)])
+    assert text(from_torch(normalization(module), IMAGE)) == text(theirs)
+
+
+def test_one_slope():
+    theirs = from_onnx("PRelu", IMAGE, weights=[np.array([0.25], np.float32)])
+    assert text(from_torch(nn.PReLU(), IMAGE)) == text(theirs)
+
+
+def test_batch_normalization():
+    module = nn.BatchNorm2d(6).eval()
+    weights = [drawn(6), drawn(6), drawn(6), drawn(6)]
+    theirs = from_onnx("BatchNormalization", IMAGE, weights=weights)
+    assert text(from_torch(module, IMAGE)) == text(theirs)
+
+
+@pytest.mark.parametrize(("truncating", "function"), [(0, torch.remainder), (1, torch.fmod)])
+def test_remainders(truncating, function):
+    theirs = from_onnx("Mod", IMAGE, IMAGE, fmod=truncating)
+    ours = from_torch(function, IMAGE, IMAGE)
+    assert text(ours) == text(theirs)[: len(text(ours))]
+
+
+def test_fragments_are_defined_once():
+    theirs = from_onnx("HardSwish", IMAGE)
+    ours = from_torch(functional.hardswish, IMAGE)
+    assert ours.declarations == theirs.declarations
