@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from nnefkit.display import text
+from nnefkit.display.diagnostic_text import diagnostic_text
 
 Severity = Literal["error", "warning", "note"]
 
@@ -106,18 +106,7 @@ class Diagnostic:
     """The line of the source that `line` names."""
 
     def __str__(self) -> str:
-        return text.diagnostic(
-            code=self.code,
-            severity=self.severity,
-            message=self.message,
-            file=self.file,
-            line=self.line,
-            column=self.column,
-            length=self.span.end - self.span.start if self.span else 0,
-            excerpt=self.excerpt,
-            hint=self.hint,
-            section=self.section,
-        )
+        return diagnostic_text(self)
 
     @property
     def documentation(self) -> str:

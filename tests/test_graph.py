@@ -135,10 +135,8 @@ def test_mappings_of_a_graph_refuse_every_change(change):
 
 
 def test_a_picture_is_drawn_once(graph, monkeypatch):
-    from nnefkit.graph import summary
-
     first = graph._repr_html_()
-    monkeypatch.setattr(summary, "graph_svg", None)
+    monkeypatch.setattr("nnefkit.graph.model.draw_graph", None)
     assert graph._repr_html_() == first
     assert gc.isenabled()
 

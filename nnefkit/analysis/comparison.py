@@ -16,8 +16,10 @@ from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
 from nnefkit.arrays import Array
-from nnefkit.display import html, text
-from nnefkit.display.summary import ComparisonSummary, Verdict
+from nnefkit.display.cards.compared_tensor import compared_tensor_card
+from nnefkit.display.cards.comparison import ComparisonSummary, Verdict, comparison_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -30,7 +32,7 @@ _SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosin
 
 
 @dataclass(frozen=True, repr=False)
-class ComparedTensor:
+class ComparedTensor(Displayed):
     """One tensor of a comparison."""
 
     name: str
@@ -76,8 +78,9 @@ class ComparedTensor:
     def __repr__(self) -> str:
         return f"<{findings.describe(self)}>"
 
-    def _repr_html_(self) -> str:
-        return html.compared(findings.summarize_one(self))
+    def _card(self, *, brief: bool) -> Card:
+        del brief
+        return compared_tensor_card(findings.summarize_one(self))
 
 
 class Rows(tuple[ComparedTensor, ...]):
@@ -110,8 +113,8 @@ class Missing(NamedTuple):
     second_only: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """Two runs side by side."""
 
     rows: Rows = field(repr=False)
@@ -195,11 +198,8 @@ class Comparison:
     def _summary(self) -> ComparisonSummary:
         return findings.summarize(self)
 
-    def __repr__(self) -> str:
-        return text.comparison(self._summary)
-
-    def _repr_html_(self) -> str:
-        return html.comparison(self._summary)
+    def _card(self, *, brief: bool) -> Card:
+        return comparison_card(self._summary, brief=brief)
 
     def to_frame(self) -> pd.DataFrame:
         """A table with one row for each tensor and one column for each metric.

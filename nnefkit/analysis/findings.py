@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis.causes import weight_tensors
+from nnefkit.display.cards.compared_tensor import ComparedSummary
+from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary
 from nnefkit.display.numbers import number, percent, plural, shape
-from nnefkit.display.summary import ComparedSummary, ComparisonRow, ComparisonSummary
 
 if TYPE_CHECKING:
     from nnefkit.analysis.comparison import ComparedTensor, Comparison

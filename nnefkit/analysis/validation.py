@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nnefkit import io, language, storage
 from nnefkit.analysis.metrics import non_finite
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
-from nnefkit.display import html, text
+from nnefkit.display.cards.report import report_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
-from nnefkit.display.summary import DiagnosticRow, ReportSummary
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
 from nnefkit.operations.shapes import check_shapes, known_shapes
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class ValidationReport:
+@dataclass(frozen=True, repr=False)
+class ValidationReport(Displayed):
     """What there is to say against a model, and what was looked at."""
 
     name: str
@@ -92,38 +92,8 @@ class ValidationReport:
         verdict = "valid" if self.ok else "not valid"
         return f"{self.name}: {verdict}: {', '.join(counts)}{checked}"
 
-    @cached_property
-    def _summary(self) -> ReportSummary:
-        rows = tuple(
-            DiagnosticRow(
-                d.code,
-                d.severity,
-                d.message,
-                d.file,
-                d.line,
-                d.column,
-                d.span.end - d.span.start if d.span else 0,
-                d.excerpt,
-                d.hint,
-                d.section,
-            )
-            for d in self.diagnostics
-        )
-        graph = self.graph
-        return ReportSummary(
-            self.name,
-            rows,
-            graph.name if graph is not None else "",
-            len(graph.computations) if graph is not None else None,
-            "" if self.source is None else self.source.text,
-            "" if self.source is None else self.source.name,
-        )
-
-    def __repr__(self) -> str:
-        return text.report(self._summary)
-
-    def _repr_html_(self) -> str:
-        return html.report(self._summary)
+    def _card(self, *, brief: bool) -> Card:
+        return report_card(self, brief=brief)
 
 
 def validate(

@@ -9,8 +9,8 @@ from typing import Any
 
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
-from nnefkit.display.summary import GraphSummary, Port
-from nnefkit.graph.summary import graph_summary
+from nnefkit.display.graph_summary import GraphSummary, Port
+from nnefkit.graph import Graph
 from nnefkit.io import load
 
 _EXAMPLES = """\
@@ -38,22 +38,23 @@ def run(options: argparse.Namespace) -> int:
     """Load a model and show it."""
     graph = load(Path(options.path), strict=options.strict)
     if options.json:
-        terminal.as_json(_record(options.path, graph_summary(graph)))
+        terminal.as_json(_record(options.path, graph))
     else:
         terminal.line(repr(graph))
     return 0
 
 
-def _record(path: str, summary: GraphSummary) -> dict[str, Any]:
+def _record(path: str, graph: Graph) -> dict[str, Any]:
+    summary = GraphSummary(graph)
     return {
         "file": path,
-        "name": summary.name,
-        "version": summary.version,
-        "extensions": summary.extensions,
+        "name": graph.name,
+        "version": graph.version,
+        "extensions": graph.extensions,
         "inputs": _ports(summary.inputs),
         "outputs": _ports(summary.outputs),
         "operations": dict(summary.histogram),
-        "variables": len(summary.variables),
+        "variables": len(graph.variables),
         "parameters": summary.parameters,
         "bytes": summary.bytes,
         "macs": summary.macs,

@@ -14,11 +14,10 @@ from nnefkit.analysis.recordings import Recording, record
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, model_path, strictness
-from nnefkit.display import text
-from nnefkit.display.summary import TensorSummary
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
 from nnefkit.execution.engine_list import AUTO, BUILT_IN
+from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
 from nnefkit.io import load
 from nnefkit.storage.atomic import replacing_file, telling
@@ -106,7 +105,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _line(graph: Graph, name: str, array: Array) -> str:
     tensor = graph.tensors[name]
-    return text.tensor_line(TensorSummary(name, tensor.dtype, array.shape, array))
+    return repr(TracedTensor(name, tensor.dtype, array))
 
 
 # -- inputs ------------------------------------------------------------------------------------

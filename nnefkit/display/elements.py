@@ -131,6 +131,10 @@ class Card:
     blocks: tuple[Block, ...] = ()
     tone: Tone = "strong"
     """Of the title."""
+    line: str = ""
+    """The object in one line, for the plain text of objects that are mostly printed in lists."""
+    smaller: Callable[[], Card] | None = None
+    """Makes a card that says less, for where this one exceeds the budget."""
 
 
 Row = TypeVar("Row")

@@ -17,8 +17,9 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from nnefkit.display import html, text
-from nnefkit.display.summary import EngineRow, EnginesSummary
+from nnefkit.display.cards.engines import engine_card, engines_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
 from nnefkit.errors import MissingPackageError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import Engine
 
@@ -129,7 +130,7 @@ def load_engine(entry: EntryPoint) -> Engine:
 
 
 @dataclass(frozen=True, repr=False)
-class EngineInfo:
+class EngineInfo(Displayed):
     """One engine: whether it is installed, its version, and what it can run."""
 
     name: str
@@ -148,26 +149,12 @@ class EngineInfo:
     problem: str = ""
     """Why it cannot be used although it is installed."""
 
-    def summary(self) -> EngineRow:
-        """Return what the displays show."""
-        return EngineRow(
-            self.name,
-            self.version,
-            self.operations,
-            self.partly,
-            self.options,
-            self.hint,
-            "broken" if self.problem else "not installed",
-        )
-
-    def __repr__(self) -> str:
-        return text.engine(self.summary())
-
-    def _repr_html_(self) -> str:
-        return html.engine(self.summary())
+    def _card(self, *, brief: bool) -> Card:
+        del brief
+        return engine_card(self)
 
 
-class Engines(Mapping[str, EngineInfo]):
+class Engines(Displayed, Mapping[str, EngineInfo]):
     """The engines by name, the reference first."""
 
     def __init__(self, infos: Mapping[str, EngineInfo], problems: tuple[str, ...] = ()) -> None:
@@ -210,15 +197,9 @@ class Engines(Mapping[str, EngineInfo]):
         }
         return pd.DataFrame(columns, index=pd.Index(names, name="operation"))
 
-    def summary(self) -> EnginesSummary:
-        """Return what the displays show."""
-        return EnginesSummary(tuple(info.summary() for info in self._infos.values()), self.problems)
-
-    def __repr__(self) -> str:
-        return text.engines(self.summary())
-
-    def _repr_html_(self) -> str:
-        return html.engines(self.summary())
+    def _card(self, *, brief: bool) -> Card:
+        del brief
+        return engines_card(self)
 
 
 def engines() -> Engines:

@@ -10,8 +10,9 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.custom_operations import CustomOperations, using
-from nnefkit.display import html, text
-from nnefkit.display.summary import TensorSummary
+from nnefkit.display import html
+from nnefkit.display.cards.tensor import tensor_card
+from nnefkit.display.elements import Card
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation
@@ -19,6 +20,7 @@ from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.inputs import check_feeds
 from nnefkit.execution.lowering.kernels import bind
 from nnefkit.execution.runnable import expanded, refuse_unsupported
+from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shapes import infer_shapes
 
@@ -53,13 +55,11 @@ class Step:
     number: int
     """Its place among the operations of the graph, from 0."""
 
-    def _results(self) -> list[TensorSummary]:
+    def _cards(self, *, brief: bool) -> list[Card]:
         return [
-            TensorSummary(
-                name,
-                _DTYPES.get(values.dtype.kind, "scalar"),
-                values.shape,
-                values,
+            tensor_card(
+                TracedTensor(name, _DTYPES.get(values.dtype.kind, "scalar"), values),
+                brief=brief,
                 producer=self.operation.name,
                 access=f'step.outputs["{name}"]',
             )
@@ -68,11 +68,11 @@ class Step:
 
     def __repr__(self) -> str:
         lines = [f"<Step {self.number}: {self.operation}>"]
-        return "\n  ".join(lines + [text.tensor_line(result) for result in self._results()])
+        return "\n  ".join(lines + [card.line for card in self._cards(brief=True)])
 
     def _repr_html_(self) -> str:
-        shown = [html.tensor(result) for result in self._results()[:_SHOWN]]
-        return self.operation._repr_html_() + "".join(shown)
+        shown = self._cards(brief=False)[:_SHOWN]
+        return self.operation._repr_html_() + "".join(map(html.write, shown))
 
 
 _DTYPES = {"b": "logical", "i": "integer", "u": "integer"}

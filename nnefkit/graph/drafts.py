@@ -1,7 +1,8 @@
 """Operations and tensors in great numbers, made in a third of the time.
 
 A frozen dataclass assigns each of its fields through ``object.__setattr__``. Here they are assigned
-while the object is of a class with the same slots that is not frozen; then it changes its class.
+while the object is of a class with the same base and slots that is not frozen; then it changes its
+class.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from nnefkit.display.displayed import Displayed
 from nnefkit.errors import Span
 from nnefkit.graph.model import Operation, Tensor
 
 
-class _OperationDraft:
+class _OperationDraft(Displayed):
     __slots__ = ("attribs", "dtype", "inputs", "macs", "name", "outputs", "scope", "span")
     name: str
     inputs: Mapping[str, Any]
@@ -25,7 +27,7 @@ class _OperationDraft:
     macs: int | None
 
 
-class _TensorDraft:
+class _TensorDraft(Displayed):
     __slots__ = ("data", "dtype", "label", "name", "origin", "quantization", "shape")
     name: str
     dtype: str

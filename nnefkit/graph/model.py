@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.arguments import expected_mapping, expected_names
-from nnefkit.display import frames, html, nnef_text, text
+from nnefkit.display import nnef_text
+from nnefkit.display.cards.graph import graph_card
+from nnefkit.display.cards.operation import operation_card
+from nnefkit.display.cards.tensor import SAMPLE, tensor_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
+from nnefkit.display.graph_drawing import draw_graph
+from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
-from nnefkit.graph import summary
 from nnefkit.graph.frozen import FrozenDict, frozen
 from nnefkit.graph.values import fitting
 from nnefkit.operation_names import SOURCES, WEIGHTS
@@ -35,8 +41,8 @@ class Identifier(str):
 
 
 @frozen
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Tensor(Displayed):
     """A tensor of a graph: what is known of it without a run."""
 
     name: str
@@ -53,16 +59,20 @@ class Tensor:
     origin: str | None = None
     """Where a converter took it from: node or module of the source model."""
 
-    def __repr__(self) -> str:
-        return text.tensor_line(summary.tensor_summary(self, sample=50_000))
-
-    def _repr_html_(self) -> str:
-        return html.tensor(summary.tensor_summary(self))
+    def _card(self, *, brief: bool) -> Card:
+        return tensor_card(
+            self,
+            brief=brief,
+            label=self.label or "",
+            quantization=self.quantization,
+            origin=self.origin or "",
+            sample=50_000 if brief else SAMPLE,
+        )
 
 
 @frozen
-@dataclass(frozen=True, slots=True, eq=False)
-class Operation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Operation(Displayed):
     """One call of an operation: ``output = name<dtype>(inputs, attribs)``."""
 
     name: str
@@ -106,11 +116,8 @@ class Operation:
             self.name, self.inputs, self.outputs, self.attribs, self.dtype, Identifier
         )
 
-    def __repr__(self) -> str:
-        return text.operation_line(summary.operation_summary(self))
-
-    def _repr_html_(self) -> str:
-        return html.operation(summary.operation_summary(self))
+    def _card(self, *, brief: bool) -> Card:
+        return operation_card(self, brief=brief)
 
 
 def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
@@ -123,8 +130,8 @@ def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
 
 
 @frozen
-@dataclass(frozen=True, eq=False)
-class Graph:
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph(Displayed):
     """A network: operations in a valid order, and the tensors between them."""
 
     name: str
@@ -172,7 +179,7 @@ class Graph:
 
     @cached_property
     def _picture(self) -> str:
-        return summary.graph_svg(self)
+        return draw_graph(self)
 
     @cached_property
     def opaque(self) -> frozenset[str]:
@@ -242,15 +249,12 @@ class Graph:
                 explicit=explicit,
             )
 
-    def __repr__(self) -> str:
-        return text.graph(summary.graph_summary(self))
-
-    def _repr_html_(self) -> str:
-        return html.graph(summary.graph_summary(self, picture=self._picture))
+    def _card(self, *, brief: bool) -> Card:
+        return graph_card(self, picture=None if brief else self._picture, brief=brief)
 
     def to_frame(self) -> pd.DataFrame:
         """The operations as a table, one row each (a graph's sources too)."""
-        return frames.operations(summary.operation_rows(self))
+        return operation_frame(self)
 
     # -- changed copies -----------------------------------------------------------------------
 

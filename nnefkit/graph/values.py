@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nnefkit.display.protocols import TensorLike
 from nnefkit.errors import InputError
-
-if TYPE_CHECKING:
-    from nnefkit.graph.model import Tensor
 
 _KIND_HINTS = {
     "scalar": "It holds floating point numbers: numpy.asarray(values, numpy.float32).",
@@ -23,7 +21,7 @@ _KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
 """NumPy's kinds of the values that a variable of each data-type can hold."""
 
 
-def fitting(variable: Tensor, values: Any) -> np.ndarray[Any, Any]:
+def fitting(variable: TensorLike, values: Any) -> np.ndarray[Any, Any]:
     """`values` as the read-only data of `variable`.
 
     Raises:

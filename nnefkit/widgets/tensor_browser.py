@@ -11,9 +11,10 @@ from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
 from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
 from nnefkit.display import html, numbers
-from nnefkit.display.summary import TensorSummary
+from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
+from nnefkit.execution.trace.traced_tensor import TracedTensor
 
 _AXES = ("item", "channel")
 """What NNEF calls the first two axes (chapter 4); the others are spatial."""
@@ -81,10 +82,10 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     def _draw(self, _change: object = None) -> None:
         array = self._tensors[self.name]
-        parts = [html.tensor(_summary(self._tensors, self.name, array, self.name))]
+        parts = [_page(self._tensors, self.name, array, self.name)]
         if self.index and array.size:
             place = f"{self.name}[{', '.join(map(str, self.index))}]"
-            parts.append(html.tensor(_summary(self._tensors, self.name, array[self.index], place)))
+            parts.append(_page(self._tensors, self.name, array[self.index], place))
         self._view.value = "".join(parts)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
@@ -156,13 +157,9 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
     )
 
 
-def _summary(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> TensorSummary:
+def _page(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> str:
+    """The static display of a tensor, or of the part of it that `title` says."""
     kinds = {"b": "logical", "i": "integer", "u": "integer"}
-    return TensorSummary(
-        title,
-        kinds.get(values.dtype.kind, "scalar"),
-        values.shape,
-        values,
-        producer=_producer(tensors, name),
-        access=f'trace["{name}"]' if title == name else f'trace["{name}"]{title[len(name) :]}',
-    )
+    tensor = TracedTensor(title, kinds.get(values.dtype.kind, "scalar"), values)
+    access = f'trace["{name}"]{title[len(name) :]}'
+    return html.write(tensor_card(tensor, producer=_producer(tensors, name), access=access))

@@ -1,74 +1,123 @@
-"""Summaries of every kind of object, small and large, tame and hostile."""
+"""Objects of every kind that has a display, small and large, tame and hostile."""
 
 import dataclasses
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from nnefkit.display import summary as s
+from nnefkit.analysis.validation import ValidationReport
+from nnefkit.display import html, text
+from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
+from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
+from nnefkit.display.cards.engines import engine_card, engines_card
+from nnefkit.display.cards.graph import graph_card
+from nnefkit.display.cards.operation import operation_card
+from nnefkit.display.cards.report import report_card
+from nnefkit.display.cards.tensor import tensor_card
+from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
+from nnefkit.display.elements import Card
 from nnefkit.display.statistics import statistics
+from nnefkit.errors import Diagnostic, Source, Span
+from nnefkit.execution.engine_list import EngineInfo, Engines
+from nnefkit.graph import Graph, Identifier, Operation, Tensor
 
 OPERATIONS = ("conv", "relu", "max_pool", "add", "reshape", "batch_normalization", "my_op")
 
 
-def graph(count=40, name=lambda i: f"tensor{i}", values=True):
+class Shown(NamedTuple):
+    """One object, by the function that makes its card."""
+
+    kind: str
+    card: Callable[..., Card]
+    """Takes `brief`."""
+
+    @property
+    def text(self):
+        """The card as plain text."""
+        return text.write(self.card(brief=True))
+
+    @property
+    def html(self):
+        """The card as HTML."""
+        return html.write(self.card(brief=False))
+
+
+def shown(make, *arguments, **options):
+    """The object whose card `make(*arguments, brief=..., **options)` returns."""
+    return Shown(make.__name__.removesuffix("_card"), partial(make, *arguments, **options))
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="80"></svg>'
+
+
+def graph(count=40, name=lambda i: f"tensor{i}", values=True, picture=SVG):
     """A chain of `count` operations with as many variables."""
     rng = np.random.default_rng(1)
-    rows, variables = [], []
+    lines = [f"version 1.0;\ngraph {name(7)}\n" * count]
+    operations, tensors = [], {name(count): Tensor(name(count), "integer")}
     for i in range(count):
         data = rng.standard_normal((4, 3, 3, 3)).astype(np.float32) if values else None
-        variables.append(s.VariableRow(name(i) + "w", name(i) + "/filter", (4, 3, 3, 3), data))
-        rows.append(s.OperationRow(2 * i, "variable", (name(i) + "w",), (4, 3, 3, 3)))
-        rows.append(
-            s.OperationRow(
-                2 * i + 1,
+        result, weight = Identifier(name(i)), Identifier(name(i) + "w")
+        tensors[weight] = Tensor(weight, "scalar", (4, 3, 3, 3), data, name(i) + "/filter")
+        tensors[result] = Tensor(result, "scalar", (1, 24, 64, 64))
+        outputs = {"output": result} if i % 9 else {"output": [result, Identifier(name(i) + "b")]}
+        operations.append(Operation("variable", {}, {"output": weight}))
+        operations.append(
+            Operation(
                 OPERATIONS[i % len(OPERATIONS)],
-                (name(i),) if i % 9 else (name(i), name(i) + "b"),
-                (1, 24, 64, 64),
-                1_234_567 * i,
-                108,
-                i + 3,
-                ("block1", f"unit{i}") if i % 2 else (),
+                {"input": Identifier(name(max(i - 1, 0))), "filter": weight},
+                outputs,
+                scope=("block1", f"unit{i}") if i % 2 else (),
+                span=Span(i, i + 1),
+                macs=1_234_567 * i,
             )
         )
-    port = s.Port(name(0), "scalar", (1, 3, 224, 224))
-    return s.GraphSummary(
+    of = Graph(
         name(7),
-        path="models/some_model.nnef.tgz",
+        (name(0),),
+        (name(0), name(count)),
+        tuple(operations),
+        tensors,
+        {
+            "path": "models/some_model.nnef.tgz",
+            "source": "PyTorch module Net",
+            "versions": {"torch": "2.13.0"},
+            "verified": True,
+            "engine": "numpy",
+            "tolerance": 1e-4,
+            "largest_difference": 3.2e-7,
+        },
         extensions=("KHR_enable_fragment_definitions",),
-        inputs=(port,),
-        outputs=(port, s.Port(name(count), "integer", None)),
-        operations=tuple(rows),
-        variables=tuple(variables),
-        parameters=108 * count,
-        bytes=432 * count,
-        macs=123_456_789,
-        quantized=3,
-        proof=s.Proof("PyTorch module Net", {"torch": "2.13.0"}, True, "numpy", 1e-4, 3.2e-7),
-        picture='<svg xmlns="http://www.w3.org/2000/svg" width="900" height="80"></svg>',
-        picture_caption="two blocks are folded",
-        text=f"version 1.0;\ngraph {name(7)}\n" * count,
+        source=Source("".join(lines)),
     )
+    return shown(graph_card, of, picture=picture)
 
 
 def operation(name="conv1"):
     """A convolution with all its arguments."""
-    return s.OperationSummary(
-        "conv",
-        {"input": name, "filter": f"{name}w", "bias": "0.0"},
-        {"output": f"{name}out"},
-        {"border": "'constant'", "stride": "[2, 2]", "groups": "1"},
-        dtype="scalar",
-        scope=("backbone", "block1"),
-        macs=7_370_000,
-        line=12,
+    names = [Identifier(name + suffix) for suffix in ("", "w", "out")]
+    return shown(
+        operation_card,
+        Operation(
+            "conv",
+            {"input": names[0], "filter": names[1], "bias": 0.0},
+            {"output": names[2]},
+            {"border": "constant", "stride": [2, 2], "groups": 1},
+            dtype="scalar",
+            scope=("backbone", "block1"),
+            macs=7_370_000,
+        ),
     )
 
 
 def tensor(values, name="conv1", **more):
     """A tensor with `values`."""
-    return s.TensorSummary(name, "scalar", None if values is None else values.shape, values, **more)
+    shape = None if values is None else values.shape
+    return shown(tensor_card, Tensor(name, "scalar", shape, values), **more)
 
 
 def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
@@ -82,7 +131,7 @@ def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
         if i != 7:
             taken[name(i)] = statistics(values)
         rows.append(
-            s.TraceRow(
+            TraceRow(
                 i,
                 OPERATIONS[i % len(OPERATIONS)],
                 name(i),
@@ -94,18 +143,20 @@ def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
                 kept=bool(i % 5),
             )
         )
-    return s.TraceSummary("some_graph", "numpy", tuple(rows), 0.0241, statistics=taken)
+    of = TraceSummary("some_graph", "numpy", tuple(rows), 0.0241, statistics=taken)
+    return shown(trace_card, of)
 
 
 def compared(name):
     """One tensor of two runs."""
-    return s.ComparedSummary(
+    of = ComparedSummary(
         name(1),
         "inherits",
         (f"{name(2)}, line 7", "1×3×4", "float32"),
         f"largest difference 0.5; against {name(3)}",
         (("SNR", "40", "dB"), ("outside", "3%", "3 of 100")),
     )
+    return Shown("compared_tensor", lambda *, brief: compared_tensor_card(of))
 
 
 def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
@@ -115,7 +166,7 @@ def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
         equal = parts_at is None or i < parts_at
         verdict = "equal" if equal else "introduces" if i == parts_at else "inherits"
         rows.append(
-            s.ComparisonRow(
+            ComparisonRow(
                 i,
                 OPERATIONS[i % len(OPERATIONS)],
                 name(i),
@@ -130,8 +181,8 @@ def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
                 note="" if equal else "2 NaN",
             )
         )
-    missing = s.ComparisonRow(count, "relu", name(count), "missing", note="only in a")
-    return s.ComparisonSummary(
+    missing = ComparisonRow(count, "relu", name(count), "missing", note="only in a")
+    of = ComparisonSummary(
         f"float against 8 bit of {name(3)}",
         parts_at is None,
         "They agree" if parts_at is None else f"They part at `{name(parts_at)}`",
@@ -142,84 +193,90 @@ def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
         "1e-5 relative",
         2,
     )
+    return shown(comparison_card, of)
 
 
-def report(count=3, word="bordr", severities=("error", "warning", "note")):
-    """`count` diagnostics of all severities."""
-    rows = [
-        s.DiagnosticRow(
+def report(count=3, word="bordr", severities=("error", "warning", "note"), marked=False):
+    """`count` diagnostics of all severities, perhaps with the text that they are about."""
+    lines = [f"    x{i} = conv({word} = 'ignore');" for i in range(count)]
+    diagnostics = [
+        Diagnostic(
             "unknown-argument",
-            severities[i % len(severities)],
             f"conv has no parameter '{word}'",
+            severities[i % len(severities)],
             "broken.nnef" if i % 4 else "other/file.dat",
             i + 1,
             12 + len(str(i)) + 2,
-            len(word),
-            f"    x{i} = conv({word} = 'ignore');",
+            Span(0, len(word)),
             "Did you mean 'border'?",
             "3.3.2",
+            line,
         )
-        for i in range(count)
+        for i, line in enumerate(lines)
     ]
-    return s.ReportSummary("broken.nnef", tuple(rows), "some_graph", 132)
-
-
-def marked_report(count=4, word="bordr"):
-    """A report with the text that it is about."""
-    of = report(count, word)
-    text = "\n".join(row.excerpt for row in of.diagnostics)
-    return dataclasses.replace(of, text=text, text_name="broken.nnef")
+    source = Source("\n".join(lines), "broken.nnef") if marked else None
+    checked = Graph("some_graph", (), (), (Operation("relu", {}, {}),) * 132, {})
+    of = ValidationReport("broken.nnef", tuple(diagnostics), checked, source)
+    return shown(report_card, of)
 
 
 def engine(name=lambda i: f"tensor{i}", count=3):
     """An engine that runs `count` operations, half of them in part."""
     names = [name(i) for i in range(count)]
-    return s.EngineRow(name(4), "1.2", frozenset(names), frozenset(names[::2]), (name(5),))
+    partly = frozenset(names[::2])
+    return EngineInfo(name(4), True, "1.2", frozenset(names), partly, (name(5),))
+
+
+def away(name):
+    """An engine that is not installed."""
+    return EngineInfo(name(6), False, hint=f"pip install {name(7)}")
 
 
 def engines(name=lambda i: f"tensor{i}"):
-    """Two engines that are installed and one that is not."""
-    away = s.EngineRow(name(6), remedy=f"pip install {name(7)}")
-    return s.EnginesSummary((engine(name), engine(name, 5)._replace(partly=frozenset()), away))
+    """Two engines that are installed, one that is not, and one that is broken."""
+    whole = dataclasses.replace(engine(name, 5), partly=frozenset())
+    broken = EngineInfo(name(8), False, hint=name(9), problem=name(3))
+    of = Engines(dict(enumerate([engine(name), whole, away(name), broken])), (name(2),))
+    return Shown("engines", lambda *, brief: engines_card(of))
 
 
 def everything(name):
-    """(kind, summary) of every kind; `name(i)` are the names in them."""
+    """Objects of every kind; `name(i)` are the names in them."""
     rng = np.random.default_rng(3)
     maps = rng.standard_normal((1, 30, 40, 40)).astype(np.float32)
-    yield "graph", graph(name=name)
-    yield "graph", graph(3, name=name, values=False)
-    yield "operation", operation(name(1))
-    yield "tensor", tensor(maps, name(2), producer=name(3), line=7, access=f'trace["{name(2)}"]')
-    yield "tensor", tensor(rng.random((8, 3, 3, 3)), name(2), label=name(5), origin=name(6))
-    yield "tensor", tensor(rng.random((50, 90)), name(2), quantization={"op-name": name(4)})
-    yield "tensor", tensor(rng.standard_normal(700), name(2))
-    yield "tensor", tensor(np.full((2, 2), np.nan), name(2))
-    yield "tensor", tensor(None, name(2))
-    yield "trace", trace(name=name)
-    yield "trace", trace(3, name=name, bad=())
-    yield "comparison", comparison(name=name)
-    yield "comparison", comparison(name=name, parts_at=None)
-    yield "compared", compared(name)
-    yield "report", report(word=name(1))
-    yield "report", report(60, word=name(1))
-    yield "report", report(0)
-    yield "report", marked_report(word=name(1))
-    yield "report", marked_report(300, word=name(2))
-    yield "engines", engines(name)
-    yield "engine", engine(name)
-    yield "engine", engines(name).rows[-1]
+    yield graph(name=name)
+    yield graph(3, name=name, values=False)
+    yield operation(name(1))
+    yield tensor(maps, name(2), producer=name(3), line=7, access=f'trace["{name(2)}"]')
+    yield tensor(rng.random((8, 3, 3, 3)), name(2), label=name(5), origin=name(6))
+    yield tensor(rng.random((50, 90)), name(2), quantization={"op-name": name(4)})
+    yield tensor(rng.standard_normal(700), name(2))
+    yield tensor(np.full((2, 2), np.nan), name(2))
+    yield tensor(None, name(2))
+    yield trace(name=name)
+    yield trace(3, name=name, bad=())
+    yield comparison(name=name)
+    yield comparison(name=name, parts_at=None)
+    yield compared(name)
+    yield report(word=name(1))
+    yield report(60, word=name(1))
+    yield report(0)
+    yield report(4, word=name(1), marked=True)
+    yield report(300, word=name(2), marked=True)
+    yield engines(name)
+    yield Shown("engine", lambda *, brief: engine_card(engine(name)))
+    yield Shown("engine", lambda *, brief: engine_card(away(name)))
 
 
 @pytest.fixture
 def tame():
-    """Every kind of summary, with names as they usually are."""
+    """Objects of every kind, with names as they usually are."""
     return list(everything(lambda i: f"tensor{i}"))
 
 
 @pytest.fixture
 def hostile():
-    """Every kind of summary, with names that nobody should have."""
+    """Objects of every kind, with names that nobody should have."""
     names = (
         "<script>alert(1)</script>",
         "\"><img src=x onerror='alert(1)'>",
@@ -237,5 +294,11 @@ def hostile():
 
 @pytest.fixture
 def builders():
-    """The functions of this module, for tests that need sizes of their own."""
-    return {"graph": graph, "trace": trace, "comparison": comparison, "report": report}
+    """The functions of this module, for tests that need other sizes."""
+    return {
+        "graph": graph,
+        "trace": trace,
+        "comparison": comparison,
+        "report": report,
+        "tensor": tensor,
+    }

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from timing import assert_quick
 
 from nnefkit.display.excerpt import marked_excerpt, printable, width
-from nnefkit.display.text import diagnostic
-from nnefkit.errors import Source, Span
+from nnefkit.errors import Diagnostic, Source, Span
 
 DOCUMENT = "version 1.0;\n\tconv1 = conv(input, filter, bordr = 'ignore');\n"
 
@@ -35,19 +34,8 @@ def test_a_diagnostic_has_severity_code_place_excerpt_hint_and_section():
 
 
 def test_without_a_place_only_the_file_is_named():
-    said = diagnostic(
-        code="missing-file",
-        severity="error",
-        message="no file",
-        file="model/a.dat",
-        line=None,
-        column=None,
-        length=0,
-        excerpt="",
-        hint="",
-        section="",
-    )
-    assert said == "error[missing-file]: no file\n --> model/a.dat"
+    lines = str(Diagnostic("missing-file", "no file", file="model/a.dat"))
+    assert lines == "error[missing-file]: no file\n --> model/a.dat"
 
 
 def test_the_end_of_a_document_can_be_pointed_at():

@@ -2,17 +2,13 @@
 
 import base64
 import re
-from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from timing import assert_quick
 
-from nnefkit.display import html, text
-from nnefkit.display.html import BUDGET
-from nnefkit.display.html.write import MUTED
-from nnefkit.display.summary import TensorSummary
+from nnefkit.display.html import BUDGET, MUTED
 from nnefkit.display.vocabulary import VOCABULARY
 
 # What JupyterLab's sanitizer keeps, of what a display might want; checked against JupyterLab 4.
@@ -107,22 +103,22 @@ class Judge(HTMLParser):
 
 
 def test_an_untrusted_notebook_keeps_all_of_it(tame):
-    for kind, summary in tame:
-        assert Judge(getattr(html, kind)(summary)).faults == [], kind
+    for shown in tame:
+        assert Judge(shown.html).faults == [], shown.kind
 
 
 def test_no_name_breaks_out_of_its_place(hostile):
-    for kind, summary in hostile:
-        page = getattr(html, kind)(summary)
-        assert Judge(page).faults == [], kind
+    for shown in hostile:
+        page = shown.html
+        assert Judge(page).faults == [], shown.kind
         assert "\u202e" not in page
         assert "\x1b" not in page
 
 
 def test_pictures_are_data_and_read_without_help(tame, hostile):
     kinds = set()
-    for kind, summary in tame + hostile:
-        for source in Judge(getattr(html, kind)(summary)).pictures:
+    for shown in tame + hostile:
+        for source in Judge(shown.html).pictures:
             found = re.fullmatch(r"data:image/(svg\+xml|png);base64,([A-Za-z0-9+/=]+)", source)
             assert found, source[:80]
             kinds.add(found[1])
@@ -138,7 +134,7 @@ def test_pictures_are_data_and_read_without_help(tame, hostile):
 
 def test_long_names_are_whole_in_their_title(builders):
     long = "a_very_long_scope/" * 8 + "end"
-    page = html.trace(builders["trace"](3, name=lambda i: f"{long}{i}", bad=()))
+    page = builders["trace"](3, name=lambda i: f"{long}{i}", bad=()).html
     assert f'title="{long}1"' in page
 
 
@@ -156,20 +152,20 @@ LARGE = {
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_ten_thousand_operations_fit_the_budget(kind, builders):
-    summary = LARGE[kind](builders)
-    for write in (getattr(html, kind), getattr(text, kind)):
-        document = assert_quick(partial(write, summary), 0.3)  # 200 ms, more on slow machines
+    shown = LARGE[kind](builders)
+    for write in (lambda: shown.html, lambda: shown.text):
+        document = assert_quick(write, 0.3)  # 200 ms, more on slow machines
         assert len(document.encode()) <= BUDGET
 
 
 @pytest.mark.parametrize("shape", [(1000, 1280), (1, 64, 80, 2000), (1, 64, 200, 200)])
-def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape):
+def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape, builders):
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    page = html.tensor(TensorSummary("noise", "scalar", shape, noise))
+    page = builders["tensor"](noise, "noise").html
     assert len(page.encode()) <= BUDGET
     assert "data:image/png" in page
     smooth = np.linspace(-1, 1, noise.size, dtype=np.float32).reshape(shape)
-    full = _sizes(html.tensor(TensorSummary("smooth", "scalar", shape, smooth)))
+    full = _sizes(builders["tensor"](smooth, "smooth").html)
     for less, extent in zip(_sizes(page), full, strict=True):
         assert abs(less - extent) <= 0.05 * extent, "as large on the page"
 
@@ -182,12 +178,12 @@ def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape):
         ((1, 3, 6000, 6000), "1 in 7 rows and 1 in 6 columns looked at"),
     ],
 )
-def test_of_very_large_tensors_a_part_is_drawn_and_said(shape, words, tmp_path):
+def test_of_very_large_tensors_a_part_is_drawn_and_said(shape, words, tmp_path, builders):
     """Half a gigabyte, of which little is read."""
     values = np.memmap(tmp_path / "large", np.float32, "w+", shape=shape)
     values.reshape(-1)[:1000] = 1
-    summary = TensorSummary("embedding", "scalar", shape, values, "table")
-    page = assert_quick(lambda: html.tensor(summary), 0.6)  # three times the budget: slow disks
+    shown = builders["tensor"](values, "embedding", label="table")
+    page = assert_quick(lambda: shown.html, 0.6)  # three times the budget: slow disks
     assert words in page
 
 
@@ -198,15 +194,13 @@ def _sizes(page):
 
 
 def test_hostile_displays_fit_the_budget_too(hostile):
-    for kind, summary in hostile:
-        assert len(getattr(html, kind)(summary).encode()) <= BUDGET
+    for shown in hostile:
+        assert len(shown.html.encode()) <= BUDGET
 
 
 def test_a_picture_too_large_gives_way_to_words(builders):
-    from dataclasses import replace
-
     picture = '<svg width="9" height="9">' + "<path/>" * 20_000 + "</svg>"
-    page = html.graph(replace(builders["graph"](), picture=picture))
+    page = builders["graph"](picture=picture).html
     assert len(page.encode()) <= BUDGET
     assert "too large for a notebook" in page
 
@@ -225,8 +219,8 @@ def _contrast(a, b):
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
 def test_every_colour_reads_on_white_and_on_black(page, tame):
     used = {entry.family.color for entry in VOCABULARY.values()} | {MUTED}
-    for kind, summary in tame:
-        used |= set(re.findall(r"[;\"]color:(#[0-9a-f]{6})", getattr(html, kind)(summary)))
+    for shown in tame:
+        used |= set(re.findall(r"[;\"]color:(#[0-9a-f]{6})", shown.html))
     assert len(used) > 6
     for color in used:
         assert _contrast(color, page) >= 3, color

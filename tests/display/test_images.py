@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from nnefkit.display import cards, charts, images
+from nnefkit.display import charts, images
+from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Figure
-from nnefkit.display.summary import TensorSummary
+from nnefkit.graph import Tensor
 
 MAGENTA, GREEN = (230, 0, 200), (0, 160, 60)
 
@@ -99,7 +100,7 @@ def test_smaller_pictures_lose_nothing_that_is_not_finite(values, height, width)
 
 def figure(values, **more):
     """The picture of a tensor, and its caption."""
-    card = cards.tensor(TensorSummary("t", shape=values.shape, values=values, **more))
+    card = tensor_card(Tensor("t", "scalar", values.shape, values), **more)
     (found,) = [block for block in card.blocks if isinstance(block, Figure)]
     return found.picture, "".join(phrase.text for phrase in found.caption)
 
@@ -158,7 +159,7 @@ def test_a_single_nan_in_a_large_map_shows():
 )
 @settings(deadline=None)
 def test_every_array_has_a_card(values):
-    card = cards.tensor(TensorSummary("t", shape=values.shape, values=values))
+    card = tensor_card(Tensor("t", "scalar", values.shape, values))
     for block in card.blocks:
         if isinstance(block, Figure):
             assert block.picture.make().startswith("data:image/")

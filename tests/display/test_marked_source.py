@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 from timing import assert_quick
 
 import nnefkit as nk
-from nnefkit.display import html, text
+from nnefkit.analysis.validation import ValidationReport
 from nnefkit.display.html import BUDGET
-from nnefkit.display.summary import DiagnosticRow, ReportSummary
+from nnefkit.errors import Diagnostic, Source, Span
 
 NAME = "graph.nnef"
 
 
-def row(line: int, column: int, length: int = 3, **more: str) -> DiagnosticRow:
-    told = {"code": "wrong", "severity": "error", "message": f"wrong in {line}:{column}", **more}
-    return DiagnosticRow(
-        told["code"],
-        told["severity"],
-        told["message"],
-        told.get("file", NAME),
-        line,
-        column,
-        length,
-    )
+def row(line: int, column: int, length: int = 3, **more: Any) -> Diagnostic:
+    facts = {"code": "wrong", "message": f"wrong in {line}:{column}", "file": NAME, **more}
+    return Diagnostic(**facts, line=line, column=column, span=Span(0, length))
 
 
-def summary(lines: list[str], *rows: DiagnosticRow) -> ReportSummary:
-    return ReportSummary(NAME, rows, text="\n".join(lines) + "\n", text_name=NAME)
+def report(lines: list[str], *rows: Diagnostic) -> ValidationReport:
+    return ValidationReport(NAME, rows, source=Source("\n".join(lines) + "\n", NAME))
 
 
-def shown(of: ReportSummary) -> list[str]:
+def shown(of: ValidationReport) -> list[str]:
     """The lines of the source in the HTML, as somebody reads them."""
-    page = html.report(of)
+    page = of._repr_html_()
     found = re.search(
         r"<details[^>]*><summary[^>]*>(.*?)</summary>.*?<pre[^>]*>(.*?)</pre>", page, re.S
     )
@@ -51,7 +44,7 @@ def numbered(lines: list[str]) -> list[int]:
 
 
 def test_a_message_stands_below_its_line_with_a_caret_below_its_span() -> None:
-    lines = shown(summary(["a = 1;", "bad = foo;", "c = 2;"], row(2, 7)))
+    lines = shown(report(["a = 1;", "bad = foo;", "c = 2;"], row(2, 7)))
     assert lines == [
         "Source graph.nnef, 3 lines, 1 mark",
         "1 │ a = 1;",
@@ -62,16 +55,16 @@ def test_a_message_stands_below_its_line_with_a_caret_below_its_span() -> None:
 
 
 def test_marks_are_coloured_by_their_severity() -> None:
-    page = html.report(
-        summary(["one two;"], row(1, 1), row(1, 5, severity="warning", message="so so"))
-    )
+    page = report(
+        ["one two;"], row(1, 1), row(1, 5, severity="warning", message="so so")
+    )._repr_html_()
     styles = dict(re.findall(r'<span style="([^"]*)">(one|two)</span>', page.split("<details")[1]))
     assert len(styles) == 2
     assert {word: style for style, word in styles.items()}.keys() == {"one", "two"}
 
 
 def test_several_marks_in_a_line_share_it() -> None:
-    lines = shown(summary(["aaa bbb ccc"], row(1, 9), row(1, 1), row(1, 5)))
+    lines = shown(report(["aaa bbb ccc"], row(1, 9), row(1, 1), row(1, 5)))
     assert lines[1:] == [
         "1 │ aaa bbb ccc",
         "  │ ^^^ error: wrong in 1:1",
@@ -86,14 +79,14 @@ def test_several_marks_in_a_line_share_it() -> None:
 def test_marks_that_overlap_or_end_behind_the_line_leave_it_whole(
     spans: tuple[tuple[int, int], ...],
 ) -> None:
-    lines = shown(summary(["aaa bbb ccc"], *(row(1, *span) for span in spans)))
+    lines = shown(report(["aaa bbb ccc"], *(row(1, *span) for span in spans)))
     assert lines[1] == "1 │ aaa bbb ccc"
     assert len(lines) == 2 + len(spans)
 
 
 def test_of_long_documents_there_are_windows_and_what_is_left_out_is_told() -> None:
     lines = shown(
-        summary([f"line {i};" for i in range(1, 501)], row(100, 1), row(105, 1), row(400, 1))
+        report([f"line {i};" for i in range(1, 501)], row(100, 1), row(105, 1), row(400, 1))
     )
     assert lines[0] == "Source graph.nnef, 19 of 500 lines, 3 marks"
     assert numbered(lines) == [*range(97, 109), *range(397, 404)]
@@ -108,19 +101,19 @@ _LEFT_OUT = re.compile(r" *⋮ +([\d,]+) lines? left out")
 
 
 def test_a_gap_of_one_line_is_filled() -> None:
-    lines = shown(summary([f"line {i};" for i in range(1, 501)], row(100, 1), row(108, 1)))
+    lines = shown(report([f"line {i};" for i in range(1, 501)], row(100, 1), row(108, 1)))
     assert numbered(lines) == [*range(97, 112)]
 
 
 def test_lines_are_numbered_as_the_diagnostics_are_whatever_ends_them() -> None:
-    text_ = "a;\r\nb;\x0cc;\x0b\x1c\r\n\u2028d;\nbad"
-    of = ReportSummary(NAME, (row(4, 1),), text=text_, text_name=NAME)
+    text = "a;\r\nb;\x0cc;\x0b\x1c\r\n\u2028d;\nbad"
+    of = ValidationReport(NAME, (row(4, 1),), source=Source(text, NAME))
     assert "4 │ bad" in shown(of)
 
 
 def test_each_mark_in_a_very_long_line_has_its_own_part() -> None:
     line = "x" * 500_000 + "foo" + "y" * 500_000 + "bar" + "z" * 500_000
-    lines = shown(summary([line], row(1, 500_001), row(1, 1_000_004)))
+    lines = shown(report([line], row(1, 500_001), row(1, 1_000_004)))
     assert len(lines) == 5
     for mark, caret, word in ((1, 2, "foo"), (3, 4, "bar")):
         at = lines[caret].index("^^^")
@@ -130,25 +123,24 @@ def test_each_mark_in_a_very_long_line_has_its_own_part() -> None:
 
 def test_what_is_about_other_files_is_not_marked() -> None:
     other = row(1, 1, file="graph.quant")
-    assert shown(summary(["a;"], other)) == []
-    assert shown(summary(["a;"], other, row(1, 1)))[0].endswith("1 mark")
+    assert shown(report(["a;"], other)) == []
+    assert shown(report(["a;"], other, row(1, 1)))[0].endswith("1 mark")
 
 
 def test_text_has_the_excerpts_and_no_second_source() -> None:
-    of = summary(["a = 1;", "bad = foo;"], row(2, 7))
-    assert "Source" not in text.report(of)
+    of = report(["a = 1;", "bad = foo;"], row(2, 7))
+    assert "Source" not in repr(of)
 
 
 def test_the_budget_is_kept() -> None:
     lines = [f"    tensor{i} = conv(tensor{i - 1}, <&>'\"'<&>);" + "#" * 200 for i in range(20_000)]
     rows = [row(i + 1, 5, 1000, message="<&>" * 500) for i in range(0, 20_000, 7)]
-    of = summary(lines, *rows)
-    page = assert_quick(lambda: html.report(of), 1)
+    page = assert_quick(report(lines, *rows)._repr_html_, 1)
     assert len(page.encode()) <= BUDGET
 
 
 def test_many_marks_are_counted() -> None:
-    title = shown(summary(["a;"] * 5000, *(row(i, 1) for i in range(1, 5000, 40))))[0]
+    title = shown(report(["a;"] * 5000, *(row(i, 1) for i in range(1, 5000, 40))))[0]
     assert title.endswith(" of 5,000 lines, 60 of 125 marks")
 
 
@@ -162,17 +154,17 @@ BROKEN = (
 def test_texts_files_and_graphs_that_are_not_valid_show_their_source(tmp_path) -> None:
     path = tmp_path / "graph.nnef"
     path.write_text(BROKEN)
-    for report in (nk.validate(BROKEN), nk.validate(path), nk.validate(tmp_path)):
-        page = unescape(re.sub(r"<[^>]*>", "", report._repr_html_()))
+    for found in (nk.validate(BROKEN), nk.validate(path), nk.validate(tmp_path)):
+        page = unescape(re.sub(r"<[^>]*>", "", found._repr_html_()))
         assert "y = reluu(x);\n  │         ^^^^^ error: " in page
 
 
 def test_a_text_that_no_graph_could_be_made_of_is_shown(tmp_path) -> None:
     path = tmp_path / "graph.nnef"
     path.write_text("version 1.0;\ngrap g(x) -> (y) {}\n")
-    report = nk.validate(path)
-    assert report.graph is None
-    page = unescape(re.sub(r"<[^>]*>", "", report._repr_html_()))
+    found = nk.validate(path)
+    assert found.graph is None
+    page = unescape(re.sub(r"<[^>]*>", "", found._repr_html_()))
     assert "2 │ grap g(x) -> (y) {}\n  │ ^^^^ error: " in page
 
 

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from html.parser import HTMLParser
 
-from nnefkit.display import html, text
-
 
 class Reader(HTMLParser):
     """The words of an HTML document, with those that stand for its pictures."""
@@ -28,10 +26,6 @@ class Reader(HTMLParser):
         return "".join(cls(document).words)
 
 
-def both(kind, summary):
-    return getattr(text, kind)(summary), getattr(html, kind)(summary)
-
-
 def facts(line):
     """The words and numbers of a line of text."""
     # The counts of rows differ, as the number of rows does.
@@ -40,23 +34,23 @@ def facts(line):
 
 
 def test_every_fact_of_the_text_is_in_the_html(tame):
-    for kind, summary in tame:
-        plain, page = both(kind, summary)
+    for shown in tame:
+        plain, page = shown.text, shown.html
         words = Reader.read(page)
         missing = [fact for line in plain.splitlines() for fact in facts(line) if fact not in words]
-        assert not missing, (kind, missing)
+        assert not missing, (shown.kind, missing)
 
 
 def test_every_word_of_the_head_is_in_both(tame):
-    for kind, summary in tame:
-        plain, page = both(kind, summary)
+    for shown in tame:
+        plain, page = shown.text, shown.html
         head = Reader.read(page.split("</div>")[0])
         assert facts(head) == facts(plain.splitlines()[0])
 
 
-def rows(kind, summary):
+def rows(shown):
     """The rows of the tables of text and of HTML, as words in their order."""
-    plain, page = both(kind, summary)
+    plain, page = shown.text, shown.html
     in_text = [facts(line) for line in plain.splitlines() if re.match(r"\s+\d+  ", line)]
     in_html = [
         facts(" ".join(Reader.read(cell) for cell in re.findall(r"<td.*?</td>", row)))
@@ -67,27 +61,26 @@ def rows(kind, summary):
 
 def test_a_row_of_the_text_is_a_row_of_the_html(builders):
     for kind in ("graph", "trace", "comparison"):
-        in_text, in_html = rows(kind, builders[kind]())
+        in_text, in_html = rows(builders[kind]())
         assert len(in_text) >= 6
         for row in in_text:
             assert row in in_html, (kind, row)
 
 
 def test_text_has_no_control_characters_no_trailing_blanks_and_no_colours(tame, hostile):
-    for kind, summary in tame + hostile:
-        plain = getattr(text, kind)(summary)
-        for line in plain.split("\n"):
+    for shown in tame + hostile:
+        for line in shown.text.split("\n"):
             assert line.isprintable(), line
             assert line == line.rstrip()
 
 
-def test_the_same_summary_gives_the_same_text_and_html(tame):
-    for kind, summary in tame:
-        assert both(kind, summary) == both(kind, summary)
+def test_the_same_object_has_the_same_text_and_html(tame):
+    for shown in tame:
+        assert (shown.text, shown.html) == (shown.text, shown.html)
 
 
 def test_columns_of_text_are_aligned(builders):
-    lines = text.trace(builders["trace"]()).splitlines()
+    lines = builders["trace"]().text.splitlines()
     head = next(line for line in lines if "operation" in line and "tensor" in line)
     starts = [head.index(word) for word in ("operation", "tensor", "shape")]
     rows = [line for line in lines if re.match(r"\s+\d+  \w", line)]
@@ -97,38 +90,39 @@ def test_columns_of_text_are_aligned(builders):
 
 
 def test_one_more_row_does_not_move_the_columns(builders):
-    first = text.trace(builders["trace"](8, bad=())).splitlines()
-    second = text.trace(builders["trace"](9, bad=())).splitlines()
+    first = builders["trace"](8, bad=()).text.splitlines()
+    second = builders["trace"](9, bad=()).text.splitlines()
     assert first[1:9] == second[1:9]
 
 
 def test_what_is_not_finite_is_always_shown(builders):
-    summary = builders["trace"](2000, bad=(1111,))
-    for document in both("trace", summary):
+    shown = builders["trace"](2000, bad=(1111,))
+    for document in (shown.text, shown.html):
         assert "tensor1111" in document
         assert "1 NaN · 1 Inf" in document
 
 
 def test_where_two_runs_part_is_always_shown(builders):
-    summary = builders["comparison"](2000, parts_at=1234)
-    for document in both("comparison", summary):
+    shown = builders["comparison"](2000, parts_at=1234)
+    for document in (shown.text, shown.html):
         assert "tensor1234" in document
         assert "introduces it" in document
         assert "tensor1999" in document
 
 
 def test_tables_say_what_they_left_out_and_where_it_is(builders):
-    summary = builders["graph"](500)
-    for document in both("graph", summary):
+    shown = builders["graph"](500)
+    for document in (shown.text, shown.html):
         assert re.search(r"\d+ of 500 operations", document)
         assert "graph.to_frame()" in document
     few = builders["graph"](3)
-    for document in both("graph", few):
+    for document in (few.text, few.html):
         assert " of 3 operations" not in document
 
 
 def test_a_hint_and_a_caret_stand_below_each_diagnostic(builders):
-    for document in both("report", builders["report"](3)):
+    shown = builders["report"](3)
+    for document in (shown.text, shown.html):
         words = Reader.read(document) if document.startswith("<") else document
         assert words.count("^^^^^") == 3
         assert words.count("Did you mean") == 3
@@ -137,7 +131,7 @@ def test_a_hint_and_a_caret_stand_below_each_diagnostic(builders):
 
 
 def test_carets_stand_below_what_they_mark(builders):
-    page = Reader.read(html.report(builders["report"](2)))
+    page = Reader.read(builders["report"](2).html)
     lines = page.splitlines()
     marks = [i for i, line in enumerate(lines) if line.endswith("^^^^^")]
     assert marks

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from nnefkit.display import numbers
-from nnefkit.display.cards.comparison import WORDS
+from nnefkit.display.cards.comparison import WORDS, Verdict
 from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import Block, Card, Cell, Column, Paragraph, Phrase, Table
-from nnefkit.display.summary import ComparedSummary
 
 
-def compared(summary: ComparedSummary) -> Card:
+@dataclass(frozen=True)
+class ComparedSummary:
+    """One tensor of a comparison by itself."""
+
+    name: str
+    verdict: Verdict
+    facts: tuple[str, ...] = ()
+    """What it is: its operation, its shape, the two dtypes."""
+    answer: str = ""
+    """How far the two are apart, in words."""
+    metrics: tuple[tuple[str, str, str], ...] = ()
+    """Name, value, and what the value means."""
+
+
+def compared_tensor_card(summary: ComparedSummary) -> Card:
     """The card of a compared tensor."""
     word, tone = WORDS[summary.verdict]
     if summary.verdict in ("introduces", "inherits"):

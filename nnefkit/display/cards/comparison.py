@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
 
+from nnefkit.arrays import Shape
 from nnefkit.display import charts, numbers
 from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import (
@@ -22,10 +26,12 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.summary import ComparisonRow, ComparisonSummary
 from nnefkit.display.vocabulary import family
 
-WORDS: dict[str, tuple[str, Tone]] = {
+Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]
+"""Of one tensor: the same bits; within the tolerance; differs although the inputs of its operation
+do not; differs as they do; differs (where no inputs are known); there is none to compare with."""
+WORDS: dict[Verdict, tuple[str, Tone]] = {
     "equal": ("equal", "equal"),
     "within": ("within tolerance", "equal"),
     "introduces": ("introduces it", "wrong"),
@@ -47,7 +53,68 @@ COLUMNS = (
 )
 
 
-def comparison(summary: ComparisonSummary, *, brief: bool = False) -> Card:
+class ComparisonRow(NamedTuple):
+    """One tensor of a comparison."""
+
+    number: int
+    """Of the operation in the graph, from 0; negative where no graph is known."""
+    operation: str
+    """Empty where no graph is known."""
+    tensor: str
+    verdict: Verdict
+    max_abs: float | None = None
+    """Largest absolute difference."""
+    relative: float | None = None
+    """The same, relative to the largest absolute value of the first of the two."""
+    snr: float | None = None
+    """Signal-to-noise ratio in dB; infinite where the two are equal."""
+    cosine: float | None = None
+    line: int | None = None
+    shape: Shape | None = None
+    output: bool = False
+    """Whether it is an output of the graph; those are always shown."""
+    note: str = ""
+    """What else there is to say: "shapes differ", "2 NaN"."""
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Two runs side by side, tensor by tensor."""
+
+    title: str
+    """What is compared: "float weights against 8-bit weights"."""
+    agree: bool
+    """Whether all tensors are within the tolerance."""
+    headline: str
+    """The answer in a few words: "They part at conv8", "They agree"."""
+    sentence: str = ""
+    """What else makes the answer whole. Words in `backticks` (in the headline too) are code."""
+    graph: str = ""
+    labels: tuple[str, str] = ("a", "b")
+    """What the two are called: engines, or "float" and "8 bit"."""
+    rows: tuple[ComparisonRow, ...] = field(default=(), repr=False)
+    """All tensors, in the order of the graph, missing ones included."""
+    tolerance: str = ""
+    """In words: "1e-5 relative, 1e-6 absolute"."""
+    non_finite: int = 0
+    """Number of tensors with NaN or Inf in one of the two."""
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """Verdict -> number of tensors."""
+        counts: dict[str, int] = {}
+        for row in self.rows:
+            counts[row.verdict] = counts.get(row.verdict, 0) + 1
+        return counts
+
+    @cached_property
+    def first(self) -> ComparisonRow | None:
+        """Where the two part: the first tensor that is neither equal nor within the tolerance."""
+        parted = (row for row in self.rows if row.verdict in ("introduces", "inherits", "differs"))
+        return next(parted, None)
+
+
+def comparison_card(summary: ComparisonSummary, *, brief: bool = False) -> Card:
     """The card of a comparison."""
     blocks: list[Block] = [Paragraph(_answer(summary))]
     ratios = [row.snr for row in summary.rows]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from nnefkit.display import numbers
 from nnefkit.display.colors import GREY, VIOLET
@@ -17,7 +18,6 @@ from nnefkit.display.elements import (
     Table,
     code_in,
 )
-from nnefkit.display.summary import EngineRow, EnginesSummary
 
 _IN_PART = (
     "in part: with some attributes or dtypes only. What does not fit is refused by name before "
@@ -25,23 +25,79 @@ _IN_PART = (
 )
 
 
-def engines(summary: EnginesSummary) -> Card:
+class EngineLike(Protocol):
+    """An engine, whether it is installed or not."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be used."""
+
+    @property
+    def version(self) -> str:
+        """The version of the package that does the work."""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that it runs."""
+
+    @property
+    def partly(self) -> frozenset[str]:
+        """Those that it runs for some attributes or dtypes only."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of its options."""
+
+    @property
+    def hint(self) -> str:
+        """How to install it."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be used although it is installed."""
+
+
+class EnginesLike(Protocol):
+    """All engines."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Engines that are declared but cannot be used, and why."""
+
+    def values(self) -> Iterable[EngineLike]:
+        """The engines, the reference first."""
+
+
+def engines_card(engines: EnginesLike) -> Card:
     """The card of all engines: versions, options, and where they differ."""
+    every = list(engines.values())
+    installed = [engine for engine in every if engine.installed]
     facts = (
-        f"{len(summary.installed)} of {len(summary.rows)} installed",
+        f"{len(installed)} of {len(every)} installed",
         'engine="auto" takes the fastest that can run a graph',
     )
-    blocks: list[Block] = [_table(summary)]
-    blocks += [Paragraph((Phrase(problem, "warning", limit=0),)) for problem in summary.problems]
-    if summary.contested:
-        count = numbers.plural(len(summary.contested), "operation")
+    blocks: list[Block] = [_table(every)]
+    blocks += [Paragraph((Phrase(problem, "warning", limit=0),)) for problem in engines.problems]
+    if contested := _contested(installed):
+        count = numbers.plural(len(contested), "operation")
         title = Phrase(f"{count} that not every installed engine runs in every case", limit=0)
-        inner = (_differences(summary), Paragraph(code_in(_IN_PART, "muted")))
+        inner = (_differences(contested, installed), Paragraph(code_in(_IN_PART, "muted")))
         blocks.append(Fold((title,), inner, html_only=True))
     return Card("engines", VIOLET, facts, tuple(blocks))
 
 
-def _table(summary: EnginesSummary) -> Table:
+def _contested(installed: Sequence[EngineLike]) -> list[str]:
+    """Names of the operations that not every installed engine runs in every case."""
+    names = frozenset[str]().union(*(engine.operations for engine in installed))
+    everywhere = names.intersection(*(engine.operations - engine.partly for engine in installed))
+    return sorted(names - everywhere)
+
+
+def _table(engines: Sequence[EngineLike]) -> Table:
     columns = (
         Column("engine", least=11),
         Column("version", least=9),
@@ -49,56 +105,60 @@ def _table(summary: EnginesSummary) -> Table:
         Column("in part", "right"),
         Column("options"),
     )
-    return Table(columns, tuple(_row(row) for row in summary.rows))
+    return Table(columns, tuple(map(_row, engines)))
 
 
-def _row(row: EngineRow) -> tuple[Cell, ...]:
-    name = Cell(row.name, "strong" if row.version else "muted", code=True)
-    if not row.version:
-        remedy = Cell(row.remedy, code=True, limit=80)
-        return (name, Cell(row.state, "muted"), Cell(), Cell(), remedy)
+def _row(engine: EngineLike) -> tuple[Cell, ...]:
+    name = Cell(engine.name, "strong" if engine.installed else "muted", code=True)
+    if not engine.installed:
+        hint = Cell(engine.hint, code=True, limit=80)
+        return (name, Cell(_state(engine), "muted"), Cell(), Cell(), hint)
     return (
         name,
-        Cell(row.version),
-        Cell(f"{len(row.operations)}"),
-        Cell(f"{len(row.partly)}" if row.partly else ""),
-        Cell(", ".join(row.options), code=True, limit=60),
+        Cell(engine.version),
+        Cell(f"{len(engine.operations)}"),
+        Cell(f"{len(engine.partly)}" if engine.partly else ""),
+        Cell(", ".join(engine.options), code=True, limit=60),
     )
 
 
-def _differences(summary: EnginesSummary) -> Table:
-    columns = (Column("operation"), *(Column(row.name) for row in summary.installed))
+def _state(engine: EngineLike) -> str:
+    return "broken" if engine.problem else "not installed"
+
+
+def _differences(contested: Sequence[str], installed: Sequence[EngineLike]) -> Table:
+    columns = (Column("operation"), *(Column(engine.name) for engine in installed))
     rows = tuple(
-        (Cell(name, code=True), *(_mark(name, row) for row in summary.installed))
-        for name in summary.contested
+        (Cell(name, code=True), *(_mark(name, engine) for engine in installed))
+        for name in contested
     )
     return Table(columns, rows)
 
 
-def _mark(name: str, row: EngineRow) -> Cell:
-    if name not in row.operations:
+def _mark(name: str, engine: EngineLike) -> Cell:
+    if name not in engine.operations:
         return Cell("no", "muted")
-    return Cell("in part", "warning") if name in row.partly else Cell("yes", "equal")
+    return Cell("in part", "warning") if name in engine.partly else Cell("yes", "equal")
 
 
-def engine(row: EngineRow) -> Card:
+def engine_card(engine: EngineLike) -> Card:
     """The card of one engine: what it runs."""
-    if not row.version:
-        line = (Phrase(row.remedy, code=True, limit=80),)
-        return Card(row.name, GREY, (row.state,), (Paragraph(line),), "muted")
-    return Card(row.name, VIOLET, tuple(_facts(row)), tuple(_lists(row)))
+    if not engine.installed:
+        hint = Paragraph((Phrase(engine.hint, code=True, limit=80),))
+        return Card(engine.name, GREY, (_state(engine),), (hint,), "muted")
+    return Card(engine.name, VIOLET, tuple(_facts(engine)), tuple(_lists(engine)))
 
 
-def _facts(row: EngineRow) -> Iterator[str]:
-    yield row.version
-    yield f"runs {numbers.plural(len(row.operations), 'operation')}"
-    if row.options:
-        yield f"options {', '.join(row.options)}"
+def _facts(engine: EngineLike) -> Iterator[str]:
+    yield engine.version
+    yield f"runs {numbers.plural(len(engine.operations), 'operation')}"
+    if engine.options:
+        yield f"options {', '.join(engine.options)}"
 
 
-def _lists(row: EngineRow) -> Iterator[Block]:
-    yield from _named("runs", row.whole)
-    yield from _named("in part", row.partly)
+def _lists(engine: EngineLike) -> Iterator[Block]:
+    yield from _named("runs", engine.operations - engine.partly)
+    yield from _named("in part", engine.partly)
 
 
 def _named(title: str, names: Collection[str]) -> Iterator[Block]:

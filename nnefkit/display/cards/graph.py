@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from nnefkit.display import charts, numbers
 from nnefkit.display.cards import statistics_cells as values
@@ -23,9 +24,10 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.summary import GraphSummary, OperationRow, Port, Proof
+from nnefkit.display.graph_summary import GraphSummary, Port
+from nnefkit.display.operation_table import OperationRow
+from nnefkit.display.protocols import GraphLike, TextLike
 from nnefkit.display.vocabulary import family
-from nnefkit.operation_names import SOURCES
 
 PORTS = 8
 """How many inputs and outputs are named."""
@@ -34,28 +36,55 @@ KINDS = 8
 TEXT_LINES, TEXT_WIDTH = 120, 160
 
 
-def graph(summary: GraphSummary, *, brief: bool = False) -> Card:
-    """The card of a graph: its facts, ports, picture, operations, variables and text."""
-    operations = [row for row in summary.operations if row.operation not in SOURCES]
+def graph_card(graph: GraphLike, *, picture: str | None = None, brief: bool = False) -> Card:
+    """The card of a graph: its facts, ports, picture, operations, variables and text.
+
+    `picture` is the graph drawn as an SVG document.
+    """
+    summary = GraphSummary(graph)
+    if brief:
+        return _card(summary, None, "", brief=True)
+
+    def without_picture() -> Card:
+        reason = "The picture would be too large for a notebook."
+        return _card(summary, None, reason, brief=False)
+
+    def fewer_rows() -> Card:
+        return _card(summary, picture, "", brief=True, smaller=without_picture)
+
+    return _card(summary, picture, "", brief=False, smaller=fewer_rows)
+
+
+def _card(
+    summary: GraphSummary,
+    picture: str | None,
+    no_picture: str,
+    *,
+    brief: bool,
+    smaller: Callable[[], Card] | None = None,
+) -> Card:
+    """The card with or without a picture; `no_picture` says why there is none."""
+    graph = summary.graph
     blocks: list[Block] = [Paragraph(tuple(_ports(summary)))]
-    if summary.proof is not None:
-        blocks.append(Paragraph(tuple(_proof(summary.proof))))
-    if summary.picture:
-        blocks.append(_figure(summary, summary.picture))
-    elif summary.picture_caption:
-        blocks.append(Paragraph((Phrase(summary.picture_caption, "muted", limit=0),)))
-    if operations:
-        blocks.append(_operations(summary, operations, brief=brief))
-    if summary.variables:
+    if "verified" in graph.provenance:
+        blocks.append(Paragraph(tuple(_proof(graph.provenance))))
+    if picture:
+        blocks.append(_figure(summary, picture))
+    elif no_picture:
+        blocks.append(Paragraph((Phrase(no_picture, "muted", limit=0),)))
+    if summary.computations:
+        blocks.append(_operations(summary, brief=brief))
+    if graph.variables:
         blocks.append(_variables(summary, brief=brief))
-    if summary.text:
-        blocks.append(_text(summary, TEXT_LINES // 4 if brief else TEXT_LINES))
-    return Card(summary.name, BLUE, tuple(_facts(summary, len(operations))), tuple(blocks))
+    if graph.source is not None and graph.source.text:
+        blocks.append(_text(graph.source, TEXT_LINES // 4 if brief else TEXT_LINES))
+    return Card(graph.name, BLUE, tuple(_facts(summary)), tuple(blocks), smaller=smaller)
 
 
-def _facts(summary: GraphSummary, operations: int) -> Iterator[str]:
-    yield f"NNEF {summary.version}"
-    yield numbers.plural(operations, "operation")
+def _facts(summary: GraphSummary) -> Iterator[str]:
+    graph = summary.graph
+    yield f"NNEF {graph.version}"
+    yield numbers.plural(len(summary.computations), "operation")
     if summary.parameters:
         yield numbers.plural(summary.parameters, "parameter")
         if summary.bytes:
@@ -64,11 +93,11 @@ def _facts(summary: GraphSummary, operations: int) -> Iterator[str]:
         yield f"{numbers.quantity(summary.macs)} MACs"
     if summary.quantized:
         yield f"{numbers.plural(summary.quantized, 'tensor')} quantized"
-    if summary.extensions:
-        extensions = ", ".join(numbers.shorten(name) for name in summary.extensions[:4])
+    if graph.extensions:
+        extensions = ", ".join(numbers.shorten(name) for name in graph.extensions[:4])
         yield f"extensions {extensions}"
-    if summary.path:
-        yield numbers.shorten_path(summary.path)
+    if path := str(graph.provenance.get("path", "")):
+        yield numbers.shorten_path(path)
 
 
 def _ports(summary: GraphSummary) -> Iterator[Phrase]:
@@ -77,20 +106,23 @@ def _ports(summary: GraphSummary) -> Iterator[Phrase]:
     yield from _listed(summary.outputs)
 
 
-def _proof(proof: Proof) -> Iterator[Phrase]:
-    versions = ", ".join(f"{name} {version}" for name, version in proof.versions.items())
-    yield Phrase(f"from {proof.source}", limit=80)
+def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
+    """What a converted graph was made of, and whether it computes the same."""
+    packages = provenance.get("versions", {})
+    versions = ", ".join(f"{name} {version}" for name, version in packages.items())
+    yield Phrase(f"from {provenance.get('source', '')}", limit=80)
     yield Phrase(f" ({versions})" if versions else "", "muted", limit=80)
     yield Phrase(" · ", "muted")
-    if not proof.verified:
+    if not provenance["verified"]:
         yield Phrase("not verified", "warning")
         return
     yield Phrase("verified", "right")
-    apart = f"differs by at most {numbers.number(proof.difference)} of the largest item"
-    if not proof.difference:
+    difference, tolerance = provenance.get("largest_difference"), provenance.get("tolerance")
+    apart = f"differs by at most {numbers.number(difference)} of the largest item"
+    if not difference:
         apart = "equal to seven digits"
-    told = f" in {proof.engine}: {apart}, {numbers.number(proof.tolerance)} is allowed"
-    yield Phrase(told, "muted", limit=0)
+    engine = provenance.get("engine", "")
+    yield Phrase(f" in {engine}: {apart}, {numbers.number(tolerance)} is allowed", "muted", limit=0)
 
 
 def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:
@@ -109,19 +141,14 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
     inputs = ", ".join(numbers.shorten(port.name) for port in summary.inputs[:PORTS])
     outputs = ", ".join(numbers.shorten(port.name) for port in summary.outputs[:PORTS])
     width, height = charts.svg_size(svg)
-    alt = f"the operations of {numbers.shorten(summary.name)} from {inputs} to {outputs}"
+    alt = f"the operations of {numbers.shorten(summary.graph.name)} from {inputs} to {outputs}"
     if label := charts.svg_label(svg):
         alt += f": {label}"
-    caption: Line = ()
-    if summary.picture_caption:
-        caption = (Phrase(summary.picture_caption, "muted", limit=0),)
-    return Figure(
-        Picture(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE),
-        caption,
-    )
+    return Figure(Picture(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE))
 
 
-def _operations(summary: GraphSummary, operations: Sequence[OperationRow], *, brief: bool) -> Fold:
+def _operations(summary: GraphSummary, *, brief: bool) -> Fold:
+    operations = summary.computations
     chosen = selection(operations, *((10, 2) if brief else (24, 6)))
     kinds = " · ".join(
         f"{count:,} {numbers.shorten(name)}" for name, count in summary.histogram[:KINDS]
@@ -171,7 +198,7 @@ def _operation(row: OperationRow, *, lines: bool, scopes: bool) -> Iterator[Cell
 
 
 def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
-    rows = list(zip(summary.variables, summary.examined.statistics, strict=True))
+    rows = list(zip(summary.graph.variables, summary.examined.statistics, strict=True))
     # What is not finite is what one looks for.
     bad = [i for i, (_, one) in enumerate(rows) if one is not None and not one.finite][:8]
     chosen = selection(rows, *((4, 2) if brief else (16, 4)), keep=bad)
@@ -187,9 +214,9 @@ def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
         if pair is None
         else (
             Cell(pair[0].name, code=True),
-            Cell(pair[0].label, "muted"),
+            Cell(pair[0].label or "", "muted"),
             Cell(numbers.shape(pair[0].shape)),
-            Cell(pair[0].item_type, "muted"),
+            Cell("" if pair[0].data is None else str(pair[0].data.dtype), "muted"),
             *values.cells(pair[1], BLUE),
         )
         for pair in chosen
@@ -200,7 +227,7 @@ def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
 
 def _variables_title(summary: GraphSummary) -> Line:
     examined = summary.examined
-    title = [Phrase("Variables "), Phrase(f"{len(summary.variables):,}", "muted")]
+    title = [Phrase("Variables "), Phrase(f"{len(summary.graph.variables):,}", "muted")]
     if examined.available:
         counts = f" · {examined.nan:,} NaN · {examined.infinite:,} Inf"
         bad = examined.nan or examined.infinite
@@ -213,10 +240,10 @@ def _variables_title(summary: GraphSummary) -> Line:
     return tuple(title)
 
 
-def _text(summary: GraphSummary, most: int) -> Fold:
-    total = summary.text.count("\n") + (not summary.text.endswith("\n"))
-    # Only the beginning is taken apart: a text may have millions of lines.
-    start = summary.text[: most * TEXT_WIDTH]
+def _text(source: TextLike, most: int) -> Fold:
+    total = source.text.count("\n") + (not source.text.endswith("\n"))
+    # Only the beginning is split into lines: a text may have millions of them.
+    start = source.text[: most * TEXT_WIDTH]
     lines = [(Phrase(line, limit=TEXT_WIDTH),) for line in start.splitlines()[:most]]
     blocks: list[Block] = [Listing(tuple(lines))]
     if total > len(lines):
@@ -224,6 +251,5 @@ def _text(summary: GraphSummary, most: int) -> Fold:
         blocks.append(
             Paragraph((Phrase(note, "muted"), Phrase("print(graph)", "muted", code=True)))
         )
-    name = numbers.shorten_path(summary.text_name, 40)
-    title = f"{name}, {numbers.plural(total, 'line')}"
+    title = f"{numbers.shorten_path(source.name, 40)}, {numbers.plural(total, 'line')}"
     return Fold((Phrase("Text "), Phrase(title, "muted", limit=0)), tuple(blocks), html_only=True)

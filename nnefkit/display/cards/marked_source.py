@@ -8,7 +8,7 @@ from itertools import groupby
 from nnefkit.display import numbers
 from nnefkit.display.elements import Fold, Line, Listing, Phrase, Tone
 from nnefkit.display.excerpt import marked_excerpt, printable
-from nnefkit.display.summary import DiagnosticRow, ReportSummary
+from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 AROUND = 3
 """How many lines are shown before and behind one that is marked."""
@@ -19,36 +19,35 @@ MARKS, LINES, WIDTH = 60, 400, 120
 TONES: dict[str, Tone] = {"error": "wrong", "warning": "warning", "note": "muted"}
 
 
-def source(summary: ReportSummary) -> Fold | None:
-    """The document behind a report, folded; None if nothing points into it."""
-    lines = summary.lines
-    marked = [
-        row
-        for row in summary.diagnostics
-        if row.file == summary.text_name and row.line is not None and row.line <= len(lines)
+def marked_source(source: TextLike, diagnostics: Sequence[DiagnosticLike]) -> Fold | None:
+    """A document with its diagnostics, folded; None if none of them points into it."""
+    lines = [line.rstrip("\r") for line in source.text.removesuffix("\n").split("\n")]
+    placed = [
+        diagnostic
+        for diagnostic in diagnostics
+        if diagnostic.file == source.name
+        and diagnostic.line is not None
+        and diagnostic.line <= len(lines)
     ]
-    if not marked:
+    if not placed:
         return None
-    chosen = sorted(marked[:MARKS], key=_place)
-    by_line = {line: list(rows) for line, rows in groupby(chosen, lambda row: row.line or 1)}
+    chosen = sorted(placed[:MARKS], key=_place)
+    by_line = {line: list(group) for line, group in groupby(chosen, lambda one: one.line or 1)}
     shown = _shown(list(by_line), len(lines))
     listing = Listing(tuple(_listing(lines, shown, by_line)))
-    return Fold(tuple(_title(summary, len(shown), len(chosen), len(marked))), (listing,))
+    total = len(lines)
+    count = numbers.plural(total, "line")
+    if len(shown) < total:
+        count = f"{len(shown):,} of {total:,} lines"
+    marks = numbers.plural(len(placed), "mark")
+    if len(chosen) < len(placed):
+        marks = f"{len(chosen):,} of {len(placed):,} marks"
+    title = f"{numbers.shorten_path(source.name)}, {count}, {marks}"
+    return Fold((Phrase("Source "), Phrase(title, "muted", limit=0)), (listing,))
 
 
-def _place(row: DiagnosticRow) -> tuple[int, int]:
-    return row.line or 1, row.column or 1
-
-
-def _title(summary: ReportSummary, shown: int, told: int, marked: int) -> Iterator[Phrase]:
-    yield Phrase("Source ")
-    total = len(summary.lines)
-    count = (
-        f"{numbers.plural(total, 'line')}" if shown == total else f"{shown:,} of {total:,} lines"
-    )
-    marks = f"{told:,} of {marked:,} marks" if told < marked else numbers.plural(marked, "mark")
-    name = numbers.shorten_path(summary.text_name)
-    yield Phrase(f"{name}, {count}, {marks}", "muted", limit=0)
+def _place(diagnostic: DiagnosticLike) -> tuple[int, int]:
+    return diagnostic.line or 1, diagnostic.column or 1
 
 
 def _shown(marked: Sequence[int], total: int) -> list[int]:
@@ -66,7 +65,7 @@ def _shown(marked: Sequence[int], total: int) -> list[int]:
 
 
 def _listing(
-    lines: Sequence[str], shown: Sequence[int], marked: dict[int, list[DiagnosticRow]]
+    lines: Sequence[str], shown: Sequence[int], marked: dict[int, list[DiagnosticLike]]
 ) -> Iterator[Line]:
     digits = len(str(shown[-1]))
     before = 0
@@ -74,15 +73,15 @@ def _listing(
         if number > before + 1:
             yield _left_out(number - before - 1, digits)
         before = number
-        rows = marked.get(number)
-        if rows is None:
+        diagnostics = marked.get(number)
+        if diagnostics is None:
             yield _gutter(f"{number}", digits), Phrase(_cut(lines[number - 1]), limit=0)
         elif len(lines[number - 1]) <= WIDTH:
-            yield from _marked(number, lines[number - 1], rows, digits)
+            yield from _marked(number, lines[number - 1], diagnostics, digits)
         else:
             # Of a long line, each mark has a part of its own.
-            for row in rows:
-                yield from _marked(number, lines[number - 1], [row], digits)
+            for diagnostic in diagnostics:
+                yield from _marked(number, lines[number - 1], [diagnostic], digits)
     if before < len(lines):
         yield _left_out(len(lines) - before, digits)
 
@@ -101,11 +100,16 @@ def _cut(line: str) -> str:
     return printable(line[:WIDTH]) + ("…" if len(line) > WIDTH else "")
 
 
-def _marked(number: int, line: str, rows: Sequence[DiagnosticRow], digits: int) -> Iterator[Line]:
+def _marked(
+    number: int, line: str, diagnostics: Sequence[DiagnosticLike], digits: int
+) -> Iterator[Line]:
     """A line and what is said of it below."""
-    tone = TONES.get(rows[0].severity, "plain")
-    excerpts = [marked_excerpt(line, row.column or 1, row.length, WIDTH) for row in rows]
-    if len(rows) == 1:
+    tone = TONES.get(diagnostics[0].severity, "plain")
+    excerpts = [
+        marked_excerpt(line, diagnostic.column or 1, marked_length(diagnostic), WIDTH)
+        for diagnostic in diagnostics
+    ]
+    if len(diagnostics) == 1:
         only = excerpts[0]
         parts: Iterable[Phrase] = (
             Phrase(only.before, limit=0),
@@ -113,24 +117,25 @@ def _marked(number: int, line: str, rows: Sequence[DiagnosticRow], digits: int) 
             Phrase(only.after, limit=0),
         )
     else:
-        parts = _parts(line, rows)
+        parts = _parts(line, diagnostics)
     yield (_gutter(f"{number}", digits, tone), *(part for part in parts if part.text))
-    for row, excerpt in zip(rows, excerpts, strict=True):
-        said = f"{'^' * excerpt.length} {row.severity}: {numbers.shorten(row.message, 300)}"
+    for diagnostic, excerpt in zip(diagnostics, excerpts, strict=True):
+        message = numbers.shorten(diagnostic.message, 300)
+        marks = f"{'^' * excerpt.length} {diagnostic.severity}: {message}"
         yield (
             _gutter("", digits),
             Phrase(" " * excerpt.indent, limit=0),
-            Phrase(said, TONES.get(row.severity, "plain"), limit=0),
+            Phrase(marks, TONES.get(diagnostic.severity, "plain"), limit=0),
         )
 
 
-def _parts(line: str, rows: Sequence[DiagnosticRow]) -> Iterator[Phrase]:
+def _parts(line: str, diagnostics: Sequence[DiagnosticLike]) -> Iterator[Phrase]:
     """A line with several marks; where they overlap, the first one has it."""
     end = 0
-    for row in rows:
-        start = min(max((row.column or 1) - 1, end), len(line))
-        stop = min(max((row.column or 1) - 1 + row.length, start), len(line))
+    for diagnostic in diagnostics:
+        start = min(max((diagnostic.column or 1) - 1, end), len(line))
+        stop = min(max((diagnostic.column or 1) - 1 + marked_length(diagnostic), start), len(line))
         yield Phrase(printable(line[end:start]), limit=0)
-        yield Phrase(printable(line[start:stop]), TONES.get(row.severity, "plain"), limit=0)
+        yield Phrase(printable(line[start:stop]), TONES.get(diagnostic.severity, "plain"), limit=0)
         end = stop
     yield Phrase(printable(line[end:]), limit=0)

@@ -2,86 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from functools import partial
+from typing import Protocol
 
 from nnefkit.display import numbers
-from nnefkit.display.cards.marked_source import TONES, source
+from nnefkit.display.cards.marked_source import TONES, marked_source
 from nnefkit.display.colors import AMBER, GREEN, RED
 from nnefkit.display.elements import Block, Card, Line, Listing, Paragraph, Phrase
 from nnefkit.display.excerpt import marked_excerpt
-from nnefkit.display.summary import DiagnosticRow, ReportSummary
+from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 SHOWN = 40
 """How many diagnostics are shown."""
 
 
-def report(summary: ReportSummary, *, brief: bool = False) -> Card:
+class CheckedGraph(Protocol):
+    """The graph of a validated document."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def computations(self) -> Sized:
+        """The operations that were checked."""
+
+
+class ReportLike(Protocol):
+    """The result of a validation."""
+
+    @property
+    def name(self) -> str:
+        """The file or folder, or the name of the text."""
+
+    @property
+    def diagnostics(self) -> Sequence[DiagnosticLike]:
+        """All of them, in the order of the text."""
+
+    @property
+    def graph(self) -> CheckedGraph | None:
+        """The graph, where it could be read."""
+
+    @property
+    def source(self) -> TextLike | None:
+        """The text that was validated, where it is available."""
+
+
+def report_card(report: ReportLike, *, brief: bool = False) -> Card:
     """The card of a report; of many diagnostics the first are shown."""
+    # In plain text, the excerpts are the marked source.
+    return _card(report, brief=brief, marked=not brief)
+
+
+def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
+    """The card of a report, perhaps with the source and the diagnostics marked in it."""
+    diagnostics = report.diagnostics
     most = SHOWN // 2 if brief else SHOWN
     blocks: list[Block] = []
-    for row in summary.diagnostics[:most]:
-        blocks += _diagnostic(row, summary.file)
-    left = len(summary.diagnostics) - most
-    if left > 0:
-        note = f"{most:,} of {len(summary.diagnostics):,} diagnostics · "
+    for diagnostic in diagnostics[:most]:
+        blocks += _diagnostic(diagnostic, report.name)
+    if len(diagnostics) > most:
+        note = f"{most:,} of {len(diagnostics):,} diagnostics · "
         code = "report.errors, report.warnings, report.notes"
         blocks.append(
             Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
         )
-    # In plain text, the excerpts are the marked source.
-    if summary.text and not brief and (marked := source(summary)) is not None:
-        blocks.append(marked)
-    if not summary.ok:
+    if marked and report.source is not None and report.source.text:
+        source = marked_source(report.source, diagnostics)
+        blocks += [source] if source is not None else []
+    counts = Counter(diagnostic.severity for diagnostic in diagnostics)
+    if counts["error"]:
         title, tone, color = "not valid", TONES["error"], RED
     else:
         title, tone = "valid", "right"
-        color = AMBER if summary.number("warning") else GREEN
-    return Card(title, color, tuple(_facts(summary)), tuple(blocks), tone)
+        color = AMBER if counts["warning"] else GREEN
+    smaller = None
+    if not brief:
+        smaller = partial(_card, report, brief=not marked, marked=False)
+    facts = tuple(_facts(report, counts))
+    return Card(title, color, facts, tuple(blocks), tone, smaller=smaller)
 
 
-def _facts(summary: ReportSummary) -> Iterator[str]:
-    yield numbers.shorten_path(summary.file or "graph.nnef")
-    if summary.graph:
-        yield f"graph {numbers.shorten(summary.graph)}"
-    if summary.operations is not None:
-        yield numbers.plural(summary.operations, "operation")
-    counts = [
-        numbers.plural(summary.number(severity), severity) for severity in ("error", "warning")
-    ]
-    if notes := summary.number("note"):
-        counts.append(numbers.plural(notes, "note"))
-    yield ", ".join(counts)
+def _facts(report: ReportLike, counts: Mapping[str, int]) -> Iterator[str]:
+    yield numbers.shorten_path(report.name or "graph.nnef")
+    if report.graph is not None:
+        if report.graph.name:
+            yield f"graph {numbers.shorten(report.graph.name)}"
+        yield numbers.plural(len(report.graph.computations), "operation")
+    shown = ["error", "warning", *(["note"] if counts["note"] else [])]
+    yield ", ".join(numbers.plural(counts[severity], severity) for severity in shown)
 
 
-def _diagnostic(row: DiagnosticRow, file: str) -> Iterator[Block]:
-    yield Paragraph(tuple(_head(row, file)), apart=True)
-    if row.line is not None and row.excerpt.strip():
-        yield Listing(tuple(_marked(row)), ruled=True)
-    if row.hint:
-        yield Paragraph((Phrase(row.hint, limit=600),))
+def _diagnostic(diagnostic: DiagnosticLike, file: str) -> Iterator[Block]:
+    yield Paragraph(tuple(_head(diagnostic, file)), apart=True)
+    if diagnostic.line is not None and diagnostic.excerpt.strip():
+        yield Listing(tuple(_marked(diagnostic)), ruled=True)
+    if diagnostic.hint:
+        yield Paragraph((Phrase(diagnostic.hint, limit=600),))
 
 
-def _head(row: DiagnosticRow, file: str) -> Iterator[Phrase]:
-    tone = TONES.get(row.severity, "plain")
-    yield Phrase(row.code, tone)
+def _head(diagnostic: DiagnosticLike, file: str) -> Iterator[Phrase]:
+    tone = TONES.get(diagnostic.severity, "plain")
+    yield Phrase(diagnostic.code, tone)
     place = []
-    if row.file and row.file != file:
-        place.append(numbers.shorten_path(row.file))
-    if row.line is not None:
-        place.append(f"line {row.line:,}")
-        if row.column is not None:
-            place.append(f"column {row.column:,}")
+    if diagnostic.file and diagnostic.file != file:
+        place.append(numbers.shorten_path(diagnostic.file))
+    if diagnostic.line is not None:
+        place.append(f"line {diagnostic.line:,}")
+        if diagnostic.column is not None:
+            place.append(f"column {diagnostic.column:,}")
     # The colour of the code is not the only thing that says how severe it is.
-    yield Phrase(f" {row.severity}{': ' if place else ''}{', '.join(place)}  ", "muted", limit=0)
-    yield Phrase(row.message, limit=600)
-    if row.section:
-        yield Phrase(f" (section {row.section})", "muted")
+    yield Phrase(
+        f" {diagnostic.severity}{': ' if place else ''}{', '.join(place)}  ", "muted", limit=0
+    )
+    yield Phrase(diagnostic.message, limit=600)
+    if diagnostic.section:
+        yield Phrase(f" (section {diagnostic.section})", "muted")
 
 
-def _marked(row: DiagnosticRow) -> Iterator[Line]:
-    marked = marked_excerpt(row.excerpt, row.column or 1, row.length)
-    number = f"{row.line}"
-    tone = TONES.get(row.severity, "plain")
+def _marked(diagnostic: DiagnosticLike) -> Iterator[Line]:
+    marked = marked_excerpt(diagnostic.excerpt, diagnostic.column or 1, marked_length(diagnostic))
+    number = f"{diagnostic.line}"
+    tone = TONES.get(diagnostic.severity, "plain")
     yield (
         Phrase(f"{number:>5} │ ", "muted", limit=0),
         Phrase(marked.before, limit=0),

@@ -1,19 +1,24 @@
-"""What a tensor says of itself: one line of numbers, and a picture of its values."""
+"""The card of a tensor: its facts, a line of statistics, and a picture of its values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.display import charts, images, numbers
+from nnefkit.display import charts, images, numbers, text
 from nnefkit.display.cards import statistics_cells as values
 from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import Block, Card, Figure, Line, Paragraph, Phrase
+from nnefkit.display.excerpt import printable
 from nnefkit.display.images import Scale
-from nnefkit.display.summary import TensorSummary
+from nnefkit.display.protocols import TensorLike
+from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.display.vocabulary import family
 
 TILES, COLUMNS = 24, 12
@@ -22,62 +27,133 @@ MAP = (200, 720)
 """Most points of a heat map: height, width."""
 
 
-def tensor(summary: TensorSummary, *, brief: bool = False, detail: float = 1.0) -> Card:
-    """The card of a tensor: its facts, its statistics, its values as a picture.
+SAMPLE = 4_000_000
+"""Values that are examined at most."""
+DETAILS = (1.0, 0.75, 0.5)
+"""Shares of the points, along each side, of ever smaller versions of a large picture."""
 
-    `detail` is the share of the points, along each side, that a large picture is kept at.
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A tensor and what is known about it."""
+
+    tensor: TensorLike
+    statistics: Statistics | None
+    producer: str
+    line: int | None
+    label: str
+    quantization: Mapping[str, Any] | None
+    origin: str
+    access: str
+
+    @property
+    def logical(self) -> bool:
+        return self.tensor.dtype == "logical"
+
+    @property
+    def color(self) -> str:
+        return family(self.producer).color if self.producer else BLUE
+
+
+def tensor_card(
+    tensor: TensorLike,
+    *,
+    brief: bool = False,
+    known: Statistics | None = None,
+    producer: str = "",
+    line: int | None = None,
+    label: str = "",
+    quantization: Mapping[str, Any] | None = None,
+    origin: str = "",
+    access: str = "tensor.data",
+    sample: int = SAMPLE,
+) -> Card:
+    """The card of a tensor of a graph or of a run.
+
+    Args:
+        tensor: Its name, dtype, shape and values.
+        brief: Leave the picture out, and write the card in one line too.
+        known: Statistics of the values, where they were computed before.
+        producer: Name of the operation that computes it.
+        line: The line of that operation in the text of the graph.
+        label: The label of a variable.
+        quantization: Its entry in ``graph.quant``.
+        origin: Where a converter took it from.
+        access: Python code that returns the values.
+        sample: Number of values that are examined at most.
     """
-    color = family(summary.producer).color if summary.producer else BLUE
+    if known is None and tensor.data is not None:
+        known = statistics(tensor.data, limit=sample)
+    shown = _Shown(tensor, known, producer, line, label, quantization, origin, access)
+    facts = tuple(_facts(shown))
     blocks: list[Block] = []
-    if summary.statistics is not None:
-        logical = summary.dtype == "logical"
-        blocks.append(Paragraph(values.line(summary.statistics, color, logical=logical)))
-    if not brief and _drawable(summary):
-        blocks += _pictures(summary, np.asarray(summary.values), color, detail)
-    return Card(summary.name, color, tuple(_facts(summary)), tuple(blocks))
+    if known is not None:
+        blocks.append(Paragraph(values.line(known, shown.color, logical=shown.logical)))
+    if brief:
+        return Card(tensor.name, shown.color, facts, tuple(blocks), line=_line(shown, facts))
+    return _card(shown, facts, blocks, 0)
 
 
-def _facts(summary: TensorSummary) -> Iterator[str]:
-    yield f"{summary.dtype} {numbers.shape(summary.shape)}"
-    if summary.items is not None:
-        yield numbers.plural(summary.items, "item")
-    if summary.values is not None:
-        yield summary.item_type
-        yield numbers.size(summary.values.nbytes)
-    if summary.producer:
-        line = f", line {summary.line:,}" if summary.line is not None else ""
-        yield f"{numbers.shorten(summary.producer)}{line}"
-    if summary.label:
-        yield f"label {numbers.shorten(summary.label, 60)}"
-    if summary.quantization:
-        named = ", ".join(f"{key} {value}" for key, value in summary.quantization.items())
+def _card(shown: _Shown, facts: tuple[str, ...], blocks: list[Block], size: int) -> Card:
+    """The card with its picture; with each `size` the picture has less detail."""
+    array = shown.tensor.data
+    if array is None or not _varies(shown.statistics):
+        return Card(shown.tensor.name, shown.color, facts, tuple(blocks))
+    figure = _figure(shown, np.asarray(array), DETAILS[size])
+    smaller = None
+    if size + 1 < len(DETAILS):
+        smaller = partial(_card, shown, facts, blocks, size + 1)
+    return Card(shown.tensor.name, shown.color, facts, (*blocks, figure), smaller=smaller)
+
+
+def _line(shown: _Shown, facts: tuple[str, ...]) -> str:
+    """``<Tensor add1: scalar 1×24×64×64 · 98,304 items · [-6.36 ▁▂█▃ 5.31]  μ 0.113 ...>``."""
+    parts = [*map(printable, facts)]
+    if shown.statistics is not None:
+        numbers_line = values.line(shown.statistics, shown.color, logical=shown.logical)
+        parts.append(text.phrases(numbers_line))
+    return f"<Tensor {printable(numbers.shorten(shown.tensor.name, 60))}: {' · '.join(parts)}>"
+
+
+def _facts(shown: _Shown) -> Iterator[str]:
+    tensor, values_ = shown.tensor, shown.tensor.data
+    yield f"{tensor.dtype} {numbers.shape(tensor.shape)}"
+    if tensor.shape is not None:
+        yield numbers.plural(math.prod(tensor.shape), "item")
+    if values_ is not None:
+        yield str(values_.dtype)
+        yield numbers.size(values_.nbytes)
+    if shown.producer:
+        line = f", line {shown.line:,}" if shown.line is not None else ""
+        yield f"{numbers.shorten(shown.producer)}{line}"
+    if shown.label:
+        yield f"label {numbers.shorten(shown.label, 60)}"
+    if shown.quantization:
+        named = ", ".join(f"{key} {value}" for key, value in shown.quantization.items())
         yield f"quantization {numbers.shorten(named, 80)}"
-    if summary.origin:
-        yield f"from {numbers.shorten(summary.origin, 60)}"
-    if summary.values is None:
-        yield "no values" if summary.label else "no values before a run"
+    if shown.origin:
+        yield f"from {numbers.shorten(shown.origin, 60)}"
+    if values_ is None:
+        yield "no values" if shown.label else "no values before a run"
 
 
-def _drawable(summary: TensorSummary) -> bool:
+def _varies(statistics: Statistics | None) -> bool:
     """Whether there are values, and not all the same."""
-    statistics = summary.statistics
-    if summary.values is None or statistics is None or not statistics.examined:
+    if statistics is None or not statistics.examined:
         return False
     return statistics.minimum < statistics.maximum or not statistics.finite
 
 
-def _pictures(summary: TensorSummary, array: Array, color: str, detail: float) -> Iterator[Block]:
+def _figure(shown: _Shown, array: Array, detail: float) -> Figure:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
         some, part = images.thinned(array.reshape(-1, 1))
         what = "values in their order" + (f", {part.replace('rows', 'looked at')}" if part else "")
-        yield Figure(charts.curve(some, color), _caption(what, "", summary))
-        return
+        return Figure(charts.curve(some, shown.color), _caption(shown, what))
     if len(extents) == 2:
-        yield _heat_map(summary, array.reshape(extents), detail)
-        return
-    maps, name, total = _maps(array, parameter=bool(summary.label))
-    yield _grid(summary, maps, name, total, detail)
+        return _heat_map(shown, array.reshape(extents), detail)
+    maps, name, total = _maps(array, parameter=bool(shown.label))
+    return _grid(shown, maps, name, total, detail)
 
 
 def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
@@ -114,52 +190,49 @@ def _channels_last(array: Array, *, parameter: bool) -> bool:
     return deep <= 4 < min(high, wide)
 
 
-def _heat_map(summary: TensorSummary, array: Array, detail: float) -> Figure:
+def _heat_map(shown: _Shown, array: Array, detail: float) -> Figure:
     rows, columns = array.shape
     what = f"{rows:,} rows, {columns:,} columns"
     array, part = images.thinned(array)
     scale = images.robust_scale(array)
-    alt = f"heat map of {numbers.shorten(summary.name)}: {what}"
+    alt = f"heat map of {numbers.shorten(shown.tensor.name)}: {what}"
     picture = images.heat_map(array, scale, alt, most=MAP, detail=detail)
     what += f", {part} looked at" if part else ""
-    said = "" if summary.dtype == "logical" else f"scale {scale.text}"
-    return Figure(picture, _caption(what, said, summary, scale))
+    return Figure(picture, _caption(shown, what, scale, "scale "))
 
 
-def _grid(summary: TensorSummary, maps: Array, name: str, total: int, detail: float) -> Figure:
+def _grid(shown: _Shown, maps: Array, name: str, total: int, detail: float) -> Figure:
     maps, part = images.thinned(maps)
     scale = images.robust_scale(maps)
-    shown = len(maps)
-    what = f"{name} 0–{shown - 1} of {total:,}" if total > 1 else "one map"
-    alt = f"{what} of {numbers.shorten(summary.name)}"
+    count = len(maps)
+    what = f"{name} 0–{count - 1} of {total:,}" if total > 1 else "one map"
+    alt = f"{what} of {numbers.shorten(shown.tensor.name)}"
     tile = 60
-    columns = min(COLUMNS, shown)
+    columns = min(COLUMNS, count)
     # Wide maps (sequences) need the width for themselves.
     if maps.shape[-1] > 3 * maps.shape[-2]:
         columns, tile = 3, 240
     picture = images.grid(maps, scale, alt, tile=tile, columns=columns, detail=detail)
     what += f", {part} looked at" if part else ""
-    said = "" if summary.dtype == "logical" else f"one scale, {scale.text}"
-    return Figure(picture, _caption(what, said, summary, scale))
+    return Figure(picture, _caption(shown, what, scale, "one scale, "))
 
 
-def _caption(
-    what: str, scale_text: str, summary: TensorSummary, scale: Scale | None = None
-) -> Line:
-    parts = [what, scale_text, *_colors(summary, scale)] if scale else [what]
+def _caption(shown: _Shown, what: str, scale: Scale | None = None, scale_name: str = "") -> Line:
+    """What a picture shows, its colors, and the code that returns the values."""
+    parts = [what]
+    if scale is not None and shown.logical:
+        parts.append("dark true")
+    elif scale is not None:
+        parts += [f"{scale_name}{scale.text}", _direction(scale)]
+    if scale is not None and shown.statistics is not None and not shown.statistics.finite:
+        parts.append("magenta NaN, green Inf")
     return (
-        Phrase("".join(f"{part} · " for part in parts if part), "muted", limit=0),
-        Phrase(summary.access, "muted", code=True),
+        Phrase("".join(f"{part} · " for part in parts), "muted", limit=0),
+        Phrase(shown.access, "muted", code=True),
     )
 
 
-def _colors(summary: TensorSummary, scale: Scale) -> Iterator[str]:
-    if summary.dtype == "logical":
-        yield "dark true"
-    elif scale.low < 0 < scale.high:
-        yield "blue negative, orange positive"
-    else:
-        yield "darker is larger" if scale.high > 0 else "darker is more negative"
-    statistics = summary.statistics
-    if statistics is not None and not statistics.finite:
-        yield "magenta NaN, green Inf"
+def _direction(scale: Scale) -> str:
+    if scale.low < 0 < scale.high:
+        return "blue negative, orange positive"
+    return "darker is larger" if scale.high > 0 else "darker is more negative"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
+from nnefkit.arrays import Shape
 from nnefkit.display import numbers
 from nnefkit.display.cards import statistics_cells as values
 from nnefkit.display.colors import RED, VIOLET
@@ -19,14 +23,66 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.summary import TraceRow, TraceSummary
+from nnefkit.display.statistics import Statistics
 from nnefkit.display.vocabulary import PRODUCTS, family
 
 NAMED = 4
 """How many tensors that are not finite are named."""
 
 
-def trace(summary: TraceSummary, *, brief: bool = False) -> Card:
+class TraceRow(NamedTuple):
+    """One tensor of a run; an operation with two results has two rows."""
+
+    number: int
+    """Of the operation in the graph, from 0."""
+    operation: str
+    tensor: str
+    shape: Shape | None
+    finite: bool | None
+    """Whether it holds neither NaN nor Inf; None where nobody looked."""
+    seconds: float | None = None
+    """Of the operation; given in the first row of an operation only, so that a sum is right."""
+    bytes: int | None = None
+    line: int | None = None
+    kept: bool = True
+    """Whether the trace holds the values."""
+
+
+@dataclass(frozen=True)
+class TraceSummary:
+    """What flowed through a graph in one run."""
+
+    graph: str
+    engine: str
+    rows: tuple[TraceRow, ...] = field(default=(), repr=False)
+    """All tensors of the run, in the order of the graph; variables and constants left out."""
+    seconds: float | None = None
+    """Of the whole run."""
+    statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
+    """Of the tensors that were looked at, by name; asked for those only that are shown."""
+
+    @cached_property
+    def kept(self) -> int:
+        """Number of tensors whose values the trace holds."""
+        return sum(row.kept for row in self.rows)
+
+    @cached_property
+    def bytes(self) -> int:
+        """What the kept values take in memory."""
+        return sum(row.bytes or 0 for row in self.rows if row.kept)
+
+    @cached_property
+    def checked(self) -> int:
+        """Number of tensors that were looked at."""
+        return sum(row.finite is not None for row in self.rows)
+
+    @cached_property
+    def non_finite(self) -> tuple[str, ...]:
+        """Names of the tensors that hold a NaN or an Inf, in the order of the graph."""
+        return tuple(row.tensor for row in self.rows if row.finite is False)
+
+
+def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
     """The card of a trace: what is not finite first, then the tensors in their order."""
     blocks: list[Block] = []
     if summary.non_finite:

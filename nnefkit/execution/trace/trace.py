@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
-from nnefkit.display import html, text
+from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
 from nnefkit.display.statistics import Statistics, all_finite, statistics
-from nnefkit.display.summary import Port, TraceRow, TraceSummary
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
@@ -73,7 +74,7 @@ class Run:
     """Seconds of the whole run, what it took to keep the values included."""
 
 
-class Trace(Mapping[str, Array]):
+class Trace(Displayed, Mapping[str, Array]):
     """The tensors of one run by name, in the order of the graph: inputs and results of operations.
 
     Iteration leaves out variables and constants, since they are the same in every run; their values
@@ -243,14 +244,11 @@ class Trace(Mapping[str, Array]):
 
     def summary(self) -> TraceSummary:
         """What the displays show."""
-        dtypes = {name: array.dtype for name, array in self._tensors.items()}
-        inputs = [entry for entry in self.run.entries if entry.tensor in self.run.inputs]
         return TraceSummary(
             graph=self.run.graph_name,
             engine=self.engine,
             rows=tuple(self._display_row(entry) for entry in self.run.entries),
             seconds=self.run.total,
-            inputs=tuple(Port(e.tensor, str(dtypes.get(e.tensor, "")), e.shape) for e in inputs),
             statistics=self.statistics,
         )
 
@@ -278,11 +276,8 @@ class Trace(Mapping[str, Array]):
             kept=array is not None,
         )
 
-    def __repr__(self) -> str:
-        return text.trace(self.summary())
-
-    def _repr_html_(self) -> str:
-        return html.trace(self.summary())
+    def _card(self, *, brief: bool) -> Card:
+        return trace_card(self.summary(), brief=brief)
 
 
 _STATISTICS = ("minimum", "maximum", "mean", "deviation", "zero_share", "nan", "infinite")

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from nnefkit.arrays import Array
-from nnefkit.display import html, text
+from nnefkit.display.cards.tensor import tensor_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
 from nnefkit.display.statistics import Statistics
-from nnefkit.display.summary import TensorSummary
 from nnefkit.graph import Operation
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TracedTensor:
+class TracedTensor(Displayed):
     """A tensor and the values that it had in a run; NumPy takes it for an array."""
 
     name: str
@@ -38,20 +39,12 @@ class TracedTensor:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.asarray(self.data, dtype) if not copy else np.array(self.data, dtype)
 
-    def _summary(self) -> TensorSummary:
-        return TensorSummary(
-            self.name,
-            self.dtype,
-            self.shape,
-            self.data,
+    def _card(self, *, brief: bool) -> Card:
+        return tensor_card(
+            self,
+            brief=brief,
+            known=self.statistics,
             producer=self.operation.name if self.operation else "",
             line=self.line,
             access=f'trace["{self.name}"]',
-            given=self.statistics,
         )
-
-    def __repr__(self) -> str:
-        return text.tensor_line(self._summary())
-
-    def _repr_html_(self) -> str:
-        return html.tensor(self._summary())

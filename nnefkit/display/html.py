@@ -29,6 +29,8 @@ from nnefkit.display.elements import (
 )
 from nnefkit.display.excerpt import printable
 
+BUDGET = 100 * 1024
+"""Bytes of a display at most."""
 MUTED = "#7f7f7f"
 MONOSPACE = "font-family:monospace"
 TONES: dict[Tone, str] = {
@@ -47,7 +49,19 @@ _RIGHT = "text-align:right;padding:1px 12px 1px 0"
 
 
 def write(card: Card) -> str:
-    """The HTML of `card`."""
+    """The HTML of `card`, or of a smaller version of it where it exceeds the budget."""
+    page = _page(card)
+    while _exceeds_budget(page) and card.smaller is not None:
+        card = card.smaller()
+        page = _page(card)
+    return page
+
+
+def _exceeds_budget(page: str) -> bool:
+    return len(page) > BUDGET or len(page.encode()) > BUDGET
+
+
+def _page(card: Card) -> str:
     return "".join([_head(card), *_blocks(card.blocks), "</div>"])
 
 

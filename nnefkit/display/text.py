@@ -1,14 +1,15 @@
-"""Writes a card as plain text."""
+"""Cards as plain text: readable in a terminal and in a diff, without colors or control codes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import (
     Block,
     Card,
     Cell,
+    Column,
     Figure,
     Fold,
     Line,
@@ -21,22 +22,17 @@ from nnefkit.display.excerpt import printable, width
 
 INDENT = "  "
 BAR = 12
+"""Characters of a full bar."""
 
 
 def write(card: Card) -> str:
-    """The lines of `card`, with no blanks at their ends and no control characters."""
-    lines = ["  ".join(part for part in (_name(card), " · ".join(_facts(card))) if part)]
+    """The lines of `card`, without trailing blanks or control characters."""
+    facts = " · ".join(map(printable, card.facts))
+    title = printable(numbers.shorten(card.title, 80))
+    lines = ["  ".join(part for part in (title, facts) if part)]
     for block in card.blocks:
         lines += (f"{INDENT}{line}".rstrip() for line in _block(block))
     return "\n".join(lines)
-
-
-def _name(card: Card) -> str:
-    return printable(numbers.shorten(card.title, 80))
-
-
-def _facts(card: Card) -> Iterator[str]:
-    return (printable(fact) for fact in card.facts)
 
 
 def _block(block: Block) -> Iterator[str]:
@@ -55,12 +51,12 @@ def _block(block: Block) -> Iterator[str]:
                 for inner in block.blocks:
                     yield from (INDENT + line for line in _block(inner))
         case Figure():
-            # What a figure shows is told by the other blocks.
+            # The other blocks state the facts that a figure shows.
             pass
 
 
 def phrases(line: Line) -> str:
-    """The words of `line`, and what says the same as its pictures."""
+    """The words of `line`, and the text twins of its pictures."""
     return "".join(
         part.twin
         if isinstance(part, Picture)
@@ -72,17 +68,18 @@ def phrases(line: Line) -> str:
 def _table(table: Table) -> Iterator[str]:
     shown = [i for i, column in enumerate(table.columns) if not column.html_only]
     columns = [table.columns[i] for i in shown]
-    texts = [None if row is None else [_cell(row[i]) for i in shown] for row in table.rows]
-    widths = [
-        max(column.least, width(column.head), *(width(row[i]) for row in texts if row), 0)
-        for i, column in enumerate(columns)
-    ]
+    rows = [None if row is None else [_cell(row[i]) for i in shown] for row in table.rows]
+    widths = [_width(column, (row[i] for row in rows if row)) for i, column in enumerate(columns)]
     rights = [column.align == "right" for column in columns]
     yield _aligned([column.head for column in columns], widths, rights)
-    for row in texts:
+    for row in rows:
         yield "⋮".rjust(widths[0]) if row is None else _aligned(row, widths, rights)
     if table.note:
         yield phrases(table.note)
+
+
+def _width(column: Column, texts: Iterable[str]) -> int:
+    return max(column.least, width(column.head), max(map(width, texts), default=0))
 
 
 def _cell(cell: Cell) -> str:

@@ -1,0 +1,27 @@
+"""The mixin that gives a class its representations: plain text, and HTML for notebooks."""
+
+from __future__ import annotations
+
+from nnefkit.display import html, text
+from nnefkit.display.elements import Card
+
+
+class Displayed:
+    """Shows an object by its card, as text in a terminal and as HTML in a notebook.
+
+    A class inherits from it and defines `_card`. Data classes need ``repr=False``, as they would
+    write a ``__repr__`` of their own.
+    """
+
+    __slots__ = ()
+
+    def _card(self, *, brief: bool) -> Card:
+        """Return the card of the object; a `brief` one, for plain text, has fewer rows."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        card = self._card(brief=True)
+        return card.line or text.write(card)
+
+    def _repr_html_(self) -> str:
+        return html.write(self._card(brief=False))

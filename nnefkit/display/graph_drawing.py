@@ -1,0 +1,40 @@
+"""The drawing of a graph: its operations as plain values, folded, laid out, and written as SVG."""
+
+from __future__ import annotations
+
+from nnefkit.arrays import Shape
+from nnefkit.collector import paused_collector
+from nnefkit.display.folding import PlainOperation
+from nnefkit.display.protocols import GraphLike, OperationLike
+from nnefkit.display.svg import graph_picture
+from nnefkit.display.vocabulary import brief
+
+
+def draw_graph(graph: GraphLike) -> str:
+    """Return a graph drawn as an SVG document."""
+    with paused_collector():
+        return graph_picture(
+            (_plain(graph, op) for op in graph.operations), graph.inputs, graph.outputs
+        )
+
+
+def _plain(graph: GraphLike, operation: OperationLike) -> PlainOperation:
+    results = operation.output_names
+    return PlainOperation(
+        operation.name,
+        operation.input_names,
+        results,
+        [_shape(graph, name) for name in results],
+        operation.scope,
+        brief(operation.name, operation.attribs, _filter_shape(graph, operation)),
+    )
+
+
+def _filter_shape(graph: GraphLike, operation: OperationLike) -> Shape | None:
+    name = operation.inputs.get("filter", operation.inputs.get("plane_filter"))
+    return _shape(graph, name) if isinstance(name, str) else None
+
+
+def _shape(graph: GraphLike, name: str) -> Shape | None:
+    tensor = graph.tensors.get(name)
+    return None if tensor is None else tensor.shape
