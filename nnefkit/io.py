@@ -12,7 +12,7 @@ from nnefkit.arguments import expected_names, expected_path, expected_string
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
 from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
-from nnefkit.operations import shapes
+from nnefkit.operations import shape_inference
 
 Path = str | os.PathLike[str]
 
@@ -126,7 +126,7 @@ def infer_shapes(
         graph = graph.with_input_shapes(**input_shapes)
     with using(custom_operations):
         simpler = language.expand_calls(graph)
-        inferred = shapes.infer_shapes(simpler)
+        inferred = shape_inference.infer_shapes(simpler)
     return inferred if simpler is graph else _with_shapes(graph, inferred)
 
 
@@ -225,7 +225,7 @@ class _Reading:
             quantization_name=quantization_name,
             strict=strict,
             expand=expand,
-            infer=shapes.known_shapes,
+            infer=shape_inference.known_shapes,
             customs=declarations_in_effect(),
         )
         self.of_text += found
@@ -238,7 +238,7 @@ class _Reading:
         except DocumentError as error:
             self.of_text += error.diagnostics
             return
-        inferred, found = shapes.check_shapes(simpler, language.locate)
+        inferred, found = shape_inference.check_shapes(simpler, language.locate)
         self.of_text += found
         self.graph = inferred if simpler is self.graph else _with_shapes(self.graph, inferred)
 

@@ -8,7 +8,7 @@ from nnefkit import language
 from nnefkit.arguments import expected_names
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, expected_graph
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 
 def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:

@@ -77,8 +77,8 @@ CALLS = {
     "lower": (lambda: nk.lower(None), "'graph' must be a Graph"),
     "lower-names": (lambda: nk.lower(GRAPH, 3), "'operations' must be a name"),
     "to-onnx": (lambda: nk.to_onnx(None), "'graph' must be a Graph"),
-    "from-onnx": (lambda: nk.from_onnx("nowhere.onnx"), "Is the path right?"),
-    "from-torch": (lambda: nk.from_torch("nowhere.pt2"), "Is the path right?"),
+    "from-onnx": (lambda: nk.from_onnx("nowhere.onnx"), "Check the path."),
+    "from-torch": (lambda: nk.from_torch("nowhere.pt2"), "Check the path."),
     "from-torch-text": (lambda: nk.from_torch(__file__), "torch.export.save"),
     "validate": (lambda: nk.validate(3), "Give a path, the text of a graph, or a Graph"),
     "compare": (lambda: nk.compare(X, X), "a mapping from tensor names to arrays"),
@@ -178,7 +178,7 @@ def test_a_forbidden_file_names_the_permissions(folder, file, monkeypatch):
     monkeypatch.setattr(os, "open", refusing)
     with pytest.raises(nk.StorageError) as raised:
         nk.load(folder)
-    for word in ["ermission denied", "permissions do not allow it", str(folder / file)]:
+    for word in ["ermission denied", "Change its permissions", str(folder / file)]:
         assert word in str(raised.value)
 
 
@@ -246,4 +246,4 @@ def test_a_folder_that_is_closed_is_told_apart_from_an_empty_one(folder, monkeyp
             patched.setattr(f"nnefkit.analysis.recordings.{name}", refusing, raising=False)
             with pytest.raises(nk.StorageError, match="permission denied") as raised:
                 call()
-        assert "permissions do not allow it" in str(raised.value)
+        assert "Change its permissions" in str(raised.value)

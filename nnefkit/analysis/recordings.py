@@ -17,7 +17,7 @@ from nnefkit.arguments import expected_path
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
-from nnefkit.storage import read_tensor, reason, remedy
+from nnefkit.storage import read_tensor, unreadable
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -100,7 +100,7 @@ def record(path: Path) -> Recording:
         )
     if not path.exists():
         raise StorageError(
-            "there is no such file or folder", hint="Is the path right?", file=str(path)
+            "there is no such file or folder", hint="Check the path.", file=str(path)
         )
     if path.suffix in (".npy", ".dat"):
         return Recording(path, {path.stem: _reader(path)})
@@ -113,8 +113,7 @@ def _refuse_closed(folder: Path) -> None:
         with scandir(folder):
             pass
     except OSError as error:
-        message = f"the folder cannot be read: {reason(error)}"
-        raise StorageError(message, hint=remedy(error), file=str(folder)) from error
+        raise unreadable(error, folder, "the folder") from error
 
 
 def _is_trace(path: Path) -> bool:
@@ -172,5 +171,4 @@ def _file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        message = f"the file cannot be read: {reason(error)}"
-        raise StorageError(message, hint=remedy(error), file=str(path)) from error
+        raise unreadable(error, path, "the file") from error

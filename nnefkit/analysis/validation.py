@@ -16,7 +16,7 @@ from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
-from nnefkit.operations.shapes import check_shapes, known_shapes
+from nnefkit.operations.shape_inference import check_shapes, known_shapes
 
 if TYPE_CHECKING:
     import pandas as pd

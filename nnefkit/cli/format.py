@@ -12,7 +12,7 @@ from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command
 from nnefkit.errors import InputError, NnefError, StorageError
 from nnefkit.language import format_document
-from nnefkit.storage.atomic import replacing_file
+from nnefkit.storage.atomic_write import replacing_file
 
 STDIN = "-"
 _EXAMPLES = """\

@@ -20,7 +20,7 @@ from nnefkit.execution.engine_list import AUTO, BUILT_IN
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
 from nnefkit.io import load
-from nnefkit.storage.atomic import replacing_file, telling
+from nnefkit.storage.atomic_write import replacing_file, writing_to
 
 _EXAMPLES = """\
   nnefkit run model/ --input image=cat.npy
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if options.trace:
         trace = session.trace(feeds)
         if options.output:
-            with telling(Path(options.output)):
+            with writing_to(Path(options.output)):
                 trace.save(options.output)
         results: Mapping[str, Array] = trace
         shown = repr(trace)
@@ -164,7 +164,7 @@ def _write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _write_folder(folder: Path, arrays: Mapping[str, Array]) -> None:
-    with telling(folder):
+    with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         with replacing_file(folder / f"{name}.npy") as file:

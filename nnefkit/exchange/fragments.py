@@ -12,7 +12,7 @@ from nnefkit.execution.runnable import expanded
 from nnefkit.graph import Graph
 from nnefkit.language.declarations.custom import declared
 from nnefkit.language.declarations.declaration import Declaration
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 
 @cache

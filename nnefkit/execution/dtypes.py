@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.graph import FrozenDict, Graph, Tensor
-from nnefkit.operations.introduce import constant
+from nnefkit.operations.tensor_introduction import constant
 
 
 def scalar_dtype(graph: Graph) -> np.dtype[Any]:

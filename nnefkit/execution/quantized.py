@@ -18,9 +18,9 @@ from nnefkit.language import Declaration, declarations, lower
 from nnefkit.language.declarations.custom import declared
 from nnefkit.language.declarations.declaration import REQUIRED
 from nnefkit.language.types import dtype_of
-from nnefkit.operations.introduce import ITEM_TYPES
-from nnefkit.operations.invocation import call
-from nnefkit.operations.quantization_info import ALGORITHMS, check_quantization
+from nnefkit.operations.kernel_call import call
+from nnefkit.operations.quantization_rules import ALGORITHMS, check_quantization
+from nnefkit.operations.tensor_introduction import ITEM_TYPES
 
 
 class Quantized(NamedTuple):

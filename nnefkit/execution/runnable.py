@@ -14,7 +14,7 @@ from nnefkit.execution.engine import Engine
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.custom import custom_kernels
 from nnefkit.operations.registry import KERNELS
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 
 def expanded(graph: Graph) -> Graph:

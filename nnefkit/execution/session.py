@@ -25,7 +25,7 @@ from nnefkit.execution.trace.trace import Run, Trace, entries, measured
 from nnefkit.execution.variables import UpdatedVariables, updates
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.custom import definitions, in_effect
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 REMEMBERED = 4
 """For how many choices of tensors, the last ones, a session keeps what it prepared."""

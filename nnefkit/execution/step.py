@@ -22,7 +22,7 @@ from nnefkit.execution.lowering.kernels import bind
 from nnefkit.execution.runnable import expanded, refuse_unsupported
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, expected_graph
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 
 class Results(dict[str, Array]):

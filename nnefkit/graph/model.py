@@ -24,7 +24,7 @@ from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
 from nnefkit.graph.frozen import FrozenDict, frozen
-from nnefkit.graph.values import fitting
+from nnefkit.graph.variable_values import fitting
 from nnefkit.operation_names import SOURCES, WEIGHTS
 
 if TYPE_CHECKING:

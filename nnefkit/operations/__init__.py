@@ -9,7 +9,6 @@ from nnefkit.operations import (  # noqa: F401
     box,
     convolution,
     elementwise,
-    introduce,
     joining,
     linear_algebra,
     local_normalization,
@@ -17,13 +16,14 @@ from nnefkit.operations import (  # noqa: F401
     normalization,
     pooling,
     quantization,
-    reduce,
+    reduction,
     region_of_interest,
     resampling,
     shaping,
     slicing,
+    tensor_introduction,
 )
-from nnefkit.operations.invocation import as_argument, call, computing_dtype, shape_of_literal
+from nnefkit.operations.kernel_call import as_argument, call, computing_dtype, shape_of_literal
 from nnefkit.operations.registry import COSTS, KERNELS, SHAPE_RULES, kernel, macs, shape_rule
 
 __all__ = [

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.axes import check_axes
-from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.axis_rules import check_axes
+from nnefkit.operations.broadcasting import align, broadcast_shape
 from nnefkit.operations.elementwise import maximum, select
 from nnefkit.operations.normal_distribution import normal_cdf
 from nnefkit.operations.precision import blockwise, quiet, widened
-from nnefkit.operations.reduce import precise_sum
+from nnefkit.operations.reduction import precise_sum
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.correlation import correlator
-from nnefkit.operations.filters import (
+from nnefkit.operations.filter_rules import (
     channel_bias,
     check_bias,
     check_groups,

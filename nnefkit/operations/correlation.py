@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from nnefkit.arrays import Array
 from nnefkit.operations.borders import pad
-from nnefkit.operations.depthwise import Planes
+from nnefkit.operations.depthwise_correlation import Planes
 from nnefkit.operations.window import Window
 
 COLUMNS_BYTES = 8 << 20

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.broadcast import align, broadcast_shape, warn_of_broadcast
+from nnefkit.operations.broadcasting import align, broadcast_shape, warn_of_broadcast
 from nnefkit.operations.precision import blockwise, quiet
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 

@@ -8,7 +8,7 @@ from itertools import accumulate
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.axes import check_axis, check_count, check_positive
+from nnefkit.operations.axis_rules import check_axis, check_count, check_positive
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.broadcast import align, broadcast_checked, broadcast_shape, reusable
+from nnefkit.operations.broadcasting import align, broadcast_checked, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.axes import check_count
-from nnefkit.operations.broadcast import align, broadcast_shape
+from nnefkit.operations.axis_rules import check_count
+from nnefkit.operations.broadcasting import align, broadcast_shape
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 

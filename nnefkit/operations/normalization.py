@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.axes import check_axes
-from nnefkit.operations.broadcast import align, broadcast_shape, reusable
+from nnefkit.operations.axis_rules import check_axes
+from nnefkit.operations.broadcasting import align, broadcast_shape, reusable
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.reduce import precise_sum
+from nnefkit.operations.reduction import precise_sum
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.broadcast import align, broadcast_checked
+from nnefkit.operations.broadcasting import align, broadcast_checked
 from nnefkit.operations.elementwise import clamp, round_half_up
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule

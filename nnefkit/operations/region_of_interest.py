@@ -15,7 +15,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.display.numbers import plural
-from nnefkit.operations.axes import check_positive
+from nnefkit.operations.axis_rules import check_positive
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.regions import (
     batch_items,

@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.errors import did_you_mean
-from nnefkit.operations.axes import check_positive
+from nnefkit.operations.axis_rules import check_positive
 from nnefkit.operations.borders import pad
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule

@@ -11,7 +11,7 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
-from nnefkit.operations.axes import check_axes
+from nnefkit.operations.axis_rules import check_axes
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 

@@ -11,7 +11,7 @@ from nnefkit.arrays import Array, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
-from nnefkit.operations.axes import check_axes, check_axis, check_positive
+from nnefkit.operations.axis_rules import check_axes, check_axis, check_positive
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 
 # -- slice ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnefkit.arrays import Ints, Shape
 from nnefkit.display.numbers import plural
-from nnefkit.operations.axes import check_positive
+from nnefkit.operations.axis_rules import check_positive
 from nnefkit.operations.borders import BORDERS, border_hint
 from nnefkit.operations.registry import Problems
 from nnefkit.operations.window import Window

@@ -1,11 +1,12 @@
-"""Files <-> graph: tensor files, folders, archives (chapter 5)."""
+"""Models in files: tensor files, folders and archives (chapter 5)."""
 
-from nnefkit.storage.atomic import replacing_file, telling
-from nnefkit.storage.header import Header, ItemType
-from nnefkit.storage.labels import GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.mapping import check_readable, reason, remedy
+from nnefkit.storage.atomic_write import replacing_file, writing_to
+from nnefkit.storage.blob import check_readable
+from nnefkit.storage.file_names import GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
-from nnefkit.storage.quantized import dequantize
+from nnefkit.storage.model_writer import write_model
+from nnefkit.storage.quantized_codes import dequantize
+from nnefkit.storage.system_errors import unreadable
 from nnefkit.storage.tensor_file import (
     StoredTensor,
     TensorContent,
@@ -13,8 +14,8 @@ from nnefkit.storage.tensor_file import (
     tensor_content,
     write_tensor,
 )
-from nnefkit.storage.variables import attach_data, data_files
-from nnefkit.storage.writing import write_model
+from nnefkit.storage.tensor_header import Header, ItemType
+from nnefkit.storage.variable_data import attach_data, data_files
 
 __all__ = [
     "GRAPH",
@@ -32,11 +33,10 @@ __all__ = [
     "dequantize",
     "open_model",
     "read_tensor",
-    "reason",
-    "remedy",
     "replacing_file",
-    "telling",
     "tensor_content",
+    "unreadable",
     "write_model",
     "write_tensor",
+    "writing_to",
 ]

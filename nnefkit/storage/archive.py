@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nnefkit.errors import StorageError
-from nnefkit.storage.labels import member_name
-from nnefkit.storage.mapping import HEAD, Blob, map_descriptor, read_at, reason
+from nnefkit.storage.blob import HEAD, Blob, map_descriptor, read_at
+from nnefkit.storage.file_names import member_name
+from nnefkit.storage.system_errors import system_message
 
 MAX_MEMBERS = 100_000
 _LEAST_LIMIT = 256 << 20
@@ -63,7 +64,7 @@ class FileBytes:
             return read_at(self._descriptor, offset, min(count, max(self.size - offset, 0)))
         except OSError as error:
             raise StorageError(
-                f"the archive cannot be read: {reason(error)}", file=self._path
+                f"the archive cannot be read: {system_message(error)}", file=self._path
             ) from error
 
     def buffer(self) -> Any:

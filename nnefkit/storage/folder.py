@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from nnefkit.storage.mapping import Blob, open_blob, unreadable
+from nnefkit.storage.blob import Blob, open_blob
+from nnefkit.storage.system_errors import unreadable
 
 
 class Folder:

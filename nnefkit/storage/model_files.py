@@ -13,14 +13,15 @@ from typing import Any, Protocol, Self
 from nnefkit.arguments import expected_path
 from nnefkit.errors import StorageError, did_you_mean
 from nnefkit.storage.archive import Archive, FileBytes, MemoryBytes
-from nnefkit.storage.compressed import MAGIC as COMPRESSED
-from nnefkit.storage.compressed import unpack_tar
+from nnefkit.storage.blob import HEAD, Blob, open_regular, read_at
+from nnefkit.storage.decompression import MAGIC as COMPRESSED
+from nnefkit.storage.decompression import unpack_tar
+from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.folder import Folder
-from nnefkit.storage.header import MAGIC as TENSOR_MAGIC
-from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.mapping import HEAD, Blob, open_regular, read_at, reason, remedy, unreadable
+from nnefkit.storage.system_errors import system_hint, system_message, unreadable
 from nnefkit.storage.tar_archive import is_tar, read_tar
 from nnefkit.storage.tensor_file import StoredTensor, open_tensor
+from nnefkit.storage.tensor_header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.zip_archive import read_zip
 
 MAX_TEXT = 1 << 30
@@ -228,8 +229,8 @@ def open_model(path: str | os.PathLike[str]) -> ModelFiles:
         if not path.exists():
             raise _nothing(path)
     except (OSError, ValueError) as error:
-        message = f"the path cannot be read: {reason(error)}"
-        hint = _parse_hint(os.fspath(path)) or remedy(error)
+        message = f"the path cannot be read: {system_message(error)}"
+        hint = _parse_hint(os.fspath(path)) or system_hint(error)
         raise StorageError(message, hint=hint, file=_shortened(path)) from None
     descriptor = open_regular(str(path))
     with contextlib.ExitStack() as resources:

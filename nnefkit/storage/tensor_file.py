@@ -14,9 +14,12 @@ import numpy as np
 from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, StorageError
-from nnefkit.storage import items
-from nnefkit.storage.atomic import replacing_file
-from nnefkit.storage.header import (
+from nnefkit.storage import item_encoding
+from nnefkit.storage.atomic_write import replacing_file
+from nnefkit.storage.blob import Blob, open_blob
+from nnefkit.storage.quantized_codes import dequantize as decode_codes
+from nnefkit.storage.quantized_codes import encode_linear
+from nnefkit.storage.tensor_header import (
     HEADER_SIZE,
     MAX_DATA_LENGTH,
     MAX_EXTENT,
@@ -27,9 +30,6 @@ from nnefkit.storage.header import (
     allowed_bits,
     parse_header,
 )
-from nnefkit.storage.mapping import Blob, open_blob
-from nnefkit.storage.quantized import dequantize as decode_codes
-from nnefkit.storage.quantized import encode_linear
 
 Quantized = bool | tuple[float, float]
 
@@ -67,7 +67,7 @@ class TensorContent:
     def chunks(self) -> Iterator[Any]:
         """The bytes of the file in pieces of bounded size."""
         yield self.header.encode()
-        yield from items.chunks(self.data, self.header.item, self.header.bits)
+        yield from item_encoding.chunks(self.data, self.header.item, self.header.bits)
 
 
 def open_tensor(blob: Blob) -> StoredTensor:
@@ -77,7 +77,7 @@ def open_tensor(blob: Blob) -> StoredTensor:
         StorageError: it is no tensor file, or not one that can be read.
     """
     header, warnings = parse_header(blob.head, blob.size, blob.name)
-    data = items.decode(header, blob.data, blob.start + header.data_offset)
+    data = item_encoding.decode(header, blob.data, blob.start + header.data_offset)
     return StoredTensor(blob.name, header, data, tuple(warnings))
 
 
@@ -262,7 +262,7 @@ def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
                     file=file,
                     section=SECTION,
                 )
-    width = items.container_bits(bits) // 8
+    width = item_encoding.container_bits(bits) // 8
     return array.astype(f"{'i' if item.signed else 'u'}{width}", copy=False)
 
 

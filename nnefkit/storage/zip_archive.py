@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from nnefkit.errors import StorageError
 from nnefkit.storage.archive import Archive, FileBytes, Member, Stretch, refuse_bomb, unpacked_limit
-from nnefkit.storage.labels import member_name
-from nnefkit.storage.mapping import HEAD, Blob
+from nnefkit.storage.blob import HEAD, Blob
+from nnefkit.storage.file_names import member_name
 
 _BROKEN = (
     zipfile.BadZipFile,

@@ -7,7 +7,7 @@ import nnef
 import pytest
 
 from nnefkit import language
-from nnefkit.operations.shapes import check_shapes
+from nnefkit.operations.shape_inference import check_shapes
 
 HEAD = "version 1.0;\n{extensions}\ngraph net( x ) -> ( y )\n{{\n{body}    y = copy({last});\n}}\n"
 

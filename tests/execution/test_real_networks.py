@@ -54,7 +54,7 @@ def test_every_tensor_of_efficientnet_is_what_the_reference_kernels_compute(effi
 def test_a_batch_of_photos_gives_what_each_of_them_gives(efficientnet):
     graph, recorded = efficientnet
     photos = np.concatenate([recorded["cat_external1"], recorded["coffee_external1"]])
-    from nnefkit.operations.shapes import infer_shapes
+    from nnefkit.operations.shape_inference import infer_shapes
 
     logits = run(infer_shapes(graph, external1=photos.shape), photos)["linear1"]
     expected = np.concatenate([recorded["cat_linear1"], recorded["coffee_linear1"]])

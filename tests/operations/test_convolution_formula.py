@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nnefkit.operations import KERNELS, SHAPE_RULES, correlation, depthwise, reverse_correlation
+from nnefkit.operations import KERNELS, SHAPE_RULES, correlation, reverse_correlation
+from nnefkit.operations import depthwise_correlation as depthwise
 
 ZERO = np.zeros((), np.float64)
 

@@ -17,7 +17,7 @@ from oracles.one_call import SOURCES, as_dtype, as_typed, calls_of, graph_of, sh
 from nnefkit.execution import Session
 from nnefkit.language import declarations
 from nnefkit.operations import SHAPE_RULES, call
-from nnefkit.operations.invocation import TYPED
+from nnefkit.operations.kernel_call import TYPED
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck))
 

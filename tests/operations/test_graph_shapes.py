@@ -5,7 +5,7 @@ import pytest
 
 from nnefkit.errors import DocumentError, InputError, Source, Span, UnknownNameError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-from nnefkit.operations.shapes import check_shapes, infer_shapes
+from nnefkit.operations.shape_inference import check_shapes, infer_shapes
 
 
 def names(value):

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from nnefkit.errors import ArgumentError
 from nnefkit.graph import Graph, Identifier, Operation, Tensor
 from nnefkit.operations import KERNELS, SHAPE_RULES
-from nnefkit.operations.shapes import check_shapes
+from nnefkit.operations.shape_inference import check_shapes
 
 METHODS = ["symmetric", "asymmetric", "aligned"]
 

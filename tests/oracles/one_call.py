@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import declarations
 from nnefkit.language.types import dtype_of
-from nnefkit.operations.invocation import TYPED
+from nnefkit.operations.kernel_call import TYPED
 from nnefkit.operations.registry import SHAPE_RULES
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 from oracles.drawing import Call, Drawing
 from oracles.drawn_calls import CALLS
 

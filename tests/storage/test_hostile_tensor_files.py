@@ -8,7 +8,7 @@ import pytest
 
 from nnefkit.errors import StorageError
 from nnefkit.storage import read_tensor
-from nnefkit.storage.mapping import Blob, open_blob
+from nnefkit.storage.blob import Blob, open_blob
 from nnefkit.storage.tensor_file import open_tensor
 
 DATA = np.arange(6, dtype=np.float32).tobytes()

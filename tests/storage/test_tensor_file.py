@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nnefkit.errors import StorageError
 from nnefkit.storage import open_model, read_tensor, tensor_content, write_tensor
-from nnefkit.storage.mapping import Blob, open_blob
+from nnefkit.storage.blob import Blob, open_blob
 from nnefkit.storage.tensor_file import open_tensor
 
 PLAIN_DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]

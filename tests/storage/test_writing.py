@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from nnefkit.errors import StorageError
-from nnefkit.storage import atomic, open_model, tensor_content, write_model, write_tensor, writing
+from nnefkit.storage import atomic_write as atomic
+from nnefkit.storage import model_writer as writing
+from nnefkit.storage import open_model, tensor_content, write_model, write_tensor
 
 OLD_TEXT = b"version 1.0; # old 'a' \"sub/b\" 'gone'\n"
 OLD = {

@@ -22,7 +22,7 @@ from nnefkit.execution.engines.onnxruntime.model import exported
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Operation, expected_graph
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import replacing_file
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def to_torch(graph: Graph) -> GraphModule:
     from nnefkit.execution.engine_list import find_engine
     from nnefkit.execution.engines.torch.module import GraphModule
     from nnefkit.execution.runnable import expanded, refuse_unsupported
-    from nnefkit.operations.shapes import infer_shapes
+    from nnefkit.operations.shape_inference import infer_shapes
 
     plain = expanded(expected_graph(graph))
     refuse_unsupported(find_engine("torch"), plain, fallback=False)

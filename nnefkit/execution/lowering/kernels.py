@@ -11,7 +11,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.custom import checked_kernel, definitions, ruled
-from nnefkit.operations.invocation import TYPED
+from nnefkit.operations.kernel_call import TYPED
 from nnefkit.operations.registry import KERNELS, SHAPE_RULES
 
 Function = Callable[..., Any]

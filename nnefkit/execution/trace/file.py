@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import Histogram, Statistics
 from nnefkit.errors import StorageError
-from nnefkit.storage import reason, remedy, replacing_file
+from nnefkit.storage import replacing_file, unreadable
 
 if TYPE_CHECKING:
     from nnefkit.execution.trace.trace import Run, Trace
@@ -78,8 +78,7 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
                 name: _statistics(numbers) for name, numbers in description["statistics"].items()
             }
     except OSError as error:
-        message = f"the trace cannot be read: {reason(error)}"
-        raise StorageError(message, hint=remedy(error), file=str(path)) from error
+        raise unreadable(error, path, "the trace") from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
         raise StorageError(
             "the file is no trace, or a damaged one",

@@ -13,7 +13,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
-from nnefkit.storage import telling
+from nnefkit.storage import writing_to
 
 Keep = str | Iterable[str] | Callable[[str], bool]
 """``"all"``, ``"statistics"``, the names of tensors, or a function that says it of a name."""
@@ -88,14 +88,14 @@ class Keeper:
 
 def _folder(spill: str | Path) -> Path:
     path = expected_path(spill, "spill")
-    with telling(path):
+    with writing_to(path):
         path.mkdir(parents=True, exist_ok=True)
         # A folder of its own: files of an earlier trace may still be mapped.
         return Path(tempfile.mkdtemp(prefix="trace-", dir=path))
 
 
 def _spilled(array: Array, path: Path) -> Array:
-    with telling(path):
+    with writing_to(path):
         np.save(path, array, allow_pickle=False)
     if not array.size or array.ndim == 0:
         return array

@@ -10,7 +10,7 @@ import pytest
 
 import nnefkit as nk
 from nnefkit import language
-from nnefkit.operations.shapes import check_shapes
+from nnefkit.operations.shape_inference import check_shapes
 
 HEAD = (
     "version 1.0;\n"

@@ -14,7 +14,7 @@ from nnefkit import language
 from nnefkit.errors import Source
 from nnefkit.language.nnef2017 import recognised
 from nnefkit.language.syntax.lexer import Tokens
-from nnefkit.operations.shapes import known_shapes
+from nnefkit.operations.shape_inference import known_shapes
 
 FOLDER = Path(__file__).parent / "documents"
 GRAPH = "graph net( x ) -> ( y )\n{\n    x = external(shape = [1, 3, 8, 8])\n"

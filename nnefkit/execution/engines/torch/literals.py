@@ -11,7 +11,7 @@ import torch
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.operations import LOWERINGS
 from nnefkit.graph import Graph, Identifier, Operation
-from nnefkit.operations.invocation import TYPED
+from nnefkit.operations.kernel_call import TYPED
 
 Function = Callable[..., Any]
 

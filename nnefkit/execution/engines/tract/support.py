@@ -17,7 +17,7 @@ import numpy as np
 from nnefkit.errors import NnefError
 from nnefkit.execution.dtypes import scalar_dtype
 from nnefkit.graph import Graph, Identifier, Operation
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.operations.window import Window
 
 _ALWAYS = frozenset(

@@ -13,7 +13,7 @@ from nnefkit.execution import Session, step
 from nnefkit.execution.engines.numpy.memory import Arena, Chunks
 from nnefkit.execution.engines.numpy.plan import make_plan
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-from nnefkit.operations.shapes import infer_shapes
+from nnefkit.operations.shape_inference import infer_shapes
 
 
 class Builder:

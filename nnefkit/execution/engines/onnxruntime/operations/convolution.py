@@ -21,7 +21,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     take,
     transpose,
 )
-from nnefkit.operations.filters import reverse_groups
+from nnefkit.operations.filter_rules import reverse_groups
 from nnefkit.operations.window import Window
 
 _WHOLE = ((0, 0), (0, 0))

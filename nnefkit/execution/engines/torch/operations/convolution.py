@@ -12,7 +12,7 @@ from torch.nn import functional
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
-from nnefkit.operations.filters import reverse_groups
+from nnefkit.operations.filter_rules import reverse_groups
 from nnefkit.operations.window import Window
 
 Padding = tuple[tuple[int, int], ...]

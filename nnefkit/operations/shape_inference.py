@@ -14,10 +14,10 @@ from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.graph.drafts import new_operation, new_tensor
 from nnefkit.operations.custom import Definition, definitions, wrong_results
-from nnefkit.operations.introduce import constant
-from nnefkit.operations.quantization_info import check_quantization
+from nnefkit.operations.located_problems import Locate, Reports
+from nnefkit.operations.quantization_rules import check_quantization
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems
-from nnefkit.operations.reporting import Locate, Reports
+from nnefkit.operations.tensor_introduction import constant
 
 
 def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:

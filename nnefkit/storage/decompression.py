@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import StorageError
 from nnefkit.storage.archive import refuse_bomb, unpacked_limit
-from nnefkit.storage.mapping import read_at
-from nnefkit.storage.progress import progress
+from nnefkit.storage.blob import read_at
 from nnefkit.storage.tar_archive import BLOCK, is_tar
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -79,7 +79,7 @@ def _unpack(descriptor: int, kind: str, path: str) -> Iterator[bytes]:
 
 def _packed(descriptor: int, path: str) -> Iterator[bytes]:
     size = os.fstat(descriptor).st_size
-    with progress(size, f"unpacking {Path(path).name}") as bar:
+    with ProgressBar(size, f"unpacking {Path(path).name}", "B", scaled=True) as bar:
         for offset in range(0, size, _INPUT):
             data = read_at(descriptor, offset, _INPUT)
             yield data

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nnefkit.errors import StorageError
-from nnefkit.storage.mapping import reason, remedy
+from nnefkit.storage.system_errors import system_hint, system_message
 
 
 @contextlib.contextmanager
-def telling(path: Path) -> Iterator[None]:
+def writing_to(path: Path) -> Iterator[None]:
     """Turns what the operating system refuses into a `StorageError` about `path`."""
     try:
         yield
     except (OSError, ValueError) as error:
         about = getattr(error, "filename", None)
         about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
-        message = f"this cannot be written: {reason(error)}"
-        raise StorageError(message, hint=remedy(error), file=about) from error
+        message = f"this cannot be written: {system_message(error)}"
+        raise StorageError(message, hint=system_hint(error), file=about) from error
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         StorageError: `path` is a folder, or cannot be written.
     """
-    with telling(path):
+    with writing_to(path):
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise StorageError(
@@ -65,7 +65,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: `path` is a file or the current folder, or cannot be written.
     """
-    with telling(path):
+    with writing_to(path):
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise StorageError(

@@ -11,7 +11,7 @@ import numpy as np
 from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError, Diagnostic
 from nnefkit.graph import Tensor
-from nnefkit.operations.broadcast import align
+from nnefkit.operations.broadcasting import align
 from nnefkit.operations.registry import SHAPE_RULES
 
 ALGORITHMS = (

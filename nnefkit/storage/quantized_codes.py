@@ -13,7 +13,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
-from nnefkit.storage.header import Header, ItemType
+from nnefkit.storage.tensor_header import Header, ItemType
 
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.operations.axes import check_axes
+from nnefkit.operations.axis_rules import check_axes
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 

@@ -12,11 +12,11 @@ from nnefkit.arrays import Array
 from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
-from nnefkit.storage.header import Header, ItemType
-from nnefkit.storage.labels import data_name
+from nnefkit.storage.file_names import data_name
 from nnefkit.storage.model_files import ModelFiles
-from nnefkit.storage.quantized import dequantize
+from nnefkit.storage.quantized_codes import dequantize
 from nnefkit.storage.tensor_file import StoredTensor, TensorContent, tensor_content
+from nnefkit.storage.tensor_header import Header, ItemType
 
 _ITEM_TYPES = {
     "scalar": (ItemType.FLOAT, ItemType.QUANTIZED_UNSIGNED, ItemType.QUANTIZED_SIGNED),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.storage.header import Header, ItemType
+from nnefkit.storage.tensor_header import Header, ItemType
 
 Buffer = Any
 """bytes, memoryview or mmap: whatever `numpy.frombuffer` takes."""

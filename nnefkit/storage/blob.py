@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import stat
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnefkit.errors import StorageError
+from nnefkit.storage.system_errors import unreadable
 
 HEAD = 4096
 """Bytes that are read at once of any file; a smaller file is never mapped."""
@@ -60,36 +60,6 @@ def open_regular(path: str) -> int:
             file=path,
         )
     return descriptor
-
-
-_REMEDIES = {
-    errno.EACCES: "Its permissions do not allow it: change them, or ask its owner to.",
-    errno.EPERM: "Its permissions do not allow it: change them, or ask its owner to.",
-    errno.EROFS: "Choose a place that can be written to.",
-    errno.ENOSPC: "The disk is full: make room, or choose another place.",
-    errno.EDQUOT: "Your share of the disk is used up: make room, or choose another place.",
-    errno.ELOOP: "A symbolic link leads back to itself: put the file there that it should lead to.",
-    errno.ENAMETOOLONG: "Give a shorter name.",
-    errno.ENOTDIR: "A part of the path is a file, and not a folder.",
-    errno.EEXIST: "A file of that name is in the way: choose another name.",
-    errno.ENOENT: "Is the path right?",
-    errno.EMFILE: "Too many files are open: close some, or raise the limit (ulimit -n).",
-}
-
-
-def remedy(error: Exception) -> str:
-    """What mends that for which the operating system refuses a file, if that is known."""
-    return _REMEDIES.get(getattr(error, "errno", None) or 0, "")
-
-
-def unreadable(error: Exception, path: str) -> StorageError:
-    """The error for a file that the operating system does not let us read."""
-    return StorageError(f"the file cannot be read: {reason(error)}", hint=remedy(error), file=path)
-
-
-def reason(error: Exception) -> str:
-    """What the operating system says, without the path and the number of the error."""
-    return str(getattr(error, "strerror", None) or error).lower()
 
 
 def open_blob(path: str) -> Blob:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import StorageError
-from nnefkit.storage.atomic import replacing_file, replacing_folder, telling
-from nnefkit.storage.header import HEADER_SIZE
-from nnefkit.storage.labels import DATA, GRAPH, QUANTIZATION, member_name
-from nnefkit.storage.mapping import HEAD, open_blob
+from nnefkit.storage.atomic_write import replacing_file, replacing_folder, writing_to
+from nnefkit.storage.blob import HEAD, open_blob
+from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, member_name
 from nnefkit.storage.model_files import ARCHIVE_ENDINGS, MAX_TEXT
-from nnefkit.storage.progress import ProgressBar, progress
 from nnefkit.storage.tensor_file import TensorContent
+from nnefkit.storage.tensor_header import HEADER_SIZE
 
 Content = bytes | memoryview | Path | TensorContent
 """What a file is written from: its bytes, a file to copy, or a tensor."""
@@ -55,7 +55,7 @@ class _Copy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with telling(path):
+        with writing_to(path):
             self.size = path.stat().st_size
 
     def chunks(self) -> Iterator[Any]:
@@ -81,7 +81,7 @@ def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> N
     contents = {name: _sized(files[name]) for name in sorted(files, key=_order)}
     write = _writer(path)
     total = sum(content.size for content in contents.values())
-    with progress(total, f"writing {path.name}") as bar:
+    with ProgressBar(total, f"writing {path.name}", "B", scaled=True) as bar:
         write(path, contents, bar)
 
 
@@ -152,12 +152,12 @@ def _sized(content: Content) -> _Sized:
 
 def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     old = Path(os.path.realpath(path))
-    with telling(path):
+    with writing_to(path):
         replaced = _replaceable_files(old)
     with replacing_folder(path) as new:
         for name, content in contents.items():
             file_path = new / name
-            with telling(path / name):
+            with writing_to(path / name):
                 file_path.parent.mkdir(parents=True, exist_ok=True)
                 file = file_path.open("xb")
             with file:

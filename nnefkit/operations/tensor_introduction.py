@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnefkit.arrays import Shape
 from nnefkit.display.numbers import plural
-from nnefkit.operations.axes import check_positive
+from nnefkit.operations.axis_rules import check_positive
 from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
