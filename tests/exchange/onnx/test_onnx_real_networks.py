@@ -86,10 +86,20 @@ def test_the_pitch_network_is_verified_and_hears_the_chord(pitch, chord):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_pitch_network_computes_what_onnx_runtime_computes(pitch, chord, engine):
+    """The logarithms of its quiet bands amplify rounding, in ONNX Runtime too: 4e-4 in float32.
+
+    Engines may be off as far as ONNX Runtime is, from what the network computes in float64.
+    """
     path, graph = pitch
-    wanted = in_runtime(path, {"serving_default_input_2:0": chord})
-    found = nk.run(graph, chord, engine=engine)
-    assert_close([*found.values()], [*wanted.values()], 2e-4)
+    wide = {v.label: v.data.astype(np.float64) for v in graph.variables if v.data.dtype.kind == "f"}
+    exact = nk.run(graph.with_data(wide), chord.astype(np.float64))
+    theirs = in_runtime(path, {"serving_default_input_2:0": chord})
+    ours = nk.run(graph, chord, engine=engine)
+    for mine, wanted, value in zip(ours.values(), theirs.values(), exact.values(), strict=True):
+        assert value.dtype == np.float64
+        rounding = np.abs(wanted - value).max()
+        assert rounding < 1e-3
+        assert np.abs(mine - value).max() < 1.5 * rounding
 
 
 def test_the_pitch_network_agrees_with_its_source_layer_by_layer(pitch, chord):
