@@ -42,7 +42,7 @@ def parse(
 ) -> tuple[Graph | None, list[Diagnostic]]:
     """Reads a document, and collects everything that is wrong with it.
 
-    One of the provisional specification of 2017 is recognised and read as what it means today, its
+    One of the provisional specification of 2017 is recognized and read as what it means today, its
     fragments all expanded; notes tell what changed.
 
     Args:
@@ -67,7 +67,7 @@ def parse(
     """
     with paused_collector():
         tokens = Tokens(Source(text, name))
-        old = nnef2017.recognised(tokens)
+        old = nnef2017.recognized(tokens)
         registered = customs or {}
         reading: nnef2017.Reading | _Reading
         if old:

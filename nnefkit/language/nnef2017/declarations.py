@@ -1,4 +1,4 @@
-"""The operations of the provisional specification."""
+"""The declarations of the operations of the provisional specification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnefkit.language.syntax.parser import Parser
 
 @cache
 def provisional_operations() -> Mapping[str, Declaration]:
-    """The operations of chapter 4 of the provisional specification by name, in its order."""
+    """Return the operations of the provisional chapter 4 by name, in its order."""
     file = resources.files("nnefkit.language.nnef2017").joinpath("operations.nnef")
     tokens = Tokens(Source(file.read_text("ascii"), "operations.nnef"))
     fragments = Parser(tokens, Report(tokens)).declarations()
@@ -24,10 +24,10 @@ def provisional_operations() -> Mapping[str, Declaration]:
 
 
 class Vocabulary(dict[str, Declaration]):
-    """What a provisional document can invoke: the operations of that time, and its fragments.
+    """The operations that a provisional document can invoke: those of 2017, and its fragments.
 
-    A document finds its operations by `get`. Those that the language itself emits, by ``[]``, are
-    the standard ones if the document has none of such a name.
+    `get` looks up an operation for the document. ``[]`` looks up an operation for the builder,
+    which emits operations of 1.0, too: the standard one if the document has none of that name.
     """
 
     def __missing__(self, name: str) -> Declaration:

@@ -1,4 +1,4 @@
-"""A provisional document, from its tokens to a graph of 1.0 and all that there is to say of it."""
+"""A provisional document: from its tokens to a graph of 1.0 and all diagnostics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnefkit.language.types import is_tensor
 
 
 class Reading:
-    """One provisional document on its way."""
+    """The reading of one provisional document."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class Reading:
         self.strict = strict
         self.builder: ProvisionalBuilder | None = None
         self.declared: dict[str, Declaration] = {}
-        """Nothing: all fragments have bodies, and are expanded."""
+        """Empty: all fragments have bodies and are expanded."""
 
     def read(self) -> Graph | None:
-        """The graph, None if there is none in the text."""
+        """Return the graph, or None if the text has none."""
         if self.tokens.byte_order_mark:
             self.report.add(
                 "byte-order-mark",
@@ -57,11 +57,11 @@ class Reading:
                 "warning",
             )
         first = self.tokens.span(0, 2 if self.tokens.texts[0] == "version" else 1)
-        self.upgrades.tell(
+        self.upgrades.note(
             "the document follows the provisional specification of December 2017",
             first,
             "3.2.4",
-            "It is read as what it means in NNEF 1.0; saving the model writes that.",
+            "It is converted to NNEF 1.0; saving the model writes the converted document.",
         )
         document = self.parser.document(self._begin)
         self._check_version(document)
@@ -81,8 +81,8 @@ class Reading:
             if vocabulary.setdefault(fragment.name, declaration) is declaration:
                 fragments.append(declaration)
         if fragments:
-            self.upgrades.tell(
-                "fragments are enabled by an extension since 1.0; here they are expanded",
+            self.upgrades.note(
+                "fragments need an extension since 1.0; here they are expanded",
                 fragments[0].span,
                 "3.2.2",
             )
@@ -120,18 +120,18 @@ class Reading:
         if text != "1.0":
             self.report.at(
                 "unsupported-version",
-                f"version {text} was never written without a semicolon",
+                f"version {text} needs a semicolon",
                 at,
-                hint="The provisional specification is of version 1.0; later documents say: "
+                hint="Only provisional documents, whose version is 1.0, have no semicolon. Write: "
                 f"version {text};",
                 section="3.2.4",
             )
 
 
 def _tensors_first(fragment: Fragment) -> Fragment:
-    """The fragment with its tensors before its attributes, as 1.0 wants them.
+    """Return the fragment with its tensors before its attributes, as 1.0 requires.
 
-    Only tensors can be given by position, so no invocation changes its meaning.
+    Only tensors are positional arguments, so no invocation changes its meaning.
     """
     parameters = sorted(fragment.parameters, key=lambda parameter: not is_tensor(parameter.type))
     return fragment._replace(parameters=tuple(parameters))

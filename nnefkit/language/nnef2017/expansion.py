@@ -1,4 +1,4 @@
-"""Fragments of the provisional specification: data-types that nobody wrote down, and variables."""
+"""Expansion of provisional fragments: types are not declared, and variables are allowed."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 _LEAST_RANK = 2
 _ITEMS_OF_A_STEP = 100
-"""Looking at so many items counts as one step of the expansion."""
+"""The number of elements whose inspection counts as one step of the expansion."""
 
 
 class ProvisionalExpansion(Expansion):
-    """Turns assignments of expressions into operations of a graph."""
+    """Expands assignments into operations of a graph, by the rules of 2017."""
 
     builder: ProvisionalBuilder
 
@@ -81,7 +81,7 @@ class ProvisionalExpansion(Expansion):
     def _is_divided(
         self, declaration: Declaration, parts: Sequence[Expression | None], scope: Scope
     ) -> bool:
-        """Whether one identifier of a fragment stands for all the results of ``split``."""
+        """Return whether one identifier of a fragment stands for all results of ``split``."""
         name = declaration.name
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
@@ -89,13 +89,13 @@ class ProvisionalExpansion(Expansion):
         errors = scope.report.errors
         yield super()._bind(target, self.typing.typed(found), scope)
         if scope.report.errors > errors and scope.declaration is not None and not scope.abstract:
-            # Its value is not of the type that others rely on.
+            # Its value does not have the type that others rely on.
             raise Refused
 
     def settle(
         self, name: str, found: Value, span: Span | None, path: tuple[str, ...] = ()
     ) -> None:
-        """Makes the value of an expression the tensor called `name`."""
+        """Make the value of an expression the tensor called `name`."""
         super().settle(name, found, span, path)
         if isinstance(found.value, Identifier):
             self.builder.shapes.same(name, found.value)
@@ -111,7 +111,7 @@ class ProvisionalInvocations(Invocations):
         self.typing = expansion.typing
 
     def use(self, name: Name, scope: Scope) -> Value:
-        """The value of an identifier."""
+        """Return the value of an identifier."""
         found = super().use(name, scope)
         if scope.abstract:
             return Value(ABSTRACT, loose(found.type))
@@ -120,7 +120,7 @@ class ProvisionalInvocations(Invocations):
         return self.typing.typed(found)
 
     def invoke(self, node: Invocation, scope: Scope, want: str | None) -> Call[Value]:
-        """The result of an invocation inside of an expression, which can be of any type."""
+        """Return the result of an invocation inside of an expression, which can have any type."""
         found: Value = yield super().invoke(node, scope, want)
         declaration = self.builder.declarations.get(node.name)
         if scope.abstract and declaration is not None and self.expands(declaration):
@@ -128,11 +128,11 @@ class ProvisionalInvocations(Invocations):
         return found
 
     def declaration(self, node: Invocation, scope: Scope, target: Expression | None) -> Declaration:
-        """The declaration of what is invoked; fragments can have variables."""
+        """Return the declaration of what is invoked; fragments can have variables."""
         if scope.declaration is None or node.name not in ("variable", "update"):
             return super().declaration(node, scope, target)
-        self.builder.upgrades.tell(
-            "'variable' and 'update' stand in the graph itself since 1.0; these are moved there",
+        self.builder.upgrades.note(
+            "'variable' and 'update' belong to the graph itself since 1.0; these are moved there",
             scope.report.tokens.span(node.at, node.at + 1),
             "3.3.2",
         )
@@ -145,7 +145,7 @@ class ProvisionalInvocations(Invocations):
         arguments: Sequence[Value],
         scope: Scope,
     ) -> Binding:
-        """Which argument goes to which parameter; results of fragments can be of any type."""
+        """Bind arguments to parameters; results of fragments can have any type."""
         binding = super().bound(declaration, node, arguments, scope)
         if not self.expands(declaration):
             return binding
@@ -183,12 +183,12 @@ class ProvisionalInvocations(Invocations):
         scope: Scope,
         wants: Sequence[str | None],
     ) -> Call[list[Value]]:
-        """The results of a fragment, its body carried out."""
+        """Expand a fragment, and return its results."""
         results = yield super().expand(declaration, binding, arguments, node, scope, wants)
         return [self.typing.typed(result) for result in results]
 
     def shape_of(self, value: Any) -> list[int] | None:
-        """The extents of a tensor up to the last that is not 1, but two of them or more."""
+        """Return the extents of a tensor up to the last that is not 1, but at least two of them."""
         found = self.builder.shape(value)
         if found is None or isinstance(value, list):
             return None
@@ -199,13 +199,13 @@ class ProvisionalInvocations(Invocations):
 
 
 class _Typing:
-    """Types of values: ``tensor`` did not say of what, so that it has to be looked up."""
+    """Types of values, found from the values: ``tensor`` does not state its data type."""
 
     def __init__(self, builder: ProvisionalBuilder) -> None:
         self.builder = builder
 
     def typed(self, found: Value) -> Value:
-        """The value with its own type, where that of the declaration is vague."""
+        """Return the value with its own type, where the declared one is vague."""
         if found.value is ABSTRACT or loose(found.type) is found.type is not UNKNOWN:
             return found
         return Value(found.value, run(self._type_of(found.value)))
@@ -218,7 +218,7 @@ class _Typing:
             return OF_LITERAL.get(type(value), UNKNOWN)
         kinds: list[Type] = []
         if isinstance(value, list):
-            # Arrays can be long, but hold few different tensors.
+            # Arrays can be long, but have few different tensors.
             kinds += [OF_LITERAL[kind] for kind in set(map(type, value)) if kind in OF_LITERAL]
             names = {item for item in value if isinstance(item, Identifier)}
             value = [*names, *(item for item in value if isinstance(item, (list, tuple)))]
@@ -233,7 +233,7 @@ class _Typing:
 
 
 def loose(kind: Type) -> Type:
-    """The type with UNKNOWN in the place of tensors of no data-type; itself if it has none."""
+    """Return the type with UNKNOWN in place of tensors without a data type."""
     return run(_loose(kind))
 
 

@@ -1,4 +1,4 @@
-"""The operations of a provisional document, each as what it is called and means in 1.0."""
+"""The graph of a provisional document, built of operations of 1.0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnefkit.language.locate import locate
 from nnefkit.language.nnef2017.declarations import Vocabulary, provisional_operations
 from nnefkit.language.nnef2017.expansion import ProvisionalExpansion
 from nnefkit.language.nnef2017.known_shapes import Infer, KnownShapes
-from nnefkit.language.nnef2017.provisional_call import Call
+from nnefkit.language.nnef2017.provisional_call import ProvisionalCall
 from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
 from nnefkit.language.nnef2017.upgrades import UPGRADES
 from nnefkit.language.report import Report
@@ -25,14 +25,14 @@ from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Na
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
 _MOST_DIMENSIONS = 64
-"""Tensors are not given more dimensions, whatever a text asks for: no tool has tensors of more."""
+"""The most dimensions that a tensor is given, whatever the text asks for."""
 
 
 class ProvisionalBuilder(GraphBuilder):
     """Collects the operations of 1.0 that those of a provisional document stand for.
 
-    What they stand for depends on shapes: trailing extents of 1 could be left out everywhere, and
-    the text itself can ask for the shape of any tensor (``shape_of``).
+    The conversion depends on shapes: trailing extents of 1 can be omitted everywhere, and the text
+    itself can ask for the shape of any tensor (``shape_of``).
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class ProvisionalBuilder(GraphBuilder):
         self.upgrades = upgrades
         self.shapes = KnownShapes(infer)
         self.unlisted: list[str] = []
-        """Externals that are no parameters of the graph."""
+        """Externals that are not parameters of the graph."""
         self._fitted: dict[tuple[str, int], Identifier] = {}
-        """Tensors that were given another rank, which may be needed again."""
+        """Tensor and rank to the tensor with that rank, to use it again."""
         self.labels: dict[str, str] = {}
-        """The labels of variables, by themselves in lower case."""
+        """The labels of variables, by their lower-case form."""
         self.expansion = ProvisionalExpansion(self)
 
     # -- operations of the document --------------------------------------------------------------
@@ -69,7 +69,7 @@ class ProvisionalBuilder(GraphBuilder):
         span: Span | None,
         scope: tuple[str, ...] = (),
     ) -> None:
-        """Adds what an operation stands for."""
+        """Add the operations of 1.0 that an operation stands for."""
         name = declaration.name
         if provisional_operations().get(name) is not declaration:
             super().emit(declaration, binding, values, outputs, span, scope)
@@ -83,40 +83,41 @@ class ProvisionalBuilder(GraphBuilder):
             for parameter, slot in zip(declaration.parameters, binding.slots, strict=True)
             if slot is not None
         }
-        call = Call(name, arguments, given, outputs, binding.dtype, span, scope)
+        call = ProvisionalCall(name, arguments, given, outputs, binding.dtype, span, scope)
         upgrade = UPGRADES.get(name)
         if upgrade is None:
-            self.put(call, name, **arguments)
+            self.replace(call, name, **arguments)
             return
         if any(_holds_identifier(arguments[name]) for name, _, _ in declaration.attributes):
-            # It is not defined, which will be told; here it has no value to work on.
+            # The identifier is not defined, which is reported elsewhere.
             raise Refused
         upgrade(self, call)
 
     def opaque(
         self, invocation: Invocation, target: Expression | None, report: Report
     ) -> Declaration:
-        """What stands for an operation that is not known; there is none for one that came later."""
+        """Declare an unknown operation as opaque, unless it exists since 1.0."""
         if invocation.name in declarations():
             raise self.unknown(invocation, report)
         return super().opaque(invocation, target, report)
 
     def unknown(self, invocation: Invocation, report: Report) -> Refused:
-        """Reports an operation that is not known, or not yet known then."""
+        """Report an unknown operation, or one that exists since 1.0."""
         if invocation.name not in declarations():
             return super().unknown(invocation, report)
         report.at(
             "unknown-operation",
-            f"the provisional specification has no operation '{invocation.name}', which came later",
+            f"the provisional specification has no operation '{invocation.name}', which exists "
+            "since 1.0",
             invocation.at,
-            hint="Write the document as one of NNEF 1.0: version 1.0; and a semicolon behind each "
+            hint="Write the document in NNEF 1.0: version 1.0; and a semicolon after each "
             "assignment.",
             section="4",
         )
         return Refused()
 
     def special(self, invocation: Invocation, names: list[Name] | None) -> None:
-        """The rules for inputs: an external that the graph does not list becomes a parameter."""
+        """Apply the rules for inputs; an external that the graph does not list is added to it."""
         if invocation.name != "external" or names is None:
             super().special(invocation, names)
             return
@@ -125,28 +126,28 @@ class ProvisionalBuilder(GraphBuilder):
             if name.name in listed or name.name in self.names.types:
                 continue
             self.unlisted.append(name.name)
-            self.upgrades.tell(
-                "every external is a parameter of the graph since 1.0; this one is added to them",
+            self.upgrades.note(
+                "every external is a parameter of the graph since 1.0; this one is added",
                 self.tokens.span(name.at, name.end),
                 "3.3.2",
             )
         self.names.external([name for name in names if name.name not in self.unlisted])
 
     def finish(self) -> Graph:
-        """The graph, all its externals among its inputs."""
+        """Return the graph, with all externals among its inputs."""
         graph = super().finish()
         return replace(graph, inputs=(*graph.inputs, *self.unlisted))
 
     # -- operations of 1.0 -----------------------------------------------------------------------
 
-    def put(self, call: Call, name: str, **arguments: Any) -> None:
-        """Adds the operation `name` of 1.0, with the results of `call`."""
+    def replace(self, call: ProvisionalCall, name: str, **arguments: Any) -> None:
+        """Add the operation `name` of 1.0, with the results of `call`."""
         self._put(call, name, arguments, list(call.outputs.values()), call.dtype)
 
-    def step(
-        self, call: Call, name: str, dtype: PrimitiveType | None = None, **arguments: Any
+    def intermediate(
+        self, call: ProvisionalCall, name: str, dtype: PrimitiveType | None = None, **arguments: Any
     ) -> Identifier:
-        """Adds an operation of 1.0 on the way to the results of `call`; gives its own result."""
+        """Add an operation of 1.0 on the way to the results of `call`, and return its result."""
         first = next(iter(call.outputs.values()))
         base = first if isinstance(first, str) else call.name
         result = Identifier(self.expansion.fresh.unused(f"{base}_{name}"))
@@ -155,7 +156,7 @@ class ProvisionalBuilder(GraphBuilder):
 
     def _put(
         self,
-        call: Call,
+        call: ProvisionalCall,
         name: str,
         arguments: Mapping[str, Any],
         outputs: Sequence[Any],
@@ -186,22 +187,22 @@ class ProvisionalBuilder(GraphBuilder):
     # -- tensors ---------------------------------------------------------------------------------
 
     def shape(self, value: Any) -> Any:
-        """The shape of an input (a list of them for an array), None if it is not known."""
+        """Return the shape of an input, a list of shapes for an array, or None if it is unknown."""
         return self.shapes.of(value)
 
     def dtype(self, value: Any) -> PrimitiveType | None:
-        """The data-type of a tensor, None if it is not known."""
+        """Return the data type of a tensor, or None if it is unknown."""
         tensor = self.tensors.get(value)
         if tensor is not None:
             return PRIMITIVES.get(tensor.dtype)
         item = getattr(self.names.types.get(value), "item", None)
         return item if isinstance(item, PrimitiveType) else None
 
-    def fit(self, call: Call, value: Any, rank: int) -> Any:
-        """The tensor `value` with so many dimensions.
+    def fit(self, call: ProvisionalCall, value: Any, rank: int) -> Any:
+        """Return the tensor `value` with `rank` dimensions.
 
-        Trailing extents of 1, which could be left out everywhere, are added or taken away; a tensor
-        that has other extents in their place is given as it is.
+        Trailing extents of 1, which can be omitted in 2017, are added or removed; a tensor with
+        other trailing extents is returned unchanged.
         """
         shape = self.shape(value)
         if not isinstance(value, Identifier) or shape is None or rank > _MOST_DIMENSIONS:
@@ -211,38 +212,42 @@ class ProvisionalBuilder(GraphBuilder):
         axes = [*range(min(len(shape), rank), max(len(shape), rank))]
         if len(shape) > rank and set(shape[rank:]) != {1}:
             return value
-        known = self._fitted.get((value, rank))
-        if known is not None:
-            return known
+        fitted = self._fitted.get((value, rank))
+        if fitted is not None:
+            return fitted
         operation = "unsqueeze" if len(shape) < rank else "squeeze"
-        self.tell(
+        self.note(
             call,
-            "ranks count since 1.0: trailing extents of 1 are added and taken away",
+            "ranks must match since 1.0: trailing extents of 1 are added or removed",
             "2.2",
-            "In 2017 tensors that differ in nothing else were the same.",
+            "In 2017, tensors were equal if they differed in nothing else.",
         )
-        fitted = self.step(call, operation, self.dtype(value), input=value, axes=axes)
+        fitted = self.intermediate(call, operation, self.dtype(value), input=value, axes=axes)
         self._fitted[value, rank] = fitted
         return fitted
 
     # -- diagnostics -----------------------------------------------------------------------------
 
-    def tell(
-        self, call: Call, message: str, section: str, hint: str = "", argument: str = ""
+    def note(
+        self, call: ProvisionalCall, message: str, section: str, hint: str = "", argument: str = ""
     ) -> None:
-        """Notes what changed about an operation, or about one of its arguments."""
-        self.upgrades.tell(message, self._place(call, argument), section, hint)
+        """Note a change of an operation, or of one of its arguments."""
+        self.upgrades.note(message, self._place(call, argument), section, hint)
 
-    def warn(self, call: Call, code: str, message: str, argument: str, hint: str) -> None:
-        """Warns of an argument that is not the same in 1.0."""
+    def warn(
+        self, call: ProvisionalCall, code: str, message: str, argument: str, hint: str
+    ) -> None:
+        """Warn about an argument that has another meaning in 1.0."""
         self.report.add(code, message, self._place(call, argument), hint, severity="warning")
 
-    def refuse(self, call: Call, code: str, message: str, argument: str, hint: str) -> Refused:
-        """Reports an argument that cannot be said in 1.0."""
+    def refuse(
+        self, call: ProvisionalCall, code: str, message: str, argument: str, hint: str
+    ) -> Refused:
+        """Report an argument that cannot be expressed in 1.0."""
         self.report.add(code, message, self._place(call, argument), hint)
         return Refused()
 
-    def _place(self, call: Call, argument: str) -> Span | None:
+    def _place(self, call: ProvisionalCall, argument: str) -> Span | None:
         if call.span is None:
             return None
         return locate(self.tokens.source, call.span, argument)

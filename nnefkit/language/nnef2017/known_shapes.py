@@ -1,4 +1,4 @@
-"""Shapes of tensors while a document is read, one operation at a time."""
+"""The shapes of tensors while a document is read, one operation at a time."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from nnefkit.errors import NnefError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
 Infer = Callable[[Graph], Graph]
-"""Fills in the shapes of a graph."""
+"""A function that fills in the shapes of a graph."""
 
 
 class KnownShapes:
-    """The shapes of the tensors so far, by name."""
+    """The shapes of the tensors so far."""
 
     def __init__(self, infer: Infer | None) -> None:
         self._infer = infer
-        self._found: dict[str, tuple[int, ...]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
 
     def of(self, value: Any) -> Any:
-        """The shape of an input (a list of them for an array), None if it is not known."""
+        """Return the shape of an input, a list of shapes for an array, or None if it is unknown."""
         if isinstance(value, Identifier):
-            return self._found.get(value)
+            return self._shapes.get(value)
         if isinstance(value, list):
             shapes = [self.of(item) for item in value]
             return None if None in shapes else shapes
         return ()
 
     def same(self, name: str, other: str) -> None:
-        """Notes that two names stand for one tensor."""
-        if other in self._found:
-            self._found.setdefault(name, self._found[other])
+        """Note that two names stand for one tensor."""
+        if other in self._shapes:
+            self._shapes.setdefault(name, self._shapes[other])
 
     def add(self, operation: Operation) -> None:
-        """Finds the shapes of the results of an operation, if those of its inputs are known.
+        """Infer the shapes of the results of an operation, if those of its inputs are known.
 
-        What is wrong with it is left to the check of the whole graph.
+        Errors are left to the check of the whole graph.
         """
         names = operation.input_names
-        if self._infer is None or any(name not in self._found for name in names):
+        if self._infer is None or any(name not in self._shapes for name in names):
             return
-        sources = [_external(name, self._found[name]) for name in dict.fromkeys(names)]
+        sources = [_external(name, self._shapes[name]) for name in dict.fromkeys(names)]
         tensors = {
             name: Tensor(name) for source in (*sources, operation) for name in source.output_names
         }
@@ -53,7 +53,7 @@ class KnownShapes:
         for name in operation.output_names:
             shape = inferred[name].shape
             if shape is not None:
-                self._found[name] = shape
+                self._shapes[name] = shape
 
 
 def _external(name: str, shape: tuple[int, ...]) -> Operation:

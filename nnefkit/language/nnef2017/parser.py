@@ -1,4 +1,4 @@
-"""The grammar of the provisional specification, where it differs from that of 1.0 (chapter 3)."""
+"""The grammar of the provisional specification (chapter 3), where it differs from 1.0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnefkit.language.types import PRIMITIVES, PrimitiveType
 
 
 class ProvisionalParser(Parser):
-    """Reads a provisional document, whose tokens were rewritten before."""
+    """Parses a provisional document from rewritten tokens."""
 
     def __init__(
         self, tokens: RewrittenTokens, report: ProvisionalReport, upgrades: Upgrades
@@ -21,63 +21,69 @@ class ProvisionalParser(Parser):
         self.written = tokens
         self.upgrades = upgrades
         self.in_graph = False
-        """Whether the body of the graph is being read, which consists of flat syntax (3.2.4)."""
+        """Whether the parser is in the body of the graph, which is in flat syntax (3.2.4)."""
 
-    def found(self, index: int) -> str:
-        """What stands at a token, in the words of a message."""
+    def described(self, index: int) -> str:
+        """Describe the token at an index in a message, as it is in the source."""
         text = self.texts[index]
         if not text or self.written.written(index) == text:
-            return super().found(index)
+            return super().described(index)
         return f"'{self.written.written(index)}'" if text != ";" else "the end of the assignment"
 
-    def expected(self, what: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """The problem that something else than `what` stands at the cursor."""
-        problem = super().expected(what, hint, section)
+    def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
+        """Return the problem that the next token is not what is `wanted`."""
+        problem = super().expected(wanted, hint, section)
         if self.written.written(self.index) != self.texts[self.index]:
-            problem.message = f"expected {what} but found {self.found(self.index)}"
+            problem.message = f"expected {wanted} but found {self.described(self.index)}"
         return problem
 
     # -- the document ---------------------------------------------------------------------------
 
-    def _version(self) -> tuple[str, int] | None:
+    def version(self) -> tuple[str, int] | None:
+        """Parse the version, which may be missing."""
         if self.texts[0] == "version":
-            return super()._version()
+            return super().version()
         self.report.at(
             "missing-version",
             "the document does not begin with its version",
             0,
-            hint="It is written as those of the provisional specification are, and read as one.",
+            hint="Since it is written like one, it is read as a provisional document.",
             section="3.2.4",
             severity="warning",
         )
         return None
 
-    def _fragment(self) -> Fragment:
-        fragment = super()._fragment()
+    def fragment(self) -> Fragment:
+        """Parse a fragment definition, which must have a body."""
+        fragment = super().fragment()
         if fragment.body is None:
             self.problem(
                 SyntaxProblem(
                     fragment.name_at,
                     f"the fragment '{fragment.name}' has no body",
-                    "Fragments without a body came with NNEF 1.0.",
+                    "Fragments without a body exist since NNEF 1.0.",
                     "3.2.2",
                 )
             )
         return fragment
 
-    def _generic_declaration(self) -> tuple[bool, PrimitiveType | None]:
+    def generic_declaration(self) -> tuple[bool, PrimitiveType | None]:
+        """Refuse generic fragments."""
         if self.texts[self.index] == "<":
-            raise self.expected("'('", "Generic fragments came with NNEF 1.0.", "3.2.2")
+            raise self.expected("'('", "Generic fragments exist since NNEF 1.0.", "3.2.2")
         return False, None
 
     # -- assignments ----------------------------------------------------------------------------
 
-    def _value(self) -> Expression:
+    def right_hand_side(self) -> Expression:
+        """Parse what an assignment assigns; a tuple does not need parentheses."""
         value = self.read()
         if self.texts[self.index] == ",":
             value = self._bare_tuple(value)
         if type(value) is not Invocation:
-            self.uses_extension(value.at, "an assignment of an expression that is no invocation")
+            self.uses_extension(
+                value.at, "an assignment of an expression that is not an invocation"
+            )
         return value
 
     def _bare_tuple(self, first: Expression) -> Expression:
@@ -88,30 +94,31 @@ class ProvisionalParser(Parser):
             items.append(self.read())
         if self.texts[self.index] != ";":
             self.index = comma
-            self._missing_semicolon()
-        self.upgrades.tell(
-            "tuples on the right-hand side stand in parentheses since 1.0",
+            self.missing_semicolon()
+        self.upgrades.note(
+            "tuples on the right-hand side are written in parentheses since 1.0",
             self.tokens.span(first.at, self.index),
             "3.2.1",
         )
-        return self._items(items, first.at, is_array=False)
+        return self.sequence(items, first.at, is_array=False)
 
-    def _missing_semicolon(self) -> None:
+    def missing_semicolon(self) -> None:
+        """Report a statement that does not end where the next one begins."""
         unmatched = self.texts[self.index] in (")", "]", "=", ",")
-        hint = "Is a bracket missing, or one too many?" if unmatched else ""
+        hint = "Check the brackets: one may be missing, or one too many." if unmatched else ""
         raise self.expected("the next assignment or '}'", hint, "3.2.1")
 
-    def uses_extension(self, first: int, what: str) -> None:
-        """Warns of the first expression in the graph, whose body is flat (3.2.4)."""
-        super().uses_extension(first, what)
+    def uses_extension(self, first: int, construct: str) -> None:
+        """Warn about the first expression in the graph, whose body is flat (3.2.4)."""
+        super().uses_extension(first, construct)
         if self.in_graph:
             self.in_graph = False
             self.report.at(
                 "graph-not-flat",
-                f"{what}, but graphs of the provisional specification use flat syntax only",
+                f"{construct}, but provisional graphs are in flat syntax",
                 first,
                 max(self.index, first + 1),
-                hint="It is read as fragments are.",
+                hint="It is read as in fragments.",
                 section="3.2.4",
                 severity="warning",
             )
@@ -119,18 +126,18 @@ class ProvisionalParser(Parser):
     # -- expressions ----------------------------------------------------------------------------
 
     def generic_argument(self) -> PrimitiveType | None:
-        """There are no generic operations: ``<`` compares."""
+        """Refuse type arguments; ``<`` is always a comparison."""
         index = self.index
         if self.texts[index] == "<" and self.texts[index + 1] in PRIMITIVES:
-            raise self.expected("'('", "Generic operations came with NNEF 1.0.", "3.3.1")
+            raise self.expected("'('", "Generic operations exist since NNEF 1.0.", "3.3.1")
         return None
 
     def binary(self, floor: int) -> Call[Expression]:
-        """Reads operators that bind tighter than `floor`; ``in`` is none of them."""
+        """Parse binary operators that bind tighter than `floor`, except ``in``."""
         return super().binary(max(floor, 1))
 
     def array(self) -> Call[Expression]:
-        """Reads an array or a comprehension, ``[item for name in array if condition]``."""
+        """Parse an array or a comprehension, ``[item for name in array if condition]``."""
         at = self.index
         plain = self.arrays.constant(at)
         if plain is not None:
@@ -151,7 +158,7 @@ class ProvisionalParser(Parser):
         if self.texts[self.index] != "]":
             raise self.expected("',' or ']'")
         self.index += 1
-        return self._items(items, at, is_array=True)
+        return self.sequence(items, at, is_array=True)
 
     def _loop(self, at: int, item: Expression) -> Call[Comprehension]:
         self.index += 1
@@ -162,9 +169,13 @@ class ProvisionalParser(Parser):
         if self.texts[self.index] == "if":
             self.index += 1
             condition = yield self.expression()
-        hint = "Loops over several arrays came with 1.0." if self.texts[self.index] == "," else ""
+        hint = (
+            "Loops over several arrays exist since NNEF 1.0."
+            if self.texts[self.index] == ","
+            else ""
+        )
         self.expect("]", hint, "3.2.3")
-        self.upgrades.tell(
+        self.upgrades.note(
             "array comprehensions are written [for name in array yield item] since 1.0",
             self.tokens.span(at, self.index),
             "3.2.3",

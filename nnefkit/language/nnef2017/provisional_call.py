@@ -1,4 +1,4 @@
-"""What the upgrades of operations work on."""
+"""An operation of 2017, and the builder that its upgrade writes to."""
 
 from __future__ import annotations
 
@@ -11,46 +11,51 @@ from nnefkit.language.elaboration.targets import Refused
 from nnefkit.language.types import PrimitiveType
 
 
-class Call(NamedTuple):
-    """An operation of the provisional specification, its arguments known."""
+class ProvisionalCall(NamedTuple):
+    """An operation of the provisional specification, with the values of its arguments."""
 
     name: str
     arguments: dict[str, Any]
-    """By parameter, with default values."""
+    """Parameter to value, default values included."""
     given: Collection[str]
-    """The parameters that are no default values."""
+    """The parameters that the document gives."""
     outputs: Mapping[str, Any]
     dtype: PrimitiveType | None
     span: Span | None
     scope: tuple[str, ...]
 
 
-class Builder(Protocol):
-    """Where the operations of 1.0 go."""
+class UpgradeTarget(Protocol):
+    """A builder that takes the operations of 1.0."""
 
     labels: dict[str, str]
+    """The labels of variables, by their lower-case form."""
 
-    def put(self, call: Call, name: str, **arguments: Any) -> None:
-        """Adds the operation `name` of 1.0, with the results of `call`."""
+    def replace(self, call: ProvisionalCall, name: str, **arguments: Any) -> None:
+        """Add the operation `name` of 1.0, with the results of `call`."""
 
-    def step(
-        self, call: Call, name: str, dtype: PrimitiveType | None = None, **arguments: Any
+    def intermediate(
+        self, call: ProvisionalCall, name: str, dtype: PrimitiveType | None = None, **arguments: Any
     ) -> Identifier:
-        """Adds an operation of 1.0 on the way to the results of `call`; gives its own result."""
+        """Add an operation of 1.0 on the way to the results of `call`, and return its result."""
 
     def shape(self, value: Any) -> Any:
-        """The shape of an input (a list of them for an array), None if it is not known."""
+        """Return the shape of an input, a list of shapes for an array, or None if it is unknown."""
 
-    def fit(self, call: Call, value: Any, rank: int) -> Any:
-        """The tensor `value` with so many dimensions, as far as trailing extents of 1 allow."""
+    def fit(self, call: ProvisionalCall, value: Any, rank: int) -> Any:
+        """Return the tensor with `rank` dimensions, as far as trailing extents of 1 allow."""
 
-    def tell(
-        self, call: Call, message: str, section: str, hint: str = "", argument: str = ""
+    def note(
+        self, call: ProvisionalCall, message: str, section: str, hint: str = "", argument: str = ""
     ) -> None:
-        """Notes what changed about an operation, or about one of its arguments."""
+        """Note a change of an operation, or of one of its arguments."""
 
-    def warn(self, call: Call, code: str, message: str, argument: str, hint: str) -> None:
-        """Warns of an argument that is not the same in 1.0."""
+    def warn(
+        self, call: ProvisionalCall, code: str, message: str, argument: str, hint: str
+    ) -> None:
+        """Warn about an argument that has another meaning in 1.0."""
 
-    def refuse(self, call: Call, code: str, message: str, argument: str, hint: str) -> Refused:
-        """Reports an argument that cannot be said in 1.0."""
+    def refuse(
+        self, call: ProvisionalCall, code: str, message: str, argument: str, hint: str
+    ) -> Refused:
+        """Report an argument that cannot be expressed in 1.0."""

@@ -20,7 +20,7 @@ _SUCCESSOR = "min_max_linear_quantize"
 
 
 class ProvisionalQuantizationReader(QuantizationReader):
-    """Reads the lines of a quantization file, and reports what is wrong with them."""
+    """Parses the lines of a provisional quantization file, and reports errors."""
 
     def __init__(
         self, text: str, name: str, customs: Mapping[str, Declaration], *, strict: bool
@@ -34,38 +34,38 @@ class ProvisionalQuantizationReader(QuantizationReader):
         super(QuantizationReader, self).__init__(tokens)
 
     def entries(self) -> list[Entry]:
-        """All the lines that can be understood."""
-        found = super().entries()
+        """Return all valid lines."""
+        entries = super().entries()
         self.upgrades.report(self.report)
-        return found
+        return entries
 
     def _values(self, invocation: Invocation) -> dict[str, Any] | None:
         name, arguments = invocation.name, [*map(self._argument, invocation.arguments)]
         if name in _LINEAR:
             span = self.tokens.span(invocation.at, invocation.at + 1)
             message = f"'{name}' is called '{_SUCCESSOR}' since 1.0"
-            self.upgrades.tell(message, span, "4.9.5")
+            self.upgrades.note(message, span, "4.9.5")
             name = _SUCCESSOR
-            known = {argument.name for argument in arguments}
+            given = {argument.name for argument in arguments}
             arguments += [
                 Argument(added, Constant(False, LOGICAL, invocation.at, invocation.end), 0)
                 for added in ("signed", "symmetric")
-                if added not in known
+                if added not in given
             ]
         elif name == "logarithmic_quantize":
             self.report.at(
                 "no-equivalent",
-                "'logarithmic_quantize' has another formula since 1.0; that of section 4.8.5 of "
-                "the provisional specification has no equivalent",
+                "the formula of 'logarithmic_quantize' changed in 1.0; the one of the provisional "
+                "specification (section 4.8.5) has no equivalent",
                 invocation.at,
-                hint="Quantize by an operation of the graph: there it is written out.",
+                hint="Quantize with an operation in the graph, which nnefkit converts.",
                 section=SECTION,
             )
             return None
         return super()._values(invocation._replace(name=name, arguments=arguments))
 
     def _argument(self, argument: Argument) -> Argument:
-        """The argument, a ``constant`` operation in it as nested arrays."""
+        """Return the argument, with a ``constant`` operation in it replaced by nested arrays."""
         value = argument.value
         if not isinstance(value, Invocation) or value.name != "constant":
             return argument
@@ -80,7 +80,7 @@ class ProvisionalQuantizationReader(QuantizationReader):
             return argument
         volume = math.prod(shape)
         if volume != len(items):
-            # One value for all is as good as one number.
+            # One value for all elements is the same as one number.
             nested: Any = items[0]
         else:
             nested = items
@@ -88,7 +88,7 @@ class ProvisionalQuantizationReader(QuantizationReader):
                 nested = [nested[i : i + extent] for i in range(0, len(nested), extent)]
         span = self.tokens.span(value.at, value.end)
         message = "the range of each channel is given as nested arrays since 1.0"
-        self.upgrades.tell(message, span, SECTION)
+        self.upgrades.note(message, span, SECTION)
         return argument._replace(value=Constant(nested, type_of(nested), value.at, value.end))
 
 
@@ -104,16 +104,16 @@ def _with_semicolons(tokens: Tokens, upgrades: Upgrades) -> RewrittenTokens:
         ends.append(end)
         depth += (text == "(") - (text == ")")
         at_end = text == ")" and depth <= 0
-        # A string before a colon begins a line, whatever brackets were left open before.
+        # A string before a colon begins a line, even if a bracket is still open.
         following = tokens.texts[index + 2] == ":" and tokens.texts[index + 1][:1] in ("'", '"')
         if (at_end or following) and tokens.texts[index + 1] != ";" and text != ";":
             depth = 0
             texts.append(";")
             starts.append(end)
             ends.append(end)
-            upgrades.tell(
+            upgrades.note(
                 "lines end with a semicolon since 1.0", tokens.span(index, index), SECTION
             )
-    found = RewrittenTokens(tokens, texts, starts, ends)
-    found.kinds[";"] = SYMBOL
-    return found
+    rewritten = RewrittenTokens(tokens, texts, starts, ends)
+    rewritten.kinds[";"] = SYMBOL
+    return rewritten

@@ -1,4 +1,4 @@
-"""What changed between the provisional specification and 1.0, told once for each kind of change."""
+"""The report of a provisional document, and its notes on what changed since."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnefkit.language.report import Report
 
 CODE = "provisional"
 
-# What these tell is allowed by the provisional specification.
+# Allowed by the provisional specification.
 _ALLOWED = frozenset(
     (
         "named-tensor",
@@ -28,7 +28,7 @@ _TYPES = re.compile(r"\binteger\b|\btensor<(?:scalar)?>")
 
 
 class ProvisionalReport(Report):
-    """The diagnostics of a provisional document: its own rules, in the words of its types."""
+    """The diagnostics of a provisional document, by its own rules and with its own type names."""
 
     def add(
         self,
@@ -39,7 +39,7 @@ class ProvisionalReport(Report):
         section: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Adds a problem, unless it was none in 2017."""
+        """Add a problem, unless it was allowed in 2017."""
         if code in _ALLOWED:
             return
         if code in _TYPE_CODES:
@@ -60,19 +60,19 @@ class _Change:
 
 
 class Upgrades:
-    """Collects what changed, and where."""
+    """Collects the changes since 2017 that a document is affected by, and where."""
 
     def __init__(self) -> None:
         self._changes: dict[str, _Change] = {}
 
-    def tell(self, message: str, span: Span | None, section: str, hint: str = "") -> None:
-        """Notes one place of a change.
+    def note(self, message: str, span: Span | None, section: str, hint: str = "") -> None:
+        """Note one place of a change.
 
         Args:
-            message: the same for all places of one kind of change.
-            span: the place.
-            section: of NNEF 1.0, that says how it is now.
-            hint: told with the first place.
+            message: The description, the same for all places of one kind of change.
+            span: The place.
+            section: The section of NNEF 1.0 that states the current rule.
+            hint: Shown with the first place.
         """
         span = span or Span(0, 0)
         change = self._changes.get(message)
@@ -81,7 +81,7 @@ class Upgrades:
         change.places.add(span)
 
     def report(self, report: Report) -> None:
-        """Adds one note for each kind of change."""
+        """Add one note for each kind of change to a report."""
         for message, change in self._changes.items():
             first = min(change.places, key=lambda span: span.start)
             count = len(change.places)

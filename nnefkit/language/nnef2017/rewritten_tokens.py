@@ -1,8 +1,8 @@
-"""The tokens of a provisional document, rewritten to those that the parser of 1.0 reads.
+"""The tokens of a provisional document, rewritten for the parser of 1.0.
 
-Semicolons are put in, ``tensor`` becomes ``tensor<>``, ``extent`` becomes ``integer``, and names
-that have become keywords or standard operations are changed. Every token keeps its place in the
-original text; those that were put in stand, with no length, behind the one before.
+Semicolons are inserted, ``tensor`` becomes ``tensor<>``, ``extent`` becomes ``integer``, and names
+that have since become keywords or standard operations are changed. Every token keeps its position
+in the original text; inserted tokens are empty there, after the token before them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from nnefkit.language.nnef2017.report import Upgrades
 from nnefkit.language.syntax.lexer import IDENTIFIER, KEYWORD, SYMBOL, Tokens
 
 FREED = frozenset(("version", "extension", "integer", "yield"))
-"""Keywords of today that were ordinary names in 2017."""
+"""Keywords of 1.0 that were ordinary names in 2017."""
 
 _SECTIONS = frozenset(("fragment", "graph"))
 
 
 class RewrittenTokens(Tokens):
-    """Tokens whose texts are not those of the source."""
+    """Tokens whose strings differ from those of the source."""
 
     __slots__ = ("_starts",)
 
@@ -41,32 +41,32 @@ class RewrittenTokens(Tokens):
         ends += [length] * 3
 
     def span(self, first: int, end: int) -> Span:
-        """Where the tokens from `first` up to and without `end` stand in the text."""
+        """Return the span of the tokens from `first` up to but not including `end`."""
         return Span(self._starts[first], self.ends[max(first, end - 1)])
 
     @property
     def starts(self) -> list[int]:
-        """Where each token begins."""
+        """The offset at which each token begins."""
         return self._starts
 
     def start(self, index: int) -> int:
-        """Where a token begins."""
+        """Return the offset at which a token begins."""
         return self._starts[index]
 
     def written(self, index: int) -> str:
-        """What stands in the source at a token, empty for one that was put in."""
+        """Return the source text of a token, empty for an inserted one."""
         return self.source.text[self._starts[index] : self.ends[index]]
 
 
 class _Rewriting(NamedTuple):
-    """Texts of new tokens, and the places that they stand for."""
+    """The strings of the new tokens, and the spans of the source that they stand for."""
 
     texts: list[str]
     starts: list[int]
     ends: list[int]
 
-    def put_in(self, *texts: str) -> None:
-        """Adds tokens that the source does not have."""
+    def insert(self, *texts: str) -> None:
+        """Add tokens that the source does not have."""
         end = self.ends[-1] if self.ends else 0
         for text in texts:
             self.texts.append(text)
@@ -75,9 +75,9 @@ class _Rewriting(NamedTuple):
 
 
 def rewritten(tokens: Tokens, upgrades: Upgrades) -> RewrittenTokens:
-    """The tokens as the parser of 1.0 reads them."""
+    """Return the tokens as the parser of 1.0 reads them."""
     texts, ends = tokens.texts, tokens.ends
-    breaks = _statement_ends(tokens)
+    breaks = _StatementEnds(tokens).find()
     names = _new_names(tokens)
     result = _Rewriting([], [], [])
     for index in range(tokens.count):
@@ -85,40 +85,40 @@ def rewritten(tokens: Tokens, upgrades: Upgrades) -> RewrittenTokens:
         start = ends[index] - len(text)
         span = Span(start, ends[index])
         if index in breaks:
-            result.put_in(";")
+            result.insert(";")
             place = Span(ends[index - 1] - len(texts[index - 1]), ends[index - 1])
-            upgrades.tell("assignments end with a semicolon since 1.0", place, "3.2.1")
+            upgrades.note("assignments end with a semicolon since 1.0", place, "3.2.1")
         if text == "extent":
-            upgrades.tell("'extent' is called 'integer' since 1.0", span, "3.3.1")
+            upgrades.note("'extent' is called 'integer' since 1.0", span, "3.3.1")
             text = "integer"
         elif text in names and (text in FREED or _is_called(texts, index)):
             if text in FREED:
-                what = "a keyword" if index else ""
+                role = "a keyword" if index else ""
             else:
-                what = "a standard operation"
-            if what:
+                role = "a standard operation"
+            if role:
                 new = names[text]
-                message = f"'{text}' is {what} since 1.0; it is called '{new}' here"
-                upgrades.tell(message, span, "3.1" if text in FREED else "4")
+                message = f"'{text}' is {role} since 1.0; it is called '{new}' here"
+                upgrades.note(message, span, "3.1" if text in FREED else "4")
                 text = new
         result.texts.append(text)
         result.starts.append(start)
         result.ends.append(ends[index])
         if text == "tensor" and texts[index + 1] not in ("<", "("):
-            result.put_in("<", ">")
-            upgrades.tell(
-                "types of tensors name their data-type since 1.0, as in tensor<scalar>",
+            result.insert("<", ">")
+            upgrades.note(
+                "tensor types state their data type since 1.0, as in tensor<scalar>",
                 span,
                 "3.3.1",
-                "The data-types follow from what the fragments are invoked with.",
+                "The data types follow from the arguments of the fragments.",
             )
         elif index == 1 and texts[0] == "version":
-            result.put_in(";")
-    found = RewrittenTokens(tokens, *result)
-    kinds = found.kinds
+            result.insert(";")
+    rewritten_tokens = RewrittenTokens(tokens, *result)
+    kinds = rewritten_tokens.kinds
     kinds.update({"integer": KEYWORD, ";": SYMBOL, "<": SYMBOL, ">": SYMBOL})
     kinds.update(dict.fromkeys(names.values(), IDENTIFIER))
-    return found
+    return rewritten_tokens
 
 
 def _is_called(texts: list[str], index: int) -> bool:
@@ -126,15 +126,15 @@ def _is_called(texts: list[str], index: int) -> bool:
 
 
 def _new_names(tokens: Tokens) -> dict[str, str]:
-    """New names for those that mean something else today."""
+    """Return new names for those that mean something else in 1.0."""
     texts, kinds = tokens.texts, tokens.kinds
-    found = [name for name in FREED if name in kinds]
+    taken = [name for name in FREED if name in kinds]
     if "fragment" in kinds:
         fragments = {texts[i + 1] for i, text in enumerate(texts) if text == "fragment"}
         today = declarations().keys() - provisional_operations().keys()
-        found += sorted(fragments & today)
+        taken += sorted(fragments & today)
     names: dict[str, str] = {}
-    for name in found:
+    for name in taken:
         new = name + "_"
         while new in kinds:
             new += "_"
@@ -145,43 +145,58 @@ def _new_names(tokens: Tokens) -> dict[str, str]:
 # -- where assignments end -----------------------------------------------------------------------
 
 
-def _statement_ends(tokens: Tokens) -> set[int]:
-    """The tokens before which a semicolon is missing.
+class _StatementEnds:
+    """Finds the tokens before which a semicolon is missing.
 
     Every ``=`` outside of brackets belongs to a left-hand side, and what ends there began an
     assignment. Takes linear time, whatever brackets do not match.
     """
-    texts = tokens.texts
-    found: set[int] = set()
-    openers: list[int] = []
-    opener_of: dict[int, int] = {}
-    in_body = False
-    for index in range(tokens.count):
-        text = texts[index]
-        start: int | None = None
-        if text == "(" or text == "[":
-            openers.append(index)
-        elif (text == ")" or text == "]") and openers:
-            opener_of[index] = openers.pop()
-        elif text == "=" and in_body:
-            if not openers:
-                start = _target(tokens, index - 1, opener_of)
-            elif _is_name(tokens, index - 1) and texts[index - 2] not in ("(", ","):
-                # A named argument follows a comma or a bracket: one was not closed before.
-                start = index - 1
-                openers.clear()
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+        self.openers: list[int] = []
+        self.opener_of: dict[int, int] = {}
+        self.in_body = False
+
+    def find(self) -> set[int]:
+        """Return the indices of the tokens."""
+        texts = self.tokens.texts
+        starts = (self._start(index, texts[index]) for index in range(self.tokens.count))
+        return {s for s in starts if s is not None and texts[s - 1] not in (";", "{")}
+
+    def _start(self, index: int, text: str) -> int | None:
+        """Return where the statement begins that a token shows to begin, if it shows one."""
+        if text in ("(", "["):
+            self.openers.append(index)
+        elif text in (")", "]"):
+            if self.openers:
+                self.opener_of[index] = self.openers.pop()
+        elif text == "=":
+            return self._assignment(index) if self.in_body else None
         elif text in ("{", "}") or text in _SECTIONS:
-            has_no_body = text in _SECTIONS and texts[index - 1] == ")"
-            start = index if in_body or has_no_body else None
-            openers.clear()
-            in_body = text == "{"
-        if start is not None and texts[start - 1] not in (";", "{"):
-            found.add(start)
-    return found
+            return self._section(index, text)
+        return None
+
+    def _assignment(self, index: int) -> int | None:
+        tokens = self.tokens
+        if not self.openers:
+            return _target(tokens, index - 1, self.opener_of)
+        if _is_name(tokens, index - 1) and tokens.texts[index - 2] not in ("(", ","):
+            # A named argument follows a comma or a bracket: an earlier bracket was not closed.
+            self.openers.clear()
+            return index - 1
+        return None
+
+    def _section(self, index: int, text: str) -> int | None:
+        has_no_body = text in _SECTIONS and self.tokens.texts[index - 1] == ")"
+        start = index if self.in_body or has_no_body else None
+        self.openers.clear()
+        self.in_body = text == "{"
+        return start
 
 
 def _target(tokens: Tokens, last: int, opener_of: dict[int, int]) -> int | None:
-    """The first token of the left-hand side that ends at `last`, None if it is none."""
+    """Return the first token of the left-hand side that ends at `last`, None if it is not one."""
     texts = tokens.texts
     while True:
         first = last
@@ -189,7 +204,7 @@ def _target(tokens: Tokens, last: int, opener_of: dict[int, int]) -> int | None:
             first = opener_of[last]
             touches = tokens.start(first) == tokens.ends[first - 1]
             if touches and texts[first - 1] not in (",", ";", "{"):
-                # Arguments or a subscript of what stands before, most likely.
+                # Most likely the arguments or the subscript of the name before it.
                 return None
             if not all(
                 texts[index] in ("(", "[", ",", "]", ")") or _is_name(tokens, index)

@@ -12,21 +12,21 @@ from nnefkit.language.syntax.tree import Assignment, Constant, Expression, Invoc
 
 
 class BodyParser(ExpressionParser):
-    """Reads lists of assignments, and reports those that do not follow the grammar."""
+    """Parses lists of assignments, and reports syntax errors."""
 
     def __init__(self, tokens: Tokens, report: Report) -> None:
         super().__init__(tokens)
         self.report = report
         self.sound = True
         self.repeated: Callable[[int], int] | None = None
-        """Carries out an assignment that needs no reading; says where the next one begins, or 0."""
+        """Carries out an assignment without parsing it; returns the index after it, or 0."""
 
     def problem(self, problem: SyntaxProblem) -> None:
-        """Reports a problem that parsing goes on after."""
+        """Report a problem after which parsing goes on."""
         self.sound = False
         first = problem.index
         if first >= self.tokens.count:
-            # The end of the text is shown behind the last token, where something is missing.
+            # At the end of the text, something is missing after the last token.
             span = self.tokens.after(self.tokens.count - 1)
         elif problem.message.startswith("expected ';'"):
             span = self.tokens.after(first - 1)
@@ -35,12 +35,14 @@ class BodyParser(ExpressionParser):
         self.report.add("syntax", problem.message, span, problem.hint, problem.section)
 
     def body(self, accept: Callable[[Assignment], None]) -> None:
-        """Reads ``{ assignments }``, each of which goes to `accept` at once."""
+        """Parse ``{ assignments }`` and pass each to `accept` at once."""
         self.expect("{", section="3.2.1")
         texts = self.texts
         if texts[self.index] == "}":
             self.problem(
-                SyntaxProblem(self.index, "the body is empty", "It needs an assignment.", "3.2.1")
+                SyntaxProblem(
+                    self.index, "the body is empty", "A body has at least one assignment.", "3.2.1"
+                )
             )
         opening = self.index - 1
         repeated = self.repeated
@@ -49,8 +51,8 @@ class BodyParser(ExpressionParser):
             if not texts[first] or texts[first] in ("fragment", "graph"):
                 raise SyntaxProblem(
                     first,
-                    f"expected '}}' but found {self.found(first)}",
-                    f"The body begins in line {self.report.line_of(opening)}.",
+                    f"expected '}}' but found {self.described(first)}",
+                    f"The body begins on line {self.report.line_of(opening)}.",
                     "3.2.1",
                 )
             following = repeated(first) if repeated is not None else 0
@@ -66,11 +68,11 @@ class BodyParser(ExpressionParser):
         self.index += 1
 
     def _recover(self, first: int, wrong: int) -> Assignment:
-        """Skips the rest of an unreadable assignment, and keeps the names that it defines."""
+        """Skip the rest of a wrong assignment, and return the names that it defines."""
         texts = self.texts
         index = max(self.index, first)
         if texts[wrong][:1] in ("'", '"') and ";" in texts[wrong]:
-            # A string without an end has swallowed the semicolon.
+            # The semicolon is part of a string without a closing quote.
             self.index = index = wrong + 1
         else:
             while texts[index] not in (";", "}", ""):
@@ -101,15 +103,16 @@ class BodyParser(ExpressionParser):
         value: Expression | None = self.flat_invocation()
         if value is None or texts[self.index] != ";":
             self.index = start
-            value = self._value()
+            value = self.right_hand_side()
         end = self.index
         if texts[end] == ";":
             self.index = end + 1
         else:
-            self._missing_semicolon()
+            self.missing_semicolon()
         return Assignment(target, value, first, end)
 
-    def _value(self) -> Expression:
+    def right_hand_side(self) -> Expression:
+        """Parse what an assignment assigns, unless it is a flat invocation."""
         value = self.read()
         texts = self.texts
         if type(value) is not Invocation:
@@ -117,13 +120,16 @@ class BodyParser(ExpressionParser):
                 raise SyntaxProblem(
                     self.index,
                     "expected ';' but found ','",
-                    "A tuple on the right-hand side stands in parentheses.",
+                    "A tuple on the right-hand side is written in parentheses.",
                     "3.2.1",
                 )
-            self.uses_extension(value.at, "an assignment of an expression that is no invocation")
+            self.uses_extension(
+                value.at, "an assignment of an expression that is not an invocation"
+            )
         return value
 
-    def _missing_semicolon(self) -> None:
+    def missing_semicolon(self) -> None:
+        """Report a missing semicolon; go on if a new line or the end of the body follows."""
         index = self.index
         problem = self.expected("';'", "An assignment ends with a semicolon.", "3.2.1")
         fresh_line = (
@@ -161,7 +167,7 @@ class BodyParser(ExpressionParser):
                 raise SyntaxProblem(
                     node.at,
                     "expected an identifier on the left-hand side of the assignment",
-                    "It consists of identifiers, in arrays and tuples.",
+                    "The left-hand side consists of identifiers, or arrays and tuples of them.",
                     "3.3.2",
                 )
         return target

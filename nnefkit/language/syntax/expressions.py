@@ -1,4 +1,4 @@
-"""Tokens to expressions, by precedence climbing (3.2.1, 3.2.3)."""
+"""Expressions, parsed by precedence climbing (3.2.1, 3.2.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnefkit.language.syntax.lexer import (
     number,
 )
 from nnefkit.language.syntax.precedence import PRECEDENCE, UNARY_OPERATORS
-from nnefkit.language.syntax.problems import SyntaxProblem, expected, found
+from nnefkit.language.syntax.problems import SyntaxProblem, described, expected
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
     Argument,
@@ -44,12 +44,12 @@ from nnefkit.language.types import (
 BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
-SEPARATED = "Arguments are separated by commas, and every '(' needs its ')'."
-LOOP = "A loop reads: [for i in array yield item], or [for i in array if condition yield item]."
+SEPARATED = "Arguments are separated by commas, and every '(' needs a matching ')'."
+LOOP = "Write: [for i in array yield item], or [for i in array if condition yield item]."
 
 
 class ExpressionParser:
-    """A cursor over tokens that reads expressions."""
+    """Parses expressions; `index` is the next token."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
@@ -62,50 +62,50 @@ class ExpressionParser:
 
     # -- errors ------------------------------------------------------------------------------
 
-    def found(self, index: int) -> str:
-        """What stands at a token, in the words of a message."""
-        return found(self.tokens, index)
+    def described(self, index: int) -> str:
+        """Describe the token at an index in a message."""
+        return described(self.tokens, index)
 
-    def expected(self, what: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """The problem that something else than `what` stands at the cursor."""
-        return expected(self.tokens, self.index, what, hint, section)
+    def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
+        """Return the problem that the next token is not what is `wanted`."""
+        return expected(self.tokens, self.index, wanted, hint, section)
 
     def expect(self, text: str, hint: str = "", section: str = "3.2.1") -> None:
-        """Steps over the token `text`."""
+        """Consume the token `text`."""
         if self.texts[self.index] != text:
             raise self.expected(f"'{text}'", hint, section)
         self.index += 1
 
-    def identifier(self, what: str, section: str = "3.2.1", hint: str = "") -> Name:
-        """Steps over an identifier."""
+    def identifier(self, wanted: str, section: str = "3.2.1", hint: str = "") -> Name:
+        """Consume an identifier, described as `wanted` in messages."""
         index = self.index
         text = self.texts[index]
         if self.kinds[text] != IDENTIFIER:
-            raise self.expected(what, hint, section)
+            raise self.expected(wanted, hint, section)
         self.index = index + 1
         return Name(text, index, index + 1)
 
-    def uses_extension(self, first: int, what: str) -> None:
-        """Remembers the first use of a construct of 3.2.3, which ends at the cursor."""
+    def uses_extension(self, first: int, construct: str) -> None:
+        """Note the use of a construct of section 3.2.3, from token `first` to the cursor."""
         if self.extended is None or first < self.extended[0]:
-            self.extended = (first, max(self.index, first + 1), what)
+            self.extended = (first, max(self.index, first + 1), construct)
 
     # -- invocations --------------------------------------------------------------------------
 
     def generic_argument(self) -> PrimitiveType | None:
-        """Reads ``<type>`` behind the name of an operation, if it is there."""
+        """Parse ``<type>`` after the name of an operation, if there is one."""
         texts, index = self.texts, self.index
         if texts[index] != "<":
             return None
-        kind = PRIMITIVES.get(texts[index + 1])
-        if kind is None or texts[index + 2] != ">":
+        dtype = PRIMITIVES.get(texts[index + 1])
+        if dtype is None or texts[index + 2] != ">":
             self.index = index + 1
             raise self.expected("the name of a primitive type and '>'", section="3.3.1")
         self.index = index + 3
-        return kind
+        return dtype
 
     def arguments(self) -> Call[list[Argument]]:
-        """Reads ``argument, ...)``; the cursor stands behind the opening parenthesis."""
+        """Parse ``argument, ...)``, after the opening parenthesis."""
         texts = self.texts
         arguments: list[Argument] = []
         if texts[self.index] == ")":
@@ -130,9 +130,10 @@ class ExpressionParser:
         return arguments
 
     def _flat_arguments(self, arguments: list[Argument]) -> bool:
-        """Reads arguments as long as they are flat; True behind the closing parenthesis.
+        """Parse arguments as long as they are flat: names, literals and plain arrays.
 
-        Otherwise the cursor stands at the first argument that is not flat.
+        Returns:
+            True after the closing parenthesis; False at the first argument that is not flat.
         """
         texts, kinds, values = self.texts, self.kinds, self.values
         index = self.index
@@ -165,9 +166,10 @@ class ExpressionParser:
                 return True
 
     def flat_invocation(self) -> Invocation | None:
-        """Reads ``name<dtype>(arguments)`` of flat arguments.
+        """Parse ``name<dtype>(arguments)`` with flat arguments.
 
-        Returns None, the cursor where it was, for everything else.
+        Returns:
+            The invocation; None, without moving the cursor, for anything else.
         """
         at = self.index
         name = self.texts[at]
@@ -184,7 +186,7 @@ class ExpressionParser:
         return None
 
     def invocation(self) -> Call[Invocation]:
-        """Reads ``name<dtype>(arguments)``."""
+        """Parse ``name<dtype>(arguments)``."""
         at = self.index
         name = self.texts[at]
         self.index = at + 1
@@ -196,11 +198,11 @@ class ExpressionParser:
     # -- expressions --------------------------------------------------------------------------
 
     def read(self) -> Expression:
-        """Reads one expression."""
+        """Parse one expression."""
         return run(self.expression())
 
     def expression(self) -> Call[Expression]:
-        """Reads an expression with ``if``-``else`` chains, the loosest of all."""
+        """Parse an expression, including chains of ``if`` and ``else``, which bind loosest."""
         value: Expression = yield self.binary(0)
         if self.texts[self.index] != "if":
             return value
@@ -209,7 +211,7 @@ class ExpressionParser:
             self.index += 1
             condition = yield self.binary(0)
             if self.texts[self.index] != "else":
-                raise self.expected("'else'", "A choice reads: a if condition else b", "3.2.3")
+                raise self.expected("'else'", "Write: a if condition else b", "3.2.3")
             self.index += 1
             branches.append((value, condition))
             value = yield self.binary(0)
@@ -219,7 +221,7 @@ class ExpressionParser:
         return value
 
     def binary(self, floor: int) -> Call[Expression]:
-        """Reads operators that bind tighter than `floor`."""
+        """Parse binary operators that bind tighter than `floor`."""
         left: Expression = yield self.unary()
         while True:
             operator = self.texts[self.index]
@@ -232,7 +234,7 @@ class ExpressionParser:
             self.uses_extension(left.at, f"the operator '{operator}'")
 
     def unary(self) -> Call[Expression]:
-        """Reads signs and ``!``, what they stand before, and subscripts behind it."""
+        """Parse prefix operators, their operand, and the subscripts after it."""
         prefixes: list[int] = []
         while self.texts[self.index] in UNARY_OPERATORS:
             prefixes.append(self.index)
@@ -248,7 +250,7 @@ class ExpressionParser:
         return value
 
     def _negative(self, prefixes: list[int]) -> Constant | None:
-        """A minus sign and a number, where only white space tells them from one literal."""
+        """Parse a number after a minus sign, which are one literal but for white space."""
         index = self.index
         if not prefixes or self.texts[prefixes[-1]] != "-":
             return None
@@ -265,7 +267,7 @@ class ExpressionParser:
         return Constant(value, OF_LITERAL[type(value)], at, index + 1)
 
     def primary(self) -> Call[Expression]:
-        """Reads an expression without operators."""
+        """Parse an expression without operators."""
         index = self.index
         text = self.texts[index]
         kind = self.kinds[text]
@@ -288,35 +290,37 @@ class ExpressionParser:
             reader = self.builtin
         if reader is None:
             raise self.expected("an expression")
-        found: Expression = yield reader()
-        return found
+        expression: Expression = yield reader()
+        return expression
 
     def builtin(self) -> Call[Expression]:
-        """Reads ``length_of(x)`` and its like."""
+        """Parse the call of a built-in function, such as ``length_of(x)``."""
         at = self.index
         self.index += 1
         self.expect("(", section="3.2.3")
         argument = yield self.expression()
-        self.expect(")", "Built-in functions take one argument.", section="3.2.3")
+        self.expect(")", "A built-in function has one argument.", section="3.2.3")
         self.uses_extension(at, f"the function '{self.texts[at]}'")
         return Builtin(self.texts[at], argument, at, self.index)
 
     def parentheses(self) -> Call[Expression]:
-        """Reads a tuple, or an expression in parentheses."""
+        """Parse a tuple, or an expression in parentheses."""
         at = self.index
         self.index += 1
         items: list[Expression] = [(yield self.expression())]
         while self.texts[self.index] == ",":
             self.index += 1
             items.append((yield self.expression()))
-        self.expect(")", "Every '(' needs its ')'; the items of a tuple are separated by commas.")
+        self.expect(
+            ")", "Every '(' needs a matching ')'; the elements of a tuple are separated by commas."
+        )
         if len(items) > 1:
-            return self._items(items, at, is_array=False)
+            return self.sequence(items, at, is_array=False)
         self.uses_extension(at, "an expression in parentheses")
         return items[0]._replace(at=at, end=self.index)
 
     def array(self) -> Call[Expression]:
-        """Reads an array or a comprehension."""
+        """Parse an array or a comprehension."""
         at = self.index
         plain = self.arrays.constant(at)
         if plain is not None:
@@ -333,30 +337,31 @@ class ExpressionParser:
                 self.index += 1
                 items.append((yield self.expression()))
         if self.texts[self.index] != "]":
-            raise self.expected("',' or ']'", "The items of an array are separated by commas.")
+            raise self.expected("',' or ']'", "The elements of an array are separated by commas.")
         self.index += 1
-        return self._items(items, at, is_array=True)
+        return self.sequence(items, at, is_array=True)
 
-    def _items(self, items: list[Expression], at: int, *, is_array: bool) -> Expression:
+    def sequence(self, items: list[Expression], at: int, *, is_array: bool) -> Expression:
+        """Return the array or tuple of expressions, which is a constant if all of them are."""
         end = self.index
         if any(type(item) is Invocation for item in items):
             self.uses_extension(at, "an invocation inside of an expression")
         if all(type(item) is Constant for item in items):
             constants: list[Any] = items
-            kinds = [constant.type for constant in constants]
+            types = [constant.type for constant in constants]
             values = [constant.value for constant in constants]
             if not is_array:
-                return Constant(tuple(values), tuple_of(kinds), at, end)
-            common = common_type_of(kinds)
+                return Constant(tuple(values), tuple_of(types), at, end)
+            common = common_type_of(types)
             if common is not None and common is not UNKNOWN:
-                kind = array_of(common) if items else EMPTY
-                constant = Constant(values, kind, at, end)
+                array_type = array_of(common) if items else EMPTY
+                constant = Constant(values, array_type, at, end)
                 self.arrays.remember(constant)
                 return constant
         return Items(tuple(items), is_array, at, end)
 
     def comprehension(self) -> Call[Expression]:
-        """Reads ``for name in array, ... if condition yield item]``."""
+        """Parse ``for name in array, ... if condition yield item]``."""
         at = self.index - 1
         iterators: list[tuple[Name, Expression]] = []
         separator = "for"
@@ -379,7 +384,7 @@ class ExpressionParser:
         return Comprehension(tuple(iterators), condition, item, at, self.index)
 
     def subscript(self, value: Expression) -> Call[Subscript]:
-        """Reads ``[index]`` or ``[start:stop]`` behind `value`."""
+        """Parse ``[index]`` or ``[start:stop]`` after `value`."""
         self.index += 1
         index: Expression | None = None
         stop: Expression | None = None
@@ -391,6 +396,6 @@ class ExpressionParser:
             self.index += 1
             if self.texts[self.index] != "]":
                 stop = yield self.expression()
-        self.expect("]", "A subscript reads: array[index] or array[begin:end]", "3.2.3")
+        self.expect("]", "Write: array[index] or array[begin:end]", "3.2.3")
         self.uses_extension(value.at, "a subscript")
         return Subscript(value, index, stop, is_range, value.at, self.index)

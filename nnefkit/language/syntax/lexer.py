@@ -1,8 +1,8 @@
-"""Text to tokens (3.1).
+"""The lexer (3.1).
 
-The whole text is split by one regular expression at the speed of C. Tokens are not objects: they
-are their texts, beside a list of where they end. What a text means as a token is found out once
-for each different text, not once for each token.
+One regular expression splits the whole text. Tokens are not objects, but strings in a list, beside
+a list of the offsets at which they end. Each different string is classified once, not once for
+each token.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ KEYWORDS = frozenset(
 LOGICALS = {"true": True, "false": False}
 END_TEXT = ""
 
-# A minus sign directly after one of ( [ , = starts a numeric literal, as in flat syntax. Elsewhere
-# the parser folds it: a - 1 is a subtraction.
+# A minus sign directly after one of ( [ , = begins a numeric literal, as in flat syntax. Elsewhere
+# it is an operator, and the parser folds it where it is a sign: a - 1 is a subtraction.
 _TOKEN = re.compile(
     r"""\s*(?:
       [A-Za-z_]\w*
@@ -95,12 +95,12 @@ _SYMBOLS = frozenset(
     ]
 )
 _INTEGER_LIMIT = 2**63
-_INTEGERS = "Integers lie between -9223372036854775808 and 9223372036854775807."
+_INTEGERS = "Integers are between -9223372036854775808 and 9223372036854775807."
 _SCALARS = "The largest scalar is about 1.8e308."
 
 
 class Problem(NamedTuple):
-    """Why a literal has no value: stands in place of the value, and is told when it is used."""
+    """The reason why a literal has no value; takes the place of the value until it is used."""
 
     message: str
     hint: str
@@ -109,7 +109,13 @@ class Problem(NamedTuple):
 class Tokens:
     """The tokens of a source.
 
-    `texts` ends with three empty texts, for parsers that look ahead.
+    Attributes:
+        texts: The strings of the tokens, and three empty strings, so that parsers can look ahead.
+        ends: The offset at which each token ends.
+        kinds: String of a token to its kind, such as `IDENTIFIER`.
+        values: String of a literal to its value, or to the `Problem` with it.
+        count: The number of tokens.
+        byte_order_mark: Whether the text begins with a byte order mark, which is not a token.
     """
 
     __slots__ = ("byte_order_mark", "count", "ends", "kinds", "source", "texts", "values")
@@ -118,16 +124,15 @@ class Tokens:
         self.source = source
         text = source.text
         pieces = _TOKEN.findall(text)
-        # Together with the white space before them, tokens cover the text without a gap.
+        # Tokens and the white space before them cover the text without gaps.
         ends = list(accumulate(map(len, pieces)))
         texts = list(map(str.lstrip, pieces, repeat(_WHITE_SPACE)))
         if "#" in text:
-            kept = [index for index, token in enumerate(texts) if token[0] != "#"]
-            if len(kept) != len(texts):
-                texts = [texts[index] for index in kept]
-                ends = [ends[index] for index in kept]
+            tokens = [index for index, token in enumerate(texts) if token[0] != "#"]
+            if len(tokens) != len(texts):
+                texts = [texts[index] for index in tokens]
+                ends = [ends[index] for index in tokens]
         self.byte_order_mark = bool(texts) and texts[0] == "\ufeff"
-        """Whether the text begins with a byte order mark, which is left out of the tokens."""
         if self.byte_order_mark:
             texts, ends = texts[1:], ends[1:]
         self.count = len(texts)
@@ -162,27 +167,27 @@ class Tokens:
                 kinds[token] = WRONG
 
     def span(self, first: int, end: int) -> Span:
-        """Where the tokens from `first` up to and without `end` stand in the text."""
+        """Return the span of the tokens from `first` up to but not including `end`."""
         last = max(first, end - 1)
         return Span(self.ends[first] - len(self.texts[first]), self.ends[last])
 
     @property
     def starts(self) -> list[int]:
-        """Where each token begins."""
+        """The offset at which each token begins."""
         return [end - len(text) for end, text in zip(self.ends, self.texts, strict=True)]
 
     def start(self, index: int) -> int:
-        """Where a token begins."""
+        """Return the offset at which a token begins."""
         return self.ends[index] - len(self.texts[index])
 
     def after(self, index: int) -> Span:
-        """The empty place right behind token `index`, or the start of the text for -1."""
+        """Return the empty span right after token `index`, or at the start of the text for -1."""
         end = self.ends[index] if index >= 0 else 0
         return Span(end, end)
 
 
 def number(text: str) -> int | float | Problem:
-    """The value of a numeric literal: an integer if it has neither point nor exponent."""
+    """Return the value of a numeric literal: an integer if it has neither point nor exponent."""
     if "." in text or "e" in text or "E" in text:
         real = float(text)
         return real if abs(real) != float("inf") else Problem("is too large for a scalar", _SCALARS)
@@ -195,18 +200,18 @@ def number(text: str) -> int | float | Problem:
 
 
 def string(text: str) -> str | Problem:
-    """The value of a string literal, its escapes resolved."""
+    """Return the value of a string literal, with its escapes resolved."""
     quote = text[0]
     if len(text) < 2 or text[-1] != quote or _ends_in_escape(text):
         return Problem(
             "is a string without a closing quote",
-            "A string ends in the line where it begins, with the quote that it begins with.",
+            "A string ends on the line on which it begins, with the same quote.",
         )
     body = text[1:-1]
     if not body.isprintable() or not body.isascii():
-        wrong = next(c for c in body if not (c.isascii() and c.isprintable()))
+        other = next(c for c in body if not (c.isascii() and c.isprintable()))
         return Problem(
-            f"contains {describe(wrong)}", "Strings consist of printable ASCII characters."
+            f"contains {describe(other)}", "Strings consist of printable ASCII characters."
         )
     if "\\" not in body:
         return body
@@ -214,7 +219,7 @@ def string(text: str) -> str | Problem:
     if unknown:
         return Problem(
             f"contains the unknown escape \\{unknown[1]}",
-            "Only quotes and the backslash itself are escaped; a backslash is written \\\\.",
+            "Only quotes and backslashes can be escaped; write a backslash as \\\\.",
         )
     return re.sub(r"\\(.)", r"\1", body)
 
@@ -225,7 +230,7 @@ def _ends_in_escape(text: str) -> bool:
 
 
 def describe(character: str) -> str:
-    """A character as a message shows it."""
+    """Describe a character in a message."""
     if character.isprintable():
         return f"'{character}' (U+{ord(character):04X})"
     return f"the character U+{ord(character):04X}"

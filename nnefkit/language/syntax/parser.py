@@ -1,4 +1,4 @@
-"""Tokens to the syntax tree of a document, with recovery at the next ``;`` or ``}`` (A.2)."""
+"""The parser of documents, with recovery at the next ``;`` or ``}`` (A.2)."""
 
 from __future__ import annotations
 
@@ -33,22 +33,25 @@ from nnefkit.language.types import (
 BeginGraph: TypeAlias = Callable[[Document, GraphSyntax], Callable[[Assignment], None]]
 
 _SECTIONS = frozenset(("version", "extension", "fragment", "graph", ""))
-HEADER = "A graph reads: graph name(inputs) -> (outputs) { ... }"
-EXTENSION = "An extension reads: extension NAME;"
+HEADER = "Write: graph name(inputs) -> (outputs) { ... }"
+EXTENSION = "Write: extension NAME;"
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class Parser(BodyParser):
-    """Reads a document, and reports what does not follow the grammar."""
+    """Parses a document, and reports syntax errors."""
 
     # -- the document (3.2.4) -----------------------------------------------------------------
 
     def document(self, begin: BeginGraph) -> Document:
-        """Reads all of it; assignments of the graph go to what `begin` gives, and are not kept.
+        """Parse the whole document.
 
-        `begin` is called with what stands before the graph, and with the graph's header.
+        Args:
+            begin: Called with the part of the document before the graph and with the header of
+                the graph; returns the function that is called with each assignment. Assignments
+                are not stored.
         """
-        version = self._version()
+        version = self.version()
         extensions: list[Extension] = []
         fragments: list[Fragment] = []
         graph: GraphSyntax | None = None
@@ -58,7 +61,7 @@ class Parser(BodyParser):
                 if text == "extension" and not fragments and graph is None:
                     extensions += self._extension()
                 elif text == "fragment" and graph is None:
-                    fragments.append(self._fragment())
+                    fragments.append(self.fragment())
                 elif text == "graph" and graph is None:
                     header = self._graph_header()
                     graph = header
@@ -83,33 +86,33 @@ class Parser(BodyParser):
         return Document(version, tuple(extensions), tuple(fragments), graph)
 
     def declarations(self) -> list[Fragment]:
-        """Reads fragment definitions only."""
+        """Parse a text that consists of fragment definitions only."""
         fragments: list[Fragment] = []
         while self.texts[self.index]:
             try:
-                fragments.append(self._fragment())
+                fragments.append(self.fragment())
             except SyntaxProblem as problem:
                 self.problem(problem)
                 self._skip_section()
         return fragments
 
-    def _misplaced(self, text: str, behind_graph: bool) -> None:
+    def _misplaced(self, text: str, after_graph: bool) -> None:
         if text == "graph":
             raise SyntaxProblem(
                 self.index, "a second graph", "A document has one graph.", section="3.2.4"
             )
-        if behind_graph:
+        if after_graph:
             raise SyntaxProblem(
                 self.index,
-                f"{self.found(self.index)} behind the end of the graph",
+                f"{self.described(self.index)} after the end of the graph",
                 "The graph is the last part of a document.",
                 section="3.2.4",
             )
         if text == "extension":
             raise SyntaxProblem(
                 self.index,
-                "an extension behind a fragment",
-                "Extensions stand between the version and the first fragment.",
+                "an extension after a fragment",
+                "Extensions come between the version and the first fragment.",
                 section="3.2.4",
             )
         raise self.expected(
@@ -123,7 +126,8 @@ class Parser(BodyParser):
         while self.texts[self.index] not in _SECTIONS:
             self.index += 1
 
-    def _version(self) -> tuple[str, int] | None:
+    def version(self) -> tuple[str, int] | None:
+        """Parse ``version 1.0;``, and return the number and its token; None if it is wrong."""
         example = "The document begins with: version 1.0;"
         try:
             if not self.tokens.count:
@@ -152,11 +156,12 @@ class Parser(BodyParser):
 
     # -- fragments (3.2.2) --------------------------------------------------------------------
 
-    def _fragment(self) -> Fragment:
+    def fragment(self) -> Fragment:
+        """Parse a fragment definition."""
         at = self.index
         self.expect("fragment")
         name = self.identifier("the name of the fragment", "3.2.2")
-        generic, default = self._generic_declaration()
+        generic, default = self.generic_declaration()
         parameters = self._parameters("a parameter")
         self.expect("->", section="3.2.2")
         results = self._parameters("a result")
@@ -185,7 +190,8 @@ class Parser(BodyParser):
             self.index,
         )
 
-    def _generic_declaration(self) -> tuple[bool, PrimitiveType | None]:
+    def generic_declaration(self) -> tuple[bool, PrimitiveType | None]:
+        """Parse ``<?>`` or ``<?=type>``; return whether it is there, and the default type."""
         if self.texts[self.index] != "<":
             return False, None
         self.index += 1
@@ -198,32 +204,32 @@ class Parser(BodyParser):
         return True, default
 
     def _primitive(self) -> PrimitiveType:
-        kind = PRIMITIVES.get(self.texts[self.index])
-        if kind is None:
+        dtype = PRIMITIVES.get(self.texts[self.index])
+        if dtype is None:
             raise self.expected(
                 "a type", "The types are integer, scalar, logical, string and ?.", "3.3.1"
             )
         self.index += 1
-        return kind
+        return dtype
 
-    def _parameters(self, what: str) -> tuple[ParameterSyntax, ...]:
+    def _parameters(self, role: str) -> tuple[ParameterSyntax, ...]:
         self.expect("(", section="3.2.2")
-        found: list[ParameterSyntax] = []
+        parameters: list[ParameterSyntax] = []
         while True:
-            name = self.identifier(f"the name of {what}", "3.2.2")
+            name = self.identifier(f"the name of {role}", "3.2.2")
             self.expect(":", section="3.2.2")
-            kind = run(self._type())
+            declared = run(self._type())
             default: Constant | None = None
             # The end of tensor<scalar>= is one token to the lexer.
-            if self.texts[self.index] in ("=", ">=") and what == "a parameter":
+            if self.texts[self.index] in ("=", ">=") and role == "a parameter":
                 self.index += 1
                 default = self._default()
             elif self.texts[self.index] == ">=":
                 raise self.expected("'>'")
-            found.append(ParameterSyntax(name.name, kind, default, name.at, self.index))
+            parameters.append(ParameterSyntax(name.name, declared, default, name.at, self.index))
             if self.texts[self.index] == ")":
                 self.index += 1
-                return tuple(found)
+                return tuple(parameters)
             if self.texts[self.index] != ",":
                 raise self.expected("',' or ')'", section="3.2.2")
             self.index += 1
@@ -235,27 +241,25 @@ class Parser(BodyParser):
         if not isinstance(value, Constant):
             self.extended = extended
             if isinstance(value, Items):
-                hint = "Its items must be literals of one type."
+                hint = "Its elements must be literals of one type."
             else:
-                hint = "Default values are built from literals only."
-            raise SyntaxProblem(index, "expected a literal as default value", hint, "3.2.2")
+                hint = "A default value consists of literals."
+            raise SyntaxProblem(index, "expected a literal as the default value", hint, "3.2.2")
         return value
 
     def _type(self) -> Call[Type]:
         text = self.texts[self.index]
-        kind: Type
+        parsed: Type
         if text == "tensor":
             self.index += 1
-            self.expect(
-                "<", "The type of a tensor is written tensor<scalar>, or tensor<>.", "3.2.2"
-            )
+            self.expect("<", "Write the type of a tensor as tensor<scalar> or tensor<>.", "3.2.2")
             item = PRIMITIVES.get(self.texts[self.index])
             self.index += item is not None
             if self.texts[self.index] == ">":
                 self.index += 1
             elif self.texts[self.index] != ">=":
                 raise self.expected("'>'", section="3.2.2")
-            kind = tensor_of(item)
+            parsed = tensor_of(item)
         elif text == "(":
             self.index += 1
             items: list[Type] = [(yield self._type())]
@@ -263,16 +267,16 @@ class Parser(BodyParser):
                 self.index += 1
                 items.append((yield self._type()))
             if len(items) == 1:
-                raise self.expected("','", "A tuple type has two items or more.", "3.2.2")
+                raise self.expected("','", "A tuple type has two or more elements.", "3.2.2")
             self.expect(")", section="3.2.2")
-            kind = tuple_of(items)
+            parsed = tuple_of(items)
         else:
-            kind = self._primitive()
+            parsed = self._primitive()
         while self.texts[self.index] == "[":
             self.index += 1
             self.expect("]", section="3.2.2")
-            kind = array_of(kind)
-        return kind
+            parsed = array_of(parsed)
+        return parsed
 
     # -- the graph (3.2.1) --------------------------------------------------------------------
 
@@ -285,15 +289,13 @@ class Parser(BodyParser):
         results = self._identifiers("result")
         return GraphSyntax(name.name, parameters, results, at, self.index)
 
-    def _identifiers(self, what: str) -> tuple[Name, ...]:
+    def _identifiers(self, role: str) -> tuple[Name, ...]:
         self.expect("(", HEADER)
         if self.texts[self.index] == ")":
-            raise SyntaxProblem(self.index, f"a graph needs at least one {what}", HEADER)
-        names = [self.identifier(f"the name of a {what}", "3.2.1")]
+            raise SyntaxProblem(self.index, f"a graph needs at least one {role}", HEADER)
+        names = [self.identifier(f"the name of a {role}", "3.2.1")]
         while self.texts[self.index] == ",":
             self.index += 1
-            names.append(self.identifier(f"the name of a {what}", "3.2.1"))
-        self.expect(
-            ")", "Parameters and results of a graph have no types." if what else "", "3.2.1"
-        )
+            names.append(self.identifier(f"the name of a {role}", "3.2.1"))
+        self.expect(")", "Parameters and results of a graph have no types.", "3.2.1")
         return tuple(names)

@@ -1,7 +1,7 @@
-"""Recursion that does not use Python's stack, for trees of any depth.
+"""Recursion without Python's call stack, for trees of any depth.
 
-A recursive function is written as a generator that says ``result = yield callee(...)`` where it
-would call itself; `run` keeps the pending ones on a list of its own.
+A recursive function is written as a generator that does ``result = yield callee(...)`` instead of
+calling itself; `run` keeps the pending generators in a list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Call = Generator["Call[Any]", Any, T]
 
 
 def run(call: Call[T]) -> T:
-    """The result of `call`."""
+    """Return the result of `call`."""
     pending: list[Call[Any]] = [call]
     value: Any = None
     while pending:

@@ -1,7 +1,8 @@
-"""The syntax tree: what the grammar says (A.1, A.2), and where each part stands.
+"""The syntax tree (A.1, A.2).
 
-`at` is the index of a node's first token, `end` the index behind its last one. Trees can be deep (a
-chain of operators, nested brackets), so nothing here or in what walks them recurses over the depth.
+The fields `at` and `end` of a node are the index of its first token and the index after its last
+one. Trees can be deep (chains of operators, nested brackets), so code that walks them must not
+recurse over their depth.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Subscript(NamedTuple):
 
 
 class Builtin(NamedTuple):
-    """``length_of(x)``, ``integer(x)`` and their like."""
+    """A call of a built-in function, such as ``length_of(x)`` or ``integer(x)``."""
 
     name: str
     argument: Expression
@@ -97,7 +98,7 @@ class Builtin(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """An argument of an invocation; a positional one has no name."""
+    """An argument of an invocation; `name` is None for a positional argument."""
 
     name: str | None
     value: Expression
@@ -129,9 +130,10 @@ Expression: TypeAlias = Union[  # noqa: UP007 - the classes above refer to it be
 
 
 class Assignment(NamedTuple):
-    """``target = value;`` where `value` is None if it could not be read.
+    """``target = value;``.
 
-    `target` consists of `Name`s, `Items` and (for ``[]``) an empty `Constant`.
+    `value` is None if it could not be parsed. `target` consists of `Name`s, `Items`
+    and, for ``[]``, an empty `Constant`.
     """
 
     target: Expression
@@ -139,7 +141,7 @@ class Assignment(NamedTuple):
     at: int
     end: int
     sure: bool = True
-    """Whether the left-hand side could be read."""
+    """Whether the left-hand side could be parsed."""
 
 
 class ParameterSyntax(NamedTuple):
@@ -153,7 +155,7 @@ class ParameterSyntax(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """A fragment declaration (3.2.2), with a body or (None) without."""
+    """A fragment declaration (3.2.2); `body` is None if it has none."""
 
     name: str
     generic: bool
@@ -168,7 +170,7 @@ class Fragment(NamedTuple):
 
 
 class GraphSyntax(NamedTuple):
-    """The declaration of the graph (3.2.1); its body is not kept, it can be long."""
+    """The header of the graph (3.2.1); the body can be long and is not stored."""
 
     name: str
     parameters: tuple[Name, ...]
@@ -178,32 +180,32 @@ class GraphSyntax(NamedTuple):
 
 
 class Extension(NamedTuple):
-    """One name behind ``extension``."""
+    """One name after ``extension``."""
 
     name: str
     at: int
 
 
 class Document(NamedTuple):
-    """A whole document (3.2.4)."""
+    """A document (3.2.4) without the body of its graph."""
 
     version: tuple[str, int] | None
-    """Text and token of the version number."""
+    """The string and the token index of the version number."""
     extensions: tuple[Extension, ...]
     fragments: tuple[Fragment, ...]
     graph: GraphSyntax | None
 
 
 def names_of(target: Expression) -> list[Name]:
-    """The identifiers on the left-hand side of an assignment, from left to right."""
+    """Return the identifiers on the left-hand side of an assignment, from left to right."""
     if type(target) is Name:
         return [target]
-    found: list[Name] = []
+    names: list[Name] = []
     stack: list[Expression] = [target]
     while stack:
         node = stack.pop()
         if isinstance(node, Name):
-            found.append(node)
+            names.append(node)
         elif isinstance(node, Items):
             stack.extend(reversed(node.items))
-    return found
+    return names

@@ -115,5 +115,5 @@ def test_documents_of_2017_keep_them_too_but_not_what_came_later():
         "y = relu(b);",
     ]
     assert str(nk.parse(str(graph), strict=False)) == str(graph)
-    with pytest.raises(nk.DocumentError, match="which came later"):
+    with pytest.raises(nk.DocumentError, match="which exists since"):
         nk.parse(text.replace("relu(b)", "gelu(b)"), strict=False)

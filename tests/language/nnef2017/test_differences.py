@@ -57,34 +57,34 @@ OPERATIONS = [
         "4.3",
         "y = box(x, size = [1, 3])",
         "y = box(x, size = [1, 3, 1, 1]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3",
         "y = max_pool(x, size = [1, 1, 2, 3], stride = [1, 1, 2], padding = [(0,0), (0,0), (0,0)])",
         "y = max_pool(x, size = [1, 1, 2, 3], stride = [1, 1, 2, 1],\n"
         "             padding = [(0,0), (0,0), (0,0), (1,1)]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3",
         "y = avg_pool(x, size = [1, 1, 2, 2], dilation = [1, 1, 2], border = 'ignore')",
         "y = avg_pool(x, size = [1, 1, 2, 2], dilation = [1, 1, 2, 1], border = 'ignore');",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3",
         "y = debox(x, size = [1, 1, 3, 3], stride = [1, 1, 3], padding = [(0,0), (0,0)])",
         "y = debox(x, size = [1, 1, 3, 3], stride = [1, 1, 3, 1],\n"
         "          padding = [(0,0), (0,0), (0,0), (1,1)]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3",
         "y = rms_pool(x, size = [1, 1, 2, 2, 1])",
         "y_unsqueeze = unsqueeze(x, axes = [4]);\n"
         "y = rms_pool(y_unsqueeze, size = [1, 1, 2, 2, 1]);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.3.1",
@@ -92,7 +92,7 @@ OPERATIONS = [
         "y = conv(x, f, stride = [2], dilation = [1], padding = [(1, 0)])",
         "f = variable(shape = [4, 3, 3, 3], label = 'f');\n"
         "y = conv(x, f, stride = [2, 1], dilation = [1, 1], padding = [(1, 0), (1, 1)]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3.1",
@@ -102,7 +102,7 @@ OPERATIONS = [
         "b = variable(shape = [1, 4, 1, 1], label = 'b');\n"
         "y_unsqueeze = unsqueeze(f, axes = [3]);\ny_squeeze = squeeze(b, axes = [2, 3]);\n"
         "y = conv(x, y_unsqueeze, y_squeeze);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.3.1",
@@ -110,7 +110,7 @@ OPERATIONS = [
         "y = deconv(x, f, stride = [2], padding = [(0, 1)])",
         "f = variable(shape = [3, 2, 3, 3], label = 'f');\n"
         "y = deconv(x, f, stride = [2, 1], padding = [(0, 1), (1, 1)]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3.3",
@@ -126,26 +126,26 @@ OPERATIONS = [
         "4.3.4",
         "y = nearest_downsample(x, factor = [2])",
         "y = nearest_downsample(x, factor = [2, 1]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.3.4",
         "y = multilinear_upsample(x, factor = [2])",
         "y = multilinear_upsample(x, factor = [2, 1]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.4",
         "y = mean_reduce(x, axes = [2, 3, 4])",
         "y = mean_reduce(x, axes = [2, 3]);",
-        "axes are less than the rank",
+        "axes must be less than the rank",
     ),
     (
         "4.5.1",
         "y = reshape(x, shape = [0, -1, 2, 0, 0])",
         "y_unsqueeze = unsqueeze(x, axes = [4]);\n"
         "y = reshape(y_unsqueeze, shape = [0, -1, 2, 0, 0]);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.5.2",
@@ -158,14 +158,14 @@ OPERATIONS = [
         "z = reshape(x, shape = [6, 24])\ny = transpose(z, perm = [2, 0, 1])",
         "z = reshape(x, shape = [6, 24]);\ny_unsqueeze = unsqueeze(z, axes = [2]);\n"
         "y = transpose(y_unsqueeze, axes = [2, 0, 1]);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.5.3",
         "z = reshape(x, shape = [6, 24])\ny = concat([z, z], axis = 2)",
         "z = reshape(x, shape = [6, 24]);\ny_unsqueeze = unsqueeze(z, axes = [2]);\n"
         "y = concat([y_unsqueeze, y_unsqueeze], axis = 2);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.6",
@@ -180,7 +180,7 @@ OPERATIONS = [
         "y = matmul(z, v)",
         "z = reshape(x, shape = [6, 24]);\nv = variable(shape = [24], label = 'v');\n"
         "y_unsqueeze = unsqueeze(v, axes = [1]);\ny = matmul(z, y_unsqueeze);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.8.2",
@@ -188,7 +188,7 @@ OPERATIONS = [
         "y = linear(z, f)",
         "z = mean_reduce(x, axes = [2, 3]);\nf = variable(shape = [5, 3], label = 'f');\n"
         "y_squeeze = squeeze(z, axes = [2, 3]);\ny = linear(y_squeeze, f);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.7",
@@ -196,14 +196,14 @@ OPERATIONS = [
         "w = update(v, z)\ny = add(x, v)",
         "v = variable(shape = [2, 3], label = 'v');\nz = mean_reduce(x, axes = [2, 3]);\n"
         "w_squeeze = squeeze(z, axes = [2, 3]);\nw = update(v, w_squeeze);\ny = add(x, v);",
-        "ranks count",
+        "ranks must match",
     ),
     ("4.8.1", "y = elu(x)", "y = elu(x, alpha = 1.0);", "semicolon"),
     (
         "4.8.1",
         "z = reshape(x, shape = [144])\ny = softmax(z, axes = [0, 1])",
         "z = reshape(x, shape = [144]);\ny = softmax(z, axes = [0]);",
-        "axes are less than the rank",
+        "axes must be less than the rank",
     ),
     (
         "4.8.2",
@@ -230,7 +230,7 @@ OPERATIONS = [
         "p = variable(shape = [3, 1, 3, 3], label = 'p');\n"
         "q = variable(shape = [4, 3], label = 'q');\ny_unsqueeze = unsqueeze(q, axes = [2, 3]);\n"
         "y = separable_conv(x, p, y_unsqueeze, stride = [2, 1]);",
-        "ranks count",
+        "ranks must match",
     ),
     (
         "4.8.2",
@@ -240,7 +240,7 @@ OPERATIONS = [
         "p = variable(shape = [4, 1, 3, 3], label = 'p');\n"
         "q = variable(shape = [3, 4, 1, 1], label = 'q');\n"
         "y = separable_deconv(x, p, q, padding = [(0, 1), (1, 1)]);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.8.3",
@@ -252,7 +252,7 @@ OPERATIONS = [
         "4.8.4",
         "y = local_response_normalization(x, size = [1, 3], alpha = 0.1, beta = 0.75)",
         "y = local_response_normalization(x, size = [1, 3, 1, 1], alpha = 0.1, beta = 0.75);",
-        "those left out at the end",
+        "omitted ones are filled in",
     ),
     (
         "4.8.4",
@@ -265,7 +265,7 @@ OPERATIONS = [
         "y = local_variance_normalization(x, size = [1, 1, 3, 3], bias = 0.25)",
         "y_sqr = sqr(x);\ny_box = box(y_sqr, size = [1, 1, 3, 3], normalize = true);\n"
         "y_add = add(y_box, 0.25);\ny_sqrt = sqrt(y_add);\ny = div(x, y_sqrt);",
-        "'local_variance_normalization' is written out",
+        "'local_variance_normalization' is written as several operations",
     ),
     (
         "4.8.4",
@@ -275,7 +275,7 @@ OPERATIONS = [
         "y_box = box(y_sqr, size = [1, 1, 3, 3], normalize = true);\n"
         "y_add = add(y_box, 0.25);\ny_sqrt = sqrt(y_add);\n"
         "y = div(y_local_mean_normalization, y_sqrt);",
-        "'local_contrast_normalization' is written out",
+        "'local_contrast_normalization' is written as several operations",
     ),
     (
         "4.8.4",
@@ -288,7 +288,7 @@ OPERATIONS = [
         "y = l1_normalization(x, axes = [1], bias = -99.0)",
         "y_abs = abs(x);\ny_sum_reduce = sum_reduce(y_abs, axes = [1]);\n"
         "y_add = add(y_sum_reduce, -99.0);\ny = div(x, y_add);",
-        "'l1_normalization' is written out",
+        "'l1_normalization' is written as several operations",
     ),
     (
         "4.8.4",
@@ -301,7 +301,7 @@ OPERATIONS = [
         "y = l2_normalization(x, axes = [1], bias = 0.25)",
         "y_sqr = sqr(x);\ny_sum_reduce = sum_reduce(y_sqr, axes = [1]);\n"
         "y_add = add(y_sum_reduce, 0.25);\ny_sqrt = sqrt(y_add);\ny = div(x, y_sqrt);",
-        "'l2_normalization' is written out",
+        "'l2_normalization' is written as several operations",
     ),
     (
         "4.8.5",
@@ -323,7 +323,7 @@ OPERATIONS = [
         "y_sub = sub(y_ceil, 3.0);\ny_pow_2 = pow(2.0, y_sub);\n"
         "y_clamp = clamp(x, y_pow_2, y_pow);\ny_div = div(y_clamp, y_pow_2);\n"
         "y_log2_2 = log2(y_div);\ny_round = round(y_log2_2);\ny = pow(2.0, y_round);",
-        "'logarithmic_quantize' is written out",
+        "'logarithmic_quantize' is written as several operations",
     ),
 ]
 

@@ -29,7 +29,7 @@ COMPOSITIONAL = [
         "{ c = split(a, axis = 1, ratios = [1, 2])\n b = relu(a) }",
         "b, [c, d] = f(x)\ny = neg(d)",
         "[c, d] = split(x, axis = 1, ratios = [1, 2]);\nb = relu(x);\ny = neg(d);",
-        "types of tensors name their data-type",
+        "tensor types state their data type",
     ),
     (
         "3.2.3",
@@ -46,7 +46,7 @@ COMPOSITIONAL = [
         "fragment f( a: tensor ) -> ( b: tensor, c: tensor )\n{ b, c = relu(a), neg(a) }",
         "b, c = f(x)\ny = add(b, c)",
         "b = relu(x);\nc = neg(x);\ny = add(b, c);",
-        "stand in parentheses",
+        "are written in parentheses",
     ),
     (
         "3.2.3",
@@ -54,14 +54,14 @@ COMPOSITIONAL = [
         "{ b = a if n == 0 else f(relu(a), n = n - 1) }",
         "y = f(x, n = 2)",
         "z = relu(x);\ny = relu(z);",
-        "fragments are enabled by an extension",
+        "fragments need an extension",
     ),
     (
         "3.3.1",
         "fragment f( s: scalar, a: tensor ) -> ( b: tensor ) { b = leaky_relu(a, alpha = s) }",
         "y = f(s = 0.5, a = x)",
         "y = leaky_relu(x, alpha = 0.5);",
-        "fragments are enabled",
+        "fragments need an extension",
     ),
     (
         "3.3.2",
@@ -69,7 +69,7 @@ COMPOSITIONAL = [
         "fragment g( a: tensor ) -> ( c: tensor ) { c = a > 0.0 && !(a > 1.0) }",
         "y = f(g(x), x)",
         "p = gt(x, 0.0);\nq = gt(x, 1.0);\nr = not(q);\nc = and(p, r);\ny = select(c, x, 0.0);",
-        "types of tensors name their data-type",
+        "tensor types state their data type",
     ),
     (
         "3.3.2",
@@ -77,7 +77,7 @@ COMPOSITIONAL = [
         "{ n, a = p\n b = softmax(a, axes = [n]) }",
         "y = f(p = (2, x))",
         "y = softmax(x, axes = [2]);",
-        "fragments are enabled",
+        "fragments need an extension",
     ),
     (
         "3.3.3",
@@ -87,7 +87,7 @@ COMPOSITIONAL = [
         "{ b = leaky_relu(a, alpha = sum_of(items = [0.5, 0.25])) }",
         "y = f(x)",
         "y = leaky_relu(x, alpha = 0.75);",
-        "fragments are enabled",
+        "fragments need an extension",
     ),
     (
         "3.3.3",
@@ -103,7 +103,7 @@ COMPOSITIONAL = [
         "{ b = reshape(a, shape = [length_of(shape_of(mean_reduce(a, axes = [2, 3]))), -1]) }",
         "y = f(x)",
         "z = mean_reduce(x, axes = [2, 3]);\ny = reshape(x, shape = [2, -1]);",
-        "fragments are enabled",
+        "fragments need an extension",
     ),
     (
         "4.1.3",
@@ -113,7 +113,7 @@ COMPOSITIONAL = [
         "z = relu(x)\ny = f(z, name = 'n')",
         "z = relu(x);\nw = variable(shape = [1, 3], label = 'n/w');\nv0 = mul(w, 0.5);\n"
         "v = update(w, v0);\ny = add(z, w);",
-        "'variable' and 'update' stand in the graph itself",
+        "'variable' and 'update' belong to the graph itself",
     ),
     (
         "4",

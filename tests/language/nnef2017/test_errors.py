@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import nnefkit as nk
 from nnefkit import language
 from nnefkit.errors import Source
-from nnefkit.language.nnef2017 import recognised
+from nnefkit.language.nnef2017 import recognized
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.operations.shape_inference import known_shapes
 
@@ -48,12 +48,12 @@ OF_2017 = [
 
 @pytest.mark.parametrize("text", TODAY)
 def test_documents_of_today_are_not_taken_for_old_ones(text: str) -> None:
-    assert not recognised(Tokens(Source(text)))
+    assert not recognized(Tokens(Source(text)))
 
 
 @pytest.mark.parametrize("text", OF_2017)
-def test_old_documents_are_recognised(text: str) -> None:
-    assert recognised(Tokens(Source(text)))
+def test_old_documents_are_recognized(text: str) -> None:
+    assert recognized(Tokens(Source(text)))
 
 
 def test_a_document_without_its_version_is_read_with_a_warning() -> None:
@@ -299,7 +299,7 @@ def test_hostile_texts_take_linear_time_and_end_in_a_report(kind: str) -> None:
     seconds = []
     for count in (1_000, 4_000):
         text = HOSTILE[kind](count)
-        assert recognised(Tokens(Source(text)))
+        assert recognized(Tokens(Source(text)))
         best = 60.0
         for _ in range(2):
             start = time.process_time()
