@@ -18,7 +18,7 @@ from nnefkit.execution.dtypes import scalar_dtype, stored, with_precise_constant
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.inputs import check_feeds
-from nnefkit.execution.lowering.kernels import bind
+from nnefkit.execution.lowering.kernels import bind_kernel
 from nnefkit.execution.runnable import expanded, refuse_unsupported
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, expected_graph
@@ -116,7 +116,9 @@ def step(
         scalar = scalar_dtype(graph)
         feeds = check_feeds(graph, inputs, scalar)
         graph = with_precise_constants(graph)
-        kernels = [None if op.is_source else bind(graph, op, scalar) for op in graph.operations]
+        kernels = [
+            None if op.is_source else bind_kernel(graph, op, scalar) for op in graph.operations
+        ]
     return _steps(graph, kernels, feeds, scalar)
 
 

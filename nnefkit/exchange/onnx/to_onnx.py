@@ -18,7 +18,7 @@ from nnefkit.exchange.proof import TOLERANCE, difference, random_inputs
 from nnefkit.execution import Session
 from nnefkit.execution.engine import Engine
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
-from nnefkit.execution.engines.onnxruntime.model import exported
+from nnefkit.execution.engines.onnxruntime.model import exported_model
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Operation, expected_graph
@@ -94,7 +94,7 @@ def to_onnx(
         carried = pseudo_quantized(plain, data=False)
         names = _swapped(plain, carried.sources)
         plain = infer_shapes(carried.graph)
-    model = exported(plain, opset=number, codes=quantized)
+    model = exported_model(plain, opset=number, codes=quantized)
     _rename(model, names)
     onnx.checker.check_model(model, full_check=True)
     if verify:

@@ -17,7 +17,7 @@ import nnefkit as nk
 from networks.modules import MODULES, module
 from networks.nnef_form import nnef_form
 from networks.onnx_form import onnx_form
-from nnefkit.execution.engines.onnxruntime.model import exported
+from nnefkit.execution.engines.onnxruntime.model import exported_model
 
 MODELS = Path(__file__).parents[2] / "models"
 TRAINED = {
@@ -94,7 +94,7 @@ def prepare(name: str, folder: Path) -> Network:
         graph = nk.load(path)
         with np.load(path.parent / "io.npz") as arrays:
             np.save(folder / "input.npy", arrays[recorded])
-        model = exported(graph)
+        model = exported_model(graph)
     nk.save(graph, folder / "model.nnef")
     nk.save(graph.with_outputs(_intermediates(graph)), folder / "captured.nnef")
     onnx.save(model, folder / "model.onnx")

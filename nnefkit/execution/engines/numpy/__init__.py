@@ -1,7 +1,8 @@
 """The reference engine: the NumPy kernels of `nnefkit.operations`, planned ahead.
 
-`plan` decides what is computed when and where its result lies, `lowering` and the modules beside it
-replace kernels by faster ones that write into a given place, `prepared` runs the plan.
+`planner` makes a `plan`: what is computed when, and where in memory the results go. Where shapes
+and weights allow, it replaces the reference kernels by specialized ones that write into given
+memory (`specialization`, `elementwise`, `convolution`, `fusion`). `plan_runner` runs the plan.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Collection
 import numpy as np
 
 from nnefkit.execution.engine import Engine, Prepared, thread_count
-from nnefkit.execution.engines.numpy.plan import make_plan
-from nnefkit.execution.engines.numpy.plan_runner import PreparedGraph
+from nnefkit.execution.engines.numpy.plan_runner import PlanRunner
+from nnefkit.execution.engines.numpy.planner import make_plan
 from nnefkit.execution.engines.numpy.thread_limit import ThreadLimit
 from nnefkit.graph import Graph
 from nnefkit.operation_names import SOURCES
@@ -21,10 +22,13 @@ from nnefkit.operations.registry import KERNELS
 
 
 class NumpyEngine(Engine):
-    """Runs every operation that has a kernel, on the CPU.
+    """The engine that runs every operation with a kernel, on the CPU.
 
     Args:
         threads: How many threads a matrix product may use; None leaves it to NumPy.
+
+    Raises:
+        InputError: `threads` is not a number of threads.
     """
 
     name = "numpy"
@@ -43,5 +47,5 @@ class NumpyEngine(Engine):
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        prepared = PreparedGraph(make_plan(graph, frozenset(fetch), frozenset(watched)))
+        prepared = PlanRunner(make_plan(graph, frozenset(fetch), frozenset(watched)))
         return prepared if self._threads is None else ThreadLimit(prepared, self._threads)

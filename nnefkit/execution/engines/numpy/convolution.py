@@ -1,9 +1,9 @@
-"""Convolutions with constant filters, by the method that is the fastest for their shape.
+"""Convolutions with constant filters, each by the fastest method for its shape.
 
 - Pointwise filters: a matrix product.
-- Depthwise filters of two dimensions: see `depthwise`.
-- Other filters: see `dense`; and what even that does not do is left to the correlator of the
-  reference kernel, prepared once.
+- Depthwise filters of two dimensions: see `depthwise_convolution`.
+- Other filters: see `dense_convolution`; the rest is left to the correlator of the reference
+  kernel, prepared once.
 """
 
 from __future__ import annotations
@@ -14,18 +14,22 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.numpy.dense_convolution import lower_dense
-from nnefkit.execution.engines.numpy.depthwise_convolution import lower_depthwise
-from nnefkit.execution.engines.numpy.resolved_convolution import Convolution, Epilogue
-from nnefkit.execution.engines.numpy.specialization import Lowered, Site
+from nnefkit.execution.engines.numpy.dense_convolution import dense_kernel
+from nnefkit.execution.engines.numpy.depthwise_convolution import depthwise_kernel
+from nnefkit.execution.engines.numpy.resolved_convolution import Epilogue, ResolvedConvolution
+from nnefkit.execution.engines.numpy.specialization import CallSite, SpecializedKernel
 from nnefkit.operations.correlation import correlator
 from nnefkit.operations.window import Window
 
 
-def lower_convolution(site: Site, epilogue: Epilogue = Epilogue()) -> Lowered | None:  # noqa: B008
-    """A convolution whose filter and bias are known, and what is done to its result.
+def specialize_convolution(
+    site: CallSite,
+    epilogue: Epilogue = Epilogue(),  # noqa: B008
+) -> SpecializedKernel | None:
+    """Specialize a convolution with known filter and bias, fused with operations on its result.
 
-    None where only the reference kernel will do, or a tensor is to be added that cannot be.
+    Return None where only the reference kernel will do, or where the addition of a tensor cannot be
+    fused.
     """
     conv = _resolve(site, epilogue)
     if conv is None:
@@ -34,18 +38,18 @@ def lower_convolution(site: Site, epilogue: Epilogue = Epilogue()) -> Lowered | 
     plain = math.prod(size) == 1 and not conv.padded and all(s == 1 for s in conv.window.stride)
     if plain and conv.groups == 1:
         return _pointwise(conv)
-    lowered = None
+    kernel = None
     added = conv.epilogue.added
     if len(size) == 2 and conv.groups == conv.input[1] == conv.output[1] and not plain:
-        lowered = None if added else lower_depthwise(conv)
+        kernel = None if added else depthwise_kernel(conv)
     elif not plain:
-        lowered = lower_dense(conv)
-    if lowered is None and not added:
-        lowered = _any(conv)
-    return lowered
+        kernel = dense_kernel(conv)
+    if kernel is None and not added:
+        kernel = _general(conv)
+    return kernel
 
 
-def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
+def _resolve(site: CallSite, epilogue: Epilogue) -> ResolvedConvolution | None:
     source, weights, bias = site.arguments
     if weights.value is None or bias.value is None or len(site.shape) < 3:
         return None
@@ -57,7 +61,7 @@ def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
         attribs["stride"],
         attribs["dilation"],
     )
-    return Convolution(
+    return ResolvedConvolution(
         weights.value,
         _bias(bias.value, weights.shape[0]),
         source.shape,
@@ -69,37 +73,37 @@ def _resolve(site: Site, epilogue: Epilogue) -> Convolution | None:
 
 
 def _bias(bias: Array, channels: int) -> Array | None:
-    """The bias of each channel, or None where it is zero."""
+    """Return the bias of each channel, or None where it is zero."""
     if bias.size == 1 and not bias.any():
         return None
-    # Adding zero makes 0 of -0, so that no result is -0 and clipping need not care.
+    # Adding zero turns -0 into 0, so that no result is -0 and clipping can ignore it.
     return np.ascontiguousarray(np.broadcast_to(bias.reshape(-1), (channels,))) + 0.0
 
 
-def _pointwise(conv: Convolution) -> Lowered:
+def _pointwise(conv: ResolvedConvolution) -> SpecializedKernel:
     channels, results = conv.input[1], conv.output[1]
     items = math.prod(conv.input[2:])
     matrix = conv.filter.reshape(results, channels)
     if items == 1:
-        turned = np.ascontiguousarray(matrix.T)
+        transposed = np.ascontiguousarray(matrix.T)
 
         def run_vectors(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
-            np.matmul(x.reshape(-1, channels), turned, out=out.reshape(-1, results))
+            np.matmul(x.reshape(-1, channels), transposed, out=out.reshape(-1, results))
             conv.finish(out, addend)
 
-        return Lowered(run_vectors)
+        return SpecializedKernel(run_vectors)
 
     def run(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
         np.matmul(matrix, x.reshape(-1, channels, items), out=out.reshape(-1, results, items))
         conv.finish(out, addend)
 
-    return Lowered(run)
+    return SpecializedKernel(run)
 
 
-# -- all others -------------------------------------------------------------------------------
+# -- all other convolutions ------------------------------------------------------------------------
 
 
-def _any(conv: Convolution) -> Lowered:
+def _general(conv: ResolvedConvolution) -> SpecializedKernel:
     correlate: Any = correlator(conv.filter, conv.input[2:], conv.window, conv.groups, conv.bias)
 
     def run(x: Array) -> Array:
@@ -107,4 +111,4 @@ def _any(conv: Convolution) -> Lowered:
         conv.finish(out, biased=True)
         return out
 
-    return Lowered(run, returns=True)
+    return SpecializedKernel(run, allocates=True)

@@ -1,16 +1,16 @@
-"""Depthwise convolutions: each channel is convolved with a filter of its own.
+"""Depthwise convolutions: each channel is convolved with its own filter.
 
-They have too little to compute for the time that it takes to go through memory once for each weight
-of the filter. Two ways leave most of it to matrix products, though most of the entries of the
-matrices are zero; padding, strides and dilation are in the matrices too.
+Passing over memory once for each weight of the filter takes much longer than the arithmetic. Two
+methods leave most of the work to matrix products, though most entries of the matrices are zero;
+padding, strides and dilation are in the matrices too.
 
 - *Banded*, for small planes: along each dimension a convolution is a product with a banded matrix.
-  One product, with zeros and ones that all the channels share, lays the shifted columns of the
-  planes side by side; another one, for each channel, sums them up with the weights.
+  One product, with zeros and ones that all the channels share, puts the shifted columns of the
+  planes side by side; another one, for each channel, adds them up with the weights.
 - *Striped*, for large planes: for a stripe of a few rows of a channel, a product with a banded
   matrix gives the contribution of each column of the filter; sums of the contributions, shifted
-  along the rows, give the result. What a shift moves from the end of a row to the next one is set
-  to zero beforehand.
+  along the rows, give the result. What a shift would move into the next row is set to zero
+  first.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.numpy.resolved_convolution import Convolution
-from nnefkit.execution.engines.numpy.specialization import Lowered
+from nnefkit.execution.engines.numpy.resolved_convolution import ResolvedConvolution
+from nnefkit.execution.engines.numpy.specialization import SpecializedKernel
 
 BLOCK = 64 * 1024
-"""Most items of the contributions of one column of the filter that are computed at a time."""
+"""Most elements of the contributions of one column of the filter that are computed at a time."""
 STRIPE = 16
 """Most rows in a stripe, where there is a choice."""
 
 
-def lower_depthwise(conv: Convolution) -> Lowered | None:
-    """A depthwise convolution of two dimensions, or None if nothing suits it."""
+def depthwise_kernel(conv: ResolvedConvolution) -> SpecializedKernel | None:
+    """Return a kernel for a depthwise convolution of two dimensions, or None if none fits."""
     if conv.window.border != "constant" and conv.padded:
         return None
     if _suits_bands(conv):
@@ -40,7 +40,7 @@ def lower_depthwise(conv: Convolution) -> Lowered | None:
 
 
 def _finite(array: Array) -> bool:
-    """Whether nothing in a contiguous array is infinite or not a number (or very large)."""
+    """Whether no element of a contiguous array is infinite, NaN, or very large."""
     flat = array.reshape(-1)
     return bool(np.isfinite(np.dot(flat, flat)))
 
@@ -48,8 +48,8 @@ def _finite(array: Array) -> bool:
 # -- small planes ---------------------------------------------------------------------------------
 
 
-def _suits_bands(conv: Convolution) -> bool:
-    """Whether the products with mostly empty matrices are cheaper than other ways."""
+def _suits_bands(conv: ResolvedConvolution) -> bool:
+    """Whether the products with sparse matrices are cheaper than other methods."""
     (H, W), h = conv.input[2:], conv.output[2]
     n, m = conv.window.size
     operations = 2 * m * H * W / h + 2 * m * H
@@ -57,27 +57,27 @@ def _suits_bands(conv: Convolution) -> bool:
     return operations <= (30 if strided else 10) * 2 * n * m and H * h <= 28 * 28
 
 
-def _banded(conv: Convolution) -> Lowered:
+def _banded(conv: ResolvedConvolution) -> SpecializedKernel:
     channels, H, W = conv.input[1:]
     w, m = conv.output[3], conv.window.size[1]
     spread, weighted = _bands(conv)
-    items = channels * H * m * w
+    size = channels * H * m * w
 
     def run(out: Array, scratch: Array, x: Array) -> None:
-        columns = scratch[:items]
-        for item, result in zip(x, out, strict=True):
-            np.matmul(item.reshape(channels * H, W), spread, out=columns.reshape(channels * H, -1))
+        columns = scratch[:size]
+        for image, result in zip(x, out, strict=True):
+            np.matmul(image.reshape(channels * H, W), spread, out=columns.reshape(channels * H, -1))
             np.matmul(weighted, columns.reshape(channels, H * m, w), out=result)
         if _finite(out):
             conv.finish(out)
         else:
-            conv.exactly(out, x)
+            conv.compute_exactly(out, x)
 
-    return Lowered(run, items)
+    return SpecializedKernel(run, size)
 
 
-def _bands(conv: Convolution) -> tuple[Array, Array]:
-    """The shared matrix (W, m * w) and that of each channel (channels, h, H * m)."""
+def _bands(conv: ResolvedConvolution) -> tuple[Array, Array]:
+    """Return the shared matrix (W, m * w) and that of each channel (channels, h, H * m)."""
     channels, H, W = conv.input[1:]
     h, w = conv.output[2:]
     (n, (top, _), s, d), (m, (left, _), t, e) = conv.window.axes
@@ -103,19 +103,19 @@ class _Group(NamedTuple):
     first: int
     stop: int
     start: int
-    """The first row of the input that the first of them reads."""
+    """First row of the input that the first of them reads."""
     matrices: Array
     """(channels, 1, columns of the filter * rows of a stripe, rows of the input)."""
 
 
 class _Shift(NamedTuple):
-    """Where the contributions of one column of the filter go."""
+    """The place of the contributions of one column of the filter in the result."""
 
     column: int
     phase: int
-    """The first column of the input that they come from, modulo the stride."""
+    """First column of the input that they come from, modulo the stride."""
     offset: int
-    """How far to the right of the result they come from."""
+    """Distance to the right of the result that they come from."""
 
 
 class _Stripes(NamedTuple):
@@ -126,20 +126,13 @@ class _Stripes(NamedTuple):
     shifts: list[_Shift]
 
 
-def _stripes(conv: Convolution) -> _Stripes | None:
-    """How to divide the rows, or None where they cannot be divided well or columns do not align."""
+def _stripes(conv: ResolvedConvolution) -> _Stripes | None:
+    """Return a division of the rows, or None if they do not divide well or columns do not align."""
     (H, W), (h, w) = conv.input[2:], conv.output[2:]
-    step = conv.window.stride[1]
     divisors = [rows for rows in range(4, 33) if h % rows == 0]
-    if w * step != W or not divisors:
+    if w * conv.window.stride[1] != W or not divisors:
         return None
-    shifts = []
-    for j in range(conv.window.size[1]):
-        offset, phase = divmod(j * conv.window.dilation[1] - conv.window.padding[1][0], step)
-        if abs(offset) < w:
-            shifts.append(_Shift(j, phase, offset))
-    # The first one that is added up should reach everywhere.
-    shifts.sort(key=lambda shift: shift.offset != 0)
+    shifts = _shifts(conv)
     if not shifts or shifts[0].offset != 0:
         return None
     preferred = [rows for rows in divisors if rows <= STRIPE]
@@ -149,25 +142,44 @@ def _stripes(conv: Convolution) -> _Stripes | None:
     return _Stripes(rows, h // rows, _groups(conv, rows, h // rows, H), shifts)
 
 
-def _groups(conv: Convolution, rows: int, count: int, H: int) -> list[_Group]:
+def _shifts(conv: ResolvedConvolution) -> list[_Shift]:
+    """The shifts of the columns of the filter that reach the input, an offset of 0 first."""
+    step, dilation, (start, _) = (
+        conv.window.stride[1],
+        conv.window.dilation[1],
+        conv.window.padding[1],
+    )
+    shifts = []
+    for j in range(conv.window.size[1]):
+        offset, phase = divmod(j * dilation - start, step)
+        if abs(offset) < conv.output[3]:
+            shifts.append(_Shift(j, phase, offset))
+    # The first one that is added should cover the whole result.
+    shifts.sort(key=lambda shift: shift.offset != 0)
+    return shifts
+
+
+def _groups(conv: ResolvedConvolution, rows: int, count: int, H: int) -> list[_Group]:
     step, top = conv.window.stride[0], conv.window.padding[0][0]
     reach = min((rows - 1) * step + conv.window.span[0], H)
     groups: list[_Group] = []
     inner: int | None = None
     for number in range(count):
-        wanted = number * rows * step - top
-        start = min(max(wanted, 0), H - reach)
-        if start == wanted and inner is not None:
+        unclipped = number * rows * step - top
+        start = min(max(unclipped, 0), H - reach)
+        if start == unclipped and inner is not None:
             groups[inner] = groups[inner]._replace(stop=number + 1)
             continue
-        if start == wanted:
+        if start == unclipped:
             inner = len(groups)
         matrices = _stripe_matrices(conv, number * rows, rows, start, reach)
         groups.append(_Group(number, number + 1, start, matrices))
     return groups
 
 
-def _stripe_matrices(conv: Convolution, first: int, rows: int, start: int, reach: int) -> Array:
+def _stripe_matrices(
+    conv: ResolvedConvolution, first: int, rows: int, start: int, reach: int
+) -> Array:
     channels = conv.input[1]
     (n, (top, _), s, d), (m, _, _, _) = conv.window.axes
     matrices = np.zeros((channels, m, rows, reach), conv.filter.dtype)
@@ -179,7 +191,7 @@ def _stripe_matrices(conv: Convolution, first: int, rows: int, start: int, reach
     return matrices.reshape(channels, 1, m * rows, reach)
 
 
-def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
+def _striped(conv: ResolvedConvolution, stripes: _Stripes) -> SpecializedKernel:
     channels, H, W = conv.input[1:]
     h, w = conv.output[2:]
     m = conv.window.size[1]
@@ -190,8 +202,8 @@ def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
 
     def run(out: Array, scratch: Array, x: Array) -> None:
         x = np.ascontiguousarray(x)
-        item = x.itemsize
-        strides = (H * W * item, pitch * W * item, W * item, item)
+        size = x.itemsize
+        strides = (H * W * size, pitch * W * size, W * size, size)
         parts = scratch[: block * count * m * rows * W].reshape(block, count, m * rows, W)
         for number, result in enumerate(out):
             for start in range(0, channels, block):
@@ -199,7 +211,7 @@ def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
                 part = parts[: stop - start]
                 for group in groups:
                     shape = (stop - start, group.stop - group.first, group.matrices.shape[3], W)
-                    offset = ((number * channels + start) * H + group.start) * W * item
+                    offset = ((number * channels + start) * H + group.start) * W * size
                     read: Array = np.ndarray(shape, x.dtype, x, offset, strides)
                     np.matmul(
                         group.matrices[start:stop], read, out=part[:, group.first : group.stop]
@@ -210,13 +222,13 @@ def _striped(conv: Convolution, stripes: _Stripes) -> Lowered:
         if _finite(out):
             conv.finish(out, biased=True)
         else:
-            conv.exactly(out, x)
+            conv.compute_exactly(out, x)
 
-    return Lowered(run, block * count * m * rows * W)
+    return SpecializedKernel(run, block * count * m * rows * W)
 
 
 def _add_shifted(parts: Array, shifts: list[_Shift], sums: Array, bias: Any) -> None:
-    """Adds up contributions (channels, stripes, columns, rows, W) to (channels, stripes, items)."""
+    """Add contributions (channels, stripes, columns, rows, W) to (channels, stripes, rows * w)."""
     channels, count, _, rows, width = parts.shape
     w = sums.shape[2] // rows
     step = width // w

@@ -1,4 +1,4 @@
-"""Elementwise operations that write into a given place."""
+"""Element-wise operations that write into given memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.numpy.resolved_convolution import Affine
-from nnefkit.execution.engines.numpy.specialization import Bounds, Lowered, Lowering, Site
+from nnefkit.execution.engines.numpy.specialization import (
+    Bounds,
+    CallSite,
+    SpecializedKernel,
+    Specializer,
+)
 
 UNARY: dict[str, Callable[..., Any]] = {
     "abs": np.absolute,
@@ -33,68 +38,68 @@ BINARY: dict[str, Callable[..., Any]] = {
 }
 
 
-def lower_unary(site: Site) -> Lowered | None:
-    """A function of NumPy."""
+def specialize_unary(site: CallSite) -> SpecializedKernel | None:
+    """Specialize an operation that is one function of NumPy."""
     function = UNARY[site.operation.name]
 
     def run(out: Array, _scratch: None, x: Array) -> None:
         function(x, out=out)
 
-    return Lowered(run, in_place=True)
+    return SpecializedKernel(run, in_place=True)
 
 
-def lower_binary(site: Site) -> Lowered | None:
-    """A function of NumPy, its arguments brought to one rank (4.2.2)."""
+def specialize_binary(site: CallSite) -> SpecializedKernel | None:
+    """Specialize an operation that is one function of NumPy, whose arguments broadcast (4.2.2)."""
     function = BINARY[site.operation.name]
     x, y = site.arguments
     rank = len(site.shape)
     shapes = [(*argument.shape, *[1] * (rank - len(argument.shape))) for argument in (x, y)]
     if x.value is None and y.value is None:
         if x.shape == y.shape:
-            return Lowered(lambda out, _, x, y: function(x, y, out=out), in_place=True)
+            return SpecializedKernel(lambda out, _, x, y: function(x, y, out=out), in_place=True)
 
         def run(out: Array, _scratch: None, x: Array, y: Array) -> None:
             function(x.reshape(shapes[0]), y.reshape(shapes[1]), out=out)
 
-        return Lowered(run, in_place=True)
+        return SpecializedKernel(run, in_place=True)
     if y.value is not None:
         right = y.value.reshape(shapes[1])
         if shapes[0] == x.shape:
-            return Lowered(lambda out, _, x: function(x, right, out=out), in_place=True)
+            return SpecializedKernel(lambda out, _, x: function(x, right, out=out), in_place=True)
     elif x.value is not None:
         left = x.value.reshape(shapes[0])
         if shapes[1] == y.shape:
-            return Lowered(lambda out, _, y: function(left, y, out=out), in_place=True)
+            return SpecializedKernel(lambda out, _, y: function(left, y, out=out), in_place=True)
     return None
 
 
-def lower_clip(site: Site) -> Lowered | None:
-    """Rectifiers and clamps between constants."""
+def specialize_clip(site: CallSite) -> SpecializedKernel | None:
+    """Specialize rectifiers, and clamps between constants."""
     bounds = site.bounds()
     if bounds is None:
         return None
-    return Lowered(_clip(bounds), in_place=True)
+    return SpecializedKernel(_clip(bounds), in_place=True)
 
 
 def _clip(bounds: Bounds) -> Callable[..., None]:
     def run(out: Array, _scratch: None, x: Array) -> None:
-        # Adding zero makes 0 of -0, as the formulae do where a bound is zero.
+        # Adding zero turns -0 into 0, as the formulae do where a bound is zero.
         np.add(x, 0.0, out=out)
         bounds.apply(out)
 
     return run
 
 
-def lower_batch_normalization(site: Site) -> Lowered | None:
-    """One whose parameters are known and the same for all the items of a channel."""
+def specialize_batch_normalization(site: CallSite) -> SpecializedKernel | None:
+    """Specialize a normalization whose parameters are known numbers for each channel."""
     affine = affine_of(site)
     if affine is None:
         return None
-    return Lowered(lambda out, _, x: affine.apply(x, out), in_place=True)
+    return SpecializedKernel(lambda out, _, x: affine.apply(x, out), in_place=True)
 
 
-def affine_of(site: Site) -> Affine | None:
-    """What a batch normalisation does, if it is the same for all the items of a channel."""
+def affine_of(site: CallSite) -> Affine | None:
+    """Return the affine function that a batch normalization with known parameters is."""
     shape = site.shape
     if len(shape) < 2 or site.arguments[0].shape != shape or site.arguments[0].value is not None:
         return None
@@ -108,7 +113,7 @@ def affine_of(site: Site) -> Affine | None:
 
 
 def _by_channel(value: Array | None, channels: int) -> Array | None:
-    """A parameter with one item for each channel."""
+    """Return a parameter with one element for each channel, or None."""
     if value is None:
         return None
     if value.size != 1 and not (value.ndim > 1 and value.size == channels == value.shape[1]):
@@ -116,9 +121,9 @@ def _by_channel(value: Array | None, channels: int) -> Array | None:
     return np.broadcast_to(value.reshape(-1), (channels,))
 
 
-LOWERINGS: dict[str, Lowering] = {
-    **dict.fromkeys(UNARY, lower_unary),
-    **dict.fromkeys(BINARY, lower_binary),
-    **dict.fromkeys(("relu", "clamp", "min", "max"), lower_clip),
-    "batch_normalization": lower_batch_normalization,
+SPECIALIZERS: dict[str, Specializer] = {
+    **dict.fromkeys(UNARY, specialize_unary),
+    **dict.fromkeys(BINARY, specialize_binary),
+    **dict.fromkeys(("relu", "clamp", "min", "max"), specialize_clip),
+    "batch_normalization": specialize_batch_normalization,
 }

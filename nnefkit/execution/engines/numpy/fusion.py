@@ -1,6 +1,7 @@
-"""Chains of operations that become one step: a convolution and what is done to its result.
+"""Chains of operations that become one step: a convolution and operations on its result.
 
-Only where nobody else reads, or wants to see, what flows between them.
+Operations are fused only where no other operation reads the tensors between them, and where these
+are neither fetched nor watched.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import NamedTuple
 
 from nnefkit.execution.engines.numpy.elementwise import affine_of
 from nnefkit.execution.engines.numpy.resolved_convolution import Epilogue
-from nnefkit.execution.engines.numpy.specialization import Site
+from nnefkit.execution.engines.numpy.specialization import CallSite
 from nnefkit.graph import Operation
 
-FindSite = Callable[[Operation], Site | None]
+FindSite = Callable[[Operation], CallSite | None]
 FindReader = Callable[[str], Operation | None]
-"""The only operation that reads a tensor, unless the tensor is to be seen."""
+"""Returns the only operation that reads a tensor, unless the tensor is visible outside."""
 
 
 class Chain(NamedTuple):
@@ -28,26 +29,26 @@ class Chain(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the result."""
+        """Name of the result."""
         return self.operations[-1].output_names[0]
 
 
 def chains(
     op: Operation, find_site: FindSite, find_reader: FindReader, made: Collection[str]
 ) -> list[Chain]:
-    """Chains that begin with `op`, the longest first and `op` alone at the end.
+    """Return the chains that begin with `op`, the longest first and `op` alone at the end.
 
     Args:
         op: A convolution.
-        find_site: What a lowering must know of an operation.
-        find_reader: Who reads a tensor.
-        made: Names of the tensors that are there already, which can be added.
+        find_site: Returns what a specializer needs to know of an operation.
+        find_reader: Returns the only reader of a tensor.
+        made: Names of the tensors that are computed by then, which can be added.
     """
     site = find_site(op)
-    found = [Chain((op,), Epilogue())]
+    result = [Chain((op,), Epilogue())]
     steps = (_normalized, _added, _clipped)
     while site is not None:
-        last = found[-1]
+        last = result[-1]
         reader = find_reader(last.name)
         read = None if reader is None else find_site(reader)
         if reader is None or read is None or read.shape != site.shape:
@@ -56,20 +57,20 @@ def chains(
         chain = next((chain for chain in longer if chain is not None), None)
         if chain is None:
             break
-        found.append(chain)
-    return found[::-1]
+        result.append(chain)
+    return result[::-1]
 
 
-def _normalized(chain: Chain, op: Operation, site: Site, _: Collection[str]) -> Chain | None:
-    """Followed by a batch normalisation."""
+def _normalized(chain: Chain, op: Operation, site: CallSite, _: Collection[str]) -> Chain | None:
+    """Return the chain with a batch normalization appended, if `op` is one."""
     if op.name != "batch_normalization" or chain.epilogue != Epilogue():
         return None
     affine = affine_of(site) if op.input_names[0] == chain.name else None
     return None if affine is None else Chain((*chain.operations, op), Epilogue(affine))
 
 
-def _added(chain: Chain, op: Operation, site: Site, made: Collection[str]) -> Chain | None:
-    """Followed by the addition of another tensor."""
+def _added(chain: Chain, op: Operation, site: CallSite, made: Collection[str]) -> Chain | None:
+    """Return the chain with the addition of another tensor appended, if `op` is one."""
     if op.name != "add" or chain.epilogue.added or chain.epilogue.bounds is not None:
         return None
     shapes = [argument.shape for argument in site.arguments]
@@ -79,8 +80,8 @@ def _added(chain: Chain, op: Operation, site: Site, made: Collection[str]) -> Ch
     return Chain((*chain.operations, op), chain.epilogue._replace(added=True), addend)
 
 
-def _clipped(chain: Chain, op: Operation, site: Site, _: Collection[str]) -> Chain | None:
-    """Followed by a rectifier or clamp."""
+def _clipped(chain: Chain, op: Operation, site: CallSite, _: Collection[str]) -> Chain | None:
+    """Return the chain with a rectifier or clamp appended, if `op` is one."""
     bounds = site.bounds() if op.input_names[:1] == (chain.name,) else None
     if bounds is None or chain.epilogue.bounds is not None:
         return None

@@ -1,4 +1,4 @@
-"""Where results lie: places in one block of memory, used again when nobody needs them any more."""
+"""Memory for results: an arena planned ahead, and chunks for results that outlive a run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import numpy as np
 from nnefkit.arrays import Array
 
 ALIGNMENT = 64
-"""Bytes of a cache line, and of the widest vector."""
+"""Size of a cache line, and of the widest vector, in bytes."""
 
 
 class Arena:
-    """Plans a block of memory: takes and frees places in it before it exists."""
+    """The plan of a block of memory: parts of it are taken and freed before it exists."""
 
     def __init__(self) -> None:
         self.size = 0
-        """Bytes of the block."""
+        """Size of the block in bytes."""
         self._free: list[tuple[int, int]] = []
         self._taken: dict[int, int] = {}
 
     def take(self, size: int) -> int:
-        """The offset of `size` bytes that are free: the smallest gap that they fit into."""
+        """Return the offset of `size` free bytes, in the smallest gap that they fit into."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         gaps = [(stop - start, start, stop) for start, stop in self._free if stop - start >= size]
         if gaps:
@@ -34,7 +34,7 @@ class Arena:
             if stop - start > size:
                 insort(self._free, (start + size, stop))
         elif self._free and self._free[-1][1] == self.size:
-            # The last gap reaches the end of the block: only what it lacks is added.
+            # The last gap reaches the end of the block: extend it.
             start, _ = self._free.pop()
             self.size = start + size
         else:
@@ -44,7 +44,7 @@ class Arena:
         return start
 
     def free(self, start: int) -> None:
-        """Gives back what `take` returned."""
+        """Free the bytes at an offset that `take` returned."""
         stop = start + self._taken.pop(start)
         for gap in [gap for gap in self._free if gap[1] == start or gap[0] == stop]:
             self._free.remove(gap)
@@ -53,11 +53,10 @@ class Arena:
 
 
 class Chunks:
-    """Memory for many arrays that live for long: taken from the system in a few large pieces.
+    """Memory for many long-lived arrays, allocated in a few large pieces.
 
     Fresh memory is slow page by page. NumPy asks the system for huge pages for arrays of 4 MiB and
-    more, which is why small arrays share a piece; and pieces of which no array is left are used
-    again.
+    more, which is why small arrays share a piece; pieces of which no array is left are reused.
     """
 
     def __init__(self, piece: int = 16 << 20) -> None:
@@ -66,12 +65,12 @@ class Chunks:
         self._rest = _NOTHING
 
     def renew(self) -> None:
-        """Starts another set of arrays; those of the last one stay as long as somebody has them."""
+        """Start another set of arrays; earlier arrays stay valid as long as they are referenced."""
         self._rest = _NOTHING
         self._pieces = [self._pieces[number] for number in self._unused()]
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """A contiguous array of undefined values."""
+        """Return a contiguous array of undefined values."""
         size = math.prod(shape) * dtype.itemsize
         if size > self._rest.size:
             self._rest = _NOTHING
@@ -91,9 +90,9 @@ class Chunks:
         return piece[-piece.ctypes.data % ALIGNMENT :]
 
     def _unused(self) -> list[int]:
-        """The pieces of which no array is left: an array counts as a reference to its piece."""
+        """Return the pieces that no array refers to: an array is a reference to its piece."""
         pieces = [np.empty(0, np.uint8), *self._pieces]
-        # How many references something has that is in this list (and the other one) only.
+        # The number of references to an object that only this list (and the other one) holds.
         alone = getrefcount(pieces[0]) + 1
         numbers = range(len(self._pieces))
         return [number for number in numbers if getrefcount(pieces[number + 1]) <= alone]

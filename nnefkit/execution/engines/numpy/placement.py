@@ -1,45 +1,42 @@
-"""Places in the arena for the results of a plan: memory is used again as early as can be."""
+"""Offsets in the arena for the results of a plan: memory is reused as early as possible."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from nnefkit.execution.engines.numpy.memory import Arena
-
-if TYPE_CHECKING:
-    from nnefkit.execution.engines.numpy.plan import Step
+from nnefkit.execution.engines.numpy.plan import PlanStep
 
 
-def place(steps: Sequence[Step], visible: Collection[str]) -> int:
-    """Sets the places of `steps`; returns the size of the arena in bytes.
+def place_results(steps: Sequence[PlanStep], visible: Collection[str]) -> int:
+    """Set the offsets of `steps` and return the size of the arena in bytes.
 
-    Results that are `visible` outside get no place, nor does any memory that they may be views of:
-    a step that makes its results itself may return a view of what it reads.
+    Results that are `visible` outside are not placed in the arena, nor is any memory that they may
+    be views of: a step that allocates its results may return a view of what it reads.
     """
     owners = _owners(steps)
     last = {owner: i for i, step in enumerate(steps) for n in step.reads for owner in owners[n]}
     escaping = {owner for name in visible for owner in owners.get(name, ())}
     arena = Arena()
-    places: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for i, step in enumerate(steps):
         if step.shape is not None and step.writes[0] not in escaping:
             name = step.writes[0]
-            victim = _victim(step, i, owners, last, sizes)
-            step.place = arena.take(step.size) if victim is None else places.pop(victim)
-            places[name], sizes[name] = step.place, step.size
+            replaced = _replaced_input(step, i, owners, last, sizes)
+            step.offset = arena.take(step.size) if replaced is None else offsets.pop(replaced)
+            offsets[name], sizes[name] = step.offset, step.size
             last.setdefault(name, i)
         if step.scratch:
-            step.scratch_place = arena.take(step.scratch * step.dtype.itemsize)
-            arena.free(step.scratch_place)
-        for name in [name for name in places if last[name] == i]:
-            arena.free(places.pop(name))
+            step.scratch_offset = arena.take(step.scratch * step.dtype.itemsize)
+            arena.free(step.scratch_offset)
+        for name in [name for name in offsets if last[name] == i]:
+            arena.free(offsets.pop(name))
     return arena.size
 
 
-def _owners(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
-    """Tensor -> the tensors whose memory it may lie in."""
+def _owners(steps: Sequence[PlanStep]) -> dict[str, frozenset[str]]:
+    """Tensor -> the tensors whose memory it may be in."""
     owners: dict[str, frozenset[str]] = {}
     for step in steps:
         for name in step.reads:
@@ -52,14 +49,14 @@ def _owners(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
     return owners
 
 
-def _victim(
-    step: Step,
+def _replaced_input(
+    step: PlanStep,
     index: int,
     owners: dict[str, frozenset[str]],
     last: dict[str, int],
     sizes: dict[str, int],
 ) -> str | None:
-    """A tensor that `step` reads, as the last one to do so, and may replace by its result."""
+    """Return an input that no later step reads, and that the result of `step` may overwrite."""
     if not step.in_place:
         return None
     for name in step.reads:

@@ -1,4 +1,4 @@
-"""A convolution with everything known, and what is done to its result."""
+"""Convolutions with known filters and resolved windows, and the operations fused with them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from nnefkit.operations.window import Window
 
 
 class Affine(NamedTuple):
-    """A batch normalisation: what is subtracted from each channel, a factor, what is added.
+    """A batch normalization: a mean to subtract, a factor and an offset for each channel.
 
-    It is computed by the steps of the reference kernel. Another filter and bias could do it all at
-    once, but would round in other places: a trace would not have the numbers of a plain run.
+    It takes the same steps as the reference kernel. Folding it into the filter and bias would be
+    faster, but would round elsewhere: a trace would not have the numbers of a plain run.
     """
 
     mean: Array | None
-    """Of shape (c,), as the others; None where there is nothing to subtract."""
+    """Of shape (channels,), as the others; None where it is zero."""
     factor: Array
     offset: Array
 
     def apply(self, source: Array, out: Array) -> None:
-        """Normalises an array of shape (N, c, ...) into a contiguous one, maybe itself."""
+        """Normalize an array (N, channels, ...) into a contiguous one, which may be itself."""
         source, planes = (a.reshape(*a.shape[:2], -1) for a in (source, out))
         if self.mean is not None:
             source = np.subtract(source, self.mean[:, None], out=planes)
@@ -35,7 +35,7 @@ class Affine(NamedTuple):
 
 
 class Epilogue(NamedTuple):
-    """What is done to the result of a convolution, in this order."""
+    """Operations on the result of a convolution, in this order."""
 
     affine: Affine | None = None
     added: bool = False
@@ -44,12 +44,12 @@ class Epilogue(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Convolution:
-    """A convolution with everything resolved."""
+class ResolvedConvolution:
+    """A convolution with a known filter and bias."""
 
     filter: Array
     bias: Array | None
-    """Of shape (c,), without negative zeros."""
+    """Of shape (channels,), without negative zeros."""
     input: tuple[int, ...]
     output: tuple[int, ...]
     window: Window
@@ -58,11 +58,11 @@ class Convolution:
 
     @property
     def padded(self) -> bool:
-        """Whether anything lies outside of the input, or is cropped from it."""
+        """Whether the input is extended or cropped."""
         return any(p or q for p, q in self.window.padding)
 
     def finish(self, out: Array, addend: Array | None = None, biased: bool = False) -> None:
-        """Adds the bias to a contiguous result (unless it is there already), and does the rest."""
+        """Add the bias to a contiguous result (unless `biased`), and apply the epilogue."""
         affine, _, bounds = self.epilogue
         if self.bias is not None and not biased:
             planes = out.reshape(out.shape[0], out.shape[1], -1)
@@ -73,11 +73,11 @@ class Convolution:
             np.add(out, addend, out=out)
         if bounds is not None:
             if self.bias is None or affine is not None:
-                np.add(out, 0.0, out=out)  # makes 0 of -0, as the formulae of 4.2.4 do
+                np.add(out, 0.0, out=out)  # turns -0 into 0, as the formulae of 4.2.4 do
             bounds.apply(out)
 
-    def exactly(self, out: Array, x: Array) -> None:
-        """Computes the result without mostly empty matrices, which spread what is not finite."""
+    def compute_exactly(self, out: Array, x: Array) -> None:
+        """Compute the result without sparse matrices, which spread NaN and infinities."""
         correlate: Correlator = correlator(
             self.filter, self.input[2:], self.window, self.groups, self.bias
         )

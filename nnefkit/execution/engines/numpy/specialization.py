@@ -1,7 +1,7 @@
-"""Faster forms of kernels: prepared for fixed shapes and weights, writing into a given place.
+"""Specialized kernels: prepared for fixed shapes and weights, writing into given memory.
 
-A lowering looks at a `Site`, an operation with all that is known before a run, and gives a
-`Lowered` form of it, or None where only the reference kernel will do. Both give the same numbers
+A specializer looks at a `CallSite`, an operation with all that is known before a run, and returns a
+`SpecializedKernel`, or None where only the reference kernel will do. Both return the same numbers
 but for the order of sums.
 """
 
@@ -17,18 +17,18 @@ from nnefkit.arrays import Array
 from nnefkit.graph import Operation
 
 
-class Lowered(NamedTuple):
-    """How to run an operation with one result."""
+class SpecializedKernel(NamedTuple):
+    """A function that computes one operation with one result."""
 
     function: Callable[..., Any]
     """``function(out, scratch, *arrays)``: the inputs without a known value, in their order; `out`
-    is contiguous, `scratch` a flat array of `scratch` items or None."""
+    is contiguous, `scratch` a flat array of `scratch` elements or None."""
     scratch: int = 0
-    """Number of items of its dtype that it needs while it runs."""
+    """Number of elements of its dtype that it needs while it runs."""
     in_place: bool = False
     """Whether `out` may be one of the arrays, if it is as large."""
-    returns: bool = False
-    """Whether it gives a new array itself: ``function(*arrays)``."""
+    allocates: bool = False
+    """Whether it returns a new array instead: ``function(*arrays)``."""
 
 
 class Argument(NamedTuple):
@@ -36,19 +36,19 @@ class Argument(NamedTuple):
 
     shape: tuple[int, ...]
     value: Array | None
-    """Of a literal, a variable, a constant, or what was computed from such; else None."""
+    """Of a literal, a variable, a constant, or a result of operations on these; else None."""
 
 
 class Bounds(NamedTuple):
-    """What a clamp or rectifier does to a number."""
+    """The limits between which a clamp or rectifier clips numbers."""
 
     low: float
     high: float
     nan: float
-    """What NaN becomes: the formulae of 4.2.4 prefer the bound that they compare with last."""
+    """The result for NaN: the formulae of 4.2.4 prefer the bound that they compare with last."""
 
     def apply(self, array: Array) -> None:
-        """Clips a contiguous array in place."""
+        """Clip a contiguous array in place."""
         # Four times as fast as np.maximum, which is why a rectifier has an upper bound too.
         np.clip(array, self.low, self.high, out=array)
         flat = array.reshape(-1)
@@ -57,7 +57,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Site:
+class CallSite:
     """An operation whose inputs are all tensors or literals of the dtype of its one result."""
 
     operation: Operation
@@ -68,15 +68,13 @@ class Site:
     dtype: np.dtype[Any]
 
     def bounds(self) -> Bounds | None:
-        """What it does, if it does nothing but clip its first argument between constants."""
+        """Return the bounds between which it clips its first argument, if that is all it does."""
         name, limits = self.operation.name, self.arguments[1:]
         if name not in ("relu", "clamp", "min", "max") or self.arguments[0].shape != self.shape:
             return None
-        if any(limit.value is None or limit.value.size != 1 for limit in limits):
-            return None
-        numbers = [float(limit.value.item()) for limit in limits if limit.value is not None]
         if name == "relu":
             return Bounds(0.0, np.inf, 0.0)
+        numbers = [_number(limit) for limit in limits]
         if any(np.isnan(number) for number in numbers):
             return None
         if name == "max":
@@ -87,4 +85,10 @@ class Site:
         return Bounds(low, high, high) if low <= high else None
 
 
-Lowering = Callable[[Site], Lowered | None]
+def _number(argument: Argument) -> float:
+    """Return an argument that is a known number, else NaN."""
+    known = argument.value is not None and argument.value.size == 1
+    return float(argument.value.item()) if known and argument.value is not None else np.nan
+
+
+Specializer = Callable[[CallSite], SpecializedKernel | None]

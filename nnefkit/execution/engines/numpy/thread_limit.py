@@ -1,4 +1,4 @@
-"""The number of threads that NumPy's matrix products use while a graph runs."""
+"""A limit on the threads that NumPy's matrix products use while a graph runs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _LOCK = ProcessLock()
 
 
 class ThreadLimit:
-    """Runs what is prepared with a number of threads of its own."""
+    """A prepared graph that runs with its own number of threads."""
 
     def __init__(self, prepared: Prepared, threads: int) -> None:
         self._prepared = prepared
         self._threads = threads
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
-        """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
         with _LOCK.here(), _libraries().limit(limits=self._threads, user_api="blas"):
             return self._prepared(feeds, watch)
 
 
 @cache
 def _libraries() -> Any:
-    """The libraries of this process that have threads; to look for them takes milliseconds."""
+    """The libraries of this process that use threads; finding them takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

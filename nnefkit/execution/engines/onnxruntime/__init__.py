@@ -1,9 +1,11 @@
-"""The engine of ONNX Runtime: graphs are lowered to ONNX models that never leave the memory.
+"""ONNX Runtime as an engine: graphs are lowered to ONNX models in memory.
 
-Each operation becomes the ONNX operators that say exactly the same (`registry` and the modules of
-the sections of chapter 4), composed where no single one fits; `prepared` runs the model. Of inputs
-that are no finite numbers, ONNX says less than NNEF: which of two is the greater if one is NaN, and
-what an interpolation makes of infinity, is up to ONNX Runtime.
+Each operation becomes one ONNX operator of exactly the same meaning, or several where no single one
+fits (`operations`, one module for each section of chapter 4). `graph_lowering` lowers a graph,
+`model` makes an ONNX model of it, `onnx_session` runs the model.
+
+For NaN and infinity, ONNX specifies less than NNEF: which of two numbers is the greater if one is
+NaN, and how infinity is interpolated, is up to ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -26,10 +28,14 @@ _SINGLE = frozenset(
 
 
 class OnnxRuntimeEngine(Engine):
-    """Runs graphs in ONNX Runtime, on the CPU.
+    """The engine that runs graphs in ONNX Runtime, on the CPU.
 
     Args:
         threads: How many threads an operation may use; None for all the cores.
+
+    Raises:
+        InputError: `threads` is not a number of threads.
+        MissingPackageError: ``onnx`` or ``onnxruntime`` is not installed.
     """
 
     name = "onnxruntime"
@@ -41,11 +47,11 @@ class OnnxRuntimeEngine(Engine):
 
     @property
     def partly(self) -> frozenset[str]:
-        """Operations that it has in float32 only."""
+        """Names of the operations that it can run in float32 only."""
         return _SINGLE
 
     def load(self) -> None:
-        """Import ONNX Runtime, and the package that models are made with."""
+        """Import ONNX Runtime, and ``onnx``, which makes the models."""
         for package in ("onnx", "onnxruntime"):
             import_package(self.name, package, _INSTALL)
 
@@ -68,18 +74,18 @@ class OnnxRuntimeEngine(Engine):
     def why_unsupported(self, graph: Graph, operation: Operation) -> str:
         """Return why it cannot run an operation that `unsupported` names."""
         if operation.name not in self.operations:
-            return "ONNX has no operator for it."
+            return "No ONNX operators express it."
         if _has_strings(graph, operation):
-            return "Tensors of strings cannot be computed."
-        return "ONNX Runtime has it in float32 only, and the variables are float64."
+            return "ONNX Runtime does not compute tensors of strings."
+        return "ONNX Runtime computes it in float32 only, and the variables are float64."
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        from nnefkit.execution.engines.onnxruntime.onnx_session import PreparedModel
+        from nnefkit.execution.engines.onnxruntime.onnx_session import OnnxSession
 
-        return PreparedModel(graph, fetch, watched, self.threads)
+        return OnnxSession(graph, fetch, watched, self.threads)
 
 
 def _has_strings(graph: Graph, op: Operation) -> bool:
@@ -92,7 +98,7 @@ _INSTALL = 'pip install "nnefkit[onnx]"'
 _BUILDS = tuple(
     f"onnxruntime-{build}" for build in ("gpu", "directml", "openvino", "migraphx", "rocm", "qnn")
 )
-"""Other distributions of ONNX Runtime; the processor is in all of them."""
+"""Other distributions of ONNX Runtime; all of them can use the CPU."""
 
 
 def _version() -> str:

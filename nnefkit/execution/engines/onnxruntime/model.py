@@ -1,4 +1,4 @@
-"""A lowered graph as an ONNX model."""
+"""ONNX models of lowered graphs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, Value
-from nnefkit.execution.engines.onnxruntime.graph_lowering import Lowered, lower, named_weights
+from nnefkit.execution.engines.onnxruntime.graph_lowering import (
+    LoweredGraph,
+    lower_graph,
+    named_weights,
+)
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph
 
@@ -17,20 +21,24 @@ if TYPE_CHECKING:
     import onnx
 
 INLINE = 1024
-"""Bytes up to which the data of an initializer stand in the model whatever happens."""
+"""Size in bytes up to which the data of an initializer are always in the model itself."""
 
 
-def model(
-    lowered: Lowered, outputs: Sequence[Value], name: str, *, shared: dict[str, Array] | None = None
+def make_model(
+    lowered: LoweredGraph,
+    outputs: Sequence[Value],
+    name: str,
+    *,
+    shared: dict[str, Array] | None = None,
 ) -> onnx.ModelProto:
-    """The ONNX model that computes `outputs`.
+    """Return the ONNX model that computes `outputs`.
 
     Args:
         lowered: The graph.
         outputs: Some of its values.
-        name: Of the graph.
-        shared: Takes the data of large initializers by name, which the model then only refers to;
-            with None the model holds all the data.
+        name: Name of the graph.
+        shared: Filled with the data of large initializers by name, to which the model only refers;
+            with None the model contains all the data.
     """
     from onnx import helper
 
@@ -51,38 +59,38 @@ def model(
 
 
 def _used(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
-    """The nodes that the outputs need: some lowerings go around what another one made."""
+    """Return the nodes that the outputs need: some lowerings bypass nodes of others."""
     wanted = {id(value) for value in outputs}
-    found = []
+    used = []
     for node in reversed(nodes):
         if any(id(value) in wanted for value in node.outputs):
-            found.append(node)
+            used.append(node)
             wanted.update(map(id, node.inputs))
-    found.reverse()
-    return found
+    used.reverse()
+    return used
 
 
-def exported(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> onnx.ModelProto:
-    """The ONNX model of `graph`, whose shapes are all known.
+def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> onnx.ModelProto:
+    """Return the ONNX model of `graph`, whose shapes are all known.
 
-    Its inputs are those of the graph, then the variables that it updates; its outputs those of the
-    graph, then the new values of these variables, in the same order. All names are kept.
+    Its inputs are those of the graph, then the variables that it updates; its outputs those of
+    the graph, then the new values of these variables, in the same order. Tensors keep their names.
 
     Args:
-        graph: Without calls of fragments.
+        graph: A graph without calls of fragments.
         opset: The version of the ONNX operators.
-        codes: Whether quantization becomes codes, where ONNX has such.
+        codes: Whether quantization becomes integer codes, where ONNX has such.
 
     Raises:
-        ExecutionError: ONNX cannot say an operation, or a variable has no values.
+        ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
     """
     names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
-    lowered = lower(graph, names, opset=opset, portable=True, codes=codes)
-    return model(lowered, [_named(lowered, name) for name in names], graph.name)
+    lowered = lower_graph(graph, names, opset=opset, portable=True, codes=codes)
+    return make_model(lowered, [_named(lowered, name) for name in names], graph.name)
 
 
-def _named(lowered: Lowered, name: str) -> Value:
-    """An output under its own name, where its value is that of another tensor."""
+def _named(lowered: LoweredGraph, name: str) -> Value:
+    """Return an output under its own name, even if its value is that of another tensor."""
     value = lowered.outputs[name]
     if value.name == name:
         return value

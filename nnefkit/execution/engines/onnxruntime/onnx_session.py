@@ -1,10 +1,11 @@
-"""A graph made ready to run in ONNX Runtime."""
+"""Sessions of ONNX Runtime that run a lowered graph."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,8 @@ from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import Value
-from nnefkit.execution.engines.onnxruntime.graph_lowering import Lowered, lower
-from nnefkit.execution.engines.onnxruntime.model import model
+from nnefkit.execution.engines.onnxruntime.graph_lowering import LoweredGraph, lower_graph
+from nnefkit.execution.engines.onnxruntime.model import make_model
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
@@ -23,56 +24,69 @@ if TYPE_CHECKING:
 IMPRECISE = ("MatMulScaleFusion", "LayerNormFusionL1")
 """Optimizations that carry float32 numbers into computations in float64."""
 SILENT = 4
-"""ONNX Runtime logs nothing: what it says of an error is in the exception too."""
+"""Log level at which ONNX Runtime logs nothing: its exceptions repeat what it logs of an error."""
 
 
-class PreparedModel:
-    """A session of ONNX Runtime together with what it does not compute itself."""
+@dataclass(frozen=True)
+class _Outputs:
+    """The tensors to return, by where their values come from."""
+
+    known: Mapping[str, Array]
+    """Tensor name -> value, of weights."""
+    fed: Mapping[str, str]
+    """Tensor name -> name of the input that it is."""
+    computed: Mapping[str, Value]
+    """Tensor name -> value to fetch; each value once."""
+    copies: Mapping[str, str]
+    """Tensor name -> name of the computed tensor of the same value."""
+
+
+def _sorted_outputs(lowered: LoweredGraph) -> _Outputs:
+    inputs = {id(value) for value in lowered.inputs}
+    known: dict[str, Array] = {}
+    fed: dict[str, str] = {}
+    computed: dict[str, Value] = {}
+    copies: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for name, value in lowered.outputs.items():
+        if value.data is not None:
+            known[name] = value.data
+        elif id(value) in inputs:
+            fed[name] = value.name
+        elif value.name in first:
+            copies[name] = first[value.name]
+        else:
+            first[value.name] = name
+            computed[name] = value
+    return _Outputs(known, fed, computed, copies)
+
+
+class OnnxSession:
+    """A session of ONNX Runtime, and the outputs that need no computation."""
 
     def __init__(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str], threads: int | None
     ) -> None:
         self._graph = graph
         self._fetch = tuple(fetch)
-        lowered = lower(graph, tuple(dict.fromkeys((*fetch, *watched))))
+        lowered = lower_graph(graph, tuple(dict.fromkeys((*fetch, *watched))))
         self._operations = lowered.operations
         names = frozenset(watched)
-        self._told = [
+        self._watched = [
             ((op,), tuple(name for name in op.output_names if name in names))
             for op in (lowered.operations if names else ())
         ]
-        self._known = {
-            name: value.data for name, value in lowered.outputs.items() if value.data is not None
-        }
-        given = {id(value) for value in lowered.inputs}
-        self._given = {
-            name: value.name for name, value in lowered.outputs.items() if id(value) in given
-        }
-        computed = {
-            name: value
-            for name, value in lowered.outputs.items()
-            if name not in self._known and name not in self._given
-        }
-        first: dict[str, str] = {}
-        for name, value in computed.items():
-            first.setdefault(value.name, name)
-        self._copies = {
-            name: first[value.name] for name, value in computed.items() if first[value.name] != name
-        }
-        """Tensors that are one value with another one."""
-        self._names = list(first)
-        self._tensors = list(first.values())
+        self._outputs = _sorted_outputs(lowered)
+        self._value_names = [value.name for value in self._outputs.computed.values()]
         self._inputs = [value.name for value in lowered.inputs]
         self._weights: dict[str, Array] = {}
-        self._session = self._open(lowered, computed, threads) if self._names else None
+        self._session = self._open(lowered, threads) if self._value_names else None
 
-    def _open(
-        self, lowered: Lowered, computed: Mapping[str, Value], threads: int | None
-    ) -> onnxruntime.InferenceSession:
+    def _open(self, lowered: LoweredGraph, threads: int | None) -> onnxruntime.InferenceSession:
         import onnxruntime
 
-        outputs = list({value.name: value for value in computed.values()}.values())
-        proto = model(lowered, outputs, self._graph.name, shared=self._weights)
+        outputs = [*self._outputs.computed.values()]
+        proto = make_model(lowered, outputs, self._graph.name, shared=self._weights)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = SILENT
         if threads is not None:
@@ -96,35 +110,36 @@ class PreparedModel:
             raise self._failure(error) from error
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
-        """Computes the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        outputs = self._outputs
         results: dict[str, Array] = {}
         if self._session is not None:
             inputs = {name: feeds[name] for name in self._inputs}
             try:
-                arrays = self._session.run(self._names, inputs)
+                arrays = self._session.run(self._value_names, inputs)
             except Exception as error:
                 raise self._failure(error) from error
-            results = dict(zip(self._tensors, map(np.asarray, arrays), strict=True))
-        for name, other in self._copies.items():
+            results = dict(zip(outputs.computed, map(np.asarray, arrays), strict=True))
+        for name, other in outputs.copies.items():
             results[name] = results[other].copy()
-        for name, source in self._given.items():
+        for name, source in outputs.fed.items():
             results[name] = feeds[source].copy()
-        for name, data in self._known.items():
+        for name, data in outputs.known.items():
             results[name] = data.copy()
         if watch is not None:
-            self._tell(watch, results)
+            self._report(watch, results)
         return {name: results[name] for name in self._fetch}
 
-    def _tell(self, watch: Watch, results: Mapping[str, Array]) -> None:
-        """ONNX Runtime fuses operations and does not say how long each took."""
-        if not self._told and self._operations:
+    def _report(self, watch: Watch, results: Mapping[str, Array]) -> None:
+        """Call `watch`; ONNX Runtime fuses operations and does not say how long each took."""
+        if not self._watched and self._operations:
             watch(self._operations, {}, math.nan)
-        for operations, names in self._told:
+        for operations, names in self._watched:
             watch(operations, {name: results[name] for name in names}, math.nan)
 
     def _failure(self, error: Exception) -> ExecutionError:
-        found = re.search(r"Name:'([^']*)'", str(error))
-        name = found.group(1).split(".")[0] if found else ""
+        match = re.search(r"Name:'([^']*)'", str(error))
+        name = match.group(1).split(".")[0] if match else ""
         op = self._graph.producers.get(name)
         reason = str(error).split("Status Message: ")[-1].strip()
         if op is None:

@@ -1,8 +1,8 @@
 """PyTorch as an engine: every standard operation, on the CPU or a GPU.
 
-`registry` and the modules of the sections of chapter 4 say how each operation is computed,
-`lowering` binds an operation's arguments, `program` orders the steps, `prepared` runs them and
-`module` makes a module of them that can be trained. Only `torch` itself is needed, and it is not
+`operations` has a lowering for each operation, in one module for each section of chapter 4.
+`program` makes the steps of a graph of them, `program_runner` runs the steps, and `module` is a
+PyTorch module of the same steps that can be trained. Only `torch` itself is needed, and it is not
 imported before a graph is prepared.
 """
 
@@ -26,14 +26,15 @@ _INSTALL = 'pip install "nnefkit[torch]"'
 
 
 class TorchEngine(Engine):
-    """Runs every standard operation in eager PyTorch.
+    """The engine that runs every standard operation in eager PyTorch.
 
     Args:
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or a `torch.device`.
         threads: How many threads of the processor an operation may use; None leaves it to PyTorch.
 
     Raises:
-        InputError: There is no such device here.
+        InputError: There is no such device here, or `threads` is not a number of threads.
+        MissingPackageError: PyTorch is not installed.
     """
 
     name = "torch"
@@ -53,7 +54,7 @@ class TorchEngine(Engine):
 
     @property
     def operations(self) -> frozenset[str]:
-        """Names of the operations that it can run: all of the standard."""
+        """Names of the operations that it can run: all standard operations."""
         return frozenset(declarations())
 
     def why_unsupported(self, graph: Graph, operation: Operation) -> str:  # noqa: ARG002
@@ -66,29 +67,29 @@ class TorchEngine(Engine):
         """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
         import torch
 
-        from nnefkit.execution.engines.torch.program_runner import PreparedGraph
+        from nnefkit.execution.engines.torch.program_runner import ProgramRunner
 
-        return PreparedGraph(graph, fetch, watched, torch.device(self._device), self._threads)
+        return ProgramRunner(graph, fetch, watched, torch.device(self._device), self._threads)
 
 
 _REASON = 160
-"""Characters of PyTorch's own words that an error has at most."""
+"""Length at which the reason that PyTorch gives is cut, in characters."""
 
 
 def _usable(device: Any) -> Any:
-    """A device of PyTorch to which numbers can be brought, and from which they come back."""
+    """Return a device of PyTorch, after moving a number there and back."""
     import torch
 
     try:
-        found = torch.device(device)
-        torch.ones(1, device=found).cpu()
+        usable = torch.device(device)
+        torch.ones(1, device=usable).cpu()
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         if len(reason) > _REASON:
             reason = reason[:_REASON].rsplit(maxsplit=1)[0] + " ..."
         raise InputError(
             f"PyTorch has no device {device!r} here: {reason}",
-            hint="device='cpu' is always there; "
-            + ("device='cuda' too." if torch.cuda.is_available() else "there is no GPU."),
+            hint="device='cpu' always works; "
+            + ("so does device='cuda'." if torch.cuda.is_available() else "there is no GPU."),
         ) from error
-    return found
+    return usable

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -10,10 +13,10 @@ from nnefkit.execution.engines.torch.lowerings import Tensor
 
 
 class _Writable:
-    """The memory of an array that says of itself that it may be written to.
+    """The memory of an array, declared to be writable.
 
-    PyTorch knows no read-only tensors and warns of every read-only array; weights are such, mapped
-    from their file. The engine writes to no tensor that it did not make.
+    PyTorch has no read-only tensors and warns of every read-only array; weights are read-only,
+    mapped from their file. The engine writes to no tensor that it did not make.
     """
 
     def __init__(self, array: Array) -> None:
@@ -24,7 +27,7 @@ class _Writable:
 
 
 def as_tensor(array: Array) -> Tensor:
-    """A tensor in the memory of `array`, which must never be written to; rarely a copy."""
+    """Return a tensor in the memory of `array`, which must never be written to; rarely a copy."""
     if array.dtype.kind in "uif" and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if any(stride < 0 for stride in array.strides):
@@ -35,6 +38,12 @@ def as_tensor(array: Array) -> Tensor:
 
 
 def as_array(tensor: Tensor) -> Array:
-    """The values of a tensor; in its own memory, if it lies in that of the processor."""
+    """Return the values of a tensor, in its own memory if that is on the CPU."""
     array: Array = tensor.detach().cpu().numpy()
     return array
+
+
+@cache
+def torch_dtype(dtype: np.dtype[Any]) -> torch.dtype:
+    """Return the dtype of tensors that corresponds to a NumPy dtype."""
+    return torch.from_numpy(np.empty(0, dtype)).dtype

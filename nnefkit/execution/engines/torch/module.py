@@ -12,48 +12,57 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array
-from nnefkit.execution.engines.torch.parameter_names import Paths
-from nnefkit.execution.engines.torch.program import Step, steps, torch_dtype
+from nnefkit.execution.engines.torch.parameter_names import ParameterNames
+from nnefkit.execution.engines.torch.program import ProgramStep, make_program
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph
 
 
 class GraphModule(torch.nn.Module):
-    """Computes a graph, differentiably: ``module(*inputs)`` in the order of the graph's inputs.
+    """A graph as a module that can be trained.
 
-    Variables are its parameters, named after their labels with dots for slashes, so that
-    ``state_dict`` names them as the modules of a usual network would be named; see `paths` for
-    labels that cannot be names, such as ``forward``. Those that hold no
-    real numbers, those that the graph updates, and the means and variances of batch normalizations
-    are buffers; a call of the module updates them as a run of a session would (4.8). Constants are
-    buffers that are not saved.
+    ``module(*inputs)`` takes tensors in the order of the graph's inputs and returns the output, or
+    a tuple of the outputs where there are several.
 
-    Extents are taken from the inputs where the graph allows it, so that another batch size than
-    the graph's may be used.
+    The graph's variables are the module's parameters, named after their labels with dots for
+    slashes, as the parameters of nested modules are; `parameter_names` lists the exceptions, such
+    as ``forward``. Variables that do not hold real numbers, those that the graph updates, and the
+    means and variances of batch normalizations are buffers; a call of the module updates them as
+    a run of a session does (section 4.8). Constants are buffers that are not saved.
+
+    Extents are taken from the inputs where the graph allows it, so that the batch size may differ
+    from the graph's.
+
+    Args:
+        graph: All its variables have values.
+
+    Raises:
+        ExecutionError: A variable has no values.
     """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        """What it computes, with the weights that it began with."""
+        """The graph that it computes, with its initial weights."""
         self._places: dict[str, str] = {}
         """Tensor name -> name of the parameter or buffer."""
         self._updates = updates(graph)
-        self._steps: tuple[Step, ...] = ()
-        paths = Paths(dir(self))
+        self._steps: tuple[ProgramStep, ...] = ()
+        names = ParameterNames(dir(self))
         wanted = (*graph.outputs, *self._updates.values())
         operations = graph.needed(wanted)
         scalar = scalar_dtype(graph)
         for op in operations:
             if op.is_weight:
-                self._introduce(op.output_names[0], op.name == "constant", scalar, paths)
-        device = torch.device("cpu")
-        self._steps = steps(graph, operations, wanted, torch_dtype(scalar), device)
+                self._introduce(op.output_names[0], op.name == "constant", scalar, names)
+        self._steps = make_program(graph, operations, wanted, scalar, torch.device("cpu"))
 
-    def _introduce(self, name: str, constant: bool, scalar: np.dtype[Any], paths: Paths) -> None:
+    def _introduce(
+        self, name: str, constant: bool, scalar: np.dtype[Any], names: ParameterNames
+    ) -> None:
         tensor = self.graph.tensors[name]
-        # No label begins with a dot: constants have no label, and none of their own.
-        place, first = paths.of(f".{name}" if constant else tensor.label or f".{name}")
+        # No label begins with a dot: this one, of a tensor without a label, is unique.
+        place, first = names.of(f".{name}" if constant else tensor.label or f".{name}")
         self._places[name] = place
         if not first:
             return  # variables of one label share their data (4.1.3)
@@ -68,7 +77,7 @@ class GraphModule(torch.nn.Module):
             parent.register_parameter(last, torch.nn.Parameter(data))
 
     def _parent(self, place: str) -> tuple[torch.nn.Module, str]:
-        """The module that holds a parameter, made where it is missing, and its name there."""
+        """Return the module that holds a parameter, created if missing, and its name there."""
         *path, last = place.split(".")
         module: torch.nn.Module = self
         for part in path:
@@ -85,14 +94,17 @@ class GraphModule(torch.nn.Module):
         return tensor
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
-        """Computes the outputs.
+        """Compute the outputs.
 
         Args:
             *inputs: In the order of the graph's inputs.
-            **named: Or by name.
+            **named: More inputs, by name.
 
         Returns:
             The output, or a tuple of them where the graph has several.
+
+        Raises:
+            TypeError: An input is missing, or there are too many.
         """
         given = dict(zip(self.graph.inputs, inputs, strict=False)) | named
         missing = [name for name in self.graph.inputs if name not in given]
@@ -111,7 +123,7 @@ class GraphModule(torch.nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def weights(self) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Variable name -> its values now, as ``graph.with_data`` takes them back."""
+        """Return the current values of the variables by name, as ``graph.with_data`` takes them."""
         return {
             variable.name: as_array(self._held(self._places[variable.name])).copy()
             for variable in self.graph.variables
@@ -120,7 +132,7 @@ class GraphModule(torch.nn.Module):
 
 
 def _is_statistic(graph: Graph, name: str) -> bool:
-    """Whether it is a mean or variance of batches, which is measured and not trained."""
+    """Whether a variable is a mean or variance of batches, which is measured, not trained."""
     return all(
         op.name == "batch_normalization"
         and name in (op.inputs["mean"], op.inputs["variance"])

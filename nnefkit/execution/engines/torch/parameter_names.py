@@ -8,33 +8,33 @@ from collections.abc import Collection
 import torch
 
 _RESERVED = frozenset(dir(torch.nn.Module()))
-"""Names that every module has for something else."""
+"""Names that every module uses for something else."""
 
 
-class Paths:
-    """A path for each label, and no two labels with one path.
+class ParameterNames:
+    """Names of parameters by label, no two labels with the same name.
 
-    Labels that differ in the case of their letters only are the same label (4.1.3). Where a name is
-    taken, by another parameter, by the parameters below it, or by something that modules have, an
-    underscore follows it.
+    Labels that differ in case only are the same label (section 4.1.3). Where a name is taken, by
+    another parameter, by the parameters below it, or by an attribute of modules, an underscore is
+    appended.
 
     Args:
-        reserved: Names that the outermost module has for something else.
+        reserved: Names that the outermost module uses for something else.
     """
 
     def __init__(self, reserved: Collection[str]) -> None:
         self._reserved = frozenset(reserved)
-        self._found: dict[str, str] = {}
+        self._by_label: dict[str, str] = {}
         self._parameters: set[str] = set()
         self._modules: set[str] = set()
 
     def of(self, label: str) -> tuple[str, bool]:
-        """The path of the parameter with a label, and whether it is asked for the first time."""
+        """Return the name of the parameter with a label, and whether the label is new."""
         key = label.lower()
-        first = key not in self._found
+        first = key not in self._by_label
         if first:
-            self._found[key] = self._new(label)
-        return self._found[key], first
+            self._by_label[key] = self._new(label)
+        return self._by_label[key], first
 
     def _new(self, label: str) -> str:
         *parents, last = [part for part in re.split(r"[/\\.]", label) if part] or ["_"]
@@ -48,6 +48,6 @@ class Paths:
 
     def _free(self, path: str, part: str, taken: Collection[str]) -> str:
         reserved = _RESERVED if path else self._reserved
-        while part in reserved or (found := f"{path}.{part}" if path else part) in taken:
+        while part in reserved or (name := f"{path}.{part}" if path else part) in taken:
             part += "_"
-        return found
+        return name

@@ -1,71 +1,94 @@
-"""What is done in which order: the steps of a graph, shared by the engine and the module."""
+"""Programs: the steps of a graph in their order, for the engine and the module alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from nnefkit.execution.engines.torch.literals import bind
+from nnefkit.execution.engines.torch.literals import Literals
 from nnefkit.execution.engines.torch.lowerings import Tensor
-from nnefkit.graph import Graph, Operation
+from nnefkit.execution.engines.torch.memory import torch_dtype
+from nnefkit.execution.engines.torch.operations import LOWERINGS
+from nnefkit.execution.lowering.binding import Function, attributes, bind
+from nnefkit.execution.lowering.schedule import last_uses
+from nnefkit.graph import Graph, Identifier, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProgramStep:
     """One operation, ready to be called."""
 
     operation: Operation
-    function: Callable[..., Sequence[Tensor]]
+    function: Function
+    """A function of the tensors to read; see `nnefkit.execution.lowering.binding.bind`."""
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    single: bool
+    """Whether the function returns one tensor, not a sequence."""
     frees: tuple[str, ...]
-    """Names of the tensors that nobody reads after it."""
+    """Names of the tensors that no later step reads."""
 
     def run(self, values: dict[str, Tensor]) -> None:
-        """Adds the results to the `values`, and takes away what is no longer needed."""
+        """Add the results to `values`, and remove what is no longer needed."""
         results = self.function(*[values[name] for name in self.reads])
-        values.update(zip(self.writes, results, strict=True))
+        if self.single:
+            values[self.writes[0]] = results
+        else:
+            values.update(zip(self.writes, results, strict=True))
         for name in self.frees:
             del values[name]
 
 
-def torch_dtype(dtype: np.dtype[Any]) -> torch.dtype:
-    """The dtype of tensors that hold items of a NumPy dtype."""
-    return torch.from_numpy(np.empty(0, dtype)).dtype
-
-
-def steps(
+def make_program(
     graph: Graph,
     operations: Iterable[Operation],
     kept: Collection[str],
-    scalar: torch.dtype,
+    scalar: np.dtype[Any],
     device: torch.device,
-) -> tuple[Step, ...]:
-    """The calls of `operations`.
+) -> tuple[ProgramStep, ...]:
+    """Return the steps that compute `operations`.
 
     Args:
-        graph: That they belong to.
-        operations: In a valid order; those that only introduce tensors are left out.
-        kept: Names of the tensors that are wanted after the last step.
-        scalar: What literal numbers become, where nothing else tells.
-        device: Where literals go.
+        graph: The graph that they belong to.
+        operations: In a valid order; externals, variables and constants need no step.
+        kept: Names of the tensors that are read after the last step.
+        scalar: The dtype of the tensors of data-type scalar.
+        device: Where literals are put.
     """
-    seen = set(kept)
-    made = []
-    for op in reversed([op for op in operations if not op.is_source]):
-        names = dict.fromkeys((*op.input_names, *op.output_names))
-        frees = tuple(name for name in names if name not in seen)
-        seen.update(frees)
-        function = bind(graph, op, scalar, device)
-        made.append(Step(op, function, op.input_names, op.output_names, frees))
-    return tuple(made[::-1])
+    computed = [op for op in operations if not op.is_source]
+    frees = last_uses([(op.input_names, op.output_names) for op in computed], kept)
+    return tuple(
+        ProgramStep(
+            op,
+            bind_lowering(graph, op, scalar, device),
+            op.input_names,
+            op.output_names,
+            len(op.outputs) == 1 and all(isinstance(r, Identifier) for r in op.outputs.values()),
+            unused,
+        )
+        for op, unused in zip(computed, frees, strict=True)
+    )
 
 
-def shares_memory(tensor: Tensor, others: Mapping[str, Tensor]) -> bool:
-    """Whether a tensor lies in the storage of one of `others`."""
-    start = tensor.untyped_storage().data_ptr()
-    return any(start == other.untyped_storage().data_ptr() for other in others.values())
+def bind_lowering(
+    graph: Graph, op: Operation, scalar: np.dtype[Any], device: torch.device
+) -> Function:
+    """Return a function of the tensors that `op` reads, in the order of ``op.input_names``."""
+    function: Function = LOWERINGS[op.name]
+    attribs = {name: _hashable(value) for name, value in attributes(op).items()}
+    if op.name == "cast":
+        attribs["scalar"] = torch_dtype(scalar)
+    if attribs:
+        function = partial(function, **attribs)
+    literals = Literals(graph, op, scalar, device)
+    return bind(op, function, literals.argument, literals.tensor)
+
+
+def _hashable(value: Any) -> Any:
+    """Lists as tuples: attributes are keys of caches."""
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

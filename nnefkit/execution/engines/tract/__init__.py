@@ -1,7 +1,8 @@
-"""tract as an engine, the one that NNEF is deployed with, in a process of its own.
+"""tract as an engine: the inference library that NNEF models are deployed with.
 
-`support` says what it can do, `document` writes what it reads, `process` watches over the child
-process, in which `worker` runs.
+tract runs in a child process, so that a crash of it is an error message here. `support` decides
+which operations it computes correctly, `model_files` writes the model that it reads, `process`
+manages the child process, in which `worker` runs, and `tract_model` runs a graph there.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from nnefkit.execution.engines.tract.support import CLAIMED, CONDITIONAL, object
 from nnefkit.graph import Graph, Operation
 
 TIMEOUT = 300.0
-"""Seconds after which a request is given up, where nothing else is said."""
-
+"""Seconds that preparing or one run may take by default."""
 
 _FOREVER = 1_000_000
 
 
 class TractEngine(Engine):
-    """Runs what tract is known to compute right, on one thread of the CPU, in float32.
+    """The engine that runs graphs in tract, on one thread of the CPU, in float32.
 
     Args:
         timeout: Seconds that preparing or one run may take; None for any time.
 
     Raises:
-        InputError: The timeout is not positive.
+        InputError: The timeout is not a positive number of seconds.
+        MissingPackageError: tract is not installed.
     """
 
     name = "tract"
@@ -42,12 +43,12 @@ class TractEngine(Engine):
 
     @property
     def operations(self) -> frozenset[str]:
-        """Names of the operations that it can run, at least with some of their attributes."""
+        """Names of the operations that it can run, at least with some attributes."""
         return CLAIMED
 
     @property
     def partly(self) -> frozenset[str]:
-        """Operations that it can run with some of their attributes only."""
+        """Names of the operations that it can run with some attributes only."""
         return CONDITIONAL
 
     def unsupported(self, graph: Graph) -> list[Operation]:
@@ -55,20 +56,20 @@ class TractEngine(Engine):
         return [op for op in graph.operations if objection(graph, op)]
 
     def why_unsupported(self, graph: Graph, operation: Operation) -> str:
-        """Return what keeps it from running an operation."""
+        """Return why it cannot run an operation that `unsupported` names."""
         return objection(graph, operation)
 
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
-        from nnefkit.execution.engines.tract.tract_model import PreparedGraph
+        from nnefkit.execution.engines.tract.tract_model import TractModel
 
-        return PreparedGraph(graph, fetch, watched, self._timeout)
+        return TractModel(graph, fetch, watched, self._timeout)
 
 
 def _seconds(timeout: Any) -> float | None:
-    """The option ``timeout``, checked."""
+    """Return the option ``timeout``, checked."""
     if timeout is None:
         return None
     if not isinstance(timeout, (int, float, np.number)) or isinstance(timeout, bool):
@@ -76,6 +77,6 @@ def _seconds(timeout: Any) -> float | None:
     if not 0 < timeout < _FOREVER:
         raise InputError(
             f"'timeout' is {timeout}, but must be positive and less than {_FOREVER:,} seconds",
-            hint="timeout=None allows any time.",
+            hint="timeout=None sets no limit.",
         )
     return float(timeout)

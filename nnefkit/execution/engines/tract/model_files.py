@@ -1,4 +1,4 @@
-"""A graph as the document that tract reads: what it computes, from what, and where results are."""
+"""The files of a graph that tract reads, and where in shared memory inputs and results are."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.variables import updates
-from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
+from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language import print_graph
 from nnefkit.operations.slicing import slice_bounds
 from nnefkit.storage import GRAPH, data_name, tensor_content
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a tensor lies in the memory that is shared with the child."""
+class TensorLocation:
+    """The location of a tensor in the memory that is shared with the child process."""
 
     name: str
     offset: int
@@ -29,94 +29,85 @@ class Place:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def array(self, memory: Any) -> Array:
-        """The tensor in this memory."""
+        """Return the tensor in this memory."""
         count = int(np.prod(self.shape, dtype=np.int64))
         return np.frombuffer(memory, self.dtype, count, self.offset).reshape(self.shape)
 
-    def told(self) -> tuple[int, str, tuple[int, ...]]:
-        """For the child."""
+    def description(self) -> tuple[int, str, tuple[int, ...]]:
+        """Return offset, dtype and shape, as the child takes them."""
         return self.offset, self.dtype.str, self.shape
 
 
 @dataclass(frozen=True)
-class Document:
-    """What tract is given."""
+class ModelFiles:
+    """A graph in the form that tract reads."""
 
     graph: Graph
-    """Only what the wanted tensors need; variables that change are its inputs."""
-    inputs: tuple[Place, ...]
-    outputs: tuple[Place, ...]
+    """The operations that the wanted tensors depend on; variables that change are its inputs."""
+    inputs: tuple[TensorLocation, ...]
+    outputs: tuple[TensorLocation, ...]
     known: Mapping[str, str]
-    """Wanted tensors that need no computation -> the tensor whose values they have."""
+    """Wanted tensors that need no computation -> the tensors that they are equal to."""
     size: int
-    """Bytes of the memory that is shared."""
+    """Size of the shared memory in bytes."""
 
     def write(self, folder: Path) -> None:
-        """Writes the model, its weights in the precision that the graph is computed in."""
+        """Write the model, its weights in the precision that the graph is computed in."""
         scalar = scalar_dtype(self.graph)
         text = print_graph(self.graph, defaults=False)
         (folder / GRAPH).write_text(text, encoding="utf-8", newline="\n")
         for tensor in self.graph.variables:
-            # Nobody else reads these files: no need to be atomic, which takes its time.
+            # No other process reads these files: writing them atomically would only be slower.
             with (folder / data_name(tensor.label or "")).open("wb") as file:
                 for chunk in tensor_content(stored(tensor, scalar)).chunks():
                     file.write(chunk)
 
 
-def document(graph: Graph, wanted: Collection[str]) -> Document:
-    """The document that computes the tensors `wanted`."""
-    aliases = {
-        op.output_names[0]: op.inputs["value"] for op in graph.operations if op.name == "update"
-    }
-    changing = set(updates(graph))
-    given = {n for op in graph.operations if op.is_source for n in op.output_names}
-    known = {}
-    computed = []
-    for name in wanted:
-        origin = name
-        while origin in aliases:
-            origin = str(aliases[origin])
-        if origin in given:
-            known[name] = origin
-        else:
-            computed.append(origin)
-            if origin != name:
-                known[name] = origin
-    computed = list(dict.fromkeys(computed))
+def model_files(graph: Graph, wanted: Collection[str]) -> ModelFiles:
+    """Return the model that computes the tensors `wanted`."""
+    sources = {n for op in graph.operations if op.is_source for n in op.output_names}
+    origins = {name: _origin(graph, name) for name in wanted}
+    known = {n: origin for n, origin in origins.items() if origin != n or origin in sources}
+    computed = set(origins.values()) - sources
     if not computed:
-        return Document(graph, (), (), known, 0)
-    part = _plain(graph.between(changing.union(graph.inputs), sorted(computed)))
-    places: list[Place] = []
+        return ModelFiles(graph, (), (), known, 0)
+    inputs = {*updates(graph), *graph.inputs}
+    part = _plain(graph.between(inputs, sorted(computed)))
+    scalar = scalar_dtype(graph)
+    locations: list[TensorLocation] = []
     offset = 0
     for name in (*part.inputs, *part.outputs):
         tensor = part.tensors[name]
-        place = Place(name, offset, _dtype(tensor, scalar_dtype(graph)), tensor.shape or ())
-        places.append(place)
-        offset += -(-place.size // 64) * 64
+        dtype = numpy_dtype(tensor.dtype, scalar)
+        locations.append(TensorLocation(name, offset, dtype, tensor.shape or ()))
+        offset += -(-locations[-1].size // 64) * 64
     count = len(part.inputs)
-    return Document(part, tuple(places[:count]), tuple(places[count:]), known, offset)
+    return ModelFiles(part, tuple(locations[:count]), tuple(locations[count:]), known, offset)
 
 
-def _dtype(tensor: Tensor, scalar: np.dtype[Any]) -> np.dtype[Any]:
-    return numpy_dtype(tensor.dtype, scalar)
+def _origin(graph: Graph, name: str) -> str:
+    """Return the tensor whose values a tensor has: that of an update is its new value."""
+    while (op := graph.producers[name]).name == "update":
+        name = str(op.inputs["value"])
+    return name
 
 
 _SORTED = frozenset(
     ["softmax", "moments", "l1_normalization", "l2_normalization", "squeeze"]
     + [f"{kind}_reduce" for kind in ("sum", "mean", "max", "min", "argmax", "argmin", "all", "any")]
 )
-"""Operations to which the order of their axes means nothing; tract wants them ascending."""
+"""Operations for which the order of their axes does not matter; tract needs them ascending."""
 
 
 def _plain(graph: Graph) -> Graph:
-    """The graph in the forms that tract reads, of all those that mean the same.
+    """Return an equivalent graph in the forms that tract reads.
 
-    Labels become safe names of files, constants become variables, whole numbers among scalars get a
-    point, axes ascend, bounds of slices count from the beginning; the history of the graph goes.
+    Labels become safe file names, constants become variables, integer literals among scalars get a
+    decimal point, axes ascend, bounds of slices count from the start; provenance is dropped.
     """
     tensors = dict(graph.tensors)
     operations: list[Operation] = []
@@ -144,15 +135,15 @@ def _normal(graph: Graph, op: Operation) -> Operation:
     if op.name in _SORTED:
         op = replace(op, attribs=FrozenDict(op.attribs, axes=sorted(op.attribs["axes"])))
     if op.name == "slice":
-        op = replace(op, attribs=_from_beginning(graph, op))
+        op = replace(op, attribs=_from_start(graph, op))
     names = (*op.input_names, *op.output_names)
     if any(graph.tensors[name].dtype == "scalar" for name in names):
         op = replace(op, inputs=FrozenDict({k: _with_point(v) for k, v in op.inputs.items()}))
     return op
 
 
-def _from_beginning(graph: Graph, op: Operation) -> FrozenDict:
-    """The attributes of a slice without bounds that are negative, or 0 for the end of an axis."""
+def _from_start(graph: Graph, op: Operation) -> FrozenDict:
+    """Return the attributes of a slice with all bounds counted from the start of the axis."""
     axes, begin, end = (op.attribs[key] for key in ("axes", "begin", "end"))
     tensor = graph.tensors.get(str(op.inputs["input"]))  # a literal has no axes
     shape = tensor.shape or () if tensor is not None else ()

@@ -1,7 +1,7 @@
-"""The child process that tract runs in: started when needed, watched, and replaced when it dies.
+"""The child process that tract runs in: started when needed, and replaced when it dies.
 
-Existing releases of tract end the process on some documents. In a child, that is an error message
-and not the end of a notebook.
+Existing releases of tract abort the process on some documents. In a child process, that is an error
+message and not the end of a notebook.
 """
 
 from __future__ import annotations
@@ -24,39 +24,39 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import ProcessLock
 
 LINGER = 5.0
-"""Seconds that the child stays when nobody has a model in it: the next run may follow soon."""
-_SCRIPT = Path(__file__).with_name("worker.py")
-_START = 60.0
+"""Seconds that the child waits without any model before it ends: the next run may follow soon."""
+SCRIPT = Path(__file__).with_name("worker.py")
+START_SECONDS = 60.0
 """Seconds that the child may take to start."""
-_END = 2.0
-"""Seconds that the child may take to end by itself, when it has closed its pipe."""
+END_SECONDS = 2.0
+"""Seconds that the child may take to end after it has closed its pipe."""
 _READY = "ready\n"
 _READ = 1 << 20
-_SAID = 500
-"""Characters of what tract said that a message has at most."""
+_QUOTED = 500
+"""Length at which the output of tract in a message is cut, in characters."""
 _PANIC = re.compile(
     r"panicked at [^\n]*\n(.*?)(?:\nnote: |\nstack backtrace|\nthread |\Z)", re.DOTALL
 )
 
 LOCK = ProcessLock()
-"""Held while the child is asked and its answer is taken."""
+"""Held from a request to the child until its answer."""
 
 
 class ChildError(ExecutionError):
-    """The child process ended, or had to be ended, before it answered."""
+    """The child process ended, or had to be killed, before it answered."""
 
 
 class Child:
-    """One child process, which may be asked one thing at a time."""
+    """One child process, which answers one request at a time."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the child
-        self._process = _started(self._said)
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the child
+        self._process = _started(self._output)
         self.models: set[int] = set()
-        """Numbers of the models that it has; changed by whoever holds `LOCK`."""
+        """Numbers of the models that it has loaded; changed only while `LOCK` is held."""
         self.forgotten: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        """Takes the numbers of models that nobody has any more, from wherever that is noticed."""
+        """Queue of the numbers of models that are no longer used; any thread may add to it."""
         self._ready = False
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -65,12 +65,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked something, by this process."""
+        """Whether this process can send it requests."""
         return self.owner == os.getpid() and self._process.poll() is None
 
     def _read(self) -> None:
@@ -82,29 +82,29 @@ class Child:
         self.forgotten.put(None)
 
     def _tidy(self) -> None:
-        """Frees models that nobody has any more, and ends a process that nobody needs."""
+        """Free models that are no longer used, and end the process when it has none."""
         while True:
             try:
                 number = self.forgotten.get(timeout=None if self.models else LINGER)
             except queue.Empty:
-                with LOCK.here():  # a model may be on its way
+                with LOCK.here():  # a model may be about to be loaded
                     if not self.models:
                         self.end()
                         return
                 continue
             if number is None:
                 return
-            with LOCK.here(), suppress(ChildError, ValueError):  # it may be gone by now
+            with LOCK.here(), suppress(ChildError, ValueError):  # it may have ended by now
                 self.models.discard(number)
                 if self.alive:
-                    self.ask({"do": "forget", "model": number}, _START)
+                    self.ask({"do": "forget", "model": number}, START_SECONDS)
 
     def ask(self, request: dict[str, Any], timeout: float | None) -> str:
-        """What was wrong with the request, or an empty string.
+        """Send a request; return what went wrong, or an empty string.
 
         Raises:
-            ChildError: the process ended, or did not answer within `timeout` seconds or what it
-                answered was no answer, and it was ended.
+            ChildError: The process ended, or it was killed since it did not answer within `timeout`
+                seconds or its answer was not valid.
         """
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101  # it is a pipe
@@ -112,21 +112,21 @@ class Child:
             answer = _READY
             pipe.write(json.dumps(request) + "\n")
             pipe.flush()
-            if not self._ready:  # its start is not a matter of the request
-                answer = self._answers.get(timeout=_START)
+            if not self._ready:  # the time to start does not count
+                answer = self._answers.get(timeout=START_SECONDS)
                 self._ready = answer == _READY
             if self._ready:
                 answer = self._answers.get(timeout=timeout)
         except queue.Empty:
             self.end()
+            seconds = timeout if self._ready else START_SECONDS
             raise ChildError(
-                f"tract did not answer within {timeout if self._ready else _START:g} seconds, "
-                "and was ended",
-                hint="The option timeout=... of nnefkit.Session allows more, None any time.",
+                f"tract did not answer within {seconds:g} seconds, and was stopped",
+                hint="Set a longer timeout=... (seconds), or timeout=None for no limit.",
             ) from None
         except BrokenPipeError:
             answer = ""
-        except BaseException:  # an interrupt: nobody would take the answer when it comes
+        except BaseException:  # an interrupt: the answer would be read by the next request
             self.end()
             raise
         if not answer:
@@ -135,18 +135,18 @@ class Child:
         if problem is None:
             self.end()
             raise ChildError(
-                f"the process of tract said {answer[:_SAID].strip()!r}, which is no answer, "
-                "and was ended"
+                f"the process of tract sent an invalid answer, {answer[:_QUOTED].strip()!r}, "
+                "and was stopped"
             )
         return problem
 
     def _ended(self) -> ChildError:
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END)
+            self._process.wait(END_SECONDS)
         code = self._process.poll()
         if code is None:
-            how = ", and was ended"
-            start = "the process of tract answers no more"
+            how = ", and was stopped"
+            start = "the process of tract does not answer"
         else:
             how = f" by signal {-code}" if code < 0 else f" with status {code}"
             start = "the process of tract ended"
@@ -155,52 +155,52 @@ class Child:
         return ChildError(f"{start}{how}", hint=words)
 
     def _last_words(self) -> str:
-        """What tract said when it panicked, else the last that the process said of its end."""
-        self._said.seek(0)
-        words = self._said.read(_READ).decode("utf-8", "replace").strip()
+        """Return the message of a panic of tract, else the end of what the process printed."""
+        self._output.seek(0)
+        words = self._output.read(_READ).decode("utf-8", "replace").strip()
         panic = _PANIC.search(words)
         if panic is not None:
             words = " ".join(panic[1].split())
         elif words.startswith("Traceback"):
             words = words.splitlines()[-1]
-        return f"It said: {words[-_SAID:]}" if words else ""
+        return f"Its last output: {words[-_QUOTED:]}" if words else ""
 
     def end(self) -> None:
-        """Ends the process."""
+        """End the process."""
         if self.owner != os.getpid():
             return
         self._process.kill()
         self._process.wait()
-        self._reader.join()  # it comes to the end of what the process wrote
-        for stream in (self._process.stdin, self._process.stdout, self._said):
-            with suppress(OSError):  # what could not be written is written no more
+        self._reader.join()  # until the end of what the process wrote
+        for stream in (self._process.stdin, self._process.stdout, self._output):
+            with suppress(OSError):  # unsent requests do not matter any more
                 stream.close()  # type: ignore[union-attr]
 
 
-def _started(said: IO[bytes]) -> subprocess.Popen[str]:
+def _started(output: IO[bytes]) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(  # noqa: S603  # our own script
-            [sys.executable or "python3", "-P", str(_SCRIPT), str(os.getpid())],
+            [sys.executable or "python3", "-P", str(SCRIPT), str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=output,
             encoding="utf-8",
             errors="replace",
-            # What tract says when it panics, without the addresses of its functions.
+            # Messages of panics without the addresses of functions.
             env={**os.environ, "RUST_BACKTRACE": "0"},
-            # Interrupting a notebook's cell must not interrupt the child in an answer.
+            # Interrupting a notebook's cell must not interrupt the child while it answers.
             start_new_session=True,
         )
     except OSError as error:
-        said.close()
+        output.close()
         raise ChildError(
-            f"no process can be started for tract: {error.strerror}",
-            hint=f"It would run in the interpreter '{sys.executable}'.",
+            f"the process of tract cannot be started: {error.strerror}",
+            hint=f"It runs in the interpreter '{sys.executable}'.",
         ) from error
 
 
 def _problem(answer: str) -> str | None:
-    """What a line of the child tells; None if it is no answer."""
+    """Return the problem in an answer of the child; None if the answer is not valid."""
     try:
         problem = json.loads(answer)["problem"]
     except (ValueError, TypeError, LookupError):
@@ -209,14 +209,14 @@ def _problem(answer: str) -> str | None:
 
 
 class Worker:
-    """The child process of this process, a new one if the old one is gone."""
+    """The child process of this process, replaced when it ends."""
 
     def __init__(self) -> None:
         self._lock = ProcessLock()
         self._child: Child | None = None
 
     def child(self) -> Child:
-        """A process that can be asked something."""
+        """Return the running child, started if needed."""
         with self._lock.here():
             if self._child is None or not self._child.alive:
                 self._end()
@@ -224,7 +224,7 @@ class Worker:
             return self._child
 
     def end(self) -> None:
-        """Ends the process, if there is one."""
+        """End the process, if there is one."""
         with self._lock.here():
             self._end()
 
@@ -236,7 +236,7 @@ class Worker:
 
 @cache
 def worker() -> Worker:
-    """The one worker of this process."""
-    found = Worker()
-    atexit.register(found.end)
-    return found
+    """Return the one worker of this process."""
+    single = Worker()
+    atexit.register(single.end)
+    return single

@@ -1,8 +1,8 @@
-"""What tract computes right, and what keeps it from the rest.
+"""The operations that tract computes correctly, and why it cannot run the others.
 
-Found by running version 0.23.9 on every operation and comparing with the reference; the tests do it
-again for whatever version is installed. Claims are about finite numbers: tract's functions may drop
-NaN, and give NaN for infinities.
+Determined by running version 0.23.9 on every operation and comparing with the reference; the tests
+repeat that for the installed version. Only finite numbers were compared: tract's functions may drop
+NaN, and return NaN for infinity.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ _ALWAYS = frozenset(
 
 
 @dataclass(frozen=True)
-class Site:
-    """One operation and what it stands in."""
+class Call:
+    """One operation and its graph."""
 
     graph: Graph
     op: Operation
 
     @property
     def attribs(self) -> Mapping[str, Any]:
-        """The attributes of the operation."""
+        """Attributes of the operation."""
         return self.op.attribs
 
     def shape(self, formal: str) -> tuple[int, ...]:
-        """Of an argument."""
+        """Return the shape of an argument."""
         value = self.op.inputs[formal]
         return self.graph.tensors[value].shape or () if isinstance(value, Identifier) else ()
 
     @property
     def window(self) -> Window:
-        """Of an operation that has its size as an attribute."""
+        """The resolved window of an operation that has its size as an attribute."""
         attribs = self.attribs
         window = Window.of(
             attribs["size"],
@@ -71,83 +71,83 @@ class Site:
 # -- sliding windows ------------------------------------------------------------------------------
 
 
-def _filter(site: Site) -> str:
-    """What all filters have in common."""
-    border = site.attribs["border"]
+def _filter(call: Call) -> str:
+    """Return what keeps tract from running any filter."""
+    border = call.attribs["border"]
     if border != "constant":
-        return f"It ends at border '{border}': only 'constant' is there for filters."
-    return _cropping(site)
+        return f"tract aborts on border '{border}': filters support only 'constant'."
+    return _cropping(call)
 
 
-def _cropping(site: Site) -> str:
-    if any(item < 0 for pair in site.attribs["padding"] for item in pair):
-        return "It reads outside of its memory where padding is negative: slice the input."
+def _cropping(call: Call) -> str:
+    if any(item < 0 for pair in call.attribs["padding"] for item in pair):
+        return "Negative padding makes tract read outside of its memory: slice the input instead."
     return ""
 
 
-def _conv(site: Site) -> str:
-    if site.attribs["groups"] == 0:
-        return _depthwise(site, "filter")
-    return _spatial(site) or _filter(site)
+def _conv(call: Call) -> str:
+    if call.attribs["groups"] == 0:
+        return _depthwise(call, "filter")
+    return _spatial(call) or _filter(call)
 
 
-def _separable_conv(site: Site) -> str:
-    return _depthwise(site, "plane_filter")
+def _separable_conv(call: Call) -> str:
+    return _depthwise(call, "plane_filter")
 
 
-def _depthwise(site: Site, name: str) -> str:
-    if site.shape(name)[0] != site.shape("input")[1]:
-        return "It takes groups = 0 for as many groups as filters, not as many as channels."
-    return _spatial(site) or _filter(site)
+def _depthwise(call: Call, name: str) -> str:
+    if call.shape(name)[0] != call.shape("input")[1]:
+        return "tract reads groups = 0 as one group per filter, not as one per channel."
+    return _spatial(call) or _filter(call)
 
 
-def _spatial(site: Site) -> str:
-    if len(site.shape("input")) < 3:
-        return "It has no windows without spatial dimensions."
+def _spatial(call: Call) -> str:
+    if len(call.shape("input")) < 3:
+        return "tract has no windows for inputs without spatial dimensions."
     return ""
 
 
-def _deconv(site: Site) -> str:
-    shape, filter_ = site.shape("input"), site.shape("filter")
-    if filter_[1] != 1 or site.attribs["groups"] not in (0, shape[1]):
+def _deconv(call: Call) -> str:
+    shape, filter_ = call.shape("input"), call.shape("filter")
+    if filter_[1] != 1 or call.attribs["groups"] not in (0, shape[1]):
         return (
-            "It takes the first dimension of the filter for the channels of the output, the second "
-            "for those of the input: only depthwise ones come out right."
+            "tract swaps the input and output channels of the filter: only depthwise filters are "
+            "computed correctly."
         )
-    return _spatial(site) or _filter(site) or _upscaling(site, shape[2:], filter_[2:])
+    return _spatial(call) or _filter(call) or _upscaling(call, shape[2:], filter_[2:])
 
 
-def _upscaling(site: Site, extents: tuple[int, ...], size: tuple[int, ...]) -> str:
-    attribs = site.attribs
+def _upscaling(call: Call, extents: tuple[int, ...], size: tuple[int, ...]) -> str:
+    attribs = call.attribs
     if not attribs["padding"]:
-        return "Its automatic padding is another one: write 'padding' out."
+        return "tract's automatic padding differs: write 'padding' explicitly."
     window = Window.of(size, "constant", attribs["padding"], attribs["stride"], attribs["dilation"])
     plain = window.up_extents(extents)
     wanted = attribs["output_shape"]
     if wanted and tuple(wanted[-len(plain) :]) != plain:
-        return f"It ignores 'output_shape': the extents are {[*plain]}."
+        return f"tract ignores 'output_shape': the extents are {[*plain]}."
     return ""
 
 
-def _pool(site: Site) -> str:
+def _pool(call: Call) -> str:
     for name in ("size", "stride", "dilation"):
-        if set(site.attribs[name][:2]) - {1}:
-            return f"It has no windows over batch and channels: '{name}' must begin with 1, 1."
-    if any(map(any, site.attribs["padding"][:2])):
-        return "It has no windows over batch and channels, and pads neither."
-    if site.attribs["border"] not in ("constant", "ignore"):
-        return f"It ends at border '{site.attribs['border']}'."
-    return _spatial(site) or _cropping(site)
+        if set(call.attribs[name][:2]) - {1}:
+            return f"tract has no windows over batch and channels: '{name}' must start with 1, 1."
+    if any(map(any, call.attribs["padding"][:2])):
+        return "tract has no windows over batch and channels, and cannot pad these dimensions."
+    if call.attribs["border"] not in ("constant", "ignore"):
+        return f"tract aborts on border '{call.attribs['border']}'."
+    return _spatial(call) or _cropping(call)
 
 
-def _max_pool(site: Site) -> str:
-    slid = site.window
+def _max_pool(call: Call) -> str:
+    slid = call.window
     padded = any(item > 0 for pair in slid.padding for item in pair)
-    if padded and site.attribs["border"] == "constant":
-        return "Its border 'constant' is no zero, which can win a maximum, but is ignored."
-    if padded and _has_empty_window(site.shape("input"), slid):
-        return "It gives the lowest number, not minus infinity, where a window is all border."
-    return _pool(site)
+    if padded and call.attribs["border"] == "constant":
+        return "tract ignores the zeros of border 'constant', which can be the maximum of a window."
+    if padded and _has_empty_window(call.shape("input"), slid):
+        return "tract returns the lowest number, not -infinity, for a window that is all border."
+    return _pool(call)
 
 
 def _has_empty_window(shape: tuple[int, ...], slid: Window) -> bool:
@@ -155,57 +155,57 @@ def _has_empty_window(shape: tuple[int, ...], slid: Window) -> bool:
     return not all(counts.all() for counts in slid.true_counts(shape))
 
 
-def _debox(site: Site) -> str:
-    if site.attribs["normalize"]:
-        return "It does not divide by the volume of the window: 'normalize' must be false."
-    size = tuple(site.attribs["size"])
-    return _pool(site) or _filter(site) or _upscaling(site, site.shape("input"), size)
+def _debox(call: Call) -> str:
+    if call.attribs["normalize"]:
+        return "tract does not divide by the volume of the window: 'normalize' must be false."
+    size = tuple(call.attribs["size"])
+    return _pool(call) or _filter(call) or _upscaling(call, call.shape("input"), size)
 
 
-def _local(site: Site) -> str:
-    if set(site.attribs["size"][:2]) - {1}:
-        return "It has no windows over batch and channels: 'size' must begin with 1, 1."
-    return _spatial(site)
+def _local(call: Call) -> str:
+    if set(call.attribs["size"][:2]) - {1}:
+        return "tract has no windows over batch and channels: 'size' must start with 1, 1."
+    return _spatial(call)
 
 
 # -- tensors --------------------------------------------------------------------------------------
 
 
-def _reshape(site: Site) -> str:
-    return "" if site.attribs["shape"] else "It refuses an empty shape."
+def _reshape(call: Call) -> str:
+    return "" if call.attribs["shape"] else "tract rejects an empty shape."
 
 
-def _slice(site: Site) -> str:
-    return "Its slices have no stride." if set(site.attribs["stride"]) - {1} else ""
+def _slice(call: Call) -> str:
+    return "tract's slices have no stride." if set(call.attribs["stride"]) - {1} else ""
 
 
-def _pad(site: Site) -> str:
-    border, padding = site.attribs["border"], site.attribs["padding"]
+def _pad(call: Call) -> str:
+    border, padding = call.attribs["border"], call.attribs["padding"]
     if border not in ("constant", "reflect"):
-        return f"It has no border '{border}' for pad."
-    extents = zip(padding, site.shape("input"), strict=True)
+        return f"tract's pad has no border '{border}'."
+    extents = zip(padding, call.shape("input"), strict=True)
     if border == "reflect" and any(max(pair) >= extent for pair, extent in extents):
-        return "It reflects once only: padding must be less than the extent."
-    return _cropping(site)
+        return "tract reflects only once: padding must be less than the extent."
+    return _cropping(call)
 
 
-def _tile(site: Site) -> str:
-    return "" if site.attribs["repeats"] else "It refuses an empty list of repeats."
+def _tile(call: Call) -> str:
+    return "" if call.attribs["repeats"] else "tract rejects an empty list of repeats."
 
 
-def _select(site: Site) -> str:
-    literals = [value for value in site.op.inputs.values() if type(value) in (int, bool)]
-    scalar = site.graph.tensors[site.op.output_names[0]].dtype == "scalar"
-    if literals and (not scalar or isinstance(site.op.inputs["condition"], bool)):
-        return "It has no literals among integers and logicals: write constants."
+def _select(call: Call) -> str:
+    literals = [value for value in call.op.inputs.values() if type(value) in (int, bool)]
+    scalar = call.graph.tensors[call.op.output_names[0]].dtype == "scalar"
+    if literals and (not scalar or isinstance(call.op.inputs["condition"], bool)):
+        return "tract has no integer or logical literals: use constants."
     return ""
 
 
-def _elu(site: Site) -> str:
-    return "" if site.attribs["alpha"] == 1.0 else "It ignores alpha, and takes 1."
+def _elu(call: Call) -> str:
+    return "" if call.attribs["alpha"] == 1.0 else "tract ignores alpha, and uses 1."
 
 
-_CONDITIONS: dict[str, Callable[[Site], str]] = {
+_CONDITIONS: dict[str, Callable[[Call], str]] = {
     "conv": _conv,
     "deconv": _deconv,
     "separable_conv": _separable_conv,
@@ -225,32 +225,32 @@ _CONDITIONS: dict[str, Callable[[Site], str]] = {
     "select": _select,
     "elu": _elu,
 }
-"""Operation name -> what keeps one from running, or an empty string."""
+"""Operation name -> function that returns why tract cannot run a call of it, or an empty string."""
 
-_WRONG = {"softplus": "It gives infinity for inputs above 88."}
-"""Operations that are there, but wrong whatever their attributes."""
+_WRONG = {"softplus": "tract returns infinity for inputs above 88."}
+"""Operations that tract has, but computes wrongly whatever their attributes."""
 
 CLAIMED = _ALWAYS | _CONDITIONS.keys()
-"""Names of the operations that run, at least with some of their attributes."""
+"""Names of the operations that tract can run, at least with some attributes."""
 
 
 CONDITIONAL = frozenset(_CONDITIONS)
-"""Names of those that run with some of their attributes only."""
+"""Names of the operations that tract can run with some attributes only."""
 
 
 def objection(graph: Graph, op: Operation) -> str:
-    """Why tract cannot run an operation right, or an empty string if it can."""
+    """Return why tract cannot run an operation correctly, or an empty string if it can."""
     if op.name not in CLAIMED:
-        return _WRONG.get(op.name, "It has no such operation.")
+        return _WRONG.get(op.name, "tract has no such operation.")
     if _is_wide(graph) and _has_scalars(graph, op):
-        return "It computes in float32: graph.with_data(...) with float32 weights makes it fit."
+        return "tract computes in float32: use graph.with_data(...) to give it float32 weights."
     condition = _CONDITIONS.get(op.name)
     if condition is None:
         return ""
     graph = _with_shapes(graph)
     if any(graph.tensors[name].shape is None for name in op.input_names):
-        return ""  # an error elsewhere, which is told elsewhere
-    return condition(Site(graph, op))
+        return ""  # the error is reported elsewhere
+    return condition(Call(graph, op))
 
 
 @lru_cache(maxsize=4)

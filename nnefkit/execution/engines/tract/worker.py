@@ -1,8 +1,8 @@
 """The child process in which tract runs: a script that needs NumPy and tract only.
 
-Requests come as lines of JSON through standard input, and are answered with one line each through
-standard output. Tensors go through a file that both processes map into their memory. The process
-ends when its parent does, even in the midst of a run.
+Each request is a line of JSON on standard input, and is answered with one line on standard output.
+Tensors are passed in a file that both processes map into their memory. The process ends when its
+parent does, even in the middle of a run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import tract
 
-_LOOK = 1.0
-"""Seconds between looks whether the parent is still there."""
+_CHECK_SECONDS = 1.0
+"""Time between checks whether the parent still runs."""
 
 
 class Model:
@@ -28,7 +28,7 @@ class Model:
 
     def __init__(self, folder: str, buffer: str, inputs: list[Any], outputs: list[Any]) -> None:
         self._runnable = tract.nnef().load(folder).into_runnable()
-        with open(buffer, "r+b") as file:  # noqa: PTH123  # nothing but what is needed is imported
+        with open(buffer, "r+b") as file:  # noqa: PTH123  # imports are kept to a minimum
             self._memory = mmap.mmap(file.fileno(), 0)
         self._inputs = [self._place(*place) for place in inputs]
         self._outputs = [self._place(*place) for place in outputs]
@@ -38,7 +38,7 @@ class Model:
         return np.frombuffer(self._memory, dtype, count, offset).reshape(shape)
 
     def run(self) -> None:
-        """Takes the inputs from the file, and puts the results into it."""
+        """Read the inputs from the file, and write the results to it."""
         results = self._runnable.run(self._inputs)
         for place, result in zip(self._outputs, results, strict=True):
             array = result.to_numpy()
@@ -51,13 +51,13 @@ class Model:
 
 
 class Worker:
-    """Does what the lines say."""
+    """Carries out requests."""
 
     def __init__(self) -> None:
         self._models: dict[int, Model] = {}
 
     def do(self, request: dict[str, Any]) -> None:
-        """One request."""
+        """Carry out one request."""
         number = request["model"]
         if request["do"] == "load":
             self._models[number] = Model(
@@ -72,19 +72,19 @@ class Worker:
 def _read(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
-    os._exit(0)  # the parent is gone, or wants no more
+    os._exit(0)  # the parent has ended, or closed the pipe
 
 
 def _watch(parent: int) -> None:
-    # A process that the parent forked off holds the pipe open when the parent is gone.
+    # A process forked from the parent holds the pipe open after the parent has ended.
     while os.getppid() == parent:
-        time.sleep(_LOOK)
+        time.sleep(_CHECK_SECONDS)
     os._exit(0)
 
 
 def main() -> None:
-    """Answers requests until there are no more."""
-    # What tract prints must not be taken for an answer.
+    """Answer requests until there are no more."""
+    # Output of tract itself must not be read as an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -97,7 +97,7 @@ def main() -> None:
         problem = ""
         try:
             worker.do(request)
-        except Exception as error:  # noqa: BLE001  # told to whoever asked
+        except Exception as error:  # noqa: BLE001  # reported in the answer
             problem = str(error) or type(error).__name__
         print(json.dumps({"problem": problem}), file=answers, flush=True)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnefkit as nk
-from nnefkit.execution.engines.numpy.plan import make_plan
+from nnefkit.execution.engines.numpy.planner import make_plan
 
 TOLERANCE = {np.float16: 1e-5, np.float32: 1e-5, np.float64: 1e-13}
 """Share of the largest item; weights of float16 are computed with in float32."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nnefkit.execution import Session, step
 from nnefkit.execution.engines.numpy.memory import Arena, Chunks
-from nnefkit.execution.engines.numpy.plan import make_plan
+from nnefkit.execution.engines.numpy.planner import make_plan
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.operations.shape_inference import infer_shapes
 

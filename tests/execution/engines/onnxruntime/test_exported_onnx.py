@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from nnefkit.execution import Session
-from nnefkit.execution.engines.onnxruntime.model import exported
+from nnefkit.execution.engines.onnxruntime.model import exported_model
 from nnefkit.execution.variables import updates
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=2)
@@ -35,7 +35,7 @@ def written(calls, name, data, opset):
     """A drawn call as a model, what to feed it, and what comes of it."""
     call = data.draw(calls.of(name, strange=False))
     graph, feeds = calls.graph_of(name, call)
-    proto = exported(graph, opset=opset)
+    proto = exported_model(graph, opset=opset)
     onnx.checker.check_model(proto, full_check=True)
     assert [info.name for info in proto.graph.input][: len(graph.inputs)] == [*graph.inputs]
     assert [info.name for info in proto.graph.output][: len(graph.outputs)] == [*graph.outputs]

@@ -15,8 +15,8 @@ from nnefkit.errors import ExecutionError, InputError, MissingPackageError
 from nnefkit.execution import Session, engine, run, trace
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines import onnxruntime as package
-from nnefkit.execution.engines.onnxruntime.graph_lowering import lower
-from nnefkit.execution.engines.onnxruntime.model import exported, model
+from nnefkit.execution.engines.onnxruntime.graph_lowering import lower_graph
+from nnefkit.execution.engines.onnxruntime.model import exported_model, make_model
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -184,7 +184,7 @@ def test_a_zero_pad_before_a_maximum_stays_a_zero():
     x = np.full((1, 1, 4), -1, np.float32)
     expected = [[[0, -1, -1, -1, 0]]]
     np.testing.assert_array_equal(run(graph, x, "onnxruntime")["y"], expected)
-    session = direct(exported(nk.infer_shapes(graph)))
+    session = direct(exported_model(nk.infer_shapes(graph)))
     np.testing.assert_array_equal(session.run(None, {"x": x})[0], expected)
 
 
@@ -233,8 +233,8 @@ def test_it_is_listed_with_its_version_and_operations():
 
 def test_the_model_of_a_network_is_valid_and_keeps_the_names(efficientnet):
     graph, _ = efficientnet
-    lowered = lower(graph, graph.outputs)
-    proto = model(lowered, [lowered.outputs[name] for name in graph.outputs], graph.name)
+    lowered = lower_graph(graph, graph.outputs)
+    proto = make_model(lowered, [lowered.outputs[name] for name in graph.outputs], graph.name)
     onnx.checker.check_model(proto, full_check=True)
     assert [value.name for value in proto.graph.input] == ["external1"]
     assert [value.name for value in proto.graph.output] == ["linear1"]
@@ -248,10 +248,10 @@ def test_the_model_of_a_network_is_valid_and_keeps_the_names(efficientnet):
 
 def test_large_weights_are_referred_to_and_not_copied(efficientnet):
     graph, _ = efficientnet
-    lowered = lower(graph, graph.outputs)
+    lowered = lower_graph(graph, graph.outputs)
     shared = {}
     outputs = [lowered.outputs[name] for name in graph.outputs]
-    assert model(lowered, outputs, graph.name, shared=shared).ByteSize() < 200_000
+    assert make_model(lowered, outputs, graph.name, shared=shared).ByteSize() < 200_000
     for name, array in shared.items():
         if name in graph.tensors:
             assert np.shares_memory(array, graph.tensors[name].data), name
@@ -259,7 +259,7 @@ def test_large_weights_are_referred_to_and_not_copied(efficientnet):
 
 def test_an_exported_model_has_the_inputs_outputs_and_state_of_the_graph():
     graph = parsed(COUNTER, outputs="y, x").with_data({"state": np.zeros(2, np.float32)})
-    session = direct(exported(nk.infer_shapes(graph)))
+    session = direct(exported_model(nk.infer_shapes(graph)))
     assert [value.name for value in session.get_inputs()] == ["x", "state"]
     assert [value.name for value in session.get_outputs()] == ["y", "x", "kept"]
     reference = Session(graph)
@@ -274,7 +274,7 @@ def test_an_exported_model_has_the_inputs_outputs_and_state_of_the_graph():
 def test_an_exported_model_names_outputs_that_are_weights_or_copies():
     graph = parsed(WEIGHTED, outputs="z, v, zz, y")
     graph = nk.infer_shapes(graph.with_data({"v": np.ones((1, 3), np.float32)}))
-    session = direct(exported(graph))
+    session = direct(exported_model(graph))
     x = np.full((2, 3), 2, np.float32)
     found = session.run(["z", "v", "zz", "y"], {"x": x})
     for array, expected in zip(found, run(graph, x).values(), strict=True):
@@ -283,7 +283,7 @@ def test_an_exported_model_names_outputs_that_are_weights_or_copies():
 
 def test_old_opsets_are_refused():
     with pytest.raises(ExecutionError, match="opset 9"):
-        lower(nk.infer_shapes(parsed(WEIGHTED)), ["y"], opset=9)
+        lower_graph(nk.infer_shapes(parsed(WEIGHTED)), ["y"], opset=9)
 
 
 def test_a_scaled_product_of_matrices_in_float64_is_not_scaled_in_float32():

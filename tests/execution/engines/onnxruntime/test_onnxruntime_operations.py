@@ -17,7 +17,7 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution import Session
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines.onnxruntime.graph_lowering import OPERATIONS
-from nnefkit.execution.engines.onnxruntime.model import exported
+from nnefkit.execution.engines.onnxruntime.model import exported_model
 from nnefkit.graph import FrozenDict
 from nnefkit.language import declarations
 
@@ -121,5 +121,5 @@ def test_results_in_float64_are_those_of_the_reference(standard_operation, calls
 @given(data=st.data())
 def test_lowerings_pass_the_checker_of_onnx(standard_operation, opset, calls, data):
     graph, _ = calls.graph_of(standard_operation, drawn(data, calls, standard_operation))
-    proto = exported(graph, opset=opset)
+    proto = exported_model(graph, opset=opset)
     onnx.checker.check_model(proto, full_check=True)

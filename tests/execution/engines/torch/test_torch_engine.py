@@ -12,8 +12,8 @@ from nnefkit import io
 from nnefkit.errors import ExecutionError, InputError, MissingPackageError, UnknownNameError
 from nnefkit.execution import Session, run, trace
 from nnefkit.execution.engine_list import engines, find_engine, load_engine
-from nnefkit.execution.engines.torch.literals import LOWERINGS
 from nnefkit.execution.engines.torch.module import GraphModule
+from nnefkit.execution.engines.torch.operations import LOWERINGS
 from nnefkit.operations.registry import KERNELS
 
 MODELS = Path(__file__).parents[3] / "models"

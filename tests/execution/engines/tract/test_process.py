@@ -1,4 +1,4 @@
-"""Whatever becomes of tract's process: an error of ours, no hang, and no process left behind."""
+"""Whatever happens to the process of tract: a clear error, no hang, and no process left over."""
 
 import os
 import signal
@@ -48,12 +48,12 @@ def runs(pid):
 
 
 STRANGE = {
-    "print('hello', flush=True); time.sleep(60)": "said 'hello', which is no answer",
-    r"sys.stdout.buffer.write(b'\xff\xfe\n'); sys.stdout.flush(); time.sleep(60)": "no answer",
-    "print('ready\\n[1, 2]', flush=True); time.sleep(60)": r"said '\[1, 2\]', which is no answer",
-    "print('ready\\n{\"problem\": 3}', flush=True); time.sleep(60)": "which is no answer",
-    "print('ready\\n' + 'x' * 10**6, flush=True); time.sleep(60)": "x{9}', which is no answer",
-    "os.close(1); time.sleep(60)": "answers no more, and was ended",
+    "print('hello', flush=True); time.sleep(60)": "sent an invalid answer, 'hello'",
+    r"sys.stdout.buffer.write(b'\xff\xfe\n'); sys.stdout.flush(); time.sleep(60)": "invalid answer",
+    "print('ready\\n[1, 2]', flush=True); time.sleep(60)": r"invalid answer, '\[1, 2\]', and",
+    "print('ready\\n{\"problem\": 3}', flush=True); time.sleep(60)": "sent an invalid answer",
+    "print('ready\\n' + 'x' * 10**6, flush=True); time.sleep(60)": "x{9}', and was stopped",
+    "os.close(1); time.sleep(60)": "does not answer, and was stopped",
     "sys.exit(3)": "ended with status 3",
     "print('ready')": "ended with status 0",
     "import no_such_package": "ModuleNotFoundError: No module named 'no_such_package'$",
@@ -62,14 +62,12 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("program", STRANGE)
-def test_a_process_that_does_something_else_is_an_error_that_says_what(
-    program, monkeypatch, tmp_path
-):
+def test_a_process_that_misbehaves_is_reported_with_what_it_did(program, monkeypatch, tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(f"import os, sys, time\n{program}\n")
     process.worker().end()
-    monkeypatch.setattr(process, "_SCRIPT", script)
-    monkeypatch.setattr(process, "_END", 0.2)
+    monkeypatch.setattr(process, "SCRIPT", script)
+    monkeypatch.setattr(process, "END_SECONDS", 0.2)
     with pytest.raises(ExecutionError, match=STRANGE[program]) as caught:
         run(relu(), X, engine="tract")
     assert len(str(caught.value)) < 1000
@@ -81,13 +79,13 @@ def test_a_process_that_does_something_else_is_an_error_that_says_what(
 def test_an_interpreter_that_cannot_be_started_is_an_error(monkeypatch, interpreter):
     process.worker().end()
     monkeypatch.setattr(sys, "executable", interpreter)
-    with pytest.raises(ExecutionError, match="no process can be started for tract"):
+    with pytest.raises(ExecutionError, match="the process of tract cannot be started"):
         run(relu(), X, engine="tract")
     monkeypatch.undo()
     works()
 
 
-def test_no_room_for_the_tensors_is_an_error_and_leaves_no_file(monkeypatch, tmp_path):
+def test_a_full_disk_is_an_error_and_leaves_no_file(monkeypatch, tmp_path):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -114,7 +112,7 @@ def test_an_interrupt_ends_the_process_and_leaves_the_session_usable():
     np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
 
 
-def test_models_of_sessions_that_are_gone_are_freed_and_in_the_end_the_process(monkeypatch):
+def test_models_of_closed_sessions_are_freed_and_the_process_ends_when_it_has_none(monkeypatch):
     process.worker().end()
     monkeypatch.setattr(process, "LINGER", 0.2)
     first, second = Session(relu(), "tract"), Session(relu(), "tract")
@@ -133,7 +131,7 @@ def test_models_of_sessions_that_are_gone_are_freed_and_in_the_end_the_process(m
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_has_a_process_and_memory_of_its_own():
+def test_a_forked_process_has_its_own_process_and_memory():
     session = Session(relu(), "tract")
     session.run(X)
     pid = process.worker().child().pid
@@ -179,8 +177,8 @@ ORPHAN = """
 
 @pytest.mark.slow
 @pytest.mark.parametrize("forks", [False, True])
-def test_the_process_ends_with_its_parent_even_in_the_midst_of_a_run(forks):
-    """And though a process that the parent forked off holds the pipe open."""
+def test_the_process_ends_with_its_parent_even_in_the_middle_of_a_run(forks):
+    """Even if a process forked from the parent holds the pipe open."""
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(ORPHAN), *(["fork"] if forks else [])],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""tract runs in a child process: real networks come out right, and no crash is ours."""
+"""tract runs in a child process: real networks are computed correctly, and crashes are errors."""
 
 import os
 import signal
@@ -87,7 +87,7 @@ def test_a_killed_child_is_an_error_and_the_next_run_starts_another():
     time.sleep(0.1)
     np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
     pid = process.worker().child().pid
-    os.kill(pid, signal.SIGSTOP)  # so that it dies in the midst of a request
+    os.kill(pid, signal.SIGSTOP)  # so that it dies in the middle of a request
     try:
         timer = subprocess.Popen([sys.executable, "-c", _KILL, str(pid)])
         with pytest.raises(ExecutionError, match="ended by signal 9"):
@@ -101,7 +101,7 @@ def test_a_killed_child_is_an_error_and_the_next_run_starts_another():
 _KILL = "import os, sys, time; time.sleep(0.5); os.kill(int(sys.argv[1]), 9)"
 
 
-def test_a_child_that_does_not_answer_is_ended():
+def test_a_child_that_does_not_answer_is_stopped():
     session = Session(small(), "tract", timeout=0.5)
     session.run(X)
     os.kill(process.worker().child().pid, signal.SIGSTOP)
@@ -110,17 +110,17 @@ def test_a_child_that_does_not_answer_is_ended():
     np.testing.assert_array_equal(session.run(X)["y"], X.clip(0))
 
 
-def test_what_tract_says_when_it_panics_is_told(monkeypatch):
+def test_the_message_of_a_panic_is_reported(monkeypatch):
     engine = find_engine("tract")
     monkeypatch.setattr(type(engine), "unsupported", lambda *_: [])
     body = "y = box(x, size = [1, 3], border = 'replicate');"
     with pytest.raises(ExecutionError, match="the process of tract ended by signal 6") as caught:
         run(small(body), X, engine="tract")
-    assert "It said: " in str(caught.value)
+    assert "Its last output: " in str(caught.value)
     np.testing.assert_array_equal(run(small(), X, engine="tract")["y"], X.clip(0))
 
 
-def test_what_tract_refuses_is_told_without_the_names_of_our_files(monkeypatch):
+def test_what_tract_refuses_is_reported_without_the_names_of_our_files(monkeypatch):
     engine = find_engine("tract")
     monkeypatch.setattr(type(engine), "unsupported", lambda *_: [])
     with pytest.raises(ExecutionError, match=r"tract cannot prepare the graph: .*gelu") as caught:
@@ -163,7 +163,7 @@ def test_everything_that_cannot_run_is_named_before_anything_runs():
     first, second = caught.value.diagnostics
     assert "cannot run 'gelu', which computes 'a'" in first.message
     assert "cannot run 'elu', which computes 'b'" in second.message
-    assert second.hint.startswith("It ignores alpha, and takes 1. fallback='numpy' runs just")
+    assert second.hint.startswith("tract ignores alpha, and uses 1. fallback='numpy' runs just")
 
 
 def test_a_graph_in_float64_is_refused_as_a_whole_and_left_to_numpy():
@@ -175,7 +175,7 @@ def test_a_graph_in_float64_is_refused_as_a_whole_and_left_to_numpy():
         Session(wide, "tract")
     (told,) = caught.value.diagnostics
     assert told.line == 5
-    assert told.hint.startswith("It computes in float32: graph.with_data(...)")
+    assert told.hint.startswith("tract computes in float32: use graph.with_data(...)")
     found = run(wide, recorded["external1"], engine="tract", fallback="numpy")
     expected = run(wide, recorded["external1"])
     for name, array in expected.items():

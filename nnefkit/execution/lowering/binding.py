@@ -1,0 +1,144 @@
+"""Calls of kernels and lowerings: the arguments of an operation in the form that these take.
+
+Kernels of the reference and lowerings of the engines are called alike: inputs by position in the
+order of the declaration (an array of tensors as a list), all attributes by keyword. They return
+one result, or a sequence where the operation has several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operations.kernel_call import TYPED
+
+Function = Callable[..., Any]
+Converter = Callable[[Any], Any]
+"""Turns a literal of the document into an argument."""
+
+
+def attributes(op: Operation) -> dict[str, Any]:
+    """Return the attributes of `op` as keyword arguments.
+
+    The generic data-type is one of them, as ``dtype``, where it decides what is computed.
+    """
+    attribs = dict(op.attribs)
+    if op.name in TYPED:
+        attribs.setdefault("dtype", op.dtype or "scalar")
+    return attribs
+
+
+def bind(
+    op: Operation, function: Function, literal: Converter, element: Converter | None = None
+) -> Function:
+    """Return a function of the tensors that `op` reads, with the literals among its inputs bound.
+
+    Args:
+        op: The operation.
+        function: Its kernel or lowering, with the attributes bound.
+        literal: Converts a literal that takes the place of a tensor.
+        element: Converts a literal in a list of tensors; as `literal` does by default.
+
+    Returns:
+        A function of tensors in the order of ``op.input_names``. It returns what `function` does
+        where the operation has one result that is a tensor, else a flat sequence in the order of
+        ``op.output_names``.
+    """
+    arguments = list(op.inputs.values())
+    if not all(isinstance(argument, Identifier) for argument in arguments):
+        function = _with_literals(function, arguments, literal, element or literal)
+    results = list(op.outputs.values())
+    if any(isinstance(result, (list, tuple)) for result in results):
+        function = _flattened(function, len(results) == 1)
+    return function
+
+
+def _with_literals(
+    function: Function, arguments: Sequence[Any], literal: Converter, element: Converter
+) -> Function:
+    # The arguments with None for each tensor, and the positions of the tensors.
+    template: list[Any] = []
+    slots: list[tuple[int, int | None]] = []
+    for i, argument in enumerate(arguments):
+        if isinstance(argument, (list, tuple)):
+            items = [None if isinstance(a, Identifier) else element(a) for a in argument]
+            slots += [(i, j) for j, a in enumerate(argument) if isinstance(a, Identifier)]
+            template.append(items)
+        elif isinstance(argument, Identifier):
+            slots.append((i, None))
+            template.append(None)
+        else:
+            template.append(literal(argument))
+
+    def call(*tensors: Any) -> Any:
+        filled = [list(item) if isinstance(item, list) else item for item in template]
+        for (i, j), tensor in zip(slots, tensors, strict=True):
+            if j is None:
+                filled[i] = tensor
+            else:
+                filled[i][j] = tensor
+        return function(*filled)
+
+    return call
+
+
+def _flattened(function: Function, single: bool) -> Function:
+    def call(*tensors: Any) -> list[Any]:
+        result = function(*tensors)
+        if single:
+            return list(result)
+        flat: list[Any] = []
+        for item in result:
+            flat.extend(item if isinstance(item, (list, tuple)) else (item,))
+        return flat
+
+    return call
+
+
+class LiteralTypes:
+    """The dtypes that the literals among the inputs of one operation have.
+
+    Args:
+        graph: The graph of the operation.
+        op: The operation.
+        scalar: The dtype of the tensors of data-type scalar.
+    """
+
+    def __init__(self, graph: Graph, op: Operation, scalar: np.dtype[Any]) -> None:
+        self._graph = graph
+        self._op = op
+        self._scalar = scalar
+
+    @cached_property
+    def scalar_inputs(self) -> bool:
+        """Whether a tensor of data-type scalar is among the inputs."""
+        return self._has_scalar(self._op.input_names)
+
+    @cached_property
+    def scalars(self) -> bool:
+        """Whether a tensor of data-type scalar is among the inputs or results.
+
+        Integer literals are scalars then.
+        """
+        return self.scalar_inputs or self._has_scalar(self._op.output_names)
+
+    def _has_scalar(self, names: Sequence[str]) -> bool:
+        return any(self._graph.tensors[name].dtype == "scalar" for name in names)
+
+    def dtype(self, value: Any) -> np.dtype[Any]:
+        """Return the dtype of a literal."""
+        if isinstance(value, str):
+            return np.dtype(np.str_)
+        if isinstance(value, (bool, np.bool_)):
+            return np.dtype(np.bool_)
+        if isinstance(value, float) or self.scalars:
+            return self._scalar
+        return np.dtype(np.int64)
+
+    def array(self, value: Any) -> np.ndarray[Any, Any]:
+        """Return a literal as an array of rank 0."""
+        return np.asarray(value, self.dtype(value))

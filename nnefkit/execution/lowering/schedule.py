@@ -1,0 +1,59 @@
+"""What is computed when: before all runs or in each run, and until when a tensor is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from nnefkit.execution.variables import updates
+from nnefkit.graph import Graph, Operation
+
+
+class Schedule(NamedTuple):
+    """The operations that some tensors depend on, each part in the order of the graph."""
+
+    weights: tuple[Operation, ...]
+    """Constants, and variables that the graph does not update."""
+    constant: tuple[Operation, ...]
+    """Operations on weights alone: computed once, before all runs."""
+    varying: tuple[Operation, ...]
+    """The other operations, computed in each run."""
+
+
+def make_schedule(graph: Graph, wanted: Collection[str]) -> Schedule:
+    """Return what the tensors `wanted` depend on.
+
+    Externals, and variables that the graph updates, are fed in each run and in no part.
+    """
+    updated = updates(graph)
+    known: set[str] = set()
+    weights, constant, varying = [], [], []
+    for op in graph.needed(wanted):
+        if op.is_source:
+            if op.is_weight and op.output_names[0] not in updated:
+                weights.append(op)
+                known.update(op.output_names)
+        elif op.name != "update" and known.issuperset(op.input_names):
+            constant.append(op)
+            known.update(op.output_names)
+        else:
+            varying.append(op)
+    return Schedule(tuple(weights), tuple(constant), tuple(varying))
+
+
+def last_uses(
+    steps: Sequence[tuple[Iterable[str], Iterable[str]]], kept: Collection[str]
+) -> list[tuple[str, ...]]:
+    """Return for each step the tensors that no later step reads.
+
+    Args:
+        steps: The names of the tensors that each step reads, and of those that it writes.
+        kept: Names of the tensors that are read after the last step.
+    """
+    seen = set(kept)
+    frees = []
+    for reads, writes in reversed(steps):
+        unused = tuple(dict.fromkeys(n for n in (*reads, *writes) if n not in seen))
+        seen.update(unused)
+        frees.append(unused)
+    return frees[::-1]
