@@ -213,7 +213,7 @@ HINTED = [
     ("y = leaky_relu(x, alpha = 1);", "Write: 1.0"),
     ("z = relu(x); y = relu(zz);", "Did you mean 'z'?"),
     ("y = relu(z); z = relu(x);", "It is defined in line 5."),
-    ("y = relu(x); y = relu(x);", "The first definition stands in line 5."),
+    ("y = relu(x); y = relu(x);", "The first definition is in line 5."),
     ("y = leaky_relu(x, 0.1);", "Write: alpha = ..."),
     ("y = moments(x, axes = [1]);", "Write: mean, variance = moments(...)"),
     ("y = relu(relu(x));", "KHR_enable_operator_expressions"),

@@ -1,10 +1,11 @@
-"""Expressions to values (3.3.3)."""
+"""Values of expressions (3.3.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
+from nnefkit.language.elaboration.budget import Budget
 from nnefkit.language.elaboration.operators import (
     BINARY_OPERATIONS,
     UNARY_OPERATIONS,
@@ -16,12 +17,10 @@ from nnefkit.language.elaboration.operators import (
     unary_type,
     unary_value,
 )
-from nnefkit.language.elaboration.scopes import ABSTRACT, Scope, Value
-from nnefkit.language.elaboration.subscripts import Subscripts
-from nnefkit.language.elaboration.targets import Refused
+from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, Value, is_abstract
+from nnefkit.language.elaboration.subscripts import checked_index, subscript_type, subscript_value
 from nnefkit.language.syntax.trampoline import Call
 from nnefkit.language.syntax.tree import (
-    Assignment,
     Binary,
     Builtin,
     Comprehension,
@@ -42,6 +41,7 @@ from nnefkit.language.types import (
     UNKNOWN,
     ArrayType,
     TensorType,
+    TupleType,
     Type,
     array_of,
     common_type,
@@ -49,53 +49,57 @@ from nnefkit.language.types import (
     tuple_of,
 )
 
-SECTION = "3.3.3"
 BRANCHES = "Both branches must be of one type, whichever is chosen."
 
 
-class Calls(Protocol):
-    """What an evaluator needs of who knows the operations and the graph."""
+class Resolver(Protocol):
+    """Access of an evaluator to identifiers, operations and tensors."""
 
-    def use(self, name: Name, scope: Scope) -> Value:
-        """The value of an identifier."""
+    budget: Budget
 
-    def invoke(self, node: Invocation, scope: Scope, want: str | None) -> Call[Value]:
-        """The result of an invocation, in a tensor that is called `want` if possible."""
+    def value_of(self, name: Name, scope: Scope) -> Value:
+        """Return the value of an identifier."""
+
+    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
+        """Return the result of an invocation, in a tensor called `tensor` if that is possible."""
 
     def operate(
-        self, node: Unary | Binary, name: str, operands: list[Value], scope: Scope, want: str | None
+        self,
+        node: Unary | Binary,
+        operation: str,
+        operands: list[Value],
+        scope: Scope,
+        tensor: str | None,
     ) -> Value:
-        """The result of the operation that an operator on tensors stands for."""
+        """Return the result of the operation that an operator on tensors stands for."""
 
     def shape_of(self, value: Any) -> list[int] | None:
-        """The shape of a tensor, None if it is not known."""
-
-    def step(self, node: Expression | Assignment, scope: Scope, count: int = 1) -> None:
-        """Counts what is done, so that a short text cannot ask for endless work."""
+        """Return the shape of a tensor, None if it is not known."""
 
 
 class Evaluator:
     """Evaluates expressions, in a scope that computes or in one that only checks types.
 
-    All methods that take a node are to be run by `trampoline.run`; they raise `Refused` where an
-    expression has no value, after having reported it.
+    Methods that return a `Call` are run by `trampoline.run`; they raise `Refused` if an expression
+    has no value, after it was reported. Their argument `tensor` is the name for the tensor that an
+    expression computes, None to choose one.
     """
 
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
-        self._handlers: dict[type, Any] = {
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self._handlers: dict[type, Callable[[Any, Scope, str | None], Call[Value]]] = {
             Items: self._items,
             Unary: self._unary,
             Binary: self._binary,
             Conditional: self._conditional,
             Comprehension: self._comprehension,
-            Subscript: Subscripts(self).evaluate,
+            Subscript: self._subscript,
             Builtin: self._builtin,
-            Invocation: calls.invoke,
+            Invocation: resolver.invoke,
         }
 
-    def evaluate(self, node: Expression, scope: Scope, want: str | None = None) -> Call[Value]:
-        """Value and type of `node`; `want` is the name for the tensor that it computes."""
+    def evaluate(self, node: Expression, scope: Scope, tensor: str | None = None) -> Call[Value]:
+        """Return the value and the type of `node`."""
         if isinstance(node, Constant):
             value = node.value
             if scope.abstract:
@@ -104,65 +108,44 @@ class Evaluator:
                 value = value.copy()
             return Value(value, node.type)
         if isinstance(node, Name):
-            return self.calls.use(node, scope)
-        found: Value = yield self._handlers[type(node)](node, scope, want)
-        # What is not even of a type that is known has no value to go on with.
-        return Value(ABSTRACT, UNKNOWN) if found.type is UNKNOWN else found
-
-    # -- problems -----------------------------------------------------------------------------
-
-    def refuse(
-        self,
-        code: str,
-        message: str,
-        node: Expression | Assignment,
-        scope: Scope,
-        hint: str = "",
-    ) -> Value:
-        """Reports a problem; a scope that only checks goes on with an unknown value."""
-        scope.report.at(code, message, node.at, node.end, hint=hint, section=SECTION)
-        if scope.abstract:
-            return Value(ABSTRACT, UNKNOWN)
-        raise Refused
-
-    def _no_value(self, problem: ValueProblem, node: Expression, scope: Scope) -> NoReturn:
-        self.refuse(problem.code, problem.message, node, scope, problem.hint)
-        raise Refused
+            return self.resolver.value_of(node, scope)
+        result: Value = yield self._handlers[type(node)](node, scope, tensor)
+        # A value of unknown type is not known either.
+        return Value(ABSTRACT, UNKNOWN) if result.type is UNKNOWN else result
 
     # -- arrays and tuples --------------------------------------------------------------------
 
-    def _items(self, node: Items, scope: Scope, want: str | None) -> Call[Value]:  # noqa: ARG002
+    def _items(self, node: Items, scope: Scope, tensor: str | None) -> Call[Value]:  # noqa: ARG002
         values: list[Any] = []
-        kinds: list[Type] = []
+        types: list[Type] = []
         for item in node.items:
-            value, kind = yield self.evaluate(item, scope)
+            value, type_ = yield self.evaluate(item, scope)
             values.append(value)
-            kinds.append(kind)
+            types.append(type_)
         if not node.is_array:
-            return Value(ABSTRACT if scope.abstract else tuple(values), tuple_of(kinds))
-        common = self._common_type(kinds, node, scope)
-        kind = array_of(common) if values else EMPTY
-        return Value(ABSTRACT if scope.abstract else values, kind)
+            return Value(ABSTRACT if scope.abstract else tuple(values), tuple_of(types))
+        common = self._common_type(types, node, scope)
+        type_ = array_of(common) if values else EMPTY
+        return Value(ABSTRACT if scope.abstract else values, type_)
 
-    def _common_type(self, kinds: Sequence[Type], node: Expression, scope: Scope) -> Type:
-        common = common_type_of(kinds)
+    def _common_type(self, types: Sequence[Type], node: Expression, scope: Scope) -> Type:
+        common = common_type_of(types)
         if common is not None:
             return common
-        listed = " and ".join(dict.fromkeys(map(str, kinds)))
+        listed = " and ".join(dict.fromkeys(map(str, types)))
         message = f"the items of an array must be of one type, not {listed}"
-        numeric = set(kinds) == {INTEGER, SCALAR}
         hint = (
             "A number without a point is an integer. Write all of them with a point, or none."
-            if numeric
-            else "Items that belong to each other and differ in type make up a tuple: (a, b)."
+            if set(types) == {INTEGER, SCALAR}
+            else "Items that belong together and differ in type make up a tuple: (a, b)."
         )
-        return self.refuse("type-mismatch", message, node, scope, hint).type
+        return scope.refuse("type-mismatch", message, node, hint).type
 
     def _comprehension(
         self,
         node: Comprehension,
         scope: Scope,
-        want: str | None,  # noqa: ARG002
+        tensor: str | None,  # noqa: ARG002
     ) -> Call[Value]:
         arrays: list[Value] = []
         for _, iterated in node.iterators:
@@ -170,57 +153,75 @@ class Evaluator:
             if not isinstance(array.type, ArrayType) and array.type not in (EMPTY, UNKNOWN):
                 message = f"only an array can be iterated, not {array.type}"
                 hint = "For numbers from 0 on, iterate range_of(array)."
-                array = self.refuse("type-mismatch", message, iterated, scope, hint)
+                array = scope.refuse("type-mismatch", message, iterated, hint)
             arrays.append(array)
-        names = [name.name for name, _ in node.iterators]
-        kinds = [a.type.item if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays]
-        abstract = scope.abstract or _is_abstract(*arrays)
-        if abstract:
-            rows: list[tuple[Any, ...]] = [(ABSTRACT,) * len(names)]
-        else:
-            rows = self._rows(node, arrays, scope)
+        item_types = [a.type.item if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays]
+        abstract = scope.abstract or is_abstract(*arrays)
+        rows = [(ABSTRACT,) * len(arrays)] if abstract else _rows(node, arrays, scope)
         values: list[Any] = []
-        found: list[Type] = []
+        types: list[Type] = []
         for row in rows:
-            self.calls.step(node, scope)
+            self.resolver.budget.spend(node, scope)
             inner = scope.inner()
             inner.values = {
-                name: Value(value, kind)
-                for name, value, kind in zip(names, row, kinds, strict=True)
+                name.name: Value(value, type_)
+                for (name, _), value, type_ in zip(node.iterators, row, item_types, strict=True)
             }
             if node.condition is not None:
                 chosen = yield self.condition(node.condition, inner)
                 if chosen is False:
                     continue
-            value, kind = yield self.evaluate(node.item, inner)
+            value, type_ = yield self.evaluate(node.item, inner)
             values.append(value)
-            found.append(kind)
-        kind = array_of(self._common_type(found, node.item, scope)) if found else EMPTY
-        return Value(ABSTRACT if abstract else values, kind)
+            types.append(type_)
+        type_ = array_of(self._common_type(types, node.item, scope)) if types else EMPTY
+        return Value(ABSTRACT if abstract else values, type_)
 
-    def _rows(
-        self, node: Comprehension, arrays: Sequence[Value], scope: Scope
-    ) -> list[tuple[Any, ...]]:
-        lengths = {len(array.value) for array in arrays}
-        if len(lengths) > 1:
-            listed = " and ".join(str(len(array.value)) for array in arrays)
-            message = f"arrays that are iterated together must have one length, not {listed}"
-            self.refuse("length-mismatch", message, node, scope)
-        return list(zip(*(array.value for array in arrays), strict=True))
+    def _subscript(
+        self,
+        node: Subscript,
+        scope: Scope,
+        tensor: str | None,  # noqa: ARG002
+    ) -> Call[Value]:
+        sequence: Value = yield self.evaluate(node.value, scope)
+        if isinstance(sequence.type, TupleType):
+            return _tuple_item(node, sequence, sequence.type, scope)
+        type_ = subscript_type(sequence.type, is_range=node.is_range)
+        if type_ is None:
+            is_tensor = isinstance(sequence.type, TensorType)
+            hint = "Tensors are cut by 'slice'." if is_tensor else ""
+            return scope.refuse("type-mismatch", f"{sequence.type} has no items", node.value, hint)
+        start = yield self._bound(node.start, scope)
+        stop = yield self._bound(node.stop, scope)
+        abstract = scope.abstract or sequence.type is UNKNOWN or is_abstract(sequence)
+        if abstract or start is ABSTRACT or stop is ABSTRACT:
+            return Value(ABSTRACT, type_)
+        try:
+            return Value(subscript_value(node, sequence.value, start, stop), type_)
+        except ValueProblem as problem:
+            return scope.refuse(problem.code, problem.message, node, problem.hint)
+
+    def _bound(self, node: Expression | None, scope: Scope) -> Call[Any]:
+        if node is None:
+            return None
+        value, type_ = yield self.evaluate(node, scope)
+        if type_ is not INTEGER and type_ is not UNKNOWN:
+            message = f"a subscript must be an integer, not {type_}"
+            scope.refuse("type-mismatch", message, node)
+        return value
 
     # -- choices ------------------------------------------------------------------------------
 
     def condition(self, node: Expression, scope: Scope) -> Call[Any]:
-        """The value of a condition."""
-        value, kind = yield self.evaluate(node, scope)
-        if kind is not LOGICAL and kind is not UNKNOWN:
-            hint = ""
-            if isinstance(kind, TensorType):
-                hint = "Choices at run time are made by the operation 'select'."
-            message = f"a condition must be logical, not {kind}"
-            self.refuse("type-mismatch", message, node, scope, hint)
+        """Return the value of a condition."""
+        value, type_ = yield self.evaluate(node, scope)
+        if type_ is not LOGICAL and type_ is not UNKNOWN:
+            is_tensor = isinstance(type_, TensorType)
+            hint = "Choices at run time are made by the operation 'select'." if is_tensor else ""
+            message = f"a condition must be logical, not {type_}"
+            scope.refuse("type-mismatch", message, node, hint)
         if value is ABSTRACT and not scope.abstract:
-            raise Refused  # it depends on an error that was told
+            raise Refused  # it depends on an error that was reported
         return value
 
     def branch(
@@ -229,66 +230,68 @@ class Evaluator:
         scope: Scope,
         check: Callable[[Expression, Scope], Call[Value]],
     ) -> Call[tuple[Expression, list[Type]]]:
-        """The expression that a chain of if-else chooses, in a scope that computes.
+        """Return the expression that a chain of if-else chooses, in a scope that computes.
 
-        What is not chosen has no value, but must be of a type: it is given to `check`, and the
-        types that it finds come along with the choice.
+        The other branches have no value, but must have a type: `check` finds it, and the types are
+        returned as well, for `chosen`.
         """
-        left_out: list[Type] = []
+        other_types: list[Type] = []
         while isinstance(node, Conditional):
-            chosen = yield self.condition(node.condition, scope)
-            taken, left = (node.value, node.otherwise) if chosen else (node.otherwise, node.value)
+            holds = yield self.condition(node.condition, scope)
+            taken, other = (node.value, node.otherwise) if holds else (node.otherwise, node.value)
             if scope.declaration is None:
-                # Nothing has checked the graph before; fragments are checked as a whole.
-                unchosen: Value = yield check(left, scope.inner(abstract=True))
-                left_out.append(unchosen.type)
+                # Fragments were checked as a whole before, the graph was not.
+                unchosen: Value = yield check(other, scope.inner(abstract=True))
+                other_types.append(unchosen.type)
             node = taken
-        return node, left_out
+        return node, other_types
 
-    def chosen(self, found: Value, left_out: list[Type], node: Expression, scope: Scope) -> Value:
-        """What was chosen, if its type agrees with the types of what was left out."""
-        common = found.type
-        for kind in left_out:
-            both = common_type(common, kind)
+    def chosen(
+        self, value: Value, other_types: list[Type], node: Expression, scope: Scope
+    ) -> Value:
+        """Return the value of the chosen branch if its type agrees with those of the others."""
+        common = value.type
+        for type_ in other_types:
+            both = common_type(common, type_)
             if both is None:
-                message = f"the branches are of types {found.type} and {kind}"
-                return self.refuse("type-mismatch", message, node, scope, BRANCHES)
+                message = f"the branches are of types {value.type} and {type_}"
+                return scope.refuse("type-mismatch", message, node, BRANCHES)
             common = both
-        return found
+        return value
 
-    def _conditional(self, node: Conditional, scope: Scope, want: str | None) -> Call[Value]:
+    def _conditional(self, node: Conditional, scope: Scope, tensor: str | None) -> Call[Value]:
         if not scope.abstract:
-            taken, left_out = yield self.branch(node, scope, self.evaluate)
-            found: Value = yield self.evaluate(taken, scope, want)
-            return self.chosen(found, left_out, node, scope)
+            taken, other_types = yield self.branch(node, scope, self.evaluate)
+            value: Value = yield self.evaluate(taken, scope, tensor)
+            return self.chosen(value, other_types, node, scope)
         yield self.condition(node.condition, scope)
         first: Value = yield self.evaluate(node.value, scope)
         second: Value = yield self.evaluate(node.otherwise, scope)
         common = common_type(first.type, second.type)
         if common is None:
             message = f"the branches are of types {first.type} and {second.type}"
-            return self.refuse("type-mismatch", message, node, scope, BRANCHES)
+            return scope.refuse("type-mismatch", message, node, BRANCHES)
         return Value(ABSTRACT, common)
 
     # -- operators ----------------------------------------------------------------------------
 
-    def _unary(self, node: Unary, scope: Scope, want: str | None) -> Call[Value]:
+    def _unary(self, node: Unary, scope: Scope, tensor: str | None) -> Call[Value]:
         operand: Value = yield self.evaluate(node.operand, scope)
         if isinstance(operand.type, TensorType):
-            name = UNARY_OPERATIONS[node.operator]
-            return self.calls.operate(node, name, [operand], scope, want)
-        kind = unary_type(node.operator, operand.type)
-        if kind is None:
+            operation = UNARY_OPERATIONS[node.operator]
+            return self.resolver.operate(node, operation, [operand], scope, tensor)
+        type_ = unary_type(node.operator, operand.type)
+        if type_ is None:
             message = f"'{node.operator}' cannot be applied to {operand.type}"
-            return self.refuse("type-mismatch", message, node, scope)
-        if scope.abstract or kind is UNKNOWN or _is_abstract(operand):
-            return Value(ABSTRACT, kind)
+            return scope.refuse("type-mismatch", message, node)
+        if scope.abstract or type_ is UNKNOWN or is_abstract(operand):
+            return Value(ABSTRACT, type_)
         try:
-            return Value(unary_value(node.operator, operand.value), kind)
+            return Value(unary_value(node.operator, operand.value), type_)
         except ValueProblem as problem:
-            self._no_value(problem, node, scope)
+            return scope.refuse(problem.code, problem.message, node, problem.hint)
 
-    def _binary(self, node: Binary, scope: Scope, want: str | None) -> Call[Value]:
+    def _binary(self, node: Binary, scope: Scope, tensor: str | None) -> Call[Value]:
         symbol = node.operator
         left: Value = yield self.evaluate(node.left, scope)
         if left.type is LOGICAL and left.value is (symbol == "||") and symbol in ("&&", "||"):
@@ -296,22 +299,21 @@ class Evaluator:
             yield self.evaluate(node.right, scope.inner(abstract=True))
             return left
         right: Value = yield self.evaluate(node.right, scope)
-        tensors = isinstance(left.type, TensorType) or isinstance(right.type, TensorType)
-        if tensors and symbol in BINARY_OPERATIONS and not _any_array(left.type, right.type):
-            name = BINARY_OPERATIONS[symbol]
-            return self.calls.operate(node, name, [left, right], scope, want)
-        kind = binary_type(symbol, left.type, right.type)
-        if kind is None:
+        if symbol in BINARY_OPERATIONS and _is_tensor_operation(left.type, right.type):
+            operation = BINARY_OPERATIONS[symbol]
+            return self.resolver.operate(node, operation, [left, right], scope, tensor)
+        type_ = binary_type(symbol, left.type, right.type)
+        if type_ is None:
             message = f"'{symbol}' cannot be applied to {left.type} and {right.type}"
-            mixed = {str(left.type), str(right.type)} == {"integer", "scalar"}
+            mixed = {left.type, right.type} == {INTEGER, SCALAR}
             hint = "Cast one of them: scalar(...) or integer(...)." if mixed else ""
-            return self.refuse("type-mismatch", message, node, scope, hint)
-        if scope.abstract or UNKNOWN in (left.type, right.type) or _is_abstract(left, right):
-            return Value(ABSTRACT, kind)
+            return scope.refuse("type-mismatch", message, node, hint)
+        if scope.abstract or UNKNOWN in (left.type, right.type) or is_abstract(left, right):
+            return Value(ABSTRACT, type_)
         try:
-            return Value(binary_value(symbol, left.value, right.value), kind)
+            return Value(binary_value(symbol, left.value, right.value), type_)
         except ValueProblem as problem:
-            self._no_value(problem, node, scope)
+            return scope.refuse(problem.code, problem.message, node, problem.hint)
 
     # -- functions -----------------------------------------------------------------------------
 
@@ -319,41 +321,63 @@ class Evaluator:
         self,
         node: Builtin,
         scope: Scope,
-        want: str | None,  # noqa: ARG002
+        tensor: str | None,  # noqa: ARG002
     ) -> Call[Value]:
         argument: Value = yield self.evaluate(node.argument, scope)
-        kind = builtin_type(node.name, argument.type)
+        type_ = builtin_type(node.name, argument.type)
         if node.name == "shape_of":
             scope.report.at(
                 "deprecated-function",
                 "'shape_of' is deprecated",
                 node.at,
-                section=SECTION,
+                section="3.3.3",
                 severity="warning",
             )
-        if kind is None:
+        if type_ is None:
             message = f"'{node.name}' cannot be applied to {argument.type}"
-            tensor = isinstance(argument.type, TensorType)
-            cast = tensor and node.name not in ("length_of", "range_of")
-            hint = f"Tensors are cast by cast<{node.name}>(...)." if cast else ""
-            return self.refuse("type-mismatch", message, node, scope, hint)
-        if scope.abstract or argument.type is UNKNOWN or _is_abstract(argument):
-            return Value(ABSTRACT, kind)
+            is_tensor = isinstance(argument.type, TensorType)
+            is_cast = is_tensor and node.name not in ("length_of", "range_of")
+            hint = f"Tensors are cast by cast<{node.name}>(...)." if is_cast else ""
+            return scope.refuse("type-mismatch", message, node, hint)
+        if scope.abstract or argument.type is UNKNOWN or is_abstract(argument):
+            return Value(ABSTRACT, type_)
         if node.name == "shape_of":
-            shape = self.calls.shape_of(argument.value)
+            shape = self.resolver.shape_of(argument.value)
             if shape is None:
                 message = "the shape of this tensor is not known while the text is read"
-                return self.refuse("unknown-shape", message, node, scope)
-            return Value(shape, kind)
+                return scope.refuse("unknown-shape", message, node)
+            return Value(shape, type_)
         try:
-            return Value(builtin_value(node.name, argument.value), kind)
+            return Value(builtin_value(node.name, argument.value), type_)
         except ValueProblem as problem:
-            self._no_value(problem, node, scope)
+            return scope.refuse(problem.code, problem.message, node, problem.hint)
 
 
-def _any_array(*kinds: Type) -> bool:
-    return any(isinstance(kind, ArrayType) or kind is EMPTY for kind in kinds)
+def _rows(node: Comprehension, arrays: Sequence[Value], scope: Scope) -> list[tuple[Any, ...]]:
+    """Return the values of the loop variables, turn by turn."""
+    lengths = {len(array.value) for array in arrays}
+    if len(lengths) > 1:
+        listed = " and ".join(str(len(array.value)) for array in arrays)
+        message = f"arrays that are iterated together must have one length, not {listed}"
+        scope.refuse("length-mismatch", message, node)
+    return list(zip(*(array.value for array in arrays), strict=True))
 
 
-def _is_abstract(*found: Value) -> bool:
-    return any(value.value is ABSTRACT for value in found)
+def _tuple_item(node: Subscript, value: Value, type_: TupleType, scope: Scope) -> Value:
+    index = node.start
+    if node.is_range or not isinstance(index, Constant) or index.type is not INTEGER:
+        message = "the subscript of a tuple must be an integer literal"
+        return scope.refuse("tuple-subscript", message, node)
+    try:
+        position = checked_index(index.value, len(type_.items))
+    except ValueProblem as problem:
+        return scope.refuse(problem.code, problem.message, node, problem.hint)
+    item = ABSTRACT if scope.abstract else value.value[position]
+    return Value(item, type_.items[position])
+
+
+def _is_tensor_operation(left: Type, right: Type) -> bool:
+    """Return whether one operand is a tensor and none is an array."""
+    if not isinstance(left, TensorType) and not isinstance(right, TensorType):
+        return False
+    return not any(isinstance(type_, ArrayType) or type_ is EMPTY for type_ in (left, right))

@@ -1,50 +1,36 @@
-"""The operations of a graph, one assignment after the other."""
+"""The operations and tensors of a graph while it is built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from nnefkit.errors import Span
-from nnefkit.graph import FrozenDict, FrozenList, Graph, Identifier, Operation, Tensor
+from nnefkit.graph import FrozenDict, FrozenList, Graph, Operation, Tensor
 from nnefkit.graph.drafts import new_operation, new_tensor
-from nnefkit.language.declarations.binding import Binding, bind_arguments
+from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.declarations.opaque import holds_tensor, opaque_declaration
-from nnefkit.language.elaboration.expansion import Expansion
-from nnefkit.language.elaboration.names import GraphNames
-from nnefkit.language.elaboration.sources import introduced_tensor
-from nnefkit.language.elaboration.targets import Refused, Target
-from nnefkit.language.replay.replay import Stamps
+from nnefkit.language.elaboration.names import GraphNames, NewNames
+from nnefkit.language.elaboration.scopes import Refused
+from nnefkit.language.elaboration.sources import source_tensor
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
-from nnefkit.language.syntax.tree import (
-    Argument,
-    Assignment,
-    Constant,
-    Expression,
-    GraphSyntax,
-    Invocation,
-    Items,
-    Name,
-    names_of,
-)
-from nnefkit.language.types import (
-    UNKNOWN,
-    TensorType,
-    Type,
-    array_of,
-    common_type_of,
-    dtype_of,
-)
+from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Name
+from nnefkit.language.types import UNKNOWN, Type, dtype_of
 
 DEPRECATED = {"linear_quantize": "min_max_linear_quantize"}
-_SPECIAL = frozenset(("external", *DEPRECATED))
+"""Deprecated operation -> its new name."""
 
 
 class GraphBuilder:
-    """Collects the operations and tensors of a graph, and reports what breaks the rules."""
+    """Collects the operations and tensors of a graph, and reports operations that break the rules.
+
+    It does not know how expressions are evaluated; `Expansion` emits operations into it. `emit`,
+    `add`, `declare_unknown`, `report_unknown`, `check_invocation` and `finish` are hooks for other
+    versions of the language.
+    """
 
     def __init__(
         self,
@@ -56,6 +42,7 @@ class GraphBuilder:
         *,
         strict: bool = True,
         infer: Callable[[Graph], Graph] | None = None,
+        taken: Container[str] | None = None,
     ) -> None:
         self.header = header
         self.tokens = tokens
@@ -67,114 +54,10 @@ class GraphBuilder:
         self.infer = infer
         """Fills in the shapes of a graph, for ``shape_of``."""
         self.names = GraphNames(header, report)
+        # Names are taken wherever they occur in the text, before or after.
+        self.new_names = NewNames(tokens.kinds if taken is None else taken)
         self.operations: list[Operation] = []
         self.tensors: dict[str, Tensor] = {}
-        # All identifiers of the text are taken, whether they come before or after.
-        self.expansion = Expansion(self, tokens.kinds)
-        self.stamps = Stamps(self)
-
-    # -- assignments --------------------------------------------------------------------------
-
-    def assignment(self, assignment: Assignment) -> None:
-        """Adds the operations of one assignment."""
-        value = assignment.value
-        recorded = self.stamps.before(assignment)
-        try:
-            if value is None:
-                raise Refused
-            if type(value) is not Invocation or not self._invocation(assignment, value):
-                self.expansion.assign(assignment)
-        except Refused:
-            self._give_up(assignment)
-        if recorded is not None:
-            self.stamps.after(recorded)
-
-    def _give_up(self, assignment: Assignment) -> None:
-        for name in names_of(assignment.target):
-            if not assignment.sure:
-                self.names.suspect(name)
-            elif name.name not in self.names.types:
-                self.names.define(name, UNKNOWN)
-
-    def _invocation(self, assignment: Assignment, invocation: Invocation) -> bool:
-        """Adds a flat invocation; False, and nothing done, if it is not flat."""
-        declaration = self.declarations.get(invocation.name)
-        if declaration is not None and declaration.body is not None and not declaration.standard:
-            return False
-        values, kinds = self._flat_arguments(invocation.arguments)
-        if values is None:
-            return False
-        if declaration is not None and declaration.name in self.expansion.calls.misdeclared:
-            return False
-        if declaration is None:
-            declaration = self.opaque(invocation, assignment.target, self.report)
-        binding = bind_arguments(declaration, invocation, kinds, self.report)
-        if invocation.name in _SPECIAL:
-            self.special(invocation, names_of(assignment.target))
-        target, results = assignment.target, declaration.results
-        outputs: dict[str, Any]
-        if type(target) is Name and len(results) == 1 and type(binding.results[0]) is TensorType:
-            outputs = {results[0].name: self.names.define(target, binding.results[0])}
-        else:
-            errors = self.report.errors
-            side = Target(target, self.report, self.names.define)
-            outputs = side.outputs(declaration, binding.results)
-            if self.report.errors > errors:
-                return True
-        if binding.sound:
-            span = self.tokens.span(assignment.at, assignment.end)
-            self.emit(declaration, binding, values, outputs, span)
-        return True
-
-    def _flat_arguments(self, arguments: Sequence[Argument]) -> tuple[list[Any] | None, list[Type]]:
-        """Values and types of arguments; None for the values if some need to be evaluated."""
-        values: list[Any] = []
-        kinds: list[Type] = []
-        types, identifiers = self.names.types, self.names.identifiers
-        for argument in arguments:
-            node: Expression = argument.value
-            if type(node) is Constant:
-                kinds.append(node.type)
-                values.append(node.value)
-            elif type(node) is Name:
-                kinds.append(types.get(node.name) or self.names.use(node))
-                values.append(identifiers.get(node.name) or Identifier(node.name))
-            elif (
-                type(node) is Items
-                and node.is_array
-                and all(type(item) is Name and item.name in types for item in node.items)
-            ):
-                common = common_type_of(types[item.name] for item in node.items)  # type: ignore[union-attr]
-                if common is None:
-                    return None, kinds
-                kinds.append(array_of(common))
-                values.append([identifiers[item.name] for item in node.items])  # type: ignore[union-attr]
-            else:
-                return None, kinds
-        return values, kinds
-
-    def special(self, invocation: Invocation, names: list[Name] | None) -> None:
-        """The rules for inputs, and for deprecated operations; `names` of the results if any."""
-        name = invocation.name
-        if name == "external" and names is None:
-            self.report.at(
-                "external-not-parameter",
-                "an external must be assigned to a parameter of the graph",
-                invocation.at,
-                invocation.end,
-                section="3.3.2",
-            )
-        elif name == "external":
-            self.names.external(names or [])
-        elif name in DEPRECATED:
-            self.report.at(
-                "deprecated-operation",
-                f"'{name}' is deprecated",
-                invocation.at,
-                hint=f"Its new name is {DEPRECATED[name]}.",
-                section="4.9.5",
-                severity="warning",
-            )
 
     # -- operations ---------------------------------------------------------------------------
 
@@ -187,94 +70,110 @@ class GraphBuilder:
         span: Span | None,
         scope: tuple[str, ...] = (),
     ) -> None:
-        """Adds an operation and its results."""
-        slots = binding.slots
-        inputs = {
-            name: default
-            if (slot := slots[position]) is None
-            else FrozenList(value)
-            if type(value := values[slot]) is list
-            else value
-            for name, position, default in declaration.inputs
-        }
-        attribs = {
-            name: default
-            if (slot := slots[position]) is None
-            else FrozenList(value)
-            if type(value := values[slot]) is list
-            else value
-            for name, position, default in declaration.attributes
-        }
+        """Add an operation and its results.
+
+        Args:
+            declaration: The operation.
+            binding: The arguments of its parameters.
+            values: Their values.
+            outputs: Formal name -> identifier of a result, or a list of them.
+            span: Its place in the text.
+            scope: The fragment calls that it comes from, outermost first.
+        """
+        inputs = _arguments(declaration.inputs, binding.slots, values)
+        attribs = _arguments(declaration.attributes, binding.slots, values)
         if declaration.opaque:
-            # Only now it is known which of the arguments that have a name are tensors.
+            # Named arguments of an unknown operation are tensors if their values are.
             inputs |= {name: value for name, value in attribs.items() if holds_tensor(value)}
             attribs = {name: value for name, value in attribs.items() if name not in inputs}
         operation = declaration.name
         dtype = binding.dtype.name if binding.dtype else None
-        self._add(operation, inputs, outputs, attribs, dtype, scope, span)
-        if not declaration.inputs and declaration.standard:
-            name = next(iter(outputs.values()))
-            self.tensors[name] = introduced_tensor(operation, name, dtype or "scalar", attribs)
-            return
-        for value, kind in zip(outputs.values(), binding.results, strict=True):
-            self._add_tensors(value, kind)
-
-    def _add(
-        self,
-        operation: str,
-        inputs: Mapping[str, Any],
-        outputs: Mapping[str, Any],
-        attribs: Mapping[str, Any],
-        dtype: str | None,
-        scope: tuple[str, ...],
-        span: Span | None,
-    ) -> None:
-        self.operations.append(
+        results = {
+            name: FrozenList(value) if type(value) is list else value
+            for name, value in outputs.items()
+        }
+        self.add(
             new_operation(
                 operation,
                 FrozenDict(inputs),
-                FrozenDict(
-                    {
-                        name: FrozenList(value) if type(value) is list else value
-                        for name, value in outputs.items()
-                    }
-                ),
+                FrozenDict(results),
                 FrozenDict(attribs),
                 dtype,
                 scope,
                 span,
             )
         )
-
-    def _add_tensors(self, value: Any, kind: Type) -> None:
-        if isinstance(value, str):
-            self.tensors[value] = new_tensor(value, dtype_of(kind) or "scalar")
+        if not declaration.inputs and declaration.standard:
+            name = next(iter(outputs.values()))
+            self.tensors[name] = source_tensor(operation, name, dtype or "scalar", attribs)
             return
-        stack = [(value, kind)]
+        for value, type_ in zip(outputs.values(), binding.results, strict=True):
+            self._add_tensors(value, type_)
+
+    def add(self, operation: Operation) -> None:
+        """Append an operation to the graph."""
+        self.operations.append(operation)
+
+    def _add_tensors(self, value: Any, type_: Type) -> None:
+        stack = [(value, type_)]
         while stack:
-            value, kind = stack.pop()
+            value, type_ = stack.pop()
             if isinstance(value, str):
-                self.tensors[value] = new_tensor(value, dtype_of(kind) or "scalar")
+                self.tensors[value] = new_tensor(value, dtype_of(type_) or "scalar")
             else:
-                item = getattr(kind, "item", UNKNOWN)
+                item = getattr(type_, "item", UNKNOWN)
                 stack.extend((part, item) for part in reversed(value))
 
-    # -- operations that are not known ---------------------------------------------------------
+    # -- rules --------------------------------------------------------------------------------
 
-    def opaque(
+    def check_invocation(self, invocation: Invocation, names: list[Name] | None) -> None:
+        """Check the rules for inputs and for deprecated operations.
+
+        Args:
+            invocation: An invocation in the graph.
+            names: The names that it is assigned to, None inside of an expression.
+        """
+        name = invocation.name
+        if name == "external" and names is None:
+            self.report.at(
+                "external-not-parameter",
+                "an external must be assigned to a parameter of the graph",
+                invocation.at,
+                invocation.end,
+                section="3.3.2",
+            )
+        elif name == "external":
+            self.names.add_externals(names or [])
+        elif name in DEPRECATED:
+            self.report.at(
+                "deprecated-operation",
+                f"'{name}' is deprecated",
+                invocation.at,
+                hint=f"Its new name is {DEPRECATED[name]}.",
+                section="4.9.5",
+                severity="warning",
+            )
+
+    def declare_unknown(
         self, invocation: Invocation, target: Expression | None, report: Report
     ) -> Declaration:
-        """What stands for an operation that is not known.
+        """Return a declaration for an unknown operation.
+
+        Args:
+            invocation: Its invocation, whose arguments become the parameters.
+            target: The left-hand side that it is assigned to, None inside of an expression.
+            report: The report of the text with the invocation.
 
         Raises:
-            Refused: there must be none; it is reported.
+            Refused: Unknown operations are errors; it is reported.
         """
-        if self.strict:
-            raise self.unknown(invocation, report)
         name = invocation.name
+        if self.strict:
+            self.report_unknown(invocation, report)
+            raise Refused
         report.at(
             "unknown-operation",
-            f"there is no operation '{name}'; it is kept as an opaque one",
+            f"there is no operation '{name}'; it is read as an opaque one",
             invocation.at,
             hint=report.suggest(name, self.declarations),
             section="3.3.2",
@@ -282,44 +181,45 @@ class GraphBuilder:
         )
         return opaque_declaration(invocation, target)
 
-    def unknown(self, invocation: Invocation, report: Report) -> Refused:
-        """Reports an operation that is not known."""
+    def report_unknown(self, invocation: Invocation, report: Report) -> None:
+        """Report an unknown operation."""
         name = invocation.name
         custom = self.customs.get(name)
         if custom is not None:
-            remedy = (
+            hint = (
                 "It is registered, but the document must declare it: write between the version and "
                 "the graph: extension KHR_enable_fragment_definitions; " + custom.text
             )
         else:
-            remedy = "strict=False keeps operations that are not known, as opaque ones."
+            hint = report.suggest(name, self.declarations) or (
+                "strict=False reads unknown operations as opaque ones."
+            )
         report.at(
             "unknown-operation",
             f"there is no operation '{name}'",
             invocation.at,
-            hint=(custom is None and report.suggest(name, self.declarations)) or remedy,
+            hint=hint,
             section="3.3.2",
         )
-        return Refused()
 
-    # -- the end ------------------------------------------------------------------------------
+    # -- the graph ----------------------------------------------------------------------------
 
-    def so_far(self) -> Graph:
-        """The part of the graph that stands already, the names of tensors perhaps not final."""
+    def graph_so_far(self) -> Graph:
+        """Return the part of the graph that was built, with names that may not be final."""
         operations = tuple(self.operations)
         return Graph(self.header.name, (), (), operations, FrozenDict(self.tensors))
 
     def finish(self) -> Graph:
-        """The graph.
+        """Return the graph, after the checks that need the whole body.
 
-        If the report has errors, operations are missing in it; all that they define is there as
+        If the report has errors, operations are missing; all identifiers that they define are
         tensors without a shape, so that the rest can be checked further.
         """
         self.names.check()
-        for name, kind in self.names.types.items():
+        for name, type_ in self.names.types.items():
             if name not in self.tensors:
-                self.tensors[name] = Tensor(name, dtype_of(kind) or "scalar")
-        operations, tensors = self.expansion.fresh.renamed(self.operations, self.tensors)
+                self.tensors[name] = Tensor(name, dtype_of(type_) or "scalar")
+        operations, tensors = self.new_names.renamed(self.operations, self.tensors)
         return Graph(
             self.header.name,
             tuple(name.name for name in self.header.parameters),
@@ -328,3 +228,17 @@ class GraphBuilder:
             FrozenDict(tensors),
             source=self.tokens.source,
         )
+
+
+def _arguments(
+    parameters: Sequence[tuple[str, int, Any]], slots: Sequence[int | None], values: Sequence[Any]
+) -> dict[str, Any]:
+    """Return the argument or the default value of each parameter, arrays frozen."""
+    return {
+        name: default
+        if (slot := slots[position]) is None
+        else FrozenList(value)
+        if type(value := values[slot]) is list
+        else value
+        for name, position, default in parameters
+    }

@@ -1,8 +1,8 @@
-"""Compound operations carried out by simpler ones, as their bodies in chapter 4 say."""
+"""Compound operations in terms of simpler ones, by their bodies in chapter 4."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,26 +13,26 @@ from nnefkit.language.declarations.custom import declared, with_definitions
 from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
-from nnefkit.language.elaboration.scopes import Scope, Value
-from nnefkit.language.elaboration.targets import Refused
+from nnefkit.language.elaboration.invocations import ExpansionRules
+from nnefkit.language.elaboration.scopes import Refused, Scope, Value
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.trampoline import run
 from nnefkit.language.syntax.tree import GraphSyntax, Name
-from nnefkit.language.types import PRIMITIVES, ArrayType, Type, bind
+from nnefkit.language.types import PRIMITIVES, ArrayType, PrimitiveType, Type, bind
 
 
 def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
-    """A copy of `graph` in which compound operations are replaced by what they consist of (4.9).
+    """Replace compound operations by the operations that they consist of (4.9).
 
     Args:
-        graph: any graph.
-        operations: the operations to replace, by name; all compound ones by default.
+        graph: Any graph.
+        operations: Names of the operations to replace; all compound ones by default.
 
     Returns:
-        The graph. Tensors keep their names; the shapes of those that are new are not known.
+        The graph. Tensors keep their names; the shapes of new ones are not known.
 
     Raises:
-        DocumentError: an operation has arguments that its definition cannot be carried out for.
+        DocumentError: The body of an operation cannot be carried out for its arguments.
     """
     customs = declared(graph.declarations)
     known = {**customs, **declarations()}
@@ -42,13 +42,14 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
 
 
 def expand_calls(graph: Graph) -> Graph:
-    """`graph` with the calls of fragments that it defines itself carried out (3.3.2).
+    """Expand the calls of fragments that the graph defines itself (3.3.2).
 
-    Tensors keep their names; the shapes of those that are new are not known. A graph that calls
-    none is given back as it is.
+    Returns:
+        The graph, unchanged if it calls none. Tensors keep their names; the shapes of new ones
+        are not known.
 
     Raises:
-        DocumentError: a fragment cannot be carried out for its arguments.
+        DocumentError: The body of a fragment cannot be carried out for its arguments.
     """
     if not graph.declarations:
         return graph
@@ -61,7 +62,7 @@ def expand_calls(graph: Graph) -> Graph:
 
 
 class _Lowering:
-    """One graph on its way."""
+    """The lowering of one graph."""
 
     def __init__(
         self, source: Graph, customs: Mapping[str, Declaration], operations: Collection[str]
@@ -71,31 +72,67 @@ class _Lowering:
         self.known = {**customs, **declarations()}
         self.operations = operations
         tokens = declarations()["external"].tokens
-        assert tokens is not None  # noqa: S101 - the standard has a text
+        assert tokens is not None  # noqa: S101 - standard declarations have a text
         self.report = Report(tokens)
         header = GraphSyntax(source.name, (), (), 0, 0)
-        # What is not known was told when the graph was read.
-        self.builder = GraphBuilder(header, tokens, self.report, self.known, strict=False)
-        self.expansion = Expansion(self.builder, source.tensors)
-        self.expansion.calls.lowered = self.expansion.calls.expanded = operations
+        # Unknown operations were reported when the graph was read.
+        self.builder = GraphBuilder(
+            header, tokens, self.report, self.known, strict=False, taken=source.tensors
+        )
+        self.expansion = Expansion(self.builder, ExpansionRules(operations, operations))
 
     def graph(self) -> Graph:
         for operation in self.source.operations:
             if operation.name in self.operations:
                 self._replace(operation)
             else:
-                self.builder.operations.append(operation)
-        built, tensors = self.expansion.fresh.renamed(self.builder.operations, self.builder.tensors)
+                self.builder.add(operation)
+        builder = self.builder
+        operations, tensors = builder.new_names.renamed(builder.operations, builder.tensors)
         known = {name: self.source.tensors.get(name, tensor) for name, tensor in tensors.items()}
         lowered = replace(
             self.source,
-            operations=tuple(built),
+            operations=tuple(operations),
             tensors=FrozenDict({**self.source.tensors, **known}),
         )
         return with_definitions(lowered, self.customs, self.source.extensions)
 
-    def _placed(self, operation: Operation) -> list[Diagnostic]:
-        """The errors at the operation in the text of the graph; the report has another text."""
+    def _replace(self, operation: Operation) -> None:
+        declaration = self.known[operation.name]
+        first = len(self.builder.operations)
+        self.expansion.invocations.budget.reset()
+        scope = Scope(self.report, path=operation.scope, span=operation.span)
+        scope.stem = next(iter(operation.output_names), operation.name)
+        targets = list(operation.outputs.values())
+        results = self._results(operation, declaration, targets, scope)
+        path = (*operation.scope, f"{operation.name}:{scope.stem}")
+        for name, value in _named_results(declaration, targets, results):
+            self.expansion.settle(name, value, operation.span, path)
+        if operation.span is None:
+            # The graph was not parsed; spans in the text of the standard do not belong to it.
+            added = self.builder.operations[first:]
+            self.builder.operations[first:] = [replace(part, span=None) for part in added]
+
+    def _results(
+        self, operation: Operation, declaration: Declaration, targets: list[Any], scope: Scope
+    ) -> list[Value]:
+        dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
+        arguments = [
+            Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
+            for parameter in declaration.parameters
+        ]
+        types = [_bound(result.type, dtype) for result in declaration.results]
+        binding = Binding([*range(len(arguments))], dtype, types, True)
+        tensors = [name if isinstance(name, str) else None for name in targets]
+        node = Name(operation.name, 0, 1)
+        expand = self.expansion.invocations.expand
+        try:
+            return run(expand(declaration, binding, arguments, node, scope, tensors))
+        except Refused:
+            raise DocumentError(self._diagnostics(operation)) from None
+
+    def _diagnostics(self, operation: Operation) -> list[Diagnostic]:
+        """Return the errors, placed at the operation in the text of the graph if it has one."""
         errors = [d for d in self.report.diagnostics if d.severity == "error"]
         source = self.source.source
         if source is None or operation.span is None:
@@ -114,51 +151,22 @@ class _Lowering:
             for d in errors
         ]
 
-    def _replace(self, operation: Operation) -> None:
-        declaration = self.known[operation.name]
-        first = len(self.builder.operations)
-        self.expansion.calls.recount()
-        dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
-        given = [
-            Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
-            for parameter in declaration.parameters
-        ]
-        kinds = [_bound(result.type, dtype) for result in declaration.results]
-        binding = Binding([*range(len(given))], dtype, kinds, True)
-        names = list(operation.outputs.values())
-        wants = [name if isinstance(name, str) else None for name in names]
-        scope = Scope(self.report, path=operation.scope, span=operation.span)
-        scope.hint = next(iter(operation.output_names), operation.name)
-        place = Name(operation.name, 0, 1)
-        try:
-            results = run(
-                self.expansion.calls.expand(declaration, binding, given, place, scope, wants)
-            )
-        except Refused:
-            raise DocumentError(self._placed(operation)) from None
-        path = (*operation.scope, f"{operation.name}:{scope.hint}")
-        for name, found in _pairs(declaration, names, results):
-            self.expansion.settle(name, found, operation.span, path)
-        if operation.span is None:
-            # Of a graph that was built: there is no text that something could stand in.
-            new = self.builder.operations[first:]
-            self.builder.operations[first:] = [replace(part, span=None) for part in new]
 
-
-def _pairs(
-    declaration: Declaration, names: list[Any], results: list[Value]
+def _named_results(
+    declaration: Declaration, targets: Sequence[Any], results: Sequence[Value]
 ) -> Iterable[tuple[str, Value]]:
-    for result, name, found in zip(declaration.results, names, results, strict=True):
+    """Yield the name and the value of each tensor among the results."""
+    for result, target, value in zip(declaration.results, targets, results, strict=True):
         if isinstance(result.type, ArrayType):
-            kind = found.type.item if isinstance(found.type, ArrayType) else found.type
-            for part, value in zip(name, found.value, strict=True):
-                yield part, Value(value, kind)
+            type_ = value.type.item if isinstance(value.type, ArrayType) else value.type
+            for name, item in zip(target, value.value, strict=True):
+                yield name, Value(item, type_)
         else:
-            yield name, found
+            yield target, value
 
 
-def _bound(kind: Type, dtype: Any) -> Type:
-    return bind(kind, dtype) if dtype is not None else kind
+def _bound(type_: Type, dtype: PrimitiveType | None) -> Type:
+    return bind(type_, dtype) if dtype is not None else type_
 
 
 def _argument(operation: Operation, name: str) -> Any:

@@ -1,17 +1,21 @@
-"""Identifiers of the graph: each is defined once, before it is used (3.3.2)."""
+"""Names of tensors: those that the graph defines (3.3.2), and new ones for intermediate tensors."""
 
 from __future__ import annotations
 
-from nnefkit.graph import Identifier
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nnefkit.graph import FrozenDict, Identifier, Operation, Tensor
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.tree import GraphSyntax, Name
 from nnefkit.language.types import OPAQUE_TENSOR, UNKNOWN, Type
 
-SECTION = "3.3.2"
+_SECTION = "3.3.2"
 
 
 class GraphNames:
-    """What the identifiers of a graph are, and what is wrong with them."""
+    """The identifiers of a graph; each is defined once, before it is used."""
 
     def __init__(self, header: GraphSyntax, report: Report) -> None:
         self.header = header
@@ -19,54 +23,56 @@ class GraphNames:
         self.types: dict[str, Type] = {}
         self.identifiers: dict[str, Identifier] = {}
         self.defined_at: dict[str, int] = {}
-        self._parameters = {name.name for name in header.parameters}
+        """Identifier -> index of the token that defines it."""
         self.undefined: dict[str, int] = {}
-        self._external: set[str] = set()
-        self._vague: set[str] = set()
+        """Identifier that was used before any definition -> index of the token."""
+        self._parameters = {name.name for name in header.parameters}
+        self._externals: set[str] = set()
+        self._uncertain: set[str] = set()
 
     @property
     def externals(self) -> int:
-        """How many results of ``external`` there are."""
-        return len(self._external)
+        """Number of results of ``external`` operations."""
+        return len(self._externals)
 
     def suspect(self, name: Name) -> None:
-        """Makes a name known that an assignment which cannot be read perhaps defines."""
+        """Define a name that an unreadable assignment may define, of unknown type."""
         if name.name not in self.types:
             self.define(name, UNKNOWN)
-            self._vague.add(name.name)
+            self._uncertain.add(name.name)
 
-    def define(self, name: Name, kind: Type) -> Identifier:
-        """Makes a name of the left-hand side known."""
+    def define(self, name: Name, type_: Type) -> Identifier:
+        """Define a name of the left-hand side; a second definition is reported."""
         text = name.name
-        if text in self.types and text not in self._vague:
+        if text in self.types and text not in self._uncertain:
             line = self.report.line_of(self.defined_at[text])
             self.report.at(
                 "redefined-identifier",
                 f"'{text}' is defined already",
                 name.at,
-                hint=f"The first definition stands in line {line}.",
-                section=SECTION,
+                hint=f"The first definition is in line {line}.",
+                section=_SECTION,
             )
             return self.identifiers[text]
-        self._vague.discard(text)
-        self.types[text] = kind
+        self._uncertain.discard(text)
+        self.types[text] = type_
         self.defined_at[text] = name.at
         identifier = self.identifiers[text] = Identifier(text)
         return identifier
 
     def use(self, name: Name) -> Type:
-        """The type of a name on the right-hand side, `UNKNOWN` if it is not defined."""
-        kind = self.types.get(name.name)
-        if kind is not None:
-            return kind
-        # Told at the end, when it is known whether the definition comes later.
+        """Return the type of a name on the right-hand side, `UNKNOWN` if it is not defined."""
+        type_ = self.types.get(name.name)
+        if type_ is not None:
+            return type_
+        # It is reported at the end, when it is known whether a definition follows.
         self.undefined.setdefault(name.name, name.at)
         return UNKNOWN
 
-    def external(self, names: list[Name]) -> None:
-        """Notes the results of an ``external`` operation."""
+    def add_externals(self, names: Iterable[Name]) -> None:
+        """Record the results of an ``external`` operation; they must be graph parameters."""
         for name in names:
-            self._external.add(name.name)
+            self._externals.add(name.name)
             if name.name not in self._parameters:
                 listed = ", ".join(parameter.name for parameter in self.header.parameters)
                 self.report.at(
@@ -74,11 +80,11 @@ class GraphNames:
                     f"external '{name.name}' is not a parameter of the graph",
                     name.at,
                     hint=f"The parameters are {listed}; each is one external.",
-                    section=SECTION,
+                    section=_SECTION,
                 )
 
     def check(self) -> None:
-        """Reports what can be said only when the whole body is known."""
+        """Report what follows only from the whole body."""
         self._check_undefined()
         self._check_parameters()
         self._check_results()
@@ -90,11 +96,11 @@ class GraphNames:
                 message = f"'{name}' is used before it is defined"
                 hint = f"It is defined in line {self.report.line_of(later)}."
             elif name in self._parameters:
-                continue  # told as a parameter that is not defined
+                continue  # reported as an undefined parameter
             else:
                 message = f"'{name}' is not defined"
                 hint = self.report.suggest(name, self.types)
-            self.report.at("undefined-identifier", message, at, hint=hint, section=SECTION)
+            self.report.at("undefined-identifier", message, at, hint=hint, section=_SECTION)
 
     def _check_parameters(self) -> None:
         seen: set[str] = set()
@@ -106,7 +112,7 @@ class GraphNames:
                     "duplicate-parameter",
                     f"'{name}' occurs twice among the parameters of the graph",
                     parameter.at,
-                    section=SECTION,
+                    section=_SECTION,
                 )
             elif name not in self.types:
                 self.report.at(
@@ -114,15 +120,15 @@ class GraphNames:
                     f"graph parameter '{name}' is not defined",
                     parameter.at,
                     hint=hint,
-                    section=SECTION,
+                    section=_SECTION,
                 )
-            elif name not in self._external and self.types[name] not in (UNKNOWN, OPAQUE_TENSOR):
+            elif name not in self._externals and self.types[name] not in (UNKNOWN, OPAQUE_TENSOR):
                 self.report.at(
                     "parameter-not-external",
                     f"graph parameter '{name}' is not the result of an external operation",
                     self.defined_at[name],
                     hint=hint,
-                    section=SECTION,
+                    section=_SECTION,
                 )
             seen.add(name)
 
@@ -134,5 +140,89 @@ class GraphNames:
                     f"graph result '{result.name}' is not defined",
                     result.at,
                     hint=self.report.suggest(result.name, self.types),
-                    section=SECTION,
+                    section=_SECTION,
                 )
+
+
+class NewNames:
+    """Names for intermediate tensors; one that turns out to be a result is renamed."""
+
+    def __init__(self, taken: Container[str]) -> None:
+        self._taken = taken
+        """All identifiers of the text, whether they come before or after."""
+        self._counts: dict[str, int] = {}
+        self._open: set[str] = set()
+        """Names that were not replaced by another one."""
+        self.issued: dict[str, str] = {}
+        """Name -> the base that it was made of, in the order of their making."""
+        self.aliases: dict[str, str] = {}
+        """Name -> the name that replaces it, in the order of the renaming."""
+
+    def unused(self, base: str) -> str:
+        """Return a name that begins with `base` and is not in use."""
+        while True:
+            count = self._counts[base] = self._counts.get(base, 0) + 1
+            name = base if count == 1 else f"{base}_{count}"
+            if name not in self._taken and name not in self.issued:
+                self.issued[name] = base
+                self._open.add(name)
+                return name
+
+    def reserve(self, bases: Sequence[tuple[str, str]]) -> bool:
+        """Issue chosen names.
+
+        Args:
+            bases: Pairs of a base and a name, as `unused` would return it for that base.
+
+        Returns:
+            Whether all could be issued; nothing is done if one of them could not.
+        """
+        for base, name in bases:
+            if base in self._counts or name in self._taken or name in self.issued:
+                return False
+        for base, name in bases:
+            self._counts[base] = self._counts.get(base, 0) + 1
+            self.issued[name] = base
+            self._open.add(name)
+        return True
+
+    def rename(self, tensor: str, name: str) -> bool:
+        """Replace a name that was issued here by `name`; return False if that is not possible."""
+        if tensor not in self._open:
+            return False
+        self._open.discard(tensor)
+        self.aliases[tensor] = name
+        return True
+
+    def renamed(
+        self, operations: list[Operation], tensors: Mapping[str, Tensor]
+    ) -> tuple[Iterable[Operation], Mapping[str, Tensor]]:
+        """Return operations and tensors with their final names."""
+        aliases = self.aliases
+        if not aliases:
+            return operations, tensors
+        final_operations = [
+            replace(
+                operation,
+                inputs=FrozenDict(_renamed(dict(operation.inputs), aliases)),
+                outputs=FrozenDict(_renamed(dict(operation.outputs), aliases)),
+            )
+            for operation in operations
+        ]
+        final_names = set(aliases.values())
+        final_tensors = {
+            aliases.get(name, name): replace(tensor, name=aliases.get(name, name))
+            for name, tensor in tensors.items()
+            if name in aliases or name not in final_names
+        }
+        return final_operations, final_tensors
+
+
+def _renamed(values: Any, aliases: Mapping[str, str]) -> Any:
+    if isinstance(values, Identifier):
+        return Identifier(aliases.get(values, values))
+    if isinstance(values, dict):
+        return {key: _renamed(value, aliases) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return type(values)(_renamed(value, aliases) for value in values)
+    return values

@@ -1,4 +1,4 @@
-"""Operators and built-in functions on values that are known (3.3.3)."""
+"""Operators and built-in functions on known values (3.3.3)."""
 
 from __future__ import annotations
 
@@ -41,26 +41,19 @@ BINARY_OPERATIONS = {
     "&&": "and",
     "||": "or",
 }
-"""The operations that operators stand for where an operand is a tensor."""
+"""Operator -> the operation that it stands for if an operand is a tensor."""
 
 MOST_ITEMS = 1_000_000
-"""Longer strings and arrays are not computed: a short text could ask for any amount of memory."""
+"""Length limit of computed strings and arrays: a short text could ask for any amount of memory."""
 
 _NUMERIC = (INTEGER, SCALAR)
 _ARITHMETIC = frozenset("+-*/^")
 _ORDER = frozenset(("<", "<=", ">", ">="))
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
+_EQUALITY = frozenset(("==", "!="))
 _NUMERAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-class ValueProblem(Exception):  # noqa: N818 - it is caught, and told as a diagnostic
+class ValueProblem(Exception):  # noqa: N818 - caught, and reported as a diagnostic
     """A computation has no result."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -73,91 +66,92 @@ class ValueProblem(Exception):  # noqa: N818 - it is caught, and told as a diagn
 # -- types ---------------------------------------------------------------------------------------
 
 
-def unary_type(symbol: str, kind: Type) -> Type | None:
-    """The type of an operator's result, None where the operand is of a wrong type."""
-    if kind is UNKNOWN:
+def unary_type(symbol: str, type_: Type) -> Type | None:
+    """Return the type of an operator's result, None if the operand has a wrong type."""
+    if type_ is UNKNOWN:
         return UNKNOWN
     if symbol == "!":
-        return LOGICAL if kind is LOGICAL else None
-    return kind if kind in _NUMERIC else None
+        return LOGICAL if type_ is LOGICAL else None
+    return type_ if type_ in _NUMERIC else None
 
 
 def binary_type(symbol: str, left: Type, right: Type) -> Type | None:
-    """The type of an operator's result, None where the operands are of wrong types."""
-    if left is UNKNOWN or right is UNKNOWN:
-        return UNKNOWN if symbol in _ARITHMETIC else LOGICAL
+    """Return the type of an operator's result, None if the operands have wrong types."""
     if symbol in _ARITHMETIC:
-        return _arithmetic_type(symbol, left, right)
-    if symbol in _ORDER:
-        return LOGICAL if left is right and left in _NUMERIC else None
-    if symbol in ("==", "!="):
-        return LOGICAL if left is right and isinstance(left, PrimitiveType) else None
+        if left is UNKNOWN or right is UNKNOWN:
+            return UNKNOWN
+        return _sequence_type(symbol, left, right) if _is_sequence(left) else _sum_type(left, right)
+    return LOGICAL if _is_logical(symbol, left, right) else None
+
+
+def _is_logical(symbol: str, left: Type, right: Type) -> bool:
+    """Return whether a comparison, a logical operator or ``in`` takes operands of these types."""
+    if left is UNKNOWN or right is UNKNOWN:
+        return True
     if symbol == "in":
         item = right.item if isinstance(right, ArrayType) else None
-        fits = right is EMPTY or (item is not None and common_type(left, item) is not None)
-        return LOGICAL if fits else None
-    return LOGICAL if left is right is LOGICAL else None
+        return right is EMPTY or (item is not None and common_type(left, item) is not None)
+    if left is not right:
+        return False
+    if symbol in _ORDER:
+        return left in _NUMERIC
+    return isinstance(left, PrimitiveType) if symbol in _EQUALITY else left is LOGICAL
 
 
-def _arithmetic_type(symbol: str, left: Type, right: Type) -> Type | None:
-    if left is right and left in _NUMERIC:
-        return left
-    left_sequence = isinstance(left, ArrayType) or left is EMPTY
-    if symbol == "+":
-        if left is right is STRING:
-            return STRING
-        if left_sequence and (isinstance(right, ArrayType) or right is EMPTY):
-            return common_type(left, right)
-    if symbol == "*" and right is INTEGER and (left_sequence or left is STRING):
-        return left
-    return None
+def _is_sequence(type_: Type) -> bool:
+    return isinstance(type_, ArrayType) or type_ is EMPTY or type_ is STRING
 
 
-def builtin_type(name: str, kind: Type) -> Type | None:
-    """The type of a built-in function's result, None for a wrong argument."""
-    result = {"length_of": INTEGER, "range_of": array_of(INTEGER), "shape_of": array_of(INTEGER)}
-    if name in ("length_of", "range_of"):
-        fits = kind in (STRING, EMPTY, UNKNOWN) or isinstance(kind, ArrayType)
-        return result[name] if fits else None
+def _sequence_type(symbol: str, left: Type, right: Type) -> Type | None:
+    """Return the type of a concatenation or repetition of arrays or strings."""
+    if symbol == "*":
+        return left if right is INTEGER else None
+    if symbol != "+" or (left is STRING) != (right is STRING) or not _is_sequence(right):
+        return None
+    return common_type(left, right)
+
+
+def _sum_type(left: Type, right: Type) -> Type | None:
+    return left if left is right and left in _NUMERIC else None
+
+
+def builtin_type(name: str, type_: Type) -> Type | None:
+    """Return the type of a built-in function's result, None for a wrong argument."""
     if name == "shape_of":
-        return result[name]
-    return PRIMITIVES[name] if isinstance(kind, PrimitiveType) or kind is UNKNOWN else None
+        return array_of(INTEGER)
+    if name in ("length_of", "range_of"):
+        if not _is_sequence(type_) and type_ is not UNKNOWN:
+            return None
+        return INTEGER if name == "length_of" else array_of(INTEGER)
+    return PRIMITIVES[name] if isinstance(type_, PrimitiveType) or type_ is UNKNOWN else None
 
 
 # -- values --------------------------------------------------------------------------------------
 
 
 def unary_value(symbol: str, value: Any) -> Any:
-    """The result of an operator."""
+    """Return the result of an operator.
+
+    Raises:
+        ValueProblem: It is out of range.
+    """
     if symbol == "!":
         return not value
     return _checked(-value if symbol == "-" else value)
 
 
 def binary_value(symbol: str, left: Any, right: Any) -> Any:
-    """The result of an operator on operands of fitting types.
+    """Return the result of an operator on operands of matching types.
 
     Raises:
-        ValueProblem: there is none.
+        ValueProblem: It has no result.
     """
-    compare = _COMPARE.get(symbol)
-    if compare is not None:
-        return compare(left, right)
-    if symbol == "&&":
-        return left and right
-    if symbol == "||":
-        return left or right
-    if symbol == "in":
-        return any(deep_equal(left, item) for item in right)
+    logical = _LOGICAL.get(symbol)
+    if logical is not None:
+        return logical(left, right)
     if isinstance(left, (str, list)):
         return _sequence(symbol, left, right)
-    if symbol == "/":
-        return _checked(_quotient(left, right))
-    if symbol == "^":
-        return _checked(_power(left, right))
-    if symbol == "+":
-        return _checked(left + right)
-    return _checked(left - right if symbol == "-" else left * right)
+    return _checked(_NUMERIC_OPERATORS[symbol](left, right))
 
 
 def _sequence(symbol: str, left: Any, right: Any) -> Any:
@@ -181,7 +175,7 @@ def _power(base: Any, exponent: Any) -> Any:
     if isinstance(base, int):
         if exponent < 0:
             raise ValueProblem(
-                "not-a-number", f"{base} ^ {exponent} is no integer", "Write it with scalars."
+                "not-a-number", f"{base} ^ {exponent} is not an integer", "Write it with scalars."
             )
         if abs(base) > 1 and exponent > 64:
             raise _out_of_range()
@@ -191,7 +185,7 @@ def _power(base: Any, exponent: Any) -> Any:
     except OverflowError:
         raise _out_of_range() from None
     except ValueError:
-        raise ValueProblem("not-a-number", f"{base} ^ {exponent} is no real number") from None
+        raise ValueProblem("not-a-number", f"{base} ^ {exponent} is not a real number") from None
 
 
 def _checked(value: Any) -> Any:
@@ -208,7 +202,7 @@ def _out_of_range() -> ValueProblem:
 
 
 def deep_equal(a: Any, b: Any) -> bool:
-    """Whether two values are equal item by item, and of the same types."""
+    """Return whether two values are equal item by item, and of the same types."""
     stack = [(a, b)]
     while stack:
         a, b = stack.pop()
@@ -223,11 +217,31 @@ def deep_equal(a: Any, b: Any) -> bool:
     return True
 
 
+_LOGICAL: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "&&": lambda left, right: left and right,
+    "||": lambda left, right: left or right,
+    "in": lambda left, right: any(deep_equal(left, item) for item in right),
+}
+_NUMERIC_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": _quotient,
+    "^": _power,
+}
+
+
 def builtin_value(name: str, value: Any) -> Any:
-    """The result of a built-in function on an argument of a fitting type.
+    """Return the result of a built-in function on an argument of a matching type.
 
     Raises:
-        ValueProblem: there is none.
+        ValueProblem: It has no result.
     """
     if name == "length_of":
         return len(value)

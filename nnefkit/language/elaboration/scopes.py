@@ -1,4 +1,4 @@
-"""What identifiers mean while expressions are evaluated: in the graph, in a fragment, in a loop."""
+"""Values of identifiers during evaluation: in the graph, in a fragment, in a loop."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any, Final, NamedTuple
 from nnefkit.errors import Span
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.report import Report
-from nnefkit.language.syntax.tree import Name
-from nnefkit.language.types import (
-    UNKNOWN,
-    PrimitiveType,
-    Type,
-    bind,
-    castable,
-)
+from nnefkit.language.syntax.tree import Assignment, Expression, Name
+from nnefkit.language.types import UNKNOWN, PrimitiveType, Type, bind, castable
+
+
+class Refused(Exception):  # noqa: N818 - caught where the assignment is given up
+    """An expression or an assignment has no value; the reason is in the report."""
 
 
 class _Abstract:
-    """Stands for a value that is not known while only types are checked."""
+    """Placeholder for a value that is not known while only types are checked."""
 
     def __repr__(self) -> str:
         return "ABSTRACT"
@@ -36,7 +34,7 @@ class Value(NamedTuple):
 
 
 class Scope:
-    """The values of identifiers, and where the operations that come out belong."""
+    """The values of identifiers, and the place in the graph for the operations of a body."""
 
     def __init__(
         self,
@@ -52,35 +50,38 @@ class Scope:
     ) -> None:
         self.report = report
         self.declaration = declaration
-        """The fragment whose body it is, None for the graph."""
+        """The fragment whose body is evaluated, None for the graph."""
         self.dtype = dtype
-        """What ``?`` means in it."""
+        """The meaning of ``?`` in the body."""
         self.path = path
+        """The fragment calls around it, outermost first (`Operation.scope`)."""
         self.prefix = prefix
-        self.hint = prefix
-        """What names of intermediate tensors begin with."""
+        """Start of the names of the fragment's local tensors."""
+        self.stem = prefix
+        """Start of the names of intermediate tensors."""
         self.abstract = abstract
         """Whether only types are checked and nothing is computed."""
         self.span = span
-        """The place of everything in it, where the body stands in another text."""
+        """The span of all operations, where the body is part of another text."""
         self.parent = parent
         self.values: dict[str, Value] = {}
-        self.vague: set[str] = set()
-        """Identifiers of assignments that could not be read: perhaps they are defined there."""
-        self.wanted: Mapping[str, str | None] = {}
+        self.uncertain: set[str] = set()
+        """Identifiers that an unreadable assignment may define."""
+        self.result_names: Mapping[str, str | None] = {}
+        """Result of the fragment -> name for its tensor, None to choose one."""
 
     def find(self, name: str) -> Value | None:
-        """The value of an identifier."""
+        """Return the value of an identifier, None if this scope and its parents have none."""
         scope: Scope | None = self
         while scope is not None:
-            found = scope.values.get(name)
-            if found is not None:
-                return found
+            value = scope.values.get(name)
+            if value is not None:
+                return value
             scope = scope.parent
         return None
 
     def inner(self, *, abstract: bool | None = None) -> Scope:
-        """A scope for loop variables, or for a branch that is only checked."""
+        """Return a scope for loop variables, or for a branch that is only checked."""
         scope = Scope(
             self.report,
             declaration=self.declaration,
@@ -91,13 +92,13 @@ class Scope:
             span=self.span,
             parent=self,
         )
-        scope.hint = self.hint
+        scope.stem = self.stem
         return scope
 
-    def define(self, name: Name, found: Value) -> None:
-        """Makes a local identifier or a result of a fragment known, by the rules of 3.3.2."""
+    def define(self, name: Name, value: Value) -> None:
+        """Define a local identifier or a result of the fragment, by the rules of 3.3.2."""
         declaration = self.declaration
-        assert declaration is not None  # noqa: S101 - the graph has its own names
+        assert declaration is not None  # noqa: S101 - `GraphNames` defines those of the graph
         text = name.name
         if text in declaration.by_name:
             self._report(
@@ -106,43 +107,60 @@ class Scope:
                 name,
             )
             return
-        if text in self.values and text not in self.vague:
+        if text in self.values and text not in self.uncertain:
             self._report("redefined-identifier", f"'{text}' is defined already", name)
             return
         for result in declaration.results:
             if result.name == text:
-                found = Value(found.value, self._result_type(name, found.type, result.type))
-        self.values[text] = found
-        self.vague.discard(text)
+                value = Value(value.value, self._result_type(name, value.type, result.type))
+        self.values[text] = value
+        self.uncertain.discard(text)
 
-    def _result_type(self, name: Name, kind: Type, wanted: Type) -> Type:
-        wanted = bind(wanted, self.dtype) if self.dtype else wanted
-        if wanted.generic:
+    def refuse(
+        self, code: str, message: str, node: Expression | Assignment, hint: str = ""
+    ) -> Value:
+        """Report that `node` has no value.
+
+        Returns:
+            An unknown value, for a scope that only checks types to go on with.
+
+        Raises:
+            Refused: The scope computes.
+        """
+        self.report.at(code, message, node.at, node.end, hint=hint, section="3.3.3")
+        if self.abstract:
+            return Value(ABSTRACT, UNKNOWN)
+        raise Refused
+
+    def _result_type(self, name: Name, given: Type, declared: Type) -> Type:
+        declared = bind(declared, self.dtype) if self.dtype else declared
+        if declared.generic:
             return UNKNOWN
-        if not castable(kind, wanted):
+        if not castable(given, declared):
             self._report(
-                "type-mismatch", f"result '{name.name}' must be {wanted}, not {kind}", name
+                "type-mismatch", f"result '{name.name}' must be {declared}, not {given}", name
             )
-        return wanted
+        return declared
 
     def _report(self, code: str, message: str, name: Name) -> None:
         self.report.at(code, message, name.at, section="3.3.2")
 
 
-def activation(
+def define_parameters(
     declaration: Declaration,
     arguments: list[Value | None],
     dtype: PrimitiveType | None,
     scope: Scope,
 ) -> None:
-    """Gives the parameters of a fragment their values; None stands for a default value."""
-    for parameter, given in zip(declaration.parameters, arguments, strict=True):
-        kind = bind(parameter.type, dtype) if dtype else parameter.type
-        if kind.generic:
-            kind = UNKNOWN
-        if scope.abstract:
-            scope.values[parameter.name] = Value(ABSTRACT, kind)
-        elif given is None:
-            scope.values[parameter.name] = Value(parameter.default, kind)
-        else:
-            scope.values[parameter.name] = Value(given.value, kind)
+    """Give the parameters of a fragment their values; None stands for the default value."""
+    for parameter, argument in zip(declaration.parameters, arguments, strict=True):
+        type_ = bind(parameter.type, dtype) if dtype else parameter.type
+        if type_.generic:
+            type_ = UNKNOWN
+        value = parameter.default if argument is None else argument.value
+        scope.values[parameter.name] = Value(ABSTRACT if scope.abstract else value, type_)
+
+
+def is_abstract(*values: Value) -> bool:
+    """Return whether one of the values is not known."""
+    return any(value.value is ABSTRACT for value in values)

@@ -12,7 +12,9 @@ from nnefkit.language.declarations.declaration import (
     declarations,
     declare,
 )
+from nnefkit.language.elaboration.assignments import Assignments
 from nnefkit.language.nnef2017.declarations import Vocabulary, provisional_operations
+from nnefkit.language.nnef2017.expansion import ProvisionalExpansion
 from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
 from nnefkit.language.nnef2017.known_shapes import Infer
 from nnefkit.language.nnef2017.parser import ProvisionalParser
@@ -96,11 +98,12 @@ class Reading:
             self.infer,
             strict=self.strict,
         )
+        expansion = ProvisionalExpansion(self.builder)
         for declaration in fragments:
             if declaration.body is not None:
-                self.builder.expansion.check(declaration)
+                expansion.check(declaration)
         self.parser.in_graph = True
-        return self.builder.assignment
+        return Assignments(self.builder, expansion).add
 
     def _check_redefinition(self, fragment: Fragment) -> None:
         if fragment.name not in declarations():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnefkit.errors import Span
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.elaboration.expansion import Expansion
-from nnefkit.language.elaboration.invocations import Invocations
-from nnefkit.language.elaboration.scopes import ABSTRACT, Scope, Value
-from nnefkit.language.elaboration.targets import Refused
+from nnefkit.language.elaboration.invocations import AssignInScope, Invocations
+from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, Value
+from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import Assignment, Expression, Invocation, Name
 from nnefkit.language.types import (
@@ -32,9 +32,6 @@ from nnefkit.language.types import (
     tuple_of,
 )
 
-if TYPE_CHECKING:
-    from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
-
 _LEAST_RANK = 2
 _ITEMS_OF_A_STEP = 100
 """The number of elements whose inspection counts as one step of the expansion."""
@@ -46,21 +43,25 @@ class ProvisionalExpansion(Expansion):
     builder: ProvisionalBuilder
 
     def __init__(self, builder: ProvisionalBuilder) -> None:
-        super().__init__(builder, builder.tokens.kinds)
         self.typing = _Typing(builder)
-        self.calls = ProvisionalInvocations(builder, self)
+        super().__init__(builder)
 
-    def _check_lengths(
+    def create_invocations(self, assign: AssignInScope) -> Invocations:
+        """Return the object that carries out invocations by the rules of 2017."""
+        return ProvisionalInvocations(self.builder, self, assign)
+
+    def check_lengths(
         self,
         declaration: Declaration,
         parts: Sequence[Expression | None],
         kinds: Sequence[Type],
         scope: Scope,
     ) -> None:
+        """Report arrays of unknown length; that of ``split`` follows from its ratios."""
         if not self._is_divided(declaration, parts, scope):
-            super()._check_lengths(declaration, parts, kinds, scope)
+            super().check_lengths(declaration, parts, kinds, scope)
 
-    def _primitive(
+    def emit_assigned(
         self,
         declaration: Declaration,
         binding: Binding,
@@ -69,13 +70,14 @@ class ProvisionalExpansion(Expansion):
         scope: Scope,
         parts: Sequence[Expression | None],
     ) -> list[Value]:
+        """Emit an operation, ``split`` with as many results as it has ratios."""
         slot = binding.slots[-1]
         if slot is None or not self._is_divided(declaration, parts, scope):
-            return super()._primitive(declaration, binding, arguments, assignment, scope, parts)
+            return super().emit_assigned(declaration, binding, arguments, assignment, scope, parts)
         ratios = arguments[slot].value
-        chunks = [self.calls.name(None, scope, declaration.name) for _ in ratios]
+        chunks = [self.invocations.new_identifier(None, scope, declaration.name) for _ in ratios]
         outputs = {declaration.results[0].name: chunks}
-        self.calls.emit(declaration, binding, arguments, assignment, scope, outputs)
+        self.invocations.emit(declaration, binding, arguments, assignment, scope, outputs)
         return [Value(chunks, binding.results[0])]
 
     def _is_divided(
@@ -85,9 +87,10 @@ class ProvisionalExpansion(Expansion):
         name = declaration.name
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
-    def _bind(self, target: Expression, found: Value, scope: Scope) -> Call[None]:
+    def bind(self, target: Expression, found: Value, scope: Scope) -> Call[None]:
+        """Give the names on the left-hand side their values, with types as exact as possible."""
         errors = scope.report.errors
-        yield super()._bind(target, self.typing.typed(found), scope)
+        yield super().bind(target, self.typing.typed(found), scope)
         if scope.report.errors > errors and scope.declaration is not None and not scope.abstract:
             # Its value does not have the type that others rely on.
             raise Refused
@@ -106,31 +109,38 @@ class ProvisionalInvocations(Invocations):
 
     builder: ProvisionalBuilder
 
-    def __init__(self, builder: ProvisionalBuilder, expansion: ProvisionalExpansion) -> None:
-        super().__init__(builder, expansion.fresh, expansion._assign)
+    def __init__(
+        self,
+        builder: ProvisionalBuilder,
+        expansion: ProvisionalExpansion,
+        assign: AssignInScope,
+    ) -> None:
+        super().__init__(builder, expansion.rules, assign)
         self.typing = expansion.typing
 
-    def use(self, name: Name, scope: Scope) -> Value:
+    def value_of(self, name: Name, scope: Scope) -> Value:
         """Return the value of an identifier."""
-        found = super().use(name, scope)
+        found = super().value_of(name, scope)
         if scope.abstract:
             return Value(ABSTRACT, loose(found.type))
         if isinstance(found.value, list):
-            self.step(name, scope, len(found.value) // _ITEMS_OF_A_STEP)
+            self.budget.spend(name, scope, len(found.value) // _ITEMS_OF_A_STEP)
         return self.typing.typed(found)
 
-    def invoke(self, node: Invocation, scope: Scope, want: str | None) -> Call[Value]:
+    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
         """Return the result of an invocation inside of an expression, which can have any type."""
-        found: Value = yield super().invoke(node, scope, want)
+        found: Value = yield super().invoke(node, scope, tensor)
         declaration = self.builder.declarations.get(node.name)
-        if scope.abstract and declaration is not None and self.expands(declaration):
+        if scope.abstract and declaration is not None and self.rules.expands(declaration):
             return Value(ABSTRACT, loose(declaration.results[0].type))
         return found
 
-    def declaration(self, node: Invocation, scope: Scope, target: Expression | None) -> Declaration:
+    def find_declaration(
+        self, node: Invocation, scope: Scope, target: Expression | None
+    ) -> Declaration:
         """Return the declaration of what is invoked; fragments can have variables."""
         if scope.declaration is None or node.name not in ("variable", "update"):
-            return super().declaration(node, scope, target)
+            return super().find_declaration(node, scope, target)
         self.builder.upgrades.note(
             "'variable' and 'update' belong to the graph itself since 1.0; these are moved there",
             scope.report.tokens.span(node.at, node.at + 1),
@@ -138,7 +148,7 @@ class ProvisionalInvocations(Invocations):
         )
         return self.builder.declarations[node.name]
 
-    def bound(
+    def bind(
         self,
         declaration: Declaration,
         node: Invocation,
@@ -146,8 +156,8 @@ class ProvisionalInvocations(Invocations):
         scope: Scope,
     ) -> Binding:
         """Bind arguments to parameters; results of fragments can have any type."""
-        binding = super().bound(declaration, node, arguments, scope)
-        if not self.expands(declaration):
+        binding = super().bind(declaration, node, arguments, scope)
+        if not self.rules.expands(declaration):
             return binding
         errors = scope.report.errors
         for parameter, slot in zip(declaration.parameters, binding.slots, strict=True):
@@ -181,10 +191,10 @@ class ProvisionalInvocations(Invocations):
         arguments: Sequence[Value],
         node: Expression,
         scope: Scope,
-        wants: Sequence[str | None],
+        tensors: Sequence[str | None],
     ) -> Call[list[Value]]:
         """Expand a fragment, and return its results."""
-        results = yield super().expand(declaration, binding, arguments, node, scope, wants)
+        results = yield super().expand(declaration, binding, arguments, node, scope, tensors)
         return [self.typing.typed(result) for result in results]
 
     def shape_of(self, value: Any) -> list[int] | None:

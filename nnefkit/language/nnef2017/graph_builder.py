@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from nnefkit.errors import Span
-from nnefkit.graph import Graph, Identifier
+from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
-from nnefkit.language.elaboration.targets import Refused
+from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.locate import locate
 from nnefkit.language.nnef2017.declarations import Vocabulary, provisional_operations
-from nnefkit.language.nnef2017.expansion import ProvisionalExpansion
 from nnefkit.language.nnef2017.known_shapes import Infer, KnownShapes
 from nnefkit.language.nnef2017.provisional_call import ProvisionalCall
 from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
@@ -56,7 +55,6 @@ class ProvisionalBuilder(GraphBuilder):
         """Tensor and rank to the tensor with that rank, to use it again."""
         self.labels: dict[str, str] = {}
         """The labels of variables, by their lower-case form."""
-        self.expansion = ProvisionalExpansion(self)
 
     # -- operations of the document --------------------------------------------------------------
 
@@ -93,18 +91,20 @@ class ProvisionalBuilder(GraphBuilder):
             raise Refused
         upgrade(self, call)
 
-    def opaque(
+    def declare_unknown(
         self, invocation: Invocation, target: Expression | None, report: Report
     ) -> Declaration:
         """Declare an unknown operation as opaque, unless it exists since 1.0."""
         if invocation.name in declarations():
-            raise self.unknown(invocation, report)
-        return super().opaque(invocation, target, report)
+            self.report_unknown(invocation, report)
+            raise Refused
+        return super().declare_unknown(invocation, target, report)
 
-    def unknown(self, invocation: Invocation, report: Report) -> Refused:
+    def report_unknown(self, invocation: Invocation, report: Report) -> None:
         """Report an unknown operation, or one that exists since 1.0."""
         if invocation.name not in declarations():
-            return super().unknown(invocation, report)
+            super().report_unknown(invocation, report)
+            return
         report.at(
             "unknown-operation",
             f"the provisional specification has no operation '{invocation.name}', which exists "
@@ -114,12 +114,11 @@ class ProvisionalBuilder(GraphBuilder):
             "assignment.",
             section="4",
         )
-        return Refused()
 
-    def special(self, invocation: Invocation, names: list[Name] | None) -> None:
+    def check_invocation(self, invocation: Invocation, names: list[Name] | None) -> None:
         """Apply the rules for inputs; an external that the graph does not list is added to it."""
         if invocation.name != "external" or names is None:
-            super().special(invocation, names)
+            super().check_invocation(invocation, names)
             return
         listed = {parameter.name for parameter in self.header.parameters}
         for name in names:
@@ -131,7 +130,7 @@ class ProvisionalBuilder(GraphBuilder):
                 self.tokens.span(name.at, name.end),
                 "3.3.2",
             )
-        self.names.external([name for name in names if name.name not in self.unlisted])
+        self.names.add_externals([name for name in names if name.name not in self.unlisted])
 
     def finish(self) -> Graph:
         """Return the graph, with all externals among its inputs."""
@@ -150,7 +149,7 @@ class ProvisionalBuilder(GraphBuilder):
         """Add an operation of 1.0 on the way to the results of `call`, and return its result."""
         first = next(iter(call.outputs.values()))
         base = first if isinstance(first, str) else call.name
-        result = Identifier(self.expansion.fresh.unused(f"{base}_{name}"))
+        result = Identifier(self.new_names.unused(f"{base}_{name}"))
         self._put(call, name, arguments, [result], dtype)
         return result
 
@@ -171,18 +170,10 @@ class ProvisionalBuilder(GraphBuilder):
         binding = Binding(slots, generic if declaration.generic else None, kinds, True)
         super().emit(declaration, binding, list(arguments.values()), results, call.span, call.scope)
 
-    def _add(
-        self,
-        operation: str,
-        inputs: Mapping[str, Any],
-        outputs: Mapping[str, Any],
-        attribs: Mapping[str, Any],
-        dtype: str | None,
-        scope: tuple[str, ...],
-        span: Span | None,
-    ) -> None:
-        super()._add(operation, inputs, outputs, attribs, dtype, scope, span)
-        self.shapes.add(self.operations[-1])
+    def add(self, operation: Operation) -> None:
+        """Append an operation to the graph, and infer the shapes of its results."""
+        super().add(operation)
+        self.shapes.add(operation)
 
     # -- tensors ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from nnefkit.errors import Span
 from nnefkit.graph import Identifier
-from nnefkit.language.elaboration.targets import Refused
+from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.types import PrimitiveType
 
 

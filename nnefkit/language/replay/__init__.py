@@ -1,1 +1,1 @@
-"""Record and replay of assignments that repeat an earlier one with other names."""
+"""Replay of repeated assignments, an optional layer around elaboration that only saves time."""

@@ -11,7 +11,7 @@ import pytest
 
 import nnefkit as nk
 from nnefkit import language
-from nnefkit.language.replay.replay import Stamps
+from nnefkit.language.replay.replay import Replay
 
 DOCUMENTS = sorted((pathlib.Path(__file__).parents[1] / "documents").glob("*/*.nnef"))
 BOTH = "extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;"
@@ -34,29 +34,27 @@ def _content(graph):
 
 
 def _read_both_ways(text, monkeypatch, **options):
-    """What is read with and without stamps, and how many assignments were stamped."""
+    """Read with and without replay, and count the assignments that were replayed."""
     count = 0
-    apply = Stamps._apply
+    replayed = Replay.replayed
 
-    def counted(self, stamp, first):
+    def counted(self, first):
         nonlocal count
-        done = apply(self, stamp, first)
-        count += done
-        return done
+        following = replayed(self, first)
+        count += following > 0
+        return following
 
     with monkeypatch.context() as patch:
-        patch.setattr(Stamps, "_apply", counted)
-        stamped = language.parse(text, **options)
-    with monkeypatch.context() as patch:
-        patch.setattr(Stamps, "repeated", lambda self, first: 0)
-        read = language.parse(text, **options)
-    return stamped, read, count
+        patch.setattr(Replay, "replayed", counted)
+        with_replay = language.parse(text, **options)
+    without_replay = language.parse(text, replay=False, **options)
+    return with_replay, without_replay, count
 
 
 def _assert_same(text, monkeypatch, **options):
-    stamped, read, count = _read_both_ways(text, monkeypatch, **options)
-    assert stamped[1] == read[1]
-    assert _content(stamped[0]) == _content(read[0])
+    replayed, read, count = _read_both_ways(text, monkeypatch, **options)
+    assert replayed[1] == read[1]
+    assert _content(replayed[0]) == _content(read[0])
     return count
 
 

@@ -1,0 +1,116 @@
+"""Assignments of a graph, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnefkit.graph import Identifier
+from nnefkit.language.declarations.binding import bind_arguments
+from nnefkit.language.elaboration.expansion import Expansion
+from nnefkit.language.elaboration.graph_builder import DEPRECATED, GraphBuilder
+from nnefkit.language.elaboration.scopes import Refused
+from nnefkit.language.elaboration.targets import Target
+from nnefkit.language.syntax.tree import (
+    Argument,
+    Assignment,
+    Constant,
+    Expression,
+    Invocation,
+    Items,
+    Name,
+    names_of,
+)
+from nnefkit.language.types import UNKNOWN, TensorType, Type, array_of, common_type_of
+
+_CHECKED = frozenset(("external", *DEPRECATED))
+"""Operations that `GraphBuilder.check_invocation` has rules for."""
+
+
+class Assignments:
+    """Adds the assignments of a graph: flat invocations directly, others by an expansion."""
+
+    def __init__(self, builder: GraphBuilder, expansion: Expansion) -> None:
+        self.builder = builder
+        self.expansion = expansion
+
+    def add(self, assignment: Assignment) -> None:
+        """Add the operations of one assignment; its errors are reported."""
+        value = assignment.value
+        try:
+            if value is None:
+                raise Refused
+            if type(value) is not Invocation or not self._add_flat(assignment, value):
+                self.expansion.assign(assignment)
+        except Refused:
+            names = self.builder.names
+            for name in names_of(assignment.target):
+                if not assignment.sure:
+                    names.suspect(name)
+                elif name.name not in names.types:
+                    names.define(name, UNKNOWN)
+
+    def _add_flat(self, assignment: Assignment, invocation: Invocation) -> bool:
+        """Add a flat invocation; return False, with nothing done, if it is not flat."""
+        builder = self.builder
+        declaration = builder.declarations.get(invocation.name)
+        if declaration is not None and declaration.body is not None and not declaration.standard:
+            return False
+        values, types = self._flat_arguments(invocation.arguments)
+        if values is None:
+            return False
+        if declaration is None:
+            declaration = builder.declare_unknown(invocation, assignment.target, builder.report)
+        elif declaration.name in self.expansion.rules.misdeclared:
+            return False
+        binding = bind_arguments(declaration, invocation, types, builder.report)
+        if invocation.name in _CHECKED:
+            builder.check_invocation(invocation, names_of(assignment.target))
+        target, results = assignment.target, declaration.results
+        outputs: dict[str, Any]
+        if type(target) is Name and len(results) == 1 and type(binding.results[0]) is TensorType:
+            outputs = {results[0].name: builder.names.define(target, binding.results[0])}
+        else:
+            errors = builder.report.errors
+            left_side = Target(target, builder.report, builder.names.define)
+            outputs = left_side.outputs(declaration, binding.results)
+            if builder.report.errors > errors:
+                return True
+        if binding.sound:
+            span = builder.tokens.span(assignment.at, assignment.end)
+            builder.emit(declaration, binding, values, outputs, span)
+        return True
+
+    def _flat_arguments(self, arguments: Sequence[Argument]) -> tuple[list[Any] | None, list[Type]]:
+        """Return values and types of arguments; None for the values if some are not flat."""
+        values: list[Any] = []
+        types: list[Type] = []
+        names = self.builder.names
+        for argument in arguments:
+            node: Expression = argument.value
+            if type(node) is Constant:
+                types.append(node.type)
+                values.append(node.value)
+            elif type(node) is Name:
+                types.append(names.types.get(node.name) or names.use(node))
+                values.append(names.identifiers.get(node.name) or Identifier(node.name))
+            elif type(node) is Items and node.is_array:
+                identifiers, common = self._flat_array(node)
+                if identifiers is None:
+                    return None, types
+                types.append(array_of(common))
+                values.append(identifiers)
+            else:
+                return None, types
+        return values, types
+
+    def _flat_array(self, node: Items) -> tuple[list[Identifier] | None, Type]:
+        """Return the identifiers of an array and their type; None if it holds anything else."""
+        names = self.builder.names
+        items = [item.name for item in node.items if type(item) is Name]
+        if len(items) < len(node.items) or not all(item in names.types for item in items):
+            return None, UNKNOWN
+        common = common_type_of(names.types[item] for item in items)
+        if common is None:
+            return None, UNKNOWN
+        return [names.identifiers[item] for item in items], common
