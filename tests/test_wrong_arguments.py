@@ -55,7 +55,7 @@ CALLS = {
     "run-path": (lambda: nk.run("model", FEEDS), "nnefkit.load(path)"),
     "run-none": (lambda: nk.run(GRAPH, None), "input 'input' is None"),
     "run-input-none": (lambda: nk.run(GRAPH, {"input": None}), "of shape [1, 3, 8, 8]"),
-    "run-texts": (lambda: nk.run(GRAPH, {"input": [["a"]]}), "floating point numbers, not <U1"),
+    "run-texts": (lambda: nk.run(GRAPH, {"input": [["a"]]}), "floating-point numbers, not <U1"),
     "run-masked": (lambda: nk.run(GRAPH, np.ma.masked_array(X, X == 0)), ".filled(value)"),
     "run-outputs": (lambda: nk.run(GRAPH, X, outputs=3), "'outputs' must be a name"),
     "run-outputs-none": (lambda: nk.run(GRAPH, X, outputs=[None]), "'outputs' must be a name"),

@@ -14,7 +14,7 @@ from nnefkit.operations.tensor_introduction import constant
 
 
 def scalar_dtype(graph: Graph) -> np.dtype[Any]:
-    """What the tensors of data-type scalar are computed in: float64 if variables are, else float32.
+    """Return the dtype that scalars are computed in: float64 if a variable is, else float32.
 
     Half precision is a way to store weights; computing in it is slow and inexact on a CPU.
     """
@@ -25,7 +25,7 @@ def scalar_dtype(graph: Graph) -> np.dtype[Any]:
 
 
 def with_precise_constants(graph: Graph) -> Graph:
-    """`graph` with constants as wide as it is computed in, where that is wider than float32."""
+    """Return `graph` with constants in float64, if it is computed in float64."""
     scalar = scalar_dtype(graph)
     if scalar.itemsize <= 4:
         return graph
@@ -42,7 +42,7 @@ def with_precise_constants(graph: Graph) -> Graph:
 
 
 def numpy_dtype(dtype: str | None, scalar: np.dtype[Any]) -> np.dtype[Any]:
-    """The NumPy dtype of a tensor of the NNEF data-type `dtype` (3.3.1)."""
+    """Return the NumPy dtype of a tensor of the NNEF data-type `dtype` (3.3.1)."""
     if dtype == "integer":
         return np.dtype(np.int64)
     if dtype == "logical":
@@ -53,10 +53,10 @@ def numpy_dtype(dtype: str | None, scalar: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def stored(tensor: Tensor, scalar: np.dtype[Any]) -> Array:
-    """The values of a variable or constant as they are computed with, a copy only where need be.
+    """Return the values of a variable or constant in the dtype that is computed in.
 
     Raises:
-        ExecutionError: there are none.
+        ExecutionError: It has no values.
     """
     if tensor.data is None:
         raise ExecutionError(f"'{tensor.name}' has no values")

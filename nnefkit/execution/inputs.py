@@ -1,4 +1,4 @@
-"""Checks what is fed to a graph: every wrong name, shape and dtype is refused by name."""
+"""Checks of the inputs of a run: each wrong name, shape and dtype is reported."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from nnefkit.errors import Diagnostic, InputError, did_you_mean
 from nnefkit.execution.dtypes import numpy_dtype
 from nnefkit.graph import Graph, Tensor
 
-_KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
-_EXPECTED = {"scalar": "floating point numbers", "integer": "integers", "logical": "bools"}
+_DTYPE_KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
+_EXPECTED = {"scalar": "floating-point numbers", "integer": "integers", "logical": "bools"}
 
 
 def check_feeds(graph: Graph, inputs: Any, scalar: np.dtype[Any]) -> dict[str, Array]:
-    """The inputs of `graph` as arrays of the dtypes that it computes in.
+    """Return the inputs of `graph` as arrays of the dtypes that it computes in.
 
-    Floating point numbers of every width are taken for a scalar tensor, integers of every width for
-    an integer one. Nothing else is converted: integers where floating point numbers are expected
-    are mostly pixels that somebody forgot to normalise.
+    Floating-point numbers of any width are accepted for scalar tensors, integers of any width for
+    integer tensors. Nothing else is converted: integers where floating-point numbers are expected
+    are mostly pixels that were not normalized.
 
     Args:
-        graph: Its externals say what is expected.
+        graph: Its externals define what is expected.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        scalar: What `scalar_dtype` says of the graph.
+        scalar: `scalar_dtype` of the graph.
 
     Raises:
-        InputError: with one diagnostic for each input that is missing, unknown or wrong.
+        InputError: With one diagnostic for each input that is missing, unknown or wrong.
     """
     named = _by_name(graph, inputs)
     problems = [_unknown(graph, name, named) for name in named if name not in graph.inputs]
@@ -67,16 +67,16 @@ def _unknown(graph: Graph, name: Any, named: Mapping[str, Any]) -> Diagnostic:
 
 def _missing(graph: Graph, name: str) -> Diagnostic:
     return Diagnostic(
-        "missing-input", f"input '{name}' is missing", hint=_wanted(graph.tensors[name])
+        "missing-input", f"input '{name}' is missing", hint=_expected(graph.tensors[name])
     )
 
 
 def _missing_value(tensor: Tensor) -> Diagnostic:
-    return Diagnostic("wrong-input", f"input '{tensor.name}' is None", hint=_wanted(tensor))
+    return Diagnostic("wrong-input", f"input '{tensor.name}' is None", hint=_expected(tensor))
 
 
-def _wanted(tensor: Tensor) -> str:
-    return f"It wants {_EXPECTED[tensor.dtype]} of shape {_shape(tensor.shape)}."
+def _expected(tensor: Tensor) -> str:
+    return f"It must be {_EXPECTED[tensor.dtype]} of shape {_shape(tensor.shape)}."
 
 
 def _inputs(graph: Graph) -> str:
@@ -93,8 +93,8 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
         problems.append(
             Diagnostic(
                 "wrong-input",
-                f"input '{tensor.name}' has masked items, for which there is no value",
-                hint="array.filled(value) gives them one.",
+                f"input '{tensor.name}' has masked elements, which have no value",
+                hint="array.filled(value) sets them to a value.",
             )
         )
         return None
@@ -103,59 +103,61 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
     except (ValueError, TypeError, RuntimeError) as error:
         hint = str(error).splitlines()[0] if str(error) else ""
         problems.append(
-            Diagnostic("wrong-input", f"input '{tensor.name}' cannot be made an array", hint=hint)
+            Diagnostic(
+                "wrong-input", f"input '{tensor.name}' cannot be converted to an array", hint=hint
+            )
         )
         return None
-    found = len(problems)
-    if array.dtype.kind not in _KINDS[tensor.dtype]:
+    before = len(problems)
+    if array.dtype.kind not in _DTYPE_KINDS[tensor.dtype]:
         problems.append(_wrong_dtype(tensor, array))
     if tensor.shape is not None and array.shape != tensor.shape:
         problems.append(_wrong_shape(tensor.name, tensor.shape, array.shape))
-    return array if len(problems) == found else None
+    return array if len(problems) == before else None
 
 
 def _wrong_dtype(tensor: Tensor, array: Array) -> Diagnostic:
-    hint = _wanted(tensor)
+    hint = _expected(tensor)
     if tensor.dtype == "scalar" and array.dtype.kind in "iub":
         hint = (
-            "Convert it after whatever scaling the network expects: array.astype(np.float32). "
-            "Integers are not converted silently, since they are often images not yet normalised."
+            "Scale it as the network expects, then convert it: array.astype(np.float32). Integers "
+            "are not converted silently, since they are often images that were not normalized."
         )
     elif tensor.dtype == "integer" and array.dtype.kind in "fb":
-        hint = "array.astype(np.int64) makes integers of it."
+        hint = "array.astype(np.int64) converts it to integers."
     elif tensor.dtype == "logical" and array.dtype.kind in "fiu":
-        hint = "array != 0 makes bools of it."
+        hint = "array != 0 converts it to bools."
     return Diagnostic(
         "wrong-dtype",
-        f"input '{tensor.name}' wants {_EXPECTED[tensor.dtype]}, not {array.dtype}",
+        f"input '{tensor.name}' must be {_EXPECTED[tensor.dtype]}, not {array.dtype}",
         hint=hint,
     )
 
 
-def _wrong_shape(name: str, wanted: tuple[int, ...], given: tuple[int, ...]) -> Diagnostic:
+def _wrong_shape(name: str, expected: tuple[int, ...], given: tuple[int, ...]) -> Diagnostic:
     return Diagnostic(
         "wrong-shape",
-        f"input '{name}' wants shape {_shape(wanted)}, not {_shape(given)}",
-        hint=_shape_hint(name, wanted, given),
+        f"input '{name}' must have shape {_shape(expected)}, not {_shape(given)}",
+        hint=_shape_hint(name, expected, given),
         section="4.1.1",
     )
 
 
-def _shape_hint(name: str, wanted: tuple[int, ...], given: tuple[int, ...]) -> str:
+def _shape_hint(name: str, expected: tuple[int, ...], given: tuple[int, ...]) -> str:
     if 0 in given:
         return "The array is empty."
-    if (1, *given) == wanted:
+    if (1, *given) == expected:
         return "The batch dimension is missing: array[np.newaxis] adds it."
-    if len(given) == len(wanted) == 4:
+    if len(given) == len(expected) == 4:
         for axes in ((0, 3, 1, 2), (0, 2, 3, 1)):
-            if tuple(given[axis] for axis in axes) == wanted:
-                return f"The channels stand elsewhere: array.transpose{axes} moves them."
-    if len(given) == len(wanted):
+            if tuple(given[axis] for axis in axes) == expected:
+                return f"The order of axes differs: array.transpose{axes} moves the channels."
+    if len(given) == len(expected):
         shape = ", ".join(map(str, given))
         shape += "," if len(given) == 1 else ""
         return (
             "To run the graph for this shape: "
-            f"nk.infer_shapes(graph, {name}=({shape})) gives the graph for it."
+            f"nk.infer_shapes(graph, {name}=({shape})) returns a graph that accepts it."
         )
     return ""
 

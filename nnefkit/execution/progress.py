@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
-import numpy as np
-
+from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.execution.engine import Watch
 from nnefkit.graph import Graph, Operation
 
 
 class Progress:
-    """Shows how far a run is, and passes on what it is told: ``with Progress(graph) as watch``."""
+    """Shows how far a run is: ``with Progress(graph, shown) as watch``.
+
+    Args:
+        graph: What is run.
+        shown: Whether to show a bar; None shows it in runs of more than a second.
+        inner: Also called after each operation.
+    """
 
     def __init__(self, graph: Graph, shown: bool | None, inner: Watch | None = None) -> None:
         self._inner = inner
@@ -32,17 +36,17 @@ class Progress:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.__exit__(kind, error, traceback)
+            self._bar.__exit__(error_type, error, traceback)
 
     def _watch(
         self,
         operations: tuple[Operation, ...],
-        results: Mapping[str, np.ndarray[Any, Any]],
+        results: Mapping[str, Array],
         seconds: float,
     ) -> None:
         if self._inner is not None:

@@ -1,4 +1,4 @@
-"""A graph made ready to run many times."""
+"""Running graphs: a session for many runs, `run` and `trace` for one."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from nnefkit.execution.progress import Progress
 from nnefkit.execution.quantized import pseudo_quantized
 from nnefkit.execution.runnable import expanded, is_runnable, refuse_unsupported, restricted
 from nnefkit.execution.selection import selected_engine
-from nnefkit.execution.trace.recorder import Keep, Keeper, chosen
-from nnefkit.execution.trace.trace import Run, Trace, entries, measured
+from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
+from nnefkit.execution.trace.run import Run, entries, with_shapes
+from nnefkit.execution.trace.trace import Trace
 from nnefkit.execution.variables import UpdatedVariables, updates
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.custom import definitions, in_effect
 from nnefkit.operations.shape_inference import infer_shapes
 
 REMEMBERED = 4
-"""For how many choices of tensors, the last ones, a session keeps what it prepared."""
+"""How many prepared graphs a session holds: those for the last choices of tensors."""
 
 
 class Outputs(dict[str, Array]):
-    """What a run computed, by name."""
+    """The tensors that a run computed, by name."""
 
     def __init__(self, arrays: Mapping[str, Array], engine: str) -> None:
         super().__init__(arrays)
@@ -104,7 +105,6 @@ class Session:
         """The graph that is run: calls of fragments expanded, shapes known."""
         self._state = UpdatedVariables(graph)
         self._entries = entries(graph)
-        self._flow = frozenset(entry.tensor for entry in self._entries)
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._closed = False
         self._preparing = ProcessLock()
@@ -124,7 +124,7 @@ class Session:
         *,
         progress: bool | None = None,
     ) -> Outputs:
-        """Computes the outputs of the graph.
+        """Compute the outputs of the graph.
 
         Args:
             inputs: Input name -> array-like; or one array-like, if the graph has one input.
@@ -135,9 +135,9 @@ class Session:
             Output name -> array, a new one; ``outputs.engine`` is the engine that ran.
 
         Raises:
-            InputError: an input is missing, unknown, or of a wrong shape or dtype.
-            UnknownNameError: there is no tensor called as one of `outputs`.
-            ExecutionError: an operation failed.
+            InputError: An input is missing, unknown, or of a wrong shape or dtype.
+            UnknownNameError: `outputs` names a tensor that does not exist.
+            ExecutionError: An operation failed, or the session is closed.
         """
         fetch = self._fetch(outputs)
         feeds = self._feeds(inputs)
@@ -153,29 +153,29 @@ class Session:
         spill: str | Path | None = None,
         progress: bool | None = None,
     ) -> Trace:
-        """Runs the graph and keeps what flows between its operations.
+        """Run the graph and record the tensors between its operations.
 
         Args:
             inputs: Input name -> array-like; or one array-like, if the graph has one input.
-            keep: ``"all"`` tensors, their ``"statistics"`` only, the names of some, or a function
-                that says of a name whether to keep it.
+            keep: What to record: ``"all"`` tensors, their ``"statistics"`` only, the tensors of
+                some names, or those for whose names a function returns true.
             spill: A folder; the values are written to files in it and mapped, instead of held in
-                memory. The files go when the trace does.
+                memory. The files are deleted with the trace.
             progress: Whether to show a progress bar; None shows it in runs of more than a second.
 
         Raises:
-            InputError: an input is missing, unknown, or of a wrong shape or dtype.
-            UnknownNameError: there is no tensor called as one of `keep`.
-            ExecutionError: an operation failed.
+            InputError: An input is missing, unknown, or of a wrong shape or dtype.
+            UnknownNameError: `keep` names a tensor that does not exist.
+            ExecutionError: An operation failed, or the session is closed.
         """
-        names = chosen(self.graph, keep, self._flow)
+        names = recorded_names(self.graph, keep, [entry.tensor for entry in self._entries])
         feeds = self._feeds(inputs)
-        keeper = Keeper(names, keep != "statistics", spill)
+        recorder = Recorder(names, keep != "statistics", spill)
         started = perf_counter()
         for name, array in feeds.items():
             if name in names:
-                keeper.take(name, array.copy())
-        with Progress(self.graph, progress, keeper.watch) as watch:
+                recorder.take(name, array.copy())
+        with Progress(self.graph, progress, recorder.watch) as watch:
             watched = names.difference(self.graph.inputs)
             self._compute(feeds, self.graph.outputs, watched, watch)
         run = Run(
@@ -183,11 +183,11 @@ class Session:
             self.graph.name,
             self.graph.inputs,
             self.graph.outputs,
-            measured(self._entries, keeper.shapes),
-            keeper.seconds,
+            with_shapes(self._entries, recorder.shapes),
+            recorder.seconds,
             perf_counter() - started,
         )
-        return Trace(run, keeper.tensors, keeper.statistics, self.graph, keeper.folder)
+        return Trace(run, recorder.tensors, recorder.statistics, self.graph, recorder.folder)
 
     def _feeds(self, inputs: Any) -> dict[str, Array]:
         feeds = check_feeds(self._given, inputs, self._scalar)
@@ -215,7 +215,7 @@ class Session:
         return results
 
     def _ready(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
-        """What computes some tensors, prepared now or in an earlier run."""
+        """The graph prepared to compute some tensors, now or in an earlier run."""
         with self._preparing.here():
             if self._closed:
                 raise ExecutionError(
@@ -230,7 +230,7 @@ class Session:
             return prepared
 
     def close(self) -> None:
-        """Gives back what the engine holds; the session cannot run any more."""
+        """Release what the engine holds; the session cannot run any more."""
         with self._preparing.here():
             self._closed = True
             self._prepared.clear()
@@ -257,18 +257,18 @@ class Session:
         """The variables by name, as the last run left them; a copy of those that runs change."""
         with self._updating.here():
             current = dict(self._state.current)
-        found = {v.name: self._sources.get(v.name, v.name) for v in self._given.variables}
+        sources = {v.name: self._sources.get(v.name, v.name) for v in self._given.variables}
         values = {
             name: current[source].copy() if source in current else self.graph.tensors[source].data
-            for name, source in found.items()
+            for name, source in sources.items()
         }
         return {name: array for name, array in values.items() if array is not None}
 
     def reset(self, *names: str) -> None:
-        """Gives the variables (those called `names`, or all) the values back that the graph has.
+        """Set variables (those called `names`, or all) back to the values that the graph holds.
 
         Raises:
-            UnknownNameError: there is no such variable.
+            UnknownNameError: There is no such variable.
         """
         known = [variable.name for variable in self._given.variables]
         for name in names:
@@ -286,7 +286,7 @@ class Session:
         return f"<{closed}Session of '{self.graph.name}' ({count}) on the engine '{self.engine}'>"
 
 
-# -- once -----------------------------------------------------------------------------------------
+# -- one run --------------------------------------------------------------------------------------
 
 
 def run(
@@ -305,8 +305,8 @@ def run(
     Args:
         graph: What to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
-            that is installed and can run the graph.
+        engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
+            is installed and can run the graph.
         outputs: Names of the tensors to compute instead of the graph's own outputs.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
@@ -319,12 +319,18 @@ def run(
         Output name -> array; ``outputs.engine`` is the engine that ran.
 
     Raises:
-        InputError: an input is missing, unknown, or of a wrong shape or dtype.
-        UnknownNameError: there is no such engine, tensor or option.
-        ExecutionError: the engine cannot run the graph, or an operation failed.
+        InputError: An input is missing, unknown, or of a wrong shape or dtype.
+        UnknownNameError: There is no such engine, tensor or option.
+        ExecutionError: The engine cannot run the graph, or an operation failed.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = relu(x); }")
+        >>> nk.run(graph, {"x": np.array([-1.0, 3.0])})
+        {'y': array([0., 3.], dtype=float32)}
     """
     if outputs is not None:
-        # What only other outputs need is not even looked at.
+        # Operations that only other outputs need are not even prepared.
         names = expected_names(outputs, "outputs")
         graph = replace(
             expected_graph(graph), outputs=tuple(graph.tensor(name).name for name in names)
@@ -352,24 +358,30 @@ def trace(
     Args:
         graph: What to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        engine: Name of the engine; `nnefkit.engines()` lists them. ``"auto"`` is the fastest one
-            that is installed and can run the graph.
-        keep: ``"all"`` tensors, their ``"statistics"`` only, the names of some, or a function that
-            says of a name whether to keep it.
+        engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
+            is installed and can run the graph.
+        keep: What to record: ``"all"`` tensors, their ``"statistics"`` only, the tensors of some
+            names, or those for whose names a function returns true.
         spill: A folder; the values are written to files in it and mapped, instead of held in
-            memory. The files go when the trace does.
+            memory. The files are deleted with the trace.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
-            after its value is computed (7.1). What an operation computed before that is in the
-            trace, too: as ``x_unquantized``, if the tensor is called ``x``.
+            after its value is computed (7.1). The value before that is in the trace, too: as
+            ``x_unquantized``, if the tensor is called ``x``.
         custom_operations: Custom operations beside those of `nnefkit.register_operation`.
         **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs in numpy
             what the engine cannot.
 
     Raises:
-        InputError: an input is missing, unknown, or of a wrong shape or dtype.
-        UnknownNameError: there is no such engine, tensor or option.
-        ExecutionError: the engine cannot run the graph, or an operation failed.
+        InputError: An input is missing, unknown, or of a wrong shape or dtype.
+        UnknownNameError: There is no such engine, tensor or option.
+        ExecutionError: The engine cannot run the graph, or an operation failed.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
+        ...     "x = external(shape = [2]); y = relu(x); z = neg(y); }")
+        >>> nk.trace(graph, np.array([-1.0, 3.0]))["y"]
+        array([0., 3.], dtype=float32)
     """
     session = Session(
         graph, engine, quantized=quantized, custom_operations=custom_operations, **options

@@ -1,4 +1,4 @@
-"""Going through a graph one operation at a time, with a hand on what flows."""
+"""Running a graph one operation at a time; results can be replaced on the way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nnefkit.operations.shape_inference import infer_shapes
 
 
 class Results(dict[str, Array]):
-    """What an operation computed, by tensor name; other values may be put in their place."""
+    """The results of an operation by tensor name; they may be replaced by other values."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self:
@@ -38,22 +38,32 @@ class Results(dict[str, Array]):
         if array.shape != self[name].shape:
             raise InputError(
                 f"'{name}' has shape {list(self[name].shape)}, not {list(array.shape)}",
-                hint="What follows in the graph is checked for that shape.",
+                hint="The operations after it are checked for that shape.",
             )
         super().__setitem__(name, array.astype(self[name].dtype, copy=False))
 
 
 @dataclass(frozen=True, repr=False)
 class Step:
-    """One operation that has just been computed."""
+    """One operation that has just been computed; `nnefkit.step` yields them.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
+        ...     "x = external(shape = [2]); y = relu(x); z = neg(y); }")
+        >>> for step in nk.step(graph, np.array([-1.0, 3.0])):
+        ...     if step.operation.name == "relu":
+        ...         step.outputs["y"] = [7, 8]
+        >>> step.inputs, step.outputs
+        ({'y': array([7., 8.], dtype=float32)}, {'z': array([-7., -8.], dtype=float32)})
+    """
 
     operation: Operation
     inputs: Mapping[str, Array]
     """The tensors that it read, by name."""
     outputs: Results
-    """What it computed. ``step.outputs[name] = array`` gives what follows something else."""
+    """What it computed. ``step.outputs[name] = array`` replaces it for the operations after it."""
     number: int
-    """Its place among the operations of the graph, from 0."""
+    """Index of the operation in the graph, from 0."""
 
     def _cards(self, *, brief: bool) -> list[Card]:
         return [
@@ -77,7 +87,7 @@ class Step:
 
 _DTYPES = {"b": "logical", "i": "integer", "u": "integer"}
 _SHOWN = 4
-"""Results that are drawn, of an operation that has many."""
+"""How many results of one operation are drawn."""
 
 
 def step(

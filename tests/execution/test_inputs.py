@@ -45,14 +45,14 @@ WRONG = [
     (
         {"image": np.ones((5, 3, 4, 4)), "mask": MASK},
         "wrong-shape",
-        "wants shape [1, 3, 4, 4], not [5, 3, 4, 4]",
+        "must have shape [1, 3, 4, 4], not [5, 3, 4, 4]",
         "nk.infer_shapes(graph, image=(5, 3, 4, 4))",
     ),
     ({"image": np.ones((0, 3, 4, 4)), "mask": MASK}, "wrong-shape", "[0, 3, 4, 4]", "empty"),
     (
         {"image": (IMAGE * 100).astype(np.uint8), "mask": MASK},
         "wrong-dtype",
-        "floating point numbers, not uint8",
+        "floating-point numbers, not uint8",
         ".astype(np.float32)",
     ),
     ({"image": IMAGE, "mask": IMAGE}, "wrong-dtype", "bools, not float32", "array != 0"),

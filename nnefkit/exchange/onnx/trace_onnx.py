@@ -16,7 +16,7 @@ from nnefkit.exchange.onnx.from_onnx import read
 from nnefkit.exchange.onnx.model import dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.execution import Trace
-from nnefkit.execution.trace.trace import Entry, Run
+from nnefkit.execution.trace.run import Entry, Run
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Traces as files: a zip archive of ``.npy`` files, as NumPy's own, and of ``trace.json``.
 
-Nothing in it is pickled, so that reading a stranger's file runs no code.
+Nothing in it is pickled, so that reading a foreign file runs no code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -18,49 +18,53 @@ from numpy.lib import format as npy
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import Histogram, Statistics
 from nnefkit.errors import StorageError
+from nnefkit.execution.trace.run import Entry, Run
 from nnefkit.storage import replacing_file, unreadable
-
-if TYPE_CHECKING:
-    from nnefkit.execution.trace.trace import Run, Trace
-
 
 _VERSION = 1
 
 
-def write(trace: Trace, path: Path) -> None:
-    """Writes `trace` to `path`; an interrupted write leaves an older file whole.
+def write(
+    path: Path, run: Run, tensors: Mapping[str, Array], statistics: Mapping[str, Statistics]
+) -> None:
+    """Write a trace to `path`; an interrupted write leaves an older file whole.
+
+    Args:
+        path: Of the file.
+        run: The circumstances of the run.
+        tensors: Recorded values by name.
+        statistics: Of tensors whose values were not recorded, by name.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: It cannot be written.
     """
     with replacing_file(path) as file:
-        _write_archive(trace, file)
+        _write_archive(file, run, tensors, statistics)
 
 
-def _write_archive(trace: Trace, file: Any) -> None:
+def _write_archive(
+    file: BinaryIO, run: Run, tensors: Mapping[str, Array], statistics: Mapping[str, Statistics]
+) -> None:
+    description = {
+        "nnefkit-trace": _VERSION,
+        "run": asdict(run) | {"entries": [list(entry) for entry in run.entries]},
+        "statistics": {name: asdict(numbers) for name, numbers in statistics.items()},
+    }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        archive.writestr("trace.json", json.dumps(_description(trace), allow_nan=True))
-        for name, array in trace.items():
+        archive.writestr("trace.json", json.dumps(description, allow_nan=True))
+        for name, array in tensors.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)
 
 
-def _description(trace: Trace) -> dict[str, Any]:
-    run = asdict(trace.run) | {"entries": [list(entry) for entry in trace.run.entries]}
-    # Of the kept tensors they can be computed again.
-    given = {name: s for name, s in trace.statistics.items() if name not in trace}
-    return {
-        "nnefkit-trace": _VERSION,
-        "run": run,
-        "statistics": {name: asdict(numbers) for name, numbers in given.items()},
-    }
-
-
 def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
-    """Reads what `write` wrote.
+    """Read a file that `write` wrote.
+
+    Returns:
+        The circumstances of the run, recorded values, and statistics of other tensors.
 
     Raises:
-        StorageError: it cannot be read, or is no trace.
+        StorageError: It cannot be read, or is not a trace.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -74,23 +78,21 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
                 )
             run = _run(description["run"])
             tensors = _tensors(archive, run)
-            given = {
+            statistics = {
                 name: _statistics(numbers) for name, numbers in description["statistics"].items()
             }
     except OSError as error:
         raise unreadable(error, path, "the trace") from error
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
         raise StorageError(
-            "the file is no trace, or a damaged one",
-            hint="trace.save(path) writes one.",
+            "the file is not a trace, or it is damaged",
+            hint="trace.save(path) writes a trace.",
             file=str(path),
         ) from error
-    return run, tensors, given
+    return run, tensors, statistics
 
 
 def _run(fields: Mapping[str, Any]) -> Run:
-    from nnefkit.execution.trace.trace import Entry, Run
-
     rows = [
         Entry(number, operation, tensor, None if shape is None else tuple(shape), line)
         for number, operation, tensor, shape, line in fields["entries"]

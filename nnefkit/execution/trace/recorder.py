@@ -1,4 +1,4 @@
-"""What a trace keeps of a run, and where."""
+"""The recorder of a run: which tensors a trace holds, and where."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ from nnefkit.graph import Graph, Operation
 from nnefkit.storage import writing_to
 
 Keep = str | Iterable[str] | Callable[[str], bool]
-"""``"all"``, ``"statistics"``, the names of tensors, or a function that says it of a name."""
+"""``"all"``, ``"statistics"``, names of tensors, or a function from a name to a bool."""
 
 
-def flowing(graph: Graph) -> tuple[str, ...]:
-    """Names of the tensors that a run takes or computes, in the order of the graph."""
-    return tuple(name for op in graph.operations if not op.is_weight for name in op.output_names)
-
-
-def chosen(graph: Graph, keep: Keep, flow: frozenset[str]) -> frozenset[str]:
-    """Names of the tensors to look at in a run.
+def recorded_names(graph: Graph, keep: Keep, flowing: Collection[str]) -> frozenset[str]:
+    """Return the names of the tensors to record in a run.
 
     Args:
         graph: What is run.
-        keep: What to keep of it.
-        flow: What `flowing` says of it.
+        keep: What to record of it.
+        flowing: Names of the tensors that are not weights, in the order of the graph.
 
     Raises:
-        UnknownNameError: there is no such tensor.
-        InputError: `keep` says nothing of the kind.
+        UnknownNameError: There is no such tensor.
+        InputError: `keep` is none of what it can be.
     """
     if isinstance(keep, str):
         if keep in ("all", "statistics"):
-            return flow
+            return frozenset(flowing)
         keep = [keep]
     if callable(keep):
-        return frozenset(name for name in flowing(graph) if keep(name))
-    wanted = frozenset(expected_names(keep, "keep"))
-    for name in sorted(wanted.difference(flow)):
+        return frozenset(name for name in flowing if keep(name))
+    names = frozenset(expected_names(keep, "keep"))
+    for name in sorted(names.difference(flowing)):
         if name in graph.tensors:
-            hint = f"'{name}' is no result of the run; its values are graph.tensors['{name}'].data."
-            raise UnknownNameError(f"a trace has no values of '{name}'", hint=hint)
-        hint = did_you_mean(name, ["all", "statistics", *flowing(graph)])
+            hint = f"'{name}' does not flow; its values are graph.tensors['{name}'].data."
+            raise UnknownNameError(f"a trace does not record '{name}'", hint=hint)
+        hint = did_you_mean(name, ["all", "statistics", *flowing])
         raise UnknownNameError(f"graph '{graph.name}' has no tensor '{name}'", hint=hint)
-    return wanted
+    return names
 
 
-class Keeper:
-    """Takes what flows by in a run: the values themselves, files of them, or statistics."""
+class Recorder:
+    """Records tensors of a run: the values themselves, files of them, or statistics.
+
+    Args:
+        names: Of the tensors to record.
+        values: Whether to record values, or only statistics.
+        spill: A folder for files of the values; None to hold them in memory.
+    """
 
     def __init__(self, names: Collection[str], values: bool, spill: str | Path | None) -> None:
         self.names = names
@@ -65,7 +66,7 @@ class Keeper:
         self.seconds: dict[str, float] = {}
 
     def take(self, name: str, array: Array) -> None:
-        """Takes the values of one tensor."""
+        """Record one tensor."""
         self.shapes[name] = array.shape
         if not self.values:
             self.statistics[name] = statistics(array)
@@ -80,7 +81,7 @@ class Keeper:
     def watch(
         self, operations: tuple[Operation, ...], results: Mapping[str, Array], seconds: float
     ) -> None:
-        """Takes the results of operations just done; see `nnefkit.execution.engine.Watch`."""
+        """Record the results of operations just done; see `nnefkit.execution.engine.Watch`."""
         self.seconds[operations[0].output_names[0]] = seconds
         for name, array in results.items():
             self.take(name, array)
@@ -90,7 +91,7 @@ def _folder(spill: str | Path) -> Path:
     path = expected_path(spill, "spill")
     with writing_to(path):
         path.mkdir(parents=True, exist_ok=True)
-        # A folder of its own: files of an earlier trace may still be mapped.
+        # A new folder: files of an earlier trace may still be mapped.
         return Path(tempfile.mkdtemp(prefix="trace-", dir=path))
 
 

@@ -1,4 +1,4 @@
-"""What flowed through a graph in one run."""
+"""The tensors of one run of a graph."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 import shutil
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
 from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
+from nnefkit.display.numbers import plural
 from nnefkit.display.statistics import Statistics, all_finite, statistics
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution.trace import file as trace_file
+from nnefkit.execution.trace.run import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
 
@@ -24,68 +26,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Entry(NamedTuple):
-    """One tensor of a run, whether its values were kept or not."""
-
-    number: int
-    """Of its operation in the graph, from 0."""
-    operation: str
-    tensor: str
-    shape: tuple[int, ...] | None
-    line: int | None = None
-    """Where the operation stands in the text of the graph."""
-
-
-def entries(graph: Graph) -> tuple[Entry, ...]:
-    """All that flows through `graph`, in its order; variables and constants do not."""
-    return tuple(
-        Entry(number, op.name, name, graph.tensors[name].shape, graph.line(op))
-        for number, op in enumerate(graph.operations)
-        if not op.is_weight
-        for name in op.output_names
-    )
-
-
-def measured(found: tuple[Entry, ...], shapes: Mapping[str, tuple[int, ...]]) -> tuple[Entry, ...]:
-    """The same, with the shapes that were not known before the run."""
-    if all(entry.shape is not None for entry in found):
-        return found
-    return tuple(
-        entry._replace(shape=shapes[entry.tensor])
-        if entry.shape is None and entry.tensor in shapes
-        else entry
-        for entry in found
-    )
-
-
-@dataclass(frozen=True)
-class Run:
-    """The circumstances of a run."""
-
-    engine: str
-    graph_name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    entries: tuple[Entry, ...]
-    """All the tensors that flowed, in the order of the graph, whether kept or not."""
-    seconds: Mapping[str, float]
-    """Name of the first result of each operation that was timed -> seconds."""
-    total: float
-    """Seconds of the whole run, what it took to keep the values included."""
-
-
 class Trace(Displayed, Mapping[str, Array]):
     """The tensors of one run by name, in the order of the graph: inputs and results of operations.
 
-    Iteration leaves out variables and constants, since they are the same in every run; their values
-    can be asked for by name all the same. All the arrays are read-only.
+    Iteration leaves out variables and constants, which are the same in every run; their values can
+    be looked up by name all the same. All arrays are read-only. `nnefkit.trace` makes a trace.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
+        ...     "x = external(shape = [2]); y = relu(x); z = neg(y); }")
+        >>> trace = nk.trace(graph, np.array([-1.0, 3.0]))
+        >>> list(trace), trace["y"]
+        (['x', 'y', 'z'], array([0., 3.], dtype=float32))
+        >>> trace.statistics["z"].minimum
+        -3.0
     """
 
     def __init__(
         self,
         run: Run,
         tensors: Mapping[str, Array],
-        given: Mapping[str, Statistics] | None = None,
+        statistics: Mapping[str, Statistics] | None = None,
         graph: Graph | None = None,
         folder: Path | None = None,
     ) -> None:
@@ -94,8 +55,10 @@ class Trace(Displayed, Mapping[str, Array]):
         """The graph that was run; None if the trace was loaded without it."""
         self._tensors = {e.tensor: tensors[e.tensor] for e in run.entries if e.tensor in tensors}
         self._finite: dict[str, bool] = {}
-        self.statistics: Mapping[str, Statistics] = _LazyStatistics(self, dict(given or {}))
-        """Statistics of every tensor that was kept or looked at, computed when asked for."""
+        self.statistics: Mapping[str, Statistics] = LazyStatistics(
+            run, self._tensors, statistics or {}
+        )
+        """Statistics of every tensor that was recorded, computed when they are asked for."""
         if folder is not None:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -127,12 +90,12 @@ class Trace(Displayed, Mapping[str, Array]):
     def _unknown(self, name: str) -> UnknownNameError:
         if any(entry.tensor == name for entry in self.run.entries):
             return UnknownNameError(
-                f"the values of '{name}' were not kept",
-                hint=f"keep='all' keeps everything, keep=['{name}'] this tensor; "
+                f"the values of '{name}' were not recorded",
+                hint=f"keep='all' records all tensors, keep=['{name}'] this one; "
                 + (
-                    f"trace.statistics['{name}'] is there."
+                    f"its statistics are trace.statistics['{name}']."
                     if name in self.statistics
-                    else "its statistics were not taken either."
+                    else "its statistics were not recorded either."
                 ),
             )
         return UnknownNameError(
@@ -141,25 +104,25 @@ class Trace(Displayed, Mapping[str, Array]):
         )
 
     def tensor(self, name: str) -> TracedTensor:
-        """The tensor called `name` with its values in this run: it shows itself as a picture.
+        """Return a tensor with its values in this run; in a notebook it is drawn.
 
         Raises:
-            UnknownNameError: there is no such tensor, or its values were not kept.
+            UnknownNameError: There is no such tensor, or its values were not recorded.
         """
         values = self[name]
         graph = self.graph
         operation = graph.producers.get(name) if graph is not None else None
-        kinds = {"b": "logical", "i": "integer", "u": "integer"}
+        dtypes = {"b": "logical", "i": "integer", "u": "integer"}
         return TracedTensor(
             name,
-            kinds.get(values.dtype.kind, "scalar") if graph is None else graph.tensors[name].dtype,
+            dtypes.get(values.dtype.kind, "scalar") if graph is None else graph.tensors[name].dtype,
             values,
             operation,
             graph.line(operation) if graph is not None and operation is not None else None,
             self.statistics.get(name),
         )
 
-    # -- what else is known ---------------------------------------------------------------------
+    # -- the run --------------------------------------------------------------------------------
 
     @property
     def engine(self) -> str:
@@ -170,23 +133,23 @@ class Trace(Displayed, Mapping[str, Array]):
     def seconds(self) -> Mapping[str, float]:
         """Name of the first result of each operation -> seconds that the operation took.
 
-        NaN stands for operations that the engine did not time by themselves, 0 for those that did
-        not run at all, since they depend on weights only.
+        NaN for operations that the engine did not time separately, 0 for those that did not run
+        at all, since they depend on weights only.
         """
         return self.run.seconds
 
     @property
     def inputs(self) -> dict[str, Array]:
-        """What was fed, by name, as far as it was kept."""
+        """The inputs by name, as far as they were recorded."""
         return {name: self._tensors[name] for name in self.run.inputs if name in self._tensors}
 
     @property
     def outputs(self) -> dict[str, Array]:
-        """The outputs of the graph by name, as far as they were kept."""
+        """The outputs of the graph by name, as far as they were recorded."""
         return {name: self._tensors[name] for name in self.run.outputs if name in self._tensors}
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with one row for each tensor: operation, shape, statistics, seconds."""
+        """Return a table with one row for each tensor: operation, shape, statistics, seconds."""
         import pandas as pd
 
         rows = [self._row(entry) for entry in self.run.entries]
@@ -207,30 +170,28 @@ class Trace(Displayed, Mapping[str, Array]):
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Writes the trace to one file, which `numpy.load` can read as well.
+        """Write the trace to one file, which `numpy.load` can read as well.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: It cannot be written.
         """
-        from nnefkit.execution.trace import file as trace_file
-
-        trace_file.write(self, expected_path(path))
+        # Statistics of recorded tensors can be computed again.
+        others = {name: s for name, s in self.statistics.items() if name not in self}
+        trace_file.write(expected_path(path), self.run, self._tensors, others)
 
     @classmethod
     def load(cls, path: str | Path, graph: Graph | None = None) -> Trace:
-        """Reads a trace that `save` wrote.
+        """Read a trace that `save` wrote.
 
         Args:
             path: Of the file.
-            graph: The graph that was run, if it is at hand: the file does not hold it.
+            graph: The graph that was run, if available: the file does not hold it.
 
         Raises:
-            StorageError: it cannot be read, or is no trace.
-            InputError: the trace is of another graph.
+            StorageError: It cannot be read, or is not a trace.
+            InputError: The trace is of another graph.
         """
-        from nnefkit.execution.trace import file as trace_file
-
-        run, tensors, given = trace_file.read(expected_path(path))
+        run, tensors, statistics = trace_file.read(expected_path(path))
         if graph is not None:
             missing = [e.tensor for e in run.entries if e.tensor not in graph.tensors]
             if missing:
@@ -238,12 +199,12 @@ class Trace(Displayed, Mapping[str, Array]):
                     f"the trace is not of graph '{graph.name}', which has no tensor '{missing[0]}'",
                     file=str(path),
                 )
-        return cls(run, tensors, given, graph)
+        return cls(run, tensors, statistics, graph)
 
     # -- display --------------------------------------------------------------------------------
 
     def summary(self) -> TraceSummary:
-        """What the displays show."""
+        """Return what the displays show."""
         return TraceSummary(
             graph=self.run.graph_name,
             engine=self.engine,
@@ -253,7 +214,7 @@ class Trace(Displayed, Mapping[str, Array]):
         )
 
     def _is_finite(self, name: str) -> bool | None:
-        """None where neither values nor statistics are at hand."""
+        """Whether all elements are finite; None if neither values nor statistics were recorded."""
         if name not in self._finite:
             array = self._tensors.get(name)
             if array is None:
@@ -284,14 +245,16 @@ _STATISTICS = ("minimum", "maximum", "mean", "deviation", "zero_share", "nan", "
 _COLUMNS = ("tensor", "operation", "shape", "seconds", *_STATISTICS)
 
 
-class _LazyStatistics(Mapping[str, Statistics]):
+class LazyStatistics(Mapping[str, Statistics]):
     """Statistics by tensor name, each computed when it is first asked for."""
 
-    def __init__(self, trace: Trace, given: dict[str, Statistics]) -> None:
-        self._tensors = trace._tensors
-        self._done = given
-        names = [entry.tensor for entry in trace.run.entries]
-        self._names = [name for name in names if name in given or name in self._tensors]
+    def __init__(
+        self, run: Run, tensors: Mapping[str, Array], computed: Mapping[str, Statistics]
+    ) -> None:
+        self._tensors = tensors
+        self._computed = dict(computed)
+        names = [entry.tensor for entry in run.entries]
+        self._names = [name for name in names if name in computed or name in tensors]
         self._known = frozenset(self._names)
 
     def __getitem__(self, name: str) -> Statistics:
@@ -299,9 +262,9 @@ class _LazyStatistics(Mapping[str, Statistics]):
             raise UnknownNameError(
                 f"there are no statistics of '{name}'", hint=did_you_mean(str(name), self._names)
             )
-        if name not in self._done:
-            self._done[name] = statistics(self._tensors[name])
-        return self._done[name]
+        if name not in self._computed:
+            self._computed[name] = statistics(self._tensors[name])
+        return self._computed[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
@@ -313,4 +276,4 @@ class _LazyStatistics(Mapping[str, Statistics]):
         return len(self._names)
 
     def __repr__(self) -> str:
-        return f"<statistics of {len(self)} tensors>"
+        return f"<statistics of {plural(len(self), 'tensor')}>"

@@ -1,4 +1,4 @@
-"""One tensor of a run by itself, with the operation that computed it."""
+"""One tensor of a run, with the operation that computed it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnefkit.graph import Operation
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TracedTensor(Displayed):
-    """A tensor and the values that it had in a run; NumPy takes it for an array."""
+    """A tensor and its values in a run; NumPy functions accept it as an array."""
 
     name: str
     dtype: str
@@ -27,7 +27,7 @@ class TracedTensor(Displayed):
     operation: Operation | None = None
     """The operation that computed it; None if the graph is not known."""
     line: int | None = None
-    """Where the operation stands in the text of the graph."""
+    """Line of the operation in the text of the graph."""
     statistics: Statistics | None = None
 
     @property

@@ -276,7 +276,7 @@ OPEN = model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", 3])])
         ({"constants": {"x": "text"}}, "not an array"),
         ({"input_shapes": {"x": (1, 3)}, "constants": {"x": np.ones((1, 3))}}, "both"),
         ({"input_shapes": {"x": (1, 3)}, "inputs": {"z": 1}}, "no input 'z'"),
-        ({"input_shapes": {"x": (1, 3)}, "inputs": {"x": np.ones(4)}}, "wants shape [1, 3]"),
+        ({"input_shapes": {"x": (1, 3)}, "inputs": {"x": np.ones(4)}}, "must have shape [1, 3]"),
         ({"input_shapes": {"x": (1, 3)}, "engine": "none"}, "no engine 'none'"),
     ],
 )

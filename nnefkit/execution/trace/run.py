@@ -1,0 +1,61 @@
+"""The circumstances of a run: engine, graph, the tensors that flowed, times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nnefkit.graph import Graph
+
+
+class Entry(NamedTuple):
+    """One tensor of a run, whether its values were recorded or not."""
+
+    number: int
+    """Of its operation in the graph, from 0."""
+    operation: str
+    tensor: str
+    shape: tuple[int, ...] | None
+    line: int | None = None
+    """Line of the operation in the text of the graph."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The circumstances of a run."""
+
+    engine: str
+    graph_name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    """All the tensors that flowed, in the order of the graph, whether recorded or not."""
+    seconds: Mapping[str, float]
+    """Name of the first result of each operation that was timed -> seconds."""
+    total: float
+    """Seconds of the whole run, including those for recording."""
+
+
+def entries(graph: Graph) -> tuple[Entry, ...]:
+    """Return an entry for each tensor that flows through `graph`: all but its weights."""
+    return tuple(
+        Entry(number, op.name, name, graph.tensors[name].shape, graph.line(op))
+        for number, op in enumerate(graph.operations)
+        if not op.is_weight
+        for name in op.output_names
+    )
+
+
+def with_shapes(
+    of_graph: tuple[Entry, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[Entry, ...]:
+    """Return entries with those shapes filled in that were not known before the run."""
+    if all(entry.shape is not None for entry in of_graph):
+        return of_graph
+    return tuple(
+        entry._replace(shape=shapes[entry.tensor])
+        if entry.shape is None and entry.tensor in shapes
+        else entry
+        for entry in of_graph
+    )
