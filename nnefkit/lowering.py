@@ -1,4 +1,4 @@
-"""`lower`: compound operations carried out by simpler ones, with the shapes of what is new."""
+"""`lower`: compound operations replaced by simpler ones, with shapes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from nnefkit.operations.shape_inference import infer_shapes
 
 
 def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
-    """A copy of `graph` in which compound operations are replaced by what they consist of (4.9).
+    """Return a copy of `graph` in which compound operations are replaced by their bodies (4.9).
 
-    All tensors keep their names. Each new operation tells in its ``scope`` what it is a part of.
+    All tensors keep their names. The ``scope`` of a new operation names the operation that it was
+    a part of.
 
     Args:
         graph: Any graph.
-        operations: Names of the operations to replace; all compound ones by default: those of the
-            standard, and fragments of the graph that were kept as calls. What they consist of is
-            not replaced any further than these names say.
+        operations: Names of the operations to replace; by default all compound ones: those of the
+            standard, and fragments of the graph that were kept as calls. Operations in their bodies
+            are replaced only if they are named, too.
 
     Raises:
-        UnknownNameError: there is no such operation.
-        InputError: an operation is not compound, or `graph` is no graph.
-        DocumentError: the shapes of the graph do not fit, or an operation has arguments that its
-            definition cannot be carried out for.
+        UnknownNameError: There is no such operation.
+        InputError: An operation is not compound, or `graph` is not a graph.
+        DocumentError: The shapes of the graph do not agree, or the body of an operation cannot be
+            expanded for its arguments.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = silu(x); }")
+        >>> [operation.name for operation in nk.lower(graph, ["silu"]).operations]
+        ['external', 'sigmoid', 'mul']
     """
     graph = expected_graph(graph)
     if operations is not None:
@@ -39,7 +46,7 @@ def lower(graph: Graph, operations: Collection[str] | None = None) -> Graph:
                 )
             if known[name].body is None:
                 raise InputError(
-                    f"'{name}' is no compound operation, and cannot be replaced by others",
+                    f"'{name}' is not a compound operation and cannot be replaced by others",
                     section="4.9",
                 )
     return infer_shapes(language.lower(graph, operations))

@@ -1,4 +1,4 @@
-"""Quantization info carried out: what ``graph.quant`` says, said by operations (5.3, 7.1)."""
+"""Graphs whose quantization info (``graph.quant``) is turned into operations (5.3, 7.1)."""
 
 from __future__ import annotations
 
@@ -24,34 +24,33 @@ from nnefkit.operations.tensor_introduction import ITEM_TYPES
 
 
 class Quantized(NamedTuple):
-    """A graph whose quantization info is carried out."""
+    """A graph with its quantization info turned into operations."""
 
     graph: Graph
     sources: Mapping[str, str]
-    """Name of each input and changing variable that is quantized -> name of what holds its values
-    before that."""
+    """Name of each input and updated variable that is quantized -> name of the tensor that holds
+    its values before that."""
 
 
 def pseudo_quantized(graph: Graph, *, data: bool = True) -> Quantized:
-    """Quantizes every tensor with quantization info right after its value is computed (7.1).
+    """Return a graph that quantizes every tensor with quantization info after it is computed (7.1).
 
-    The tensor keeps its name; what was computed gets another one. Variables that do not change are
-    quantized at once.
+    The quantized tensor has the name of the tensor, its value before that has a new one.
 
     Args:
         graph: Its tensors have quantization info.
-        data: Whether the data of variables that do not change are quantized at once; else that is
-            an operation, too.
+        data: Whether the data of variables that no run updates are quantized at once, instead of
+            by an operation.
 
     Raises:
-        ExecutionError: no tensor has quantization info; or, all of them at once, algorithms that
-            are not known, arguments that they lack, tensors of no real numbers.
+        ExecutionError: No tensor has quantization info; or, all of them at once: an algorithm is
+            unknown, lacks an argument, or is applied to a tensor that is not scalar.
     """
-    return _Quantizing(graph, data).quantized()
+    return _Quantizer(graph, data).quantized()
 
 
-class _Quantizing:
-    """One graph on its way."""
+class _Quantizer:
+    """Builds the operations and tensors of the quantized graph."""
 
     def __init__(self, graph: Graph, at_once: bool) -> None:
         self.graph = graph
@@ -67,21 +66,13 @@ class _Quantizing:
 
     @cached_property
     def scalar(self) -> np.dtype[Any]:
-        """What the graph is computed in; looked up once."""
+        """The dtype that scalars are computed in; looked up once."""
         return scalar_dtype(self.graph)
 
     def quantized(self) -> Quantized:
         self._check()
         for op in self.graph.operations:
-            names = [name for name in op.output_names if name in self.lines]
-            at_once = self.at_once and op.name == "variable" and names
-            if at_once and self._quantize_data(names[0]):
-                self.operations.append(op)
-                continue
-            raw = {name: self._renamed(op, name) for name in names}
-            self.operations.append(self._with_sources(op, raw))
-            for name in names:
-                self._quantize(op, name, raw[name])
+            self._add(op)
         graph = replace(
             self.graph,
             inputs=tuple(self.sources.get(name, name) for name in self.graph.inputs),
@@ -94,10 +85,22 @@ class _Quantizing:
             graph = lower(graph, fragments)
         return Quantized(graph, self.sources)
 
+    def _add(self, op: Operation) -> None:
+        """Add an operation, with one that quantizes each of its results that has info."""
+        names = [name for name in op.output_names if name in self.lines]
+        at_once = self.at_once and op.name == "variable" and names
+        if at_once and self._quantize_data(names[0]):
+            self.operations.append(op)
+            return
+        raw = {name: self._renamed(op, name) for name in names}
+        self.operations.append(self._with_sources(op, raw))
+        for name in names:
+            self._quantize(op, name, raw[name])
+
     # -- one tensor -----------------------------------------------------------------------------
 
     def _quantize_data(self, name: str) -> bool:
-        """Quantizes the values of a variable, if it is known that they are always the same."""
+        """Quantize the values of a variable, if they are the same in every run."""
         tensor = self.tensors[name]
         line = self.lines[name]
         if tensor.data is None or name in self.changing or line["op-name"] not in ALGORITHMS:
@@ -115,7 +118,7 @@ class _Quantizing:
         return True
 
     def _renamed(self, op: Operation, name: str) -> Identifier:
-        """Another name for what `op` computes, before it is quantized."""
+        """Rename a result of `op`, for its value before it is quantized."""
         tensor = self.tensors[name]
         raw = self._unused(f"{name}_unquantized")
         self.tensors[raw] = replace(tensor, name=raw, quantization=None)
@@ -127,7 +130,7 @@ class _Quantizing:
     def _with_sources(self, op: Operation, raw: Mapping[str, Identifier]) -> Operation:
         outputs, inputs = _replaced(op.outputs, raw), op.inputs
         if op.name == "update":
-            # What changes is the variable itself, and not its quantized values.
+            # The update is of the variable itself, not of its quantized values.
             variable = str(inputs["variable"])
             source = Identifier(self.sources.get(variable, variable))
             inputs = FrozenDict(dict(inputs) | {"variable": source})
@@ -157,7 +160,7 @@ class _Quantizing:
         )
 
     def _constant(self, base: str, value: list[Any], dtype: str, op: Operation) -> Identifier:
-        """A constant for the values that a parameter has for each channel."""
+        """Add a constant for the values of a parameter that has one for each channel."""
         constant = self._unused(base)
         data = np.asarray(value, ITEM_TYPES.get(dtype))
         data.flags.writeable = False
@@ -187,7 +190,7 @@ class _Quantizing:
     def _arguments(
         self, line: Mapping[str, Any]
     ) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
-        """The arguments of a line that are tensors, with data-types, and the attributes."""
+        """The tensor arguments of a line, with their data-types, and its attributes."""
         inputs: dict[str, tuple[Any, str]] = {}
         attribs: dict[str, Any] = {}
         for parameter in self._declaration(line["op-name"]).parameters[1:]:
@@ -204,8 +207,8 @@ class _Quantizing:
     def _check(self) -> None:
         if not self.lines:
             raise ExecutionError(
-                f"graph '{self.graph.name}' has no quantization info that could be applied",
-                hint="It stands in the file graph.quant of a model; for a text, give it to "
+                f"graph '{self.graph.name}' has no quantization info to apply",
+                hint="It is the file graph.quant of a model; with a text, pass it as "
                 "nk.parse(text, quantization).",
                 section="5.3",
             )
@@ -223,23 +226,23 @@ class _Quantizing:
             except KeyError:
                 yield Diagnostic(
                     "unknown-quantization",
-                    f"the quantization algorithm '{algorithm}' of {_listed(names)} is not known",
+                    f"the quantization algorithm '{algorithm}' of {_listed(names)} is unknown",
                     hint=did_you_mean(algorithm, ALGORITHMS)
                     or f"nk.register_operation('fragment {algorithm}(...) -> (...);', kernel=...) "
-                    "says what it does.",
+                    "defines it.",
                     section="7.1",
                 )
 
     def _unfit(self) -> Iterator[Diagnostic]:
         for name, line in self.lines.items():
-            found = check_quantization(self.graph.tensors[name])
-            yield from (diagnostic for diagnostic in found if diagnostic.severity == "error")
+            diagnostics = check_quantization(self.graph.tensors[name])
+            yield from (each for each in diagnostics if each.severity == "error")
             declaration = self.known.get(line["op-name"])
             for parameter in declaration.parameters[1:] if declaration else ():
                 if parameter.default is REQUIRED and parameter.name not in line:
                     yield Diagnostic(
                         "missing-argument",
-                        f"the quantization of '{name}' by '{line['op-name']}' lacks "
+                        f"the quantization of '{name}' by '{line['op-name']}' has no "
                         f"'{parameter.name}'",
                         section="5.3",
                     )

@@ -117,7 +117,7 @@ def test_chosen_operations_only():
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["conv"], "no compound operation"), (["sofmax"], "Did you mean 'softmax'")],
+    [(["conv"], "not a compound operation"), (["sofmax"], "Did you mean 'softmax'")],
 )
 def test_what_cannot_be_lowered_is_told(names, message):
     with pytest.raises(nk.NnefError, match=message):
