@@ -2,7 +2,9 @@
 
 from nnefkit.graph.expected import expected_graph
 from nnefkit.graph.frozen import FrozenDict, FrozenList
-from nnefkit.graph.model import DTYPES, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.model import Graph
+from nnefkit.graph.operation import Identifier, Operation
+from nnefkit.graph.tensor import DTYPES, Tensor
 
 __all__ = [
     "DTYPES",

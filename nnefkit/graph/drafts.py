@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from nnefkit.display.displayed import Displayed
 from nnefkit.errors import Span
-from nnefkit.graph.model import Operation, Tensor
+from nnefkit.graph.operation import Operation
+from nnefkit.graph.tensor import Tensor
 
 
 class _OperationDraft(Displayed):

@@ -1,4 +1,4 @@
-"""What a call of the public face was handed: a graph, or something else."""
+"""The check of an argument that must be a graph."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nnefkit.graph.model import Graph
 
 
 def expected_graph(value: object) -> Graph:
-    """`value`, if it is a graph.
+    """Return `value` if it is a graph.
 
     Raises:
-        InputError: it is none.
+        InputError: It is not.
     """
     if isinstance(value, Graph):
         return value
     hint = ""
     if isinstance(value, (str, os.PathLike)):
-        hint = "nnefkit.load(path) opens a model, nnefkit.parse(text) reads a text."
+        hint = "nnefkit.load(path) opens a model, nnefkit.parse(text) parses a text."
     raise wrong_type("graph", "a Graph", value, hint)

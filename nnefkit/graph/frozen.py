@@ -1,4 +1,4 @@
-"""Values that do not change, and say so."""
+"""Immutable values: a dictionary, a list, and data classes that refuse changes alike."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Any, NoReturn, TypeVar
 
 from nnefkit.errors import FrozenError, UnknownNameError, did_you_mean
 
-Kind = TypeVar("Kind", bound=type)
+Class = TypeVar("Class", bound=type)
 
 
-def frozen(kind: Kind) -> Kind:
-    """Lets a frozen data class refuse a change in the way in which all of us do."""
-    kind.__setattr__ = kind.__delattr__ = _refuse  # type: ignore[method-assign]
-    return kind
+def frozen(cls: Class) -> Class:
+    """Let a frozen data class raise a `FrozenError` on a change."""
+    cls.__setattr__ = cls.__delattr__ = _refuse  # type: ignore[method-assign]
+    return cls
 
 
 def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
     raise FrozenError(
-        "graphs, operations and tensors do not change in place",
+        "graphs, operations and tensors cannot be changed in place",
         hint="Make a changed copy: graph.with_data(...), graph.with_outputs(...), or "
         "dataclasses.replace(operation, attribs=operation.attribs | {...}).",
     )
 
 
 class FrozenDict(dict[str, Any]):
-    """A dictionary that does not change once it is made; a copy (`dict(x)`, `x | {...}`) does."""
+    """A dictionary that cannot be changed; copies of it (`dict(x)`, `x | {...}`) can."""
 
     __slots__ = ()
 
@@ -33,9 +33,9 @@ class FrozenDict(dict[str, Any]):
 
     def __missing__(self, name: object) -> NoReturn:
         known = list(self)
-        few = f"There are: {', '.join(known)}." if 0 < len(known) <= 8 else ""
+        listed = f"The names are: {', '.join(known)}." if 0 < len(known) <= 8 else ""
         raise UnknownNameError(
-            f"there is no '{name}' here", hint=did_you_mean(name, known) or few or "It is empty."
+            f"there is no '{name}' here", hint=did_you_mean(name, known) or listed or "It is empty."
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -43,7 +43,7 @@ class FrozenDict(dict[str, Any]):
 
 
 class FrozenList(list[Any]):
-    """A list that does not change once it is made, so that operations can share it; copies do."""
+    """A list that cannot be changed, so that operations can share it; copies of it can."""
 
     __slots__ = ()
 

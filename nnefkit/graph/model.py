@@ -1,12 +1,8 @@
-"""The model that every room shares: `Graph`, `Operation`, `Tensor`.
-
-All three are values. Nothing changes one in place; the ``with_...`` methods of `Graph` give changed
-copies that share the tensor data.
-"""
+"""The graph: operations in a valid order, and the tensors between them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,123 +12,57 @@ import numpy as np
 from nnefkit.arguments import expected_mapping, expected_names
 from nnefkit.display import nnef_text
 from nnefkit.display.cards.graph import graph_card
-from nnefkit.display.cards.operation import operation_card
-from nnefkit.display.cards.tensor import SAMPLE, tensor_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
-from nnefkit.errors import InputError, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, Source, UnknownNameError, did_you_mean
+from nnefkit.graph.cut import check_cut, external, needed_operations, needed_with_updates
 from nnefkit.graph.frozen import FrozenDict, frozen
-from nnefkit.graph.variable_values import fitting
-from nnefkit.operation_names import SOURCES, WEIGHTS
+from nnefkit.graph.operation import Identifier, Operation
+from nnefkit.graph.tensor import Tensor
+from nnefkit.graph.variable_values import fitting_values
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DTYPES = ("scalar", "integer", "logical", "string")
-"""The data-types of tensors (3.3.1)."""
-
-
-class Identifier(str):
-    """The name of a tensor among the arguments of an operation; a plain `str` is a literal."""
-
-    __slots__ = ()
-
-
-@frozen
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Tensor(Displayed):
-    """A tensor of a graph: what is known of it without a run."""
-
-    name: str
-    dtype: str = "scalar"
-    """``"scalar"``, ``"integer"``, ``"logical"`` or ``"string"``."""
-    shape: tuple[int, ...] | None = None
-    """Extents, ``()`` for rank 0; None while it is not known."""
-    data: np.ndarray[Any, Any] | None = None
-    """Values of a variable or a constant (read-only, perhaps mapped from a file), else None."""
-    label: str | None = None
-    """The label of a variable (4.1.3), else None."""
-    quantization: Mapping[str, Any] | None = None
-    """Of the tensor's line in ``graph.quant``: ``{"op-name": ..., **arguments}``, or None."""
-    origin: str | None = None
-    """Where a converter took it from: node or module of the source model."""
-
-    def _card(self, *, brief: bool) -> Card:
-        return tensor_card(
-            self,
-            brief=brief,
-            label=self.label or "",
-            quantization=self.quantization,
-            origin=self.origin or "",
-            sample=50_000 if brief else SAMPLE,
-        )
-
-
-@frozen
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Operation(Displayed):
-    """One call of an operation: ``output = name<dtype>(inputs, attribs)``."""
-
-    name: str
-    inputs: Mapping[str, Any]
-    """Formal name -> `Identifier` of a tensor, a literal (int, float, bool, str), or a list."""
-    outputs: Mapping[str, Any]
-    """Formal name -> `Identifier` of a tensor, or a list of them."""
-    attribs: Mapping[str, Any] = field(default_factory=FrozenDict)
-    """Formal name -> value, defaults filled in; arrays are lists, tuples are tuples."""
-    dtype: str | None = None
-    """The generic type argument of a generic operation (deduced or explicit), else None."""
-    scope: tuple[str, ...] = ()
-    """The fragment calls that it came from, outermost first."""
-    span: Span | None = None
-    """Its place in the source text of the graph."""
-    macs: int | None = None
-    """Multiply-accumulates of one run, filled in together with the shapes."""
-
-    @property
-    def is_source(self) -> bool:
-        """Whether it introduces a tensor instead of computing one: external, variable, constant."""
-        return self.name in SOURCES
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether it introduces a tensor with values of its own: a variable or a constant."""
-        return self.name in WEIGHTS
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """Names of the tensors that it reads, in the order of the parameters (repeats kept)."""
-        return tuple(_identifiers(self.inputs.values(), []))
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the tensors that it computes, in the order of the results."""
-        return tuple(_identifiers(self.outputs.values(), []))
-
-    def __str__(self) -> str:
-        return nnef_text.assignment(
-            self.name, self.inputs, self.outputs, self.attribs, self.dtype, Identifier
-        )
-
-    def _card(self, *, brief: bool) -> Card:
-        return operation_card(self, brief=brief)
-
-
-def _identifiers(values: Iterable[Any], found: list[str]) -> list[str]:
-    for value in values:
-        if isinstance(value, Identifier):
-            found.append(value)
-        elif isinstance(value, (list, tuple)):
-            _identifiers(value, found)
-    return found
 
 
 @frozen
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph(Displayed):
-    """A network: operations in a valid order, and the tensors between them."""
+    """A network: operations in a valid order, and the tensors between them.
+
+    A graph does not change in place; its ``with_...`` methods return changed copies, which share
+    the tensor data. ``str(graph)`` is its NNEF text.
+
+    Attributes:
+        name: Its name in the document.
+        inputs: Names of the tensors that enter it (results of ``external``).
+        outputs: Names of the tensors that leave it.
+        operations: In a valid order. Fragments with a body are expanded, defaults are filled in.
+        tensors: Name -> `Tensor`.
+        provenance: The ``path`` of a loaded model, or what a converter recorded.
+        version: The version of NNEF.
+        extensions: Names of the extensions that it enables.
+        declarations: Texts of the declarations of custom operations without a body, for saving.
+        source: The text that it was parsed from, to which the spans of operations refer.
+
+    Example:
+        >>> graph = nk.parse('''
+        ... version 1.0;
+        ... graph g(x) -> (y)
+        ... {
+        ...     x = external(shape = [2, 3]);
+        ...     y = relu(x);
+        ... }
+        ... ''')
+        >>> graph.inputs, graph.outputs
+        (('x',), ('y',))
+        >>> [operation.name for operation in graph.operations]
+        ['external', 'relu']
+        >>> graph.producers["y"].inputs
+        {'x': 'x'}
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -140,13 +70,10 @@ class Graph(Displayed):
     operations: tuple[Operation, ...]
     tensors: Mapping[str, Tensor]
     provenance: Mapping[str, Any] = field(default_factory=FrozenDict)
-    """Where it comes from: ``path`` of a loaded model, or what a converter recorded."""
     version: str = "1.0"
     extensions: tuple[str, ...] = ()
     declarations: tuple[str, ...] = ()
-    """Text of the declarations of custom operations without a body, kept for saving."""
-    source: Source | None = field(default=None, repr=False)
-    """The text that it was parsed from; operations' spans point into it."""
+    source: Source | None = None
 
     @cached_property
     def producers(self) -> Mapping[str, Operation]:
@@ -164,7 +91,7 @@ class Graph(Displayed):
 
     @cached_property
     def variables(self) -> tuple[Tensor, ...]:
-        """The tensors that are results of ``variable`` operations, in their order."""
+        """The results of ``variable`` operations, in their order."""
         return tuple(
             self.tensors[name]
             for op in self.operations
@@ -178,43 +105,54 @@ class Graph(Displayed):
         return tuple(op for op in self.operations if not op.is_source)
 
     @cached_property
-    def _picture(self) -> str:
-        return draw_graph(self)
-
-    @cached_property
     def opaque(self) -> frozenset[str]:
-        """The tensors that come out of operations that are not known: of any data-type."""
+        """Names of the results of unknown operations, whose data types are unknown, too."""
         return frozenset(
             name for op in self.operations if "0" in op.outputs for name in op.output_names
         )
 
+    @cached_property
+    def _picture(self) -> str:
+        return draw_graph(self)
+
     def line(self, operation: Operation) -> int | None:
-        """The line of the source text where `operation` stands, if there is a source."""
+        """Return the line of `operation` in the source text, or None if there is no text."""
         if self.source is None or operation.span is None:
             return None
         return self.source.position(operation.span.start)[0]
 
     def needed(self, outputs: str | Collection[str]) -> tuple[Operation, ...]:
-        """Return the operations that the tensors `outputs` depend on, in the order of the graph.
+        """Return the operations that some tensors depend on, in the order of the graph.
 
-        Sources (externals, variables and constants) are among them.
+        Externals, variables and constants are among them.
+
+        Args:
+            outputs: The name of a tensor, or several.
 
         Raises:
             UnknownNameError: The graph has no such tensor.
+
+        Example:
+            >>> graph = nk.parse('''
+            ... version 1.0;
+            ... graph g(x) -> (y, z)
+            ... {
+            ...     x = external(shape = [1]);
+            ...     y = exp(x);
+            ...     z = log(x);
+            ... }
+            ... ''')
+            >>> [operation.name for operation in graph.needed("z")]
+            ['external', 'log']
         """
-        names = {self.tensor(name).name for name in expected_names(outputs, "outputs")}
-        operations = []
-        for op in reversed(self.operations):
-            if not names.isdisjoint(op.output_names):
-                operations.append(op)
-                names.update(op.input_names)
-        return tuple(reversed(operations))
+        names = [self.tensor(name).name for name in expected_names(outputs, "outputs")]
+        return tuple(needed_operations(self.operations, names))
 
     def tensor(self, name: str) -> Tensor:
-        """The tensor called `name`.
+        """Return the tensor `name`.
 
         Raises:
-            UnknownNameError: no tensor is called so; the hint has the nearest name.
+            UnknownNameError: The graph has no such tensor; the hint has the nearest name.
         """
         try:
             return self.tensors[name]
@@ -253,111 +191,172 @@ class Graph(Displayed):
         return graph_card(self, picture=None if brief else self._picture, brief=brief)
 
     def to_frame(self) -> pd.DataFrame:
-        """The operations as a table, one row each (a graph's sources too)."""
+        """Return a table with one row for each operation, sources included."""
         return operation_frame(self)
 
     # -- changed copies -----------------------------------------------------------------------
 
     def with_data(self, data: Mapping[str, Any]) -> Graph:
-        """A copy in which the variables in `data` (by tensor name or label) hold other values.
+        """Return a copy in which some variables have other values.
+
+        Args:
+            data: Name or label of a variable -> array of its shape. Variables of one label share
+                their data (4.1.3).
 
         Raises:
-            UnknownNameError: there is no such variable.
-            InputError: values of another shape than the variable's, or of no numeric kind.
+            UnknownNameError: There is no such variable.
+            InputError: The values have another shape than the variable, or are not numeric.
+
+        Example:
+            >>> graph = nk.parse('''
+            ... version 1.0;
+            ... graph g(x) -> (y)
+            ... {
+            ...     x = external(shape = [2]);
+            ...     w = variable(shape = [2], label = "w");
+            ...     y = mul(x, w);
+            ... }
+            ... ''')
+            >>> graph.with_data({"w": np.float32([1, 2])}).tensor("w").data
+            array([1., 2.], dtype=float32)
         """
         expected_mapping(data, "data", "names of variables to arrays")
         tensors = dict(self.tensors)
-        variables = {variable.name: variable for variable in self.variables}
         by_label: dict[str, list[str]] = {}
-        for variable in variables.values():
+        for variable in self.variables:
             by_label.setdefault(_label(variable), []).append(variable.name)
         for key, values in data.items():
-            # Variables of one label share their data (4.1.3).
-            label = _label(variables[key]) if key in variables else str(key).lower()
-            shared = by_label.get(label, [])
-            if not shared:
-                labels = [variable.label for variable in variables.values() if variable.label]
-                hint = did_you_mean(key, [*variables, *labels])
-                if key in self.tensors:
-                    hint = f"'{key}' is no variable: a run computes it, or takes it as an input."
-                raise UnknownNameError(
-                    f"graph '{self.name}' has no variable '{key}'",
-                    hint=hint or "graph.variables lists them.",
-                )
-            array = fitting(tensors[shared[0]], values)
-            for name in shared:
+            names = by_label[self._variable_label(key, by_label)]
+            array = fitting_values(tensors[names[0]], values)
+            for name in names:
                 tensors[name] = replace(tensors[name], data=array)
         return replace(self, tensors=FrozenDict(tensors))
 
-    def with_outputs(self, outputs: Sequence[str]) -> Graph:
-        """A copy that computes other tensors; operations that they do not need are left out.
+    def _variable_label(self, key: str, labels: Collection[str]) -> str:
+        """Return the label of the variable whose name or label is `key`.
 
         Raises:
-            UnknownNameError: there is no such tensor.
+            UnknownNameError: There is no such variable.
+        """
+        producer = self.producers.get(key)
+        if producer is not None and producer.name == "variable":
+            return _label(self.tensors[key])
+        label = str(key).lower()
+        if label in labels:
+            return label
+        if key in self.tensors:
+            hint = f"'{key}' is not a variable: it is computed, or an input."
+        else:
+            known = [name for v in self.variables for name in (v.name, v.label) if name]
+            hint = did_you_mean(key, known)
+        raise UnknownNameError(
+            f"graph '{self.name}' has no variable '{key}'",
+            hint=hint or "graph.variables lists them.",
+        )
+
+    def with_outputs(self, outputs: str | Sequence[str]) -> Graph:
+        """Return a copy that computes other tensors, without the operations that it does not need.
+
+        Raises:
+            UnknownNameError: There is no such tensor.
+
+        Example:
+            >>> graph = nk.parse('''
+            ... version 1.0;
+            ... graph g(x) -> (z)
+            ... {
+            ...     x = external(shape = [1]);
+            ...     y = exp(x);
+            ...     z = log(y);
+            ... }
+            ... ''')
+            >>> graph.with_outputs("y").outputs
+            ('y',)
         """
         return self.between(None, outputs)
 
     def with_input_shapes(self, /, **shapes: Sequence[int]) -> Graph:
-        """A copy whose externals have other shapes; shapes that follow from them become None.
+        """Return a copy whose inputs have other shapes; shapes that follow from them become None.
 
-        `nnefkit.infer_shapes(graph, **shapes)` does this and fills the others in again.
+        `nnefkit.infer_shapes(graph, **shapes)` does this, and fills in the other shapes again.
 
         Raises:
-            UnknownNameError: there is no such input.
-            InputError: an extent that is not a positive integer.
+            UnknownNameError: There is no such input.
+            InputError: An extent is not a positive integer.
         """
         for name, shape in shapes.items():
-            if name not in self.inputs:
-                raise UnknownNameError(
-                    f"graph '{self.name}' has no input '{name}'",
-                    hint=did_you_mean(name, self.inputs)
-                    or f"Its inputs are {', '.join(self.inputs)}.",
-                )
-            if not _is_shape(shape):
-                raise InputError(
-                    f"the shape of input '{name}' must consist of positive integers, not {shape}",
-                    hint=f"For example: {name}={self.tensors[name].shape}.",
-                    section="4.1.1",
-                )
-        operations = tuple(
-            replace(op, attribs=FrozenDict(op.attribs, shape=[*map(int, shapes[name])]), macs=None)
-            if op.name == "external" and (name := op.output_names[0]) in shapes
-            else replace(op, macs=None)
-            for op in self.operations
-        )
-        fixed = {n for op in operations if not op.input_names for n in op.output_names}
-        tensors = {
-            name: replace(tensor, shape=tuple(map(int, shapes[name])))
-            if name in shapes
-            else tensor
-            if name in fixed
-            else replace(tensor, shape=None)
-            for name, tensor in self.tensors.items()
-        }
-        return replace(self, operations=operations, tensors=FrozenDict(tensors))
+            self._check_input_shape(name, shape)
+        wanted = {name: tuple(map(int, shape)) for name, shape in shapes.items()}
+        operations = []
+        fixed: set[str] = set()
+        for op in self.operations:
+            attribs = op.attribs
+            if op.name == "external" and (name := op.output_names[0]) in wanted:
+                attribs = FrozenDict(attribs, shape=[*wanted[name]])
+            if not op.input_names:
+                fixed.update(op.output_names)
+            operations.append(replace(op, attribs=attribs, macs=None))
+        tensors = {}
+        for name, tensor in self.tensors.items():
+            known = tensor.shape if name in fixed else None
+            tensors[name] = replace(tensor, shape=wanted.get(name, known))
+        return replace(self, operations=tuple(operations), tensors=FrozenDict(tensors))
 
-    def between(self, inputs: Collection[str] | None, outputs: Sequence[str]) -> Graph:
-        """The part of the graph that computes `outputs` from `inputs`.
+    def _check_input_shape(self, name: str, shape: Any) -> None:
+        if name not in self.inputs:
+            raise UnknownNameError(
+                f"graph '{self.name}' has no input '{name}'",
+                hint=did_you_mean(name, self.inputs) or f"Its inputs are {', '.join(self.inputs)}.",
+            )
+        if not isinstance(shape, (list, tuple)) or not all(
+            isinstance(extent, (int, np.integer)) and extent > 0 for extent in shape
+        ):
+            raise InputError(
+                f"the shape of input '{name}' must consist of positive integers, not {shape}",
+                hint=f"For example: {name}={self.tensors[name].shape}.",
+                section="4.1.1",
+            )
 
-        Tensors named in `inputs` become externals of their shape (which must be known); with None,
-        the graph's own inputs stay. Inputs that the part does not need are left out.
+    def between(self, inputs: str | Collection[str] | None, outputs: str | Sequence[str]) -> Graph:
+        """Return the part of the graph that computes `outputs` from `inputs`.
+
+        Args:
+            inputs: Names of the tensors that become inputs of the part; their shapes must be known.
+                With None, the inputs of the graph stay. The part has only those that it needs.
+            outputs: Names of the tensors to compute.
 
         Raises:
-            UnknownNameError: there is no such tensor.
+            UnknownNameError: There is no such tensor.
             InputError: `outputs` is empty, the shape of a new input is not known, or a new input is
-                a result of an operation that another result of is needed.
+                computed together with another tensor that is needed.
+
+        Example:
+            >>> graph = nk.parse('''
+            ... version 1.0;
+            ... graph g(x) -> (z)
+            ... {
+            ...     x = external(shape = [1]);
+            ...     y = exp(x);
+            ...     z = log(y);
+            ... }
+            ... ''')
+            >>> print([str(operation) for operation in graph.between(["y"], ["z"]).operations])
+            ['y = external<scalar>(shape = [1]);', 'z = log(y);']
         """
         cut = {self.tensor(name).name for name in expected_names(inputs or (), "inputs")}
         wanted = tuple(self.tensor(name).name for name in expected_names(outputs, "outputs"))
         if not wanted:
             raise InputError("a graph needs at least one output", section="3.2.1")
-        kept = self._needed(wanted, cut, updates=inputs is None)
-        read = {name for op in kept for name in op.input_names} | set(wanted)
+        if inputs is None:
+            needed = needed_with_updates(self.operations, wanted)
+        else:
+            needed = needed_operations(self.operations, wanted, cut)
+        check_cut(needed, cut)
+        read = set(wanted).union(*(op.input_names for op in needed))
         new = [name for name in self.tensors if name in cut and name in read]
-        _refuse_half_cut(kept, cut)
         own = [op for op in self.operations if op.name == "external" and op.output_names[0] in new]
-        externals = [self._external(name) for name in new if name not in self.inputs]
-        operations = (*own, *externals, *kept)
+        externals = [external(self.tensors[name]) for name in new if name not in self.inputs]
+        operations = (*own, *externals, *needed)
         present = {name for op in operations for name in (*op.output_names, *op.input_names)}
         return replace(
             self,
@@ -371,65 +370,7 @@ class Graph(Displayed):
             ),
         )
 
-    def _needed(
-        self, outputs: Collection[str], cut: Collection[str], updates: bool
-    ) -> list[Operation]:
-        """The operations that compute `outputs`, without those that compute only `cut`.
-
-        With `updates`, also those that update the variables that are read, since the next run
-        depends on them.
-        """
-        wanted = set(outputs)
-        while True:
-            read = set(wanted)
-            kept = []
-            for op in reversed(self.operations):
-                if any(name in read and name not in cut for name in op.output_names):
-                    kept.append(op)
-                    read.update(op.input_names)
-            late = {
-                name
-                for op in self.operations
-                if updates and op.name == "update" and op.inputs.get("variable") in read
-                for name in op.output_names
-            }
-            if late <= wanted:
-                return kept[::-1]
-            wanted |= late
-
-    def _external(self, name: str) -> Operation:
-        tensor = self.tensors[name]
-        if tensor.shape is None:
-            raise InputError(
-                f"'{name}' cannot become an input: its shape is not known",
-                hint="nnefkit.infer_shapes(graph) fills the shapes in.",
-            )
-        return Operation(
-            "external",
-            FrozenDict(),
-            FrozenDict(output=Identifier(name)),
-            FrozenDict(shape=list(tensor.shape)),
-            dtype=tensor.dtype,
-        )
-
-
-def _is_shape(shape: Any) -> bool:
-    return isinstance(shape, (list, tuple)) and all(
-        isinstance(extent, (int, np.integer)) and extent > 0 for extent in shape
-    )
-
-
-def _refuse_half_cut(kept: Iterable[Operation], cut: Collection[str]) -> None:
-    for op in kept:
-        for name in op.output_names:
-            if name in cut:
-                raise InputError(
-                    f"'{name}' cannot become an input: '{op.name}' computes it together with "
-                    "another tensor that is needed",
-                    hint=f"Cut all the results of '{op.name}', or what it reads.",
-                )
-
 
 def _label(variable: Tensor) -> str:
-    # A variable that has no label (it was built, not read) shares its data with no other.
+    # A variable without a label (it was built, not read) shares its data with no other.
     return (variable.label or f"variable {variable.name}").lower()

@@ -1,4 +1,4 @@
-"""Values that are put in place of those of a variable."""
+"""Values that replace those of a variable."""
 
 from __future__ import annotations
 
@@ -7,37 +7,52 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.display.protocols import TensorLike
+from nnefkit.arrays import Array
 from nnefkit.errors import InputError
+from nnefkit.graph.tensor import Tensor
 
-_KIND_HINTS = {
-    "scalar": "It holds floating point numbers: numpy.asarray(values, numpy.float32).",
+_HINTS = {
+    "scalar": "It holds floating-point numbers: numpy.asarray(values, numpy.float32).",
     "integer": "It holds integers: array.astype(numpy.int64).",
     "logical": "It holds bools: array != 0.",
-    "string": "There are no files for strings.",
+    "string": "Strings cannot be stored in files.",
 }
 
-_KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
-"""NumPy's kinds of the values that a variable of each data-type can hold."""
+_NUMPY_KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
+"""NumPy's kinds of the values that a variable of each data type can hold."""
 
 
-def fitting(variable: TensorLike, values: Any) -> np.ndarray[Any, Any]:
-    """`values` as the read-only data of `variable`.
+def fitting_values(variable: Tensor, values: Any) -> Array:
+    """Return `values` as the read-only data of `variable`.
 
     Raises:
-        InputError: they have another shape, or are of no kind that its data-type can hold.
+        InputError: They have another shape, or the data type of the variable cannot hold them.
     """
+    array = _checked(variable, values)
+    old = variable.data
+    floating = isinstance(values, np.ndarray) and array.dtype.kind == "f"
+    if old is not None and old.dtype.kind == "f" and not floating:
+        # Neither a list of numbers nor whole numbers are meant to change the precision.
+        array = array.astype(old.dtype)
+    if array.flags.writeable:
+        # Later changes of the caller's array must not change the graph.
+        array = array.copy()
+        array.flags.writeable = False
+    return array
+
+
+def _checked(variable: Tensor, values: Any) -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths
         raise InputError(
-            f"the values for variable '{variable.name}' are no array: {error}"
+            f"the values for variable '{variable.name}' are not an array: {error}"
         ) from None
-    if array.dtype.kind not in _KINDS[variable.dtype]:
+    if array.dtype.kind not in _NUMPY_KINDS[variable.dtype]:
         raise InputError(
             f"variable '{variable.name}' ({variable.dtype}) cannot hold values of dtype "
             f"{array.dtype}",
-            hint=_KIND_HINTS[variable.dtype],
+            hint=_HINTS[variable.dtype],
             section="4.1.3",
         )
     if variable.shape is not None and array.shape != variable.shape:
@@ -45,16 +60,7 @@ def fitting(variable: TensorLike, values: Any) -> np.ndarray[Any, Any]:
             f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",
             hint="Another shape needs another graph: change it in the text."
             if array.size != prod(variable.shape)
-            else f"array.reshape({variable.shape}) has it, if the order of the items is right.",
+            else f"array.reshape({variable.shape}) fits, if the elements are in the right order.",
             section="4.1.3",
         )
-    old = variable.data
-    floating = isinstance(values, np.ndarray) and array.dtype.kind == "f"
-    if old is not None and old.dtype.kind == "f" and not floating:
-        # Neither a list of numbers nor whole numbers are meant to change the precision.
-        array = array.astype(old.dtype)
-    if array.flags.writeable:
-        # Whoever goes on changing the array does not change the graph.
-        array = array.copy()
-        array.flags.writeable = False
     return array

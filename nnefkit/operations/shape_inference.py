@@ -373,7 +373,7 @@ def _check_update(
     if target not in labels:
         problems.add(
             "variable",
-            f"'{target}' is no variable",
+            f"'{target}' is not a variable",
             f"It is the result of the update of '{results[target]}', which can be done only once."
             if target in results
             else "Only results of 'variable' can be updated.",

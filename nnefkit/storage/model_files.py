@@ -335,7 +335,7 @@ def _nothing(path: Path) -> StorageError:
 
 
 def _parse_hint(path: str) -> str:
-    return "nnefkit.parse(text) reads a text." if "\n" in path or "{" in path else ""
+    return "nnefkit.parse(text) parses a text." if "\n" in path or "{" in path else ""
 
 
 def _shortened(path: str | os.PathLike[str]) -> str:

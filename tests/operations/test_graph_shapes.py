@@ -219,9 +219,9 @@ def test_variables_of_one_label_agree_in_shape_without_regard_to_case():
     [
         (("v", "x"), "variable 'v' is updated twice"),
         (("w", "x"), "which shares its data with 'v', is updated twice"),
-        (("n", "x"), "'n' is no variable"),
-        (("x", "x"), "'x' is no variable"),
-        ((2.0, "x"), "'2.0' is no variable"),
+        (("n", "x"), "'n' is not a variable"),
+        (("x", "x"), "'x' is not a variable"),
+        ((2.0, "x"), "'2.0' is not a variable"),
         (("u", "v"), None),
     ],
 )

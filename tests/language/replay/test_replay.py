@@ -216,7 +216,7 @@ def test_attributes_that_operations_share_do_not_change():
             lambda op=op: op.attribs["stride"].sort(),
             lambda op=op: op.attribs["padding"].extend([1]),
         ):
-            with pytest.raises(nk.NnefError, match="do not change in place"):
+            with pytest.raises(nk.NnefError, match="cannot be changed in place"):
                 change()
     again = pickle.loads(pickle.dumps(graph.operations[2].attribs["stride"]))
     assert again == [1, 1] == graph.operations[5].attribs["stride"]
