@@ -1,20 +1,24 @@
-"""The readers of ONNX operators, registered under the names of their operator types.
+"""Calls of ONNX operators, and the registry of their readers.
 
-A reader takes a `Call` and gives the values of the node's outputs: one value, or a list of them
-(None for one that nobody asked for). What NNEF cannot say it refuses by `Call.refuse`.
+A reader takes a `Call` and returns the values of the node's outputs: one value, or a list of them
+(None for an output that is not used). It refuses what NNEF cannot express by `Call.refuse`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nnefkit.arrays import Array
 from nnefkit.exchange import call
 from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.reshaping import aligned, number, reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.registry import Registry
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 READERS = Registry()
 """Operator type -> its reader."""
@@ -32,77 +36,115 @@ class Call(call.Call):
     opset: int
     input_names: Sequence[str] = ()
     output_names: Sequence[str] = ()
-    node: Any = field(default=None, repr=False)
-    body: Callable[..., Any] | None = None
-    """Reads a graph that is an attribute, within the names of the node's own graph."""
+    node: NodeProto | None = field(default=None, repr=False)
+    read_graph: Callable[..., list[Any]] = field(default=lambda *_: [], repr=False)
+    """Reads a graph that is an attribute: takes it and the values of its inputs, and returns those
+    of its outputs."""
 
     def __getitem__(self, index: int) -> Value:
         value = self.get(index)
         if value is None:
-            raise Refusal(f"its input {index} is missing", "The model is not valid.")
+            raise Refusal(f"its input {index} is missing", INVALID)
         return value
 
     def get(self, index: int) -> Value | None:
-        """An input that may be left out."""
+        """Return an optional input; None without it."""
         return self.inputs[index] if index < len(self.inputs) else None
 
     def wants(self, index: int) -> bool:
-        """Whether the node has an output of that number, and it has a name."""
+        """Whether the node has an output of that index with a name."""
         return index < len(self.output_names) and bool(self.output_names[index])
 
     @property
     def invalid_hint(self) -> str:
-        """How to find out what is wrong with a model."""
+        """A hint for models that are not valid."""
         return INVALID
 
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Says that NNEF has no way to say the node.
+        """Refuse the node.
 
         Raises:
-            Refusal: always.
+            Refusal: Always.
         """
         raise Refusal(reason, hint)
+
+    def elementwise(self, name: str, *values: Value | float) -> Value:
+        """Call an elementwise operation; shapes broadcast as in ONNX."""
+        if self.opset < 7 and len(values) == 2:
+            values = self._old_broadcast(*values)
+        return self.op(name, *aligned(self, *(number(self, value) for value in values)))
+
+    def _old_broadcast(self, x: Value | float, y: Value | float) -> tuple[Value | float, ...]:
+        """Align the second argument with an axis of the first, as it was before opset 7."""
+        axis = self.attribute("axis")
+        is_aligned = axis is not None and bool(self.attribute("broadcast", 0))
+        if is_aligned and isinstance(x, Value) and isinstance(y, Value):
+            y = reshaped(self, y, y.shape + (1,) * (x.rank - y.rank - int(axis) % x.rank))
+        return x, y
 
     # -- attributes and constant inputs -------------------------------------------------------
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """An attribute: int, float, str, array, or a list of them."""
+        """Return an attribute: a number, a string, an array, a graph, or a list of them."""
         return self.attributes.get(name, default)
 
-    def values(self, index: int, what: str) -> Array | None:
-        """The values of an input that must be known while the model is read; None without it.
+    def number(self, name: str, default: float) -> float:
+        """Return a float attribute, as the shortest decimal that means the same."""
+        return self.decimal(self.attribute(name, default))
+
+    def axis(self, name: str, default: int, rank: int) -> int:
+        """Return an axis that is an attribute, counted from the front."""
+        axis = int(self.attribute(name, default))
+        return axis + rank if axis < 0 else axis
+
+    def ints(self, name: str, index: int | None = None) -> list[int] | None:
+        """Return integers that are an attribute, or an input in later opsets; None without both.
 
         Raises:
-            Refusal: they are computed when the model runs.
+            Refusal: The input is not constant.
+        """
+        if name in self.attributes:
+            value = self.attributes[name]
+            return [int(item) for item in (value if isinstance(value, list) else [value])]
+        data = None if index is None else self.constant(index, name)
+        return None if data is None else [int(item) for item in data.reshape(-1)]
+
+    def axes(self, index: int, rank: int) -> list[int] | None:
+        """Return the axes in attribute or input ``axes``, counted from the front."""
+        axes = self.ints("axes", index)
+        return None if axes is None else [axis + rank if axis < 0 else axis for axis in axes]
+
+    def constant(self, index: int, what: str) -> Array | None:
+        """Return the elements of an input that must be constant; None without it.
+
+        Args:
+            index: The index of the input.
+            what: The meaning of the input, for the message.
+
+        Raises:
+            Refusal: The input is computed at run time.
         """
         value = self.get(index)
         if value is None:
             return None
         if value.data is None:
             name = self.input_names[index]
-            raise Refusal(
-                f"its {what} ('{name}') must be known before the network runs", self._fixed(value)
-            )
+            raise Refusal(f"its {what} ('{name}') is not constant", self._constant_hint(value))
         return value.data
 
-    def _fixed(self, value: Value) -> str:
-        """What would make a value known."""
+    def required_constant(self, index: int, what: str) -> Array:
+        """Return the elements of an input that must be given and constant; see `constant`."""
+        data = self.constant(index, what)
+        if data is None:
+            raise Refusal(f"its {what} is missing", INVALID)
+        return data
+
+    def _constant_hint(self, value: Value) -> str:
+        """Return a hint that says how to make a value constant."""
         names = [source.origin or source.name for source in self.graph.sources(value)]
-        told = ", ".join(f"'{name}': ..." for name in names)
+        constants = ", ".join(f"'{name}': ..." for name in names)
+        advice = f"To make it constant, pass constants={{{constants}}}."
         if value in self.graph.externals:
-            return f"It is an input of the model: constants={{{told}}} fixes it."
-        whence = " and ".join(f"'{name}'" for name in names)
-        return f"It is computed from {whence}; constants={{{told}}} fixes what it depends on."
-
-    def ints(self, name: str, index: int | None = None) -> list[int] | None:
-        """Integers that are an attribute, or an input in later opsets; None without both."""
-        if name in self.attributes:
-            found = self.attributes[name]
-            return [int(item) for item in (found if isinstance(found, list) else [found])]
-        data = None if index is None else self.values(index, name)
-        return None if data is None else [int(item) for item in data.reshape(-1)]
-
-    def axis(self, name: str, default: int, rank: int) -> int:
-        """An axis, counted from the front."""
-        axis = int(self.attribute(name, default))
-        return axis + rank if axis < 0 else axis
+            return f"It is an input of the model. {advice}"
+        listed = " and ".join(f"'{name}'" for name in names)
+        return f"It is computed from {listed}. {advice}"

@@ -1,10 +1,10 @@
-"""ONNX graphs to NNEF graphs, node by node; all that cannot be said is collected on the way."""
+"""The nodes of an ONNX model, read one by one; all refused nodes are reported at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nnefkit.errors import (
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import INVALID, READERS, Call
-from nnefkit.exchange.onnx.folding import MOST_ELEMENTS, fold
+from nnefkit.exchange.onnx.folding import fold
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
@@ -38,198 +38,193 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
     shaping,
     spectral,
 )
-from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of
-from nnefkit.exchange.source_graph import DTYPES, SourceGraph, Value
+from nnefkit.exchange.onnx.tensors import array_of, attributes_of, dense_array
+from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
+from nnefkit.exchange.source_graph import DTYPES, DType, SourceGraph, Value
 from nnefkit.graph import Graph
 
-_SHORT = 10
-"""The most layers of functions within functions."""
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, ValueInfoProto
 
+_MOST_LEVELS = 10
+"""The most levels of operators that ONNX defines by others."""
 
 _MOST_NODES = 500_000
-"""Loops within loops can ask for any number of nodes."""
+"""The most nodes with loops unrolled; nested loops can ask for any number."""
 
+_ONNX_DOMAINS = ("", "ai.onnx")
 
-Scope = dict[str, Any]
+Scope = dict[str, Value | Unread | None]
+"""Name of a tensor -> its value; None for an optional input of a definition that is not given."""
 
 
 class Reader:
-    """One model on its way."""
+    """Reads one model."""
 
     def __init__(self, source: OnnxModel) -> None:
         self.source = source
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.proto.opset_import)
-        self._depth = 0
+        self._level = 0
         self._nodes = 0
         dtypes = [dtype_of(info.type) for info in source.proto.graph.input]
         self._is_double = np.dtype(np.float64) in dtypes
-        """Whether its numbers come in as float64; else a few such constants make no such graph."""
+        """Whether the model computes in float64: its inputs decide, not a few constants."""
 
     @property
     def opset(self) -> int:
         """The version of the operators that are being read."""
-        versions = [o.version for o in self.opsets if o.domain in ("", "ai.onnx")]
+        versions = [opset.version for opset in self.opsets if opset.domain in _ONNX_DOMAINS]
         return versions[0] if versions else self.source.opset
 
     def read(self) -> Graph | None:
-        """The graph; None if there are problems."""
+        """Return the graph, or None if there are problems."""
         graph = self.source.proto.graph
-        values: Scope = {}
-        for info in graph.input:
-            values[info.name] = self._input(info)
-        self.run(graph, values)
-        outputs = []
-        for info in graph.output:
-            value = values.get(info.name)
-            if isinstance(value, Value) and 0 in value.shape:
-                self._problem(
-                    f"output '{info.name}' is empty",
-                    NO_EMPTY_TENSORS,
-                )
-            elif isinstance(value, Value):
-                outputs.append((info.name, value))
-            elif value is None:
-                self._problem(f"nothing gives the output '{info.name}'", INVALID)
-            elif not self.problems:
-                self._problem(f"output '{info.name}' is no tensor", "NNEF has tensors only.")
+        values: Scope = {info.name: self._input(info) for info in graph.input}
+        self.read_nodes(graph, values)
+        outputs = self._outputs(graph, values)
         if not self.graph.externals and not self.problems:
             self._problem(
-                "there is no input, and all that it gives is known already",
-                "A graph of NNEF has at least one parameter.",
+                "the graph has no inputs, and all of its outputs are constant",
+                "A graph of NNEF has at least one input.",
             )
         if self.problems:
             return None
         self.graph.name_outputs(outputs)
         return emitted(self.graph, self.source.name, outputs)
 
-    def _input(self, info: Any) -> Any:
+    def _input(self, info: ValueInfoProto) -> Value | Unread:
         dtype = dtype_of(info.type)
-        problem = _refused_dtype(dtype)
+        problem = _dtype_problem(dtype)
         if dtype is None or problem:
             self._problem(
-                f"input '{info.name}' {problem or 'is no tensor'}",
+                f"input '{info.name}' {problem}",
                 "NNEF has tensors of scalars, integers and logicals (3.3.1).",
             )
             return UNREAD
-        shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
+        shape = tuple(dimension.dim_value for dimension in info.type.tensor_type.shape.dim)
         return self.graph.external(info.name, shape, dtype)
+
+    def _outputs(self, graph: GraphProto, values: Scope) -> list[tuple[str, Value]]:
+        outputs = []
+        for info in graph.output:
+            value = values.get(info.name)
+            if isinstance(value, Value) and 0 not in value.shape:
+                outputs.append((info.name, value))
+            elif isinstance(value, Value):
+                self._problem(f"output '{info.name}' is empty", NO_EMPTY_TENSORS)
+            elif value is None:
+                self._problem(f"no node computes the output '{info.name}'", INVALID)
+            elif not self.problems:
+                self._problem(f"output '{info.name}' is not a tensor", "NNEF has only tensors.")
+        return outputs
 
     # -- nodes --------------------------------------------------------------------------------
 
-    def run(self, graph: Any, values: Scope) -> None:
-        """Reads the nodes of a graph; `values` has its inputs, and gets all else."""
+    def read_nodes(self, graph: GraphProto, values: Scope) -> None:
+        """Read the weights and nodes of a graph; `values` has its inputs, and gets the rest."""
         for tensor in graph.initializer:
-            try:
-                values[tensor.name] = self._constant(_array(tensor), tensor.name)
-            except (ValueError, KeyError, TypeError) as error:
-                self._problem(f"the weight '{tensor.name}' is broken: {error}", "")
-                values[tensor.name] = UNREAD
+            values[tensor.name] = self._weight(tensor.name, array_of, tensor)
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
-            try:
-                values[name] = self._constant(_dense(sparse), name)
-            except (ValueError, IndexError) as error:
-                self._problem(f"the weight '{name}' is broken: {error}", "")
-                values[name] = UNREAD
+            values[name] = self._weight(name, dense_array, sparse)
         for node in graph.node:
-            self.node(node, values)
+            self.read_node(node, values)
 
-    def node(self, node: Any, values: Scope) -> None:
-        """Reads a node."""
+    def _weight(self, name: str, decode: Any, tensor: Any) -> Value | Unread:
+        try:
+            return self._constant(decode(tensor), name)
+        except (ValueError, LookupError, TypeError) as error:
+            self._problem(f"the weight '{name}' is broken: {error}", "")
+            return UNREAD
+
+    def read_node(self, node: NodeProto, values: Scope) -> None:
+        """Read a node; `values` gets its outputs."""
         self._nodes += 1
         if self._nodes > _MOST_NODES:
             raise InputError(
-                f"unrolled, the model has more than {_MOST_NODES:,} nodes", file=self.source.path
+                f"the model has more than {_MOST_NODES:,} nodes with its loops unrolled",
+                file=self.source.path,
             )
-        found = self._outputs(node, values)
-        values.update(zip(filter(None, node.output), _named(node, found), strict=False))
+        results = self._results(node, values)
+        results = [*results, *[UNREAD] * (len(node.output) - len(results))]
+        for name, value in zip(node.output, results, strict=False):
+            if name:
+                values[name] = UNREAD if value is None else value
 
-    def _outputs(self, node: Any, values: Scope) -> Sequence[Any]:
-        unknown = [name for name in node.input if name and name not in values]
-        if unknown:
-            lacking = ", ".join(f"'{name}'" for name in unknown)
-            self._refuse(node, f"nothing before it gives its input {lacking}", INVALID)
-            return [UNREAD] * len(node.output)
+    def _results(self, node: NodeProto, values: Scope) -> Sequence[Any]:
+        """Return the values of the outputs of a node, none of them if it is refused."""
+        missing = [f"'{name}'" for name in node.input if name and name not in values]
+        if missing:
+            reason = f"no earlier node computes its input {', '.join(missing)}"
+            self._refuse(node, Refusal(reason, INVALID))
+            return []
         inputs = [values[name] if name else None for name in node.input]
-        known = node.domain in ("", "ai.onnx") and node.op_type in READERS
-        if any(not (value is None or isinstance(value, Value)) for value in inputs):
-            if not known and not self._has_function(node):
-                self._refuse(node, *_unknown(node))
-            return [UNREAD] * len(node.output)
+        known = [value for value in inputs if not isinstance(value, Unread)]
+        if len(known) < len(inputs):
+            # An earlier refusal is the reason, but all unknown operators are reported.
+            if not _has_reader(node) and not has_definition(node, self.opset):
+                self._refuse(node, _unknown(node))
+            return []
         try:
-            return self._read(node, inputs, values, known)
-        except Refusal as refusal:
-            self._refuse(node, refusal.reason, refusal.hint)
-        except ArgumentError as error:
-            refused = refusal_of(error)
-            self._refuse(node, refused.reason, refused.hint)
-        except NnefError:
-            raise
-        except MemoryError:
-            self._refuse(node, "it makes more items than the memory holds", "")
-        except Exception as error:  # noqa: BLE001 - models that are not valid fail in any way
-            self._refuse(
-                node,
-                f"it could not be read ({type(error).__name__}: {error})",
-                INVALID,
-            )
-        return [UNREAD] * len(node.output)
+            return self._read(node, known, values)
+        except Exception as error:  # noqa: BLE001 - invalid models fail in any way
+            self._refuse(node, _refusal(error))
+            return []
 
-    def _read(
-        self, node: Any, inputs: list[Value | None], values: Scope, known: bool
-    ) -> Sequence[Any]:
+    def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Any]:
+        """Compute a node if its inputs are constant, else read it by its reader or definition."""
         if node.op_type == "Constant" or all(v is None or v.data is not None for v in inputs):
             folded = self._fold(node, inputs)
             if folded is not None:
                 return folded
-        if not known:
-            return self._expand(node, inputs)
-        call = self._call(node, inputs, values)
+        if not _has_reader(node):
+            return self._read_definition(node, inputs)
         first = len(self.graph.operations)
         try:
-            results = READERS[node.op_type](call)
+            results = READERS[node.op_type](self._call(node, inputs, values))
         except Refusal:
             del self.graph.operations[first:]
-            if not self._has_function(node):
+            if not has_definition(node, self.opset):
                 raise
-            return self._expand(node, inputs)
-        found = list(results) if isinstance(results, (list, tuple)) else [results]
-        self.graph.name_results(found, node.output)
-        return found
+            return self._read_definition(node, inputs)
+        results = list(results) if isinstance(results, (list, tuple)) else [results]
+        self.graph.name_results(results, node.output)
+        return results
 
-    def _call(self, node: Any, inputs: list[Value | None], values: Scope) -> Call:
-        def body(graph: Any, given: Sequence[Value] = ()) -> list[Any]:
+    def _call(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Call:
+        def read_graph(graph: GraphProto, arguments: Sequence[Value] = ()) -> list[Any]:
             inner = dict(values)
-            inner.update(zip((info.name for info in graph.input), given, strict=True))
-            self.run(graph, inner)
+            inner.update(zip((info.name for info in graph.input), arguments, strict=True))
+            self.read_nodes(graph, inner)
             return [inner.get(info.name, UNREAD) for info in graph.output]
 
         return Call(
             node.op_type,
             self.graph,
             inputs,
-            attributes(node),
+            attributes_of(node),
             self.opset,
             list(node.input),
             list(node.output),
             node,
-            body,
+            read_graph,
         )
 
     # -- constants ----------------------------------------------------------------------------
 
-    def _constant(self, array: Any, name: str) -> Value:
+    def _constant(self, array: Array, name: str) -> Value:
+        """Return a constant; elements of a type that NNEF lacks are widened."""
         array = np.asarray(array)
         if array.dtype.name in ("int4", "uint4", "int2", "uint2"):
-            known = array.astype(np.int8 if array.dtype.name[0] == "i" else np.uint8)
+            wide = array.astype(np.int8 if array.dtype.name[0] == "i" else np.uint8)
         elif self._becomes_float32(array):
-            known = array.astype(np.float32)
+            wide = array.astype(np.float32)
         else:
             return Value(array.shape, array.dtype, name, array)
-        value = Value(array.shape, known.dtype, name, known)
-        # What it is in the model decides what is computed with it.
+        value = Value(array.shape, wide.dtype, name, wide)
+        # Readers depend on the type in the model, such as that of a zero point.
         value.dtype = array.dtype
         return value
 
@@ -238,55 +233,54 @@ class Reader:
             return not self._is_double and _fits_float32(array)
         return array.dtype.name not in DTYPES and array.dtype.kind in "fV"
 
-    def _fold(self, node: Any, inputs: Sequence[Value | None]) -> list[Any] | None:
-        if any(a.type == a.GRAPH for a in node.attribute):
+    def _fold(self, node: NodeProto, inputs: Sequence[Value | None]) -> list[Value] | None:
+        if any(attribute.type == attribute.GRAPH for attribute in node.attribute):
             return None
         named = zip(node.input, inputs, strict=True)
         arrays = {name: v.data for name, v in named if v is not None and v.data is not None}
-        found = fold(node, arrays, self.opsets)
-        if found is None:
+        results = fold(node, arrays, self.opsets)
+        if results is None:
             return None
-        return [self._constant(a, name) for name, a in zip(node.output, found, strict=True)]
+        named_results = zip(node.output, results, strict=True)
+        return [self._constant(array, name) for name, array in named_results]
 
-    # -- functions ----------------------------------------------------------------------------
+    # -- definitions --------------------------------------------------------------------------
 
-    def _has_function(self, node: Any) -> bool:
-        return has_definition(node, self.opset)
-
-    def _expand(self, node: Any, inputs: list[Value | None]) -> Sequence[Any]:
-        """Reads a node by the definition that ONNX gives of its operator by others."""
-        function = definition_of(node, inputs, self.opset)
-        if function is None or self._depth > _SHORT:
-            raise Refusal(*_unknown(node))
-        missing = [None] * (len(function.inputs) - len(inputs))
-        inner: Scope = dict(zip(function.inputs, [*inputs, *missing], strict=False))
-        outer = self.opsets, len(self.problems)
-        # Definitions of other domains may leave out that of ONNX itself.
-        named = any(opset.domain in ("", "ai.onnx") for opset in function.opsets)
-        self.opsets = [*function.opsets, *([] if named else outer[0])]
-        self._depth += 1
+    def _read_definition(self, node: NodeProto, inputs: list[Value | None]) -> Sequence[Any]:
+        """Read a node by ONNX's definition of its operator."""
+        definition = definition_of(node, inputs, self.opset)
+        if definition is None or self._level > _MOST_LEVELS:
+            raise _unknown(node)
+        missing = [None] * (len(definition.inputs) - len(inputs))
+        values: Scope = dict(zip(definition.inputs, [*inputs, *missing], strict=False))
+        opsets, problems = self.opsets, len(self.problems)
+        # A definition of another domain may not name the version of ONNX's own.
+        is_complete = any(opset.domain in _ONNX_DOMAINS for opset in definition.opsets)
+        self.opsets = [*definition.opsets, *([] if is_complete else opsets)]
+        self._level += 1
         try:
-            with self.graph.scope(_snake(node.op_type)):
-                for part in function.nodes:
-                    self.node(part, inner)
+            with self.graph.scope(_snake_case(node.op_type)):
+                for part in definition.nodes:
+                    self.read_node(part, values)
         finally:
-            self.opsets = outer[0]
-            self._depth -= 1
-        if len(self.problems) > outer[1]:
-            told = self.problems[outer[1]]
-            del self.problems[outer[1] :]
-            raise Refusal(f"of what it consists of, {told.message}", told.hint)
-        found = [inner.get(name) for name in function.outputs]
-        for value, name in zip(found, node.output, strict=False):
+            self.opsets = opsets
+            self._level -= 1
+        if len(self.problems) > problems:
+            problem = self.problems[problems]
+            del self.problems[problems:]
+            raise Refusal(f"in its definition, {problem.message}", problem.hint)
+        results = [values.get(name) for name in definition.outputs]
+        for value, name in zip(results, node.output, strict=False):
             if isinstance(value, Value) and name:
                 value.origin = name
-        return found
+        return results
 
-    # -- what is refused ----------------------------------------------------------------------
+    # -- problems -----------------------------------------------------------------------------
 
-    def _refuse(self, node: Any, reason: str, hint: str) -> None:
-        who = f"'{node.name}'" if node.name else f"that gives '{next(iter(node.output), '')}'"
-        self._problem(f"{node.op_type} {who}: {reason}", hint)
+    def _refuse(self, node: NodeProto, refusal: Refusal) -> None:
+        output = next(iter(node.output), "")
+        label = f"'{node.name}'" if node.name else f"with output '{output}'"
+        self._problem(f"{node.op_type} {label}: {refusal.reason}", refusal.hint)
 
     def _problem(self, message: str, hint: str) -> None:
         self.problems.append(
@@ -294,20 +288,25 @@ class Reader:
         )
 
 
-def _array(tensor: Any) -> Array:
-    """The values of a TensorProto.
+def _refusal(error: Exception) -> Refusal:
+    """Return the refusal for an exception of a reader.
 
     Raises:
-        ValueError: they are not as many as its shape says, or of no known type.
+        NnefError: The exception itself, if it is not about the node.
     """
-    from onnx import numpy_helper
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, ArgumentError):
+        return refusal_of(error)
+    if isinstance(error, NnefError):
+        raise error
+    if isinstance(error, MemoryError):
+        return Refusal("its result does not fit in memory")
+    return Refusal(f"it could not be read ({type(error).__name__}: {error})", INVALID)
 
-    if any(extent < 0 for extent in tensor.dims):
-        raise ValueError(f"its shape is {list(tensor.dims)}")
-    try:
-        return np.asarray(numpy_helper.to_array(tensor))
-    except KeyError:
-        raise ValueError(f"its items are of the unknown type {tensor.data_type}") from None
+
+def _has_reader(node: NodeProto) -> bool:
+    return node.domain in _ONNX_DOMAINS and node.op_type in READERS
 
 
 def _fits_float32(array: Array) -> bool:
@@ -315,66 +314,28 @@ def _fits_float32(array: Array) -> bool:
         return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
 
 
-def _dense(tensor: Any) -> Array:
-    """The values of a SparseTensorProto, zeros filled in."""
-    shape = tuple(tensor.dims)
-    if np.prod(shape, dtype=float) > MOST_ELEMENTS:
-        raise ValueError(f"it has the shape {list(shape)}")
-    found = np.zeros(shape, _array(tensor.values).dtype)
-    places = _array(tensor.indices)
-    flat = places if places.ndim == 1 else np.ravel_multi_index(tuple(places.T), shape)
-    found.reshape(-1)[flat] = _array(tensor.values)
-    return found
-
-
-def attributes(node: Any) -> Mapping[str, Any]:
-    """The attributes of a node: numbers, strings, arrays, graphs, or lists of them."""
-    from onnx import helper, numpy_helper
-
-    found = {}
-    for attribute in node.attribute:
-        value = helper.get_attribute_value(attribute)
-        if attribute.type == attribute.SPARSE_TENSOR:
-            value = _dense(value)
-        elif attribute.type == attribute.TENSOR:
-            value = numpy_helper.to_array(value)
-        elif isinstance(value, bytes):
-            value = value.decode()
-        elif attribute.type == attribute.STRINGS:
-            value = [item.decode() for item in value]
-        elif attribute.type in (attribute.INTS, attribute.FLOATS):
-            value = list(value)
-        found[attribute.name] = value
-    return found
-
-
-def _named(node: Any, found: Sequence[Any]) -> list[Any]:
-    """Those of the results that the node gives a name."""
-    padded = [*found, *[UNREAD] * (len(node.output) - len(found))]
-    pairs = zip(node.output, padded, strict=False)
-    return [UNREAD if value is None else value for name, value in pairs if name]
-
-
-def _refused_dtype(dtype: np.dtype[Any] | None) -> str:
-    if dtype is None or dtype.name in DTYPES:
+def _dtype_problem(dtype: DType | None) -> str:
+    """Return why NNEF cannot express a tensor of a dtype; None stands for no tensor."""
+    if dtype is None:
+        return "is not a tensor"
+    if dtype.name in DTYPES:
         return ""
-    told = "string" if dtype.kind == "O" else dtype
-    return f"has items of type {told}, which NNEF does not have"
+    name = "string" if dtype.kind == "O" else dtype.name
+    return f"has elements of type {name}, which NNEF does not have"
 
 
-def _unknown(node: Any) -> tuple[str, str]:
-    if node.domain not in ("", "ai.onnx"):
-        return (
+def _unknown(node: NodeProto) -> Refusal:
+    """Return the refusal of an operator without a reader and a definition."""
+    if node.domain not in _ONNX_DOMAINS:
+        return Refusal(
             f"it is an operator of the domain '{node.domain}'",
-            "Export the network without operators of a vendor.",
+            "Export the network without vendor-specific operators.",
         )
-    return (
-        "NNEF has no operation for it",
-        did_you_mean(node.op_type, READERS)
-        if re.fullmatch("[a-z].*", node.op_type)
-        else "Replace the layer in the source network, or cut it off the exported part.",
-    )
+    hint = "Replace the layer in the source network, or export the network without it."
+    if re.fullmatch("[a-z].*", node.op_type):
+        hint = did_you_mean(node.op_type, READERS)
+    return Refusal("NNEF has no operation for it", hint)
 
 
-def _snake(name: str) -> str:
+def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,108 +1,104 @@
-"""Normalisation."""
+"""Normalization (4.9.4)."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnefkit.exchange.compositions import normalization
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import expanded, reshaped
+from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
 
 _TINY = 1e-30
-"""Keeps 0 / 0 from being anything else than 0; no other quotient feels it."""
+"""Makes 0 / 0 be 0, and changes no other quotient."""
+
+
+def _epsilon(c: Call) -> float:
+    return c.number("epsilon", 1e-5)
+
+
+def _last_axes(c: Call) -> list[int]:
+    return [*range(c.axis("axis", -1, c[0].rank), c[0].rank)]
 
 
 @operator("BatchNormalization")
-def batch_normalization(c: Call) -> list[Value | None]:
-    """With the statistics of the training, which are ``[1, C]``."""
-    if c.attribute("training_mode", 0) or any(c.wants(i) for i in range(1, len(c.output_names))):
+def batch_normalization(c: Call) -> list[Value]:
+    """Read `batch_normalization`."""
+    if c.attribute("training_mode", 0) or any(map(c.wants, range(1, len(c.output_names)))):
         c.refuse("it computes statistics of the batch", "Export the network for inference.")
     if not c.attribute("spatial", 1):
-        c.refuse("it has statistics for each position", "Normalise by channels.")
-    scale, offset, mean, variance = (c[index] for index in range(1, 5))
-    epsilon = c.attribute("epsilon", 1e-5)
-    return [normalization.batch_normalization(c, c[0], mean, variance, scale, offset, epsilon)]
+        c.refuse("it has statistics for each position", "Normalize by channels.")
+    x, scale, offset, mean, variance = (c[index] for index in range(5))
+    return [normalization.batch_normalization(c, x, mean, variance, scale, offset, _epsilon(c))]
 
 
 @operator("InstanceNormalization")
 def instance_normalization(c: Call) -> Value:
-    """Normalize each channel of each batch entry by its own mean and variance."""
-    epsilon = c.attribute("epsilon", 1e-5)
-    return normalization.instance_normalization(c, c[0], c[1], c[2], epsilon)
+    """Read a normalization of each channel by itself."""
+    return normalization.instance_normalization(c, c[0], c[1], c[2], _epsilon(c))
 
 
 @operator("LayerNormalization")
-def layer_normalization(c: Call) -> list[Value | None]:
-    """Normalize each entry by its mean and variance over the last axes."""
-    x = c[0]
-    axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    epsilon = c.attribute("epsilon", 1e-5)
+def layer_normalization(c: Call) -> list[Value]:
+    """Read a normalization over the last axes, with its mean and deviation if they are used."""
+    x, axes, epsilon = c[0], _last_axes(c), _epsilon(c)
     result = normalization.layer_normalization(c, x, c[1], c.get(2), axes, epsilon)
     if not (c.wants(1) or c.wants(2)):
         return [result]
     mean, variance = c.ops("moments", x, axes=axes)
-    return [result, mean, c.op("rsqrt", c.op("add", variance, c.decimal(epsilon)))]
+    return [result, mean, c.op("rsqrt", c.op("add", variance, epsilon))]
 
 
 @operator("RMSNormalization")
 def rms_normalization(c: Call) -> Value:
-    """Divide each entry by the root of its mean square over the last axes."""
-    x = c[0]
-    axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
-    return normalization.rms_normalization(c, x, c[1], axes, c.attribute("epsilon", 1e-5))
+    """Read a division by the root mean square over the last axes."""
+    return normalization.rms_normalization(c, c[0], c[1], _last_axes(c), _epsilon(c))
 
 
 @operator("GroupNormalization")
 def group_normalization(c: Call) -> Value:
-    """Normalize each group of channels by its mean and variance."""
-    x, groups = c[0], int(c.attribute("num_groups"))
-    scale, offset = c[1], c[2]
-    if c.opset < 21:
-        # One number for each group, and not for each channel.
-        each = x.shape[1] // groups
-        scale, offset = (
-            reshaped(c, expanded(c, reshaped(c, value, (groups, 1)), (groups, each)), (x.shape[1],))
-            for value in (scale, offset)
-        )
-    epsilon = c.attribute("epsilon", 1e-5)
-    return normalization.group_normalization(c, x, groups, scale, offset, epsilon)
+    """Read a normalization of each group of channels by itself."""
+    groups = int(c.attribute("num_groups"))
+    scale, offset = (_by_channel(c, c[index], groups) for index in (1, 2))
+    return normalization.group_normalization(c, c[0], groups, scale, offset, _epsilon(c))
+
+
+def _by_channel(c: Call, parameter: Value, groups: int) -> Value:
+    """Return a parameter for each channel; before opset 21, ONNX has one for each group."""
+    channels = c[0].shape[1]
+    if parameter.shape[0] == channels:
+        return parameter
+    size = channels // groups
+    if parameter.data is not None:
+        return c.graph.derived(parameter, ("repeat", size), lambda data: data.repeat(size))
+    column = reshaped(c, parameter, (groups, 1))
+    return reshaped(c, c.op("tile", column, repeats=[1, size]), (channels,))
 
 
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(c: Call) -> Value:
-    """By mean and standard deviation over some axes."""
+    """Read a normalization without parameters."""
     x = c[0]
     axes = sorted(axis % x.rank for axis in c.ints("axes") or [0, 2, 3])
     with c.graph.scope("mean_variance_normalization"):
         mean, variance = c.ops("moments", x, axes=axes)
         deviation = c.op("add", c.op("sqrt", variance), 1e-9)
-        result: Value = c.op("div", c.op("sub", x, mean), deviation)
-    return result
+        return c.op("div", c.op("sub", x, mean), deviation)
 
 
 @operator("LRN")
 def local_response_normalization(c: Call) -> Value:
-    """By the mean square of the neighbouring channels."""
-    x = c[0]
-    size = [1, int(c.attribute("size")), *[1] * (x.rank - 2)]
-
-    def number(name: str, default: float) -> float:
-        return float(str(np.float32(c.attribute(name, default))))
-
+    """Read `local_response_normalization` over neighboring channels."""
     return c.op(
         "local_response_normalization",
-        x,
-        size=size,
-        alpha=number("alpha", 0.0001),
-        beta=number("beta", 0.75),
-        bias=number("bias", 1.0),
+        c[0],
+        size=[1, int(c.attribute("size")), *[1] * (c[0].rank - 2)],
+        alpha=c.number("alpha", 0.0001),
+        beta=c.number("beta", 0.75),
+        bias=c.number("bias", 1.0),
     )
 
 
 @operator("LpNormalization")
 def lp_normalization(c: Call) -> Value:
-    """By the norm along an axis."""
-    x = c[0]
+    """Read `l1_normalization` or `l2_normalization`."""
     name = "l1_normalization" if c.attribute("p", 2) == 1 else "l2_normalization"
-    return c.op(name, x, axes=[c.axis("axis", -1, x.rank)], epsilon=_TINY)
+    return c.op(name, c[0], axes=[c.axis("axis", -1, c[0].rank)], epsilon=_TINY)

@@ -1,10 +1,13 @@
-"""Recurrent layers, unrolled: each step a few products that a reader can follow."""
+"""Recurrent layers, unrolled.
+
+A step of the usual form is a call of the same fragment as from other frameworks. Steps with other
+activations, peepholes or coupled gates are composed of standard operations.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,212 +15,273 @@ from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 
-_LONGEST = 512
-_GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
-_DEFAULTS = {
-    "RNN": ["Tanh"],
-    "GRU": ["Sigmoid", "Tanh"],
-    "LSTM": ["Sigmoid", "Tanh", "Tanh"],
+_MOST_STEPS = 512
+_ACTIVATIONS = {
+    "RNN": ["tanh"],
+    "GRU": ["sigmoid", "tanh"],
+    "LSTM": ["sigmoid", "tanh", "tanh"],
 }
-Activation = Callable[[Value], Any]
+"""The default activations of each operator."""
+_GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}
+"""The gates of ONNX in the order of the fragments."""
+
+States = list[Value]
+"""The hidden state, and that of the cell of an LSTM."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Cell:
     """The weights of one direction."""
 
     c: Call
     size: int
+    """The extent of the hidden state, and of each gate."""
     input_weights: Value
-    recurrent_weights: Value
+    hidden_weights: Value
     input_bias: Value | None
-    recurrent_bias: Value | None
+    hidden_bias: Value | None
     peepholes: Value | None
-    activations: list[Activation]
+    activations: list[str]
 
-    def gates(self, x: Value, weights: Value, bias: Value | None) -> Value:
+    def linear(self, x: Value, weights: Value, bias: Value | None) -> Value:
         return self.c.op("linear", x, weights, *([] if bias is None else [bias]))
 
-    def part(self, value: Value, number: int) -> Value:
-        return sliced(self.c, value, value.rank - 1, number * self.size, (number + 1) * self.size)
+    def activated(self, index: int, x: Value) -> Value:
+        return self.c.op(self.activations[index], x)
 
-    def rows(self, value: Value, first: int, last: int) -> Value:
-        return sliced(self.c, value, 0, first * self.size, last * self.size)
+    def gate(self, value: Value, number: int) -> Value:
+        """Return the part of a row that belongs to a gate."""
+        return self.part(value, value.rank - 1, number, number + 1)
+
+    def part(self, value: Value, axis: int, first: int, last: int) -> Value:
+        return sliced(self.c, value, axis, first * self.size, last * self.size)
 
 
 @operator("RNN", "GRU", "LSTM")
 def recurrent(c: Call) -> list[Value | None]:
-    """All steps of all directions."""
+    """Read a layer of one or two directions."""
     batch_first = bool(c.attribute("layout", 0))
     x = transposed(c, c[0], [1, 0, 2]) if batch_first else c[0]
-    steps, batch, _ = x.shape
-    size = int(c.attribute("hidden_size") or c[2].shape[-1])
+    steps, batch, features = x.shape
+    _refuse_options(c, steps)
     direction = c.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
-    _refuse_options(c, steps, batch)
-    states = [_initial(c, 5, count, batch, size, batch_first)]
-    if c.operator == "LSTM":
-        states.append(_initial(c, 6, count, batch, size, batch_first))
-    inputs = [reshaped(c, part, (batch, x.shape[2])) for part in _parts(c, x)]
-    every: list[list[Value]] = []
-    last: list[list[Value]] = []
+    size = int(c.attribute("hidden_size") or c[2].shape[-1])
+    states = _initial_states(c, count, (batch, size), batch_first)
+    parts = [x] if steps == 1 else c.ops("split", x, axis=0, ratios=[1] * steps)
+    inputs = [reshaped(c, part, (batch, features)) for part in parts]
+    hidden: list[list[Value]] = []
+    final: list[States] = []
     with c.graph.scope(c.operator.lower()):
         for number in range(count):
-            cell = _cell(c, number, count, size)
-            backwards = direction == "reverse" or number == 1
-            given = inputs[::-1] if backwards else inputs
-            hidden, final = _run(cell, given, [state[number] for state in states])
-            every.append(hidden[::-1] if backwards else hidden)
-            last.append(final)
-        return _outputs(c, every, last, batch_first)
+            step = _step_of(_cell(c, number, count, size))
+            backward = direction == "reverse" or number == 1
+            outputs, last = _unrolled(step, inputs, states[number], backward=backward)
+            hidden.append(outputs)
+            final.append(last)
+        return _results(c, hidden, final, batch_first)
 
 
-def _refuse_options(c: Call, steps: int, batch: int) -> None:
-    lengths = c.values(4, "sequence lengths")
+def _refuse_options(c: Call, steps: int) -> None:
+    lengths = c.constant(4, "sequence lengths")
     if lengths is not None and (lengths != steps).any():
-        c.refuse("its sequences have lengths of their own", "Export with sequences of one length.")
-    if steps > _LONGEST:
+        c.refuse("its sequences have different lengths", "Export with sequences of one length.")
+    if steps > _MOST_STEPS:
         c.refuse(
             f"it has {steps} steps, and NNEF has no loops",
-            f"Up to {_LONGEST} steps are unrolled: give a shorter input shape.",
+            f"At most {_MOST_STEPS} steps are unrolled: pass a shorter input shape.",
         )
     if c.attribute("clip") is not None:
         c.refuse("it clips its gates", "Train or export without clipping.")
-    del batch
+    if c.attribute("activation_alpha") or c.attribute("activation_beta"):
+        c.refuse("its activations have parameters", "Use activations without parameters.")
 
 
-def _parts(c: Call, x: Value) -> list[Value]:
-    if x.shape[0] == 1:
-        return [x]
-    parts: list[Value] = c.ops("split", x, axis=0, ratios=[1] * x.shape[0])
-    return parts
+def _initial_states(c: Call, count: int, shape: tuple[int, int], batch_first: bool) -> list[States]:
+    """Return the states before the first step, for each direction."""
+    states: list[States] = [[] for _ in range(count)]
+    for index in (5, 6) if c.operator == "LSTM" else (5,):
+        given = c.get(index)
+        if given is None:
+            zeros = c.graph.constant(np.zeros(shape, np.float32))
+            zeros.filler = True
+            parts = [zeros] * count
+        else:
+            given = transposed(c, given, [1, 0, 2]) if batch_first else given
+            parts = [reshaped(c, sliced(c, given, 0, i, i + 1), shape) for i in range(count)]
+        for state, part in zip(states, parts, strict=True):
+            state.append(part)
+    return states
 
 
-def _initial(
-    c: Call, index: int, count: int, batch: int, size: int, batch_first: bool
-) -> list[Value]:
-    given = c.get(index)
-    if given is None:
-        zeros = c.graph.constant(np.zeros((batch, size), np.float32))
-        return [zeros] * count
-    if batch_first:
-        given = transposed(c, given, [1, 0, 2])
-    return [reshaped(c, sliced(c, given, 0, i, i + 1), (batch, size)) for i in range(count)]
+_SUPPORTED = ("tanh", "sigmoid", "relu", "softplus", "elu")
 
 
 def _cell(c: Call, number: int, count: int, size: int) -> _Cell:
-    def of(index: int) -> Value | None:
+    """Return the weights of a direction."""
+
+    def of_direction(index: int) -> Value | None:
         value = c.get(index)
         if value is None:
             return None
         return reshaped(c, sliced(c, value, 0, number, number + 1), value.shape[1:])
 
-    weights, recurrent_weights, bias, peepholes = of(1), of(2), of(3), of(7)
-    assert weights is not None and recurrent_weights is not None  # noqa: S101, PT018
-    biases: list[Value | None] = [None, None]
+    def required(index: int) -> Value:
+        return of_direction(index) or c[index]
+
+    defaults = _ACTIVATIONS[c.operator]
+    names = [name.lower() for name in c.attribute("activations") or defaults * count]
+    activations = names[number * len(defaults) : (number + 1) * len(defaults)]
+    for name in activations:
+        if name not in _SUPPORTED:
+            c.refuse(f"its activation is {name}", "Use sigmoid, tanh or relu.")
+    bias, peepholes = of_direction(3), of_direction(7)
+    input_bias = hidden_bias = None
     if bias is not None:
         half = bias.shape[0] // 2
-        biases = [
+        input_bias, hidden_bias = (
             reshaped(c, sliced(c, bias, 0, first, first + half), (1, half)) for first in (0, half)
-        ]
-    names = c.attribute("activations") or _DEFAULTS[c.operator] * count
-    each = len(_DEFAULTS[c.operator])
-    chosen = names[number * each : (number + 1) * each]
-    alphas, betas = c.attribute("activation_alpha") or [], c.attribute("activation_beta") or []
-    if alphas or betas:
-        c.refuse("its activations have parameters", "Use activations without parameters.")
-    activations = [_activation(c, name) for name in chosen]
+        )
     if peepholes is not None:
         peepholes = reshaped(c, peepholes, (1, *peepholes.shape))
-    return _Cell(c, size, weights, recurrent_weights, biases[0], biases[1], peepholes, activations)
+    weights = required(1), required(2)
+    return _Cell(c, size, *weights, input_bias, hidden_bias, peepholes, activations)
 
 
-_FUNCTIONS = {
-    "tanh": "tanh",
-    "sigmoid": "sigmoid",
-    "relu": "relu",
-    "softplus": "softplus",
-    "elu": "elu",
-}
+# -- steps -----------------------------------------------------------------------------------------
+
+Step = Callable[[Value, States], States]
 
 
-def _activation(c: Call, name: str) -> Activation:
-    found = _FUNCTIONS.get(name.lower())
-    if found is None:
-        c.refuse(f"its activation is {name}", "Use sigmoid, tanh or relu.")
-    return lambda x: c.op(found, x)
-
-
-def _run(
-    cell: _Cell, inputs: Sequence[Value], states: list[Value]
-) -> tuple[list[Value], list[Value]]:
-    step = {"RNN": _rnn_step, "GRU": _gru_step, "LSTM": _lstm_step}[cell.c.operator]
+def _unrolled(
+    step: Step, inputs: Sequence[Value], states: States, *, backward: bool
+) -> tuple[list[Value], States]:
+    """Return the hidden states in the order of the inputs, and the last states."""
     hidden = []
-    for x in inputs:
-        states = step(cell, x, states)
+    for x in reversed(inputs) if backward else inputs:
+        states = step(x, states)
         hidden.append(states[0])
-    return hidden, states
+    return hidden[::-1] if backward else hidden, states
 
 
-def _rnn_step(cell: _Cell, x: Value, states: list[Value]) -> list[Value]:
+def _step_of(cell: _Cell) -> Step:
+    name = _fragment(cell)
+    if name:
+        return _fragment_step(cell, name)
+    step = {"RNN": _rnn_step, "GRU": _gru_step, "LSTM": _lstm_step}[cell.c.operator]
+    return lambda x, states: step(cell, x, states)
+
+
+def _fragment(cell: _Cell) -> str:
+    """Return the name of the fragment for a step; empty if there is none."""
     c = cell.c
-    given = cell.gates(x, cell.input_weights, cell.input_bias)
-    kept = cell.gates(states[0], cell.recurrent_weights, cell.recurrent_bias)
-    return [cell.activations[0](c.op("add", given, kept))]
+    if c.operator == "RNN":
+        (name,) = cell.activations
+        return f"rnn_{name}_step" if name in ("tanh", "relu") else ""
+    if cell.activations != _ACTIVATIONS[c.operator] or cell.peepholes is not None:
+        return ""
+    if c.operator == "GRU":
+        return "gru_step" if c.attribute("linear_before_reset", 0) else ""
+    return "" if c.attribute("input_forget", 0) else "lstm_step"
 
 
-def _gru_step(cell: _Cell, x: Value, states: list[Value]) -> list[Value]:
-    c, before = cell.c, states[0]
-    gate, candidate = cell.activations
-    given = cell.gates(x, cell.input_weights, cell.input_bias)
+def _fragment_step(cell: _Cell, name: str) -> Step:
+    c, order = cell.c, _GATES[cell.c.operator]
+    weights = [
+        *(_reordered(cell, value, 0, order) for value in (cell.input_weights, cell.hidden_weights)),
+        *(
+            0.0 if bias is None else _reordered(cell, bias, 1, order)
+            for bias in (cell.input_bias, cell.hidden_bias)
+        ),
+    ]
+
+    def step(x: Value, states: States) -> States:
+        shapes = [state.shape for state in states]
+        return c.graph.fragment(name, [x, *states, *weights], shapes)
+
+    return step
+
+
+def _reordered(cell: _Cell, value: Value, axis: int, order: Sequence[int]) -> Value:
+    """Return weights with the gates along an axis in another order."""
+    c = cell.c
+    if [*order] == [*range(len(order))]:
+        return value
+    if value.data is not None:
+        rows = np.concatenate([np.arange(cell.size) + gate * cell.size for gate in order])
+        return c.graph.derived(value, ("gates", axis, *order), lambda data: data.take(rows, axis))
+    return c.op("concat", [cell.part(value, axis, gate, gate + 1) for gate in order], axis=axis)
+
+
+def _rnn_step(cell: _Cell, x: Value, states: States) -> States:
+    given = cell.linear(x, cell.input_weights, cell.input_bias)
+    kept = cell.linear(states[0], cell.hidden_weights, cell.hidden_bias)
+    return [cell.activated(0, cell.c.op("add", given, kept))]
+
+
+def _gru_step(cell: _Cell, x: Value, states: States) -> States:
+    c, (hidden,) = cell.c, states
+    given = cell.linear(x, cell.input_weights, cell.input_bias)
     if c.attribute("linear_before_reset", 0):
-        kept = cell.gates(before, cell.recurrent_weights, cell.recurrent_bias)
-        update, reset = (gate(c.op("add", cell.part(given, i), cell.part(kept, i))) for i in (0, 1))
-        memory = c.op("mul", reset, cell.part(kept, 2))
+        kept = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
+        update, reset = (_gru_gate(cell, given, kept, number) for number in (0, 1))
+        memory = c.op("mul", reset, cell.gate(kept, 2))
     else:
-        bias = cell.recurrent_bias
-        two = None if bias is None else sliced(c, bias, 1, 0, 2 * cell.size)
-        one = None if bias is None else cell.part(bias, 2)
-        kept = cell.gates(before, cell.rows(cell.recurrent_weights, 0, 2), two)
-        update, reset = (gate(c.op("add", cell.part(given, i), cell.part(kept, i))) for i in (0, 1))
-        memory = cell.gates(
-            c.op("mul", reset, before), cell.rows(cell.recurrent_weights, 2, 3), one
-        )
-    new = candidate(c.op("add", cell.part(given, 2), memory))
-    # (1 - z) n + z h
-    return [c.op("add", new, c.op("mul", update, c.op("sub", before, new)))]
+        bias = cell.hidden_bias
+        gates_bias = None if bias is None else cell.part(bias, 1, 0, 2)
+        memory_bias = None if bias is None else cell.part(bias, 1, 2, 3)
+        kept = cell.linear(hidden, cell.part(cell.hidden_weights, 0, 0, 2), gates_bias)
+        update, reset = (_gru_gate(cell, given, kept, number) for number in (0, 1))
+        weights = cell.part(cell.hidden_weights, 0, 2, 3)
+        memory = cell.linear(c.op("mul", reset, hidden), weights, memory_bias)
+    candidate = cell.activated(1, c.op("add", cell.gate(given, 2), memory))
+    # (1 - update) candidate + update hidden
+    return [c.op("add", candidate, c.op("mul", update, c.op("sub", hidden, candidate)))]
 
 
-def _lstm_step(cell: _Cell, x: Value, states: list[Value]) -> list[Value]:
-    c, (before, memory) = cell.c, states
-    gate, candidate, output = cell.activations
-    given = cell.gates(x, cell.input_weights, cell.input_bias)
-    kept = cell.gates(before, cell.recurrent_weights, cell.recurrent_bias)
+def _gru_gate(cell: _Cell, given: Value, kept: Value, number: int) -> Value:
+    total = cell.c.op("add", cell.gate(given, number), cell.gate(kept, number))
+    return cell.activated(0, total)
+
+
+def _lstm_step(cell: _Cell, x: Value, states: States) -> States:
+    c, (hidden, memory) = cell.c, states
+    given = cell.linear(x, cell.input_weights, cell.input_bias)
+    kept = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
     total = c.op("add", given, kept)
-    i, o, f, n = (cell.part(total, number) for number in range(4))
-    if cell.peepholes is not None:
-        i = c.op("add", i, c.op("mul", cell.part(cell.peepholes, 0), memory))
-        f = c.op("add", f, c.op("mul", cell.part(cell.peepholes, 2), memory))
-    opened = gate(i)
-    kept_share = c.op("sub", 1.0, opened) if c.attribute("input_forget", 0) else gate(f)
-    fresh = c.op("mul", opened, candidate(n))
-    memory = c.op("add", c.op("mul", kept_share, memory), fresh)
-    if cell.peepholes is not None:
-        o = c.op("add", o, c.op("mul", cell.part(cell.peepholes, 1), memory))
-    return [c.op("mul", gate(o), output(memory)), memory]
+    enter, leave, forget, candidate = (cell.gate(total, number) for number in range(4))
+    enter = cell.activated(0, _with_peephole(cell, enter, 0, memory))
+    if c.attribute("input_forget", 0):
+        forget = c.op("sub", 1.0, enter)
+    else:
+        forget = cell.activated(0, _with_peephole(cell, forget, 2, memory))
+    fresh = c.op("mul", enter, cell.activated(1, candidate))
+    memory = c.op("add", c.op("mul", forget, memory), fresh)
+    leave = cell.activated(0, _with_peephole(cell, leave, 1, memory))
+    return [c.op("mul", leave, cell.activated(2, memory)), memory]
 
 
-def _outputs(
-    c: Call, every: list[list[Value]], last: list[list[Value]], batch_first: bool
+def _with_peephole(cell: _Cell, gate: Value, number: int, memory: Value) -> Value:
+    if cell.peepholes is None:
+        return gate
+    c = cell.c
+    return c.op("add", gate, c.op("mul", cell.gate(cell.peepholes, number), memory))
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def _results(
+    c: Call, hidden: list[list[Value]], final: list[States], batch_first: bool
 ) -> list[Value | None]:
-    """The hidden states of all steps, and the last states."""
-    found: list[Value | None] = [None] * 3
+    """Return the hidden states of all steps, and the last states, as far as they are used."""
+    results: list[Value | None] = [None] * 3
     if c.wants(0):
-        steps = [c.op("stack", [*parts], axis=0) for parts in zip(*every, strict=True)]
+        steps = [c.op("stack", [*directions], axis=0) for directions in zip(*hidden, strict=True)]
         whole = c.op("stack", steps, axis=0)
-        found[0] = transposed(c, whole, [2, 0, 1, 3]) if batch_first else whole
-    for number in range(len(last[0])):
+        results[0] = transposed(c, whole, [2, 0, 1, 3]) if batch_first else whole
+    for number in range(len(final[0])):
         if c.wants(number + 1):
-            states = c.op("stack", [state[number] for state in last], axis=0)
-            found[number + 1] = transposed(c, states, [1, 0, 2]) if batch_first else states
-    return found
+            states = c.op("stack", [state[number] for state in final], axis=0)
+            results[number + 1] = transposed(c, states, [1, 0, 2]) if batch_first else states
+    return results

@@ -1,7 +1,7 @@
-"""Resizing: by NNEF's own operations where they say the same, else axis by axis.
+"""Resizing (4.3.4): by NNEF's operations where they compute the same, else axis by axis.
 
-Items are picked by their indices, or weighted by a matrix. Runtimes compute positions in float32,
-and so do we: what lies just between two items there would not in float64.
+Along an axis, elements are gathered by their indices, or weighted by a matrix. Positions are
+computed in float32 as runtimes do, since rounding decides between two neighbors.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.operators.reduction import along_axis
+from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.source_graph import SCALAR, Value
 
@@ -23,143 +23,155 @@ F = np.float32
 
 @dataclass(frozen=True)
 class _Axis:
-    """What becomes of one axis."""
+    """How an axis is resized."""
 
     extent: int
-    wanted: int
+    new_extent: int
     scale: float
-    by_size: bool
-    """Whether the size was given, and the scale follows from it."""
+    by_size: bool = False
+    """Whether the node gives the new extent, and the scale follows from it."""
 
     @property
-    def is_kept(self) -> bool:
-        return self.wanted == self.extent and self.scale == 1
+    def is_unchanged(self) -> bool:
+        return self.new_extent == self.extent and self.scale == 1
 
     @property
     def factor(self) -> int:
-        """By which whole number it grows; 0 if by none."""
-        whole = self.wanted // self.extent
-        return whole if self.wanted == whole * self.extent and self.scale == whole else 0
+        """The integer by which the extent is multiplied; 0 if there is none."""
+        factor = self.new_extent // self.extent
+        return factor if self.new_extent == factor * self.extent and self.scale == factor else 0
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """How items are found."""
+    """How elements are interpolated."""
 
     mode: str
+    """nearest, linear or cubic."""
     positions: str
+    """The coordinate transformation."""
     rounding: str
-    others: Mapping[str, Any]
-    """Attributes of ONNX that say the rest."""
+    """How positions are rounded in mode nearest."""
+    options: Mapping[str, Any]
+    """Further attributes of ONNX."""
+
+
+_OPTIONS = ("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value")
 
 
 @operator("Resize")
 def resize(c: Call) -> Value:
-    """Other extents of some axes."""
+    """Read a resize by scales or to sizes."""
     x = c[0]
     if c.opset < 11:
-        data = c.values(1, "scales")
-        assert data is not None  # noqa: S101 - the input is not optional
-        return _upsampled(c, x, [float(item) for item in data])
-    mode = c.attribute("coordinate_transformation_mode", "half_pixel")
-    if mode == "tf_crop_and_resize":
+        return _upsampled(c, x, c.required_constant(1, "scales"))
+    positions = c.attribute("coordinate_transformation_mode", "half_pixel")
+    if positions == "tf_crop_and_resize":
         c.refuse("it crops to a region", "Slice first, then resize.")
-    numbers = [axis % x.rank for axis in c.ints("axes") or range(x.rank)]
-    scales, sizes = c.values(2, "scales"), c.values(3, "sizes")
-    axes = [_Axis(extent, extent, 1.0, False) for extent in x.shape]
-    for number, axis in enumerate(numbers):
+    axes = _axes(c)
+    if positions == "align_corners":
+        _refuse_fractions(c, axes)
+    options = {name: c.attributes[name] for name in _OPTIONS if name in c.attributes}
+    rounding = c.attribute("nearest_mode", "round_prefer_floor")
+    return _resized(
+        c, x, axes, _Rules(c.attribute("mode", "nearest"), positions, rounding, options)
+    )
+
+
+def _axes(c: Call) -> list[_Axis]:
+    shape = c[0].shape
+    numbers = [axis % len(shape) for axis in c.ints("axes") or range(len(shape))]
+    scales, sizes = c.constant(2, "scales"), c.constant(3, "sizes")
+    axes = [_Axis(extent, extent, 1.0) for extent in shape]
+    for index, number in enumerate(numbers):
+        extent = shape[number]
         if sizes is not None and sizes.size:
-            axes[axis] = _sized(x.shape[axis], _size(c, numbers, sizes, number))
+            size = _size(c, numbers, sizes, index)
+            axes[number] = _Axis(extent, size, float(F(size) / F(extent)), by_size=True)
         elif scales is not None and scales.size:
-            axes[axis] = _scaled(x.shape[axis], float(scales.reshape(-1)[number]))
-    if mode == "align_corners":
-        _refuse_parts(c, axes)
-    names = ("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value")
-    others = {name: c.attributes[name] for name in names if name in c.attributes}
-    kind = c.attribute("mode", "nearest")
-    return _resized(c, x, axes, _Rules(kind, mode, c.attribute("nearest_mode", _ROUNDED), others))
-
-
-_ROUNDED = "round_prefer_floor"
-
-
-def _sized(extent: int, size: int) -> _Axis:
-    return _Axis(extent, size, float(F(size) / F(extent)), True)
+            axes[number] = _scaled(extent, float(scales.reshape(-1)[index]))
+    return axes
 
 
 def _scaled(extent: int, scale: float) -> _Axis:
-    return _Axis(extent, int(np.floor(F(extent) * F(scale))), float(F(scale)), False)
+    return _Axis(extent, int(np.floor(F(extent) * F(scale))), float(F(scale)))
 
 
-def _size(c: Call, axes: Sequence[int], sizes: Array, number: int) -> int:
-    """The size of an axis, by the policy for the ratio of all of them."""
+def _size(c: Call, numbers: Sequence[int], sizes: Array, index: int) -> int:
+    """Return the new extent of an axis, by the policy for the aspect ratio."""
     policy = c.attribute("keep_aspect_ratio_policy", "stretch")
     given = [int(size) for size in sizes.reshape(-1)]
     if policy == "stretch":
-        return given[number]
-    original = c[0].shape
-    ratios = [size / original[axis] for axis, size in zip(axes, given, strict=True)]
+        return given[index]
+    shape = c[0].shape
+    ratios = [size / shape[number] for number, size in zip(numbers, given, strict=True)]
     scale = min(ratios) if policy == "not_larger" else max(ratios)
-    return int(scale * original[axes[number]] + 0.5)
+    return int(scale * shape[numbers[index]] + 0.5)
 
 
-def _refuse_parts(c: Call, axes: Sequence[_Axis]) -> None:
+def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
+    """Refuse aligned corners of extents that are not integers before they are rounded."""
     for axis in axes:
         exact = axis.extent * axis.scale
         if not axis.by_size and abs(exact - round(exact)) > 1e-3:
             c.refuse(
-                f"it aligns corners of {exact:.6g} items, of which runtimes make several things",
-                "Give the sizes in the place of the scales.",
+                f"it aligns corners of {exact:.6g} elements, on which runtimes disagree",
+                "Give the sizes in place of the scales.",
             )
 
 
 @operator("Upsample")
 def upsample(c: Call) -> Value:
-    """What `Resize` was called once."""
+    """Read the predecessor of `Resize`."""
     scales = c.attribute("scales")
-    data = c.values(1, "scales") if scales is None else np.asarray(scales)
-    assert data is not None  # noqa: S101 - one of the two is there
-    return _upsampled(c, c[0], [float(item) for item in data])
+    data = c.constant(1, "scales") if scales is None else np.asarray(scales)
+    if data is None:
+        c.refuse("its scales are missing", INVALID)
+    return _upsampled(c, c[0], data)
 
 
-def _upsampled(c: Call, x: Value, scales: Sequence[float]) -> Value:
-    """As opsets before 11 have it: positions are divided by the scale and rounded down.
+def _upsampled(c: Call, x: Value, scales: Array) -> Value:
+    """Resize as before opset 11: positions are divided by the scale and rounded down.
 
-    Where it shrinks, ONNX does not say how to round; all that ran it rounded up.
+    ONNX does not define the rounding for shrinking axes; all runtimes rounded up.
     """
     mode = "nearest" if c.attribute("mode", "nearest") == "nearest" else "linear"
-    axes = [_scaled(extent, scale) for extent, scale in zip(x.shape, scales, strict=True)]
+    axes = [
+        _scaled(extent, float(scale))
+        for extent, scale in zip(x.shape, scales.reshape(-1), strict=True)
+    ]
     for grows in (True, False):
         part = [
-            axis if (axis.scale > 1) == grows else _Axis(n, n, 1.0, False)
-            for axis, n in zip(axes, x.shape, strict=True)
+            axis if (axis.scale > 1) == grows else _Axis(extent, extent, 1.0)
+            for axis, extent in zip(axes, x.shape, strict=True)
         ]
         x = _resized(c, x, part, _Rules(mode, "asymmetric", "floor" if grows else "ceil", {}))
     return x
 
 
 def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
-    if all(axis.is_kept for axis in axes):
+    if all(axis.is_unchanged for axis in axes):
         return x
-    if any(axis.wanted < 1 for axis in axes):
+    if any(axis.new_extent < 1 for axis in axes):
         refuse_empty_tensor()
     if rules.mode != "nearest" and x.data_type != SCALAR:
         c.refuse(
-            "it interpolates integers, which runtimes round in several ways",
-            "Cast them to float before.",
+            "it interpolates integers, on whose rounding runtimes disagree",
+            "Cast them to float first.",
         )
     standard = _standard(c, x, axes, rules)
     if standard is not None:
         return standard
     with c.graph.scope("resize"):
         for number, axis in enumerate(axes):
-            if axis.is_kept:
+            if axis.is_unchanged:
                 continue
             if rules.mode == "nearest":
-                places = c.graph.constant(_nearest(axis, rules))
-                x = c.op("gather", x, places, axis=number)
+                x = c.op("gather", x, c.graph.constant(_nearest(axis, rules)), axis=number)
             else:
-                x = along_axis(c, x, number, _weights(axis, rules, max(c.opset, 18)))
+                weights = _weights(axis, rules, max(c.opset, 18)).astype(F)
+                matrix = c.graph.constant(weights, name=f"{c.output_names[0]}.matrix")
+                x = along_axis(c, x, number, matrix)
     return x
 
 
@@ -175,100 +187,105 @@ _METHODS = {
 
 
 def _standard(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value | None:
-    """One of the operations of 4.3.4, if it says the same."""
-    if x.rank < 3 or x.data_type != SCALAR or not (axes[0].is_kept and axes[1].is_kept):
+    """Return an operation of 4.3.4 that computes the same, if there is one."""
+    if x.rank < 3 or x.data_type != SCALAR or not (axes[0].is_unchanged and axes[1].is_unchanged):
         return None
     spatial = axes[2:]
     factors = [axis.factor for axis in spatial]
-    if rules.mode == "nearest" and all(factors) and _repeats(spatial, rules):
-        result: Value | None = c.op("nearest_upsample", x, factor=factors)
-    elif rules.mode == "linear" and all(factors) and not _is_single(spatial, rules):
+    if rules.mode == "nearest":
+        repeats = all(factors) and _repeats(spatial, rules)
+        return c.op("nearest_upsample", x, factor=factors) if repeats else None
+    if rules.mode != "linear":
+        return None
+    if all(factors) and not _aligns_single(spatial, rules):
         method = _METHODS[rules.positions]
-        how: dict[str, Any] = {"factor": factors, "method": method, "border": "replicate"}
-        result = c.op("multilinear_upsample", x, **how)
-    elif rules.mode == "linear" and _halves(spatial, rules):
-        result = c.op("area_downsample", x, factor=[a.extent // a.wanted for a in spatial])
-    else:
-        result = None
-    return result
+        return c.op("multilinear_upsample", x, factor=factors, method=method, border="replicate")
+    if _halves(spatial, rules):
+        divisors = [axis.extent // axis.new_extent for axis in spatial]
+        return c.op("area_downsample", x, factor=divisors)
+    return None
 
 
 def _repeats(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether each item is taken as often as its factor says."""
+    """Whether each element is repeated as often as its factor says."""
     return all(
-        np.array_equal(_nearest(axis, rules), np.arange(axis.wanted) // axis.factor)
+        np.array_equal(_nearest(axis, rules), np.arange(axis.new_extent) // axis.factor)
         for axis in axes
     )
 
 
-def _is_single(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether an axis has one item only, of which corners cannot be aligned in NNEF."""
+def _aligns_single(axes: Sequence[_Axis], rules: _Rules) -> bool:
+    """Whether the corners of a single element are aligned, which NNEF does not define."""
     return rules.positions == "align_corners" and any(axis.extent == 1 for axis in axes)
 
 
 def _halves(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether each item is the mean of two: between centres half as many lie just there."""
+    """Whether each element is the mean of two, as half of the positions are between two."""
     return (
         _METHODS[rules.positions] == "symmetric"
-        and not rules.others.get("antialias")
-        and all(a.is_kept or (a.extent == 2 * a.wanted > 2 and a.scale == 0.5) for a in axes)
+        and not rules.options.get("antialias")
+        and all(axis.is_unchanged or _is_halved(axis) for axis in axes)
     )
+
+
+def _is_halved(axis: _Axis) -> bool:
+    return axis.extent == 2 * axis.new_extent > 2 and axis.scale == 0.5
 
 
 # -- by indices and weights ------------------------------------------------------------------------
 
 
 def _positions(axis: _Axis, rules: _Rules) -> Array:
-    """Where the items of the output lie in the input, in float32."""
-    index, scale = np.arange(axis.wanted, dtype=F), F(axis.scale)
+    """Return the positions of the new elements among the old ones, in float32."""
+    index, scale = np.arange(axis.new_extent, dtype=F), F(axis.scale)
     if rules.positions == "asymmetric":
         return np.asarray(index / scale)
     if rules.positions == "align_corners":
-        steps = F(max(axis.wanted - 1, 1))
+        steps = F(max(axis.new_extent - 1, 1))
         return np.asarray(index * F(axis.extent - 1) / steps)
-    if rules.positions == "pytorch_half_pixel" and axis.wanted == 1:
+    if rules.positions == "pytorch_half_pixel" and axis.new_extent == 1:
         return np.zeros(1, F)
-    found = (index + F(0.5)) / scale - F(0.5)
+    positions = (index + F(0.5)) / scale - F(0.5)
     if rules.positions == "half_pixel_symmetric":
-        adjustment = F(axis.wanted) / (scale * F(axis.extent))
-        found = F(axis.extent / 2) * (F(1) - adjustment) + found
-    return np.asarray(found, F)
+        adjustment = F(axis.new_extent) / (scale * F(axis.extent))
+        positions = F(axis.extent / 2) * (F(1) - adjustment) + positions
+    return np.asarray(positions, F)
 
 
 def _nearest(axis: _Axis, rules: _Rules) -> Array:
-    """The index of the item next to each position."""
-    if axis.is_kept:
+    """Return the index of the old element for each new one."""
+    if axis.is_unchanged:
         return np.arange(axis.extent)
-    position = _positions(axis, rules)
+    positions = _positions(axis, rules)
     rounded = {
-        "round_prefer_floor": np.ceil(position - F(0.5)),
-        "round_prefer_ceil": np.floor(position + F(0.5)),
-        "floor": np.floor(position),
-        "ceil": np.ceil(position),
+        "round_prefer_floor": np.ceil(positions - F(0.5)),
+        "round_prefer_ceil": np.floor(positions + F(0.5)),
+        "floor": np.floor(positions),
+        "ceil": np.ceil(positions),
     }[rules.rounding]
     return np.clip(rounded, 0, axis.extent - 1).astype(np.int64)
 
 
 def _weights(axis: _Axis, rules: _Rules, opset: int) -> Array:
-    """What ONNX's own definition weights each item with: a column for each item of the output."""
+    """Return the weights of the old elements by ONNX's own definition, one column a new element."""
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
 
     positions = rules.positions
-    if positions == "pytorch_half_pixel" and axis.wanted == 1:
-        # The one item lies at position 0, as it does there.
+    if positions == "pytorch_half_pixel" and axis.new_extent == 1:
+        # The evaluator lacks this rule: the position of a single element is 0.
         positions = "asymmetric"
-    attributes = {"mode": rules.mode, "coordinate_transformation_mode": positions, **rules.others}
+    attributes = {"mode": rules.mode, "coordinate_transformation_mode": positions, **rules.options}
     feeds: dict[str, Array] = {"x": np.eye(axis.extent, dtype=F)}
     if axis.by_size:
-        feeds["sizes"] = np.array([axis.extent, axis.wanted], np.int64)
+        feeds["sizes"] = np.array([axis.extent, axis.new_extent], np.int64)
     else:
         feeds["scales"] = np.array([1, axis.scale], F)
     names = ["x", "", "" if axis.by_size else "scales", "sizes" if axis.by_size else ""]
     node = helper.make_node("Resize", names[: 3 + axis.by_size], ["y"], **attributes)
-    kinds = {"x": TensorProto.FLOAT, "scales": TensorProto.FLOAT, "sizes": TensorProto.INT64}
+    types = {"x": TensorProto.FLOAT, "scales": TensorProto.FLOAT, "sizes": TensorProto.INT64}
     inputs = [
-        helper.make_tensor_value_info(name, kinds[name], array.shape)
+        helper.make_tensor_value_info(name, types[name], array.shape)
         for name, array in feeds.items()
     ]
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]

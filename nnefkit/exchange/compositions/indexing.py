@@ -1,0 +1,165 @@
+"""Elements selected and replaced by their indices (4.5.8), and the largest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.exchange.call import Call
+from nnefkit.exchange.compositions.elementwise import LARGEST, scalar_operation
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
+from nnefkit.exchange.source_graph import SCALAR, Value
+
+_INDEX = np.dtype(np.int64)
+_MOST_SORTED = 32
+_MOST_REPETITIONS = 256
+
+
+# -- selecting -------------------------------------------------------------------------------------
+
+
+def counted_from_front(c: Call, indices: Value, extent: int) -> Value:
+    """Return indices of which negative ones count from the end of an axis.
+
+    Raises:
+        Refusal: A constant index is out of range.
+    """
+    if indices.data is not None:
+        data = np.where(indices.data < 0, indices.data + extent, indices.data)
+        if data.size and not 0 <= data.min() <= data.max() < extent:
+            refuse(f"its indices exceed the {extent} elements of the axis", c.invalid_hint)
+        return c.graph.constant(data, _INDEX, name=indices.name)
+    if indices.dtype.kind == "u":
+        return indices
+    number = to_scalar(c, indices)
+    negative = c.op("lt", number, 0.0)
+    raised = c.op("add", number, float(extent))
+    return to_dtype(c, c.op("select", negative, raised, number), _INDEX)
+
+
+def flat_positions(c: Call, indices: Sequence[Value], extents: Sequence[int]) -> Value:
+    """Return row-major positions, given the indices along each axis."""
+    if all(index.data is not None for index in indices):
+        position = np.zeros((), _INDEX)
+        for index, extent in zip(indices, extents, strict=True):
+            position = position * extent + np.asarray(index.data)
+        return c.graph.constant(position, _INDEX)
+    if prod(extents) > EXACT:
+        refuse(
+            "it computes positions above 16,777,216",
+            "NNEF computes with scalars, and float32 represents every integer only up to there.",
+        )
+    result = to_scalar(c, indices[0])
+    for index, extent in zip(indices[1:], extents[1:], strict=True):
+        result = scalar_operation(c, "add", c.op("mul", result, float(extent)), index)
+    return to_dtype(c, result, _INDEX)
+
+
+def grid(c: Call, shape: Sequence[int], axis: int) -> Value:
+    """Return the indices along an axis of each element of a tensor of the given shape."""
+    extents = [1] * len(shape)
+    extents[axis] = shape[axis]
+    indices = np.arange(shape[axis]).reshape(extents)
+    return c.graph.constant(np.broadcast_to(indices, tuple(shape)), _INDEX)
+
+
+def at_positions(c: Call, x: Value, positions: Value, shape: Sequence[int]) -> Value:
+    """Return the elements at row-major positions, in the given shape."""
+    return reshaped(c, c.op("gather", reshaped(c, x, (prod(x.shape),)), positions, axis=0), shape)
+
+
+def gather_elements(c: Call, x: Value, indices: Value, axis: int) -> Value:
+    """Return elements selected along an axis, each by its own index."""
+    parts = [grid(c, indices.shape, other) for other in range(x.rank)]
+    parts[axis] = counted_from_front(c, indices, x.shape[axis])
+    return at_positions(c, x, flat_positions(c, parts, x.shape), indices.shape)
+
+
+def one_hot(c: Call, indices: Value, depth: int, axis: int, off: Value, on: Value) -> Value:
+    """Return `on` where the position along a new axis is the index, and `off` elsewhere."""
+    number = to_scalar(c, indices)
+    shape = [1] * (indices.rank + 1)
+    shape[axis] = depth
+    positions = c.graph.constant(np.arange(depth, dtype=np.float32).reshape(shape))
+    with c.graph.scope("one_hot"):
+        negative = c.op("lt", number, 0.0)
+        index = c.op("select", negative, c.op("add", number, float(depth)), number)
+        index = reshaped(c, index, (*indices.shape[:axis], 1, *indices.shape[axis:]))
+        return c.op("select", c.op("eq", index, positions), on, off)
+
+
+# -- replacing -------------------------------------------------------------------------------------
+
+
+def scatter(c: Call, x: Value, updates: Value, positions: Array) -> Value:
+    """Return a tensor with elements replaced; the last update of an element wins.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        updates: The new elements.
+        positions: The row-major position in `x` of each update.
+    """
+    source, is_replaced = np.zeros(prod(x.shape), _INDEX), np.zeros(prod(x.shape), np.bool_)
+    source[positions] = np.arange(positions.size)
+    is_replaced[positions] = True
+    new = at_positions(c, updates, c.graph.constant(source), x.shape)
+    if is_replaced.all():
+        return new
+    return c.op("select", c.graph.constant(is_replaced.reshape(x.shape)), new, x)
+
+
+def scatter_reduce(c: Call, x: Value, updates: Value, positions: Array, operation: str) -> Value:
+    """Return a tensor with elements changed by add, mul, max or min of updates; see `scatter`."""
+    neutral = {"add": 0.0, "mul": 1.0}.get(operation)
+    result, values = to_scalar(c, x), to_scalar(c, updates)
+    sources = np.arange(positions.size)
+    # One round for each repetition of a position.
+    for repetition in range(prod(positions.shape)):
+        if repetition > _MOST_REPETITIONS:
+            refuse("its indices repeat too often", "Scatter without a reduction.")
+        if not positions.size:
+            break
+        _, first = np.unique(positions, return_index=True)
+        source, is_changed = np.zeros(prod(x.shape), _INDEX), np.zeros(prod(x.shape), np.bool_)
+        source[positions[first]] = sources[first]
+        is_changed[positions[first]] = True
+        new = at_positions(c, values, c.graph.constant(source), x.shape)
+        mask = c.graph.constant(is_changed.reshape(x.shape))
+        other = result if neutral is None else neutral
+        result = c.op(operation, result, c.op("select", mask, new, other))
+        rest = np.setdiff1d(np.arange(positions.size), first)
+        positions, sources = positions[rest], sources[rest]
+    return to_dtype(c, result, x.dtype)
+
+
+# -- sorting ---------------------------------------------------------------------------------------
+
+
+def top(c: Call, x: Value, count: int, axis: int, *, largest: bool = True) -> tuple[Value, Value]:
+    """Return the largest or smallest elements along an axis in order, and their indices."""
+    if count > _MOST_SORTED:
+        refuse(f"it sorts {count} elements", f"NNEF has no sorting; {_MOST_SORTED} are the most.")
+    name = "max" if largest else "min"
+    shape = [1] * x.rank
+    shape[axis] = x.shape[axis]
+    positions = c.graph.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
+    remaining, taken = x, None
+    values, indices = [], []
+    with c.graph.scope("top_k"):
+        for _ in range(count):
+            if taken is not None:
+                # Elements that were found already lose against all others.
+                remaining = c.op("select", taken, -LARGEST if largest else LARGEST, x)
+            values.append(c.op(f"{name}_reduce", remaining, axes=[axis]))
+            index = c.op(f"arg{name}_reduce", remaining, axes=[axis])
+            indices.append(index)
+            is_found = c.op("eq", positions, c.op("cast", index, data_type=SCALAR))
+            taken = is_found if taken is None else c.op("or", taken, is_found)
+        if count == 1:
+            return values[0], indices[0]
+        return c.op("concat", values, axis=axis), c.op("concat", indices, axis=axis)

@@ -1,0 +1,65 @@
+"""Reductions (4.4), and sums along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnefkit.exchange.call import Call
+from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import Value
+
+_MOST_FACTORS = 64
+_MOST_SUMS = 4096
+
+
+def product(c: Call, x: Value, axes: Sequence[int]) -> Value:
+    """Return the product over some axes, which keep an extent of 1, factor by factor."""
+    for axis in axes:
+        if x.shape[axis] > _MOST_FACTORS:
+            refuse(
+                f"it multiplies {x.shape[axis]} elements, and NNEF has no product over an axis",
+                "Use a sum of logarithms, if the elements are positive.",
+            )
+        if x.shape[axis] > 1:
+            x, *others = c.ops("split", x, axis=axis, ratios=[1] * x.shape[axis])
+            for factor in others:
+                x = c.op("mul", x, factor)
+    return x
+
+
+def log_sum_exp(c: Call, x: Value, axes: Sequence[int]) -> Value:
+    """Return the logarithm of a sum of exponentials, without overflow."""
+    largest = c.op("max_reduce", x, axes=[*axes])
+    total = c.op("sum_reduce", c.op("exp", c.op("sub", x, largest)), axes=[*axes])
+    return c.op("add", c.op("log", total), largest)
+
+
+def cumulative_sum(
+    c: Call, x: Value, axis: int, *, exclusive: bool = False, reverse: bool = False
+) -> Value:
+    """Return the sums of all elements up to each one along an axis.
+
+    Args:
+        c: The call of the operator.
+        x: A tensor of scalars.
+        axis: The axis.
+        exclusive: Whether the element itself is left out.
+        reverse: Whether to sum from the end of the axis.
+    """
+    extent = x.shape[axis]
+    if extent > _MOST_SUMS:
+        refuse(
+            f"it sums up {extent} elements one after the other",
+            f"NNEF has no cumulative sum; {_MOST_SUMS} elements are the most.",
+        )
+    ones = np.triu(np.ones((extent, extent)), int(exclusive))
+    words = ["ones", *["exclusive"] * exclusive, *["reversed"] * reverse, "up_to", str(extent)]
+    matrix = c.graph.shared(
+        "_".join(words),
+        lambda: np.asarray(ones.T if reverse else ones, c.scalar_dtype, order="C"),
+    )
+    with c.graph.scope("cumulative_sum"):
+        return along_axis(c, x, axis, matrix)
