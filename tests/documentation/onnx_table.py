@@ -55,14 +55,14 @@ def _row(name: str, found: list[Verdict]) -> list[object]:
 def _reason(told: str) -> str:
     """A reason without names of nodes and tensors."""
     told = told.split(": ")[-1]
-    if "items of type" in told or "it casts to" in told or told.startswith("codes of type"):
-        return "types of items that NNEF does not have"
+    if "elements of type" in told or "it casts to" in told or told.startswith("codes of type"):
+        return "dtypes that NNEF does not have"
     if "operator of the domain" in told:
         return "an operator of another domain"
     told = re.sub(r"\(?'[^']*'\)? ?", "", told)
     told = re.sub(r"^input (has )?", "", told)
     if told.startswith("the shape for"):
         return "empty tensors"
-    if "is known already" in told:
-        return "nothing is left to run"
+    if "outputs are constant" in told:
+        return "all outputs are constant"
     return told.strip()

@@ -129,7 +129,7 @@ class Call(call.Call):
             return None
         if value.data is None:
             name = self.input_names[index]
-            raise Refusal(f"its {what} ('{name}') is not constant", self._constant_hint(value))
+            raise Refusal(f"its {what} ('{name}') must be constant", self._constant_hint(value))
         return value.data
 
     def required_constant(self, index: int, what: str) -> Array:

@@ -21,16 +21,16 @@ _WINDOW = "its (padding is automatic and its window is dilated|automatic padding
 
 MAY_BE_REFUSED = {
     "Mul": "products of 16-bit integers wrap around",
-    "ConvTranspose": "its automatic padding would be less than none",
+    "ConvTranspose": "its automatic padding would be negative",
     "MaxPool": _WINDOW,
     "AveragePool": _WINDOW,
     "LpPool": _WINDOW,
     "Resize": "it (aligns corners of|interpolates integers)",
     "Shape": "output 'out0' is empty",
     "Upsample": "it interpolates integers",
-    "RNN": "its sequences have lengths of their own",
-    "GRU": "its sequences have lengths of their own",
-    "LSTM": "its sequences have lengths of their own",
+    "RNN": "its sequences have different lengths",
+    "GRU": "its sequences have different lengths",
+    "LSTM": "its sequences have different lengths",
 }
 """Operators that NNEF cannot always express, or on which runtimes disagree."""
 

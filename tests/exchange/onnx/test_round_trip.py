@@ -12,7 +12,7 @@ import nnefkit as nk
 from nnefkit.execution.variables import updates
 
 REFUSED = {
-    "constant": "there is no input",
+    "constant": "the graph has no inputs",
     "desample": "ScatterElements",
 }
 """Operations that cannot be read again, and why."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from nnefkit.exchange.compositions import activation
 from nnefkit.exchange.onnx.call import Call, operator
@@ -48,9 +47,7 @@ def elu(c: Call) -> Value:
 @operator("Selu")
 def selu(c: Call) -> Value:
     """Read `selu`."""
-    # `lambda` is a keyword of Python.
-    scale: dict[str, Any] = {"lambda": c.number("gamma", 1.05070102)}
-    return c.op("selu", c[0], alpha=c.number("alpha", 1.67326319), **scale)
+    return activation.selu(c, c[0], **c.attributes)
 
 
 @operator("Celu")

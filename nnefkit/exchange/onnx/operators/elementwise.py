@@ -276,7 +276,7 @@ def identity(c: Call) -> Value:
 @operator("Dropout")
 def dropout(c: Call) -> list[Value]:
     """Read a dropout, which has no effect outside of training."""
-    ratio, training = c.constant(1, "ratio"), c.constant(2, "training mode")
+    training, ratio = c.constant(2, "training mode"), c.constant(1, "ratio")
     if training is not None and bool(training) and (ratio is None or float(ratio) > 0):
         c.refuse("it drops elements at random", "Export the network for inference.")
     if c.wants(1) and c.opset >= 12:
