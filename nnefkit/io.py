@@ -1,4 +1,4 @@
-"""``load``, ``parse`` and ``save``: joins language, storage and the shapes of operations."""
+"""``load``, ``parse`` and ``save``, which join the language, storage and shape inference."""
 
 from __future__ import annotations
 
@@ -24,25 +24,42 @@ def load(
     expand: bool | Collection[str] = True,
     custom_operations: CustomOperations | None = None,
 ) -> Graph:
-    """The graph of the model at `path`, with shapes and with the data of its variables.
+    """Load a model: its graph with all shapes and with the data of its variables.
 
-    Data is mapped from its file, not read, until it is touched; data in compressed archives is
-    unpacked into memory. Quantized items become the real numbers that they stand for.
+    Data is mapped from its file and not read until it is used; data in compressed archives is
+    unpacked into memory. Quantized elements become the real numbers that they stand for.
 
     Args:
-        path: a folder, a ``graph.nnef``, or an archive (tar, tar.gz, zip; told by its content).
-        strict: whether unknown operations are errors; otherwise they stay as opaque operations.
-        expand: as in `parse`.
-        custom_operations: as in `parse`.
+        path: A folder, a ``graph.nnef``, or an archive (tar, tar.gz or zip, recognized by its
+            content).
+        strict: Whether unknown operations are errors; otherwise they become opaque operations.
+        expand: As in `parse`.
+        custom_operations: As in `parse`.
+
+    Returns:
+        The graph. Each variable has its `data` as a read-only array of the shape of the variable;
+        the dtype is that of the file.
 
     Raises:
-        InputError: `path` is no path.
-        UnknownNameError: `expand` names what is no fragment of the document.
-        DocumentError: the text is not valid; all the errors at once, those of the files too.
-        StorageError: files are missing, damaged, or do not fit the graph; all of them at once.
+        InputError: `path` is not a path.
+        UnknownNameError: `expand` names something that is not a fragment of the document.
+        DocumentError: The text is not valid (chapters 3 and 4); carries all errors, those of the
+            files too.
+        StorageError: Files are missing, damaged, or do not match the graph (chapter 5); carries all
+            errors.
+
+    Example:
+        >>> import tempfile
+        >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 2]);"
+        ...                  " w = variable(shape = [1, 2], label = 'w'); y = add(x, w); }")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     nk.save(graph.with_data({"w": np.ones((1, 2), np.float32)}), f"{folder}/model")
+        ...     loaded = nk.load(f"{folder}/model")
+        ...     print(loaded.tensors["w"].data)
+        [[1. 1.]]
     """
     with using(custom_operations):
-        return _read(path, strict, _fragments(expand)).graph_or_raise()
+        return _read(path, strict, _expanded(expand)).graph_or_raise()
 
 
 def parse(
@@ -54,44 +71,53 @@ def parse(
     name: str = storage.GRAPH,
     custom_operations: CustomOperations | None = None,
 ) -> Graph:
-    """The graph that a text describes, with shapes; its variables have no data.
+    """Parse the text of a graph, and infer all shapes. Its variables have no data.
 
     Args:
-        text: the content of a ``graph.nnef``.
-        quantization: the content of a ``graph.quant``.
-        strict: whether unknown operations are errors; otherwise they stay as opaque operations.
-        expand: whether the fragments that the text defines are expanded to standard operations, or
-            the names of those that are. The others stay calls, their definitions in
-            ``graph.declarations``; `lower` expands them later, and so does every run.
-        name: what messages call the text.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+        text: The content of a ``graph.nnef`` (chapter 3).
+        quantization: The content of a ``graph.quant`` (section 5.3).
+        strict: Whether unknown operations are errors; otherwise they become opaque operations.
+        expand: Whether to expand the fragments that the text defines to standard operations, or
+            the names of the fragments to expand. The others remain calls, with their definitions in
+            ``graph.declarations``; `nnefkit.lower` and every run expand them later.
+        name: The name of the text in messages.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
+
+    Returns:
+        The graph.
 
     Raises:
-        InputError: `text` is no text.
-        UnknownNameError: `expand` names what is no fragment of the document.
-        DocumentError: the text is not valid; all the errors at once.
+        InputError: `text` is not a string.
+        UnknownNameError: `expand` names something that is not a fragment of the document.
+        DocumentError: The text is not valid; carries all errors.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 3]);"
+        ...                  " y = softmax(x); }")
+        >>> graph.tensors["y"].shape
+        (1, 3)
     """
     if quantization is not None:
         expected_string(quantization, "quantization")
     reading = _Reading(name)
     with using(custom_operations):
-        reading.take_text(
+        reading.read_text(
             expected_string(text, "text"),
             quantization,
             storage.QUANTIZATION,
             strict,
-            _fragments(expand),
+            _expanded(expand),
         )
         reading.infer_shapes()
     return reading.graph_or_raise()
 
 
 def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnostic]]:
-    """What `load` reads, and all that is to be said about it; never an exception for a bad model.
+    """Read a model without raising for errors in it.
 
     Returns:
-        The graph as far as it could be made sense of, None if not at all, and the errors, warnings
-        and notes in the order of the text, those about other files last.
+        The graph, as far as it could be understood, or None; and all errors, warnings and notes in
+        the order of the text, those about other files last.
     """
     reading = _read(path, strict, True)
     return reading.graph, reading.diagnostics
@@ -104,22 +130,28 @@ def infer_shapes(
     custom_operations: CustomOperations | None = None,
     **input_shapes: Sequence[int],
 ) -> Graph:
-    """A copy of `graph` with the shape of every tensor and the MACs of every operation.
+    """Return a copy of the graph with the shape of every tensor and the MACs of every operation.
 
-    Fragments that were kept as calls have the shapes that their bodies give.
+    Calls of fragments that are not expanded have the shapes that their bodies compute.
 
     Args:
-        graph: as parsed, loaded or built.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
-        **input_shapes: other shapes for some of its inputs, by name.
+        graph: The graph.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
+        **input_shapes: Other shapes for some of the inputs, by name, as sequences of positive ints.
 
     Returns:
-        The graph. What follows from a custom operation without a shape rule stays None.
+        The graph. A shape stays None if it depends on a custom operation without a shape rule.
 
     Raises:
-        DocumentError: with all that breaks the argument rules of chapter 4.
-        UnknownNameError: there is no input of such a name.
-        InputError: an input shape does not consist of positive integers.
+        DocumentError: Arguments break the rules of chapter 4; carries one diagnostic for each.
+        UnknownNameError: The graph has no input of that name.
+        InputError: An input shape does not consist of positive integers.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 3]);"
+        ...                  " y = transpose(x, axes = [1, 0]); }")
+        >>> nk.infer_shapes(graph, x=[8, 3]).tensors["y"].shape
+        (3, 8)
     """
     graph = expected_graph(graph)
     if input_shapes:
@@ -131,43 +163,69 @@ def infer_shapes(
 
 
 def to_text(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str:
-    """The NNEF text of the graph, as `str(graph)` gives it, with choices.
+    """Return the NNEF text of a graph; ``str(graph)`` is the same without options.
 
     Args:
-        graph: the graph.
-        shapes: whether each assignment is followed by a comment with the shapes of its results.
-        defaults: whether arguments that equal their default values are written as well.
+        graph: The graph.
+        shapes: Whether a comment after each assignment states the shapes of its results.
+        defaults: Whether to write arguments that equal their default values.
+
+    Raises:
+        InputError: `graph` is not a graph.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 3]);"
+        ...                  " y = softmax(x); }")
+        >>> print(nk.to_text(graph, shapes=True, defaults=False))
+        version 1.0;
+        <BLANKLINE>
+        graph net( x ) -> ( y )
+        {
+            x = external<scalar>(shape = [1, 3]);  # [1, 3]
+            y = softmax(x);  # [1, 3]
+        }
+        <BLANKLINE>
     """
     return language.print_graph(expected_graph(graph), shapes=shapes, defaults=defaults)
 
 
 def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = True) -> None:
-    """Writes the graph, its quantization and the data of its variables.
+    """Save a graph with its quantization and the data of its variables.
 
-    The old model at `path` stays whole until the new one is complete, and is replaced at once.
-    Files that a vendor put into the model that the graph was loaded from are written, too.
+    An existing model at `path` remains complete until the new one is written, and is then replaced
+    at once. Vendor files in the model that the graph was loaded from are saved as well.
 
     Args:
-        graph: the graph; all of its variables need data.
-        path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
-            else a folder. In the folder of an existing model, files that do not belong to it stay.
-        shapes: as in `to_text`.
-        defaults: as in `to_text`.
+        graph: The graph; every variable needs data.
+        path: An archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
+            else a folder. Other files in an existing folder remain.
+        shapes: As in `to_text`.
+        defaults: As in `to_text`.
 
     Raises:
-        InputError: `graph` is no graph, or `path` no path.
-        DocumentError: the graph holds what no text can say, such as an infinite attribute.
-        StorageError: variables have no data, or data that cannot be stored; or `path` cannot be
-            written.
+        InputError: `graph` is not a graph, or `path` is not a path.
+        DocumentError: The graph contains something that NNEF text cannot express (section 3.1),
+            such as an infinite attribute.
+        StorageError: A variable has no data, or data that cannot be stored (section 5.2), or `path`
+            cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 3]);"
+        ...                  " y = relu(x); }")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     nk.save(graph, f"{folder}/model.nnef.tgz")
+        ...     print(nk.load(f"{folder}/model.nnef.tgz").name)
+        net
     """
     graph = expected_graph(graph)
     target = expected_path(path)
-    if unsaid := language.inexpressible(graph):
-        raise DocumentError(unsaid)
+    if inexpressible := language.inexpressible(graph):
+        raise DocumentError(inexpressible)
     if target.name == storage.GRAPH:
         target = target.parent
-    written = to_text(graph, shapes=shapes, defaults=defaults)
-    files: dict[str, Any] = {storage.GRAPH: written.encode()}
+    text = to_text(graph, shapes=shapes, defaults=defaults)
+    files: dict[str, Any] = {storage.GRAPH: text.encode()}
     quantization = language.print_quantization(graph)
     if quantization:
         files[storage.QUANTIZATION] = quantization.encode()
@@ -184,10 +242,10 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
 
 @dataclass
 class _Reading:
-    """A graph in the making, and what was found on the way."""
+    """The state of reading a model: the graph so far, and the diagnostics."""
 
     name: str = ""
-    """What messages call the text of the graph."""
+    """The name of the text of the graph in messages."""
     graph: Graph | None = None
     of_text: list[Diagnostic] = field(default_factory=list)
     of_files: list[Diagnostic] = field(default_factory=list)
@@ -196,7 +254,7 @@ class _Reading:
     def diagnostics(self) -> list[Diagnostic]:
         everything = [*self.of_text, *self.of_files]
         placed = [d for d in everything if d.line is not None]
-        # Line by line through the graph, then through the quantization file.
+        # First the text of the graph, then the quantization file, each in its order.
         placed.sort(key=lambda d: (d.file != self.name, d.line or 0, d.column or 0))
         return placed + [d for d in everything if d.line is None]
 
@@ -204,13 +262,13 @@ class _Reading:
         errors = [d for d in self.diagnostics if d.severity == "error"]
         if errors:
             text_is_wrong = any(d.severity == "error" for d in self.of_text)
-            kind: type[NnefError] = DocumentError if text_is_wrong else StorageError
-            raise kind(errors)
+            error_class: type[NnefError] = DocumentError if text_is_wrong else StorageError
+            raise error_class(errors)
         if self.graph is None:
-            raise DocumentError("the document describes no graph")
+            raise DocumentError("the document has no graph")
         return self.graph
 
-    def take_text(
+    def read_text(
         self,
         text: str,
         quantization: str | None,
@@ -218,7 +276,7 @@ class _Reading:
         strict: bool,
         expand: bool | Collection[str],
     ) -> None:
-        self.graph, found = language.parse(
+        self.graph, diagnostics = language.parse(
             text,
             self.name,
             quantization=quantization,
@@ -228,7 +286,7 @@ class _Reading:
             infer=shape_inference.known_shapes,
             customs=declarations_in_effect(),
         )
-        self.of_text += found
+        self.of_text += diagnostics
 
     def infer_shapes(self) -> None:
         if self.graph is None:
@@ -238,30 +296,30 @@ class _Reading:
         except DocumentError as error:
             self.of_text += error.diagnostics
             return
-        inferred, found = shape_inference.check_shapes(simpler, language.locate)
-        self.of_text += found
+        inferred, diagnostics = shape_inference.check_shapes(simpler, language.locate)
+        self.of_text += diagnostics
         self.graph = inferred if simpler is self.graph else _with_shapes(self.graph, inferred)
 
-    def take_files(self, files: storage.ModelFiles, strict: bool) -> None:
+    def attach_data(self, files: storage.ModelFiles, strict: bool) -> None:
         if self.graph is not None:
-            # A text with errors is read without its quantization.
+            # The quantization of a text with errors was not read.
             complete = not any(d.severity == "error" for d in self.of_text)
-            self.graph, found = storage.attach_data(
+            self.graph, diagnostics = storage.attach_data(
                 self.graph, files, strict=strict, complete=complete
             )
-            self.of_files += found
+            self.of_files += diagnostics
 
 
-def _fragments(expand: bool | Collection[str]) -> bool | Collection[str]:
+def _expanded(expand: bool | Collection[str]) -> bool | Collection[str]:
     return expand if isinstance(expand, bool) else expected_names(expand, "expand")
 
 
 def _with_shapes(graph: Graph, simpler: Graph) -> Graph:
-    """`graph` with the shapes and MACs of the same graph in which fragments are expanded."""
+    """Return `graph` with the shapes and MACs of `simpler`, in which fragments are expanded."""
     calls = {op.output_names[0] for op in graph.operations if op.output_names}
     macs: dict[str, int | None] = {}
     for op in simpler.operations:
-        # A call is named after its first result in the scopes of what it consists of.
+        # The scope of an operation names each call that it came from by its first result.
         owner = next((name for name in _owners(op) if name in calls), "")
         before = macs.get(owner, 0)
         macs[owner] = None if before is None or op.macs is None else before + op.macs
@@ -290,8 +348,8 @@ def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _Reading:
                 quantization = files.quantization
             except StorageError as error:
                 reading.of_files += error.diagnostics
-            reading.take_text(files.text, quantization, files.quantization_name, strict, expand)
-            reading.take_files(files, strict)
+            reading.read_text(files.text, quantization, files.quantization_name, strict, expand)
+            reading.attach_data(files, strict)
     except StorageError as error:
         reading.of_files += error.diagnostics
         return reading

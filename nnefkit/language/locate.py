@@ -1,4 +1,4 @@
-"""The places of arguments in the text of an assignment."""
+"""The positions of arguments in the text of an assignment."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _CLOSING = frozenset(")]}")
 
 
 def locate(source: Source, span: Span, argument: str) -> Span:
-    """Where `argument` of the operation stands that `span` covers.
+    """Return the span of an argument of an operation.
 
     Args:
-        source: the text that the operation was parsed from.
-        span: of the assignment or the invocation.
-        argument: the formal name of a parameter or a result of the operation.
+        source: The text that the operation was parsed from.
+        span: The span of the assignment or the invocation.
+        argument: The name of a parameter or a result of the operation.
 
     Returns:
-        The span of the argument with its name, of the tensor on the left-hand side for a result;
-        of the name of the operation where the argument is left out or cannot be found.
+        The span of the argument with its name, or for a result that of the tensor on the left-hand
+        side; the span of the name of the operation if the argument is omitted.
     """
     tokens = Tokens(Source(source.text[span.start : span.end]))
     call = next(
@@ -33,11 +33,11 @@ def locate(source: Source, span: Span, argument: str) -> Span:
     )
     if call is None:
         return span
-    found = _place(tokens, call, argument) or tokens.span(call, call + 1)
-    return Span(found.start + span.start, found.end + span.start)
+    located = _argument(tokens, call, argument) or tokens.span(call, call + 1)
+    return Span(located.start + span.start, located.end + span.start)
 
 
-def _place(tokens: Tokens, call: int, argument: str) -> Span | None:
+def _argument(tokens: Tokens, call: int, argument: str) -> Span | None:
     texts = tokens.texts
     declaration = declarations().get(texts[call])
     opening = texts.index("(", call)
@@ -69,7 +69,7 @@ def _result(tokens: Tokens, call: int, argument: str, declaration: Declaration) 
 
 
 def _parts(tokens: Tokens, first: int, end: int) -> list[tuple[int, int]]:
-    """First and end tokens of what commas separate, up to a bracket that closes or to `end`."""
+    """Return the tokens (first, end) of comma-separated parts, up to `end` or a closing bracket."""
     parts: list[tuple[int, int]] = []
     depth = 0
     for index in range(first, end):

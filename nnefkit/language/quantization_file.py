@@ -1,4 +1,4 @@
-"""The quantization file (5.3)."""
+"""The quantization file (section 5.3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTION = "5.3"
 
 
 class Entry(NamedTuple):
-    """One line of the file."""
+    """A line of the file."""
 
     tensor: str
     at: int
@@ -36,35 +36,35 @@ def parse_quantization(
     *,
     strict: bool = True,
 ) -> tuple[dict[str, Mapping[str, Any]], list[Diagnostic]]:
-    """Reads a quantization file.
+    """Parse a quantization file.
 
     Args:
-        text: of the file.
-        name: what messages call it.
-        customs: declarations of the operations that the document itself defines.
-        strict: whether an operation that is not known is an error, or kept with a warning.
+        text: The text of the file.
+        name: The name of the file in messages.
+        customs: Declarations of the operations that the document itself defines.
+        strict: Whether an unknown operation is an error; otherwise it is kept, with a warning.
 
     Returns:
-        Tensor name -> ``{"op-name": operation, **arguments}``, defaults filled in, and what is
-        wrong. Whether the tensors exist is for who knows the graph.
+        Tensor name to ``{"op-name": operation, **arguments}``, with default values filled in; and
+        the diagnostics. Whether the graph has the tensors is not checked.
     """
     reader = QuantizationReader(text, name, customs or {}, strict=strict)
-    found = {entry.tensor: entry.values for entry in reader.entries()}
-    return found, reader.report.diagnostics
+    quantization = {entry.tensor: entry.values for entry in reader.entries()}
+    return quantization, reader.report.diagnostics
 
 
 def quantize_tensors(graph: Graph, entries: list[Entry], report: Report) -> dict[str, Any]:
-    """The quantization of the tensors of `graph`; reports entries for others."""
-    found: dict[str, Any] = {}
+    """Return the quantization by tensor of `graph`; report entries for unknown tensors."""
+    quantization: dict[str, Any] = {}
     labels: dict[str, str] | None = None
     for entry in entries:
         if entry.tensor in graph.tensors:
-            found[entry.tensor] = entry.values
+            quantization[entry.tensor] = entry.values
             continue
         if labels is None:
             labels = {v.label: v.name for v in graph.variables if v.label}
         if entry.tensor in labels:
-            hint = f"This is the label of the variable '{labels[entry.tensor]}'; name the tensor."
+            hint = f"This is a label; the tensor of the variable is '{labels[entry.tensor]}'."
         else:
             hint = report.suggest(entry.tensor, graph.tensors)
         report.at(
@@ -74,11 +74,11 @@ def quantize_tensors(graph: Graph, entries: list[Entry], report: Report) -> dict
             hint=hint,
             section=SECTION,
         )
-    return found
+    return quantization
 
 
 def print_quantization(graph: Graph) -> str:
-    """The text of the quantization file of `graph`, empty if no tensor has quantization info."""
+    """Return the text of the quantization file of a graph; empty if no tensor is quantized."""
     lines: list[str] = []
     for tensor in graph.tensors.values():
         if tensor.quantization:
@@ -90,7 +90,7 @@ def print_quantization(graph: Graph) -> str:
 
 
 class QuantizationReader(ExpressionParser):
-    """Reads the lines of a quantization file, and reports what is wrong with them."""
+    """Parses the lines of a quantization file, and reports errors."""
 
     def __init__(
         self, text: str, name: str, customs: Mapping[str, Declaration], *, strict: bool
@@ -101,7 +101,7 @@ class QuantizationReader(ExpressionParser):
         self.strict = strict
 
     def entries(self) -> list[Entry]:
-        """All the lines that can be understood."""
+        """Return all valid lines."""
         entries: list[Entry] = []
         seen: dict[str, int] = {}
         while self.texts[self.index]:
@@ -120,7 +120,7 @@ class QuantizationReader(ExpressionParser):
                     "duplicate-tensor",
                     f"'{tensor}' has two lines",
                     first,
-                    hint=f"The other one is line {self.report.line_of(seen[tensor])}.",
+                    hint=f"The first is line {self.report.line_of(seen[tensor])}.",
                     section=SECTION,
                 )
                 continue
@@ -140,7 +140,7 @@ class QuantizationReader(ExpressionParser):
         index = self.index
         text = self.texts[index]
         if self.kinds[text] != LITERAL or type(self.values[text]) is not str:
-            hint = 'A line reads: "tensor": operation(name = value, ...);'
+            hint = 'Write: "tensor": operation(name = value, ...);'
             raise self.expected("the name of a tensor in quotes", hint, SECTION)
         self.index = index + 1
         self.expect(":", section=SECTION)
@@ -151,13 +151,13 @@ class QuantizationReader(ExpressionParser):
         return self.values[text], invocation
 
     def _values(self, invocation: Invocation) -> dict[str, Any] | None:
-        """The arguments of a line, defaults filled in; None if something is wrong."""
+        """Return the arguments of a line, with default values, or None if it is invalid."""
         errors = self.report.errors
         declaration = self._declaration(invocation)
         given: dict[str, Any] = {}
         for argument in invocation.arguments:
             if argument.name is None:
-                self._wrong("positional-argument", "arguments must be given by name", argument)
+                self._wrong("positional-argument", "an argument without a name", argument)
             elif argument.name in given:
                 self._wrong("duplicate-argument", f"'{argument.name}' is given twice", argument)
             else:
@@ -184,14 +184,15 @@ class QuantizationReader(ExpressionParser):
                 section="4.9.5",
                 severity="warning",
             )
-        found = self.customs.get(name) or (declarations()[name] if name in allowed else None)
-        if found is not None and found.parameters[0].is_tensor:
-            return found
+        declaration = self.customs.get(name) or (declarations()[name] if name in allowed else None)
+        if declaration is not None and declaration.parameters[0].is_tensor:
+            return declaration
         self.report.at(
             "unknown-operation",
-            f"'{name}' is no quantization operation",
+            f"'{name}' is not a quantization operation",
             invocation.at,
-            hint=self.report.suggest(name, allowed) or f"They are {', '.join(allowed)}.",
+            hint=self.report.suggest(name, allowed)
+            or f"The quantization operations are {', '.join(allowed)}.",
             section=SECTION,
             severity="error" if self.strict or name in declarations() else "warning",
         )
@@ -200,7 +201,7 @@ class QuantizationReader(ExpressionParser):
     def _value(self, argument: Argument, declaration: Declaration | None) -> Any:
         node = argument.value
         if isinstance(node, Items):
-            self._wrong("type-mismatch", "the items of an array must be of one type", argument)
+            self._wrong("type-mismatch", "the elements of an array must have one type", argument)
             return None
         if not isinstance(node, Constant):
             self._wrong("not-constant", f"'{argument.name}' must be a literal", argument)
@@ -211,9 +212,9 @@ class QuantizationReader(ExpressionParser):
         parameter = declaration.by_name.get(name)
         if parameter is None or parameter.position == 0:
             allowed = [p.name for p in declaration.parameters[1:]]
-            hint = f"{self.report.suggest(name, allowed)} The others are {', '.join(allowed)}."
+            hint = f"{self.report.suggest(name, allowed)} The parameters are {', '.join(allowed)}."
             problem = (
-                f"'{name}' is the tensor that is quantized; it is not given here"
+                f"'{name}' is the quantized tensor, which the line already names"
                 if parameter
                 else f"'{declaration.name}' has no parameter '{name}'"
             )
@@ -234,11 +235,11 @@ class QuantizationReader(ExpressionParser):
         return node.value
 
     def _fits(self, node: Constant, parameter: Parameter) -> bool:
-        kind = node.type
+        given = node.type
         if isinstance(parameter.type, TensorType):
-            while isinstance(kind, ArrayType):
-                kind = kind.item
-        return castable(kind, parameter.type)
+            while isinstance(given, ArrayType):
+                given = given.item
+        return castable(given, parameter.type)
 
     def _filled(
         self, declaration: Declaration, invocation: Invocation, given: dict[str, Any]

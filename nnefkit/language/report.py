@@ -1,4 +1,4 @@
-"""Collecting the diagnostics of one text."""
+"""The diagnostics of one text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnefkit.errors import Diagnostic, Severity, Source, Span, did_you_mean
 
 MOST_ERRORS = 1000
 MOST_WARNINGS = 200
-"""More problems of one text are counted and not told: nobody reads them."""
+"""Beyond these, the problems of a text are counted, but not listed."""
 
 
 class TokenPositions(Protocol):
-    """Tokens, as far as a report needs to know them."""
+    """The positions of tokens in a source, as far as a report needs them."""
 
     source: Source
 
@@ -26,20 +26,20 @@ class TokenPositions(Protocol):
 
 
 class Report:
-    """The diagnostics of the text behind some tokens."""
+    """Collects the diagnostics of the text of some tokens."""
 
     def __init__(self, tokens: TokenPositions) -> None:
         self.tokens = tokens
         self.errors = 0
-        self._found: dict[tuple[str, Span | None, str], Diagnostic] = {}
+        self._diagnostics: dict[tuple[str, Span | None, str], Diagnostic] = {}
         self._warnings = 0
-        self._untold = 0
+        self._unlisted = 0
         self._suggestions: dict[str, str] = {}
         self._patience = 200_000
 
     @property
     def problems(self) -> int:
-        """How many there are of any severity."""
+        """The number of problems of any severity."""
         return self.errors + self._warnings
 
     def add(
@@ -51,20 +51,20 @@ class Report:
         section: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Adds a problem; the same one at the same place (in a fragment used twice) counts once."""
+        """Add a problem, once if it occurs again at the same place (in a fragment used twice)."""
         key = (code, span, message)
-        if key in self._found:
+        if key in self._diagnostics:
             return
         if severity == "error":
             self.errors += 1
-            room = self.errors <= MOST_ERRORS
+            listed = self.errors <= MOST_ERRORS
         else:
             self._warnings += 1
-            room = self._warnings <= MOST_WARNINGS
-        if not room:
-            self._untold += 1
+            listed = self._warnings <= MOST_WARNINGS
+        if not listed:
+            self._unlisted += 1
             return
-        self._found[key] = self.tokens.source.diagnostic(
+        self._diagnostics[key] = self.tokens.source.diagnostic(
             code,
             message,
             span,
@@ -83,16 +83,16 @@ class Report:
         section: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Adds a problem of the tokens from `first` up to and without `end` (or of one token)."""
+        """Add a problem with one token, or those from `first` up to but not including `end`."""
         span = self.tokens.span(first, first + 1 if end is None else end)
         self.add(code, message, span, hint, section, severity)
 
     def line_of(self, index: int) -> int:
-        """The line of a token."""
+        """Return the line number of a token."""
         return self.tokens.source.position(self.tokens.start(index))[0]
 
     def suggest(self, name: str, known: Collection[str]) -> str:
-        """``"Did you mean ...?"``, as long as looking for it does not take too long in all."""
+        """Return ``"Did you mean ...?"``, unless the searches so far have taken too long."""
         if name not in self._suggestions:
             self._patience -= len(known)
             if self._patience < 0:
@@ -102,34 +102,34 @@ class Report:
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
-        """All of it in the order of the text."""
-        found = sorted(self._found.values(), key=lambda d: d.span.start if d.span else -1)
-        if self._untold:
-            found.append(
+        """All diagnostics, in the order of the text."""
+        ordered = sorted(self._diagnostics.values(), key=lambda d: d.span.start if d.span else -1)
+        if self._unlisted:
+            ordered.append(
                 self.tokens.source.diagnostic(
                     "too-many-problems",
-                    f"{self._untold} more problems are not listed",
+                    f"{self._unlisted} more problems are not listed",
                     None,
                     severity="note",
                 )
             )
-        return found
+        return ordered
 
 
 FORMS = {
-    "3.1": "See what literals look like: 1, -2.5, 1e-3, 'text', true, false.",
-    "3.2.1": "An assignment reads: result = operation(tensor, attribute = value);",
-    "3.2.2": "A fragment reads: fragment name( tensor: tensor<scalar>, attribute: integer = 1 ) "
+    "3.1": "Literals are written like this: 1, -2.5, 1e-3, 'text', true, false.",
+    "3.2.1": "Write an assignment as: result = operation(tensor, attribute = value);",
+    "3.2.2": "Write a fragment as: fragment name( tensor: tensor<scalar>, attribute: integer = 1 ) "
     "-> ( result: tensor<scalar> ) { ... }",
-    "3.2.3": "Expressions read: a if condition else b, [for i in array yield item], "
-    "length_of(array), array[0].",
-    "3.2.4": "A document is: version 1.0; extensions; fragments; one graph.",
-    "3.3.1": "The types are integer, scalar, logical, string and tensor<...>, arrays type[] of "
-    "them, and tuples (type, type).",
-    "3.3.2": "The left-hand side consists of identifiers, in arrays and tuples.",
-    "5.3": 'A line reads: "tensor": operation(name = value, ...);',
+    "3.2.3": "Expressions are written like this: a if condition else b, [for i in array yield "
+    "item], length_of(array), array[0].",
+    "3.2.4": "A document consists of: version 1.0; extensions; fragments; one graph.",
+    "3.3.1": "The types are integer, scalar, logical, string and tensor<...>, arrays of them "
+    "(type[]), and tuples of them ((type, type)).",
+    "3.3.2": "The left-hand side consists of identifiers, or arrays and tuples of them.",
+    "5.3": 'Write a line as: "tensor": operation(name = value, ...);',
 }
-"""Section whose grammar is not followed -> what its constructs look like."""
+"""Section to the hint for a syntax error in it: how its constructs are written."""
 
 
 def fix(code: str, section: str) -> str:

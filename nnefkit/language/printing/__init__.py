@@ -1,1 +1,1 @@
-"""Graphs to NNEF text, and the layout of documents."""
+"""Printing of graphs as NNEF text, and formatting of documents."""

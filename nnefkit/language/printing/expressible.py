@@ -1,4 +1,4 @@
-"""What a graph holds that no NNEF text can say (3.1); a text is not written of it."""
+"""The content of a graph that NNEF text cannot express (3.1)."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from nnefkit.language.syntax.lexer import KEYWORDS, LOGICALS
 SECTION = "3.1"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HINTS = {
-    "number": "NNEF has literals for finite numbers only; compute the value in the graph, or keep "
+    "number": "NNEF has literals for finite numbers only; compute the value in the graph, or store "
     "it as the data of a variable.",
-    "integer": "Integers have 64 bits; a larger number is written as a scalar.",
+    "integer": "Integers have 64 bits; write a larger number as a scalar.",
     "string": "Strings consist of printable ASCII characters.",
-    "value": "Arguments are made of int, float, bool, str, lists and tuples.",
-    "name": "Names consist of ASCII letters, digits and _, do not begin with a digit, and are no "
+    "value": "Arguments consist of int, float, bool, str, lists and tuples.",
+    "name": "Names consist of ASCII letters, digits and _, do not begin with a digit, and are not "
     "keywords.",
 }
 
 
 def inexpressible(graph: Graph) -> list[Diagnostic]:
-    """Errors, one for each argument or name of `graph` that its text could not say."""
-    found = [*_names(graph)]
+    """Return an error for each argument or name of a graph that its text cannot express."""
+    problems = [*_names(graph)]
     for operation in graph.operations:
         arguments = {**operation.inputs, **operation.attribs}
-        whose = f"{operation.name} of {', '.join(map(repr, operation.output_names))}"
-        found += _arguments(arguments, whose)
+        owner = f"{operation.name} of {', '.join(map(repr, operation.output_names))}"
+        problems += _arguments(arguments, owner)
     for tensor in graph.tensors.values():
         if tensor.quantization:
-            found += _arguments(tensor.quantization, f"the quantization of '{tensor.name}'")
-    return found
+            problems += _arguments(tensor.quantization, f"the quantization of '{tensor.name}'")
+    return problems
 
 
-def _arguments(arguments: Mapping[str, Any], whose: str) -> Iterator[Diagnostic]:
+def _arguments(arguments: Mapping[str, Any], owner: str) -> Iterator[Diagnostic]:
     for name, value in arguments.items():
         problem = _wrong(value)
         if problem is not None:
-            kind, told = problem
-            message = f"{whose}: argument '{name}' {told}"
-            yield Diagnostic("not-expressible", message, hint=_HINTS[kind], section=SECTION)
+            hint, description = problem
+            message = f"{owner}: argument '{name}' {description}"
+            yield Diagnostic("not-expressible", message, hint=_HINTS[hint], section=SECTION)
 
 
 def _wrong(value: Any) -> tuple[str, str] | None:
-    """Kind and words of the first item of an argument that is no literal."""
+    """Return the key of the hint and the description of the first element that is not a literal."""
     stack = [value]
     while stack:
         value = stack.pop()
@@ -60,10 +60,10 @@ def _wrong(value: Any) -> tuple[str, str] | None:
             value = value.item()
         if isinstance(value, str):
             if not (value.isascii() and value.isprintable()):
-                return "string", f"is the string {value!r:.60}, which NNEF cannot write"
+                return "string", f"is the string {value!r:.60}, which NNEF cannot express"
         elif isinstance(value, float):
             if not math.isfinite(value):
-                return "number", f"is {value}, which NNEF cannot write"
+                return "number", f"is {value}, which NNEF cannot express"
         elif isinstance(value, int):
             if not -(2**63) <= value < 2**63:
                 return "integer", "is an integer of more than 64 bits"
@@ -77,7 +77,7 @@ def _names(graph: Graph) -> Iterator[Diagnostic]:
         [*graph.inputs, *graph.outputs, *(n for op in graph.operations for n in op.output_names)]
     )
     operations = dict.fromkeys(op.name for op in graph.operations)
-    for kind, names in (("graph", (graph.name,)), ("operation", operations), ("tensor", tensors)):
+    for role, names in (("graph", (graph.name,)), ("operation", operations), ("tensor", tensors)):
         for name in names:
             if _IDENTIFIER.fullmatch(name) and name not in KEYWORDS and name not in LOGICALS:
                 continue
@@ -86,7 +86,7 @@ def _names(graph: Graph) -> Iterator[Diagnostic]:
                 proposal = f"_{proposal}"
             yield Diagnostic(
                 "not-expressible",
-                f"{name!r:.60} cannot be the name of the {kind} in a text",
+                f"{name!r:.60} is not a valid {role} name",
                 hint=f"{_HINTS['name']} For example: {proposal:.60}",
                 section=SECTION,
             )

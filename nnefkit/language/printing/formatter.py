@@ -1,4 +1,4 @@
-"""Laying out a document: statement after statement, with the blank lines between them."""
+"""The formatter of documents: statements, and the blank lines between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnefkit.arguments import expected_string
 from nnefkit.errors import DocumentError, InputError, Source
-from nnefkit.language.printing.comments import NOTHING, Comment, Gap, gaps
+from nnefkit.language.printing.comments import NO_GAP, Comment, Gap, gaps
 from nnefkit.language.printing.layout import lay_out
 from nnefkit.language.printing.statement import Statement
 from nnefkit.language.report import Report
@@ -21,24 +21,39 @@ _SECTIONS = frozenset(("version", "extension", "fragment", "graph"))
 def format_document(
     text: str, *, width: int = 100, indent: int = 4, name: str = "graph.nnef"
 ) -> str:
-    """Lays out the text of a ``graph.nnef``: the same tokens, in lines that read well.
+    """Format the text of a ``graph.nnef``: the same tokens, with consistent line breaks.
 
-    Comments stay where they are, and so do blank lines between statements, one of several. The
-    values and the names are not looked at: a text may be laid out that is not valid otherwise.
+    Comments are preserved, and so are blank lines between statements, at most one in a row. The
+    text only needs to follow the grammar; names and values are not checked.
 
     Args:
-        text: the document.
-        width: how long lines may be; only what has no place to break at is longer.
-        indent: how far bodies and what is in brackets are indented.
-        name: what messages call the text.
+        text: The document.
+        width: The maximum line length; only a line that cannot be broken is longer.
+        indent: The number of spaces by which bodies and the content of brackets are indented.
+        name: The name of the text in messages.
+
+    Returns:
+        The formatted text.
 
     Raises:
-        DocumentError: the text does not follow the grammar; all the errors at once.
-        InputError: `text` is no text, or a width or an indentation that no line can have.
+        DocumentError: The text does not follow the grammar (sections 3.1, 3.2); carries all errors.
+        InputError: `text` is not a string, or `width` or `indent` is out of range.
+
+    Example:
+        >>> text = "version 1.0;graph net(x)->(y){x=external(shape=[1,3]);y=relu(x);}"
+        >>> print(nk.format(text))
+        version 1.0;
+        <BLANKLINE>
+        graph net( x ) -> ( y )
+        {
+            x = external(shape = [1, 3]);
+            y = relu(x);
+        }
+        <BLANKLINE>
     """
     if width < 1 or not 0 <= indent <= _DEEPEST:
         raise InputError(
-            f"lines of {width} characters cannot be indented by {indent}",
+            f"a width of {width} and an indentation of {indent} are not possible",
             hint=f"The width is at least 1, the indentation between 0 and {_DEEPEST}.",
         )
     tokens = Tokens(Source(expected_string(text, "text"), name))
@@ -53,7 +68,7 @@ def _check(tokens: Tokens) -> None:
     report = Report(tokens)
 
     def accept(assignment: Assignment) -> None:
-        """Nothing needs to be known of it but that it can be read."""
+        """Ignore the assignment: that it can be parsed is enough."""
 
     Parser(tokens, report).document(lambda *_: accept)
     if report.errors:
@@ -61,20 +76,20 @@ def _check(tokens: Tokens) -> None:
 
 
 def _feed(tokens: Tokens, writer: _Writer) -> None:
-    """Cuts the tokens into statements."""
+    """Split the tokens into statements."""
     texts = tokens.texts
-    found = gaps(tokens)
+    gap_before = gaps(tokens)
     statement: Statement | None = None
     carried: tuple[Comment, ...] = ()
     for index in range(tokens.count):
         text = texts[index]
-        gap = found.get(index, NOTHING)
+        gap = gap_before.get(index, NO_GAP)
         if carried:
             gap = Gap(carried + gap.comments, gap.blank)
             carried = ()
         if text in ",;" and gap.comments:
-            # Separators stay with what they are behind.
-            carried, gap = gap.comments, NOTHING
+            # A separator stays on the line of what it follows.
+            carried, gap = gap.comments, NO_GAP
         if statement is None or text == "{":
             if statement is not None:
                 writer.end(statement)
@@ -90,7 +105,7 @@ def _feed(tokens: Tokens, writer: _Writer) -> None:
         if text == ";" and not statement.inside:
             writer.end(statement)
             statement = None
-    last = found.get(tokens.count, NOTHING)
+    last = gap_before.get(tokens.count, NO_GAP)
     writer.finish(carried + last.comments)
 
 
@@ -103,38 +118,38 @@ class _Writer:
         self.lines: list[str] = []
         self.in_body = False
         self.before = ""
-        """What the last line belongs to: the keyword of a section, or ``{`` or ``}``."""
+        """The keyword of the section that the last line belongs to, or ``{`` or ``}``."""
 
     def begin(self, statement: Statement, gap: Gap) -> None:
-        """Writes what stands before a statement."""
+        """Write the comments and blank lines before a statement."""
         kind = statement.kind
         apart = bool(self.lines) and bool(kind) and self._sets_apart(kind)
         self._lead(gap, self.indent if self.in_body else 0, apart=apart)
 
     def _sets_apart(self, kind: str) -> bool:
-        """Whether a blank line is before the section, whatever the text has."""
+        """Return whether a blank line is required before the section."""
         together = {"extension": ("version", "extension"), "fragment": ("fragment",)}
         return self.before not in together.get(kind, ())
 
     def end(self, statement: Statement) -> None:
-        """Writes a statement."""
+        """Write a statement."""
         base = self.indent if self.in_body else 0
         self.lines += lay_out(statement, base, self.width, self.indent)
         self.before = statement.kind
 
     def brace(self, text: str, gap: Gap) -> None:
-        """Writes the begin or the end of a body."""
+        """Write the beginning or the end of a body."""
         self._lead(Gap(gap.comments), self.indent if self.in_body else 0)
         self.lines.append(text)
         self.in_body = text == "{"
         self.before = text
 
     def finish(self, comments: Sequence[Comment]) -> None:
-        """Writes the comments behind everything else."""
+        """Write the comments at the end of the text."""
         self._lead(Gap(tuple(comments)), 0)
 
     def _lead(self, gap: Gap, indented: int, *, apart: bool = False) -> None:
-        """Writes comments in lines of their own, and blank lines."""
+        """Write comments, trailing or on separate lines, and blank lines."""
         for position, comment in enumerate(gap.comments):
             if comment.trailing and position == 0:
                 self.lines[-1] += f"  {comment.text}"

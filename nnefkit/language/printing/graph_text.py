@@ -1,4 +1,4 @@
-"""Graphs to NNEF text, with the choices that need the declarations."""
+"""The NNEF text of a graph."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nnefkit.language.declarations.declaration import declarations
 
 
 def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str:
-    """The NNEF text of a graph.
+    """Return the NNEF text of a graph.
 
     Args:
-        graph: any graph.
-        shapes: whether each assignment is followed by a comment with the shapes of its results.
-        defaults: whether arguments that equal their default values are written as well.
+        graph: The graph.
+        shapes: Whether a comment after each assignment states the shapes of its results.
+        defaults: Whether to write arguments that equal their default values.
     """
     lines: list[str] = []
     opaque = graph.opaque
@@ -34,9 +34,9 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
             explicit=bool(opaque) and not opaque.isdisjoint(operation.input_names),
         )
         if shapes:
-            found = [graph.tensors[name].shape for name in operation.output_names]
-            told = ", ".join("?" if shape is None else str([*shape]) for shape in found)
-            line += f"  # {told}"
+            results = [graph.tensors[name].shape for name in operation.output_names]
+            listed = ", ".join("?" if shape is None else str([*shape]) for shape in results)
+            line += f"  # {listed}"
         lines.append(line)
     return nnef_text.document(
         name=graph.name,
@@ -56,16 +56,16 @@ def _without_defaults(operation: Operation) -> tuple[Mapping[str, Any], Mapping[
 
     def is_default(name: str, value: Any) -> bool:
         parameter = declaration.by_name.get(name)
-        # repr tells 1 from 1.0 and from true.
+        # repr distinguishes 1, 1.0 and True.
         return parameter is not None and repr(parameter.default) == repr(value)
 
     inputs = dict(operation.inputs)
     for name in reversed(list(inputs)):
-        # Tensors are positional: only the last ones can be left out.
+        # Tensors are positional: only trailing ones can be omitted.
         if not is_default(name, inputs[name]):
             break
         del inputs[name]
-    kept = {n: value for n, value in operation.attribs.items() if not is_default(n, value)}
-    if not inputs and not kept:
+    attribs = {n: value for n, value in operation.attribs.items() if not is_default(n, value)}
+    if not inputs and not attribs:
         return operation.inputs, operation.attribs
-    return inputs, kept
+    return inputs, attribs

@@ -1,8 +1,8 @@
-"""Breaking a statement into lines.
+"""Line breaks in a statement.
 
-What fits into a line is one. Else brackets are opened from the outside: their items begin in lines
-of their own, indented; short items without a name fill lines together. Operators outside of
-brackets move to the next line where their operand does not fit. Each piece is looked at once.
+A statement that fits on one line is one line. Otherwise brackets are opened from the outside in:
+each element begins on a new line, indented; short elements without a name share lines. Operators
+outside of brackets move to the next line if their operand does not fit. Takes linear time.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from nnefkit.language.printing.statement import GLUED, ITEM, Statement
 
 @dataclass(slots=True)
 class _Frame:
-    """A bracket whose items stand in lines of their own."""
+    """A bracket whose elements are on separate lines."""
 
     closing: int
     items: int
-    """How far its items are indented."""
+    """The indentation of its elements."""
     outside: int
-    """How far the line is indented that it opens in."""
+    """The indentation of the line with the opening bracket."""
     hugging: bool = False
-    """Whether its only item has the lines of its own, as ``f(g(`` shows."""
+    """Whether it shares its lines with its only element, as in ``f(g(``."""
     filling: bool = False
-    """Whether a short item may follow in the same line."""
+    """Whether a short element may follow on the same line."""
 
 
 def lay_out(statement: Statement, base: int, width: int, indent: int) -> list[str]:
-    """The lines of `statement`, the first of which is indented by `base`.
+    """Return the lines of a statement, the first of which is indented by `base`.
 
-    What is nested deeper than half of the width is not indented further.
+    The indentation does not exceed half of the width.
     """
     if not statement.comments and base + sum(map(len, statement.spaced)) <= width:
         return [" " * base + "".join(statement.spaced)]
@@ -57,7 +57,7 @@ class _Layout:
         self.fresh = True
 
     def fill(self) -> None:
-        """Sets all the pieces."""
+        """Place all pieces."""
         statement = self.statement
         index, count = 0, len(statement.spaced)
         while index < count:
@@ -78,7 +78,7 @@ class _Layout:
     # -- lines --------------------------------------------------------------------------------
 
     def newline(self, indented: int) -> None:
-        """Ends the line."""
+        """End the line."""
         if self.line:
             self.lines.append(" " * self.indented + "".join(self.line))
             self.line = []
@@ -86,7 +86,7 @@ class _Layout:
         self.fresh = True
 
     def write(self, first: int, end: int) -> None:
-        """Sets pieces behind each other."""
+        """Add pieces to the line."""
         spaced = self.statement.spaced
         text = "".join(spaced[first:end]) if end - first > 1 else spaced[first]
         if self.fresh:
@@ -96,35 +96,37 @@ class _Layout:
         self.column += len(text)
 
     def length(self, first: int, end: int) -> int:
-        """The width of pieces behind each other."""
+        """Return the width of consecutive pieces."""
         return self.offsets[end] - self.offsets[first]
 
     def deeper(self, indented: int) -> int:
-        """One step further in."""
+        """Return the next deeper indentation."""
         return min(indented + self.indent, self.deepest)
 
     # -- where lines begin --------------------------------------------------------------------
 
     def begin(self, index: int) -> None:
-        """Begins a new line before a piece if there has to be one, behind its comments."""
+        """Begin a new line before a piece if it needs one, and write the comments before it."""
         statement, frame = self.statement, self.frames[-1]
-        kind = statement.breaks[index]
+        line_break = statement.breaks[index]
         closes = index == frame.closing
         commented = index in statement.comments
         if commented:
-            self.comment(index, frame.items if closes or kind == ITEM else self.deeper(frame.items))
+            self.comment(
+                index, frame.items if closes or line_break == ITEM else self.deeper(frame.items)
+            )
         if closes:
             self.frames.pop()
             if not frame.hugging:
                 self.newline(frame.outside)
-        elif kind == ITEM:
+        elif line_break == ITEM:
             if not frame.hugging:
                 self.item(index, frame, commented=commented)
-        elif commented or (kind != GLUED and self.moves(index, self.deeper(frame.items))):
+        elif commented or (line_break != GLUED and self.moves(index, self.deeper(frame.items))):
             self.newline(self.deeper(frame.items))
 
     def comment(self, index: int, indented: int) -> None:
-        """Sets the comments before a piece; the line ends with the last of them."""
+        """Write the comments before a piece; the last one ends the line."""
         for position, comment in enumerate(self.statement.comments[index]):
             if comment.trailing and position == 0:
                 self.line.append(f"  {comment.text}")
@@ -133,7 +135,7 @@ class _Layout:
                 self.line.append(comment.text)
 
     def item(self, index: int, frame: _Frame, *, commented: bool) -> None:
-        """Begins an item: in the same line if both it and the one before are short."""
+        """Begin an element, on the same line if it and the one before are short."""
         end = self.statement.ends[index]
         short = self.is_short(index, end)
         fits = self.column + self.length(index, end) <= self.width
@@ -142,7 +144,7 @@ class _Layout:
         frame.filling = short
 
     def is_short(self, index: int, end: int) -> bool:
-        """Whether an item is one piece, or consists of literals."""
+        """Return whether an element is one piece, or consists of literals."""
         words = self.statement.words
         if end - index == 1 or (end - index == 2 and self.statement.spaced[index + 1] == ","):
             return True
@@ -150,14 +152,14 @@ class _Layout:
         return at == len(words) or words[at] >= end
 
     def moves(self, index: int, indented: int) -> bool:
-        """Whether an operator begins a new line, since its operand does not fit into this one."""
+        """Return whether an operator begins a new line because its operand does not fit."""
         end = self.statement.ends[index]
         wide = self.length(index, end)
         if self.column + wide <= self.width or self.column <= indented:
             return False
         if indented + wide - 1 <= self.width:
             return True
-        # No line holds all of it. It may begin in this one if it has brackets to open.
+        # It does not fit on any line. It may begin on this one if it has brackets to open.
         openings = self.statement.openings
         at = bisect_left(openings, index)
         if at == len(openings) or openings[at] >= min(end, index + 4):
@@ -167,7 +169,7 @@ class _Layout:
     # -- brackets -----------------------------------------------------------------------------
 
     def closes_in_line(self, opening: int, closing: int) -> bool:
-        """Whether a bracket need not be opened."""
+        """Return whether a bracket fits on the line and need not be opened."""
         statement = self.statement
         if self.has_comment(opening, closing):
             return False
@@ -175,18 +177,18 @@ class _Layout:
             return True
         if self.frames[-1].hugging or (statement.padded and opening == statement.padded[0]):
             return False
-        behind = statement.spaced[closing + 1 : closing + 2]
-        tail = 1 if behind and behind[0] in (",", ";", ":", "[", "(") else 0
+        following = statement.spaced[closing + 1 : closing + 2]
+        tail = 1 if following and following[0] in (",", ";", ":", "[", "(") else 0
         return self.column + self.length(opening, closing + 1) + tail <= self.width
 
     def open(self, opening: int, closing: int) -> None:
-        """Opens a bracket: its items begin in lines of their own."""
+        """Open a bracket: its elements begin on new lines."""
         items = self.deeper(self.indented)
         hugging = self.hugs(opening, closing)
         self.frames.append(_Frame(closing, items, self.indented, hugging))
 
     def hugs(self, opening: int, closing: int) -> bool:
-        """Whether the only item of a bracket is in brackets, maybe with a name before them."""
+        """Return whether the only element is in brackets, perhaps with a name before them."""
         statement = self.statement
         inner = opening + 1
         if inner not in statement.matches:
@@ -199,6 +201,6 @@ class _Layout:
         return self.column + self.length(opening + 1, inner + 1) <= self.width
 
     def has_comment(self, opening: int, closing: int) -> bool:
-        """Whether there is a comment in a bracket."""
+        """Return whether a bracket contains a comment."""
         at = bisect_left(self.commented, opening + 1)
         return at < len(self.commented) and self.commented[at] <= closing

@@ -1,7 +1,7 @@
-"""A statement as pieces: tokens with the space before them, and the places where lines may break.
+"""A statement as pieces: tokens with the space before them, and the possible line breaks.
 
-A piece is what no line breaks inside of: a text, or a minus sign with its number. Pieces do not
-depend on the white space of the text, so that what is laid out once stays as it is.
+A piece is never broken: it is a token, or a minus sign with its number. Pieces do not depend on the
+white space of the text, so formatting a formatted text does not change it.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from nnefkit.language.syntax.precedence import PRECEDENCE, UNARY_OPERATORS
 from nnefkit.language.types import PRIMITIVES
 
 GLUED = -1
-"""No line breaks before the piece."""
+"""No line break before the piece."""
 ITEM = -2
-"""An item of brackets begins: a new line, if the brackets have several."""
+"""The piece begins an element of a bracket, which is on a new line if the bracket is open."""
 SOFT = 0
-"""A new line if the operand does not fit; from here on, higher for operators that bind tighter."""
+"""A line break if the operand does not fit; the higher, the tighter the operator binds."""
 
 _QUOTED = re.compile(r'"[^"\'\\]*"')
 _DIGITS = frozenset("0123456789")
 _LITERAL_STARTS = _DIGITS | frozenset("'\"")
-# What stands before a piece, as far as its space depends on it.
+# The kinds of pieces that determine the space before the next one.
 _NOTHING, _OPERAND, _OPERATOR, _PREFIX = range(4)
 _UNSPACED = (_NOTHING, _PREFIX)
 
 
 @dataclass(slots=True)
 class _Bracket:
-    """A bracket that is open while pieces are added."""
+    """A bracket that is not yet closed."""
 
     opening: int
     padded: bool = False
-    """With blanks inside, as the parameters of graphs and fragments have."""
+    """Whether it has spaces inside, like the parameters of graphs and fragments."""
     item: int = -1
-    """Index of the first piece of the item in the making."""
+    """Index of the first piece of the current element, or -1."""
     loop: bool = False
-    """Whether it is a comprehension, before its ``if`` or ``yield``."""
+    """Whether it is a comprehension before its ``if`` or ``yield``."""
     operators: list[int] = field(default_factory=list)
-    """Operators whose operand is in the making, the loosest first."""
+    """Operators whose operand is not complete, the loosest first."""
 
 
 class Statement:
@@ -51,20 +51,20 @@ class Statement:
         self.kind = kind
         """Its keyword, such as ``"graph"``; empty for an assignment."""
         self.spaced: list[str] = []
-        """The pieces, with the space before them that they have inside of a line."""
+        """The pieces, with the space that they have before them inside of a line."""
         self.breaks: list[int] = []
-        """For each piece `GLUED`, `ITEM`, `SOFT` or more."""
+        """For each piece: `GLUED`, `ITEM`, or `SOFT` and above."""
         self.ends: list[int] = []
-        """Where the item or the operand that begins with a piece ends, its comma included."""
+        """For each piece: the end of the element or operand that it begins, with its comma."""
         self.matches: dict[int, int] = {}
-        """Opening bracket -> closing bracket."""
+        """Opening bracket to closing bracket."""
         self.openings: list[int] = []
         self.padded: list[int] = []
         """Opening brackets of the parameters and the results of a header."""
         self.words: list[int] = []
-        """Pieces that are more than literals, signs and brackets."""
+        """Pieces other than literals, signs and brackets."""
         self.comments: dict[int, list[Comment]] = {}
-        """Index of a piece -> comments before it."""
+        """Index of a piece to the comments before it."""
         self._brackets = [_Bracket(-1)]
         self._previous = _NOTHING
         self._break = GLUED
@@ -75,8 +75,8 @@ class Statement:
         """Whether a bracket is open."""
         return len(self._brackets) > 1
 
-    def add(self, text: str, following: str, behind: str) -> None:
-        """Adds a text; the two after it tell what it is."""
+    def add(self, text: str, following: str, second: str) -> None:
+        """Add a token; its meaning can depend on the two tokens after it."""
         first = text[0]
         if text == ",":
             self._separator()
@@ -92,7 +92,7 @@ class Statement:
             self._put("=", _OPERATOR)
             self._end_operands(len(self.spaced))
         elif text in ("<", ">", ">="):
-            self._angle(text, following, behind)
+            self._angle(text, following, second)
         elif text in _SPECIAL:
             _SPECIAL[text](self, text)
         elif text in PRECEDENCE:
@@ -101,23 +101,23 @@ class Statement:
             self._word(text, _OPERAND)
 
     def comment(self, comments: Iterable[Comment], before: str) -> None:
-        """Adds comments that stand before the token `before`, which is added next."""
-        # No line breaks between a sign and its number.
+        """Add comments before the token `before`, which is added next."""
+        # A sign and its number are one piece.
         index = len(self.spaced) - self._joins(before)
         self.comments.setdefault(index, []).extend(comments)
 
     def _joins(self, text: str) -> bool:
-        """Whether a token becomes a part of the piece before it."""
+        """Return whether a token becomes a part of the piece before it."""
         return self._previous == _PREFIX and self.spaced[-1][-1] == "-" and text[0] in _DIGITS
 
     # -- pieces -------------------------------------------------------------------------------
 
     def _put(self, piece: str, kind: int) -> None:
-        """Adds a piece with a space before it, unless what is before wants none."""
+        """Add a piece, with a space before it unless the previous piece forbids it."""
         self._append(piece if self._previous in _UNSPACED else " " + piece, kind)
 
     def _append(self, piece: str, kind: int) -> None:
-        """Adds a piece as it is; `kind` says what it is to the one behind it."""
+        """Add a piece as it is; `kind` determines the space before the next one."""
         index = len(self.spaced)
         self.spaced.append(piece)
         self.ends.append(0)
@@ -198,11 +198,11 @@ class Statement:
             self.ends[index] = end
         operators.clear()
 
-    def _angle(self, text: str, following: str, behind: str) -> None:
+    def _angle(self, text: str, following: str, second: str) -> None:
         if text == "<":
             self._generic = (
                 following == "?"
-                or (following in PRIMITIVES and behind == ">")
+                or (following in PRIMITIVES and second == ">")
                 or self.spaced[-1].endswith("tensor")
             )
             if self._generic:
@@ -217,7 +217,7 @@ class Statement:
             return
         self._operator(text, PRECEDENCE[text])
 
-    # -- what has a meaning of its own --------------------------------------------------------
+    # -- special tokens -----------------------------------------------------------------------
 
     def _colon(self, text: str) -> None:
         self._append(text, _OPERATOR if self.kind else _PREFIX)
