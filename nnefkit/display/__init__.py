@@ -1,4 +1,4 @@
-"""Static formatting: plain values in; text, HTML, SVG and pictures out.
+"""Static displays: plain text, HTML, SVG and pictures.
 
-The ground floor of the house: nothing here knows a class of the model.
+Nothing here imports a class of the model; cards read objects through `nnefkit.display.protocols`.
 """

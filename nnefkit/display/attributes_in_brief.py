@@ -81,7 +81,7 @@ def linear(_: Attributes, filter_shape: Shape) -> str:
 
 
 def new_shape(attributes: Attributes, _: Shape) -> str:
-    """The shape that elements are put into: ``to 0×-1``."""
+    """Target shape of the elements: ``to 0×-1``."""
     return f"to {_product(attributes['shape'])}" if attributes.get("shape") else ""
 
 

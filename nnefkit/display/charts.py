@@ -1,6 +1,6 @@
-"""Small pictures of numbers: bars of a histogram, a curve, the signal-to-noise ratio of a run.
+"""Small charts: bars of a histogram, a curve, the signal-to-noise ratio of a run.
 
-Drawn as SVG that needs nothing beside it and reads on white and on black.
+They are self-contained SVG, legible on white and on black.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from nnefkit.display.excerpt import printable
 BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"
 LEGIBLE = 0.7
-"""How far pictures with words may shrink."""
+"""Factor down to which pictures with words may shrink."""
 
 
 def svg_uri(svg: str) -> str:
-    """The ``data:`` URI of an SVG document."""
+    """Return the ``data:`` URI of an SVG document."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
 
 
@@ -38,7 +38,7 @@ def _document(width: int, height: int, body: str) -> str:
 
 
 def bars(counts: Sequence[int], most: int = 12) -> str:
-    """A histogram in a few characters: ``▁▂▅█▃▁``; a blank where there is nothing."""
+    """Return a histogram in a few characters, ``▁▂▅█▃▁``, with a blank for an empty bar."""
     merged = _merged(counts, most)
     peak = max(merged, default=0)
     return "".join(_block(count, peak) for count in merged)
@@ -49,7 +49,7 @@ def _block(count: int, peak: int) -> str:
 
 
 def _merged(counts: Sequence[int], most: int) -> list[int]:
-    """Neighbouring bars put together, so that there are at most `most`."""
+    """Merge neighboring bars, so that at most `most` remain."""
     step = -(-len(counts) // most)
     if step <= 1:
         return list(counts)
@@ -59,7 +59,7 @@ def _merged(counts: Sequence[int], most: int) -> list[int]:
 def histogram(
     counts: Sequence[int], color: str, *, width: int = 84, height: int = 14, most: int = 24
 ) -> Picture:
-    """The bars of a histogram, without axes: the ends of its range stand beside it."""
+    """Draw the bars of a histogram, without axes: the ends of the range are written beside it."""
     merged = _merged(counts, most)
 
     def draw() -> str:
@@ -71,13 +71,13 @@ def histogram(
 
 def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> str:
     if len(counts) == 1:
-        # One single value: a bar of usual width.
+        # All values are equal: a bar of the usual width.
         counts = [0] * 6 + [*counts] + [0] * 5
     peak = max(counts, default=0) or 1
     step = width / max(len(counts), 1)
     path = [f"M0 {height}"]
     for i, count in enumerate(counts):
-        # What is there at all shows.
+        # Even a single value is visible.
         tall = max(1, round((height - 1) * count / peak)) if count else 0
         path.append(f"V{height - tall}H{(i + 1) * step:.4g}")
     path.append(f"V{height}z")
@@ -85,13 +85,13 @@ def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> st
 
 
 def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> Picture:
-    """The values of a vector in their order, with zero, smallest and largest marked.
+    """Draw the values of a vector in order, with zero, minimum and maximum marked.
 
-    Of long vectors the range of each few neighbours is drawn, so that no peak is lost. (Of very
-    long ones, `nnefkit.display.images.thinned` gives the values to draw.)
+    Long vectors are drawn as ranges of a few neighboring values, so that no peak is lost. (Very
+    long ones should be thinned before, by `nnefkit.display.images.thinned`.)
     """
     flat = np.asarray(values).ravel()
-    alt = f"the {flat.size:,} values in their order"
+    alt = f"the {flat.size:,} values in order"
     return Picture(
         alt,
         lambda: _curve(flat.astype(np.float64), color, width, height),
@@ -105,7 +105,7 @@ def _curve(flat: Array, color: str, width: int, height: int) -> str:
     finite = flat[np.isfinite(flat)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     bottom, top = min(low, 0.0), max(high, 0.0)
-    # Halved before they are subtracted: their distance may overflow.
+    # Halved before the subtraction, which might overflow.
     half = top / 2 - bottom / 2 or 0.5
     left, plot = 62, width - 66
 
@@ -135,7 +135,7 @@ def _curve(flat: Array, color: str, width: int, height: int) -> str:
 
 
 def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
-    """Smallest and largest value of each of `pieces` stretches; NaN where one is not finite."""
+    """Minimum and maximum of each of `pieces` stretches, NaN for a stretch with NaN or Inf."""
     if not flat.size:
         return flat, flat
     starts = np.linspace(0, flat.size, pieces, endpoint=False).astype(int)
@@ -156,7 +156,7 @@ def _tick(left: float, y: float, text: str) -> str:
 
 
 SNR_TOP = 80.0
-"""Ratios from here on (in dB) are drawn at the top: the two agree to the limits of float32."""
+"""Ratios from here on (in dB) are drawn at the top: tensors agree to the precision of float32."""
 
 
 def snr_chart(
@@ -167,14 +167,14 @@ def snr_chart(
     width: int = 760,
     height: int = 110,
 ) -> Picture:
-    """The signal-to-noise ratio of each tensor in the order of the graph.
+    """Draw the signal-to-noise ratio of each tensor in the order of the graph.
 
-    `marked` is the one where the two runs part. Points at the top are hollow: equal, or nearly.
+    `marked` is the tensor where the runs diverge. Points at the top are hollow: equal, or nearly.
     None (nothing to compare) breaks the line.
     """
     alt = "signal-to-noise ratio in dB of each tensor, in the order of the graph"
     if marked is not None:
-        alt += f"; it falls at {label}"
+        alt += f"; it drops at {label}"
     return Picture(
         alt, lambda: _snr(ratios, marked, label, width, height), width, height, legible=LEGIBLE
     )
@@ -214,7 +214,7 @@ def _snr(
 def _runs(
     ratios: Sequence[float | None], pieces: int, marked: int | None
 ) -> list[list[tuple[int, float]]]:
-    """The points of each unbroken stretch; of many, the worst and the best of each few."""
+    """Return the points of each unbroken stretch; of many, the worst and best of each few."""
     step = max(1, -(-len(ratios) // pieces))
     runs: list[list[tuple[int, float]]] = [[]]
     for start in range(0, len(ratios), step):
@@ -237,16 +237,16 @@ def _ratio(point: tuple[int, float]) -> float:
 
 
 def _dot(x: float, y: float, ratio: float) -> str:
-    """Hollow at the top, where there is nothing to see; a point elsewhere."""
+    """Draw a point, hollow at the top, where tensors agree."""
     if ratio >= SNR_TOP:
         return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='2.2' fill='none' stroke='{BLUE}'/>"
     return f"<circle cx='{x:.4g}' cy='{y:.4g}' r='2.2' fill='{BLUE}'/>"
 
 
 def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
-    """A red point on a dashed line, with the name of the tensor beside it.
+    """Draw a red point on a dashed line, with the name of the tensor beside it.
 
-    It stands at the left, where the ratios are still high and leave room, if there is any.
+    The name is at the left, where the ratios are still high, if there is room.
     """
     anchor, shift = ("end", -6) if x > width * 0.4 or x > 60 + 7 * len(label) else ("start", 6)
     return (
@@ -258,7 +258,7 @@ def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
 
 
 def svg_label(svg: str) -> str:
-    """What an SVG document says that it shows, or an empty string."""
+    """Return the ``aria-label`` of an SVG document, or an empty string."""
     found = re.search(r'aria-label="([^"]*)"', _root(svg))
     return html.unescape(found[1]) if found else ""
 
@@ -269,7 +269,7 @@ def _root(svg: str) -> str:
 
 
 def svg_size(svg: str) -> tuple[int, int]:
-    """Width and height that an SVG document gives itself, in pixels."""
+    """Width and height of an SVG document, in pixels."""
     root = _root(svg)
     found = [re.search(rf"""\s{name}\s*=\s*["']([\d.]+)""", root) for name in ("width", "height")]
     width, height = (round(float(match[1])) if match else 0 for match in found)

@@ -7,16 +7,16 @@ from nnefkit.display.elements import Card
 
 
 class Displayed:
-    """Shows an object by its card, as text in a terminal and as HTML in a notebook.
+    """Shows an object as text in a terminal and as HTML in a notebook, both from its card.
 
-    A class inherits from it and defines `_card`. Data classes need ``repr=False``, as they would
-    write a ``__repr__`` of their own.
+    Subclasses define `_card`. Data classes also need ``repr=False``: otherwise they generate a
+    ``__repr__`` themselves.
     """
 
     __slots__ = ()
 
     def _card(self, *, brief: bool) -> Card:
-        """Return the card of the object; a `brief` one, for plain text, has fewer rows."""
+        """Return the card of the object; a `brief` one has fewer rows, for plain text."""
         raise NotImplementedError
 
     def __repr__(self) -> str:

@@ -1,8 +1,7 @@
-"""A display as a small document: what is said, apart from how text and HTML say it.
+"""The elements of a display, independent of how text and HTML write them.
 
-A `Card` is a title, a line of facts and blocks below. The builders in `nnefkit.display.cards` make
-one of a summary; `nnefkit.display.text` and `nnefkit.display.html` write it down. So both tell the
-same.
+A `Card` has a title, a line of facts, and blocks below. The modules of `nnefkit.display.cards` make
+cards; `nnefkit.display.text` and `nnefkit.display.html` write them, so both state the same facts.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ class Phrase(NamedTuple):
     text: str
     tone: Tone = "plain"
     code: bool = False
-    """Written in the type of code: names, code to copy."""
+    """Written in monospaced type: names, code to copy."""
     limit: int = 40
-    """Longer texts are shortened in their middle; 0 leaves them whole."""
+    """Longer texts are shortened in their middle; 0 means no limit."""
 
 
 class Picture(NamedTuple):
-    """A picture that is made only where it is shown."""
+    """A picture, made only when it is shown."""
 
     alt: str
-    """What it shows, in words."""
+    """A description of what it shows."""
     make: Callable[[], str]
-    """Gives the ``data:`` URI."""
+    """Returns the ``data:`` URI."""
     width: int
-    """In pixels of the page; it shrinks where there is less room."""
+    """In pixels of the page; the picture shrinks where there is less room."""
     height: int
     twin: str = ""
-    """What stands for it in plain text."""
+    """Its replacement in plain text."""
     legible: float = 0.0
-    """The share of its width that it needs; on a narrower page it scrolls."""
+    """The share of its width that it needs to be legible; on a narrower page it scrolls."""
 
 
 Line = tuple[Phrase | Picture, ...]
@@ -52,11 +51,11 @@ class Cell(NamedTuple):
     tone: Tone = "plain"
     code: bool = False
     marker: str = ""
-    """Colour of a small square before the text."""
+    """Color of a small square before the text."""
     picture: Picture | None = None
-    """Shown instead of the text, which is its twin."""
+    """Shown instead of the text, which replaces it in plain text."""
     bar: float | None = None
-    """Share of a bar (0 to 1) shown instead of the text."""
+    """Length (0 to 1) of a bar that is shown instead of the text."""
     limit: int = 32
 
 
@@ -66,18 +65,18 @@ class Column(NamedTuple):
     head: str
     align: Align = "left"
     least: int = 0
-    """Least width in plain text, so that near-equal tables have equal columns."""
+    """Least width in plain text, so that similar tables have equal columns."""
     html_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells; None stands for rows left out there."""
+    """Rows of cells; None stands for rows that are not shown."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...] | None, ...]
     note: Line = ()
-    """What was left out, and the code that gives all."""
+    """The number of rows that are not shown, and the code that returns all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +85,21 @@ class Paragraph:
 
     line: Line
     apart: bool = False
-    """With some room above, since something new begins."""
+    """With some space above, as a new topic begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Lines of code, as they are."""
+    """Lines of code."""
 
     lines: tuple[Line, ...]
     ruled: bool = False
-    """With a thin rule at the left, as excerpts have."""
+    """With a thin rule at the left, for excerpts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with words below; HTML only, since its text twin says the facts otherwise."""
+    """A picture with a caption, in HTML only; other blocks state its facts."""
 
     picture: Picture
     caption: Line = ()
@@ -108,13 +107,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Blocks that open at a click; plain text has them below their title."""
+    """Blocks that open with a click; plain text has them below their title."""
 
     title: Line
     blocks: tuple[Block, ...]
     open: bool = False
     html_only: bool = False
-    """Plain text has the title only."""
+    """Plain text has only the title."""
 
 
 Block = Table | Paragraph | Listing | Figure | Fold
@@ -122,15 +121,15 @@ Block = Table | Paragraph | Listing | Figure | Fold
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One result."""
+    """The display of one object."""
 
     title: str
     color: str
-    """Of the rule at the left."""
+    """Color of the rule at the left."""
     facts: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     tone: Tone = "strong"
-    """Of the title."""
+    """Tone of the title."""
     line: str = ""
     """The object in one line, for the plain text of objects that are mostly printed in lists."""
     smaller: Callable[[], Card] | None = None
@@ -143,9 +142,9 @@ Row = TypeVar("Row")
 def selection(
     rows: Sequence[Row], head: int, tail: int, keep: Iterable[int] = ()
 ) -> list[Row | None]:
-    """The first `head` and the last `tail` rows and those at `keep`; None where some are left out.
+    """Return the first `head` and last `tail` rows and those at `keep`, with None for each gap.
 
-    A single row is never replaced by a gap of one.
+    A gap stands for at least two rows.
     """
     total = len(rows)
     if total <= head + tail + 1:
@@ -166,19 +165,18 @@ def selection(
 
 
 def left_out(chosen: Sequence[object | None], total: int, noun: str, code: str) -> Line:
-    """The note below a table: how many rows of how many, and the code that gives all."""
+    """Return the note below a table: how many rows are shown, and the code that returns all."""
     shown = sum(row is not None for row in chosen)
     if shown == total:
         return (Phrase(code, "muted", code=True, limit=0),)
     return (
-        Phrase(f"{shown:,} of {total:,} {noun} · ", "muted", limit=0),
+        Phrase(f"{shown:,} of {total:,} {noun} · all: ", "muted", limit=0),
         Phrase(code, "muted", code=True, limit=0),
-        Phrase(" has all", "muted"),
     )
 
 
 def code_in(sentence: str, tone: Tone = "plain") -> Line:
-    """`sentence` as a line, words in `backticks` as code."""
+    """`sentence` as a line, with words in `backticks` as code."""
     parts = sentence.split("`")
     return tuple(
         Phrase(part, tone, code=bool(position % 2), limit=60 if position % 2 else 0)

@@ -1,4 +1,4 @@
-"""One line of a source, cut and marked so that it can be shown with a caret below it."""
+"""Excerpts of source lines, cut and marked so that carets can be written below them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A printable line in three parts; the middle one is what the caret run marks."""
+    """A printable line in three parts; carets mark the middle one."""
 
     before: str
     marked: str
@@ -19,22 +19,22 @@ class Excerpt:
 
     @property
     def line(self) -> str:
-        """The line as it is printed."""
+        """The line to print."""
         return self.before + self.marked + self.after
 
     @property
     def indent(self) -> int:
-        """Width of what stands before the mark, in columns of a terminal."""
+        """Width of the part before the mark, in columns of a terminal."""
         return width(self.before)
 
     @property
     def length(self) -> int:
-        """Width of the mark, at least 1: a mark past the end of a line still shows."""
+        """Width of the mark, at least 1: a mark past the end of a line is shown too."""
         return max(1, width(self.marked))
 
 
 def marked_excerpt(text: str, column: int, length: int, limit: int = 96) -> Excerpt:
-    """The part of the line `text` around a mark, printable and at most about `limit` wide.
+    """Return the part of the line `text` around a mark, printable and about `limit` wide at most.
 
     `column` counts from 1. A mark that runs past the end of the line (a span of several lines)
     ends with the line. The time depends on `limit`, not on the length of the line.
@@ -53,7 +53,7 @@ def marked_excerpt(text: str, column: int, length: int, limit: int = 96) -> Exce
 
 
 def _window(size: int, start: int, end: int, limit: int) -> tuple[int, int]:
-    """The range of characters to show: all of a short line, else `limit` of them with the mark."""
+    """Return the range to show: all of a short line, otherwise `limit` characters with the mark."""
     if size <= limit:
         return 0, size
     room = limit - min(end - start, limit // 2)
@@ -62,7 +62,7 @@ def _window(size: int, start: int, end: int, limit: int) -> tuple[int, int]:
 
 
 def printable(text: str) -> str:
-    """`text` with tabs as blanks and every character that would not print made visible."""
+    """`text` with tabs as blanks, and unprintable characters made visible."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _visible(c) for c in text)
@@ -82,7 +82,7 @@ def _visible(character: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that `text` takes in a terminal (East Asian wide characters take two)."""
+    """Columns that `text` takes in a terminal; East Asian wide characters take two."""
     if text.isascii():
         return len(text)
     return sum(_columns(character) for character in text)

@@ -1,8 +1,8 @@
-"""Writes a card as HTML that reads the same wherever a notebook is shown.
+"""Cards as HTML that looks the same wherever a notebook is shown.
 
-Only what an untrusted notebook keeps is used: tables, details, images as data and literal styles.
-Colours of text and background are the page's own, so that light and dark are the same HTML. The
-``align`` attributes stand beside the styles for pages that drop all styles.
+It uses only what an untrusted notebook keeps: tables, details, images as data, and literal styles.
+Text and background have the colors of the page, so that light and dark pages get the same HTML.
+The ``align`` attributes are for pages that drop all styles.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ TONES: dict[Tone, str] = {
     "warning": f"color:{AMBER};font-weight:bold",
     "equal": f"color:{GREEN}",
 }
-# Code keeps the colours of its surroundings: notebooks give it a background of its own.
+# Code keeps the colors of its surroundings; notebooks would give it another background.
 _CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
 _LEFT = "text-align:left;padding:1px 12px 1px 0"
 _RIGHT = "text-align:right;padding:1px 12px 1px 0"
 
 
 def write(card: Card) -> str:
-    """The HTML of `card`, or of a smaller version of it where it exceeds the budget."""
+    """Return the HTML of `card`, or of a smaller version of it where it exceeds the budget."""
     page = _page(card)
     while _exceeds_budget(page) and card.smaller is not None:
         card = card.smaller()
@@ -83,7 +83,7 @@ def _blocks(blocks: Iterable[Block]) -> Iterable[str]:
 def _block(block: Block) -> str:
     match block:
         case Paragraph():
-            # Blanks set the parts of a line of numbers apart.
+            # Spaces separate the parts of a line of numbers.
             above = 12 if block.apart else 2
             style = f"margin:{above}px 0 2px 0;white-space:pre-wrap"
             return f'<div style="{style}">{line(block.line)}</div>'
@@ -111,7 +111,7 @@ def _listing(block: Listing) -> str:
     rule = f"border-left:2px solid {GREY};padding:0 0 0 10px;" if block.ruled else "padding:0;"
     body = "\n".join(line(each) for each in block.lines)
     return (
-        # JupyterLab would break long lines, and so part carets from what they point at.
+        # JupyterLab would wrap long lines, and so separate carets from what they point at.
         f'<pre style="white-space:pre;margin:4px 0;{rule}{MONOSPACE};font-size:12px;'
         f"line-height:1.4;color:inherit;background:none;border-top:0;overflow-x:auto;"
         f'max-height:420px;overflow-y:auto">{body}</pre>'
@@ -179,7 +179,7 @@ def _bar(share: float) -> str:
 
 
 def line(parts: Line) -> str:
-    """The HTML of some phrases and small pictures."""
+    """Return the HTML of some phrases and small pictures."""
     return "".join(
         picture(part, shrinks=False) if isinstance(part, Picture) else phrase(part)
         for part in parts
@@ -187,7 +187,7 @@ def line(parts: Line) -> str:
 
 
 def phrase(one: Phrase) -> str:
-    """The HTML of one phrase."""
+    """Return the HTML of one phrase."""
     text, title = shortened(one.text, one.limit)
     style = TONES[one.tone]
     if one.code:
@@ -199,7 +199,7 @@ def phrase(one: Phrase) -> str:
 
 
 def picture(one: Picture, *, shrinks: bool = True) -> str:
-    """The HTML of a picture, which shrinks to the width of the page (in a cell it cannot)."""
+    """Return the HTML of a picture; outside of tables it shrinks to the width of the page."""
     style = "max-width:100%;height:auto" if shrinks else "max-width:none"
     if one.legible:
         style += f";min-width:{round(one.width * one.legible)}px"
@@ -210,12 +210,12 @@ def picture(one: Picture, *, shrinks: bool = True) -> str:
 
 
 def shortened(text: str, limit: int) -> tuple[str, str]:
-    """`text`, escaped and at most `limit` long, and a ``title`` attribute with what is missing."""
+    """`text`, escaped and at most `limit` long, and a ``title`` attribute for shortened text."""
     if not limit or len(text) <= limit:
         return escape(text), ""
     return escape(numbers.shorten(text, limit)), f' title="{escape(numbers.shorten(text, 200))}"'
 
 
 def escape(text: str) -> str:
-    """`text` as it may stand in an element or an attribute, with nothing in it that is unseen."""
+    """`text`, safe in an element or an attribute, with control characters made visible."""
     return html.escape(printable(text))

@@ -1,7 +1,7 @@
 """Pictures of arrays: heat maps and grids of channels, as small PNG images.
 
-Negative values are blue, zero is white, positive values are orange; what is not finite is marked
-with colours that the scale does not have. Long maps are made smaller, small ones larger.
+Negative values are blue, zero is white, positive values are orange; NaN and Inf have colors that
+are not in the scale. Large maps are reduced, small ones enlarged.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from nnefkit.display import numbers
 from nnefkit.display.elements import Picture
 
 LEVELS = 63
-"""Steps of the colour scale; odd, so that zero has one of its own. More only make files larger."""
+"""Steps of the color scale; odd, so that one of them is zero. More would only make files larger."""
 NAN, INFINITE, FRAME, EMPTY = range(LEVELS, LEVELS + 4)
-"""Places of the special colours in the palette."""
+"""Positions of the special colors in the palette."""
 
 COLORS = ((16, 64, 128), (66, 141, 208), (255, 255, 255), (242, 142, 50), (150, 60, 8))
-"""From the most negative value over zero to the most positive one, red, green and blue."""
+"""From the most negative value through zero to the most positive one, as red, green, blue."""
 _SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128), (128, 128, 128))
-# How opaque: frames are light on white and dark on black.
+# Opacity: frames are light on white and dark on black.
 _OPACITY = bytes([255] * FRAME + [150, 0])
 _PERCENT = 99.0
-# The values that the scale is taken from.
+# Number of values that determine the scale.
 _SCALE_SAMPLE = 200_000
-# The values of a picture that are looked at, and the rows that are left at least.
+# Number of values that are read for a picture, and of rows that remain at least.
 _LOOKED_AT = 3_000_000
 _FEWEST_ROWS = 800
-# The narrow side of a heat map, in pixels.
+# The short side of a heat map at least, in pixels.
 _LEAST = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Which values have the two ends of the colour scale; what lies beyond has their colours."""
+    """The values at the ends of the color scale; values beyond them have the colors of the ends."""
 
     low: float
     high: float
 
     @property
     def text(self) -> str:
-        """The scale as captions state it."""
+        """The scale as captions state it, with the share of values that it covers."""
         if self.low == -self.high:
             return f"±{numbers.number(self.high)} ({_PERCENT:.0f} %)"
         return f"{numbers.number(self.low)} to {numbers.number(self.high)} ({_PERCENT:.0f} %)"
 
 
 def robust_scale(values: Array) -> Scale:
-    """A scale that a few outliers do not spoil: it covers 99 % of the finite magnitudes.
+    """Return a scale that a few outliers do not spoil: it covers 99 % of the finite magnitudes.
 
-    Symmetric about zero where there are both signs, else from zero (or from the smallest
-    values, where they lie far from it) on.
+    It is symmetric about zero where there are both signs. Otherwise it begins at zero, or at the
+    smallest magnitudes where these are far from zero.
     """
     flat = values.ravel()
     step = -(-flat.size // _SCALE_SAMPLE)
@@ -74,18 +74,18 @@ def robust_scale(values: Array) -> Scale:
 
 
 def levels(values: Array, scale: Scale) -> Array:
-    """The place in the palette (uint8) of each value."""
+    """Return the position in the palette (uint8) of each value."""
     values = np.asarray(values, np.float64)
     nan, infinite = np.isnan(values), np.isinf(values)
     low, high = scale.low, scale.high
-    # Of one sign: the half of the palette that has its colours.
+    # For values of one sign, the half of the palette with its colors.
     first, last = (0, LEVELS - 1)
     if low >= 0:
         first = LEVELS // 2
     elif high <= 0:
         last = LEVELS // 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Halved: the distance of two values may overflow.
+        # Halved, as the difference of two values may overflow.
         share = (np.clip(values, low, high) / 2 - low / 2) / (high / 2 - low / 2)
     share = np.nan_to_num(share)
     places: Array = np.rint(first + share * (last - first)).astype(np.uint8)
@@ -102,8 +102,8 @@ def _palette() -> bytes:
 
 
 def png(places: Array) -> bytes:
-    """A PNG file of a map of places in the palette; what is empty is transparent."""
-    # Imported when the first picture is made, as all that takes long to import.
+    """Return a PNG file of a map of palette positions; empty ones are transparent."""
+    # Imported with the first picture, as it takes long to import.
     from PIL import Image
 
     height, width = places.shape
@@ -115,14 +115,14 @@ def png(places: Array) -> bytes:
 
 
 def png_uri(places: Array) -> str:
-    """The ``data:`` URI of `png`."""
+    """Return the ``data:`` URI of `png`."""
     return "data:image/png;base64," + base64.b64encode(png(places)).decode("ascii")
 
 
 def reduced(values: Array, height: int, width: int) -> Array:
-    """Maps (..., H, W) made at most `height` by `width`: means of the finite values of blocks.
+    """Reduce maps (..., H, W) to at most `height` by `width` by taking means of blocks.
 
-    A block with a NaN is NaN, one with an Inf is infinite, so that no such value gets lost.
+    A block with NaN is NaN, and one with Inf is infinite, so that no such value gets lost.
     """
     tall, wide = values.shape[-2:]
     rows, columns = _edges(tall, height), _edges(wide, width)
@@ -136,15 +136,15 @@ def reduced(values: Array, height: int, width: int) -> Array:
 
 
 def thinned(values: Array) -> tuple[Array, str]:
-    """Maps (..., H, W) as they are or, of very many values, some rows and columns of them.
+    """Return maps (..., H, W), or only some of their rows and columns if they are very large.
 
     Returns:
-        The maps, a view, and in words what was left out.
+        A view of the maps, and a description of the rows and columns that remain.
     """
     share = -(-values.size // _LOOKED_AT)
     if share <= 1:
         return values, ""
-    # Rows first: what lies between them is not even read from a mapped file.
+    # Rows first: those in between are not even read from a mapped file.
     rows = min(share, max(1, values.shape[-2] // _FEWEST_ROWS))
     columns = -(-share // rows)
     steps = ((rows, "rows"), (columns, "columns"))
@@ -160,9 +160,9 @@ def _edges(extent: int, most: int) -> list[int]:
 def heat_map(
     values: Array, scale: Scale, alt: str, *, most: tuple[int, int], detail: float = 1.0
 ) -> Picture:
-    """A matrix as a picture of at most `most` (height, width) points; narrow ones are stretched.
+    """Draw a matrix with at most `most` (height, width) points; narrow ones are stretched.
 
-    With less than full `detail`, a picture of as many points is kept at fewer of them.
+    With a `detail` below 1, a large picture is stored with fewer points and shown as large.
     """
     if detail < 1 and (values.shape[0] > most[0] or values.shape[1] > most[1]):
         coarse = int(most[0] * detail), int(most[1] * detail)
@@ -181,10 +181,10 @@ def heat_map(
 def grid(
     values: Array, scale: Scale, alt: str, *, tile: int, columns: int, detail: float = 1.0
 ) -> Picture:
-    """Maps (K, H, W) side by side, `columns` of them in a row, each about `tile` wide or high.
+    """Draw maps (K, H, W) side by side, `columns` in a row, each about `tile` pixels wide or high.
 
-    Large maps are kept at fewer points than they are shown with, the fewer the less `detail` there
-    is to be: the file has to be small.
+    Large maps are stored with fewer points than they are shown with, and still fewer with a
+    `detail` below 1, so that the file stays small.
     """
     fine = tile * 4 // 5
     tall, wide = (min(extent, fine) for extent in values.shape[-2:])

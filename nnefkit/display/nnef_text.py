@@ -1,4 +1,4 @@
-"""NNEF text of plain values: literals, assignments, whole documents (3.1, 3.2, A.1)."""
+"""NNEF text of plain values: literals, assignments, documents (3.1, 3.2, A.1)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ FRAGMENT_EXTENSION = "KHR_enable_fragment_definitions"
 
 
 class _Text(str):
-    """A finished piece among values that are still to be written."""
+    """A finished piece of text among values that are still to be written."""
 
     __slots__ = ()
 
 
 def literal(value: Any, identifier: type[str] | tuple[()] = ()) -> str:
-    """`value` as NNEF writes it.
+    """`value` as NNEF text.
 
     Args:
-        value: int, float, bool, str or a NumPy scalar, or lists and tuples of them.
-        identifier: the subclass of str whose instances are identifiers and no strings.
+        value: An int, float, bool, str or NumPy scalar, or lists and tuples of these.
+        identifier: The subclass of str whose instances are identifiers instead of strings.
     """
     if not isinstance(value, (list, tuple)):
         return _atom(value, identifier)
@@ -58,7 +58,7 @@ def _atom(value: Any, identifier: type[str] | tuple[()]) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string literal, its quotes and backslashes escaped."""
+    """Return a string literal, with quotes and backslashes escaped."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -72,11 +72,11 @@ def assignment(
     *,
     explicit: bool = False,
 ) -> str:
-    """``a, b = name<dtype>(inputs, attribs);``, tensors by position and attributes by name.
+    """Return ``a, b = name<dtype>(inputs, attribs);``: tensors by position, attributes by name.
 
-    Of an operation without a declaration, parameters are known by position only (``"0"``, ``"1"``)
-    or by the name that the text gave. `explicit` writes the type even where it usually follows from
-    the tensors.
+    Parameters of an operation without a declaration have their positions as names (``"0"``,
+    ``"1"``), unless the text named them. `explicit` writes the type even where it usually follows
+    from the tensors.
     """
     results = ", ".join([literal(value, identifier) for value in outputs.values()])
     opaque = "0" in outputs
@@ -101,7 +101,7 @@ def document(
     extensions: Sequence[str] = (),
     declarations: Sequence[str] = (),
 ) -> str:
-    """A whole document, with an end of line behind its last line."""
+    """Return a whole document, with a line end after its last line."""
     if declarations and FRAGMENT_EXTENSION not in extensions:
         extensions = (*extensions, FRAGMENT_EXTENSION)
     lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def number(value: float | None) -> str:
     """Three significant digits, all digits of an integral part: ``-0.0788``, ``25.2``, ``1,234``.
 
-    Magnitudes from 1e6 and below 1e-4 are written as ``3.4e38``, ``8.7e-5``. None gives ``""``.
+    Magnitudes from 1e6 and below 1e-4 are written as ``3.4e38``, ``8.7e-5``, None as ``""``.
     """
     if value is None:
         return ""
@@ -36,23 +36,23 @@ def _trimmed(digits: str) -> str:
 
 
 def count(value: int | None) -> str:
-    """All digits, in groups of three: ``101,390``. None gives ``""``."""
+    """All digits, in groups of three: ``101,390``; ``""`` for None."""
     return "" if value is None else f"{value:,}"
 
 
 def quantity(value: float | None) -> str:
-    """Three significant digits and a decimal prefix: ``7.37 M``. None gives ``""``."""
+    """Three significant digits and a decimal prefix: ``7.37 M``; ``""`` for None."""
     return "" if value is None else _scaled(value, 1000, ("", "k", "M", "G", "T", "P"), "")
 
 
 def size(value: int | None) -> str:
-    """A number of bytes with a binary prefix: ``384 KiB``. None gives ``""``."""
+    """Bytes with a binary prefix: ``384 KiB``; ``""`` for None."""
     return "" if value is None else _scaled(value, 1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi"), "B")
 
 
 def _scaled(value: float, base: int, prefixes: Sequence[str], unit: str) -> str:
     step = 0
-    # Below the next prefix by less than a rounding: 999.9 k is 1 M.
+    # Values that round up to the next prefix take it: 999.9 k is 1 M.
     while abs(value) >= base - 0.5 and step < len(prefixes) - 1:
         value /= base
         step += 1
@@ -60,7 +60,7 @@ def _scaled(value: float, base: int, prefixes: Sequence[str], unit: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time with its unit: ``180 µs``, ``24.1 ms``, ``3 min 20 s``. None gives ``""``."""
+    """Seconds with a fitting unit: ``180 µs``, ``24.1 ms``, ``3 min 20 s``; ``""`` for None."""
     if seconds is None:
         return ""
     if not math.isfinite(seconds) or seconds == 0:
@@ -76,14 +76,26 @@ def duration(seconds: float | None) -> str:
 
 
 def shape(extents: Sequence[int] | None) -> str:
-    """``1×24×64×64``; ``()`` for rank 0 and ``?`` while it is not known."""
+    """``1×24×64×64``; ``()`` for rank 0, ``?`` while it is unknown."""
     if extents is None:
         return "?"
     return "×".join(map(str, extents)) or "()"
 
 
+def typed_shape(dtype: str, extents: Sequence[int] | None) -> str:
+    """``float32 1×24×64×64``, ``float 1×24×64×64``.
+
+    The NNEF data-type ``scalar`` is written as ``float``, as ``scalar 1×3`` reads as rank 0.
+
+    Args:
+        dtype: An NNEF data-type, or the NumPy dtype of an array.
+        extents: The shape, None while it is unknown.
+    """
+    return f"{'float' if dtype == 'scalar' else dtype} {shape(extents)}"
+
+
 def percent(share: float | None) -> str:
-    """A whole number of per cent; what is neither nothing nor all never rounds to it."""
+    """Whole percents; a share below 1 or above 0 never rounds to 100% or 0%."""
     if share is None or math.isnan(share):
         return ""
     if 0 < share < 0.005:
@@ -99,7 +111,7 @@ def plural(amount: int, noun: str) -> str:
 
 
 def shorten_path(path: str, limit: int = 60) -> str:
-    """`path`, its first folders left out where it is longer than `limit`: ``…/net/graph.nnef``."""
+    """`path` without its first folders where it is longer than `limit`: ``…/net/graph.nnef``."""
     if len(path) <= limit:
         return path
     parts = path.replace("\\", "/").split("/")
@@ -112,7 +124,7 @@ def shorten_path(path: str, limit: int = 60) -> str:
 
 
 def shorten(name: str, limit: int = 32) -> str:
-    """`name`, its middle left out where it is longer than `limit`."""
+    """`name` without its middle where it is longer than `limit`."""
     if len(name) <= limit:
         return name
     tail = (limit - 1) // 2

@@ -17,12 +17,12 @@ class OperationRow(NamedTuple):
     """One operation."""
 
     number: int
-    """Its place among the operations of the graph, from 0."""
+    """Its position among the operations of the graph, from 0."""
     operation: str
     results: tuple[str, ...]
     """Names of the tensors that it computes."""
     shape: Shape | None
-    """Of the first result."""
+    """Shape of the first result."""
     macs: int | None = None
     parameters: int = 0
     """Number of elements of the variables that it reads."""
@@ -66,7 +66,7 @@ def operation_rows(graph: GraphLike) -> tuple[OperationRow, ...]:
 
 
 def element_count(tensor: TensorLike) -> int:
-    """Number of elements of a tensor, 0 while its shape is not known."""
+    """Return the number of elements of a tensor, 0 while its shape is unknown."""
     return math.prod(tensor.shape) if tensor.shape is not None else 0
 
 

@@ -1,4 +1,4 @@
-"""Progress bars, which show themselves only in what takes long, and leave nothing behind."""
+"""Progress bars, which appear only when work takes long, and disappear when it is done."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from time import perf_counter
 from typing import Any, Self
 
 DELAY = 1.0
-"""Seconds after which work takes long."""
+"""Seconds after which a bar appears."""
 
 
 class ProgressBar:
-    """A count of finished work, shown as a bar once the work takes long.
+    """A count of finished work, which appears as a bar once the work takes long.
 
     Use it as a context: ``with ProgressBar(...) as bar``.
     """
@@ -36,11 +36,11 @@ class ProgressBar:
         if self._shown is not None:
             self._shown.close()
         if self._output is not None:
-            # A notebook keeps the last words of a bar for ever, and they are not "all done".
+            # A notebook would store the last state of the bar, which is not "100 %".
             self._output.update({"text/plain": ""}, raw=True)
 
     def update(self, count: int) -> None:
-        """Counts `count` more."""
+        """Add `count` to the finished work."""
         self._done += count
         if self._shown is not None:
             self._shown.update(count)

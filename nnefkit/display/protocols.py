@@ -1,4 +1,7 @@
-"""What displays read of the objects that they show; the classes of the model match by structure."""
+"""The attributes that displays read from the objects they show.
+
+The classes of the model match these protocols by structure, so displays need not know them.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +139,7 @@ class GraphLike(Protocol):
         """The text that it was parsed from."""
 
     def line(self, operation: Any, /) -> int | None:
-        """The line of one of its operations in that text."""
+        """Return the line of one of its operations in that text."""
 
 
 class SpanLike(Protocol):
@@ -196,6 +199,6 @@ class DiagnosticLike(Protocol):
 
 
 def marked_length(diagnostic: DiagnosticLike) -> int:
-    """Number of characters that a diagnostic is about."""
+    """Return the number of characters that a diagnostic is about."""
     span = diagnostic.span
     return 0 if span is None else span.end - span.start

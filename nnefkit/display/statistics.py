@@ -1,4 +1,4 @@
-"""The numbers that tell whether a tensor is sane."""
+"""Statistics of the values of a tensor: range, mean, deviation, zeros, NaN and Inf, histogram."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ _HUGE = 1e150
 
 
 class Histogram(NamedTuple):
-    """How many finite values lie between each two edges (the last one included)."""
+    """Numbers of finite values between each two edges, the last edge included."""
 
     counts: tuple[int, ...] = ()
-    """One for each bar; a tensor of one single value has one bar, none has none."""
+    """One for each bar; one bar if all values are equal, none if there are no finite values."""
     edges: tuple[float, ...] = ()
-    """One more than there are bars; the first is the minimum, the last is the maximum."""
+    """One more than bars; the first is the minimum, the last is the maximum."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Statistics of a tensor's values; all but the counts of NaN and Inf are of the finite ones."""
+    """Statistics of the finite values of a tensor, and its numbers of NaN and Inf."""
 
     count: int
-    """Number of items of the tensor."""
+    """Number of elements of the tensor."""
     examined: int
-    """Number of items that were looked at; `zeros`, `nan` and `infinite` count among these."""
+    """Number of elements that were examined; `zeros`, `nan` and `infinite` count among these."""
     minimum: float
-    """NaN, as `maximum`, `mean` and `deviation`, where there is no finite value."""
+    """NaN if there are no finite values, like `maximum`, `mean` and `deviation`."""
     maximum: float
     mean: float
     deviation: float
-    """The standard deviation of the values themselves (no correction for a sample)."""
+    """The standard deviation, divided by the number of values (population, not sample)."""
     zeros: int
     nan: int
     infinite: int
@@ -52,31 +52,31 @@ class Statistics:
 
     @property
     def sampled(self) -> bool:
-        """Whether only a part of the items was looked at."""
+        """Whether only a part of the elements was examined."""
         return self.examined < self.count
 
     @property
     def finite(self) -> bool:
-        """Whether no NaN and no Inf was met."""
+        """Whether no NaN and no Inf was found."""
         return not self.nan and not self.infinite
 
     @property
     def zero_share(self) -> float:
-        """Share of zeros among the items that were looked at; NaN where there are none."""
+        """Share of zeros among the elements that were examined; NaN if there are none."""
         return self.zeros / self.examined if self.examined else math.nan
 
 
 def statistics(array: Any, limit: int | None = None) -> Statistics:
-    """Statistics of all the items of `array`, or of about `limit` of them, evenly spread.
+    """Statistics of all elements of `array`, or of about `limit` of them, evenly spread.
 
-    Numbers and logicals of every width are taken; of anything else (strings) only the items are
-    counted. A sample is read in blocks, so that little of a mapped file is touched.
+    Numbers and logicals of every width are examined; other elements (strings) are only counted.
+    A sample is read in blocks, so that little of a mapped file is read.
     """
     array = np.asarray(array)
     size = array.size
     if array.dtype.kind not in "fiub" or not size:
         return Statistics(size, 0, *(math.nan,) * 4, 0, 0, 0, Histogram())
-    # Order does not matter here, and the order in memory needs no copy of a transposed array.
+    # The order does not matter, and the order in memory needs no copy of a transposed array.
     flat = array.ravel(order="K")
     first = _First()
     for chunk in _chunks(flat, limit):
@@ -106,17 +106,17 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
 
 
 def all_finite(array: Any) -> bool:
-    """Whether no item of `array` is NaN or Inf; quick, as a sum tells that of most arrays."""
+    """Whether no element of `array` is NaN or Inf; quick, as a sum settles it for most arrays."""
     array = np.asarray(array)
     if array.dtype.kind != "f":
         return True
     with np.errstate(all="ignore"):
-        # Whatever is not finite makes the sum so; a sum of large values may overflow by itself.
+        # NaN or Inf makes the sum NaN or Inf; a sum of large finite values may overflow too.
         return math.isfinite(array.sum()) or bool(np.isfinite(array).all())
 
 
 def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
-    """The items, or an even sample of them that has the first and the last, a piece at a time."""
+    """Yield the elements in chunks, or an even sample that includes the first and the last."""
     if flat.dtype == bool:
         flat = flat.view(np.uint8)
     starts, length = range(0, flat.size, _CHUNK), _CHUNK
@@ -126,12 +126,12 @@ def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
         starts = np.linspace(0, flat.size - _BLOCK, blocks).astype(int).tolist()
     for start in starts:
         chunk = flat[start : start + length]
-        # Half precision is computed in software, a value at a time.
+        # Half precision is slow: it is computed in software, one value at a time.
         yield chunk.astype(np.float32) if chunk.dtype == np.float16 else chunk
 
 
 class _First:
-    """The first pass: everything that needs neither the mean nor the range."""
+    """The first pass: everything that does not depend on the mean or the range."""
 
     __slots__ = ("examined", "finite", "infinite", "maximum", "minimum", "nan", "total", "zeros")
 
@@ -168,11 +168,11 @@ class _First:
 def _spread(
     chunks: Iterator[Array], mean: float, low: float, high: float
 ) -> tuple[float, tuple[int, ...]]:
-    """The second pass: the sum of squared distances from the mean, and the bars."""
+    """Make the second pass: the sum of squared distances from the mean, and the histogram."""
     squares = 0.0
     bars = BINS if high > low else 1
     counts = np.zeros(bars, np.int64)
-    # Zero where the range is so narrow that the quotient overflows: all in the first bar then.
+    # If the range is so narrow that the quotient would overflow, all values are in the first bar.
     slope = bars / (high - low) if high - low > 1e-300 else 0.0
     for chunk in chunks:
         # A copy in double precision, changed in place: differences of float32 may overflow.
@@ -192,17 +192,17 @@ def _spread(
 
 
 def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float, ...]:
-    """Of equal bars, in units so large that the distance of the two ends does not overflow."""
+    """Edges of equal bars; with a large `unit`, the distance of the two ends does not overflow."""
     return (*((low + (high - low) * (i / bars)) * unit for i in range(bars)), high * unit)
 
 
 def _scaled(small: Statistics, first: _First) -> Statistics:
-    """What `small` says of values divided by `_HUGE`, said of the values."""
+    """Return the statistics of values, from those of the values divided by `_HUGE`."""
     return replace(
         small,
         minimum=first.minimum,
         maximum=first.maximum,
-        # Some that were small have become zeros.
+        # Small values have become zeros.
         zeros=first.zeros,
         mean=min(max(small.mean * _HUGE, first.minimum), first.maximum),
         deviation=small.deviation * _HUGE,

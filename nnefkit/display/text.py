@@ -26,7 +26,7 @@ BAR = 12
 
 
 def write(card: Card) -> str:
-    """The lines of `card`, without trailing blanks or control characters."""
+    """Return the lines of `card`, without trailing blanks or control characters."""
     facts = " · ".join(map(printable, card.facts))
     title = printable(numbers.shorten(card.title, 80))
     lines = ["  ".join(part for part in (title, facts) if part)]
@@ -56,7 +56,7 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def phrases(line: Line) -> str:
-    """The words of `line`, and the text twins of its pictures."""
+    """Return the words of `line`, with replacements for its pictures."""
     return "".join(
         part.twin
         if isinstance(part, Picture)

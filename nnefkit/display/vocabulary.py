@@ -231,17 +231,17 @@ _UNKNOWN = _entry(OTHERS)
 
 
 def entry(operation: str) -> Entry:
-    """The row of `operation`; custom and vendor operations share one."""
+    """Return the row of `operation`; custom and vendor operations share one."""
     return VOCABULARY.get(operation, _UNKNOWN)
 
 
 def family(operation: str) -> Family:
-    """The family of `operation`."""
+    """Return the family of `operation`."""
     return VOCABULARY.get(operation, _UNKNOWN).family
 
 
 def brief(operation: str, attributes: Attributes, filter_shape: Shape = None) -> str:
-    """The attributes that matter, in a few words: ``5×5 stride 2``; perhaps none.
+    """Return the attributes that matter in a few words, ``5×5 stride 2``, or an empty string.
 
     Args:
         operation: Name of the operation.

@@ -1,8 +1,8 @@
 """Matplotlib figures of tensors and runs.
 
-Every function draws into the `Axes` that it is given, or makes a figure of its own, and gives the
-`Axes` back. Figures of its own have no background and read on white and on black. Tensors are
-arrays or whatever holds one as ``data``. Matplotlib is imported when something is drawn.
+Every function draws into the given `Axes`, or makes a new figure, and returns the `Axes`. New
+figures have no background and are legible on white and on black. Tensors are arrays, or objects
+that hold one as ``data``. Matplotlib is imported when something is drawn.
 """
 
 from nnefkit.plot.figure import STYLE

@@ -1,4 +1,4 @@
-"""Axes that read on white and on black, and the colours of values."""
+"""Axes that are legible on white and on black, and the colors of values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 MUTED = "#797979"
-"""Of words, ticks and rules: 4.3 : 1 on white and on #111."""
+"""Color of text, ticks and rules, with a contrast of 4.3 : 1 on white and on #111."""
 STYLE: Any = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
@@ -35,14 +35,14 @@ STYLE: Any = {
     "ytick.labelsize": 8,
     "savefig.facecolor": "none",
 }
-"""Settings with which figures read on white and on black pages: `plt.rcParams.update(STYLE)`."""
+"""Settings for figures on white and on black pages: ``plt.rcParams.update(nk.plot.STYLE)``."""
 LEVELS = 255
-"""Colours of a scale; odd, so that zero has one of its own."""
+"""Number of colors of a scale; odd, so that one of them is zero."""
 _NOT_A_NUMBER = "#e600c8"
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """`ax`, or the axes of a new figure of so many inches, which pyplot knows of (and shows)."""
+    """`ax`, or the axes of a new figure of that size in inches, which pyplot shows."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -53,29 +53,31 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def values(tensor: Any) -> Array:
-    """The array that `tensor` is or holds as ``data``.
+    """Return the array that `tensor` is or holds as ``data``.
 
     Raises:
-        InputError: there are no values, or they are no numbers.
+        InputError: There are no values, or they are not numeric.
     """
     if not isinstance(tensor, np.ndarray) and not np.isscalar(tensor) and hasattr(tensor, "data"):
         tensor = tensor.data
     if tensor is None:
         raise InputError(
             "the tensor has no values",
-            hint="Those of a run are in its trace: nnefkit.trace(graph, inputs)[name].",
+            hint="The values of a run are in its trace: nnefkit.trace(graph, inputs)[name].",
         )
     array = np.asarray(tensor)
     if array.dtype.kind not in "fiub" or not array.size:
-        raise InputError(f"there are no numbers to draw in {array.dtype} {list(array.shape)}")
+        raise InputError(
+            f"an array of dtype {array.dtype} and shape {list(array.shape)} has no numbers to draw"
+        )
     return array
 
 
 def refuse_below_one(**counts: int | None) -> None:
-    """Refuses counts (by the name of their parameter) of which nothing can be drawn.
+    """Refuse counts, given by the names of their parameters, that are less than 1.
 
     Raises:
-        InputError: one of them is less than 1.
+        InputError: One of them is less than 1.
     """
     for name, count in counts.items():
         if count is not None and count < 1:
@@ -83,7 +85,7 @@ def refuse_below_one(**counts: int | None) -> None:
 
 
 def name_of(tensor: Any, title: str | None) -> str:
-    """The title of a plot: the given one, or the name that the tensor has."""
+    """Return the title of a plot: the given one, or the name of the tensor."""
     if title is not None:
         return title
     name = getattr(tensor, "name", "")
@@ -91,7 +93,7 @@ def name_of(tensor: Any, title: str | None) -> str:
 
 
 def color_map(scale: Scale) -> Colormap:
-    """The colours of `scale`: blue below zero, white at zero, orange above; NaN magenta."""
+    """Return the colors of `scale`: blue below zero, white at zero, orange above, NaN magenta."""
     from matplotlib.colors import LinearSegmentedColormap
 
     if scale.low >= 0:
@@ -106,7 +108,7 @@ def color_map(scale: Scale) -> Colormap:
 
 
 def bare(ax: Axes) -> None:
-    """Take ticks and frame away: pixels need none."""
+    """Remove ticks and frame, which pixels do not need."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""Plots of whole runs: where two of them part, and where the time goes."""
+"""Plots of whole runs: where two of them diverge, and where the time goes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOP = 80.0
 """Decibels from which on two tensors count as (nearly) equal."""
 LEAST = 30.0
-"""Decibels below which a difference is marked, where nobody says which tensors differ."""
+"""Decibels below which a difference is marked, if the differing tensors are not given."""
 
 
 def comparison(
@@ -31,20 +31,28 @@ def comparison(
     first: str | None = None,
     title: str = "",
 ) -> Axes:
-    """The signal-to-noise ratio of each tensor, in the order of the graph.
+    """Plot the signal-to-noise ratio of each tensor, in the order of the graph.
 
-    Where the line falls, two runs part; what stays low inherits the difference.
+    Two runs diverge where the line drops; tensors after it inherit the difference.
 
     Args:
-        compared: A comparison of two runs, or tensor name -> decibels.
-        ax: Where to draw; by default in a figure of its own.
-        top: Decibels from which on everything is drawn at the upper edge.
-        first: The tensor where the runs part, to be marked; by default the comparison's own, or
-            the first one below 30 dB.
-        title: Above the plot.
+        compared: A comparison of two runs, or a mapping from tensor names to decibels.
+        ax: The axes to draw into; by default those of a new figure.
+        top: Decibels from which on all tensors are drawn at the upper edge.
+        first: The tensor to mark as the first difference; by default the one of the comparison,
+            or the first tensor below 30 dB.
+        title: Title of the plot.
+
+    Returns:
+        The axes.
 
     Raises:
-        InputError: there is nothing to draw.
+        InputError: There is nothing to draw.
+
+    Example:
+        >>> ax = nk.plot.comparison({"conv1": 95.0, "relu1": 93.0, "conv2": 12.0})
+        >>> ax.get_ylabel()
+        'SNR, dB'
     """
     try:
         names, ratios, where = _ratios(compared)
@@ -63,7 +71,7 @@ def comparison(
     if first is not None and first in names:
         place = names.index(first)
         ax.plot([place], [heights[place]], "o", color=RED, markersize=6)
-        # What comes before is high above, what follows stays as low.
+        # Tensors before it are far above, those after it just as low.
         left = place > len(names) / 8
         ax.annotate(
             first,
@@ -87,7 +95,7 @@ def comparison(
 
 
 def _ratios(compared: Any) -> tuple[list[str], list[float], str | None]:
-    """Names, decibels (NaN where unknown) and the tensor where two runs part, if told."""
+    """Names, decibels (NaN where unknown), and the first difference, if it is known."""
     if isinstance(compared, Mapping):
         pairs = [(str(name), _number(value)) for name, value in compared.items()]
         return [name for name, _ in pairs], [ratio for _, ratio in pairs], None
@@ -95,8 +103,8 @@ def _ratios(compared: Any) -> tuple[list[str], list[float], str | None]:
     rows = list(compared if rows is None else rows)
     names = [row.name for row in rows]
     ratios = [math.nan if row.metrics is None else _number(row.metrics.snr) for row in rows]
-    parting = getattr(compared, "first_divergence", None)
-    return names, ratios, None if parting is None else parting.name
+    divergence = getattr(compared, "first_divergence", None)
+    return names, ratios, None if divergence is None else divergence.name
 
 
 def _number(value: float | None) -> float:
@@ -104,31 +112,29 @@ def _number(value: float | None) -> float:
 
 
 def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | None = None) -> Axes:
-    """Where the time of a run goes: its slowest operations, and all the others in one bar.
+    """Plot the times of a run: its slowest operations, and all others as one bar.
 
     Args:
-        run: A trace, or name -> seconds, or rows (name, seconds).
-        ax: Where to draw; by default in a figure of its own.
-        limit: How many operations have a bar of their own.
-        title: Above the plot; by default the sum of all times.
+        run: A trace, a mapping from names to seconds, or rows (name, seconds).
+        ax: The axes to draw into; by default those of a new figure.
+        limit: Number of operations with their own bar.
+        title: Title of the plot; by default the total time.
+
+    Returns:
+        The axes.
 
     Raises:
-        InputError: nothing was timed.
+        InputError: Nothing was timed.
+
+    Example:
+        >>> ax = nk.plot.timings({"conv1": 0.003, "relu1": 0.001})
+        >>> ax.get_title(loc="left")
+        '4 ms in total'
     """
-    seconds = getattr(run, "seconds", run)
-    try:
-        rows: Iterable[tuple[str, float | None]] = (
-            seconds.items() if isinstance(seconds, Mapping) else seconds
-        )
-        every = [(str(name), _number(time)) for name, time in rows]
-    except (TypeError, ValueError):
-        wanted = "a trace (nnefkit.trace(...)) or a mapping from names to seconds"
-        raise wrong_type("run", wanted, run) from None
+    timed = _timed(run)
     refuse_below_one(limit=limit)
-    timed = [(name, time) for name, time in every if math.isfinite(time)]
     if not timed:
         raise InputError("there are no times to draw")
-    timed.sort(key=lambda row: -row[1])
     total = sum(time for _, time in timed)
     bars, rest = timed[:limit], timed[limit:]
     colors = [BLUE] * len(bars)
@@ -144,5 +150,21 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.margins(x=0.1)
     ax.set_xlabel("ms")
-    ax.set_title(f"{numbers.number(1e3 * total)} ms in all" if title is None else title, loc="left")
+    default = f"{numbers.number(1e3 * total)} ms in total"
+    ax.set_title(default if title is None else title, loc="left")
     return ax
+
+
+def _timed(run: Any) -> list[tuple[str, float]]:
+    """Names and seconds of what was timed, the slowest first."""
+    seconds = getattr(run, "seconds", run)
+    try:
+        rows: Iterable[tuple[str, float | None]] = (
+            seconds.items() if isinstance(seconds, Mapping) else seconds
+        )
+        every = [(str(name), _number(time)) for name, time in rows]
+    except (TypeError, ValueError):
+        wanted = "a trace (nnefkit.trace(...)) or a mapping from names to seconds"
+        raise wrong_type("run", wanted, run) from None
+    timed = [(name, time) for name, time in every if math.isfinite(time)]
+    return sorted(timed, key=lambda row: -row[1])

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHARP = 48
-"""Pixels that a tile of a montage has at least: small ones are made of larger squares."""
+"""Pixels of a tile of a montage at least; small tiles are enlarged."""
 LARGEST_TILE = 256
-"""Pixels of the sides of a tile; larger ones are made smaller."""
+"""Pixels of the sides of a tile at most; larger tiles are reduced."""
 FRAME = (128, 128, 128, 150)
-"""Colour between the tiles of a montage."""
+"""Color between the tiles of a montage."""
 LARGEST_MAP = 2_000
-"""Rows and columns of a heat map; of larger ones, every second, third, ... is drawn."""
+"""Rows and columns of a heat map at most; of more, every second, third, ... is drawn."""
 
 
 def histogram(
@@ -35,17 +35,25 @@ def histogram(
     log: bool = False,
     title: str | None = None,
 ) -> Axes:
-    """How often which values occur; mean and deviation in the title, NaN and Inf too.
+    """Plot the distribution of values, with mean, deviation and counts of NaN and Inf in the title.
 
     Args:
-        tensor: Values of any shape.
-        ax: Where to draw; by default in a figure of its own.
+        tensor: Values of any shape and numeric dtype.
+        ax: The axes to draw into; by default those of a new figure.
         bins: Number of bars.
-        log: Whether the heights are logarithmic, so that rare values show.
-        title: Instead of the tensor's name.
+        log: Whether the heights are logarithmic, so that rare values are visible.
+        title: Title of the plot; by default the name of the tensor.
+
+    Returns:
+        The axes.
 
     Raises:
-        InputError: there are no numbers to draw.
+        InputError: There are no numbers to draw.
+
+    Example:
+        >>> ax = nk.plot.histogram(np.arange(5), title="x")
+        >>> ax.get_title(loc="left")
+        'x   μ 2   σ 1.41'
     """
     refuse_below_one(bins=bins)
     array = values(tensor).ravel()
@@ -59,25 +67,39 @@ def histogram(
         facts.append(f"μ {numbers.number(finite.mean())}")
         facts.append(f"σ {numbers.number(finite.std())}")
     if finite.size < array.size:
-        facts.append(f"{array.size - finite.size:,} not finite")
+        facts.append(f"{array.size - finite.size:,} NaN or Inf")
     if log:
         ax.set_yscale("log")
     ax.set_title("   ".join(fact for fact in facts if fact), loc="left")
     ax.set_xlabel("value")
-    ax.set_ylabel("items")
+    ax.set_ylabel("elements")
     return ax
 
 
 def heat_map(
     tensor: Any, ax: Axes | None = None, *, title: str | None = None, colorbar: bool = True
 ) -> Axes:
-    """A matrix as colours: blue below zero, orange above, magenta for NaN.
+    """Draw a matrix in colors: blue below zero, orange above, magenta for NaN.
 
-    Of more than two axes, all but the last are put one below the other. The scale covers 99 % of
+    Tensors of more than two axes are reshaped to rows of the last axis. The scale covers 99 % of
     the magnitudes, so that a few outliers do not hide the rest.
 
+    Args:
+        tensor: Values of any shape and numeric dtype.
+        ax: The axes to draw into; by default those of a new figure.
+        title: Title of the plot; by default the name of the tensor.
+        colorbar: Whether to draw the color scale beside it.
+
+    Returns:
+        The axes.
+
     Raises:
-        InputError: there are no numbers to draw.
+        InputError: There are no numbers to draw.
+
+    Example:
+        >>> ax = nk.plot.heat_map(np.eye(3), title="identity")
+        >>> ax.get_title(loc="left")
+        'identity'
     """
     array = values(tensor)
     matrix = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else np.atleast_2d(array)
@@ -105,20 +127,28 @@ def feature_maps(
     item: int = 0,
     title: str | None = None,
 ) -> Axes:
-    """The channels of an activation side by side, all in one scale.
+    """Draw the channels of an activation side by side, with one color scale.
 
     Args:
         tensor: Shape (batch, channels, height, width), (channels, height, width) or
-            (height, width); with `axis`, the channels may stand elsewhere.
-        ax: Where to draw; by default in a figure of its own.
-        columns: Channels in a row; by default as suits their number.
-        limit: How many channels at most.
-        axis: Which axis has the channels, of a tensor with a batch; -1 for NHWC.
-        item: Which item of the batch.
-        title: Instead of the tensor's name.
+            (height, width); with `axis`, the channels may be another axis.
+        ax: The axes to draw into; by default those of a new figure.
+        columns: Channels in a row; by default a number that suits the total.
+        limit: Number of channels at most.
+        axis: The axis of the channels in a tensor with a batch; -1 for NHWC.
+        item: Index in the batch.
+        title: Title of the plot; by default the name of the tensor.
+
+    Returns:
+        The axes.
 
     Raises:
-        InputError: there are no numbers to draw, or the shape has no maps.
+        InputError: There are no numbers to draw, or the shape is not one of these.
+
+    Example:
+        >>> ax = nk.plot.feature_maps(np.zeros((1, 40, 4, 4)), limit=8)
+        >>> ax.get_title(loc="left")
+        'channels 0–7 of 40'
     """
     refuse_below_one(limit=limit, columns=columns)
     array = values(tensor)
@@ -127,7 +157,7 @@ def feature_maps(
             raise InputError(
                 f"a tensor of shape {list(array.shape)} has no item {item} with channels in axis "
                 f"{axis}",
-                hint="The channels of NNEF are in axis 1; axis=-1 is for channels last.",
+                hint="In NNEF, axis 1 has the channels; axis=-1 is for channels last.",
             )
         maps = np.moveaxis(array, axis, 1)[item]
     elif array.ndim == 3:
@@ -136,7 +166,7 @@ def feature_maps(
         maps = array[None]
     else:
         raise InputError(
-            f"a tensor of shape {list(array.shape)} has no maps: 2 to 4 axes are needed"
+            f"a tensor of shape {list(array.shape)} has no feature maps: it needs 2 to 4 axes"
         )
     shown = maps[:limit]
     ax = axes(ax, *_montage_size(len(shown), columns, shown.shape[1:]))
@@ -154,20 +184,28 @@ def filters(
     limit: int = 64,
     title: str | None = None,
 ) -> Axes:
-    """The filters of a convolution: in colour if they read three channels, else one map each.
+    """Draw the filters of a convolution: in color if they read three channels.
 
-    Filters that read one channel (depthwise ones too) are drawn as they are. Of others, each row
-    has one filter, with the channels that it reads side by side.
+    Filters that read one channel (including depthwise ones) are drawn as one map each. Otherwise,
+    each row is one filter, with its input channels side by side.
 
     Args:
         weights: Shape (output channels, input channels, height, width).
-        ax: Where to draw; by default in a figure of its own.
+        ax: The axes to draw into; by default those of a new figure.
         columns: Filters in a row; ignored where a row is one filter.
-        limit: How many filters at most (and how many channels of each).
-        title: Instead of the tensor's name.
+        limit: Number of filters at most, and of channels of each.
+        title: Title of the plot; by default the name of the tensor.
+
+    Returns:
+        The axes.
 
     Raises:
-        InputError: the weights have another rank.
+        InputError: The weights have another rank.
+
+    Example:
+        >>> ax = nk.plot.filters(np.ones((8, 1, 3, 3)), title="conv1")
+        >>> ax.get_title(loc="left")
+        'conv1'
     """
     refuse_below_one(limit=limit, columns=columns)
     array = values(weights)
@@ -195,7 +233,7 @@ def filters(
 
 
 def _colored(tiles: Array) -> Array:
-    """Filters of three channels as colours: each in a scale of its own, grey is zero."""
+    """Return filters of three channels as colors, each with its own scale; gray is zero."""
     tiles = np.nan_to_num(tiles.astype(np.float64))
     reach = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
     shares: Array = 0.5 + tiles / np.where(reach > 0, 2 * reach, 1.0)
@@ -216,7 +254,7 @@ def _montage_size(count: int, columns: int | None, extent: tuple[int, ...]) -> t
 
 
 def _montage(ax: Axes, tiles: Array, columns: int | None, scale: Scale | None) -> None:
-    """Draw tiles (N, H, W), or (N, H, W, 3) with colours from 0 to 1, in framed rows."""
+    """Draw tiles (N, H, W), or (N, H, W, 3) with colors from 0 to 1, in framed rows."""
     painted = _painted(tiles, scale)
     factor = max(1, SHARP // max(painted.shape[1:3]))
     painted = painted.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -229,13 +267,13 @@ def _montage(ax: Axes, tiles: Array, columns: int | None, scale: Scale | None) -
         top, left = number // across * (height + gap), number % across * (width + gap)
         canvas[top : top + height + 2 * gap, left : left + width + 2 * gap] = FRAME
         canvas[top + gap : top + gap + height, left + gap : left + gap + width] = tile
-    # A frame that is drawn later covers the edge of a neighbour's frame only.
+    # A frame that is drawn later covers only the edge of a neighboring frame.
     ax.imshow(canvas, interpolation="antialiased")
     bare(ax)
 
 
 def _painted(tiles: Array, scale: Scale | None) -> Array:
-    """The tiles as colours (N, H, W, 4) of 8 bits."""
+    """Return the tiles as colors (N, H, W, 4) of 8 bits."""
     if scale is None:
         opaque = np.ones((*tiles.shape[:3], 1))
         colored: Array = np.concatenate([tiles, opaque], axis=-1)

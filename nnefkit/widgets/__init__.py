@@ -1,4 +1,4 @@
-"""Interactive views for a live notebook. Each has the static display as its twin, never a blank."""
+"""Interactive views for a live notebook; without a kernel each falls back to a static display."""
 
 from nnefkit.widgets.tensor_browser import TensorBrowser, tensor_browser
 

@@ -1,4 +1,4 @@
-"""Walking through the tensors of a run: a drop-down over tensors, sliders over their axes."""
+"""A browser for the tensors of a run: a drop-down for tensors, sliders for their axes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nnefkit.execution import Trace
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 
 _AXES = ("item", "channel")
-"""What NNEF calls the first two axes (chapter 4); the others are spatial."""
+"""Names of the first two axes (chapter 4); the others are spatial."""
 
 
 class TensorBrowser(VBox):  # type: ignore[misc]
-    """A view of one tensor of a run at a time; `name` and `index` say which part of it.
+    """A view of one tensor of a run at a time, selected by `name` and `index`.
 
-    Above stands the whole tensor: its statistics and its first channels. Below stands the slice
-    that the sliders choose, in its own scale. Without a kernel (on GitHub, in exported HTML) the
-    view that it had stays as a static display.
+    The upper part shows the whole tensor: its statistics and its first channels. The lower part
+    shows the slice that the sliders select, with its own color scale. Without a kernel (on GitHub,
+    in exported HTML) the last view remains as a static display.
     """
 
     def __init__(self, tensors: Mapping[str, Array], name: str) -> None:
@@ -46,10 +46,10 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     @property
     def name(self) -> str:
-        """Name of the tensor in view; assign another to show it.
+        """Name of the tensor in view; assign another name to show that tensor.
 
         Raises:
-            UnknownNameError: the run has no such tensor.
+            UnknownNameError: The run has no such tensor.
         """
         return str(self._choice.value)
 
@@ -66,13 +66,16 @@ class TensorBrowser(VBox):  # type: ignore[misc]
     def index(self, index: tuple[int, ...]) -> None:
         sliders = self._sliders.children
         if len(index) != len(sliders):
-            raise InputError(f"'{self.name}' has {len(sliders)} sliders, not {len(index)}")
+            raise InputError(
+                f"'{self.name}' has {numbers.plural(len(sliders), 'slider')}, but the index has "
+                f"{numbers.plural(len(index), 'position')}"
+            )
         for slider, position in zip(sliders, index, strict=True):
             slider.value = position
 
     def _chosen(self, _change: object = None) -> None:
         shape = self._tensors[self.name].shape
-        # A new channel count must not throw the reader back to channel 0.
+        # Switching to another tensor must not reset the channel to 0.
         before = dict(enumerate(self.index))
         sliders = [_slider(axis, shape[axis], before.get(axis, 0)) for axis in _sliding(shape)]
         for slider in sliders:
@@ -100,15 +103,23 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
 
 def tensor_browser(trace: Trace | Mapping[str, Array], name: str | None = None) -> TensorBrowser:
-    """A view to walk through the tensors of a run with a drop-down and sliders.
+    """Return a view for browsing the tensors of a run, with a drop-down and sliders.
 
     Args:
-        trace: a trace, or any mapping from names to arrays.
-        name: the tensor to begin with; the first one by default.
+        trace: A trace, or any mapping from names to arrays.
+        name: The tensor to show first; by default the first one.
+
+    Returns:
+        A widget, which the notebook shows as the result of a cell.
 
     Raises:
-        InputError: there is no tensor to show.
-        UnknownNameError: there is no tensor called `name`.
+        InputError: There is no tensor to show.
+        UnknownNameError: There is no tensor called `name`.
+
+    Example:
+        >>> browser = nk.widgets.tensor_browser({"x": np.zeros((1, 3, 8, 8))})
+        >>> browser.name, browser.index
+        ('x', (0, 0))
     """
     if not isinstance(trace, Mapping):
         raise wrong_type("trace", "a trace or a mapping from names to arrays", trace)
@@ -117,7 +128,7 @@ def tensor_browser(trace: Trace | Mapping[str, Array], name: str | None = None) 
     if not len(trace):
         raise InputError(
             "there is no tensor to browse",
-            hint="A trace keeps its tensors with nnefkit.trace(..., keep='all').",
+            hint="nnefkit.trace(..., keep='all') stores the tensors of a run.",
         )
     return TensorBrowser(trace, next(iter(trace)) if name is None else _known(trace, name))
 
@@ -158,7 +169,7 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
 
 
 def _page(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> str:
-    """The static display of a tensor, or of the part of it that `title` says."""
+    """Return the static display of a tensor, or of the part of it that `title` names."""
     kinds = {"b": "logical", "i": "integer", "u": "integer"}
     tensor = TracedTensor(title, kinds.get(values.dtype.kind, "scalar"), values)
     access = f'trace["{name}"]{title[len(name) :]}'

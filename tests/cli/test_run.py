@@ -26,7 +26,7 @@ def image(tmp_path: Path) -> Path:
 def test_run_shows_the_outputs(model: Path, image: Path, nnefkit: Callable[..., Any]) -> None:
     result = nnefkit("run", model, "--input", f"image={image}")
     assert result.status == 0
-    assert result.out.startswith("<Tensor y: scalar 1×2 ")
+    assert result.out.startswith("<Tensor y: float32 1×2 ")
 
 
 @pytest.mark.parametrize("ending", ["npy", "npz", "dat"])

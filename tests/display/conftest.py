@@ -140,7 +140,7 @@ def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
                 1e-4 * i,
                 4800,
                 i + 5,
-                kept=bool(i % 5),
+                stored=bool(i % 5),
             )
         )
     of = TraceSummary("some_graph", "numpy", tuple(rows), 0.0241, statistics=taken)

@@ -118,7 +118,7 @@ def figure(values, **more):
         ((24, 5, 5, 3), {"label": "w"}, "slices of filters (last axis) 0–23 of 72"),
         ((2, 3, 4, 5, 6), {}, "item 0 of 2, slices 0–11 of 12"),
         ((7, 1000), {}, "7 rows, 1,000 columns"),
-        ((1, 1280, 1, 1), {}, "values in their order"),
+        ((1, 1280, 1, 1), {}, "values in order"),
     ],
 )
 def test_captions_say_what_is_shown(shape, more, caption):

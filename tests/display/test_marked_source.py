@@ -91,13 +91,13 @@ def test_of_long_documents_there_are_windows_and_what_is_left_out_is_told() -> N
     assert lines[0] == "Source graph.nnef, 19 of 500 lines, 3 marks"
     assert numbered(lines) == [*range(97, 109), *range(397, 404)]
     left_out = [
-        int(found[1].replace(",", "")) for found in map(_LEFT_OUT.fullmatch, lines) if found
+        int(found[1].replace(",", "")) for found in map(_NOT_SHOWN.fullmatch, lines) if found
     ]
     assert left_out == [96, 288, 97]
     assert sum(left_out) + len(numbered(lines)) == 500
 
 
-_LEFT_OUT = re.compile(r" *⋮ +([\d,]+) lines? left out")
+_NOT_SHOWN = re.compile(r" *⋮ +([\d,]+) lines? not shown")
 
 
 def test_a_gap_of_one_line_is_filled() -> None:

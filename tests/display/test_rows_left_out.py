@@ -33,8 +33,7 @@ def test_a_note_says_how_much_is_left_out():
         return "".join(phrase.text for phrase in line)
 
     assert (
-        words(left_out([1, None, 9], 2000, "rows", "x.all()"))
-        == "2 of 2,000 rows · x.all() has all"
+        words(left_out([1, None, 9], 2000, "rows", "x.all()")) == "2 of 2,000 rows · all: x.all()"
     )
     assert words(left_out([1, 2], 2, "rows", "x.all()")) == "x.all()"
 

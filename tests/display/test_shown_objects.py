@@ -87,7 +87,17 @@ def test_an_operation_is_one_line_that_says_all_of_it(net):
 def test_a_tensor_is_one_line_that_tells_whether_it_is_sane(net):
     said = repr(net.tensors["w"])
     assert "\n" not in said
-    for fact in ("w", "2×3×3×3", "54 items", "float32", "c/w", "[0 ", " 53]", "μ 26.5", "finite"):
+    for fact in (
+        "w",
+        "2×3×3×3",
+        "54 elements",
+        "float32",
+        "c/w",
+        "[0 ",
+        " 53]",
+        "μ 26.5",
+        "finite",
+    ):
         assert fact in said
     assert "image/png" in net.tensors["w"]._repr_html_()
     assert "no values" in repr(net.tensors["y"])

@@ -298,7 +298,7 @@ def test_a_card_takes_statistics_only_of_what_it_shows(monkeypatch):
     computed = []
     monkeypatch.setattr(trace_module, "statistics", lambda x: computed.append(x) or statistics(x))
     page = traced._repr_html_()
-    assert "checked 202 · not finite 1" in page
+    assert "202 checked · 1 with NaN or Inf" in page
     assert "1 Inf" in page
     assert 0 < len(computed) < 60
     assert all_finite(np.full(10, 3e38, np.float32)), "only the sum overflows"

@@ -107,7 +107,7 @@ def test_what_has_no_numbers_is_refused_in_words(draw: Any, data: Any) -> None:
 def test_values_that_are_not_finite_are_counted_and_drawn() -> None:
     array = ARRAY.copy()
     array[0, 0, 0, :3] = [np.nan, np.inf, -np.inf]
-    assert "3 not finite" in plot.histogram(array).get_title(loc="left")
+    assert "3 NaN or Inf" in plot.histogram(array).get_title(loc="left")
     for draw in (plot.heat_map, plot.feature_maps):
         draw(array).figure.canvas.draw()
 

@@ -1,4 +1,4 @@
-"""What a comparison says of one of its tensors: the verdict, and every metric."""
+"""The card of one tensor of a comparison: the verdict, and every metric."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from nnefkit.display.elements import Block, Card, Cell, Column, Paragraph, Phras
 
 @dataclass(frozen=True)
 class ComparedSummary:
-    """One tensor of a comparison by itself."""
+    """One tensor of a comparison."""
 
     name: str
     verdict: Verdict
     facts: tuple[str, ...] = ()
-    """What it is: its operation, its shape, the two dtypes."""
+    """Its operation, its shape, and the two dtypes."""
     answer: str = ""
-    """How far the two are apart, in words."""
+    """The size of the difference, in words."""
     metrics: tuple[tuple[str, str, str], ...] = ()
-    """Name, value, and what the value means."""
+    """Name, value, and explanation of each metric."""
 
 
 def compared_tensor_card(summary: ComparedSummary) -> Card:
-    """The card of a compared tensor."""
+    """Return the card of a compared tensor."""
     word, tone = WORDS[summary.verdict]
     if summary.verdict in ("introduces", "inherits"):
         word = f"{summary.verdict} a difference"
-    said = f": {summary.answer}" if summary.answer else ""
+    answer = f": {summary.answer}" if summary.answer else ""
     blocks: list[Block] = [
-        Paragraph((Phrase(word, "plain" if tone == "muted" else tone), Phrase(said, limit=0)))
+        Paragraph((Phrase(word, "plain" if tone == "muted" else tone), Phrase(answer, limit=0)))
     ]
     if summary.metrics:
         rows = tuple(

@@ -1,4 +1,4 @@
-"""What a comparison says: the answer first, in words; then the picture, then the table."""
+"""The card of a comparison: the answer in words, then a chart, then the table."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from nnefkit.display.elements import (
 from nnefkit.display.vocabulary import family
 
 Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]
-"""Of one tensor: the same bits; within the tolerance; differs although the inputs of its operation
-do not; differs as they do; differs (where no inputs are known); there is none to compare with."""
+"""Of one tensor: equal in every bit; within the tolerance; different although the inputs of its
+operation agree; different as they are; different (inputs are not known); only on one side."""
 WORDS: dict[Verdict, tuple[str, Tone]] = {
     "equal": ("equal", "equal"),
     "within": ("within tolerance", "equal"),
-    "introduces": ("introduces it", "wrong"),
+    "introduces": ("introduces", "wrong"),
     "inherits": ("inherits", "muted"),
     "differs": ("differs", "wrong"),
     "missing": ("missing", "warning"),
 }
-"""Verdict -> the word for it and its tone."""
+"""Verdict -> its name in tables, and its tone."""
 COLUMNS = (
     Column("#", "right", 4),
     Column("operation", least=12),
@@ -57,7 +57,7 @@ class ComparisonRow(NamedTuple):
     """One tensor of a comparison."""
 
     number: int
-    """Of the operation in the graph, from 0; negative where no graph is known."""
+    """Position of the operation in the graph, from 0; negative where no graph is known."""
     operation: str
     """Empty where no graph is known."""
     tensor: str
@@ -65,16 +65,16 @@ class ComparisonRow(NamedTuple):
     max_abs: float | None = None
     """Largest absolute difference."""
     relative: float | None = None
-    """The same, relative to the largest absolute value of the first of the two."""
+    """The same, relative to the largest absolute value of the first tensor."""
     snr: float | None = None
-    """Signal-to-noise ratio in dB; infinite where the two are equal."""
+    """Signal-to-noise ratio in dB; infinite for equal tensors."""
     cosine: float | None = None
     line: int | None = None
     shape: Shape | None = None
     output: bool = False
-    """Whether it is an output of the graph; those are always shown."""
+    """Whether it is an output of the graph; outputs are always shown."""
     note: str = ""
-    """What else there is to say: "shapes differ", "2 NaN"."""
+    """Other findings: "shapes differ", "2 NaN"."""
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,22 @@ class ComparisonSummary:
     """Two runs side by side, tensor by tensor."""
 
     title: str
-    """What is compared: "float weights against 8-bit weights"."""
+    """The two sides: "float weights against 8-bit weights"."""
     agree: bool
     """Whether all tensors are within the tolerance."""
     headline: str
-    """The answer in a few words: "They part at conv8", "They agree"."""
+    """The answer in a few words: "The runs diverge at conv8", "The runs agree"."""
     sentence: str = ""
-    """What else makes the answer whole. Words in `backticks` (in the headline too) are code."""
+    """The rest of the answer. Words in `backticks` (in the headline too) are code."""
     graph: str = ""
     labels: tuple[str, str] = ("a", "b")
-    """What the two are called: engines, or "float" and "8 bit"."""
+    """Names of the two sides: engines, or "float" and "8 bit"."""
     rows: tuple[ComparisonRow, ...] = field(default=(), repr=False)
-    """All tensors, in the order of the graph, missing ones included."""
+    """All tensors, in the order of the graph, including missing ones."""
     tolerance: str = ""
     """In words: "1e-5 relative, 1e-6 absolute"."""
     non_finite: int = 0
-    """Number of tensors with NaN or Inf in one of the two."""
+    """Number of tensors with NaN or Inf on either side."""
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
@@ -109,13 +109,13 @@ class ComparisonSummary:
 
     @cached_property
     def first(self) -> ComparisonRow | None:
-        """Where the two part: the first tensor that is neither equal nor within the tolerance."""
-        parted = (row for row in self.rows if row.verdict in ("introduces", "inherits", "differs"))
-        return next(parted, None)
+        """The first tensor out of tolerance, None if there is none."""
+        differing = ("introduces", "inherits", "differs")
+        return next((row for row in self.rows if row.verdict in differing), None)
 
 
 def comparison_card(summary: ComparisonSummary, *, brief: bool = False) -> Card:
-    """The card of a comparison."""
+    """Return the card of a comparison."""
     blocks: list[Block] = [Paragraph(_answer(summary))]
     ratios = [row.snr for row in summary.rows]
     if not brief and any(ratio is not None and ratio < charts.SNR_TOP for ratio in ratios):
@@ -142,7 +142,7 @@ def _facts(summary: ComparisonSummary) -> Iterator[str]:
     differ = sum(summary.counts.get(key, 0) for key in ("introduces", "inherits", "differs"))
     yield f"{differ:,} differ"
     yield f"{missing:,} missing"
-    yield f"{summary.non_finite:,} not finite"
+    yield f"{summary.non_finite:,} with NaN or Inf"
     if summary.tolerance:
         yield f"tolerance {summary.tolerance}"
 
@@ -170,7 +170,7 @@ def _table(summary: ComparisonSummary, *, brief: bool) -> Table:
 
 
 def _interesting(summary: ComparisonSummary, few: int) -> list[int]:
-    """Places of the rows that tell the story: where it starts, who introduces, the outputs."""
+    """Positions of the rows that matter: outputs, origins, missing ones, the first difference."""
     rows = summary.rows
     keep = [i for i, row in enumerate(rows) if row.output][:few]
     keep += [i for i, row in enumerate(rows) if row.verdict == "introduces"][:few]
@@ -198,7 +198,7 @@ def _row(row: ComparisonRow) -> Iterator[Cell]:
 
 
 def _share(row: ComparisonRow) -> float | None:
-    """How far the ratio has fallen, as a share of what can be told apart."""
+    """Return the drop of the signal-to-noise ratio, as a share of the range of the chart."""
     if row.snr is None or row.verdict in ("equal", "within") or row.snr != row.snr:
         return None
     return 1 - min(max(row.snr, 0.0), charts.SNR_TOP) / charts.SNR_TOP

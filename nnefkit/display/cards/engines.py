@@ -1,4 +1,4 @@
-"""What there is to run graphs with, and what each engine can run."""
+"""The cards of the engines: which are installed, and what each can run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nnefkit.display.elements import (
 )
 
 _IN_PART = (
-    "in part: with some attributes or dtypes only. What does not fit is refused by name before "
-    'anything runs, and `fallback="numpy"` runs just that in numpy.'
+    "in part: for some attributes or dtypes only. Operations that an engine cannot run are "
+    'reported before anything runs; with `fallback="numpy"`, numpy runs just those.'
 )
 
 
@@ -69,22 +69,22 @@ class EnginesLike(Protocol):
         """Engines that are declared but cannot be used, and why."""
 
     def values(self) -> Iterable[EngineLike]:
-        """The engines, the reference first."""
+        """Return the engines, the reference first."""
 
 
 def engines_card(engines: EnginesLike) -> Card:
-    """The card of all engines: versions, options, and where they differ."""
+    """Return the card of all engines: versions, options, and where they differ."""
     every = list(engines.values())
     installed = [engine for engine in every if engine.installed]
     facts = (
         f"{len(installed)} of {len(every)} installed",
-        'engine="auto" takes the fastest that can run a graph',
+        'engine="auto" selects the fastest one that can run the graph',
     )
     blocks: list[Block] = [_table(every)]
     blocks += [Paragraph((Phrase(problem, "warning", limit=0),)) for problem in engines.problems]
     if contested := _contested(installed):
         count = numbers.plural(len(contested), "operation")
-        title = Phrase(f"{count} that not every installed engine runs in every case", limit=0)
+        title = Phrase(f"{count} that some installed engines cannot run, or only in part", limit=0)
         inner = (_differences(contested, installed), Paragraph(code_in(_IN_PART, "muted")))
         blocks.append(Fold((title,), inner, html_only=True))
     return Card("engines", VIOLET, facts, tuple(blocks))
@@ -142,7 +142,7 @@ def _mark(name: str, engine: EngineLike) -> Cell:
 
 
 def engine_card(engine: EngineLike) -> Card:
-    """The card of one engine: what it runs."""
+    """Return the card of one engine."""
     if not engine.installed:
         hint = Paragraph((Phrase(engine.hint, code=True, limit=80),))
         return Card(engine.name, GREY, (_state(engine),), (hint,), "muted")

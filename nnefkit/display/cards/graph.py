@@ -1,4 +1,4 @@
-"""What a graph says of itself."""
+"""The card of a graph: facts, picture, operations, variables and text."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from nnefkit.display.protocols import GraphLike, TextLike
 from nnefkit.display.vocabulary import family
 
 PORTS = 8
-"""How many inputs and outputs are named."""
+"""Inputs and outputs that are named, at most."""
 KINDS = 8
-"""How many kinds of operations are counted by name."""
+"""Kinds of operations that are counted by name, at most."""
 TEXT_LINES, TEXT_WIDTH = 120, 160
 
 
 def graph_card(graph: GraphLike, *, picture: str | None = None, brief: bool = False) -> Card:
-    """The card of a graph: its facts, ports, picture, operations, variables and text.
+    """Return the card of a graph: its facts, ports, picture, operations, variables and text.
 
     `picture` is the graph drawn as an SVG document.
     """
@@ -63,7 +63,7 @@ def _card(
     brief: bool,
     smaller: Callable[[], Card] | None = None,
 ) -> Card:
-    """The card with or without a picture; `no_picture` says why there is none."""
+    """Return the card with or without a picture; `no_picture` is the reason for leaving it out."""
     graph = summary.graph
     blocks: list[Block] = [Paragraph(tuple(_ports(summary)))]
     if "verified" in graph.provenance:
@@ -107,7 +107,7 @@ def _ports(summary: GraphSummary) -> Iterator[Phrase]:
 
 
 def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
-    """What a converted graph was made of, and whether it computes the same."""
+    """Yield the source model of a converted graph, and whether both compute the same."""
     packages = provenance.get("versions", {})
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())
     yield Phrase(f"from {provenance.get('source', '')}", limit=80)
@@ -118,11 +118,14 @@ def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
         return
     yield Phrase("verified", "right")
     difference, tolerance = provenance.get("largest_difference"), provenance.get("tolerance")
-    apart = f"differs by at most {numbers.number(difference)} of the largest item"
-    if not difference:
-        apart = "equal to seven digits"
+    size = numbers.number(difference) if difference else "below 1e-7"
     engine = provenance.get("engine", "")
-    yield Phrase(f" in {engine}: {apart}, {numbers.number(tolerance)} is allowed", "muted", limit=0)
+    yield Phrase(
+        f" with {engine}: largest relative difference {size} "
+        f"(tolerance {numbers.number(tolerance)})",
+        "muted",
+        limit=0,
+    )
 
 
 def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:
@@ -132,7 +135,7 @@ def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:
         if position:
             yield Phrase(", ")
         yield Phrase(port.name, code=True)
-        yield Phrase(f" {port.dtype} {numbers.shape(port.shape)}", "muted")
+        yield Phrase(f" {numbers.typed_shape(port.dtype, port.shape)}", "muted")
     if len(ports) > PORTS:
         yield Phrase(f" and {len(ports) - PORTS:,} more", "muted")
 
@@ -168,7 +171,7 @@ def _operations(summary: GraphSummary, *, brief: bool) -> Fold:
     if lines:
         columns.append(Column("line", "right", 5))
     if scopes:
-        columns.append(Column("from", least=8))
+        columns.append(Column("scope", least=8))
     rows = tuple(
         None if row is None else tuple(_operation(row, lines=lines, scopes=scopes))
         for row in chosen
@@ -199,7 +202,7 @@ def _operation(row: OperationRow, *, lines: bool, scopes: bool) -> Iterator[Cell
 
 def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
     rows = list(zip(summary.graph.variables, summary.examined.statistics, strict=True))
-    # What is not finite is what one looks for.
+    # Variables with NaN or Inf are what a reader looks for.
     bad = [i for i, (_, one) in enumerate(rows) if one is not None and not one.finite][:8]
     chosen = selection(rows, *((4, 2) if brief else (16, 4)), keep=bad)
     columns = (
@@ -236,7 +239,7 @@ def _variables_title(summary: GraphSummary) -> Line:
         title.append(Phrase(" · no values", "muted"))
     if examined.examined < examined.available:
         part = f"{numbers.quantity(examined.examined)} of {numbers.quantity(examined.available)}"
-        title.append(Phrase(f" among {part} values looked at", "muted", limit=0))
+        title.append(Phrase(f" in {part} values examined", "muted", limit=0))
     return tuple(title)
 
 

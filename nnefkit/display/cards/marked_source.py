@@ -1,4 +1,4 @@
-"""A document with the diagnostics in their places: below the lines that they are about."""
+"""A document with each diagnostic below the line that it is about."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nnefkit.display.excerpt import marked_excerpt, printable
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 AROUND = 3
-"""How many lines are shown before and behind one that is marked."""
+"""Lines that are shown before and after a marked one."""
 WHOLE = 60
-"""Documents of so many lines are shown whole."""
+"""Documents of up to so many lines are shown in full."""
 MARKS, LINES, WIDTH = 60, 400, 120
-"""How many diagnostics and how many lines are shown, and how wide a line may be."""
+"""Diagnostics, lines, and characters of a line that are shown at most."""
 TONES: dict[str, Tone] = {"error": "wrong", "warning": "warning", "note": "muted"}
 
 
 def marked_source(source: TextLike, diagnostics: Sequence[DiagnosticLike]) -> Fold | None:
-    """A document with its diagnostics, folded; None if none of them points into it."""
+    """Return a document with its diagnostics, folded; None if none of them points into it."""
     lines = [line.rstrip("\r") for line in source.text.removesuffix("\n").split("\n")]
     placed = [
         diagnostic
@@ -51,7 +51,7 @@ def _place(diagnostic: DiagnosticLike) -> tuple[int, int]:
 
 
 def _shown(marked: Sequence[int], total: int) -> list[int]:
-    """Numbers of the lines to show: all of a short document, else those around the marks."""
+    """Numbers of the lines to show: all of a short document, otherwise those around the marks."""
     if total <= WHOLE:
         return list(range(1, total + 1))
     wanted = {
@@ -59,7 +59,7 @@ def _shown(marked: Sequence[int], total: int) -> list[int]:
         for mark in marked
         for line in range(max(1, mark - AROUND), min(total, mark + AROUND) + 1)
     }
-    # A gap of one line is no longer than what says that it is one.
+    # A gap of one line would take as much room as the line itself.
     wanted |= {line + 1 for line in wanted if line + 2 in wanted}
     return sorted(wanted)[:LINES]
 
@@ -79,7 +79,7 @@ def _listing(
         elif len(lines[number - 1]) <= WIDTH:
             yield from _marked(number, lines[number - 1], diagnostics, digits)
         else:
-            # Of a long line, each mark has a part of its own.
+            # A long line is shown once for each mark, cut to the part around it.
             for diagnostic in diagnostics:
                 yield from _marked(number, lines[number - 1], [diagnostic], digits)
     if before < len(lines):
@@ -88,7 +88,7 @@ def _listing(
 
 def _left_out(count: int, digits: int) -> Line:
     return (
-        Phrase(f"{'⋮':>{digits}}   {numbers.plural(count, 'line')} left out", "muted", limit=0),
+        Phrase(f"{'⋮':>{digits}}   {numbers.plural(count, 'line')} not shown", "muted", limit=0),
     )
 
 
@@ -103,7 +103,7 @@ def _cut(line: str) -> str:
 def _marked(
     number: int, line: str, diagnostics: Sequence[DiagnosticLike], digits: int
 ) -> Iterator[Line]:
-    """A line and what is said of it below."""
+    """Yield a line, and below it its diagnostics."""
     tone = TONES.get(diagnostics[0].severity, "plain")
     excerpts = [
         marked_excerpt(line, diagnostic.column or 1, marked_length(diagnostic), WIDTH)
@@ -130,7 +130,7 @@ def _marked(
 
 
 def _parts(line: str, diagnostics: Sequence[DiagnosticLike]) -> Iterator[Phrase]:
-    """A line with several marks; where they overlap, the first one has it."""
+    """Yield the parts of a line with several marks; overlaps belong to the first mark."""
     end = 0
     for diagnostic in diagnostics:
         start = min(max((diagnostic.column or 1) - 1, end), len(line))

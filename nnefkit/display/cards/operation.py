@@ -21,7 +21,7 @@ ELEMENTS = 24
 
 
 def operation_card(operation: OperationLike, *, brief: bool = False) -> Card:
-    """The card of an operation."""
+    """Return the card of an operation."""
     inputs, outputs = _written(operation.inputs), _written(operation.outputs)
     attributes = _written(operation.attribs)
     kinds = (("result", outputs), ("input", inputs), ("attribute", attributes))
@@ -39,7 +39,7 @@ def operation_card(operation: OperationLike, *, brief: bool = False) -> Card:
 
 def _facts(operation: OperationLike) -> Iterator[str]:
     if operation.dtype:
-        yield f"of {operation.dtype}"
+        yield f"type {operation.dtype}"
     yield family(operation.name).name
     if operation.macs:
         yield f"{numbers.quantity(operation.macs)} MACs"
@@ -71,7 +71,7 @@ def _written(arguments: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _argument(value: Any) -> str:
-    """A value as NNEF text; long lists are cut."""
+    """Return a value as NNEF text, long lists cut."""
     if isinstance(value, (list, tuple)):
         listed = ", ".join(_argument(element) for element in islice(value, ELEMENTS))
         if len(value) > ELEMENTS:

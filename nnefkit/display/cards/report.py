@@ -1,4 +1,4 @@
-"""What a validation says: every diagnostic with its line, its caret and its mend."""
+"""The card of a validation report: every diagnostic with its line, a caret and a hint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 SHOWN = 40
-"""How many diagnostics are shown."""
+"""Diagnostics that are shown at most."""
 
 
 class CheckedGraph(Protocol):
@@ -51,13 +51,13 @@ class ReportLike(Protocol):
 
 
 def report_card(report: ReportLike, *, brief: bool = False) -> Card:
-    """The card of a report; of many diagnostics the first are shown."""
-    # In plain text, the excerpts are the marked source.
+    """Return the card of a report; of many diagnostics only the first are shown."""
+    # Plain text has the excerpts instead of the marked source.
     return _card(report, brief=brief, marked=not brief)
 
 
 def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
-    """The card of a report, perhaps with the source and the diagnostics marked in it."""
+    """Return the card, with or without the source in which the diagnostics are marked."""
     diagnostics = report.diagnostics
     most = SHOWN // 2 if brief else SHOWN
     blocks: list[Block] = []
@@ -113,7 +113,7 @@ def _head(diagnostic: DiagnosticLike, file: str) -> Iterator[Phrase]:
         place.append(f"line {diagnostic.line:,}")
         if diagnostic.column is not None:
             place.append(f"column {diagnostic.column:,}")
-    # The colour of the code is not the only thing that says how severe it is.
+    # Color must not be the only sign of the severity.
     yield Phrase(
         f" {diagnostic.severity}{': ' if place else ''}{', '.join(place)}  ", "muted", limit=0
     )

@@ -1,4 +1,4 @@
-"""Statistics in one line, and as cells of a table: is this tensor sane?"""
+"""Statistics of a tensor in one line, and as cells of a table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ COLUMNS = (
 def line(statistics: Statistics, color: str, *, logical: bool = False) -> Line:
     """``[-6.36 ▁▂▅█▂ 5.31]  μ 0.113  σ 0.785  zeros 0%  finite``.
 
-    Of `logical` values the true ones are counted.
+    Of `logical` values, the true ones are counted.
     """
     if not statistics.count:
-        return (Phrase("no items", "muted"),)
+        return (Phrase("no elements", "muted"),)
     if not statistics.examined:
-        return (Phrase("not numbers", "muted"),)
+        return (Phrase("not numeric", "muted"),)
     if logical:
         true = statistics.examined - statistics.zeros
         parts = [Phrase(f"{true:,} true ({numbers.percent(1 - statistics.zero_share)})")]
@@ -37,9 +37,9 @@ def _values(statistics: Statistics, color: str) -> tuple[Phrase | Picture, ...]:
     low, high = numbers.number(statistics.minimum), numbers.number(statistics.maximum)
     zeros = Phrase(f"zeros {numbers.percent(statistics.zero_share)}  ", code=True)
     if not statistics.histogram.counts:
-        return (Phrase("no finite value  ", "wrong"),)
+        return (Phrase("no finite values  ", "wrong"),)
     if len(statistics.histogram.counts) == 1:
-        return (Phrase(f"every value {low}  " if statistics.finite else f"{low}  ", code=True),)
+        return (Phrase(f"all values {low}  " if statistics.finite else f"{low}  ", code=True),)
     return (
         Phrase(f"[{low} ", code=True),
         charts.histogram(statistics.histogram.counts, color),
@@ -51,7 +51,7 @@ def _values(statistics: Statistics, color: str) -> tuple[Phrase | Picture, ...]:
 
 
 def finiteness(statistics: Statistics) -> Line:
-    """``finite``, or how many values are not."""
+    """``finite``, or the numbers of NaN and Inf."""
     if statistics.finite:
         return (Phrase("finite", "equal"),)
     return (Phrase(_bad(statistics), "wrong", limit=0),)
@@ -75,7 +75,7 @@ def _sample(statistics: Statistics) -> Line:
 
 
 def cells(statistics: Statistics | None, color: str) -> tuple[Cell, ...]:
-    """One row's cells below `COLUMNS`; values that are not finite are said in place of the bars."""
+    """Cells of one row below `COLUMNS`; counts of NaN and Inf take the place of the histogram."""
     if statistics is None or not statistics.examined:
         return (Cell(),) * len(COLUMNS)
     counts = statistics.histogram.counts
@@ -93,5 +93,5 @@ def cells(statistics: Statistics | None, color: str) -> tuple[Cell, ...]:
 
 
 def _known(value: float) -> str:
-    # NaN stands for "there is no finite value" here, not for a value.
+    # Here NaN means that there is no finite value.
     return "" if value != value else numbers.number(value)

@@ -22,9 +22,9 @@ from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.display.vocabulary import family
 
 TILES, COLUMNS = 24, 12
-"""How many channels are shown, and how many in a row."""
+"""Channels that are shown at most, and channels in a row."""
 MAP = (200, 720)
-"""Most points of a heat map: height, width."""
+"""Points of a heat map at most: height, width."""
 
 
 SAMPLE = 4_000_000
@@ -68,7 +68,7 @@ def tensor_card(
     access: str = "tensor.data",
     sample: int = SAMPLE,
 ) -> Card:
-    """The card of a tensor of a graph or of a run.
+    """Return the card of a tensor of a graph or of a run.
 
     Args:
         tensor: Its name, dtype, shape and values.
@@ -95,7 +95,7 @@ def tensor_card(
 
 
 def _card(shown: _Shown, facts: tuple[str, ...], blocks: list[Block], size: int) -> Card:
-    """The card with its picture; with each `size` the picture has less detail."""
+    """Return the card with its picture, which has less detail with each `size`."""
     array = shown.tensor.data
     if array is None or not _varies(shown.statistics):
         return Card(shown.tensor.name, shown.color, facts, tuple(blocks))
@@ -107,7 +107,7 @@ def _card(shown: _Shown, facts: tuple[str, ...], blocks: list[Block], size: int)
 
 
 def _line(shown: _Shown, facts: tuple[str, ...]) -> str:
-    """``<Tensor add1: scalar 1×24×64×64 · 98,304 items · [-6.36 ▁▂█▃ 5.31]  μ 0.113 ...>``."""
+    """``<Tensor add1: float32 1×24×64×64 · 98,304 elements · [-6.36 ▁▂█▃ 5.31] ...>``."""
     parts = [*map(printable, facts)]
     if shown.statistics is not None:
         numbers_line = values.line(shown.statistics, shown.color, logical=shown.logical)
@@ -117,11 +117,11 @@ def _line(shown: _Shown, facts: tuple[str, ...]) -> str:
 
 def _facts(shown: _Shown) -> Iterator[str]:
     tensor, values_ = shown.tensor, shown.tensor.data
-    yield f"{tensor.dtype} {numbers.shape(tensor.shape)}"
+    dtype = tensor.dtype if values_ is None else str(values_.dtype)
+    yield numbers.typed_shape(dtype, tensor.shape)
     if tensor.shape is not None:
-        yield numbers.plural(math.prod(tensor.shape), "item")
+        yield numbers.plural(math.prod(tensor.shape), "element")
     if values_ is not None:
-        yield str(values_.dtype)
         yield numbers.size(values_.nbytes)
     if shown.producer:
         line = f", line {shown.line:,}" if shown.line is not None else ""
@@ -148,7 +148,7 @@ def _figure(shown: _Shown, array: Array, detail: float) -> Figure:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
         some, part = images.thinned(array.reshape(-1, 1))
-        what = "values in their order" + (f", {part.replace('rows', 'looked at')}" if part else "")
+        what = "values in order" + (f", {part.replace('rows', 'drawn')}" if part else "")
         return Figure(charts.curve(some, shown.color), _caption(shown, what))
     if len(extents) == 2:
         return _heat_map(shown, array.reshape(extents), detail)
@@ -157,7 +157,7 @@ def _figure(shown: _Shown, array: Array, detail: float) -> Figure:
 
 
 def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
-    """The first maps (K, H, W) of a tensor of rank 3 or more, what they are, how many there are."""
+    """Return the first maps (K, H, W) of a tensor of rank 3 or more, their name and number."""
     item = ""
     if array.ndim >= 4 and not parameter:
         item = f"item 0 of {array.shape[0]:,}, " if array.shape[0] > 1 else ""
@@ -166,7 +166,7 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
     if last:
         array = np.moveaxis(array, -1, -3)
     array = array.reshape([extent for extent in array.shape if extent > 1])
-    # The items of a batch may be single maps, or vectors.
+    # An item of the batch may be a single map, or a vector.
     array = array.reshape((1,) * (3 - array.ndim) + array.shape)
     if parameter:
         what = "slices of filters" if array.ndim > 3 else "filters"
@@ -180,7 +180,8 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
 def _channels_last(array: Array, *, parameter: bool) -> bool:
     """Whether the last axis looks like channels, as in tensors that other tools laid out.
 
-    NNEF has them second; a guess that fails costs a strange picture, which says what it shows.
+    In NNEF they are the second axis; after a wrong guess the picture is odd, and its caption says
+    what it shows.
     """
     if array.ndim < 3:
         return False
@@ -197,7 +198,7 @@ def _heat_map(shown: _Shown, array: Array, detail: float) -> Figure:
     scale = images.robust_scale(array)
     alt = f"heat map of {numbers.shorten(shown.tensor.name)}: {what}"
     picture = images.heat_map(array, scale, alt, most=MAP, detail=detail)
-    what += f", {part} looked at" if part else ""
+    what += f", {part} drawn" if part else ""
     return Figure(picture, _caption(shown, what, scale, "scale "))
 
 
@@ -213,15 +214,15 @@ def _grid(shown: _Shown, maps: Array, name: str, total: int, detail: float) -> F
     if maps.shape[-1] > 3 * maps.shape[-2]:
         columns, tile = 3, 240
     picture = images.grid(maps, scale, alt, tile=tile, columns=columns, detail=detail)
-    what += f", {part} looked at" if part else ""
-    return Figure(picture, _caption(shown, what, scale, "one scale, "))
+    what += f", {part} drawn" if part else ""
+    return Figure(picture, _caption(shown, what, scale, "shared scale "))
 
 
 def _caption(shown: _Shown, what: str, scale: Scale | None = None, scale_name: str = "") -> Line:
-    """What a picture shows, its colors, and the code that returns the values."""
+    """Return a description of a picture, its colors, and the code that returns the values."""
     parts = [what]
     if scale is not None and shown.logical:
-        parts.append("dark true")
+        parts.append("dark is true")
     elif scale is not None:
         parts += [f"{scale_name}{scale.text}", _direction(scale)]
     if scale is not None and shown.statistics is not None and not shown.statistics.finite:

@@ -1,4 +1,4 @@
-"""What a run says of itself: every tensor that flowed, with its numbers."""
+"""The card of a trace: every tensor of the run, with its statistics."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from nnefkit.display.statistics import Statistics
 from nnefkit.display.vocabulary import PRODUCTS, family
 
 NAMED = 4
-"""How many tensors that are not finite are named."""
+"""Tensors with NaN or Inf that are named, at most."""
 
 
 class TraceRow(NamedTuple):
     """One tensor of a run; an operation with two results has two rows."""
 
     number: int
-    """Of the operation in the graph, from 0."""
+    """Position of the operation in the graph, from 0."""
     operation: str
     tensor: str
     shape: Shape | None
     finite: bool | None
-    """Whether it holds neither NaN nor Inf; None where nobody looked."""
+    """Whether it holds neither NaN nor Inf; None where it was not checked."""
     seconds: float | None = None
-    """Of the operation; given in the first row of an operation only, so that a sum is right."""
+    """Time of the operation; only in its first row, so that sums are right."""
     bytes: int | None = None
     line: int | None = None
-    kept: bool = True
+    stored: bool = True
     """Whether the trace holds the values."""
 
 
 @dataclass(frozen=True)
 class TraceSummary:
-    """What flowed through a graph in one run."""
+    """The tensors of one run of a graph."""
 
     graph: str
     engine: str
@@ -59,21 +59,21 @@ class TraceSummary:
     seconds: float | None = None
     """Of the whole run."""
     statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
-    """Of the tensors that were looked at, by name; asked for those only that are shown."""
+    """Statistics of tensors, by name; only those that are shown are read."""
 
     @cached_property
-    def kept(self) -> int:
+    def stored(self) -> int:
         """Number of tensors whose values the trace holds."""
-        return sum(row.kept for row in self.rows)
+        return sum(row.stored for row in self.rows)
 
     @cached_property
     def bytes(self) -> int:
-        """What the kept values take in memory."""
-        return sum(row.bytes or 0 for row in self.rows if row.kept)
+        """Size of the stored values in memory."""
+        return sum(row.bytes or 0 for row in self.rows if row.stored)
 
     @cached_property
     def checked(self) -> int:
-        """Number of tensors that were looked at."""
+        """Number of tensors that were checked for NaN and Inf."""
         return sum(row.finite is not None for row in self.rows)
 
     @cached_property
@@ -83,7 +83,7 @@ class TraceSummary:
 
 
 def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
-    """The card of a trace: what is not finite first, then the tensors in their order."""
+    """Return the card of a trace: first NaN and Inf, then the tensors in order."""
     blocks: list[Block] = []
     if summary.non_finite:
         blocks.append(Paragraph(tuple(_non_finite(summary))))
@@ -96,24 +96,24 @@ def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
 def _facts(summary: TraceSummary) -> Iterator[str]:
     yield numbers.shorten(summary.graph, 60)
     yield summary.engine
-    yield f"{summary.kept:,} of {numbers.plural(len(summary.rows), 'tensor')} kept"
-    if summary.kept:
+    yield f"{summary.stored:,} of {numbers.plural(len(summary.rows), 'tensor')} stored"
+    if summary.stored:
         yield numbers.size(summary.bytes)
     if summary.seconds is not None:
         yield numbers.duration(summary.seconds)
-    yield f"checked {summary.checked:,}"
-    yield f"not finite {len(summary.non_finite):,}"
+    yield f"{summary.checked:,} checked"
+    yield f"{len(summary.non_finite):,} with NaN or Inf"
 
 
 def _non_finite(summary: TraceSummary) -> Iterator[Phrase]:
     names = summary.non_finite
-    yield Phrase("First not finite: ", "wrong")
+    yield Phrase("NaN or Inf, first in: ", "wrong")
     for position, name in enumerate(names[:NAMED]):
         if position:
             yield Phrase(", ")
         yield Phrase(name, code=True)
     if len(names) > NAMED:
-        yield Phrase(f" and {len(names) - NAMED:,} after it")
+        yield Phrase(f" and {len(names) - NAMED:,} more")
 
 
 def _table(summary: TraceSummary, *, brief: bool) -> Table:
@@ -144,16 +144,17 @@ def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]
     if timed:
         yield Cell("" if row.seconds is None else numbers.number(row.seconds * 1e3))
     yield Cell(
-        numbers.size(row.bytes) if row.kept else "not kept", "plain" if row.kept else "muted"
+        numbers.size(row.bytes) if row.stored else "not stored",
+        "plain" if row.stored else "muted",
     )
 
 
 def _note(summary: TraceSummary, chosen: list[TraceRow | None]) -> Line:
     note = left_out(chosen, len(summary.rows), "tensors", "trace.to_frame()")
-    kept = [row for row in chosen if row is not None and row.kept]
-    if not kept:
+    stored = [row for row in chosen if row is not None and row.stored]
+    if not stored:
         return note
-    # The result of a product is more worth a look than an input.
-    example = next((row for row in kept if family(row.operation) is PRODUCTS), kept[0]).tensor
+    # The result of a convolution is a better example than an input.
+    example = next((row for row in stored if family(row.operation) is PRODUCTS), stored[0]).tensor
     more = Phrase(f'trace["{numbers.shorten(example)}"]', "muted", code=True)
     return (*note, Phrase(" · ", "muted"), more)

@@ -1,4 +1,4 @@
-"""Folding: which boxes a picture of a graph shows, and what each of them stands for."""
+"""Folding: the boxes of a picture of a graph, and the operations that each stands for."""
 
 from nnefkit.display.folding.picture import Box, Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation

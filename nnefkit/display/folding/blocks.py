@@ -1,4 +1,4 @@
-"""Blocks: parts of a graph between a fork and a merge, with one way in and one way out."""
+"""Blocks: parts of a graph between a fork and a merge, with one entry and one exit."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from nnefkit.display.folding.chains import ENDS
 from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 
 EFFORT = 5
-"""Steps back from merges, for each node of the network, after which no more blocks are sought."""
+"""Limit of the search: steps back from merges, per node of the network."""
 LEAST_EFFORT = 10_000
-"""Such steps that small networks may take beyond that."""
+"""Additional steps, for small networks."""
 
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """A closed part: everything that comes after its fork, up to its merge."""
+    """A closed part: all nodes after its fork, up to its merge."""
 
     members: list[int]
-    """Nodes of the network, and (from its size on) numbers of inner blocks; in order."""
+    """Nodes of the network, and inner blocks (numbered from its size on), in order."""
     nodes: int
-    """How many nodes of the network it has, those of inner blocks too."""
+    """Number of nodes of the network in it, including those of inner blocks."""
     form: int
     kin: int
     inner: bool = False
-    """Whether another block has it among its members."""
+    """Whether it is a member of another block."""
 
 
 def fold_blocks(network: Network, *, limit: int, only_repeated: bool) -> Network:
-    """Fold blocks of up to `limit` nodes, the outermost ones.
+    """Fold the outermost blocks of up to `limit` nodes.
 
-    With `only_repeated`, those whose kin occurs only once stay open.
+    With `only_repeated`, a block whose kin occurs only once stays open.
     """
     blocks = _Search(network, limit).blocks
     known = Counter(block.kin for block in blocks)
@@ -50,7 +50,7 @@ def fold_blocks(network: Network, *, limit: int, only_repeated: bool) -> Network
 
 
 def _flat(block: Block, blocks: Sequence[Block], size: int) -> list[int]:
-    """The nodes of the network that a block holds."""
+    """Return the nodes of the network in a block."""
     nodes: list[int] = []
     waiting = [block]
     while waiting:
@@ -70,9 +70,9 @@ def _folded(block: Block, blocks: Sequence[Block], network: Network) -> Group:
 class _Search:
     """Finds the blocks of a network, inner ones before outer ones, in one pass.
 
-    The pass keeps the dominator of each node (the last node that all ways to it lead through). The
-    dominator of a merge is the fork where its block begins; whether the block is closed is seen by
-    walking back. A block that is found counts as one node from then on.
+    The pass maintains the dominator of each node: the last node on all paths to it. The dominator
+    of a merge is the fork where its block begins; walking back shows whether the block is closed.
+    After that, the block counts as one node.
     """
 
     def __init__(self, network: Network, limit: int) -> None:
@@ -84,11 +84,11 @@ class _Search:
         self.after: list[list[int]] = [list(targets) for targets in network.after]
         self.top = list(range(self.size))
         self.steps_left = LEAST_EFFORT + EFFORT * self.size
-        # The root of the dominator tree is -1, kept at the end of these lists' first part.
+        # The root of the dominator tree is -1.
         self.parent = [-1] * self.size
         self.jump = [-1] * self.size
         self.depth = [0] * self.size
-        # Nodes that are fed from the side only belong to whoever reads them.
+        # Nodes without main sources belong to the nodes that read them.
         self.floating = [False] * self.size
         for node in range(self.size):
             self._visit(node)
@@ -120,7 +120,7 @@ class _Search:
         return node
 
     def _hang(self, node: int, parent: int) -> None:
-        """Put a node below its dominator, with a pointer that skips many levels."""
+        """Add a node below its dominator, with a pointer that skips many levels."""
         self.parent[node] = parent
         if parent < 0:
             self.depth[node], self.jump[node] = 1, -1
@@ -137,7 +137,7 @@ class _Search:
         return self.depth[node] if node >= 0 else 0
 
     def _common(self, a: int, b: int) -> int:
-        """The last dominator that two nodes share."""
+        """Return the last common dominator of two nodes."""
         parent, jump, level = self.parent, self.jump, self._level
         if level(a) < level(b):
             a, b = b, a
@@ -151,7 +151,7 @@ class _Search:
         return a
 
     def _members(self, merge: int, fork: int) -> list[int]:
-        """What lies between `fork` and `merge`, the latter included; empty if it is not closed."""
+        """Return the nodes after `fork` up to `merge`; none if they are not closed."""
         found = {merge}
         waiting = [merge]
         nodes = 1
@@ -184,7 +184,7 @@ class _Search:
         return member
 
     def _fed_from_before(self, members: Sequence[int]) -> bool:
-        """Whether what comes in from the side exists before the block begins."""
+        """Whether all inputs from the side exist before the block begins."""
         nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
         first = min(nodes)
         before = self.network.before

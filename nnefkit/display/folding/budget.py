@@ -1,4 +1,4 @@
-"""Folding until a picture fits: the blunt means, which always work."""
+"""Folding until a picture fits: simple methods that always succeed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import chain
 from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 
 FEW = 3
-"""Up to so many equal siblings stay boxes of their own."""
+"""Up to so many equal siblings stay separate boxes."""
 
 
 def fold_siblings(network: Network) -> Network:
-    """Fold equal groups with the same sources and the same readers into one."""
+    """Fold equal groups with the same sources and readers into one."""
     families: dict[tuple[object, ...], list[int]] = {}
     starts = [node for node, sources in enumerate(network.before) if not sources]
     forks = [targets for targets in network.after if len(targets) > FEW]
@@ -41,7 +41,7 @@ def _several(groups: Sequence[Group]) -> Group:
 
 
 def fold_ends(network: Network, limit: int) -> Network:
-    """Fold all inputs into one box, and all outputs, if there are more than `limit` of them."""
+    """Fold all inputs into one box if they are more than `limit`; likewise all outputs."""
     merges = []
     for kind in ("input", "output"):
         nodes = [node for node, group in enumerate(network.groups) if group.kind == kind]
@@ -51,7 +51,7 @@ def fold_ends(network: Network, limit: int) -> Network:
 
 
 def fold_stretches(network: Network, limit: int) -> Network:
-    """Fold stretches of the order of the graph, so that at most `limit` boxes remain."""
+    """Fold successive operations, so that at most `limit` boxes remain."""
     inner = [node for node, group in enumerate(network.groups) if group.kind not in _ENDS]
     ends = len(network) - len(inner)
     room = max(1, limit - ends)

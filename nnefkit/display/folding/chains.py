@@ -1,4 +1,4 @@
-"""Folding along chains: helpers into what they help, repeats into one, runs into blocks."""
+"""Folding along chains: helpers join their neighbors, repeats and runs become one box."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ ENDS = frozenset({"input", "output"})
 
 
 def chains(network: Network) -> Iterator[list[int]]:
-    """Maximal sequences of nodes in which each one feeds the next one, and nothing else.
+    """Yield maximal sequences of nodes in which each node feeds only the next one.
 
-    Except for the last node of a chain, none has another reader; except for the first, none has
-    another source but those that come from the side.
+    Only the last node of a chain may have other readers, and only the first one other main sources.
     """
     groups, after = network.groups, network.after
     main = network.main_before()
@@ -49,7 +48,7 @@ def chains(network: Network) -> Iterator[list[int]]:
 
 
 def composed(network: Network, nodes: Sequence[int], kind: Kind) -> Group:
-    """The group of `nodes`; its form tells how they are connected."""
+    """Return the group of `nodes`; its form includes their connections."""
     parts = [network.groups[node] for node in nodes]
     place = {node: i for i, node in enumerate(nodes)}
     wiring = tuple(
@@ -62,7 +61,7 @@ def composed(network: Network, nodes: Sequence[int], kind: Kind) -> Group:
 
 
 def absorb_helpers(network: Network, operations: Sequence[PlainOperation]) -> Network:
-    """Put small operations (activations, biases, paddings, transpositions) to what they help."""
+    """Merge small operations (activations, biases, paddings, transpositions) into neighbors."""
     merges = []
     for chain in chains(network):
         if len(chain) < 2:
@@ -80,7 +79,7 @@ def _units(
     heavy = False
     for node in chain:
         if network.groups[node].kind != "unit":
-            # A fragment call says what its author meant; nothing is added to it.
+            # A fragment call is what its author meant; nothing is added to it.
             units += [unit, [node]]
             unit, heavy = [], False
             continue
@@ -132,10 +131,11 @@ def is_helper(network: Network, operations: Sequence[PlainOperation], node: int)
 def fold_repeats(
     network: Network, operations: Sequence[PlainOperation], *, loosely: bool = False
 ) -> Network:
-    """Fold what occurs several times in a row into one.
+    """Fold repetitions in a row into one.
 
-    First single groups that follow one another, then sequences of groups. A sequence counts as
-    repeated if its shapes repeat too, so that the stages of a network stay apart; not so `loosely`.
+    First equal successive groups, then sequences of groups. A sequence counts as repeated only if
+    its shapes repeat too, so that the stages of a network stay apart; with `loosely`, shapes are
+    ignored.
     """
     network = _fold_tandems(network, lambda group: group.form, range(1, 2))
     longer = range(2, LONGEST_PERIOD + 1)
@@ -172,9 +172,9 @@ def _repeat(network: Network, nodes: Sequence[int], period: int, count: int) -> 
 
 
 def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, int]]:
-    """Stretches that repeat at once: (start, period, count), from left to right.
+    """Immediate repetitions: (start, period, count), from left to right.
 
-    Of those that start at one place, the one that covers most is taken, of equal ones that with the
+    Of those with the same start, the longest is taken; of equally long ones, the one with the
     shortest period.
     """
     size = len(tokens)
@@ -203,7 +203,7 @@ def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, 
 
 
 def fold_runs(network: Network) -> Network:
-    """Fold short runs of units that occur several times between blocks, each into a block."""
+    """Fold each short run of units that occurs several times between blocks."""
     runs: list[list[int]] = []
     for chain in chains(network):
         run: list[int] = []
@@ -225,7 +225,7 @@ def fold_runs(network: Network) -> Network:
 
 
 def _patterns(runs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Whole runs that occur again, perhaps within another run; the longest ones first."""
+    """Patterns: runs that occur again, perhaps within another run, the longest ones first."""
     candidates = Counter(run for run in runs if 1 < len(run) <= LONGEST_RUN)
     patterns = [
         pattern
@@ -238,7 +238,7 @@ def _patterns(runs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
 def _occurrences(
     kinds: Sequence[int], patterns: Sequence[tuple[int, ...]]
 ) -> list[tuple[int, int]]:
-    """Where patterns occur in a run, from its end (what stands before them is a stem)."""
+    """Find patterns in a run, from its end backwards (the beginning may be a stem)."""
     found = []
     end = len(kinds)
     while end > 1:

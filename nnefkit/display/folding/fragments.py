@@ -9,7 +9,7 @@ from nnefkit.display.folding.network import Group, Network, joined, merged_opera
 from nnefkit.display.folding.plain_operation import PlainOperation
 
 FEWEST = 4
-"""Calls are opened one level deeper where there would be no more boxes than this."""
+"""Calls are opened one level deeper if there would be no more boxes than this."""
 
 
 def fold_fragments(network: Network, operations: Sequence[PlainOperation]) -> Network:
@@ -30,12 +30,12 @@ def fold_fragments(network: Network, operations: Sequence[PlainOperation]) -> Ne
 
 def _at_depth(network: Network, scopes: Sequence[tuple[str, ...]], depth: int) -> Network:
     merges = []
-    # Operations of one call stand together, so that no way leads out of them and back.
+    # Operations of one call are successive, so that no path leads out of them and back.
     for scope, members in groupby(range(len(network)), key=lambda node: scopes[node][:depth]):
         nodes = list(members)
         if scope and len(nodes) > 1:
             parts = [network.groups[node] for node in nodes]
-            # A scope says which call it is, too: "block:y". Calls of one fragment are alike.
+            # A scope also identifies the call: "block:y". Calls of one fragment are alike.
             name = scope[-1].partition(":")[0]
             form = network.forms.number("fragment", name, *[part.form for part in parts])
             kin = network.forms.number("fragment", name)

@@ -1,4 +1,4 @@
-"""What a box says."""
+"""The titles and lines of boxes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nnefkit.display.vocabulary import PRODUCTS, entry, family
 
 DOT = " · "
 NAMED = 5
-"""Operations that a line names before it says how many others there are."""
+"""Operations that a line names before it counts the rest."""
 MOST_SIZES = 4
 
 
 def box(
     group: Group, operations: Sequence[PlainOperation], shape_of: Mapping[str, Shape | None]
 ) -> Box:
-    """The box of a group."""
+    """Return the box of a group."""
     if group.kind in ("input", "output"):
         return _end(group, shape_of)
     whole = group
@@ -95,7 +95,7 @@ def _unit_words(
 
 
 def _title(group: Group, operations: Sequence[PlainOperation], main: int) -> str:
-    """What kind of block it is."""
+    """Return a name for the kind of block."""
     names = Counter(operations[n].name for n in group.operations)
     if names["softmax"] and names["matmul"] > 1:
         return "attention block"
@@ -111,13 +111,13 @@ def _title(group: Group, operations: Sequence[PlainOperation], main: int) -> str
 
 
 def _normalizes(names: Mapping[str, int]) -> bool:
-    """Whether operations divide what they get by its deviation."""
+    """Whether operations divide their input by its deviation."""
     roots = {"sqrt", "rsqrt", "pow"} & {name for name, n in names.items() if n}
     return bool(roots and names["mean_reduce"] > 1 and (names["div"] or names["mul"]))
 
 
 def _sizes(inside: Sequence[PlainOperation]) -> str:
-    """The windows of a block, if they are few and of one kind: ``conv 1×1 · 3×3 dw /2``."""
+    """Return the windows of a block, if they are few and alike: ``conv 1×1 · 3×3 dw /2``."""
     products = [operation for operation in inside if family(operation.name) is PRODUCTS]
     if not 0 < len(products) <= MOST_SIZES or len({operation.name for operation in products}) > 1:
         return ""
@@ -133,7 +133,7 @@ def _by_weight(inside: Sequence[PlainOperation]) -> list[str]:
 
 
 def _counted(names: Iterable[str]) -> list[str]:
-    """Names in their order, with their numbers; the last ones summed up if there are many."""
+    """Names in order, with their numbers; if there are many, the last ones only as a sum."""
     numbers = Counter(name.replace("_normalization", "_norm") for name in names)
     words = [name if n == 1 else f"{n} {name}" for name, n in numbers.items()]
     if len(words) > NAMED + 1:

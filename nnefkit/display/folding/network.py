@@ -1,4 +1,4 @@
-"""The graph as folding sees it: groups of operations, and which of them feed which."""
+"""The graph during folding: groups of operations, and the edges between them."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ Kind = Literal[
 ]
 
 HUB = 6
-"""Readers of a node from which on it may be one that feeds many layers from the side."""
+"""Number of readers from which on a node may feed many layers from the side."""
 
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """What may become one box."""
+    """Operations that may become one box."""
 
     kind: Kind
     operations: list[int]
-    """Its operations, by their number in the graph."""
+    """Its operations, by their numbers in the graph."""
     form: int
-    """Groups of one form do the same, attributes included."""
+    """Groups of the same form do the same, with the same attributes."""
     kin: int
-    """Groups of one kin do the same but for strides and the like."""
+    """Groups of the same kin do the same, except for strides and the like."""
     parts: Sequence[Group] = ()
-    """What it was folded from."""
+    """The groups that were folded into it."""
     count: int = 1
-    """How often its first part (of a repeat: its first parts) occurs."""
+    """Number of repetitions of its first part (of a repeat: its first parts)."""
     names: Sequence[str] = ()
-    """Names of tensors, of inputs and outputs; of fragments their name."""
+    """Names of the tensors of inputs and outputs; the name of a fragment."""
     prepares: bool = False
-    """Whether it comes before all products and reductions: an input, a mask made of one."""
+    """Whether no product or reduction comes before it: an input, a mask made from one."""
 
 
 class Forms:
-    """Numbers for what can be compared, so that comparing large groups costs nothing."""
+    """Numbers for the forms of groups, so that comparing large groups costs nothing."""
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
 
     def number(self, *form: Hashable) -> int:
-        """The number of `form`, the same for equal ones."""
+        """Return the number of `form`, the same for equal forms."""
         return self._numbers.setdefault(form, len(self._numbers))
 
 
@@ -67,25 +67,28 @@ class Network:
     def main_before(self) -> list[list[int]]:
         """Predecessors without those that feed many groups from the side.
 
-        Such are masks that every layer reads, and what all layers of a decoder read of an encoder.
-        A group that reads nothing else has no predecessor here.
+        These are masks that every layer reads, and tensors of an encoder that all layers of a
+        decoder read. A group that reads nothing else has no predecessor here.
         """
         if self._main_before is None:
-            masks = {
-                node
-                for node, targets in enumerate(self.after)
-                if len(targets) > 2
-                and self.groups[node].prepares
-                and all(len(self.before[target]) > 1 for target in targets)
-            }
+            masks = self._masks()
             hubs = self._hubs(masks)
             self._main_before = self.before
             if masks or hubs:
-                lists = [
-                    [s for s in sources if s not in masks] or sources for sources in self.before
+                self._main_before = [
+                    _without(hubs, _without(masks, sources) or sources) for sources in self.before
                 ]
-                self._main_before = [[s for s in sources if s not in hubs] for sources in lists]
         return self._main_before
+
+    def _masks(self) -> set[int]:
+        """Nodes that prepare an input for several readers, each of which has other sources."""
+        return {
+            node
+            for node, targets in enumerate(self.after)
+            if len(targets) > 2
+            and self.groups[node].prepares
+            and all(len(self.before[target]) > 1 for target in targets)
+        }
 
     def _hubs(self, masks: set[int]) -> set[int]:
         """Nodes with many readers far apart, none of which reads another such node."""
@@ -93,7 +96,7 @@ class Network:
         candidates = {node for node, targets in enumerate(after) if len(targets) >= HUB} - masks
         found = set()
         for node in candidates:
-            # Readers side by side join again at once; those of different layers do not.
+            # Readers side by side join again at once; readers in different layers do not.
             following = {after[target][0] for target in after[node] if after[target]}
             others = {source for target in after[node] for source in before[target]} - {node}
             if len(following) >= HUB // 2 and candidates.isdisjoint(others):
@@ -101,12 +104,16 @@ class Network:
         return found
 
 
+def _without(nodes: set[int], sources: list[int]) -> list[int]:
+    return [source for source in sources if source not in nodes]
+
+
 def network(
     operations: Sequence[PlainOperation], inputs: Sequence[str], outputs: Sequence[str]
 ) -> Network:
-    """The network of all operations that act on data; parameters are left out.
+    """Return the network of all operations that act on data, without parameters.
 
-    An operation on parameters alone belongs to those who read its result; it is left out too.
+    An operation that acts only on parameters belongs to its readers, and is left out too.
     """
     forms = Forms()
     groups: list[Group] = []
@@ -159,23 +166,20 @@ def network(
 
 @lru_cache(maxsize=1024)
 def _size(attributes: str) -> str:
-    """The words of an attribute line that tell kinds of blocks apart: size, depthwise."""
+    """Return the words of an attribute line that distinguish kinds of blocks: size, depthwise."""
     words = attributes.split(" ")
     return " ".join(word for word in words if "×" in word or word == "depthwise")
 
 
 def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Network:
-    """The network in which each of `merges` (nodes, in order, and the group of them) is one node.
+    """Return the network in which each of `merges` (nodes, in order, and their group) is one node.
 
-    No way may lead out of the nodes of a merge and back into them, and everything that follows
-    one of them must come after all of them.
+    No path may lead out of the nodes of a merge and back into them, and all nodes that follow one
+    of them must come after all of them.
     """
     if not merges:
         return whole
-    home: dict[int, int] = {}
-    for number, (nodes, _) in enumerate(merges):
-        for node in nodes:
-            home[node] = number
+    home = {node: number for number, (nodes, _) in enumerate(merges) for node in nodes}
     for nodes, group in merges:
         group.prepares = all(whole.groups[node].prepares for node in nodes)
     emitted_at = [min(nodes) if group.kind == "input" else max(nodes) for nodes, group in merges]
@@ -191,6 +195,11 @@ def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Net
             for member in nodes:
                 new[member] = len(groups)
             groups.append(merged)
+    return _renumbered(whole, groups, new)
+
+
+def _renumbered(whole: Network, groups: list[Group], new: Sequence[int]) -> Network:
+    """Return the network of `groups`, with the edges of `whole` between the `new` nodes."""
     before: list[dict[int, None]] = [{} for _ in groups]
     after: list[dict[int, None]] = [{} for _ in groups]
     for node, sources in enumerate(whole.before):
@@ -204,7 +213,7 @@ def joined(whole: Network, merges: Sequence[tuple[Sequence[int], Group]]) -> Net
 
 
 def merged_operations(groups: Iterable[Group]) -> list[int]:
-    """The operations of several groups, in the order of the graph."""
+    """Return the operations of several groups, in the order of the graph."""
     numbers: list[int] = []
     for group in groups:
         numbers += group.operations

@@ -1,4 +1,4 @@
-"""What a picture shows: boxes, and edges between them."""
+"""The content of a picture: boxes, and edges between them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Box:
 
     kind: Literal["input", "output", "operation"]
     title: str
-    """The operation that matters most in it, or what kind of block it is; the name of a tensor."""
+    """Its most important operation, or the kind of block; of inputs and outputs, their name."""
     lines: Sequence[str]
-    """What else there is to say, a line each."""
+    """Further descriptions."""
     operation: str
-    """The operation whose family colours the box; empty for inputs and outputs."""
+    """The operation whose family determines the color; empty for inputs and outputs."""
     operations: Sequence[int]
     """Numbers of the operations that it stands for."""
     count: int = 1
-    """How often what it names is repeated in it."""
+    """Number of repetitions of what it names."""
     parallel: bool = False
-    """Whether the repeats stand side by side, and not one behind the other."""
+    """Whether the repetitions are side by side, not one after the other."""
     description: str = ""
-    """In full words, for those who cannot see the picture."""
+    """A full description, for readers who cannot see the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Edge:
     tensors: Sequence[str]
     shapes: Sequence[Shape | None]
     skips: bool = False
-    """Whether there is a longer way between the two boxes."""
+    """Whether a longer path connects the two boxes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Picture:
     boxes: Sequence[Box]
     edges: Sequence[Edge]
     operations: int
-    """How many operations the boxes stand for."""
+    """Number of operations that the boxes stand for."""
     parameters: int
-    """How many operations (no variables, no constants) were left out since they act on parameters
-    alone."""
+    """Number of operations (without variables and constants) that are not drawn as they act only
+    on parameters."""
     omitted: int = 0
-    """How many edges between distant boxes were left out since they would hide the others."""
+    """Number of edges between distant boxes that are not drawn as they would hide others."""

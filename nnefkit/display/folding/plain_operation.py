@@ -1,4 +1,4 @@
-"""What a picture has to know of one operation."""
+"""The facts about an operation that a picture needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class PlainOperation(NamedTuple):
     """One operation of a graph, as plain values."""
 
     name: str
-    """The operation: ``"conv"``. Its family (and colour) follows from it."""
+    """The operation: ``"conv"``."""
     inputs: Sequence[str]
-    """Names of the tensors that it reads, those of variables and constants too."""
+    """Names of the tensors that it reads, including variables and constants."""
     outputs: Sequence[str]
     """Names of the tensors that it computes."""
     shapes: Sequence[Sequence[int] | None] = ()
-    """Shapes of the tensors in `outputs`, None where not known."""
+    """Shapes of the tensors in `outputs`, None where unknown."""
     scope: Sequence[str] = ()
-    """The fragment calls that it came from, outermost first."""
+    """The fragment calls that contain it, outermost first."""
     attributes: str = ""
     """Its attributes in a few words, see `vocabulary.brief`."""

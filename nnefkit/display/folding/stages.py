@@ -1,4 +1,4 @@
-"""From all operations of a graph to the boxes of its picture."""
+"""The stages of folding: from all operations of a graph to the boxes of its picture."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from nnefkit.display.folding.plain_operation import PlainOperation
 from nnefkit.operation_names import SOURCES
 
 BUDGET = 120
-"""Boxes of a picture at most, if nobody says otherwise: its SVG has less than 60 KiB then."""
+"""Boxes of a picture at most, by default; its SVG then has less than 60 KiB."""
 COMFORTABLE = 48
-"""Boxes that a reader takes in at a glance; parts are not folded for less."""
+"""Boxes that a reader can take in at a glance; a picture with fewer is not folded further."""
 BLOCK = 40
 """Operations (with their helpers) of the largest block that is folded for being repeated."""
 LARGEST_BLOCK = 200
 LARGE = 2_000
-"""Boxes from which on only blunt means are tried."""
+"""Number of boxes from which on only simple methods are tried."""
 LEVEL = 12
 """Boxes that one level of a nested graph joins at most."""
 EDGES = 2
 """Edges for each box that a reader can follow."""
 PASSED = 4
-"""Layers that edges pass, for each box, likewise."""
+"""Layers that edges pass, for each box, that a reader can follow."""
 NESTED = 1.2
-"""Long edges that pass a layer, on average, from which on only the skeleton is shown."""
+"""Average number of long edges that pass a layer from which on each level becomes one box."""
 ROUNDS = 8
 
 
@@ -47,11 +47,11 @@ def picture(
     outputs: Sequence[str],
     budget: int = BUDGET,
 ) -> Picture:
-    """The boxes and edges of a graph's picture, at most `budget` boxes.
+    """Return the boxes and edges of the picture of a graph, at most `budget` boxes.
 
-    Parameters are no boxes; what acts on them alone belongs to its reader. Then, as far as it makes
-    the picture clearer: fragment calls become boxes, small operations join what they help, blocks
-    that occur several times and what repeats in a row become one box.
+    Parameters have no boxes; operations that act only on them belong to their readers. Then, as far
+    as it makes the picture clearer: fragment calls become boxes, small operations join their
+    neighbors, repeated blocks and repetitions in a row become one box.
 
     Args:
         operations: All operations in a valid order.
@@ -100,7 +100,7 @@ def fold(whole: Network, operations: Sequence[PlainOperation], budget: int) -> N
 
 
 def _size(folded: Network, budget: int) -> float:
-    """How much there is to see: boxes, or edges where those are very many or very long."""
+    """Size of a picture: its boxes, or its edges if these are very many or very long."""
     boxes = len(folded)
     if boxes > budget:
         return boxes
@@ -109,7 +109,7 @@ def _size(folded: Network, budget: int) -> float:
 
 
 def _passed(folded: Network) -> tuple[int, int]:
-    """How many layers all edges together pass, and how many layers there are."""
+    """Count the layers that all edges together pass, and all layers."""
     level = [0] * len(folded)
     passed = 0
     for node, sources in enumerate(folded.before):
@@ -134,7 +134,7 @@ def _fold_repeated(folded: Network, operations: Sequence[PlainOperation]) -> Net
 
 
 def _is_nested(folded: Network) -> bool:
-    """Whether long edges run beside one another, as in a U-Net; each level is one box then."""
+    """Whether long edges run beside one another, as in a U-Net; each level is then one box."""
     passed, layers = _passed(folded)
     return passed > NESTED * layers
 
@@ -176,7 +176,7 @@ def _with_shapes(operation: PlainOperation) -> Iterable[tuple[str, Shape | None]
 
 
 def _skipping(folded: Network) -> set[tuple[int, int]]:
-    """Edges between nodes that a longer way connects as well."""
+    """Edges between nodes that a longer path connects as well."""
     above = [0] * len(folded)  # bit sets of the nodes before
     found = set()
     for node, sources in enumerate(folded.before):

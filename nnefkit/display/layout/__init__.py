@@ -1,4 +1,4 @@
-"""Layered layout of a graph: places for its boxes, ways for its edges; iterative throughout."""
+"""Layered layout of a graph: positions of its boxes, routes of its edges, without recursion."""
 
 from nnefkit.display.layout.geometry import Layout, Point
 from nnefkit.display.layout.layered_layout import lay_out

@@ -1,7 +1,8 @@
-"""Heights of boxes: long straight lines, boxes in the middle of their neighbours.
+"""Heights of boxes, for long straight lines and boxes in the middle of their neighbors.
 
-The method of Brandes and Köpf: boxes are aligned with a median neighbour, from four sides; the
-blocks that result are packed as closely as the gaps allow; the mean of the two middle ones counts.
+The method of Brandes and Köpf: boxes are aligned with a median neighbor, from four sides; the
+resulting blocks are packed as closely as the gaps allow; the result is the mean of the two middle
+ones.
 """
 
 from __future__ import annotations
@@ -9,33 +10,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-Neighbours = Sequence[Sequence[int]]
+Neighbors = Sequence[Sequence[int]]
 
 
 def heights(
     layers: Sequence[Sequence[int]],
-    before: Neighbours,
-    after: Neighbours,
+    before: Neighbors,
+    after: Neighbors,
     gaps: Sequence[Sequence[float]],
     boxes: int,
 ) -> dict[int, float]:
-    """The y of the middle of each node in `layers`; the order inside of a layer is kept.
+    """Return the y of the center of each node in `layers`; each layer retains its order.
 
     Args:
         layers: Nodes from top to bottom, layer by layer.
-        before: Neighbours of each node in the layer before (others are ignored).
-        after: Neighbours of each node in the layer after.
-        gaps: For each layer, the least distance of the middles of each two nodes that follow
-            one another in it.
-        boxes: Nodes from this number on are dummies, places where an edge passes.
+        before: Neighbors of each node in the layer before (others are ignored).
+        after: Neighbors of each node in the layer after.
+        gaps: For each layer, the least distance between the centers of successive nodes.
+        boxes: Nodes from this number on are dummies, where an edge passes a layer.
     """
     if all(len(layer) <= 1 for layer in layers):
         return {node: 0.0 for layer in layers for node in layer}
     position = {node: i for layer in layers for i, node in enumerate(layer)}
-    sorted_before = _sorted_neighbours(layers, before, position)
-    sorted_after = _sorted_neighbours(layers, after, position)
-    main_before = _main_neighbours(sorted_before, boxes)
-    main_after = _main_neighbours(sorted_after, boxes)
+    sorted_before = _sorted_neighbors(layers, before, position)
+    sorted_after = _sorted_neighbors(layers, after, position)
+    main_before = _main_neighbors(sorted_before, boxes)
+    main_after = _main_neighbors(sorted_after, boxes)
     crossed = _crossed_by_long_edges(layers, sorted_before, position, boxes)
     results = []
     for forward in (True, False):
@@ -47,10 +47,10 @@ def heights(
     return _balanced(results)
 
 
-def _sorted_neighbours(
-    layers: Sequence[Sequence[int]], beside: Neighbours, position: dict[int, int]
+def _sorted_neighbors(
+    layers: Sequence[Sequence[int]], beside: Neighbors, position: dict[int, int]
 ) -> dict[int, list[int]]:
-    """Neighbours of each node that take part, from top to bottom."""
+    """Neighbors of each node in these layers, from top to bottom."""
     found = {}
     for layer in layers:
         for node in layer:
@@ -62,10 +62,10 @@ def _sorted_neighbours(
     return found
 
 
-def _main_neighbours(beside: dict[int, list[int]], boxes: int) -> dict[int, list[int]]:
-    """Neighbours that a node is aligned with: a box among lines that pass it, otherwise all.
+def _main_neighbors(beside: dict[int, list[int]], boxes: int) -> dict[int, list[int]]:
+    """Neighbors that a node is aligned with: a box among passing lines, otherwise all.
 
-    So the main way stays straight, and what skips a part of it runs beside it.
+    So the main path stays straight, and edges that skip a part of it run beside it.
     """
     main = {}
     for node, others in beside.items():
@@ -80,7 +80,7 @@ def _crossed_by_long_edges(
     position: dict[int, int],
     boxes: int,
 ) -> set[tuple[int, int]]:
-    """Edges (source, target) that cross the inner part of a long edge, which stays straight."""
+    """Edges (source, target) that cross the inner part of a long edge, which is to be straight."""
     crossed: set[tuple[int, int]] = set()
     for previous, layer in pairwise(layers):
         if len(previous) < 2 or len(layer) < 2:
@@ -101,7 +101,7 @@ def _crossed_by_long_edges(
 
 
 def _inner(node: int, before: dict[int, list[int]], boxes: int) -> int | None:
-    """The dummy before the dummy `node`, if there is one."""
+    """Return the dummy before the dummy `node`, if there is one."""
     if node >= boxes and before[node] and before[node][0] >= boxes:
         return before[node][0]
     return None
@@ -115,7 +115,7 @@ def _align(
     *,
     upwards: bool,
 ) -> dict[int, int]:
-    """The block of each node, named by its first node: nodes that shall have one height."""
+    """Return the block of each node, named by its first node; its nodes have the same height."""
     root: dict[int, int] = {}
     for layer in layers:
         limit = len(position) if upwards else -1
@@ -151,17 +151,7 @@ def _compact(
     upwards: bool,
 ) -> dict[int, float]:
     """Heights of blocks: as close to the first (or the last) as the gaps allow, then tightened."""
-    below: dict[int, list[tuple[int, float]]] = {}
-    missing: dict[int, int] = {}
-    for block in root.values():
-        missing[block] = 0
-    for layer, distances in zip(layers, gaps, strict=True):
-        for upper, lower, gap in zip(layer, layer[1:], distances, strict=False):
-            a, b = root[upper], root[lower]
-            if upwards:
-                a, b = b, a
-            below.setdefault(a, []).append((b, gap))
-            missing[b] += 1
+    below, missing = _constraints(layers, gaps, root, upwards=upwards)
     order = [block for block, number in missing.items() if not number]
     place = dict.fromkeys(order, 0.0)
     for block in order:
@@ -183,8 +173,28 @@ def _compact(
     return {node: sign * place[block] for node, block in root.items()}
 
 
+def _constraints(
+    layers: Sequence[Sequence[int]],
+    gaps: Sequence[Sequence[float]],
+    root: dict[int, int],
+    *,
+    upwards: bool,
+) -> tuple[dict[int, list[tuple[int, float]]], dict[int, int]]:
+    """Return the blocks below each block with their distances, and the number of blocks above."""
+    below: dict[int, list[tuple[int, float]]] = {}
+    above = dict.fromkeys(root.values(), 0)
+    for layer, distances in zip(layers, gaps, strict=True):
+        for upper, lower, gap in zip(layer, layer[1:], distances, strict=False):
+            a, b = root[upper], root[lower]
+            if upwards:
+                a, b = b, a
+            below.setdefault(a, []).append((b, gap))
+            above[b] += 1
+    return below, above
+
+
 def _balanced(results: Sequence[dict[int, float]]) -> dict[int, float]:
-    """The mean of the two middle heights, after all results are moved to the narrowest one."""
+    """Return the mean of the two middle heights, after aligning all results with the narrowest."""
     bounds = [(min(result.values()), max(result.values())) for result in results]
     low, high = min(bounds, key=lambda bound: bound[1] - bound[0])
     shifts = [high - bound[1] if i % 2 else low - bound[0] for i, bound in enumerate(bounds)]

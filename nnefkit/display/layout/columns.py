@@ -1,4 +1,4 @@
-"""Columns: how wide they are, and how much room lies between them."""
+"""Columns: their widths, and the room between them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from math import ceil
 from nnefkit.display.layout.layers import Layered
 
 ARROW = 24.0
-"""Gap with an edge that runs straight."""
+"""Gap with a straight edge."""
 HEAD = 10.0
-"""Room for the end of a straight edge behind its label."""
+"""Room for the end of a straight edge after its label."""
 BEND = 30.0
 """Gap in which edges bend."""
 STEEPEST = 70.0
-"""Gap in which edges bend far."""
+"""Gap in which edges bend by a long way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,22 @@ class Columns:
     """Widths, left to right."""
 
     boxes: list[float]
-    """Of the widest box of each column."""
+    """The widest box of each column."""
     labels: list[float]
-    """Behind each column, where all lines are horizontal and labels stand."""
+    """Room for labels after each column, where all lines are horizontal."""
     bends: list[float]
-    """Behind that, where lines change their heights."""
+    """Room after the labels, where lines change their heights."""
 
     @property
     def gaps(self) -> list[float]:
-        """Room behind each column."""
+        """Room after each column."""
         return [label + bend for label, bend in zip(self.labels, self.bends, strict=True)]
 
 
 def measure(
     graph: Layered, sizes: Sequence[tuple[float, float]], labels: Sequence[float]
 ) -> Columns:
-    """The columns of a graph whose boxes have `sizes` and a label behind them of width `labels`."""
+    """Return the columns of a graph, from the `sizes` of boxes and the widths of their `labels`."""
     boxes, rooms, bends = [], [], []
     count = graph.boxes
     for nodes in graph.layers:
@@ -53,7 +53,7 @@ def measure(
             bent = bent or len(graph.after[node]) > 1
         for node in nodes:
             if node < count and labels[node]:
-                # Boxes stand at the left side of their column.
+                # Boxes are at the left side of their column.
                 label = max(label, labels[node] - (wide - sizes[node][0]))
         boxes.append(float(ceil(wide)))
         rooms.append(float(ceil(label)))

@@ -1,4 +1,4 @@
-"""From boxes and edges to places and ways."""
+"""The layout of boxes and edges in layers, from left to right."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from nnefkit.display.layout.alignment import heights
-from nnefkit.display.layout.columns import measure
+from nnefkit.display.layout.columns import Columns, measure
 from nnefkit.display.layout.geometry import Layout, Point
 from nnefkit.display.layout.layers import Layered, split_into_layers
 from nnefkit.display.layout.ordering import reduce_crossings
@@ -37,12 +37,12 @@ def lay_out(
     Args:
         sizes: Width and height of each box.
         edges: Pairs of box numbers, source and target; repeats are allowed.
-        labels: Room to be kept free for a label behind each box, above its outgoing lines.
-        width: Where given, columns that do not fit into it go on in a next row below.
-        dummy_limit: How many places of long edges may take part; longer edges run above all.
+        labels: Width of the label after each box, above its outgoing lines.
+        width: If given, columns that do not fit into it continue in the next row.
+        dummy_limit: Number of dummies of long edges at most; longer edges run above all boxes.
 
     Raises:
-        ValueError: the edges form a cycle.
+        ValueError: The edges form a cycle.
     """
     count = len(sizes)
     distinct = list(dict.fromkeys(edges))
@@ -50,12 +50,7 @@ def lay_out(
     graph = split_into_layers(count, distinct, dummy_limit=dummy_limit)
     reduce_crossings(graph)
     columns = measure(graph, sizes, labels)
-    last = len(graph.layers) - 1
-    ends = [last] if last >= 0 else []
-    if width is not None and not graph.detours and last >= 0:
-        crossing = [sum(1 for n in layer if graph.after[n]) for layer in graph.layers]
-        ends = row_ends(columns, width, crossing)
-    rows, entry_of = break_rows(graph, ends)
+    rows, entry_of = break_rows(graph, _row_ends(graph, columns, width))
     middle = [0.0] * len(graph.layer)
     for row in rows:
         for node, y in _row_heights(graph, row, sizes).items():
@@ -77,10 +72,20 @@ def lay_out(
     )
 
 
+def _row_ends(graph: Layered, columns: Columns, width: float | None) -> list[int]:
+    """Return the last layer of each row."""
+    if not graph.layers:
+        return []
+    if width is None or graph.detours:
+        return [len(graph.layers) - 1]
+    crossing = [sum(1 for node in layer if graph.after[node]) for layer in graph.layers]
+    return row_ends(columns, width, crossing)
+
+
 def _row_heights(
     graph: Layered, row: Sequence[Sequence[int]], sizes: Sequence[tuple[float, float]]
 ) -> dict[int, float]:
-    """The y of the middle of each node of a row."""
+    """Return the y of the center of each node of a row."""
     count = graph.boxes
     gaps = []
     for layer in row:

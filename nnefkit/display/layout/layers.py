@@ -1,4 +1,4 @@
-"""Layers: a column for each box, and dummy boxes where an edge passes a column."""
+"""Layers: a column for each box, with dummy boxes where an edge passes a column."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHARED = 6
-"""Readers of a box from which on they are drawn where they are needed, not all in one layer."""
+"""Number of readers of a box from which on they are not all drawn in the same layer."""
 
 
 @dataclass(slots=True)
@@ -21,18 +21,18 @@ class Layered:
     layer: list[int]
     """The layer of each box and dummy."""
     layers: list[list[int]]
-    """Boxes and dummies of each layer, in their order from top to bottom."""
+    """Boxes and dummies of each layer, from top to bottom."""
     before: list[list[int]]
-    """Neighbours in the layer before."""
+    """Neighbors in the layer before."""
     after: list[list[int]]
-    """Neighbours in the layer after."""
+    """Neighbors in the layer after."""
     chains: list[Sequence[int]]
-    """The dummies of each box, one a layer."""
+    """The dummies of each box, one per layer."""
     detours: list[int]
-    """Indices of the edges that were left out since they would need too many dummies."""
+    """Indices of the edges that would need too many dummies."""
 
 
-def neighbours(
+def neighbors(
     count: int, edges: Sequence[tuple[int, int]]
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Predecessors and successors of each box."""
@@ -45,10 +45,10 @@ def neighbours(
 
 
 def topological_order(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> list[int]:
-    """An order in which every box comes after its predecessors.
+    """Return an order in which every box comes after its predecessors.
 
     Raises:
-        ValueError: the edges form a cycle.
+        ValueError: The edges form a cycle.
     """
     missing = [len(sources) for sources in before]
     order = [box for box, number in enumerate(missing) if not number]
@@ -63,11 +63,11 @@ def topological_order(before: Sequence[Sequence[int]], after: Sequence[Sequence[
 
 
 def assign_layers(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> list[int]:
-    """The layer of each box: as far left as its predecessors let it.
+    """Return the layer of each box, as far left as its predecessors allow.
 
-    Boxes with more readers than sources (inputs, above all) then move right to their readers, since
-    fewer and shorter edges have to be drawn so. So do boxes that read one of many readers: the edge
-    that leads to them is shared with the others.
+    Boxes with more readers than sources (mainly inputs) then move right to their readers, as that
+    makes edges fewer and shorter. So do boxes that read a tensor with many readers: they share the
+    edge that leads to them.
     """
     order = topological_order(before, after)
     layer = [0] * len(before)
@@ -86,11 +86,11 @@ def assign_layers(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]
 def split_into_layers(
     count: int, edges: Sequence[tuple[int, int]], *, dummy_limit: int | None = None
 ) -> Layered:
-    """Layers of the boxes, and dummies for the edges that are longer than one layer.
+    """Layers of the boxes, and dummies for edges that are longer than one layer.
 
-    Where there would be more than `dummy_limit` dummies, the longest edges are left to `detours`.
+    If there would be more than `dummy_limit` dummies, the longest edges become `detours`.
     """
-    before, after = neighbours(count, edges)
+    before, after = neighbors(count, edges)
     layer = assign_layers(before, after)
     if dummy_limit is None:
         dummy_limit = max(25_000, 2 * count)
@@ -115,7 +115,7 @@ def split_into_layers(
 
 
 def _longest_allowed(layer: list[int], after: Sequence[Sequence[int]], limit: int) -> int:
-    """The number of layers that an edge may span, so that dummies stay within `limit`."""
+    """Return the number of layers that an edge may span to keep dummies within `limit`."""
     spans = sorted(
         max([layer[t] for t in targets]) - layer[box]
         for box, targets in enumerate(after)
@@ -137,7 +137,7 @@ def _lead(
     ahead: list[list[int]],
     behind: list[list[int]],
 ) -> None:
-    """Connect `box` to its targets, through dummies where they are not in the next layer."""
+    """Connect `box` to its targets, with dummies where they are not in the next layer."""
     layer = graph.layer
     start = layer[box]
     chain: list[int] = []

@@ -1,4 +1,4 @@
-"""The order inside of the layers: as few crossings as a few sweeps can reach."""
+"""The order within layers: few crossings of edges, found in a few sweeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SWEEPS = 12
 PATIENCE = 3
 """Sweeps without a gain after which the search ends."""
 EXCHANGE_LIMIT = 60
-"""Size of the largest layer in which neighbours are exchanged one by one."""
+"""Size of the largest layer in which neighbors are exchanged one by one."""
 
 
 def reduce_crossings(graph: Layered) -> None:
@@ -23,7 +23,7 @@ def reduce_crossings(graph: Layered) -> None:
     for layer in graph.layers[1:]:
         if len(layer) > 1:
             _sort(layer, graph.before, position)
-    # A layer of one node parts the graph: what lies before it does not touch what comes after it.
+    # A layer of one node separates the graph: the layers before and after it are independent.
     wide = (i for i, layer in enumerate(graph.layers) if len(layer) > 1)
     for _, run in groupby(enumerate(wide), key=lambda pair: pair[1] - pair[0]):
         _improve(graph, position, [i for _, i in run])
@@ -58,7 +58,7 @@ def _number(layer: Sequence[int], position: list[int]) -> None:
 
 
 def _sort(layer: list[int], beside: Sequence[Sequence[int]], position: list[int]) -> bool:
-    """Order `layer` by the middle of the neighbours in the layer beside it; whether it changed."""
+    """Order `layer` by the mean position of its neighbors; return whether it changed."""
     keys = []
     for node in layer:
         others = beside[node]
@@ -79,7 +79,7 @@ def _sort(layer: list[int], beside: Sequence[Sequence[int]], position: list[int]
 
 
 def _filled(keys: list[float]) -> list[float]:
-    """Keys in which nodes without neighbours stay beside the node above them."""
+    """Keys with which nodes without neighbors stay beside the node above them."""
     previous = next((key for key in keys if key >= 0), 0.0)
     filled = []
     for key in keys:
@@ -116,7 +116,7 @@ def _exchange(
     after: Sequence[Sequence[int]],
     position: list[int],
 ) -> bool:
-    """Exchange neighbours in a layer as long as that removes crossings; whether it did."""
+    """Exchange neighbors in a layer while that removes crossings; return whether it did."""
     sides = [
         (
             sorted([position[other] for other in before[node]]),

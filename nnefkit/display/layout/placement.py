@@ -14,17 +14,17 @@ from nnefkit.display.layout.rows import LANE, MARGIN
 
 @dataclass(slots=True)
 class Placement:
-    """Where nodes, columns and the lines between rows lie."""
+    """Positions of nodes, of columns, and of the lines between rows."""
 
     x: list[float]
-    """The middle of each node."""
+    """The center of each node."""
     y: list[float]
     left: list[float]
     """The left side of each layer."""
     bend: list[float]
-    """Where lines out of each layer may begin to bend."""
+    """The x from which on lines out of each layer may bend."""
     wires: dict[int, list[Point]]
-    """For a node at the end of a row whose line goes around: that way, up to its entry."""
+    """For a node at the end of a row whose line leads to the next row: the route to its entry."""
     width: float
     height: float
 
@@ -37,7 +37,7 @@ def place(
     entry_of: Mapping[int, int],
     middle: list[float],
 ) -> Placement:
-    """Put the rows below one another; `middle` holds heights within each row."""
+    """Place the rows below one another; `middle` holds heights within each row."""
     depth = len(graph.layers)
     count = graph.boxes
     x = [0.0] * len(graph.layer)
@@ -82,7 +82,7 @@ def _lower(
     top: float,
     count: int,
 ) -> float:
-    """Move a row down so that it begins at `top`; its lower end."""
+    """Move a row down so that it begins at `top`, and return its lower end."""
     nodes = [node for layer in row for node in layer]
     halves = [sizes[node][1] / 2 if node < count else 0.0 for node in nodes]
     highest = min(middle[node] - half for node, half in zip(nodes, halves, strict=True))
@@ -101,7 +101,7 @@ def _wire(
     right: float,
     bottom: float,
 ) -> None:
-    """The ways of lines behind the end of a row; nested, so that none crosses another."""
+    """Route lines after the end of a row, nested, so that none crosses another."""
     leaving = [node for node in layer if node in entry_of]
     for place_, node in enumerate(leaving):
         offset = (len(leaving) - 1 - place_) * LANE
@@ -114,7 +114,7 @@ def _wire(
 
 
 def _bring_home(entry_of: Mapping[int, int], placement: Placement) -> None:
-    """Lead the lines that go around down to their entries."""
+    """Lead the lines between rows down to their entries."""
     for node, entry in entry_of.items():
         way = placement.wires[node]
         way.append(Point(way[-1].x, placement.y[entry]))

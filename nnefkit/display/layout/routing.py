@@ -1,7 +1,7 @@
-"""Routing: the way of each edge.
+"""Routes of edges.
 
-Beside boxes all lines are horizontal; they change their heights only between the columns, where no
-box is. So no line can pass through a box.
+Beside boxes all lines are horizontal; they change their heights only between columns, where there
+are no boxes. So no line can pass through a box.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nnefkit.display.layout.placement import Placement
 from nnefkit.display.layout.rows import LANE, MARGIN
 
 PORT_GAP = 8.0
-"""Between two arrows that point at one box."""
+"""Distance between two arrows that point at one box."""
 STRAIGHT = 1.0
 """Differences in height below this are not drawn."""
 
@@ -30,7 +30,7 @@ def routes(
     placement: Placement,
     entry_of: Mapping[int, int],
 ) -> tuple[list[Way], float]:
-    """The way of each edge, and how far ways rise above the boxes."""
+    """Return the route of each edge, and the height of routes above the boxes."""
     ports = _ports(graph, sizes, placement)
     layer = graph.layer
     left_out = set(graph.detours)
@@ -56,7 +56,7 @@ def _hop(
     entry_of: Mapping[int, int],
     ports: Mapping[tuple[int, int], float],
 ) -> None:
-    """Go on from a node to one in the next layer."""
+    """Continue from a node to one in the next layer."""
     layer = graph.layer[here]
     entry = entry_of.get(here)
     if entry is not None:
@@ -73,7 +73,7 @@ def _hop(
 def _ports(
     graph: Layered, sizes: Sequence[tuple[float, float]], placement: Placement
 ) -> dict[tuple[int, int], float]:
-    """Heights at which lines arrive at a box with several of them, by (node before, box)."""
+    """Heights at which several lines arrive at a box, by (node before, box)."""
     ports: dict[tuple[int, int], float] = {}
     y = placement.y
     for box in range(graph.boxes):
@@ -81,7 +81,7 @@ def _ports(
         if len(sources) < 2:
             continue
         sources = sorted(sources, key=y.__getitem__)
-        # The line that comes in straight keeps to the middle; the others stand beside it.
+        # The straightest line arrives in the middle, the others beside it.
         level = min(range(len(sources)), key=lambda i: abs(y[sources[i]] - y[box]))
         room = sizes[box][1] / 2 - 6
         gap = min(PORT_GAP, room / max(level, len(sources) - 1 - level))
@@ -91,7 +91,7 @@ def _ports(
 
 
 def _without_repeats(way: Way) -> Way:
-    """The way without points that add nothing."""
+    """Return the route without redundant points."""
     kept = way[:1]
     for point in way[1:]:
         last = kept[-1]
@@ -113,7 +113,7 @@ def _detour(
     placement: Placement,
     ways: list[Way],
 ) -> float:
-    """Lead the left-out edges above all boxes, one lane for each source; how high that is."""
+    """Route detours above all boxes, one lane for each source, and return their height."""
     layer, x, y = graph.layer, placement.x, placement.y
     reach: dict[int, int] = {}
     for number in graph.detours:
@@ -138,7 +138,7 @@ def _detour(
 
 
 def _lanes(stretches: Sequence[tuple[int, int, int]]) -> dict[int, int]:
-    """A lane for each stretch (start, end, name) so that no two in one lane overlap."""
+    """Assign a lane to each stretch (start, end, name), so that no two in one lane overlap."""
     free: list[int] = []
     busy: list[tuple[int, int]] = []
     lanes: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Rows: where a long picture goes on in a next row, as a text does."""
+"""Rows: a long picture continues in the next row, as text does."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from nnefkit.display.layout.columns import BEND, Columns
 from nnefkit.display.layout.layers import Layered
 
 LANE = 9.0
-"""Distance of lines that go around from the end of a row to the next one."""
+"""Distance between lines that lead from the end of a row to the next one."""
 MARGIN = 12.0
-"""Between such lines and the boxes."""
+"""Distance between such lines and boxes."""
 ATTEMPTS = 3
 CROSSING_COST = 0.12
-"""What one more edge that has to go around costs, against the share of a row that stays empty."""
+"""Cost of one more edge that leads to the next row, relative to the empty share of a row."""
 ROW_COST = 0.25
 LAST_ROW = 0.3
-"""How much an empty part of the last row counts, against one of another row."""
+"""Weight of the empty part of the last row, relative to one of another row."""
 
 
 def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[int]:
-    """The last column of each row, so that rows are full and few edges go around.
+    """Return the last column of each row, so that rows are full and few edges lead to the next.
 
     Args:
         columns: Their widths, and the room between them.
-        width: The room for a row; a column wider than that gets a row of its own.
-        crossing: How many lines lead from each column to the next one.
+        width: The room for a row; a wider column gets a row for itself.
+        crossing: Number of lines from each column to the next one.
     """
     room = width
     ends: list[int] = []
     for _ in range(ATTEMPTS):
         ends = _best_ends(columns, room, crossing)
-        # All rows stand as far right as the one with the most lines at its left side needs.
+        # All rows are indented as much as the one with the most lines at its left side needs.
         indent = LANE * max([crossing[end] for end in ends[:-1]], default=0)
         starts = [0, *(end + 1 for end in ends)]
         widest = max(
@@ -39,7 +39,7 @@ def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[in
             + (BEND if start else 0.0)
             + sum(columns.boxes[start : end + 1])
             + sum(columns.gaps[start:end])
-            + _behind(columns, end, crossing)
+            + _room_after(columns, end, crossing)
             for start, end in zip(starts, ends, strict=False)
         )
         if widest <= width:
@@ -48,8 +48,8 @@ def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[in
     return ends
 
 
-def _behind(columns: Columns, end: int, crossing: Sequence[int]) -> float:
-    """The room behind the last column of a row, where lines turn to the next one."""
+def _room_after(columns: Columns, end: int, crossing: Sequence[int]) -> float:
+    """Return the room after the last column of a row, where lines turn to the next row."""
     if end == len(columns.boxes) - 1:
         return 0.0
     return max(columns.labels[end], MARGIN) + LANE * crossing[end]
@@ -62,7 +62,7 @@ def _best_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[
     start_of = [0] * (count + 1)
     for end in range(count):
         last = end == count - 1
-        inside = _behind(columns, end, crossing) - gaps[end]
+        inside = _room_after(columns, end, crossing) - gaps[end]
         for start in range(end, -1, -1):
             inside += boxes[start] + gaps[start]
             used = inside + (BEND + LANE * crossing[start - 1] if start else 0.0)
@@ -82,9 +82,9 @@ def _best_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[
 
 
 def break_rows(graph: Layered, ends: Sequence[int]) -> tuple[list[list[list[int]]], dict[int, int]]:
-    """The layers of each row, and for each node whose line goes around, where the line comes in.
+    """Return the layers of each row, and the entry of each line that leads to the next row.
 
-    Those entries are further dummies, the first layer of their row.
+    Entries are further dummies, the first layer of their row.
     """
     rows: list[list[list[int]]] = []
     entry_of: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""The graph picture as SVG 1.1 that needs nothing beside it: no fonts, scripts, styles."""
+"""The picture of a graph as self-contained SVG 1.1, without fonts, scripts or style sheets."""
 
 from nnefkit.display.svg.document import draw, graph_picture
 

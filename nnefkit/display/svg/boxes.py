@@ -1,4 +1,4 @@
-"""Boxes: how large they are, and how they are drawn."""
+"""Boxes: their sizes and their SVG."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nnefkit.display.vocabulary import family
 TITLE = 12.5
 LINE = 10.5
 LEADING = 14.0
-"""From one line to the next one."""
+"""Distance between lines."""
 WIDEST = 176.0
 """Room for the texts of a box."""
 NARROWEST = 40.0
 MOST_LINES = 3
 DOT = " · "
 BAR = 4.0
-"""The coloured bar at the left of a box."""
+"""Width of the colored bar at the left of a box."""
 PADDING = 8.0
 STACK = 3.0
 """Offset of the second outline that marks a repeat."""
@@ -32,7 +32,7 @@ TEXT = "#797979"
 
 @dataclass(frozen=True, slots=True)
 class MeasuredBox:
-    """A box with its texts broken into lines and its size known."""
+    """A box with its text broken into lines, and its size."""
 
     content: Box
     title: str
@@ -43,7 +43,7 @@ class MeasuredBox:
 
 
 def measure(box: Box, most_lines: int = MOST_LINES) -> MeasuredBox:
-    """Break the texts of a box into at most so many lines below its title, and measure it."""
+    """Break the text of a box into at most `most_lines` lines below its title, and measure it."""
     badge = ""
     if box.count > 1:
         badge = f"× {box.count} parallel" if box.parallel else f"× {box.count}"
@@ -61,16 +61,16 @@ def measure(box: Box, most_lines: int = MOST_LINES) -> MeasuredBox:
 
 
 def draw_box(box: MeasuredBox, center: Point, *, plain: bool = False) -> str:
-    """The SVG of a box, a group whose origin is the upper left corner.
+    """Return the SVG of a box, a group whose origin is the upper left corner.
 
-    A `plain` one has no ornament and no description beside what can be read.
+    A `plain` one has no ornaments and no further description.
     """
     left, top = center.x - box.width / 2, center.y - box.height / 2
     shown = [word for line in (box.title, *box.lines) for word in line.split(DOT)]
     whole = [word for line in (box.content.title, *box.content.lines) for word in line.split(DOT)]
     title = ""
     if not plain and (shown != whole or box.badge):
-        # What can be read anyway need not be said twice.
+        # A description that repeats the visible text would be useless.
         title = f"<title>{escape(box.content.description, quote=False)}</title>"
     body = _operation(box, plain=plain) if box.content.kind == "operation" else _end(box)
     return f'<g transform="translate({number(left)} {number(top)})">{title}{body}</g>'
@@ -115,7 +115,7 @@ def _end(box: MeasuredBox) -> str:
 
 
 def text(x: float, y: float, content: str, *, bold: bool = False) -> str:
-    """A line of text; its colour and regular size are those of the group that it is in."""
+    """Return a line of text, with the color and regular size of the group that contains it."""
     attributes = f' font-size="{TITLE}" font-weight="bold"' if bold else ""
     return (
         f'<text x="{number(x)}" y="{number(y)}"{attributes}>{escape(content, quote=False)}</text>'
@@ -123,5 +123,5 @@ def text(x: float, y: float, content: str, *, bold: bool = False) -> str:
 
 
 def number(value: float) -> str:
-    """A coordinate: tenths of pixels, and no more digits than it needs."""
+    """Return a coordinate in tenths of pixels, with no more digits than necessary."""
     return f"{value:.1f}".removesuffix(".0")

@@ -1,4 +1,4 @@
-"""From a graph, or a picture of it, to an SVG document."""
+"""The SVG document of a graph, or of a picture of it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LABEL = 9.5
 EDGE = "#828282"
 MARGIN = 6.0
 CAPTION = 22.0
-"""Room for the line below the picture that says what it left out."""
+"""Room for the line below the picture about what it does not show."""
 ROOMY = 60
-"""Boxes up to which each of them may have several lines, and a description."""
+"""Number of boxes up to which each may have several lines, and a description."""
 WIDTH = 980
-"""Of a picture at most, in pixels: about that of a notebook's outputs."""
+"""Width of a picture at most, in pixels: about that of a notebook's outputs."""
 TANGLED = 2.5
-"""Lines from row to row from which on a picture is easier to read from top to bottom."""
+"""Number of lines from row to row from which on a picture is easier to read from top to bottom."""
 
 
 def graph_picture(
@@ -46,27 +46,27 @@ def graph_picture(
     budget: int = BUDGET,
     width: int = WIDTH,
 ) -> str:
-    """The picture of a graph: folded, laid out, drawn.
+    """Draw a graph: fold it, lay it out, write it as SVG.
 
     Args:
-        operations: All operations in a valid order, ``external`` and ``variable`` ones too.
+        operations: All operations in a valid order, including ``external`` and ``variable``.
         inputs: Names of the tensors that enter the graph.
         outputs: Names of the tensors that leave it.
-        budget: How many boxes at most.
-        width: How wide at most, in pixels; longer pictures go on in a next row.
+        budget: Number of boxes at most.
+        width: Width at most, in pixels; longer pictures continue in the next row.
 
     Returns:
-        An SVG document of its natural size, to be shown as it is or as data of an image. Its
-        ``aria-label`` says what it shows and what it leaves out.
+        An SVG document in its natural size, to be shown directly or as data of an image. Its
+        ``aria-label`` states what it shows and what it leaves out.
     """
     return draw(picture(operations, inputs, outputs, budget), width=width)
 
 
 def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
-    """Lay out a picture and draw it; with `width` None in one row, however long.
+    """Lay out a picture and draw it; if `width` is None, in one row of any length.
 
-    The picture runs from left to right, in rows. Where many lines would have to lead from row to
-    row, it runs from top to bottom.
+    The picture runs from left to right, in rows. If many lines would have to lead from row to row,
+    it runs from top to bottom instead.
     """
     labels = _labels(picture)
     roomy = len(picture.boxes) <= ROOMY
@@ -108,7 +108,7 @@ def _downwards(picture: Picture, measured: Sequence[MeasuredBox], labels: Sequen
 
 
 def _widened(box: MeasuredBox, label: str) -> MeasuredBox:
-    """A box under whose right half its label has room."""
+    """Return a box that is wide enough for its label below its right half."""
     return replace(box, width=max(box.width, 2 * text_width(label, LABEL) + 16))
 
 
@@ -158,7 +158,7 @@ def _document(
 
 
 def _labels(picture: Picture) -> list[str]:
-    """The label behind each box; what only leaves the graph has its shape in its own box."""
+    """Return the label after each box; results that only leave the graph have theirs in a box."""
     leaving: list[list[Edge]] = [[] for _ in picture.boxes]
     for edge in picture.edges:
         if picture.boxes[edge.target].kind == "operation":
@@ -170,20 +170,20 @@ def _labels(picture: Picture) -> list[str]:
 
 
 def _is_whole(picture: Picture) -> bool:
-    """Whether each operation has a box of its own, so that there is nothing to say of them."""
+    """Whether each operation has its own box, so that no caption is needed."""
     boxes = sum(1 for box in picture.boxes if box.kind == "operation")
     return picture.operations == boxes and not picture.parameters and not picture.omitted
 
 
 def summary(picture: Picture) -> str:
-    """What the picture shows, in one sentence."""
+    """Return what the picture shows, in one sentence."""
     shown = sum(1 for box in picture.boxes if box.kind == "operation")
     words = (
         f"{plural(picture.operations, 'operation')} in {shown} {'box' if shown == 1 else 'boxes'}"
     )
     missing = []
     if picture.parameters:
-        missing.append(f"{picture.parameters} on parameters alone")
+        missing.append(f"{picture.parameters} on parameters only")
     if picture.omitted:
         missing.append(f"{plural(picture.omitted, 'edge')} between distant boxes")
     return f"{words}; not drawn: {', '.join(missing)}" if missing else words

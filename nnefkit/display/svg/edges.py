@@ -1,4 +1,4 @@
-"""Edges: lines with arrow heads, and the shapes that they carry."""
+"""Edges: lines with arrow heads, labeled with shapes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nnefkit.display.svg.boxes import number
 Segment = tuple[Point, Point]
 
 CORNER = 6.0
-"""Radius of the corners of lines that go around."""
+"""Radius of the corners of lines that lead to the next row."""
 HEAD = 6.0
 """Length of an arrow head."""
 
 
 def shape_label(edges: Sequence[Edge]) -> str:
-    """What is written on the edges out of one box, whose readers are boxes of operations."""
+    """Return the label of the edges out of one box to boxes of operations."""
     shapes = {shape: None for edge in edges for shape in edge.shapes}
     tensors = {name: None for edge in edges for name in edge.tensors}
     if len(shapes) > 1:
@@ -34,15 +34,15 @@ def shape_label(edges: Sequence[Edge]) -> str:
 def paths(
     routes: Sequence[Sequence[Point]], edges: Sequence[Edge], *, down: bool = False
 ) -> tuple[str, str, str]:
-    """Path data of plain lines, of dashed ones (which skip something), and of arrow heads.
+    """Path data of plain lines, of dashed ones (which skip boxes), and of arrow heads.
 
-    What edges out of one box share is drawn once. With `down`, arrows point downwards.
+    A part that edges out of one box share is drawn once. With `down`, arrows point downwards.
     """
     drawn: set[Segment] = set()
     plain: list[str] = []
     dashed: list[str] = []
     heads: list[str] = []
-    # A stretch that plain and dashed edges share is plain.
+    # A part that plain and dashed edges share is plain.
     for edge, route in sorted(zip(edges, routes, strict=True), key=lambda pair: pair[0].skips):
         if len(route) < 2:
             continue
@@ -55,7 +55,7 @@ def paths(
 
 
 def _new_stretches(route: Sequence[Point], drawn: set[Segment], down: bool) -> list[list[Point]]:
-    """The parts of a route that are not drawn yet; its end stops inside of the arrow head."""
+    """Return the parts of a route that are not drawn yet; it ends inside of the arrow head."""
     tip, before = route[-1], route[-2]
     end = Point(tip.x, tip.y - HEAD / 2) if down else Point(tip.x - HEAD / 2, tip.y)
     room = tip.y - before.y if down else tip.x - before.x
@@ -104,7 +104,7 @@ def _is_corner(a: Point, b: Point, c: Point) -> bool:
 
 
 def _corner(a: Point, b: Point, c: Point) -> str:
-    """A line up to a corner, and around it."""
+    """Return a line up to a corner, and around it."""
     before = min(CORNER, (abs(b.x - a.x) + abs(b.y - a.y)) / 2)
     behind = min(CORNER, (abs(c.x - b.x) + abs(c.y - b.y)) / 2)
     radius = min(before, behind)

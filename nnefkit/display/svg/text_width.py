@@ -1,4 +1,4 @@
-"""How wide a text is at most, so that boxes are wide enough whatever font a reader has."""
+"""Widths of text at most, so that boxes are wide enough for any font."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ _WIDTHS: Mapping[Weight, Mapping[str, int]] = {
     "bold": _by_character(_BOLD),
 }
 OTHER = 1250
-"""Of characters that the tables do not have; wide ones of Asian and Cyrillic scripts among them."""
+"""Width of characters that are not in the tables, such as wide Asian and Cyrillic ones."""
 
 
 def text_width(text: str, size: float, weight: Weight = "regular") -> float:
-    """The width of a line of text in pixels, for a font of `size` pixels."""
+    """Return the width of a line of text in pixels, for a font of `size` pixels."""
     widths = _WIDTHS[weight]
     return sum([widths.get(character, OTHER) for character in text]) * size / 1000
 
 
 def fitted(text: str, room: float, size: float, weight: Weight = "regular") -> str:
-    """`text`, or as much of its two ends as fits into `room` pixels."""
+    """`text`, or as much of its ends as fits into `room` pixels."""
     if text_width(text, size, weight) <= room:
         return text
     low, high = 0, len(text)
@@ -89,7 +89,7 @@ def _cut(text: str, kept: int) -> str:
 
 
 def wrapped(text: str, room: float, size: float, separator: str = " · ") -> list[str]:
-    """`text` in lines that fit into `room`, broken at separators; longer words are cut."""
+    """`text` in lines that fit into `room` pixels, broken at separators; longer words are cut."""
     lines: list[str] = []
     line = ""
     for word in text.split(separator):

@@ -234,7 +234,7 @@ class Trace(Displayed, Mapping[str, Array]):
             seconds=self.seconds.get(entry.tensor),
             bytes=None if array is None else array.nbytes,
             line=entry.line,
-            kept=array is not None,
+            stored=array is not None,
         )
 
     def _card(self, *, brief: bool) -> Card:
