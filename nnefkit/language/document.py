@@ -1,4 +1,4 @@
-"""A document, from its text to a graph and all that is wrong with it."""
+"""The text of a document to a graph and diagnostics."""
 
 from __future__ import annotations
 
@@ -45,32 +45,32 @@ def parse(
     customs: Mapping[str, Declaration] | None = None,
     replay: bool = True,
 ) -> tuple[Graph | None, list[Diagnostic]]:
-    """Reads a document, and collects everything that is wrong with it.
+    """Parse a document, and collect all diagnostics.
 
-    One of the provisional specification of 2017 is recognized and read as what it means today, its
-    fragments all expanded; notes tell what changed.
+    Documents of the provisional specification of 2017 are recognized and converted to NNEF 1.0, all
+    their fragments expanded; notes report what changed.
 
     Args:
-        text: of the ``graph.nnef`` file.
-        name: what messages call it, a path for example.
-        quantization: text of the ``graph.quant`` file, if there is one.
-        quantization_name: what messages call that one.
-        strict: whether an operation that is not known is an error; otherwise it is kept as an
-            opaque one, with a warning.
-        expand: whether fragments are expanded to standard operations, or the names of those that
-            are; the others stay as operations, and their definitions in ``declarations``.
-        infer: fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
+        text: The text of the ``graph.nnef`` file.
+        name: Its name in messages, such as a path.
+        quantization: The text of the ``graph.quant`` file, None if there is none.
+        quantization_name: Its name in messages.
+        strict: Whether unknown operations are errors; otherwise they become opaque operations, with
+            a warning.
+        expand: Whether fragments are expanded to standard operations, or the names of those to
+            expand; calls of the others stay operations, defined in ``Graph.declarations``.
+        infer: Fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
         customs: Declarations of registered custom operations by name; none by default.
         replay: Whether assignments that repeat others are replayed instead of read again. It
             saves time, and changes nothing in the result.
 
-    Raises:
-        UnknownNameError: `expand` names what is no fragment of the document.
-
     Returns:
         The graph and the diagnostics in the order of the text. If one of them is an error, the
-        graph holds what could be understood, good for further checks only; it is None if there
-        was none at all. Shapes and data are filled in where the text says them.
+        graph is incomplete, for further checks only, or None. Shapes and data are filled in as far
+        as the text states them.
+
+    Raises:
+        UnknownNameError: `expand` names a fragment that the document does not define.
     """
     with paused_collector():
         tokens = Tokens(Source(text, name))
@@ -88,9 +88,9 @@ def parse(
     quantized = reader(quantization, quantization_name, reading.declared, strict=strict)
     entries = quantized.entries()
     if graph is not None and not reading.report.errors:
-        found = quantize_tensors(graph, entries, quantized.report)
+        infos = quantize_tensors(graph, entries, quantized.report)
         tensors = {
-            key: replace(tensor, quantization=found[key]) if key in found else tensor
+            key: replace(tensor, quantization=infos[key]) if key in infos else tensor
             for key, tensor in graph.tensors.items()
         }
         graph = replace(graph, tensors=FrozenDict(tensors))
@@ -100,7 +100,7 @@ def parse(
 
 
 class _Reading:
-    """One document on its way."""
+    """The reading of one document of NNEF 1.0."""
 
     def __init__(
         self,
@@ -181,19 +181,19 @@ class _Reading:
         for name in self.expanded or ():
             if name not in fragments:
                 raise UnknownNameError(
-                    f"the document defines no fragment '{name}' that could be expanded",
+                    f"the document defines no fragment '{name}' to expand",
                     hint=did_you_mean(name, fragments),
                 )
         return self.expanded
 
     def _check_registered(self, graph: Graph) -> None:
-        """Holds the document to what is registered; takes up what it uses without declaring it."""
+        """Check declarations against registered ones; add registered ones that are used."""
         for declaration, registered in conflicting(self.declared.values(), self.registered):
             self.report.add(
                 "declaration-mismatch",
                 f"'{declaration.name}' is registered with other parameters or results",
                 declaration.span,
-                f"Registered is: {registered.text} If that is another operation: "
+                f"The registered declaration is: {registered.text} If that is another operation: "
                 f"nk.unregister_operation('{declaration.name}').",
                 "3.3.2",
             )
@@ -220,15 +220,15 @@ class _Reading:
         if major.lstrip("0") != "1":
             self.report.at(
                 "unsupported-version",
-                f"version {text} of NNEF is not known",
+                f"version {text} of NNEF is not supported",
                 at,
-                hint="The versions 1.x are; their documents say: version 1.0;",
+                hint="Supported are versions 1.x; their documents begin with: version 1.0;",
                 section="3.2.4",
             )
         elif minor.strip("0"):
             self.report.at(
                 "unknown-version",
-                f"version {text} of NNEF is not known; it is read as version 1.0",
+                f"version {text} of NNEF is unknown; it is read as version 1.0",
                 at,
                 section="3.2.4",
                 severity="warning",
@@ -240,9 +240,9 @@ class _Reading:
                 nearest = self.report.suggest(extension.name, (FRAGMENTS, EXPRESSIONS))
                 self.report.at(
                     "unknown-extension",
-                    f"the extension '{extension.name}' is not known",
+                    f"the extension '{extension.name}' is unknown",
                     extension.at,
-                    hint=nearest or "What it means for the document is not taken into account.",
+                    hint=nearest or "The document is read as if it did not have it.",
                     section="3.2.4",
                     severity="warning",
                 )
@@ -254,7 +254,7 @@ class _Reading:
                 "fragment definitions must be enabled by an extension",
                 fragment.at,
                 fragment.header_end,
-                hint=f"Write behind the version: extension {FRAGMENTS};",
+                hint=f"Write after the version: extension {FRAGMENTS};",
                 section="3.2.2",
             )
         if self.parser.extended is not None and EXPRESSIONS not in declared:
@@ -264,6 +264,6 @@ class _Reading:
                 f"{what} must be enabled by an extension",
                 at,
                 end,
-                hint=f"Write behind the version: extension {EXPRESSIONS};",
+                hint=f"Write after the version: extension {EXPRESSIONS};",
                 section="3.2.3",
             )

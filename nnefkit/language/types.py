@@ -1,4 +1,4 @@
-"""Types of expressions and parameters, and what may be cast to what (3.3.1)."""
+"""Types of expressions and parameters, and their implicit casts (3.3.1)."""
 
 from __future__ import annotations
 
@@ -97,21 +97,21 @@ GENERIC = PrimitiveType("?")
 EMPTY = SpecialType("[]")
 """The type of the literal ``[]``."""
 UNKNOWN = SpecialType("unknown")
-"""The type of what was told to be wrong already: it fits everywhere, not to be told again."""
+"""The type of expressions with a reported error: it matches every type, lest more is reported."""
 
-PRIMITIVES = {kind.name: kind for kind in (INTEGER, SCALAR, LOGICAL, STRING, GENERIC)}
+PRIMITIVES = {type_.name: type_ for type_ in (INTEGER, SCALAR, LOGICAL, STRING, GENERIC)}
 OF_LITERAL: dict[type, Type] = {int: INTEGER, float: SCALAR, bool: LOGICAL, str: STRING}
 
 
-def depth_of(kind: Type) -> int:
-    """How deep tuples are nested in `kind`."""
-    while isinstance(kind, ArrayType):
-        kind = kind.item
-    return kind.depth if isinstance(kind, TupleType) else 0
+def depth_of(type_: Type) -> int:
+    """Return how deep tuples are nested in a type."""
+    while isinstance(type_, ArrayType):
+        type_ = type_.item
+    return type_.depth if isinstance(type_, TupleType) else 0
 
 
 def array_of(item: Type) -> Type:
-    """``item[]``."""
+    """Return ``item[]``."""
     if item is UNKNOWN:
         return UNKNOWN
     if item._array is None:
@@ -120,7 +120,7 @@ def array_of(item: Type) -> Type:
 
 
 def tensor_of(item: PrimitiveType | None) -> TensorType:
-    """``tensor<item>``."""
+    """Return ``tensor<item>``, the unbound ``tensor<>`` for None."""
     if item is None:
         return UNBOUND_TENSOR
     if item._tensor is None:
@@ -130,62 +130,66 @@ def tensor_of(item: PrimitiveType | None) -> TensorType:
 
 UNBOUND_TENSOR = TensorType(None)
 OPAQUE_TENSOR = TensorType(None)
-"""What an operation gives that is not known: it stands for a tensor of any data-type."""
+"""The result type of an unknown operation: a tensor of any data type."""
 _TUPLES: dict[tuple[Type, ...], TupleType] = {}
 
 
 def tuple_of(items: Iterable[Type]) -> TupleType:
-    """``(item, item, ...)``."""
+    """Return ``(item, item, ...)``."""
     key = tuple(items)
-    found = _TUPLES.get(key)
-    if found is None:
-        found = TupleType(key)
-        if len(_TUPLES) < 1000 and found.depth < 4:
-            _TUPLES[key] = found
-    return found
+    type_ = _TUPLES.get(key)
+    if type_ is None:
+        type_ = TupleType(key)
+        if len(_TUPLES) < 1000 and type_.depth < 4:
+            _TUPLES[key] = type_
+    return type_
 
 
 SCALAR_TENSOR = tensor_of(SCALAR)
 
 
-def castable(source: Type, target: Type) -> bool:
-    """Whether a `source` may stand where a `target` is wanted, by the implicit casts of 3.3.1."""
-    if source is target:
+def castable(given: Type, wanted: Type) -> bool:
+    """Return whether the implicit casts of 3.3.1 turn a type into another."""
+    if given is wanted:
         return True
-    stack = [(source, target)]
+    stack = [(given, wanted)]
     while stack:
         given, wanted = stack.pop()
         if given is wanted or given is UNKNOWN or wanted is UNKNOWN:
             continue
-        if isinstance(wanted, TensorType):
-            item = given.item if isinstance(given, TensorType) else given
-            if isinstance(given, (PrimitiveType, TensorType)) and (
-                wanted.item is None
-                or item is wanted.item
-                or (wanted.item is GENERIC and item)
-                or given is OPAQUE_TENSOR
-            ):
-                continue
-            return False
-        if wanted is GENERIC and isinstance(given, PrimitiveType):
-            continue
-        if isinstance(wanted, ArrayType):
-            if given is EMPTY:
-                continue
-            if isinstance(given, ArrayType):
-                stack.append((given.item, wanted.item))
-                continue
-        if isinstance(wanted, TupleType) and isinstance(given, TupleType):
+        if isinstance(wanted, ArrayType) and isinstance(given, ArrayType):
+            stack.append((given.item, wanted.item))
+        elif isinstance(wanted, TupleType) and isinstance(given, TupleType):
             if len(given.items) != len(wanted.items):
                 return False
             stack.extend(zip(given.items, wanted.items, strict=True))
-            continue
-        return False
+        elif not _directly_castable(given, wanted):
+            return False
     return True
 
 
+def _directly_castable(given: Type, wanted: Type) -> bool:
+    """Return whether a type that has no parts to compare can be cast to another."""
+    if given is EMPTY:
+        return isinstance(wanted, ArrayType)
+    if not isinstance(wanted, TensorType):
+        return wanted is GENERIC and isinstance(given, PrimitiveType)
+    if isinstance(given, TensorType):
+        item = given.item
+    elif isinstance(given, PrimitiveType):
+        item = given
+    else:
+        return False
+    return (
+        wanted.item is None
+        or item is wanted.item
+        or (wanted.item is GENERIC and item is not None)
+        or given is OPAQUE_TENSOR
+    )
+
+
 def common_type(a: Type, b: Type) -> Type | None:
-    """The type of the two that the other one can be cast to, None if there is none (3.3.1)."""
+    """Return the one of two types that the other can be cast to, None if neither can (3.3.1)."""
     if a is b or a is UNKNOWN:
         return a
     if b is UNKNOWN:
@@ -195,77 +199,77 @@ def common_type(a: Type, b: Type) -> Type | None:
     return a if castable(b, a) else None
 
 
-def common_type_of(kinds: Iterable[Type]) -> Type | None:
-    """The common type of all `kinds`, `EMPTY` for none at all."""
+def common_type_of(types: Iterable[Type]) -> Type | None:
+    """Return the common type of all types, `EMPTY` if there are none, None if they have none."""
     common: Type | None = None
-    for kind in dict.fromkeys(kinds):
-        common = kind if common is None else common_type(common, kind)
+    for type_ in dict.fromkeys(types):
+        common = type_ if common is None else common_type(common, type_)
         if common is None:
             return None
     return common or EMPTY
 
 
-def bind(kind: Type, dtype: PrimitiveType) -> Type:
-    """`kind` with the generic ``?`` replaced by `dtype`."""
-    if not kind.generic:
-        return kind
+def bind(type_: Type, dtype: PrimitiveType) -> Type:
+    """Return a type with `dtype` in the place of the generic ``?``."""
+    if not type_.generic:
+        return type_
     depth = 0
-    while isinstance(kind, ArrayType):
-        depth, kind = depth + 1, kind.item
-    if isinstance(kind, TensorType):
-        kind = tensor_of(dtype)
-    elif isinstance(kind, TupleType):
-        kind = tuple_of(bind(item, dtype) for item in kind.items)
+    while isinstance(type_, ArrayType):
+        depth, type_ = depth + 1, type_.item
+    if isinstance(type_, TensorType):
+        type_ = tensor_of(dtype)
+    elif isinstance(type_, TupleType):
+        type_ = tuple_of(bind(item, dtype) for item in type_.items)
     else:
-        kind = dtype
+        type_ = dtype
     for _ in range(depth):
-        kind = array_of(kind)
-    return kind
+        type_ = array_of(type_)
+    return type_
 
 
-def opaque(kind: Type) -> Type:
-    """`kind` with its generic tensors opaque, `UNKNOWN` if anything else of it is generic."""
+def opaque(type_: Type) -> Type:
+    """Return a type with opaque tensors for generic ones, `UNKNOWN` for other generic types."""
     depth = 0
-    while isinstance(kind, ArrayType):
-        depth, kind = depth + 1, kind.item
-    found: Type = kind
-    if kind.generic:
-        found = OPAQUE_TENSOR if isinstance(kind, TensorType) else UNKNOWN
+    while isinstance(type_, ArrayType):
+        depth, type_ = depth + 1, type_.item
+    result: Type = type_
+    if type_.generic:
+        result = OPAQUE_TENSOR if isinstance(type_, TensorType) else UNKNOWN
     for _ in range(depth):
-        found = array_of(found)
-    return found
+        result = array_of(result)
+    return result
 
 
-def holds_opaque(kind: Type) -> bool:
-    """Whether an opaque tensor is in `kind`."""
-    stack = [kind]
+def holds_opaque(type_: Type) -> bool:
+    """Return whether a type contains an opaque tensor."""
+    stack = [type_]
     while stack:
-        kind = stack.pop()
-        while isinstance(kind, ArrayType):
-            kind = kind.item
-        if kind is OPAQUE_TENSOR:
+        type_ = stack.pop()
+        while isinstance(type_, ArrayType):
+            type_ = type_.item
+        if type_ is OPAQUE_TENSOR:
             return True
-        if isinstance(kind, TupleType):
-            stack.extend(kind.items)
+        if isinstance(type_, TupleType):
+            stack.extend(type_.items)
     return False
 
 
-def is_tensor(kind: Type) -> bool:
-    """Whether values of `kind` are tensors or are built of them: no attribute type (3.3.1)."""
-    stack = [kind]
+def is_tensor(type_: Type) -> bool:
+    """Return whether values of a type are tensors or consist of them, unlike attributes (3.3.1)."""
+    stack = [type_]
     while stack:
-        kind = stack.pop()
-        while isinstance(kind, ArrayType):
-            kind = kind.item
-        if isinstance(kind, TensorType):
+        type_ = stack.pop()
+        while isinstance(type_, ArrayType):
+            type_ = type_.item
+        if isinstance(type_, TensorType):
             return True
-        if isinstance(kind, TupleType):
-            stack.extend(kind.items)
+        if isinstance(type_, TupleType):
+            stack.extend(type_.items)
     return False
 
 
 def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
-    """The types that ``?`` of a `declared` type would have to be for a `given` one."""
+    """Yield the types that ``?`` of a declared type stands for if a value has a given type."""
     stack = [(given, declared)]
     while stack:
         given, declared = stack.pop()
@@ -276,7 +280,7 @@ def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
                 stack.append((given.item, declared.item))
         elif isinstance(declared, TupleType):
             if isinstance(given, TupleType):
-                # Tuples of different lengths are told as a type mismatch.
+                # Tuples of different lengths are reported as a type mismatch.
                 stack.extend(zip(given.items, declared.items, strict=False))
         else:
             if isinstance(given, TensorType) and isinstance(declared, TensorType):
@@ -285,17 +289,17 @@ def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
                 yield given
 
 
-def dtype_of(kind: Type) -> str | None:
-    """The name of the data-type of a tensor or a primitive, None for others."""
-    if isinstance(kind, TensorType):
-        return kind.item.name if kind.item else None
-    return kind.name if isinstance(kind, PrimitiveType) else None
+def dtype_of(type_: Type) -> str | None:
+    """Return the name of the data type of a tensor or a primitive, None for other types."""
+    if isinstance(type_, TensorType):
+        return type_.item.name if type_.item else None
+    return type_.name if isinstance(type_, PrimitiveType) else None
 
 
 def type_of(value: Any) -> Type:
-    """The type of a value made of int, float, bool, str, lists and tuples.
+    """Return the type of a value that consists of int, float, bool, str, lists and tuples.
 
-    `UNKNOWN` where items of a list have no common type.
+    It is `UNKNOWN` if the items of a list have no common type.
     """
     if isinstance(value, list):
         common = common_type_of(type_of(item) for item in value)

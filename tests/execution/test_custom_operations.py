@@ -362,7 +362,7 @@ REFUSED = {
                                        "( y: tensor<scalar> );"),
     "has a body": ("fragment f( x: tensor<scalar> ) -> ( y: tensor<scalar> ) { y = x; }",),
     "expected 'fragment'": ("", "two words", "x = relu(y);"),
-    "one operation must be declared, not 2": (SWISH + SWISH.replace("swish_n", "gap"),),
+    "the text must declare one operation, not 2": (SWISH + SWISH.replace("swish_n", "gap"),),
     "not declared as generic": ("fragment f( x: tensor<?> ) -> ( y: tensor<scalar> );",),
     "'declaration' must be a str": (3, None),
 }  # fmt: skip

@@ -1,1 +1,1 @@
-"""Declarations of standard and custom operations, and how calls bind to them (3.2.2, 3.3)."""
+"""Declarations of operations, and the binding of arguments to their parameters (3.2.2, 3.3)."""

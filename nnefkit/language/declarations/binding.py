@@ -1,8 +1,8 @@
-"""Arguments of an invocation to parameters of a declaration: the rules of 3.3.1 and 3.3.2."""
+"""Binding of arguments to the parameters of a declaration (3.3.1, 3.3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nnefkit.language.declarations.declaration import Declaration, Parameter
@@ -17,6 +17,7 @@ from nnefkit.language.types import (
     UNKNOWN,
     PrimitiveType,
     Type,
+    array_of,
     bind,
     castable,
     deduce,
@@ -24,14 +25,16 @@ from nnefkit.language.types import (
     opaque,
 )
 
+_SECTION = "3.3.2"
+
 
 class Binding(NamedTuple):
-    """Which argument goes to which parameter."""
+    """The arguments of the parameters of an invocation, and the types of its results."""
 
     slots: list[int | None]
     """For each parameter the index of its argument; None for its default value."""
     dtype: PrimitiveType | None
-    """The generic type argument; None if not generic, or if it is not known due to an error."""
+    """The generic type argument; None if not generic, or if an error leaves it unknown."""
     results: Sequence[Type]
     """Types of the results."""
     sound: bool
@@ -41,304 +44,330 @@ class Binding(NamedTuple):
 def bind_arguments(
     declaration: Declaration,
     invocation: Invocation,
-    kinds: Sequence[Type],
+    types: Sequence[Type],
     report: Report,
     generic: PrimitiveType | None = None,
 ) -> Binding:
-    """Binds arguments of types `kinds`; `generic` is what ``?`` means in the fragment around."""
-    errors = report.errors
-    parameters = declaration.parameters
-    slots: list[int | None] = [None] * len(parameters)
-    named = displaced = False
-    for index, argument in enumerate(invocation.arguments):
-        name = argument.name
-        if name is None:
-            misplaced = named or index >= len(parameters) or not parameters[index].is_tensor
-            if misplaced and not _positional_problem(declaration, argument, index, named, report):
-                displaced = True
-                continue
-            parameter = parameters[index]
+    """Bind the arguments of an invocation, and report those that break the rules.
+
+    Args:
+        declaration: The declaration of the operation.
+        invocation: Its invocation.
+        types: The types of the arguments.
+        report: The report of the text with the invocation.
+        generic: The meaning of ``?`` in the fragment around it, None in the graph.
+    """
+    return _Invocation(declaration, invocation, types, report).binding(generic)
+
+
+class _Invocation:
+    """An invocation whose arguments are bound."""
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        invocation: Invocation,
+        types: Sequence[Type],
+        report: Report,
+    ) -> None:
+        self.declaration = declaration
+        self.invocation = invocation
+        self.types = types
+        self.report = report
+        self.slots: list[int | None] = [None] * len(declaration.parameters)
+        self.named = False
+        """Whether an argument was given by name."""
+        self.displaced = False
+        """Whether it is unclear which parameter a positional argument belongs to."""
+
+    def binding(self, generic: PrimitiveType | None) -> Binding:
+        declaration, report = self.declaration, self.report
+        errors = report.errors
+        self._fill_slots()
+        if None in self.slots and not self.displaced:
+            self._check_required()
+        if not self.invocation.arguments and report.errors == errors:
+            self._report_no_arguments()
+        if not declaration.generic:
+            if self.invocation.dtype is not None:
+                self._report_not_generic()
+            results: Sequence[Type] = [result.type for result in declaration.results]
+            return Binding(self.slots, None, results, report.errors == errors)
+        dtype = self._dtype(generic)
+        if dtype is not None:
+            self._check_generic_types(dtype)
+            results = [bind(result.type, dtype) for result in declaration.results]
+        elif report.errors == errors and any(map(holds_opaque, self.types)):
+            results = [opaque(result.type) for result in declaration.results]
         else:
-            named = True
-            found = declaration.by_name.get(name)
-            if found is None:
-                _unknown_argument(declaration, argument, report)
+            results = [UNKNOWN if r.type.generic else r.type for r in declaration.results]
+        return Binding(self.slots, dtype, results, report.errors == errors)
+
+    # -- parameters ---------------------------------------------------------------------------
+
+    def _fill_slots(self) -> None:
+        slots, types = self.slots, self.types
+        for index, argument in enumerate(self.invocation.arguments):
+            if argument.name is None:
+                parameter = self._positional_parameter(index, argument)
+            else:
+                parameter = self._named_parameter(argument, argument.name)
+            if parameter is None:
                 continue
-            parameter = found
-            if parameter.is_tensor:
-                _named_tensor(declaration, argument, report)
-            if slots[parameter.position] is not None:
-                _duplicate(declaration, argument, slots[parameter.position], invocation, report)
+            slots[parameter.position] = index
+            given, wanted = types[index], parameter.type
+            if given is not wanted and not wanted.generic and not castable(given, wanted):
+                self._report_mismatch(parameter, argument, given, wanted)
+
+    def _check_required(self) -> None:
+        for parameter in self.declaration.required:
+            if self.slots[parameter.position] is None:
+                self._report_missing(parameter)
+
+    def _positional_parameter(self, index: int, argument: Argument) -> Parameter | None:
+        parameters = self.declaration.parameters
+        if self.named:
+            self.displaced = True
+            self._report_after_named(argument)
+            return None
+        if index >= len(parameters):
+            self.displaced = True
+            self._report_too_many(argument, index)
+            return None
+        parameter = parameters[index]
+        if not parameter.is_tensor:
+            self._report_positional_attribute(argument, parameter)
+        return parameter
+
+    def _named_parameter(self, argument: Argument, name: str) -> Parameter | None:
+        self.named = True
+        parameter = self.declaration.by_name.get(name)
+        if parameter is None:
+            self._report_unknown(argument, name)
+            return None
+        if parameter.is_tensor:
+            self._report_named_tensor(argument)
+        first = self.slots[parameter.position]
+        if first is not None:
+            self._report_duplicate(argument, first)
+            return None
+        return parameter
+
+    # -- the generic type ---------------------------------------------------------------------
+
+    def _dtype(self, generic: PrimitiveType | None) -> PrimitiveType | None:
+        """Return the generic type argument, explicit or deduced; None if it is not known."""
+        explicit = self.invocation.dtype
+        if explicit is not GENERIC:
+            return explicit or self.declaration.generic_default or self._deduced_dtype()
+        if generic is None:
+            self._report_generic_outside()
+        return None if generic is GENERIC else generic
+
+    def _deduced_dtype(self) -> PrimitiveType | None:
+        candidates: dict[PrimitiveType, None] = {}
+        is_vague = False
+        """Whether an argument has no definite type, for which there is a reason elsewhere."""
+        for parameter, slot in zip(self.declaration.parameters, self.slots, strict=True):
+            if slot is None or not parameter.type.generic:
                 continue
-        slots[parameter.position] = index
-        kind, wanted = kinds[index], parameter.type
-        if kind is not wanted and not wanted.generic and not castable(kind, wanted):
-            _mismatch(declaration, parameter, argument, kind, wanted, report)
-    if None in slots and not displaced:
-        for parameter in declaration.required:
-            if slots[parameter.position] is None:
-                _missing(declaration, parameter, invocation, named, report)
-    if not invocation.arguments and report.errors == errors:
-        _no_arguments(declaration, invocation, report)
-    if not declaration.generic:
-        if invocation.dtype is not None:
-            _not_generic(declaration, invocation, report)
-        results: Sequence[Type] = [result.type for result in declaration.results]
-        return Binding(slots, None, results, report.errors == errors)
-    dtype = _generic_type(declaration, invocation, kinds, slots, report, generic)
-    if dtype is None and report.errors == errors and any(map(holds_opaque, kinds)):
-        return Binding(slots, None, [opaque(r.type) for r in declaration.results], True)
-    if isinstance(dtype, PrimitiveType):
-        for parameter, slot in zip(parameters, slots, strict=True):
+            type_ = self.types[slot]
+            if not castable(type_, parameter.type):
+                argument = self.invocation.arguments[slot]
+                self._report_mismatch(parameter, argument, type_, parameter.type)
+                is_vague = True
+                continue
+            is_vague = is_vague or type_ is UNKNOWN or type_.generic or holds_opaque(type_)
+            candidates.update(dict.fromkeys(deduce(type_, parameter.type)))
+        candidates.pop(GENERIC, None)
+        if len(candidates) == 1:
+            return next(iter(candidates))
+        if candidates:
+            self._report_ambiguous(candidates)
+        elif not is_vague and all(
+            self.slots[parameter.position] is not None for parameter in self.declaration.required
+        ):
+            self._report_undeduced()
+        return None
+
+    def _check_generic_types(self, dtype: PrimitiveType) -> None:
+        for parameter, slot in zip(self.declaration.parameters, self.slots, strict=True):
             if slot is not None and parameter.type.generic:
                 wanted = bind(parameter.type, dtype)
-                if not castable(kinds[slot], wanted):
-                    argument = invocation.arguments[slot]
-                    _mismatch(declaration, parameter, argument, kinds[slot], wanted, report)
-        results = [bind(result.type, dtype) for result in declaration.results]
-        return Binding(slots, dtype, results, report.errors == errors)
-    results = [UNKNOWN if r.type.generic else r.type for r in declaration.results]
-    return Binding(slots, None, results, report.errors == errors)
+                if not castable(self.types[slot], wanted):
+                    argument = self.invocation.arguments[slot]
+                    self._report_mismatch(parameter, argument, self.types[slot], wanted)
 
+    # -- problems -----------------------------------------------------------------------------
 
-def _generic_type(
-    declaration: Declaration,
-    invocation: Invocation,
-    kinds: Sequence[Type],
-    slots: Sequence[int | None],
-    report: Report,
-    generic: PrimitiveType | None,
-) -> PrimitiveType | None:
-    explicit = invocation.dtype
-    if explicit is GENERIC:
-        if generic is None:
-            report.at(
-                "type-mismatch",
-                f"'{declaration.name}<?>' passes on a generic type, but there is none here",
-                invocation.at,
-                invocation.at + 4,
-                hint="<?> has a meaning only in the body of a generic fragment.",
-                section="3.3.2",
-            )
-            return None
-        return None if generic is GENERIC else generic
-    if explicit is not None:
-        return explicit
-    if declaration.generic_default is not None:
-        return declaration.generic_default
-    candidates: dict[PrimitiveType, None] = {}
-    vague = False
-    for parameter, slot in zip(declaration.parameters, slots, strict=True):
-        if slot is not None and parameter.type.generic:
-            if not castable(kinds[slot], parameter.type):
-                argument = invocation.arguments[slot]
-                _mismatch(declaration, parameter, argument, kinds[slot], parameter.type, report)
-                vague = True
-                continue
-            kind = kinds[slot]
-            vague = vague or kind is UNKNOWN or kind.generic or holds_opaque(kind)
-            candidates.update(dict.fromkeys(deduce(kinds[slot], parameter.type)))
-    candidates.pop(GENERIC, None)
-    if len(candidates) == 1:
-        return next(iter(candidates))
-    if len(candidates) > 1:
-        listed = " and ".join(kind.name for kind in candidates)
-        report.at(
+    def _list_parameters(self) -> str:
+        names = ", ".join(parameter.name for parameter in self.declaration.parameters)
+        return f"The parameters of '{self.declaration.name}' are {names}."
+
+    def _report_after_named(self, argument: Argument) -> None:
+        self.report.at(
+            "positional-argument",
+            f"a positional argument of '{self.declaration.name}' follows a named one",
+            argument.at,
+            _end(argument),
+            hint="Positional arguments come first.",
+            section=_SECTION,
+        )
+
+    def _report_too_many(self, argument: Argument, index: int) -> None:
+        count = len(self.declaration.parameters)
+        self.report.at(
+            "too-many-arguments",
+            f"'{self.declaration.name}' has {count} parameter{'s' * (count != 1)}, this is "
+            f"argument {index + 1}",
+            argument.at,
+            _end(argument),
+            hint=self._list_parameters(),
+            section=_SECTION,
+        )
+
+    def _report_positional_attribute(self, argument: Argument, parameter: Parameter) -> None:
+        self.report.at(
+            "positional-attribute",
+            f"attribute '{parameter.name}' of '{self.declaration.name}' must be given by name",
+            argument.at,
+            _end(argument),
+            hint=f"Write: {parameter.name} = ...",
+            section=_SECTION,
+        )
+
+    def _report_unknown(self, argument: Argument, name: str) -> None:
+        nearest = self.report.suggest(name, self.declaration.by_name)
+        self.report.at(
+            "unknown-argument",
+            f"'{self.declaration.name}' has no parameter '{name}'",
+            argument.at,
+            hint=f"{nearest} {self._list_parameters()}".strip(),
+            section=_SECTION,
+        )
+
+    def _report_named_tensor(self, argument: Argument) -> None:
+        self.report.at(
+            "named-tensor",
+            f"tensor '{argument.name}' of '{self.declaration.name}' is given by name, which is "
+            "deprecated",
+            argument.at,
+            _end(argument),
+            hint="Give tensors by position.",
+            section=_SECTION,
+            severity="warning",
+        )
+
+    def _report_duplicate(self, argument: Argument, first: int) -> None:
+        by_position = self.invocation.arguments[first].name is None
+        repeated = "by position already" if by_position else "twice"
+        self.report.at(
+            "duplicate-argument",
+            f"'{argument.name}' of '{self.declaration.name}' is given {repeated}",
+            argument.at,
+            _end(argument),
+            section=_SECTION,
+        )
+
+    def _report_missing(self, parameter: Parameter) -> None:
+        # A misspelled name was reported already; the parameter that it may mean is not missing.
+        if any(self._may_mean(argument, parameter) for argument in self.invocation.arguments):
+            return
+        self.report.at(
+            "missing-argument",
+            f"'{self.declaration.name}' needs '{parameter.name}' ({parameter.type})",
+            self.invocation.at,
+            hint=self._list_parameters(),
+            section=_SECTION,
+        )
+
+    def _may_mean(self, argument: Argument, parameter: Parameter) -> bool:
+        names = self.declaration.by_name
+        if not argument.name or argument.name in names:
+            return False
+        return f"'{parameter.name}'" in self.report.suggest(argument.name, names)
+
+    def _report_no_arguments(self) -> None:
+        self.report.at(
+            "syntax",
+            f"an invocation needs an argument, '{self.declaration.name}' has none",
+            self.invocation.at,
+            self.invocation.end,
+            section="3.2.1",
+        )
+
+    def _report_not_generic(self) -> None:
+        name = self.declaration.name
+        self.report.at(
+            "not-generic",
+            f"'{name}' is not generic and takes no <{self.invocation.dtype}>",
+            self.invocation.at,
+            self.invocation.at + 4,
+            hint=f"Write: {name}(...)",
+            section=_SECTION,
+        )
+
+    def _report_generic_outside(self) -> None:
+        self.report.at(
+            "type-mismatch",
+            f"'{self.declaration.name}<?>' passes on a generic type, but there is none here",
+            self.invocation.at,
+            self.invocation.at + 4,
+            hint="<?> has a meaning only in the body of a generic fragment.",
+            section=_SECTION,
+        )
+
+    def _report_ambiguous(self, candidates: Iterable[PrimitiveType]) -> None:
+        listed = " and ".join(type_.name for type_ in candidates)
+        self.report.at(
             "ambiguous-type",
-            f"the arguments of '{declaration.name}' disagree in type: {listed}",
-            invocation.at,
-            invocation.end,
+            f"the arguments of '{self.declaration.name}' disagree in type: {listed}",
+            self.invocation.at,
+            self.invocation.end,
             hint="All arguments of generic type must be of one type.",
-            section="3.3.2",
+            section=_SECTION,
         )
-    elif not vague and all(
-        slots[parameter.position] is not None for parameter in declaration.required
-    ):
-        report.at(
+
+    def _report_undeduced(self) -> None:
+        name = self.declaration.name
+        self.report.at(
             "undeduced-type",
-            f"the generic type of '{declaration.name}' does not follow from its arguments",
-            invocation.at,
-            hint=f"Say it: {declaration.name}<scalar>(...)",
-            section="3.3.2",
+            f"the generic type of '{name}' does not follow from its arguments",
+            self.invocation.at,
+            hint=f"Write it: {name}<scalar>(...)",
+            section=_SECTION,
         )
-    return None
 
+    def _report_mismatch(
+        self, parameter: Parameter, argument: Argument, given: Type, wanted: Type
+    ) -> None:
+        value = argument.value
+        hint = self._mismatch_hint(value, given, wanted) if isinstance(value, Constant) else ""
+        if not hint and given is EMPTY:
+            hint = "[] is an empty array."
+        self.report.at(
+            "type-mismatch",
+            f"'{parameter.name}' of '{self.declaration.name}' must be {wanted}, not {given}",
+            value.at,
+            value.end,
+            hint=hint,
+            section="3.3.1",
+        )
 
-# -- problems ----------------------------------------------------------------------------------
+    def _mismatch_hint(self, value: Constant, given: Type, wanted: Type) -> str:
+        declaration = self.declaration
+        if given is INTEGER and wanted in (SCALAR, SCALAR_TENSOR):
+            return f"A number without a point is an integer. Write: {value.value}.0"
+        if given is array_of(INTEGER) and wanted is array_of(SCALAR):
+            if declaration.generic and declaration.generic_default is SCALAR:
+                return (
+                    "A number without a point is an integer. Write the numbers with a point, or "
+                    f"{declaration.name}<integer>(...)."
+                )
+            return "Numbers without a point are integers. Write them with a point."
+        item: Type = getattr(wanted, "item", None) or EMPTY
+        return "An array is written in brackets: [...]" if castable(given, item) else ""
 
 
 def _end(argument: Argument) -> int:
     return max(argument.value.end, argument.at + 1)
-
-
-def _listing(declaration: Declaration) -> str:
-    names = ", ".join(parameter.name for parameter in declaration.parameters)
-    return f"The parameters of '{declaration.name}' are {names}."
-
-
-def _positional_problem(
-    declaration: Declaration, argument: Argument, index: int, named: bool, report: Report
-) -> bool:
-    """Reports a positional argument in a wrong place; True if it is clear what was meant."""
-    at, end, name = argument.at, _end(argument), declaration.name
-    count = len(declaration.parameters)
-    if named:
-        report.at(
-            "positional-argument",
-            f"a positional argument of '{name}' stands behind a named one",
-            at,
-            end,
-            hint="Positional arguments come first.",
-            section="3.3.2",
-        )
-        return False
-    if index >= count:
-        report.at(
-            "too-many-arguments",
-            f"'{name}' has {count} parameter{'s' * (count != 1)}, this is argument {index + 1}",
-            at,
-            end,
-            hint=_listing(declaration),
-            section="3.3.2",
-        )
-        return False
-    parameter = declaration.parameters[index]
-    report.at(
-        "positional-attribute",
-        f"attribute '{parameter.name}' of '{name}' must be given by name",
-        at,
-        end,
-        hint=f"Write: {parameter.name} = ...",
-        section="3.3.2",
-    )
-    return True
-
-
-def _unknown_argument(declaration: Declaration, argument: Argument, report: Report) -> None:
-    assert argument.name is not None  # noqa: S101 - for the type checker
-    nearest = report.suggest(argument.name, declaration.by_name)
-    report.at(
-        "unknown-argument",
-        f"'{declaration.name}' has no parameter '{argument.name}'",
-        argument.at,
-        hint=f"{nearest} {_listing(declaration)}".strip(),
-        section="3.3.2",
-    )
-
-
-def _named_tensor(declaration: Declaration, argument: Argument, report: Report) -> None:
-    report.at(
-        "named-tensor",
-        f"tensor '{argument.name}' of '{declaration.name}' is given by name, which is deprecated",
-        argument.at,
-        _end(argument),
-        hint="Give tensors by position.",
-        section="3.3.2",
-        severity="warning",
-    )
-
-
-def _duplicate(
-    declaration: Declaration,
-    argument: Argument,
-    first: int | None,
-    invocation: Invocation,
-    report: Report,
-) -> None:
-    by_position = first is not None and invocation.arguments[first].name is None
-    how = "by position already" if by_position else "twice"
-    report.at(
-        "duplicate-argument",
-        f"'{argument.name}' of '{declaration.name}' is given {how}",
-        argument.at,
-        _end(argument),
-        section="3.3.2",
-    )
-
-
-def _missing(
-    declaration: Declaration,
-    parameter: Parameter,
-    invocation: Invocation,
-    named: bool,
-    report: Report,
-) -> None:
-    # A misspelt name was told already; the parameter that it may have meant is not told again.
-    if named and any(
-        argument.name and argument.name not in declaration.by_name
-        for argument in invocation.arguments
-    ):
-        unknown = [a.name for a in invocation.arguments if a.name not in declaration.by_name]
-        if any(
-            name and report.suggest(name, declaration.by_name).find(f"'{parameter.name}'") > 0
-            for name in unknown
-        ):
-            return
-    report.at(
-        "missing-argument",
-        f"'{declaration.name}' needs '{parameter.name}' ({parameter.type})",
-        invocation.at,
-        hint=_listing(declaration),
-        section="3.3.2",
-    )
-
-
-def _no_arguments(declaration: Declaration, invocation: Invocation, report: Report) -> None:
-    report.at(
-        "syntax",
-        f"an invocation needs an argument, '{declaration.name}' has none",
-        invocation.at,
-        invocation.end,
-        section="3.2.1",
-    )
-
-
-def _not_generic(declaration: Declaration, invocation: Invocation, report: Report) -> None:
-    report.at(
-        "not-generic",
-        f"'{declaration.name}' is not generic and takes no <{invocation.dtype}>",
-        invocation.at,
-        invocation.at + 4,
-        hint=f"Write: {declaration.name}(...)",
-        section="3.3.2",
-    )
-
-
-def _mismatch(
-    declaration: Declaration,
-    parameter: Parameter,
-    argument: Argument,
-    kind: Type,
-    wanted: Type,
-    report: Report,
-) -> None:
-    hint = ""
-    value = argument.value
-    if isinstance(value, Constant):
-        if kind is INTEGER and wanted in (SCALAR, SCALAR_TENSOR):
-            hint = f"A number without a point is an integer. Write: {value.value}.0"
-        elif str(kind) == "integer[]" and str(wanted) == "scalar[]":
-            if declaration.generic and declaration.generic_default is SCALAR:
-                hint = (
-                    "A number without a point is an integer. Write the numbers with a point, or "
-                    f"{declaration.name}<integer>(...)."
-                )
-            else:
-                hint = "Numbers without a point are integers. Write them with a point."
-        elif castable(kind, _item(wanted)):
-            hint = "An array is written in brackets: [...]"
-    if not hint and kind is EMPTY:
-        hint = "[] is an empty array."
-    report.at(
-        "type-mismatch",
-        f"'{parameter.name}' of '{declaration.name}' must be {wanted}, not {kind}",
-        value.at,
-        value.end,
-        hint=hint,
-        section="3.3.1",
-    )
-
-
-def _item(kind: Type) -> Type:
-    item: Type = getattr(kind, "item", None) or EMPTY
-    return item

@@ -1,4 +1,4 @@
-"""Declarations of custom operations that a session knows beside those of its documents."""
+"""Declarations of custom operations: registered ones, and those that a graph defines."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ EXAMPLE = "fragment gain( x: tensor<scalar>, factor: scalar = 1.0 ) -> ( y: tens
 
 
 def custom_operation(text: str) -> tuple[str, Declaration | None]:
-    """The name of a custom operation, and its declaration if the text is more than a name.
+    """Return the name of a custom operation, and its declaration unless `text` is just a name.
 
     Raises:
-        DocumentError: the declaration breaks rules of 3.3.2.
-        InputError: the text is neither a name nor one declaration without a body, or declares a
-            standard operation anew.
+        DocumentError: The declaration breaks rules of 3.3.2.
+        InputError: `text` is neither a name nor one declaration without a body, or it is that of a
+            standard operation.
     """
     text = text.strip()
     if _IDENTIFIER.fullmatch(text):
@@ -49,14 +49,14 @@ def custom_operation(text: str) -> tuple[str, Declaration | None]:
         raise DocumentError(errors)
     if len(fragments) != 1:
         raise InputError(
-            f"one operation must be declared, not {len(fragments)}",
+            f"the text must declare one operation, not {len(fragments)}",
             hint=f"Write, for example: {EXAMPLE}",
             section="3.3.2",
         )
     declaration = declare(fragments[0], tokens)
     if declaration.body is not None:
         raise InputError(
-            f"'{declaration.name}' has a body, and needs neither a kernel nor a shape rule",
+            f"'{declaration.name}' has a body; it needs neither a kernel nor a shape rule",
             hint="Leave the body out, or define the fragment in the document that uses it.",
             section="3.3.2",
         )
@@ -73,21 +73,27 @@ def _refuse_standard(name: str) -> None:
 
 
 def declared(texts: Iterable[str]) -> dict[str, Declaration]:
-    """The declarations that a graph carries as texts (`Graph.declarations`), by name."""
-    found: dict[str, Declaration] = {}
+    """Return the declarations of a graph (`Graph.declarations`), parsed, by name."""
+    parsed: dict[str, Declaration] = {}
     for text in texts:
         tokens = Tokens(Source(text, "declaration"))
         for fragment in Parser(tokens, Report(tokens)).declarations():
-            found[fragment.name] = declare(fragment, tokens)
-    return found
+            parsed[fragment.name] = declare(fragment, tokens)
+    return parsed
 
 
 def with_definitions(
     graph: Graph, customs: Mapping[str, Declaration], extensions: Iterable[str]
 ) -> Graph:
-    """`graph` with those of its document's definitions and extensions that it still needs."""
+    """Return `graph` with the definitions and extensions that its operations need.
+
+    Args:
+        graph: A graph that was parsed or changed.
+        customs: The definitions of its document; those without a body are retained in any case.
+        extensions: The extensions of its document.
+    """
     names = {operation.name for operation in graph.operations}
-    # A quantization file may name them, too.
+    # Lines of a quantization file name operations, too.
     names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
     used = needed(names, customs)
     kept = [d for name, d in customs.items() if name in used or d.body is None]
@@ -102,12 +108,12 @@ def with_definitions(
 
 
 def known_declarations(graph: Graph) -> dict[str, Declaration]:
-    """The declarations of all operations that a graph may have: standard and its own."""
+    """Return the declarations of all operations that a graph can have: standard and custom."""
     return {**declared(graph.declarations), **declarations()}
 
 
 def signature(declaration: Declaration) -> tuple[object, ...]:
-    """What two declarations of one operation must have in common; default values may differ."""
+    """Return what two declarations of an operation must share: all but the default values."""
     return (
         declaration.generic,
         *((parameter.name, str(parameter.type)) for parameter in declaration.parameters),
@@ -118,7 +124,7 @@ def signature(declaration: Declaration) -> tuple[object, ...]:
 def conflicting(
     declared: Iterable[Declaration], registered: Mapping[str, Declaration]
 ) -> list[tuple[Declaration, Declaration]]:
-    """Pairs of a document's declaration and the registered one that it disagrees with."""
+    """Return pairs of a document's declaration and the registered one that it disagrees with."""
     return [
         (declaration, other)
         for declaration in declared

@@ -27,7 +27,7 @@ from nnefkit.language.types import (
 
 
 class _Required:
-    """Stands where a default value would stand."""
+    """Placeholder for the default value of a parameter without one."""
 
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -43,10 +43,10 @@ class Parameter:
     name: str
     type: Type
     default: Any
-    """The default value, `REQUIRED` if there is none."""
+    """The default value, `REQUIRED` if the parameter has none."""
     position: int
     is_tensor: bool
-    """Whether it is a tensor or built of tensors, and no attribute."""
+    """Whether it is a tensor or consists of tensors; otherwise it is an attribute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """What can be invoked: parameters, results, and perhaps a body."""
+    """A declared operation: its parameters and results, and the body of a compound one."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -75,7 +75,7 @@ class Declaration:
     """First and end token of the definition, body included."""
     standard: bool = False
     opaque: bool = False
-    """Whether it was made for an invocation of an operation that is not known."""
+    """Whether it was made for the invocation of an unknown operation."""
     by_name: Mapping[str, Parameter] = field(init=False, repr=False)
     required: tuple[Parameter, ...] = field(init=False, repr=False)
     inputs: tuple[tuple[str, int, Any], ...] = field(init=False, repr=False)
@@ -95,13 +95,13 @@ class Declaration:
 
     @property
     def text(self) -> str:
-        """The definition as it is written: in one line with a semicolon if it has no body."""
+        """The text of the definition: one line that ends with a semicolon if it has no body."""
         if self.tokens is None or self.span is None:
             return ""
         if self.body is not None:
             span = self.tokens.span(*self.whole)
             return self.tokens.source.text[span.start : span.end]
-        # Comments are left out: in one line they would hide what is behind them.
+        # Comments are left out: in one line they would hide the text after them.
         tokens = self.tokens
         pieces: list[str] = []
         for index in range(*self.whole):
@@ -115,7 +115,7 @@ def _frozen(default: Any) -> Any:
 
 
 def declare(fragment: Fragment, tokens: Tokens, *, standard: bool = False) -> Declaration:
-    """The declaration that a fragment definition makes."""
+    """Return the declaration of a fragment definition."""
     parameters = tuple(
         Parameter(
             parameter.name,
@@ -141,24 +141,29 @@ def declare(fragment: Fragment, tokens: Tokens, *, standard: bool = False) -> De
 
 
 def needed(names: Iterable[str], known: Mapping[str, Declaration]) -> set[str]:
-    """Those of the `known` declarations that have these `names`, and all that they refer to."""
-    found: set[str] = set()
+    """Return the names of declarations, and of all that their bodies refer to.
+
+    Args:
+        names: Names of operations; those that are not `known` are ignored.
+        known: All declarations, by name.
+    """
+    complete: set[str] = set()
     pending = [name for name in names if name in known]
     while pending:
         name = pending.pop()
-        if name in found:
+        if name in complete:
             continue
-        found.add(name)
+        complete.add(name)
         declaration = known[name]
         if declaration.tokens is not None:
             texts = declaration.tokens.texts[slice(*declaration.whole)]
             pending += [text for text in set(texts) if text in known]
-    return found
+    return complete
 
 
 @cache
 def declarations() -> Mapping[str, Declaration]:
-    """The standard operations of chapter 4 by name, in its order."""
+    """Return the standard operations by name, in the order of chapter 4."""
     text = (
         resources.files("nnefkit.language.declarations")
         .joinpath("standard.nnef")
@@ -173,10 +178,10 @@ def declarations() -> Mapping[str, Declaration]:
 
 
 def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str]:
-    """Reports what breaks the rules for declarations in a document's fragment definitions.
+    """Report fragment definitions of a document that break the rules for declarations.
 
     Returns:
-        The names of those whose parameters or results break them.
+        The names of fragments whose parameters or results break them.
     """
     known: dict[str, Fragment] = {}
     wrong: set[str] = set()
@@ -193,9 +198,9 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str
             line = report.line_of(known[fragment.name].name_at)
             report.at(
                 "redefined-operation",
-                f"a fragment '{fragment.name}' is declared already",
+                f"fragment '{fragment.name}' is declared already",
                 fragment.name_at,
-                hint=f"The first one stands in line {line}.",
+                hint=f"The first declaration is in line {line}.",
                 section="3.3.2",
             )
         known.setdefault(fragment.name, fragment)
@@ -292,7 +297,7 @@ def _check_order(fragment: Fragment, report: Report) -> None:
         elif attribute is not None:
             report.at(
                 "parameter-order",
-                f"tensor '{parameter.name}' of '{fragment.name}' stands behind the attribute "
+                f"tensor '{parameter.name}' of '{fragment.name}' follows the attribute "
                 f"'{attribute}'",
                 parameter.at,
                 parameter.end,
@@ -301,25 +306,25 @@ def _check_order(fragment: Fragment, report: Report) -> None:
             )
 
 
-def _leaves(kind: Type) -> Iterable[Type]:
-    stack = [kind]
+def _leaves(type_: Type) -> Iterable[Type]:
+    stack = [type_]
     while stack:
-        kind = stack.pop()
-        while isinstance(kind, ArrayType):
-            kind = kind.item
-        if isinstance(kind, TupleType):
-            stack.extend(kind.items)
+        type_ = stack.pop()
+        while isinstance(type_, ArrayType):
+            type_ = type_.item
+        if isinstance(type_, TupleType):
+            stack.extend(type_.items)
         else:
-            yield kind
+            yield type_
 
 
-def _all_tensors(kind: Type) -> bool:
-    return all(isinstance(leaf, TensorType) for leaf in _leaves(kind))
+def _all_tensors(type_: Type) -> bool:
+    return all(isinstance(leaf, TensorType) for leaf in _leaves(type_))
 
 
-def _has_unbound(kind: Type) -> bool:
-    return any(isinstance(leaf, TensorType) and leaf.item is None for leaf in _leaves(kind))
+def _has_unbound(type_: Type) -> bool:
+    return any(isinstance(leaf, TensorType) and leaf.item is None for leaf in _leaves(type_))
 
 
-def _mixes_tensors(kind: Type) -> bool:
-    return not _all_tensors(kind)
+def _mixes_tensors(type_: Type) -> bool:
+    return not _all_tensors(type_)

@@ -1,4 +1,4 @@
-"""Operations that are not known, and are kept as they stand in the text."""
+"""Declarations for unknown operations, which a graph holds as they are written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from nnefkit.language.types import OPAQUE_TENSOR, UNKNOWN, Type, array_of
 
 
 def opaque_declaration(invocation: Invocation, target: Expression | None) -> Declaration:
-    """A declaration that an invocation and the left-hand side that it is assigned to follow.
+    """Return a declaration that matches an invocation of an unknown operation.
 
-    Arguments that are given by position are called "0", "1", ...; so are the results. Inside of an
-    expression (`target` is None) there is one result, a tensor.
+    Args:
+        invocation: The invocation. Its positional arguments, and all results, are called "0", "1",
+            and so on.
+        target: The left-hand side that it is assigned to; None inside of an expression, where it
+            has one tensor as result.
     """
     parameters = [
         Parameter(argument.name or str(position), UNKNOWN, REQUIRED, position, not argument.name)
@@ -25,26 +28,26 @@ def opaque_declaration(invocation: Invocation, target: Expression | None) -> Dec
     return Declaration(
         invocation.name,
         tuple(parameters),
-        tuple(Result(str(number), _kind(part)) for number, part in enumerate(parts)),
+        tuple(Result(str(number), _result_type(part)) for number, part in enumerate(parts)),
         generic=invocation.dtype is not None,
         opaque=True,
     )
 
 
-def _kind(part: Expression | None) -> Type:
+def _result_type(part: Expression | None) -> Type:
     depth = 0
     while isinstance(part, (Items, Constant)):
-        # An array of names, perhaps of arrays; [] is one of none.
+        # An array of names or of arrays; the constant [] is empty.
         depth += 1
         part = part.items[0] if isinstance(part, Items) and part.items else None
-    kind: Type = OPAQUE_TENSOR
+    type_: Type = OPAQUE_TENSOR
     for _ in range(depth):
-        kind = array_of(kind)
-    return kind
+        type_ = array_of(type_)
+    return type_
 
 
 def holds_tensor(value: Any) -> bool:
-    """Whether there is a tensor in an argument."""
+    """Return whether an argument is a tensor or contains one."""
     stack = [value]
     while stack:
         value = stack.pop()
