@@ -1,7 +1,7 @@
 """Diagnostics, and the family of errors that nnefkit raises.
 
-Everything that goes wrong with a document, a file or a run is told as one or more `Diagnostic`s,
-and raised, where it must be raised, as an `NnefError` that carries them.
+Every problem of a document, a file or a run is a `Diagnostic`. Where it must be raised, an
+`NnefError` carries it, together with all others that were found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_EMPTY_TENSORS = "NNEF has no empty tensors: all extents are positive (4.1.1).
 
 
 class Span(NamedTuple):
-    """A stretch of a source text: offsets of its first and one past its last character."""
+    """A range of a source text: the offset of its first character, and one past its last."""
 
     start: int
     end: int
@@ -31,9 +31,16 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A text with a name, which finds the line and the column of an offset.
+    r"""The text of a document, with the lines and columns of its characters.
 
-    `name` is what messages call it: a path, or ``"graph.nnef"`` for a text without one.
+    Attributes:
+        text: The whole text.
+        name: What messages call it: a path, or ``"graph.nnef"`` for a text without one.
+
+    Example:
+        >>> from nnefkit.errors import Source
+        >>> Source("version 1.0;\ngraph g").position(13)
+        (2, 1)
     """
 
     text: str = field(repr=False)
@@ -51,16 +58,16 @@ class Source:
 
     @property
     def line_count(self) -> int:
-        """Number of lines, a last one without a line end included."""
+        """The number of lines, including a last one without a line end."""
         return len(self._line_starts)
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column (both from 1) of the character at `offset`."""
+        """Return the line and the column, both from 1, of the character at `offset`."""
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
     def line(self, number: int) -> str:
-        """The text of line `number` (from 1), without its line end."""
+        """Return the text of line `number`, from 1, without its line end."""
         start = self._line_starts[number - 1]
         end = self._line_starts[number] if number < self.line_count else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -75,7 +82,7 @@ class Source:
         hint: str = "",
         section: str = "",
     ) -> Diagnostic:
-        """A `Diagnostic` that points into this text, its excerpt filled in."""
+        """Return a `Diagnostic` at a place in this text, with the line as its excerpt."""
         if span is None:
             return Diagnostic(code, message, severity, self.name, hint=hint, section=section)
         line, column = self.position(span.start)
@@ -86,24 +93,37 @@ class Source:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that is wrong, deprecated or worth knowing, with its place and its remedy."""
+    """A problem of a document, a file or a call, with its place and a hint how to fix it.
+
+    Attributes:
+        code: Stable name of the kind of problem, such as ``"unknown-argument"``.
+        message: The problem, in one sentence without a full stop.
+        severity: ``"error"``, ``"warning"`` or ``"note"``.
+        file: The file or the name of the text; may be empty.
+        line: The line in it, from 1, if known.
+        column: The column in it, from 1, if known.
+        span: The characters in the text, if known.
+        hint: How to fix it, one or more sentences; may be empty.
+        section: The section of NNEF 1.0.5 that decides it, such as ``"3.3.2"``; may be empty.
+        excerpt: The text of the line.
+
+    Example:
+        >>> report = nk.validate("version 1.0; graph g(x) -> (x) { x = external(shape = [0]); }")
+        >>> diagnostic = report.errors[0]
+        >>> diagnostic.code, diagnostic.line, diagnostic.section
+        ('invalid-argument', 1, '4.1.1')
+    """
 
     code: str
-    """A stable name of the kind of problem, such as ``"unknown-argument"``."""
     message: str
-    """What is the matter, in one sentence without an end point."""
     severity: Severity = "error"
     file: str = ""
-    """The file or the name of the text that it is about; may be empty."""
     line: int | None = None
     column: int | None = None
     span: Span | None = None
     hint: str = ""
-    """What would mend it, one or more sentences; may be empty."""
     section: str = ""
-    """The section of the NNEF 1.0.5 specification that decides it, such as ``"3.3.2"``."""
     excerpt: str = field(default="", repr=False)
-    """The line of the source that `line` names."""
 
     def __str__(self) -> str:
         return diagnostic_text(self)
@@ -114,12 +134,23 @@ class Diagnostic:
         return f"reference/diagnostics/{self.code}"
 
     def within(self, file: str) -> Diagnostic:
-        """The same, said of `file`."""
+        """Return the same diagnostic about `file`."""
         return replace(self, file=file)
 
 
 class NnefError(Exception):
-    """Base of all errors that nnefkit raises; `diagnostics` says what, where and what to do."""
+    """Base of all errors that nnefkit raises.
+
+    Attributes:
+        diagnostics: All problems that were found, each with its place and a hint.
+
+    Example:
+        >>> try:
+        ...     nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [1]); }")
+        ... except nk.NnefError as error:
+        ...     print(error.diagnostics[0].code)
+        undefined-result
+    """
 
     code = "error"
 
@@ -147,23 +178,23 @@ class NnefError(Exception):
 
 
 class DocumentError(NnefError):
-    """The text of a graph or of a quantization file is not valid (chapters 3, 4, 5.3)."""
+    """An invalid graph or quantization file (chapters 3, 4 and 5.3)."""
 
     code = "invalid-document"
 
 
 class StorageError(NnefError):
-    """A tensor file, a folder or an archive cannot be read or written (chapter 5)."""
+    """A tensor file, a folder or an archive that cannot be read or written (chapter 5)."""
 
     code = "storage"
 
 
 class ArgumentError(NnefError):
-    """An operation's arguments break its rules (chapter 4): all the problems of one operation.
+    """All violations of the rules of one operation by its arguments (chapter 4).
 
-    Raised by the rules of `nnefkit.operations`, which know no source text: each diagnostic's
-    `code` is the kind of problem and `arguments` (one for each diagnostic) names the formal
-    parameter to point at, or ``""`` for the operation as a whole.
+    Attributes:
+        arguments: The parameter that each diagnostic is about, ``""`` for the operation as a whole.
+            The rules of operations know no source text; who does can point at the argument.
     """
 
     code = "invalid-argument"
@@ -192,41 +223,47 @@ def _argument_error(diagnostics: Sequence[Diagnostic], arguments: Sequence[str])
 
 
 class InputError(NnefError, ValueError):
-    """What was fed to a graph does not fit it: a name, a shape or a dtype."""
+    """An argument of a call that does not fit: its type, a name, a shape or a dtype."""
 
     code = "wrong-input"
 
 
 class UnknownNameError(NnefError, KeyError):
-    """A tensor, operation, engine or option of that name does not exist."""
+    """A name that no tensor, operation, engine or option has; the hint has the nearest one."""
 
     code = "unknown-name"
 
 
 class ExecutionError(NnefError, RuntimeError):
-    """A graph cannot be run, or failed while it ran."""
+    """A graph that cannot be run, or whose run failed."""
 
     code = "execution"
 
 
 class FrozenError(NnefError, TypeError):
-    """Somebody tried to change a value that does not change (a graph, an operation)."""
+    """An attempt to change an immutable value, such as a graph or an operation."""
 
     code = "frozen"
 
 
 class MissingPackageError(NnefError, ImportError):
-    """An optional package is not installed; the hint is the line that installs it."""
+    """An optional package that is not installed; the hint has the line that installs it."""
 
     code = "missing-package"
 
 
 _CANDIDATES = 10_000
-"""How many names are looked through for the nearest: 0.1 s at most."""
+"""Names among which the nearest is searched, so that it takes 0.1 s at most."""
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """``"Did you mean 'relu'?"`` for the nearest of the `known` names, or an empty string."""
+    """Return a question with the nearest of the `known` names, or an empty string.
+
+    Example:
+        >>> from nnefkit.errors import did_you_mean
+        >>> did_you_mean("rellu", ["relu", "elu", "sigmoid"])
+        "Did you mean 'relu'?"
+    """
     candidates = list(dict.fromkeys(islice(known, _CANDIDATES)))
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)

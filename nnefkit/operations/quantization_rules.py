@@ -1,4 +1,4 @@
-"""What the lines of a quantization file must fulfil, beside their grammar (5.3, 4.9.5)."""
+"""The rules for lines of a quantization file, beside their grammar (5.3, 4.9.5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError, Diagnostic
 from nnefkit.graph import Tensor
 from nnefkit.operations.broadcasting import align
@@ -24,11 +23,11 @@ ALGORITHMS = (
 
 
 def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Diagnostic]:
-    """What is wrong with the quantization info of a tensor, if it has any by a standard operation.
+    """Yield the problems of the quantization of a tensor, if it is by a standard operation.
 
     Args:
-        tensor: its shape may be unknown; then whether arrays of arguments fit it is not judged.
-        file: where the line stands, for messages.
+        tensor: If its shape is not known, arrays of arguments are not checked against it.
+        file: The file that has the line, for messages.
     """
     line = tensor.quantization
     if not line or line.get("op-name") not in ALGORITHMS:
@@ -52,42 +51,59 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
             section="5.3",
         )
         return
+    problems = [*_broken_rules(tensor, name, inputs, attribs, file)]
+    if problems:
+        yield from problems
+        return
+    yield from _undefined(tensor, name, inputs, file)
+    yield from _beyond(tensor, name, inputs, file)
+
+
+def _broken_rules(
+    tensor: Tensor, name: str, inputs: Mapping[str, Any], attribs: Mapping[str, Any], file: str
+) -> Iterator[Diagnostic]:
+    """Yield the rules of 4.9.5 that the arguments break."""
     try:
-        arrays = [np.shape(value) for value in inputs.values()]
+        arrays = {key: np.shape(value) for key, value in inputs.items()}
     except ValueError:
         yield _diagnostic(tensor, name, "nested arrays must have equal lengths", file)
         return
     # Without a shape: one of as many dimensions as the arguments have, and of their extents.
-    widest = max(arrays, key=len)
-    shape: Shape = widest if tensor.shape is None else tensor.shape
+    shape = max(arrays.values(), key=len) if tensor.shape is None else tensor.shape
     try:
-        result = SHAPE_RULES[name](shape, *arrays, **attribs)
+        SHAPE_RULES[name](shape, *arrays.values(), **attribs)
     except ArgumentError as error:
         for diagnostic in error.diagnostics:
             yield _diagnostic(tensor, name, diagnostic.message, file, diagnostic.hint)
-        return
     except TypeError as error:
         yield _diagnostic(tensor, name, str(error), file)
+
+
+def _beyond(
+    tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str
+) -> Iterator[Diagnostic]:
+    """Yield the arguments that would enlarge the tensor instead of being broadcast to it."""
+    shape = tensor.shape
+    if shape is None:
         return
-    yield from _undefined(tensor, name, inputs, file)
-    if tensor.shape is not None and result != tensor.shape:
-        for key, extents in zip(inputs, arrays, strict=True):
-            if len(extents) > len(shape) or any(
-                extent not in (1, own) for extent, own in zip(extents, shape, strict=False)
-            ):
-                yield _diagnostic(
-                    tensor,
-                    name,
-                    f"'{key}' has shape {[*extents]}, which cannot be broadcast to {[*shape]}",
-                    file,
-                    "For one value for each channel, the first extent is 1: [[a, b, ...]].",
-                )
+    for key, value in inputs.items():
+        extents = np.shape(value)
+        if len(extents) > len(shape) or any(
+            extent not in (1, own) for extent, own in zip(extents, shape, strict=False)
+        ):
+            yield _diagnostic(
+                tensor,
+                name,
+                f"'{key}' has shape {[*extents]}, which cannot be broadcast to {[*shape]}",
+                file,
+                "For one value for each channel, the first extent is 1: [[a, b, ...]].",
+            )
 
 
 def _undefined(
     tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str
 ) -> Iterator[Diagnostic]:
-    """A warning of arguments for which the formula divides by zero, or has no logarithm."""
+    """Yield a warning if the formula divides by zero or takes the logarithm of zero."""
     arrays = {key: np.asarray(value, np.float64) for key, value in inputs.items()}
     if "scale" in arrays:
         wrong, rule = arrays["scale"] <= 0, "'scale' is not positive"
@@ -111,7 +127,7 @@ def _undefined(
 def _arguments(
     name: str, line: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The arguments that are tensors, the attributes, and the names of those that are missing."""
+    """Return the arguments that are tensors, the attributes, and the names of missing ones."""
     inputs: dict[str, Any] = {}
     attribs = {key: value for key, value in line.items() if key != "op-name"}
     missing = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from nnefkit.arrays import Shape
 from nnefkit.collector import paused_collector
@@ -18,12 +18,14 @@ from nnefkit.operations.located_problems import Locate, Reports
 from nnefkit.operations.quantization_rules import check_quantization
 from nnefkit.operations.registry import ADVICE, COSTS, SHAPE_RULES, Problems
 from nnefkit.operations.tensor_introduction import constant
+from nnefkit.operations.variable_rules import check_variables
 
 
 def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
-    """A copy of `graph` with the shape of every tensor and the MACs of every operation.
+    """Return a copy of `graph` with the shape of every tensor and the MACs of every operation.
 
-    It is `nnefkit.infer_shapes`, arguments and errors too, for graphs that call no fragments.
+    This is `nnefkit.infer_shapes`, with its arguments and errors, for graphs without calls of
+    fragments.
     """
     graph = expected_graph(graph)
     if input_shapes:
@@ -36,37 +38,33 @@ def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
 
 
 def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, list[Diagnostic]]:
-    """Like `infer_shapes`, but collects what is wrong and goes on.
+    """Infer shapes as `infer_shapes` does, but collect all problems instead of raising the first.
 
-    An operation that is fed by one that failed, or by a custom one without a shape rule, is passed
-    over without a word: it cannot be judged.
+    An operation whose input comes from one that failed, or from a custom one without a shape rule,
+    is skipped silently: it cannot be judged.
 
     Args:
-        graph: as parsed, loaded or built.
-        locate: finds the place of an argument, to point at it rather than at its operation.
+        graph: As parsed, loaded or built.
+        locate: Finds the place of an argument, to point at it instead of at its operation.
 
     Returns:
-        The graph with all the shapes that can be told, and the diagnostics in the order of the
-        text.
+        The graph with all shapes that are known, and the diagnostics in the order of the text.
     """
     with paused_collector():
         return _checked(graph, Reports(graph, locate))
 
 
+def known_shapes(graph: Graph) -> Graph:
+    """Return `graph` with all shapes that can be inferred; its problems are ignored."""
+    return check_shapes(graph)[0]
+
+
 def _checked(graph: Graph, reports: Reports) -> tuple[Graph, list[Diagnostic]]:
-    shapes: dict[str, Shape | None] = {}
-    known: Known = {}
-    customs = definitions()
-    operations: list[Operation] = []
-    for op in graph.operations:
-        macs = _infer(op, shapes, graph.tensors, reports, known, customs)
-        if macs != op.macs:
-            op = new_operation(
-                op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
-            )
-        operations.append(op)
-    _check_variables(graph, shapes, reports)
-    _note_customs(graph, shapes, reports, customs)
+    inference = _Inference(graph, reports)
+    operations = [inference.infer(op) for op in graph.operations]
+    shapes = inference.shapes
+    check_variables(graph, shapes, reports)
+    _note_customs(graph, shapes, reports, inference.customs)
     tensors = {
         name: tensor
         if tensor.shape == (shape := shapes.get(name))
@@ -87,89 +85,115 @@ def _checked(graph: Graph, reports: Reports) -> tuple[Graph, list[Diagnostic]]:
     return inferred, reports.in_order() + lines
 
 
-def known_shapes(graph: Graph) -> Graph:
-    """`graph` with all the shapes that can be told; what is wrong with it is passed over."""
-    return check_shapes(graph)[0]
-
-
 # -- one operation --------------------------------------------------------------------------------
 
-Known: TypeAlias = dict[tuple[Any, ...], tuple[Shape, int]]
-"""Name, inputs' shapes and attributes (by identity) of operations -> shape of the result, MACs.
 
-Operations of one form share their attributes when they were parsed, and a network has few forms.
-"""
+class _Inference:
+    """Infers the shapes of one graph, operation by operation."""
 
+    def __init__(self, graph: Graph, reports: Reports) -> None:
+        self.tensors = graph.tensors
+        self.reports = reports
+        self.customs = definitions()
+        self.shapes: dict[str, Shape | None] = {}
+        self.known: dict[tuple[Any, ...], tuple[Shape, int]] = {}
+        """Form of an operation, see `_form` -> shape of its result, and its MACs.
 
-def _infer(
-    op: Operation,
-    shapes: dict[str, Shape | None],
-    tensors: Mapping[str, Tensor],
-    reports: Reports,
-    known: Known,
-    customs: Mapping[str, Definition],
-) -> int | None:
-    """Adds the shapes of the results of `op` to `shapes`; returns its MACs if they are known."""
-    rule, custom = SHAPE_RULES.get(op.name), None
-    if rule is None:
-        custom = customs.get(op.name)
-        rule = None if custom is None else custom.shape_rule
-    if rule is None:
-        # A custom operation: the shapes that its results have already stay.
-        for name in op.output_names:
-            shapes[name] = tensors[name].shape if name in tensors else None
-        return op.macs
-    inputs: list[Any] = []
-    for value in op.inputs.values():
-        if type(value) is Identifier:
-            shape: Any = shapes.get(value)
+        Parsed operations of one form share their attributes, and a network has few forms.
+        """
+
+    def infer(self, op: Operation) -> Operation:
+        """Add the shapes of the results of `op` to `shapes`; return it with its MACs."""
+        custom = None if op.name in SHAPE_RULES else self.customs.get(op.name)
+        rule = SHAPE_RULES.get(op.name) if custom is None else custom.shape_rule
+        if rule is None:
+            # A custom operation: the shapes that its results have already stay.
+            for name in op.output_names:
+                self.shapes[name] = self.tensors[name].shape if name in self.tensors else None
+            return op
+        inputs = self._input_shapes(op)
+        macs = None if inputs is None else self._macs(op, rule, custom, inputs)
+        if macs == op.macs:
+            return op
+        return new_operation(
+            op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
+        )
+
+    def _input_shapes(self, op: Operation) -> list[Any] | None:
+        """Return the shapes of the inputs, lists for arrays; None if one of them is not known."""
+        inputs: list[Any] = []
+        for value in op.inputs.values():
+            if type(value) is Identifier:
+                shape: Any = self.shapes.get(value)
+            elif isinstance(value, (list, tuple)):
+                shape = _array_shapes(value, self.shapes)
+            else:
+                shape = ()
             if shape is None:
                 return None
-        elif isinstance(value, (list, tuple)):
-            shape = _array_shapes(value, shapes)
-            if shape is None:
-                return None
-        else:
-            shape = ()
-        inputs.append(shape)
-    form = None if custom is not None else _form(op, inputs)
-    if form is not None and form in known:
-        (target,) = op.outputs.values()
-        shapes[target], macs = known[form]
-        return macs
-    try:
+            inputs.append(shape)
+        return inputs
+
+    def _macs(
+        self,
+        op: Operation,
+        rule: Callable[..., Any],
+        custom: Definition | None,
+        inputs: list[Any],
+    ) -> int | None:
+        form = None if custom is not None else _form(op, inputs)
+        if form is not None and form in self.known:
+            (target,) = op.outputs.values()
+            self.shapes[target], macs = self.known[form]
+            return macs
+        try:
+            return self._apply(op, rule, custom, inputs, form)
+        except ArgumentError as error:
+            self.reports.add(op, error)
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+            # Parsed operations have the types of their declarations; those built by hand may not.
+            self.reports.add(
+                op, _wrong_call(rule, op, inputs, error) if custom is None else wrong_results(op)
+            )
+        return None
+
+    def _apply(
+        self,
+        op: Operation,
+        rule: Callable[..., Any],
+        custom: Definition | None,
+        inputs: list[Any],
+        form: tuple[Any, ...] | None,
+    ) -> int:
+        """Apply the rule, advice and cost of an operation; return its MACs."""
         result = rule(*inputs, **op.attribs)
         results = (result,) if len(op.outputs) == 1 else result
         for target, shape in zip(op.outputs.values(), results, strict=True):
             if type(target) is Identifier and _is_shape(shape):
-                shapes[target] = shape
+                self.shapes[target] = shape
             elif custom is not None and type(target) is Identifier and type(shape) is not list:
                 raise wrong_results(op)
             else:
-                _bind(target, shape, shapes)
+                _bind(target, shape, self.shapes)
         advise = ADVICE.get(op.name)
         if advise is not None:
             advice = advise(*inputs, **op.attribs)
-            reports.collect(op, advice)
+            self.reports.collect(op, advice)
             form = None if advice else form
         cost = COSTS.get(op.name) if custom is None else custom.cost
-        macs = cost(inputs, results, op.attribs) if cost else 0
+        macs: int = cost(inputs, results, op.attribs) if cost else 0
         if form is not None and _is_shape(result):
-            known[form] = result, macs
+            self.known[form] = result, macs
         return macs
-    except ArgumentError as error:
-        reports.add(op, error)
-    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-        if custom is not None:
-            reports.add(op, wrong_results(op))
-            return None
-        # Parsed operations have the types of their declarations; those built by hand may not.
-        reports.add(op, _wrong_call(rule, op, inputs, error))
-    return None
 
 
 def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
-    """What the shape of the one result of an operation depends on; None if it is to be inferred."""
+    """Return what determines the shape of the result of an operation.
+
+    Returns:
+        Its name, the identity of its attributes, and the shapes of its inputs; None for operations
+        with several results or without inputs.
+    """
     if not inputs or len(op.outputs) != 1:
         return None
     (target,) = op.outputs.values()
@@ -179,7 +203,7 @@ def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
     for shape in inputs:
         if type(shape) is tuple:
             form.append(shape)
-        elif all(type(item) is tuple for item in shape):
+        elif all(type(element) is tuple for element in shape):
             form.append(("array", *shape))
         else:
             return None
@@ -187,7 +211,7 @@ def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
 
 
 def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> Any:
-    """The shapes of an array of tensors; None if one of them is not known."""
+    """Return the shapes of an array of tensors; None if one of them is not known."""
     found: list[Any] = []
     for value in values:
         if isinstance(value, Identifier):
@@ -207,10 +231,10 @@ def _is_shape(value: Any) -> bool:
 
 
 def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
-    """Binds identifiers on the left of an assignment to the shapes of one result.
+    """Bind the identifiers on the left of an assignment to the shapes of one result.
 
     Raises:
-        ArgumentError: their structures differ (3.3.2).
+        ArgumentError: Their structures differ (3.3.2).
     """
     if isinstance(target, str) and _is_shape(result):
         shapes[target] = result
@@ -223,7 +247,7 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
             return
         problems.add(
             "",
-            f"it gives {plural(len(result), 'tensor')}, but {len(target)} "
+            f"it returns {plural(len(result), 'tensor')}, but {len(target)} "
             f"{'is' if len(target) == 1 else 'are'} named on the left",
             "Name each of them: " + _example(target, len(result)),
             code="wrong-result-count",
@@ -231,7 +255,7 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
     elif isinstance(result, list):
         problems.add(
             "",
-            f"it gives an array of {plural(len(result), 'tensor')}, but '{target}' is one tensor",
+            f"it returns an array of {plural(len(result), 'tensor')}, but '{target}' is one tensor",
             f"Name each of them: {_example([target], len(result))}",
             code="wrong-result-count",
         )
@@ -260,7 +284,7 @@ def _example(given: Sequence[str], count: int) -> str:
 def _wrong_call(
     rule: Callable[..., Any], op: Operation, inputs: Sequence[Any], error: Exception
 ) -> ArgumentError:
-    """What is wrong with the arguments of an operation that was built by hand."""
+    """Return the error for an operation that was built by hand with wrong arguments."""
     try:
         inspect.signature(rule).bind(*inputs, **op.attribs)
         message = f"an argument or a result has the wrong type ({error})"
@@ -286,25 +310,9 @@ def _fill_constants(operations: Sequence[Operation], tensors: dict[str, Tensor])
                         shape=op.attribs["shape"], value=op.attribs["value"], dtype=tensor.dtype
                     )
                 except ValueError:
-                    continue  # no array can have that many items or dimensions
+                    continue  # no array can have that many elements or dimensions
                 data.flags.writeable = False
                 tensors[name] = replace(tensor, data=data)
-
-
-# -- rules that join several operations -----------------------------------------------------------
-
-
-def _check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
-    """Variables of one label agree in shape (4.1.3); each one is updated at most once (4.8)."""
-    labels: dict[str, str] = {}
-    first_of_label: dict[str, str] = {}
-    updates: dict[str, Operation] = {}
-    results: dict[str, str] = {}
-    for op in graph.operations:
-        if op.name == "variable":
-            _check_label(op, labels, first_of_label, shapes, reports)
-        elif op.name == "update":
-            _check_update(graph, op, labels, updates, results, shapes, reports)
 
 
 def _note_customs(
@@ -317,7 +325,7 @@ def _note_customs(
     ruled = {name for name, definition in customs.items() if definition.shape is not None}
     noted: set[str] = set()
     for op in graph.operations:
-        # Of operations that are not even declared, more was said already.
+        # Operations that are not even declared have an error already.
         if op.name in SHAPE_RULES or op.name in noted or op.name in ruled or "0" in op.outputs:
             continue
         if any(shapes.get(name) is None for name in op.output_names):
@@ -325,72 +333,9 @@ def _note_customs(
             problems = Problems("6")
             problems.add(
                 "",
-                "its shape is not known, and what depends on it is not checked",
-                f"nk.register_operation('{op.name}', shape=...) gives it a shape rule.",
+                "its shape is not known, so that what depends on it is not checked",
+                f"nk.register_operation('{op.name}', shape=...) adds a shape rule.",
                 code="unknown-shape",
                 severity="note",
             )
             reports.collect(op, problems)
-
-
-def _check_label(
-    op: Operation,
-    labels: dict[str, str],
-    first_of_label: dict[str, str],
-    shapes: Mapping[str, Shape | None],
-    reports: Reports,
-) -> None:
-    label = str(op.attribs.get("label", "")).lower()
-    for name in op.output_names:
-        labels[name] = label
-        first = first_of_label.setdefault(label, name)
-        mine, other = shapes.get(name), shapes.get(first)
-        if label and mine is not None and other is not None and mine != other:
-            problems = Problems("4.1.3")
-            problems.add(
-                "shape",
-                f"variables '{first}' and '{name}' share the label '{op.attribs['label']}', "
-                f"but have shapes {[*other]} and {[*mine]}",
-                "Variables of one label (in upper or lower case) share their data.",
-                code="shape-mismatch",
-            )
-            reports.collect(op, problems)
-
-
-def _check_update(
-    graph: Graph,
-    op: Operation,
-    labels: Mapping[str, str],
-    updates: dict[str, Operation],
-    results: dict[str, str],
-    shapes: Mapping[str, Shape | None],
-    reports: Reports,
-) -> None:
-    target = str(op.inputs.get("variable"))
-    if target not in labels and target not in shapes and target in graph.tensors:
-        return
-    problems = Problems("4.8")
-    if target not in labels:
-        problems.add(
-            "variable",
-            f"'{target}' is not a variable",
-            f"It is the result of the update of '{results[target]}', which can be done only once."
-            if target in results
-            else "Only results of 'variable' can be updated.",
-        )
-        reports.collect(op, problems)
-        return
-    key = labels[target] or target
-    first = updates.setdefault(key, op)
-    results.update(dict.fromkeys(op.output_names, target))
-    if first is not op:
-        before = first.inputs["variable"]
-        line = graph.line(first)
-        shared = "" if before == target else f", which shares its data with '{before}',"
-        problems.add(
-            "variable",
-            f"variable '{target}'{shared} is updated twice",
-            f"The other update is in line {line}." if line else "Leave one of them out.",
-            code="repeated-update",
-        )
-        reports.collect(op, problems)

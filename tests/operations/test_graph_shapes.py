@@ -162,9 +162,9 @@ def test_the_fragments_that_an_operation_comes_from_are_named():
 @pytest.mark.parametrize(
     ("results", "said"),
     [
-        (["a", "b"], "gives 3 tensors, but 2 are named"),
-        (["a", "b", "c", "d"], "gives 3 tensors, but 4 are named"),
-        ("a", "gives an array of 3 tensors, but 'a' is one"),
+        (["a", "b"], "returns 3 tensors, but 2 are named"),
+        (["a", "b", "c", "d"], "returns 3 tensors, but 4 are named"),
+        ("a", "returns an array of 3 tensors, but 'a' is one"),
     ],
 )
 def test_an_array_result_needs_as_many_names_as_it_has_tensors(results, said):
