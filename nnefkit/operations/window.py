@@ -82,6 +82,24 @@ class Window:
             self.dilation[dimensions],
         )
 
+    def slides(self, axis: int) -> bool:
+        """Return whether it is more than a single element, step by step, along a dimension."""
+        return self.size[axis] != 1 or self.stride[axis] != 1 or self.padding[axis] != (0, 0)
+
+    def covered_axes(self, extents: Sequence[int]) -> tuple[int, ...] | None:
+        """Return the dimensions that it covers as a whole, if it does not slide along any other.
+
+        Such a window reduces a tensor along these dimensions. For other windows it is None.
+        """
+        if any(pair != (0, 0) for pair in self.padding):
+            return None
+        if any(
+            (f, s) != (1, 1) and f != extent
+            for f, s, extent in zip(self.size, self.stride, extents, strict=True)
+        ):
+            return None
+        return tuple(axis for axis, f in enumerate(self.size) if f > 1)
+
     def over(self, extents: Sequence[int]) -> Window:
         """Return the window over up-scaled `extents`, all attributes filled in."""
         ones = (1,) * len(extents)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,12 @@ def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: floa
         reduce: `np.add` or `np.maximum`.
         outside: the neutral element of `reduce`, which fills an ignored border.
     """
-    if _covers(window, input.shape):
-        axes = tuple(axis for axis, f in enumerate(window.size) if f > 1)
+    axes = window.covered_axes(input.shape)
+    if axes is not None:
         return np.asarray(reduce.reduce(input, axis=axes, keepdims=True, dtype=input.dtype))
     output = np.empty(window.down_extents(input.shape), input.dtype)
     size = max(math.prod(input.shape[2:]) * input.itemsize, 1)
-    if input.ndim < 3 or _slides(window, 0) or _slides(window, 1):
+    if input.ndim < 3 or window.slides(0) or window.slides(1):
         output[...] = _reduce(input, window, reduce, outside)
         return output
     # Batch and channels are left alone: one block of channels after the other.
@@ -44,18 +43,6 @@ def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: floa
         part = slice(start, start + block)
         results[part] = _reduce(flat[part], inner, reduce, outside)
     return output
-
-
-def _covers(window: Window, extents: Sequence[int]) -> bool:
-    """Whether the window is as large as the input in all the dimensions where it is not 1."""
-    return all(
-        (f == 1 and s == 1) or f == extent
-        for f, s, extent in zip(window.size, window.stride, extents, strict=True)
-    ) and all(p == q == 0 for p, q in window.padding)
-
-
-def _slides(window: Window, axis: int) -> bool:
-    return window.size[axis] != 1 or window.stride[axis] != 1 or window.padding[axis] != (0, 0)
 
 
 def _reduce(input: Array, window: Window, reduce: np.ufunc, outside: float) -> Array:

@@ -1,8 +1,9 @@
 """Calls of kernels and lowerings: the arguments of an operation in the form that these take.
 
 Kernels of the reference and lowerings of the engines are called alike: inputs by position in the
-order of the declaration (an array of tensors as a list), all attributes by keyword. They return
-one result, or a sequence where the operation has several.
+order of the declaration (an array of tensors as a list), all attributes by keyword. The attributes
+that describe a window are one keyword argument, `window`. The result is a tensor, or a sequence
+where the operation has several results.
 """
 
 from __future__ import annotations
@@ -15,20 +16,28 @@ import numpy as np
 
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.kernel_call import TYPED
+from nnefkit.operations.window import Window
 
 Function = Callable[..., Any]
 Converter = Callable[[Any], Any]
 """Turns a literal of the document into an argument."""
 
+_WINDOW = ("size", "border", "padding", "stride", "dilation")
+"""Attributes that describe a window; that of a convolution has no `size` of its own."""
+
 
 def attributes(op: Operation) -> dict[str, Any]:
-    """Return the attributes of `op` as keyword arguments.
+    """Return the attributes of a standard operation as keyword arguments.
 
-    The generic data-type is one of them, as ``dtype``, where it decides what is computed.
+    Those that describe a window are one argument, ``window``. The generic data-type is another one,
+    ``dtype``, where it decides what is computed.
     """
     attribs = dict(op.attribs)
+    if "dilation" in attribs:
+        described = [name for name in _WINDOW if name in attribs]
+        attribs["window"] = Window.of(**{name: attribs.pop(name) for name in described})
     if op.name in TYPED:
-        attribs.setdefault("dtype", op.dtype or "scalar")
+        attribs["dtype"] = op.dtype or "scalar"
     return attribs
 
 

@@ -25,15 +25,16 @@ def bind_kernel(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
         scalar: The dtype of the tensors of data-type scalar.
     """
     custom = None if op.name in KERNELS else definitions()[op.name]
-    attribs = attributes(op)
-    if custom is not None and custom.takes_dtype and op.dtype is not None:
-        attribs.setdefault("dtype", op.dtype)
-    if op.name == "cast":
-        attribs["scalar"] = scalar
     kernel: Function
     if custom is not None:
+        attribs = dict(op.attribs)
+        if custom.takes_dtype and op.dtype is not None:
+            attribs.setdefault("dtype", op.dtype)
         kernel = checked_kernel(custom, op, graph.tensors, scalar)
     else:
+        attribs = attributes(op)
+        if op.name == "cast":
+            attribs["scalar"] = scalar
         kernel = KERNELS[op.name]
     if op.name in SHAPE_RULES and any(graph.tensors[n].shape is None for n in op.output_names):
         # After an operation without a shape rule, nothing has been checked yet.

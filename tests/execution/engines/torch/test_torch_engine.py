@@ -15,6 +15,7 @@ from nnefkit.execution.engine_list import engines, find_engine, load_engine
 from nnefkit.execution.engines.torch.module import GraphModule
 from nnefkit.execution.engines.torch.operations import LOWERINGS
 from nnefkit.operations.registry import KERNELS
+from nnefkit.operations.window import Window
 
 MODELS = Path(__file__).parents[3] / "models"
 MODEL = {
@@ -77,8 +78,7 @@ def test_half_precision_is_kept_and_sums_are_wider():
         result = LOWERINGS[name](half, axes=(1,), **attribs)
         assert result.dtype == torch.float16
         assert result.item() == 1.0
-    window = {"border": "ignore", "padding": (), "stride": (), "dilation": ()}
-    result = LOWERINGS["avg_pool"](half[None], size=(1, 1, 3), **window)
+    result = LOWERINGS["avg_pool"](half[None], window=Window((1, 1, 3), "ignore"))
     assert result.dtype == torch.float16
     np.testing.assert_array_equal(result.numpy(), 1.0)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array, Ints, Padding
+from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads
 from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
@@ -24,104 +24,81 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
+from nnefkit.execution.lowering.windows import is_padded_inside, is_spatial
 from nnefkit.operations.window import Window, reverse_tap
 
 
 @lowering("box")
-def box(
-    b: Builder,
-    input: Value,
-    *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
-    normalize: bool,
-) -> Value:
-    """The sum, or where `normalize` is set the average, of each window."""
-    slid = Window.of(size, border, padding, stride, dilation).over(input.shape)
-    if covers(slid, input.shape):
-        axes = [axis for axis, f in enumerate(slid.size) if f > 1]
+def box(b: Builder, input: Value, *, window: Window, normalize: bool) -> Value:
+    """Return the sum, or if `normalize` the average, of each window."""
+    window = window.over(input.shape)
+    axes = window.covered_axes(input.shape)
+    if axes is not None:
         return reduce(b, "ReduceMean" if normalize else "ReduceSum", input, axes)
-    if border in ("constant", "ignore"):
-        x, rest = crop(b, input, slid.padding)
+    counts = None
+    if normalize and window.border == "ignore":
+        counts = window_counts(input.shape, window)
+    if window.border in ("constant", "ignore"):
+        x, rest = crop(b, input, window.padding)
     else:
-        x, rest = pad(b, input, slid.padding, border), [(0, 0)] * input.rank
-    counts = window_counts(input.shape, slid) if normalize and border == "ignore" else None
-    left = replace(slid, padding=tuple(rest))
-    if not (is_spatial(b, "AveragePool", x, left) and pads_are_inside(left)):
+        x, rest = pad(b, input, window.padding, window.border), [(0, 0)] * input.rank
+    left = replace(window, padding=tuple(rest))
+    if not (is_pooling(b, "AveragePool", x, left) and is_padded_inside(left)):
         sums = _sums(b, pad(b, x, rest, "constant"), left)
-        if counts is not None:
-            return div(b, sums, b.constant(counts, x.dtype))
-        return div(b, sums, float(math.prod(size))) if normalize else sums
-    cropped = x is not input and border == "ignore"
-    average = _average_pool(b, x, left, counts is None or cropped)
+        if not normalize:
+            return sums
+        volume = float(math.prod(window.size))
+        return div(b, sums, volume if counts is None else b.constant(counts, x.dtype))
     if counts is None:
-        return average if normalize else mul(b, average, float(math.prod(size)))
-    if cropped:
-        return div(b, mul(b, average, float(math.prod(size))), b.constant(counts, x.dtype))
+        average = _average_pool(b, x, left, True)
+        return average if normalize else mul(b, average, float(math.prod(window.size)))
+    return _true_average(b, x, left, counts, cropped=x is not input)
+
+
+def _true_average(b: Builder, x: Value, window: Window, counts: Array, *, cropped: bool) -> Value:
+    """Return the average of the elements of each window that are not of the border."""
+    average = _average_pool(b, x, window, cropped)
+    if cropped:  # what is left of the padding is not all of the border
+        sums = mul(b, average, float(math.prod(window.size)))
+        return div(b, sums, b.constant(counts, x.dtype))
     if not counts.all():
         return where(b, b.constant(counts == 0), float("nan"), average)
     return average
 
 
-def covers(slid: Window, extents: Sequence[int]) -> bool:
-    """Whether there is one window, as large as the input in all dimensions where it is not 1."""
-    return all(
-        (p, q) == (0, 0) and ((f == 1 and s == 1) or (f == extent and d == 1))
-        for (f, (p, q), s, d), extent in zip(slid.axes, extents, strict=True)
-    )
+def is_pooling(b: Builder, kind: str, x: Value, window: Window) -> bool:
+    """Return whether the pooling operator `kind` has windows like this one."""
+    dilated = kind == "AveragePool" and b.opset < 19 and max(window.dilation, default=1) > 1
+    return b.has(kind, x) and is_spatial(window) and not dilated
 
 
-def slides(slid: Window, axis: int) -> bool:
-    """Whether a window does anything along an axis."""
-    return slid.size[axis] > 1 or slid.stride[axis] > 1 or any(slid.padding[axis])
-
-
-def is_spatial(b: Builder, kind: str, x: Value, slid: Window) -> bool:
-    """Whether the pooling operator `kind` knows windows like this one."""
-    dilated = kind == "AveragePool" and b.opset < 19 and max(slid.dilation, default=1) > 1
-    return (
-        b.has(kind, x)
-        and 3 <= x.rank <= 5
-        and not (slides(slid, 0) or slides(slid, 1))
-        and not dilated
-    )
-
-
-def pads_are_inside(slid: Window) -> bool:
-    """Whether no padding is as large as the window, which pooling operators want."""
-    return all(max(pair) < f for pair, f in zip(slid.padding, slid.size, strict=True))
-
-
-def window_counts(extents: Sequence[int], slid: Window) -> Array:
+def window_counts(extents: Sequence[int], window: Window) -> Array:
     """Return the number of elements of the input in each window.
 
     Extents are 1 where all windows have the same number.
     """
     product = np.ones([1] * len(extents), np.int64)
-    for axis, counts in enumerate(slid.true_counts(extents)):
+    for axis, counts in enumerate(window.true_counts(extents)):
         distinct = counts[:1] if (counts == counts[0]).all() else counts
         product = product * distinct.reshape(-1, *[1] * (len(extents) - axis - 1))
     return product
 
 
-def _average_pool(b: Builder, x: Value, slid: Window, padding_counts: bool) -> Value:
+def _average_pool(b: Builder, x: Value, window: Window, padding_counts: bool) -> Value:
     attributes: dict[str, Any] = {
-        "kernel_shape": slid.size[2:],
-        "pads": pads(slid.padding[2:]),
-        "strides": slid.stride[2:],
+        "kernel_shape": window.size[2:],
+        "pads": pads(window.padding[2:]),
+        "strides": window.stride[2:],
         "count_include_pad": int(padding_counts),
     }
-    if max(slid.dilation) > 1:
-        attributes["dilations"] = slid.dilation[2:]
-    return b.node("AveragePool", [x], slid.down_extents(x.shape), **attributes)
+    if max(window.dilation) > 1:
+        attributes["dilations"] = window.dilation[2:]
+    return b.node("AveragePool", [x], window.down_extents(x.shape), **attributes)
 
 
-def _sums(b: Builder, x: Value, slid: Window) -> Value:
-    """The sums of windows of a padded input, one axis after the other."""
-    for axis, (f, s, d) in enumerate(zip(slid.size, slid.stride, slid.dilation, strict=True)):
+def _sums(b: Builder, x: Value, window: Window) -> Value:
+    """Return the sums of windows of a padded input, computed one axis after the other."""
+    for axis, (f, s, d) in enumerate(zip(window.size, window.stride, window.dilation, strict=True)):
         if f == 1 and s == 1:
             continue
         extent = (x.shape[axis] - (f - 1) * d - 1) // s + 1
@@ -143,15 +120,15 @@ def _sums(b: Builder, x: Value, slid: Window) -> Value:
 
 
 @lowering("avg_pool")
-def avg_pool(b: Builder, input: Value, **attribs: Any) -> Value:
-    """The average of each window."""
-    return box(b, input, normalize=True, **attribs)
+def avg_pool(b: Builder, input: Value, *, window: Window) -> Value:
+    """Return the average of each window."""
+    return box(b, input, window=window, normalize=True)
 
 
 @lowering("rms_pool")
-def rms_pool(b: Builder, input: Value, **attribs: Any) -> Value:
-    """The root of the average square of each window."""
-    return unary(b, "Sqrt", box(b, mul(b, input, input), normalize=True, **attribs))
+def rms_pool(b: Builder, input: Value, *, window: Window) -> Value:
+    """Return the root of the average square of each window."""
+    return unary(b, "Sqrt", box(b, mul(b, input, input), window=window, normalize=True))
 
 
 @lowering("debox")
@@ -159,34 +136,28 @@ def debox(
     b: Builder,
     input: Value,
     *,
-    size: Ints,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     output_shape: Ints,
     normalize: bool,
 ) -> Value:
-    """Adds each item of the input to all the positions that `box` sums up for it."""
-    extents, slid = Window.of(size, border, padding, stride, dilation).reversed(
-        input.shape, output_shape
-    )
+    """Add each element of the input to all the positions that `box` sums up for it."""
+    extents, window = window.reversed(input.shape, output_shape)
     extension: Sequence[tuple[int, int]] = ((0, 0),) * input.rank
     x = input
-    if border not in ("constant", "ignore"):
-        extension = slid.reverse_extension(input.shape, extents)
-        x = pad(b, x, extension, border)
-    for axis, (f, (p, _), s, d) in enumerate(slid.axes):
+    if window.border not in ("constant", "ignore"):
+        extension = window.reverse_extension(input.shape, extents)
+        x = pad(b, x, extension, window.border)
+    for axis, (f, (p, _), s, d) in enumerate(window.axes):
         start = -p - extension[axis][0] * s
         if (f, s, start) != (1, 1, 0) or x.shape[axis] != extents[axis]:
             x = _spread(b, x, axis, extents[axis], f, s, d, start)
-    return div(b, x, float(math.prod(size))) if normalize else x
+    return div(b, x, float(math.prod(window.size))) if normalize else x
 
 
 def _spread(
     b: Builder, x: Value, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
 ) -> Value:
-    """Spreads the items along one axis: the first one begins at position `start`."""
+    """Spread the elements along one axis: the first one begins at position `start`."""
     if dilation == 1 and size == stride and extent == x.shape[axis] * size and start == 0:
         return take(b, x, np.arange(extent) // size, axis)
     if not b.has("ConvTranspose", x):
@@ -195,8 +166,8 @@ def _spread(
             pair = reverse_tap(x.shape[axis], extent, stride, start + j * dilation)
             if pair is not None:
                 source, target = pair
-                places = range(source.start, source.stop)
-                matrix[target, source][range(len(places)), range(len(places))] += 1
+                diagonal = range(source.stop - source.start)
+                matrix[target, source][diagonal, diagonal] += 1
         return along(b, x, axis, matrix)
     full = (x.shape[axis] - 1) * stride + (size - 1) * dilation + 1
     end = extent - start - full

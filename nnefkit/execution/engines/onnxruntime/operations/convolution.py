@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -35,24 +34,21 @@ def conv(
     filter: Value,
     bias: Value,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     groups: int,
 ) -> Value:
-    """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
+    """Return the correlation of `input` and `filter` in each group, plus the channel's bias."""
     extents = input.shape[2:]
-    slid = Window.of(filter.shape[2:], border, padding, stride, dilation).over(extents)
-    shape = (input.shape[0], filter.shape[0], *slid.down_extents(extents))
-    x, rest = _bordered(b, input, slid.padding, border)
+    window = window.of_size(filter.shape[2:]).over(extents)
+    shape = (input.shape[0], filter.shape[0], *window.down_extents(extents))
+    x, rest = _bordered(b, input, window)
     groups = groups or input.shape[1]
     if not b.has("Conv", x):
-        return _biased(b, _correlated(b, x, filter, slid, rest, groups, shape), bias)
+        return _biased(b, _correlated(b, x, filter, window, rest, groups, shape), bias)
     weights = filter
     if not extents:
         x, weights = b.reshape(x, (*x.shape, 1)), b.reshape(filter, (*filter.shape, 1))
-        slid, rest = Window.of_cells((1,)), [(0, 0)]
+        window, rest = Window.of_cells((1,)), [(0, 0)]
     inputs = [x, weights, *_bias(b, bias, filter.shape[0])]
     result = b.node(
         "Conv",
@@ -60,25 +56,24 @@ def conv(
         shape if extents else (*shape, 1),
         kernel_shape=weights.shape[2:],
         pads=pads(rest),
-        strides=slid.stride,
-        dilations=slid.dilation,
+        strides=window.stride,
+        dilations=window.dilation,
         group=groups,
     )
     return b.reshape(result, shape)
 
 
-def _bordered(
-    b: Builder, x: Value, padding: Padding, border: str
-) -> tuple[Value, list[tuple[int, int]]]:
-    """What a padding of the spatial dimensions gives, and the zeros that are left to pad with."""
-    if border == "constant":
-        x, rest = crop(b, x, [*_WHOLE, *padding])
+def _bordered(b: Builder, x: Value, window: Window) -> tuple[Value, list[tuple[int, int]]]:
+    """Return an input with the border of a window, and the zeros that are left to pad with."""
+    if window.border == "constant":
+        x, rest = crop(b, x, [*_WHOLE, *window.padding])
         return x, rest[2:]
-    return pad(b, x, [*_WHOLE, *padding], border), [(0, 0)] * len(padding)
+    x = pad(b, x, [*_WHOLE, *window.padding], window.border)
+    return x, [(0, 0)] * len(window.padding)
 
 
 def _bias(b: Builder, bias: Value, channels: int) -> list[Value]:
-    """One number for each channel, or nothing for a literal zero."""
+    """Return a list of the bias of each channel, or an empty one for a literal zero."""
     if bias.data is not None and not bias.rank and not bias.data:
         return []
     size = math.prod(bias.shape)
@@ -97,25 +92,25 @@ def _correlated(
     b: Builder,
     x: Value,
     filter: Value,
-    slid: Window,
+    window: Window,
     rest: Padding,
     groups: int,
     shape: Sequence[int],
 ) -> Value:
-    """A convolution as a product of matrices."""
+    """Return a convolution as a product of matrices."""
     batch, channels, *extents = shape
     x = pad(b, x, [*_WHOLE, *rest], "constant")
     whole = Window(
-        (1, 1, *slid.size), slid.border, (), (1, 1, *slid.stride), (1, 1, *slid.dilation)
+        (1, 1, *window.size), window.border, (), (1, 1, *window.stride), (1, 1, *window.dilation)
     )
-    items = windows(b, x, whole, (*x.shape[:2], *extents))
+    columns = windows(b, x, whole, (*x.shape[:2], *extents))
     inner = x.shape[1] // groups
-    volume, count = math.prod(slid.size), math.prod(extents)
-    items = b.reshape(items, (batch, groups, inner, count, volume))
-    items = transpose(b, items, (0, 1, 2, 4, 3))
-    items = b.reshape(items, (batch, groups, inner * volume, count))
+    volume, count = math.prod(window.size), math.prod(extents)
+    columns = b.reshape(columns, (batch, groups, inner, count, volume))
+    columns = transpose(b, columns, (0, 1, 2, 4, 3))
+    columns = b.reshape(columns, (batch, groups, inner * volume, count))
     rows = b.reshape(filter, (1, groups, channels // groups, inner * volume))
-    return b.reshape(matmul(b, rows, items), tuple(shape))
+    return b.reshape(matmul(b, rows, columns), tuple(shape))
 
 
 @lowering("deconv")
@@ -125,34 +120,31 @@ def deconv(
     filter: Value,
     bias: Value,
     *,
-    border: str,
-    padding: Padding,
-    stride: Ints,
-    dilation: Ints,
+    window: Window,
     output_shape: Ints,
     groups: int,
 ) -> Value:
-    """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
+    """Return the reverse of `conv`, from the down-scaled space up, plus the channel's bias."""
     groups = reverse_groups(filter.shape, groups, output_shape)
     inner = input.shape[2:]
-    extents, slid = Window.of(filter.shape[2:], border, padding, stride, dilation).reversed(
-        inner, output_shape[2:]
-    )
-    starts = [p for p, _ in slid.padding]
+    extents, window = window.of_size(filter.shape[2:]).reversed(inner, output_shape[2:])
+    starts = [p for p, _ in window.padding]
     x = input
-    if border != "constant":
-        extension = slid.reverse_extension(inner, extents)
-        x = pad(b, x, [*_WHOLE, *extension], border)
-        starts = [p + lo * s for p, (lo, _), s in zip(starts, extension, slid.stride, strict=True)]
+    if window.border != "constant":
+        extension = window.reverse_extension(inner, extents)
+        x = pad(b, x, [*_WHOLE, *extension], window.border)
+        starts = [
+            p + low * s for p, (low, _), s in zip(starts, extension, window.stride, strict=True)
+        ]
     shape = (input.shape[0], filter.shape[1] * groups, *extents)
     if not b.has("ConvTranspose", x):
-        return _biased(b, _reversed(b, x, filter, slid, starts, groups, shape), bias)
+        return _biased(b, _reversed(b, x, filter, window, starts, groups, shape), bias)
     weights = filter
     if not extents:
         x, weights = b.reshape(x, (*x.shape, 1)), b.reshape(filter, (*filter.shape, 1))
-        slid, starts = Window.of_cells((1,)), [0]
+        window, starts = Window.of_cells((1,)), [0]
     wanted = extents or (1,)
-    return b.reshape(_spread(b, x, weights, bias, slid, starts, wanted, groups), shape)
+    return b.reshape(_spread(b, x, weights, bias, window, starts, wanted, groups), shape)
 
 
 def _spread(
@@ -160,18 +152,20 @@ def _spread(
     x: Value,
     filter: Value,
     bias: Value,
-    slid: Window,
+    window: Window,
     starts: Ints,
     wanted: Ints,
     groups: int,
 ) -> Value:
-    """One `ConvTranspose`, and zeros where the output reaches farther than its terms."""
-    full = [(e - 1) * s + f for e, s, f in zip(x.shape[2:], slid.stride, slid.span, strict=True)]
+    """Return one `ConvTranspose`, and zeros where the output extends beyond its terms."""
+    full = [
+        (e - 1) * s + f for e, s, f in zip(x.shape[2:], window.stride, window.span, strict=True)
+    ]
     ends = [t - start - X for t, start, X in zip(full, starts, wanted, strict=True)]
     cut = [(max(p, 0), max(q, 0)) for p, q in zip(starts, ends, strict=True)]
     missing = [(max(-p, 0), max(-q, 0)) for p, q in zip(starts, ends, strict=True)]
     more = [0] * len(full)
-    if all(p == 0 and q < s for (p, q), s in zip(missing, slid.stride, strict=True)):
+    if all(p == 0 and q < s for (p, q), s in zip(missing, window.stride, strict=True)):
         more, missing = [q for _, q in missing], [(0, 0)] * len(full)
     added = _bias(b, bias, filter.shape[1] * groups)
     within = added if missing == [(0, 0)] * len(full) else []
@@ -182,8 +176,8 @@ def _spread(
         (x.shape[0], filter.shape[1] * groups, *computed),
         kernel_shape=filter.shape[2:],
         pads=pads(cut),
-        strides=slid.stride,
-        dilations=slid.dilation,
+        strides=window.stride,
+        dilations=window.dilation,
         output_padding=more,
         group=groups,
     )
@@ -195,29 +189,29 @@ def _reversed(
     b: Builder,
     x: Value,
     filter: Value,
-    slid: Window,
+    window: Window,
     starts: Ints,
     groups: int,
     shape: Sequence[int],
 ) -> Value:
-    """A deconvolution as a convolution of the input with zeros in between, the filter turned."""
+    """Return a deconvolution as a convolution of the input with zeros between its elements."""
     padding = []
-    for axis, (s, f, start) in enumerate(zip(slid.stride, slid.span, starts, strict=True), 2):
+    for axis, (s, f, start) in enumerate(zip(window.stride, window.span, starts, strict=True), 2):
         extent = x.shape[axis]
         if s > 1:
-            places = np.full((extent - 1) * s + 1, extent)
-            places[::s] = np.arange(extent)
+            indices = np.full((extent - 1) * s + 1, extent)
+            indices[::s] = np.arange(extent)
             x = pad(b, x, [(0, int(a == axis)) for a in range(x.rank)], "constant")
-            x = take(b, x, places, axis)
+            x = take(b, x, indices, axis)
         padding.append((f - 1 - start, shape[axis] + start - x.shape[axis]))
     inner, results = filter.shape[0] // groups, filter.shape[1]
-    turned = sliced(b, filter, {a: (filter.shape[a] - 1, -1, -1) for a in range(2, filter.rank)})
-    turned = b.reshape(turned, (groups, inner, results, math.prod(slid.size)))
-    turned = transpose(b, turned, (0, 2, 1, 3))
-    turned = b.reshape(turned, (groups * results, inner, *slid.size))
-    single = replace(slid, padding=(), stride=(1,) * len(slid.size))
+    flipped = sliced(b, filter, {a: (filter.shape[a] - 1, -1, -1) for a in range(2, filter.rank)})
+    flipped = b.reshape(flipped, (groups, inner, results, math.prod(window.size)))
+    flipped = transpose(b, flipped, (0, 2, 1, 3))
+    flipped = b.reshape(flipped, (groups * results, inner, *window.size))
+    single = replace(window, padding=(), stride=(1,) * len(window.size))
     x, rest = crop(b, x, [*_WHOLE, *padding])
-    return _correlated(b, x, turned, single, rest[2:], groups, shape)
+    return _correlated(b, x, flipped, single, rest[2:], groups, shape)
 
 
 @lowering("separable_conv")
@@ -228,12 +222,12 @@ def separable_conv(
     point_filter: Value,
     bias: Value,
     *,
+    window: Window,
     groups: int,
-    **attribs: Any,
 ) -> Value:
-    """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
-    filtered = conv(b, input, plane_filter, b.number(0.0, input), groups=0, **attribs)
-    return conv(b, filtered, point_filter, bias, groups=groups, **_POINT)
+    """Apply a depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
+    planes = conv(b, input, plane_filter, b.number(0.0, input), window=window, groups=0)
+    return conv(b, planes, point_filter, bias, window=Window(()), groups=groups)
 
 
 @lowering("separable_deconv")
@@ -244,13 +238,11 @@ def separable_deconv(
     point_filter: Value,
     bias: Value,
     *,
+    window: Window,
+    output_shape: Ints,
     groups: int,
-    **attribs: Any,
 ) -> Value:
-    """A `deconv` with `point_filter`, then a depthwise one with `plane_filter` and `bias`."""
+    """Apply a `deconv` with `point_filter`, then a depthwise one with the rest."""
     zero = b.number(0.0, input)
-    filtered = deconv(b, input, point_filter, zero, groups=groups, output_shape=[], **_POINT)
-    return deconv(b, filtered, plane_filter, bias, groups=0, **attribs)
-
-
-_POINT: dict[str, Any] = {"border": "constant", "padding": [], "stride": [], "dilation": []}
+    planes = deconv(b, input, point_filter, zero, window=Window(()), output_shape=(), groups=groups)
+    return deconv(b, planes, plane_filter, bias, window=window, output_shape=output_shape, groups=0)

@@ -19,6 +19,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     sub,
     unary,
 )
+from nnefkit.operations.window import Window
 
 
 @lowering("batch_normalization")
@@ -73,10 +74,9 @@ def l2_normalization(b: Builder, input: Value, *, axes: Ints, bias: float, epsil
     return div(b, input, maximum(b, add(b, norm, bias), epsilon))
 
 
-def _average(b: Builder, items: Value, size: Ints) -> Value:
-    return box(
-        b, items, size=size, border="constant", padding=(), stride=(), dilation=(), normalize=True
-    )
+def _average(b: Builder, x: Value, size: Ints) -> Value:
+    """Return the average around each element; the border counts as zeros."""
+    return box(b, x, window=Window(tuple(size)), normalize=True)
 
 
 @lowering("local_response_normalization")

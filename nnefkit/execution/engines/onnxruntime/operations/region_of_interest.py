@@ -34,6 +34,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
+from nnefkit.operations.window import Window
 
 
 @lowering("avg_roi_pool")
@@ -107,18 +108,18 @@ def roi_resample(
 def avg_roi_align(
     b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
 ) -> Value:
-    """The average of the `sampling_rate` resampled items of each cell."""
+    """Return the average of the `sampling_rate` samples of each cell."""
     resized, window = _resized(b, input, rois, batch_index, **attribs)
-    return avg_pool(b, resized, **window)
+    return avg_pool(b, resized, window=window)
 
 
 @lowering("max_roi_align")
 def max_roi_align(
     b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
 ) -> Value:
-    """The maximum of the `sampling_rate` resampled items of each cell."""
+    """Return the maximum of the `sampling_rate` samples of each cell."""
     resized, window = _resized(b, input, rois, batch_index, **attribs)
-    return max_pool(b, resized, **window)
+    return max_pool(b, resized, window=window)
 
 
 def _resized(
@@ -130,13 +131,11 @@ def _resized(
     output_size: Ints,
     sampling_rate: Ints,
     resize_method: str,
-) -> tuple[Value, dict[str, Any]]:
+) -> tuple[Value, Window]:
+    """Return the resampled regions, and the window of the samples of a cell."""
     fine = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
     resized = roi_resample(b, input, rois, batch_index, output_size=fine, method=resize_method)
-    cell = (1, 1, *sampling_rate)
-    padding = [(0, 0)] * len(cell)
-    window = {"size": cell, "stride": cell, "padding": padding, "dilation": ()}
-    return resized, {**window, "border": "constant"}
+    return resized, Window.of_cells((1, 1, *sampling_rate))
 
 
 def _images(b: Builder, input: Value, batch_index: Value) -> Value:

@@ -13,6 +13,7 @@ from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import box
 from nnefkit.execution.engines.onnxruntime.primitives import add, mul, sliced, take, where
+from nnefkit.operations.window import Window
 
 _COORDINATES = {
     "symmetric": "half_pixel",
@@ -29,19 +30,8 @@ def nearest_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
 
 @lowering("area_downsample")
 def area_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
-    """The average of each cell."""
-    cell = (1, 1, *factor)
-    padding = [(0, 0)] * len(cell)
-    return box(
-        b,
-        input,
-        size=cell,
-        border="constant",
-        padding=padding,
-        stride=cell,
-        dilation=(),
-        normalize=True,
-    )
+    """Return the average of each cell."""
+    return box(b, input, window=Window.of_cells((1, 1, *factor)), normalize=True)
 
 
 @lowering("nearest_upsample")

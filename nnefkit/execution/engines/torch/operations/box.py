@@ -12,128 +12,96 @@ from torch.nn import functional
 from nnefkit.arrays import Array, Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-from nnefkit.execution.engines.torch.operations.convolution import (
-    Padding,
-    resolved,
-    reverse_resolved,
-)
-from nnefkit.execution.engines.torch.windows import covers, is_spatial, reduced
+from nnefkit.execution.engines.torch.windows import reduced, resolved, reverse_resolved
+from nnefkit.execution.lowering.windows import is_padded_evenly, is_spatial
 from nnefkit.operations.window import Window, reverse_tap
 
 
 @lowering("box")
 @widened
-def box(
-    input: Tensor,
-    *,
-    size: Shape,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
-    normalize: bool,
-) -> Tensor:
-    """The sum, or where `normalize` is set the average, of each window."""
-    slid = resolved(input.shape, size, padding, stride, dilation)
-    axes = covers(slid, input.shape)
+def box(input: Tensor, *, window: Window, normalize: bool) -> Tensor:
+    """Return the sum, or if `normalize` the average, of each window."""
+    window = resolved(window, input.shape)
+    volume = math.prod(window.size)
+    axes = window.covered_axes(input.shape)
     if axes is not None:
         total = input.sum(axes, keepdim=True) if axes else input
-        return total / math.prod(size) if normalize else total
-    if _is_pooling(slid, border):
-        return _pooled(input, slid, border, normalize)
-    sums = reduced(pad(input, slid.padding, border), slid, torch.sum)
+        return total / volume if normalize else total
+    if _is_pooling(window):
+        return _pooled(input, window, normalize)
+    sums = reduced(pad(input, window.padding, window.border), window, torch.sum)
     if not normalize:
         return sums
-    if border != "ignore":
-        return sums / math.prod(size)
-    for axis, counts in enumerate(_counts(tuple(input.shape), slid)):
+    if window.border != "ignore":
+        return sums / volume
+    for axis, counts in enumerate(_true_counts(window, input.shape)):
         along = torch.tensor(counts, dtype=sums.dtype, device=sums.device)
         sums = sums / along.reshape(-1, *[1] * (input.ndim - axis - 1))
     return sums
 
 
 @lru_cache(maxsize=512)
-def _counts(extents: Shape, window: Window) -> list[Array]:
+def _true_counts(window: Window, extents: Shape) -> list[Array]:
     return window.true_counts(extents)
 
 
-def _is_pooling(slid: Window, border: str) -> bool:
-    """Whether PyTorch's average pooling is the same."""
+def _is_pooling(window: Window) -> bool:
+    """Return whether PyTorch's average pooling computes the same."""
     return (
-        is_spatial(slid)
-        and border in ("constant", "ignore")
-        and set(slid.dilation) == {1}
-        and all(0 <= p == q <= f // 2 for f, (p, q) in zip(slid.size, slid.padding, strict=True))
+        is_spatial(window)
+        and window.border in ("constant", "ignore")
+        and set(window.dilation) == {1}
+        and is_padded_evenly(window)
     )
 
 
-def _pooled(x: Tensor, slid: Window, border: str, normalize: bool) -> Tensor:
-    inner = slid.along(slice(2, None))
-    size, padding, stride = inner.size, inner.padding, inner.stride
-    before = tuple(p for p, _ in padding)
+def _pooled(x: Tensor, window: Window, normalize: bool) -> Tensor:
+    inner = window.along(slice(2, None))
+    size, stride = inner.size, inner.stride
+    before = tuple(p for p, _ in inner.padding)
     flat = x.ndim == 3
-    if flat:  # the pooling of one dimension knows no other divisor
+    if flat:  # the pooling of one dimension has no option for another divisor
         x, size, before, stride = x[..., None, :], (1, *size), (0, *before), (1, *stride)
     pool: Any = functional.avg_pool3d if x.ndim == 5 else functional.avg_pool2d
     divisor = None if normalize else 1
-    result: Tensor = pool(x, size, stride, before, False, border == "constant", divisor)
+    result: Tensor = pool(x, size, stride, before, False, window.border == "constant", divisor)
     return result[..., 0, :] if flat else result
 
 
 @lowering("avg_pool")
-def avg_pool(
-    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
-) -> Tensor:
-    """The average of each window: a normalized `box`."""
-    average: Tensor = box(
-        input,
-        size=size,
-        border=border,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-        normalize=True,
-    )
+def avg_pool(input: Tensor, *, window: Window) -> Tensor:
+    """Return the average of each window: a normalized `box`."""
+    average: Tensor = box(input, window=window, normalize=True)
     return average
 
 
 @lowering("rms_pool")
 @widened
-def rms_pool(input: Tensor, **attribs: Any) -> Tensor:
-    """The root of the average square of each window."""
-    return torch.sqrt(avg_pool(torch.square(input), **attribs))
+def rms_pool(input: Tensor, *, window: Window) -> Tensor:
+    """Return the root of the average square of each window."""
+    return torch.sqrt(avg_pool(torch.square(input), window=window))
 
 
 @lowering("debox")
 @widened
-def debox(
-    input: Tensor,
-    *,
-    size: Shape,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
-    output_shape: Shape,
-    normalize: bool,
-) -> Tensor:
-    """Adds each item to all the positions that `box` sums up for it (4.3.2)."""
-    extents, slid = reverse_resolved(input.shape, size, padding, stride, dilation, output_shape)
+def debox(input: Tensor, *, window: Window, output_shape: Shape, normalize: bool) -> Tensor:
+    """Add each element to all the positions that `box` sums up for it (4.3.2)."""
+    extents, window = reverse_resolved(window, input.shape, output_shape)
     extension = ((0, 0),) * input.ndim
-    items = input
-    if border not in ("constant", "ignore"):
-        extension = slid.reverse_extension(input.shape, extents)
-        items = pad(input, extension, border)
-    for axis, (f, (p, _), s, d) in enumerate(slid.axes):
+    result = input
+    if window.border not in ("constant", "ignore"):
+        extension = window.reverse_extension(input.shape, extents)
+        result = pad(input, extension, window.border)
+    for axis, (f, (p, _), s, d) in enumerate(window.axes):
         start = -p - extension[axis][0] * s
-        items = _spread(items, axis, extents[axis], f, s, d, start)
-    return items / math.prod(size) if normalize else items
+        result = _spread(result, axis, extents[axis], f, s, d, start)
+    return result / math.prod(window.size) if normalize else result
 
 
 def _spread(
     x: Tensor, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
 ) -> Tensor:
-    """Spreads the items along one axis: the first one begins at position `start`."""
+    """Spread the elements along one axis: the first one begins at position `start`."""
     if size == 1 and stride == 1 and start == 0 and x.shape[axis] == extent:
         return x
     before = (slice(None),) * axis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -12,10 +11,9 @@ from torch.nn import functional
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
+from nnefkit.execution.engines.torch.windows import resolved, reverse_resolved
 from nnefkit.operations.filter_rules import reverse_groups
 from nnefkit.operations.window import Window
-
-Padding = tuple[tuple[int, int], ...]
 
 _CONV: dict[int, Callable[..., Tensor]] = {
     1: functional.conv1d,
@@ -29,49 +27,26 @@ _REVERSE: dict[int, Callable[..., Tensor]] = {
 }
 
 
-@lru_cache(maxsize=4096)
-def resolved(
-    extents: Shape, size: Shape, padding: Padding, stride: Shape, dilation: Shape
-) -> Window:
-    """Return the window over up-scaled `extents`."""
-    return Window(size, "constant", padding, stride, dilation).over(extents)
-
-
-@lru_cache(maxsize=4096)
-def reverse_resolved(
-    extents: Shape,
-    size: Shape,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
-    wanted: Shape,
-) -> tuple[Shape, Window]:
-    """Return the up-scaled extents of a reverse operation, and the window over them."""
-    return Window(size, "constant", padding, stride, dilation).reversed(extents, wanted)
-
-
 @lowering("conv")
 def conv(
     input: Tensor,
     filter: Tensor,
     bias: Argument,
     *,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
     groups: int,
 ) -> Tensor:
-    """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
-    slid = resolved(input.shape[2:], filter.shape[2:], padding, stride, dilation)
-    before = tuple(p for p, _ in slid.padding)
-    inner = border == "constant" and all(p == q >= 0 for p, q in slid.padding)
+    """Return the correlation of `input` and `filter` in each group, plus the channel's bias."""
+    window = resolved(window, input.shape[2:], filter.shape[2:])
+    padding = tuple(p for p, _ in window.padding)
+    inner = window.border == "constant" and all(p == q >= 0 for p, q in window.padding)
+    x = input
     if not inner:
-        before = (0,) * len(before)
+        x = pad(input, ((0, 0), (0, 0), *window.padding), window.border)
+        padding = (0,) * len(padding)
     added = _channel_bias(bias, filter, filter.shape[0])
     count = groups or input.shape[1]
-    items = input if inner else pad(input, ((0, 0), (0, 0), *slid.padding), border)
-    return _correlate(items, filter, added, slid.stride, before, slid.dilation, count)
+    return _correlate(x, filter, added, window.stride, padding, window.dilation, count)
 
 
 def _channel_bias(bias: Argument, filter: Tensor, channels: int) -> Tensor | None:
@@ -89,13 +64,13 @@ def _correlate(
     dilation: Shape,
     groups: int,
 ) -> Tensor:
-    """Correlation with zero padding, in any number of spatial dimensions."""
+    """Return the correlation with zero padding, in any number of spatial dimensions."""
     spatial = x.ndim - 2
     if spatial in _CONV:
         return _CONV[spatial](x, filter, bias, stride, padding, dilation, groups)
     if spatial == 0:
         return functional.conv1d(x[..., None], filter[..., None], bias, groups=groups)[..., 0]
-    # One dimension more than PyTorch has: the sum over its taps, each a batch of slices.
+    # More dimensions than PyTorch has: a sum over the first one's taps, each a batch of slices.
     x = functional.pad(x, (0, 0) * (spatial - 1) + (padding[0],) * 2)
     extent = (x.shape[2] - (filter.shape[2] - 1) * dilation[0] - 1) // stride[0] + 1
     total: Any = None
@@ -110,7 +85,7 @@ def _correlate(
 
 
 def _fold(x: Tensor) -> Tensor:
-    """The first spatial dimension as a part of the batch."""
+    """Return a tensor with the first spatial dimension as a part of the batch."""
     return x.movedim(2, 1).flatten(0, 1)
 
 
@@ -124,26 +99,23 @@ def deconv(
     filter: Tensor,
     bias: Argument,
     *,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
     output_shape: Shape,
     groups: int,
 ) -> Tensor:
-    """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
+    """Return the reverse of `conv`, from the down-scaled space up, plus the channel's bias."""
     groups = reverse_groups(tuple(filter.shape), groups, output_shape)
-    extents, slid = reverse_resolved(
-        input.shape[2:], filter.shape[2:], padding, stride, dilation, output_shape[2:]
-    )
-    start = [p for p, _ in slid.padding]
-    items = input
-    if border != "constant":
-        extension = slid.reverse_extension(input.shape[2:], extents)
-        items = pad(input, ((0, 0), (0, 0), *extension), border)
-        start = [p + low * s for p, (low, _), s in zip(start, extension, slid.stride, strict=True)]
+    extents, window = reverse_resolved(window, input.shape[2:], output_shape[2:], filter.shape[2:])
+    start = [p for p, _ in window.padding]
+    x = input
+    if window.border != "constant":
+        extension = window.reverse_extension(input.shape[2:], extents)
+        x = pad(input, ((0, 0), (0, 0), *extension), window.border)
+        start = [
+            p + low * s for p, (low, _), s in zip(start, extension, window.stride, strict=True)
+        ]
     added = _channel_bias(bias, filter, filter.shape[1] * groups)
-    return _spread(items, filter, added, extents, tuple(start), slid.stride, slid.dilation, groups)
+    return _spread(x, filter, added, extents, tuple(start), window.stride, window.dilation, groups)
 
 
 def _spread(
@@ -156,7 +128,7 @@ def _spread(
     dilation: Shape,
     groups: int,
 ) -> Tensor:
-    """Transposed correlation, of which `extents` are taken from position `start` on."""
+    """Return a transposed correlation, of which `extents` are taken from position `start` on."""
     spatial = x.ndim - 2
     if spatial == 0:
         transposed = functional.conv_transpose1d(
@@ -184,7 +156,7 @@ def _spread(
 def _spread_slices(
     x: Tensor, filter: Tensor, stride: Shape, dilation: Shape, groups: int
 ) -> Tensor:
-    """Transposed correlation in one dimension more than PyTorch has: tap by tap."""
+    """Return a transposed correlation in more dimensions than PyTorch has, tap by tap."""
     count, s, d = x.shape[2], stride[0], dilation[0]
     extents = tuple(
         (n - 1) * step + (f - 1) * gap + 1
@@ -210,16 +182,12 @@ def separable_conv(
     point_filter: Tensor,
     bias: Argument,
     *,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
     groups: int,
 ) -> Tensor:
-    """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
-    window: dict[str, Any] = {"padding": padding, "stride": stride, "dilation": dilation}
-    planes = conv(input, plane_filter, 0.0, border=border, groups=0, **window)
-    return conv(planes, point_filter, bias, border="constant", groups=groups, **_PLAIN)
+    """Apply a depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
+    planes = conv(input, plane_filter, 0.0, window=window, groups=0)
+    return conv(planes, point_filter, bias, window=Window(()), groups=groups)
 
 
 @lowering("separable_deconv")
@@ -229,21 +197,10 @@ def separable_deconv(
     point_filter: Tensor,
     bias: Argument,
     *,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
     output_shape: Shape,
     groups: int,
 ) -> Tensor:
-    """A `deconv` with `point_filter`, then a depthwise one with `plane_filter` and `bias`."""
-    window: dict[str, Any] = {"padding": padding, "stride": stride, "dilation": dilation}
-    planes = deconv(
-        input, point_filter, 0.0, border="constant", output_shape=(), groups=groups, **_PLAIN
-    )
-    return deconv(
-        planes, plane_filter, bias, border=border, output_shape=output_shape, groups=0, **window
-    )
-
-
-_PLAIN: dict[str, Any] = {"padding": (), "stride": (), "dilation": ()}
+    """Apply a `deconv` with `point_filter`, then a depthwise one with the rest."""
+    planes = deconv(input, point_filter, 0.0, window=Window(()), output_shape=(), groups=groups)
+    return deconv(planes, plane_filter, bias, window=window, output_shape=output_shape, groups=0)

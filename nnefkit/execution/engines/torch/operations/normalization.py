@@ -12,6 +12,7 @@ from nnefkit.execution.engines.torch.broadcasting import align, as_tensor
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.box import box
 from nnefkit.execution.engines.torch.operations.elementwise import at_least
+from nnefkit.operations.window import Window
 
 
 def _sum(x: Tensor, axes: Shape) -> Tensor:
@@ -64,10 +65,8 @@ def batch_normalization(
 
 
 def _average(x: Tensor, size: Shape) -> Tensor:
-    """The average around each item; the border counts as zeros."""
-    average: Tensor = box(
-        x, size=size, border="constant", padding=(), stride=(), dilation=(), normalize=True
-    )
+    """Return the average around each element; the border counts as zeros."""
+    average: Tensor = box(x, window=Window(size), normalize=True)
     return average
 
 

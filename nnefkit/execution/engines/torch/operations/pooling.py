@@ -12,61 +12,57 @@ from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-from nnefkit.execution.engines.torch.operations.convolution import (
-    Padding,
+from nnefkit.execution.engines.torch.windows import (
+    reduced,
     resolved,
     reverse_resolved,
+    windows,
 )
-from nnefkit.execution.engines.torch.windows import covers, is_spatial, reduced, windows
+from nnefkit.execution.lowering.windows import is_padded_evenly, is_spatial
 from nnefkit.operations.window import Window
 
 
 @lowering("max_pool")
-def max_pool(
-    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
-) -> Tensor:
-    """The maximum of each window; NaN where it has one."""
-    slid = resolved(input.shape, size, padding, stride, dilation)
-    axes = covers(slid, input.shape)
+def max_pool(input: Tensor, *, window: Window) -> Tensor:
+    """Return the maximum of each window; NaN where it contains one."""
+    window = resolved(window, input.shape)
+    axes = window.covered_axes(input.shape)
     if axes is not None:
         return torch.amax(input, axes, keepdim=True) if axes else input
-    if not is_spatial(slid) or input.dtype == torch.float16:
-        return reduced(_padded(input, slid, border), slid, torch.amax)
-    # What PyTorch pads with never wins, as border 'ignore' has it. It pads by half of the entries
-    # of a window at the most, dilated or not.
-    inner = border == "ignore" and all(
-        0 <= p == q <= f // 2 for (p, q), f in zip(slid.padding, slid.size, strict=True)
-    )
-    before = [p if inner else 0 for p, _ in slid.padding[2:]]
-    x = input if inner else _padded(input, slid, border)
+    if not is_spatial(window) or input.dtype == torch.float16:
+        return reduced(_padded(input, window), window, torch.amax)
+    # The padding of PyTorch is never the maximum, like border 'ignore'. It is at most half of the
+    # entries of a window, dilated or not.
+    inner = window.border == "ignore" and is_padded_evenly(window)
+    before = [p if inner else 0 for p, _ in window.padding[2:]]
+    x = input if inner else _padded(input, window)
     pool: Any = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[
         input.ndim - 3
     ]
-    result: Tensor = pool(x, slid.size[2:], slid.stride[2:], before, slid.dilation[2:])
+    result: Tensor = pool(x, window.size[2:], window.stride[2:], before, window.dilation[2:])
     return result
 
 
-def _padded(x: Tensor, slid: Window, border: str) -> Tensor:
-    return pad(x, slid.padding, border, -math.inf if border == "ignore" else 0.0)
+def _padded(x: Tensor, window: Window) -> Tensor:
+    value = -math.inf if window.border == "ignore" else 0.0
+    return pad(x, window.padding, window.border, value)
 
 
 @lowering("argmax_pool")
-def argmax_pool(input: Tensor, **attribs: Any) -> Tensor:
-    """The position of the first maximum (or the first NaN) of each window."""
-    return max_pool_with_index(input, **attribs)[1]
+def argmax_pool(input: Tensor, *, window: Window) -> Tensor:
+    """Return the position of the first maximum (or the first NaN) of each window."""
+    return max_pool_with_index(input, window=window)[1]
 
 
 @lowering("max_pool_with_index")
-def max_pool_with_index(
-    input: Tensor, *, size: Shape, border: str, padding: Padding, stride: Shape, dilation: Shape
-) -> tuple[Tensor, Tensor]:
-    """The maximum of each window and its position, the first of several."""
-    slid = resolved(input.shape, size, padding, stride, dilation)
-    values, index = windows(_padded(input, slid, border), slid).max(-1)
-    if border == "ignore":
-        # Where all is as low as the border, the first item that is no border is meant.
-        true = pad(torch.ones_like(input, dtype=torch.uint8), slid.padding)
-        first = windows(true, slid).max(-1).indices
+def max_pool_with_index(input: Tensor, *, window: Window) -> tuple[Tensor, Tensor]:
+    """Return the maximum of each window and its position, the first of several."""
+    window = resolved(window, input.shape)
+    values, index = windows(_padded(input, window), window).max(-1)
+    if window.border == "ignore":
+        # Where all elements are as low as the border, it is the first that is not of the border.
+        true = pad(torch.ones_like(input, dtype=torch.uint8), window.padding)
+        first = windows(true, window).max(-1).indices
         index = torch.where(values == -math.inf, first, index)
     return values, index
 
@@ -76,21 +72,17 @@ def sample(
     input: Tensor,
     index: Tensor,
     *,
-    size: Shape,
-    border: str,
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
 ) -> Tensor:
-    """The item at the given position of each window.
+    """Return the element at the given position of each window.
 
     Raises:
-        ArgumentError: a position lies outside of its window.
+        ArgumentError: A position is outside of its window.
     """
-    _check_positions(index, size)
-    slid = resolved(input.shape, size, padding, stride, dilation)
-    taken = windows(pad(input, slid.padding, border), slid)
-    return taken.gather(-1, index[..., None])[..., 0]
+    _check_positions(index, window.size)
+    window = resolved(window, input.shape)
+    elements = windows(pad(input, window.padding, window.border), window)
+    return elements.gather(-1, index[..., None])[..., 0]
 
 
 def _check_positions(index: Tensor, size: Shape) -> None:
@@ -101,7 +93,7 @@ def _check_positions(index: Tensor, size: Shape) -> None:
             f"'index' has a position {low if low < 0 else high}, "
             f"but the windows have positions from 0 to {volume - 1}",
             argument="index",
-            hint="Positions count inside of each window, in row-major order.",
+            hint="Positions count within each window, in row-major order.",
             section="4.3.3",
         )
 
@@ -112,26 +104,23 @@ def desample(
     input: Tensor,
     index: Tensor,
     *,
-    size: Shape,
-    border: str,  # noqa: ARG001  # only 'constant' is allowed
-    padding: Padding,
-    stride: Shape,
-    dilation: Shape,
+    window: Window,
     output_shape: Shape,
 ) -> Tensor:
-    """Adds each item to the given position of its window.
+    """Add each element to the given position of its window.
 
     Raises:
-        ArgumentError: a position lies outside of its window.
+        ArgumentError: A position is outside of its window.
     """
-    _check_positions(index, size)
-    extents, slid = reverse_resolved(input.shape, size, padding, stride, dilation, output_shape)
+    _check_positions(index, window.size)
+    extents, window = reverse_resolved(window, input.shape, output_shape)
     flat = torch.zeros_like(index)
     inside = torch.ones_like(index, dtype=torch.bool)
     entry = index
     volume = 1
     for axis in reversed(range(input.ndim)):
-        f, (p, _), s, d = size[axis], slid.padding[axis], slid.stride[axis], slid.dilation[axis]
+        f, (p, _) = window.size[axis], window.padding[axis]
+        s, d = window.stride[axis], window.dilation[axis]
         along = torch.arange(input.shape[axis], device=index.device) * s - p
         target = along.reshape(-1, *[1] * (input.ndim - axis - 1)) + entry % f * d
         entry = entry // f
@@ -139,6 +128,6 @@ def desample(
         flat = flat + target * volume
         volume *= extents[axis]
     values = torch.where(inside, input, 0)
-    places = torch.where(inside, flat, 0)
+    positions = torch.where(inside, flat, 0)
     output = input.new_zeros(volume)
-    return output.scatter_add(0, places.flatten(), values.flatten()).reshape(extents)
+    return output.scatter_add(0, positions.flatten(), values.flatten()).reshape(extents)
