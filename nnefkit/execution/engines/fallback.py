@@ -121,7 +121,7 @@ def _shapeless(graph: Graph) -> set[int]:
 
 
 def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list[Operation], bool]]:
-    """The operations that `wanted` needs, in as few parts as the engines in turn can run.
+    """Return the operations that `wanted` needs, in as few parts as the engines can run.
 
     Each part comes with whether it is for the second engine.
     """
@@ -144,7 +144,7 @@ def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list
 
 
 def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> Graph:
-    """A graph of some operations.
+    """Return a graph of some operations.
 
     What other operations compute, and variables that change, are its inputs.
     """

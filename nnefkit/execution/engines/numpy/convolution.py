@@ -82,9 +82,9 @@ def _bias(bias: Array, channels: int) -> Array | None:
 
 def _pointwise(conv: ResolvedConvolution) -> SpecializedKernel:
     channels, results = conv.input[1], conv.output[1]
-    items = math.prod(conv.input[2:])
+    pixels = math.prod(conv.input[2:])
     matrix = conv.filter.reshape(results, channels)
-    if items == 1:
+    if pixels == 1:
         transposed = np.ascontiguousarray(matrix.T)
 
         def run_vectors(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
@@ -94,7 +94,7 @@ def _pointwise(conv: ResolvedConvolution) -> SpecializedKernel:
         return SpecializedKernel(run_vectors)
 
     def run(out: Array, _: None, x: Array, addend: Array | None = None) -> None:
-        np.matmul(matrix, x.reshape(-1, channels, items), out=out.reshape(-1, results, items))
+        np.matmul(matrix, x.reshape(-1, channels, pixels), out=out.reshape(-1, results, pixels))
         conv.finish(out, addend)
 
     return SpecializedKernel(run)

@@ -8,8 +8,8 @@ padding, strides and dilation are in the matrices too.
   One product, with zeros and ones that all the channels share, puts the shifted columns of the
   planes side by side; another one, for each channel, adds them up with the weights.
 - *Striped*, for large planes: for a stripe of a few rows of a channel, a product with a banded
-  matrix gives the contribution of each column of the filter; sums of the contributions, shifted
-  along the rows, give the result. What a shift would move into the next row is set to zero
+  matrix is the contribution of each column of the filter; sums of the contributions, shifted
+  along the rows, are the result. What a shift would move into the next row is set to zero
   first.
 """
 
@@ -143,7 +143,7 @@ def _stripes(conv: ResolvedConvolution) -> _Stripes | None:
 
 
 def _shifts(conv: ResolvedConvolution) -> list[_Shift]:
-    """The shifts of the columns of the filter that reach the input, an offset of 0 first."""
+    """Return the shifts of the columns of the filter that reach the input, an offset of 0 first."""
     step, dilation, (start, _) = (
         conv.window.stride[1],
         conv.window.dilation[1],

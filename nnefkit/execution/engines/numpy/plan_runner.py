@@ -110,7 +110,7 @@ def _named(step: PlanStep, result: Any) -> dict[str, Array]:
 def _results(
     values: Mapping[str, Array], names: tuple[str, ...], inputs: list[Array]
 ) -> dict[str, Array]:
-    """The fetched tensors, each in its own memory."""
+    """Return the fetched tensors, each in its own memory."""
     seen = {id(array) for array in inputs}
     results = {}
     for name in names:

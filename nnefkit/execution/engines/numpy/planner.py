@@ -1,4 +1,4 @@
-"""The making of plans: what is computed when, by which function, and where the results go."""
+"""The planner: what is computed when, by which function, and where the results go."""
 
 from __future__ import annotations
 

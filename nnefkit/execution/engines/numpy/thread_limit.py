@@ -28,7 +28,7 @@ class ThreadLimit:
 
 @cache
 def _libraries() -> Any:
-    """The libraries of this process that use threads; finding them takes milliseconds."""
+    """Return the libraries of this process that use threads; finding them takes milliseconds."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

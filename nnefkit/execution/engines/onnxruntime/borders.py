@@ -1,4 +1,4 @@
-"""Borders (4.3, 4.5.5): padding by every mode, cropping, and windows as items of an axis."""
+"""Borders (4.3, 4.5.5): padding in every mode, cropping, and the elements of windows as an axis."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MODES = {"replicate": "edge", "reflect": "reflect"}
 
 
 def pad(b: Builder, x: Value, padding: Padding, border: str, value: float = 0.0) -> Value:
-    """The borders extended, or cropped where the padding is negative; a pair for each axis."""
+    """Return a value with its borders extended, or cropped where the padding is negative."""
     if all(not before and not after for before, after in padding):
         return x
     if border in ("constant", "ignore"):
@@ -39,7 +39,7 @@ def _fill(b: Builder, x: Value, padding: Padding, value: float) -> Value:
     shape = tuple(p + extent + q for extent, (p, q) in zip(x.shape, padding, strict=True))
     for axis, (extent, (before, after)) in enumerate(zip(x.shape, padding, strict=True)):
         start, stop = max(-before, 0), min(extent, extent + after)
-        if start >= stop:  # nothing of the input is left
+        if start >= stop:  # all of the input is cropped
             return b.constant(np.full([max(extent, 0) for extent in shape], value, x.dtype))
         ranges[axis] = (start, stop, 1)
         beyond.append((max(before, 0), max(after, 0)))
@@ -58,7 +58,7 @@ def _pad_node(b: Builder, x: Value, padding: Padding, mode: str, value: float = 
 
 
 def crop(b: Builder, x: Value, padding: Padding) -> tuple[Value, list[tuple[int, int]]]:
-    """Carries out what is negative of a padding by zeros; gives what is left of it."""
+    """Return a value cropped by the negative part of a padding, and the rest of the padding."""
     if all(before >= 0 and after >= 0 for before, after in padding):
         return x, [(before, after) for before, after in padding]
     for extent, (before, after) in zip(x.shape, padding, strict=True):
@@ -69,20 +69,20 @@ def crop(b: Builder, x: Value, padding: Padding) -> tuple[Value, list[tuple[int,
 
 
 def pads(padding: Sequence[tuple[int, int]]) -> list[int]:
-    """A padding as the attribute of an ONNX operator: all the starts, then all the ends."""
+    """Return a padding as the attribute of an ONNX operator: all the starts, then all the ends."""
     return [before for before, _ in padding] + [after for _, after in padding]
 
 
 def windows(b: Builder, x: Value, window: Window, extents: Sequence[int]) -> Value:
-    """The items of each window of a padded input as a last axis, in row-major order.
+    """Return the elements of each window of a padded input as a last axis, in row-major order.
 
     Args:
-        b: where to build.
-        x: padded already.
-        window: over all the axes of `x`; its padding is not looked at.
-        extents: the number of windows along each axis.
+        b: The builder of the graph.
+        x: The input, already padded.
+        window: Over all the axes of `x`; its padding is ignored.
+        extents: Number of windows along each axis.
     """
-    items: list[int] = []  # where the axes of the items of windows are
+    entries: list[int] = []  # the axes along the entries of windows
     for axis in reversed(range(x.rank)):
         f, s, d = window.size[axis], window.stride[axis], window.dilation[axis]
         if f == s == 1 and x.shape[axis] == extents[axis]:
@@ -92,7 +92,7 @@ def windows(b: Builder, x: Value, window: Window, extents: Sequence[int]) -> Val
             x = take(b, x, indices[:, 0], axis)
             continue
         x = take(b, x, indices, axis)
-        items = [axis + 1, *(place + 1 for place in items)]
-    kept = [axis for axis in range(x.rank) if axis not in items]
-    x = transpose(b, x, [*kept, *items])
+        entries = [axis + 1, *(other + 1 for other in entries)]
+    kept = [axis for axis in range(x.rank) if axis not in entries]
+    x = transpose(b, x, [*kept, *entries])
     return b.reshape(x, (*extents, math.prod(window.size)))

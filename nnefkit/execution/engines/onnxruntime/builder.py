@@ -1,8 +1,8 @@
-"""An ONNX graph while it is being built.
+"""The builder of ONNX graphs.
 
-Values know their shapes and dtypes, so that lowerings calculate all that is static in Python. Names
-are given last: the result of an operation has the name of its tensor, what lies between has a name
-with a dot, which no NNEF identifier has.
+Values have shapes and dtypes, so that lowerings compute in Python what is static. Names are given
+last: the result of an operation gets the name of its tensor, values between operations get names
+with a dot, which NNEF identifiers cannot contain.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 
 MINIMUM_OPSET = 16
-"""The first opset in which all that is needed can be said (scattered sums came last)."""
+"""The first opset with all operators that are needed; sums by `ScatterElements` came last."""
 OPSET = 21
-"""The newest that every supported onnxruntime (1.20 on) can run."""
+"""The newest opset that every supported onnxruntime (1.20 or later) can run."""
 
 SINGLE_KINDS = frozenset({"AveragePool", "Conv", "ConvTranspose", "PRelu", "Resize", "Softplus"})
-"""What ONNX defines for float64 too, but onnxruntime can compute in float32 only."""
+"""Operators that ONNX also defines for float64, but onnxruntime computes in float32 only."""
 SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", "Selu"})
-"""What has attributes that are float32, whatever the values are."""
+"""Operators with attributes that are float32, whatever the dtype of the values."""
 
 
 class Value:
-    """One value of an ONNX graph, on its way from node to node."""
+    """A value of an ONNX graph: an input, an initializer or a result of a node."""
 
     __slots__ = ("data", "dtype", "name", "node", "shape")
 
@@ -40,20 +40,20 @@ class Value:
         self.shape = shape
         self.dtype = dtype
         self.name = name
-        """Empty until somebody gives it one."""
+        """Empty until it is given one."""
         self.data = data
-        """Of an initializer, else None."""
+        """The data of an initializer, else None."""
         self.node: Node | None = None
-        """The call that computes it, if one does."""
+        """The node that computes it, if there is one."""
 
     @property
     def rank(self) -> int:
-        """The number of its dimensions."""
+        """Number of dimensions."""
         return len(self.shape)
 
     @property
     def kind(self) -> str:
-        """The operator that computes it, if one does."""
+        """Name of the operator that computes it, or an empty string."""
         return self.node.kind if self.node is not None else ""
 
 
@@ -67,13 +67,13 @@ class Node(NamedTuple):
 
 
 class Builder:
-    """Collects nodes.
+    """Nodes of an ONNX graph, in the order in which they are added.
 
     Args:
         scalar: The dtype of the tensors of data-type scalar.
-        opset: Which version of the ONNX operators to use.
+        opset: The version of the ONNX operators.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
-        codes: Whether quantization becomes codes, where ONNX has such.
+        codes: Whether quantization becomes integer codes, where ONNX has such.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Builder:
         self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
 
     def has(self, kind: str, value: Value) -> bool:
-        """Whether the operator `kind` can be used on values of the dtype of `value`."""
+        """Return whether the operator `kind` can be used for values of the dtype of `value`."""
         if value.dtype != np.float64:
             return True
         return kind not in SINGLE_ATTRIBUTES and (self.portable or kind not in SINGLE_KINDS)
@@ -105,7 +105,7 @@ class Builder:
         dtype: np.dtype[Any] | type[Any] | None = None,
         **attributes: Any,
     ) -> Value:
-        """Adds a node with one result, whose dtype is that of the first input if none is given."""
+        """Add a node with one result, by default of the dtype of its first input."""
         first = inputs[0] if inputs else None
         if dtype is None:
             dtype = self.scalar if first is None else first.dtype
@@ -116,7 +116,7 @@ class Builder:
     def several(
         self, kind: str, inputs: Sequence[Value | None], shapes: Sequence[Shape], **attributes: Any
     ) -> list[Value]:
-        """Adds a node with several results of the dtype of its first input."""
+        """Add a node with several results of the dtype of its first input."""
         dtype = self.scalar if inputs[0] is None else inputs[0].dtype
         results = [Value(tuple(shape), dtype) for shape in shapes]
         self._add(Node(kind, tuple(inputs), tuple(results), attributes))
@@ -128,7 +128,7 @@ class Builder:
             value.node = node
 
     def constant(self, array: Any, dtype: Any = None) -> Value:
-        """An initializer, one for all that are equal."""
+        """Return an initializer; equal small ones are shared."""
         data = np.asarray(array, dtype)
         if data.size > 64:
             return Value(data.shape, data.dtype, data=data)
@@ -138,21 +138,21 @@ class Builder:
         return self._constants[key]
 
     def ints(self, *numbers: int) -> Value:
-        """A list of integers: a shape, axes, indices."""
+        """Return an initializer of integers, such as a shape, axes or indices."""
         return self.constant(np.array(numbers, np.int64))
 
     def number(self, number: Any, like: Value) -> Value:
-        """A number of the dtype of another value."""
+        """Return a number of the dtype of another value."""
         return self.constant(np.asarray(number, like.dtype))
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """The same items in another shape; weights are reshaped once and for all."""
+        """Return a value in another shape; weights are reshaped at once."""
         shape = tuple(map(int, shape))
         if shape == value.shape:
             return value
         key = id(value), shape
         if key not in self._reshaped:
-            # The value itself is kept as well: its id must not be given away again.
+            # The value is stored as well, so that no other value gets its id.
             self._reshaped[key] = value, self._reshape(value, shape)
         return self._reshaped[key][1]
 

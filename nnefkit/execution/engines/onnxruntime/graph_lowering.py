@@ -1,4 +1,4 @@
-"""Lowering a graph: each operation to ONNX operators of the same meaning."""
+"""The lowering of graphs: each operation to ONNX operators of the same meaning."""
 
 from __future__ import annotations
 

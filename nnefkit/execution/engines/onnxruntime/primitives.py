@@ -1,6 +1,6 @@
-"""ONNX operators with the shapes of their results: what lowerings are made of.
+"""ONNX operators with the shapes of their results, of which lowerings are made.
 
-Arguments may be numbers where values are expected; elementwise operators broadcast as NNEF does.
+Numbers are accepted as values; element-wise operators broadcast as in NNEF.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ INT64_MIN = -(2**63)
 
 
 def align(b: Builder, *values: Value) -> list[Value]:
-    """The values with equal ranks: missing dimensions are trailing ones (4.2.2).
+    """Return values with equal ranks: missing dimensions are trailing ones (4.2.2).
 
-    Single numbers are left as they are.
+    Values of rank 0 stay as they are.
     """
     rank = max(value.rank for value in values)
     return [
@@ -33,10 +33,10 @@ def align(b: Builder, *values: Value) -> list[Value]:
 
 
 def _operands(b: Builder, values: Sequence[Value]) -> list[Value]:
-    """Aligned values as an operator takes them.
+    """Return aligned values as an operator takes them.
 
-    For ONNX Runtime, which knows biases by their one dimension, weights lose leading ones: there
-    ONNX, which aligns from the right, needs none.
+    Weights lose leading dimensions of 1, which ONNX does not need since it aligns from the right:
+    ONNX Runtime recognizes a bias by its single dimension.
     """
     aligned = align(b, *values)
     rank = max(value.rank for value in values)
@@ -53,16 +53,16 @@ def _without_ones(b: Builder, value: Value) -> Value:
 
 
 def as_matrix(b: Builder, value: Value, rank: int) -> Value:
-    """A factor without batch dimensions of 1: ONNX Runtime prepares only single matrices.
+    """Return a factor without batch dimensions of 1: ONNX Runtime packs only single matrices.
 
-    Only weights, and only where the other factor has a rank that is as large.
+    Only weights are changed, and only where the rank of the other factor is as large.
     """
     single = value.data is not None and math.prod(value.shape[:-2]) == 1 and value.rank <= rank
     return b.reshape(value, value.shape[-2:]) if single and not b.portable else value
 
 
 def elementwise(b: Builder, kind: str, *arguments: Value | Number, dtype: Any = None) -> Value:
-    """An operator on values of one dtype, broadcast."""
+    """Add an element-wise operator on values of one dtype, which broadcast."""
     like = next(argument for argument in arguments if isinstance(argument, Value))
     values = _operands(b, [a if isinstance(a, Value) else b.number(a, like) for a in arguments])
     shape = np.broadcast_shapes(*(value.shape for value in values))
@@ -70,42 +70,42 @@ def elementwise(b: Builder, kind: str, *arguments: Value | Number, dtype: Any = 
 
 
 def add(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """``x + y``."""
+    """Return ``x + y``."""
     return elementwise(b, "Add", x, y)
 
 
 def sub(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """``x - y``."""
+    """Return ``x - y``."""
     return elementwise(b, "Sub", x, y)
 
 
 def mul(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """``x * y``."""
+    """Return ``x * y``."""
     return elementwise(b, "Mul", x, y)
 
 
 def div(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """``x / y``."""
+    """Return ``x / y``."""
     return elementwise(b, "Div", x, y)
 
 
 def maximum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """The greater of both."""
+    """Return the greater of two values."""
     return elementwise(b, "Max", x, y)
 
 
 def minimum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
-    """The lesser of both."""
+    """Return the lesser of two values."""
     return elementwise(b, "Min", x, y)
 
 
 def compare(b: Builder, kind: str, x: Value | Number, y: Value | Number) -> Value:
-    """A comparison or logical connection."""
+    """Add a comparison or a logical operator."""
     return elementwise(b, kind, x, y, dtype=np.bool_)
 
 
 def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) -> Value:
-    """`x` where the condition holds, else `y`."""
+    """Return `x` where the condition is true, else `y`."""
     like = x if isinstance(x, Value) else y
     if not isinstance(like, Value):
         like = b.constant(like, b.scalar)
@@ -118,18 +118,19 @@ def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) ->
 
 
 def unary(b: Builder, kind: str, x: Value, **attributes: Any) -> Value:
-    """An operator that keeps shape and dtype."""
+    """Add an operator that preserves shape and dtype."""
     return b.node(kind, [x], x.shape, **attributes)
 
 
 def square(b: Builder, x: Value) -> Value:
-    """``x ^ 2``."""
-    # Of a difference it may be part of a layer normalization, which ONNX Runtime knows by `Pow`.
+    """Return ``x ^ 2``."""
+    # The square of a difference may be part of a layer normalization, which ONNX Runtime
+    # recognizes by `Pow`.
     return elementwise(b, "Pow", x, 2.0) if x.kind == "Sub" else mul(b, x, x)
 
 
 def cast(b: Builder, x: Value, dtype: Any) -> Value:
-    """The items as another dtype."""
+    """Return the elements as another dtype."""
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
         return x
@@ -137,17 +138,17 @@ def cast(b: Builder, x: Value, dtype: Any) -> Value:
 
 
 def round_half_up(b: Builder, x: Value) -> Value:
-    """``floor(x + 0.5)`` without the rounding of the addition (4.2.1)."""
+    """Return ``floor(x + 0.5)`` without the rounding of the addition (4.2.1)."""
     low = unary(b, "Floor", x)
     up = compare(b, "GreaterOrEqual", sub(b, x, low), 0.5)
     return add(b, low, cast(b, up, x.dtype))
 
 
-# -- items moved ----------------------------------------------------------------------------------
+# -- moved elements -------------------------------------------------------------------------------
 
 
 def transpose(b: Builder, x: Value, axes: Sequence[int]) -> Value:
-    """The axes in another order."""
+    """Return a value with its axes in another order."""
     axes = list(axes)
     if axes == sorted(axes):
         return x
@@ -155,14 +156,14 @@ def transpose(b: Builder, x: Value, axes: Sequence[int]) -> Value:
 
 
 def move_axis(b: Builder, x: Value, source: int, target: int) -> Value:
-    """One axis brought to another place."""
+    """Return a value with one axis moved to another position."""
     axes = [axis for axis in range(x.rank) if axis != source]
     axes.insert(target, source)
     return transpose(b, x, axes)
 
 
 def sliced(b: Builder, x: Value, ranges: dict[int, tuple[int, int, int]]) -> Value:
-    """Parts of axes: start, one past the last index (-1: before the first item), step."""
+    """Return a part of a value, with start, end (-1: before the first element) and step by axis."""
     axes, starts, stops, steps = [], [], [], []
     shape = list(x.shape)
     for axis, (start, stop, step) in ranges.items():
@@ -175,25 +176,25 @@ def sliced(b: Builder, x: Value, ranges: dict[int, tuple[int, int, int]]) -> Val
         shape[axis] = max(-((start - stop) // step), 0)
     if not axes:
         return x
-    places = [b.ints(*items) for items in (starts, stops, axes, steps)]
-    return b.node("Slice", [x, *places], tuple(shape))
+    bounds = [b.ints(*numbers) for numbers in (starts, stops, axes, steps)]
+    return b.node("Slice", [x, *bounds], tuple(shape))
 
 
 def take(b: Builder, x: Value, indices: Array, axis: int) -> Value:
-    """The items at indices that are known, along one axis."""
+    """Return the elements at known indices along one axis."""
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     return b.node("Gather", [x, b.constant(indices, np.int64)], shape, axis=axis)
 
 
 def from_zero(b: Builder, indices: Value, extent: int) -> Value:
-    """Indices of which the negative ones, which ONNX counts from the end, fail as too large."""
+    """Return indices that fail where they are negative, instead of counting from the end."""
     if indices.data is not None and (indices.data >= 0).all():
         return indices
     return where(b, compare(b, "Less", indices, 0), extent, indices)
 
 
 def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
-    """The values one behind the other."""
+    """Return values joined along an axis."""
     if len(values) == 1:
         return values[0]
     first = values[0].shape
@@ -202,7 +203,7 @@ def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
 
 
 def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
-    """The value repeated along extents of 1."""
+    """Return a value repeated along extents of 1."""
     shape = tuple(shape)
     return x if x.shape == shape else b.node("Expand", [x, b.ints(*shape)], shape)
 
@@ -211,7 +212,7 @@ def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
 
 
 def reduce(b: Builder, kind: str, x: Value, axes: Sequence[int]) -> Value:
-    """``ReduceSum`` and its like; the axes stay with extents of 1."""
+    """Return ``ReduceSum`` and its like; the axes stay with extents of 1."""
     if not axes:
         return x
     axes = sorted(axes)
@@ -222,13 +223,13 @@ def reduce(b: Builder, kind: str, x: Value, axes: Sequence[int]) -> Value:
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:
-    """The product of matrices, batch dimensions broadcast as ONNX does."""
+    """Return the product of matrices; batch dimensions broadcast as in ONNX."""
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     return b.node("MatMul", [x, y], (*batch, x.shape[-2], y.shape[-1]))
 
 
 def along(b: Builder, x: Value, axis: int, matrix: Array) -> Value:
-    """A linear function of the items along one axis: ``matrix`` has a row for each result."""
+    """Apply a linear function along one axis; `matrix` has a row for each result."""
     last = move_axis(b, x, axis, x.rank - 1)
     lines = b.reshape(last, (math.prod(last.shape[:-1]), last.shape[-1]))
     product = matmul(b, lines, b.constant(matrix.T, x.dtype))
@@ -236,6 +237,6 @@ def along(b: Builder, x: Value, axis: int, matrix: Array) -> Value:
 
 
 def as_rows(b: Builder, x: Value, axis: int) -> Value:
-    """An image of each line along `axis`: (before, 1, extent, after)."""
+    """Return a value as images with the elements along `axis`: (before, 1, extent, after)."""
     before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
     return b.reshape(x, (before, 1, x.shape[axis], after))

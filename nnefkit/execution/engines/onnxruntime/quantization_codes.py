@@ -1,7 +1,7 @@
-"""Quantization by codes: pairs of QuantizeLinear and DequantizeLinear, as tools of ONNX want it.
+"""Quantization by integer codes: pairs of QuantizeLinear and DequantizeLinear.
 
-They say what the quantizing operations of NNEF (4.9.5) say, but for values that lie just between
-two codes, of which ONNX takes the even one, and NNEF the greater one.
+They compute the same as the quantization operations of NNEF (4.9.5), except for values exactly
+between two codes, which ONNX rounds to the even one, and NNEF to the greater one.
 """
 
 from __future__ import annotations
@@ -16,59 +16,59 @@ from nnefkit.operations.elementwise import round_half_up
 
 _SINCE_16_BITS = 21
 _NEAR = 4e-7
-"""Share of the range of codes that a zero point may be off: ranges are held in float32."""
+"""Largest error of a zero point as a fraction of the range of codes: ranges are float32."""
 
 
 class Coding(NamedTuple):
-    """What codes stand for: ``(code - zero_point) scale``."""
+    """The meaning of integer codes: ``(code - zero_point) * scale``."""
 
     zero_point: Array
     scale: Array
-    kind: np.dtype[Any]
+    dtype: np.dtype[Any]
 
 
 def by_zero_point(
     b: Builder, zero_point: Value, scale: Value, bits: int, signed: bool, symmetric: bool
 ) -> Coding | None:
-    """The coding of `zero_point_linear_quantize`; None if ONNX has none, or it is not known yet."""
-    kind = _kind(b, bits, signed)
-    if kind is None or (signed and symmetric) or zero_point.data is None or scale.data is None:
+    """Return the coding of `zero_point_linear_quantize`; None if ONNX lacks it or it is unknown."""
+    dtype = _dtype(b, bits, signed)
+    if dtype is None or (signed and symmetric) or zero_point.data is None or scale.data is None:
         return None
     points = np.asarray(zero_point.data, np.float64)
-    limits = np.iinfo(kind)
+    limits = np.iinfo(dtype)
     if (points < limits.min).any() or (points > limits.max).any():
         return None
-    return Coding(points.astype(kind), np.asarray(scale.data), kind)
+    return Coding(points.astype(dtype), np.asarray(scale.data), dtype)
 
 
 def by_range(
     b: Builder, low: Value, high: Value, bits: int, signed: bool, symmetric: bool
 ) -> Coding | None:
-    """The coding of `min_max_linear_quantize`; None if no code stands for 0, as ONNX wants it."""
-    kind = _kind(b, bits, signed)
-    if kind is None or (signed and symmetric) or low.data is None or high.data is None:
+    """Return the coding of `min_max_linear_quantize`; None if no code means 0, as ONNX requires."""
+    dtype = _dtype(b, bits, signed)
+    if dtype is None or (signed and symmetric) or low.data is None or high.data is None:
         return None
     least, most = (np.asarray(value.data, np.float64) for value in (low, high))
     if (least >= most).any():
         return None
-    limits = np.iinfo(kind)
+    limits = np.iinfo(dtype)
     scale = (most - least) / (limits.max - limits.min)
     points = limits.min - least / scale
     whole = np.round(points)
     near = np.abs(points - whole).max() <= _NEAR * (limits.max - limits.min)
     if not near or (whole < limits.min).any() or (whole > limits.max).any():
         return None
-    return Coding(whole.astype(kind), scale.astype(np.asarray(low.data).dtype), kind)
+    return Coding(whole.astype(dtype), scale.astype(np.asarray(low.data).dtype), dtype)
 
 
-def _kind(b: Builder, bits: int, signed: bool) -> np.dtype[Any] | None:
+def _dtype(b: Builder, bits: int, signed: bool) -> np.dtype[Any] | None:
     if not b.codes or bits not in (8, 16) or (bits == 16 and b.opset < _SINCE_16_BITS):
         return None
     return np.dtype(f"{'' if signed else 'u'}int{bits}")
 
 
 def coded(b: Builder, x: Value, coding: Coding) -> Value | None:
-    """`x` through its codes; None if there is more than one axis with codings of its own."""
+    """Return `x` after coding and decoding; None if codings differ along more than one axis."""
     parameters = _along_one_axis(x, coding)
     if parameters is None:
         return None
@@ -76,12 +76,12 @@ def coded(b: Builder, x: Value, coding: Coding) -> Value | None:
     attributes = {} if axis is None else {"axis": axis}
     given = [b.constant(scale, x.dtype), b.constant(zero_point)]
     if x.data is not None:
-        limits = np.iinfo(coding.kind)
+        limits = np.iinfo(coding.dtype)
         codes = round_half_up(x.data / _spread(scale, x, axis)) + _spread(zero_point, x, axis)
-        data = np.clip(codes, limits.min, limits.max).astype(coding.kind)
+        data = np.clip(codes, limits.min, limits.max).astype(coding.dtype)
         held = Value(x.shape, data.dtype, f"{x.name}.codes" if x.name else "", data)
     else:
-        held = b.node("QuantizeLinear", [x, *given], x.shape, coding.kind, **attributes)
+        held = b.node("QuantizeLinear", [x, *given], x.shape, coding.dtype, **attributes)
     return b.node("DequantizeLinear", [held, *given], x.shape, x.dtype, **attributes)
 
 
@@ -93,7 +93,7 @@ def _spread(parameter: Array, x: Value, axis: int | None) -> Array:
 
 
 def _along_one_axis(x: Value, coding: Coding) -> tuple[Array, Array, int | None] | None:
-    """Zero point and scale as single numbers, or as lists along an axis."""
+    """Return zero point and scale as single numbers, or as lists along an axis."""
     zero_point, scale, _ = coding
     if zero_point.size == scale.size == 1:
         return zero_point.reshape(()), scale.reshape(()), None

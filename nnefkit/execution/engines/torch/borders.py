@@ -1,4 +1,4 @@
-"""What lies outside of a tensor: the border modes of 4.3."""
+"""Padding of tensors in the border modes of 4.3."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Pairs = Sequence[tuple[int, int]]
 
 
 def pad(x: Tensor, padding: Pairs, border: str = "constant", value: float = 0.0) -> Tensor:
-    """`x` with its borders extended, or cropped where the padding is negative.
+    """Return `x` with its borders extended, or cropped where the padding is negative.
 
     Args:
-        x: of any rank.
-        padding: extents before and after, for each dimension.
-        border: 'constant' and 'ignore' fill with `value`.
-        value: what fills the border.
+        x: A tensor of any rank.
+        padding: Extents before and after, for each dimension.
+        border: The mode; 'constant' and 'ignore' fill with `value`.
+        value: The number that fills the border.
     """
     if not any(map(any, padding)):
         return x
@@ -38,12 +38,12 @@ def pad(x: Tensor, padding: Pairs, border: str = "constant", value: float = 0.0)
 
 
 def flat(padding: Pairs) -> list[int]:
-    """The padding as PyTorch takes it: the last dimension first."""
+    """Return a padding as PyTorch takes it: the last dimension first."""
     return list(chain.from_iterable(reversed(padding)))
 
 
 def _is_spatial(x: Tensor, padding: Pairs, mode: str) -> bool:
-    """Whether PyTorch has the mode for this rank and padding."""
+    """Return whether PyTorch has the mode for this rank and padding."""
     if not 3 <= x.ndim <= 5 or any(padding[0]) or any(padding[1]):
         return False
     pairs = list(zip(padding[2:], x.shape[2:], strict=True))
@@ -55,5 +55,5 @@ def _is_spatial(x: Tensor, padding: Pairs, mode: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _indices(extent: int, before: int, after: int, border: str, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # it is kept for runs that may want gradients
+    with torch.inference_mode(False):  # it is cached for runs that may need gradients
         return torch.from_numpy(border_indices(extent, before, after, border)).to(device)

@@ -10,7 +10,7 @@ from nnefkit.execution.engines.torch.lowerings import Argument, Tensor
 
 
 def align(*arguments: Argument) -> tuple[Any, ...]:
-    """The tensors with equal ranks, singular dimensions appended; numbers stay what they are."""
+    """Return tensors with equal ranks, singular dimensions appended; numbers stay as they are."""
     rank = max((a.ndim for a in arguments if isinstance(a, torch.Tensor)), default=0)
     return tuple(
         a.reshape(a.shape + (1,) * (rank - a.ndim))
@@ -21,12 +21,12 @@ def align(*arguments: Argument) -> tuple[Any, ...]:
 
 
 def as_tensor(argument: Argument, like: Tensor) -> Tensor:
-    """A number as a tensor of rank 0 beside `like`; a tensor is what it is."""
+    """Return a number as a tensor of rank 0 of the dtype of `like`, and a tensor as it is."""
     if isinstance(argument, torch.Tensor):
         return argument
     return torch.tensor(argument, dtype=like.dtype, device=like.device)
 
 
 def is_zero(argument: Argument) -> bool:
-    """Whether it is a literal zero, which nothing need be done for."""
+    """Return whether an argument is a literal zero."""
     return not isinstance(argument, torch.Tensor) and argument == 0

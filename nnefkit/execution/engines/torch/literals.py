@@ -14,7 +14,7 @@ from nnefkit.graph import Graph, Identifier, Operation
 
 
 class Literals:
-    """Converts the literals of one operation: to numbers if the dtype of a tensor decides theirs.
+    """The literals of one operation, converted to numbers, or to tensors if they need a dtype.
 
     Args:
         graph: The graph of the operation.

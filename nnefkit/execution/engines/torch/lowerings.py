@@ -1,9 +1,9 @@
-"""The functions that compute operations in PyTorch, registered under their NNEF names.
+"""The registry of lowerings to PyTorch, and what they share.
 
-A lowering is called as the reference kernels are: inputs by position, in the order of the
-declaration, and all attributes by keyword. Inputs are tensors, or plain numbers where the graph has
-literals; lists among the attributes are tuples. All of them are differentiable as far as their
-formulae are, take extents from the tensors and not from the graph, and change none of their inputs.
+A lowering is called as the reference kernels are (see `nnefkit.execution.lowering.binding`). Inputs
+are tensors, or numbers where the graph has literals; lists among the attributes are tuples.
+Lowerings are differentiable where their formulae are, take extents from the tensors and not from
+the graph, and change none of their inputs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import torch
 
 from nnefkit.registry import Registry
 
-Lowering = Callable[..., Any]
 Tensor = torch.Tensor
 Number = float | int | bool
 Argument = torch.Tensor | float | int | bool
-"""A tensor, or the number that a literal is."""
+"""An input: a tensor, or a number in place of a literal."""
 
 LOWERINGS = Registry()
 lowering = LOWERINGS.register
@@ -30,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def widened(function: F) -> F:
-    """Computes formulae of several steps in float32 where tensors are float16, rounding once."""
+    """Compute a formula of several steps in float32 where tensors are float16, and round once."""
 
     @functools.wraps(function)
     def compute(*arguments: Any, **attribs: Any) -> Any:

@@ -86,7 +86,7 @@ class GraphModule(torch.nn.Module):
             module = getattr(module, part)
         return module, last
 
-    def _held(self, place: str) -> Tensor:
+    def _parameter(self, place: str) -> Tensor:
         module: Any = self
         for part in place.split("."):
             module = getattr(module, part)
@@ -113,26 +113,26 @@ class GraphModule(torch.nn.Module):
                 f"the graph's inputs are {', '.join(self.graph.inputs)}; "
                 f"{len(inputs)} were given in this order, and by name: {', '.join(named) or 'none'}"
             )
-        values = given | {name: self._held(place) for name, place in self._places.items()}
+        values = given | {name: self._parameter(place) for name, place in self._places.items()}
         for step in self._steps:
             step.run(values)
         for variable, result in self._updates.items():
             with torch.no_grad():
-                self._held(self._places[variable]).copy_(values[result])
+                self._parameter(self._places[variable]).copy_(values[result])
         outputs = tuple(values[name] for name in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def weights(self) -> Mapping[str, np.ndarray[Any, Any]]:
         """Return the current values of the variables by name, as ``graph.with_data`` takes them."""
         return {
-            variable.name: as_array(self._held(self._places[variable.name])).copy()
+            variable.name: as_array(self._parameter(self._places[variable.name])).copy()
             for variable in self.graph.variables
             if variable.name in self._places
         }
 
 
 def _is_statistic(graph: Graph, name: str) -> bool:
-    """Whether a variable is a mean or variance of batches, which is measured, not trained."""
+    """Return whether a variable is a mean or variance of batches, which is not trained."""
     return all(
         op.name == "batch_normalization"
         and name in (op.inputs["mean"], op.inputs["variance"])

@@ -90,5 +90,5 @@ def bind_lowering(
 
 
 def _hashable(value: Any) -> Any:
-    """Lists as tuples: attributes are keys of caches."""
+    """Return an attribute with lists as tuples, since attributes are keys of caches."""
     return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -104,7 +104,7 @@ class ProgramRunner:
     def _results(
         self, values: Mapping[str, Tensor], foreign: Mapping[str, Tensor]
     ) -> dict[str, Array]:
-        """The fetched tensors, each in its own memory."""
+        """Return the fetched tensors, each in its own memory."""
         taken = {tensor.untyped_storage().data_ptr() for tensor in foreign.values()}
         results = {}
         for name in self._fetch:
@@ -120,14 +120,14 @@ class ProgramRunner:
 
 
 def _unshared(tensor: Tensor, shared: Collection[int]) -> Array:
-    """The values of a tensor, copied if its memory is that of a feed or a weight."""
+    """Return the values of a tensor, copied if its memory is that of a feed or a weight."""
     copied = tensor.untyped_storage().data_ptr() in shared
     return as_array(tensor.clone() if copied else tensor)
 
 
 @contextmanager
 def _settings(threads: int | None) -> Iterator[None]:
-    """Settings that hold while a graph runs: threads, and no rounding to fewer bits on a GPU."""
+    """Set the number of threads, and disable rounding to fewer bits on a GPU, for a run."""
     if os.getpid() != _PROCESS:
         threads = 1
     with _LOCK.here(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):

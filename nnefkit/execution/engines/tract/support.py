@@ -72,7 +72,7 @@ class Call:
 
 
 def _filter(call: Call) -> str:
-    """Return what keeps tract from running any filter."""
+    """Return why tract cannot run a filter, or an empty string."""
     border = call.attribs["border"]
     if border != "constant":
         return f"tract aborts on border '{border}': filters support only 'constant'."

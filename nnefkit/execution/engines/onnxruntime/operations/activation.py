@@ -24,25 +24,25 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
 
 @lowering("relu")
 def relu(b: Builder, x: Value) -> Value:
-    """``max(x, 0)``."""
+    """Return ``max(x, 0)``."""
     return unary(b, "Relu", x)
 
 
 @lowering("sigmoid")
 def sigmoid(b: Builder, x: Value) -> Value:
-    """``1 / (1 + exp(-x))``."""
+    """Return ``1 / (1 + exp(-x))``."""
     return unary(b, "Sigmoid", x)
 
 
 @lowering("silu")
 def silu(b: Builder, x: Value) -> Value:
-    """``x * sigmoid(x)``."""
+    """Return ``x * sigmoid(x)``."""
     return mul(b, x, unary(b, "Sigmoid", x))
 
 
 @lowering("gelu")
 def gelu(b: Builder, x: Value) -> Value:
-    """``x * Phi(x)``."""
+    """Return ``x * Phi(x)``."""
     if b.opset >= 20:
         return unary(b, "Gelu", x)
     error = unary(b, "Erf", div(b, x, float(np.sqrt(2.0))))
@@ -51,7 +51,7 @@ def gelu(b: Builder, x: Value) -> Value:
 
 @lowering("softplus")
 def softplus(b: Builder, x: Value) -> Value:
-    """``log(exp(x) + 1)``."""
+    """Return ``log(exp(x) + 1)``."""
     if b.has("Softplus", x):
         return unary(b, "Softplus", x)
     tail = unary(b, "Exp", unary(b, "Neg", unary(b, "Abs", x)))
@@ -60,7 +60,7 @@ def softplus(b: Builder, x: Value) -> Value:
 
 @lowering("elu")
 def elu(b: Builder, x: Value, *, alpha: float) -> Value:
-    """``x < 0 ? alpha * (exp(x) - 1) : x``."""
+    """Return ``x < 0 ? alpha * (exp(x) - 1) : x``."""
     if b.has("Elu", x):
         return unary(b, "Elu", x, alpha=alpha)
     return _below_zero(b, x, mul(b, sub(b, unary(b, "Exp", x), 1.0), alpha))
@@ -68,7 +68,7 @@ def elu(b: Builder, x: Value, *, alpha: float) -> Value:
 
 @lowering("selu")
 def selu(b: Builder, x: Value, *, alpha: float, **attribs: float) -> Value:
-    """``lambda * elu(x, alpha)``."""
+    """Return ``lambda * elu(x, alpha)``."""
     if b.has("Selu", x):
         return unary(b, "Selu", x, alpha=alpha, gamma=attribs["lambda"])
     return mul(b, elu(b, x, alpha=alpha), attribs["lambda"])
@@ -76,7 +76,7 @@ def selu(b: Builder, x: Value, *, alpha: float, **attribs: float) -> Value:
 
 @lowering("leaky_relu")
 def leaky_relu(b: Builder, x: Value, *, alpha: float) -> Value:
-    """``x < 0 ? alpha * x : x``."""
+    """Return ``x < 0 ? alpha * x : x``."""
     if b.has("LeakyRelu", x):
         return unary(b, "LeakyRelu", x, alpha=alpha)
     return _below_zero(b, x, mul(b, x, alpha))
@@ -84,7 +84,7 @@ def leaky_relu(b: Builder, x: Value, *, alpha: float) -> Value:
 
 @lowering("prelu")
 def prelu(b: Builder, x: Value, alpha: Value) -> Value:
-    """``x < 0 ? alpha * x : x``, one node where `alpha` does not enlarge `x`."""
+    """Return ``x < 0 ? alpha * x : x``, one node where `alpha` does not enlarge `x`."""
     x, slope = align(b, x, alpha)
     if b.has("PRelu", x) and np.broadcast_shapes(x.shape, slope.shape) == x.shape and slope.rank:
         return b.node("PRelu", [x, slope], x.shape)
@@ -97,7 +97,7 @@ def _below_zero(b: Builder, x: Value, value: Value) -> Value:
 
 @lowering("softmax")
 def softmax(b: Builder, x: Value, *, axes: Sequence[int]) -> Value:
-    """Exponentials that sum to 1 over all of `axes` together."""
+    """Return exponentials that sum to 1 over all of `axes` together."""
     if len(axes) == 1:
         return unary(b, "Softmax", x, axis=axes[0])
     weights = unary(b, "Exp", sub(b, x, reduce(b, "ReduceMax", x, axes)))

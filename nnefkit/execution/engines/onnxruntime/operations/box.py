@@ -58,7 +58,7 @@ def box(b: Builder, input: Value, *, window: Window, normalize: bool) -> Value:
 def _true_average(b: Builder, x: Value, window: Window, counts: Array, *, cropped: bool) -> Value:
     """Return the average of the elements of each window that are not of the border."""
     average = _average_pool(b, x, window, cropped)
-    if cropped:  # what is left of the padding is not all of the border
+    if cropped:  # the rest of the padding is only a part of the border
         sums = mul(b, average, float(math.prod(window.size)))
         return div(b, sums, b.constant(counts, x.dtype))
     if not counts.all():
@@ -114,8 +114,8 @@ def _sums(b: Builder, x: Value, window: Window) -> Value:
             sums = b.node("Conv", [rows, ones], results, kernel_shape=(f, 1), **attributes)
             x = b.reshape(sums, shape)
         else:
-            items = take(b, x, np.arange(extent)[:, None] * s + np.arange(f) * d, axis)
-            x = b.reshape(reduce(b, "ReduceSum", items, [axis + 1]), shape)
+            terms = take(b, x, np.arange(extent)[:, None] * s + np.arange(f) * d, axis)
+            x = b.reshape(reduce(b, "ReduceSum", terms, [axis + 1]), shape)
     return x
 
 

@@ -1,7 +1,7 @@
 """Element-wise operations (4.2).
 
-The formulae of `max`, `min` and `clamp` say which argument wins where one is NaN; ONNX passes NaN
-on instead. Numbers are treated alike.
+The formulae of `max`, `min` and `clamp` define which argument is the result if one is NaN; in ONNX
+the result is NaN then.
 """
 
 from __future__ import annotations
@@ -87,24 +87,24 @@ for _name, _kind in _LOGICAL.items():
 
 @lowering("copy")
 def copy(b: Builder, x: Value) -> Value:  # noqa: ARG001
-    """The argument itself."""
+    """Return the argument itself."""
     return x
 
 
 @lowering("round")
 def round_(b: Builder, x: Value) -> Value:
-    """``floor(x + 0.5)``; ONNX's own `Round` goes to the even neighbour."""
+    """Return ``floor(x + 0.5)``; ONNX's own `Round` goes to the even neighbour."""
     return round_half_up(b, x)
 
 
 @lowering("mul")
 def mul(b: Builder, x: Value, y: Value) -> Value:
-    """``x * y``."""
+    """Return ``x * y``."""
     for value, factor in ((x, y), (y, x)):
         if factor.node is not None and factor.kind == "Reciprocal":
             (divisor,) = factor.node.inputs
-            # ONNX Runtime knows normalizations by it. Roots are too large to make a difference:
-            # their reciprocals are finite, unless they are zero.
+            # ONNX Runtime recognizes normalizations by a division. Roots are too large to make a
+            # difference: their reciprocals are finite, unless they are zero.
             if divisor is not None and divisor.kind == "Sqrt":
                 return div(b, value, divisor)
     return elementwise(b, "Mul", x, y)
@@ -112,13 +112,13 @@ def mul(b: Builder, x: Value, y: Value) -> Value:
 
 @lowering("ne")
 def ne(b: Builder, x: Value, y: Value) -> Value:
-    """``x != y``."""
+    """Return ``x != y``."""
     return unary(b, "Not", compare(b, "Equal", x, y))
 
 
 @lowering("pow")
 def pow_(b: Builder, x: Value, y: Value) -> Value:
-    """``x ^ y``, with shorter ways where the exponent is a number."""
+    """Return ``x ^ y``, with shorter ways where the exponent is a number."""
     exponent = float(y.data) if y.data is not None and not y.rank else 0.0
     if exponent == 2:
         return square(b, x)
@@ -129,19 +129,19 @@ def pow_(b: Builder, x: Value, y: Value) -> Value:
 
 @lowering("sqr")
 def sqr(b: Builder, x: Value) -> Value:
-    """``x ^ 2``."""
+    """Return ``x ^ 2``."""
     return square(b, x)
 
 
 @lowering("rsqr")
 def rsqr(b: Builder, x: Value) -> Value:
-    """``x ^ -2``."""
+    """Return ``x ^ -2``."""
     reciprocal = unary(b, "Reciprocal", x)
     return square(b, reciprocal)
 
 
 def _is_never_negative_zero(x: Value) -> bool:
-    """Whether it is the sum of something and a number other than zero."""
+    """Return whether a value is the sum of something and numbers other than zero."""
     terms = x.node.inputs if x.node is not None and x.kind == "Add" else ()
     known = (term.data for term in terms if term is not None and term.data is not None)
     return any(bool(np.all(data != 0)) for data in known)
@@ -149,28 +149,28 @@ def _is_never_negative_zero(x: Value) -> bool:
 
 @lowering("rsqrt")
 def rsqrt(b: Builder, x: Value) -> Value:
-    """``x ^ -0.5``."""
+    """Return ``x ^ -0.5``."""
     if _is_never_negative_zero(x):
         return unary(b, "Reciprocal", unary(b, "Sqrt", x))
-    # Zeros have no sign under the root: both give infinity.
+    # The sign of a zero is ignored: the result is infinity for both.
     return unary(b, "Reciprocal", unary(b, "Sqrt", where(b, compare(b, "Equal", x, 0.0), 0.0, x)))
 
 
 @lowering("log2")
 def log2(b: Builder, x: Value) -> Value:
-    """``log(x) / log(2)``."""
+    """Return ``log(x) / log(2)``."""
     return div(b, unary(b, "Log", x), float(np.log(2.0)))
 
 
 @lowering("select")
 def select(b: Builder, condition: Value, true_value: Value, false_value: Value) -> Value:
-    """One of two values for each item."""
+    """Return one of two values for each element."""
     return where(b, *align(b, condition, true_value, false_value))
 
 
 @lowering("clamp")
 def clamp(b: Builder, x: Value, a: Value, b_: Value) -> Value:
-    """``max(min(x, b), a)``, one node where both bounds are numbers in order."""
+    """Return ``max(min(x, b), a)``, one node where both bounds are numbers in order."""
     low, high = _number(a), _number(b_)
     if low is not None and high is not None and low <= high:
         bounds = (b.number(low, x), b.number(high, x))

@@ -12,7 +12,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import add
 
 @lowering("split")
 def split(b: Builder, value: Value, *, axis: int, ratios: Ints) -> list[Value]:
-    """The parts, in their order along `axis`."""
+    """Return the parts, in their order along `axis`."""
     unit = value.shape[axis] // sum(ratios)
     return _parts(b, value, axis, [unit * ratio for ratio in ratios])
 
@@ -27,26 +27,26 @@ def _parts(b: Builder, value: Value, axis: int, extents: Ints) -> list[Value]:
 
 @lowering("concat")
 def concat(b: Builder, values: list[Value], *, axis: int) -> Value:
-    """The values one behind the other along `axis`."""
+    """Return the values joined along `axis`."""
     return primitives.concat(b, values, axis)
 
 
 @lowering("stack")
 def stack(b: Builder, values: list[Value], *, axis: int) -> Value:
-    """The values side by side along a new axis."""
+    """Return the values joined along a new axis."""
     return primitives.concat(b, [unsqueeze(b, value, axes=[axis]) for value in values], axis)
 
 
 @lowering("unstack")
 def unstack(b: Builder, value: Value, *, axis: int) -> list[Value]:
-    """The slices along `axis`, without it."""
+    """Return the slices along `axis`, without that dimension."""
     parts = _parts(b, value, axis, [1] * value.shape[axis])
     return [squeeze(b, part, axes=[axis]) for part in parts]
 
 
 @lowering("add_n")
 def add_n(b: Builder, x: list[Value]) -> Value:
-    """The sum, from the last to the first."""
+    """Return the sum, computed from the last value to the first."""
     if not x:
         return b.constant(0.0, b.scalar)
     total = x[-1]
@@ -57,5 +57,5 @@ def add_n(b: Builder, x: list[Value]) -> Value:
 
 @lowering("copy_n")
 def copy_n(b: Builder, x: Value, *, times: int) -> list[Value]:  # noqa: ARG001
-    """The same value several times."""
+    """Return the same value several times."""
     return [x] * times

@@ -12,7 +12,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import add, as_matrix
 
 @lowering("matmul")
 def matmul(b: Builder, A: Value, B: Value, *, transposeA: bool, transposeB: bool) -> Value:
-    """The product of matrices, batch dimensions broadcast."""
+    """Return the product of matrices; batch dimensions broadcast."""
     if A.rank == 2 and (transposeA or transposeB):
         return _gemm(b, A, B, None, transposeA, transposeB)
     if transposeA:
@@ -36,7 +36,7 @@ def _gemm(b: Builder, A: Value, B: Value, C: Value | None, transposed: bool, oth
 
 @lowering("linear")
 def linear(b: Builder, input: Value, filter: Value, bias: Value) -> Value:
-    """``matmul(input, filter, transposeB = true) + bias``."""
+    """Return ``matmul(input, filter, transposeB = true) + bias``."""
     zero = bias.data is not None and not bias.rank and not bias.data
     if input.rank == 2:
         shape = (input.shape[0], filter.shape[0])

@@ -33,7 +33,7 @@ def batch_normalization(
     *,
     epsilon: float,
 ) -> Value:
-    """``offset + scale * (input - mean) / sqrt(variance + epsilon)``."""
+    """Return ``offset + scale * (input - mean) / sqrt(variance + epsilon)``."""
     parameters = [scale, offset, mean, variance]
     known = b.has("BatchNormalization", input) and input.rank >= 2
     if known and all(_is_for_channels(parameter, input) for parameter in parameters):
@@ -45,7 +45,7 @@ def batch_normalization(
 
 
 def _is_for_channels(parameter: Value, input: Value) -> bool:
-    """Whether it is a known number, or has one item for each channel."""
+    """Return whether a parameter is a known number, or has one element for each channel."""
     if parameter.rank > input.rank:
         return False
     if parameter.data is not None and parameter.data.size == 1:
@@ -62,14 +62,14 @@ def _flat(b: Builder, parameter: Value, channels: int) -> Value:
 
 @lowering("l1_normalization")
 def l1_normalization(b: Builder, input: Value, *, axes: Ints, bias: float, epsilon: float) -> Value:
-    """``input / max(sum(abs(input)) + bias, epsilon)``."""
+    """Return ``input / max(sum(abs(input)) + bias, epsilon)``."""
     norm = reduce(b, "ReduceSum", unary(b, "Abs", input), axes)
     return div(b, input, maximum(b, add(b, norm, bias), epsilon))
 
 
 @lowering("l2_normalization")
 def l2_normalization(b: Builder, input: Value, *, axes: Ints, bias: float, epsilon: float) -> Value:
-    """``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)``."""
+    """Return ``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)``."""
     norm = unary(b, "Sqrt", reduce(b, "ReduceSum", mul(b, input, input), axes))
     return div(b, input, maximum(b, add(b, norm, bias), epsilon))
 
@@ -83,9 +83,9 @@ def _average(b: Builder, x: Value, size: Ints) -> Value:
 def local_response_normalization(
     b: Builder, input: Value, *, size: Ints, alpha: float, beta: float, bias: float
 ) -> Value:
-    """``input / (bias + alpha * average square) ^ beta``."""
+    """Return ``input / (bias + alpha * average square) ^ beta``."""
     across_channels = input.rank == 4 and size[0] == size[2] == size[3] == 1
-    # ONNX Runtime takes no other factors and exponents.
+    # ONNX Runtime rejects other factors and exponents.
     positive = alpha > 0 and beta > 0
     if across_channels and positive and size[1] % 2 and b.has("LRN", input):
         attributes = {"size": size[1], "alpha": alpha, "beta": beta, "bias": bias}
@@ -96,7 +96,7 @@ def local_response_normalization(
 
 @lowering("local_mean_normalization")
 def local_mean_normalization(b: Builder, input: Value, *, size: Ints) -> Value:
-    """``input - average``."""
+    """Return ``input - average``."""
     return sub(b, input, _average(b, input, size))
 
 
@@ -104,7 +104,7 @@ def local_mean_normalization(b: Builder, input: Value, *, size: Ints) -> Value:
 def local_variance_normalization(
     b: Builder, input: Value, *, size: Ints, bias: float, epsilon: float
 ) -> Value:
-    """``input / max(root of the average square + bias, epsilon)``."""
+    """Return ``input / max(root of the average square + bias, epsilon)``."""
     sigma = unary(b, "Sqrt", _average(b, mul(b, input, input), size))
     return div(b, input, maximum(b, add(b, sigma, bias), epsilon))
 
@@ -113,6 +113,6 @@ def local_variance_normalization(
 def local_contrast_normalization(
     b: Builder, input: Value, *, size: Ints, bias: float, epsilon: float
 ) -> Value:
-    """`local_variance_normalization` of what `local_mean_normalization` gives."""
+    """Apply `local_mean_normalization`, then `local_variance_normalization`."""
     centered = local_mean_normalization(b, input, size=size)
     return local_variance_normalization(b, centered, size=size, bias=bias, epsilon=epsilon)

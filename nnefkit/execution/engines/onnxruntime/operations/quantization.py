@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to what a number of bits can hold, still as real numbers."""
+"""Quantization (4.9.5): rounding to the values of a number of bits, which stay real numbers."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from nnefkit.execution.engines.onnxruntime.quantization_codes import by_range, b
 def min_max_linear_quantize(
     b: Builder, x: Value, min: Value, max: Value, *, bits: int, signed: bool, symmetric: bool
 ) -> Value:
-    """The nearest of equal steps from `min` to `max`."""
+    """Return the nearest of equal steps from `min` to `max`."""
     coding = by_range(b, min, max, bits, signed, symmetric)
-    if coding is not None and (found := coded(b, x, coding)) is not None:
-        return found
+    if coding is not None and (value := coded(b, x, coding)) is not None:
+        return value
     x, low, high = align(b, x, min, max)
     steps = float(2**bits - 1 - int(signed and symmetric))
     lowest = float(2 ** (bits - 1) - int(symmetric) if signed else 0)
     extent = sub(b, high, low)
     clamped = maximum(b, minimum(b, x, high), low)
     code = round_half_up(b, mul(b, div(b, sub(b, clamped, low), extent), steps))
-    if lowest:  # the code itself is signed, which costs digits where there are many bits
+    if lowest:  # the code is signed, which loses digits if there are many bits
         code = add(b, sub(b, code, lowest), lowest)
     return add(b, mul(b, div(b, code, steps), extent), low)
 
 
 @lowering("linear_quantize")
 def linear_quantize(b: Builder, x: Value, min: Value, max: Value, *, bits: int) -> Value:
-    """`min_max_linear_quantize`, unsigned."""
+    """Apply `min_max_linear_quantize`, unsigned."""
     return min_max_linear_quantize(b, x, min, max, bits=bits, signed=False, symmetric=False)
 
 
@@ -59,10 +59,10 @@ def zero_point_linear_quantize(
     signed: bool,
     symmetric: bool,
 ) -> Value:
-    """The nearest multiple of `scale` whose code the bits can hold."""
+    """Return the nearest multiple of `scale` whose code fits into the bits."""
     coding = by_zero_point(b, zero_point, scale, bits, signed, symmetric)
-    if coding is not None and (found := coded(b, x, coding)) is not None:
-        return found
+    if coding is not None and (value := coded(b, x, coding)) is not None:
+        return value
     x, zero, scale = align(b, x, cast(b, zero_point, x.dtype), scale)
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
     low = 0 if not signed else -high if symmetric else -high - 1
@@ -73,7 +73,7 @@ def zero_point_linear_quantize(
 
 @lowering("logarithmic_quantize")
 def logarithmic_quantize(b: Builder, x: Value, max: Value, *, bits: int) -> Value:
-    """The nearest power of two, in the exponent, from that of `max` downwards."""
+    """Return the power of two with the nearest exponent, from that of `max` downwards."""
     x, limit = align(b, x, max)
     top = _exponent(b, limit)
     bottom = sub(b, top, float(2**bits - 1))
@@ -83,7 +83,7 @@ def logarithmic_quantize(b: Builder, x: Value, max: Value, *, bits: int) -> Valu
 
 
 def _exponent(b: Builder, limit: Value) -> Value:
-    """``ceil(log2(limit))``, of powers of two exactly."""
+    """Return ``ceil(log2(limit))``, of powers of two exactly."""
     near = unary(b, "Ceil", log2(b, limit))
     less = sub(b, near, 1.0)
     lower = where(b, compare(b, "GreaterOrEqual", _power_of_two(b, less), limit), less, near)

@@ -16,54 +16,54 @@ Axes = Sequence[int]
 
 @lowering("sum_reduce")
 def sum_reduce(b: Builder, input: Value, *, axes: Axes, normalize: bool) -> Value:
-    """The sum, or the mean if `normalize`."""
+    """Return the sum, or if `normalize` the mean."""
     return reduce(b, "ReduceMean" if normalize else "ReduceSum", input, axes)
 
 
 @lowering("mean_reduce")
 def mean_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """The mean."""
+    """Return the mean."""
     return reduce(b, "ReduceMean", input, axes)
 
 
 @lowering("max_reduce")
 def max_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """The maximum."""
+    """Return the maximum."""
     return reduce(b, "ReduceMax", input, axes)
 
 
 @lowering("min_reduce")
 def min_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """The minimum."""
+    """Return the minimum."""
     return reduce(b, "ReduceMin", input, axes)
 
 
 @lowering("all_reduce")
 def all_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """Whether all items are true: the minimum of zeros and ones."""
+    """Return whether all elements are true: the minimum of zeros and ones."""
     return cast(b, reduce(b, "ReduceMin", cast(b, input, np.int32), axes), np.bool_)
 
 
 @lowering("any_reduce")
 def any_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """Whether any item is true: the maximum of zeros and ones."""
+    """Return whether any element is true: the maximum of zeros and ones."""
     return cast(b, reduce(b, "ReduceMax", cast(b, input, np.int32), axes), np.bool_)
 
 
 @lowering("argmax_reduce")
 def argmax_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """The position of the first maximum."""
+    """Return the position of the first maximum."""
     return _position(b, "ArgMax", input, axes)
 
 
 @lowering("argmin_reduce")
 def argmin_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
-    """The position of the first minimum."""
+    """Return the position of the first minimum."""
     return _position(b, "ArgMin", input, axes)
 
 
 def _position(b: Builder, kind: str, input: Value, axes: Axes) -> Value:
-    """The position in the volume of the reduced axes, in row-major order."""
+    """Return the position in the volume of the reduced axes, in row-major order."""
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
     if len(axes) == 1:
         return b.node(kind, [input], shape, np.int64, axis=axes[0], keepdims=1)
@@ -71,13 +71,13 @@ def _position(b: Builder, kind: str, input: Value, axes: Axes) -> Value:
     volume = math.prod(input.shape[axis] for axis in axes)
     moved = transpose(b, input, [*kept, *sorted(axes)])
     flat = b.reshape(moved, [*(input.shape[axis] for axis in kept), volume])
-    found = b.node(kind, [flat], (*flat.shape[:-1], 1), np.int64, axis=flat.rank - 1, keepdims=1)
-    return b.reshape(found, shape)
+    position = b.node(kind, [flat], (*flat.shape[:-1], 1), np.int64, axis=flat.rank - 1, keepdims=1)
+    return b.reshape(position, shape)
 
 
 @lowering("moments")
 def moments(b: Builder, input: Value, *, axes: Axes) -> list[Value]:
-    """Mean and variance."""
+    """Return mean and variance."""
     mean = reduce(b, "ReduceMean", input, axes)
     difference = sub(b, input, mean)
     return [mean, reduce(b, "ReduceMean", square(b, difference), axes)]

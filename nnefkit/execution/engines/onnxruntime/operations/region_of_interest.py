@@ -1,7 +1,7 @@
 """Pooling and resampling of regions of interest (4.6).
 
-ONNX has operators of similar names that divide regions into cells in other ways: here the cells and
-positions are calculated in the graph by the same formulae as in the reference kernels.
+ONNX has operators of similar names that divide regions into cells differently: here the cells and
+positions are computed in the graph by the formulae of `nnefkit.operations.regions`.
 """
 
 from __future__ import annotations
@@ -41,67 +41,67 @@ from nnefkit.operations.window import Window
 def avg_roi_pool(
     b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
 ) -> Value:
-    """The average of each cell of each region; 0 where a cell lies outside of the feature map."""
-    items = _images(b, input, batch_index)
+    """Return the average of each cell of each region; 0 where it is outside of the feature map."""
+    images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
         inside = cast(
-            b, _cells(b, rois, axis - 2, len(output_size), count, items.shape[axis]), items.dtype
+            b, _cells(b, rois, axis - 2, len(output_size), count, images.shape[axis]), images.dtype
         )
         sizes = maximum(b, reduce(b, "ReduceSum", inside, [2]), 1.0)
         weights = div(b, inside, sizes)  # (regions, cells, extent)
         regions, _, extent = weights.shape
         columns = b.reshape(
-            move_axis(b, weights, 2, 1), (regions, *[1] * (items.rank - 3), extent, count)
+            move_axis(b, weights, 2, 1), (regions, *[1] * (images.rank - 3), extent, count)
         )
-        last = move_axis(b, items, axis, items.rank - 1)
-        items = move_axis(b, matmul(b, last, columns), items.rank - 1, axis)
-    return items
+        last = move_axis(b, images, axis, images.rank - 1)
+        images = move_axis(b, matmul(b, last, columns), images.rank - 1, axis)
+    return images
 
 
 @lowering("max_roi_pool")
 def max_roi_pool(
     b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
 ) -> Value:
-    """The maximum of each cell of each region; 0 where a cell lies outside of the feature map."""
-    items = _images(b, input, batch_index)
+    """Return the maximum of each cell of each region; 0 where it is outside of the feature map."""
+    images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
-        inside = _cells(b, rois, axis - 2, len(output_size), count, items.shape[axis])
+        inside = _cells(b, rois, axis - 2, len(output_size), count, images.shape[axis])
         regions, _, extent = inside.shape
         results = []
         for cell in range(count):
             mask = b.reshape(
                 sliced(b, inside, {1: (cell, cell + 1, 1)}),
-                (regions, *(extent if a == axis else 1 for a in range(1, items.rank))),
+                (regions, *(extent if a == axis else 1 for a in range(1, images.rank))),
             )
-            highest = reduce(b, "ReduceMax", where(b, mask, items, -np.inf), [axis])
+            highest = reduce(b, "ReduceMax", where(b, mask, images, -np.inf), [axis])
             some = reduce(b, "ReduceMax", cast(b, mask, np.int32), [axis])
             results.append(where(b, compare(b, "Greater", some, 0), highest, 0.0))
-        items = concat(b, results, axis)
-    return items
+        images = concat(b, results, axis)
+    return images
 
 
 @lowering("roi_resample")
 def roi_resample(
     b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints, method: str
 ) -> Value:
-    """Each region, resampled to the output size by linear interpolation."""
-    items = _images(b, input, batch_index)
+    """Return each region, resampled to the output size by linear interpolation."""
+    images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
-        places = _positions(b, rois, axis - 2, len(output_size), count, method)
-        last = float(items.shape[axis] - 1)
-        places = maximum(b, minimum(b, places, last), 0.0)
-        first = unary(b, "Floor", places)
-        fraction = sub(b, places, first)
+        positions = _positions(b, rois, axis - 2, len(output_size), count, method)
+        last = float(images.shape[axis] - 1)
+        positions = maximum(b, minimum(b, positions, last), 0.0)
+        first = unary(b, "Floor", positions)
+        fraction = sub(b, positions, first)
         between = compare(b, "Greater", fraction, 0.0)
         second = where(b, between, add(b, first, 1.0), first)
-        front = move_axis(b, items, axis, 1)
-        column = (*places.shape, *[1] * (front.rank - 2))
-        weight = b.reshape(cast(b, fraction, items.dtype), column)
+        front = move_axis(b, images, axis, 1)
+        column = (*positions.shape, *[1] * (front.rank - 2))
+        weight = b.reshape(cast(b, fraction, images.dtype), column)
         left = mul(b, _picked(b, front, first), sub(b, 1.0, weight))
         right = mul(b, _picked(b, front, second), weight)
-        right = where(b, b.reshape(between, column), right, 0.0)  # nothing times infinity is NaN
-        items = move_axis(b, add(b, left, right), 1, axis)
-    return items
+        right = where(b, b.reshape(between, column), right, 0.0)  # zero times infinity is NaN
+        images = move_axis(b, add(b, left, right), 1, axis)
+    return images
 
 
 @lowering("avg_roi_align")
@@ -139,14 +139,14 @@ def _resized(
 
 
 def _images(b: Builder, input: Value, batch_index: Value) -> Value:
-    """The batch item of each region: (regions, channels, ...)."""
+    """Return the batch item of each region: (regions, channels, ...)."""
     regions = batch_index.shape[0]
     flat = from_zero(b, b.reshape(batch_index, (regions,)), input.shape[0])
     return b.node("Gather", [input, flat], (regions, *input.shape[1:]), axis=0)
 
 
 def _corners(b: Builder, rois: Value, dimension: int, spatial: int) -> tuple[Value, Value]:
-    """Where regions start and stop in one dimension, as columns of float64."""
+    """Return the starts and ends of regions in one dimension, as columns of float64."""
     wide = cast(b, rois, np.float64)
     start = sliced(b, wide, {1: (dimension, dimension + 1, 1)})
     stop = sliced(b, wide, {1: (dimension + spatial, dimension + spatial + 1, 1)})
@@ -154,7 +154,7 @@ def _corners(b: Builder, rois: Value, dimension: int, spatial: int) -> tuple[Val
 
 
 def _cells(b: Builder, rois: Value, dimension: int, spatial: int, count: int, extent: int) -> Value:
-    """Which items belong to which cells along one dimension: (regions, cells, extent)."""
+    """Return whether elements belong to cells along one dimension: (regions, cells, extent)."""
     start, stop = (
         cast(b, maximum(b, minimum(b, round_half_up(b, corner), 2.0**31), -(2.0**31)), np.int64)
         for corner in _corners(b, rois, dimension, spatial)
@@ -165,16 +165,16 @@ def _cells(b: Builder, rois: Value, dimension: int, spatial: int, count: int, ex
     cells = b.constant(np.arange(count, dtype=np.int64)[None])
     starts = add(b, start, mul(b, cells, step))
     stops = add(b, starts, size)
-    places = b.constant(np.arange(extent, dtype=np.int64)[None, None])
+    positions = b.constant(np.arange(extent, dtype=np.int64)[None, None])
     column = (*starts.shape, 1)
-    begun = compare(b, "GreaterOrEqual", places, b.reshape(starts, column))
-    return compare(b, "And", begun, compare(b, "Less", places, b.reshape(stops, column)))
+    begun = compare(b, "GreaterOrEqual", positions, b.reshape(starts, column))
+    return compare(b, "And", begun, compare(b, "Less", positions, b.reshape(stops, column)))
 
 
 def _positions(
     b: Builder, rois: Value, dimension: int, spatial: int, count: int, method: str
 ) -> Value:
-    """Where in the feature map the outputs lie, in float64: (regions, outputs)."""
+    """Return the positions of the outputs in the feature map, in float64: (regions, outputs)."""
     start, stop = _corners(b, rois, dimension, spatial)
     extent = sub(b, stop, start)
     outputs = np.arange(count, dtype=np.float64)[None]
@@ -187,8 +187,8 @@ def _positions(
     return add(b, start, mul(b, b.constant(outputs), step))
 
 
-def _picked(b: Builder, items: Value, places: Value) -> Value:
-    """Items of each region at places of its own along axis 1."""
-    indices = b.reshape(cast(b, places, np.int64), (*places.shape, 1))
-    shape = (*places.shape, *items.shape[2:])
-    return b.node("GatherND", [items, indices], shape, batch_dims=1)
+def _picked(b: Builder, images: Value, positions: Value) -> Value:
+    """Return elements along axis 1, at other positions for each region."""
+    indices = b.reshape(cast(b, positions, np.int64), (*positions.shape, 1))
+    shape = (*positions.shape, *images.shape[2:])
+    return b.node("GatherND", [images, indices], shape, batch_dims=1)

@@ -24,7 +24,7 @@ _COORDINATES = {
 
 @lowering("nearest_downsample")
 def nearest_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
-    """The first item of each cell."""
+    """Return the first element of each cell."""
     return sliced(b, input, {axis: (0, input.shape[axis], f) for axis, f in enumerate(factor, 2)})
 
 
@@ -36,7 +36,7 @@ def area_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
 
 @lowering("nearest_upsample")
 def nearest_upsample(b: Builder, input: Value, *, factor: Ints) -> Value:
-    """Each item repeated over a cell."""
+    """Return each element repeated over a cell."""
     if b.has("Resize", input) and math.prod(factor) > 1 and input.rank == 4:
         attributes = {"mode": "nearest", "nearest_mode": "floor"}
         return _resize(b, input, factor, coordinates="asymmetric", **attributes)
@@ -58,7 +58,7 @@ def _resize(b: Builder, x: Value, factor: Ints, coordinates: str, **attributes: 
 def multilinear_upsample(
     b: Builder, input: Value, *, factor: Ints, method: str, border: str
 ) -> Value:
-    """Linear interpolation, one dimension after the other unless one node says it all."""
+    """Interpolate linearly, one dimension after the other unless a single node can do it."""
     if math.prod(factor) == 1:
         return input
     clamped = border == "replicate" or method == "aligned"
@@ -81,13 +81,13 @@ def multilinear_upsample(
 
 
 def interpolated(b: Builder, x: Value, axis: int, first: Array, fraction: Array) -> Value:
-    """Items between those at the indices `first` and the next ones, along one axis."""
+    """Interpolate between the elements at the indices `first` and the next ones, along one axis."""
     column = [-1 if a == axis else 1 for a in range(x.rank)]
     second = np.where(fraction > 0, first + 1, first)
     weight = b.constant(fraction.reshape(column), x.dtype)
     other = b.constant((1 - fraction.astype(x.dtype)).reshape(column), x.dtype)
     left = mul(b, take(b, x, first, axis), other)
     right = mul(b, take(b, x, second, axis), weight)
-    if not fraction.all():  # nothing times infinity would be NaN
+    if not fraction.all():  # zero times infinity would be NaN
         right = where(b, b.constant((fraction > 0).reshape(column)), right, 0.0)
     return add(b, left, right)

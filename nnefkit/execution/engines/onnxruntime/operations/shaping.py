@@ -17,13 +17,13 @@ from nnefkit.operations.shaping import reshape_shape, unsqueeze_shape
 
 @lowering("reshape")
 def reshape(b: Builder, input: Value, **attribs: Any) -> Value:
-    """The same items in row-major order."""
+    """Return the same elements in row-major order."""
     return b.reshape(input, reshape_shape(input.shape, **attribs))
 
 
 @lowering("squeeze")
 def squeeze(b: Builder, input: Value, *, axes: Ints) -> Value:
-    """Without the singular dimensions `axes`."""
+    """Return the input without the singular dimensions `axes`."""
     shape = tuple(extent for axis, extent in enumerate(input.shape) if axis not in axes)
     if input.data is not None or not axes:
         return b.reshape(input, shape)
@@ -32,7 +32,7 @@ def squeeze(b: Builder, input: Value, *, axes: Ints) -> Value:
 
 @lowering("unsqueeze")
 def unsqueeze(b: Builder, input: Value, *, axes: Ints) -> Value:
-    """With singular dimensions at `axes` of the output."""
+    """Return the input with singular dimensions at `axes` of the output."""
     shape = unsqueeze_shape(input.shape, axes=axes)
     if input.data is not None or not axes:
         return b.reshape(input, shape)
@@ -41,13 +41,13 @@ def unsqueeze(b: Builder, input: Value, *, axes: Ints) -> Value:
 
 @lowering("transpose")
 def transpose(b: Builder, input: Value, *, axes: Ints) -> Value:
-    """With the leading axes in the order of `axes`."""
+    """Return the input with its leading axes in the order of `axes`."""
     return primitives.transpose(b, input, [*axes, *range(len(axes), input.rank)])
 
 
 @lowering("cast")
 def cast(b: Builder, input: Value, *, dtype: str) -> Value:
-    """Another data-type: to integer it rounds down, to logical ``!= 0``."""
+    """Convert to another data-type: to integer by rounding down, to logical by ``!= 0``."""
     if dtype == "scalar":
         return cast_to(b, input, b.scalar)
     if dtype == "integer":
@@ -58,7 +58,7 @@ def cast(b: Builder, input: Value, *, dtype: str) -> Value:
 
 
 def _rounded_down(b: Builder, x: Value) -> Value:
-    """As 64-bit integers, the nearest where there is none; NaN becomes 0."""
+    """Return the next lower 64-bit integers, the nearest where there is none; 0 for NaN."""
     limit = 2.0**63
     holds = compare(b, "Less", unary(b, "Abs", x), limit)
     whole = cast_to(b, where(b, holds, unary(b, "Floor", x), 0.0), np.int64)
@@ -75,5 +75,5 @@ def _rounded_down(b: Builder, x: Value) -> Value:
 
 @lowering("update")
 def update(b: Builder, variable: Value, value: Value) -> Value:  # noqa: ARG001
-    """The new value; the session keeps it for the next run."""
+    """Return the new value; the session stores it for the next run."""
     return value

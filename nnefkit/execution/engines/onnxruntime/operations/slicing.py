@@ -11,7 +11,7 @@ from nnefkit.operations.slicing import slice_bounds
 
 @lowering("slice")
 def slice_(b: Builder, input: Value, *, axes: Ints, begin: Ints, end: Ints, stride: Ints) -> Value:
-    """The items from `begin` (inclusive) to `end` (exclusive)."""
+    """Return the elements from `begin` (inclusive) to `end` (exclusive)."""
     bounds = slice_bounds([input.shape[axis] for axis in axes], begin, end, stride)
     ranges = {
         axis: (0, 0, 1) if first == last else (first, last, step)
@@ -22,13 +22,13 @@ def slice_(b: Builder, input: Value, *, axes: Ints, begin: Ints, end: Ints, stri
 
 @lowering("pad")
 def pad(b: Builder, input: Value, *, padding: Padding, border: str, value: float) -> Value:
-    """The borders extended or cropped."""
+    """Return the input with its borders extended or cropped."""
     return borders.pad(b, input, padding, border, value)
 
 
 @lowering("tile")
 def tile(b: Builder, input: Value, *, repeats: Ints) -> Value:
-    """The input repeated."""
+    """Return the input repeated."""
     if all(times == 1 for times in repeats):
         return input
     shape = tuple(extent * times for extent, times in zip(input.shape, repeats, strict=True))
@@ -37,7 +37,7 @@ def tile(b: Builder, input: Value, *, repeats: Ints) -> Value:
 
 @lowering("gather")
 def gather(b: Builder, input: Value, indices: Value, *, axis: int) -> Value:
-    """The items at `indices` along `axis`."""
+    """Return the elements at `indices` along `axis`."""
     shape = (*input.shape[:axis], *indices.shape, *input.shape[axis + 1 :])
-    places = primitives.from_zero(b, indices, input.shape[axis])
-    return b.node("Gather", [input, places], shape, axis=axis)
+    checked = primitives.from_zero(b, indices, input.shape[axis])
+    return b.node("Gather", [input, checked], shape, axis=axis)

@@ -14,7 +14,7 @@ from nnefkit.execution.engines.torch.operations.elementwise import at_least
 
 _ROOT = math.sqrt(0.5)
 _LINEAR = 40.0
-"""From here on, ``log(1 + exp(x))`` is `x` to the last digit of a float64."""
+"""Number from which on ``log(1 + exp(x))`` is `x` to the last digit of a float64."""
 
 lowering("sigmoid")(torch.sigmoid)
 lowering("silu")(functional.silu)
@@ -22,46 +22,46 @@ lowering("silu")(functional.silu)
 
 @lowering("relu")
 def relu(x: Tensor) -> Tensor:
-    """``max(x, 0)``, which is 0 where `x` is NaN."""
+    """Return ``max(x, 0)``, which is 0 where `x` is NaN."""
     return at_least(x, 0.0)
 
 
 @lowering("gelu")
 def gelu(x: Tensor) -> Tensor:
-    """``x * Phi(x)``, the distribution function itself."""
+    """Return ``x * Phi(x)``, the distribution function itself."""
     if torch.is_grad_enabled():
         return functional.gelu(x)
-    # PyTorch's own function makes NaN of infinity.
+    # PyTorch's own function returns NaN for infinity.
     return torch.erf(x * _ROOT).add_(1).mul_(0.5).mul_(x)
 
 
 @lowering("softplus")
 def softplus(x: Tensor) -> Tensor:
-    """``log(exp(x) + 1)``."""
+    """Return ``log(exp(x) + 1)``."""
     return functional.softplus(x, threshold=_LINEAR)
 
 
 @lowering("elu")
 def elu(x: Tensor, *, alpha: float) -> Tensor:
-    """``x < 0 ? alpha * (exp(x) - 1) : x``."""
+    """Return ``x < 0 ? alpha * (exp(x) - 1) : x``."""
     return functional.elu(x, alpha)
 
 
 @lowering("selu")
 def selu(x: Tensor, *, alpha: float, **attribs: float) -> Tensor:
-    """``lambda * (x < 0 ? alpha * (exp(x) - 1) : x)``."""
+    """Return ``lambda * (x < 0 ? alpha * (exp(x) - 1) : x)``."""
     return functional.elu(x, alpha) * attribs["lambda"]
 
 
 @lowering("leaky_relu")
 def leaky_relu(x: Tensor, *, alpha: float) -> Tensor:
-    """``x < 0 ? alpha * x : x``."""
+    """Return ``x < 0 ? alpha * x : x``."""
     return functional.leaky_relu(x, alpha)
 
 
 @lowering("prelu")
 def prelu(x: Argument, alpha: Argument) -> Any:
-    """``x < 0 ? alpha * x : x``."""
+    """Return ``x < 0 ? alpha * x : x``."""
     x, alpha = align(x, alpha)
     if not isinstance(x, torch.Tensor):
         return alpha * x if x < 0 else torch.full_like(torch.as_tensor(alpha), x)
@@ -75,7 +75,7 @@ def prelu(x: Argument, alpha: Argument) -> Any:
 @lowering("softmax")
 @widened
 def softmax(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
-    """Exponentials that sum to 1 over all of `axes` together."""
+    """Return exponentials that sum to 1 over all of `axes` together."""
     if len(axes) == 1:
         return torch.softmax(x, axes[0])
     if not axes:

@@ -1,7 +1,7 @@
 """Element-wise operations (4.2).
 
-Formulae hold for what is no number, too: PyTorch's maxima pass every NaN on, those of NNEF are
-``select(x > y, x, y)`` and drop the NaN of `x`.
+Formulae hold for NaN, too: a maximum of PyTorch is NaN if an argument is, that of NNEF is
+``select(x > y, x, y)`` and ignores NaN in `x`.
 """
 
 from __future__ import annotations
@@ -51,32 +51,32 @@ for _name, _function in UNARY.items():
 
 @lowering("copy")
 def copy(x: Tensor) -> Tensor:
-    """The argument itself: nobody changes it."""
+    """Return the argument itself: no operation changes its inputs."""
     return x
 
 
 @lowering("sign")
 def sign(x: Tensor) -> Tensor:
-    """-1, 0 or 1; NaN stays NaN."""
+    """Return -1, 0 or 1; NaN stays NaN."""
     return torch.sign(x).masked_fill(torch.isnan(x), math.nan)
 
 
 @lowering("round")
 def round_half_up(x: Tensor) -> Tensor:
-    """``floor(x + 0.5)``, where the addition does not round (4.2.1)."""
+    """Return ``floor(x + 0.5)``, where the addition does not round (4.2.1)."""
     lower = torch.floor(x)
     return lower + (x - lower >= 0.5)
 
 
 @lowering("rsqr")
 def rsqr(x: Tensor) -> Tensor:
-    """``x ^ -2``; the reciprocal comes first, since the square overflows earlier."""
+    """Return ``x ^ -2``; the reciprocal comes first, since the square overflows earlier."""
     return torch.square(torch.reciprocal(x))
 
 
 @lowering("rsqrt")
 def rsqrt(x: Tensor) -> Tensor:
-    """``x ^ -0.5``, infinite for both zeros: the addition takes the sign off."""
+    """Return ``x ^ -0.5``, infinite for both zeros: the addition takes the sign off."""
     return torch.rsqrt(x + 0.0)
 
 
@@ -112,23 +112,23 @@ for _name, _operator in BINARY.items():
 
 @lowering("pow")
 def power(x: Argument, y: Argument) -> Any:
-    """``x ^ y``."""
+    """Return ``x ^ y``."""
     x, y = align(x, y)
     if isinstance(x, torch.Tensor) and not isinstance(y, torch.Tensor) and abs(y) == 0.5:
-        # PyTorch would take the root, which differs for -0 and negative infinity.
+        # PyTorch would compute the root, which differs for -0 and negative infinity.
         return torch.pow(x, as_tensor(y, x).expand((1,) * max(x.ndim, 1))).reshape(x.shape)
     return x**y
 
 
 @lowering("and")
 def logical_and(x: Argument, y: Argument) -> Tensor:
-    """Whether both are true."""
+    """Return whether both are true."""
     return torch.logical_and(*_logical(x, y))
 
 
 @lowering("or")
 def logical_or(x: Argument, y: Argument) -> Tensor:
-    """Whether one of them is true."""
+    """Return whether at least one is true."""
     return torch.logical_or(*_logical(x, y))
 
 
@@ -138,7 +138,7 @@ def _logical(x: Argument, y: Argument) -> tuple[Any, ...]:
 
 @lowering("select")
 def select(condition: Argument, true_value: Argument, false_value: Argument) -> Tensor:
-    """One of two values for each item (4.2.3)."""
+    """Return one of two values for each element (4.2.3)."""
     condition, x, y = align(condition, true_value, false_value)
     if not isinstance(condition, torch.Tensor):
         condition = torch.tensor(condition)
@@ -150,7 +150,7 @@ def select(condition: Argument, true_value: Argument, false_value: Argument) -> 
 
 @lowering("max")
 def maximum(x: Argument, y: Argument) -> Tensor:
-    """``select(x > y, x, y)``."""
+    """Return ``select(x > y, x, y)``."""
     if isinstance(x, torch.Tensor) and not isinstance(y, torch.Tensor):
         return at_least(x, y)
     first, second = _both(x, y)
@@ -159,7 +159,7 @@ def maximum(x: Argument, y: Argument) -> Tensor:
 
 @lowering("min")
 def minimum(x: Argument, y: Argument) -> Tensor:
-    """``select(x < y, x, y)``."""
+    """Return ``select(x < y, x, y)``."""
     first, second = _both(x, y)
     least = torch.minimum(without_nan(first, _INF), second)
     # Of two zeros, the formula takes the second.
@@ -175,17 +175,17 @@ def _both(x: Argument, y: Argument) -> tuple[Tensor, Tensor]:
 
 
 def at_least(x: Tensor, bound: Number) -> Tensor:
-    """``select(x > bound, x, bound)``."""
+    """Return ``select(x > bound, x, bound)``."""
     return _with_nan(torch.threshold(x, bound, bound), bound)
 
 
 def without_nan(x: Tensor, value: Number) -> Tensor:
-    """`x` with `value` in the place of each NaN."""
+    """Return `x` with `value` instead of each NaN."""
     return torch.nan_to_num(x, value, _INF, -_INF) if x.is_floating_point() else x
 
 
 def _with_nan(fresh: Tensor, value: Number) -> Tensor:
-    """The same of a tensor that nobody else has."""
+    """Replace each NaN in place, if no gradient is needed."""
     if torch.is_grad_enabled() or not fresh.is_floating_point():
         return without_nan(fresh, value)
     return torch.nan_to_num_(fresh, value, _INF, -_INF)
@@ -193,7 +193,7 @@ def _with_nan(fresh: Tensor, value: Number) -> Tensor:
 
 @lowering("clamp")
 def clamp(x: Argument, a: Argument, b: Argument) -> Tensor:
-    """``max(min(x, b), a)``."""
+    """Return ``max(min(x, b), a)``."""
     if (
         isinstance(x, torch.Tensor)
         and not isinstance(a, torch.Tensor)

@@ -13,13 +13,13 @@ from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
 
 @lowering("matmul")
 def matmul(A: Tensor, B: Tensor, *, transposeA: bool, transposeB: bool) -> Tensor:
-    """The product of matrices, batch dimensions broadcast."""
+    """Return the product of matrices; batch dimensions broadcast."""
     return torch.matmul(A.mT if transposeA else A, B.mT if transposeB else B)
 
 
 @lowering("linear")
 def linear(input: Tensor, filter: Tensor, bias: Argument) -> Any:
-    """``matmul(input, filter, transposeB = true) + bias``."""
+    """Return ``matmul(input, filter, transposeB = true) + bias``."""
     if input.ndim == 2:
         if is_zero(bias):
             return functional.linear(input, filter)

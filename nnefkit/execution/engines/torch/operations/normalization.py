@@ -22,14 +22,14 @@ def _sum(x: Tensor, axes: Shape) -> Tensor:
 @lowering("l1_normalization")
 @widened
 def l1_normalization(input: Tensor, *, axes: Shape, bias: float, epsilon: float) -> Tensor:
-    """``input / max(sum(abs(input)) + bias, epsilon)``."""
+    """Return ``input / max(sum(abs(input)) + bias, epsilon)``."""
     return input / at_least(_sum(input.abs(), axes) + bias, epsilon)
 
 
 @lowering("l2_normalization")
 @widened
 def l2_normalization(input: Tensor, *, axes: Shape, bias: float, epsilon: float) -> Tensor:
-    """``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)``."""
+    """Return ``input / max(sqrt(sum(input ^ 2)) + bias, epsilon)``."""
     return input / at_least(torch.sqrt(_sum(torch.square(input), axes)) + bias, epsilon)
 
 
@@ -44,13 +44,13 @@ def batch_normalization(
     *,
     epsilon: float,
 ) -> Any:
-    """``offset + scale * (input - mean) / sqrt(variance + epsilon)``."""
+    """Return ``offset + scale * (input - mean) / sqrt(variance + epsilon)``."""
     parameters = [p for p in (mean, variance, scale, offset) if isinstance(p, torch.Tensor)]
     if (
         len(parameters) == 4
         and isinstance(input, torch.Tensor)
         and input.ndim >= 2
-        and not any(p.requires_grad for p in parameters[:2])  # PyTorch has no gradient for them
+        and not any(p.requires_grad for p in parameters[:2])  # for which PyTorch has no gradient
         and all(p.shape == (1, input.shape[1]) and p.dtype == input.dtype for p in parameters)
     ):
         mean, variance, scale, offset = (p.reshape(-1) for p in parameters)
@@ -61,7 +61,7 @@ def batch_normalization(
     return (x - shift) * factor + offset
 
 
-# -- by what lies around each item ----------------------------------------------------------------
+# -- by the elements around each element ----------------------------------------------------------
 
 
 def _average(x: Tensor, size: Shape) -> Tensor:
@@ -75,14 +75,14 @@ def _average(x: Tensor, size: Shape) -> Tensor:
 def local_response_normalization(
     input: Tensor, *, size: Shape, alpha: float, beta: float, bias: float
 ) -> Tensor:
-    """``input / (bias + alpha * average square) ^ beta``."""
+    """Return ``input / (bias + alpha * average square) ^ beta``."""
     return input / (_average(torch.square(input), size) * alpha + bias) ** beta
 
 
 @lowering("local_mean_normalization")
 @widened
 def local_mean_normalization(input: Tensor, *, size: Shape) -> Tensor:
-    """``input - average``."""
+    """Return ``input - average``."""
     return input - _average(input, size)
 
 
@@ -91,7 +91,7 @@ def local_mean_normalization(input: Tensor, *, size: Shape) -> Tensor:
 def local_variance_normalization(
     input: Tensor, *, size: Shape, bias: float, epsilon: float
 ) -> Tensor:
-    """``input / max(root of the average square + bias, epsilon)``."""
+    """Return ``input / max(root of the average square + bias, epsilon)``."""
     deviation = torch.sqrt(_average(torch.square(input), size)) + bias
     return input / at_least(deviation, epsilon)
 
@@ -101,7 +101,7 @@ def local_variance_normalization(
 def local_contrast_normalization(
     input: Tensor, *, size: Shape, bias: float, epsilon: float
 ) -> Tensor:
-    """`local_variance_normalization` of what `local_mean_normalization` gives."""
+    """Apply `local_mean_normalization`, then `local_variance_normalization`."""
     centered: Tensor = local_mean_normalization(input, size=size)
     normalized: Tensor = local_variance_normalization(
         centered, size=size, bias=bias, epsilon=epsilon

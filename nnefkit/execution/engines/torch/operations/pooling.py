@@ -60,7 +60,7 @@ def max_pool_with_index(input: Tensor, *, window: Window) -> tuple[Tensor, Tenso
     window = resolved(window, input.shape)
     values, index = windows(_padded(input, window), window).max(-1)
     if window.border == "ignore":
-        # Where all elements are as low as the border, it is the first that is not of the border.
+        # Where all elements are as low as the border, the first one that is not border counts.
         true = pad(torch.ones_like(input, dtype=torch.uint8), window.padding)
         first = windows(true, window).max(-1).indices
         index = torch.where(values == -math.inf, first, index)

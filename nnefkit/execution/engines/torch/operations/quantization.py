@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to what a number of bits can hold, still as real numbers."""
+"""Quantization (4.9.5): rounding to the values of a number of bits, which stay real numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnefkit.execution.engines.torch.operations.elementwise import clamp, round_
 
 
 def _tensors(*arguments: Argument) -> tuple[Tensor, ...]:
-    """All as tensors of one rank and of the dtype of the first that is a real tensor."""
+    """Return tensors of one rank, and of the dtype of the first floating-point tensor."""
     like = next(a for a in arguments if isinstance(a, torch.Tensor) and a.is_floating_point())
     return align(*(as_tensor(a, like).to(like.dtype) for a in arguments))
 
@@ -22,7 +22,7 @@ def _tensors(*arguments: Argument) -> tuple[Tensor, ...]:
 def min_max_linear_quantize(
     x: Argument, min: Argument, max: Argument, *, bits: int, signed: bool, symmetric: bool
 ) -> Tensor:
-    """The nearest of equal steps from `min` to `max`."""
+    """Return the nearest of equal steps from `min` to `max`."""
     x, low, high = _tensors(x, min, max)
     r = float(2**bits - 1 - int(signed and symmetric))
     p = float(2 ** (bits - 1) - int(symmetric) if signed else 0)
@@ -32,7 +32,7 @@ def min_max_linear_quantize(
 
 @lowering("linear_quantize")
 def linear_quantize(x: Argument, min: Argument, max: Argument, *, bits: int) -> Any:
-    """`min_max_linear_quantize`, unsigned."""
+    """Apply `min_max_linear_quantize`, unsigned."""
     return min_max_linear_quantize(x, min, max, bits=bits, signed=False, symmetric=False)
 
 
@@ -47,7 +47,7 @@ def zero_point_linear_quantize(
     signed: bool,
     symmetric: bool,
 ) -> Tensor:
-    """The nearest multiple of `scale` whose code the bits can hold."""
+    """Return the nearest multiple of `scale` whose code fits into the bits."""
     x, zero, scale = _tensors(x, zero_point, scale)
     top = float(2 ** (bits - 1) - 1 if signed else 2**bits - 1)
     low = 0.0 if not signed else -top if symmetric else -top - 1
@@ -58,7 +58,7 @@ def zero_point_linear_quantize(
 @lowering("logarithmic_quantize")
 @widened
 def logarithmic_quantize(x: Argument, max: Argument, *, bits: int) -> Tensor:
-    """The nearest power of two, in the exponent, from ``2 ^ m`` downwards."""
+    """Return the power of two with the nearest exponent, from that of `max` downwards."""
     x, limit = _tensors(x, max)
     top = torch.ceil(torch.log2(limit))
     exponent = round_half_up(clamp(torch.log2(x.abs()), top - float(2**bits - 1), top))

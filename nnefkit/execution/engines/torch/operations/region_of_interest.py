@@ -25,13 +25,13 @@ from nnefkit.operations.regions import (
 @lowering("avg_roi_pool")
 @widened
 def avg_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape) -> Tensor:
-    """The average of each cell of each region; 0 where a cell lies outside of the feature map."""
+    """Return the average of each cell of each region; 0 where it is outside of the feature map."""
     return _pooled(input, rois, batch_index, output_size, torch.mean)
 
 
 @lowering("max_roi_pool")
 def max_roi_pool(input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape) -> Tensor:
-    """The maximum of each cell of each region; 0 where a cell lies outside of the feature map."""
+    """Return the maximum of each cell of each region; 0 where it is outside of the feature map."""
     return _pooled(input, rois, batch_index, output_size, torch.amax)
 
 
@@ -46,19 +46,19 @@ def _pooled(
     corners = whole_corners(as_array(rois))
     batches = batch_items(as_array(batch_index), len(input))
     for (starts, stops), batch in zip(corners, batches, strict=True):
-        items = input[batch]
+        image = input[batch]
         for axis, count in enumerate(output_size, 1):
             start, stop = int(starts[axis - 1]), int(stops[axis - 1])
-            cells = cell_slices(start, stop, count, items.shape[axis])
-            items = torch.stack([_cell(items, axis, cell, reduce) for cell in cells], axis)
-        results.append(items)
+            cells = cell_slices(start, stop, count, image.shape[axis])
+            image = torch.stack([_cell(image, axis, cell, reduce) for cell in cells], axis)
+        results.append(image)
     return torch.stack(results)
 
 
-def _cell(items: Tensor, axis: int, cell: slice, reduce: Callable[..., Tensor]) -> Tensor:
+def _cell(image: Tensor, axis: int, cell: slice, reduce: Callable[..., Tensor]) -> Tensor:
     if cell.start >= cell.stop:
-        return items.new_zeros((*items.shape[:axis], *items.shape[axis + 1 :]))
-    return reduce(items.narrow(axis, cell.start, cell.stop - cell.start), axis)
+        return image.new_zeros((*image.shape[:axis], *image.shape[axis + 1 :]))
+    return reduce(image.narrow(axis, cell.start, cell.stop - cell.start), axis)
 
 
 @lowering("roi_resample")
@@ -66,26 +66,26 @@ def _cell(items: Tensor, axis: int, cell: slice, reduce: Callable[..., Tensor]) 
 def roi_resample(
     input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape, method: str
 ) -> Any:
-    """Each region, resampled to the output size by linear interpolation."""
+    """Return each region, resampled to the output size by linear interpolation."""
     results = []
     corners = region_corners(as_array(rois))
     batches = batch_items(as_array(batch_index), len(input))
     for (starts, stops), batch in zip(corners, batches, strict=True):
-        items = input[batch]
+        image = input[batch]
         for axis, count in enumerate(output_size, 1):
             start, stop = float(starts[axis - 1]), float(stops[axis - 1])
             positions = sample_positions(start, stop, count, method)
-            positions = positions.clip(0, items.shape[axis] - 1)
+            positions = positions.clip(0, image.shape[axis] - 1)
             first = np.floor(positions)
-            items = interpolate(items, axis, first.astype(np.int64), positions - first)
-        results.append(items)
+            image = interpolate(image, axis, first.astype(np.int64), positions - first)
+        results.append(image)
     return torch.stack(results)
 
 
 @lowering("avg_roi_align")
 @widened
 def avg_roi_align(input: Tensor, rois: Tensor, batch_index: Tensor, **attribs: Any) -> Tensor:
-    """The average of the `sampling_rate` resampled items of each cell."""
+    """Return the average of the `sampling_rate` samples of each cell."""
     cells, axes = _resampled_cells(input, rois, batch_index, **attribs)
     total: Tensor = cells.sum(axes) / math.prod(attribs["sampling_rate"])
     return total
@@ -94,7 +94,7 @@ def avg_roi_align(input: Tensor, rois: Tensor, batch_index: Tensor, **attribs: A
 @lowering("max_roi_align")
 @widened
 def max_roi_align(input: Tensor, rois: Tensor, batch_index: Tensor, **attribs: Any) -> Tensor:
-    """The maximum of the `sampling_rate` resampled items of each cell."""
+    """Return the maximum of the `sampling_rate` samples of each cell."""
     cells, axes = _resampled_cells(input, rois, batch_index, **attribs)
     return torch.amax(cells, axes)
 
@@ -108,7 +108,7 @@ def _resampled_cells(
     sampling_rate: Shape,
     resize_method: str,
 ) -> tuple[Tensor, Shape]:
-    """The resampled items, and the axes along which a cell has several."""
+    """Return the samples, and the axes along which a cell has several."""
     pairs = list(zip(output_size, sampling_rate, strict=True))
     size = tuple(count * rate for count, rate in pairs)
     fine = roi_resample(input, rois, batch_index, output_size=size, method=resize_method)

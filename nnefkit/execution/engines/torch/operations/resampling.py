@@ -14,14 +14,14 @@ from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 
 @lowering("nearest_downsample")
 def nearest_downsample(input: Tensor, *, factor: Shape) -> Tensor:
-    """The first item of each cell."""
+    """Return the first element of each cell."""
     return input[tuple(slice(None, None, f) for f in (1, 1, *factor))]
 
 
 @lowering("area_downsample")
 @widened
 def area_downsample(input: Tensor, *, factor: Shape) -> Tensor:
-    """The average of each cell."""
+    """Return the average of each cell."""
     pairs = [n for x, f in zip(input.shape[2:], factor, strict=True) for n in (x // f, f)]
     if not pairs:
         return input
@@ -31,7 +31,7 @@ def area_downsample(input: Tensor, *, factor: Shape) -> Tensor:
 
 @lowering("nearest_upsample")
 def nearest_upsample(input: Tensor, *, factor: Shape) -> Tensor:
-    """Each item repeated over a cell."""
+    """Return each element repeated over a cell."""
     extents = input.shape[2:]
     single = [n for x in extents for n in (x, 1)]
     pairs = [n for pair in zip(extents, factor, strict=True) for n in pair]
@@ -42,7 +42,7 @@ def nearest_upsample(input: Tensor, *, factor: Shape) -> Tensor:
 @lowering("multilinear_upsample")
 @widened
 def multilinear_upsample(input: Tensor, *, factor: Shape, method: str, border: str) -> Tensor:
-    """Linear interpolation, one dimension after the other."""
+    """Interpolate linearly, one dimension after the other."""
     output = input
     for axis in reversed(range(2, input.ndim)):
         f = factor[axis - 2]
@@ -56,14 +56,14 @@ def multilinear_upsample(input: Tensor, *, factor: Shape, method: str, border: s
 
 
 def _shifted(x: Tensor, axis: int, factor: int, method: str, border: str) -> Tensor:
-    """'symmetric' and 'asymmetric': the weights repeat after `factor` outputs."""
+    """Interpolate by 'symmetric' or 'asymmetric': the weights repeat after `factor` outputs."""
     extent = x.shape[axis]
     padding = [(0, 0)] * x.ndim
     padding[axis] = (1, 1)
     padded = pad(x, padding, border)
     phases = []
     for phase in range(factor):
-        # Twice the position in the input, times the factor.
+        # The position in the input, times twice the factor.
         position = 2 * phase - (factor - 1 if method == "symmetric" else 0)
         first, rest = divmod(position, 2 * factor)
         left = padded.narrow(axis, first + 1, extent)
@@ -76,14 +76,14 @@ def _shifted(x: Tensor, axis: int, factor: int, method: str, border: str) -> Ten
 
 
 def interpolate(x: Tensor, axis: int, first: Array, fraction: Array) -> Tensor:
-    """Linear interpolation along one axis.
+    """Interpolate linearly along one axis.
 
     Args:
-        x: of any rank.
-        axis: along which to interpolate.
-        first: the indices of the items before the wanted positions.
-        fraction: how far behind them they are. At 0 the following item counts for nothing, even if
-            it is infinite or does not exist.
+        x: A tensor of any rank.
+        axis: The axis.
+        first: Indices of the elements before the positions.
+        fraction: Distances of the positions from these elements. At 0, the next element does not
+            count, even if it is infinite or does not exist.
     """
     between = fraction > 0
     along = [1] * x.ndim

@@ -13,7 +13,7 @@ _TOP = torch.iinfo(torch.int64).max
 
 @lowering("reshape")
 def reshape(input: Tensor, *, shape: Shape, axis_start: int, axis_count: int) -> Tensor:
-    """The same items in row-major order."""
+    """Return the same elements in row-major order."""
     extents = reshape_shape(
         tuple(input.shape), shape=shape, axis_start=axis_start, axis_count=axis_count
     )
@@ -22,13 +22,13 @@ def reshape(input: Tensor, *, shape: Shape, axis_start: int, axis_count: int) ->
 
 @lowering("squeeze")
 def squeeze(input: Tensor, *, axes: Shape) -> Tensor:
-    """Without the singular dimensions `axes`."""
+    """Return the input without the singular dimensions `axes`."""
     return input.squeeze(axes) if axes else input
 
 
 @lowering("unsqueeze")
 def unsqueeze(input: Tensor, *, axes: Shape) -> Tensor:
-    """With singular dimensions at `axes` of the output."""
+    """Return the input with singular dimensions at `axes` of the output."""
     extents = iter(input.shape)
     rank = input.ndim + len(axes)
     return input.reshape([1 if axis in axes else next(extents) for axis in range(rank)])
@@ -36,16 +36,16 @@ def unsqueeze(input: Tensor, *, axes: Shape) -> Tensor:
 
 @lowering("transpose")
 def transpose(input: Tensor, *, axes: Shape) -> Tensor:
-    """Its leading axes in the order of `axes`."""
+    """Return the input with its leading axes in the order of `axes`."""
     return input.permute([*axes, *range(len(axes), input.ndim)])
 
 
 @lowering("cast")
 def cast(input: Tensor, *, dtype: str, scalar: torch.dtype) -> Tensor:
-    """The items as another data-type; to integer it rounds down, to logical ``!= 0``.
+    """Convert to another data-type: to integer by rounding down, to logical by ``!= 0``.
 
-    Integers and logicals become as wide as `scalar`. What no 64-bit integer can hold becomes the
-    nearest one, and NaN becomes 0.
+    Integers and logicals become `scalar`. Numbers beyond 64-bit integers become the nearest one,
+    and NaN becomes 0.
     """
     if dtype == "logical":
         return input != 0
@@ -61,5 +61,5 @@ def cast(input: Tensor, *, dtype: str, scalar: torch.dtype) -> Tensor:
 
 @lowering("update")
 def update(variable: Tensor, value: Tensor) -> Tensor:  # noqa: ARG001
-    """The new value (4.8). That it replaces the old one after the run is up to the caller."""
+    """Return the new value (4.8); the caller stores it after the run."""
     return value

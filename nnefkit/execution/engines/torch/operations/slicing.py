@@ -15,7 +15,7 @@ from nnefkit.operations.slicing import slice_bounds
 
 @lowering("slice")
 def slice_(input: Tensor, *, axes: Shape, begin: Shape, end: Shape, stride: Shape) -> Tensor:
-    """The items from `begin` (inclusive) to `end` (exclusive)."""
+    """Return the elements from `begin` (inclusive) to `end` (exclusive)."""
     extents = [input.shape[axis] for axis in axes]
     bounds = slice_bounds(extents, begin, end, stride)
     result = input
@@ -24,7 +24,7 @@ def slice_(input: Tensor, *, axes: Shape, begin: Shape, end: Shape, stride: Shap
         if step > 0:
             result = result[(*whole, slice(first, max(first, last), step))]
             continue
-        # PyTorch's slices go forward only.
+        # Slices of PyTorch have positive steps only.
         count = max(-((first - last) // step), 0)
         low = first + (count - 1) * step
         result = result[(*whole, slice(low, low - count * step, -step))].flip(axis)
@@ -35,33 +35,33 @@ def slice_(input: Tensor, *, axes: Shape, begin: Shape, end: Shape, stride: Shap
 def pad(
     input: Tensor, *, padding: tuple[tuple[int, int], ...], border: str, value: float
 ) -> Tensor:
-    """The input with its borders extended or cropped."""
+    """Return the input with its borders extended or cropped."""
     return borders.pad(input, padding, border, value)
 
 
 @lowering("tile")
 def tile(input: Tensor, *, repeats: Shape) -> Tensor:
-    """The input repeated."""
+    """Return the input repeated."""
     return input.repeat(repeats) if repeats else input
 
 
 @lowering("gather")
 def gather(input: Tensor, indices: Argument, *, axis: int) -> Tensor:
-    """The items at `indices` along `axis`.
+    """Return the elements at `indices` along `axis`.
 
     Raises:
-        ExecutionError: an index is negative or not less than the extent.
+        ExecutionError: An index is negative or not less than the extent.
     """
-    places = torch.as_tensor(indices, device=input.device).long()
+    positions = torch.as_tensor(indices, device=input.device).long()
     extent = input.shape[axis]
-    if places.numel():
-        low, high = (int(bound) for bound in torch.aminmax(places))
+    if positions.numel():
+        low, high = (int(bound) for bound in torch.aminmax(positions))
         if low < 0 or high >= extent:
             raise ExecutionError(
                 f"'indices' has {low if low < 0 else high}, but axis {axis} of the input has "
-                f"{extent} items",
+                f"{extent} elements",
                 hint=f"Indices count from 0 to {extent - 1}.",
                 section="4.5.7",
             )
-    index: Any = (*(slice(None),) * axis, places)
+    index: Any = (*(slice(None),) * axis, positions)
     return input[index]
