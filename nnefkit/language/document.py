@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from nnefkit.collector import paused_collector
-from nnefkit.errors import Diagnostic, Source, Span, UnknownNameError, did_you_mean
+from nnefkit.errors import Diagnostic, Source, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language import nnef2017
 from nnefkit.language.declarations.custom import (
@@ -125,15 +125,6 @@ class _Reading:
         """Declarations of the document itself, and registered ones that it uses."""
 
     def read(self) -> Graph | None:
-        if self.tokens.byte_order_mark:
-            self.report.add(
-                "byte-order-mark",
-                "the text begins with a byte order mark",
-                Span(0, 1),
-                "NNEF documents consist of ASCII characters.",
-                "3.1",
-                "warning",
-            )
         document = self.parser.document(self._begin)
         self._check_version(document)
         self._check_extensions(document)

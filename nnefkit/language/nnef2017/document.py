@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nnefkit.errors import Span
 from nnefkit.graph import Graph
 from nnefkit.language.declarations.declaration import (
     Declaration,
@@ -49,15 +48,6 @@ class Reading:
 
     def read(self) -> Graph | None:
         """Return the graph, or None if the text has none."""
-        if self.tokens.byte_order_mark:
-            self.report.add(
-                "byte-order-mark",
-                "the text begins with a byte order mark",
-                Span(0, 1),
-                "NNEF documents consist of ASCII characters.",
-                "3.1",
-                "warning",
-            )
         first = self.tokens.span(0, 2 if self.tokens.texts[0] == "version" else 1)
         self.upgrades.note(
             "the document follows the provisional specification of December 2017",

@@ -8,28 +8,22 @@ from typing import Any
 from nnefkit.errors import Span
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import Binding
-from nnefkit.language.declarations.declaration import Declaration
+from nnefkit.language.declarations.declaration import Declaration, Parameter
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.invocations import AssignInScope, Invocations
 from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, Value
 from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
-from nnefkit.language.syntax.trampoline import Call, run
-from nnefkit.language.syntax.tree import Assignment, Expression, Invocation, Name
+from nnefkit.language.nnef2017.value_types import ValueTypes, loose
+from nnefkit.language.report import Report
+from nnefkit.language.syntax.trampoline import Call
+from nnefkit.language.syntax.tree import Argument, Assignment, Expression, Invocation, Name
 from nnefkit.language.types import (
-    EMPTY,
     INTEGER,
-    OF_LITERAL,
     STRING,
     UNBOUND_TENSOR,
     UNKNOWN,
-    ArrayType,
     TensorType,
-    TupleType,
     Type,
-    array_of,
-    common_type_of,
-    tensor_of,
-    tuple_of,
 )
 
 _LEAST_RANK = 2
@@ -43,7 +37,7 @@ class ProvisionalExpansion(Expansion):
     builder: ProvisionalBuilder
 
     def __init__(self, builder: ProvisionalBuilder) -> None:
-        self.typing = _Typing(builder)
+        self.typing = ValueTypes(builder.dtype)
         super().__init__(builder)
 
     def create_invocations(self, assign: AssignInScope) -> Invocations:
@@ -54,12 +48,12 @@ class ProvisionalExpansion(Expansion):
         self,
         declaration: Declaration,
         parts: Sequence[Expression | None],
-        kinds: Sequence[Type],
+        types: Sequence[Type],
         scope: Scope,
     ) -> None:
         """Report arrays of unknown length; that of ``split`` follows from its ratios."""
         if not self._is_divided(declaration, parts, scope):
-            super().check_lengths(declaration, parts, kinds, scope)
+            super().check_lengths(declaration, parts, types, scope)
 
     def emit_assigned(
         self,
@@ -87,21 +81,21 @@ class ProvisionalExpansion(Expansion):
         name = declaration.name
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
-    def bind(self, target: Expression, found: Value, scope: Scope) -> Call[None]:
+    def bind(self, target: Expression, value: Value, scope: Scope) -> Call[None]:
         """Give the names on the left-hand side their values, with types as exact as possible."""
         errors = scope.report.errors
-        yield super().bind(target, self.typing.typed(found), scope)
+        yield super().bind(target, self.typing.typed(value), scope)
         if scope.report.errors > errors and scope.declaration is not None and not scope.abstract:
             # Its value does not have the type that others rely on.
             raise Refused
 
     def settle(
-        self, name: str, found: Value, span: Span | None, path: tuple[str, ...] = ()
+        self, name: str, value: Value, span: Span | None, path: tuple[str, ...] = ()
     ) -> None:
         """Make the value of an expression the tensor called `name`."""
-        super().settle(name, found, span, path)
-        if isinstance(found.value, Identifier):
-            self.builder.shapes.same(name, found.value)
+        super().settle(name, value, span, path)
+        if isinstance(value.value, Identifier):
+            self.builder.shapes.same(name, value.value)
 
 
 class ProvisionalInvocations(Invocations):
@@ -120,20 +114,20 @@ class ProvisionalInvocations(Invocations):
 
     def value_of(self, name: Name, scope: Scope) -> Value:
         """Return the value of an identifier."""
-        found = super().value_of(name, scope)
+        value = super().value_of(name, scope)
         if scope.abstract:
-            return Value(ABSTRACT, loose(found.type))
-        if isinstance(found.value, list):
-            self.budget.spend(name, scope, len(found.value) // _ITEMS_OF_A_STEP)
-        return self.typing.typed(found)
+            return Value(ABSTRACT, loose(value.type))
+        if isinstance(value.value, list):
+            self.budget.spend(name, scope, len(value.value) // _ITEMS_OF_A_STEP)
+        return self.typing.typed(value)
 
     def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
         """Return the result of an invocation inside of an expression, which can have any type."""
-        found: Value = yield super().invoke(node, scope, tensor)
+        result: Value = yield super().invoke(node, scope, tensor)
         declaration = self.builder.declarations.get(node.name)
         if scope.abstract and declaration is not None and self.rules.expands(declaration):
             return Value(ABSTRACT, loose(declaration.results[0].type))
-        return found
+        return result
 
     def find_declaration(
         self, node: Invocation, scope: Scope, target: Expression | None
@@ -161,28 +155,13 @@ class ProvisionalInvocations(Invocations):
             return binding
         errors = scope.report.errors
         for parameter, slot in zip(declaration.parameters, binding.slots, strict=True):
-            if slot is None or parameter.type is not UNBOUND_TENSOR:
-                continue
-            kind, argument = arguments[slot].type, node.arguments[slot]
-            if kind is INTEGER or kind is STRING:
-                scope.report.at(
-                    "type-mismatch",
-                    f"'{parameter.name}' of '{declaration.name}' must be {UNBOUND_TENSOR}, "
-                    f"not {kind}",
-                    argument.value.at,
-                    argument.value.end,
-                    hint="A number without a point is an integer." if kind is INTEGER else "",
-                    section="3.3.1",
+            if slot is not None and parameter.type is UNBOUND_TENSOR:
+                _check_literal(
+                    declaration, parameter, arguments[slot].type, node.arguments[slot], scope.report
                 )
         if scope.report.errors > errors and not scope.abstract:
             raise Refused
-        if scope.abstract:
-            results: list[Type] = [loose(kind) for kind in binding.results]
-        else:
-            results = [k if isinstance(k, TensorType) else UNKNOWN for k in binding.results]
-        if len(results) == 1 and not isinstance(results[0], TensorType):
-            results = [UNKNOWN]
-        return binding._replace(results=results)
+        return binding._replace(results=_result_types(binding, abstract=scope.abstract))
 
     def expand(
         self,
@@ -199,63 +178,36 @@ class ProvisionalInvocations(Invocations):
 
     def shape_of(self, value: Any) -> list[int] | None:
         """Return the extents of a tensor up to the last that is not 1, but at least two of them."""
-        found = self.builder.shape(value)
-        if found is None or isinstance(value, list):
+        known = self.builder.shape(value)
+        if known is None or isinstance(value, list):
             return None
-        shape = [*found]
+        shape = [*known]
         while len(shape) > _LEAST_RANK and shape[-1] == 1:
             del shape[-1]
         return shape + [1] * (_LEAST_RANK - len(shape))
 
 
-class _Typing:
-    """Types of values, found from the values: ``tensor`` does not state its data type."""
-
-    def __init__(self, builder: ProvisionalBuilder) -> None:
-        self.builder = builder
-
-    def typed(self, found: Value) -> Value:
-        """Return the value with its own type, where the declared one is vague."""
-        if found.value is ABSTRACT or loose(found.type) is found.type is not UNKNOWN:
-            return found
-        return Value(found.value, run(self._type_of(found.value)))
-
-    def _type_of(self, value: Any) -> Call[Type]:
-        if isinstance(value, Identifier):
-            item = self.builder.dtype(value)
-            return UNKNOWN if item is None else tensor_of(item)
-        if not isinstance(value, (list, tuple)):
-            return OF_LITERAL.get(type(value), UNKNOWN)
-        kinds: list[Type] = []
-        if isinstance(value, list):
-            # Arrays can be long, but have few different tensors.
-            kinds += [OF_LITERAL[kind] for kind in set(map(type, value)) if kind in OF_LITERAL]
-            names = {item for item in value if isinstance(item, Identifier)}
-            value = [*names, *(item for item in value if isinstance(item, (list, tuple)))]
-            if not kinds and not value:
-                return EMPTY
-        for item in value:
-            kind: Type = yield self._type_of(item)
-            kinds.append(kind)
-        if isinstance(value, tuple):
-            return tuple_of(kinds)
-        return array_of(common_type_of(kinds) or UNKNOWN)
+def _check_literal(
+    declaration: Declaration, parameter: Parameter, type_: Type, argument: Argument, report: Report
+) -> None:
+    """Report an argument that is a literal, but cannot be a tensor."""
+    if type_ is INTEGER or type_ is STRING:
+        report.at(
+            "type-mismatch",
+            f"'{parameter.name}' of '{declaration.name}' must be {UNBOUND_TENSOR}, not {type_}",
+            argument.value.at,
+            argument.value.end,
+            hint="A number without a decimal point is an integer." if type_ is INTEGER else "",
+            section="3.3.1",
+        )
 
 
-def loose(kind: Type) -> Type:
-    """Return the type with UNKNOWN in place of tensors without a data type."""
-    return run(_loose(kind))
-
-
-def _loose(kind: Type) -> Call[Type]:
-    if isinstance(kind, ArrayType):
-        item = yield _loose(kind.item)
-        return kind if item is kind.item else array_of(item)
-    if isinstance(kind, TupleType):
-        items: list[Type] = []
-        for part in kind.items:
-            loosened: Type = yield _loose(part)
-            items.append(loosened)
-        same = all(a is b for a, b in zip(items, kind.items, strict=True))
-        return kind if same else tuple_of(items)
-    return UNKNOWN if kind is UNBOUND_TENSOR else kind
+def _result_types(binding: Binding, *, abstract: bool) -> list[Type]:
+    """Return the types of the results of a fragment, UNKNOWN where they follow from its body."""
+    if abstract:
+        results = [loose(type_) for type_ in binding.results]
+    else:
+        results = [t if isinstance(t, TensorType) else UNKNOWN for t in binding.results]
+    if len(results) == 1 and not isinstance(results[0], TensorType):
+        return [UNKNOWN]
+    return results

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from nnefkit.errors import Span
 from nnefkit.language.syntax.bodies import BodyParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL
 from nnefkit.language.syntax.problems import SyntaxProblem
@@ -51,6 +52,7 @@ class Parser(BodyParser):
                 the graph; returns the function that is called with each assignment. Assignments
                 are not stored.
         """
+        self._check_byte_order_mark()
         version = self.version()
         extensions: list[Extension] = []
         fragments: list[Fragment] = []
@@ -95,6 +97,17 @@ class Parser(BodyParser):
                 self.problem(problem)
                 self._skip_section()
         return fragments
+
+    def _check_byte_order_mark(self) -> None:
+        if self.tokens.byte_order_mark:
+            self.report.add(
+                "byte-order-mark",
+                "the text begins with a byte order mark",
+                Span(0, 1),
+                "NNEF documents consist of ASCII characters.",
+                "3.1",
+                "warning",
+            )
 
     def _misplaced(self, text: str, after_graph: bool) -> None:
         if text == "graph":
