@@ -1,7 +1,8 @@
-"""Other formats to graphs and back: one folder a framework.
+"""Models of other frameworks to graphs and back, with a folder for each framework.
 
-`builder` makes graphs operation by operation, `verification` proves that they compute what their
-source does.
+All of them share `source_graph`, to which their readers add operations; `call`, the argument of
+these readers; `reshaping` and `compositions`, the functions that they call; `emission`, which makes
+the graph; and `proof`, which checks that it computes what the source computes.
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx

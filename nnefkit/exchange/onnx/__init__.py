@@ -1,7 +1,8 @@
 """ONNX models to graphs and back.
 
-`reader` goes through a model node by node; the modules beside it have one function for each
-operator type (`registry`). Writing is the lowering of the ONNX Runtime engine.
+`model` opens a model, `nodes` reads it node by node, `operators` has a function for each operator
+type, and `call` what these functions are given. Graphs are written by the lowering of the ONNX
+Runtime engine.
 """
 
 from nnefkit.exchange.onnx.from_onnx import from_onnx

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nnefkit.arrays import Array
 from nnefkit.exchange import call
-from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.refusal import Refusal, Unread
 from nnefkit.exchange.reshaping import aligned, number, reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.registry import Registry
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 READERS = Registry()
 """Operator type -> its reader."""
 operator = READERS.register
+
+Result = Value | Unread | None
+"""An output of a node: `UNREAD` if a node in a branch or a loop was refused, None if unused."""
 
 INVALID = "onnx.checker.check_model(model, full_check=True) reports what is wrong with the model."
 
@@ -37,7 +40,7 @@ class Call(call.Call):
     input_names: Sequence[str] = ()
     output_names: Sequence[str] = ()
     node: NodeProto | None = field(default=None, repr=False)
-    read_graph: Callable[..., list[Any]] = field(default=lambda *_: [], repr=False)
+    read_graph: Callable[..., list[Result]] = field(default=lambda *_: [], repr=False)
     """Reads a graph that is an attribute: takes it and the values of its inputs, and returns those
     of its outputs."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import Call, Result, operator
 from nnefkit.exchange.refusal import UNREAD, Unread, refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
@@ -16,23 +15,23 @@ _NO_LOOPS = "NNEF has no loops, and loops with a constant trip count are unrolle
 
 
 @operator("If")
-def if_(c: Call) -> list[Any]:
+def if_(c: Call) -> list[Result]:
     """Read the branch that is taken."""
     condition = c.required_constant(0, "condition")
     return c.read_graph(c.attribute("then_branch" if bool(condition) else "else_branch"))
 
 
 @operator("Loop")
-def loop(c: Call) -> list[Any]:
+def loop(c: Call) -> list[Result]:
     """Unroll a loop."""
     count, condition = c.constant(0, "trip count"), c.constant(1, "condition")
     body = c.attribute("body")
-    carried: list[Any] = [*c.inputs[2:]]
+    carried: list[Result] = [*c.inputs[2:]]
     if condition is not None and not bool(condition):
         return carried
     if count is None or int(count) > _MOST_ITERATIONS:
         c.refuse("its trip count is not constant, or too large", _NO_LOOPS)
-    scanned: list[list[Any]] = [[] for _ in body.output[1 + len(carried) :]]
+    scanned: list[list[Result]] = [[] for _ in body.output[1 + len(carried) :]]
     true = c.graph.constant(True, np.bool_)
     for iteration in range(int(count)):
         number = c.graph.constant(iteration, np.int64)
@@ -47,15 +46,15 @@ def loop(c: Call) -> list[Any]:
 
 
 @operator("Scan")
-def scan(c: Call) -> list[Any]:
+def scan(c: Call) -> list[Result]:
     """Unroll a loop over the slices of its inputs."""
     if c.opset < 9 or any(c.attribute("scan_output_directions") or []):
         c.refuse("scans in this form are not supported", "Export with a newer opset.")
     body = c.attribute("body")
     count = int(c.attribute("num_scan_inputs"))
-    carried: list[Any] = [*c.inputs[: len(c.inputs) - count]]
+    carried: list[Result] = [*c.inputs[: len(c.inputs) - count]]
     slices = _scan_inputs(c, count)
-    scanned: list[list[Any]] = [[] for _ in body.output[len(carried) :]]
+    scanned: list[list[Result]] = [[] for _ in body.output[len(carried) :]]
     for inputs in zip(*slices, strict=True):
         results = c.read_graph(body, [*carried, *inputs])
         carried = results[: len(carried)]
@@ -80,14 +79,15 @@ def _scan_inputs(c: Call, count: int) -> list[list[Value]]:
     return slices
 
 
-def _append(scanned: Sequence[list[Any]], results: Sequence[Any]) -> None:
+def _append(scanned: Sequence[list[Result]], results: Sequence[Result]) -> None:
     for parts, value in zip(scanned, results, strict=True):
         parts.append(value)
 
 
-def _stacked(c: Call, parts: Sequence[Any], axis: int) -> Value | Unread:
+def _stacked(c: Call, parts: Sequence[Result], axis: int) -> Value | Unread:
     if not parts:
         refuse_empty_tensor()
-    if not all(isinstance(part, Value) for part in parts):
+    values = [part for part in parts if isinstance(part, Value)]
+    if len(values) < len(parts):
         return UNREAD
-    return c.op("stack", [*parts], axis=axis % (parts[0].rank + 1))
+    return c.op("stack", values, axis=axis % (values[0].rank + 1))

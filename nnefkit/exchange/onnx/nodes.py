@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from nnefkit.errors import (
 )
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
-from nnefkit.exchange.onnx.call import INVALID, READERS, Call
+from nnefkit.exchange.onnx.call import INVALID, READERS, Call, Result
 from nnefkit.exchange.onnx.folding import fold
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
@@ -54,7 +54,8 @@ _MOST_NODES = 500_000
 
 _ONNX_DOMAINS = ("", "ai.onnx")
 
-Scope = dict[str, Value | Unread | None]
+T = TypeVar("T")
+Scope = dict[str, Result]
 """Name of a tensor -> its value; None for an optional input of a definition that is not given."""
 
 
@@ -132,7 +133,7 @@ class Reader:
         for node in graph.node:
             self.read_node(node, values)
 
-    def _weight(self, name: str, decode: Any, tensor: Any) -> Value | Unread:
+    def _weight(self, name: str, decode: Callable[[T], Array], tensor: T) -> Value | Unread:
         try:
             return self._constant(decode(tensor), name)
         except (ValueError, LookupError, TypeError) as error:
@@ -153,7 +154,7 @@ class Reader:
             if name:
                 values[name] = UNREAD if value is None else value
 
-    def _results(self, node: NodeProto, values: Scope) -> Sequence[Any]:
+    def _results(self, node: NodeProto, values: Scope) -> Sequence[Result]:
         """Return the values of the outputs of a node, none of them if it is refused."""
         missing = [f"'{name}'" for name in node.input if name and name not in values]
         if missing:
@@ -173,7 +174,7 @@ class Reader:
             self._refuse(node, _refusal(error))
             return []
 
-    def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Any]:
+    def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Result]:
         """Compute a node if its inputs are constant, else read it by its reader or definition."""
         if node.op_type == "Constant" or all(v is None or v.data is not None for v in inputs):
             folded = self._fold(node, inputs)
@@ -194,7 +195,7 @@ class Reader:
         return results
 
     def _call(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Call:
-        def read_graph(graph: GraphProto, arguments: Sequence[Value] = ()) -> list[Any]:
+        def read_graph(graph: GraphProto, arguments: Sequence[Value] = ()) -> list[Result]:
             inner = dict(values)
             inner.update(zip((info.name for info in graph.input), arguments, strict=True))
             self.read_nodes(graph, inner)
@@ -246,7 +247,7 @@ class Reader:
 
     # -- definitions --------------------------------------------------------------------------
 
-    def _read_definition(self, node: NodeProto, inputs: list[Value | None]) -> Sequence[Any]:
+    def _read_definition(self, node: NodeProto, inputs: list[Value | None]) -> Sequence[Result]:
         """Read a node by ONNX's definition of its operator."""
         definition = definition_of(node, inputs, self.opset)
         if definition is None or self._level > _MOST_LEVELS:

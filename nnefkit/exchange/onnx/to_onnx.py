@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from nnefkit.exchange.onnx.model import require
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, difference, random_inputs
 from nnefkit.execution import Session
-from nnefkit.execution.engine import Engine
+from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.model import exported_model
 from nnefkit.execution.quantized import pseudo_quantized
@@ -249,7 +249,7 @@ def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) 
 
 
 class _Writer(Engine):
-    """The ONNX Runtime engine as a writer only, which may write more than it can run."""
+    """The ONNX Runtime engine as a writer of models, which it may not be able to run."""
 
     name = "onnx"
 
@@ -270,6 +270,8 @@ class _Writer(Engine):
         """Return why ONNX cannot express an operation."""
         return self._engine.why_unsupported(graph, operation)
 
-    def prepare(self, graph: Graph, fetch: Any, watched: Any = ()) -> Any:
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
         """Not available: this is not an engine to run with."""
         raise NotImplementedError
