@@ -153,3 +153,29 @@ def test_fragments_are_defined_once():
     theirs = from_onnx("HardSwish", IMAGE)
     ours = from_torch(functional.hardswish, IMAGE)
     assert ours.declarations == theirs.declarations
+
+
+GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
+"""The gates of PyTorch in the order of ONNX."""
+
+
+@pytest.mark.parametrize(("node", "kind"), [("RNN", nn.RNN), ("GRU", nn.GRU), ("LSTM", nn.LSTM)])
+def test_steps_of_recurrent_layers(node, kind):
+    module = kind(8, 4)
+    torch.manual_seed(0)
+    order = np.concatenate([np.arange(4) + 4 * gate for gate in GATES[node]])
+    w, r, *biases = (p.detach().numpy()[order] for p in module.parameters())
+    weights = [w[None], r[None], np.concatenate(biases)[None]]
+    attributes = {"linear_before_reset": 1} if node == "GRU" else {}
+    theirs = from_onnx(node, SEQUENCE, weights=weights, hidden_size=4, **attributes)
+    ours = from_torch(lambda x: module(x)[0], SEQUENCE)
+
+    def steps(graph):
+        return [op for op in graph.operations if op.name.endswith("_step")]
+
+    assert [op.name for op in steps(ours)] == [op.name for op in steps(theirs)] != []
+    x = np.random.default_rng(0).normal(size=SEQUENCE).astype(np.float32)
+    (a,), (b,) = (nk.run(graph, x).values() for graph in (ours, theirs))
+    np.testing.assert_allclose(a, b[:, 0], rtol=1e-5, atol=1e-6)
+    stored = [sorted(t.data.tobytes() for t in graph.variables) for graph in (ours, theirs)]
+    assert stored[0] == stored[1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, sliced, transposed
+from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Value
 
 _MOST_STEPS = 512
@@ -60,16 +60,15 @@ class _Cell:
 @operator("RNN", "GRU", "LSTM")
 def recurrent(c: Call) -> list[Value | None]:
     """Read a layer of one or two directions."""
-    batch_first = bool(c.attribute("layout", 0))
-    x = transposed(c, c[0], [1, 0, 2]) if batch_first else c[0]
-    steps, batch, features = x.shape
-    _refuse_options(c, steps)
+    x = c[0]
+    # The axis of the steps; in a single step and in the last states, that of the directions.
+    axis = 1 if c.attribute("layout", 0) else 0
+    _refuse_options(c, x.shape[axis])
     direction = c.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
     size = int(c.attribute("hidden_size") or c[2].shape[-1])
-    states = _initial_states(c, count, (batch, size), batch_first)
-    parts = [x] if steps == 1 else c.ops("split", x, axis=0, ratios=[1] * steps)
-    inputs = [reshaped(c, part, (batch, features)) for part in parts]
+    states = _initial_states(c, count, (x.shape[1 - axis], size), axis)
+    inputs = c.ops("unstack", x, axis=axis)
     hidden: list[list[Value]] = []
     final: list[States] = []
     with c.graph.scope(c.operator.lower()):
@@ -79,7 +78,7 @@ def recurrent(c: Call) -> list[Value | None]:
             outputs, last = _unrolled(step, inputs, states[number], backward=backward)
             hidden.append(outputs)
             final.append(last)
-        return _results(c, hidden, final, batch_first)
+        return _results(c, hidden, final, axis)
 
 
 def _refuse_options(c: Call, steps: int) -> None:
@@ -97,7 +96,7 @@ def _refuse_options(c: Call, steps: int) -> None:
         c.refuse("its activations have parameters", "Use activations without parameters.")
 
 
-def _initial_states(c: Call, count: int, shape: tuple[int, int], batch_first: bool) -> list[States]:
+def _initial_states(c: Call, count: int, shape: tuple[int, int], axis: int) -> list[States]:
     """Return the states before the first step, for each direction."""
     states: list[States] = [[] for _ in range(count)]
     for index in (5, 6) if c.operator == "LSTM" else (5,):
@@ -107,8 +106,7 @@ def _initial_states(c: Call, count: int, shape: tuple[int, int], batch_first: bo
             zeros.filler = True
             parts = [zeros] * count
         else:
-            given = transposed(c, given, [1, 0, 2]) if batch_first else given
-            parts = [reshaped(c, sliced(c, given, 0, i, i + 1), shape) for i in range(count)]
+            parts = [reshaped(c, sliced(c, given, axis, i, i + 1), shape) for i in range(count)]
         for state, part in zip(states, parts, strict=True):
             state.append(part)
     return states
@@ -272,16 +270,16 @@ def _with_peephole(cell: _Cell, gate: Value, number: int, memory: Value) -> Valu
 
 
 def _results(
-    c: Call, hidden: list[list[Value]], final: list[States], batch_first: bool
+    c: Call, hidden: list[list[Value]], final: list[States], axis: int
 ) -> list[Value | None]:
     """Return the hidden states of all steps, and the last states, as far as they are used."""
     results: list[Value | None] = [None] * 3
     if c.wants(0):
-        steps = [c.op("stack", [*directions], axis=0) for directions in zip(*hidden, strict=True)]
-        whole = c.op("stack", steps, axis=0)
-        results[0] = transposed(c, whole, [2, 0, 1, 3]) if batch_first else whole
+        steps = [
+            c.op("stack", [*directions], axis=axis) for directions in zip(*hidden, strict=True)
+        ]
+        results[0] = c.op("stack", steps, axis=axis)
     for number in range(len(final[0])):
         if c.wants(number + 1):
-            states = c.op("stack", [state[number] for state in final], axis=0)
-            results[number + 1] = transposed(c, states, [1, 0, 2]) if batch_first else states
+            results[number + 1] = c.op("stack", [state[number] for state in final], axis=axis)
     return results
