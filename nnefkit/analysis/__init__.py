@@ -1,7 +1,9 @@
-"""Answers about graphs and runs: what is wrong with a model, where two runs part."""
+"""Answers about graphs and runs: what is wrong with a model, where two runs diverge."""
 
-from nnefkit.analysis.comparison import ComparedTensor, Comparison, compare
+from nnefkit.analysis.compared_tensor import ComparedTensor
+from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics
+from nnefkit.analysis.side_by_side import compare
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.analysis.validation import ValidationReport, validate
 

@@ -1,8 +1,8 @@
-"""Which tensor of one side belongs to which of the other, and with which order of axes."""
+"""Alignment of two runs: pairs of tensors, and the order of their axes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ Axes = Mapping[str, Sequence[int]] | Literal["auto"] | None
 
 
 class Pairs(NamedTuple):
-    """How the names of two sides go together."""
+    """The tensors of two runs, by name."""
 
     both: dict[str, str]
     """Name in the first -> name in the second, in the order of the first."""
@@ -28,31 +28,21 @@ class Pairs(NamedTuple):
 def pair(
     first: Mapping[str, Any], second: Mapping[str, Any], names: Mapping[str, str] | None
 ) -> Pairs:
-    """Pairs tensors by `names` (first -> second) where given there, else by the same name.
+    """Pair tensors by `names` (first -> second) if they are in it, else by the same name.
 
     Raises:
-        UnknownNameError: `names` mentions a tensor that a side does not have.
-        InputError: no tensor has a counterpart.
+        UnknownNameError: `names` contains a tensor that a run does not have.
+        InputError: No tensor has a counterpart.
     """
     if names is None:
         names = {}
     expected_mapping(names, "names", "names of the first to names of the second")
-    for wanted, side in ((names.keys(), first), (names.values(), second)):
-        for name in wanted:
-            if name not in side:
-                raise UnknownNameError(
-                    f"there is no tensor '{name}' to compare",
-                    hint=did_you_mean(name, side) or f"There are {_some(side)}.",
-                )
-    taken = set(names.values())
-    both = {
-        name: names.get(name, name)
-        for name in first
-        if name in names or (name in second and name not in taken)
-    }
+    _check_names(names.keys(), first)
+    _check_names(names.values(), second)
+    both = _pairs(first, second, names)
     if not both:
         raise InputError(
-            "the two have no tensor in common",
+            "the two runs have no tensor in common",
             hint="names={...} maps names of the first to names of the second. The first has "
             f"{_some(first)}; the second has {_some(second)}.",
         )
@@ -64,6 +54,26 @@ def pair(
     )
 
 
+def _check_names(names: Iterable[str], run: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in run:
+            raise UnknownNameError(
+                f"there is no tensor '{name}' to compare",
+                hint=did_you_mean(name, run) or f"The tensors are {_some(run)}.",
+            )
+
+
+def _pairs(
+    first: Mapping[str, Any], second: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, str]:
+    taken = set(names.values())
+    return {
+        name: names.get(name, name)
+        for name in first
+        if name in names or (name in second and name not in taken)
+    }
+
+
 def _some(names: Mapping[str, Any], most: int = 4) -> str:
     first = list(names)[:most]
     rest = len(names) - len(first)
@@ -71,10 +81,10 @@ def _some(names: Mapping[str, Any], most: int = 4) -> str:
 
 
 def given_axes(axes: Axes, name: str, rank: int) -> Permutation | None:
-    """The permutation that the caller gave for `name`.
+    """Return the permutation that `axes` has for the tensor `name`; None if it has none.
 
     Raises:
-        InputError: it is no permutation of the axes of a tensor of that rank.
+        InputError: It is not a permutation of the axes of a tensor of that rank.
     """
     if not isinstance(axes, Mapping) or name not in axes:
         return None
@@ -87,19 +97,18 @@ def given_axes(axes: Axes, name: str, rank: int) -> Permutation | None:
 
 
 def nearest_layout(a: Array, b: Array, tolerance: Tolerance) -> tuple[Metrics, Permutation] | None:
-    """The order of b's axes that brings it nearest to `a`, None if none has the shape of `a`.
+    """Return the order of the axes of `b` that fits `a` best; None if none has the shape of `a`.
 
-    Channels first and channels last are tried before all other orders, which win only by being
-    nearer.
+    Channels first and channels last are tried before other orders, which have to fit better.
     """
     best: tuple[Metrics, Permutation] | None = None
     for permutation in _layouts(b.ndim):
         if tuple(b.shape[axis] for axis in permutation) != a.shape:
             continue
-        found = metrics(a, b.transpose(permutation), tolerance)
-        if best is None or _distance(found) < _distance(best[0]):
-            best = found, permutation
-        if not found.different:
+        measured = metrics(a, b.transpose(permutation), tolerance)
+        if best is None or _distance(measured) < _distance(best[0]):
+            best = measured, permutation
+        if not measured.different:
             break
     return best
 
@@ -115,5 +124,5 @@ def _layouts(rank: int) -> Iterator[Permutation]:
         yield from (p for p in rest if p != tuple(range(rank)))
 
 
-def _distance(found: Metrics) -> tuple[int, float]:
-    return found.mismatched, found.rmse
+def _distance(measured: Metrics) -> tuple[int, float]:
+    return measured.mismatched, measured.rmse

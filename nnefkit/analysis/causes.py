@@ -1,4 +1,4 @@
-"""Who brings a difference in, and who only passes it on."""
+"""Causes of differences: which operations introduce one, and which only pass it on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnefkit.graph import Graph, Identifier, Operation
 
 
 class State(IntEnum):
-    """What is known of a tensor on its two sides."""
+    """How a tensor compares in the two runs."""
 
     EQUAL = 0
     """The same in every element."""
@@ -28,13 +28,13 @@ class Flow:
     """How differences flow through a graph."""
 
     introduces: frozenset[str]
-    """Tensors that differ although nothing that their operation reads does."""
+    """Tensors that differ although no input of their operation does."""
     inherits: frozenset[str]
-    """Tensors that differ as something that their operation reads does."""
+    """Tensors that differ, as an input of their operation does."""
 
 
 def weight_tensors(graph: Graph) -> frozenset[str]:
-    """Tensors that depend on no input: variables, constants, what is computed of these alone."""
+    """Return the tensors that depend on no input: weights, and what is computed from them alone."""
     fixed: set[str] = set()
     for op in graph.operations:
         if op.name != "external" and all(name in fixed for name in op.input_names):
@@ -43,11 +43,11 @@ def weight_tensors(graph: Graph) -> frozenset[str]:
 
 
 def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> Flow:
-    """Tells, of the tensors in `states` that differ, which introduce it and which inherit it.
+    """Find which of the tensors that differ introduce the difference, and which inherit it.
 
-    A tensor that is not in `states` passes on what its operation reads. So does one that is within
-    the tolerance without being equal: behind it a difference may grow out of tolerance again, and
-    that is no other difference.
+    A tensor that is not in `states` passes differences of its inputs on. So does one that is within
+    the tolerance without being equal: after it the difference may grow out of tolerance again,
+    which is still the same difference.
     """
     tainted: set[str] = set()
     introduces: set[str] = set()
@@ -67,10 +67,10 @@ def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> 
 
 
 class Weights:
-    """Tells which weights are not the same on the two sides.
+    """The weights that differ between the two runs.
 
-    They are looked up in `states` (by their names) where both runs recorded them, else in the two
-    graphs (by name, then by label).
+    They are looked up in `states` (by name) where both runs recorded them, else in the two graphs
+    (by name, then by label).
     """
 
     def __init__(self, graph: Graph, other: Graph | None, states: Mapping[str, State]) -> None:
@@ -80,17 +80,17 @@ class Weights:
         self._by_label = {(variable.label or "").lower(): variable.name for variable in variables}
 
     def differing(self, op: Operation) -> tuple[str, ...]:
-        """The variables and constants behind the weights of `op` whose values are not the same.
+        """Return the variables and constants with different values that the weights of `op` use.
 
         Where these are not known, the weights themselves, as far as both runs recorded them.
         """
-        known = tuple(name for name in self._sources(op) if self._unlike(name))
+        sources = tuple(name for name in self._sources(op) if self._differs(name))
         direct = (name for name in dict.fromkeys(op.input_names) if name in self.names)
-        return known or tuple(name for name in direct if self._states.get(name, State.EQUAL))
+        return sources or tuple(name for name in direct if self._states.get(name, State.EQUAL))
 
     def _sources(self, op: Operation) -> tuple[str, ...]:
         """The variables and constants that the weights of `op` are computed from."""
-        found: dict[str, None] = {}
+        sources: dict[str, None] = {}
         waiting = [name for name in reversed(op.input_names) if name in self.names]
         while waiting:
             name = waiting.pop()
@@ -98,10 +98,10 @@ class Weights:
             if producer.input_names:
                 waiting.extend(reversed(producer.input_names))
             else:
-                found[name] = None
-        return tuple(found)
+                sources[name] = None
+        return tuple(sources)
 
-    def _unlike(self, name: str) -> bool:
+    def _differs(self, name: str) -> bool:
         if name in self._states:
             return self._states[name] != State.EQUAL
         if self._other is None:
@@ -120,23 +120,23 @@ class Weights:
 
 
 def altered(op: Operation, other: Operation | None) -> str:
-    """In words, how the operation differs from the one of the other graph; empty if it does not."""
+    """Return how an operation differs from the other one, in words; empty if it does not."""
     if other is None:
         return ""
     if op.name != other.name:
         return f"it is `{op.name}` in the first graph and `{other.name}` in the second"
     ours, theirs = _settings(op), _settings(other)
-    unlike = [
+    different = [
         f"its `{key}` is {_shown(ours.get(key))} in the first graph and "
         f"{_shown(theirs.get(key))} in the second"
         for key in dict.fromkeys((*ours, *theirs))
         if ours.get(key) != theirs.get(key) and key != "label"
     ]
-    return "; ".join(unlike)
+    return "; ".join(different)
 
 
 def _settings(op: Operation) -> dict[str, Any]:
-    """The attributes, and the inputs that are numbers instead of tensors."""
+    """The attributes, and the inputs that are literals."""
     literal = {
         key: value
         for key, value in op.inputs.items()

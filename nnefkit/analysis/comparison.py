@@ -1,25 +1,30 @@
-"""`compare`: two runs side by side, tensor by tensor."""
+"""Two runs side by side: the result of a comparison, and its answer in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nnefkit.analysis import findings
-from nnefkit.analysis.alignment import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
-from nnefkit.analysis.causes import State, Weights, altered, flow, weight_tensors
-from nnefkit.analysis.metrics import Metrics, metrics
-from nnefkit.analysis.recordings import Side, Source, side
-from nnefkit.analysis.tolerance import Tolerance, Wanted, tolerance_for
-from nnefkit.arrays import Array
-from nnefkit.display.cards.compared_tensor import compared_tensor_card
-from nnefkit.display.cards.comparison import ComparisonSummary, Verdict, comparison_card
+from nnefkit.analysis.causes import weight_tensors
+from nnefkit.analysis.compared_tensor import (
+    ComparedTensor,
+    ComparedTensors,
+    advice,
+    listed,
+    place,
+    row,
+    severity,
+    size,
+)
+from nnefkit.analysis.tolerance import Tolerance
+from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
+from nnefkit.display.numbers import number, plural
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -27,87 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")
-"""Columns that fit side by side into a notebook."""
-
-
-@dataclass(frozen=True, repr=False)
-class ComparedTensor(Displayed):
-    """One tensor of a comparison."""
-
-    name: str
-    other: str
-    """Its name in the second side."""
-    verdict: Verdict  # never "missing"
-    """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` the
-    difference: what its operation reads agrees, but not what it computes; ``"inherits"`` it from
-    what the operation reads; ``"differs"`` where no graph tells (or the tensor is a weight)."""
-    metrics: Metrics | None
-    """None where the shapes cannot be brought together."""
-    tolerance: Tolerance
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]
-    """As recorded, the second one before its axes were permuted."""
-    dtypes: tuple[str, str]
-    axes: Permutation | None = None
-    """How the second one's axes were permuted to compare it, None if they were not."""
-    operation: str = ""
-    """Name of the operation that computes it; empty where no graph is known."""
-    number: int = -1
-    """Place of that operation in the graph, from 0."""
-    line: int | None = None
-    """Of that operation in the text of the graph."""
-    output: bool = False
-    """Whether it is an output of the graph."""
-    weight: bool = False
-    """Whether it depends on no input of the graph: a variable, or computed of variables alone."""
-    causes: tuple[str, ...] = ()
-    """Of a tensor that introduces a difference: the variables of its operation that differ."""
-    altered: str = ""
-    """Of such a tensor: how its operation is another in the second graph, in words."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is equal, or within the tolerance."""
-        return self.verdict in ("equal", "within")
-
-    @property
-    def note(self) -> str:
-        """What else there is to say of it: other shapes, dtypes, axes, NaN and Inf."""
-        return findings.note(self)
-
-    def __repr__(self) -> str:
-        return f"<{findings.describe(self)}>"
-
-    def _card(self, *, brief: bool) -> Card:
-        del brief
-        return compared_tensor_card(findings.summarize_one(self))
-
-
-class Rows(tuple[ComparedTensor, ...]):
-    """Some tensors of a comparison, shown one a line."""
-
-    __slots__ = ()
-
-    def to_frame(self) -> pd.DataFrame:
-        """A table with one row for each tensor and one column for each metric.
-
-        `Metrics` says what each is and its unit; shares are from 0 to 1.
-        """
-        import pandas as pd
-
-        records = [findings.record(row) for row in self]
-        frame = pd.DataFrame(records, columns=findings.COLUMNS).set_index("tensor")
-        return frame.astype({"line": "Int64"})
-
-    def __repr__(self) -> str:
-        return "\n".join(map(repr, self)) or "<no tensors>"
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame()[[*_SHOWN]].to_html())
-
-
 class Missing(NamedTuple):
-    """Tensors that only one side has, weights left out."""
+    """Tensors that only one run has, without weights."""
 
     first_only: tuple[str, ...]
     second_only: tuple[str, ...]
@@ -115,16 +41,24 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Displayed):
-    """Two runs side by side."""
+    """Two runs side by side; `nnefkit.compare` makes it.
 
-    rows: Rows = field(repr=False)
-    """The tensors that both sides have, in the order of the graph (without one, of the first)."""
+    Example:
+        >>> comparison = nk.compare({"x": np.ones(3)}, {"x": np.ones(3)})
+        >>> comparison.ok, comparison.summary
+        (True, 'The runs are equal. The one tensor compared is equal in every element.')
+        >>> comparison["x"].metrics.max_abs
+        0.0
+    """
+
+    rows: ComparedTensors = field(repr=False)
+    """The tensors that both runs have, in the order of the graph (without one, of the first)."""
     missing: Missing = field(repr=False)
     labels: tuple[str, str] = ("a", "b")
     graph: Graph | None = field(default=None, repr=False)
-    """The graph whose order and operations the rows tell of, where one is known."""
+    """The graph that gives the rows their order and operations, if one is known."""
     both_graphs: bool = field(default=False, repr=False)
-    """Whether the graphs of both sides are known, so that weights and attributes were compared."""
+    """Whether the graphs of both runs are known, so that weights and attributes were compared."""
 
     @cached_property
     def _by_name(self) -> Mapping[str, ComparedTensor]:
@@ -146,242 +80,234 @@ class Comparison(Displayed):
 
     @property
     def ok(self) -> bool:
-        """Whether every tensor that both sides have (see `judged`) is within its tolerance."""
+        """Whether every tensor that both runs have (see `judged`) is within its tolerance."""
         return all(row.ok for row in self.judged)
 
     @property
     def equal(self) -> bool:
-        """Whether every tensor that both sides have (see `judged`) is the same in every element."""
+        """Whether every tensor that both runs have (see `judged`) is the same in every element."""
         return all(row.verdict == "equal" for row in self.judged)
 
     @property
-    def differing(self) -> Rows:
+    def differing(self) -> ComparedTensors:
         """The tensors out of tolerance; weights only where nothing but weights was compared."""
-        return Rows(row for row in self.judged if not row.ok)
+        return ComparedTensors(row for row in self.judged if not row.ok)
 
     @property
-    def introducing(self) -> Rows:
-        """The tensors that introduce a difference: the places where something goes wrong."""
-        return Rows(row for row in self.judged if row.verdict == "introduces")
+    def introducing(self) -> ComparedTensors:
+        """The tensors that introduce a difference: their inputs agree, but they do not."""
+        return ComparedTensors(row for row in self.judged if row.verdict == "introduces")
 
     @property
     def first_divergence(self) -> ComparedTensor | None:
-        """Where the two part: the first tensor out of tolerance, None if they agree."""
+        """The first tensor out of tolerance; None if the runs agree."""
         return next(iter(self.differing), None)
 
     @cached_property
-    def judged(self) -> Rows:
+    def judged(self) -> ComparedTensors:
         """The rows without weights (or all, if there is nothing else).
 
-        That other weights are other weights is no finding; what follows from them is.
+        Different weights are often intended; what follows from them is what is judged.
         """
-        return Rows(row for row in self.rows if not row.weight) or self.rows
+        return ComparedTensors(row for row in self.rows if not row.weight) or self.rows
 
-    def worst(self, n: int = 10) -> Rows:
-        """The `n` tensors that are farthest apart relative to their own size, the worst first.
+    def worst(self, n: int = 10) -> ComparedTensors:
+        """Return the `n` tensors with the largest relative differences, the largest first.
 
         Raises:
-            InputError: `n` is no number of tensors.
+            InputError: `n` is negative or not an integer.
         """
         count: object = n
         if not isinstance(count, (int, np.integer)) or count < 0:
-            raise InputError(f"n must be a number of tensors, from 0 on, not {n!r}")
-        return Rows(sorted(self.judged, key=findings.severity, reverse=True)[:n])
+            raise InputError(f"n must be an integer of at least 0, not {n!r}")
+        return ComparedTensors(sorted(self.judged, key=severity, reverse=True)[:n])
 
     @property
     def summary(self) -> str:
-        """The answer in words: where the two part, why, and how far it spreads."""
-        headline, sentence = findings.answer(self)
-        return f"{headline} {sentence}".replace("`", "")
+        """The answer in words: where the runs diverge, why, and how far it spreads."""
+        return f"{self._answer[0]} {self._answer[1]}".replace("`", "")
+
+    @cached_property
+    def _answer(self) -> tuple[str, str]:
+        """Headline and sentences; names are in `backticks`."""
+        first = self.first_divergence
+        if first is None:
+            headline = "The runs are equal." if self.equal else "The runs agree."
+            sentences = [_agreement(self)]
+        else:
+            headline, sentences = f"The runs diverge at `{first.name}`", _divergence(self, first)
+        sentences += [_permuted(self), _not_compared(self)]
+        return headline, " ".join(filter(None, sentences))
 
     @cached_property
     def _summary(self) -> ComparisonSummary:
-        return findings.summarize(self)
+        headline, sentence = self._answer
+        return ComparisonSummary(
+            title=" against ".join(self.labels),
+            agree=self.ok,
+            headline=headline,
+            sentence=sentence,
+            graph=self.graph.name if self.graph is not None else "",
+            labels=self.labels,
+            rows=tuple(_rows(self)),
+            tolerance=_tolerances(self.rows),
+            non_finite=sum(
+                each.metrics is not None and any(each.metrics.nan + each.metrics.infinite)
+                for each in self.rows
+            ),
+        )
 
     def _card(self, *, brief: bool) -> Card:
         return comparison_card(self._summary, brief=brief)
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with one row for each tensor and one column for each metric.
+        """Return a table with one row for each tensor and one column for each metric.
 
-        `Metrics` says what each is and its unit; shares are from 0 to 1.
+        `Metrics` explains each and its unit; shares are from 0 to 1.
         """
         return self.rows.to_frame()
 
 
-def compare(
-    a: Source,
-    b: Source,
-    *,
-    tolerance: Wanted = None,
-    names: Mapping[str, str] | None = None,
-    axes: Axes = None,
-    labels: tuple[str, str] | None = None,
-) -> Comparison:
-    """Compares two runs, tensor by tensor, and finds where they part.
+# -- the answer in words --------------------------------------------------------------------------
 
-    Args:
-        a: the reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
-            saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
-        b: what is measured against it, likewise.
-        tolerance: how much may differ: a number (relative to the largest magnitude in the tensor),
-            a `Tolerance`, or a mapping from dtypes to these. By default what fits the dtype:
-            `nnefkit.analysis.tolerance.DEFAULTS`.
-        names: which tensor of `b` belongs to a tensor of `a` where the names are not the same.
-        axes: in which order the axes of a tensor of `b` are to be taken, by its name in `a` (NHWC
-            read as NCHW is ``(0, 3, 1, 2)``), or ``"auto"``: where shapes (or values) differ, the
-            order that fits best is looked for; `ComparedTensor.axes` tells which one it is.
-        labels: what the two are called; by default their engines or files where these differ, else
-            "a" and "b".
 
-    Raises:
-        InputError: a side is nothing to compare, the two have no tensor in common, a tensor is not
-            numeric, or an option is wrong.
-        UnknownNameError: `names` or `axes` mentions a tensor that does not exist.
-        StorageError: a file cannot be read.
-    """
-    if labels is not None:
-        labels = _pair_of_texts(labels)
-    first, second = side(a), side(b)
-    pairs = pair(first.tensors, second.tensors, names)
-    _check_axes(axes, pairs.both)
-    graph, key = _order(first, second)
-    rows = [
-        _compared(name, other, first, second, tolerance, axes) for name, other in pairs.both.items()
-    ]
-    if graph is not None:
-        rows = _explained(rows, graph, key, second.graph if key == "name" else None)
-    return Comparison(
-        Rows(rows),
-        _missing(pairs, first, second),
-        labels or _labels(first, second),
-        graph,
-        first.graph is not None and second.graph is not None,
+def _agreement(comparison: Comparison) -> str:
+    count = len(comparison.judged)
+    subject = f"All {count:,} tensors are" if count > 1 else "The one tensor compared is"
+    if comparison.equal:
+        return f"{subject} equal in every element."
+    worst = comparison.worst(1)[0]
+    measured = worst.metrics
+    if measured is None:  # What cannot be measured does not agree.
+        return ""
+    return (
+        f"{subject} within the tolerance; the largest relative difference is "
+        f"{number(measured.max_rel)}, at `{worst.name}` ({number(measured.max_abs)}, "
+        f"SNR {number(measured.snr)} dB)."
     )
 
 
-def _pair_of_texts(labels: Any) -> tuple[str, str]:
-    if isinstance(labels, (tuple, list)) and len(labels) == 2:
-        return str(labels[0]), str(labels[1])
-    raise InputError(
-        f"labels must be two texts, one for each side, not {labels!r}",
-        hint='For example: labels=("float weights", "8-bit weights").',
+def _divergence(comparison: Comparison, first: ComparedTensor) -> list[str]:
+    sentences = [f"({place(first) or 'first in order'}): {size(first)}."]
+    if first.verdict == "introduces":
+        sentences += [_reason(comparison, first), _spread(comparison, first)]
+    elif len(comparison.differing) > 1:
+        sentences.append(_extent(comparison))
+    return [*sentences, advice(first)]
+
+
+def _reason(comparison: Comparison, first: ComparedTensor) -> str:
+    """Why a tensor differs although what its operation reads does not."""
+    if first.operation == "external" and not first.altered.startswith("it is"):
+        return "It is an input: the runs had different inputs."
+    inputs = _inputs(comparison, first)
+    if first.causes:
+        verb = "differs" if len(first.causes) == 1 else "differ"
+        noun = "weight" if len(first.causes) == 1 else "weights"
+        rest = f"; {inputs[1]}" if inputs else ""
+        return f"Its {noun} {listed(first.causes)} {verb}{rest}."
+    if first.altered:
+        return f"{first.altered[0].upper()}{first.altered[1:]}."
+    if not inputs:
+        return ""
+    if not comparison.both_graphs:
+        return f"{inputs[0]}, so its weights differ or it is computed differently."
+    return f"{inputs[0]} and its weights are equal, so it is computed differently."
+
+
+def _inputs(comparison: Comparison, tensor: ComparedTensor) -> tuple[str, str] | None:
+    """That the inputs of the operation agree: at the start of a sentence, and after another one."""
+    graph = comparison.graph
+    if graph is None:
+        return None
+    weights = weight_tensors(graph)
+    count = len(set(graph.operations[tensor.number].input_names) - weights)
+    if count == 0:
+        return None
+    if count == 1:
+        return "Its input agrees", "its input does not"
+    return "Its inputs agree", "its inputs do not"
+
+
+def _spread(comparison: Comparison, first: ComparedTensor) -> str:
+    """What else differs."""
+    others = [each for each in comparison.introducing if each is not first]
+    parts = [_others(others), _inheriting(comparison, first), _outputs(comparison, first)]
+    return "; ".join(filter(None, parts)) + "."
+
+
+def _others(others: list[ComparedTensor]) -> str:
+    if not others:
+        return ""
+    noun = "tensor introduces" if len(others) == 1 else "tensors introduce"
+    names = listed([each.name for each in others])
+    return f"{len(others):,} more {noun} a difference ({names})"
+
+
+def _inheriting(comparison: Comparison, first: ComparedTensor) -> str:
+    count = sum(each.verdict == "inherits" for each in comparison.differing)
+    if count:
+        verb = "tensor inherits" if count == 1 else "tensors inherit"
+        return f"{count:,} {verb} the difference"
+    return "" if first.output else "no other tensor inherits the difference"
+
+
+def _outputs(comparison: Comparison, first: ComparedTensor) -> str:
+    outputs = [each for each in comparison.rows if each.output and each is not first]
+    wrong = [each for each in outputs if not each.ok]
+    if not wrong:
+        return "the outputs are within the tolerance" if outputs else ""
+    worst = max(wrong, key=severity)
+    if worst.metrics is None or worst.metrics.mismatched:
+        return f"the output `{worst.name}` differs"
+    return f"the output `{worst.name}` is off by {number(worst.metrics.max_abs)}"
+
+
+def _extent(comparison: Comparison) -> str:
+    count = len(comparison.differing)
+    worst = max(comparison.differing, key=severity)
+    return (
+        f"{count:,} of {len(comparison.judged):,} tensors are out of tolerance; the largest "
+        f"difference, relative to the tensor, is at `{worst.name}` ({size(worst)})."
     )
 
 
-def _missing(pairs: Pairs, first: Side, second: Side) -> Missing:
-    """What has no counterpart, without weights: they are no matter of a run."""
-    weights = [weight_tensors(s.graph) if s.graph is not None else () for s in (first, second)]
-    return Missing(
-        tuple(name for name in pairs.first_only if name not in weights[0]),
-        tuple(name for name in pairs.second_only if name not in weights[1]),
+def _permuted(comparison: Comparison) -> str:
+    permuted: dict[tuple[int, ...], list[str]] = {}
+    for each in comparison.rows:
+        if each.axes is not None:
+            permuted.setdefault(each.axes, []).append(each.name)
+    return " ".join(
+        f"The axes of {listed(names)} in {comparison.labels[1]} were permuted by {list(axes)}."
+        for axes, names in permuted.items()
     )
 
 
-def _check_axes(axes: Axes, names: Mapping[str, str]) -> None:
-    if isinstance(axes, Mapping):
-        for name in axes:
-            if name not in names:
-                raise UnknownNameError(
-                    f"axes are given for '{name}', which is not compared",
-                    hint=did_you_mean(name, names),
-                )
-    elif axes not in (None, "auto"):
-        raise InputError(
-            f'axes must be a mapping from tensor names to permutations or "auto", not {axes!r}'
-        )
+def _not_compared(comparison: Comparison) -> str:
+    sides = zip(comparison.labels, comparison.missing, strict=True)
+    parts = [f"{plural(len(names), 'tensor')} only in {label}" for label, names in sides if names]
+    return f"Not compared: {' and '.join(parts)}." if parts else ""
 
 
-def _order(first: Side, second: Side) -> tuple[Graph | None, Literal["name", "other"]]:
-    """The graph to go by, and which of the two names of a tensor is the one in it."""
-    return (first.graph, "name") if first.graph is not None else (second.graph, "other")
+# -- the table ------------------------------------------------------------------------------------
 
 
-def _labels(first: Side, second: Side) -> tuple[str, str]:
-    named = first.label and second.label and first.label != second.label
-    return (first.label, second.label) if named else ("a", "b")
+def _rows(comparison: Comparison) -> Iterator[ComparisonRow]:
+    """Rows of tensors, missing ones in the order of the graph, or last where none is known."""
+    graph = comparison.graph
+    operations = graph.operations if graph is not None else ()
+    numbers = {name: i for i, op in enumerate(operations) for name in op.output_names}
+    rows = [row(tensor, index) for index, tensor in enumerate(comparison.judged)]
+    for label, names in zip(comparison.labels, comparison.missing, strict=True):
+        for name in names:
+            index = numbers.get(name, max(len(operations), len(comparison)))
+            operation = operations[index].name if name in numbers else ""
+            rows.append(ComparisonRow(index, operation, name, "missing", note=f"only in {label}"))
+    return iter(sorted(rows, key=lambda row: row.number))
 
 
-def _compared(
-    name: str, other: str, first: Side, second: Side, wanted: Wanted, axes: Axes
-) -> ComparedTensor:
-    x, y = _numeric(first.tensors[name], name), _numeric(second.tensors[other], other)
-    allowed = tolerance_for(wanted, x.dtype, y.dtype)
-    permutation = given_axes(axes, name, y.ndim)
-    arranged = y if permutation is None else y.transpose(permutation)
-    found = metrics(x, arranged, allowed) if x.shape == arranged.shape else None
-    if axes == "auto" and (found is None or not found.ok):
-        nearest = nearest_layout(x, y, allowed)
-        # Where the shapes agree as they are, another order has to explain the difference away.
-        if nearest is not None and (found is None or nearest[0].ok):
-            found, permutation = nearest
-    return ComparedTensor(
-        name,
-        other,
-        "differs" if found is None or not found.ok else "within" if found.different else "equal",
-        found,
-        allowed,
-        (x.shape, y.shape),
-        (str(x.dtype), str(y.dtype)),
-        permutation,
-    )
-
-
-def _numeric(values: Any, name: str) -> Array:
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # of ragged lists, of other libraries
-        raise InputError(f"tensor '{name}' cannot be made an array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(
-            f"tensor '{name}' holds values of dtype {array.dtype}, which cannot be compared",
-            hint="Leave it out, or hand over numbers or logicals.",
-        )
-    return array
-
-
-def _explained(
-    rows: list[ComparedTensor], graph: Graph, key: Literal["name", "other"], second: Graph | None
-) -> list[ComparedTensor]:
-    """The rows in the order of the graph, and with what the graph says of them."""
-    states = {getattr(row, key): _state(row) for row in rows}
-    weights = Weights(graph, second, states)
-    differences = flow(graph, states, weights.names)
-    place = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
-    others = {getattr(row, key): row.other for row in rows}
-
-    def explain(row: ComparedTensor) -> ComparedTensor:
-        name: str = getattr(row, key)
-        if name not in place:
-            return row
-        op = graph.operations[place[name]]
-        verdict: Verdict = row.verdict
-        causes: tuple[str, ...] = ()
-        change = ""
-        if name in differences.inherits:
-            verdict = "inherits"
-        elif name in differences.introduces:
-            verdict = "introduces"
-            causes = weights.differing(op)
-            change = altered(op, second.producers.get(others[name]) if second else None)
-        return replace(
-            row,
-            verdict=verdict,
-            operation=op.name,
-            number=place[name],
-            line=graph.line(op),
-            output=name in graph.outputs,
-            weight=name in weights.names,
-            causes=causes,
-            altered=change,
-        )
-
-    order = {name: i for i, name in enumerate(place)}
-    last = len(order)
-    return sorted(map(explain, rows), key=lambda row: order.get(getattr(row, key), last))
-
-
-def _state(row: ComparedTensor) -> State:
-    if not row.ok:
-        return State.DIFFERS
-    return State.EQUAL if row.verdict == "equal" else State.WITHIN
+def _tolerances(tensors: ComparedTensors) -> str:
+    dtypes: dict[Tolerance, dict[str, None]] = {}
+    for tensor in tensors:
+        dtypes.setdefault(tensor.tolerance, {}).update(dict.fromkeys(tensor.dtypes))
+    return "; ".join(f"{tolerance} for {', '.join(names)}" for tolerance, names in dtypes.items())

@@ -1,9 +1,9 @@
-"""How far two arrays of one shape are apart: each metric defined once, with its unit.
+"""Metrics of the difference of two arrays: each is defined once, with its unit.
 
-The first array, ``a``, is the reference that ``b`` is measured against. Everything is computed in
-float64 (differences of integers exactly), block by block, so that mapped files and transposed views
-are never copied whole. Elements that are NaN or infinite on either side are counted, and judged by
-being the same on both, but take no part in the metrics of distance.
+The first array, ``a``, is the reference for ``b``. Everything is computed in float64 (differences
+of integers exactly), block by block, so that mapped files and transposed views are never copied.
+Elements that are NaN or infinite in either array are counted, and agree if they are the same in
+both, but do not contribute to the metrics of distance.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _HUGE = 1e120
 
 @dataclass(frozen=True)
 class Metrics:
-    """The distance of two arrays of one shape; "unit" is the unit of the tensor's own values.
+    """Metrics of the difference of two arrays of one shape.
 
-    Where no element is finite on both sides, and some are not the same, there is no distance, and
-    `max_abs`, `max_rel`, `rmse`, `snr` and `cosine` are NaN.
+    Where no element is finite in both, and some are not the same, there is no distance: `max_abs`,
+    `max_rel`, `rmse`, `snr` and `cosine` are NaN.
     """
 
     count: int
     """Number of elements of each array."""
     compared: int
-    """Number of elements that are finite on both sides, which the distances are taken over."""
+    """Number of elements that are finite in both, which the distances are taken over."""
     scale: float
     """Largest finite ``|a|``, in the unit of the tensor: what `max_rel` is relative to."""
     max_abs: float
@@ -58,11 +58,11 @@ class Metrics:
     ``a`` and of ``b`` (0.0 and -0.0 are none apart); None unless both are float16, both float32 or
     both float64."""
     different: int
-    """Number of elements that are not the same; a NaN is the same as a NaN, 0.0 as -0.0."""
+    """Number of elements that are not equal; NaN equals NaN, 0.0 equals -0.0."""
     outside: int
     """Number of elements out of tolerance, those in `mismatched` included."""
     mismatched: int
-    """Number of elements that are NaN or infinite on one side and not the same on the other."""
+    """Number of elements that are NaN or infinite in one array and not the same in the other."""
     nan: tuple[int, int]
     """Number of NaN in ``a`` and in ``b``."""
     infinite: tuple[int, int]
@@ -83,24 +83,24 @@ class Metrics:
 
     @property
     def different_share(self) -> float:
-        """Share of elements that are not the same, from 0 to 1."""
+        """Share of elements that are not equal, from 0 to 1."""
         return self.different / self.count if self.count else 0.0
 
 
 def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
-    """Measures ``b`` against the reference ``a``.
+    """Measure ``b`` against the reference ``a``.
 
     Args:
-        a: the reference, of any shape; floating-point, integer or logical.
-        b: of the same shape, perhaps of another dtype.
-        tolerance: what `Metrics.outside` counts by.
+        a: The reference, of any shape; floating-point, integer or logical.
+        b: Of the same shape, perhaps of another dtype.
+        tolerance: For `Metrics.outside`.
 
     Raises:
-        InputError: the shapes differ, or a dtype is neither a number's nor logical.
+        InputError: The shapes differ, or a dtype is neither numeric nor logical.
     """
     a, b = _numeric(a), _numeric(b)
     if a.shape != b.shape:
-        raise InputError(f"arrays of shapes {list(a.shape)} and {list(b.shape)} cannot be measured")
+        raise InputError(f"arrays of shapes {list(a.shape)} and {list(b.shape)} cannot be compared")
     extent_a, extent_b = _Extent.of(a), _Extent.of(b)
     with np.errstate(all="ignore"):
         sums = _Sums(extent_a, extent_b, tolerance.allowed(extent_a.largest), _ulp_type(a, b))
@@ -110,7 +110,7 @@ def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
 
 
 def non_finite(array: Array) -> tuple[int, int]:
-    """Number of NaN and of infinite elements."""
+    """Return the number of NaN and of infinite elements."""
     extent = _Extent.of(array)
     return extent.nan, extent.infinite
 
@@ -119,8 +119,8 @@ def _numeric(values: Any) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise InputError(
-            f"values of dtype {array.dtype} cannot be measured",
-            hint="Floating-point numbers, integers and logicals can.",
+            f"arrays of dtype {array.dtype} cannot be compared",
+            hint="Floating-point numbers, integers and bools can.",
         )
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
@@ -148,7 +148,7 @@ def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 
 @dataclass(frozen=True)
 class _Extent:
-    """What has to be known of one array before two are compared."""
+    """Facts of one array that are needed before two are compared."""
 
     largest: float
     nan: int
@@ -175,7 +175,7 @@ class _Extent:
 
 
 class _Sums:
-    """What adds up while the blocks of two arrays go by."""
+    """Sums over the blocks of two arrays."""
 
     def __init__(self, a: _Extent, b: _Extent, allowed: float, floating: bool) -> None:
         self.extents = a, b
@@ -320,7 +320,7 @@ def _ulp_type(x: Array, y: Array) -> bool:
 def _steps(x: Array, y: Array) -> int:
     """Largest number of steps from one representable number to the next between `x` and `y`."""
     u, v = _ordinal(x), _ordinal(y)
-    # From the least to the greatest it is more than a signed integer of that width can say.
+    # From the least to the greatest it is more than a signed integer of that width can hold.
     unsigned = u.dtype.str.replace("i", "u")
     return int((np.maximum(u, v).view(unsigned) - np.minimum(u, v).view(unsigned)).max())
 

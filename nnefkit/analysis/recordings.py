@@ -1,4 +1,4 @@
-"""Where tensors to compare come from: a trace, a mapping, or files that somebody recorded."""
+"""The tensors of a run to compare: a trace, a mapping, or recorded files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Source = Mapping[str, Any] | str | PathLike[str]
 
 @dataclass(frozen=True, eq=False)
 class Recording(Mapping[str, Any]):
-    """Tensors in files, by name; each is read when it is asked for, and not kept."""
+    """Tensors in files, by name; each is read whenever it is asked for."""
 
     path: Path
     readers: Mapping[str, Callable[[], Any]]
@@ -43,26 +43,26 @@ class Recording(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sides of a comparison."""
+    """One of the two runs of a comparison."""
 
     tensors: Mapping[str, Any]
     graph: Graph | None
-    """The graph that was run, where that is known."""
+    """The graph that was run, if it is known."""
     label: str
-    """What the side calls itself: its engine or its file; may be empty."""
+    """Its name: the engine or the file; may be empty."""
 
 
 def side(source: Source) -> Side:
-    """The tensors that `source` holds.
+    """Return the tensors that `source` holds.
 
     Args:
-        source: a `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
+        source: A `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
             a saved trace, an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after
             their tensors (those in folders below by their path: ``block1/conv``).
 
     Raises:
-        InputError: `source` is nothing of the kind.
-        StorageError: the path does not exist or cannot be read.
+        InputError: `source` is none of these.
+        StorageError: The path does not exist or cannot be read.
     """
     if isinstance(source, (str, PathLike)):
         path = expected_path(source)
@@ -71,26 +71,26 @@ def side(source: Source) -> Side:
     if not isinstance(source, Mapping):
         raise InputError(
             f"a {type(source).__name__} cannot be compared",
-            hint="Give a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
+            hint="Pass a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
             ".npz file, or a folder of .npy or .dat files.",
         )
     graph = getattr(source, "graph", None)
-    known = graph if isinstance(graph, Graph) else None
-    return Side(source, known, str(getattr(source, "engine", "")))
+    label = str(getattr(source, "engine", ""))
+    return Side(source, graph if isinstance(graph, Graph) else None, label)
 
 
 def record(path: Path) -> Recording:
-    """The tensors recorded at `path`.
+    """Return the tensors recorded at `path`.
 
     Raises:
-        StorageError: there is nothing there, or nothing that can be read.
+        StorageError: There is no file, or none that can be read.
     """
     if path.is_dir():
         _refuse_closed(path)
         files = sorted(p for p in path.rglob("*") if p.suffix in (".npy", ".dat"))
         if not files:
             raise StorageError(
-                "the folder has no .npy and no .dat file",
+                "the folder has no .npy or .dat files",
                 hint="numpy.save(folder / 'tensor.npy', array) writes one for each tensor.",
                 file=str(path),
             )
@@ -131,7 +131,7 @@ def _reader(path: Path) -> Callable[[], Any]:
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except _UNREADABLE as error:
-            raise StorageError(f"this is no .npy file: {error}", file=str(path)) from error
+            raise StorageError(f"this is not an .npy file: {error}", file=str(path)) from error
 
     return read
 
@@ -158,11 +158,11 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
             raise StorageError(
                 "this is neither an .npz file nor a folder of .npy or .dat files",
                 file=str(path),
-                hint="numpy.savez(path, **tensors) writes one.",
+                hint="numpy.savez(path, **tensors) writes an .npz file.",
             ) from error
         if not isinstance(members, np.lib.npyio.NpzFile):
             raise StorageError(
-                "this is a single array", file=str(path), hint="The name of an array ends in .npy."
+                "this is a single array", file=str(path), hint="Rename it: arrays end in .npy."
             )
         yield members
 

@@ -1,4 +1,4 @@
-"""How much two tensors may differ before they count as different."""
+"""Tolerances: how much two tensors may differ."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ class Tolerance:
     The relative part is scaled by the largest magnitude in the *tensor*: an element near zero among
     large ones may be off by a rounding error of the large ones, however many times its own value
     that is.
+
+    Example:
+        >>> a, b = {"x": np.array([100.0, 0.0])}, {"x": np.array([100.0, 0.001])}
+        >>> nk.compare(a, b, tolerance=nk.Tolerance(relative=1e-4)).ok
+        True
     """
 
     relative: float = 0.0
     """Share of the largest finite magnitude of the reference tensor."""
     absolute: float = 0.0
-    """In the unit of the tensor; what is smaller is noise whatever the tensor's scale."""
+    """In the unit of the tensor; smaller differences are noise whatever the tensor's scale."""
 
     def __post_init__(self) -> None:
         for name, value in (("relative", self.relative), ("absolute", self.absolute)):
             number_given = isinstance(value, (int, float, np.integer, np.floating))
             if not number_given or not value >= 0:
                 raise InputError(
-                    f"the {name} tolerance must be a number from 0 on, not {value!r}",
+                    f"the {name} tolerance must be a number of at least 0, not {value!r}",
                     hint="For example: Tolerance(relative=1e-4, absolute=1e-7).",
                 )
 
@@ -44,7 +49,7 @@ class Tolerance:
         return " or ".join(parts) or "none"
 
     def allowed(self, scale: float) -> float:
-        """Largest difference allowed in a tensor whose largest magnitude is `scale`."""
+        """Return the largest difference allowed in a tensor whose largest magnitude is `scale`."""
         return max(self.absolute, self.relative * scale)
 
 
@@ -58,47 +63,47 @@ DEFAULTS: Mapping[str, Tolerance] = {
     "integer": EXACT,
     "logical": EXACT,
 }
-"""The tolerance of each dtype where none is asked for.
+"""The default tolerance of each dtype.
 
-For floating-point numbers it is what some hundred layers gather in rounding errors when two engines
-add in another order (about 10 steps of float16, 1,000 of float32, 500,000 of float64), well below
-what a wrong attribute or rounded weights do. The absolute part is about the rounding error of 1.0,
-since a difference of nearly equal numbers may leave nothing else. Integers and logicals have to be
-the same.
+For floating-point numbers it is the rounding error that a hundred layers accumulate when two
+engines add in different orders (about 10 steps of float16, 1,000 of float32, 500,000 of float64);
+wrong attributes or rounded weights cause far larger differences. The absolute part is about the
+rounding error of 1.0, since the difference of nearly equal numbers may consist of nothing else.
+Integers and logicals have to be equal.
 """
 
-Wanted = float | Tolerance | Mapping[Any, "float | Tolerance"] | None
+Accepted = float | Tolerance | Mapping[Any, "float | Tolerance"] | None
 
 
-def tolerance_for(wanted: Wanted, *dtypes: np.dtype[Any]) -> Tolerance:
-    """The tolerance for tensors of `dtypes` that are compared: the widest of theirs.
+def tolerance_for(accepted: Accepted, *dtypes: np.dtype[Any]) -> Tolerance:
+    """Return the tolerance for the comparison of tensors of `dtypes`: the widest of theirs.
 
     Args:
-        wanted: a number (relative, for every dtype but logical), a `Tolerance` (likewise), a
+        accepted: A number (relative, for every dtype but logical), a `Tolerance` (likewise), a
             mapping from a dtype (``"float32"``, ``numpy.float32``, or one of NNEF's ``"scalar"``,
             ``"integer"``, ``"logical"``) to one of these, or None for `DEFAULTS`.
         dtypes: NumPy's, at least one.
 
     Raises:
-        InputError: `wanted` is none of these, or names a dtype that does not exist.
+        InputError: `accepted` is none of these, or names a dtype that does not exist.
     """
-    table = wanted if isinstance(wanted, Mapping) else {}
+    table = accepted if isinstance(accepted, Mapping) else {}
     given = {_key(dtype): _tolerance(value) for dtype, value in table.items()}
-    if wanted is not None and not isinstance(wanted, Mapping):
-        given = dict.fromkeys(("scalar", "integer"), _tolerance(wanted))
-    found = [_of_dtype(given, dtype) for dtype in dtypes]
-    return Tolerance(max(t.relative for t in found), max(t.absolute for t in found))
+    if accepted is not None and not isinstance(accepted, Mapping):
+        given = dict.fromkeys(("scalar", "integer"), _tolerance(accepted))
+    each = [_of_dtype(given, dtype) for dtype in dtypes]
+    return Tolerance(max(t.relative for t in each), max(t.absolute for t in each))
 
 
 def _of_dtype(given: Mapping[str, Tolerance], dtype: np.dtype[Any]) -> Tolerance:
-    kind = {"f": "scalar", "b": "logical"}.get(dtype.kind, "integer")
-    for key in (dtype.name, kind):
+    data_type = {"f": "scalar", "b": "logical"}.get(dtype.kind, "integer")
+    for key in (dtype.name, data_type):
         if key in given:
             return given[key]
-    if kind == "scalar":
-        # A wider type than float64 (of some machines) is computed in float64 as well.
+    if data_type == "scalar":
+        # A wider dtype than float64 (of some machines) is computed in float64 as well.
         return DEFAULTS.get(dtype.name, DEFAULTS["float64"])
-    return DEFAULTS[kind]
+    return DEFAULTS[data_type]
 
 
 def _tolerance(value: Any) -> Tolerance:
@@ -107,7 +112,8 @@ def _tolerance(value: Any) -> Tolerance:
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return Tolerance(relative=float(value))
     raise InputError(
-        f"a tolerance is a number, a Tolerance or a mapping from dtypes to these, not {value!r}"
+        "a tolerance must be a number, a Tolerance or a mapping from dtypes to these, "
+        f"not {value!r}"
     )
 
 
@@ -120,5 +126,5 @@ def _key(dtype: Any) -> str:
         known = ("scalar", "integer", "logical", "float16", "float32", "float64", "int64", "bool")
         raise InputError(
             f"there is no dtype {dtype!r} to set a tolerance for",
-            hint=did_you_mean(str(dtype), known) or f"Some that exist: {', '.join(known)}.",
+            hint=did_you_mean(str(dtype), known) or f"For example: {', '.join(known)}.",
         ) from None

@@ -24,16 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ValidationReport(Displayed):
-    """What there is to say against a model, and what was looked at."""
+    """All that was found wrong with a model, and what was checked; `nnefkit.validate` makes it.
+
+    Example:
+        >>> report = nk.validate("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = rellu(x); }")
+        >>> report.ok, report.errors[0].code, report.errors[0].hint
+        (False, 'unknown-operation', "Did you mean 'relu'?")
+    """
 
     name: str
-    """The file or folder, or what the text was called."""
+    """The path, or the name of the text."""
     diagnostics: tuple[Diagnostic, ...] = field(repr=False)
     """All of them in the order of the text, those about other files last."""
     graph: Graph | None = field(default=None, repr=False)
-    """What could be made of it, None if nothing; with shapes as far as they could be told."""
+    """The graph as far as it was understood, None if not at all, with all shapes that are known."""
     source: Source | None = field(default=None, repr=False)
-    """The text that was validated, None if there was none."""
+    """The text that was validated; None if there was none."""
 
     @property
     def ok(self) -> bool:
@@ -42,33 +49,33 @@ class ValidationReport(Displayed):
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """What makes the model invalid."""
+        """The diagnostics that make the model invalid."""
         return self._of("error")
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is allowed and yet deprecated or suspicious."""
+        """The diagnostics about what is valid, but deprecated or suspicious."""
         return self._of("warning")
 
     @property
     def notes(self) -> tuple[Diagnostic, ...]:
-        """What is worth knowing."""
+        """The diagnostics about what is worth knowing."""
         return self._of("note")
 
     def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
         return tuple(d for d in self.diagnostics if d.severity == severity)
 
     def raise_for_errors(self) -> None:
-        """Raises the errors, if there are any; for scripts and tests.
+        """Raise the errors, if there are any; for scripts and tests.
 
         Raises:
-            DocumentError: with all the errors.
+            DocumentError: With all the errors.
         """
         if self.errors:
             raise DocumentError(self.errors)
 
     def to_frame(self) -> pd.DataFrame:
-        """A table with one row for each diagnostic."""
+        """Return a table with one row for each diagnostic."""
         import pandas as pd
 
         columns = ["severity", "code", "file", "line", "column", "message", "hint", "section"]
@@ -81,7 +88,7 @@ class ValidationReport(Displayed):
 
     @property
     def _verdict(self) -> str:
-        """The last line of the report: valid or not, how much was found, how much was checked."""
+        """The last line of the report: valid or not, and what was found and checked."""
         counts = [plural(len(self.errors), "error"), plural(len(self.warnings), "warning")]
         if self.notes:
             counts.append(plural(len(self.notes), "note"))
@@ -102,21 +109,25 @@ def validate(
     strict: bool = True,
     custom_operations: CustomOperations | None = None,
 ) -> ValidationReport:
-    """Checks a model: its text, types, arguments, shapes, files, and the values of its weights.
+    """Check a model: its text, types, arguments, shapes, files, and the values of its weights.
 
-    Whatever is wrong with the model is told in the report, all of it; so are a path where nothing
-    is and a file that is no model.
+    The report holds everything that is wrong with the model; also that there is no file at a path,
+    or that a file is not a model.
 
     Args:
-        source: the path of a model (a folder, a ``graph.nnef``, an archive); the text of a graph;
-            or a `Graph`. A string is a path if something is there, or if it looks like no text: a
-            text has a line end, ``{`` or ``;`` in it, or nothing at all.
-        strict: whether unknown operations are errors; otherwise they are passed over with a
-            warning.
+        source: The path of a model (a folder, a ``graph.nnef``, an archive), the text of a graph,
+            or a `Graph`. A string is a text if it has a line end, ``{`` or ``;`` in it, or is
+            blank, and no file of that name exists; else it is a path.
+        strict: Whether unknown operations are errors; otherwise they are accepted with a warning.
         custom_operations: Custom operations beside those of `nnefkit.register_operation`.
 
     Raises:
         InputError: `source` is of another type.
+
+    Example:
+        >>> nk.validate("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = relu(x); }").ok
+        True
     """
     with using(custom_operations):
         if isinstance(source, Graph):
@@ -127,7 +138,7 @@ def validate(
             return _validate_path(source, strict)
     raise InputError(
         f"a {type(source).__name__} cannot be validated",
-        hint="Give a path, the text of a graph, or a Graph.",
+        hint="Pass a path, the text of a graph, or a Graph.",
     )
 
 
@@ -144,23 +155,24 @@ def _is_text(source: str) -> bool:
 
 def _validate_text(text: str, strict: bool) -> ValidationReport:
     source = Source(text, "graph.nnef")
-    graph, found = _check(source, None, strict)
-    return ValidationReport(source.name, _in_order(found, source.name), graph, source)
+    graph, diagnostics = _check(source, None, strict)
+    return ValidationReport(source.name, _in_order(diagnostics, source.name), graph, source)
 
 
 def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationReport:
     name = os.fspath(path)
     try:
-        graph, found = io.read(path, strict=strict)
+        graph, diagnostics = io.read(path, strict=strict)
     except NnefError as error:
-        graph, found = None, list(error.diagnostics)
+        graph, diagnostics = None, list(error.diagnostics)
     read = graph.source if graph is not None else _text_at(path)
+    diagnostics += _weights(graph)
     main = "" if read is None else read.name
-    return ValidationReport(str(name), _in_order([*found, *_weights(graph)], main), graph, read)
+    return ValidationReport(str(name), _in_order(diagnostics, main), graph, read)
 
 
 def _text_at(path: str | os.PathLike[str]) -> Source | None:
-    """The text of a model that no graph could be made of."""
+    """The text of a model whose graph cannot be read."""
     try:
         with storage.open_model(path) as files:
             return Source(files.text, files.text_name)
@@ -169,33 +181,33 @@ def _text_at(path: str | os.PathLike[str]) -> Source | None:
 
 
 def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
-    """The graph is printed and read again: what the text of a graph has to obey, it has to.
+    """Print a graph and read it again: it has to obey the same rules as a text.
 
-    Where the text that it was parsed from still says the same, the report is of that text.
+    Where the text that it was parsed from still describes the graph, the report is about that text.
     """
-    if unsaid := language.inexpressible(graph):
-        return ValidationReport(f"graph '{graph.name}'", tuple(unsaid), graph)
+    if problems := language.inexpressible(graph):
+        return ValidationReport(f"graph '{graph.name}'", tuple(problems), graph)
     printed = str(graph)
     quantization = language.print_quantization(graph) or None
     if graph.source is not None:
         name = graph.source.name
-        read, found = _check(graph.source, quantization, strict)
+        read, diagnostics = _check(graph.source, quantization, strict)
         if read is not None and str(read) == printed:
-            found += _weights(graph)
-            return ValidationReport(name, _in_order(found, name), graph, graph.source)
+            diagnostics += _weights(graph)
+            return ValidationReport(name, _in_order(diagnostics, name), graph, graph.source)
     name = f"graph '{graph.name}'"
     source = Source(printed, name)
-    read, found = _check(source, quantization, strict)
+    read, diagnostics = _check(source, quantization, strict)
     if read is not None:
-        # So that what is said of the values points into the same text.
+        # Diagnostics of the values then point into the same text.
         read = replace(read, tensors=graph.tensors)
-    return ValidationReport(name, _in_order([*found, *_weights(read)], name), graph, source)
+    return ValidationReport(name, _in_order([*diagnostics, *_weights(read)], name), graph, source)
 
 
 def _check(
     source: Source, quantization: str | None, strict: bool
 ) -> tuple[Graph | None, list[Diagnostic]]:
-    graph, found = language.parse(
+    graph, diagnostics = language.parse(
         source.text,
         name=source.name,
         quantization=quantization,
@@ -204,13 +216,13 @@ def _check(
         customs=declarations_in_effect(),
     )
     if graph is None:
-        return None, found
+        return None, diagnostics
     graph, more = check_shapes(graph, language.locate)
-    return graph, [*found, *more]
+    return graph, [*diagnostics, *more]
 
 
 def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
-    """Warnings of variables that hold NaN or infinite values."""
+    """Warnings about variables that hold NaN or infinite values."""
     if graph is None:
         return
     for variable in graph.variables:
@@ -228,13 +240,13 @@ def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
             f"{plural(values.size, 'value')}",
             graph.producers[variable.name].span if graph.source is not None else None,
             severity="warning",
-            hint="What is computed with them will hardly be finite either.",
+            hint="Results that depend on them will hardly be finite either.",
         )
 
 
-def _in_order(found: Iterable[Diagnostic], main: str) -> tuple[Diagnostic, ...]:
-    """Diagnostics in the order of the text called `main`, then of others, then without a place."""
-    unique = list(dict.fromkeys(found))
+def _in_order(diagnostics: Iterable[Diagnostic], main: str) -> tuple[Diagnostic, ...]:
+    """Sort diagnostics: by place in the text `main`, then in other texts, then without a place."""
+    unique = list(dict.fromkeys(diagnostics))
     placed = [d for d in unique if d.line is not None]
     placed.sort(key=lambda d: (d.file != main, d.file, d.line or 0, d.column or 0))
     return tuple(placed + [d for d in unique if d.line is None])

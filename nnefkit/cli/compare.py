@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnefkit.analysis import Comparison, compare, findings
+from nnefkit.analysis import Comparison, compare
+from nnefkit.analysis.compared_tensor import record
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output
 from nnefkit.errors import NnefError
@@ -73,5 +74,5 @@ def _record(options: argparse.Namespace, comparison: Comparison) -> dict[str, An
         "first_divergence": None if first is None else first.name,
         "only_in_a": comparison.missing.first_only,
         "only_in_b": comparison.missing.second_only,
-        "tensors": [findings.record(row) for row in comparison],
+        "tensors": [record(row) for row in comparison],
     }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nnefkit.analysis.comparison import compare
+from nnefkit.analysis import compare
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.errors import InputError, NnefError, StorageError, UnknownNameError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
@@ -68,7 +68,7 @@ def test_the_same_run_is_equal():
     assert found.ok
     assert found.equal
     assert found.first_divergence is None
-    assert found.summary == "They are equal. All 6 tensors are the same in every element."
+    assert found.summary == "The runs are equal. All 6 tensors are equal in every element."
 
 
 def test_changed_weights_are_found_blamed_and_followed():
@@ -85,8 +85,8 @@ def test_changed_weights_are_found_blamed_and_followed():
     assert (first.name, first.operation, first.number) == ("conv2", "conv", 6)
     assert first.causes == ("w2",)
     assert found.summary == (
-        "They part at conv2 (conv): largest difference 4, SNR 3.52 dB. Its weight w2 differs; "
-        "its input does not. 1 tensor inherits the difference; the output sum is off by 4."
+        "The runs diverge at conv2 (conv): largest difference 4, SNR 3.52 dB. Its weight w2 "
+        "differs; its input does not. 1 tensor inherits the difference; the output sum is off by 4."
     )
     assert not found.ok
 
@@ -101,15 +101,15 @@ def test_a_changed_attribute_is_named():
 
 def test_another_engine_is_to_blame_where_inputs_and_weights_agree():
     found = compare(Run(network()), Run(network(), conv2=[9, 0], sum=[11, 0]))
-    assert "Its input agrees and its weights are the same: it is computed" in found.summary
+    assert "Its input agrees and its weights are equal, so it is computed" in found.summary
     only_one = compare(Run(network()), dict(Run(network(), conv2=[9, 0], sum=[11, 0])))
-    assert "Its input agrees: its weights differ, or it is computed" in only_one.summary
+    assert "Its input agrees, so its weights differ or it is computed" in only_one.summary
 
 
 def test_other_inputs_are_told_as_such():
     found = compare(Run(network()), Run(network(), input=[1, 1], side=[1, 1]))
     assert found.first_divergence.name == "input"
-    assert "the two were not run on the same values" in found.summary
+    assert "the runs had different inputs" in found.summary
 
 
 def test_tensors_that_were_not_recorded_pass_the_difference_on():
@@ -139,7 +139,7 @@ def test_weights_that_were_recorded_differ_without_introducing():
     assert "8 tensors" not in found.summary
     unused = compare(Run(network(), w2=[3, 3]), Run(network(), w2=[4, 4]))
     assert unused.equal
-    assert unused.summary == "They are equal. All 6 tensors are the same in every element."
+    assert unused.summary == "The runs are equal. All 6 tensors are equal in every element."
     assert compare(a, dict(Run(network()))).missing == ((), ())
     assert found.first_divergence.name == "conv2"
     assert [row.name for row in found] == [
@@ -176,7 +176,14 @@ def test_rows_say_what_they_are():
 def test_displays_tell_the_summary():
     found = compare(Run(network()), Run(network(weights=(2, 5))), labels=("float", "8 bit"))
     for shown in (repr(found), found._repr_html_()):
-        for fact in ("They part at", "conv2", "SNR 3.52 dB", "introduces", "inherits", "8 bit"):
+        for fact in (
+            "The runs diverge at",
+            "conv2",
+            "SNR 3.52 dB",
+            "introduces",
+            "inherits",
+            "8 bit",
+        ):
             assert fact in shown
 
 
@@ -199,7 +206,7 @@ def test_without_a_graph_the_first_in_order_is_where_they_part():
     found = compare({"a": [1.0], "b": [1.0], "c": [2.0]}, {"a": [1.0], "b": [4.0], "c": [3.0]})
     assert verdicts(found) == {"a": "equal", "b": "differs", "c": "differs"}
     assert found.first_divergence.name == "b"
-    assert "2 of 3 tensors are out of tolerance; the farthest " in found.summary
+    assert "2 of 3 tensors are out of tolerance; the largest " in found.summary
 
 
 def test_names_that_differ_are_mapped():
@@ -237,7 +244,7 @@ def test_other_layouts_are_permuted_and_told(axes, permutation):
     assert found.equal
     assert found["x"].axes == permutation
     assert found["x"].shapes == ((2, 4, 5, 3), (2, 5, 3, 4))
-    assert "The axes of x in b were taken in the order [0, 3, 1, 2]." in found.summary
+    assert "The axes of x in b were permuted by [0, 3, 1, 2]." in found.summary
 
 
 @settings(max_examples=60, deadline=None)
@@ -275,9 +282,10 @@ def test_shapes_that_do_not_agree_are_a_difference():
     row = found.first_divergence
     assert row.metrics is None
     assert (
-        row.note == 'shapes 2×4×5×3 and 2×5×3×4; axes="auto" looks for the order of axes that fits'
+        row.note
+        == 'shapes 2×4×5×3 and 2×5×3×4; axes="auto" looks for the order of axes that matches'
     )
-    assert "its shapes 2×4×5×3 and 2×5×3×4 do not agree" in found.summary
+    assert "the shapes 2×4×5×3 and 2×5×3×4 do not match" in found.summary
     assert compare({"x": [1.0, 2]}, {"x": [1.0]}, axes="auto")["x"].metrics is None
 
 
@@ -293,7 +301,7 @@ def test_what_is_not_finite_is_told():
     b = {"x": np.array([1, np.nan, np.nan]), "y": np.array([1.0, 2])}
     found = compare(a, b)
     assert found["x"].note == "1 NaN against 2, 1 Inf against 0"
-    assert "1 NaN against 2, 1 Inf against 0 at 1 place" in found.summary
+    assert "1 NaN against 2, 1 Inf against 0 in 1 element" in found.summary
     assert compare(a, a).equal
 
 
@@ -388,7 +396,7 @@ def test_a_file_that_is_no_recording_is_refused_by_name(tmp_path, name, content)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(StorageError, match=r"no \.npy and no \.dat"):
+    with pytest.raises(StorageError, match=r"no \.npy or \.dat"):
         compare(tmp_path, {})
 
 

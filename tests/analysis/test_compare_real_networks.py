@@ -64,7 +64,7 @@ def test_rounded_weights_are_blamed_and_their_spread_is_told(graph, inputs, trac
     assert differing <= behind(graph, "conv8")
     assert set(graph.outputs) <= differing
     assert f"{len(differing)} tensors inherit the difference" in found.summary
-    assert "They part at conv8 (conv, line 106)" in found.summary
+    assert "The runs diverge at conv8 (conv, line 106)" in found.summary
     assert "Its weight variable15 differs; its input does not." in found.summary
 
 

@@ -20,7 +20,7 @@ def test_compare_reports_the_first_difference(tmp_path: Path, nnefkit: Callable[
     np.savez(b, x=IMAGE, y=IMAGE + 1)
     result = nnefkit("compare", a, b)
     assert result == (1, f"{nk.compare(a, b)!r}\n", "")
-    assert "They part at y" in result.out
+    assert "The runs diverge at y" in result.out
     assert nnefkit("compare", a, a).status == 0
     assert nnefkit("compare", a, b, "--tolerance", "0.5").status == 0
 

@@ -185,7 +185,7 @@ def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
     of = ComparisonSummary(
         f"float against 8 bit of {name(3)}",
         parts_at is None,
-        "They agree" if parts_at is None else f"They part at `{name(parts_at)}`",
+        "The runs agree" if parts_at is None else f"The runs diverge at `{name(parts_at)}`",
         f"Its weights `{name(2)}` differ.",
         "some_graph",
         ("numpy", name(1)),

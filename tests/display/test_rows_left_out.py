@@ -39,9 +39,9 @@ def test_a_note_says_how_much_is_left_out():
 
 
 def test_backticks_make_code():
-    line = code_in("They part at `conv8` (line 3)")
+    line = code_in("The runs diverge at `conv8` (line 3)")
     assert [(phrase.text, phrase.code) for phrase in line] == [
-        ("They part at ", False),
+        ("The runs diverge at ", False),
         ("conv8", True),
         (" (line 3)", False),
     ]

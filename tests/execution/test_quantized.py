@@ -205,7 +205,7 @@ def test_inputs_are_given_and_refused_by_their_own_names():
     for wrong in ({"x_unquantized": X}, {"x": X[0]}):
         with pytest.raises(nk.InputError, match="input 'x'") as caught:
             session.run(wrong)
-        assert "must be" in str(caught.value)
+        assert "must " in str(caught.value)
 
 
 # -- what cannot be carried out ------------------------------------------------------------------

@@ -1,0 +1,277 @@
+"""One tensor of a comparison, and several of them, with the words for what was found.
+
+Names of tensors and operations are in `backticks` in sentences, which the displays draw as code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nnefkit.analysis.alignment import Permutation
+from nnefkit.analysis.metrics import Metrics
+from nnefkit.analysis.tolerance import Tolerance
+from nnefkit.arrays import Shape
+from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
+from nnefkit.display.cards.comparison import ComparisonRow, Verdict
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card
+from nnefkit.display.numbers import number, percent, plural, shape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_VERDICTS: dict[Verdict, str] = {
+    "equal": "equal",
+    "within": "within the tolerance",
+    "introduces": "introduces a difference",
+    "inherits": "inherits a difference",
+    "differs": "differs",
+}
+_NAMED = 3
+"""How many names a sentence lists before it goes on with "and ... more"."""
+
+_SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")
+"""Columns that fit side by side into a notebook."""
+
+
+@dataclass(frozen=True, repr=False)
+class ComparedTensor(Displayed):
+    """One tensor of a comparison."""
+
+    name: str
+    other: str
+    """Its name in the second run."""
+    verdict: Verdict  # never "missing"
+    """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` the
+    difference: the inputs of its operation agree, but not the result; ``"inherits"`` it from the
+    inputs of its operation; ``"differs"`` where no graph is known (or the tensor is a weight)."""
+    metrics: Metrics | None
+    """None where the shapes do not match in any order of axes."""
+    tolerance: Tolerance
+    shapes: tuple[Shape, Shape]
+    """As recorded, the second one before its axes were permuted."""
+    dtypes: tuple[str, str]
+    axes: Permutation | None = None
+    """How the second one's axes were permuted to compare it; None if they were not."""
+    operation: str = ""
+    """Name of the operation that computes it; empty where no graph is known."""
+    number: int = -1
+    """Index of that operation in the graph, from 0."""
+    line: int | None = None
+    """Of that operation in the text of the graph."""
+    output: bool = False
+    """Whether it is an output of the graph."""
+    weight: bool = False
+    """Whether it depends on no input of the graph: a variable, or computed from variables alone."""
+    causes: tuple[str, ...] = ()
+    """If it introduces a difference: the variables of its operation that differ."""
+    altered: str = ""
+    """If it introduces a difference: how its operation differs in the second graph, in words."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is equal, or within the tolerance."""
+        return self.verdict in ("equal", "within")
+
+    @property
+    def note(self) -> str:
+        """Other facts than distances (shapes, dtypes, axes, NaN and Inf), and advice."""
+        return "; ".join(filter(None, (facts(self), _advice(self))))
+
+    def __repr__(self) -> str:
+        at = f" ({place(self)})" if self.operation else ""
+        parts = (f"{self.name}{at}: {_VERDICTS[self.verdict]}", _size_unless_ok(self), self.note)
+        return f"<{'; '.join(filter(None, parts))}>"
+
+    def _card(self, *, brief: bool) -> Card:
+        del brief
+        head = (place(self), shape(self.shapes[0]), " and ".join(dict.fromkeys(self.dtypes)))
+        note = self.note if self.metrics is not None else _advice(self)
+        answer = "; ".join(filter(None, (_size_unless_ok(self), note)))
+        metrics = () if self.metrics is None else tuple(_explained(self.metrics, self.tolerance))
+        summary = ComparedSummary(
+            self.name, self.verdict, tuple(filter(None, head)), answer, metrics
+        )
+        return compared_tensor_card(summary)
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def place(tensor: ComparedTensor) -> str:
+    """Return operation and line, such as ``"conv, line 12"``; empty where no graph is known."""
+    return f"{tensor.operation}, line {tensor.line:,}" if tensor.line else tensor.operation
+
+
+def size(tensor: ComparedTensor) -> str:
+    """Return how much the two tensors differ, in words."""
+    measured = tensor.metrics
+    if measured is None:
+        return f"the shapes {shape(tensor.shapes[0])} and {shape(tensor.shapes[1])} do not match"
+    parts = []
+    if measured.mismatched:
+        parts.append(f"{_non_finite(measured)} in {plural(measured.mismatched, 'element')}")
+    if measured.max_abs > 0:
+        largest, ratio = number(measured.max_abs), number(measured.snr)
+        parts.append(f"largest difference {largest}, SNR {ratio} dB")
+    return "; ".join(parts)
+
+
+def _size_unless_ok(tensor: ComparedTensor) -> str:
+    return "" if tensor.ok else size(tensor)
+
+
+def _non_finite(measured: Metrics) -> str:
+    nan, infinite = measured.nan, measured.infinite
+    parts = [f"{nan[0]:,} NaN against {nan[1]:,}"] * any(nan)
+    parts += [f"{infinite[0]:,} Inf against {infinite[1]:,}"] * any(infinite)
+    return ", ".join(parts)
+
+
+def facts(tensor: ComparedTensor) -> str:
+    """Return other facts than distances: other shapes, dtypes, axes, NaN and Inf."""
+    parts = []
+    if tensor.metrics is None:
+        parts.append(f"shapes {shape(tensor.shapes[0])} and {shape(tensor.shapes[1])}")
+    if tensor.axes is not None:
+        parts.append(f"axes permuted by {list(tensor.axes)}")
+    if tensor.dtypes[0] != tensor.dtypes[1]:
+        parts.append(f"{tensor.dtypes[0]} and {tensor.dtypes[1]}")
+    if tensor.metrics is not None:
+        parts.append(_non_finite(tensor.metrics))
+    if tensor.other != tensor.name:
+        parts.append(f"compared with {tensor.other}")
+    return "; ".join(filter(None, parts))
+
+
+def _advice(tensor: ComparedTensor) -> str:
+    if tensor.metrics is None and sorted(tensor.shapes[0]) == sorted(tensor.shapes[1]):
+        return 'axes="auto" looks for the order of axes that matches'
+    return ""
+
+
+def advice(tensor: ComparedTensor) -> str:
+    """Return advice how to compare it, as a sentence; empty if its shapes match."""
+    return f"{_advice(tensor)}.".replace('axes="auto"', '`axes="auto"`') if _advice(tensor) else ""
+
+
+def _explained(measured: Metrics, tolerance: Tolerance) -> Iterator[tuple[str, str, str]]:
+    """Name, value and meaning of each metric."""
+    at = f", at {list(measured.worst)}" if measured.worst is not None else ""
+    cosine, count = measured.cosine, measured.count
+    yield "max |a−b|", number(measured.max_abs), f"in the unit of the tensor{at}"
+    yield "relative", number(measured.max_rel), f"to the largest |a|, {number(measured.scale)}"
+    yield "RMSE", number(measured.rmse), "in the unit of the tensor"
+    yield "SNR", number(measured.snr), "dB"
+    yield "cosine", number(cosine) if cosine < 0.9999 else f"{cosine:.9g}", ""
+    if measured.ulp is not None:
+        yield "ULP", f"{measured.ulp:,}", "steps from one floating-point number to the next"
+    different = f"{measured.different:,} of {count:,}"
+    yield "different", percent(measured.different_share), different
+    outside = f"{measured.outside:,} of {count:,}; tolerance {tolerance}"
+    yield "outside", percent(measured.outside_share), outside
+    for name, counts in (("NaN", measured.nan), ("Inf", measured.infinite)):
+        if any(counts):
+            yield name, f"{counts[0]:,} / {counts[1]:,}", "in a / in b"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return some names in a sentence, the first ones of many."""
+    shown = [f"`{name}`" for name in names[:_NAMED]]
+    rest = len(names) - len(shown)
+    if rest:
+        return f"{', '.join(shown)} and {rest:,} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def severity(tensor: ComparedTensor) -> tuple[bool, bool, float]:
+    """Return how much it differs, to sort by: shapes, NaN or Inf, then `Metrics.max_rel`."""
+    measured = tensor.metrics
+    if measured is None:
+        return True, True, 0.0
+    return False, measured.mismatched > 0, measured.max_rel if measured.compared else 0.0
+
+
+# -- tables ---------------------------------------------------------------------------------------
+
+
+def row(tensor: ComparedTensor, index: int) -> ComparisonRow:
+    """Return its row in the table of a comparison, whose number is `index` without a graph."""
+    measured = tensor.metrics
+    return ComparisonRow(
+        tensor.number if tensor.operation else index,
+        tensor.operation,
+        tensor.name,
+        tensor.verdict,
+        None if measured is None else measured.max_abs,
+        None if measured is None else measured.max_rel,
+        None if measured is None else measured.snr,
+        None if measured is None else measured.cosine,
+        tensor.line,
+        tensor.shapes[0],
+        tensor.output,
+        facts(tensor),
+    )
+
+
+_METRICS: dict[str, Callable[[Metrics], float | None]] = {
+    "max_abs": lambda measured: measured.max_abs,
+    "max_rel": lambda measured: measured.max_rel,
+    "rmse": lambda measured: measured.rmse,
+    "snr_db": lambda measured: measured.snr,
+    "cosine": lambda measured: measured.cosine,
+    "ulp": lambda measured: measured.ulp,
+    "different": lambda measured: measured.different_share,
+    "outside": lambda measured: measured.outside_share,
+    "nan_a": lambda measured: measured.nan[0],
+    "nan_b": lambda measured: measured.nan[1],
+    "inf_a": lambda measured: measured.infinite[0],
+    "inf_b": lambda measured: measured.infinite[1],
+    "mismatched": lambda measured: measured.mismatched,
+}
+"""Columns of the metrics in a table, and how to read them."""
+
+_COLUMNS = [*("tensor", "operation", "line", "verdict", "shape", "dtype"), *_METRICS, "note"]
+
+
+class ComparedTensors(tuple[ComparedTensor, ...]):
+    """Some tensors of a comparison, shown one on each line."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row for each tensor and one column for each metric.
+
+        `Metrics` explains each and its unit; shares are from 0 to 1.
+        """
+        import pandas as pd
+
+        records = [record(tensor) for tensor in self]
+        frame = pd.DataFrame(records, columns=_COLUMNS).set_index("tensor")
+        return frame.astype({"line": "Int64"})
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "<no tensors>"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame()[[*_SHOWN]].to_html())
+
+
+def record(tensor: ComparedTensor) -> dict[str, Any]:
+    """Return the tensor as one row of the table of a comparison, by column."""
+    measured = tensor.metrics
+    metrics = {
+        name: None if measured is None else read(measured) for name, read in _METRICS.items()
+    }
+    return {
+        "tensor": tensor.name,
+        "operation": tensor.operation,
+        "line": tensor.line,
+        "verdict": tensor.verdict,
+        "shape": tensor.shapes[0],
+        "dtype": tensor.dtypes[0],
+        **metrics,
+        "note": tensor.note,
+    }

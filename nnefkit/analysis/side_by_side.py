@@ -1,0 +1,219 @@
+"""`compare`: two runs side by side, tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from nnefkit.analysis.alignment import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
+from nnefkit.analysis.causes import State, Weights, altered, flow, weight_tensors
+from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
+from nnefkit.analysis.comparison import Comparison, Missing
+from nnefkit.analysis.metrics import Metrics, metrics
+from nnefkit.analysis.recordings import Side, Source, side
+from nnefkit.analysis.tolerance import Accepted, Tolerance, tolerance_for
+from nnefkit.arrays import Array
+from nnefkit.display.cards.comparison import Verdict
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.graph import Graph
+
+
+def compare(
+    a: Source,
+    b: Source,
+    *,
+    tolerance: Accepted = None,
+    names: Mapping[str, str] | None = None,
+    axes: Axes = None,
+    labels: tuple[str, str] | None = None,
+) -> Comparison:
+    """Compare two runs, tensor by tensor, and find where they diverge.
+
+    Args:
+        a: The reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
+            saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
+        b: The run to compare with it, likewise.
+        tolerance: How much may differ: a number (relative to the largest magnitude in the tensor),
+            a `Tolerance`, or a mapping from dtypes to these. The default depends on the dtype:
+            `nnefkit.analysis.tolerance.DEFAULTS`.
+        names: Name in `a` -> name in `b`, for tensors whose names differ.
+        axes: Name in `a` -> permutation of the axes of the tensor of `b` (NHWC read as NCHW is
+            ``(0, 3, 1, 2)``); or ``"auto"``: where shapes (or values) differ, the order that fits
+            best, which `ComparedTensor.axes` reports.
+        labels: Names of the two runs; by default their engines or files where these differ, else
+            "a" and "b".
+
+    Returns:
+        The comparison. Where a graph is known, it tells tensors that introduce a difference from
+        those that inherit it.
+
+    Raises:
+        InputError: A side cannot be compared, the two have no tensor in common, a tensor is not
+            numeric, or an option is wrong.
+        UnknownNameError: `names` or `axes` names a tensor that does not exist.
+        StorageError: A file cannot be read.
+
+    Example:
+        >>> nk.compare({"x": np.ones(3), "y": np.ones(3)}, {"x": np.ones(3), "y": np.zeros(3)})["y"]
+        <y: differs; largest difference 1, SNR 0 dB>
+    """
+    if labels is not None:
+        labels = _pair_of_strings(labels)
+    first, second = side(a), side(b)
+    pairs = pair(first.tensors, second.tensors, names)
+    _check_axes(axes, pairs.both)
+    graph, key = _order(first, second)
+    rows = [
+        _compared(name, other, first, second, tolerance, axes) for name, other in pairs.both.items()
+    ]
+    if graph is not None:
+        rows = _explained(rows, graph, key, second.graph if key == "name" else None)
+    return Comparison(
+        ComparedTensors(rows),
+        _missing(pairs, first, second),
+        labels or _labels(first, second),
+        graph,
+        first.graph is not None and second.graph is not None,
+    )
+
+
+def _pair_of_strings(labels: Any) -> tuple[str, str]:
+    if isinstance(labels, (tuple, list)) and len(labels) == 2:
+        return str(labels[0]), str(labels[1])
+    raise InputError(
+        f"labels must be two strings, one for each run, not {labels!r}",
+        hint='For example: labels=("float weights", "8-bit weights").',
+    )
+
+
+def _missing(pairs: Pairs, first: Side, second: Side) -> Missing:
+    """The tensors without a counterpart; weights are left out, as they do not depend on the run."""
+    weights = [weight_tensors(s.graph) if s.graph is not None else () for s in (first, second)]
+    return Missing(
+        tuple(name for name in pairs.first_only if name not in weights[0]),
+        tuple(name for name in pairs.second_only if name not in weights[1]),
+    )
+
+
+def _check_axes(axes: Axes, names: Mapping[str, str]) -> None:
+    if isinstance(axes, Mapping):
+        for name in axes:
+            if name not in names:
+                raise UnknownNameError(
+                    f"axes are given for '{name}', which is not compared",
+                    hint=did_you_mean(name, names),
+                )
+    elif axes not in (None, "auto"):
+        raise InputError(
+            f'axes must be a mapping from tensor names to permutations or "auto", not {axes!r}'
+        )
+
+
+def _order(first: Side, second: Side) -> tuple[Graph | None, Literal["name", "other"]]:
+    """The graph to sort by, and which of the two names of a tensor is its name there."""
+    return (first.graph, "name") if first.graph is not None else (second.graph, "other")
+
+
+def _labels(first: Side, second: Side) -> tuple[str, str]:
+    named = first.label and second.label and first.label != second.label
+    return (first.label, second.label) if named else ("a", "b")
+
+
+def _compared(
+    name: str, other: str, first: Side, second: Side, accepted: Accepted, axes: Axes
+) -> ComparedTensor:
+    x, y = _numeric(first.tensors[name], name), _numeric(second.tensors[other], other)
+    tolerance = tolerance_for(accepted, x.dtype, y.dtype)
+    measured, permutation = _measured(x, y, tolerance, given_axes(axes, name, y.ndim))
+    if axes == "auto" and (measured is None or not measured.ok):
+        nearest = nearest_layout(x, y, tolerance)
+        # Where the shapes match as they are, another order has to explain the whole difference.
+        if nearest is not None and (measured is None or nearest[0].ok):
+            measured, permutation = nearest
+    return ComparedTensor(
+        name,
+        other,
+        _verdict(measured),
+        measured,
+        tolerance,
+        (x.shape, y.shape),
+        (str(x.dtype), str(y.dtype)),
+        permutation,
+    )
+
+
+def _measured(
+    x: Array, y: Array, tolerance: Tolerance, permutation: Permutation | None
+) -> tuple[Metrics | None, Permutation | None]:
+    """The metrics of `y`, its axes permuted, against `x`; None if the shapes do not match."""
+    arranged = y if permutation is None else y.transpose(permutation)
+    return metrics(x, arranged, tolerance) if x.shape == arranged.shape else None, permutation
+
+
+def _verdict(measured: Metrics | None) -> Verdict:
+    if measured is None or not measured.ok:
+        return "differs"
+    return "within" if measured.different else "equal"
+
+
+def _numeric(values: Any, name: str) -> Array:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # of ragged lists, of other libraries
+        raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"tensor '{name}' has dtype {array.dtype}, which cannot be compared",
+            hint="Leave it out, or pass numbers or bools.",
+        )
+    return array
+
+
+def _explained(
+    rows: list[ComparedTensor], graph: Graph, key: Literal["name", "other"], second: Graph | None
+) -> list[ComparedTensor]:
+    """The rows in the order of the graph, with their operations and the causes of differences."""
+    states = {getattr(row, key): _state(row) for row in rows}
+    weights = Weights(graph, second, states)
+    differences = flow(graph, states, weights.names)
+    numbers = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
+    others = {getattr(row, key): row.other for row in rows}
+
+    def explain(row: ComparedTensor) -> ComparedTensor:
+        name: str = getattr(row, key)
+        if name not in numbers:
+            return row
+        op = graph.operations[numbers[name]]
+        verdict: Verdict = row.verdict
+        causes: tuple[str, ...] = ()
+        change = ""
+        if name in differences.inherits:
+            verdict = "inherits"
+        elif name in differences.introduces:
+            verdict = "introduces"
+            causes = weights.differing(op)
+            change = altered(op, second.producers.get(others[name]) if second else None)
+        return replace(
+            row,
+            verdict=verdict,
+            operation=op.name,
+            number=numbers[name],
+            line=graph.line(op),
+            output=name in graph.outputs,
+            weight=name in weights.names,
+            causes=causes,
+            altered=change,
+        )
+
+    order = {name: i for i, name in enumerate(numbers)}
+    last = len(order)
+    return sorted(map(explain, rows), key=lambda row: order.get(getattr(row, key), last))
+
+
+def _state(row: ComparedTensor) -> State:
+    if not row.ok:
+        return State.DIFFERS
+    return State.EQUAL if row.verdict == "equal" else State.WITHIN
