@@ -47,8 +47,10 @@ class Scale:
     def text(self) -> str:
         """The scale as captions state it, with the share of values that it covers."""
         if self.low == -self.high:
-            return f"±{numbers.number(self.high)} ({_PERCENT:.0f} %)"
-        return f"{numbers.number(self.low)} to {numbers.number(self.high)} ({_PERCENT:.0f} %)"
+            ends = f"±{numbers.number(self.high)}"
+        else:
+            ends = f"{numbers.number(self.low)} to {numbers.number(self.high)}"
+        return f"{ends} ({_PERCENT:.0f} % of values)"
 
 
 def robust_scale(values: Array) -> Scale:

@@ -47,7 +47,7 @@ REDUCTIONS = Family("pooling and reductions", VIOLET, 4)
 NORMALIZATIONS = Family("normalization and quantization", TEAL, 3, "neighbors")
 ELEMENTWISE = Family("elementwise", AMBER, 2, "neighbors")
 SHAPING = Family("shaping", GREY, 1, "neighbors")
-SOURCES = Family("inputs and parameters", GREY, 5)
+INTRODUCING = Family("inputs and parameters", GREY, 5)
 OTHERS = Family("other", GREY, 5)
 """Custom and vendor operations; they are in the graph for a reason, hence the weight."""
 
@@ -89,9 +89,9 @@ def _entry(
 
 VOCABULARY: Mapping[str, Entry] = {
     # 4.1 Tensor introducing operations
-    "external": _entry(SOURCES),
-    "constant": _entry(SOURCES),
-    "variable": _entry(SOURCES),
+    "external": _entry(INTRODUCING),
+    "constant": _entry(INTRODUCING),
+    "variable": _entry(INTRODUCING),
     # 4.2.1 Unary operations
     "copy": _entry(ELEMENTWISE, rearranges=True, deduced=True),
     "neg": _entry(ELEMENTWISE),
@@ -188,7 +188,7 @@ VOCABULARY: Mapping[str, Entry] = {
     # 4.7 Matrix multiplication
     "matmul": _entry(PRODUCTS),
     # 4.8 Variable updates
-    "update": _entry(SOURCES, deduced=True),
+    "update": _entry(INTRODUCING, deduced=True),
     # 4.9.1 Activation functions
     "sigmoid": _entry(ELEMENTWISE),
     "relu": _entry(ELEMENTWISE),

@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 
     kind: str
     card: Callable[..., Card]
-    """Takes `brief`."""
+    """Called with `brief`."""
 
     @property
     def text(self):
@@ -160,7 +160,7 @@ def compared(name):
 
 
 def comparison(count=60, name=lambda i: f"tensor{i}", parts_at=20):
-    """Two runs that part at one operation, or agree (None)."""
+    """Two runs that diverge at one operation, or agree (None)."""
     rows = []
     for i in range(count):
         equal = parts_at is None or i < parts_at

@@ -1,4 +1,4 @@
-"""A diagnostic points at its place, whatever the line holds."""
+"""A diagnostic points at its place in any line."""
 
 import unicodedata
 
@@ -12,13 +12,13 @@ from nnefkit.errors import Diagnostic, Source, Span
 DOCUMENT = "version 1.0;\n\tconv1 = conv(input, filter, bordr = 'ignore');\n"
 
 
-def told(text, start, end, **more):
+def text_lines(text, start, end, **more):
     return str(Source(text).diagnostic("code", "message", Span(start, end), **more)).splitlines()
 
 
 def test_a_diagnostic_has_severity_code_place_excerpt_hint_and_section():
     start = DOCUMENT.index("bordr")
-    lines = told(
+    lines = text_lines(
         DOCUMENT, start, start + 5, severity="warning", hint="First.\nSecond.", section="3.3.2"
     )
     assert lines == [
@@ -39,18 +39,18 @@ def test_without_a_place_only_the_file_is_named():
 
 
 def test_the_end_of_a_document_can_be_pointed_at():
-    lines = told("graph g", 7, 7)
+    lines = text_lines("graph g", 7, 7)
     assert lines[-2:] == ["1 | graph g", "  |        ^"]
 
 
 def test_wide_characters_move_the_caret_by_two_columns():
     text = "標 = conv(標, filter);"
     start = text.index("filter")
-    *_, line, caret = told(text, start, start + 6)
+    *_, line, caret = text_lines(text, start, start + 6)
     assert width(line[: line.index("filter")]) == caret.index("^")
 
 
-def test_an_endless_line_is_cut_around_the_caret_in_no_time():
+def test_a_very_long_line_is_cut_around_the_caret_quickly():
     text = "a" * 5_000_000 + "bordr" + "b" * 5_000_000
     source = Source(text)
     found = source.diagnostic("code", "message", Span(5_000_000, 5_000_005))
@@ -61,7 +61,7 @@ def test_an_endless_line_is_cut_around_the_caret_in_no_time():
 
 
 def test_a_mark_longer_than_the_window_still_shows_its_beginning():
-    *_, line, caret = told("x = " + "y" * 1000, 4, 1004)
+    *_, line, caret = text_lines("x = " + "y" * 1000, 4, 1004)
     assert line[caret.index("^")] == "y"
     assert 40 < caret.count("^") < 100
 
@@ -89,7 +89,7 @@ def test_the_marked_part_is_what_the_span_names(line, data):
 
 
 @given(st.text())
-def test_printable_text_says_what_it_hides(text):
+def test_printable_text_shows_hidden_characters(text):
     shown = printable(text)
     assert shown.isprintable()
     if all(unicodedata.category(c)[0] in "LNPS" for c in text):

@@ -1,4 +1,4 @@
-"""The HTML survives an untrusted notebook, cannot be broken into, stays small and quick."""
+"""The HTML works in untrusted notebooks, escapes all names, and is small and quick."""
 
 import base64
 import re
@@ -62,7 +62,7 @@ EMPTY = {"img"}
 
 
 class Judge(HTMLParser):
-    """Collects what a sanitizer would take away, and what is not closed."""
+    """Collects what a sanitizer would remove, and elements that are not closed."""
 
     def __init__(self, document):
         super().__init__()
@@ -107,7 +107,7 @@ def test_an_untrusted_notebook_keeps_all_of_it(tame):
         assert Judge(shown.html).faults == [], shown.kind
 
 
-def test_no_name_breaks_out_of_its_place(hostile):
+def test_no_name_escapes_from_its_element(hostile):
     for shown in hostile:
         page = shown.html
         assert Judge(page).faults == [], shown.kind
@@ -115,7 +115,7 @@ def test_no_name_breaks_out_of_its_place(hostile):
         assert "\x1b" not in page
 
 
-def test_pictures_are_data_and_read_without_help(tame, hostile):
+def test_pictures_are_self_contained_data(tame, hostile):
     kinds = set()
     for shown in tame + hostile:
         for source in Judge(shown.html).pictures:
@@ -178,7 +178,7 @@ def test_pictures_of_noise_fit_the_budget_by_losing_detail(shape, builders):
         ((1, 3, 6000, 6000), "1 in 7 rows and 1 in 6 columns drawn"),
     ],
 )
-def test_of_very_large_tensors_a_part_is_drawn_and_said(shape, words, tmp_path, builders):
+def test_very_large_tensors_are_drawn_in_part(shape, words, tmp_path, builders):
     """Half a gigabyte, of which little is read."""
     values = np.memmap(tmp_path / "large", np.float32, "w+", shape=shape)
     values.reshape(-1)[:1000] = 1
@@ -198,7 +198,7 @@ def test_hostile_displays_fit_the_budget_too(hostile):
         assert len(shown.html.encode()) <= BUDGET
 
 
-def test_a_picture_too_large_gives_way_to_words(builders):
+def test_a_picture_that_is_too_large_is_replaced_by_a_sentence(builders):
     picture = '<svg width="9" height="9">' + "<path/>" * 20_000 + "</svg>"
     page = builders["graph"](picture=picture).html
     assert len(page.encode()) <= BUDGET
@@ -217,7 +217,7 @@ def _contrast(a, b):
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
-def test_every_colour_reads_on_white_and_on_black(page, tame):
+def test_every_color_is_legible_on_white_and_on_black(page, tame):
     used = {entry.family.color for entry in VOCABULARY.values()} | {MUTED}
     for shown in tame:
         used |= set(re.findall(r"[;\"]color:(#[0-9a-f]{6})", shown.html))

@@ -1,4 +1,4 @@
-"""Pictures of arrays show what the arrays hold, told by a decoder that is not ours."""
+"""Pictures of arrays show their values, as decoded by Pillow."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ def colors(values, scale):
     return pixels(images.png_uri(images.levels(np.atleast_2d(values), scale)))[..., :3]
 
 
-def test_signs_have_their_colours_and_zero_is_white():
+def test_signs_have_their_colors_and_zero_is_white():
     (row,) = colors([-2.0, -1.0, 0.0, 1.0, 2.0], images.Scale(-1, 1))
     assert tuple(row[2]) == (255, 255, 255)
     blue, orange = row[1], row[3]
@@ -40,7 +40,7 @@ def test_signs_have_their_colours_and_zero_is_white():
     assert (row[4] == row[3]).all()
 
 
-def test_what_is_not_finite_has_colours_that_no_number_has():
+def test_nan_and_inf_have_colors_that_no_number_has():
     (row,) = colors([np.nan, np.inf, -np.inf], images.Scale(-1, 1))
     assert [tuple(color) for color in row] == [MAGENTA, GREEN, GREEN]
     (numbers,) = colors(np.linspace(-1, 1, 500), images.Scale(-1, 1))
@@ -74,7 +74,7 @@ def test_one_outlier_does_not_spoil_the_scale():
         (-np.linspace(0, 100, 101), -99, 0),
     ],
 )
-def test_numbers_of_one_sign_have_one_half_of_the_colours(values, low, high):
+def test_numbers_of_one_sign_have_half_of_the_colors(values, low, high):
     scale = images.robust_scale(values)
     assert (scale.low, scale.high) == (pytest.approx(low), pytest.approx(high))
 
@@ -85,7 +85,7 @@ def test_numbers_of_one_sign_have_one_half_of_the_colours(values, low, high):
     st.integers(1, 12),
 )
 @settings(deadline=None)
-def test_smaller_pictures_lose_nothing_that_is_not_finite(values, height, width):
+def test_reduced_pictures_retain_nan_and_inf(values, height, width):
     small = images.reduced(values, height, width)
     assert small.shape == (min(height, values.shape[0]), min(width, values.shape[1]))
     assert np.isfinite(small).all() <= np.isfinite(values).all()
@@ -142,7 +142,7 @@ def test_a_grid_holds_each_channel_in_its_place():
     assert seen[3][2] > seen[3][0]
 
 
-def test_a_single_nan_in_a_large_map_shows():
+def test_a_single_nan_in_a_large_map_is_visible():
     values = np.zeros((2000, 1500), np.float32)
     values[::2] = 1
     values[777, 333] = np.nan
@@ -177,7 +177,7 @@ def test_bars_in_characters_follow_the_counts(counts):
         assert charts.bars(counts, most=12).count("█") >= 1
 
 
-def test_a_curve_keeps_the_peak_of_a_long_vector():
+def test_a_curve_retains_the_peak_of_a_long_vector():
     values = np.zeros(100_000)
     values[54_321] = 5.0
     svg = base64.b64decode(charts.curve(values, "#000000").make().split(",")[1]).decode()
@@ -188,7 +188,7 @@ def test_a_curve_keeps_the_peak_of_a_long_vector():
     assert ">5<" in svg
 
 
-def test_a_chart_of_ratios_keeps_the_worst_and_names_where_they_part():
+def test_a_chart_of_ratios_retains_the_worst_and_names_the_first_difference():
     ratios = [float("inf")] * 5000 + [3.0] + [float("nan")] * 10 + [None] + [60.0] * 5000
     picture = charts.snr_chart(ratios, 5000, "conv<8>")
     svg = base64.b64decode(picture.make().split(",")[1]).decode()

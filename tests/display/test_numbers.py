@@ -1,4 +1,4 @@
-"""Numbers are written short, and never so short that they mislead."""
+"""Numbers are written in short form that is never misleading."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Statistics agree with NumPy's own, for every kind of array, and say what they did not see."""
+"""Statistics agree with NumPy for every kind of array, and state how much they examined."""
 
 import math
 import warnings
@@ -45,7 +45,7 @@ def test_numbers_are_those_of_the_finite_values(array):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
-def test_bars_are_those_of_numpys_histogram(dtype):
+def test_histogram_matches_numpy(dtype):
     values = (np.random.default_rng(5).standard_normal(50_000) * 1000).astype(dtype)
     counts, edges = np.histogram(values.astype("f8"), bins=BINS)
     found = statistics(values).histogram
@@ -58,7 +58,7 @@ def test_one_single_value_is_one_bar():
     assert statistics(np.full((3, 3), 2.5)).histogram == ((9,), (2.5, 2.5))
 
 
-def test_no_values_are_no_numbers():
+def test_arrays_without_numbers_have_no_statistics():
     empty = statistics(np.zeros((0, 3)))
     assert (empty.count, empty.examined, empty.histogram.counts) == (0, 0, ())
     words = statistics(np.array(["a", "b"]))
@@ -66,7 +66,7 @@ def test_no_values_are_no_numbers():
     assert math.isnan(words.zero_share)
 
 
-def test_the_whole_array_counts_however_large_and_however_laid_out():
+def test_all_elements_are_examined_in_any_size_and_memory_layout():
     values = np.zeros((300, 1000), np.float32).T[::2]
     values[3, 7] = np.nan
     values[499, 299] = -np.inf
@@ -76,7 +76,7 @@ def test_the_whole_array_counts_however_large_and_however_laid_out():
     assert found.zeros == values.size - 3
 
 
-def test_a_sample_says_so_and_is_spread_over_the_whole():
+def test_a_sample_is_marked_as_such_and_evenly_spread():
     values = np.repeat(np.arange(1000, dtype=np.float32), 1000)
     found = statistics(values, limit=100_000)
     assert found.sampled
@@ -86,11 +86,11 @@ def test_a_sample_says_so_and_is_spread_over_the_whole():
     assert sum(found.histogram.counts) == found.examined
 
 
-def test_an_array_within_the_limit_is_no_sample():
+def test_an_array_within_the_limit_is_not_sampled():
     assert not statistics(np.ones(5000), limit=5000).sampled
 
 
-def test_wild_values_give_no_warnings():
+def test_extreme_values_raise_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = statistics(np.array([1e308, -1e308, np.nan, np.inf, 5e-324]))
@@ -98,7 +98,7 @@ def test_wild_values_give_no_warnings():
     assert statistics(np.array([3e38, -3e38], np.float32)).deviation == pytest.approx(3e38)
 
 
-def test_huge_values_keep_their_bounds_to_the_last_bit():
+def test_huge_values_have_exact_bounds():
     found = statistics(np.array(1.104833133733871e216))
     assert found.minimum == found.mean == found.maximum == found.histogram.edges[0]
     found = statistics(np.array([-1.7e308, 1.7e308]))

@@ -1,4 +1,4 @@
-"""Text and HTML of a display tell the same facts, whatever they are told of."""
+"""Text and HTML of a display state the same facts."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 
 class Reader(HTMLParser):
-    """The words of an HTML document, with those that stand for its pictures."""
+    """The words of an HTML document, including the descriptions of its pictures."""
 
     def __init__(self, document):
         super().__init__()
@@ -67,7 +67,7 @@ def test_a_row_of_the_text_is_a_row_of_the_html(builders):
             assert row in in_html, (kind, row)
 
 
-def test_text_has_no_control_characters_no_trailing_blanks_and_no_colours(tame, hostile):
+def test_text_has_no_control_characters_no_trailing_blanks_and_no_colors(tame, hostile):
     for shown in tame + hostile:
         for line in shown.text.split("\n"):
             assert line.isprintable(), line
@@ -95,14 +95,14 @@ def test_one_more_row_does_not_move_the_columns(builders):
     assert first[1:9] == second[1:9]
 
 
-def test_what_is_not_finite_is_always_shown(builders):
+def test_tensors_with_nan_or_inf_are_always_shown(builders):
     shown = builders["trace"](2000, bad=(1111,))
     for document in (shown.text, shown.html):
         assert "tensor1111" in document
         assert "1 NaN · 1 Inf" in document
 
 
-def test_where_two_runs_part_is_always_shown(builders):
+def test_the_first_difference_is_always_shown(builders):
     shown = builders["comparison"](2000, parts_at=1234)
     for document in (shown.text, shown.html):
         assert "tensor1234" in document
@@ -110,7 +110,7 @@ def test_where_two_runs_part_is_always_shown(builders):
         assert "tensor1999" in document
 
 
-def test_tables_say_what_they_left_out_and_where_it_is(builders):
+def test_tables_state_what_they_leave_out_and_how_to_get_it(builders):
     shown = builders["graph"](500)
     for document in (shown.text, shown.html):
         assert re.search(r"\d+ of 500 operations", document)
@@ -120,7 +120,7 @@ def test_tables_say_what_they_left_out_and_where_it_is(builders):
         assert " of 3 operations" not in document
 
 
-def test_a_hint_and_a_caret_stand_below_each_diagnostic(builders):
+def test_a_hint_and_a_caret_are_below_each_diagnostic(builders):
     shown = builders["report"](3)
     for document in (shown.text, shown.html):
         words = Reader.read(document) if document.startswith("<") else document
@@ -130,7 +130,7 @@ def test_a_hint_and_a_caret_stand_below_each_diagnostic(builders):
         assert "1 error, 1 warning, 1 note" in words
 
 
-def test_carets_stand_below_what_they_mark(builders):
+def test_carets_are_below_what_they_mark(builders):
     page = Reader.read(builders["report"](2).html)
     lines = page.splitlines()
     marks = [i for i, line in enumerate(lines) if line.endswith("^^^^^")]

@@ -1,4 +1,4 @@
-"""Plots: they take and give axes, leave pyplot alone where they can, and draw what is there."""
+"""Plots take and return axes, use pyplot only when they need it, and draw all values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLOTS: dict[str, tuple[Any, Any]] = {
     "heat_map": (plot.heat_map, ARRAY[0, 0]),
     "feature_maps": (plot.feature_maps, ARRAY),
     "filters": (plot.filters, ARRAY.reshape(6, 1, 8, 8)),
-    "colour filters": (plot.filters, ARRAY.reshape(2, 3, 8, 8)),
+    "color filters": (plot.filters, ARRAY.reshape(2, 3, 8, 8)),
     "comparison": (plot.comparison, RATIOS),
     "timings": (plot.timings, SECONDS),
 }
@@ -42,7 +42,7 @@ def _closed() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_given_axes_are_drawn_into_and_given_back_without_pyplot(name: str) -> None:
+def test_given_axes_are_used_and_returned_without_pyplot(name: str) -> None:
     draw, data = PLOTS[name]
     ax = Figure().subplots()
     assert draw(data, ax) is ax
@@ -62,7 +62,7 @@ def test_without_axes_one_figure_is_made_for_the_notebook_to_show(name: str) -> 
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_words_read_on_white_and_on_black(name: str) -> None:
+def test_text_is_legible_on_white_and_on_black(name: str) -> None:
     draw, data = PLOTS[name]
     ax = draw(data)
     ax.figure.canvas.draw()
@@ -74,7 +74,7 @@ def test_words_read_on_white_and_on_black(name: str) -> None:
 
 
 def contrast(a: Any, b: Any) -> float:
-    """WCAG 2's contrast of two colours."""
+    """The contrast of two colors by WCAG 2."""
 
     def luminance(color: Any) -> float:
         channels = [
@@ -98,13 +98,13 @@ def test_tensors_bring_their_values_and_names() -> None:
 @pytest.mark.parametrize(
     "data", [SimpleNamespace(name="x", data=None), np.array([]), np.array(["a", "b"])]
 )
-def test_what_has_no_numbers_is_refused_in_words(draw: Any, data: Any) -> None:
+def test_tensors_without_numbers_are_refused(draw: Any, data: Any) -> None:
     with pytest.raises(InputError, match=r"no (values|numbers)"):
         draw(data)
     assert plt.get_fignums() == []
 
 
-def test_values_that_are_not_finite_are_counted_and_drawn() -> None:
+def test_nan_and_inf_are_counted_and_drawn() -> None:
     array = ARRAY.copy()
     array[0, 0, 0, :3] = [np.nan, np.inf, -np.inf]
     assert "3 NaN or Inf" in plot.histogram(array).get_title(loc="left")
@@ -137,7 +137,7 @@ def test_all_bars_together_count_every_finite_value() -> None:
     assert len(patch.get_data().values) == 11
 
 
-def test_feature_maps_take_channels_from_where_they_are() -> None:
+def test_feature_maps_take_channels_from_any_axis() -> None:
     first = plot.feature_maps(ARRAY).images[0].get_array()
     nhwc = plot.feature_maps(ARRAY.transpose(0, 2, 3, 1), axis=-1).images[0].get_array()
     without_batch = plot.feature_maps(ARRAY[0]).images[0].get_array()
@@ -145,7 +145,7 @@ def test_feature_maps_take_channels_from_where_they_are() -> None:
     np.testing.assert_array_equal(first, without_batch)
 
 
-def test_feature_maps_say_how_many_they_leave_out() -> None:
+def test_feature_maps_state_how_many_they_leave_out() -> None:
     assert "channels 0–3 of 6" in plot.feature_maps(ARRAY, limit=4).get_title(loc="left")
     assert "of" not in plot.feature_maps(ARRAY).get_title(loc="left")
 
@@ -181,7 +181,7 @@ def test_filters_need_four_axes() -> None:
         plot.filters(np.ones((3, 3)))
 
 
-def test_comparison_marks_where_the_runs_part() -> None:
+def test_comparison_marks_the_first_difference() -> None:
     ax = plot.comparison(RATIOS)
     assert [text.get_text() for text in ax.texts] == ["conv5"]
     line = ax.lines[0].get_ydata()

@@ -1,12 +1,13 @@
-"""The tensor browser: what it shows follows what is chosen, and it is never blank."""
+"""The tensor browser shows what is selected, and is never blank."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from ipywidgets import IntSlider
 
 from nnefkit.errors import InputError, UnknownNameError
-from nnefkit.widgets import tensor_browser
+from nnefkit.widgets import TensorBrowser, tensor_browser
 
 TENSORS = {
     "image": np.linspace(-1, 1, 2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8),
@@ -16,6 +17,12 @@ TENSORS = {
     "number": np.float32(3.5).reshape(()),
     "mask": np.array([[True, False]]),
 }
+
+
+def sliders(browser: TensorBrowser) -> tuple[IntSlider, ...]:
+    """The sliders beside the drop-down."""
+    controls = browser.children[0]
+    return tuple(controls.children[1].children)
 
 
 def test_begins_with_the_first_tensor_or_the_one_named() -> None:
@@ -47,7 +54,7 @@ def test_the_view_follows_the_sliders() -> None:
     assert browser._repr_mimebundle_()["text/html"] != html
 
 
-def test_another_tensor_keeps_the_place_as_far_as_it_has_one() -> None:
+def test_another_tensor_keeps_the_index_where_possible() -> None:
     browser = tensor_browser(TENSORS, "volume")
     browser.index = (1, 4, 2)
     browser.name = "image"
@@ -56,7 +63,7 @@ def test_another_tensor_keeps_the_place_as_far_as_it_has_one() -> None:
 
 def test_an_old_slider_no_longer_draws() -> None:
     browser = tensor_browser(TENSORS, "volume")
-    old = browser._sliders.children[1]
+    old = sliders(browser)[1]
     browser.name = "matrix"
     old.value = 3
     assert "matrix" in browser._repr_mimebundle_()["text/html"]

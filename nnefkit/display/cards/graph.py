@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nnefkit.display import charts, numbers
-from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.cards import statistics_cells
 from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import (
     Block,
@@ -210,7 +210,7 @@ def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
         Column("label", least=20),
         Column("shape", least=12),
         Column("type"),
-        *values.COLUMNS,
+        *statistics_cells.COLUMNS,
     )
     cells = tuple(
         None
@@ -220,7 +220,7 @@ def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
             Cell(pair[0].label or "", "muted"),
             Cell(numbers.shape(pair[0].shape)),
             Cell("" if pair[0].data is None else str(pair[0].data.dtype), "muted"),
-            *values.cells(pair[1], BLUE),
+            *statistics_cells.cells(pair[1], BLUE),
         )
         for pair in chosen
     )

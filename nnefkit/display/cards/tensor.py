@@ -12,7 +12,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import charts, images, numbers, text
-from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.cards import statistics_cells
 from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import Block, Card, Figure, Line, Paragraph, Phrase
 from nnefkit.display.excerpt import printable
@@ -88,7 +88,7 @@ def tensor_card(
     facts = tuple(_facts(shown))
     blocks: list[Block] = []
     if known is not None:
-        blocks.append(Paragraph(values.line(known, shown.color, logical=shown.logical)))
+        blocks.append(Paragraph(statistics_cells.line(known, shown.color, logical=shown.logical)))
     if brief:
         return Card(tensor.name, shown.color, facts, tuple(blocks), line=_line(shown, facts))
     return _card(shown, facts, blocks, 0)
@@ -110,19 +110,19 @@ def _line(shown: _Shown, facts: tuple[str, ...]) -> str:
     """``<Tensor add1: float32 1×24×64×64 · 98,304 elements · [-6.36 ▁▂█▃ 5.31] ...>``."""
     parts = [*map(printable, facts)]
     if shown.statistics is not None:
-        numbers_line = values.line(shown.statistics, shown.color, logical=shown.logical)
-        parts.append(text.phrases(numbers_line))
+        line = statistics_cells.line(shown.statistics, shown.color, logical=shown.logical)
+        parts.append(text.phrases(line))
     return f"<Tensor {printable(numbers.shorten(shown.tensor.name, 60))}: {' · '.join(parts)}>"
 
 
 def _facts(shown: _Shown) -> Iterator[str]:
-    tensor, values_ = shown.tensor, shown.tensor.data
-    dtype = tensor.dtype if values_ is None else str(values_.dtype)
+    tensor, values = shown.tensor, shown.tensor.data
+    dtype = tensor.dtype if values is None else str(values.dtype)
     yield numbers.typed_shape(dtype, tensor.shape)
     if tensor.shape is not None:
         yield numbers.plural(math.prod(tensor.shape), "element")
-    if values_ is not None:
-        yield numbers.size(values_.nbytes)
+    if values is not None:
+        yield numbers.size(values.nbytes)
     if shown.producer:
         line = f", line {shown.line:,}" if shown.line is not None else ""
         yield f"{numbers.shorten(shown.producer)}{line}"
@@ -133,7 +133,7 @@ def _facts(shown: _Shown) -> Iterator[str]:
         yield f"quantization {numbers.shorten(named, 80)}"
     if shown.origin:
         yield f"from {numbers.shorten(shown.origin, 60)}"
-    if values_ is None:
+    if values is None:
         yield "no values" if shown.label else "no values before a run"
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nnefkit.arrays import Shape
 from nnefkit.display import numbers
-from nnefkit.display.cards import statistics_cells as values
+from nnefkit.display.cards import statistics_cells
 from nnefkit.display.colors import RED, VIOLET
 from nnefkit.display.elements import (
     Block,
@@ -125,7 +125,7 @@ def _table(summary: TraceSummary, *, brief: bool) -> Table:
         Column("operation", least=12),
         Column("tensor", least=16),
         Column("shape", least=12),
-        *values.COLUMNS,
+        *statistics_cells.COLUMNS,
     ]
     if timed:
         columns.append(Column("ms", "right", 6))
@@ -140,7 +140,7 @@ def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]
     yield Cell(row.operation, marker=color)
     yield Cell(row.tensor, code=True)
     yield Cell(numbers.shape(row.shape))
-    yield from values.cells(summary.statistics.get(row.tensor), color)
+    yield from statistics_cells.cells(summary.statistics.get(row.tensor), color)
     if timed:
         yield Cell("" if row.seconds is None else numbers.number(row.seconds * 1e3))
     yield Cell(

@@ -2,6 +2,6 @@
 
 from nnefkit.display.folding.picture import Box, Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
-from nnefkit.display.folding.stages import BUDGET, picture
+from nnefkit.display.folding.stages import BUDGET, fold_graph
 
-__all__ = ["BUDGET", "Box", "Edge", "Picture", "PlainOperation", "picture"]
+__all__ = ["BUDGET", "Box", "Edge", "Picture", "PlainOperation", "fold_graph"]

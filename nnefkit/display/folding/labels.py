@@ -18,7 +18,7 @@ NAMED = 5
 MOST_SIZES = 4
 
 
-def box(
+def make_box(
     group: Group, operations: Sequence[PlainOperation], shape_of: Mapping[str, Shape | None]
 ) -> Box:
     """Return the box of a group."""

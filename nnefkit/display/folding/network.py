@@ -108,7 +108,7 @@ def _without(nodes: set[int], sources: list[int]) -> list[int]:
     return [source for source in sources if source not in nodes]
 
 
-def network(
+def build_network(
     operations: Sequence[PlainOperation], inputs: Sequence[str], outputs: Sequence[str]
 ) -> Network:
     """Return the network of all operations that act on data, without parameters.

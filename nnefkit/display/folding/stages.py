@@ -15,8 +15,8 @@ from nnefkit.display.folding.chains import (
     join_light_blocks,
 )
 from nnefkit.display.folding.fragments import fold_fragments
-from nnefkit.display.folding.labels import box
-from nnefkit.display.folding.network import Network, network
+from nnefkit.display.folding.labels import make_box
+from nnefkit.display.folding.network import Network, build_network
 from nnefkit.display.folding.picture import Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
 from nnefkit.operation_names import SOURCES
@@ -41,7 +41,7 @@ NESTED = 1.2
 ROUNDS = 8
 
 
-def picture(
+def fold_graph(
     operations: Iterable[PlainOperation],
     inputs: Sequence[str],
     outputs: Sequence[str],
@@ -60,9 +60,9 @@ def picture(
         budget: At least 3: an input, an output and something between them.
     """
     operations = [PlainOperation(*operation) for operation in operations]
-    folded = fold(network(operations, inputs, outputs), operations, budget)
+    folded = fold_network(build_network(operations, inputs, outputs), operations, budget)
     shape_of = {name: shape for operation in operations for name, shape in _with_shapes(operation)}
-    boxes = [box(group, operations, shape_of) for group in folded.groups]
+    boxes = [make_box(group, operations, shape_of) for group in folded.groups]
     shown = sum(len(box.operations) for box in boxes if box.kind == "operation")
     given = sum(1 for operation in operations if operation.name in SOURCES)
     edges = _edges(folded, operations, shape_of)
@@ -72,7 +72,7 @@ def picture(
     return Picture(boxes, drawn, shown, len(operations) - shown - given, len(edges) - len(drawn))
 
 
-def fold(whole: Network, operations: Sequence[PlainOperation], budget: int) -> Network:
+def fold_network(whole: Network, operations: Sequence[PlainOperation], budget: int) -> Network:
     """Fold until the picture is clear, and on until it has at most `budget` boxes."""
     comfortable = min(COMFORTABLE, budget)
     folded = absorb_helpers(fold_fragments(fold_ends(whole, budget // 2), operations), operations)

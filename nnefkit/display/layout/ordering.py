@@ -32,7 +32,7 @@ def reduce_crossings(graph: Layered) -> None:
 def _improve(graph: Layered, position: list[int], run: Sequence[int]) -> None:
     """Sweep over a run of layers, forwards and backwards, and keep the best orders."""
     layers = graph.layers
-    crossings = {i: _crossings(layers[i], graph.after, position) for i in run}
+    crossings = {i: count_crossings(layers[i], graph.after, position) for i in run}
     best = sum(crossings.values())
     kept: list[list[int]] | None = None
     waiting = 0
@@ -107,7 +107,7 @@ def _sweep(
             stale.update((i, i - 1))
     for i in stale:
         if i in crossings:
-            crossings[i] = _crossings(layers[i], after, position)
+            crossings[i] = count_crossings(layers[i], after, position)
 
 
 def _exchange(
@@ -129,8 +129,12 @@ def _exchange(
         gained = False
         for i in range(len(layer) - 1):
             upper, lower = sides[i], sides[i + 1]
-            kept = _pair(upper[0], lower[0]) + _pair(upper[1], lower[1])
-            if kept and kept > _pair(lower[0], upper[0]) + _pair(lower[1], upper[1]):
+            kept = count_pair_crossings(upper[0], lower[0]) + count_pair_crossings(
+                upper[1], lower[1]
+            )
+            if kept and kept > count_pair_crossings(lower[0], upper[0]) + count_pair_crossings(
+                lower[1], upper[1]
+            ):
                 layer[i], layer[i + 1] = layer[i + 1], layer[i]
                 sides[i], sides[i + 1] = lower, upper
                 gained = True
@@ -142,7 +146,7 @@ def _exchange(
     return changed
 
 
-def _pair(upper: Sequence[int], lower: Sequence[int]) -> int:
+def count_pair_crossings(upper: Sequence[int], lower: Sequence[int]) -> int:
     """Crossings of the edges of a node with those of the node below it (both sorted)."""
     if not upper or not lower or upper[-1] <= lower[0]:
         return 0
@@ -154,7 +158,9 @@ def _pair(upper: Sequence[int], lower: Sequence[int]) -> int:
     return count
 
 
-def _crossings(layer: Sequence[int], after: Sequence[Sequence[int]], position: list[int]) -> int:
+def count_crossings(
+    layer: Sequence[int], after: Sequence[Sequence[int]], position: list[int]
+) -> int:
     """Crossings of the edges between `layer` and the next one."""
     seen: list[int] = []
     count, last = 0, -1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import escape
 from math import ceil
 
-from nnefkit.display.folding import BUDGET, Edge, Picture, PlainOperation, picture
+from nnefkit.display.folding import BUDGET, Edge, Picture, PlainOperation, fold_graph
 from nnefkit.display.layout import Layout, Point, lay_out
 from nnefkit.display.numbers import plural
 from nnefkit.display.svg.boxes import (
@@ -59,7 +59,7 @@ def graph_picture(
         An SVG document in its natural size, to be shown directly or as data of an image. Its
         ``aria-label`` states what it shows and what it leaves out.
     """
-    return draw(picture(operations, inputs, outputs, budget), width=width)
+    return draw(fold_graph(operations, inputs, outputs, budget), width=width)
 
 
 def draw(picture: Picture, *, width: float | None = WIDTH) -> str:

@@ -1,4 +1,4 @@
-"""Folding: what boxes a picture shows, that nothing gets lost, and that it always fits."""
+"""Folding chooses the boxes of a picture, loses nothing, and always fits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnefkit.arrays import Shape
-from nnefkit.display.folding import Picture, PlainOperation, picture
+from nnefkit.display.folding import Picture, PlainOperation, fold_graph
 from nnefkit.display.folding.chains import tandems
 
 
 class Builder:
-    """Writes graphs down, one operation after the other."""
+    """Builds graphs, one operation after the other."""
 
     def __init__(self) -> None:
         self.operations: list[PlainOperation] = []
@@ -41,13 +41,13 @@ class Builder:
         return self.add("external", shape=shape)
 
     def picture(self, inputs: Sequence[str], outputs: Sequence[str], budget: int = 150) -> Picture:
-        found = picture(self.operations, inputs, outputs, budget)
+        found = fold_graph(self.operations, inputs, outputs, budget)
         check(found, self.operations, budget)
         return found
 
 
 def check(found: Picture, steps: Sequence[PlainOperation], budget: int = 150) -> None:
-    """What holds for every picture."""
+    """Check what is true for every picture."""
     assert len(found.boxes) <= max(budget, 3)
     shown = [number for box in found.boxes for number in box.operations]
     assert len(shown) == len(set(shown)), "an operation is in two boxes"
@@ -93,7 +93,7 @@ def titles(found: Picture) -> list[str]:
 # -- what becomes of what ---------------------------------------------------------------------
 
 
-def test_parameters_and_what_makes_them_are_no_boxes() -> None:
+def test_parameters_and_operations_on_them_have_no_boxes() -> None:
     b = Builder()
     x = b.input()
     weights = b.add("transpose", b.add("reshape", b.add("variable")))
@@ -104,7 +104,7 @@ def test_parameters_and_what_makes_them_are_no_boxes() -> None:
     assert found.operations == 1
 
 
-def test_small_operations_join_what_they_help() -> None:
+def test_small_operations_join_their_neighbors() -> None:
     b = Builder()
     x = b.input()
     y = b.add("conv", b.add("pad", b.add("transpose", x)), weights=2, words="3×3")
@@ -154,7 +154,7 @@ def test_repeated_residual_blocks_are_one_box() -> None:
     assert titles(found) == ["conv", "residual block × 11", "linear"]
 
 
-def test_a_tensor_that_is_also_read_elsewhere_parts_the_repeats() -> None:
+def test_a_tensor_that_is_also_read_elsewhere_separates_the_repeats() -> None:
     b = Builder()
     x = y = b.input()
     for _ in range(3):
@@ -178,7 +178,7 @@ def test_stages_of_a_network_stay_apart() -> None:
     assert titles(found) == ["max_pool", "conv × 2"] * 3
 
 
-def test_layers_of_equal_shape_fold_with_all_that_is_in_them() -> None:
+def test_equal_layers_fold_with_their_contents() -> None:
     b = Builder()
     x, mask = b.input(), b.input()
     bias = b.add("mul", b.add("sub", mask))
@@ -193,7 +193,7 @@ def test_layers_of_equal_shape_fold_with_all_that_is_in_them() -> None:
     assert len(found.edges) == 4
 
 
-def test_decoder_layers_fold_though_all_of_them_read_the_encoder() -> None:
+def test_decoder_layers_fold_although_all_read_the_encoder() -> None:
     b = Builder()
     source, target = b.input(), b.input()
     memory = b.add("conv", source, weights=1)
@@ -315,7 +315,7 @@ def test_outputs_that_are_inputs_or_parameters() -> None:
 
 
 def test_an_empty_graph_is_an_empty_picture() -> None:
-    assert picture([], [], []).boxes == []
+    assert fold_graph([], [], []).boxes == []
 
 
 # -- budgets ------------------------------------------------------------------------------------
@@ -387,12 +387,12 @@ def test_what_does_not_repeat_is_not_folded_into_one_box(shaper: Shaper) -> None
 
 
 @pytest.mark.parametrize("shaper", SHAPERS)
-def test_work_grows_with_the_graph_and_not_faster(shaper: Shaper) -> None:
+def test_work_grows_linearly_with_the_graph(shaper: Shaper) -> None:
     def calls(count: int) -> int:
         b = Builder()
         inputs, outputs = shaper(b, count)
         profile = cProfile.Profile()
-        profile.runcall(picture, b.operations, inputs, outputs)
+        profile.runcall(fold_graph, b.operations, inputs, outputs)
         return sum(entry.callcount for entry in profile.getstats())
 
     assert calls(4_000) < 6 * calls(1_000)
@@ -400,7 +400,7 @@ def test_work_grows_with_the_graph_and_not_faster(shaper: Shaper) -> None:
 
 @st.composite
 def any_steps(draw: st.DrawFn) -> tuple[list[PlainOperation], list[str], list[str]]:
-    """Any graph at all: several inputs, dead ends, operations on parameters, shared scopes."""
+    """Arbitrary graphs: several inputs, dead ends, operations on parameters, shared scopes."""
     b = Builder()
     names = [b.input() for _ in range(draw(st.integers(1, 3)))]
     inputs = list(names)
@@ -423,7 +423,7 @@ def test_any_graph_is_folded_without_cycles_or_losses(
     graph: tuple[list[PlainOperation], list[str], list[str]], budget: int
 ) -> None:
     steps, inputs, outputs = graph
-    check(picture(steps, inputs, outputs, budget), steps, budget)
+    check(fold_graph(steps, inputs, outputs, budget), steps, budget)
 
 
 # -- repeats in a row -----------------------------------------------------------------------------
@@ -439,7 +439,7 @@ def test_tandems_do_repeat_and_do_not_overlap(tokens: list[int]) -> None:
         assert tokens[start:end] == tokens[start : start + period] * count
 
 
-def test_tandems_prefer_what_covers_most_and_then_the_shortest_period() -> None:
+def test_tandems_prefer_the_longest_and_then_the_shortest_period() -> None:
     assert tandems("aaaa", range(1, 17)) == [(0, 1, 4)]
     assert tandems("xababab", range(1, 17)) == [(1, 2, 3)]
     assert tandems("aabaab", range(1, 17)) == [(0, 3, 2)]

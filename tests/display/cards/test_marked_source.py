@@ -1,4 +1,4 @@
-"""The source in a report: marks in their places, windows around them, nothing silently left out."""
+"""The source in a report has marks in their places, with windows around them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def report(lines: list[str], *rows: Diagnostic) -> ValidationReport:
 
 
 def shown(of: ValidationReport) -> list[str]:
-    """The lines of the source in the HTML, as somebody reads them."""
+    """The lines of the source in the HTML, as a reader sees them."""
     page = of._repr_html_()
     found = re.search(
         r"<details[^>]*><summary[^>]*>(.*?)</summary>.*?<pre[^>]*>(.*?)</pre>", page, re.S
@@ -43,7 +43,7 @@ def numbered(lines: list[str]) -> list[int]:
     return [int(line.split("│")[0]) for line in lines if re.match(r" *\d+ │", line)]
 
 
-def test_a_message_stands_below_its_line_with_a_caret_below_its_span() -> None:
+def test_a_message_is_below_its_line_with_a_caret_below_its_span() -> None:
     lines = shown(report(["a = 1;", "bad = foo;", "c = 2;"], row(2, 7)))
     assert lines == [
         "Source graph.nnef, 3 lines, 1 mark",
@@ -54,7 +54,7 @@ def test_a_message_stands_below_its_line_with_a_caret_below_its_span() -> None:
     ]
 
 
-def test_marks_are_coloured_by_their_severity() -> None:
+def test_marks_are_colored_by_severity() -> None:
     page = report(
         ["one two;"], row(1, 1), row(1, 5, severity="warning", message="so so")
     )._repr_html_()
@@ -76,7 +76,7 @@ def test_several_marks_in_a_line_share_it() -> None:
 @pytest.mark.parametrize(
     "spans", [((1, 8), (3, 2)), ((1, 3), (1, 3)), ((2, 90), (4, 90)), ((11, 1),)]
 )
-def test_marks_that_overlap_or_end_behind_the_line_leave_it_whole(
+def test_marks_that_overlap_or_end_after_the_line_leave_it_whole(
     spans: tuple[tuple[int, int], ...],
 ) -> None:
     lines = shown(report(["aaa bbb ccc"], *(row(1, *span) for span in spans)))
@@ -84,7 +84,7 @@ def test_marks_that_overlap_or_end_behind_the_line_leave_it_whole(
     assert len(lines) == 2 + len(spans)
 
 
-def test_of_long_documents_there_are_windows_and_what_is_left_out_is_told() -> None:
+def test_long_documents_are_shown_in_windows_with_counts_of_hidden_lines() -> None:
     lines = shown(
         report([f"line {i};" for i in range(1, 501)], row(100, 1), row(105, 1), row(400, 1))
     )
@@ -105,7 +105,7 @@ def test_a_gap_of_one_line_is_filled() -> None:
     assert numbered(lines) == [*range(97, 112)]
 
 
-def test_lines_are_numbered_as_the_diagnostics_are_whatever_ends_them() -> None:
+def test_lines_are_numbered_as_in_diagnostics_for_any_line_ends() -> None:
     text = "a;\r\nb;\x0cc;\x0b\x1c\r\n\u2028d;\nbad"
     of = ValidationReport(NAME, (row(4, 1),), source=Source(text, NAME))
     assert "4 │ bad" in shown(of)
@@ -121,7 +121,7 @@ def test_each_mark_in_a_very_long_line_has_its_own_part() -> None:
         assert len(lines[mark]) < 200
 
 
-def test_what_is_about_other_files_is_not_marked() -> None:
+def test_diagnostics_about_other_files_are_not_marked() -> None:
     other = row(1, 1, file="graph.quant")
     assert shown(report(["a;"], other)) == []
     assert shown(report(["a;"], other, row(1, 1)))[0].endswith("1 mark")
@@ -151,7 +151,7 @@ BROKEN = (
 )
 
 
-def test_texts_files_and_graphs_that_are_not_valid_show_their_source(tmp_path) -> None:
+def test_invalid_texts_and_files_show_their_source(tmp_path) -> None:
     path = tmp_path / "graph.nnef"
     path.write_text(BROKEN)
     for found in (nk.validate(BROKEN), nk.validate(path), nk.validate(tmp_path)):
@@ -159,7 +159,7 @@ def test_texts_files_and_graphs_that_are_not_valid_show_their_source(tmp_path) -
         assert "y = reluu(x);\n  │         ^^^^^ error: " in page
 
 
-def test_a_text_that_no_graph_could_be_made_of_is_shown(tmp_path) -> None:
+def test_a_text_without_a_graph_is_shown(tmp_path) -> None:
     path = tmp_path / "graph.nnef"
     path.write_text("version 1.0;\ngrap g(x) -> (y) {}\n")
     found = nk.validate(path)

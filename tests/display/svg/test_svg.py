@@ -1,4 +1,4 @@
-"""The graph picture: what it says is there, nothing is cut off or covered, and it needs nothing."""
+"""The picture of a graph is complete, self-contained, and nothing in it is cut off or covered."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def rectangles(svg: str) -> list[Rectangle]:
 
 
 def labels(svg: str) -> list[Rectangle]:
-    """The room of the shapes beside edges."""
+    """The frames of the shapes beside edges."""
     root = ET.fromstring(svg)
     (group,) = [g for g in root.findall(NAMESPACE + "g") if g.get("font-size")]
     found = []
@@ -80,7 +80,7 @@ def test_a_picture_names_operations_shapes_inputs_and_outputs() -> None:
 ALLOWED = {"svg", "g", "path", "rect", "text", "title"}
 
 
-def test_a_picture_stands_alone() -> None:
+def test_a_picture_is_self_contained() -> None:
     svg = graph_picture(steps(), ["image"], ["sum"])
     root = ET.fromstring(svg)
     assert {element.tag.removeprefix(NAMESPACE) for element in root.iter()} <= ALLOWED
@@ -106,7 +106,7 @@ def test_an_empty_graph_has_an_empty_picture() -> None:
     assert texts(graph_picture([], [], [])) == []
 
 
-def test_a_picture_that_shows_every_operation_says_no_more() -> None:
+def test_a_picture_that_shows_every_operation_has_no_caption() -> None:
     svg = graph_picture([PlainOperation("relu", ["x"], ["y"], [(1, 2)])], ["x"], ["y"])
     assert ET.fromstring(svg).get("aria-label") == "1 operation in 1 box"
     assert set(texts(svg)) == {"relu", "x", "y", "1×2"}
@@ -222,7 +222,7 @@ def test_wrapped_lines_keep_every_word_that_fits(words: Sequence[str], room: flo
         assert shown == word or "…" in shown
 
 
-# -- colours, size --------------------------------------------------------------------------------
+# -- colors, size ---------------------------------------------------------------------------------
 
 
 def contrast(a: str, b: str) -> float:
@@ -236,7 +236,7 @@ def contrast(a: str, b: str) -> float:
 
 
 def tinted(page: str, color: str) -> str:
-    """What a box is filled with: a little of its colour over the page."""
+    """The fill of a box: a little of its color over the page."""
     mixed = [
         round(0.88 * int(page[i : i + 2], 16) + 0.12 * int(color[i : i + 2], 16)) for i in (1, 3, 5)
     ]

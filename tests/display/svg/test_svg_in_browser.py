@@ -1,4 +1,4 @@
-"""The graph picture as a browser draws it, in fonts that are not those it was measured with."""
+"""The picture of a graph as a browser draws it, in other fonts than it was measured with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layered layout: boxes apart, edges around them, whatever the graph."""
+"""The layered layout keeps boxes apart and leads edges around them, for any graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnefkit.display.layout import Layout, Point, lay_out
-from nnefkit.display.layout.ordering import _crossings, _pair
+from nnefkit.display.layout.ordering import count_crossings, count_pair_crossings
 
 Edges = list[tuple[int, int]]
 Sizes = list[tuple[float, float]]
@@ -42,7 +42,7 @@ def corners(layout: Layout, sizes: Sizes) -> list[tuple[float, float, float, flo
 
 
 def stretches(route: list[Point]) -> list[tuple[float, float, float, float]]:
-    """Rectangles that hold each stretch of a route; curves stay in theirs."""
+    """Rectangles that contain the parts of a route, including its curves."""
     return [
         (min(a.x, b.x), min(a.y, b.y), max(a.x, b.x), max(a.y, b.y)) for a, b in pairwise(route)
     ]
@@ -122,7 +122,7 @@ def test_edges_lead_from_the_right_of_their_source_to_the_left_of_their_target(
 
 @given(graphs(), WIDTHS, st.sampled_from([None, 0]))
 @settings(max_examples=100, deadline=None)
-def test_everything_lies_inside_of_the_picture(
+def test_everything_is_inside_the_picture(
     graph: tuple[Sizes, Edges, list[float]], width: float | None, limit: int | None
 ) -> None:
     sizes, edges, labels = graph
@@ -142,7 +142,7 @@ def test_a_chain_is_one_straight_line() -> None:
     assert all(len(route) == 2 for route in layout.routes)
 
 
-def test_the_main_way_stays_straight_beside_what_skips_it() -> None:
+def test_the_main_path_stays_straight_beside_skips() -> None:
     chain = [(i, i + 1) for i in range(6)]
     layout = lay_out([(80.0, 30.0)] * 7, [*chain, (1, 3), (3, 5)])
     assert len({round(center.y, 3) for center in layout.centers}) == 1
@@ -169,7 +169,7 @@ def test_crossings_that_can_be_avoided_are_avoided() -> None:
     )
 
 
-def test_a_long_chain_goes_on_in_rows_of_the_given_width() -> None:
+def test_a_long_chain_continues_in_rows_of_the_given_width() -> None:
     layout = lay_out([(100.0, 40.0)] * 20, [(i, i + 1) for i in range(19)], width=700)
     assert layout.rows > 2
     assert layout.around == layout.rows - 1
@@ -188,12 +188,12 @@ def test_cycles_are_refused(edges: Edges) -> None:
         lay_out([(10.0, 10.0)] * 3, edges)
 
 
-def test_no_boxes_need_no_room() -> None:
+def test_an_empty_graph_needs_no_room() -> None:
     layout = lay_out([], [])
     assert (layout.width, layout.height) == (0, 0)
 
 
-def test_depth_is_no_limit() -> None:
+def test_deep_graphs_are_laid_out() -> None:
     count = 5_000
     layout = lay_out([(10.0, 10.0)] * count, [(i, i + 1) for i in range(count - 1)] + [(0, 4_999)])
     assert layout.layers[-1] == count - 1
@@ -211,6 +211,8 @@ def test_crossings_are_counted_as_pairs_of_edges(ends: list[list[int]]) -> None:
     expected = sum(1 for a in every for b in every if a[0] < b[0] and a[1] > b[1])
     positions = [*range(len(ends)), *range(7)]
     after = [[len(ends) + end for end in targets] for targets in ends]
-    assert _crossings(range(len(ends)), after, positions) == expected
-    by_pairs = sum(_pair(ends[i], ends[j]) for j in range(len(ends)) for i in range(j))
+    assert count_crossings(range(len(ends)), after, positions) == expected
+    by_pairs = sum(
+        count_pair_crossings(ends[i], ends[j]) for j in range(len(ends)) for i in range(j)
+    )
     assert by_pairs == expected

@@ -1,4 +1,4 @@
-"""Tables that leave rows out keep the ends, keep what matters, and mark each gap."""
+"""Tables that leave out rows show both ends and the rows that matter, and mark each gap."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from nnefkit.display.elements import code_in, left_out, selection
 
 
 @given(st.integers(0, 60), st.integers(0, 10), st.integers(0, 10), st.data())
-def test_rows_keep_their_order_and_gaps_stand_for_two_or_more(total, head, tail, data):
+def test_rows_keep_their_order_and_gaps_are_of_two_or_more(total, head, tail, data):
     rows = list(range(total))
     keep = data.draw(st.lists(st.integers(0, total - 1), max_size=5)) if total else []
     chosen = selection(rows, head, tail, keep)
@@ -15,7 +15,7 @@ def test_rows_keep_their_order_and_gaps_stand_for_two_or_more(total, head, tail,
     assert shown == sorted(set(shown))
     wanted = {*rows[:head], *rows[total - min(tail, total) :], *keep}
     assert wanted <= set(shown)
-    # Between two rows that are shown: nothing left out and no gap, or a gap of two and more.
+    # Between two rows that are shown there is nothing, or a gap of at least two.
     place = -1
     gap = False
     for row in [*chosen, total]:

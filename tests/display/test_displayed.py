@@ -1,4 +1,4 @@
-"""Graphs, operations and tensors show themselves: as text, in a notebook, as a table."""
+"""Graphs, operations and tensors have representations: text, HTML, and a table."""
 
 import numpy as np
 import pytest
@@ -39,21 +39,21 @@ def net():
     return Graph("net", ("x",), ("y",), operations, FrozenDict(tensors), source=Source(TEXT))
 
 
-def test_a_graph_tells_its_facts_in_text_and_html(net):
-    for told in (repr(net), net._repr_html_()):
+def test_a_graph_states_its_facts_in_text_and_html(net):
+    for shown in (repr(net), net._repr_html_()):
         for fact in ("net", "NNEF 1.0", "2 operations", "54 parameters", "216 B", "3.46 k MACs"):
-            assert fact in told
+            assert fact in shown
         for fact in ("1×3×8×8", "1 tensor quantized", "c/w", "0 NaN · 0 Inf", "stem/unit"):
-            assert fact in told
+            assert fact in shown
 
 
-def test_the_picture_of_a_graph_is_an_image_with_words(net):
+def test_the_picture_of_a_graph_has_a_description(net):
     page = net._repr_html_()
     assert page.count("data:image/svg+xml;base64,") >= 2
     assert "the operations of net from x to y" in page
 
 
-def test_parameters_belong_to_the_operation_that_meets_the_data(net):
+def test_parameters_belong_to_the_operation_that_combines_them_with_data(net):
     frame = net.to_frame()
     assert frame["operation"].tolist() == ["external", "variable", "transpose", "conv"]
     assert frame["parameters"].tolist() == [0, 0, 0, 54]
@@ -72,7 +72,7 @@ def test_variables_of_one_label_are_counted_once(net):
     assert "54 parameters" in repr(double)
 
 
-def test_an_operation_is_one_line_that_says_all_of_it(net):
+def test_an_operation_is_one_line_with_all_arguments(net):
     said = repr(net.operations[3])
     assert "\n" not in said
     for fact in ("y = conv(", "filter = wt", "bias = 0.0", "border = 'constant'"):
@@ -84,7 +84,7 @@ def test_an_operation_is_one_line_that_says_all_of_it(net):
         assert fact in page
 
 
-def test_a_tensor_is_one_line_that_tells_whether_it_is_sane(net):
+def test_a_tensor_is_one_line_with_its_statistics(net):
     said = repr(net.tensors["w"])
     assert "\n" not in said
     for fact in (
@@ -109,14 +109,14 @@ def test_values_are_not_read_beyond_the_budget():
     assert "in a sample of" in repr(Tensor("t", "scalar", values.shape, values))
 
 
-def test_an_operation_with_endless_arguments_stays_short():
+def test_an_operation_with_very_long_arguments_stays_short():
     values = list(range(100_000))
     operation = Operation("constant", {}, {"output": Identifier("c")}, {"value": values})
     assert len(repr(operation)) < 300
     assert len(operation._repr_html_()) < 3000
 
 
-def test_graphs_that_lack_everything_still_show():
+def test_incomplete_graphs_are_shown_too():
     empty = Graph("empty", (), (), (), FrozenDict())
     assert "0 operations" in repr(empty)
     assert "0 operations" in empty._repr_html_()
