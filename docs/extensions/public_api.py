@@ -47,7 +47,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "custom_operations": (
         "Custom operations",
         "Shape rules and kernels for operations that the specification does not define.",
-        ("register_operation", "unregister_operation"),
+        ("register_operation", "unregister_operation", "CustomOperations"),
     ),
     "plots": ("Plots", "Matplotlib figures; each takes and returns an `Axes`.", ("plot",)),
     "widgets": ("Widgets", "Interactive views for a live notebook.", ("widgets",)),
