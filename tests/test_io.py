@@ -34,7 +34,7 @@ BIAS = np.ones((1, 4), np.float32)
 
 
 def small(path, text=TEXT, quant=None, **changed):
-    """Writes a small model; `changed` replaces or (None) leaves out a file."""
+    """Write a small model; `changed` replaces a file, or omits it with None."""
     files = {"graph.nnef": text.encode()}
     files["conv/filter.dat"] = changed.get("filter", tensor_content(FILTER))
     files["conv/bias.dat"] = changed.get("bias", tensor_content(BIAS))
@@ -45,7 +45,7 @@ def small(path, text=TEXT, quant=None, **changed):
 
 
 def same(a, b):
-    """Whether two graphs are the same, to the last bit of their data."""
+    """Check that two graphs are the same, to the last bit of their data."""
     assert (a.name, a.inputs, a.outputs, list(a.tensors)) == (
         b.name,
         b.inputs,
@@ -90,18 +90,18 @@ def test_real_models_are_loaded_with_shapes_and_data(path, operations, variables
 
 @pytest.mark.parametrize("name", ["m", "m.nnef", "m.nnef.tgz", "m.tar", "m.zip"])
 @pytest.mark.parametrize("path", [BLAZEFACE, EFFICIENTNET], ids=["blazeface", "efficientnet"])
-def test_real_models_are_saved_and_loaded_to_the_same_bits(tmp_path, name, path):
+def test_real_models_survive_saving_and_loading_bit_for_bit(tmp_path, name, path):
     graph = io.load(path)
     io.save(graph, tmp_path / name)
     again = io.load(tmp_path / name)
     same(again, graph)
-    # Saving over the very files that the data is mapped from.
+    # Saving over the files that the data is mapped from.
     io.save(again, tmp_path / name)
     same(io.load(tmp_path / name), graph)
     same(again, graph)
 
 
-def test_khronos_reads_what_we_save_as_it_reads_the_original(tmp_path):
+def test_the_khronos_reader_reads_saved_models_like_the_original(tmp_path):
     io.save(io.load(BLAZEFACE), tmp_path / "model")
     ours, theirs = nnef.load_graph(str(tmp_path / "model")), nnef.load_graph(str(BLAZEFACE))
     nnef.infer_shapes(ours)
@@ -113,7 +113,7 @@ def test_khronos_reads_what_we_save_as_it_reads_the_original(tmp_path):
             assert np.array_equal(ours.tensors[name].data, tensor.data)
 
 
-def test_what_khronos_saves_is_loaded(tmp_path):
+def test_models_saved_by_khronos_are_loaded(tmp_path):
     small(tmp_path / "ours")
     nnef.save_graph(nnef.load_graph(str(tmp_path / "ours")), str(tmp_path / "theirs"))
     graph = io.load(tmp_path / "theirs")
@@ -121,7 +121,7 @@ def test_what_khronos_saves_is_loaded(tmp_path):
     assert np.array_equal(graph.tensors["bias"].data, BIAS)
 
 
-def test_every_way_to_name_a_model_gives_the_same_graph(tmp_path, monkeypatch):
+def test_every_way_to_name_a_model_loads_the_same_graph(tmp_path, monkeypatch):
     graph = io.load(small(tmp_path / "model"))
     (tmp_path / "model" / "other.nnef").write_text(TEXT)
     monkeypatch.chdir(tmp_path / "model")
@@ -130,14 +130,14 @@ def test_every_way_to_name_a_model_gives_the_same_graph(tmp_path, monkeypatch):
         same(io.load(path), graph)
 
 
-def test_a_model_is_saved_by_the_name_of_its_text_too(tmp_path):
+def test_a_model_can_be_saved_by_the_name_of_its_graph_file(tmp_path):
     graph = io.load(small(tmp_path / "model"))
     (tmp_path / "copy").mkdir()
     io.save(graph, tmp_path / "copy" / "graph.nnef")
     same(io.load(tmp_path / "copy"), graph)
 
 
-def test_shapes_follow_and_data_is_read_only(tmp_path):
+def test_shapes_are_inferred_and_data_is_read_only(tmp_path):
     graph = io.load(small(tmp_path / "model"))
     assert graph.tensors["y"].shape == (1, 4, 8, 8)
     with pytest.raises(ValueError, match="read-only"):
@@ -153,7 +153,7 @@ def test_a_parsed_graph_has_shapes_but_no_data():
     assert all(variable.data is None for variable in graph.variables)
 
 
-def test_parse_raises_all_the_errors_of_text_and_shapes_in_their_order():
+def test_parse_raises_all_errors_in_the_order_of_the_text():
     text = TEXT.replace("variable<scalar>(shape = [1, 4]", "variable<scalar>(shape = [2, 5, 1]")
     text = text.replace("external<scalar>", "externl<scalar>").replace("'conv/filter'", "'a b'")
     with pytest.raises(DocumentError) as caught:
@@ -169,7 +169,7 @@ def test_warnings_alone_do_not_raise():
     assert io.parse(text).extensions == ("KHR_of_tomorrow",)
 
 
-def test_vendor_operations_are_accepted_when_asked_for(tmp_path):
+def test_vendor_operations_are_accepted_unless_strict(tmp_path):
     text = TEXT.replace("conv(x, filter, bias)", "vendor_conv(x, filter, bias, mode = 'fast')")
     small(tmp_path / "model", text)
     with pytest.raises(DocumentError, match="vendor_conv"):
@@ -182,7 +182,7 @@ def test_vendor_operations_are_accepted_when_asked_for(tmp_path):
     assert io.parse(text, strict=False).tensors["y"].shape is None
 
 
-# -- what is wrong with files --------------------------------------------------------------------
+# -- errors in files --------------------------------------------------------------------
 
 
 def problems(path, **options):
@@ -190,7 +190,7 @@ def problems(path, **options):
     return graph, [d.code for d in diagnostics], "\n".join(map(str, diagnostics))
 
 
-def test_all_missing_files_are_told_in_one_error(tmp_path):
+def test_all_missing_files_are_one_error(tmp_path):
     small(tmp_path / "model", filter=None, bias=None)
     with pytest.raises(StorageError, match="There are no") as caught:
         io.load(tmp_path / "model")
@@ -199,7 +199,7 @@ def test_all_missing_files_are_told_in_one_error(tmp_path):
     assert "conv/filter.dat, conv/bias.dat" in problem.message
 
 
-def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
+def test_a_missing_file_is_reported_with_the_nearest_name(tmp_path):
     small(tmp_path / "model", filter=None)
     write_tensor(tmp_path / "model" / "conv" / "filtre.dat", FILTER)
     with pytest.raises(StorageError, match=r"Did you mean 'conv/filtre'\?"):
@@ -232,7 +232,7 @@ def test_data_of_another_shape_names_file_and_both_shapes(tmp_path):
         ("logical", np.ones((1, 4), "u1"), {}, False),
     ],
 )
-def test_the_item_type_must_be_one_for_the_data_type(tmp_path, dtype, array, options, fits):
+def test_the_item_type_must_match_the_data_type(tmp_path, dtype, array, options, fits):
     text = (
         "version 1.0; graph g(x) -> (y) { x = external(shape = [1]);"
         f"v = variable<{dtype}>(shape = [1, 4], label = 'v'); y = copy(v); }}"
@@ -242,7 +242,7 @@ def test_the_item_type_must_be_one_for_the_data_type(tmp_path, dtype, array, opt
     if fits:
         graph = io.load(tmp_path / "m")
         assert np.array_equal(graph.tensors["v"].data, array)
-        # The layout of the items survives, even where the values do not tell it.
+        # The item type and bits survive, even where the values do not show them.
         io.save(graph, tmp_path / "again")
         ours, theirs = tmp_path / "again" / "v.dat", tmp_path / "m" / "v.dat"
         assert ours.read_bytes() == theirs.read_bytes()
@@ -255,7 +255,7 @@ def test_the_item_type_must_be_one_for_the_data_type(tmp_path, dtype, array, opt
         assert graph.tensors["v"].data is not None
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path):
+def test_all_problems_are_reported_at_once(tmp_path):
     text = TEXT.replace("conv(x, filter, bias)", "conv(x, filter, bias, borderr = 'constant')")
     small(tmp_path / "model", text, filter=None, bias=b"garbage")
     with pytest.raises(DocumentError) as caught:
@@ -277,7 +277,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path):
         ("model.nnef.tgz", b"no archive", "neither an archive"),
     ],
 )
-def test_bad_files_are_refused_by_name(tmp_path, name, content, message):
+def test_invalid_files_are_refused_by_name(tmp_path, name, content, message):
     small(tmp_path / "model")
     (tmp_path / "model" / name).write_bytes(content)
     path = tmp_path / "model" / name if name.endswith("tgz") else tmp_path / "model"
@@ -286,7 +286,7 @@ def test_bad_files_are_refused_by_name(tmp_path, name, content, message):
     assert str(tmp_path / "model") in caught.value.diagnostics[0].file
 
 
-def test_a_truncated_file_is_told_at_load(tmp_path):
+def test_a_truncated_file_is_reported_on_load(tmp_path):
     small(tmp_path / "model")
     path = tmp_path / "model" / "conv" / "filter.dat"
     path.write_bytes(path.read_bytes()[:-1])
@@ -294,7 +294,7 @@ def test_a_truncated_file_is_told_at_load(tmp_path):
         io.load(tmp_path / "model")
 
 
-def test_read_never_raises_for_what_cannot_be_opened(tmp_path):
+def test_read_never_raises_for_a_missing_model(tmp_path):
     for path in (tmp_path / "nothing", tmp_path, "/dev/null", "a\0b"):
         graph, codes, _ = problems(path)
         assert graph is None
@@ -359,7 +359,7 @@ SCALES = np.array([0.5, 0.25, 0.125, 1.0])
         ),
     ],
 )
-def test_quantized_items_become_the_numbers_that_graph_quant_says(tmp_path, line, codes, values):
+def test_quantized_elements_are_decoded_by_graph_quant(tmp_path, line, codes, values):
     content = tensor_content(codes, quantized=True)
     path = small(tmp_path / "model", quant=f'"filter": {line};\n', filter=content)
     graph = io.load(path)
@@ -367,7 +367,7 @@ def test_quantized_items_become_the_numbers_that_graph_quant_says(tmp_path, line
     assert data.dtype == np.float32
     assert np.allclose(data, values, atol=1e-6)
     assert graph.tensors["filter"].quantization["bits"] == 8
-    # The codes are what is saved, as long as nobody changed the values.
+    # The codes are saved, as long as the values are not changed.
     io.save(graph, tmp_path / "again.tgz")
     again = io.load(tmp_path / "again.tgz")
     same(again, graph)
@@ -378,13 +378,13 @@ def test_quantized_items_become_the_numbers_that_graph_quant_says(tmp_path, line
     assert np.array_equal(io.load(tmp_path / "changed").tensors["filter"].data, FILTER)
 
 
-def test_codes_that_nothing_explains_are_refused(tmp_path):
+def test_quantized_elements_without_a_rule_are_refused(tmp_path):
     small(tmp_path / "model", filter=tensor_content(CODES, quantized=True))
     with pytest.raises(StorageError, match="nothing says what they stand for"):
         io.load(tmp_path / "model")
 
 
-def test_the_range_in_the_file_explains_codes_too(tmp_path):
+def test_quantized_elements_are_decoded_by_the_range_in_the_file(tmp_path):
     content = tensor_content(FILTER, bits=6, quantized=(-2.0, 2.0))
     graph, codes, _ = problems(small(tmp_path / "model", filter=content))
     assert codes == ["deprecated-parameters"]
@@ -417,7 +417,7 @@ def test_a_graph_without_data_is_not_saved(tmp_path):
     assert np.array_equal(io.load(tmp_path / "model").tensors["filter"].data, FILTER)
 
 
-def test_values_that_the_type_of_a_variable_cannot_hold_are_refused(tmp_path):
+def test_values_of_another_type_than_the_variable_are_refused(tmp_path):
     graph = io.parse(TEXT)
     wrong = {"filter": np.full((4, 3, 3, 3), 2**53 + 1), "bias": np.ones((1, 4), bool)}
     tensors = {k: replace(v, data=wrong.get(k)) for k, v in graph.tensors.items()}
@@ -432,7 +432,7 @@ def test_values_that_the_type_of_a_variable_cannot_hold_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("largest", "dtype"), [(2**24, np.float32), (2**24 + 1, np.float64), (-(2**53), np.float64)]
 )
-def test_whole_numbers_in_a_scalar_variable_are_saved_as_the_same_numbers(tmp_path, largest, dtype):
+def test_integers_in_a_scalar_variable_are_saved_exactly(tmp_path, largest, dtype):
     values = np.full((1, 4), largest)
     graph = io.load(small(tmp_path / "m"))
     bias = replace(graph.tensors["bias"], data=values)
@@ -444,7 +444,7 @@ def test_whole_numbers_in_a_scalar_variable_are_saved_as_the_same_numbers(tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["m", "m.tgz", "m.tar", "m.zip"])
-def test_files_of_vendors_survive_loading_and_saving(tmp_path, kind):
+def test_vendor_files_survive_loading_and_saving(tmp_path, kind):
     vendor = {"vendor/plan.bin": b"\0\1" * 9000, "readme.txt": b"x", "conv/bias.dat.q8": b"q"}
     files = {"graph.nnef": TEXT.encode(), "conv/filter.dat": tensor_content(FILTER)}
     files["conv/bias.dat"] = tensor_content(BIAS)
@@ -458,14 +458,14 @@ def test_files_of_vendors_survive_loading_and_saving(tmp_path, kind):
         same(again, graph)
 
 
-def test_a_part_of_a_model_does_not_drag_the_other_weights_along(tmp_path):
+def test_a_part_of_a_model_does_not_hold_the_other_weights(tmp_path):
     text = TEXT.replace("y = conv", "h = relu(x); y = conv")
     graph = io.load(small(tmp_path / "model", text))
     io.save(graph.with_outputs(["h"]), tmp_path / "part")
     assert sorted(p.name for p in (tmp_path / "part").rglob("*")) == ["graph.nnef"]
 
 
-def test_labels_that_lead_out_of_the_folder_are_refused_both_ways(tmp_path):
+def test_labels_that_leave_the_folder_are_refused(tmp_path):
     text = TEXT.replace("'conv/bias'", "'../../bias'")
     write_tensor(tmp_path / "bias.dat", BIAS)
     (tmp_path / "a").mkdir()
@@ -514,7 +514,7 @@ print(best, grown, resident() - before, total)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures through /proc")
 @pytest.mark.parametrize("name", ["model", "model.tar"])
-def test_a_hundred_megabytes_of_weights_are_not_read_until_they_are_touched(tmp_path, name):
+def test_a_hundred_megabytes_of_weights_are_not_read_until_used(tmp_path, name):
     shape, count = (64, 64, 25, 10), 25
     lines = [
         f"v{k} = variable<scalar>(shape = {list(shape)}, label = 'layer{k}/weights');\n"
@@ -543,7 +543,7 @@ def test_a_hundred_megabytes_of_weights_are_not_read_until_they_are_touched(tmp_
 # -- text ----------------------------------------------------------------------------------------
 
 
-def test_text_can_tell_shapes_and_leave_defaults_out(tmp_path):
+def test_text_can_state_shapes_and_omit_defaults(tmp_path):
     graph = io.parse(
         "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2, 4]); y = softmax(x); }"
     )

@@ -1,4 +1,4 @@
-"""What the tests of the language share."""
+"""Fixtures of the tests of the language."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPRESSIONS = "KHR_enable_operator_expressions"
 
 
 def document(body: str, fragments: str = "", *, flat: bool = True) -> str:
-    """A document whose graph reads `x` and computes `y`; `body` stands after the external of x."""
+    """Return a document that computes `y` from `x`; `body` comes after the external of `x`."""
     extensions = "" if flat else f"extension {FRAGMENTS} {EXPRESSIONS};"
     return (
         f"version 1.0; {extensions}\n{fragments}\n"
@@ -25,11 +25,11 @@ def document(body: str, fragments: str = "", *, flat: bool = True) -> str:
 
 @pytest.fixture
 def flat() -> Callable[[str], tuple[Graph | None, list[Diagnostic]]]:
-    """Parses a flat graph body."""
+    """Parse a flat graph body."""
     return lambda body: language.parse(document(body))
 
 
 @pytest.fixture
 def compositional() -> Callable[..., tuple[Graph | None, list[Diagnostic]]]:
-    """Parses a graph body, perhaps with fragments, both extensions enabled."""
+    """Parse a graph body, perhaps with fragments, with both extensions enabled."""
     return lambda body, fragments="": language.parse(document(body, fragments, flat=False))

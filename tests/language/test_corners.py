@@ -1,4 +1,4 @@
-"""Corners of the language, each a line or two: what is allowed, and what is refused."""
+"""Corner cases of the language, a line or two each: valid ones and invalid ones."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ BROKEN = [
     ("fragments", "body", "extensions"),
     [("", body, "") for body in FLAT] + [(*row, EXTENSIONS) for row in COMPOSITIONAL],
 )
-def test_what_is_allowed_is_read_and_printed_and_read_again(fragments, body, extensions):
+def test_valid_corner_cases_survive_printing_and_parsing(fragments, body, extensions):
     text = _document(body, fragments, extensions)
     assert nk.validate(text).errors == ()
     graph = nk.parse(text)
@@ -285,7 +285,7 @@ def test_what_is_allowed_is_read_and_printed_and_read_again(fragments, body, ext
     ("code", "fragments", "body", "extensions"),
     [(code, "", body, "") for code, body in FLAT_BROKEN] + [(*row, EXTENSIONS) for row in BROKEN],
 )
-def test_what_is_refused_is_told_by_its_code_with_a_remedy(code, fragments, body, extensions):
+def test_invalid_corner_cases_are_reported_with_code_and_hint(code, fragments, body, extensions):
     report = nk.validate(_document(body, fragments, extensions))
     assert {diagnostic.code for diagnostic in report.errors} == {code}
     for diagnostic in report.errors:

@@ -1,4 +1,4 @@
-"""Every rule of sections 3.1 to 3.3 that a flat document can break, one row a rule."""
+"""Every rule of sections 3.1 to 3.3 that a flat document can violate, one row for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nnefkit import language
 
 HEAD = "version 1.0;\ngraph net(x) -> (y)\n{\nx = external(shape = [1, 2, 3, 4]);\n"
 
-# (section, code, line of the problem in the body, the body behind the external of x)
+# (section, code, line of the problem in the body, the body after the external of x)
 BROKEN = [
     ("3.3.2", "syntax", "y = relu(x); 2z = relu(x);"),
     ("3.1", "syntax", "y = relu(é);"),
@@ -102,7 +102,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("section", "code", "body"), BROKEN)
-def test_a_broken_rule_is_one_error_with_its_place_and_section(section, code, body):
+def test_each_violated_rule_is_one_error_with_position_and_section(section, code, body):
     _, diagnostics = language.parse(HEAD + body + "\n}")
     (diagnostic,) = [d for d in diagnostics if d.severity == "error"]
     assert (diagnostic.code, diagnostic.section) == (code, section)
@@ -156,13 +156,13 @@ BROKEN_DOCUMENTS = [
 
 
 @pytest.mark.parametrize(("section", "code", "text"), BROKEN_DOCUMENTS)
-def test_a_broken_document_is_one_error(section, code, text):
+def test_each_invalid_document_has_one_error(section, code, text):
     _, diagnostics = language.parse(text)
     assert [(d.code, d.section) for d in diagnostics] == [(code, section)]
     assert diagnostics[0].hint
 
 
-def test_an_empty_body_is_told():
+def test_an_empty_body_is_reported():
     _, diagnostics = language.parse("version 1.0; graph g(x) -> (x) { }")
     assert "the body is empty" in [d.message for d in diagnostics]
 
@@ -174,7 +174,7 @@ WARNED = [
 
 
 @pytest.mark.parametrize(("section", "code", "body"), WARNED)
-def test_what_is_deprecated_is_a_warning(section, code, body):
+def test_deprecated_constructs_are_warnings(section, code, body):
     graph, diagnostics = language.parse(HEAD + body + "\n}")
     assert [(d.code, d.severity, d.section) for d in diagnostics] == [(code, "warning", section)]
     assert graph is not None
@@ -196,7 +196,7 @@ def test_unknown_versions_and_extensions_are_warnings(code, head):
     assert len(graph.operations) == 2
 
 
-def test_two_extensions_in_one_line_are_two():
+def test_one_line_can_enable_two_extensions():
     text = "version 1.0; extension VENDOR_a EXT_b;" + HEAD.partition(";")[2] + "y = relu(x); }"
     graph, diagnostics = language.parse(text)
     assert [d.excerpt[d.column - 1 :].split(" ")[0].rstrip(";") for d in diagnostics] == [
@@ -223,7 +223,7 @@ HINTED = [
 
 
 @pytest.mark.parametrize(("body", "hint"), HINTED)
-def test_errors_say_what_would_mend_them(body, hint):
+def test_hints_say_how_to_fix_the_error(body, hint):
     _, diagnostics = language.parse(HEAD + body + "\n}")
     assert hint in diagnostics[0].hint
 
@@ -252,7 +252,7 @@ def test_seven_unrelated_errors_are_seven_diagnostics():
     assert all(d.severity == "error" and d.hint and d.section for d in diagnostics[:3])
 
 
-def test_a_missing_semicolon_costs_one_error_and_nothing_else():
+def test_a_missing_semicolon_is_one_error_without_consequences():
     body = "a = relu(x)\nb = relu(a);\ny = relu(b);"
     graph, diagnostics = language.parse(HEAD + body + "\n}")
     assert [(d.code, d.line, d.column) for d in diagnostics] == [("syntax", 5, 12)]
@@ -266,7 +266,7 @@ def test_an_open_string_does_not_swallow_the_next_assignment():
     assert [(d.code, d.line) for d in diagnostics] == [("syntax", 5), ("unknown-operation", 6)]
 
 
-def test_what_could_be_understood_is_there_for_further_checks():
+def test_the_valid_part_of_a_document_is_checked_further():
     graph, diagnostics = language.parse(HEAD + "a = rellu(x); b = relu(a); y = relu(x); }")
     assert len(diagnostics) == 1
     assert graph is not None

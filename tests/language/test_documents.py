@@ -24,7 +24,7 @@ def _documents(kind):
 
 
 def _text(path):
-    # With its line ends as they are.
+    # Line ends are preserved.
     return path.read_bytes().decode()
 
 
@@ -34,7 +34,7 @@ def _expected(text):
 
 
 def _same(a, b):
-    """Everything that makes up a graph, but the places in its text."""
+    """Return whether two graphs are equal except for their positions in the text."""
 
     def content(graph):
         operations = [
@@ -56,7 +56,7 @@ def test_a_valid_document_has_no_errors_and_the_expected_warnings(path):
 
 
 @pytest.mark.parametrize("path", _documents("valid"))
-def test_a_valid_document_is_printed_and_read_back(path):
+def test_a_valid_document_survives_printing_and_parsing(path):
     graph = nk.parse(_text(path))
     printed = str(graph)
     again = nk.parse(printed)
@@ -65,7 +65,7 @@ def test_a_valid_document_is_printed_and_read_back(path):
 
 
 @pytest.mark.parametrize("path", _documents("valid"))
-def test_a_valid_document_is_laid_out_once_and_for_all(path):
+def test_formatting_a_formatted_document_changes_nothing(path):
     text = _text(path)
     laid_out = format_document(text)
     assert format_document(laid_out) == laid_out
@@ -88,7 +88,7 @@ def test_an_invalid_document_has_exactly_the_expected_errors(path):
     assert raised.value.diagnostics == report.errors
 
 
-def test_every_document_names_its_section_and_nothing_is_missing():
+def test_every_document_names_its_section_and_every_rule_has_one():
     chapters = set()
     for path in FOLDER.glob("*/*.nnef"):
         match = re.match(r"# ([3-7](?:\.\d)*|A\.\d): \S", _text(path))
@@ -102,7 +102,7 @@ def test_every_document_names_its_section_and_nothing_is_missing():
 # -- the Khronos parser --------------------------------------------------------------------------
 
 DISAGREEMENTS = {
-    # It refuses, or cannot read, what is valid.
+    # It refuses or cannot read valid documents.
     "argmax_pool_and_sample": ("4.3.3", "indices have the shape of the output of 'sample'"),
     "comment_ends_at_form_feed": ("3.1", "a form feed ends a comment"),
     "comparisons_of_tensors": ("3.3.3", "&& and || of tensors"),
@@ -134,7 +134,7 @@ DISAGREEMENTS = {
     "subscript_of_a_tuple": ("3.3.3", "the items of a tuple"),
     "subscript_range_that_is_empty": ("3.3.3", "a range whose end precedes its begin is empty"),
     "version_of_an_unknown_minor": ("3.2.4", "a later minor version"),
-    # It accepts what is invalid.
+    # It accepts invalid documents.
     "chaining_not_enabled": ("3.2.3", "the extension that chaining needs"),
     "comprehension_not_enabled": ("3.2.3", "the extension that a comprehension needs"),
     "constant_of_a_wrong_count": ("4.1.2", "as many values as the volume, or one"),
@@ -161,24 +161,24 @@ DISAGREEMENTS = {
     "update_twice": ("4.8", "one update of a variable"),
     "upsample_method_unknown": ("4.3.4", "the methods of up-sampling"),
     "variable_of_a_negative_extent": ("4.1.3", "positive extents"),
-    # It ends the process.
+    # It crashes the process.
     "division_by_zero": ("3.3.3", "an integer divided by zero"),
     "fragment_recursion_without_an_end": ("3.3.3", "a recursion without an end"),
     "generic_passed_on_from_nothing": ("3.3.2", "<?> outside of a generic fragment"),
     "left_side_an_invocation": ("3.3.2", "an invocation on the left-hand side"),
 }
-"""Document -> section that decides, and what the Khronos parser sees differently."""
+"""Document to the section that decides, and what the Khronos parser does differently."""
 
 
 def _verdicts(paths):
-    """What the Khronos parser says of documents; None where it ends the process."""
+    """Return the verdicts of the Khronos parser on documents; None where it crashes."""
     script = str(pathlib.Path(__file__).with_name("khronos_verdicts.py"))
     found = {}
     while paths:
         command = [sys.executable, script, *map(str, paths)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         lines = [line.partition("\t") for line in done.stdout.splitlines()]
-        # Its own messages, if there are any, stand in lines without a document.
+        # Its own messages are on lines without a document.
         told = {name: said for name, _, said in lines if pathlib.Path(name) in paths}
         assert told, done.stderr
         found |= {pathlib.Path(name): said for name, said in told.items()}
@@ -193,7 +193,7 @@ def test_the_khronos_parser_differs_only_where_the_specification_decides():
         for path, said in _verdicts(paths).items()
         if not said.startswith("accepts" if path.parent.name == "valid" else "refuses")
     }
-    # With as much memory as there is, it builds even this.
+    # With enough memory, it builds even this.
     assert differing - {"result_too_long"} == DISAGREEMENTS.keys()
 
 

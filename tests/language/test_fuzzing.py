@@ -1,4 +1,4 @@
-"""Whatever is done to documents and files: reports and `NnefError`s, in time that is linear."""
+"""Mutated documents and files result in reports and `NnefError`s, in linear time."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def timed():
         gc.enable()
 
 
-# -- what holds for every text -------------------------------------------------------------------
+# -- promises for every text -------------------------------------------------------------------
 
 
 def _check(text, *, quantization=None):
-    """The promises for a text, whatever it says."""
+    """Check the promises for any text."""
     with timed() as elapsed:
         report = nk.validate(text if "\n" in text else text + "\n")
     allowed = SECONDS + SECONDS_A_CHARACTER * len(text)
@@ -68,7 +68,7 @@ def _check(text, *, quantization=None):
 
 
 def _result(function, *arguments):
-    """What a function gives, or what the `NnefError` that it raises tells; nothing else."""
+    """Return the result of a function, or the diagnostics of the `NnefError` that it raises."""
     try:
         return function(*arguments), ()
     except nk.NnefError as error:
@@ -115,12 +115,12 @@ def _mutate_documents(count, seed):
         _check("".join(_mutated(parts, vocabulary, chance)))
 
 
-def test_mutated_documents_are_told_or_understood():
+def test_mutated_documents_are_parsed_or_reported():
     _mutate_documents(400, seed=1)
 
 
 @pytest.mark.slow
-def test_many_mutated_documents_are_told_or_understood():
+def test_many_mutated_documents_are_parsed_or_reported():
     _mutate_documents(4000, seed=2)
 
 
@@ -148,12 +148,12 @@ def _mutate_quantization(count, seed):
         assert elapsed[0] < 2 * SECONDS + SECONDS_A_CHARACTER * len(changed)
 
 
-def test_mutated_quantization_files_are_told_or_understood():
+def test_mutated_quantization_files_are_parsed_or_reported():
     _mutate_quantization(300, seed=1)
 
 
 @pytest.mark.slow
-def test_many_mutated_quantization_files_are_told_or_understood():
+def test_many_mutated_quantization_files_are_parsed_or_reported():
     _mutate_quantization(2500, seed=2)
 
 
@@ -211,17 +211,17 @@ def _mutate_tensor_files(folder, count, seed):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_mutated_tensor_files_are_told_or_read(tmp_path):
+def test_mutated_tensor_files_are_read_or_reported(tmp_path):
     _mutate_tensor_files(tmp_path, 400, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_many_mutated_tensor_files_are_told_or_read(tmp_path):
+def test_many_mutated_tensor_files_are_read_or_reported(tmp_path):
     _mutate_tensor_files(tmp_path, 4000, seed=2)
 
 
-def test_mutated_models_are_told_or_loaded(tmp_path):
+def test_mutated_models_are_loaded_or_reported(tmp_path):
     chance = random.Random(1)
     folder = tmp_path / "model"
     graph = nk.parse(GRAPH, QUANTIZATION).with_data({"w": np.ones((1, 3), np.float32)})
@@ -325,16 +325,16 @@ def _of_the_grammar(count):
     check()
 
 
-def test_texts_of_the_grammar_are_told_or_understood():
+def test_texts_drawn_from_the_grammar_are_parsed_or_reported():
     _of_the_grammar(60)
 
 
 @pytest.mark.slow
-def test_many_texts_of_the_grammar_are_told_or_understood():
+def test_many_texts_drawn_from_the_grammar_are_parsed_or_reported():
     _of_the_grammar(400)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=80))
-def test_mixtures_of_tokens_are_told_or_understood(pieces):
+def test_mixtures_of_tokens_are_parsed_or_reported(pieces):
     _check(" ".join(pieces))

@@ -1,4 +1,4 @@
-"""Nothing that a text can contain crashes the reader, and nothing takes more than linear time."""
+"""No text crashes the parser, or takes more than linear time."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _told(diagnostics: list[Diagnostic]) -> None:
 
 
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE.keys())
-def test_garbage_ends_in_diagnostics(text):
+def test_garbage_results_in_diagnostics(text):
     _, diagnostics = language.parse(text)
     if text not in (GARBAGE["long fraction"], GARBAGE["byte order mark"]):
         assert any(d.severity == "error" for d in diagnostics)
     _told(diagnostics)
 
 
-def test_a_byte_order_mark_is_no_error():
+def test_a_byte_order_mark_is_not_an_error():
     graph, diagnostics = language.parse(GARBAGE["byte order mark"])
     assert [d.code for d in diagnostics] == ["byte-order-mark"]
     assert [d.severity for d in diagnostics] == ["warning"]
@@ -107,7 +107,7 @@ def _nested(count: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", _nested(1))
-def test_deep_and_long_texts_are_read_in_linear_time(kind):
+def test_deep_and_long_texts_are_parsed_in_linear_time(kind):
     def seconds(count: int) -> float:
         text = HEAD + _nested(count)[kind] + " }"
         before = time.process_time()
@@ -124,7 +124,7 @@ def test_deep_and_long_texts_are_read_in_linear_time(kind):
         assert seconds(12_000) < 10 * short + 0.5
 
 
-def test_deep_types_are_read_in_linear_time():
+def test_deep_types_are_parsed_in_linear_time():
     before = time.process_time()
     for kind in ("integer" + "[]" * 3000, "(integer, " * 3000 + "integer" + ")" * 3000):
         fragment = f"fragment f(x: tensor<scalar>, a: {kind}) -> (y: tensor<scalar>);"
@@ -135,7 +135,7 @@ def test_deep_types_are_read_in_linear_time():
     assert time.process_time() - before < 5
 
 
-def test_many_errors_are_counted_and_not_all_told():
+def test_many_errors_are_counted_but_not_all_listed():
     text = HEAD + "".join(f"a{i} = relu(b{i});" for i in range(5000)) + "y = relu(x); }"
     _, diagnostics = language.parse(text)
     assert len(diagnostics) == 1001
@@ -186,7 +186,7 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=60), st.booleans(), st.booleans())
-def test_any_mixture_of_tokens_ends_in_diagnostics(pieces, with_head, strict):
+def test_any_mixture_of_tokens_results_in_diagnostics(pieces, with_head, strict):
     text = (HEAD if with_head else "") + " ".join(pieces)
     _, diagnostics = language.parse(text, strict=strict)
     _told(diagnostics)
@@ -202,7 +202,7 @@ VALID = HEAD + (
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_any_mutation_of_a_valid_text_ends_in_diagnostics(data):
+def test_any_mutation_of_a_valid_text_results_in_diagnostics(data):
     text = VALID
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
@@ -214,6 +214,6 @@ def test_any_mutation_of_a_valid_text_ends_in_diagnostics(data):
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
-def test_any_quantization_text_ends_in_diagnostics(text):
+def test_any_quantization_text_results_in_diagnostics(text):
     _, diagnostics = language.parse_quantization(text)
     _told(diagnostics)

@@ -1,4 +1,4 @@
-"""Arguments are found in the text of their assignment."""
+"""The positions of arguments in the text of an assignment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("text", "argument", "place"), PLACES)
 @pytest.mark.parametrize("before", ["", "version 1.0; # é\n"])
-def test_places(text, argument, place, before):
+def test_arguments_are_located(text, argument, place, before):
     source = Source(before + text + "; z = relu(y); }")
     span = Span(len(before), len(before) + len(text))
     found = locate(source, span, argument)

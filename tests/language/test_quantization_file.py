@@ -21,7 +21,7 @@ def _parse(text: str, **options):
     return language.parse(GRAPH, quantization=text, **options)
 
 
-def test_tensors_carry_their_line():
+def test_tensors_have_the_quantization_of_their_line():
     graph, diagnostics = _parse(FULL + "# comment\n'y': logarithmic_quantize(max=1.0, bits=4);")
     assert diagnostics == []
     assert graph is not None
@@ -46,7 +46,7 @@ def test_the_khronos_parser_reads_the_same():
     assert dict(graph.tensors["x"].quantization) == theirs.tensors["x"].quantization
 
 
-def test_channels_have_their_own_values():
+def test_values_can_differ_by_channel():
     line = '"x": zero_point_linear_quantize(zero_point = [[0, 1, 2]], scale = [[0.5, 0.25, 1.0]],'
     graph, diagnostics = _parse(line + " bits = 8, signed = true, symmetric = false);")
     assert diagnostics == []
@@ -54,7 +54,7 @@ def test_channels_have_their_own_values():
     assert graph.tensors["x"].quantization["zero_point"] == [[0, 1, 2]]
 
 
-def test_what_is_printed_is_read_back():
+def test_quantization_survives_printing_and_parsing():
     text = FULL + '"w": logarithmic_quantize(max = [[1.0, 2.0, 4.0]], bits = 4);\n'
     graph, _ = _parse(text)
     assert graph is not None
@@ -87,7 +87,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("code", "text"), BROKEN)
-def test_a_broken_rule_is_one_error_in_the_file(code, text):
+def test_each_violated_rule_is_one_error_in_the_file(code, text):
     _, diagnostics = _parse(text, quantization_name="model/graph.quant")
     assert [d.code for d in diagnostics] == [code]
     assert diagnostics[0].file == "model/graph.quant"
@@ -96,7 +96,7 @@ def test_a_broken_rule_is_one_error_in_the_file(code, text):
     assert diagnostics[0].line == text.count("\n") if text.endswith("\n") else 1
 
 
-def test_positional_arguments_are_told():
+def test_positional_arguments_are_reported():
     _, diagnostics = _parse('"x": logarithmic_quantize(1.0, bits = 4);')
     assert [d.code for d in diagnostics] == ["missing-argument", "positional-argument"]
 
@@ -114,7 +114,7 @@ def test_the_deprecated_name_is_a_warning():
     assert graph.tensors["x"].quantization["op-name"] == "linear_quantize"
 
 
-def test_operations_of_vendors_are_kept_if_wanted():
+def test_vendor_operations_are_kept_unless_strict():
     graph, diagnostics = _parse('"x": magic(a = 1, b = [2.0]);', strict=False)
     assert [d.severity for d in diagnostics] == ["warning"]
     assert graph is not None

@@ -1,4 +1,4 @@
-"""Documents that converters wrote, beside the Khronos parser."""
+"""Documents written by converters, compared with the Khronos parser."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _texts() -> dict[str, str]:
     return texts
 
 
-def test_there_are_models():
+def test_there_are_real_models():
     assert len(_texts()) >= 2
 
 
 @pytest.mark.parametrize("text", _texts().values(), ids=_texts().keys())
-def test_they_are_read_as_the_khronos_parser_reads_them(text):
+def test_real_models_are_parsed_as_the_khronos_parser_does(text):
     graph, diagnostics = language.parse(text)
     assert diagnostics == []
     assert graph is not None
@@ -41,13 +41,13 @@ def test_they_are_read_as_the_khronos_parser_reads_them(text):
         assert dict(ours.inputs) == dict(other.inputs)
         assert list(ours.attribs) == list(other.attribs)
         for key, value in ours.attribs.items():
-            # It keeps scalars as 32-bit numbers.
+            # It stores scalars as 32-bit numbers.
             same = other.attribs[key]
             assert value == (pytest.approx(same) if isinstance(value, float) else same)
 
 
 @pytest.mark.parametrize("text", _texts().values(), ids=_texts().keys())
-def test_they_are_printed_and_read_back(text):
+def test_real_models_survive_printing_and_parsing(text):
     graph, _ = language.parse(text)
     again, diagnostics = language.parse(str(graph))
     assert diagnostics == []

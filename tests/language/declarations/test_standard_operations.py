@@ -81,7 +81,7 @@ def test_parameters_and_defaults_agree_with_the_khronos_parser(name, everything)
     assert list(ours.attribs) == list(theirs.attribs)
     for key, value in ours.attribs.items():
         other = theirs.attribs[key]
-        # It keeps scalars as 32-bit numbers.
+        # It stores scalars as 32-bit numbers.
         same = pytest.approx(other, rel=1e-6) if isinstance(value, float) else other
         assert value == same
     kinds = {k: list if isinstance(v, list) else type(v) for k, v in ours.attribs.items()}

@@ -13,7 +13,7 @@ import nnefkit as nk
 
 SHAPE = [2, 3, 4, 6]
 
-# (section, body of 2017, body of today, what is told)
+# (section, body of 2017, present body, part of the note)
 OPERATIONS = [
     ("3.2.1", "y = relu(x)", "y = relu(x);", "semicolon"),
     ("3.2.2", "z = relu(x); y = relu(z)", "z = relu(x); y = relu(z);", "semicolon"),
@@ -346,7 +346,7 @@ def numbers_of(graph: nk.Graph) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("section", "old", "new", "told"), OPERATIONS)
-def test_what_changed_reads_as_what_it_is_today(
+def test_each_difference_is_converted_to_its_present_form(
     section: str, old: str, new: str, told: str
 ) -> None:
     assert section

@@ -1,4 +1,4 @@
-"""Fragments and whole documents as they were written in 2017, beside what they are today."""
+"""Provisional fragments and documents, compared with their present form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "documents"
 NAMES = ["plain", "inception", "recurrent"]
 
 
-# (section, fragments of 2017, body of 2017, body of today, what is told)
+# (section, fragments of 2017, body of 2017, present body, part of the note)
 COMPOSITIONAL = [
     (
         "3.2.1",
@@ -138,7 +138,7 @@ def text(name: str, year: str) -> str:
 
 
 def structure(graph: nk.Graph) -> list[tuple[object, ...]]:
-    """The operations, tensors numbered in the order in which they come into being."""
+    """Return the operations, with tensors numbered in the order of their definition."""
     numbers: dict[str, int] = {}
 
     def plain(value: object) -> object:
@@ -162,7 +162,7 @@ def structure(graph: nk.Graph) -> list[tuple[object, ...]]:
 
 
 def data(graph: nk.Graph) -> dict[str, np.ndarray]:
-    """Values for the variables that depend on their labels only."""
+    """Return values for the variables that depend only on their labels."""
     found = {}
     for index, variable in enumerate(sorted(graph.variables, key=lambda v: str(v.label))):
         random = np.random.default_rng(index)
@@ -180,7 +180,7 @@ def inputs(graph: nk.Graph) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(("section", "fragments", "old", "new", "told"), COMPOSITIONAL)
-def test_fragments_of_2017_expand_to_what_is_written_today(
+def test_provisional_fragments_expand_to_present_operations(
     section: str, fragments: str, old: str, new: str, told: str
 ) -> None:
     assert section
@@ -195,7 +195,7 @@ def test_fragments_of_2017_expand_to_what_is_written_today(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_documents_of_2017_are_the_same_operations(name: str) -> None:
+def test_provisional_documents_have_the_operations_of_their_present_form(name: str) -> None:
     old, today = nk.parse(text(name, "2017")), nk.parse(text(name, "today"))
     assert structure(old) == structure(today)
     assert (old.name, old.inputs, old.outputs) == (today.name, today.inputs, today.outputs)
@@ -203,7 +203,7 @@ def test_documents_of_2017_are_the_same_operations(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_documents_of_2017_give_the_same_numbers(name: str) -> None:
+def test_provisional_documents_compute_what_their_present_form_does(name: str) -> None:
     old, today = nk.parse(text(name, "2017")), nk.parse(text(name, "today"))
     found = nk.run(old.with_data(data(old)), inputs(old))
     expected = nk.run(today.with_data(data(today)), inputs(today))
@@ -224,7 +224,7 @@ def test_variables_of_fragments_are_updated_from_run_to_run() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_saved_is_a_document_of_today(name: str, tmp_path: Path) -> None:
+def test_a_saved_provisional_document_is_in_present_form(name: str, tmp_path: Path) -> None:
     graph = nk.parse(text(name, "2017"))
     nk.save(graph.with_data(data(graph)), tmp_path / "model")
     report = nk.validate(tmp_path / "model")
@@ -234,7 +234,7 @@ def test_what_is_saved_is_a_document_of_today(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_report_has_notes_only(name: str) -> None:
+def test_the_report_of_a_provisional_document_has_only_notes(name: str) -> None:
     report = nk.validate(text(name, "2017"))
     assert report.ok
     assert not report.warnings
@@ -244,7 +244,7 @@ def test_the_report_has_notes_only(name: str) -> None:
     assert len(messages) == len(set(messages)), "each kind of change is told once"
 
 
-def test_operations_remember_where_in_the_old_text_they_came_from() -> None:
+def test_operations_have_spans_in_the_provisional_text() -> None:
     old = text("inception", "2017")
     graph = nk.parse(old)
     operation = next(op for op in graph.operations if op.name == "gt")

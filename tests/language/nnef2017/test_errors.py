@@ -1,4 +1,4 @@
-"""Documents of 2017: which are taken for one, what is wrong with them, and what hostile ones do."""
+"""Provisional documents: recognition, errors, and hostile texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nnefkit.operations.shape_inference import known_shapes
 FOLDER = Path(__file__).parent / "documents"
 GRAPH = "graph net( x ) -> ( y )\n{\n    x = external(shape = [1, 3, 8, 8])\n"
 
-# -- what is taken for a document of 2017 --------------------------------------------------------
+# -- recognition --------------------------------------------------------
 
 BODY = "x = external(shape = [1]){0} y = relu(x){0}"
 TODAY = [
@@ -47,12 +47,12 @@ OF_2017 = [
 
 
 @pytest.mark.parametrize("text", TODAY)
-def test_documents_of_today_are_not_taken_for_old_ones(text: str) -> None:
+def test_present_documents_are_not_recognized_as_provisional(text: str) -> None:
     assert not recognized(Tokens(Source(text)))
 
 
 @pytest.mark.parametrize("text", OF_2017)
-def test_old_documents_are_recognized(text: str) -> None:
+def test_provisional_documents_are_recognized(text: str) -> None:
     assert recognized(Tokens(Source(text)))
 
 
@@ -62,11 +62,11 @@ def test_a_document_without_its_version_is_read_with_a_warning() -> None:
     assert [warning.code for warning in report.warnings] == ["missing-version"]
 
 
-# -- what is wrong with them -----------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------
 
 F = "fragment f( a: tensor, n: extent = 1 ) -> ( b: tensor ) { b = leaky_relu(a, alpha = 0.5) }\n"
 
-# (section, code, what is pointed at, fragments, body)
+# (section, code, marked text, fragments, body)
 WRONG = [
     ("3.1", "syntax", "extent", "", "extent = relu(x)\ny = relu(x)"),
     ("3.2.1", "syntax", "f", "fragment f( a: tensor ) -> ( b: tensor )\n", "y = relu(x)"),
@@ -131,7 +131,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("section", "code", "place", "fragments", "body"), WRONG)
-def test_what_is_wrong_is_told_at_its_place(
+def test_errors_are_reported_at_their_position(
     section: str, code: str, place: str, fragments: str | None, body: str
 ) -> None:
     assert section
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_told_at_its_place(
     assert pointed == place or not place
 
 
-def test_all_is_told_and_nothing_twice() -> None:
+def test_everything_is_reported_once() -> None:
     body = "a = relu(x\nb = gather(a, a)\nc = rellu(b)\ny = relu(c))"
     text = f"version 1.0\n{GRAPH}{body}\n}}"
     report = nk.validate(text)
@@ -159,14 +159,14 @@ def test_all_is_told_and_nothing_twice() -> None:
     ]
 
 
-def test_messages_speak_of_the_types_of_then() -> None:
+def test_messages_use_the_type_names_of_2017() -> None:
     (error,) = nk.validate(f"version 1.0\n{GRAPH}    y = softmax(x, axes = [1.0])\n}}").errors
     assert error.message == "'axes' of 'softmax' must be extent[], not scalar[]"
     (error,) = nk.validate(f"version 1.0\n{GRAPH}    y = relu('x')\n}}").errors
     assert error.message == "'x' of 'relu' must be tensor, not string"
 
 
-def test_an_open_batch_is_one_until_said_otherwise() -> None:
+def test_an_open_batch_extent_is_read_as_1() -> None:
     text = "version 1.0\ngraph net( x ) -> ( y )\n{ x = external(shape = [0, 3])\n y = relu(x) }"
     report = nk.validate(text)
     assert [warning.code for warning in report.warnings] == ["open-extent"]
@@ -185,13 +185,13 @@ def test_expressions_in_the_graph_are_read_with_one_warning() -> None:
     assert [warning.code for warning in report.warnings] == ["graph-not-flat"]
 
 
-def test_unknown_operations_are_kept_if_asked_for() -> None:
+def test_unknown_operations_are_kept_unless_strict() -> None:
     graph = nk.parse(f"version 1.0\n{GRAPH}    y = vendor(x, mode = 'fast')\n}}", strict=False)
     assert [operation.name for operation in graph.operations] == ["external", "vendor"]
 
 
 def test_labels_are_checked_when_fragments_repeat_them() -> None:
-    # Two variables of one label are one variable, then as now (4.1.3).
+    # Two variables of one label are one variable, in 2017 as in 1.0 (4.1.3).
     fragment = (
         "fragment f( a: tensor ) -> ( b: tensor )\n{ b = a * variable(shape = [1], label = 'w') }\n"
     )
@@ -204,7 +204,7 @@ def test_labels_are_checked_when_fragments_repeat_them() -> None:
 QUANTIZED = f"version 1.0\n{GRAPH}    y = relu(x)\n}}"
 
 
-def test_quantization_files_of_2017_are_read() -> None:
+def test_provisional_quantization_files_are_read() -> None:
     quantization = (
         "'x': linear_quantize(min = -2.0, max = 2.5, bits = 8)\n"
         '"y": quantize_linear(min = 0.0,\n'
@@ -224,7 +224,7 @@ def test_quantization_files_of_2017_are_read() -> None:
     assert found["max"] == [[1.0, 2.0, 3.0]]
 
 
-def test_changes_of_quantization_files_are_told() -> None:
+def test_changes_of_quantization_files_are_noted() -> None:
     _, found = language.parse(
         QUANTIZED, quantization="'x': quantize_linear(min = -2.0, max = 2.5, bits = 8)"
     )
@@ -257,7 +257,7 @@ def test_changes_of_quantization_files_are_told() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_quantization_files_is_told(line: str, code: str) -> None:
+def test_errors_in_quantization_files_are_reported(line: str, code: str) -> None:
     good = "'y': linear_quantize(min = -2.0, max = 2.0, bits = 8)"
     graph, found = language.parse(QUANTIZED, quantization=f"{line}\n{good}\n")
     errors = [d for d in found if d.severity == "error"]
@@ -295,7 +295,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_texts_take_linear_time_and_end_in_a_report(kind: str) -> None:
+def test_hostile_texts_take_linear_time_and_result_in_a_report(kind: str) -> None:
     seconds = []
     for count in (1_000, 4_000):
         text = HOSTILE[kind](count)
@@ -321,7 +321,7 @@ def test_hostile_texts_take_linear_time_and_end_in_a_report(kind: str) -> None:
         "y = g([x] * 3)",
     ],
 )
-def test_short_texts_cannot_ask_for_endless_work(body: str) -> None:
+def test_short_texts_cannot_cause_endless_work(body: str) -> None:
     fragments = (
         "fragment f( a: tensor[] ) -> ( b: tensor )\n"
         "{ b = a[0] if length_of(a) == 1 else f(a[1:]) }\n"
@@ -343,7 +343,7 @@ PIECES = [
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_broken_documents_never_end_in_a_traceback(data: st.DataObject) -> None:
+def test_invalid_documents_never_cause_a_traceback(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(DOCUMENTS))
     tokens = Tokens(Source(text))
     places = st.integers(0, tokens.count - 1)

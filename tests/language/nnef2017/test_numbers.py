@@ -1,4 +1,4 @@
-"""Operations whose formulae changed since 2017 compute the numbers of the provisional text."""
+"""Operations whose formulas changed since 2017 compute what the provisional text specifies."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def logarithmic_quantize(x: Array) -> Array:
     return 2.0 ** np.floor(np.log2(np.clip(x, least, most) / least) + 0.5)
 
 
-# (section of the provisional text, what is written, its formula)
+# (section of the provisional text, assignment, its formula)
 FORMULAE: list[tuple[str, str, Callable[[Array], Array]]] = [
     ("4.2.4", "rsqr(x)", lambda x: x**-2.0),
     ("4.2.4", "clamp(x, -0.5, 0.5)", lambda x: np.clip(x, -0.5, 0.5)),
@@ -83,7 +83,7 @@ FORMULAE: list[tuple[str, str, Callable[[Array], Array]]] = [
 
 
 @pytest.mark.parametrize(("section", "written", "formula"), FORMULAE)
-def test_numbers_are_those_of_the_provisional_text(
+def test_results_are_those_of_the_provisional_text(
     section: str, written: str, formula: Callable[[Array], Array]
 ) -> None:
     assert section
@@ -99,9 +99,7 @@ def test_numbers_are_those_of_the_provisional_text(
 @pytest.mark.parametrize("extent", [4, 5, 6, 7])
 @pytest.mark.parametrize("window", [1, 2, 3])
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_a_padding_that_is_left_out_at_the_end_is_calculated(
-    extent: int, window: int, stride: int
-) -> None:
+def test_an_omitted_trailing_padding_is_computed(extent: int, window: int, stride: int) -> None:
     # Section 4.3: the extent becomes ceil(X / s), and the greater half of the padding comes last.
     text = (
         f"version 1.0\ngraph net( x ) -> ( y )\n{{\n    x = external(shape = [1, 1, {extent}])\n"
@@ -133,7 +131,7 @@ def test_planes_are_convolved_one_by_one() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_matrices_may_have_trailing_extents_of_1() -> None:
+def test_matrices_can_have_trailing_extents_of_1() -> None:
     text = (
         "version 1.0\ngraph net( x ) -> ( y )\n{\n    x = external(shape = [2, 3, 1, 1])\n"
         "    v = constant(shape = [3], value = [1.0, 2.0, 3.0])\n    y = matmul(x, v)\n}\n"

@@ -1,4 +1,4 @@
-"""The table of the operations of 2017 against that of today."""
+"""The declarations of the provisional operations, compared with the present ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RENAMED = {"idn": "copy", "planewise_conv": "conv", "planewise_deconv": "deconv"
 ATTRIBUTES = {"perm": "axes", "trA": "transposeA", "trB": "transposeB"}
 
 
-def test_all_operations_of_chapter_4_are_there() -> None:
+def test_all_operations_of_chapter_4_are_declared() -> None:
     assert len(provisional_operations()) == 85
 
 
@@ -30,7 +30,7 @@ def test_parameters_have_successors_with_the_same_defaults(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", provisional_operations())
-def test_what_is_passed_on_as_it_is_has_the_same_parameters(name: str) -> None:
+def test_operations_without_an_upgrade_have_the_same_parameters(name: str) -> None:
     then = provisional_operations()[name]
     if name in UPGRADES:
         assert name in RENAMED or name in declarations()
@@ -42,5 +42,5 @@ def test_what_is_passed_on_as_it_is_has_the_same_parameters(name: str) -> None:
     assert [r.name for r in then.results] == [r.name for r in now.results]
 
 
-def test_upgrades_are_of_operations_that_there_were() -> None:
+def test_every_upgrade_is_of_a_provisional_operation() -> None:
     assert UPGRADES.keys() <= provisional_operations().keys()

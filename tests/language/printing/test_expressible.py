@@ -1,4 +1,4 @@
-"""What no text can say is refused when a graph is saved, and told when it is validated."""
+"""Graphs that text cannot express: saving refuses them, validation reports them."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ def _with_alpha(value):
         ("a\nb", "\\n"),
     ],
 )
-def test_an_argument_that_no_literal_says_is_refused_by_name(tmp_path, value, word):
+def test_an_argument_without_a_literal_is_refused_by_name(tmp_path, value, word):
     graph = _with_alpha(value)
     with pytest.raises(nk.NnefError) as raised:
         nk.save(graph, tmp_path / "model")
@@ -50,20 +50,20 @@ def test_an_argument_that_no_literal_says_is_refused_by_name(tmp_path, value, wo
 
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.25), -1e-300])
-def test_numbers_of_any_kind_are_written(tmp_path, value):
+def test_numbers_of_every_type_are_written(tmp_path, value):
     nk.save(_with_alpha(value), tmp_path / "model")
     assert nk.load(tmp_path / "model").operations[1].attribs["alpha"] == value
 
 
 @pytest.mark.parametrize("name", ["1x", "a-b", "a b", "", "é", "for", "true", "graph"])
-def test_a_name_that_is_no_identifier_is_refused(tmp_path, name):
+def test_a_name_that_is_not_an_identifier_is_refused(tmp_path, name):
     graph = dataclasses.replace(nk.parse(TEXT), name=name)
     with pytest.raises(nk.NnefError) as raised:
         nk.save(graph, tmp_path / "model")
     assert repr(name) in raised.value.diagnostics[0].message
 
 
-def test_quantization_is_held_to_the_same(tmp_path):
+def test_quantization_arguments_are_checked_as_well(tmp_path):
     graph = nk.parse(TEXT)
     info = FrozenDict({"op-name": "logarithmic_quantize", "max": float("inf"), "bits": 4})
     tensors = {**graph.tensors, "y": dataclasses.replace(graph.tensors["y"], quantization=info)}

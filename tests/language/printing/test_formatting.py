@@ -1,4 +1,4 @@
-"""Laying out a document changes its white space and nothing else, and settles at once."""
+"""Formatting changes only white space, and formatting again changes nothing."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ graph g( x ) -> ( y )
 
 
 def strings_in_tests() -> list[str]:
-    """Every document that one of the tests of the language is written of."""
+    """Return every document in the tests of the language."""
     found = []
     for path in sorted(Path(__file__).parents[1].rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -104,13 +104,13 @@ def strings_in_tests() -> list[str]:
 
 
 def standard_fragments() -> str:
-    """The declarations of all standard operations, as a document."""
+    """Return the declarations of all standard operations as a document."""
     text = (files("nnefkit.language.declarations") / "standard.nnef").read_text()
     return f"version 1.0;\n{text}\ngraph g(x) -> (y) {{ y = copy(x); }}\n"
 
 
 def documents() -> list[str]:
-    """Documents that follow the grammar."""
+    """Return documents that follow the grammar."""
     found = [EVERYTHING, COMMENTED, standard_fragments()]
     for text in strings_in_tests():
         try:
@@ -125,7 +125,7 @@ DOCUMENTS = documents()
 
 
 def meaning(text: str) -> list[str]:
-    """The tokens of a text, apart from the spelling of quotes and of signs."""
+    """Return the tokens of a text, with quotes and signs normalized."""
     tokens = Tokens(Source(text))
     found: list[str] = []
     for token in tokens.texts[: tokens.count]:
@@ -141,13 +141,13 @@ def meaning(text: str) -> list[str]:
 
 
 def comments(text: str) -> list[str]:
-    """The comments of a text in their order."""
+    """Return the comments of a text in their order."""
     without_strings = re.sub(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"", "''", text)
     return [found.rstrip() for found in re.findall(r"#[^\n\f]*", without_strings)]
 
 
 def check(text: str, **options: int) -> str:
-    """Everything that holds of every laid out document."""
+    """Check the promises for every formatted document."""
     laid_out = format_document(text, **options)
     assert meaning(laid_out) == meaning(text)
     assert comments(laid_out) == comments(text)
@@ -169,12 +169,12 @@ def test_only_white_space_changes(text: str) -> None:
         check(text, width=width)
 
 
-def test_the_documents_are_many() -> None:
+def test_there_are_many_documents() -> None:
     assert len(DOCUMENTS) > 5
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.parent.name)
-def test_real_models_mean_the_same(path: Path) -> None:
+def test_formatted_real_models_have_the_same_meaning(path: Path) -> None:
     text = path.read_text()
     laid_out = check(text)
     assert str(parse(laid_out)) == str(parse(text))
@@ -182,7 +182,7 @@ def test_real_models_mean_the_same(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.parent.name)
-def test_printed_graphs_are_laid_out_but_for_their_long_lines(path: Path) -> None:
+def test_printed_graphs_are_formatted_except_for_long_lines(path: Path) -> None:
     printed = str(parse(path.read_text()))
     assert format_document(printed, width=10_000) == printed
 
@@ -211,7 +211,7 @@ SPACES = (
     st.floats(0, 1),
     st.sampled_from([100, 60, 20, 1]),
 )
-def test_any_white_space_and_any_comment(
+def test_any_white_space_and_comments_are_formatted(
     random: Random, spaces: list[str], share: float, width: int
 ) -> None:
     tokens = Tokens(Source(EVERYTHING))
@@ -229,7 +229,7 @@ def test_any_white_space_and_any_comment(
 
 
 def squeezed(text: str) -> str:
-    """A text without its blank lines."""
+    """Return a text without its blank lines."""
     return re.sub(r"\n+", "\n", text.replace("\r\n", "\n")).strip()
 
 
@@ -253,7 +253,7 @@ def test_spacing(written: str, laid_out: str | None) -> None:
 
 
 def body(assignments: str, **options: int) -> list[str]:
-    """The lines of the body of a graph, without their indentation."""
+    """Return the lines of the body of a graph, without their indentation."""
     extension = "extension KHR_enable_operator_expressions;"
     text = f"version 1.0; {extension} graph g(x) -> (y) {{ {assignments} }}"
     lines = format_document(text, **options).split("{\n", 1)[1].splitlines()[:-1]
@@ -304,7 +304,7 @@ def test_long_statements(written: str, lines: list[str]) -> None:
     assert body(written, width=40) == lines
 
 
-def test_blank_lines_are_kept_one_of_several() -> None:
+def test_at_most_one_blank_line_is_preserved() -> None:
     assert body("a = f(x);\n\n\n\nb = f(x);\nc = f(x);") == [
         "a = f(x);",
         "",
@@ -313,12 +313,12 @@ def test_blank_lines_are_kept_one_of_several() -> None:
     ]
 
 
-def test_line_ends_of_the_text_are_kept() -> None:
+def test_line_ends_of_the_text_are_preserved() -> None:
     windows = COMMENTED.replace("\n", "\r\n")
     assert format_document(windows) == windows
 
 
-def test_a_byte_order_mark_goes() -> None:
+def test_a_byte_order_mark_is_removed() -> None:
     assert format_document("\ufeff" + EVERYTHING) == EVERYTHING
 
 
@@ -327,7 +327,7 @@ def test_indentation() -> None:
     assert "\n  z = conv(\n    input, a,\n" in laid_out
 
 
-def test_all_the_errors_of_a_broken_document_are_told() -> None:
+def test_all_syntax_errors_are_reported() -> None:
     text = (
         "version 1.0;\ngraph g(x) -> (y)\n{\n  x = external(shape = [1]\n  y = ;\n  y = f(§);\n}\n"
     )

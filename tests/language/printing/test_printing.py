@@ -1,4 +1,4 @@
-"""What is printed is read back as the same graph."""
+"""Printed graphs are parsed to the same graph."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _same(a: Graph, b: Graph) -> None:
 
 
 def _plain(op: Operation) -> tuple[object, ...]:
-    # repr tells 1 from 1.0 and from true, and identifiers are compared with strings.
+    # repr distinguishes 1, 1.0 and True; identifiers are compared with strings.
     mappings = (op.inputs, op.outputs, op.attribs)
     listed = [[(key, repr(value), _names(value)) for key, value in m.items()] for m in mappings]
     return op.name, op.dtype, listed
@@ -61,7 +61,7 @@ def _names(value: object) -> object:
     return type(value).__name__
 
 
-def test_the_clean_form_is_a_fixed_point():
+def test_printing_a_parsed_print_changes_nothing():
     graph, diagnostics = language.parse(SAMPLE)
     assert [d.code for d in diagnostics] == ["unknown-extension"]
     assert graph is not None
@@ -72,9 +72,9 @@ def test_the_clean_form_is_a_fixed_point():
     _same(graph, again)
 
 
-def test_the_khronos_parser_reads_what_is_printed():
+def test_the_khronos_parser_reads_printed_graphs():
     graph, _ = language.parse(SAMPLE)
-    # It stops at extensions that it does not know, and at quotes that are escaped.
+    # It stops at unknown extensions and at escaped quotes.
     text = str(graph).replace("extension VENDOR_things;", "").replace("it\\'s", "its")
     theirs = nnef.parse_string(text)
     assert [op.name for op in theirs.operations] == [op.name for op in graph.operations]
@@ -83,7 +83,7 @@ def test_the_khronos_parser_reads_what_is_printed():
         assert list(ours.attribs) == list(other.attribs)
 
 
-def test_shapes_can_be_told_in_comments():
+def test_comments_can_state_shapes():
     graph, _ = language.parse(SAMPLE)
     text = language.print_graph(graph, shapes=True)
     assert "w = variable<scalar>(shape = [1, 2], label = 'it\\'s/a\\\\b');  # [1, 2]\n" in text
@@ -92,7 +92,7 @@ def test_shapes_can_be_told_in_comments():
     _same(graph, again)
 
 
-def test_arguments_that_are_defaults_can_be_left_out():
+def test_default_arguments_can_be_omitted():
     body = "w = conv(x, x); a = conv(x, x, 0.5, groups = 1); y = softmax(a); }"
     graph, _ = language.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [1]); " + body)
     text = language.print_graph(graph, defaults=False)
@@ -105,7 +105,7 @@ def test_arguments_that_are_defaults_can_be_left_out():
     _same(graph, again)
 
 
-def test_opaque_operations_are_printed_as_they_were_read():
+def test_opaque_operations_are_printed_as_they_were_parsed():
     body = (
         "y = magic(x, [x, x], alpha = 1, mask = x);\n    a, [b, c] = more<integer>(y, n = 'q');\n"
     )
@@ -238,7 +238,7 @@ def graphs(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(graphs())
-def test_a_graph_is_read_as_it_was_printed(graph):
+def test_a_printed_graph_is_parsed_to_the_same_graph(graph):
     again, diagnostics = language.parse(str(graph))
     assert [d for d in diagnostics if d.severity == "error"] == []
     assert again is not None
@@ -249,7 +249,7 @@ def test_a_graph_is_read_as_it_was_printed(graph):
 
 @settings(max_examples=200, deadline=None)
 @given(FLOATS)
-def test_scalars_keep_all_their_digits(value):
+def test_scalars_are_printed_with_all_digits(value):
     head = "version 1.0; graph g(x) -> (y) { x = external(shape = [1]); "
     graph, _ = language.parse(f"{head} y = leaky_relu(x, alpha = {nnef_text.literal(value)}); }}")
     assert graph is not None

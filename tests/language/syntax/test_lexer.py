@@ -71,7 +71,7 @@ STRINGS = [
 
 
 @pytest.mark.parametrize(("text", "value"), STRINGS)
-def test_strings_are_read_with_their_escapes(text, value):
+def test_string_escapes_are_resolved(text, value):
     graph, diagnostics = parse(HEAD + f"y = variable(shape = [1], label = {text}); }}")
     assert diagnostics == []
     assert graph is not None
@@ -79,7 +79,7 @@ def test_strings_are_read_with_their_escapes(text, value):
 
 
 @pytest.mark.parametrize("space", [" ", "\t", "\v", "\f", "\n", "\r\n", "\r", " \t\v\f\n\r "])
-def test_white_space_stands_between_any_two_tokens(space):
+def test_white_space_is_allowed_between_any_two_tokens(space):
     tokens = (
         "version 1.0 ; graph net ( x ) -> ( y ) { x = external < scalar > ( shape = [ 1 , 2 ] ) ; "
         "y = pad ( x , padding = [ ( 1 , -2 ) ] , border = 'constant' ) ; }"
@@ -90,7 +90,7 @@ def test_white_space_stands_between_any_two_tokens(space):
     assert graph.operations[1].attribs["padding"] == [(1, -2)]
 
 
-def test_no_white_space_is_needed_where_tokens_end_by_themselves():
+def test_white_space_is_optional_between_distinct_tokens():
     graph, diagnostics = parse(
         "version 1.0;graph net(x)->(y){x=external<scalar>(shape=[1,2]);y=pad(x,padding=[(1,-2)]);}"
     )
@@ -108,7 +108,7 @@ def test_comments_end_with_their_line(end):
     assert graph.operations[1].name == "relu"
 
 
-def test_identifiers_may_begin_with_keywords_and_underscores():
+def test_identifiers_can_begin_with_keywords_and_underscores():
     body = (
         "_ = relu(x); _1 = relu(x); for_ = relu(x); iff = relu(x); trueish = relu(x); Y9 = relu(_);"
     )
@@ -132,7 +132,7 @@ KEYWORDS = (
 
 
 @pytest.mark.parametrize("keyword", KEYWORDS.split())
-def test_keywords_are_no_identifiers(keyword):
+def test_keywords_are_not_identifiers(keyword):
     _, diagnostics = parse(HEAD + f"y = relu(x); {keyword} = relu(x); }}")
     assert diagnostics
     assert {d.code for d in diagnostics} == {"syntax"}

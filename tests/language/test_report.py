@@ -1,4 +1,4 @@
-"""Every error has a hint of what would mend it, and the section that decides it."""
+"""Every error has a hint that says how to fix it."""
 
 import ast
 from pathlib import Path
@@ -47,23 +47,23 @@ SECTIONS = [
 
 
 @pytest.mark.parametrize(("name", "call"), CODES)
-def test_where_no_hint_is_given_the_code_has_a_remedy(name, call):
+def test_an_error_without_a_hint_has_a_general_fix(name, call):
     code = call.args[0].value
     given = len(call.args) > (2 if name == "ValueProblem" else 3)
     assert code == "syntax" or DIAGNOSTIC_CODES[code].fix or given
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_part_of_the_grammar_has_a_form(section):
+def test_every_section_of_the_grammar_has_a_hint(section):
     assert section in FORMS
 
 
-def test_both_are_used_at_all():
+def test_calls_and_sections_are_found():
     assert len(CODES) > 30
     assert len(SECTIONS) > 15
 
 
-def test_remedies_are_sentences():
+def test_hints_are_sentences():
     for text in FORMS.values():
         assert text[0].isupper() or text[0] in "<["
         assert len(text) > 20
