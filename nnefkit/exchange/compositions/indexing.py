@@ -73,9 +73,9 @@ def at_positions(c: Call, x: Value, positions: Value, shape: Sequence[int]) -> V
 
 
 def gather_elements(c: Call, x: Value, indices: Value, axis: int) -> Value:
-    """Return elements selected along an axis, each by its own index."""
+    """Return elements selected along an axis, each by its own index, counted from the front."""
     parts = [grid(c, indices.shape, other) for other in range(x.rank)]
-    parts[axis] = counted_from_front(c, indices, x.shape[axis])
+    parts[axis] = indices
     return at_positions(c, x, flat_positions(c, parts, x.shape), indices.shape)
 
 

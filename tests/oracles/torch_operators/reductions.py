@@ -40,6 +40,6 @@ CASES = {
 REFUSED = {
     "topk": (lambda a: torch.topk(a, 2), (x(5),), "sorts out 2 items"),
     "sort": (torch.sort, (x(5),), "no sorting"),
-    "long_prod": (lambda a: a.prod(), (x(100),), "multiplies 100 items"),
+    "long_prod": (lambda a: a.prod(), (x(100),), "multiplies 100 elements"),
     "one_item": (lambda a: a.var(1), (x(3, 1),), "not enough items"),
 }  # fmt: skip

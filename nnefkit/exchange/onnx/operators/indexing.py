@@ -30,7 +30,10 @@ def gather(c: Call) -> Value:
 @operator("GatherElements")
 def gather_elements(c: Call) -> Value:
     """Read a selection along an axis, each element by its own index."""
-    return indexing.gather_elements(c, c[0], c[1], c.axis("axis", 0, c[0].rank))
+    x = c[0]
+    axis = c.axis("axis", 0, x.rank)
+    indices = indexing.counted_from_front(c, c[1], x.shape[axis])
+    return indexing.gather_elements(c, x, indices, axis)
 
 
 @operator("GatherND")

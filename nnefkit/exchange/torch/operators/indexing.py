@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions import indexing
+from nnefkit.exchange.compositions.reduction import cumulative_sum
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import expanded, reshaped, sliced, to_dtype, to_rank, to_scalar
+from nnefkit.exchange.reshaping import expanded, reshaped, sliced, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import INTEGER, Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.operators.shaping import transpose
 from nnefkit.exchange.torch.values import arithmetic, axis_of
-
-_MOST = 2**24
-"""Pairs of an item and a place that are compared."""
 
 
 @operator("embedding")
@@ -93,28 +90,13 @@ def _whole(c: Call, name: str, *values: Any) -> Value:
 
 @operator("gather")
 def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False) -> Value:
-    """`gather` where whole slices are picked, else each item by comparing all places."""
+    """`gather` of whole slices, or of single elements by their positions."""
     axis = axis_of(dim, x.rank)
     others = [a for a in range(x.rank) if a != axis]
     if all(index.shape[a] == 1 == x.shape[a] for a in others):
         flat = reshaped(c, index, (index.shape[axis],))
         return c.op("gather", x, flat, axis=axis)
-    for a in others:
-        x = sliced(c, x, a, 0, index.shape[a])
-    extent = x.shape[axis]
-    if math.prod(index.shape) * extent > _MOST:
-        refuse(
-            "it picks each item by an index of its own, and there are too many of them",
-            "NNEF's gather picks slices along an axis (4.5.8); use index_select or an embedding.",
-        )
-    places = c.graph.shared(f"places_up_to_{extent}", lambda: np.arange(extent))
-    shape = [1] * (x.rank + 1)
-    shape[axis + 1] = extent
-    single = reshaped(c, index, (*index.shape[: axis + 1], 1, *index.shape[axis + 1 :]))
-    here = c.op("eq", *(to_scalar(c, v) for v in (single, reshaped(c, places, shape))))
-    wide = reshaped(c, to_scalar(c, x), (*x.shape[:axis], 1, *x.shape[axis:]))
-    picked = c.op("sum_reduce", c.op("select", here, wide, 0.0), axes=[axis + 1])
-    return to_dtype(c, reshaped(c, picked, c.shape), c.dtypes[0])
+    return indexing.gather_elements(c, x, index, axis)
 
 
 @operator("select_scatter")
@@ -198,15 +180,8 @@ def copy(c: Call, x: Value, src: Value, non_blocking: bool = False) -> Value:
 @operator("cumsum")
 def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
     """`matmul` with a triangle of ones."""
-    axis = axis_of(dim, x.rank)
-    last = to_scalar(c, transpose(c, x, axis, x.rank - 1))
-    extent = x.shape[axis]
-    ones = c.graph.shared(
-        f"ones_up_to_{extent}", lambda: np.triu(np.ones((extent, extent), last.dtype))
-    )
-    wide = reshaped(c, last, (1, *last.shape)) if last.rank == 1 else last
-    summed = reshaped(c, c.op("matmul", wide, to_rank(c, ones, wide.rank)), last.shape)
-    return to_dtype(c, transpose(c, summed, axis, x.rank - 1), c.dtypes[0])
+    summed = cumulative_sum(c, to_scalar(c, x), axis_of(dim, x.rank))
+    return to_dtype(c, summed, c.dtypes[0])
 
 
 @operator("topk")

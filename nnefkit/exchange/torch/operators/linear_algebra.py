@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, Value
@@ -53,11 +54,7 @@ def matmul(
 ) -> Value:
     """`matmul`; vectors become matrices for it."""
     second = next(v for v in (other, mat2, vec, tensor) if v is not None)
-    a = reshaped(c, x, (1, *x.shape)) if x.rank == 1 else x
-    b = reshaped(c, second, (*second.shape, 1)) if second.rank == 1 else second
-    rank = max(a.rank, b.rank)
-    result = c.op("matmul", to_rank(c, a, rank), to_rank(c, b, rank))
-    return reshaped(c, result, c.shape)
+    return product(c, x, second)
 
 
 @operator("addmm", "baddbmm")
@@ -75,10 +72,10 @@ def addmm(
     first, second = (
         next(v for v in pair if v is not None) for pair in ((mat1, batch1), (mat2, batch2))
     )
-    product = c.op("matmul", first, second)
+    result = c.op("matmul", first, second)
     if alpha != 1:
-        product = arithmetic(c, "mul", product, float(alpha))
-    return arithmetic(c, "add", product, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))
+        result = arithmetic(c, "mul", result, float(alpha))
+    return arithmetic(c, "add", result, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))
 
 
 @operator("scaled_dot_product_attention")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.operators.resampling import along
 from nnefkit.exchange.torch.values import per_axis
 
 Extents = int | Sequence[int]
@@ -147,16 +148,18 @@ def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
         return _pool(c, "avg_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore")
     for i in range(spatial):
         axis = x.rank - spatial + i
-        x = along(c, x, axis, _means(old[i], new[i]), f"means_of_{old[i]}_in_{new[i]}")
+        weights = _means(old[i], new[i]).astype(x.dtype)
+        name = f"means_of_{old[i]}_in_{new[i]}"
+        x = along_axis(c, x, axis, c.graph.shared(name, partial(np.asarray, weights)))
     return x
 
 
 def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
     """The matrix that gives means over `count` stretches of an axis."""
-    matrix = np.zeros((count, extent), np.float64)
+    matrix = np.zeros((extent, count), np.float64)
     for i in range(count):
         begin, end = i * extent // count, -((i + 1) * extent // -count)
-        matrix[i, begin:end] = 1 / (end - begin)
+        matrix[begin:end, i] = 1 / (end - begin)
     return matrix
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnefkit.exchange.compositions.reduction import log_sum_exp, product
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.values import axes_of
-
-_MOST = 64
-"""Items whose product is written out."""
 
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
@@ -94,12 +92,7 @@ def prod(
     """`mul`, item by item."""
     flat = to_scalar(c, reshaped(c, x, (_count(x.shape),)) if dim is None else x)
     axis = axes_of(0 if dim is None else dim, flat.rank)[0]
-    if flat.shape[axis] > _MOST:
-        refuse(f"it multiplies {flat.shape[axis]} items", f"At most {_MOST} are written out.")
-    first, *rest = c.ops("unstack", flat, axis=axis) if flat.shape[axis] > 1 else [flat]
-    for part in rest:
-        first = c.op("mul", first, part)
-    return to_dtype(c, reshaped(c, first, c.shape), c.dtypes[0])
+    return to_dtype(c, reshaped(c, product(c, flat, [axis]), c.shape), c.dtypes[0])
 
 
 @operator("var_mean", "std_mean")
@@ -146,7 +139,4 @@ def variance(
 @operator("logsumexp")
 def logsumexp(c: Call, x: Value, dim: Any, keepdim: bool = False) -> Value:
     """The logarithm of a sum of exponents, safe from overflow."""
-    axes = axes_of(dim, x.rank)
-    top = c.op("max_reduce", x, axes=axes)
-    total = c.op("sum_reduce", c.op("exp", c.op("sub", x, top)), axes=axes)
-    return reshaped(c, c.op("add", c.op("log", total), top), c.shape)
+    return reshaped(c, log_sum_exp(c, x, axes_of(dim, x.rank)), c.shape)

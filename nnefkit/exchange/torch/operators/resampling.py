@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, transposed
+from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-
-
-def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
-    """A matrix times the vectors that lie along an axis."""
-    key = c.graph.shared(name, lambda: matrix.astype(x.dtype))
-    if axis >= x.rank - 2:
-        held = reshaped(c, key, (1,) * (x.rank - 2) + key.shape)
-        if axis == x.rank - 1:
-            result: Value = c.op("matmul", x, held, transposeB=True)
-        else:
-            result = c.op("matmul", held, x)
-        return result
-    order = [a for a in range(x.rank) if a != axis]
-    turned = transposed(c, x, [*order, axis])
-    done = along(c, turned, x.rank - 1, matrix, name)
-    return transposed(c, done, [*range(axis), x.rank - 1, *range(axis, x.rank - 1)])
 
 
 @operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
@@ -132,10 +118,10 @@ def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, alig
     for i, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
         scale = scales[i] if scales else None
         if old != new:
-            matrix = _resize(np.eye(old), new, mode, scale, aligned)
+            weights = _resize(np.eye(old), new, mode, scale, aligned).astype(x.dtype)
             corners = "_aligned" if aligned else ""
             name = f"{mode}_{old}_to_{new}{corners}" + (f"_by_{scale}" if scale else "")
-            x = along(c, x, 2 + i, matrix, name)
+            x = along_axis(c, x, 2 + i, c.graph.shared(name, partial(np.asarray, weights)))
     return x
 
 
@@ -155,9 +141,9 @@ def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: b
             for k, v in size.items()
         }
         found = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
-        return np.asarray(found.numpy()[0, :, 0].T)
+        return np.asarray(found.numpy()[0, :, 0])
     found = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
-    return np.asarray(found.numpy()[0].T)
+    return np.asarray(found.numpy()[0])
 
 
 def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:
