@@ -8,7 +8,7 @@ from typing import Any
 
 from nnefkit.errors import Span
 from nnefkit.graph import FrozenDict, FrozenList, Graph, Operation, Tensor
-from nnefkit.graph.drafts import new_operation, new_tensor
+from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.declarations.opaque import holds_tensor, opaque_declaration

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.graph import Tensor
-from nnefkit.graph.drafts import new_tensor
+from nnefkit.graph.construction import new_tensor
 
 _ARRAY_DTYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
 _MOST_DIMENSIONS = 64
