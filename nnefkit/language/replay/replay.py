@@ -142,8 +142,19 @@ class Replay:
 
     def _replay(self, recording: Recording, first: int) -> bool:
         # Unpacked, since access to the fields one by one takes longer than all the rest.
-        offsets, types, repeats, targets, new, literals = recording[:6]
-        variable, operations, tensors, renamed, steps = recording[6:]
+        (
+            offsets,
+            types,
+            repeats,
+            targets,
+            new,
+            literals,
+            variable,
+            operations,
+            tensors,
+            renamed,
+            steps,
+        ) = recording
         names = self._matching_names(offsets, types, repeats, first)
         if names is None or ((steps or new) and not self._reserve(names, new, steps)):
             return False
@@ -219,9 +230,18 @@ class Replay:
         """Add recorded operations; `own_attribs` replaces the recorded attributes."""
         texts, ends = self.tokens.texts, self.tokens.ends
         append = self.builder.operations.append
-        for operation in operations:
-            name, input_keys, inputs, output_keys, outputs = operation[:5]
-            flat, attribs, dtype, path, place = operation[5:]
+        for (
+            name,
+            input_keys,
+            inputs,
+            output_keys,
+            outputs,
+            flat,
+            attribs,
+            dtype,
+            path,
+            place,
+        ) in operations:
             if flat:
                 sources = [references[number] for number in inputs]
                 results = [references[number] for number in outputs]
@@ -239,8 +259,9 @@ class Replay:
             append(
                 new_operation(
                     name,
-                    FrozenDict(zip(input_keys, sources, strict=True)),
-                    FrozenDict(zip(output_keys, results, strict=True)),
+                    # `strict` would double the time; the lengths agree by construction.
+                    FrozenDict(zip(input_keys, sources)),  # noqa: B905
+                    FrozenDict(zip(output_keys, results)),  # noqa: B905
                     own_attribs or attribs,
                     dtype,
                     scope,
