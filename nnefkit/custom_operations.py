@@ -245,7 +245,7 @@ def declarations_in_effect() -> dict[str, Declaration]:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[str, Declaration | None]:
-    """The name in a declaration, and the declaration; None if the text is only a name."""
+    """Return the name in a declaration, and the declaration; None if the text is only a name."""
     return custom_operation(text)
 
 

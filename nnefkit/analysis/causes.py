@@ -89,7 +89,7 @@ class Weights:
         return sources or tuple(name for name in direct if self._states.get(name, State.EQUAL))
 
     def _sources(self, op: Operation) -> tuple[str, ...]:
-        """The variables and constants that the weights of `op` are computed from."""
+        """Return the variables and constants that the weights of `op` are computed from."""
         sources: dict[str, None] = {}
         waiting = [name for name in reversed(op.input_names) if name in self.names]
         while waiting:
@@ -136,7 +136,7 @@ def altered(op: Operation, other: Operation | None) -> str:
 
 
 def _settings(op: Operation) -> dict[str, Any]:
-    """The attributes, and the inputs that are literals."""
+    """Return the attributes, and the inputs that are literals."""
     literal = {
         key: value
         for key, value in op.inputs.items()

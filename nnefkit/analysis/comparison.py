@@ -197,7 +197,7 @@ def _divergence(comparison: Comparison, first: ComparedTensor) -> list[str]:
 
 
 def _reason(comparison: Comparison, first: ComparedTensor) -> str:
-    """Why a tensor differs although what its operation reads does not."""
+    """Say why a tensor differs although the inputs of its operation do not."""
     if first.operation == "external" and not first.altered.startswith("it is"):
         return "It is an input: the runs had different inputs."
     inputs = _inputs(comparison, first)
@@ -216,7 +216,7 @@ def _reason(comparison: Comparison, first: ComparedTensor) -> str:
 
 
 def _inputs(comparison: Comparison, tensor: ComparedTensor) -> tuple[str, str] | None:
-    """That the inputs of the operation agree: at the start of a sentence, and after another one."""
+    """Say that the inputs of an operation agree: as the start and as the end of a sentence."""
     graph = comparison.graph
     if graph is None:
         return None
@@ -230,7 +230,7 @@ def _inputs(comparison: Comparison, tensor: ComparedTensor) -> tuple[str, str] |
 
 
 def _spread(comparison: Comparison, first: ComparedTensor) -> str:
-    """What else differs."""
+    """Say what else differs."""
     others = [each for each in comparison.introducing if each is not first]
     parts = [_others(others), _inheriting(comparison, first), _outputs(comparison, first)]
     return "; ".join(filter(None, parts)) + "."
@@ -293,7 +293,7 @@ def _not_compared(comparison: Comparison) -> str:
 
 
 def _rows(comparison: Comparison) -> Iterator[ComparisonRow]:
-    """Rows of tensors, missing ones in the order of the graph, or last where none is known."""
+    """Return the rows of the table; missing tensors in the order of the graph, else last."""
     graph = comparison.graph
     operations = graph.operations if graph is not None else ()
     numbers = {name: i for i, op in enumerate(operations) for name in op.output_names}

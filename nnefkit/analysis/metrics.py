@@ -269,7 +269,7 @@ def _dot(x: Array, y: Array) -> float:
 
 
 def _factor(largest: float) -> float:
-    """A power of two that brings extreme magnitudes to about 1; 1.0 for ordinary ones."""
+    """Return a power of two that scales extreme magnitudes to about 1; 1.0 for ordinary ones."""
     if largest == 0 or 1 / _HUGE < largest < _HUGE:
         return 1.0
     # The exponents of denormal numbers go further down than a factor can go up.

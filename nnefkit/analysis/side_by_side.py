@@ -90,7 +90,7 @@ def _pair_of_strings(labels: Any) -> tuple[str, str]:
 
 
 def _missing(pairs: Pairs, first: Side, second: Side) -> Missing:
-    """The tensors without a counterpart; weights are left out, as they do not depend on the run."""
+    """Return the tensors without a counterpart, except for weights, which no run changes."""
     weights = [weight_tensors(s.graph) if s.graph is not None else () for s in (first, second)]
     return Missing(
         tuple(name for name in pairs.first_only if name not in weights[0]),
@@ -113,7 +113,7 @@ def _check_axes(axes: Axes, names: Mapping[str, str]) -> None:
 
 
 def _order(first: Side, second: Side) -> tuple[Graph | None, Literal["name", "other"]]:
-    """The graph to sort by, and which of the two names of a tensor is its name there."""
+    """Return the graph to sort by, and which of the two names of a tensor is its name there."""
     return (first.graph, "name") if first.graph is not None else (second.graph, "other")
 
 
@@ -148,7 +148,7 @@ def _compared(
 def _measured(
     x: Array, y: Array, tolerance: Tolerance, permutation: Permutation | None
 ) -> tuple[Metrics | None, Permutation | None]:
-    """The metrics of `y`, its axes permuted, against `x`; None if the shapes do not match."""
+    """Measure `y`, its axes permuted, against `x`; None if the shapes do not match."""
     arranged = y if permutation is None else y.transpose(permutation)
     return metrics(x, arranged, tolerance) if x.shape == arranged.shape else None, permutation
 
@@ -175,7 +175,7 @@ def _numeric(values: Any, name: str) -> Array:
 def _explained(
     rows: list[ComparedTensor], graph: Graph, key: Literal["name", "other"], second: Graph | None
 ) -> list[ComparedTensor]:
-    """The rows in the order of the graph, with their operations and the causes of differences."""
+    """Sort rows by the graph, and add their operations and the causes of differences."""
     states = {getattr(row, key): _state(row) for row in rows}
     weights = Weights(graph, second, states)
     differences = flow(graph, states, weights.names)

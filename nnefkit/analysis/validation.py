@@ -172,7 +172,7 @@ def _validate_path(path: str | os.PathLike[str], strict: bool) -> ValidationRepo
 
 
 def _text_at(path: str | os.PathLike[str]) -> Source | None:
-    """The text of a model whose graph cannot be read."""
+    """Return the text of a model whose graph cannot be read."""
     try:
         with storage.open_model(path) as files:
             return Source(files.text, files.text_name)
@@ -222,7 +222,7 @@ def _check(
 
 
 def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
-    """Warnings about variables that hold NaN or infinite values."""
+    """Warn about variables that hold NaN or infinite values."""
     if graph is None:
         return
     for variable in graph.variables:

@@ -77,7 +77,7 @@ class BrokenEngineError(MissingPackageError):
 
 
 def _third_party() -> dict[str, list[EntryPoint]]:
-    """The declared engines of other distributions, by name."""
+    """Return the declared engines of other distributions, by name."""
     declared: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=GROUP):
         if entry.name not in BUILT_IN and entry.name != AUTO:
@@ -86,7 +86,7 @@ def _third_party() -> dict[str, list[EntryPoint]]:
 
 
 def _taken_over() -> Iterator[EntryPoint]:
-    """Entry points that claim a name of nnefkit itself, and are ignored."""
+    """Find entry points that claim a name of nnefkit itself, which are ignored."""
     for entry in entry_points(group=GROUP):
         if entry.name == AUTO or BUILT_IN.get(entry.name, entry.value) != entry.value:
             yield entry

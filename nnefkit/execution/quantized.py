@@ -190,7 +190,7 @@ class _Quantizer:
     def _arguments(
         self, line: Mapping[str, Any]
     ) -> tuple[dict[str, tuple[Any, str]], dict[str, Any]]:
-        """The tensor arguments of a line, with their data-types, and its attributes."""
+        """Return the tensor arguments of a line, with their data-types, and its attributes."""
         inputs: dict[str, tuple[Any, str]] = {}
         attribs: dict[str, Any] = {}
         for parameter in self._declaration(line["op-name"]).parameters[1:]:

@@ -54,7 +54,7 @@ def _find(name: Any) -> Engine:
 
 
 def _with_options(engine: Engine, options: Mapping[str, Any]) -> Engine:
-    """The engine with options, such as how many threads it may use, set."""
+    """Return the engine with options set, such as the number of threads."""
     for name in options:
         if name not in engine.options:
             raise UnknownNameError(
@@ -66,7 +66,7 @@ def _with_options(engine: Engine, options: Mapping[str, Any]) -> Engine:
 
 
 def _fastest(graph: Graph, second: Engine | None, options: Mapping[str, Any]) -> Engine:
-    """The fastest engine that can run the graph, or else all but what the second one can."""
+    """Return the fastest engine that can run the graph, or else all but what the second one can."""
     installed = list(_installed())
     able = _able(installed, graph, second)
     fitting = [engine for engine in able if set(options) <= set(engine.options)]
@@ -86,7 +86,7 @@ def _fastest(graph: Graph, second: Engine | None, options: Mapping[str, Any]) ->
 
 
 def _able(installed: Sequence[Engine], graph: Graph, second: Engine | None) -> Sequence[Engine]:
-    """The engines that can run the graph; if none can alone, those that can with the second."""
+    """Return the engines that can run the graph, if none alone, then with the second one."""
     able = [engine for engine in installed if not engine.unsupported(graph)]
     if second is None:
         return able

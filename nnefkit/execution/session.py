@@ -215,7 +215,7 @@ class Session:
         return results
 
     def _ready(self, wanted: frozenset[str], watched: frozenset[str]) -> Prepared:
-        """The graph prepared to compute some tensors, now or in an earlier run."""
+        """Return the graph prepared to compute some tensors, now or in an earlier run."""
         with self._preparing.here():
             if self._closed:
                 raise ExecutionError(

@@ -159,7 +159,7 @@ class _NoShapeError(Exception):
 
 
 def _normal(result: Any) -> Any:
-    """A shape as a tuple of ints, shapes of several results as a tuple, of an array as a list."""
+    """Return a shape as a tuple of ints, several as a tuple of those, of an array as a list."""
     if isinstance(result, np.ndarray):
         result = tuple(result.tolist())
     if not isinstance(result, (list, tuple)):
@@ -184,7 +184,7 @@ def wrong_results(op: Operation) -> ArgumentError:
 
 
 def _call_problem(function: Function, arguments: Sequence[Any], attribs: Mapping[str, Any]) -> str:
-    """What is wrong with the arguments of a call; empty if they fit the signature."""
+    """Return what is wrong with the arguments of a call; empty if they fit the signature."""
     try:
         inspect.signature(function).bind(*arguments, **attribs)
     except TypeError as error:
@@ -312,7 +312,7 @@ def _checked(name: Any, result: Any, tensors: Mapping[str, Tensor], scalar: np.d
 
 
 def _apart(array: Any, inputs: Sequence[Any]) -> Any:
-    """The same values in memory that no input shares, since that may be used again."""
+    """Return the values in memory that no input shares, since that may be used again."""
     if isinstance(array, list):
         return [_apart(item, inputs) for item in array]
     shared = any(

@@ -1,4 +1,4 @@
-"""Every bad input ends in an error that names the file, the place and the mend; so do reports."""
+"""Every bad input ends in an error with the file, the place and a fix; so do reports."""
 
 import io
 import tarfile
@@ -199,7 +199,7 @@ IDS = [f"{i}-{case[0].__qualname__.split('.')[0]}" for i, case in enumerate(CASE
 
 
 @pytest.mark.parametrize(("make", "kind", "file", "place", "words"), CASES, ids=IDS)
-def test_load_names_the_file_the_place_and_the_mend(tmp_path, make, kind, file, place, words):
+def test_load_reports_the_file_the_place_and_a_fix(tmp_path, make, kind, file, place, words):
     path = make(tmp_path)
     with pytest.raises(NnefError) as raised:
         nk.load(path)
@@ -288,7 +288,7 @@ ERRORS = [
 ]
 
 
-def test_unrelated_errors_are_all_told_each_at_its_place():
+def test_unrelated_errors_are_all_reported_each_at_its_place():
     report = nk.validate(SEVEN)
     assert [d.line for d in report.errors] == [line for line, _, _ in ERRORS]
     for diagnostic, (line, marked, word) in zip(report.errors, ERRORS, strict=True):

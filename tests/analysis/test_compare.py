@@ -1,4 +1,4 @@
-"""`compare` finds where two runs part, who introduces the difference and who inherits it."""
+"""`compare` finds where two runs diverge, what introduces the difference and what inherits it."""
 
 import dataclasses
 import math
@@ -71,7 +71,7 @@ def test_the_same_run_is_equal():
     assert found.summary == "The runs are equal. All 6 tensors are equal in every element."
 
 
-def test_changed_weights_are_found_blamed_and_followed():
+def test_changed_weights_are_found_as_the_cause_and_followed():
     found = compare(Run(network()), Run(network(weights=(2, 5))))
     assert verdicts(found) == {
         "input": "equal",
@@ -99,14 +99,14 @@ def test_a_changed_attribute_is_named():
     assert "Its stride is 1 in the first graph" in compare(Run(network()), b).summary
 
 
-def test_another_engine_is_to_blame_where_inputs_and_weights_agree():
+def test_the_engine_is_the_cause_where_inputs_and_weights_agree():
     found = compare(Run(network()), Run(network(), conv2=[9, 0], sum=[11, 0]))
     assert "Its input agrees and its weights are equal, so it is computed" in found.summary
     only_one = compare(Run(network()), dict(Run(network(), conv2=[9, 0], sum=[11, 0])))
     assert "Its input agrees, so its weights differ or it is computed" in only_one.summary
 
 
-def test_other_inputs_are_told_as_such():
+def test_different_inputs_are_reported():
     found = compare(Run(network()), Run(network(), input=[1, 1], side=[1, 1]))
     assert found.first_divergence.name == "input"
     assert "the runs had different inputs" in found.summary
@@ -155,14 +155,14 @@ def test_weights_that_were_recorded_differ_without_introducing():
     assert found.first_divergence.causes == ("w2",)
 
 
-def test_recorded_weights_are_blamed_where_only_one_graph_is_known():
+def test_recorded_weights_are_the_cause_where_only_one_graph_is_known():
     a = Run(network(), w2t=[3, 3])
     b = dict(Run(network(weights=(2, 5)), w2t=[5, 5]))
     assert compare(a, b).first_divergence.causes == ("w2t",)
     assert "Its weight w2t differs; its input does not." in compare(a, b).summary
 
 
-def test_rows_say_what_they_are():
+def test_rows_describe_themselves():
     found = compare(Run(network()), Run(network(weights=(2, 5))))
     assert repr(found["conv2"]) == (
         "<conv2 (conv): introduces a difference; largest difference 4, SNR 3.52 dB>"
@@ -173,7 +173,7 @@ def test_rows_say_what_they_are():
     assert found.differing[:0] == ()
 
 
-def test_displays_tell_the_summary():
+def test_displays_show_the_summary():
     found = compare(Run(network()), Run(network(weights=(2, 5))), labels=("float", "8 bit"))
     for shown in (repr(found), found._repr_html_()):
         for fact in (
@@ -187,7 +187,7 @@ def test_displays_tell_the_summary():
             assert fact in shown
 
 
-def test_rows_stand_in_the_order_of_the_graph():
+def test_rows_are_in_the_order_of_the_graph():
     a = Run(network())
     shuffled = {name: a[name] for name in reversed(a)}
     assert [row.name for row in compare(shuffled, a)] == list(a)
@@ -202,7 +202,7 @@ def test_a_graph_on_the_second_side_alone_serves_as_well():
     assert verdicts(found)["first/sum"] == "inherits"
 
 
-def test_without_a_graph_the_first_in_order_is_where_they_part():
+def test_without_a_graph_the_runs_diverge_at_the_first_in_order():
     found = compare({"a": [1.0], "b": [1.0], "c": [2.0]}, {"a": [1.0], "b": [4.0], "c": [3.0]})
     assert verdicts(found) == {"a": "equal", "b": "differs", "c": "differs"}
     assert found.first_divergence.name == "b"
@@ -239,7 +239,7 @@ NHWC = np.arange(2 * 5 * 3 * 4, dtype=np.float32).reshape(2, 5, 3, 4)
         ("auto", (0, 3, 1, 2)),
     ],
 )
-def test_other_layouts_are_permuted_and_told(axes, permutation):
+def test_other_layouts_are_permuted_and_reported(axes, permutation):
     found = compare({"x": NHWC.transpose(0, 3, 1, 2)}, {"x": NHWC}, axes=axes)
     assert found.equal
     assert found["x"].axes == permutation
@@ -264,7 +264,7 @@ def test_an_equal_shape_is_permuted_only_to_agree():
     assert (other.axes, other.verdict) == (None, "differs")
 
 
-def test_channels_first_and_last_come_before_stranger_orders():
+def test_channels_first_and_last_are_tried_before_other_orders():
     x = np.ones((1, 4, 4, 2))
     assert compare({"x": x.transpose(0, 3, 2, 1)}, {"x": x}, axes="auto")["x"].axes == (0, 3, 1, 2)
 
@@ -272,12 +272,12 @@ def test_channels_first_and_last_come_before_stranger_orders():
 @pytest.mark.parametrize(
     "axes", [{"x": (0, 1)}, {"x": (0, 0, 1, 2)}, {"y": (0,)}, "nhwc", {"x": (1, 2, 3, 4)}]
 )
-def test_axes_that_are_no_permutation_are_refused(axes):
+def test_axes_that_are_not_a_permutation_are_refused(axes):
     with pytest.raises(NnefError):
         compare({"x": NHWC}, {"x": NHWC}, axes=axes)
 
 
-def test_shapes_that_do_not_agree_are_a_difference():
+def test_shapes_that_do_not_match_are_a_difference():
     found = compare({"x": NHWC.transpose(0, 3, 1, 2)}, {"x": NHWC})
     row = found.first_divergence
     assert row.metrics is None
@@ -289,14 +289,14 @@ def test_shapes_that_do_not_agree_are_a_difference():
     assert compare({"x": [1.0, 2]}, {"x": [1.0]}, axes="auto")["x"].metrics is None
 
 
-def test_other_dtypes_are_compared_by_the_wider_tolerance_and_told():
+def test_other_dtypes_are_compared_by_the_wider_tolerance_and_reported():
     x = np.linspace(0, 1, 50)
     found = compare({"x": x}, {"x": x.astype(np.float16)})
     assert found.ok
     assert found["x"].note == "float64 and float16"
 
 
-def test_what_is_not_finite_is_told():
+def test_non_finite_elements_are_reported():
     a = {"x": np.array([1, np.nan, np.inf]), "y": np.array([1.0, 2])}
     b = {"x": np.array([1, np.nan, np.nan]), "y": np.array([1.0, 2])}
     found = compare(a, b)
@@ -342,7 +342,7 @@ def test_frame_holds_every_metric():
     assert {"rmse", "cosine", "ulp", "mismatched"} <= measured & set(frame.columns)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_the_nearest_name_is_suggested_for_an_unknown_one():
     with pytest.raises(UnknownNameError, match="Did you mean 'conv2'"):
         compare(Run(network()), Run(network()))["covn2"]
 
@@ -387,7 +387,7 @@ def test_recorded_files_are_compared(tmp_path):
         ("empty.npy", b""),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused_by_name(tmp_path, name, content):
+def test_a_file_that_is_not_a_recording_is_refused_by_name(tmp_path, name, content):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(StorageError) as error:
@@ -407,18 +407,18 @@ def test_pickled_objects_are_never_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [3, None, [1, 2], np.ones(3), network()])
-def test_what_is_no_run_is_refused(bad):
+def test_anything_but_a_run_is_refused(bad):
     with pytest.raises(InputError, match="cannot be compared"):
         compare(bad, {})
 
 
 @pytest.mark.parametrize("bad", [[[1], [1, 2]], ["a"], None])
-def test_what_is_no_array_of_numbers_is_refused(bad):
+def test_arrays_of_other_things_than_numbers_are_refused(bad):
     with pytest.raises(InputError, match="'x'"):
         compare({"x": bad}, {"x": [1]})
 
 
-def test_what_is_no_number_is_refused_by_name():
+def test_anything_but_numbers_is_refused_by_name():
     with pytest.raises(InputError, match="'names'"):
         compare({"names": ["a"]}, {"names": ["a"]})
 

@@ -1,4 +1,4 @@
-"""Where a real network's runs part is found, and real networks are valid."""
+"""It is found where runs of real networks diverge, and real networks are valid."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_real_networks_are_valid(path):
     assert nk.validate(report.graph).diagnostics == ()
 
 
-def test_rounded_weights_are_blamed_and_their_spread_is_told(graph, inputs, trace):
+def test_rounded_weights_are_the_cause_and_their_spread_is_reported(graph, inputs, trace):
     weights = graph.tensors["variable15"].data
     step = np.abs(weights).max() / 7
     rounded = graph.with_data({"variable15": np.round(weights / step) * step})

@@ -1,4 +1,4 @@
-"""Every metric is what its formula says, at every corner, against sums that are not ours."""
+"""Every metric equals its formula, in every corner case, computed by independent sums."""
 
 import math
 from fractions import Fraction
@@ -185,7 +185,7 @@ def test_ulp_of_the_farthest_numbers_does_not_wrap():
     assert metrics(np.array([-largest]), np.array([largest])).ulp == 2 * (0x7FEF_FFFF_FFFF_FFFF)
 
 
-def test_ulp_is_told_of_equal_floating_types_only():
+def test_ulp_is_measured_for_equal_floating_point_types_only():
     x = np.ones(3, np.float32)
     assert metrics(x, x.astype(np.float64)).ulp is None
     assert metrics(x.astype(int), x.astype(int)).ulp is None
@@ -274,7 +274,7 @@ def test_relative_metrics_do_not_see_the_unit(a, b, exponent):
 
 
 @pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
-def test_blocks_leave_no_trace(size):
+def test_the_division_into_blocks_does_not_matter(size):
     rng = np.random.default_rng(size)
     a = rng.normal(size=size).astype(np.float32)
     b = a.copy()
@@ -308,12 +308,12 @@ def test_layout_in_memory_does_not_matter(arrange):
 
 
 @pytest.mark.parametrize("bad", [["a"], [1j], [object()], np.array(["2020"], "M8[Y]")])
-def test_what_is_no_number_is_refused(bad):
+def test_anything_but_numbers_is_refused(bad):
     with pytest.raises(InputError, match="cannot be compared"):
         metrics(bad, bad)
 
 
-def test_shapes_have_to_agree():
+def test_shapes_have_to_match():
     with pytest.raises(InputError, match=r"\[2\] and \[1, 2\]"):
         metrics([1, 2], [[1, 2]])
 
@@ -353,6 +353,6 @@ def test_bad_tolerances_are_refused(bad):
         tolerance_for(bad, np.dtype("float32"))
 
 
-def test_a_misspelt_dtype_is_answered_with_the_nearest():
+def test_the_nearest_dtype_is_suggested_for_a_misspelt_one():
     with pytest.raises(InputError, match="Did you mean 'float32'"):
         tolerance_for({"flaot32": 1}, np.dtype("float32"))

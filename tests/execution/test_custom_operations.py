@@ -1,4 +1,4 @@
-"""Custom operations: registered ones are as good as standard ones, opaque ones are only kept."""
+"""Custom operations: registered ones are as good as standard ones, opaque ones are only stored."""
 
 from contextlib import suppress
 
@@ -92,13 +92,13 @@ def test_a_cell_that_is_run_twice_replaces_what_it_registered():
     np.testing.assert_allclose(nk.run(nk.parse(DECLARED), X)["z"], 2 * np.exp(X), rtol=1e-6)
 
 
-def test_nothing_of_an_earlier_registration_stays():
+def test_registering_again_removes_all_of_an_earlier_registration():
     register()
     nk.register_operation(SWISH, kernel=swish)
     assert nk.parse(DECLARED).tensors["y"].shape is None
 
 
-def test_what_is_registered_can_be_forgotten():
+def test_a_registered_operation_can_be_unregistered():
     register()
     nk.unregister_operation("swish_n")
     with pytest.raises(nk.ExecutionError, match="cannot run 'swish_n'"):
@@ -134,7 +134,7 @@ def test_rules_and_kernels_can_be_given_as_decorators():
     np.testing.assert_allclose(nk.run(graph, X)["z"], EXPECTED, rtol=1e-6)
 
 
-def test_a_registration_that_was_replaced_takes_nothing_more():
+def test_a_replaced_registration_accepts_no_more_functions():
     old = register()
     register()
     with pytest.raises(nk.UnknownNameError, match="registered again"):
@@ -147,7 +147,7 @@ def test_defaults_come_from_the_declaration_of_the_document():
     np.testing.assert_allclose(nk.run(nk.parse(text), X)["z"], swish(np.exp(X), 3), rtol=1e-6)
 
 
-def test_a_kernel_is_told_the_data_type_if_it_asks():
+def test_a_kernel_with_a_dtype_parameter_gets_the_data_type():
     told = []
 
     def kernel(x, n, dtype):
@@ -242,7 +242,7 @@ def test_another_declaration_than_the_registered_one_is_an_error():
 # -- without a shape rule ----------------------------------------------------------------------
 
 
-def test_shapes_behind_an_operation_without_a_rule_are_unknown_until_it_runs():
+def test_shapes_after_an_operation_without_a_rule_are_unknown_until_it_runs():
     nk.register_operation(SWISH, kernel=swish)
     graph = nk.parse(DECLARED)
     assert (graph.tensors["y"].shape, graph.tensors["z"].shape) == (None, None)
@@ -256,13 +256,13 @@ def test_shapes_behind_an_operation_without_a_rule_are_unknown_until_it_runs():
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
-def test_what_follows_runs_in_numpy_where_only_a_run_tells_its_shape(engine):
+def test_operations_on_unknown_shapes_run_in_numpy(engine):
     nk.register_operation(SWISH, kernel=swish)
     results = nk.run(nk.parse(DECLARED), X, engine, fallback="numpy")
     np.testing.assert_allclose(results["z"], EXPECTED, rtol=1e-5)
 
 
-def test_rules_of_what_follows_are_checked_as_soon_as_the_shape_is_known():
+def test_rules_are_checked_as_soon_as_a_shape_is_known():
     nk.register_operation(SWISH, kernel=lambda x, n: x[:, :2])
     graph = nk.parse(DECLARED.replace("relu(y)", "add(y, x)"))
     with pytest.raises(nk.ExecutionError, match=r"'add', which computes 'z', failed: .*shape"):
@@ -292,7 +292,7 @@ WRONG_KERNELS = {
 
 
 @pytest.mark.parametrize("message", WRONG_KERNELS)
-def test_a_wrong_kernel_is_named_with_what_was_expected(message):
+def test_a_wrong_kernel_is_reported_with_what_was_expected(message):
     register(kernel=WRONG_KERNELS[message])
     with pytest.raises(nk.ExecutionError) as caught:
         nk.run(nk.parse(DECLARED), X)
@@ -302,7 +302,7 @@ def test_a_wrong_kernel_is_named_with_what_was_expected(message):
 
 
 @pytest.mark.parametrize("given", [lambda x: x, lambda x: (x, x, x)])
-def test_a_wrong_number_of_results_is_told(given):
+def test_a_wrong_number_of_results_is_reported(given):
     declaration = "fragment pair( x: tensor<scalar> ) -> ( s: tensor<scalar>, t: tensor<scalar> );"
     nk.register_operation(declaration, kernel=given)
     graph = nk.parse(
@@ -337,7 +337,7 @@ WRONG_RULES = {
 
 
 @pytest.mark.parametrize("message", WRONG_RULES)
-def test_a_wrong_shape_rule_is_told_at_the_operation(message):
+def test_a_wrong_shape_rule_is_reported_at_the_operation(message):
     register(shape=WRONG_RULES[message])
     with pytest.raises(nk.DocumentError) as caught:
         nk.parse(DECLARED)
@@ -345,13 +345,13 @@ def test_a_wrong_shape_rule_is_told_at_the_operation(message):
     assert caught.value.diagnostics[0].line == 7
 
 
-def test_a_wrong_cost_is_told():
+def test_a_wrong_cost_is_reported():
     register(macs=lambda inputs, outputs, attribs: "many")
     with pytest.raises(nk.DocumentError, match="its cost failed"):
         nk.parse(DECLARED)
 
 
-def test_kernels_change_neither_their_inputs_nor_what_others_read():
+def test_kernels_change_neither_their_inputs_nor_other_tensors():
     register(kernel=lambda x, n: x)
     trace = nk.trace(nk.parse(DECLARED.replace("relu(y)", "add(y, 1.0)")), X)
     assert not np.shares_memory(trace["y"], trace["a"])
@@ -369,13 +369,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_is_no_declaration_is_refused(message):
+def test_invalid_declarations_are_refused(message):
     for declaration in REFUSED[message]:
         with pytest.raises(nk.NnefError, match=message):
             nk.register_operation(declaration)
 
 
-def test_what_is_no_function_is_refused_and_nothing_is_registered():
+def test_a_kernel_that_is_not_a_function_is_refused_and_not_registered():
     with pytest.raises(nk.InputError, match="the kernel of 'swish_n' must be a function"):
         nk.register_operation(SWISH, kernel=np.zeros(3))
     with pytest.raises(nk.UnknownNameError):
@@ -408,7 +408,7 @@ def test_opaque_operations_are_shown_and_saved_unchanged(tmp_path):
     assert str(nk.load(tmp_path / "model", strict=False)) == VENDOR
 
 
-def test_opaque_operations_are_refused_all_at_once_with_what_would_mend_it():
+def test_opaque_operations_are_refused_all_at_once_with_a_fix():
     graph = nk.parse(VENDOR, strict=False)
     for start in (nk.run, nk.trace, nk.step):
         with pytest.raises(nk.ExecutionError) as caught:
@@ -420,7 +420,7 @@ def test_opaque_operations_are_refused_all_at_once_with_what_would_mend_it():
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch", "onnxruntime"])
-def test_what_does_not_need_them_runs(engine):
+def test_outputs_that_do_not_need_opaque_operations_can_be_run(engine):
     graph = nk.parse(VENDOR, strict=False)
     np.testing.assert_allclose(nk.run(graph, X, engine, "a")["a"], np.exp(X), rtol=1e-6)
     part = graph.with_outputs(["a"])
@@ -428,7 +428,7 @@ def test_what_does_not_need_them_runs(engine):
     np.testing.assert_allclose(session.run(X)["a"], np.exp(X), rtol=1e-6)
 
 
-def test_only_what_is_kept_of_a_session_must_be_runnable():
+def test_only_what_a_session_computes_must_be_runnable():
     graph = nk.parse(VENDOR.replace("( z, a )", "( a )"), strict=False)
     session = nk.Session(graph)
     np.testing.assert_allclose(session.run(X)["a"], np.exp(X), rtol=1e-6)
@@ -451,7 +451,7 @@ def test_opaque_operations_run_with_kernels_registered_by_name():
     np.testing.assert_array_equal(results["z"], np.zeros((2, 3)))
 
 
-def test_what_is_not_checked_for_want_of_a_shape_rule_is_noted_once():
+def test_a_missing_shape_rule_is_noted_once():
     text = DECLARED.replace("z = relu(y)", "b = swish_n(y); z = relu(b)")
     report = nk.validate(nk.parse(text))
     assert report.ok

@@ -112,7 +112,7 @@ def test_quantization_algorithms_are_found_in_it():
     np.testing.assert_array_equal(found["y"], X)
 
 
-def test_what_is_no_registry_is_refused():
+def test_anything_but_a_registry_is_refused():
     for call in (
         lambda: nk.parse(TEXT, custom_operations={}),
         lambda: nk.Session(nk.parse(TEXT), custom_operations="scaled"),

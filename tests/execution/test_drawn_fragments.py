@@ -1,4 +1,4 @@
-"""A fragment of a document gives what the operation in it gives: expanded, kept, and lowered."""
+"""A fragment computes what the operation in it computes: expanded, as a call, and lowered."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def result_shapes(name, one):
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - {"constant", "update"}))
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_fragments_give_what_the_operation_in_them_gives(name, data):
+def test_a_fragment_computes_what_the_operation_in_it_computes(name, data):
     one = data.draw(calls_of(name))
     graph, feeds = graph_of(name, one)
     expected = nk.run(graph, feeds, progress=False)

@@ -1,4 +1,4 @@
-"""Whole graphs, drawn: every engine gives what numpy gives, and two engines what one gives."""
+"""Random graphs: every engine computes what numpy computes, and two engines what one computes."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ class Limited(Engine):
 
 @given(graphs([*FORMS, *JUMPS]), st.sets(st.sampled_from(LACKING)))
 @settings(max_examples=60, deadline=None)
-def test_any_graph_can_be_cut_among_two_engines(drawn, lacking):
+def test_any_graph_can_be_divided_between_two_engines(drawn, lacking):
     graph, x = drawn
     limited = Limited(lacking)
     with pytest.MonkeyPatch.context() as patched:

@@ -1,4 +1,4 @@
-"""`nk.engines()` says what is installed and what each engine can run, in text, HTML and tables."""
+"""`nk.engines()` lists what is installed and what each engine can run: text, HTML and tables."""
 
 import re
 
@@ -22,7 +22,7 @@ def without_tract(monkeypatch):
     monkeypatch.setattr(engine_list, "find_engine", find)
 
 
-def test_every_engine_stands_there_with_its_version_and_options():
+def test_every_engine_is_listed_with_its_version_and_options():
     found = nk.engines()
     assert list(found) == ["numpy", "onnxruntime", "torch", "tract"]
     assert found["numpy"].version == np.__version__
@@ -34,7 +34,7 @@ def test_every_engine_stands_there_with_its_version_and_options():
     assert "4 of 4 installed" in repr(found)
 
 
-def test_an_engine_that_is_not_installed_says_what_installs_it(without_tract):
+def test_an_engine_that_is_not_installed_is_listed_with_how_to_install_it(without_tract):
     found = nk.engines()
     assert found.installed == ("numpy", "onnxruntime", "torch")
     info = found["tract"]
@@ -47,7 +47,7 @@ def test_an_engine_that_is_not_installed_says_what_installs_it(without_tract):
     assert (found.to_frame()["tract"] == "no").all()
 
 
-def test_each_says_which_operations_it_can_run_and_which_in_part_only():
+def test_each_lists_the_operations_that_it_runs_in_full_and_in_part():
     found = nk.engines()
     frame = found.to_frame()
     assert frame.loc["conv"].tolist() == ["yes", "yes", "yes", "in part"]

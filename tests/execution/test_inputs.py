@@ -1,4 +1,4 @@
-"""What is fed to a graph is checked, and whatever is wrong is refused by name."""
+"""The inputs of a graph are checked, and whatever is wrong is reported by name."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_wrong_inputs_are_refused_with_what_was_expected(inputs, code, said, hin
     assert hint in found[0].hint
 
 
-def test_everything_wrong_is_told_at_once():
+def test_all_problems_are_reported_at_once():
     inputs = {"image": IMAGE[0], "mask": MASK.astype(int), "label": 3}
     codes = [d.code for d in refusal(TWO_INPUTS, inputs)]
     assert sorted(codes) == ["unknown-input", "wrong-dtype", "wrong-shape"]
@@ -98,7 +98,7 @@ def test_one_array_is_enough_for_one_input_only():
     ],
     ids=str,
 )
-def test_floats_of_every_width_and_origin_are_taken(value):
+def test_floats_of_every_width_and_origin_are_accepted(value):
     result = run(io.parse(ONE_INPUT), {"x": value})["y"]
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, np.full((2, 3), 2))

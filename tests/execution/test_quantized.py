@@ -1,4 +1,4 @@
-"""Quantization info is carried out as 7.1 says: each tensor right after its value is computed."""
+"""Quantization info is applied as defined in 7.1: to each tensor after its value is computed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +128,7 @@ def test_the_name_is_that_of_the_quantized_value():
     assert {op.name for op in trace.graph.operations} >= {"conv", "relu", "logarithmic_quantize"}
 
 
-def test_without_asking_nothing_is_quantized():
+def test_nothing_is_quantized_by_default():
     np.testing.assert_array_equal(
         nk.run(loaded(LINES), X)["z"], nk.run(nk.parse(PLAIN).with_data({"w": W}), X)["z"]
     )
@@ -147,7 +147,7 @@ def test_every_engine_quantizes_alike(engine):
         assert row.metrics.outside <= 0.05, row
 
 
-def test_what_quantization_costs_is_told_by_a_comparison():
+def test_a_comparison_shows_the_error_of_quantization():
     graph = loaded(LINES)
     comparison = nk.compare(nk.trace(graph, X), nk.trace(graph, X, quantized=True))
     assert comparison["z"].verdict == "inherits"
@@ -164,7 +164,7 @@ def test_parameters_of_float64_networks_are_computed_in_float64():
     assert nk.run(graph, X, quantized=True)["z"].dtype == np.float64
 
 
-def test_names_that_are_taken_are_left_alone():
+def test_names_in_use_are_not_taken_for_new_tensors():
     text = PLAIN.replace("z = relu(y)", "y_unquantized = neg(y); z = relu(y_unquantized)")
     line = '"y": linear_quantize(min = -1.0, max = 1.0, bits = 8);'
     trace = nk.trace(loaded(line, text), X, quantized=True)
@@ -185,7 +185,7 @@ graph net( x ) -> ( h_new )
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch", "onnxruntime"])
-def test_a_state_is_quantized_anew_in_every_run(engine):
+def test_a_state_is_quantized_again_in_every_run(engine):
     lines = '"h": linear_quantize(min = 0.0, max = 8.0, bits = 3);'  # steps of 8/7
     graph = loaded(lines, RECURRENT, h=np.zeros((1, 2), np.float32))
     session = nk.Session(graph, engine, quantized=True)
@@ -221,7 +221,7 @@ def test_unknown_algorithms_are_refused_by_name_all_at_once():
     assert "'posit' of 'z' is unknown" in str(caught.value)
 
 
-def test_a_registered_algorithm_is_carried_out():
+def test_a_registered_algorithm_is_applied():
     declaration = (
         "fragment ternary( x: tensor<scalar>, t: tensor<scalar>, high: scalar = 1.0 )"
         " -> ( y: tensor<scalar> );"
@@ -305,7 +305,7 @@ def test_lines_that_do_not_fit_their_tensors_are_errors_of_the_document(message)
         ),
     ],
 )
-def test_ranges_in_which_nothing_is_defined_are_warned_of(line, message):
+def test_a_warning_reports_empty_ranges(line, message):
     report = nk.validate(nk.parse(PLAIN, f'"x": {line};'))
     assert report.ok
     (warning,) = [d for d in report.warnings if d.code != "deprecated-operation"]
@@ -320,7 +320,7 @@ def test_ranges_in_which_nothing_is_defined_are_warned_of(line, message):
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("bits", [3, 4, 8])
 @pytest.mark.parametrize("algorithm", ["min_max", "zero_point"])
-def test_stored_codes_are_the_values_that_quantization_gives(
+def test_stored_codes_are_the_values_that_quantization_computes(
     tmp_path, algorithm, bits, symmetric, signed
 ):
     """Every code: it is loaded as what its algorithm says, and quantizing changes it no more."""

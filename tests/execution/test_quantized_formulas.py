@@ -1,4 +1,4 @@
-"""What quantization info does to a run (7.1), item by item as the formulae of 4.9.5 and 5.2 say."""
+"""Quantization info applied in a run (7.1), element by element by the formulas of 4.9.5 and 5.2."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Trained networks give the numbers that were recorded in the frameworks that they come from."""
+"""Trained networks compute the numbers that were recorded in their source frameworks."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_efficientnet_classifies_photos_as_pytorch_does(efficientnet, photo, win
     np.testing.assert_allclose(logits, recorded[f"{photo}_linear1"], rtol=0, atol=1e-4)
 
 
-def test_efficientnet_traced_gives_the_same_bits_as_run(efficientnet):
+def test_a_trace_of_efficientnet_has_the_same_bits_as_a_run(efficientnet):
     graph, recorded = efficientnet
     photo = recorded["cat_external1"]
     session = Session(graph)
@@ -42,7 +42,7 @@ def test_efficientnet_traced_gives_the_same_bits_as_run(efficientnet):
         np.testing.assert_array_equal(traced[name], array)
 
 
-def test_every_tensor_of_efficientnet_is_what_the_reference_kernels_compute(efficientnet):
+def test_every_tensor_of_efficientnet_equals_that_of_the_reference_kernels(efficientnet):
     graph, recorded = efficientnet
     traced = trace(graph, recorded["coffee_external1"])
     for one in step(graph, recorded["coffee_external1"]):
@@ -51,7 +51,7 @@ def test_every_tensor_of_efficientnet_is_what_the_reference_kernels_compute(effi
             np.testing.assert_allclose(traced[name], array, rtol=0, atol=2e-5 * scale, err_msg=name)
 
 
-def test_a_batch_of_photos_gives_what_each_of_them_gives(efficientnet):
+def test_a_batch_of_photos_has_the_results_of_each_photo(efficientnet):
     graph, recorded = efficientnet
     photos = np.concatenate([recorded["cat_external1"], recorded["coffee_external1"]])
     from nnefkit.operations.shape_inference import infer_shapes
@@ -72,7 +72,7 @@ def test_blazeface_finds_the_face_as_litert_does_through_run_and_trace(blazeface
     assert (results["concat1"] > 0).sum() == 10
 
 
-def test_a_trace_has_every_tensor_that_flows_folded_ones_too(blazeface):
+def test_a_trace_has_every_tensor_that_flows_including_folded_ones(blazeface):
     graph, recorded = blazeface
     traced = trace(graph, recorded["external1"])
     weights = {op.output_names[0] for op in graph.operations if op.name in ("variable", "constant")}

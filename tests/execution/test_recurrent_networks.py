@@ -111,7 +111,7 @@ def gru():
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("make", [lstm, gru])
-def test_a_sequence_gives_what_the_layer_of_pytorch_gives(make, engine):
+def test_a_sequence_has_the_results_of_the_pytorch_layer(make, engine):
     torch.manual_seed(5)
     module, graph = make()
     # tract has no split.

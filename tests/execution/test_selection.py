@@ -1,4 +1,4 @@
-"""The fastest engine is chosen on request, and numpy stands in where another engine cannot run."""
+"""The fastest engine is selected on request, and numpy runs what another engine cannot."""
 
 import os
 import subprocess
@@ -71,7 +71,7 @@ X = np.linspace(-0.5, 0.5, 6).reshape(2, 3)
 
 
 @pytest.mark.parametrize("lacking", [("sinh",), ("sinh", "tan"), ("relu", "add"), ("update",)])
-def test_two_engines_give_what_one_gives(graph, lacking, monkeypatch):
+def test_two_engines_compute_what_one_computes(graph, lacking, monkeypatch):
     limited = Limited(*lacking)
     monkeypatch.setattr(selection, "find_engine", {"limited": limited, "numpy": limited.inner}.get)
     session, reference = Session(graph, "limited", fallback="numpy"), Session(graph)
@@ -180,7 +180,7 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize(("engine", "option", "value"), OPTIONS)
-def test_options_that_do_not_fit_are_refused_with_what_would(engine, option, value):
+def test_wrong_options_are_refused_with_a_hint(engine, option, value):
     graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }")
     with pytest.raises(nk.NnefError, match="(?s)" + OPTIONS[engine, option, value]):
         Session(graph, engine, **{option: value})
@@ -250,7 +250,7 @@ def test_a_package_that_is_broken_is_named_and_another_engine_chosen(
     assert done.stdout.endswith(f"{instead} 2.0\n")
 
 
-def test_a_folder_that_is_called_like_a_package_is_none(tmp_path, monkeypatch):
+def test_a_folder_with_the_name_of_a_package_is_not_the_package(tmp_path, monkeypatch):
     (tmp_path / "some_framework").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingPackageError, match=r'pip install "nnefkit\[some\]"'):

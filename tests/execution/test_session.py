@@ -78,7 +78,7 @@ def test_a_failed_run_changes_no_variable():
     np.testing.assert_array_equal(session.variables["sum"], [[1, 1]])
 
 
-def test_reset_gives_the_graphs_values_back():
+def test_reset_restores_the_values_of_the_graph():
     session = Session(zeros(io.parse(COUNTER)))
     session.run(np.ones((1, 2)))
     session.reset()
@@ -111,7 +111,7 @@ def test_an_update_of_a_label_changes_all_the_variables_that_share_it():
     np.testing.assert_array_equal(session.run(np.ones((1, 2)))["twin"], [[1, 1]])
 
 
-def test_a_recurrent_network_gives_what_a_loop_gives():
+def test_a_recurrent_network_computes_what_a_loop_computes():
     text = """
     version 1.0;
     graph rnn(x) -> (h)
@@ -156,7 +156,7 @@ def test_an_unknown_engine_is_refused_by_name():
     assert list(engines().to_frame()) == list(engines())
 
 
-def test_all_operations_without_a_kernel_and_variables_without_values_are_told_at_once():
+def test_all_operations_without_a_kernel_and_variables_without_values_are_reported_at_once():
     text = "version 1.0;\ngraph g(x) -> (y, z)\n{\n"
     text += "x = external<scalar>(shape = [2]);\n"
     text += "w = variable<scalar>(shape = [2], label = 'weights/w');\n"
@@ -171,7 +171,7 @@ def test_all_operations_without_a_kernel_and_variables_without_values_are_told_a
     assert "weights/w" in messages[2]
 
 
-def test_what_cannot_run_is_told_in_the_order_of_the_text_and_many_of_a_kind_at_once():
+def test_unsupported_operations_are_reported_in_order_and_many_alike_together():
     def refused(count):
         lines = [f"    a{i} = {'twiddle' if i % 2 else 'frobnicate'}(x);" for i in range(count)]
         names = ", ".join(f"a{i}" for i in range(count))
@@ -224,12 +224,12 @@ def test_an_interrupt_leaves_the_session_usable(monkeypatch):
     assert Session(graph).run(np.zeros((2, 3)))["y"].tolist() == [[0.5] * 3] * 2
 
 
-def test_warnings_of_numpy_are_not_for_the_user_of_a_network():
+def test_warnings_of_numpy_are_not_shown():
     text = "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [2]); y = log(x); }"
     np.testing.assert_array_equal(run(io.parse(text), [0.0, -1.0])["y"], [-np.inf, np.nan])
 
 
-def test_numpys_settings_are_as_they_were_after_a_run():
+def test_a_run_leaves_the_settings_of_numpy_unchanged():
     before = np.getbufsize(), np.geterr()
     run(zeros(io.parse(COUNTER)), np.ones((1, 2)))
     assert (np.getbufsize(), np.geterr()) == before
@@ -285,7 +285,7 @@ def test_a_graph_made_by_hand_runs_and_gets_its_shapes():
     np.testing.assert_array_equal(run(graph, np.ones((1, 4)))["y"], np.full((1, 4), 2))
 
 
-def test_weights_in_double_precision_are_computed_with_in_double_precision():
+def test_double_precision_weights_make_a_double_precision_run():
     graph = zeros(io.parse(COUNTER))
     assert run(graph, np.ones((1, 2)))["total"].dtype == np.float32
     double = graph.with_data({"sum": np.full((1, 2), 1e-12)})
@@ -296,7 +296,7 @@ def test_weights_in_double_precision_are_computed_with_in_double_precision():
     assert run(half, np.ones((1, 2)))["total"].dtype == np.float32
 
 
-def test_a_session_forgotten_gives_its_memory_back():
+def test_a_garbage_session_releases_its_memory():
     import weakref
 
     session = Session(zeros(io.parse(COUNTER)))

@@ -80,7 +80,7 @@ def test_a_forked_process_goes_on_with_its_own_copy_of_a_session(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_closed_session_runs_no_more_and_says_so(graph, engine):
+def test_a_closed_session_refuses_to_run(graph, engine):
     with nk.Session(graph, engine) as session:
         session.run(np.ones((8, 64), np.float32))
     assert repr(session).startswith("<closed Session of 'net'")
@@ -102,7 +102,7 @@ KEPT = {
 @pytest.mark.parametrize("spilled", [False, True])
 @pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("engine", [*ENGINES, "auto"])
-def test_every_engine_keeps_what_is_asked_for(graph, engine, keep, spilled, tmp_path):
+def test_every_engine_records_what_is_asked_for(graph, engine, keep, spilled, tmp_path):
     what, names, values = KEPT[keep]
     x = RANDOM.standard_normal((8, 64)).astype(np.float32)
     expected = nk.trace(graph, x)
@@ -119,7 +119,7 @@ def test_every_engine_keeps_what_is_asked_for(graph, engine, keep, spilled, tmp_
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-def test_shapes_that_only_a_run_tells_are_told_whatever_is_kept():
+def test_shapes_known_only_after_a_run_are_recorded_whatever_is_kept():
     declaration = "fragment odd( x: tensor<scalar> ) -> ( y: tensor<scalar> );"
     nk.register_operation(declaration, kernel=lambda x: x[:, 1::2])
     text = (

@@ -112,7 +112,7 @@ class _PreparedSegments:
 
 
 def _shapeless(graph: Graph) -> set[int]:
-    """Operations on tensors of unknown shape, which only the second engine can run."""
+    """Return the operations on tensors of unknown shape, which only the second engine can run."""
     return {
         id(op)
         for op in graph.operations

@@ -1,4 +1,4 @@
-"""A trace holds what flowed through a graph, or as much of it as was asked for."""
+"""A trace holds the tensors of a run, or those that were asked for."""
 
 import gc
 import json
@@ -71,7 +71,7 @@ def test_a_trace_is_a_mapping_in_the_order_of_the_graph(graph, image):
     assert list(traced.outputs) == ["scores"]
 
 
-def test_weights_can_be_looked_up_but_are_no_part_of_the_flow(graph, image):
+def test_weights_can_be_looked_up_but_do_not_flow(graph, image):
     traced = trace(graph, image)
     assert "kernel" in traced
     assert "kernel" not in list(traced)
@@ -133,7 +133,7 @@ KEEPS = [
 
 
 @pytest.mark.parametrize(("keep", "kept"), KEEPS)
-def test_only_what_was_asked_for_is_kept(graph, image, keep, kept):
+def test_only_what_was_asked_for_is_recorded(graph, image, keep, kept):
     full = trace(graph, image)
     traced = trace(graph, image, keep=keep)
     assert list(traced) == kept
@@ -143,7 +143,7 @@ def test_only_what_was_asked_for_is_kept(graph, image, keep, kept):
         traced["pooled"]
 
 
-def test_statistics_are_of_all_tensors_even_if_no_values_are_kept(graph, image):
+def test_statistics_cover_all_tensors_even_without_values(graph, image):
     full = trace(graph, image)
     traced = trace(graph, image, keep="statistics")
     assert list(traced) == []
@@ -154,7 +154,7 @@ def test_statistics_are_of_all_tensors_even_if_no_values_are_kept(graph, image):
         traced["conv1"]
 
 
-def test_spilled_values_lie_in_files_as_long_as_the_trace_lives(graph, image, tmp_path):
+def test_spilled_values_are_in_files_as_long_as_the_trace_exists(graph, image, tmp_path):
     full = trace(graph, image)
     traced = trace(graph, image, spill=tmp_path / "spill")
     again = trace(graph, image, spill=tmp_path / "spill")
@@ -260,7 +260,7 @@ def hostile_files(folder, good):
         yield name, path
 
 
-def test_files_that_are_no_traces_are_refused_by_name(graph, image, tmp_path):
+def test_files_that_are_not_traces_are_refused_by_name(graph, image, tmp_path):
     trace(graph, image).save(tmp_path / "good.npz")
     for name, path in hostile_files(tmp_path, (tmp_path / "good.npz").read_bytes()):
         with pytest.raises(StorageError) as caught:

@@ -1,4 +1,4 @@
-"""`validate` tells all there is to say of a model, in the order of its text, and never raises."""
+"""`validate` reports all that is wrong with a model, in the order of its text, and never raises."""
 
 import dataclasses
 import pathlib
@@ -49,18 +49,18 @@ def test_a_model_is_given_by_its_path(folder, kind):
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.replace("\n", " "), TEXT.replace("\n", "\r\n")])
-def test_a_text_is_told_from_a_path(text):
+def test_a_text_is_distinguished_from_a_path(text):
     assert nk.validate(text).ok
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n", "graph {", "version 1.0;", "\0\n", "a\n" * 5000])
-def test_a_text_that_says_nothing_is_a_text(text):
+def test_a_blank_string_is_a_text(text):
     report = nk.validate(text)
     assert report.errors[0].file == "graph.nnef"
 
 
 @pytest.mark.parametrize("path", ["missing", "missing.nnef", "graph x", "a" * 5000, "nul\0"])
-def test_a_path_where_nothing_is_gets_a_report_too(path):
+def test_a_path_that_does_not_exist_gets_a_report_too(path):
     report = nk.validate(path)
     assert not report.ok
     assert report.graph is None
@@ -74,12 +74,12 @@ def test_a_file_whose_name_looks_like_a_text_is_found(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("source", [None, 3, b"version 1.0;", ["graph.nnef"]])
-def test_what_is_no_model_at_all_is_refused(source):
+def test_anything_but_a_model_is_refused(source):
     with pytest.raises(InputError, match="cannot be validated"):
         nk.validate(source)
 
 
-def test_severities_are_told_apart():
+def test_severities_are_separated():
     report = nk.validate(DEPRECATED)
     assert report.ok
     assert [d.severity for d in report.warnings] == ["warning"] * len(report.warnings)
@@ -123,7 +123,7 @@ def test_a_graph_that_was_changed_is_reported_by_its_own_text(folder):
     assert report.errors[0].excerpt in str(wrong)
 
 
-def test_shapes_of_a_graph_are_judged_anew():
+def test_shapes_of_a_graph_are_checked_again():
     graph = nk.parse(TEXT)
     report = nk.validate(graph.with_input_shapes(input=(1, 3)))
     assert "matmul" in report.errors[0].message
@@ -155,7 +155,7 @@ def test_frame_has_a_row_for_each_diagnostic():
     assert nk.validate(TEXT).to_frame().empty
 
 
-def test_every_display_tells_every_diagnostic():
+def test_every_display_shows_every_diagnostic():
     report = nk.validate(BROKEN)
     (error,) = report.errors
     for shown in (str(report), repr(report), report._repr_html_()):
@@ -166,7 +166,7 @@ def test_every_display_tells_every_diagnostic():
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_no_damage_to_a_text_gets_past_the_report(data):
+def test_the_report_finds_any_damage_to_a_text(data):
     cut = data.draw(st.integers(0, len(TEXT)))
     end = data.draw(st.integers(cut, min(len(TEXT), cut + 12)))
     text = TEXT[:cut] + data.draw(st.text("{}[]()<>;:,'\"=#aé0.-\n", max_size=4)) + TEXT[end:]

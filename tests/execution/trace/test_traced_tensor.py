@@ -1,4 +1,4 @@
-"""One tensor of a run: what it knows, and what it shows."""
+"""One tensor of a run: its attributes and displays."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def test_knows_its_operation_and_its_line(trace: nk.Trace) -> None:
     assert tensor.shape == (1, 2, 3, 3)
 
 
-def test_numpy_takes_it_for_an_array(trace: nk.Trace) -> None:
+def test_numpy_accepts_it_as_an_array(trace: nk.Trace) -> None:
     np.testing.assert_array_equal(np.asarray(trace.tensor("y")), trace["y"])
     assert np.asarray(trace.tensor("y"), np.float64).dtype == np.float64
     assert np.array(trace.tensor("y"), copy=True).flags.writeable
 
 
-def test_text_and_html_say_where_it_comes_from(trace: nk.Trace) -> None:
+def test_text_and_html_show_its_operation(trace: nk.Trace) -> None:
     tensor = trace.tensor("y")
     for shown in (repr(tensor), tensor._repr_html_()):
         assert "1×2×3×3" in shown
         assert "relu" in shown
 
 
-def test_a_tensor_that_was_not_kept_is_refused(trace: nk.Trace) -> None:
+def test_a_tensor_that_was_not_recorded_is_refused(trace: nk.Trace) -> None:
     with pytest.raises(nk.UnknownNameError, match="no tensor 'z'"):
         trace.tensor("z")
