@@ -261,7 +261,7 @@ def test_all_problems_are_reported_at_once(tmp_path):
     with pytest.raises(DocumentError) as caught:
         io.load(tmp_path / "model")
     text = str(caught.value)
-    for part in ("borderr", "conv/filter.dat", "no tensor file"):
+    for part in ("borderr", "conv/filter.dat", "not a tensor file"):
         assert part in text
 
 
@@ -269,9 +269,9 @@ def test_all_problems_are_reported_at_once(tmp_path):
     ("name", "content", "message"),
     [
         ("graph.nnef", b"", "graph.nnef"),
-        ("graph.nnef", bytes(range(256)), "this is no text"),
-        ("graph.nnef", b"\x89PNG\r\n", "this is no text"),
-        ("graph.quant", b"\xff\xfe", "this is no text"),
+        ("graph.nnef", bytes(range(256)), "this is not text"),
+        ("graph.nnef", b"\x89PNG\r\n", "this is not text"),
+        ("graph.quant", b"\xff\xfe", "this is not text"),
         ("conv/bias.dat", b"", "is empty"),
         ("conv/bias.dat", b"N\xef\1\0", "has 4 bytes"),
         ("model.nnef.tgz", b"no archive", "neither an archive"),
@@ -380,7 +380,7 @@ def test_quantized_elements_are_decoded_by_graph_quant(tmp_path, line, codes, va
 
 def test_quantized_elements_without_a_rule_are_refused(tmp_path):
     small(tmp_path / "model", filter=tensor_content(CODES, quantized=True))
-    with pytest.raises(StorageError, match="nothing says what they stand for"):
+    with pytest.raises(StorageError, match="nothing defines their values"):
         io.load(tmp_path / "model")
 
 

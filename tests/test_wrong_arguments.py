@@ -152,9 +152,9 @@ def _folder(path):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_pipe, ["a pipe or a device", "Put the file there"]),
+        (_pipe, ["a pipe or a device", "Give the path of a regular file"]),
         (_loop, ["symbolic link", "leads back to itself"]),
-        (_folder, ["this is a folder", "Put the file there"]),
+        (_folder, ["this is a folder", "Give the path of a regular file"]),
     ],
 )
 def test_what_is_no_file_is_refused_by_path_with_its_mend(folder, file, spoil, words):

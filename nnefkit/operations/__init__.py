@@ -1,6 +1,6 @@
-"""What every standard operation means: argument rules, shape rule, cost and reference kernel.
+"""Argument rule, shape rule, cost and reference kernel of every standard operation.
 
-One module for a section of chapter 4; `registry` has the tables that they fill.
+Each module has the operations of a section of chapter 4; `registry` has the tables.
 """
 
 # Importing a module registers what it defines.

@@ -22,13 +22,13 @@ from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 @shape_rule("sigmoid", "relu", "gelu", "silu", "softplus")
 def activation_shape(x: Shape) -> Shape:
-    """The shape of the argument (4.9.1)."""
+    """Return the shape of the argument (4.9.1)."""
     return x
 
 
 @shape_rule("leaky_relu", "elu", "selu")
 def parametric_shape(x: Shape, **_attribs: Any) -> Shape:
-    """The shape of the argument (4.9.1)."""
+    """Return the shape of the argument (4.9.1)."""
     return x
 
 
@@ -102,7 +102,7 @@ def selu(x: Array, *, alpha: float, **attribs: float) -> Array:
 
 @blockwise
 def _scaled_elu(x: Array, out: Array, *, alpha: float, scale: float) -> None:
-    # Both halves, one of which is 0: several times faster than to choose item by item.
+    # Both halves, one of which is 0: several times faster than to choose element by element.
     x.clip(-np.inf, 0, out=out)
     np.expm1(out, out=out)
     out *= alpha
@@ -113,7 +113,7 @@ def _scaled_elu(x: Array, out: Array, *, alpha: float, scale: float) -> None:
 
 @shape_rule("prelu")
 def prelu_shape(x: Shape, alpha: Shape) -> Shape:
-    """The broadcast shape of both arguments (4.9.1)."""
+    """Return the broadcast shape of both arguments (4.9.1)."""
     return broadcast_shape(x, alpha, names=("x", "alpha"), section="4.9.1")
 
 

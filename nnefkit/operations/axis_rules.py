@@ -8,7 +8,7 @@ from nnefkit.operations.registry import Problems
 
 
 def check_axis(problems: Problems, axis: int, rank: int, argument: str = "axis") -> bool:
-    """Adds a problem unless ``0 <= axis < rank``; tells whether all is well."""
+    """Add a problem unless ``0 <= axis < rank``; return whether there is none."""
     if 0 <= axis < rank:
         return True
     problems.add(
@@ -18,7 +18,7 @@ def check_axis(problems: Problems, axis: int, rank: int, argument: str = "axis")
 
 
 def check_axes(problems: Problems, axes: Sequence[int], rank: int, argument: str = "axes") -> bool:
-    """Adds problems unless `axes` are unique and in the rank; tells whether all is well."""
+    """Add problems unless `axes` are unique and in the rank; return whether there are none."""
     outside = [axis for axis in axes if not 0 <= axis < rank]
     if outside:
         problems.add(
@@ -47,15 +47,15 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
 
 
 MOST_RESULTS = 1_000_000
-"""More tensors than this cannot be named on the left of an assignment by anybody."""
+"""More tensors than anyone can name on the left of an assignment."""
 
 
 def check_count(problems: Problems, argument: str, number: int) -> None:
-    """Adds a problem if an operation would have an absurd `number` of results."""
+    """Add a problem if an operation would have an absurd `number` of results."""
     if number > MOST_RESULTS:
         problems.add(
             argument,
-            f"it would give {number} tensors",
+            f"it would return {number} tensors",
             "Each of them needs a name on the left of the assignment.",
             code="wrong-result-count",
             section="3.3.2",
@@ -65,12 +65,12 @@ def check_count(problems: Problems, argument: str, number: int) -> None:
 def check_positive(
     problems: Problems, values: Sequence[int], argument: str, hint: str = ""
 ) -> bool:
-    """Adds a problem unless all items are strictly positive; tells whether all is well."""
+    """Add a problem unless all elements are strictly positive; return whether they are."""
     wrong = [value for value in values if value <= 0]
     if wrong:
         problems.add(
             argument,
-            f"items of '{argument}' must be strictly positive, but there is "
+            f"the elements of '{argument}' must be strictly positive, but there is "
             f"{', '.join(map(str, dict.fromkeys(wrong)))}",
             hint or "Write 1 or more for each of them.",
         )

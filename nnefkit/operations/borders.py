@@ -1,4 +1,4 @@
-"""What lies outside of a tensor: the border modes of 4.3, shared by padding and sliding windows."""
+"""The border modes of 4.3: what is outside of a tensor, for padding and sliding windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE = -1
 
 
 def border_indices(extent: int, before: int, after: int, border: str) -> NDArray[np.intp]:
-    """The index of the input that each position of a padded dimension takes its value from.
+    """Return the index of the input for each position of a padded dimension.
 
     Negative `before` and `after` crop. Positions without a source (border 'constant', 'ignore')
     have `OUTSIDE`. Reflections repeat as often as it takes, as if the reflected input were
@@ -53,7 +53,7 @@ def pad(
         array: of any rank and dtype.
         padding: extents before and after, for the leading dimensions at least.
         border: one of `BORDERS`; 'constant' and 'ignore' fill with `value`.
-        value: what fills the border.
+        value: What fills the border.
 
     Returns:
         A view where nothing is added, else a new array.
@@ -115,6 +115,6 @@ def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float)
 
 
 def border_hint(border: str, allowed: Sequence[str] = BORDERS) -> str:
-    """What to write instead of an unknown `border`."""
+    """Return a hint what to write instead of an unknown `border`."""
     listed = ", ".join(f"'{name}'" for name in allowed)
     return f"{did_you_mean(border, allowed)} The modes are {listed}.".strip()

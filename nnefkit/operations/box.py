@@ -29,10 +29,10 @@ def box_shape(
     normalize: bool = False,  # noqa: ARG001
     section: str = "4.3.2",
 ) -> Shape:
-    """The down-scaled shape of windows over all dimensions, batch and channels included.
+    """Return the down-scaled shape of windows over all dimensions, batch and channels included.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.2.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.2.
     """
     problems = Problems(section)
     result: Shape = ()
@@ -45,10 +45,10 @@ def box_shape(
 @shape_rule("avg_pool", "rms_pool")
 @windowed
 def pool_shape(input: Shape, *, window: Window) -> Shape:
-    """The down-scaled shape, as that of `box`.
+    """Return the down-scaled shape, as that of `box`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.2.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.2.
     """
     return box_shape(input, window=window, section="4.9.3")
 
@@ -62,10 +62,10 @@ def debox_shape(
     output_shape: Ints,
     normalize: bool,  # noqa: ARG001
 ) -> Shape:
-    """The up-scaled shape of windows over all dimensions, batch and channels included.
+    """Return the up-scaled shape of windows over all dimensions, batch and channels included.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.2.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.2.
     """
     problems = Problems("4.3.2")
     result: Shape = ()
@@ -81,7 +81,7 @@ def debox_shape(
 @widened
 @windowed
 def box(input: Array, *, window: Window, normalize: bool) -> Array:
-    """The sum, or where `normalize` is set the average, of each window."""
+    """Return the sum, or where `normalize` is set the average, of each window."""
     window = window.over(input.shape)
     sums = reduce_windows(input, window, np.add)
     if not normalize:
@@ -103,7 +103,7 @@ def _divided(sums: Array, by: Array | int) -> Array:
 @kernel("avg_pool")
 @windowed
 def avg_pool(input: Array, *, window: Window) -> Array:
-    """The average of each window: a normalized `box`."""
+    """Return the average of each window: a normalized `box`."""
     return box(input, window=window, normalize=True)
 
 
@@ -112,7 +112,7 @@ def avg_pool(input: Array, *, window: Window) -> Array:
 @widened
 @windowed
 def rms_pool(input: Array, *, window: Window) -> Array:
-    """The root of the average square of each window."""
+    """Return the root of the average square of each window."""
     return np.asarray(np.sqrt(avg_pool(input * input, window=window)))
 
 
@@ -121,7 +121,7 @@ def rms_pool(input: Array, *, window: Window) -> Array:
 @widened
 @windowed
 def debox(input: Array, *, window: Window, output_shape: Ints, normalize: bool) -> Array:
-    """Adds each item of the input to all the positions that `box` sums up for it.
+    """Add each element of the input to all positions that `box` sums up for it.
 
     A normalized one is divided by the volume of the window, whatever the border.
     """
@@ -142,7 +142,7 @@ def debox(input: Array, *, window: Window, output_shape: Ints, normalize: bool) 
 def _spread(
     array: Array, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
 ) -> Array:
-    """Spreads the items along one axis: the first one begins at position `start`."""
+    """Spreads the elements along one axis: the first one begins at position `start`."""
     if size == 1 and stride == 1 and start == 0 and array.shape[axis] == extent:
         return array
     before = (slice(None),) * axis

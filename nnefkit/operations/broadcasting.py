@@ -15,7 +15,7 @@ from nnefkit.operations.registry import Problems
 def broadcast_shape(
     *shapes: Shape, names: Sequence[str] = (), section: str = "4.2.2", result: str = ""
 ) -> Shape:
-    """The shape that `shapes` have together: for each dimension the extent that is not 1.
+    """Return the shape that `shapes` have together: the extent of each dimension that is not 1.
 
     Args:
         shapes: of any ranks.
@@ -109,7 +109,7 @@ def warn_of_broadcast(problems: Problems, one: Shape, other: Shape, names: Seque
 
 
 def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """The arrays with equal ranks: singular dimensions appended where some are missing.
+    """Return the arrays with equal ranks: singular dimensions appended where some are missing.
 
     NumPy's own broadcasting does the right thing with them.
     """
@@ -121,7 +121,7 @@ def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 
 def reusable(result: NDArray[Any], *others: NDArray[Any]) -> NDArray[Any] | None:
-    """`result` itself, if an operation with `others` of its rank can be computed in its memory."""
+    """Return `result` if an operation with `others` can be computed in its memory, else None."""
     if np.result_type(result, *others) != result.dtype:
         return None
     shapes = (array.shape for array in others)

@@ -38,10 +38,10 @@ _PLAIN = Window(())
 @shape_rule("conv")
 @filter_windowed
 def conv_shape(input: Shape, filter: Shape, bias: Shape, *, window: Window, groups: int) -> Shape:
-    """The shape (N,c,...) of a convolution of (N,C,...) with a filter (c, C / groups, ...).
+    """Return the shape (N,c,...) of a convolution of (N,C,...) by a filter (c, C / groups, ...).
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.1.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.1.
     """
     problems = Problems("4.3.1")
     if not check_ranks(problems, "filter", input, filter):
@@ -62,10 +62,10 @@ def conv_shape(input: Shape, filter: Shape, bias: Shape, *, window: Window, grou
 def deconv_shape(
     input: Shape, filter: Shape, bias: Shape, *, window: Window, output_shape: Ints, groups: int
 ) -> Shape:
-    """The shape (N,C,...) of a deconvolution of (N,c,...) with a filter (c, C / groups, ...).
+    """Return the shape (N,C,...) of a deconvolution of (N,c,...) by a filter (c, C / groups, ...).
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.1.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.1.
     """
     problems = Problems("4.3.1")
     if not check_ranks(problems, "filter", input, filter):
@@ -97,10 +97,10 @@ def separable_conv_shape(
     window: Window,
     groups: int,
 ) -> Shape:
-    """The shape of a depthwise convolution followed by a pointwise one.
+    """Return the shape of a depthwise convolution followed by a pointwise one.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.1 in either.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.1, in either.
     """
     problems = Problems("4.9.2")
     if not check_separable(problems, input, plane_filter, point_filter):
@@ -129,10 +129,10 @@ def separable_deconv_shape(
     output_shape: Ints,
     groups: int,
 ) -> Shape:
-    """The shape of a pointwise deconvolution followed by a depthwise one.
+    """Return the shape of a pointwise deconvolution followed by a depthwise one.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.1 in either.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.1, in either.
     """
     problems = Problems("4.9.2")
     if not check_separable(problems, input, plane_filter, point_filter):
@@ -158,7 +158,7 @@ def separable_deconv_shape(
 @widened
 @filter_windowed
 def conv(input: Array, filter: Array, bias: Array, *, window: Window, groups: int) -> Array:
-    """The correlation of `input` and `filter` in each group, plus the bias of the channel."""
+    """Return the correlation of `input` and `filter` in each group, plus the channel's bias."""
     items, weights = _alike(input, filter)
     extents = input.shape[2:]
     window = window.of_size(filter.shape[2:]).over(extents)
@@ -174,7 +174,7 @@ def conv(input: Array, filter: Array, bias: Array, *, window: Window, groups: in
 def deconv(
     input: Array, filter: Array, bias: Array, *, window: Window, output_shape: Ints, groups: int
 ) -> Array:
-    """The reverse of `conv`: from the down-scaled space up, plus the bias of the channel."""
+    """Return the reverse of `conv`: from the down-scaled space up, plus the channel's bias."""
     items, weights = _alike(input, filter)
     groups = reverse_groups(filter.shape, groups, output_shape)
     window = window.of_size(filter.shape[2:])
@@ -203,7 +203,7 @@ def separable_conv(
     window: Window,
     groups: int,
 ) -> Array:
-    """A depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
+    """Apply a depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
     filtered = conv(input, plane_filter, np.zeros((), input.dtype), window=window, groups=0)
     return conv(filtered, point_filter, bias, window=_PLAIN, groups=groups)
 
@@ -221,7 +221,7 @@ def separable_deconv(
     output_shape: Ints,
     groups: int,
 ) -> Array:
-    """A `deconv` with `point_filter`, then a depthwise one with `plane_filter` and `bias`."""
+    """Apply a `deconv` with `point_filter`, then a depthwise one with `plane_filter`, `bias`."""
     filtered = deconv(
         input,
         point_filter,
@@ -235,13 +235,13 @@ def separable_deconv(
 
 @macs("conv")
 def conv_macs(inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]) -> int:
-    """One for each output and entry of the filter that it sees."""
+    """Count one for each output and entry of the filter that it sees."""
     return math.prod(outputs[0]) * math.prod(inputs[1][1:])
 
 
 @macs("deconv")
 def deconv_macs(inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]) -> int:
-    """One for each item of the input and entry of the filter that it is multiplied by."""
+    """Count one for each element of the input and entry of the filter that multiplies it."""
     return math.prod(inputs[0]) * math.prod(inputs[1][1:])
 
 
@@ -249,7 +249,7 @@ def deconv_macs(inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str,
 def separable_conv_macs(
     inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]
 ) -> int:
-    """Those of the depthwise and of the pointwise convolution."""
+    """Count those of the depthwise and of the pointwise convolution."""
     _input, plane, point, *_rest = inputs
     batch, results, *extents = outputs[0]
     return batch * math.prod(extents) * (math.prod(plane) + results * point[1])
@@ -259,7 +259,7 @@ def separable_conv_macs(
 def separable_deconv_macs(
     inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]
 ) -> int:
-    """Those of the pointwise and of the depthwise deconvolution."""
+    """Count those of the pointwise and of the depthwise deconvolution."""
     shape, plane, point, *_rest = inputs
     items = shape[0] * math.prod(shape[2:])
     return items * (shape[1] * point[1] + math.prod(plane))

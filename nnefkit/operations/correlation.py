@@ -1,7 +1,7 @@
 """Correlating a filter with an input: the arithmetic of `conv` (4.3.1) as matrix products.
 
-A `Correlator` is a filter made ready for inputs of certain spatial extents, to be used many times.
-There are three kinds of it, for filters without spatial extent, for those that see one channel
+A `Correlator` is a filter prepared for inputs of certain spatial extents, to be used many times.
+There are three kinds, for filters without spatial extent, for those that see one channel
 each, and for all others. Intermediate copies are made blockwise, of a bounded size.
 """
 
@@ -27,14 +27,14 @@ class Correlator(Protocol):
     """Turns an input of shape (N,C,...) into the output, of shape (N,c,...), of the same dtype."""
 
     def __call__(self, input: Array) -> Array:
-        """The correlation of `input` and the filter, plus the bias."""
+        """Return the correlation of `input` and the filter, plus the bias."""
         ...
 
 
 def correlator(
     filter: Array, extents: Sequence[int], window: Window, groups: int, bias: Array | None = None
 ) -> Correlator:
-    """Makes a filter ready.
+    """Prepare a filter.
 
     Args:
         filter: of shape (c, C / groups, ...), in the dtype to calculate in.
@@ -120,7 +120,7 @@ class _Columns:
         return output.reshape(len(input), groups * results, *extents)
 
     def _windows(self, item: Array) -> Array:
-        """All windows of one batch item: (groups, channels, window..., output...)."""
+        """All windows of one batch element: (groups, channels, window..., output...)."""
         channel, *strides = item.strides
         window = self.window
         return as_strided(

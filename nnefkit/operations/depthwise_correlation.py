@@ -38,7 +38,7 @@ class Planes:
         groups: int,
         bias: Array | None = None,
     ) -> None:
-        """Makes a filter ready.
+        """Make a filter ready.
 
         Args:
             filter: of shape (channels * multiplier, 1, ...).
@@ -57,7 +57,7 @@ class Planes:
         self.block = min(max(BLOCK_BYTES // (size * filter.itemsize), 1), groups)
 
     def _bands(self) -> Array:
-        """The banded matrices: (rows of the filter, channels, multiplier, stretch, tile)."""
+        """Return the banded matrices: (rows of the filter, channels, multiplier, stretch, tile)."""
         channels, multiplier, *_, width = self.filter.shape
         tile = self.layout.tile
         rows = self.filter.reshape(channels, multiplier, -1, width).transpose(2, 0, 1, 3)
@@ -73,12 +73,12 @@ class Planes:
             ),
         )
         diagonals[...] = rows[..., None]
-        if self.bias is not None:  # the weight of the ones behind each stretch
+        if self.bias is not None:  # the weight of the ones after each stretch
             bands[0, :, :, -1] = self.bias[:, :, None]
         return bands
 
     def __call__(self, input: Array) -> Array:
-        """The correlation of an input (N,C,...) of the filter's dtype."""
+        """Return the correlation of an input (N,C,...) of the filter's dtype."""
         batch, channels = input.shape[:2]
         layout, multiplier = self.layout, self.bands.shape[2]
         source = input if self.window.border == "constant" else self._padded(input)
@@ -116,7 +116,7 @@ class Planes:
                 np.add(result, partial, out=result)
 
     def _tap_by_tap(self, items: Array, part: slice) -> Array:
-        """The output of some channels, exact where an input is infinite or not a number."""
+        """Return the output of some channels, exact where an input is infinite or not a number."""
         padded = self._padded(items[None])[0]
         weights = self.filter[part]
         size, stride, dilation = self.window.size, self.window.stride, self.window.dilation
@@ -139,10 +139,10 @@ def _broadcast(array: Array, rank: int) -> Array:
 
 
 class _Layout:
-    """How a block of the input is laid out, so that stretches are the rows of matrices.
+    """The layout of a block of the input in which stretches are the rows of matrices.
 
     Its dimensions: channels; the outer spatial ones; the remainder of the position in the last but
-    one by its stride; the quotient; the tile; the stretch, behind it a one for the bias. Stretches
+    one by its stride; the quotient; the tile; the stretch, after it a one for the bias. Stretches
     of successive rows of outputs then follow each other in memory, for any row of the filter.
     """
 
@@ -181,7 +181,7 @@ class _Layout:
         self.copies = list(self._copies(extents))
 
     def _copies(self, extents: Sequence[int]) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """What to copy: places in the region, and those in the input where they come from."""
+        """Yield what to copy: places in the region, and their sources in the input."""
         *outer, stride, rows, tiles, _ = self.shape
         before = [p for p, _ in self.window.padding]
         step = self.tile * self.window.stride[-1]
@@ -209,7 +209,7 @@ class _Layout:
         return region
 
     def fill(self, region: Array, items: Array) -> None:
-        """Lays out the channels of `items`."""
+        """Lay out the channels of `items`."""
         if items.ndim == 2:
             items = items[:, None]
         for place, origin in self.copies:

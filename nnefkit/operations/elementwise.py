@@ -52,7 +52,7 @@ UNARY: dict[str, Callable[..., Any]] = {
 
 @shape_rule("copy", "round", "rsqr", "rsqrt", *UNARY)
 def unary_shape(x: Shape) -> Shape:
-    """The shape of the argument (4.2.1)."""
+    """Return the shape of the argument (4.2.1)."""
     return x
 
 
@@ -70,7 +70,7 @@ for _name, _function in UNARY.items():
 
 @kernel("copy")
 def copy(x: Array) -> Array:
-    """The argument itself: tensors do not change, so that nobody can tell (4.2.1)."""
+    """Return the argument itself, since tensors do not change (4.2.1)."""
     return x
 
 
@@ -78,7 +78,7 @@ def copy(x: Array) -> Array:
 def round_half_up(x: Array) -> Array:
     """``floor(x + 0.5)`` as the real numbers have it (4.2.1).
 
-    Computed so that the addition does not round: the largest number below 0.5 gives 0, and odd
+    Computed so that the addition does not round: the largest number below 0.5 becomes 0, and odd
     integers stay what they are where the distance of neighbours is 1.
     """
     lower = np.floor(x)
@@ -144,7 +144,7 @@ _NOTHING = Problems("4.2.2")
 
 @shape_rule("min", "max", *BINARY)
 def binary_shape(x: Shape, y: Shape) -> Shape:
-    """The broadcast shape of both arguments (4.2.2)."""
+    """Return the broadcast shape of both arguments (4.2.2)."""
     return x if x == y else broadcast_shape(x, y, names=_XY)
 
 
@@ -177,14 +177,14 @@ for _name, _function in BINARY.items():
 
 @shape_rule("select")
 def select_shape(condition: Shape, true_value: Shape, false_value: Shape) -> Shape:
-    """The broadcast shape of all arguments (4.2.3)."""
+    """Return the broadcast shape of all arguments (4.2.3)."""
     names = ("condition", "true_value", "false_value")
     return broadcast_shape(condition, true_value, false_value, names=names, section="4.2.3")
 
 
 @kernel("select")
 def select(condition: Array, true_value: Array, false_value: Array) -> Array:
-    """One of two values for each item (4.2.3)."""
+    """One of two values for each element (4.2.3)."""
     condition, x, y = align(condition, true_value, false_value)
     if condition.size <= _SMALL or x.dtype != y.dtype or x.dtype.kind not in "fiu":
         return np.where(condition, x, y)
@@ -199,7 +199,7 @@ def select(condition: Array, true_value: Array, false_value: Array) -> Array:
 
 
 def _is_bound(y: Array, x: Array) -> bool:
-    """Whether `y` is a single number: NumPy clips several times faster than it compares arrays."""
+    """Return whether `y` is a number: NumPy clips several times faster than it compares."""
     return y.ndim == 0 and y.dtype == x.dtype and y.dtype.kind == "f" and bool(y == y)
 
 
@@ -225,7 +225,7 @@ def _between(x: Array, out: Array, *, low: Array, high: Array) -> None:
 
 
 def _finish(clipped: Array, nan: Array, low: Array) -> None:
-    """Does in place what the formulae say of NaN, and of -0 compared with a bound of 0."""
+    """Correct NaN, and -0 compared with a bound of 0, as the formulas have them, in place."""
     if np.isnan(clipped.max()):
         clipped[np.isnan(clipped)] = nan
     if not low:
@@ -267,7 +267,7 @@ def _with_nan_of(y: Array, result: Any) -> Array:
 
 @shape_rule("clamp")
 def clamp_shape(x: Shape, a: Shape, b: Shape) -> Shape:
-    """The broadcast shape of all arguments (4.2.4)."""
+    """Return the broadcast shape of all arguments (4.2.4)."""
     return (
         x if not a and not b else broadcast_shape(x, a, b, names=("x", "a", "b"), section="4.2.4")
     )

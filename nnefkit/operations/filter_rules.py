@@ -12,7 +12,7 @@ from nnefkit.operations.registry import Problems
 
 
 def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
-    """The number of groups of a deconvolution, where 0 stands for depthwise.
+    """Return the number of groups of a deconvolution, where 0 stands for depthwise.
 
     Depthwise is then one group for each channel of the input, or, where an output shape with
     fewer channels is asked for, one for each of its channels: the reverse of a depthwise
@@ -29,12 +29,12 @@ def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
 
 
 def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> bool:
-    """Refuses ranks with which nothing else can be checked; tells whether all is well."""
+    """Refuse ranks with which nothing else can be checked; return whether there are none."""
     if len(input) < 2:
         problems.add(
             "input",
-            f"the input has rank {len(input)}, but batch and channels are needed",
-            "unsqueeze gives a tensor more dimensions.",
+            f"the input has rank {len(input)}, but it needs batch and channel dimensions",
+            "unsqueeze adds dimensions.",
         )
     elif len(filter) != len(input):
         problems.add(
@@ -63,7 +63,7 @@ def check_separable(problems: Problems, input: Shape, plane: Shape, point: Shape
 def check_groups(
     problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
 ) -> None:
-    """Refuses a filter that does not fit the `channels` of the input of a convolution."""
+    """Refuse a filter that does not fit the `channels` of the input of a convolution."""
     if groups < 0:
         hint = "0 stands for one group for each channel."
         problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
@@ -75,12 +75,12 @@ def check_groups(
             message = f"'groups' is {groups}, which does not divide the {filter[0]} filters"
             problems.add("groups", message, hint)
         else:
-            message = f"the {filter[0]} filters cannot be shared out among {channels} channels"
+            message = f"the {filter[0]} filters cannot be divided among {channels} channels"
             problems.add(name, message, hint)
     if filter[1] * count != channels:
         problems.add(
             name,
-            f"'{name}' sees {filter[1]} channel(s) in each of {count} group(s), "
+            f"'{name}' covers {filter[1]} channel(s) in each of {count} group(s), "
             f"but the input has {channels} channels",
             _channels_hint(filter, channels),
             code="shape-mismatch",
@@ -98,7 +98,7 @@ def _channels_hint(filter: Shape, channels: int) -> str:
 def check_reverse_groups(
     problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
 ) -> bool:
-    """The same of a deconvolution; tells whether the channels of its output are known."""
+    """Refuse a filter that does not fit a deconvolution; return whether it fits."""
     if groups < 0:
         hint = "0 stands for one group for each channel."
         problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
@@ -119,7 +119,7 @@ def check_reverse_groups(
 
 
 def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> None:
-    """Refuses a bias that is neither one number nor one for each channel of the output."""
+    """Refuse a bias that is neither one number nor one for each channel of the output."""
     if len(bias) <= 1 and math.prod(bias) == 1:
         return
     if len(bias) == 1:
@@ -145,7 +145,7 @@ def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> Non
 
 
 def channel_bias(bias: Array, channels: int, dtype: np.dtype[Any]) -> Array | None:
-    """The bias of each channel, or None where it is a literal zero."""
+    """Return the bias of each channel, or None where it is a literal zero."""
     if not bias.ndim and not bias:
         return None
     return np.broadcast_to(bias.reshape(-1), (channels,)).astype(dtype)

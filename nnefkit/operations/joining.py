@@ -14,7 +14,7 @@ from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 @shape_rule("split")
 def split_shape(value: Shape, *, axis: int, ratios: Sequence[int]) -> list[Shape]:
-    """Rules and results of `split` (4.5.3)."""
+    """Return the shapes of the results of `split` (4.5.3)."""
     problems = Problems("4.5.3")
     inside = check_axis(problems, axis, len(value))
     total = sum(ratios)
@@ -35,7 +35,7 @@ def split_shape(value: Shape, *, axis: int, ratios: Sequence[int]) -> list[Shape
 
 @kernel("split")
 def split(value: Array, *, axis: int, ratios: Sequence[int]) -> list[Array]:
-    """Views of the parts, in their order along `axis` (4.5.3)."""
+    """Return views of the parts, in their order along `axis` (4.5.3)."""
     unit = value.shape[axis] // sum(ratios)
     whole = (slice(None),) * axis
     ends = accumulate(unit * ratio for ratio in ratios)
@@ -47,7 +47,7 @@ def split(value: Array, *, axis: int, ratios: Sequence[int]) -> list[Array]:
 
 @shape_rule("concat")
 def concat_shape(values: Sequence[Shape], *, axis: int) -> Shape:
-    """Rules and result of `concat` (4.5.3)."""
+    """Return the shape of the result of `concat` (4.5.3)."""
     problems = Problems("4.5.3")
     first = _first(problems, values)
     inside = check_axis(problems, axis, len(first))
@@ -58,13 +58,13 @@ def concat_shape(values: Sequence[Shape], *, axis: int) -> Shape:
 
 @kernel("concat")
 def concat(values: Sequence[Array], *, axis: int) -> Array:
-    """The values one behind the other along `axis` (4.5.3)."""
+    """Return the values one after the other along `axis` (4.5.3)."""
     return np.concatenate(values, axis)
 
 
 @shape_rule("stack")
 def stack_shape(values: Sequence[Shape], *, axis: int) -> Shape:
-    """Rules and result of `stack` (4.5.3)."""
+    """Return the shape of the result of `stack` (4.5.3)."""
     problems = Problems("4.5.3")
     first = _first(problems, values)
     check_axis(problems, axis, len(first) + 1)
@@ -75,13 +75,13 @@ def stack_shape(values: Sequence[Shape], *, axis: int) -> Shape:
 
 @kernel("stack")
 def stack(values: Sequence[Array], *, axis: int) -> Array:
-    """The values side by side along a new axis (4.5.3)."""
+    """Return the values side by side along a new axis (4.5.3)."""
     return np.stack(values, axis)
 
 
 @shape_rule("unstack")
 def unstack_shape(value: Shape, *, axis: int) -> list[Shape]:
-    """Rules and results of `unstack` (4.5.3)."""
+    """Return the shapes of the results of `unstack` (4.5.3)."""
     problems = Problems("4.5.3")
     if check_axis(problems, axis, len(value)):
         check_count(problems, "axis", value[axis])
@@ -91,7 +91,7 @@ def unstack_shape(value: Shape, *, axis: int) -> list[Shape]:
 
 @kernel("unstack")
 def unstack(value: Array, *, axis: int) -> list[Array]:
-    """Views of the slices along `axis`, without it (4.5.3)."""
+    """Return views of the slices along `axis`, without it (4.5.3)."""
     # A view with the axis in front; the ellipsis keeps slices of rank 0 arrays.
     front = np.moveaxis(value, axis, 0)
     return [front[index, ...] for index in range(value.shape[axis])]
@@ -105,7 +105,7 @@ def _first(problems: Problems, values: Sequence[Shape]) -> Shape:
 
 
 def _check_alike(problems: Problems, values: Sequence[Shape], axis: int | None) -> None:
-    """Adds a problem for the first of the `values` that differs from the first (but in `axis`)."""
+    """Add a problem for the first of `values` whose shape differs, but in `axis`."""
     first = values[0]
     for number, shape in enumerate(values):
         if shape == first:

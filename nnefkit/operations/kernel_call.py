@@ -1,4 +1,4 @@
-"""Calling the kernel of one operation: the reference for engines, tests and constant folding."""
+"""Calls of the kernel of one operation, for engines, tests and constant folding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnefkit.operations.custom import definitions
 from nnefkit.operations.registry import KERNELS
 
 TYPED = frozenset({"constant", "cast"})
-"""Operations whose kernels are told the generic data-type, as keyword ``dtype``."""
+"""Operations whose kernels take the generic data type, as the keyword ``dtype``."""
 
 _SINGLE = np.dtype(np.float32)
 _INTEGER = np.dtype(np.int64)
@@ -21,12 +21,12 @@ _LOGICAL = np.dtype(np.bool_)
 
 
 def shape_of_literal(value: Any) -> Any:
-    """The shape that a literal has in the place of a tensor: ``()``, or a list for an array."""
+    """Return the shape of a literal in the place of a tensor: ``()``, a list for an array."""
     return [shape_of_literal(item) for item in value] if isinstance(value, (list, tuple)) else ()
 
 
 def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
-    """An argument as kernels take it: literals as arrays of rank 0 (3.3.1).
+    """Return an argument as kernels take it, with literals as arrays of rank 0 (3.3.1).
 
     Args:
         value: an array, a literal, or a list of both.
@@ -49,7 +49,7 @@ def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
 
 
 def computing_dtype(inputs: Sequence[Any]) -> np.dtype[Any]:
-    """The dtype that scalar literals take beside `inputs`: that of the first floating-point array.
+    """Return the dtype of scalar literals beside `inputs`: of the first floating-point array.
 
     Float32 where there is none.
     """
@@ -67,19 +67,19 @@ def computing_dtype(inputs: Sequence[Any]) -> np.dtype[Any]:
 def call(
     name: str, inputs: Sequence[Any], attribs: Mapping[str, Any], dtype: str | None = None
 ) -> tuple[Array, ...]:
-    """Runs the kernel of an operation.
+    """Run the kernel of an operation.
 
     Args:
         name: of the operation.
         inputs: arrays, literals, or lists of both, in the order of the declaration.
         attribs: all the attributes, defaults filled in.
-        dtype: the generic data-type, where the operation has one.
+        dtype: the generic data type, where the operation has one.
 
     Returns:
-        All results, an array result item by item.
+        All results, an array result element by element.
 
     Raises:
-        ExecutionError: the operation has no kernel, or cannot run with these values.
+        ExecutionError: The operation has no kernel, or cannot run with these values.
     """
     custom = None if name in KERNELS else definitions().get(name)
     kernel = KERNELS.get(name) if custom is None else custom.kernel

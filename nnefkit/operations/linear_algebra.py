@@ -17,7 +17,7 @@ from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
 def _product_shape(
     A: Shape, B: Shape, transposed: tuple[bool, bool], names: tuple[str, str], section: str
 ) -> Shape:
-    """The shape of the product of two batches of matrices.
+    """Return the shape of the product of two batches of matrices.
 
     Raises:
         ArgumentError: ranks below 2 or different ones, inner extents that differ, batch
@@ -61,7 +61,7 @@ _FILTER_HINT = "The filter has shape [outputs, inputs]."
 
 
 def _transposition_hint(A: Shape, B: Shape, transposed: tuple[bool, bool]) -> str:
-    """Which transposition would make the inner extents agree, or what has to agree."""
+    """Return the transposition that makes the inner extents agree, or what has to agree."""
     a, b = transposed
     for name, flags in (("transposeB", (a, not b)), ("transposeA", (not a, b))):
         if A[-2 if flags[0] else -1] == B[-1 if flags[1] else -2]:
@@ -73,7 +73,7 @@ def _transposition_hint(A: Shape, B: Shape, transposed: tuple[bool, bool]) -> st
 
 @shape_rule("matmul")
 def matmul_shape(A: Shape, B: Shape, *, transposeA: bool, transposeB: bool) -> Shape:
-    """Rules and result of `matmul` (4.7)."""
+    """Return the shape of the result of `matmul` (4.7)."""
     return _product_shape(A, B, (transposeA, transposeB), ("A", "B"), "4.7")
 
 
@@ -81,7 +81,7 @@ def matmul_shape(A: Shape, B: Shape, *, transposeA: bool, transposeB: bool) -> S
 @quiet
 @widened
 def matmul(A: Array, B: Array, *, transposeA: bool, transposeB: bool) -> Array:
-    """The product of matrices, batch dimensions broadcast (4.7)."""
+    """Return the product of matrices, batch dimensions broadcast (4.7)."""
     if transposeA:
         A = A.swapaxes(-1, -2)
     if transposeB:
@@ -91,13 +91,13 @@ def matmul(A: Array, B: Array, *, transposeA: bool, transposeB: bool) -> Array:
 
 @macs("matmul")
 def matmul_macs(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
-    """One for each item of the result and of the inner extent."""
+    """Count one for each element of the result and of the inner extent."""
     return int(math.prod(outputs[0]) * inputs[0][-2 if attribs["transposeA"] else -1])
 
 
 @shape_rule("linear")
 def linear_shape(input: Shape, filter: Shape, bias: Shape) -> Shape:
-    """Rules and result of `linear` (4.9.2)."""
+    """Return the shape of the result of `linear` (4.9.2)."""
     product = _product_shape(input, filter, (False, True), ("input", "filter"), "4.9.2")
     names = ("output", "bias")
     return broadcast_shape(product, bias, names=names, section="4.9.2", result="output")
@@ -121,5 +121,5 @@ def linear_macs(
     outputs: Sequence[Any],
     attribs: dict[str, Any],  # noqa: ARG001
 ) -> int:
-    """One for each item of the result and of the inner extent."""
+    """Count one for each element of the result and of the inner extent."""
     return int(math.prod(outputs[0]) * inputs[0][-1])

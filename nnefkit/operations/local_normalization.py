@@ -1,4 +1,4 @@
-"""Normalization by what lies around each item (4.9.4)."""
+"""Normalization by the neighborhood of each element (4.9.4)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nnefkit.operations.window_rules import check_window
     "local_contrast_normalization",
 )
 def local_normalization_shape(input: Shape, *, size: Ints, **_: float) -> Shape:
-    """The shape of the input; `size` has an item for each of its dimensions.
+    """Return the shape of the input; `size` has an element for each of its dimensions.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.2 for `size`.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.2 for `size`.
     """
     problems = Problems("4.9.4")
     check_window(problems, Window.of(size), len(input))
@@ -32,7 +32,7 @@ def local_normalization_shape(input: Shape, *, size: Ints, **_: float) -> Shape:
 
 
 def _average(items: Array, size: Ints) -> Array:
-    """The average around each item; the border counts as zeros."""
+    """Return the average around each element; the border counts as zeros."""
     return box(items, window=Window.of(size), normalize=True)
 
 
@@ -71,7 +71,7 @@ def local_variance_normalization(input: Array, *, size: Ints, bias: float, epsil
 @quiet
 @widened
 def local_contrast_normalization(input: Array, *, size: Ints, bias: float, epsilon: float) -> Array:
-    """`local_variance_normalization` of what `local_mean_normalization` gives."""
+    """`local_variance_normalization` of the result of `local_mean_normalization`."""
     centered = local_mean_normalization(input, size=size)
     normalized: Array = local_variance_normalization(
         centered, size=size, bias=bias, epsilon=epsilon

@@ -1,4 +1,4 @@
-"""What is wrong with the operations of a graph, each at its place in the text."""
+"""Problems of the operations of a graph, each at its place in the text."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Reports:
         self._diagnostics: list[Diagnostic] = []
 
     def add(self, op: Operation, error: ArgumentError) -> None:
-        """Takes what a rule raised about `op`."""
+        """Add what a rule raised about `op`."""
         for diagnostic, argument in zip(error.diagnostics, error.arguments, strict=True):
             self._add(op, diagnostic, argument)
 
     def collect(self, op: Operation, problems: Problems) -> None:
-        """Takes what was collected about `op`, if it is anything."""
+        """Add what was collected about `op`, if anything."""
         try:
             problems.done()
         except ArgumentError as error:
             self.add(op, error)
 
     def in_order(self) -> list[Diagnostic]:
-        """The diagnostics in the order of the text."""
+        """Return the diagnostics in the order of the text."""
         return sorted(self._diagnostics, key=lambda d: d.span.start if d.span else -1)
 
     def _add(self, op: Operation, diagnostic: Diagnostic, argument: str) -> None:

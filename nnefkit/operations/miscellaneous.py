@@ -28,20 +28,20 @@ def copy_n_shape(x: Shape, *, times: int) -> list[Shape]:
 
 @kernel("copy_n")
 def copy_n(x: Array, *, times: int) -> list[Array]:
-    """The same tensor several times (4.9.6)."""
+    """Return the same tensor several times (4.9.6)."""
     return [x] * times
 
 
 @shape_rule("add_n")
 def add_n_shape(x: Sequence[Shape]) -> Shape:
-    """The broadcast shape of all the tensors (4.9.6)."""
+    """Return the broadcast shape of all the tensors (4.9.6)."""
     return broadcast_shape(*x, names=["x"] * len(x), section="4.9.6")
 
 
 @kernel("add_n")
 @quiet
 def add_n(x: Sequence[Array]) -> Array:
-    """The sum, from the last tensor to the first as the definition has it; 0 of none (4.9.6)."""
+    """Return the sum, from the last tensor to the first as the definition says; 0 for none."""
     if not x:
         return np.zeros((), np.float32)
     *others, total = align(*x)

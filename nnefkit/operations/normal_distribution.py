@@ -34,7 +34,7 @@ _DOUBLE = (
 
 
 def normal_cdf(x: NDArray[Any]) -> NDArray[Any]:
-    """The probability that a standard normal variable is at most `x`, in the dtype of `x`.
+    """Return the probability that a standard normal variable is at most `x`, in the dtype of `x`.
 
     The relative error is a few units in the last place in float64, in the lower tail too; 4e-7
     for ``x > -4`` in float32.

@@ -56,7 +56,7 @@ _BATCH = ("input", "mean", "variance", "offset", "scale")
 def batch_normalization_shape(
     input: Shape, mean: Shape, variance: Shape, offset: Shape, scale: Shape, **_attribs: Any
 ) -> Shape:
-    """The broadcast shape of all inputs (4.9.4): that of the input, if its rank is the greatest."""
+    """Return the broadcast shape of all inputs (4.9.4)."""
     shapes = (input, mean, variance, offset, scale)
     return broadcast_shape(*shapes, names=_BATCH, section="4.9.4")
 

@@ -1,6 +1,6 @@
 """Maxima of windows and their positions, sampling by position (4.3.3), max pooling (4.9.3).
 
-A position is the index of an item inside of its window, in row-major order.
+A position is the index of an element within its window, in row-major order.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from nnefkit.operations.window_rules import (
 @shape_rule("max_pool")
 @windowed
 def max_pool_shape(input: Shape, *, window: Window) -> Shape:
-    """The down-scaled shape of windows over all dimensions, batch and channels included.
+    """Return the down-scaled shape of windows over all dimensions, batch and channels included.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.3.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.3.
     """
     return _shape(Problems("4.9.3"), input, window)
 
@@ -42,10 +42,10 @@ def max_pool_shape(input: Shape, *, window: Window) -> Shape:
 @shape_rule("argmax_pool")
 @windowed
 def argmax_pool_shape(input: Shape, *, window: Window) -> Shape:
-    """The shape of the positions: see `max_pool_shape`.
+    """Return the shape of the positions: see `max_pool_shape`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.3.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.3.
     """
     return _shape(Problems("4.3.3"), input, window)
 
@@ -53,10 +53,10 @@ def argmax_pool_shape(input: Shape, *, window: Window) -> Shape:
 @shape_rule("max_pool_with_index")
 @windowed
 def max_pool_with_index_shape(input: Shape, *, window: Window) -> tuple[Shape, Shape]:
-    """The shapes of the maxima and of their positions, which are the same.
+    """Return the shapes of the maxima and of their positions, which are the same.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.3.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.3.
     """
     shape = _shape(Problems("4.9.3"), input, window)
     return shape, shape
@@ -65,10 +65,10 @@ def max_pool_with_index_shape(input: Shape, *, window: Window) -> tuple[Shape, S
 @shape_rule("sample")
 @windowed
 def sample_shape(input: Shape, index: Shape, *, window: Window) -> Shape:
-    """The down-scaled shape, which is that of `index`.
+    """Return the down-scaled shape, which is that of `index`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.3.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.3.
     """
     problems = Problems("4.3.3")
     result: Shape = ()
@@ -83,10 +83,10 @@ def sample_shape(input: Shape, index: Shape, *, window: Window) -> Shape:
 @shape_rule("desample")
 @windowed
 def desample_shape(input: Shape, index: Shape, *, window: Window, output_shape: Ints) -> Shape:
-    """The up-scaled shape.
+    """Return the up-scaled shape.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.3.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.3.
     """
     problems = Problems("4.3.3")
     if tuple(index) != tuple(input):
@@ -120,9 +120,9 @@ def _wrong_index(problems: Problems, index: Shape, of: str, shape: Shape) -> Non
 @quiet
 @windowed
 def max_pool(input: Array, *, window: Window) -> Array:
-    """The maximum of each window; NaN where it has a NaN.
+    """Return the maximum of each window; NaN where it has a NaN.
 
-    Where the border is ignored and nothing is left of a window, it is minus infinity.
+    It is minus infinity for a window that has only an ignored border.
     """
     return reduce_windows(input, window.over(input.shape), np.maximum, _lowest(input.dtype))
 
@@ -131,7 +131,7 @@ def max_pool(input: Array, *, window: Window) -> Array:
 @quiet
 @windowed
 def argmax_pool(input: Array, *, window: Window) -> Array:
-    """The position of the first maximum (or the first NaN) of each window, as int64."""
+    """Return the position of the first maximum (or the first NaN) of each window, as int64."""
     return _maxima(input, window.over(input.shape))[1]
 
 
@@ -139,7 +139,7 @@ def argmax_pool(input: Array, *, window: Window) -> Array:
 @quiet
 @windowed
 def max_pool_with_index(input: Array, *, window: Window) -> tuple[Array, Array]:
-    """The maximum of each window and its position: see `max_pool` and `argmax_pool`."""
+    """Return the maximum of each window and its position: see `max_pool` and `argmax_pool`."""
     return _maxima(input, window.over(input.shape))
 
 
@@ -162,7 +162,7 @@ def _maxima(input: Array, window: Window) -> tuple[Array, Array]:
 
 
 def _first_positions(padded: Array, values: Array, window: Window) -> Array:
-    """The first position at which each window has the item of `values`, which may be NaN."""
+    """Return the first position in each window of the element in `values`, which may be NaN."""
     volume = math.prod(window.size)
     # Small integers take little memory to pass over, and a minimum takes no branches.
     small = np.min_scalar_type(volume)
@@ -181,7 +181,7 @@ def _first_positions(padded: Array, values: Array, window: Window) -> Array:
 
 
 def _tap(entry: Sequence[int], extents: Shape, window: Window) -> tuple[slice, ...]:
-    """The items of a padded input that an entry of the window meets, one for each window."""
+    """Return the elements of a padded input that an entry of the window meets in each window."""
     return tuple(
         slice(j * d, j * d + (x - 1) * s + 1, s)
         for j, x, s, d in zip(entry, extents, window.stride, window.dilation, strict=True)
@@ -206,10 +206,10 @@ def _first_true(shape: Shape, window: Window) -> Array:
 @quiet
 @windowed
 def sample(input: Array, index: Array, *, window: Window) -> Array:
-    """The item at the given position of each window.
+    """Return the element at the given position of each window.
 
     Raises:
-        ArgumentError: a position lies outside of its window.
+        ArgumentError: A position is outside of its window.
     """
     _check_positions(index, window.size)
     window = window.over(input.shape)
@@ -218,7 +218,7 @@ def sample(input: Array, index: Array, *, window: Window) -> Array:
 
 
 def _places(index: Array, window: Window) -> tuple[Array, ...]:
-    """Where the items at `index` lie in a padded input, for each dimension."""
+    """Return the places of the elements at `index` in a padded input, for each dimension."""
     entries = np.unravel_index(index, window.size)
     starts: tuple[Array, ...] = np.indices(index.shape, sparse=True)
     return tuple(
@@ -245,10 +245,10 @@ def _check_positions(index: Array, size: Ints) -> None:
 @widened
 @windowed
 def desample(input: Array, index: Array, *, window: Window, output_shape: Ints) -> Array:
-    """Adds each item to the given position of its window.
+    """Add each element to the given position of its window.
 
     Raises:
-        ArgumentError: a position lies outside of its window.
+        ArgumentError: A position is outside of its window.
     """
     _check_positions(index, window.size)
     extents, window = window.reversed(input.shape, output_shape)

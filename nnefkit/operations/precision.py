@@ -1,4 +1,4 @@
-"""How kernels compute: warnings, the precision of intermediates, and cache-sized blocks."""
+"""Decorators of kernels: no warnings, wider intermediates, and cache-sized blocks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 F = TypeVar("F", bound=Callable[..., Any])
 
 quiet = np.errstate(all="ignore")
-"""Decorates a kernel whose formula may divide by zero, overflow or give NaN: those are results."""
+"""Decorates a kernel whose formula may divide by zero, overflow or return NaN, without warnings."""
 
 BLOCK = 65536
-"""Items that a block has: several passes over it stay within the cache of one core."""
+"""Elements of a block: several passes over it stay within the cache of one core."""
 
 
 def widened(kernel: F) -> F:
-    """Computes a kernel in float32 where its inputs are float16, and rounds once, at the end.
+    """Compute a kernel in float32 where its inputs are float16, and rounds once, at the end.
 
-    Sums of many float16 items, and formulae of several steps, would lose most of their digits.
+    Sums of many float16 elements, and formulae of several steps, would lose most of their digits.
     """
 
     @functools.wraps(kernel)
@@ -40,7 +40,7 @@ def widened(kernel: F) -> F:
 
 
 def blockwise(function: Callable[..., None]) -> Callable[..., NDArray[Any]]:
-    """Applies an elementwise function made of many passes block by block.
+    """Apply an elementwise function made of many passes block by block.
 
     The function is ``function(x, out, **attribs)``, which writes its result to `out`; it becomes
     ``compute(x, **attribs)``, whose result is contiguous and has the dtype and shape of `x`.

@@ -11,7 +11,7 @@ from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 MOST_BITS = 64
-"""The most bits that an item of a tensor file can have (5.2)."""
+"""The most bits that an element of a tensor file can have (5.2)."""
 
 
 def _quantized_shape(
@@ -73,7 +73,7 @@ def logarithmic_quantize_shape(x: Shape, max: Shape, *, bits: int) -> Shape:
 def min_max_linear_quantize(
     x: Array, min: Array, max: Array, *, bits: int, signed: bool, symmetric: bool
 ) -> Array:
-    """The nearest of equal steps from `min` to `max` (4.9.5)."""
+    """Return the nearest of equal steps from `min` to `max` (4.9.5)."""
     x, low, high = align(x, min, max)
     r = x.dtype.type(2**bits - 1 - int(signed and symmetric))
     p = x.dtype.type(2 ** (bits - 1) - int(symmetric) if signed else 0)
@@ -94,7 +94,7 @@ def linear_quantize(x: Array, min: Array, max: Array, *, bits: int) -> Array:
 def zero_point_linear_quantize(
     x: Array, zero_point: Array, scale: Array, *, bits: int, signed: bool, symmetric: bool
 ) -> Array:
-    """The nearest multiple of `scale` whose code the bits can hold (4.9.5)."""
+    """Return the nearest multiple of `scale` whose code the bits can hold (4.9.5)."""
     x, zero_point, scale = align(x, zero_point, scale)
     z = zero_point.astype(x.dtype)
     r = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
@@ -108,7 +108,7 @@ def zero_point_linear_quantize(
 @quiet
 @widened
 def logarithmic_quantize(x: Array, max: Array, *, bits: int) -> Array:
-    """The nearest power of two, in the exponent, from ``2 ^ m`` downwards (4.9.5)."""
+    """Return the nearest power of two, in the exponent, from ``2 ^ m`` downwards (4.9.5)."""
     x, limit = align(x, max)
     m = np.asarray(np.ceil(np.log2(limit)))
     r = x.dtype.type(2**bits - 1)

@@ -37,25 +37,25 @@ def reduced_shape(
 
 @shape_rule("sum_reduce")
 def sum_reduce_shape(input: Shape, *, axes: Sequence[int], **_attribs: Any) -> Shape:
-    """Rules and result of `sum_reduce` (4.4)."""
+    """Return the shape of the result of `sum_reduce` (4.4)."""
     return reduced_shape(input, axes)
 
 
 @shape_rule("mean_reduce", "all_reduce", "any_reduce")
 def reduce_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of the other reductions (4.4)."""
+    """Return the shape of the result of the other reductions (4.4)."""
     return reduced_shape(input, axes)
 
 
 @shape_rule("max_reduce", "min_reduce", "argmax_reduce", "argmin_reduce")
 def choice_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of the reductions that choose an item (4.4)."""
+    """Return the shape of the result of the reductions that choose an element (4.4)."""
     return reduced_shape(input, axes, nonempty=True)
 
 
 @shape_rule("moments")
 def moments_shape(input: Shape, *, axes: Sequence[int]) -> tuple[Shape, Shape]:
-    """Rules and results of `moments` (4.9.6)."""
+    """Return the shapes of the results of `moments` (4.9.6)."""
     shape = reduced_shape(input, axes, section="4.9.6")
     return shape, shape
 
@@ -64,7 +64,7 @@ def moments_shape(input: Shape, *, axes: Sequence[int]) -> tuple[Shape, Shape]:
 @quiet
 @widened
 def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
-    """The sum, divided by the number of its items if `normalize` (4.4)."""
+    """Return the sum, divided by the number of its elements if `normalize` (4.4)."""
     total = precise_sum(input, axes)
     if normalize:
         total = total / input.dtype.type(math.prod(input.shape[axis] for axis in axes))
@@ -72,14 +72,14 @@ def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
 
 
 _LONG = 1024
-"""From this many items on, adding them one by one shows in the last digits."""
+"""From this many elements on, adding them one by one shows in the last digits."""
 
 
 def precise_sum(input: Array, axes: Sequence[int]) -> Array:
-    """The sum along `axes`, which stay as extents of 1.
+    """Return the sum along `axes`, which stay as extents of 1.
 
     NumPy adds pairwise along the axis that is contiguous, but one by one along the others, which
-    costs a float32 sum of a million items all but two digits: long ones are taken in float64.
+    costs a float32 sum of a million elements all but two digits: long ones are taken in float64.
     """
     along = tuple(axes)
     if input.dtype == np.float32 and input.size:
@@ -91,27 +91,27 @@ def precise_sum(input: Array, axes: Sequence[int]) -> Array:
 
 @kernel("mean_reduce")
 def mean_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """The mean (4.4)."""
+    """Return the mean (4.4)."""
     return sum_reduce(input, axes=axes, normalize=True)
 
 
 @kernel("max_reduce")
 @quiet
 def max_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """The maximum (4.4); NaN where there is one."""
+    """Return the maximum (4.4); NaN where there is one."""
     return np.asarray(input.max(tuple(axes), keepdims=True))
 
 
 @kernel("min_reduce")
 @quiet
 def min_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """The minimum (4.4); NaN where there is one."""
+    """Return the minimum (4.4); NaN where there is one."""
     return np.asarray(input.min(tuple(axes), keepdims=True))
 
 
 @kernel("argmax_reduce")
 def argmax_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """The position of the first maximum (4.4), see `_flattened` for several axes."""
+    """Return the position of the first maximum (4.4), see `_flattened` for several axes."""
     if len(axes) == 1:
         return np.asarray(input.argmax(axes[0], keepdims=True), np.int64)
     flat, shape = _flattened(input, axes)
@@ -120,7 +120,7 @@ def argmax_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 
 @kernel("argmin_reduce")
 def argmin_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """The position of the first minimum (4.4), see `_flattened` for several axes."""
+    """Return the position of the first minimum (4.4), see `_flattened` for several axes."""
     if len(axes) == 1:
         return np.asarray(input.argmin(axes[0], keepdims=True), np.int64)
     flat, shape = _flattened(input, axes)
@@ -133,7 +133,7 @@ def _flattened(input: Array, axes: Sequence[int]) -> tuple[Array, Shape]:
     The rule that a reduction of several axes equals a sequence of reductions of one (4.4) has no
     meaning for positions: the second would look for the largest among positions. The position is
     that in the volume of the reduced axes, taken in their order in the tensor (row-major), which
-    is one number that finds the item again; with no axes at all it is 0.
+    is one number that finds the element again; with no axes at all it is 0.
     """
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
     kept = [axis for axis in range(input.ndim) if axis not in axes]
@@ -144,13 +144,13 @@ def _flattened(input: Array, axes: Sequence[int]) -> tuple[Array, Shape]:
 
 @kernel("all_reduce")
 def all_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """Whether all items are true (4.4)."""
+    """Return whether all elements are true (4.4)."""
     return np.asarray(input.all(tuple(axes), keepdims=True))
 
 
 @kernel("any_reduce")
 def any_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """Whether any item is true (4.4)."""
+    """Return whether any element is true (4.4)."""
     return np.asarray(input.any(tuple(axes), keepdims=True))
 
 
@@ -158,6 +158,6 @@ def any_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 @quiet
 @widened
 def moments(input: Array, *, axes: Sequence[int]) -> tuple[Array, Array]:
-    """Mean and variance, the latter divided by the number of items (4.9.6)."""
+    """Mean and variance, the latter divided by the number of elements (4.9.6)."""
     mean = mean_reduce(input, axes=axes)
     return mean, mean_reduce(np.square(input - mean), axes=axes)

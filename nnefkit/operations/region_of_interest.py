@@ -1,8 +1,8 @@
 """Pooling and resampling of regions of interest (4.6).
 
 A region is a row of `rois`: the first corner, then the second, as (y0, x0, y1, x1) in two
-dimensions; it reaches from y0 up to, not including, y1. What lies outside of the feature map does
-not take part in pooling, and is replaced by the nearest item in resampling.
+dimensions; it reaches from y0 up to, not including, y1. What is outside of the feature map does
+not take part in pooling, and is replaced by the nearest element in resampling.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from nnefkit.operations.window_reduction import reduce_windows
 
 @shape_rule("avg_roi_pool", "max_roi_pool")
 def roi_pool_shape(input: Shape, rois: Shape, batch_index: Shape, *, output_size: Ints) -> Shape:
-    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+    """Return the shape (N,C,...) for N regions, the spatial extents being `output_size`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.6.1.
+        ArgumentError: One diagnostic for each violated rule of section 4.6.1.
     """
     problems = Problems("4.6.1")
     _check_regions(problems, input, rois, batch_index, output_size)
@@ -47,10 +47,10 @@ def roi_pool_shape(input: Shape, rois: Shape, batch_index: Shape, *, output_size
 def roi_resample_shape(
     input: Shape, rois: Shape, batch_index: Shape, *, output_size: Ints, method: str
 ) -> Shape:
-    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+    """Return the shape (N,C,...) for N regions, the spatial extents being `output_size`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.6.2.
+        ArgumentError: One diagnostic for each violated rule of section 4.6.2.
     """
     problems = Problems("4.6.2")
     _check_regions(problems, input, rois, batch_index, output_size)
@@ -69,10 +69,10 @@ def roi_align_shape(
     sampling_rate: Ints,
     resize_method: str,
 ) -> Shape:
-    """The shape (N,C,...) for N regions, the spatial extents being `output_size`.
+    """Return the shape (N,C,...) for N regions, the spatial extents being `output_size`.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.6.2.
+        ArgumentError: One diagnostic for each violated rule of section 4.6.2.
     """
     problems = Problems("4.6.2")
     _check_regions(problems, input, rois, batch_index, output_size)
@@ -112,13 +112,13 @@ def _check_regions(
 
 @advice("avg_roi_pool", "max_roi_pool", "roi_resample", "avg_roi_align", "max_roi_align")
 def roi_advice(_input: Shape, rois: Shape, batch_index: Shape, **_: Any) -> Problems:
-    """Warns of a batch index of shape (N), which existing tools write, and some ask for."""
+    """Warn of a batch index of shape (N), which existing tools write, and some require."""
     problems = Problems("4.6")
     if len(batch_index) == 1:
         problems.add(
             "batch_index",
             f"'batch_index' has the shape {list(batch_index)}, not {[rois[0], 1]}",
-            "It is understood, but the specification wants two dimensions.",
+            "It is accepted, but the specification requires two dimensions.",
             code="shape-mismatch",
             severity="warning",
         )
@@ -131,7 +131,7 @@ def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int)
             argument,
             f"'{argument}' has {plural(len(items), 'element')}, "
             f"but the input has {spatial} spatial dimensions",
-            "Write one item for each spatial dimension; batch and channels do not count here.",
+            "Write one element for each spatial dimension; batch and channels do not count here.",
             code="shape-mismatch",
         )
     else:
@@ -142,10 +142,10 @@ def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int)
 @quiet
 @widened
 def avg_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
-    """The average of each cell of each region; 0 where a cell lies outside of the feature map.
+    """Return the average of each cell of each region; 0 for cells outside of the feature map.
 
     Raises:
-        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+        ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
     """
 
     def average(items: Array, axis: int) -> Array:
@@ -157,10 +157,10 @@ def avg_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: 
 @kernel("max_roi_pool")
 @quiet
 def max_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
-    """The maximum of each cell of each region; 0 where a cell lies outside of the feature map.
+    """Return the maximum of each cell of each region; 0 for cells outside of the feature map.
 
     Raises:
-        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+        ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
     """
 
     def maximum(items: Array, axis: int) -> Array:
@@ -211,7 +211,7 @@ def roi_resample(
     """Each region, resampled to the output size by linear interpolation.
 
     Raises:
-        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+        ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
     """
     corners = region_corners(rois)
     batches = batch_items(batch_index, len(input))
@@ -239,10 +239,10 @@ def avg_roi_align(
     sampling_rate: Ints,
     resize_method: str,
 ) -> Array:
-    """The average of the `sampling_rate` resampled items of each cell.
+    """Return the average of the `sampling_rate` resampled elements of each cell.
 
     Raises:
-        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+        ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
     """
     resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
     output = reduce_windows(resized, Window.of_cells((1, 1, *sampling_rate)), np.add)
@@ -262,10 +262,10 @@ def max_roi_align(
     sampling_rate: Ints,
     resize_method: str,
 ) -> Array:
-    """The maximum of the `sampling_rate` resampled items of each cell.
+    """Return the maximum of the `sampling_rate` resampled elements of each cell.
 
     Raises:
-        ArgumentError: for coordinates that are no numbers, and for unknown batch items.
+        ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
     """
     resized = _resized(input, rois, batch_index, output_size, sampling_rate, resize_method)
     return reduce_windows(resized, Window.of_cells((1, 1, *sampling_rate)), np.maximum)

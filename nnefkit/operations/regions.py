@@ -43,11 +43,11 @@ def whole_corners(rois: Array) -> Array:
 
 
 def batch_items(batch_index: Array, batch: int) -> list[int]:
-    """Return the index of the batch item that each region is in.
+    """Return the index of the batch element that each region is in.
 
     Args:
         batch_index: Indices of shape (N, 1) or (N,).
-        batch: Number of batch items of the input.
+        batch: Number of batch elements of the input.
 
     Raises:
         ArgumentError: An index is out of range.
@@ -56,7 +56,8 @@ def batch_items(batch_index: Array, batch: int) -> list[int]:
     for row, index in enumerate(items):
         if not 0 <= index < batch:
             raise ArgumentError(
-                f"'batch_index' of region {row} is {index}, but the input has {batch} batch items",
+                f"'batch_index' of region {row} is {index}, "
+                f"but the batch extent of the input is {batch}",
                 argument="batch_index",
                 hint=f"It counts from 0 to {batch - 1}.",
                 section="4.6",

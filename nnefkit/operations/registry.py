@@ -1,18 +1,17 @@
-"""What is known of every operation, registered under its NNEF name.
+"""Tables of what is known about every operation, by its NNEF name.
 
-Up to four functions stand behind an operation, side by side in the module of its section of
-chapter 4:
+An operation has up to four functions, side by side in the module of its section of chapter 4:
 
 - its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes where it has
   several results, a list where a result is an array), which also checks the argument rules;
 - its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
 - optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``;
 - optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about
-  arguments that the rules accept though they should be mended.
+  arguments that the rules accept though they should be changed.
 
 Inputs come positionally, in the order of the declaration (an array of tensors as a list);
 attributes come by keyword, all of them, defaults filled in. A generic operation whose meaning
-depends on its data-type (`cast`, `constant`) gets it as keyword ``dtype``.
+depends on its data type (`cast`, `constant`) gets it as the keyword ``dtype``.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ kernel = KERNELS.register
 macs = COSTS.register
 """``@macs("conv")`` registers the multiply-accumulates of an operation."""
 advice = ADVICE.register
-"""``@advice("max_roi_pool")`` registers what an operation warns of, where its rule is content."""
+"""``@advice("max_roi_pool")`` registers what an operation warns of where its rule is satisfied."""
 
 
 class Problems:
-    """Collects what breaks the rules of one operation, to tell all of it at once."""
+    """Collects the violated rules of one operation, to report all of them at once."""
 
     __slots__ = ("_arguments", "_diagnostics", "section")
 
@@ -64,7 +63,7 @@ class Problems:
         section: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Adds a problem of `argument` (a formal name, or ``""`` for the operation)."""
+        """Add a problem of `argument` (a formal name, or ``""`` for the operation)."""
         section = section or self.section
         self._diagnostics.append(Diagnostic(code, message, severity, hint=hint, section=section))
         self._arguments.append(argument)
@@ -73,10 +72,10 @@ class Problems:
         return bool(self._diagnostics)
 
     def done(self) -> None:
-        """Raises what was collected, if anything.
+        """Raise what was collected, if anything.
 
         Raises:
-            ArgumentError: with one diagnostic for each problem.
+            ArgumentError: One diagnostic for each problem.
         """
         if self._diagnostics:
             raise ArgumentError(self._diagnostics, arguments=self._arguments)

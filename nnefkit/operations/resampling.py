@@ -19,7 +19,7 @@ from nnefkit.operations.window_reduction import reduce_windows
 from nnefkit.operations.window_rules import FILTER_BORDERS, check_border
 
 METHODS = ("asymmetric", "symmetric", "aligned")
-"""How positions in the output of a linear interpolation correspond to those in its input."""
+"""The ways in which positions in the output of a linear interpolation match those in its input."""
 
 
 @shape_rule("nearest_downsample", "area_downsample")
@@ -27,7 +27,7 @@ def downsample_shape(input: Shape, *, factor: Ints) -> Shape:
     """Each spatial extent divided by its factor.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.4.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.4.
     """
     problems = Problems("4.3.4")
     if _check_factor(problems, input, factor):
@@ -48,7 +48,7 @@ def upsample_shape(input: Shape, *, factor: Ints) -> Shape:
     """Each spatial extent times its factor.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.4.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.4.
     """
     problems = Problems("4.3.4")
     _check_factor(problems, input, factor)
@@ -61,7 +61,7 @@ def multilinear_upsample_shape(input: Shape, *, factor: Ints, method: str, borde
     """Each spatial extent times its factor.
 
     Raises:
-        ArgumentError: with all that breaks the rules of 4.3.4.
+        ArgumentError: One diagnostic for each violated rule of section 4.3.4.
     """
     problems = Problems("4.3.4")
     _check_factor(problems, input, factor)
@@ -72,7 +72,7 @@ def multilinear_upsample_shape(input: Shape, *, factor: Ints, method: str, borde
 
 
 def check_method(problems: Problems, argument: str, method: str) -> None:
-    """Refuses an interpolation method that does not exist."""
+    """Refuse an interpolation method that does not exist."""
     if method not in METHODS:
         listed = ", ".join(f"'{name}'" for name in METHODS)
         hint = f"{did_you_mean(method, METHODS)} The methods are {listed}.".strip()
@@ -83,8 +83,8 @@ def _check_factor(problems: Problems, input: Shape, factor: Ints) -> bool:
     if len(input) < 2:
         problems.add(
             "input",
-            f"the input has rank {len(input)}, but batch and channels are needed",
-            "unsqueeze gives a tensor more dimensions.",
+            f"the input has rank {len(input)}, but it needs batch and channel dimensions",
+            "unsqueeze adds dimensions.",
         )
         return False
     if len(factor) != len(input) - 2:
@@ -101,7 +101,7 @@ def _check_factor(problems: Problems, input: Shape, factor: Ints) -> bool:
 
 @kernel("nearest_downsample")
 def nearest_downsample(input: Array, *, factor: Ints) -> Array:
-    """The first item of each cell."""
+    """Return the first element of each cell."""
     taken = tuple(slice(None, None, f) for f in (1, 1, *factor))
     return input[taken].copy()
 
@@ -110,7 +110,7 @@ def nearest_downsample(input: Array, *, factor: Ints) -> Array:
 @quiet
 @widened
 def area_downsample(input: Array, *, factor: Ints) -> Array:
-    """The average of each cell."""
+    """Return the average of each cell."""
     output = reduce_windows(input, Window.of_cells((1, 1, *factor)), np.add)
     output /= np.asarray(math.prod(factor), output.dtype)
     return output
@@ -118,7 +118,7 @@ def area_downsample(input: Array, *, factor: Ints) -> Array:
 
 @kernel("nearest_upsample")
 def nearest_upsample(input: Array, *, factor: Ints) -> Array:
-    """Each item repeated over a cell."""
+    """Each element repeated over a cell."""
     if not factor:
         return input.copy()
     batch, channels, *extents = input.shape
@@ -187,8 +187,8 @@ def interpolate(array: Array, axis: int, first: Array, fraction: Array) -> Array
     Args:
         array: of any rank.
         axis: along which to interpolate.
-        first: the indices of the items before the wanted positions.
-        fraction: how far behind them they are, in [0, 1). At 0 the following item counts for
+        first: the indices of the elements before the wanted positions.
+        fraction: how far after them they are, in [0, 1). At 0 the following element counts for
             nothing, even if it is infinite or does not exist.
     """
     between = fraction > 0

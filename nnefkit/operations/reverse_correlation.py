@@ -18,7 +18,7 @@ PRODUCTS_BYTES = 8 << 20
 def reverse_correlate(
     input: Array, filter: Array, extents: Sequence[int], window: Window, groups: int
 ) -> Array:
-    """Adds the filter, times each item of the input, to where the correlation took it from.
+    """Add the filter, times each element of the input, to where the correlation took it from.
 
     Args:
         input: of shape (N,c,...).
@@ -62,7 +62,7 @@ def _reverse_taps(
     window: Window,
     extension: Sequence[tuple[int, int]],
 ) -> Iterator[_Tap]:
-    """Each entry of the window with the items of the input that it meets, and where they go."""
+    """Each entry of the window with the elements of the input that it meets, and where they go."""
     ranges = [
         [reverse_tap(x, X, s, j * d - p - lo * s) for j in range(f)]
         for x, X, (f, (p, _), s, d), (lo, _) in zip(

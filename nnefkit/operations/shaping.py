@@ -24,8 +24,8 @@ _SINGLE = np.dtype(np.float32)
 def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_count: int) -> Shape:
     """Rules and result of `reshape` (4.5.1).
 
-    An item 0 at position i of `shape` stands for the extent of axis ``axis_start + i`` of the
-    input, an item -1 for what is left.
+    An element 0 at position i of `shape` stands for the extent of axis ``axis_start + i`` of the
+    input, an element -1 for what is left.
     """
     problems = Problems("4.5.1")
     axis_end = _axis_end(problems, len(input), axis_start, axis_count)
@@ -33,7 +33,7 @@ def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_c
     if wrong:
         problems.add(
             "shape",
-            f"items of 'shape' must be positive, 0 or -1, not {wrong[0]}",
+            f"the elements of 'shape' must be positive, 0 or -1, not {wrong[0]}",
             "0 keeps an extent of the input, -1 stands for what is left.",
         )
     if list(shape).count(-1) > 1:
@@ -85,7 +85,7 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
 
 
 def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
-    """Replaces -1 in `extents`, and checks the volume."""
+    """Replace -1 in `extents`, and checks the volume."""
     volume = math.prod(taken)
     if -1 not in extents:
         if math.prod(extents) != volume:
@@ -93,7 +93,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
                 "shape",
                 f"shape {extents} has a volume of {math.prod(extents)}, "
                 f"but {[*taken]} has {volume}",
-                "Reshaping keeps the number of items; -1 in one place infers an extent.",
+                "Reshaping keeps the number of elements; -1 in one place infers an extent.",
                 code="shape-mismatch",
             )
         return
@@ -103,7 +103,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
             "shape",
             f"-1 in shape {extents} cannot be inferred: {known} does not divide the volume "
             f"{volume} of {[*taken]}",
-            "Reshaping keeps the number of items.",
+            "Reshaping keeps the number of elements.",
             code="shape-mismatch",
         )
         return
@@ -112,7 +112,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
 
 @kernel("reshape")
 def reshape(input: Array, *, shape: Sequence[int], axis_start: int, axis_count: int) -> Array:
-    """The same items in row-major order (4.5.1); a view where the layout allows."""
+    """Return the same elements in row-major order (4.5.1); a view where the layout allows."""
     return input.reshape(
         reshape_shape(input.shape, shape=shape, axis_start=axis_start, axis_count=axis_count)
     )
@@ -140,7 +140,7 @@ def squeeze_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
 
 @kernel("squeeze")
 def squeeze(input: Array, *, axes: Sequence[int]) -> Array:
-    """A view without the singular dimensions `axes` (4.5.1)."""
+    """Return a view without the singular dimensions `axes` (4.5.1)."""
     return input.reshape([extent for axis, extent in enumerate(input.shape) if axis not in axes])
 
 
@@ -161,7 +161,7 @@ def _unsqueezed(input: Shape, axes: Sequence[int]) -> Shape:
 
 @kernel("unsqueeze")
 def unsqueeze(input: Array, *, axes: Sequence[int]) -> Array:
-    """A view with singular dimensions at `axes` of the output (4.5.1)."""
+    """Return a view with singular dimensions at `axes` of the output (4.5.1)."""
     return input.reshape(_unsqueezed(input.shape, axes))
 
 
@@ -191,7 +191,7 @@ def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
 
 @kernel("transpose")
 def transpose(input: Array, *, axes: Sequence[int]) -> Array:
-    """A view with its leading axes in the order of `axes` (4.5.2)."""
+    """Return a view with its leading axes in the order of `axes` (4.5.2)."""
     return input.transpose([*axes, *range(len(axes), input.ndim)])
 
 
@@ -200,14 +200,14 @@ def transpose(input: Array, *, axes: Sequence[int]) -> Array:
 
 @shape_rule("cast")
 def cast_shape(input: Shape) -> Shape:
-    """The shape of the argument (4.5.8)."""
+    """Return the shape of the argument (4.5.8)."""
     return input
 
 
 @kernel("cast")
 @quiet
 def cast(input: Array, *, dtype: str, scalar: np.dtype[Any] = _SINGLE) -> Array:
-    """The items as another data-type (4.5.8): to integer it rounds down, to logical ``!= 0``.
+    """Return the elements as another data type (4.5.8): integers rounded down, logical ``!= 0``.
 
     Scalars keep their width; integers and logicals become as wide as `scalar`. What no 64-bit
     integer can hold becomes the nearest one, and NaN becomes 0.

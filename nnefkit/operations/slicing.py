@@ -22,7 +22,7 @@ def slice_bounds(
 ) -> list[tuple[int, int, int]]:
     """First index, index past the last one, and step of each sliced axis (4.5.4).
 
-    Negative items count from the end of their axis, larger ones than the extent mean the extent,
+    Negative elements count from the end of their axis, larger ones than the extent mean the extent,
     and lesser ones than its beginning mean -1. An `end` of 0 means up to the end where `stride`
     is empty or all ones.
     """
@@ -49,7 +49,7 @@ def slice_shape(
     end: Sequence[int],
     stride: Sequence[int],
 ) -> Shape:
-    """Rules and result of `slice` (4.5.4)."""
+    """Return the shape of the result of `slice` (4.5.4)."""
     problems = Problems("4.5.4")
     check_axes(problems, axes, len(input))
     for argument, items in (("begin", begin), ("end", end), ("stride", stride)):
@@ -57,10 +57,12 @@ def slice_shape(
             problems.add(
                 argument,
                 f"'{argument}' has {plural(len(items), 'element')}, but 'axes' has {len(axes)}",
-                "It may be empty." if argument == "stride" else "Write one item for each axis.",
+                "It may be empty." if argument == "stride" else "Write one element for each axis.",
             )
     if 0 in stride:
-        problems.add("stride", "items of 'stride' must not be 0", "Negative ones reverse an axis.")
+        problems.add(
+            "stride", "the elements of 'stride' must not be 0", "Negative ones reverse an axis."
+        )
     problems.done()
 
     shape = list(input)
@@ -89,7 +91,7 @@ def _check_range(
         relation = "greater than or equal to" if step > 0 else "less than or equal to"
         problems.add(
             "end",
-            f"element {number} of 'end' means index {last}, which lies "
+            f"element {number} of 'end' means index {last}, which is "
             f"{'before' if step > 0 else 'behind'} 'begin', {first}",
             f"With a stride of {step}, 'end' must be {relation} 'begin'."
             + (
@@ -109,7 +111,7 @@ def slice_advice(
     stride: Sequence[int],
     **_attribs: Any,
 ) -> Problems:
-    """Warns of an `end` of 0 that means the end of its axis, which version 1.0.4 deprecated."""
+    """Warn of an `end` of 0 that means the end of its axis, which version 1.0.4 deprecated."""
     problems = Problems("4.5.4")
     if 0 in end and all(step == 1 for step in stride):
         number = list(end).index(0)
@@ -132,7 +134,7 @@ def slice_(
     end: Sequence[int],
     stride: Sequence[int],
 ) -> Array:
-    """A view of the items from `begin` (inclusive) to `end` (exclusive) (4.5.4)."""
+    """Return a view of the elements from `begin` (inclusive) to `end` (exclusive) (4.5.4)."""
     index: list[Any] = [slice(None)] * input.ndim
     bounds = slice_bounds([input.shape[axis] for axis in axes], begin, end, stride)
     for axis, (first, last, step) in zip(axes, bounds, strict=True):
@@ -149,7 +151,7 @@ def slice_(
 def pad_shape(
     input: Shape, *, padding: Sequence[tuple[int, int]], border: str, **_attribs: Any
 ) -> Shape:
-    """Rules and result of `pad` (4.5.5)."""
+    """Return the shape of the result of `pad` (4.5.5)."""
     problems = Problems("4.5.5")
     if border not in borders.BORDERS:
         problems.add("border", f"there is no border mode '{border}'", borders.border_hint(border))
@@ -165,7 +167,7 @@ def pad_shape(
         problems.add(
             "padding",
             f"'padding' {[*map(tuple, padding)]} crops more than there is of shape {[*input]}",
-            "Negative padding takes items away; an extent must not become negative.",
+            "Negative padding removes elements; an extent must not become negative.",
             code="shape-mismatch",
         )
     elif 0 in input and border not in ("constant", "ignore") and shape != input:
@@ -181,7 +183,7 @@ def pad_shape(
 
 @kernel("pad")
 def pad(input: Array, *, padding: Sequence[tuple[int, int]], border: str, value: float) -> Array:
-    """The input with its borders extended or cropped (4.5.5).
+    """Return the input with its borders extended or cropped (4.5.5).
 
     'ignore' has no formula of its own here: like 'constant', it fills with `value`.
     """
@@ -193,7 +195,7 @@ def pad(input: Array, *, padding: Sequence[tuple[int, int]], border: str, value:
 
 @shape_rule("tile")
 def tile_shape(input: Shape, *, repeats: Sequence[int]) -> Shape:
-    """Rules and result of `tile` (4.5.6)."""
+    """Return the shape of the result of `tile` (4.5.6)."""
     problems = Problems("4.5.6")
     if len(repeats) != len(input):
         problems.add(
@@ -208,7 +210,7 @@ def tile_shape(input: Shape, *, repeats: Sequence[int]) -> Shape:
 
 @kernel("tile")
 def tile(input: Array, *, repeats: Sequence[int]) -> Array:
-    """The input repeated (4.5.6)."""
+    """Return the input repeated (4.5.6)."""
     return np.tile(input, tuple(repeats))
 
 
@@ -217,7 +219,7 @@ def tile(input: Array, *, repeats: Sequence[int]) -> Array:
 
 @shape_rule("gather")
 def gather_shape(input: Shape, indices: Shape, *, axis: int) -> Shape:
-    """Rules and result of `gather` (4.5.7)."""
+    """Return the shape of the result of `gather` (4.5.7)."""
     problems = Problems("4.5.7")
     check_axis(problems, axis, len(input))
     problems.done()
@@ -226,7 +228,7 @@ def gather_shape(input: Shape, indices: Shape, *, axis: int) -> Shape:
 
 @kernel("gather")
 def gather(input: Array, indices: Array, *, axis: int) -> Array:
-    """The items at `indices` along `axis` (4.5.7).
+    """Return the elements at `indices` along `axis` (4.5.7).
 
     Raises:
         ExecutionError: an index is negative or not less than the extent.

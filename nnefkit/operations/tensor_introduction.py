@@ -17,7 +17,7 @@ from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
-"""The NumPy type of each data-type, where nothing else decides."""
+"""The NumPy type of each data type, by default."""
 
 _LABEL = re.compile(r"[A-Za-z0-9_\-./\\]+")
 _NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9_\-./\\]+")
@@ -31,7 +31,7 @@ def _extents_hint(shape: Sequence[int]) -> str:
 
 @shape_rule("external")
 def external_shape(*, shape: Sequence[int]) -> Shape:
-    """Argument rules and result of `external` (4.1.1)."""
+    """Return the shape of the result of `external` (4.1.1)."""
     problems = Problems("4.1.1")
     check_positive(problems, shape, "shape", _extents_hint(shape))
     problems.done()
@@ -40,7 +40,7 @@ def external_shape(*, shape: Sequence[int]) -> Shape:
 
 @shape_rule("constant")
 def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
-    """Argument rules and result of `constant` (4.1.2)."""
+    """Return the shape of the result of `constant` (4.1.2)."""
     problems = Problems("4.1.2")
     positive = check_positive(problems, shape, "shape", _extents_hint(shape))
     volume = math.prod(shape)
@@ -61,7 +61,7 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
 def constant(
     *, shape: Sequence[int], value: Sequence[Any], dtype: str, scalar: np.dtype[Any] | None = None
 ) -> NDArray[Any]:
-    """The values in row-major order, a single one repeated (4.1.2).
+    """Return the values in row-major order, a single one repeated (4.1.2).
 
     Scalars become as wide as `scalar`, or else as `ITEM_TYPES` has them.
     """
@@ -72,7 +72,7 @@ def constant(
 
 @shape_rule("variable")
 def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
-    """Argument rules and result of `variable` (4.1.3)."""
+    """Return the shape of the result of `variable` (4.1.3)."""
     problems = Problems("4.1.3")
     check_positive(problems, shape, "shape", _extents_hint(shape))
     if not label:
@@ -95,13 +95,13 @@ def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
 
 @shape_rule("update")
 def update_shape(variable: Shape, value: Shape) -> Shape:
-    """Argument rules and result of `update` (4.8)."""
+    """Return the shape of the result of `update` (4.8)."""
     if variable != value:
         problems = Problems("4.8")
         problems.add(
             "value",
             f"the new value has shape {[*value]}, but the variable has {[*variable]}",
-            "They must be equal; updates do not broadcast.",
+            "They must be equal: updates do not broadcast.",
             code="shape-mismatch",
         )
         problems.done()
@@ -110,5 +110,5 @@ def update_shape(variable: Shape, value: Shape) -> Shape:
 
 @kernel("update")
 def update(variable: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG001
-    """The new value (4.8). That it replaces the old one after the run is up to the session."""
+    """Return the new value (4.8), by which a session replaces the old one after the run."""
     return value

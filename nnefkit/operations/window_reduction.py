@@ -16,9 +16,9 @@ BLOCK_BYTES = 256 << 10
 
 
 def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: float = 0) -> Array:
-    """Reduces the items of each window by an associative function.
+    """Reduces the elements of each window by an associative function.
 
-    Sums are added item by item, never as differences of running sums: nothing cancels.
+    Sums are added element by element, never as differences of running sums: nothing cancels.
 
     Args:
         input: of any rank.

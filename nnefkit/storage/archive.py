@@ -1,4 +1,4 @@
-"""Archives: members that are mapped, or unpacked in bounded memory and never to a disk (5.1)."""
+"""Archives, whose members are mapped, or unpacked in bounded memory, never to a disk (5.1)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MAX_LINKS = 8
 def unpacked_limit(packed: int) -> int:
     """Bytes that an archive of `packed` bytes may unpack to.
 
-    Weights hardly compress; what grows more than this is a decompression bomb or all zeros.
+    Weights hardly compress: what grows more than this is a decompression bomb, or all zeros.
     """
     return max(_LEAST_LIMIT, _MOST_RATIO * packed)
 
 
 def refuse_bomb(file: str, limit: int) -> StorageError:
-    """The error about an archive that unpacks to more than `limit` bytes."""
+    """Return the error about an archive that unpacks to more than `limit` bytes."""
     return StorageError(
         f"the archive unpacks to more than {limit >> 20:,} MiB, which is more than "
-        "trained weights of its size do",
-        hint="If you trust it, unpack it yourself and load the folder.",
+        "weights of that size do",
+        hint="If you trust it, unpack it yourself, and load the folder.",
         file=file,
         section="5.1",
     )
@@ -43,14 +43,14 @@ class Bytes(Protocol):
     size: int
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """A copy of `count` bytes from `offset` on, fewer at the end."""
+        """Return a copy of `count` bytes from `offset` on, fewer at the end."""
 
     def buffer(self) -> Any:
-        """All of them as a read-only buffer."""
+        """Return all of them as a read-only buffer."""
 
 
 class FileBytes:
-    """Bytes of an open file; the whole of it is mapped when a buffer is first asked for."""
+    """Bytes of an open file, which is mapped as a whole when a buffer is first needed."""
 
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
@@ -59,7 +59,7 @@ class FileBytes:
         self.size = os.fstat(descriptor).st_size
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """A copy of `count` bytes from `offset` on, fewer at the end."""
+        """Return a copy of `count` bytes from `offset` on, fewer at the end."""
         try:
             return read_at(self._descriptor, offset, min(count, max(self.size - offset, 0)))
         except OSError as error:
@@ -68,7 +68,7 @@ class FileBytes:
             ) from error
 
     def buffer(self) -> Any:
-        """The file, mapped."""
+        """Return the file, mapped into memory."""
         if self._buffer is None:
             self._buffer = map_descriptor(self._descriptor, self.size)
         return self._buffer
@@ -82,11 +82,11 @@ class MemoryBytes:
         self.size = len(data)
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """A copy of `count` bytes from `offset` on, fewer at the end."""
+        """Return a copy of `count` bytes from `offset` on, fewer at the end."""
         return bytes(self._data[offset : offset + count])
 
     def buffer(self) -> Any:
-        """The bytes themselves."""
+        """Return the bytes themselves."""
         return self._data
 
 
@@ -95,22 +95,22 @@ class Member(Protocol):
 
     @property
     def size(self) -> int:
-        """Its bytes."""
+        """Its size in bytes."""
 
     def blob(self, name: str) -> Blob:
-        """Its bytes; `name` is what messages call it."""
+        """Return its bytes; messages call it `name`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A member that lies uncompressed in the bytes of its archive."""
+    """A member that is stored uncompressed in its archive."""
 
     source: Bytes
     offset: int
     size: int
 
     def blob(self, name: str) -> Blob:
-        """Its bytes: a view of the archive's, a copy where there are few."""
+        """Return its bytes: a view of the archive, or a copy if there are few."""
         head = self.source.read_at(self.offset, min(self.size, HEAD))
         if self.size <= HEAD:
             return Blob(name, head, head, 0, len(head))
@@ -127,22 +127,22 @@ class Archive:
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """The name that messages use."""
         return self.path
 
     def add(self, raw_name: str, member: Member) -> None:
-        """Adds a regular file.
+        """Add a regular file.
 
         Raises:
-            StorageError: its name leads out of the archive, is taken, or there are too many.
+            StorageError: Its name leads out of the archive or is taken, or there are too many.
         """
         self.members[self._free(raw_name)] = member
 
     def add_link(self, raw_name: str, target: str, *, relative: bool) -> None:
-        """Adds a link to another member; a symbolic one is `relative` to its folder.
+        """Add a link to another member; a symbolic one is `relative` to its folder.
 
         Raises:
-            StorageError: it leads out of the archive.
+            StorageError: It leads out of the archive.
         """
         name = self._free(raw_name)
         if relative:
@@ -150,10 +150,10 @@ class Archive:
         self.links[name] = member_name(target, self.path)
 
     def check(self, raw_name: str) -> None:
-        """Looks at the name of a folder.
+        """Check the name of a folder.
 
         Raises:
-            StorageError: it leads out of the archive.
+            StorageError: It leads out of the archive.
         """
         member_name(raw_name, self.path)
 
@@ -162,7 +162,7 @@ class Archive:
         if name in self.members or name in self.links:
             raise StorageError(
                 f"the archive has two members '{name}'",
-                hint="Readers differ in which one they take. Pack it again.",
+                hint="Readers differ in which one they use. Pack it again.",
                 file=self.path,
                 section="5.1",
             )
@@ -173,14 +173,14 @@ class Archive:
         return name
 
     def names(self) -> Iterable[str]:
-        """Names of all the files, links included."""
+        """Return the names of all files, links included."""
         return [*self.members, *self.links]
 
     def get(self, name: str) -> Blob | None:
-        """The bytes of a member, or None if there is no such one.
+        """Return the bytes of a member, or None if there is no such member.
 
         Raises:
-            StorageError: it cannot be unpacked, or is a link that leads nowhere.
+            StorageError: It cannot be unpacked, or is a link that leads nowhere.
         """
         file = f"{self.path}/{name}"
         for _ in range(_MAX_LINKS):
@@ -192,19 +192,19 @@ class Archive:
             if name not in self.members and name not in self.links:
                 break
         raise StorageError(
-            f"the member is a link to '{name}', which is no file of the archive",
+            f"the member is a link to '{name}', which is not a file of the archive",
             file=file,
             section="5.1",
         )
 
 
 def _relative(name: str, target: str, file: str) -> str:
-    """The name of the member that a symbolic link leads to."""
+    """Return the name of the member that a symbolic link leads to."""
     parts = name.split("/")[:-1]
     for part in target.replace("\\", "/").split("/"):
         if part == "..":
             if not parts:
-                # One step too far: told in the words for any such name.
+                # One step too far: reported as any such name.
                 return member_name(target, file)
             parts.pop()
         elif part not in ("", "."):

@@ -20,19 +20,19 @@ from nnefkit.storage.system_errors import system_hint, system_message
 
 @contextlib.contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turns what the operating system refuses into a `StorageError` about `path`."""
+    """Turn errors of the operating system into a `StorageError` about `path`."""
     try:
         yield
     except (OSError, ValueError) as error:
         about = getattr(error, "filename", None)
         about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
-        message = f"this cannot be written: {system_message(error)}"
+        message = f"the file cannot be written: {system_message(error)}"
         raise StorageError(message, hint=system_hint(error), file=about) from error
 
 
 @contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` if the block ends well.
+    """Open a file to write to, which replaces `path` if the block succeeds.
 
     Raises:
         StorageError: `path` is a folder, or cannot be written.
@@ -41,7 +41,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise StorageError(
-                "this is a folder, which no file can replace",
+                "this is a folder, which a file cannot replace",
                 hint="Give a file name.",
                 file=str(path),
             )
@@ -60,7 +60,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes the place of `path` if the block ends well.
+    """Create a folder to fill, which replaces `path` if the block succeeds.
 
     Raises:
         StorageError: `path` is a file or the current folder, or cannot be written.
@@ -69,14 +69,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise StorageError(
-                "there is a file of that name, which no folder can replace",
+                "this is a file, which a folder cannot replace",
                 hint="Give the name of a folder, or of an archive (.nnef.tgz, .tar, .zip).",
                 file=str(path),
             )
         if target.is_dir() and Path.cwd().is_relative_to(target):
             raise StorageError(
                 "the current folder cannot be replaced",
-                hint="Save to another folder, or change to another one first.",
+                hint="Save to another folder, or change the current folder first.",
                 file=str(path),
             )
         _check_parent(target)
@@ -91,7 +91,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Puts `new` in the place of `target`; if that fails, `target` is what it was."""
+    """Replace `target` by `new`; if that fails, `target` stays as it was."""
     if not target.exists():
         new.rename(target)
         return
@@ -104,7 +104,7 @@ def _swap(new: Path, target: Path) -> None:
         if old.exists() and not target.exists():
             old.rename(target)
         raise
-    # The new model stands. Leftovers of the old one are untidy, but no failure.
+    # The new model is in place. Leftovers of the old one are untidy, but not an error.
     shutil.rmtree(old, ignore_errors=True)
 
 

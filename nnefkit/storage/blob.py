@@ -1,4 +1,4 @@
-"""Bytes of files: mapped into memory, so that nothing is read before it is touched."""
+"""Bytes of files, mapped into memory, so that nothing is read before it is used."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ class Blob:
     """The bytes of a file or of a member of an archive."""
 
     name: str
-    """What messages call it."""
+    """The name that messages use."""
     head: bytes
     """Its first bytes: all of them, or at least `HEAD`."""
     data: Any
     """A read-only buffer: bytes, a memoryview or a mapping."""
     start: int
-    """Where the bytes begin in `data`."""
+    """The position of the first byte in `data`."""
     size: int
 
     def bytes(self) -> bytes:
-        """A copy of all the bytes."""
+        """Return a copy of all the bytes."""
         return bytes(memoryview(self.data)[self.start : self.start + self.size])
 
 
 def open_regular(path: str) -> int:
-    """A descriptor of a regular file for reading.
+    """Open a regular file for reading, and return its descriptor.
 
     Raises:
-        StorageError: it cannot be opened, or is a device, a pipe or a folder.
+        StorageError: It cannot be opened, or is a device, a pipe or a folder.
     """
     try:
-        # Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
+        # Without O_NONBLOCK, opening a named pipe would wait for a writer.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
@@ -53,20 +53,20 @@ def open_regular(path: str) -> int:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise StorageError(
-            f"this is {what}, no file",
-            hint="Put the file there that should be called so.",
+            f"this is {found}, not a file",
+            hint="Give the path of a regular file.",
             file=path,
         )
     return descriptor
 
 
 def open_blob(path: str) -> Blob:
-    """The bytes of the file at `path`, mapped.
+    """Return the bytes of the file at `path`, mapped into memory.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: It cannot be read.
     """
     descriptor = open_regular(path)
     try:
@@ -81,16 +81,16 @@ def open_blob(path: str) -> Blob:
 
 
 def check_readable(path: str) -> None:
-    """Refuses what other packages would only stumble over.
+    """Refuse a path that other packages would fail on with a worse message.
 
     Raises:
-        StorageError: there is no file at `path`, or it cannot be read.
+        StorageError: There is no file at `path`, or it cannot be read.
     """
     os.close(open_regular(path))
 
 
 def read_at(descriptor: int, offset: int, count: int) -> bytes:
-    """`count` bytes from `offset` on, fewer only at the end of the file."""
+    """Return `count` bytes from `offset` on, fewer only at the end of the file."""
     pieces = []
     while count > 0:
         os.lseek(descriptor, offset, os.SEEK_SET)
@@ -104,7 +104,7 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
 
 
 def map_descriptor(descriptor: int, size: int) -> Any:
-    """The whole file as a read-only buffer: mapped, or read where mapping is not possible."""
+    """Return the whole file as a read-only buffer, mapped if possible."""
     if _may_map(descriptor):
         try:
             return _map(descriptor, size)
@@ -130,10 +130,10 @@ _map: Callable[[int, int], mmap.mmap] = (
 
 
 def _may_map(descriptor: int) -> bool:
-    """Whether another mapping leaves the process enough descriptors to go on with.
+    """Return whether another mapping leaves the process enough descriptors.
 
-    Before Python 3.13 every mapping keeps a descriptor of its own. They are given out from the
-    lowest number on, so that the number of another one tells how many are in use.
+    Before Python 3.13 every mapping keeps a descriptor of its own. The lowest free number is
+    used first, so that the number of a new one shows how many are in use.
     """
     if _map is _map_without_descriptor or sys.platform == "win32":
         return True

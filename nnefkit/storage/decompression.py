@@ -71,9 +71,9 @@ def _unpack(descriptor: int, kind: str, path: str) -> Iterator[bytes]:
         if not stream.eof:
             raise EOFError
     except _BROKEN as error:
-        what = "is cut off" if isinstance(error, EOFError) else f"is broken ({error})"
+        problem = "is cut off" if isinstance(error, EOFError) else f"is broken ({error})"
         raise StorageError(
-            f"the {kind} archive {what}", hint="Copy or download it again.", file=path
+            f"the {kind} archive {problem}", hint="Copy or download it again.", file=path
         ) from None
 
 
@@ -87,10 +87,10 @@ def _packed(descriptor: int, path: str) -> Iterator[bytes]:
 
 
 def unpack_tar(descriptor: int, kind: str, path: str) -> memoryview:
-    """The tar archive in a compressed file.
+    """Unpack the tar archive in a compressed file.
 
     Raises:
-        StorageError: the stream is broken, cut off, holds no tar archive, or grows too much.
+        StorageError: The stream is broken, cut off, not a tar archive, or grows too much.
     """
     limit = unpacked_limit(os.fstat(descriptor).st_size)
     unpacked = bytearray()
@@ -109,7 +109,7 @@ def unpack_tar(descriptor: int, kind: str, path: str) -> memoryview:
 def _check_tar(unpacked: bytearray, kind: str, path: str) -> bool:
     if not is_tar(bytes(unpacked[:BLOCK])):
         raise StorageError(
-            f"the file is compressed ({kind}), but there is no tar archive in it",
+            f"the file is compressed ({kind}), but does not contain a tar archive",
             hint="Pack the folder of the model: tar czf model.nnef.tgz -C folder .",
             file=path,
             section="5.1",

@@ -1,4 +1,4 @@
-"""Names of files in a model: from labels of variables, and from members of archives (5.1).
+"""Names of files in a model, made of labels of variables and of members of archives (5.1).
 
 No name leads out of the folder of the model: ``..`` and absolute paths are refused.
 """
@@ -18,10 +18,10 @@ _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 
 
 def data_name(label: str) -> str:
-    """The name of the data file of a variable, with ``/`` between folders.
+    """Return the name of the data file of a variable, with ``/`` between folders.
 
     Raises:
-        StorageError: the label leads out of the folder of the model, or is empty.
+        StorageError: The label leads out of the folder of the model, or is empty.
     """
     parts = _SEPARATORS.split(label)
     if not label or "\0" in label:
@@ -37,16 +37,16 @@ def data_name(label: str) -> str:
 
 
 def member_name(name: str, file: str) -> str:
-    """The name of a member of an archive, with ``/`` between folders, without ``./``.
+    """Return the name of a member of an archive, with ``/`` between folders, without ``./``.
 
     Raises:
-        StorageError: it leads out of the archive.
+        StorageError: It leads out of the archive.
     """
     parts = _SEPARATORS.split(name)
     if ".." in parts or _ABSOLUTE.match(name) or "\0" in name:
         raise StorageError(
             f"the member '{name}' leads out of the archive",
-            hint="Do not trust this archive. Members are paths relative to its top.",
+            hint="Do not trust this archive: members are paths relative to its top.",
             file=file,
             section="5.1",
         )

@@ -1,4 +1,4 @@
-"""A folder as the container of a model: files are mapped, links on the own disk are followed."""
+"""A folder as the container of a model: files are mapped, links are followed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Folder:
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """The name that messages use."""
         return str(self.path)
 
     def names(self) -> Iterable[str]:
-        """Names of the files, ``/`` between folders, in a stable order."""
+        """Return the names of the files, with ``/`` between folders, in a stable order."""
         return self._names
 
     @cached_property
@@ -32,16 +32,16 @@ class Folder:
         return list(_walk(self._prefix))
 
     def get(self, name: str) -> Blob | None:
-        """The bytes of a file, mapped, or None if there is no such file.
+        """Return the bytes of a file, mapped into memory, or None if there is no such file.
 
         Raises:
-            StorageError: it cannot be read.
+            StorageError: It cannot be read.
         """
         path = self._prefix + name
         try:
             os.lstat(path)
         except PermissionError as error:
-            # Nobody can tell whether it exists.
+            # Whether it exists is unknown.
             raise unreadable(error, path) from error
         except (OSError, ValueError):
             return None

@@ -1,4 +1,4 @@
-"""Items of tensor files: bits <-> arrays, for every number of bits from 1 to 64 (5.2).
+"""Encoding of the items of tensor files, for every number of bits from 1 to 64 (5.2).
 
 Items of whole bytes are little-endian. Other widths make one stream of bits in which the most
 significant bit of an item comes first, and which starts at the most significant bit of a byte.
@@ -16,7 +16,7 @@ from nnefkit.arrays import Array
 from nnefkit.storage.tensor_header import Header, ItemType
 
 Buffer = Any
-"""bytes, memoryview or mmap: whatever `numpy.frombuffer` takes."""
+"""Whatever `numpy.frombuffer` takes: bytes, a memoryview, an mmap."""
 
 _CHUNK = 1 << 15
 """Items that are packed at a time: a multiple of 8, so that every chunk ends with a whole byte."""
@@ -24,12 +24,12 @@ _NATIVE = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
 
 
 def container_bits(bits: int) -> int:
-    """Bits of the narrowest NumPy integer that holds an item of `bits` bits."""
+    """Return the bits of the narrowest NumPy integer that holds an item of `bits` bits."""
     return next(width for width in _NATIVE if width >= bits)
 
 
 def dtype_of(header: Header) -> np.dtype[Any]:
-    """The dtype of the array that a tensor file is read as."""
+    """Return the dtype of the array that a tensor file is read as."""
     if header.item is ItemType.BOOL:
         return np.dtype(np.bool_)
     if header.item is ItemType.FLOAT:
@@ -39,7 +39,7 @@ def dtype_of(header: Header) -> np.dtype[Any]:
 
 
 def decode(header: Header, data: Buffer, offset: int) -> Array:
-    """The items as a read-only array; a view of `data` where its bits allow it.
+    """Return the items as a read-only array; a view of `data` where its bits allow it.
 
     `data` must hold `header.data_length` bytes from `offset` on.
     """
@@ -94,7 +94,7 @@ def _unpack_stream(packed: Array, count: int, bits: int, width: int) -> Array:
 
 
 def chunks(array: Array, item: ItemType, bits: int) -> Iterator[Buffer]:
-    """The bytes of the items of `array`, in row-major order, in pieces of bounded size."""
+    """Return the bytes of the items of `array`, in row-major order, in pieces of bounded size."""
     flat = array.reshape(-1) if array.flags.c_contiguous else array.flat
     whole = item is ItemType.FLOAT or bits in _NATIVE
     step = (1 << 22) // array.dtype.itemsize if whole else _CHUNK
@@ -112,7 +112,7 @@ def chunks(array: Array, item: ItemType, bits: int) -> Iterator[Buffer]:
 
 
 def _as_integers(piece: Array, order: str) -> Array:
-    # From signed to unsigned of the same width first: the bits stay, none is taken for a sign.
+    # From signed to unsigned of the same width first: the bits stay, none becomes a sign.
     unsigned = piece.astype(f"u{piece.dtype.itemsize}", copy=False)
     return unsigned.astype(f"{order}u8")
 

@@ -1,4 +1,4 @@
-"""The files of a model, whatever they are kept in: a folder, an archive, or a text alone (5.1)."""
+"""The files of a model, in a folder or an archive, or its text alone (5.1)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nnefkit.storage.tensor_header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.zip_archive import read_zip
 
 MAX_TEXT = 1 << 30
-"""Bytes of a text that are read at most."""
+"""Most bytes of a text that are read."""
 ARCHIVE_ENDINGS = re.compile(r"\.(tgz|tar\.gz|tar|zip|tar\.bz2|tbz2?|tar\.xz|txz)$", re.IGNORECASE)
 
 
@@ -34,19 +34,19 @@ class Container(Protocol):
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """The name that messages use."""
 
     def names(self) -> Iterable[str]:
-        """Names of the files, ``/`` between folders."""
+        """Return the names of the files, with ``/`` between folders."""
 
     def get(self, name: str) -> Blob | None:
-        """The bytes of a file, or None if there is no such file."""
+        """Return the bytes of a file, or None if there is no such file."""
 
 
 class ModelFiles:
     """The files of one model: its text, its quantization, the data of its variables.
 
-    A context manager, which closes the archive; arrays that it gave out stay valid.
+    A context manager, which closes the archive; arrays from it stay valid.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ModelFiles:
         if blob is None:
             raise _no_graph(path, container)
         self.text_name = blob.name
-        """The name of the graph's text, as messages call it."""
+        """The name of the graph's text that messages use."""
         self.text = _text(blob)
         """The text of ``graph.nnef``."""
 
@@ -77,7 +77,7 @@ class ModelFiles:
         self.close()
 
     def close(self) -> None:
-        """Closes the archive, if it is one."""
+        """Close the archive, if it is one."""
         self._resources.close()
 
     @property
@@ -92,7 +92,7 @@ class ModelFiles:
 
     @property
     def quantization_name(self) -> str:
-        """What messages call the quantization file."""
+        """The name of the quantization file that messages use."""
         return f"{self._container.place}/{self._root}{self._quantization_file}"
 
     @cached_property
@@ -100,7 +100,7 @@ class ModelFiles:
         """The text of ``graph.quant`` (``x.quant`` for a text ``x.nnef``), None if there is none.
 
         Raises:
-            StorageError: it is no text.
+            StorageError: It is not text.
         """
         blob = self._container.get(self._root + self._quantization_file)
         return None if blob is None else _text(blob)
@@ -124,16 +124,16 @@ class ModelFiles:
         return folded
 
     def find(self, label: str) -> str | None:
-        """The name of the data file of a variable, found without regard to case (4.1.3).
+        """Return the name of the data file of a variable, whatever its case (4.1.3).
 
         Raises:
-            StorageError: the label leads out of the model, or several files answer to it.
+            StorageError: The label leads out of the model, or matches several files.
         """
         wanted = data_name(label)
         names = self._by_folded_name.get(wanted.lower(), [])
         if len(names) > 1:
             raise StorageError(
-                f"several files answer to the label '{label}', which is compared without regard "
+                f"several files match the label '{label}', which is compared without regard "
                 f"to case: {', '.join(names)}",
                 hint="Remove all but one of them.",
                 file=self._container.place,
@@ -142,10 +142,10 @@ class ModelFiles:
         return names[0] if names else None
 
     def tensor(self, label: str) -> StoredTensor | None:
-        """The data of a variable, mapped where possible; None if there is no file for it.
+        """Return the data of a variable, mapped where possible; None if there is no file for it.
 
         Raises:
-            StorageError: the label leads out of the model, or its file cannot be read.
+            StorageError: The label leads out of the model, or its file cannot be read.
         """
         blob = self._container.get(self._root + data_name(label))
         if blob is None:
@@ -154,9 +154,9 @@ class ModelFiles:
         return None if blob is None else open_tensor(blob)
 
     def extra_files(self, labels: Iterable[str]) -> ExtraFiles:
-        """The files that belong to none of these variables, such as a vendor's own (5.1).
+        """Return the files that belong to none of these variables, such as those of a vendor (5.1).
 
-        None for a text that was named by itself: what lies beside it may be anything.
+        There are none for a text that was loaded by its own path: other files may be anything.
         """
         if self._alone:
             return ExtraFiles({})
@@ -177,7 +177,7 @@ class ModelFiles:
 
 
 class ExtraFiles(Mapping[str, bytes]):
-    """Files that a model carries for others: name -> bytes, read when they are asked for."""
+    """Files of a model that nnefkit does not use: name -> bytes, read when they are accessed."""
 
     def __init__(self, contents: Mapping[str, Any]) -> None:
         self.contents = dict(contents)
@@ -202,7 +202,7 @@ class ExtraFiles(Mapping[str, bytes]):
         return f"ExtraFiles({', '.join(self.contents)})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Views of mapped archives do not travel, their bytes do.
+        # Views of mapped archives cannot be pickled, their bytes can.
         kept = {
             name: content if isinstance(content, Path) else bytes(content)
             for name, content in self.contents.items()
@@ -211,16 +211,16 @@ class ExtraFiles(Mapping[str, bytes]):
 
 
 def open_model(path: str | os.PathLike[str]) -> ModelFiles:
-    """The files of the model at `path`, which is told by content, never by name.
+    """Open the model at `path`, whose format is recognized by its content, never by its name.
 
     Args:
-        path: a folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
+        path: A folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
             archive: tar, compressed or not, or zip.
 
     Raises:
-        InputError: `path` is no path.
-        StorageError: there is nothing, or nothing of that kind, or an archive that is damaged or
-            not to be trusted.
+        InputError: `path` is not a path.
+        StorageError: There is nothing there, or no model, or an archive that is damaged or
+            cannot be trusted.
     """
     path = expected_path(path)
     try:
@@ -259,7 +259,7 @@ def _read_archive(
 
 
 def _graph_name(archive: Archive) -> str:
-    """Where the graph lies: at the top or, if all is packed in one folder, in that."""
+    """Return the name of the graph: at the top, or in the one folder that has everything."""
     names = [
         name
         for name in archive.names()
@@ -271,8 +271,8 @@ def _graph_name(archive: Archive) -> str:
     nearest = [name for name in names if name.count("/") == depth]
     if len(nearest) > 1:
         raise StorageError(
-            f"the archive holds several models: {', '.join(sorted(nearest)[:5])}",
-            hint="Unpack it and load one of the folders.",
+            f"the archive contains several models: {', '.join(sorted(nearest)[:5])}",
+            hint="Unpack it, and load one of the folders.",
             file=archive.path,
             section="5.1",
         )
@@ -307,7 +307,7 @@ def _text(blob: Blob) -> str:
     try:
         if b"\0" in data:
             raise StorageError(
-                f"this is no text: there is a zero byte at {data.index(0):,}",
+                f"this is not text: there is a zero byte at {data.index(0):,}",
                 hint="Copy or export the model again: a graph.nnef is plain text.",
                 file=blob.name,
                 section="3.1",
@@ -315,8 +315,8 @@ def _text(blob: Blob) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise StorageError(
-            f"this is no text: byte {error.start:,} ({data[error.start]:#04x}) is not UTF-8",
-            hint="NNEF is written in ASCII characters; copy or export the model again.",
+            f"this is not text: byte {error.start:,} ({data[error.start]:#04x}) is not UTF-8",
+            hint="NNEF is written in ASCII characters: copy or export the model again.",
             file=blob.name,
             section="3.1",
         ) from None
@@ -328,9 +328,9 @@ def _nothing(path: Path) -> StorageError:
         siblings = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     hint = _parse_hint(str(path)) or did_you_mean(path.name, siblings)
     if re.match(r"[a-z]+:/", str(path)):
-        hint = "Nothing is fetched from a network: download it, and give the path of the file."
+        hint = "nnefkit fetches nothing from a network: download it, and give the path of the file."
     if not hint and not path.parent.is_dir():
-        hint = f"Not even the folder {_shortened(path.parent)} exists."
+        hint = f"The folder {_shortened(path.parent)} does not exist, either."
     return StorageError("there is no such file or folder", hint=hint, file=_shortened(path))
 
 
@@ -348,7 +348,7 @@ def _no_graph(path: Path, container: Container) -> StorageError:
     texts = [name for name in names if name.lower().endswith(".nnef")]
     hint = "A model is a folder or an archive with a file graph.nnef at its top."
     if texts:
-        hint = f"There is '{texts[0]}': load that, or give it the name graph.nnef at the top."
+        hint = f"There is '{texts[0]}': load it, or move it to graph.nnef at the top."
     elif not names:
-        hint = "It is empty."
+        hint = "There are no files."
     return StorageError("there is no graph.nnef", hint=hint, file=str(path), section="5.1")

@@ -1,4 +1,4 @@
-"""Writing a model as a folder or an archive (5.1): atomically, and the same bytes every time."""
+"""Writing of models as folders or archives (5.1): atomic, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from nnefkit.storage.tensor_file import TensorContent
 from nnefkit.storage.tensor_header import HEADER_SIZE
 
 Content = bytes | memoryview | Path | TensorContent
-"""What a file is written from: its bytes, a file to copy, or a tensor."""
+"""The source of a file: its bytes, a file to copy, or a tensor."""
 
 _PIECE = 1 << 22
 _ALIGNMENT = 64
 _ALIGNMENT_FIELD = 0xD935
-"""The extra field by which others pad zip archives, too."""
+"""The extra field that other tools use to pad zip archives, too."""
 _LOCAL_HEADER_SIZE = 30
 _STRING = re.compile(r"""'([^'\n]*)'|"([^"\n]*)\"""")
 
@@ -66,7 +66,7 @@ class _Copy:
 
 
 def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> None:
-    """Writes the files of a model; the old model at `path` stays whole until the new one is.
+    """Write the files of a model; the old model at `path` stays until the new one is complete.
 
     Args:
         path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
@@ -86,7 +86,7 @@ def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> N
 
 
 _FOREIGN_ENDINGS = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
-"""Who names a model so does not expect a folder."""
+"""Endings with which nobody expects a folder."""
 
 
 def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], ProgressBar], None]:
@@ -117,10 +117,10 @@ def _check_names(files: Mapping[str, Content], path: str) -> None:
         if member_name(name, path) != name:
             raise StorageError(f"'{name}' is no plain name of a file", file=path, section="5.1")
         other = taken.setdefault(name.lower(), name)
-        # What is not the model's own is the business of whoever put it there.
+        # Files that do not belong to the model are left to their owner.
         if other != name and any(isinstance(files[n], TensorContent) for n in (name, other)):
             raise StorageError(
-                f"'{other}' and '{name}' are one file where the case of letters does not count",
+                f"'{other}' and '{name}' are the same file on systems that ignore case",
                 hint="Give one of them another label.",
                 file=path,
                 section="4.1.3",
@@ -177,7 +177,7 @@ def _replaceable_files(folder: Path) -> set[str]:
         return set()
     if not graph.is_file():
         raise StorageError(
-            "the folder is not empty, and holds no model that could be replaced",
+            "the folder is not empty, and does not contain a model that could be replaced",
             hint="Save to a new folder or to an archive.",
             file=str(folder),
         )
@@ -189,7 +189,7 @@ def _replaceable_files(folder: Path) -> set[str]:
 
 
 def _keep_foreign(old: Path, new: Path, replaced: set[str]) -> None:
-    """Takes the files of the old folder that do not belong to its model into the new one."""
+    """Copy the files of the old folder that do not belong to its model to the new one."""
     for folder, folders, files in os.walk(old):
         below = Path(folder).relative_to(old)
         links = [name for name in folders if Path(folder, name).is_symlink()]

@@ -1,4 +1,4 @@
-"""Codes of real numbers: what quantized items stand for (5.2, 7.1).
+"""Codes of real numbers in quantized items (5.2, 7.1).
 
 The algorithm comes from ``graph.quant`` or, deprecated, from the tensor file itself.
 """
@@ -19,13 +19,13 @@ _ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+
 
 
 def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> Array:
-    """Codes of `values` by the deprecated linear quantization of tensor files (5.2)."""
+    """Return the codes of `values` by the deprecated linear quantization of tensor files (5.2)."""
     steps = 2.0**bits - 1
     share = np.clip((values.astype(np.float64) - minimum) / (maximum - minimum), 0.0, 1.0)
     codes = np.floor(share * steps + 0.5)
     if bits < 64:
         return codes.astype(np.uint64)
-    # 2.0**64 itself lies beyond the integers that it rounds up from.
+    # 2.0**64 itself is beyond the integers that round up to it.
     top = codes >= 2.0**64
     return np.where(top, np.uint64(2**64 - 1), np.where(top, 0.0, codes).astype(np.uint64))
 
@@ -33,13 +33,13 @@ def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> A
 def dequantize(
     codes: Array, header: Header, algorithm: Mapping[str, Any] | None, file: str
 ) -> Array:
-    """The real numbers (float32) that the codes of a tensor file stand for.
+    """Return the real numbers (float32) that the codes of a tensor file represent.
 
-    The range in the file prevails for what its codes mean (7.1); `algorithm` is the tensor's line
+    The range in the file takes precedence (7.1); `algorithm` is the tensor's line
     in ``graph.quant`` (``{"op-name": ..., **arguments}``).
 
     Raises:
-        StorageError: neither says what the codes mean, or what is said makes no sense.
+        StorageError: Neither defines the codes, or the definition is not valid.
     """
     if header.range is not None:
         values = _by_own_range(codes, header, *header.range, file)
@@ -49,7 +49,7 @@ def dequantize(
         values = _by_algorithm(codes, header, algorithm, file)
     else:
         raise StorageError(
-            "the items are quantized codes, and nothing says what they stand for",
+            "the items are quantized codes, but nothing defines their values",
             hint="Add a line for the tensor to graph.quant, such as "
             '"name": min_max_linear_quantize(min = -1.0, max = 1.0, bits = 8, '
             "signed = false, symmetric = false);",
@@ -64,7 +64,7 @@ def dequantize(
 def _by_own_range(codes: Array, header: Header, minimum: float, maximum: float, file: str) -> Array:
     if not (np.isfinite(minimum) and np.isfinite(maximum) and minimum < maximum):
         raise StorageError(
-            f"the quantization range of the file, {minimum:g} to {maximum:g}, is not a range",
+            f"the quantization range of the file, {minimum:g} to {maximum:g}, is not valid",
             file=file,
             section="5.2",
         )
@@ -73,7 +73,7 @@ def _by_own_range(codes: Array, header: Header, minimum: float, maximum: float, 
     if minimum not in (0.0, -maximum):
         raise StorageError(
             "logarithmic quantization needs min = 0 or min = -max, "
-            f"the file says min = {minimum:g} and max = {maximum:g}",
+            f"but the file has min = {minimum:g} and max = {maximum:g}",
             file=file,
             section="5.2",
         )
@@ -102,20 +102,19 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
             return _logarithmic(codes, maximum, bits, signed=header.item.signed)
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(
-            f"the items cannot be decoded by '{name}' with the arguments that graph.quant gives: "
-            f"{error}",
+            f"the items cannot be decoded by '{name}' with the arguments in graph.quant: {error}",
             file=file,
             section="5.3",
         ) from None
     raise StorageError(
-        f"the items are quantized codes of the algorithm '{name}', whose decoding is not known",
+        f"the items are quantized codes of the algorithm '{name}', which cannot be decoded",
         file=file,
         section="5.3",
     )
 
 
 def _by_own_algorithm(codes: Array, header: Header, file: str) -> Array:
-    """By the algorithm in a file of the provisional specification, ``f(min = 0.0, ...)``."""
+    """Decode by the algorithm in a file of the provisional specification, ``f(min = 0.0, ...)``."""
     name, _, arguments = header.algorithm.partition("(")
     name = name.strip()
     if name == "logarithmic_quantize":

@@ -1,7 +1,7 @@
 """Tar archives (IEEE 1003.1, and the long names of GNU tar), read without being extracted.
 
-A reader of our own: it is linear in the size of the archive, takes bounded memory whatever the
-headers say, and does not mistake a damaged header for the end of the archive.
+This reader is linear in the size of the archive, takes bounded memory whatever the headers
+contain, and does not mistake a damaged header for the end of the archive.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _NO_FILES = (tarfile.DIRTYPE, b"V", b"D", b"M", b"N")
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a file starts with the header of a member of a tar archive."""
+    """Return whether a file starts with the header of a member of a tar archive."""
     if len(head) < BLOCK:
         return False
     try:
         tarfile.TarInfo.frombuf(head[:BLOCK], *_ENCODING)
     except (tarfile.HeaderError, ValueError):
-        # Old and broken archives are recognised by their mark at least, and refused by name later.
+        # Old and broken archives are recognized by their mark, and refused by name later.
         return head[257:262] == b"ustar"
     return True
 
 
 @dataclass
 class _Names:
-    """What extended headers say of the members behind them."""
+    """The contents of extended headers, about the members after them."""
 
     everywhere: dict[str, str]
     next_member: dict[str, str]
@@ -50,10 +50,10 @@ class _Names:
 
 
 def read_tar(source: Bytes, path: str) -> Archive:
-    """The members of a tar archive.
+    """Read the members of a tar archive.
 
     Raises:
-        StorageError: it is damaged or cut off, or has a member that is not to be trusted.
+        StorageError: It is damaged or cut off, or has a member that cannot be trusted.
     """
     archive = Archive(path)
     names = _Names({}, {})
@@ -62,12 +62,12 @@ def read_tar(source: Bytes, path: str) -> Archive:
         info = _header(head, offset, path)
         size = _size(info, names, path)
         offset += BLOCK
-        # What a link or a folder is said to measure takes no room in the archive.
+        # The size in the header of a link or a folder takes no room in the archive.
         stored = 0 if info.type in (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE) else size
         if offset + stored > source.size:
             raise StorageError(
                 f"the archive ends within the member '{info.name}', "
-                f"{source.size - offset:,} of {stored:,} bytes are there",
+                f"after {source.size - offset:,} of {stored:,} bytes",
                 hint="The archive is cut off: copy or download it again.",
                 file=path,
             )
@@ -92,7 +92,7 @@ def _header(head: bytes, offset: int, path: str) -> tarfile.TarInfo:
 
 
 def _size(info: tarfile.TarInfo, names: _Names, path: str) -> int:
-    # Extended headers speak of the member behind them, not of one another.
+    # Extended headers are about the member after them, not about one another.
     extended = info.type in _NAME_RECORDS or info.type in _PAX_RECORDS
     text = None if extended else names.get("size")
     size = info.size if text is None else int(text) if text.isdecimal() and len(text) < 20 else -1
@@ -104,7 +104,7 @@ def _size(info: tarfile.TarInfo, names: _Names, path: str) -> int:
 def _bounded(size: int, path: str) -> int:
     if size > _MAX_NAME_RECORD:
         raise StorageError(
-            f"the archive has an extended header of {size:,} bytes, which no name needs", file=path
+            f"the archive has an extended header of {size:,} bytes, more than names need", file=path
         )
     return size
 
@@ -131,11 +131,11 @@ def _read_names(info: tarfile.TarInfo, record: bytes, names: _Names, path: str) 
 def _add(archive: Archive, info: tarfile.TarInfo, names: _Names, stretch: Stretch) -> None:
     name = names.get("path") or info.name
     if info.type in _NO_FILES or name.endswith("/"):
-        # Only its name is looked at: a folder that leads out of the archive is a bad sign.
+        # Only its name is checked: a folder that leads out of the archive is a bad sign.
         archive.check(name)
     elif info.type in _KINDS or names.get("GNU.sparse.major") or names.get("GNU.sparse.size"):
         raise StorageError(
-            f"the member '{name}' is {_KINDS.get(info.type, 'a sparse file')}, no regular file",
+            f"the member '{name}' is {_KINDS.get(info.type, 'a sparse file')}, not a regular file",
             hint="Pack regular files only.",
             file=archive.path,
             section="5.1",

@@ -1,4 +1,4 @@
-"""One tensor file: ``read_tensor``, ``write_tensor``, and what both are made of (5.2)."""
+"""Tensor files: `read_tensor`, `write_tensor`, and the parts of both (5.2)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor as it lies in its file."""
+    """A tensor as its file stores it."""
 
     name: str
-    """The file, as messages call it."""
+    """The file name that messages use."""
     header: Header
     data: Array
-    """The items, read-only, mapped where the bits allow it; codes where they are quantized."""
+    """The items, read-only, mapped where their bits allow it; codes if they are quantized."""
     warnings: tuple[Diagnostic, ...] = ()
 
 
@@ -65,16 +65,16 @@ class TensorContent:
         return HEADER_SIZE + self.header.data_length
 
     def chunks(self) -> Iterator[Any]:
-        """The bytes of the file in pieces of bounded size."""
+        """Return the bytes of the file in pieces of bounded size."""
         yield self.header.encode()
         yield from item_encoding.chunks(self.data, self.header.item, self.header.bits)
 
 
 def open_tensor(blob: Blob) -> StoredTensor:
-    """The tensor in a file, with the warnings that the file deserves.
+    """Return the tensor in a file, with warnings about the file.
 
     Raises:
-        StorageError: it is no tensor file, or not one that can be read.
+        StorageError: It is not a tensor file, or cannot be read.
     """
     header, warnings = parse_header(blob.head, blob.size, blob.name)
     data = item_encoding.decode(header, blob.data, blob.start + header.data_offset)
@@ -82,19 +82,30 @@ def open_tensor(blob: Blob) -> StoredTensor:
 
 
 def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Array:
-    """The array in the tensor file at `path`; read-only, mapped where the bits allow it.
-
-    Items of 16, 32 or 64 bits and integers of 8 bits are mapped; integers of other widths become
-    the narrowest NumPy integer that holds them. ``array.copy()`` gives one that can be changed.
+    """Read the tensor file at `path` (5.2).
 
     Args:
-        path: the ``.dat`` file.
-        dequantize: whether quantized codes become the real numbers (float32) that they stand for by
+        path: The ``.dat`` file.
+        dequantize: Whether quantized codes become the real numbers (float32) that they represent by
             the deprecated range in the file; otherwise the codes are returned as integers.
 
+    Returns:
+        A read-only array of the stored shape; ``array.copy()`` can be changed. Items of 16, 32 or
+        64 bits and integers of 8 bits are mapped from the file. Integers of other widths become the
+        narrowest NumPy integer that holds them, single bits become bools.
+
     Raises:
-        InputError: `path` is no path.
-        StorageError: the file cannot be read, or is no tensor file (5.2).
+        InputError: `path` is not a path.
+        StorageError: The file cannot be read, or is not a tensor file.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "weights.dat"
+        ...     nk.write_tensor(path, np.float32([[1, 2], [3, 4]]))
+        ...     nk.read_tensor(path).copy()
+        array([[1., 2.],
+               [3., 4.]], dtype=float32)
     """
     stored = open_tensor(open_blob(str(expected_path(path))))
     if dequantize and stored.header.item.quantized:
@@ -108,20 +119,28 @@ def write_tensor(
     bits: int | None = None,
     quantized: Quantized = False,
 ) -> None:
-    """Writes `array` as a tensor file, atomically.
+    """Write `array` as a tensor file, atomically (5.2).
 
     Args:
-        path: the ``.dat`` file; an existing one is replaced.
-        array: floats of 16, 32 or 64 bits, integers or bools, of rank 0 to 8; any memory layout.
-        bits: bits per item: 16, 32 or 64 for floats, 1 to 64 for integers, 1 or 8 for bools. Left
-            out, what the dtype has, and 1 for bools.
-        quantized: True marks integers as quantized codes, whose meaning ``graph.quant`` gives. A
-            pair (min, max) is stored in the file as their (deprecated) range; floats are then
-            encoded linearly with `bits` (8) bits.
+        path: The ``.dat`` file; an existing one is replaced.
+        array: Floats of 16, 32 or 64 bits, integers or bools, of rank 0 to 8 and any memory layout.
+        bits: Bits per item: 16, 32 or 64 for floats, 1 to 64 for integers, 1 or 8 for bools. By
+            default those of the dtype, and 1 for bools.
+        quantized: True marks integers as quantized codes, which ``graph.quant`` defines. A pair
+            (min, max) is stored in the file as their deprecated range; floats are then encoded
+            linearly with `bits` bits, by default 8.
 
     Raises:
-        InputError: `path` is no path.
-        StorageError: the array cannot be stored so, or the file cannot be written (5.2).
+        InputError: `path` is not a path.
+        StorageError: The array cannot be stored in this way, or the file cannot be written.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "codes.dat"
+        ...     nk.write_tensor(path, np.uint8([1, 5, 15]), bits=4)
+        ...     path.stat().st_size, nk.read_tensor(path).dtype
+        (130, dtype('uint8'))
     """
     path = expected_path(path)
     content = tensor_content(array, bits, quantized, file=str(path))
@@ -133,15 +152,15 @@ def write_tensor(
 def tensor_content(
     array: Any, bits: int | None = None, quantized: Quantized = False, *, file: str = ""
 ) -> TensorContent:
-    """The content of a tensor file for `array`; arguments as for `write_tensor`.
+    """Return the content of a tensor file for `array`; arguments as for `write_tensor`.
 
     Raises:
-        StorageError: the array cannot be stored so.
+        StorageError: The array cannot be stored in this way.
     """
     array = _storable(array, file)
     bits = _whole(bits, file)
     parameters = bytes(32)
-    # Before anything looks at the values: there may be more of them than can be stored.
+    # Before the values are read: there may be more of them than can be stored.
     _check_length(array, bits, file)
     if isinstance(quantized, (tuple, list)):
         minimum, maximum = _range(quantized, file)
@@ -154,7 +173,7 @@ def tensor_content(
     if quantized:
         if item not in _CODES:
             raise StorageError(
-                f"values of dtype {array.dtype} are no quantized codes, which are integers",
+                f"values of dtype {array.dtype} are not quantized codes, which are integers",
                 hint="quantized=(min, max) encodes floats linearly.",
                 file=file,
                 section=SECTION,
@@ -171,17 +190,17 @@ def _storable(array: Any, file: str) -> Array:
     try:
         array = np.asarray(array)
     except ValueError as error:
-        raise StorageError(f"this is no array: {error}", file=file) from None
+        raise StorageError(f"this is not an array: {error}", file=file) from None
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
         raise StorageError(
-            f"values of dtype {array.dtype} have no item-type in a tensor file",
-            hint="Convert them, for instance by array.astype(numpy.float32).",
+            f"values of dtype {array.dtype} cannot be stored in a tensor file",
+            hint="Convert them, for example: array.astype(numpy.float32).",
             file=file,
             section=SECTION,
         )
     if array.ndim > MAX_RANK:
         raise StorageError(
-            f"the array has rank {array.ndim}, a tensor file holds at most rank {MAX_RANK}",
+            f"the array has rank {array.ndim}, but a tensor file has at most rank {MAX_RANK}",
             hint="Reshape it.",
             file=file,
             section=SECTION,
@@ -204,14 +223,16 @@ def _whole(bits: Any, file: str) -> int | None:
         return None if bits is None else operator.index(bits)
     except TypeError:
         raise StorageError(
-            f"bits={bits!r} is no number of bits", hint="1 to 64 are possible.", file=file
+            f"bits={bits!r} is not a number of bits",
+            hint="Give an integer from 1 to 64.",
+            file=file,
         ) from None
 
 
 def _range(quantized: Any, file: str) -> tuple[float, float]:
     try:
         minimum, maximum = map(float, quantized)
-        # What the file holds is a float of 32 bits.
+        # The file stores a float of 32 bits.
         with np.errstate(over="ignore"):
             minimum, maximum = map(float, np.asarray([minimum, maximum]).astype(np.float32))
     except (TypeError, ValueError, OverflowError):
@@ -237,7 +258,7 @@ def _check_bits(item: ItemType, bits: int, file: str) -> None:
 
 
 def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
-    """The array with items that have the wanted bits, none of them changed beyond rounding."""
+    """Return the array with items of the given bits, none changed beyond rounding."""
     if item is ItemType.BOOL:
         return array
     if item is ItemType.FLOAT:
@@ -249,7 +270,7 @@ def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
         if lost.any():
             value = array[lost].flat[0]
             raise StorageError(
-                f"{value:g} does not fit into a float of {bits} bits", file=file, section=SECTION
+                f"{value:g} does not fit in a float of {bits} bits", file=file, section=SECTION
             )
         return converted
     if bits < array.dtype.itemsize * 8:
@@ -257,7 +278,7 @@ def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
         for value in (int(array.min()), int(array.max())):
             if not low <= value <= high:
                 raise StorageError(
-                    f"{value} does not fit into {item.words} items of {bits} bits, "
+                    f"{value} does not fit in {item.words} items of {bits} bits, "
                     f"which range from {low} to {high}",
                     file=file,
                     section=SECTION,
@@ -273,7 +294,7 @@ def _check_length(array: Array, bits: int | None, file: str) -> None:
     if length > MAX_DATA_LENGTH or max(array.shape, default=1) > MAX_EXTENT:
         raise StorageError(
             f"a tensor of shape {list(array.shape)} with {bits} bits per item has {length:,} "
-            f"bytes; a tensor file cannot say more than {MAX_DATA_LENGTH:,}",
+            f"bytes, more than the {MAX_DATA_LENGTH:,} that a tensor file can have",
             hint="Store it with fewer bits per item, or split it.",
             file=file,
             section=SECTION,

@@ -1,7 +1,7 @@
-"""The header of a tensor file (5.2): 128 bytes that say what the data behind them is.
+"""The header of a tensor file (5.2): 128 bytes that describe the data after them.
 
 The header of the provisional specification of 2017, which is shorter and names the place of the
-data instead of its length, is told apart by its contents and read as well.
+data instead of its length, is recognized by its contents, and read as well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROVISIONAL = struct.Struct("<2sBBII")
 
 
 class ItemType(IntEnum):
-    """What the bits of an item mean: the codes of the Khronos Group (5.2)."""
+    """The meaning of the bits of an item, by the codes of the Khronos Group (5.2)."""
 
     FLOAT = 0
     UNSIGNED = 1
@@ -46,19 +46,19 @@ class ItemType(IntEnum):
 
     @property
     def words(self) -> str:
-        """What messages call it."""
+        """The name that messages use."""
         return self.name.lower().replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a tensor file says of its data."""
+    """The description of the data of a tensor file."""
 
     shape: tuple[int, ...]
     item: ItemType
     bits: int
     parameters: bytes = bytes(32)
-    """The deprecated 32 bytes of parameters of the item-type."""
+    """The deprecated 32 bytes of parameters of the item type."""
     version: tuple[int, int] = (1, 0)
     data_offset: int = HEADER_SIZE
     algorithm: str = ""
@@ -77,13 +77,13 @@ class Header:
     def describes(self, shape: tuple[int, ...]) -> bool:
         """Whether the file holds a tensor of `shape`.
 
-        The provisional specification leaves trailing extents of 1 out as it likes.
+        In the provisional specification, trailing extents of 1 may be missing.
         """
         if not self.provisional:
             return self.shape == shape
         count = min(len(shape), len(self.shape))
-        behind = {*shape[count:], *self.shape[count:]}
-        return self.shape[:count] == shape[:count] and behind <= {1}
+        rest = {*shape[count:], *self.shape[count:]}
+        return self.shape[:count] == shape[:count] and rest <= {1}
 
     @property
     def data_length(self) -> int:
@@ -99,7 +99,7 @@ class Header:
         return minimum, maximum
 
     def encode(self) -> bytes:
-        """The 128 bytes of the file."""
+        """Return the 128 bytes of the file."""
         extents = self.shape + (0,) * (MAX_RANK - len(self.shape))
         return _LAYOUT.pack(
             MAGIC,
@@ -115,15 +115,15 @@ class Header:
 
 
 def parse_header(head: bytes, size: int, file: str) -> tuple[Header, list[Diagnostic]]:
-    """The header at the beginning of a file, and the warnings that it deserves.
+    """Return the header at the beginning of a file, and warnings about it.
 
     Args:
-        head: the first bytes of the file, all of them or at least 4 KiB.
-        size: the size of the file in bytes.
-        file: what messages call it.
+        head: The first bytes of the file, all of them or at least 4 KiB.
+        size: The size of the file in bytes.
+        file: The name that messages use.
 
     Raises:
-        StorageError: it is no tensor file, or not one that can be read; all the reasons at once.
+        StorageError: It is not a tensor file, or cannot be read; with all the reasons.
     """
     _check_beginning(head, size, file)
     provisional = None
@@ -157,9 +157,9 @@ def _check_beginning(head: bytes, size: int, file: str) -> None:
         )
     if head[:2] != MAGIC:
         raise StorageError(
-            f"this is no tensor file: it starts with the bytes {head[:2].hex(' ')}, "
+            f"this is not a tensor file: it starts with the bytes {head[:2].hex(' ')}, "
             f"not with {MAGIC.hex(' ')}",
-            hint="Copy or export it again: nnefkit.write_tensor(path, array) writes such files.",
+            hint="Copy or export it again: nnefkit.write_tensor(path, array) writes tensor files.",
             file=file,
             section=SECTION,
         )
@@ -173,7 +173,7 @@ def _check_beginning(head: bytes, size: int, file: str) -> None:
 
 
 class _HeaderReader:
-    """Reads the fields of a header and collects all that is wrong with them."""
+    """Reads the fields of a header, and collects their problems."""
 
     def __init__(self, head: bytes, size: int, file: str) -> None:
         (_, major, minor, self.length, self.rank, *rest) = _LAYOUT.unpack_from(head)
@@ -203,7 +203,7 @@ class _HeaderReader:
 
     def _shape(self) -> tuple[int, ...] | None:
         if self.rank > MAX_RANK:
-            self._error("invalid-rank", f"the tensor has rank {self.rank}, at most 8 is possible")
+            self._error("invalid-rank", f"the tensor has rank {self.rank}; the most is {MAX_RANK}")
             return None
         shape = tuple(self.extents[: self.rank])
         if 0 in shape:
@@ -216,21 +216,21 @@ class _HeaderReader:
         if vendor:
             self._error(
                 "vendor-item-type",
-                f"the item-type {code} belongs to vendor {vendor:#06x}; "
-                "only those of the Khronos Group (vendor 0) have a known meaning",
+                f"the item type {code} belongs to vendor {vendor:#06x}; "
+                "only those of the Khronos Group (vendor 0) can be read",
             )
             return None
         if code > max(ItemType):
-            self._error("unknown-item-type", f"the item-type {code} does not exist")
+            self._error("unknown-item-type", f"the item type {code} does not exist")
             return None
         item = ItemType(code)
         if item is ItemType.UNSIGNED and any(self.parameters[:4]):
-            # The deprecated way to say that integers are signed.
+            # The deprecated mark of signed integers.
             item = ItemType.SIGNED
             self._warn(
                 "deprecated-parameters",
                 "the integers are marked as signed by a deprecated parameter",
-                "Writing the tensor again gives it the item-type for signed integers.",
+                "Writing the tensor again uses the item type of signed integers.",
             )
         valid = allowed_bits(item)
         if self.bits not in valid:
@@ -253,8 +253,9 @@ class _HeaderReader:
         if self.length != expected:
             self._error(
                 "data-length",
-                f"the header says {self.length:,} bytes of data, but shape {list(header.shape)} "
-                f"with {header.bits} bits per item makes {expected:,}",
+                f"the header has a data length of {self.length:,} bytes, "
+                f"but shape {list(header.shape)} "
+                f"with {header.bits} bits per item needs {expected:,}",
             )
             return
         excess = self.size - HEADER_SIZE - expected
@@ -270,7 +271,7 @@ class _HeaderReader:
             if excess == 4 and not any(self.head[HEADER_SIZE : HEADER_SIZE + 4]):
                 hint += (
                     " Early versions of Khronos' tools wrote a header of 132 bytes; if this file is"
-                    " of that kind, its items are shifted: convert it with their"
+                    " one of them, its items are shifted: convert it with their"
                     " fix_nnef_binary_size.py."
                 )
             self._warn("trailing-bytes", f"{excess:,} bytes follow the data of the tensor", hint)
@@ -290,16 +291,17 @@ class _HeaderReader:
                 self._warn(
                     "deprecated-parameters",
                     "the tensor file carries its own quantization range, which is deprecated",
-                    "Quantization belongs into graph.quant.",
+                    "Put the quantization in graph.quant.",
                 )
         elif header.item is not ItemType.SIGNED and any(self.parameters):
             self._warn(
-                "reserved-bytes", f"parameters are given, but {header.item.words} items have none"
+                "reserved-bytes",
+                f"parameters are given, but {header.item.words} items have no parameters",
             )
 
 
 def allowed_bits(item: ItemType) -> tuple[int, ...] | range:
-    """The numbers of bits that items of a type may have."""
+    """Return the numbers of bits that items of a type can have."""
     if item is ItemType.FLOAT:
         return (16, 32, 64)
     if item is ItemType.BOOL:
@@ -325,7 +327,7 @@ def _provisional_note(file: str) -> Diagnostic:
 
 
 def _parse_provisional(head: bytes, size: int) -> Header | None:
-    """The header as the provisional specification has it, or None if this is not one.
+    """Return the header by the provisional specification, or None if it is not one.
 
     All of its fields must agree with one another and with the size of the file.
     """

@@ -1,4 +1,4 @@
-"""Variables <-> data files: which belongs to which, and whether they fit (5.1, 5.2.1)."""
+"""Data files of variables: which belongs to which, and whether they fit (5.1, 5.2.1)."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _ITEM_TYPES = {
 _KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
 _CONVERSIONS = {"scalar": "numpy.float32", "integer": "numpy.int64", "logical": "bool"}
 _NAMED = 8
-"""Missing files that a message names."""
+"""Most missing files that a message names."""
 
 
 def attach_data(
     graph: Graph, files: ModelFiles, *, strict: bool = True, complete: bool = True
 ) -> tuple[Graph, list[Diagnostic]]:
-    """The graph with the data of its variables, and all that is wrong with their files.
+    """Return the graph with the data of its variables, and the problems of their files.
 
-    What the files hold beyond the graph is noted in its `provenance`: ``path``, ``files`` (those
-    that belong to no variable) and ``stored`` (items whose layout their values do not tell).
+    Its `provenance` has the ``path``, the ``files`` that belong to no variable, and what is
+    ``stored`` in items that the values cannot reproduce.
 
     Args:
-        graph: the graph that `files` describe.
-        files: the files of the model.
-        strict: whether items of another type than the variable's are an error, or a warning.
-        complete: whether the graph has all the quantization that its model says.
+        graph: The graph that `files` describe.
+        files: The files of the model.
+        strict: Whether items of another type than the variable are errors instead of warnings.
+        complete: Whether the graph has all the quantization of its model.
     """
     attachment = _Attachment(graph, files, strict, complete)
     return attachment.run(), attachment.diagnostics
@@ -49,7 +49,7 @@ def attach_data(
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Items that their decoded values do not give back: kept, to be saved as they were."""
+    """Items that their decoded values cannot reproduce, to be saved as they were."""
 
     data: Array
     content: TensorContent = field(repr=False)
@@ -114,7 +114,7 @@ class _Attachment:
                 "wrong-data-shape",
                 f"variable '{tensor.name}' has shape {list(tensor.shape)}, but its data in "
                 f"{stored.name} has shape {list(header.shape)}",
-                hint="Both have the same number of items: is one of them a reshaped copy?"
+                hint="Both have the same number of elements: is one of them reshaped?"
                 if header.count == int(np.prod(tensor.shape, dtype=object))
                 else "Is this the file of another variable, or of another version of the model?",
                 section="5.2",
@@ -127,11 +127,11 @@ class _Attachment:
                 operation,
                 "wrong-item-type",
                 f"variable '{tensor.name}' is of type {tensor.dtype}, but its data in "
-                f"{stored.name} has items of type {header.item.words}",
+                f"{stored.name} has {header.item.words} items",
                 hint=f"Items of type {' or '.join(i.words for i in wanted) or 'none'} can be its "
                 "data.",
                 section="5.2.1",
-                # What other tools write without a type is better read than refused, if asked for.
+                # Items that other tools write without a type can still be read, if wanted.
                 severity="error" if self.strict else "warning",
             )
             return shape_fits and not self.strict
@@ -152,7 +152,7 @@ class _Attachment:
             data = data.astype(np.float32) if scalar else data
             data = data.reshape(header.shape if tensor.shape is None else tensor.shape)
             data.flags.writeable = False
-            # What its items were cannot be said in a file of today; their values can.
+            # A file of version 1.0 cannot have such items, but it can have their values.
             return data
         plain_bits = 1 if header.item is ItemType.BOOL else data.dtype.itemsize * 8
         restorable = header.range is not None or tensor.quantization is not None
@@ -174,7 +174,7 @@ class _Attachment:
         present = set(self.files.labels)
         hint = did_you_mean(self.missing[0], present - set(self.stored))
         if not present:
-            hint = "There are no .dat files beside the graph at all."
+            hint = "There are no .dat files beside the graph."
         return Diagnostic(
             "missing-data",
             f"the data of {plural(len(self.missing), 'variable')} is missing: {listed}"
@@ -193,14 +193,14 @@ def _variables(graph: Graph) -> Iterator[tuple[Operation, Tensor]]:
 
 
 def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
-    """The data files of the variables of a graph: name -> content.
+    """Return the data files of the variables of a graph by name.
 
     Args:
-        graph: the graph.
-        path: where they are to be written, for messages.
+        graph: The graph.
+        path: The path to write them to, for messages.
 
     Raises:
-        StorageError: variables have no data, or data that cannot be stored; all of them at once.
+        StorageError: Variables have no data, or data that cannot be stored; with all of them.
     """
     files: dict[str, TensorContent] = {}
     data_of: dict[str, Array] = {}
@@ -237,19 +237,20 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
 def _without_data(missing: list[Tensor], path: str) -> Diagnostic:
     listed = ", ".join(f"'{tensor.name}'" for tensor in missing[:_NAMED])
     more = len(missing) - _NAMED
+    verb = "has" if len(missing) == 1 else "have"
     return Diagnostic(
         "missing-data",
-        f"{plural(len(missing), 'variable')} of the graph without data: {listed}"
+        f"{plural(len(missing), 'variable')} of the graph {verb} no data: {listed}"
         + (f" and {more} more" if more > 0 else ""),
         file=path,
-        hint="graph.with_data({name: array, ...}) gives data to variables.",
+        hint="Set it: graph.with_data({name: array, ...}).",
         section="5.1",
     )
 
 
 def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
     data = tensor.data
-    assert data is not None  # noqa: S101 - for the type checker: callers have looked
+    assert data is not None  # noqa: S101 - for the type checker: callers have checked
     before = kept.get(tensor.name)
     if before is not None and before.data is data:
         return before.content
@@ -275,7 +276,7 @@ def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
 
 
 def _as_floats(data: Array) -> Array:
-    """Integers as the narrowest floats (of 32 or 64 bits) that hold each of them exactly."""
+    """Return integers as the narrowest floats, of 32 or 64 bits, that hold all of them exactly."""
     largest = max(abs(int(data.min())), abs(int(data.max())))
     for dtype in (np.float32, np.float64):
         if largest <= 2 ** (np.finfo(dtype).nmant + 1):

@@ -34,10 +34,10 @@ _MAX_LINK = 4096
 
 
 def read_zip(descriptor: int, path: str, resources: contextlib.ExitStack) -> Archive:
-    """The members of a zip archive, which stays open as long as the `resources`.
+    """Read the members of a zip archive, which stays open as long as the `resources`.
 
     Raises:
-        StorageError: it is damaged, grows too much, or has a member that is not to be trusted.
+        StorageError: It is damaged, grows too much, or has a member that cannot be trusted.
     """
     source = FileBytes(descriptor, path)
     archive = Archive(path)
@@ -77,7 +77,7 @@ def _add(
         archive.add(info.filename, member)
     else:
         raise StorageError(
-            f"the member '{info.filename}' is no regular file",
+            f"the member '{info.filename}' is not a regular file",
             hint="Pack regular files only.",
             file=archive.path,
             section="5.1",
@@ -85,7 +85,7 @@ def _add(
 
 
 def _stretch(info: zipfile.ZipInfo, source: FileBytes, path: str) -> Stretch | None:
-    """Where the bytes of a stored member lie, or None for a compressed one."""
+    """Return the position of the bytes of a stored member, or None for a compressed one."""
     if info.compress_type != zipfile.ZIP_STORED:
         return None
     head = source.read_at(info.header_offset, _LOCAL_HEADER.size)
@@ -114,7 +114,7 @@ class _Packed:
         return self.info.file_size
 
     def blob(self, name: str) -> Blob:
-        """Its bytes, unpacked; no more than its declared size is ever taken."""
+        """Return its bytes, unpacked, never more than its declared size."""
         try:
             with self.archive.open(self.info) as file:
                 data = file.read(self.info.file_size)
@@ -123,5 +123,5 @@ class _Packed:
         except _BROKEN as error:
             raise StorageError(f"the member cannot be unpacked: {error}", file=name) from None
         if not complete:
-            raise StorageError("the member has not the size that it is said to have", file=name)
+            raise StorageError("the member's size does not match its header", file=name)
         return Blob(name, data[:HEAD], data, 0, len(data))

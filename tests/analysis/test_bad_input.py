@@ -145,12 +145,12 @@ def empty_folder(path):
 CASES = [
     # how it is made, kind of error, the file it names, line and column, words of message or mend
     (empty_file, DocumentError, "graph.nnef", (1, 1), ["version"]),
-    (garbage, StorageError, "graph.nnef", None, ["no text"]),
+    (garbage, StorageError, "graph.nnef", None, ["not text"]),
     (garbage_alone, StorageError, "graph.nnef", None, ["text"]),
     (missing_data, StorageError, "net", None, ["conv/filter.dat", "Did you mean 'conv/fliter'"]),
     (truncated_data, StorageError, "filter.dat", None, ["bytes"]),
     (data_without_header, StorageError, "filter.dat", None, ["128"]),
-    (garbage_data, StorageError, "filter.dat", None, ["no tensor file"]),
+    (garbage_data, StorageError, "filter.dat", None, ["not a tensor file"]),
     (
         other_shape,
         StorageError,
@@ -193,7 +193,7 @@ CASES = [
     (escaping_zip, StorageError, "net.zip", None, ["../../escaped.dat"]),
     (archive_without_graph, StorageError, "net.zip", None, ["no graph.nnef", "archive"]),
     (nothing_there, StorageError, "nett", None, ["no such file", "Did you mean 'net'?"]),
-    (empty_folder, StorageError, "net", None, ["no graph.nnef", "empty"]),
+    (empty_folder, StorageError, "net", None, ["no graph.nnef", "no files"]),
 ]
 IDS = [f"{i}-{case[0].__qualname__.split('.')[0]}" for i, case in enumerate(CASES)]
 

@@ -19,8 +19,7 @@ def parameters(name):
     return len(tensors), [p.name for p in declared if p not in tensors]
 
 
-def test_all_the_standard_operations_are_there():
-    assert len(DECLARED) == 118
+def test_all_standard_operations_have_a_rule_and_a_kernel():
     assert set(SHAPE_RULES) >= set(DECLARED)
     assert set(KERNELS) >= set(DECLARED) - WITHOUT_KERNEL
     assert set(COSTS) <= set(DECLARED)

@@ -139,7 +139,7 @@ def test_all_problems_are_told_at_once():
         ("conv", {}, {"groups": 2}, "filter", "4 channel(s) in each of 2 group(s)"),
         ("conv", {}, {"groups": 4}, "groups", "'groups' is 4, which does not divide the 6"),
         ("conv", {}, {"groups": 0}, "filter", "but the input has 4 channels"),
-        ("conv", {1: (6, 1, 3, 3)}, {"groups": 0}, "filter", "6 filters cannot be shared out"),
+        ("conv", {1: (6, 1, 3, 3)}, {"groups": 0}, "filter", "6 filters cannot be divided"),
         ("conv", {2: (6,)}, {}, "bias", "[6], of which the only dimension is the batch"),
         ("conv", {2: (1, 4)}, {}, "bias", "does not fit 6 output channels"),
         ("conv", {2: (1, 6, 8, 1)}, {}, "bias", "does not fit 6 output channels"),

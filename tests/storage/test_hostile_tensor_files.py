@@ -42,19 +42,19 @@ def test_the_file_that_the_others_are_made_from_is_good(tmp_path):
 
 REFUSED = {
     "empty": (b"", "is empty"),
-    "garbage": (b"garbage" * 40, "is no tensor file"),
-    "half a magic number": (b"N", "is no tensor file"),
+    "garbage": (b"garbage" * 40, "is not a tensor file"),
+    "half a magic number": (b"N", "is not a tensor file"),
     "bad magic": (tensor_file(magic=b"NN"), "4e 4e"),
-    "big-endian magic": (tensor_file(magic=b"\xefN"), "is no tensor file"),
+    "big-endian magic": (tensor_file(magic=b"\xefN"), "is not a tensor file"),
     "version 0": (tensor_file(version=(0, 9)), "version 0.9"),
     "version 2": (tensor_file(version=(2, 0)), "version 2.0"),
     "truncated header": (tensor_file()[:100], "has 100 bytes"),
     "no data": (tensor_file(data=b""), "ends after 0 of its 24 bytes"),
     "truncated data": (tensor_file(data=DATA[:-1]), "ends after 23 of its 24 bytes"),
-    "length too short": (tensor_file(length=20), "says 20 bytes of data.*makes 24"),
-    "length too long": (tensor_file(length=28, data=DATA + DATA), "says 28 bytes"),
-    "length all ones": (tensor_file(length=2**32 - 1), "says 4,294,967,295 bytes"),
-    "rank 9": (tensor_file(rank=9), "rank 9, at most 8"),
+    "length too short": (tensor_file(length=20), "data length of 20 bytes.*needs 24"),
+    "length too long": (tensor_file(length=28, data=DATA + DATA), "data length of 28 bytes"),
+    "length all ones": (tensor_file(length=2**32 - 1), "data length of 4,294,967,295 bytes"),
+    "rank 9": (tensor_file(rank=9), "rank 9; the most is 8"),
     "rank all ones": (tensor_file(rank=2**32 - 1), "rank 4294967295"),
     "extent 0": (tensor_file(extents=(2, 0), length=0, data=b""), "not all positive"),
     "volume overflows 32 bits": (
@@ -71,7 +71,7 @@ REFUSED = {
     "integer of 65 bits": (tensor_file(bits=65, item=4), "cannot have 65 bits, only 1 to 64"),
     "integer of 2**31 bits": (tensor_file(bits=2**31, item=1), "cannot have 2147483648 bits"),
     "bool of 2 bits": (tensor_file(bits=2, item=5), "bool items cannot have 2 bits"),
-    "unknown item-type": (tensor_file(item=6), "item-type 6 does not exist"),
+    "unknown item-type": (tensor_file(item=6), "item type 6 does not exist"),
     "item-type of a vendor": (tensor_file(item=0x5254_0001), "belongs to vendor 0x5254"),
     "vendor and item-type swapped": (tensor_file(item=4 << 16), "belongs to vendor 0x0004"),
 }
@@ -183,7 +183,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
     for path, message in [
         (tmp_path / "pipe.dat", "a pipe or a device"),
         ("/dev/zero", "a pipe or a device"),
-        (tmp_path, "a folder, no file"),
+        (tmp_path, "a folder, not a file"),
         (tmp_path / "nothing.dat", "no such file"),
     ]:
         with pytest.raises(StorageError, match=message) as caught:

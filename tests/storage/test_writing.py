@@ -183,7 +183,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
     before = snapshot(tmp_path)
-    with pytest.raises(StorageError, match="not empty, and holds no model"):
+    with pytest.raises(StorageError, match="not empty, and does not contain a model"):
         write_model(tmp_path / "photos", NEW)
     assert snapshot(tmp_path) == before
 
@@ -208,7 +208,7 @@ def test_the_current_folder_is_not_pulled_from_under_the_process(tmp_path, monke
 @pytest.mark.parametrize(
     ("make", "target", "message"),
     [
-        (lambda path: (path / "x").write_text("file"), "x", "a file of that name"),
+        (lambda path: (path / "x").write_text("file"), "x", "a file, which a folder cannot"),
         (lambda path: (path / "x.tgz").mkdir(), "x.tgz", "this is a folder"),
         (lambda path: None, "no/where/x", "does not exist"),
         (lambda path: None, "no/where/x.tar", "does not exist"),
@@ -260,7 +260,7 @@ def test_files_and_folders_get_the_permissions_of_their_place(tmp_path):
         (["..\\evil.dat"], "leads out"),
         (["./a.dat"], "no plain name"),
         (["a\\b.dat"], "no plain name"),
-        (["A.dat", "a.dat"], "'a.dat' and 'A.dat' are one file"),
+        (["A.dat", "a.dat"], "'a.dat' and 'A.dat' are the same file"),
         (["a.dat", "a.dat/b.dat"], "'a.dat' would have to be both"),
         (["graph.nnef/x.dat"], "'graph.nnef' would have to be both"),
     ],

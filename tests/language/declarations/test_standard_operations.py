@@ -52,9 +52,8 @@ def _invocation(name: str, *, everything: bool) -> str:
     return f"{', '.join(results)} = {name}{generic}({', '.join(arguments)});"
 
 
-def test_there_are_118_operations_in_the_order_of_chapter_4():
+def test_operations_are_those_of_chapter_4_in_its_order():
     names = list(declarations())
-    assert len(names) == 118
     assert set(names) == set(nnef.StandardOperations) - NOT_IN_THE_SPECIFICATION
     assert names[:4] == ["external", "constant", "variable", "copy"]
     assert names[-3:] == ["copy_n", "add_n", "moments"]
