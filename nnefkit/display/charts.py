@@ -259,8 +259,8 @@ def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
 
 def svg_label(svg: str) -> str:
     """Return the ``aria-label`` of an SVG document, or an empty string."""
-    found = re.search(r'aria-label="([^"]*)"', _root(svg))
-    return html.unescape(found[1]) if found else ""
+    match = re.search(r'aria-label="([^"]*)"', _root(svg))
+    return html.unescape(match[1]) if match else ""
 
 
 def _root(svg: str) -> str:
@@ -271,6 +271,6 @@ def _root(svg: str) -> str:
 def svg_size(svg: str) -> tuple[int, int]:
     """Width and height of an SVG document, in pixels."""
     root = _root(svg)
-    found = [re.search(rf"""\s{name}\s*=\s*["']([\d.]+)""", root) for name in ("width", "height")]
-    width, height = (round(float(match[1])) if match else 0 for match in found)
+    matches = [re.search(rf"""\s{name}\s*=\s*["']([\d.]+)""", root) for name in ("width", "height")]
+    width, height = (round(float(match[1])) if match else 0 for match in matches)
     return (width or 800), (height or 200)

@@ -115,12 +115,12 @@ def shorten_path(path: str, limit: int = 60) -> str:
     if len(path) <= limit:
         return path
     parts = path.replace("\\", "/").split("/")
-    kept = parts[-1]
+    shown = parts[-1]
     for part in reversed(parts[:-1]):
-        if len(kept) + len(part) + 3 > limit:
+        if len(shown) + len(part) + 3 > limit:
             break
-        kept = f"{part}/{kept}"
-    return shorten(f"…/{kept}", limit)
+        shown = f"{part}/{shown}"
+    return shorten(f"…/{shown}", limit)
 
 
 def shorten(name: str, limit: int = 32) -> str:

@@ -3,6 +3,11 @@
 import numpy as np
 import pytest
 
+from nnefkit.display import html
+from nnefkit.display.colors import BLUE
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card, Cell, Column, Table
+from nnefkit.display.html import BUDGET
 from nnefkit.errors import Source, Span
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
@@ -125,3 +130,26 @@ def test_incomplete_graphs_are_shown_too():
     lost = Graph("lost", ("x",), ("y",), (Operation("relu", {}, {}, {}),), FrozenDict())
     assert "lost" in repr(lost)
     assert len(lost.to_frame()) == 1
+
+
+class Greeting(Displayed):
+    """All that a class needs for its displays: a card."""
+
+    def _card(self, *, brief):
+        rows = ((Cell("row"),),) * (1 if brief else 3)
+        return Card("hello", BLUE, ("world",), (Table((Column("head"),), rows),))
+
+
+def test_a_card_gives_a_class_its_text_and_its_html():
+    assert repr(Greeting()) == "hello  world\n  head\n  row"
+    page = Greeting()._repr_html_()
+    assert "hello" in page
+    assert page.count(">row<") == 3
+
+
+def test_html_over_the_budget_is_that_of_a_smaller_card():
+    small = Card("small", BLUE)
+    medium = Card("medium" + "m" * BUDGET, BLUE, ("m" * BUDGET,), smaller=lambda: small)
+    large = Card("large", BLUE, ("l" * BUDGET,), smaller=lambda: medium)
+    assert html.write(large) == html.write(small)
+    assert len(html.write(Card("large", BLUE, ("l" * BUDGET,)))) > BUDGET

@@ -153,11 +153,11 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
 def _operations(summary: GraphSummary, *, brief: bool) -> Fold:
     operations = summary.computations
     chosen = selection(operations, *((10, 2) if brief else (24, 6)))
-    kinds = " · ".join(
+    counts = " · ".join(
         f"{count:,} {numbers.shorten(name)}" for name, count in summary.histogram[:KINDS]
     )
     if len(summary.histogram) > KINDS:
-        kinds += " …"
+        counts += " …"
     lines = any(row.line is not None for row in operations)
     scopes = any(row.scope for row in operations)
     columns = [
@@ -178,7 +178,7 @@ def _operations(summary: GraphSummary, *, brief: bool) -> Fold:
     )
     note = left_out(chosen, len(operations), "operations", "graph.to_frame()")
     return Fold(
-        (Phrase("Operations "), Phrase(kinds, "muted", limit=0)),
+        (Phrase("Operations "), Phrase(counts, "muted", limit=0)),
         (Table(tuple(columns), rows, note),),
         open=len(operations) <= 12,
     )

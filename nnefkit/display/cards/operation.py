@@ -24,10 +24,10 @@ def operation_card(operation: OperationLike, *, brief: bool = False) -> Card:
     """Return the card of an operation."""
     inputs, outputs = _written(operation.inputs), _written(operation.outputs)
     attributes = _written(operation.attribs)
-    kinds = (("result", outputs), ("input", inputs), ("attribute", attributes))
+    groups = (("result", outputs), ("input", inputs), ("attribute", attributes))
     rows = tuple(
         (Cell(kind, "muted"), Cell(name), Cell(value, code=True, limit=VALUE))
-        for kind, arguments in kinds
+        for kind, arguments in groups
         for name, value in arguments.items()
     )
     columns = (Column("", least=9), Column("parameter", least=12), Column("argument"))

@@ -147,9 +147,9 @@ def _varies(statistics: Statistics | None) -> bool:
 def _figure(shown: _Shown, array: Array, detail: float) -> Figure:
     extents = [extent for extent in array.shape if extent > 1]
     if len(extents) == 1:
-        some, part = images.thinned(array.reshape(-1, 1))
-        what = "values in order" + (f", {part.replace('rows', 'drawn')}" if part else "")
-        return Figure(charts.curve(some, shown.color), _caption(shown, what))
+        values, part = images.thinned(array.reshape(-1, 1))
+        description = "values in order" + (f", {part.replace('rows', 'drawn')}" if part else "")
+        return Figure(charts.curve(values, shown.color), _caption(shown, description))
     if len(extents) == 2:
         return _heat_map(shown, array.reshape(extents), detail)
     maps, name, total = _maps(array, parameter=bool(shown.label))
@@ -169,12 +169,12 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
     # An item of the batch may be a single map, or a vector.
     array = array.reshape((1,) * (3 - array.ndim) + array.shape)
     if parameter:
-        what = "slices of filters" if array.ndim > 3 else "filters"
+        name = "slices of filters" if array.ndim > 3 else "filters"
     else:
-        what = "slices" if array.ndim > 3 else "channels"
+        name = "slices" if array.ndim > 3 else "channels"
     total = math.prod(array.shape[:-2])
     first = array.reshape(total, *array.shape[-2:])[:TILES]
-    return first, f"{item}{what}{' (last axis)' if last else ''}", total
+    return first, f"{item}{name}{' (last axis)' if last else ''}", total
 
 
 def _channels_last(array: Array, *, parameter: bool) -> bool:
@@ -193,34 +193,36 @@ def _channels_last(array: Array, *, parameter: bool) -> bool:
 
 def _heat_map(shown: _Shown, array: Array, detail: float) -> Figure:
     rows, columns = array.shape
-    what = f"{rows:,} rows, {columns:,} columns"
+    description = f"{rows:,} rows, {columns:,} columns"
     array, part = images.thinned(array)
     scale = images.robust_scale(array)
-    alt = f"heat map of {numbers.shorten(shown.tensor.name)}: {what}"
+    alt = f"heat map of {numbers.shorten(shown.tensor.name)}: {description}"
     picture = images.heat_map(array, scale, alt, most=MAP, detail=detail)
-    what += f", {part} drawn" if part else ""
-    return Figure(picture, _caption(shown, what, scale, "scale "))
+    description += f", {part} drawn" if part else ""
+    return Figure(picture, _caption(shown, description, scale, "scale "))
 
 
 def _grid(shown: _Shown, maps: Array, name: str, total: int, detail: float) -> Figure:
     maps, part = images.thinned(maps)
     scale = images.robust_scale(maps)
     count = len(maps)
-    what = f"{name} 0–{count - 1} of {total:,}" if total > 1 else "one map"
-    alt = f"{what} of {numbers.shorten(shown.tensor.name)}"
+    description = f"{name} 0–{count - 1} of {total:,}" if total > 1 else "one map"
+    alt = f"{description} of {numbers.shorten(shown.tensor.name)}"
     tile = 60
     columns = min(COLUMNS, count)
     # Wide maps (sequences) need the width for themselves.
     if maps.shape[-1] > 3 * maps.shape[-2]:
         columns, tile = 3, 240
     picture = images.grid(maps, scale, alt, tile=tile, columns=columns, detail=detail)
-    what += f", {part} drawn" if part else ""
-    return Figure(picture, _caption(shown, what, scale, "shared scale "))
+    description += f", {part} drawn" if part else ""
+    return Figure(picture, _caption(shown, description, scale, "shared scale "))
 
 
-def _caption(shown: _Shown, what: str, scale: Scale | None = None, scale_name: str = "") -> Line:
+def _caption(
+    shown: _Shown, description: str, scale: Scale | None = None, scale_name: str = ""
+) -> Line:
     """Return a description of a picture, its colors, and the code that returns the values."""
-    parts = [what]
+    parts = [description]
     if scale is not None and shown.logical:
         parts.append("dark is true")
     elif scale is not None:

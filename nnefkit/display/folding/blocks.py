@@ -152,7 +152,7 @@ class _Search:
 
     def _members(self, merge: int, fork: int) -> list[int]:
         """Return the nodes after `fork` up to `merge`; none if they are not closed."""
-        found = {merge}
+        inside = {merge}
         waiting = [merge]
         nodes = 1
         while waiting:
@@ -161,18 +161,18 @@ class _Search:
                 return []
             for other in self.before[waiting.pop()]:
                 source = self._find(other)
-                if source == fork or source in found:
+                if source == fork or source in inside:
                     continue
                 nodes += self._nodes(source)
                 starts = not self.before[source] and not self.floating[source]
                 if starts or nodes > self.limit:
                     return []
-                found.add(source)
+                inside.add(source)
                 waiting.append(source)
-        for member in found:
-            if member != merge and any(self._find(t) not in found for t in self.after[member]):
+        for member in inside:
+            if member != merge and any(self._find(t) not in inside for t in self.after[member]):
                 return []
-        members = sorted(found, key=self._last)
+        members = sorted(inside, key=self._last)
         return members if self._fed_from_before(members) else []
 
     def _nodes(self, member: int) -> int:

@@ -188,7 +188,7 @@ def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, 
             if tokens[i] == tokens[i + period]:
                 run[i] = run[i + 1] + 1
         equal[period] = run
-    found = []
+    repetitions = []
     start = 0
     while start < size:
         covered, best = 0, (start, 1, 1)
@@ -197,9 +197,9 @@ def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, 
             if count > 1 and count * period > covered:
                 covered, best = count * period, (start, period, count)
         if covered:
-            found.append(best)
+            repetitions.append(best)
         start += max(covered, 1)
-    return found
+    return repetitions
 
 
 def fold_runs(network: Network) -> Network:
@@ -218,8 +218,8 @@ def fold_runs(network: Network) -> Network:
     kin = [tuple([network.groups[node].kin for node in run]) for run in runs]
     patterns = _patterns(kin)
     merges = []
-    for run, kinds in zip(runs, kin, strict=True):
-        for start, end in _occurrences(kinds, patterns):
+    for run, numbers in zip(runs, kin, strict=True):
+        for start, end in _occurrences(numbers, patterns):
             merges.append((run[start:end], composed(network, run[start:end], "chain")))
     return joined(network, merges)
 
@@ -235,21 +235,19 @@ def _patterns(runs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     return sorted(patterns, key=len, reverse=True)
 
 
-def _occurrences(
-    kinds: Sequence[int], patterns: Sequence[tuple[int, ...]]
-) -> list[tuple[int, int]]:
+def _occurrences(run: Sequence[int], patterns: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
     """Find patterns in a run, from its end backwards (the beginning may be a stem)."""
-    found = []
-    end = len(kinds)
+    occurrences = []
+    end = len(run)
     while end > 1:
         for pattern in patterns:
-            if end >= len(pattern) and tuple(kinds[end - len(pattern) : end]) == pattern:
-                found.append((end - len(pattern), end))
+            if end >= len(pattern) and tuple(run[end - len(pattern) : end]) == pattern:
+                occurrences.append((end - len(pattern), end))
                 end -= len(pattern)
                 break
         else:
             end -= 1
-    return found
+    return occurrences
 
 
 def fold_chains(network: Network, *, longest: int) -> Network:

@@ -94,14 +94,14 @@ class Network:
         """Nodes with many readers far apart, none of which reads another such node."""
         after, before = self.after, self.before
         candidates = {node for node, targets in enumerate(after) if len(targets) >= HUB} - masks
-        found = set()
+        hubs = set()
         for node in candidates:
             # Readers side by side join again at once; readers in different layers do not.
             following = {after[target][0] for target in after[node] if after[target]}
             others = {source for target in after[node] for source in before[target]} - {node}
             if len(following) >= HUB // 2 and candidates.isdisjoint(others):
-                found.add(node)
-        return found
+                hubs.add(node)
+        return hubs
 
 
 def _without(nodes: set[int], sources: list[int]) -> list[int]:

@@ -178,11 +178,11 @@ def _with_shapes(operation: PlainOperation) -> Iterable[tuple[str, Shape | None]
 def _skipping(folded: Network) -> set[tuple[int, int]]:
     """Edges between nodes that a longer path connects as well."""
     above = [0] * len(folded)  # bit sets of the nodes before
-    found = set()
+    skipping = set()
     for node, sources in enumerate(folded.before):
         for source in sources:
             above[node] |= above[source] | (1 << source)
         for source in sources:
             if any(above[other] >> source & 1 for other in sources if other != source):
-                found.add((source, node))
-    return found
+                skipping.add((source, node))
+    return skipping

@@ -51,15 +51,17 @@ def _sorted_neighbors(
     layers: Sequence[Sequence[int]], beside: Neighbors, position: dict[int, int]
 ) -> dict[int, list[int]]:
     """Neighbors of each node in these layers, from top to bottom."""
-    found = {}
+    neighbors = {}
     for layer in layers:
         for node in layer:
             others = beside[node]
             if len(others) == 1:
-                found[node] = [others[0]] if others[0] in position else []
+                neighbors[node] = [others[0]] if others[0] in position else []
             else:
-                found[node] = sorted([o for o in others if o in position], key=position.__getitem__)
-    return found
+                neighbors[node] = sorted(
+                    [o for o in others if o in position], key=position.__getitem__
+                )
+    return neighbors
 
 
 def _main_neighbors(beside: dict[int, list[int]], boxes: int) -> dict[int, list[int]]:

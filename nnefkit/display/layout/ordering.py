@@ -34,20 +34,20 @@ def _improve(graph: Layered, position: list[int], run: Sequence[int]) -> None:
     layers = graph.layers
     crossings = {i: count_crossings(layers[i], graph.after, position) for i in run}
     best = sum(crossings.values())
-    kept: list[list[int]] | None = None
+    best_layers: list[list[int]] | None = None
     waiting = 0
     for sweep in range(SWEEPS):
         if not best or waiting >= PATIENCE:
             break
-        if kept is None:
-            kept = [list(layers[i]) for i in run]
+        if best_layers is None:
+            best_layers = [list(layers[i]) for i in run]
         _sweep(graph, position, crossings, run, forward=sweep % 2 == 1)
         total = sum(crossings.values())
         waiting += 1
         if total < best:
             best, waiting = total, 0
-            kept = [list(layers[i]) for i in run]
-    for i, layer in zip(run, kept or (), strict=False):
+            best_layers = [list(layers[i]) for i in run]
+    for i, layer in zip(run, best_layers or (), strict=False):
         layers[i] = layer
         _number(layer, position)
 
@@ -129,12 +129,14 @@ def _exchange(
         gained = False
         for i in range(len(layer) - 1):
             upper, lower = sides[i], sides[i + 1]
-            kept = count_pair_crossings(upper[0], lower[0]) + count_pair_crossings(
-                upper[1], lower[1]
-            )
-            if kept and kept > count_pair_crossings(lower[0], upper[0]) + count_pair_crossings(
-                lower[1], upper[1]
-            ):
+            (above_before, above_after), (below_before, below_after) = upper, lower
+            current = pair_crossings(above_before, below_before)
+            current += pair_crossings(above_after, below_after)
+            if not current:
+                continue
+            exchanged = pair_crossings(below_before, above_before)
+            exchanged += pair_crossings(below_after, above_after)
+            if current > exchanged:
                 layer[i], layer[i + 1] = layer[i + 1], layer[i]
                 sides[i], sides[i + 1] = lower, upper
                 gained = True
@@ -146,7 +148,7 @@ def _exchange(
     return changed
 
 
-def count_pair_crossings(upper: Sequence[int], lower: Sequence[int]) -> int:
+def pair_crossings(upper: Sequence[int], lower: Sequence[int]) -> int:
     """Crossings of the edges of a node with those of the node below it (both sorted)."""
     if not upper or not lower or upper[-1] <= lower[0]:
         return 0

@@ -92,18 +92,18 @@ def _ports(
 
 def _without_repeats(way: Way) -> Way:
     """Return the route without redundant points."""
-    kept = way[:1]
+    points = way[:1]
     for point in way[1:]:
-        last = kept[-1]
+        last = points[-1]
         if point == last:
             continue
-        if len(kept) > 1:
-            before = kept[-2]
+        if len(points) > 1:
+            before = points[-2]
             if before.y == last.y == point.y or before.x == last.x == point.x:
-                kept[-1] = point
+                points[-1] = point
                 continue
-        kept.append(point)
-    return kept
+        points.append(point)
+    return points
 
 
 def _detour(

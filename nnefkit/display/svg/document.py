@@ -130,8 +130,8 @@ def _document(
             if down:
                 x, y = center.x + 5, center.y + one.height / 2 + LABEL + STACK
             shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
-    said = summary(picture)
-    caption = "" if _is_whole(picture) else said
+    description = summary(picture)
+    caption = "" if _is_whole(picture) else description
     width = ceil(max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN)
     height = ceil(layout.height + (CAPTION if caption else 0.0) + 2 * MARGIN)
     return "".join(
@@ -139,7 +139,7 @@ def _document(
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
             f'height="{height}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
             f'{width} {height}" role="img" '
-            f'aria-label="{escape(said)}" font-family="{FONTS}" font-size="{LINE}" '
+            f'aria-label="{escape(description)}" font-family="{FONTS}" font-size="{LINE}" '
             f'fill="{TEXT}">',
             f'<g fill="none" stroke="{EDGE}"><path d="{plain}"/>' if plain else "<g>",
             f'<path d="{dashed}" stroke-dasharray="4 3"/>' if dashed else "",

@@ -83,9 +83,9 @@ def fitted(text: str, room: float, size: float, weight: Weight = "regular") -> s
     return _cut(text, low)
 
 
-def _cut(text: str, kept: int) -> str:
-    tail = kept // 3
-    return f"{text[: kept - tail]}…{text[len(text) - tail :]}"
+def _cut(text: str, count: int) -> str:
+    tail = count // 3
+    return f"{text[: count - tail]}…{text[len(text) - tail :]}"
 
 
 def wrapped(text: str, room: float, size: float, separator: str = " · ") -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnefkit.display.layout import Layout, Point, lay_out
-from nnefkit.display.layout.ordering import count_crossings, count_pair_crossings
+from nnefkit.display.layout.ordering import count_crossings, pair_crossings
 
 Edges = list[tuple[int, int]]
 Sizes = list[tuple[float, float]]
@@ -212,7 +212,5 @@ def test_crossings_are_counted_as_pairs_of_edges(ends: list[list[int]]) -> None:
     positions = [*range(len(ends)), *range(7)]
     after = [[len(ends) + end for end in targets] for targets in ends]
     assert count_crossings(range(len(ends)), after, positions) == expected
-    by_pairs = sum(
-        count_pair_crossings(ends[i], ends[j]) for j in range(len(ends)) for i in range(j)
-    )
+    by_pairs = sum(pair_crossings(ends[i], ends[j]) for j in range(len(ends)) for i in range(j))
     assert by_pairs == expected
