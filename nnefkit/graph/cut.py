@@ -25,7 +25,7 @@ def needed_operations(
     for op in reversed(operations):
         if not names.isdisjoint(op.output_names):
             needed.append(op)
-            names.update(name for name in op.input_names if name not in cut)
+            names.update(set(op.input_names).difference(cut) if cut else op.input_names)
     return needed[::-1]
 
 

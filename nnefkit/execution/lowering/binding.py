@@ -19,97 +19,13 @@ from nnefkit.operations.kernel_call import TYPED
 from nnefkit.operations.window import Window
 
 Function = Callable[..., Any]
-Converter = Callable[[Any], Any]
-"""Turns a literal of the document into an argument."""
-
 _WINDOW = ("size", "border", "padding", "stride", "dilation")
 """Attributes that describe a window; that of a convolution has no `size` of its own."""
+_TENSORS = {Identifier}
 
 
-def attributes(op: Operation) -> dict[str, Any]:
-    """Return the attributes of a standard operation as keyword arguments.
-
-    Those that describe a window are one argument, ``window``. The generic data-type is another one,
-    ``dtype``, where it decides what is computed.
-    """
-    attribs = dict(op.attribs)
-    if "dilation" in attribs:
-        described = [name for name in _WINDOW if name in attribs]
-        attribs["window"] = Window.of(**{name: attribs.pop(name) for name in described})
-    if op.name in TYPED:
-        attribs["dtype"] = op.dtype or "scalar"
-    return attribs
-
-
-def bind(
-    op: Operation, function: Function, literal: Converter, element: Converter | None = None
-) -> Function:
-    """Return a function of the tensors that `op` reads, with the literals among its inputs bound.
-
-    Args:
-        op: The operation.
-        function: Its kernel or lowering, with the attributes bound.
-        literal: Converts a literal that takes the place of a tensor.
-        element: Converts a literal in a list of tensors; as `literal` does by default.
-
-    Returns:
-        A function of tensors in the order of ``op.input_names``. It returns what `function` does
-        where the operation has one result that is a tensor, else a flat sequence in the order of
-        ``op.output_names``.
-    """
-    arguments = list(op.inputs.values())
-    if not all(isinstance(argument, Identifier) for argument in arguments):
-        function = _with_literals(function, arguments, literal, element or literal)
-    results = list(op.outputs.values())
-    if any(isinstance(result, (list, tuple)) for result in results):
-        function = _flattened(function, len(results) == 1)
-    return function
-
-
-def _with_literals(
-    function: Function, arguments: Sequence[Any], literal: Converter, element: Converter
-) -> Function:
-    # The arguments with None for each tensor, and the positions of the tensors.
-    template: list[Any] = []
-    slots: list[tuple[int, int | None]] = []
-    for i, argument in enumerate(arguments):
-        if isinstance(argument, (list, tuple)):
-            items = [None if isinstance(a, Identifier) else element(a) for a in argument]
-            slots += [(i, j) for j, a in enumerate(argument) if isinstance(a, Identifier)]
-            template.append(items)
-        elif isinstance(argument, Identifier):
-            slots.append((i, None))
-            template.append(None)
-        else:
-            template.append(literal(argument))
-
-    def call(*tensors: Any) -> Any:
-        filled = [list(item) if isinstance(item, list) else item for item in template]
-        for (i, j), tensor in zip(slots, tensors, strict=True):
-            if j is None:
-                filled[i] = tensor
-            else:
-                filled[i][j] = tensor
-        return function(*filled)
-
-    return call
-
-
-def _flattened(function: Function, single: bool) -> Function:
-    def call(*tensors: Any) -> list[Any]:
-        result = function(*tensors)
-        if single:
-            return list(result)
-        flat: list[Any] = []
-        for item in result:
-            flat.extend(item if isinstance(item, (list, tuple)) else (item,))
-        return flat
-
-    return call
-
-
-class LiteralTypes:
-    """The dtypes that the literals among the inputs of one operation have.
+class Literals:
+    """The literals among the inputs of one operation, as arguments of its kernel or lowering.
 
     Args:
         graph: The graph of the operation.
@@ -120,7 +36,7 @@ class LiteralTypes:
     def __init__(self, graph: Graph, op: Operation, scalar: np.dtype[Any]) -> None:
         self._graph = graph
         self._op = op
-        self._scalar = scalar
+        self.scalar = scalar
 
     @cached_property
     def scalar_inputs(self) -> bool:
@@ -145,9 +61,93 @@ class LiteralTypes:
         if isinstance(value, (bool, np.bool_)):
             return np.dtype(np.bool_)
         if isinstance(value, float) or self.scalars:
-            return self._scalar
+            return self.scalar
         return np.dtype(np.int64)
 
-    def array(self, value: Any) -> np.ndarray[Any, Any]:
-        """Return a literal as an array of rank 0."""
+    def argument(self, value: Any) -> Any:
+        """Return the argument for a literal in place of a tensor: an array of rank 0."""
         return np.asarray(value, self.dtype(value))
+
+    def element(self, value: Any) -> Any:
+        """Return the argument for a literal in a list of tensors."""
+        return self.argument(value)
+
+
+def attributes(op: Operation) -> dict[str, Any]:
+    """Return the attributes of a standard operation as keyword arguments.
+
+    Those that describe a window are one argument, ``window``. The generic data-type is another one,
+    ``dtype``, where it decides what is computed.
+    """
+    attribs = dict(op.attribs)
+    if "dilation" in attribs:
+        described = [name for name in _WINDOW if name in attribs]
+        attribs["window"] = Window.of(**{name: attribs.pop(name) for name in described})
+    if op.name in TYPED:
+        attribs["dtype"] = op.dtype or "scalar"
+    return attribs
+
+
+def bind(op: Operation, function: Function, make_literals: Callable[[], Literals]) -> Function:
+    """Return a function of the tensors that `op` reads, with the literals among its inputs bound.
+
+    Args:
+        op: The operation.
+        function: Its kernel or lowering, with the attributes bound.
+        make_literals: Called if there are literals, for the arguments that they become.
+
+    Returns:
+        A function of tensors in the order of ``op.input_names``. It returns what `function` does
+        where the operation has one result that is a tensor, else a flat sequence in the order of
+        ``op.output_names``.
+    """
+    if set(map(type, op.inputs.values())) - _TENSORS:
+        function = _with_literals(function, [*op.inputs.values()], make_literals())
+    if not has_single_result(op) and set(map(type, op.outputs.values())) - _TENSORS:
+        function = _flattened(function, len(op.outputs) == 1)
+    return function
+
+
+def has_single_result(op: Operation) -> bool:
+    """Return whether `op` has one result that is a tensor, not an array of tensors."""
+    return len(op.outputs) == 1 and all(isinstance(r, Identifier) for r in op.outputs.values())
+
+
+def _with_literals(function: Function, arguments: Sequence[Any], literals: Literals) -> Function:
+    # The arguments with None for each tensor, and the positions of the tensors.
+    template: list[Any] = []
+    slots: list[tuple[int, int | None]] = []
+    for i, argument in enumerate(arguments):
+        if isinstance(argument, (list, tuple)):
+            items = [None if isinstance(a, Identifier) else literals.element(a) for a in argument]
+            slots += [(i, j) for j, a in enumerate(argument) if isinstance(a, Identifier)]
+            template.append(items)
+        elif isinstance(argument, Identifier):
+            slots.append((i, None))
+            template.append(None)
+        else:
+            template.append(literals.argument(argument))
+
+    def call(*tensors: Any) -> Any:
+        filled = [list(item) if isinstance(item, list) else item for item in template]
+        for (i, j), tensor in zip(slots, tensors, strict=True):
+            if j is None:
+                filled[i] = tensor
+            else:
+                filled[i][j] = tensor
+        return function(*filled)
+
+    return call
+
+
+def _flattened(function: Function, single: bool) -> Function:
+    def call(*tensors: Any) -> list[Any]:
+        result = function(*tensors)
+        if single:
+            return list(result)
+        flat: list[Any] = []
+        for item in result:
+            flat.extend(item if isinstance(item, (list, tuple)) else (item,))
+        return flat
+
+    return call

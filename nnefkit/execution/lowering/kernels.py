@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.lowering.binding import Function, LiteralTypes, attributes, bind
+from nnefkit.execution.lowering.binding import Function, Literals, attributes, bind
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.custom import checked_kernel, definitions, ruled
 from nnefkit.operations.registry import KERNELS, SHAPE_RULES
@@ -41,4 +41,4 @@ def bind_kernel(graph: Graph, op: Operation, scalar: np.dtype[Any]) -> Function:
         kernel = ruled(op, kernel)
     if attribs:
         kernel = partial(kernel, **attribs)
-    return bind(op, kernel, LiteralTypes(graph, op, scalar).array)
+    return bind(op, kernel, partial(Literals, graph, op, scalar))

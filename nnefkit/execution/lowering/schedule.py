@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
 
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Operation
@@ -41,19 +41,23 @@ def make_schedule(graph: Graph, wanted: Collection[str]) -> Schedule:
     return Schedule(tuple(weights), tuple(constant), tuple(varying))
 
 
-def last_uses(
-    steps: Sequence[tuple[Iterable[str], Iterable[str]]], kept: Collection[str]
-) -> list[tuple[str, ...]]:
-    """Return for each step the tensors that no later step reads.
+class Step(Protocol):
+    """A step of a run, of an engine that frees tensors as early as possible."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    frees: tuple[str, ...]
+
+
+def set_frees(steps: Sequence[Step], kept: Collection[str]) -> None:
+    """Set for each step the names of the tensors that no later step reads.
 
     Args:
-        steps: The names of the tensors that each step reads, and of those that it writes.
+        steps: In the order in which they run.
         kept: Names of the tensors that are read after the last step.
     """
     seen = set(kept)
-    frees = []
-    for reads, writes in reversed(steps):
-        unused = tuple(dict.fromkeys(n for n in (*reads, *writes) if n not in seen))
+    for step in reversed(steps):
+        unused = [name for name in (*step.reads, *step.writes) if name not in seen]
+        step.frees = tuple(dict.fromkeys(unused))
         seen.update(unused)
-        frees.append(unused)
-    return frees[::-1]

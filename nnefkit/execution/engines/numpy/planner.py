@@ -17,7 +17,7 @@ from nnefkit.execution.engines.numpy.placement import place_results
 from nnefkit.execution.engines.numpy.plan import Plan, PlanStep
 from nnefkit.execution.engines.numpy.specialization import Argument, CallSite, SpecializedKernel
 from nnefkit.execution.lowering.kernels import bind_kernel
-from nnefkit.execution.lowering.schedule import last_uses, make_schedule
+from nnefkit.execution.lowering.schedule import make_schedule, set_frees
 from nnefkit.graph import Graph, Identifier, Operation
 
 
@@ -51,9 +51,7 @@ class _Planner:
             for op in schedule.constant:
                 self._compute(op)
         steps = self._steps(schedule.varying)
-        frees = last_uses([(step.reads, step.writes) for step in steps], self.fetch)
-        for step, names in zip(steps, frees, strict=True):
-            step.frees = names
+        set_frees(steps, self.fetch)
         used = {name for step in steps for name in step.reads} | self.visible
         return Plan(
             self.graph,

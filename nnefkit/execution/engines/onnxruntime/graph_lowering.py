@@ -14,7 +14,7 @@ from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
-from nnefkit.execution.lowering.binding import LiteralTypes, attributes, bind
+from nnefkit.execution.lowering.binding import Literals, attributes, bind
 from nnefkit.execution.variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operation_names import SOURCES
@@ -115,11 +115,9 @@ class _GraphLowering:
         if lowering is None:
             raise ExecutionError(f"ONNX has no operators for '{op.name}'")
         lowering = partial(lowering, self.builder, **attributes(op))
-        types = LiteralTypes(self.graph, op, self.scalar)
-        call = bind(op, lowering, lambda value: self.builder.constant(value, types.dtype(value)))
-        inputs = [self.values[name] for name in op.input_names]
+        call = bind(op, lowering, partial(_OnnxLiterals, self.graph, op, self.builder))
         try:
-            results = call(*inputs)
+            results = call(*[self.values[name] for name in op.input_names])
         except NnefError:
             raise
         except (ValueError, OverflowError, MemoryError) as error:
@@ -136,6 +134,18 @@ class _GraphLowering:
                 if not value.name:
                     number += 1
                     value.name = f"{name}.{number}"
+
+
+class _OnnxLiterals(Literals):
+    """The literals of one operation as initializers."""
+
+    def __init__(self, graph: Graph, op: Operation, builder: Builder) -> None:
+        super().__init__(graph, op, builder.scalar)
+        self._builder = builder
+
+    def argument(self, value: Any) -> Value:
+        """Return an initializer of rank 0."""
+        return self._builder.constant(value, self.dtype(value))
 
 
 def named_weights(nodes: Sequence[Node], more: Sequence[Value] = ()) -> list[Value]:

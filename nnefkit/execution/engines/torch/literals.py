@@ -9,11 +9,11 @@ import torch
 
 from nnefkit.execution.engines.torch.lowerings import Number, Tensor
 from nnefkit.execution.engines.torch.memory import torch_dtype
-from nnefkit.execution.lowering.binding import LiteralTypes
+from nnefkit.execution.lowering.binding import Literals
 from nnefkit.graph import Graph, Identifier, Operation
 
 
-class Literals:
+class TorchLiterals(Literals):
     """The literals of one operation, converted to numbers, or to tensors if they need a dtype.
 
     Args:
@@ -26,21 +26,19 @@ class Literals:
     def __init__(
         self, graph: Graph, op: Operation, scalar: np.dtype[Any], device: torch.device
     ) -> None:
-        self._types = LiteralTypes(graph, op, scalar)
-        self._scalar = scalar
+        super().__init__(graph, op, scalar)
         self._device = device
         self._alone = not any(isinstance(value, Identifier) for value in op.inputs.values())
 
     def argument(self, value: Any) -> Number | Tensor:
         """Return a literal that takes the place of a tensor."""
         if self._alone:
-            return self.tensor(value)
-        types = self._types
-        if not isinstance(value, bool) and types.scalars and not types.scalar_inputs:
-            return self.tensor(value)
-        number: Number = float(value) if types.dtype(value) == self._scalar else value
+            return self.element(value)
+        if not isinstance(value, bool) and self.scalars and not self.scalar_inputs:
+            return self.element(value)
+        number: Number = float(value) if self.dtype(value) == self.scalar else value
         return number
 
-    def tensor(self, value: Any) -> Tensor:
+    def element(self, value: Any) -> Tensor:
         """Return a literal as a tensor of rank 0."""
-        return torch.tensor(value, dtype=torch_dtype(self._types.dtype(value)), device=self._device)
+        return torch.tensor(value, dtype=torch_dtype(self.dtype(value)), device=self._device)

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnefkit.execution.engines.torch.literals import Literals
+from nnefkit.execution.engines.torch.literals import TorchLiterals
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import torch_dtype
 from nnefkit.execution.engines.torch.operations import LOWERINGS
-from nnefkit.execution.lowering.binding import Function, attributes, bind
-from nnefkit.execution.lowering.schedule import last_uses
-from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.execution.lowering.binding import Function, attributes, bind, has_single_result
+from nnefkit.execution.lowering.schedule import set_frees
+from nnefkit.graph import Graph, Operation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProgramStep:
     """One operation, ready to be called."""
 
@@ -30,7 +30,7 @@ class ProgramStep:
     writes: tuple[str, ...]
     single: bool
     """Whether the function returns one tensor, not a sequence."""
-    frees: tuple[str, ...]
+    frees: tuple[str, ...] = ()
     """Names of the tensors that no later step reads."""
 
     def run(self, values: dict[str, Tensor]) -> None:
@@ -60,19 +60,19 @@ def make_program(
         scalar: The dtype of the tensors of data-type scalar.
         device: Where literals are put.
     """
-    computed = [op for op in operations if not op.is_source]
-    frees = last_uses([(op.input_names, op.output_names) for op in computed], kept)
-    return tuple(
+    steps = tuple(
         ProgramStep(
             op,
             bind_lowering(graph, op, scalar, device),
             op.input_names,
             op.output_names,
-            len(op.outputs) == 1 and all(isinstance(r, Identifier) for r in op.outputs.values()),
-            unused,
+            has_single_result(op),
         )
-        for op, unused in zip(computed, frees, strict=True)
+        for op in operations
+        if not op.is_source
     )
+    set_frees(steps, kept)
+    return steps
 
 
 def bind_lowering(
@@ -80,13 +80,12 @@ def bind_lowering(
 ) -> Function:
     """Return a function of the tensors that `op` reads, in the order of ``op.input_names``."""
     function: Function = LOWERINGS[op.name]
-    attribs = {name: _hashable(value) for name, value in attributes(op).items()}
-    if op.name == "cast":
-        attribs["scalar"] = torch_dtype(scalar)
-    if attribs:
+    if op.attribs or op.name == "cast":
+        attribs = {name: _hashable(value) for name, value in attributes(op).items()}
+        if op.name == "cast":
+            attribs["scalar"] = torch_dtype(scalar)
         function = partial(function, **attribs)
-    literals = Literals(graph, op, scalar, device)
-    return bind(op, function, literals.argument, literals.tensor)
+    return bind(op, function, partial(TorchLiterals, graph, op, scalar, device))
 
 
 def _hashable(value: Any) -> Any:
