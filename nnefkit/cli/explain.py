@@ -37,12 +37,13 @@ def run(options: argparse.Namespace) -> int:
     if options.code is None:
         terminal.line("\n".join(_list()))
         return 0
-    entry = DIAGNOSTIC_CODES.get(options.code)
+    # The code may be copied with the severity before it: error[unknown-argument]
+    code = options.code.rpartition("[")[2].rstrip("]:")
+    entry = DIAGNOSTIC_CODES.get(code)
     if entry is None:
         raise UnknownNameError(
-            f"there is no diagnostic code '{options.code}'",
-            hint=did_you_mean(options.code, DIAGNOSTIC_CODES)
-            or "'nnefkit explain' lists all codes.",
+            f"there is no diagnostic code '{code}'",
+            hint=did_you_mean(code, DIAGNOSTIC_CODES) or "'nnefkit explain' lists all codes.",
         )
     terminal.line("\n\n".join(_entry(entry)))
     return 0

@@ -155,7 +155,7 @@ nk.run(graph, x, quantized=True)
     DiagnosticCode(
         "invalid-document",
         "Invalid document",
-        "The document cannot be read, for a reason that has no code of its own.",
+        "The document cannot be read, for a reason without a more specific code.",
     ),
     DiagnosticCode(
         "missing-package",

@@ -35,6 +35,11 @@ def test_explain_prints_the_whole_entry(entry: Any, nnefkit: Callable[..., Any])
         )
 
 
+def test_explain_accepts_a_code_as_reports_show_it(nnefkit: Callable[..., Any]) -> None:
+    expected = nnefkit("explain", "unknown-argument")
+    assert nnefkit("explain", "error[unknown-argument]:") == expected
+
+
 def test_explain_suggests_the_nearest_code(nnefkit: Callable[..., Any]) -> None:
     result = nnefkit("explain", "unknown-argment")
     assert (result.status, result.out) == (2, "")
