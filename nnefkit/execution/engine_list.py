@@ -41,6 +41,9 @@ BUILT_IN = {
 """Engine name -> its class, as in ``pyproject.toml``. They are found without reading the metadata
 of all installed distributions, the reference first."""
 
+RESERVED = frozenset({AUTO, *BUILT_IN})
+"""Names that other distributions cannot use."""
+
 
 # -- finding one ----------------------------------------------------------------------------------
 
@@ -79,17 +82,25 @@ class BrokenEngineError(MissingPackageError):
 def _third_party() -> dict[str, list[EntryPoint]]:
     """Return the declared engines of other distributions, by name."""
     declared: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
-        if entry.name not in BUILT_IN and entry.name != AUTO:
+    for entry in _entry_points():
+        if entry.name not in RESERVED:
             declared.setdefault(entry.name, []).append(entry)
     return declared
 
 
+def _entry_points() -> list[EntryPoint]:
+    """Return all entry points of the group, except for those of nnefkit itself."""
+    # Of nnefkit the metadata may be outdated (an editable install), the table above is not.
+    return [
+        entry
+        for entry in entry_points(group=GROUP)
+        if entry.dist is None or entry.dist.name != "nnefkit"
+    ]
+
+
 def _taken_over() -> Iterator[EntryPoint]:
     """Find entry points that claim a name of nnefkit itself, which are ignored."""
-    for entry in entry_points(group=GROUP):
-        if entry.name == AUTO or BUILT_IN.get(entry.name, entry.value) != entry.value:
-            yield entry
+    return (entry for entry in _entry_points() if entry.name in RESERVED)
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -182,6 +182,13 @@ def test_names_of_nnefkit_cannot_be_taken_over(install, name):
     assert "'greedy' 1.0" in repr(found)
 
 
+def test_outdated_metadata_of_nnefkit_itself_does_not_matter(install):
+    install("nnefkit", {"numpy": "nnefkit.moved:NumpyEngine", "removed": "nnefkit.removed:Engine"})
+    assert nk.run(PLAIN, X).engine == "numpy"
+    found = nk.engines()
+    assert (list(found), found.problems) == (list(BUILT_IN), ())
+
+
 def test_two_distributions_that_declare_one_name_are_both_named(install):
     for name in ("first", "second"):
         install(name, {"twin": f"{name}_engine:Engine"})
