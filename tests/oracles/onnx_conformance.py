@@ -41,7 +41,7 @@ def node_cases() -> tuple[Case, ...]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = collect_testcases(None)
+        cases = collect_testcases(None)
     return tuple(
         Case(
             t.name,
@@ -51,7 +51,7 @@ def node_cases() -> tuple[Case, ...]:
             t.rtol,
             t.atol,
         )
-        for t in found
+        for t in cases
         if t.data_sets
     )
 
@@ -75,17 +75,17 @@ def stored_cases(folder: str) -> Iterator[Case]:
         data = path / "test_data_set_0"
 
         def values(kind: str, infos: Any, data: Path = data) -> list[Any]:
-            found = []
+            arrays = []
             for number, info in enumerate(infos):
                 file = data / f"{kind}_{number}.pb"
                 if not file.exists():
                     break
                 if not info.type.HasField("tensor_type"):
-                    found.append(None)
+                    arrays.append(None)
                     continue
                 tensor = onnx.TensorProto.FromString(file.read_bytes())
-                found.append(numpy_helper.to_array(tensor))
-            return found
+                arrays.append(numpy_helper.to_array(tensor))
+            return arrays
 
         weights = {tensor.name for tensor in model.graph.initializer}
         inputs = [info for info in model.graph.input if info.name not in weights]
@@ -151,29 +151,29 @@ def _run(case: Case, given: dict[str, Any], fixed: list[str]) -> str:
     if not graph.inputs and given:
         raise NnefError("the result is constant")
     feeds = {name: given[graph.tensors[name].origin or name] for name in graph.inputs}
-    found = nk.run(graph, feeds, progress=False)
-    for name, wanted in zip(graph.outputs, case.outputs, strict=True):
-        problem = _difference(found[name], wanted, case)
+    actual = nk.run(graph, feeds, progress=False)
+    for name, expected in zip(graph.outputs, case.outputs, strict=True):
+        problem = _difference(actual[name], expected, case)
         if problem:
             return f"'{name}': {problem}"
     return ""
 
 
-def _difference(found: np.ndarray[Any, Any], wanted: Any, case: Case) -> str:
-    wanted = np.asarray(wanted)
-    if wanted.dtype.kind not in "fiub":
-        wanted = wanted.astype(np.float32)
-    if found.shape != wanted.shape:
-        return f"shape {found.shape} instead of {wanted.shape}"
-    kinds = found.dtype.kind.replace("u", "i"), wanted.dtype.kind.replace("u", "i")
+def _difference(actual: np.ndarray[Any, Any], expected: Any, case: Case) -> str:
+    expected = np.asarray(expected)
+    if expected.dtype.kind not in "fiub":
+        expected = expected.astype(np.float32)
+    if actual.shape != expected.shape:
+        return f"shape {actual.shape} instead of {expected.shape}"
+    kinds = actual.dtype.kind.replace("u", "i"), expected.dtype.kind.replace("u", "i")
     if kinds[0] != kinds[1]:
-        return f"{found.dtype} instead of {wanted.dtype}"
+        return f"{actual.dtype} instead of {expected.dtype}"
     # Half precision has only so many digits.
-    half = 2e-3 if wanted.dtype == np.float16 else 0.0
+    half = 2e-3 if expected.dtype == np.float16 else 0.0
     rtol, atol = max(case.rtol, half), max(case.atol, half)
     # The order of a sum changes small elements by the rounding of the large ones.
-    finite = wanted[np.isfinite(wanted)] if wanted.dtype.kind == "f" else np.zeros(0)
+    finite = expected[np.isfinite(expected)] if expected.dtype.kind == "f" else np.zeros(0)
     atol = max(atol, 2e-7 * float(np.abs(finite).max(initial=0)))
-    if not np.allclose(found, wanted, rtol, atol, equal_nan=True):
-        return f"differs by {np.nanmax(np.abs(found.astype(float) - wanted.astype(float))):.3g}"
+    if not np.allclose(actual, expected, rtol, atol, equal_nan=True):
+        return f"differs by {np.nanmax(np.abs(actual.astype(float) - expected.astype(float))):.3g}"
     return ""

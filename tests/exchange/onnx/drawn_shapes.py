@@ -224,9 +224,9 @@ def pad(d: Draw) -> Drawn | None:
     value = np.array(d.one(0.0, 1.5, 2.0), x.dtype) if d.flag() else None
     axes = None
     if d.opset >= 18 and d.flag():
-        kept = d.axes(len(shape), 1)
-        pads = [pads[a] for a in kept] + [pads[len(shape) + a % len(shape)] for a in kept]
-        axes = np.array(kept, np.int64)
+        padded = d.axes(len(shape), 1)
+        pads = [pads[a] for a in padded] + [pads[len(shape) + a % len(shape)] for a in padded]
+        axes = np.array(padded, np.int64)
     return Drawn([x, np.array(pads, np.int64), value, axes], attributes, known=(1, 2, 3))
 
 

@@ -74,8 +74,8 @@ class Draw:
 
     def axes(self, rank: int, least: int = 0) -> list[int]:
         count = self.int(least, rank)
-        found = self.rng.permutation(rank)[:count].tolist()
-        return [a - rank if self.flag(0.3) else a for a in found]
+        axes = self.rng.permutation(rank)[:count].tolist()
+        return [a - rank if self.flag(0.3) else a for a in axes]
 
     def some(self, **attributes: Any) -> dict[str, Any]:
         """Return some of the attributes; the others keep their defaults."""
@@ -162,10 +162,10 @@ def window(
 ) -> dict[str, Any]:
     """Return stride, dilation and padding; extents grow so that the window fits."""
     count = len(extents)
-    found: dict[str, Any] = d.some(strides=[d.int(1, 3) for _ in range(count)])
+    attributes: dict[str, Any] = d.some(strides=[d.int(1, 3) for _ in range(count)])
     if dilated and d.flag(0.4):
-        found["dilations"] = [d.int(1, 2) for _ in range(count)]
-    spread = found.get("dilations", [1] * count)
+        attributes["dilations"] = [d.int(1, 2) for _ in range(count)]
+    spread = attributes.get("dilations", [1] * count)
     mode = (
         d.one("NOTSET", "NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
         if same
@@ -173,12 +173,12 @@ def window(
     )
     span = [(k - 1) * s + 1 for k, s in zip(kernel, spread, strict=True)]
     if mode != "NOTSET":
-        found["auto_pad"] = mode
+        attributes["auto_pad"] = mode
     elif d.flag(0.7):
-        found["pads"] = [d.int(0, k - 1) for k in kernel * 2]
+        attributes["pads"] = [d.int(0, k - 1) for k in kernel * 2]
     for a in range(count):
         extents[a] = max(extents[a], span[a])
-    return found
+    return attributes
 
 
 def codes(d: Draw, shape: Any, kind: Any) -> Array:

@@ -208,8 +208,8 @@ def test_sparse_weights_become_dense():
     places = helper.make_tensor("i", TensorProto.INT64, [2, 2], [0, 1, 1, 2])
     source.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [2, 3]))
     graph = nk.from_onnx(source, verify=False)
-    found = nk.run(graph, np.zeros((2, 3)))["y"]
-    np.testing.assert_array_equal(found, [[0, 5, 0], [0, 0, 6]])
+    actual = nk.run(graph, np.zeros((2, 3)))["y"]
+    np.testing.assert_array_equal(actual, [[0, 5, 0], [0, 0, 6]])
 
 
 def branch(kind, *inputs):
@@ -238,8 +238,8 @@ def test_shapes_are_computed_while_the_model_is_read():
         helper.make_node("Shape", ["x"], ["shape"]),
         helper.make_node("Gather", ["shape", "zero"], ["rows"]),
         helper.make_node("Unsqueeze", ["rows", "axes"], ["list"]),
-        helper.make_node("Concat", ["list", "rest"], ["wanted"], axis=0),
-        helper.make_node("Reshape", ["x", "wanted"], ["y"]),
+        helper.make_node("Concat", ["list", "rest"], ["expected"], axis=0),
+        helper.make_node("Reshape", ["x", "expected"], ["y"]),
         inputs=[("x", FLOAT, ["n", 3, 4])],
         weights=[
             weight(np.array(0), "zero"),
@@ -335,8 +335,8 @@ def test_outputs_that_are_inputs_or_weights_are_copies():
         weights=[weight(np.float32([1, 2]), "w")],
     )
     graph = nk.from_onnx(source)
-    found = nk.run(graph, np.zeros((2, 3)))
-    assert list(found) == list(graph.outputs)
-    np.testing.assert_array_equal(list(found.values())[2], [1, 2])
+    actual = nk.run(graph, np.zeros((2, 3)))
+    assert list(actual) == list(graph.outputs)
+    np.testing.assert_array_equal(list(actual.values())[2], [1, 2])
     report = nk.validate(str(graph))
     assert (report.errors, report.warnings) == ((), ())

@@ -37,12 +37,12 @@ ADD = node("Add", "x w")
 GOOD = model(ADD, weights=[W])
 
 
-def refused(source, *told, **how):
+def refused(source, *phrases, **arguments):
     with pytest.raises(nk.NnefError) as caught:
-        nk.from_onnx(source, **how)
+        nk.from_onnx(source, **arguments)
     text = str(caught.value)
-    for words in told:
-        assert words in text
+    for phrase in phrases:
+        assert phrase in text
     assert "could not be read" not in text
     return caught.value
 
@@ -199,8 +199,8 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_invalid_and_inexpressible_models_are_refused(name):
-    source, *told = BAD[name]
-    refused(source, *told)
+    source, *phrases = BAD[name]
+    refused(source, *phrases)
 
 
 def test_any_other_error_names_the_node():
@@ -217,8 +217,8 @@ def test_all_refused_nodes_are_reported_at_once():
         node("Foo", "b", "d", domain="own"),
     ]
     error = refused(model(*parts, outputs=["b", "c", "d"]))
-    told = [diagnostic.message for diagnostic in error.diagnostics]
-    assert [message.split(":")[0] for message in told] == [
+    messages = [diagnostic.message for diagnostic in error.diagnostics]
+    assert [message.split(":")[0] for message in messages] == [
         "NonZero with output 'a'",
         "Foo with output 'c'",
         "Foo with output 'd'",
@@ -261,7 +261,7 @@ OPEN = model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", 3])])
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("arguments", "phrase"),
     [
         ({"input_shapes": {"x": (0, 3)}}, "positive"),
         ({"input_shapes": {"x": (-1, 3)}}, "positive"),
@@ -280,8 +280,8 @@ OPEN = model(node("Relu", "x"), inputs=[("x", FLOAT, ["n", 3])])
         ({"input_shapes": {"x": (1, 3)}, "engine": "none"}, "no engine 'none'"),
     ],
 )
-def test_arguments_of_from_onnx_are_checked(how, told):
-    refused(OPEN, told, **how)
+def test_arguments_of_from_onnx_are_checked(arguments, phrase):
+    refused(OPEN, phrase, **arguments)
 
 
 def test_shapes_and_values_of_weights_cannot_be_set():

@@ -110,7 +110,7 @@ def test_networks_exported_by_pytorch_compute_the_same(name):
     report = nk.validate(str(graph))
     assert (report.errors, report.warnings) == ((), ())
     with torch.no_grad():
-        wanted = module(given).numpy()
+        expected = module(given).numpy()
     for engine in ("numpy", "onnxruntime"):
-        (found,) = nk.run(graph, given.numpy(), engine=engine).values()
-        np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-5)
+        (actual,) = nk.run(graph, given.numpy(), engine=engine).values()
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-5)

@@ -10,10 +10,10 @@ from oracles.onnx_conformance import Case, judge, node_cases, verdicts
 
 
 def counts(which):
-    found = verdicts(which)
-    bad = [v for v in found if v.result in ("wrong", "crashed")]
+    cases = verdicts(which)
+    bad = [v for v in cases if v.result in ("wrong", "crashed")]
     assert not bad, "\n".join(f"{v.name}: {v.result}: {v.reason}" for v in bad[:20])
-    return collections.Counter(v.result for v in found)
+    return collections.Counter(v.result for v in cases)
 
 
 def test_all_networks_converted_from_pytorch_are_read_correctly():
@@ -21,10 +21,10 @@ def test_all_networks_converted_from_pytorch_are_read_correctly():
 
 
 def test_operators_of_pytorch_are_read_correctly_or_refused():
-    found = counts("pytorch-operator")
+    results = counts("pytorch-operator")
     # The recorded data of the refused ones exceed float32.
-    assert found["passed"] >= 31
-    assert found["refused"] <= 4
+    assert results["passed"] >= 31
+    assert results["refused"] <= 4
 
 
 def test_simple_models_are_read_correctly_or_refused():
@@ -33,9 +33,9 @@ def test_simple_models_are_read_correctly_or_refused():
 
 @pytest.mark.slow
 def test_operators_are_read_correctly_or_refused():
-    found = counts("node")
-    assert found["passed"] >= 1100
-    assert found["passed"] + found["fixed"] >= 1390
+    results = counts("node")
+    assert results["passed"] >= 1100
+    assert results["passed"] + results["fixed"] >= 1390
 
 
 def test_a_wrong_value_is_noticed():

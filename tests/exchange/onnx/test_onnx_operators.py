@@ -35,7 +35,7 @@ MAY_BE_REFUSED = {
 """Operators that NNEF cannot always express, or on which runtimes disagree."""
 
 
-def expected(model, feeds):
+def reference_results(model, feeds):
     """Return the results of ONNX Runtime, else of ONNX's evaluator, else None."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -58,8 +58,8 @@ def judged(name, seed):
     if drawn is None or not drawn[1]:
         return "nothing"
     model, feeds = drawn
-    wanted = expected(model, feeds)
-    if wanted is None:
+    expected = reference_results(model, feeds)
+    if expected is None:
         return "nothing"
     try:
         graph = nk.from_onnx(model, verify=False)
@@ -68,9 +68,9 @@ def judged(name, seed):
             raise error from None
         return "refused"
     given = {tensor: feeds[tensor] for tensor in graph.inputs}
-    found = nk.run(graph, given, progress=False)
-    assert len(found) == len(wanted)
-    for ours, theirs in zip(found.values(), map(np.asarray, wanted), strict=True):
+    actual = nk.run(graph, given, progress=False)
+    assert len(actual) == len(expected)
+    for ours, theirs in zip(actual.values(), map(np.asarray, expected), strict=True):
         about = f"seed {seed}, opset {model.opset_import[0].version}: {model.graph.node[0]}"
         assert ours.shape == theirs.shape, about
         assert ours.dtype.kind.replace("u", "i") == theirs.dtype.kind.replace("u", "i"), about
@@ -82,15 +82,15 @@ def judged(name, seed):
 
 @pytest.mark.parametrize("name", sorted(DRAWERS))
 def test_graphs_of_operators_compute_what_onnx_runtime_computes(name):
-    found = collections.Counter(judged(name, seed) for seed in range(COUNT))
-    assert found["passed"] >= COUNT // 3
+    counts = collections.Counter(judged(name, seed) for seed in range(COUNT))
+    assert counts["passed"] >= COUNT // 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWERS))
 def test_graphs_of_many_more_operators_compute_what_onnx_runtime_computes(name):
-    found = collections.Counter(judged(name, seed) for seed in range(1000, 1040))
-    assert found["passed"] >= 10
+    counts = collections.Counter(judged(name, seed) for seed in range(1000, 1040))
+    assert counts["passed"] >= 10
 
 
 def test_every_supported_operator_is_drawn_or_listed():

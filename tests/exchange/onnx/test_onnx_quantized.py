@@ -87,11 +87,11 @@ def assert_graph_computes_the_same(path, steps):
     x = picture()
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    (wanted,) = onnxruntime.InferenceSession(str(path), options).run(None, {"x": x})
+    (expected,) = onnxruntime.InferenceSession(str(path), options).run(None, {"x": x})
     for engine in ("numpy", "onnxruntime", "torch"):
-        found = nk.run(graph, x, engine=engine)["y"]
+        actual = nk.run(graph, x, engine=engine)["y"]
         # A number between two codes may get the one or the other.
-        assert np.abs(found - wanted).max() <= steps * np.ptp(wanted) / 255
+        assert np.abs(actual - expected).max() <= steps * np.ptp(expected) / 255
     return graph
 
 

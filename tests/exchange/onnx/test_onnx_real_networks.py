@@ -27,9 +27,9 @@ def in_runtime(model, feeds):
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds), strict=True))
 
 
-def assert_close(found, wanted, tolerance):
-    assert [array.shape for array in found] == [array.shape for array in wanted]
-    for a, b in zip(found, wanted, strict=True):
+def assert_close(actual, expected, tolerance):
+    assert [array.shape for array in actual] == [array.shape for array in expected]
+    for a, b in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
 
 
@@ -96,9 +96,9 @@ def test_the_pitch_network_computes_what_onnx_runtime_computes(pitch, chord, eng
     exact = nk.run(graph.with_data(wide), chord.astype(np.float64))
     theirs = in_runtime(path, {"serving_default_input_2:0": chord})
     ours = nk.run(graph, chord, engine=engine)
-    for mine, wanted, value in zip(ours.values(), theirs.values(), exact.values(), strict=True):
+    for mine, expected, value in zip(ours.values(), theirs.values(), exact.values(), strict=True):
         assert value.dtype == np.float64
-        rounding = np.abs(wanted - value).max()
+        rounding = np.abs(expected - value).max()
         assert rounding < 1e-3
         assert np.abs(mine - value).max() < 1.5 * rounding
 
@@ -117,13 +117,13 @@ def test_the_pitch_network_survives_a_round_trip(pitch, chord, tmp_path):
     assert_written_correctly(graph, tmp_path / "pitch.nnef")
     model = nk.to_onnx(graph, tmp_path / "pitch.onnx")
     onnx.checker.check_model(model, full_check=True)
-    wanted = in_runtime(path, {"serving_default_input_2:0": chord})
-    found = in_runtime(tmp_path / "pitch.onnx", {graph.inputs[0]: chord})
-    assert [*found] == [*graph.outputs]
-    assert_close([*found.values()], [*wanted.values()], 2e-4)
+    expected = in_runtime(path, {"serving_default_input_2:0": chord})
+    actual = in_runtime(tmp_path / "pitch.onnx", {graph.inputs[0]: chord})
+    assert [*actual] == [*graph.outputs]
+    assert_close([*actual.values()], [*expected.values()], 2e-4)
     again = nk.from_onnx(tmp_path / "pitch.onnx", inputs={graph.inputs[0]: chord})
     assert again.outputs == graph.outputs
-    assert_close([*nk.run(again, chord).values()], [*wanted.values()], 2e-4)
+    assert_close([*nk.run(again, chord).values()], [*expected.values()], 2e-4)
 
 
 # -- silero-vad: whether somebody speaks -----------------------------------------------------------
@@ -156,23 +156,23 @@ def voice():
 
 def chances(step, sound):
     """Return the speech probability of each chunk; a chunk starts with the end of the last one."""
-    state, context, found = np.zeros((2, 1, 128), np.float32), np.zeros(64, np.float32), []
+    state, context, chunks = np.zeros((2, 1, 128), np.float32), np.zeros(64, np.float32), []
     for piece in sound.reshape(-1, 512):
         given = np.concatenate([context, piece])[None]
         chance, state = step(given, state)
         context = piece[-64:]
-        found.append(chance.item())
-    return np.array(found)
+        chunks.append(chance.item())
+    return np.array(chunks)
 
 
 def test_the_speech_network_is_refused_without_its_rate():
     path = packaged("silero-vad", SPEECH + "silero_vad.onnx")
     with pytest.raises(nk.NnefError) as caught:
         nk.from_onnx(path, {"input": (1, 576), "state": (2, 1, 128)})
-    told = str(caught.value)
-    assert "If 'If_0'" in told
+    message = str(caught.value)
+    assert "If 'If_0'" in message
     # The hint names the input that the condition depends on.
-    assert "computed from 'sr'. To make it constant, pass constants={'sr': ...}" in told
+    assert "computed from 'sr'. To make it constant, pass constants={'sr': ...}" in message
 
 
 @pytest.mark.parametrize(
@@ -193,15 +193,15 @@ def test_speech_is_detected_as_in_onnx_runtime(file, constants, voice, tmp_path)
     def source(sound, state):
         return in_runtime(path, {"input": sound, "state": state, **fixed}).values()
 
-    wanted = chances(source, voice)
-    assert wanted[3:20].mean() > 0.9 > 0.1 > wanted[25:].mean()
+    expected = chances(source, voice)
+    assert expected[3:20].mean() > 0.9 > 0.1 > expected[25:].mean()
     for engine in ENGINES:
         session = nk.Session(graph, engine)
 
         def step(sound, state, session=session):
             return session.run({"input": sound, "state": state}).values()
 
-        np.testing.assert_allclose(chances(step, voice), wanted, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(chances(step, voice), expected, rtol=0, atol=1e-4)
     assert_written_correctly(graph, tmp_path / "speech.nnef")
 
 
@@ -211,8 +211,8 @@ def test_the_other_rate_gives_another_network(voice):
     graph = nk.from_onnx(path, shapes, constants={"sr": 8000})
     assert graph.provenance["verified"] is True
     feeds = {"input": voice[None, 1000:1288], "state": np.zeros((2, 1, 128), np.float32)}
-    wanted = in_runtime(path, {**feeds, "sr": np.array(8000, np.int64)})
-    assert_close([*nk.run(graph, feeds).values()], [*wanted.values()], 1e-5)
+    expected = in_runtime(path, {**feeds, "sr": np.array(8000, np.int64)})
+    assert_close([*nk.run(graph, feeds).values()], [*expected.values()], 1e-5)
 
 
 # -- rapidocr: which way up a text is --------------------------------------------------------------
@@ -232,15 +232,15 @@ def test_the_angle_of_text_is_classified_as_in_onnx_runtime(texts, tmp_path):
     path = packaged("rapidocr-onnxruntime", ANGLE)
     graph = nk.from_onnx(path, {"x": (2, 3, 48, 192)}, inputs={"x": texts})
     assert graph.provenance["verified"] is True
-    wanted = in_runtime(path, {"x": texts})
-    (chances,) = wanted.values()
+    expected = in_runtime(path, {"x": texts})
+    (chances,) = expected.values()
     assert chances.argmax(1).tolist() == [0, 1]
     for engine in ENGINES:
-        found = nk.run(graph, texts, engine=engine)
-        assert_close([*found.values()], [*wanted.values()], 1e-5)
+        actual = nk.run(graph, texts, engine=engine)
+        assert_close([*actual.values()], [*expected.values()], 1e-5)
     assert_written_correctly(graph, tmp_path / "angle.nnef")
     source = nk.trace_onnx(path, {"x": texts}, graph=graph)
     assert nk.compare(source, nk.trace(graph, texts)).ok
     model = nk.to_onnx(graph, tmp_path / "angle.onnx")
     again = nk.from_onnx(model, inputs={graph.inputs[0]: texts})
-    assert_close([*nk.run(again, texts).values()], [*wanted.values()], 1e-5)
+    assert_close([*nk.run(again, texts).values()], [*expected.values()], 1e-5)

@@ -44,16 +44,16 @@ def check_round_trip(name, call):
     state = {variable: graph.tensors[variable].data for variable in updates(graph)}
     assert again.inputs == (*graph.inputs, *state)
     assert again.outputs[: len(graph.outputs)] == graph.outputs
-    wanted = nk.run(graph, feeds, progress=False)
-    found = nk.run(again, {**feeds, **state}, progress=False)
-    for output, array in wanted.items():
-        assert found[output].dtype == array.dtype
-        assert found[output].shape == array.shape
+    expected = nk.run(graph, feeds, progress=False)
+    actual = nk.run(again, {**feeds, **state}, progress=False)
+    for output, array in expected.items():
+        assert actual[output].dtype == array.dtype
+        assert actual[output].shape == array.shape
         if array.dtype.kind != "f":
-            np.testing.assert_array_equal(found[output], array)
+            np.testing.assert_array_equal(actual[output], array)
             continue
         finite = array[np.isfinite(array)]
         scale = max(float(np.abs(finite).max(initial=0)), 1e-3)
         np.testing.assert_allclose(
-            found[output], array, rtol=1e-3 * call.spread, atol=1e-5 * scale * call.spread
+            actual[output], array, rtol=1e-3 * call.spread, atol=1e-5 * scale * call.spread
         )

@@ -64,9 +64,9 @@ def test_the_opset_can_be_chosen(net, opset):
     model = nk.to_onnx(net, opset=opset)
     assert model.opset_import[0].version == opset
     x = sound()
-    wanted = nk.run(net, x)
-    found = ReferenceEvaluator(model).run(None, {"x": x})
-    for a, b in zip(found, wanted.values(), strict=True):
+    expected = nk.run(net, x)
+    actual = ReferenceEvaluator(model).run(None, {"x": x})
+    for a, b in zip(actual, expected.values(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
@@ -103,9 +103,9 @@ graph count(x) -> (y)
 """).with_data({"state": np.array([10, 20], np.float32)})
     model = nk.to_onnx(graph)
     assert [info.name for info in model.graph.input] == ["x", "state"]
-    found = in_runtime(model, x=np.ones(2, np.float32), state=np.array([1, 2], np.float32))
-    assert [*found] == ["y", "next"] or [*found] == ["y"]
-    np.testing.assert_array_equal(found["y"], [2, 3])
+    actual = in_runtime(model, x=np.ones(2, np.float32), state=np.array([1, 2], np.float32))
+    assert [*actual] == ["y", "next"] or [*actual] == ["y"]
+    np.testing.assert_array_equal(actual["y"], [2, 3])
 
 
 def test_a_variable_without_data_is_refused():
@@ -144,12 +144,12 @@ def test_quantization_info_becomes_codes():
     assert codes.data_type == onnx.TensorProto.INT8
     assert {"c", "y", "w"} <= {name for node in model.graph.node for name in node.output}
     x = sound()
-    found, wanted = in_runtime(model, x=x), nk.run(graph, x, quantized=True)
+    actual, expected = in_runtime(model, x=x), nk.run(graph, x, quantized=True)
     for name, step in (("y", 0.01), ("z", 0.01)):
-        assert np.abs(found[name] - wanted[name]).max() <= 2.01 * step
-        assert np.abs(found[name] - wanted[name]).mean() <= 0.05 * step
+        assert np.abs(actual[name] - expected[name]).max() <= 2.01 * step
+        assert np.abs(actual[name] - expected[name]).mean() <= 0.05 * step
     # And not what the graph computes without.
-    assert np.abs(found["y"] - nk.run(graph, x)["y"]).max() > 0.01
+    assert np.abs(actual["y"] - nk.run(graph, x)["y"]).max() > 0.01
 
 
 def test_codes_come_back_as_pseudo_quantization():
