@@ -78,7 +78,7 @@ def _centered(c: Call, index: int) -> Value:
 
 @operator("ConvTranspose")
 def conv_transpose(c: Call) -> Value:
-    """Read `deconv`; its attribute `output_shape` says what ONNX calls the output padding."""
+    """Read `deconv`; its attribute `output_shape` expresses ONNX's output padding."""
     x, weight = c[0], c[1]
     window, extents = _transposed_window(c)
     shortest = [

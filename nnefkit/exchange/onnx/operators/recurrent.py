@@ -213,23 +213,23 @@ def _reordered(cell: _Cell, value: Value, axis: int, order: Sequence[int]) -> Va
 
 def _rnn_step(cell: _Cell, x: Value, states: States) -> States:
     given = cell.linear(x, cell.input_weights, cell.input_bias)
-    kept = cell.linear(states[0], cell.hidden_weights, cell.hidden_bias)
-    return [cell.activated(0, cell.c.op("add", given, kept))]
+    carried = cell.linear(states[0], cell.hidden_weights, cell.hidden_bias)
+    return [cell.activated(0, cell.c.op("add", given, carried))]
 
 
 def _gru_step(cell: _Cell, x: Value, states: States) -> States:
     c, (hidden,) = cell.c, states
     given = cell.linear(x, cell.input_weights, cell.input_bias)
     if c.attribute("linear_before_reset", 0):
-        kept = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
-        update, reset = (_gru_gate(cell, given, kept, number) for number in (0, 1))
-        memory = c.op("mul", reset, cell.gate(kept, 2))
+        carried = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
+        update, reset = (_gru_gate(cell, given, carried, number) for number in (0, 1))
+        memory = c.op("mul", reset, cell.gate(carried, 2))
     else:
         bias = cell.hidden_bias
         gates_bias = None if bias is None else cell.part(bias, 1, 0, 2)
         memory_bias = None if bias is None else cell.part(bias, 1, 2, 3)
-        kept = cell.linear(hidden, cell.part(cell.hidden_weights, 0, 0, 2), gates_bias)
-        update, reset = (_gru_gate(cell, given, kept, number) for number in (0, 1))
+        carried = cell.linear(hidden, cell.part(cell.hidden_weights, 0, 0, 2), gates_bias)
+        update, reset = (_gru_gate(cell, given, carried, number) for number in (0, 1))
         weights = cell.part(cell.hidden_weights, 0, 2, 3)
         memory = cell.linear(c.op("mul", reset, hidden), weights, memory_bias)
     candidate = cell.activated(1, c.op("add", cell.gate(given, 2), memory))
@@ -237,16 +237,16 @@ def _gru_step(cell: _Cell, x: Value, states: States) -> States:
     return [c.op("add", candidate, c.op("mul", update, c.op("sub", hidden, candidate)))]
 
 
-def _gru_gate(cell: _Cell, given: Value, kept: Value, number: int) -> Value:
-    total = cell.c.op("add", cell.gate(given, number), cell.gate(kept, number))
+def _gru_gate(cell: _Cell, given: Value, carried: Value, number: int) -> Value:
+    total = cell.c.op("add", cell.gate(given, number), cell.gate(carried, number))
     return cell.activated(0, total)
 
 
 def _lstm_step(cell: _Cell, x: Value, states: States) -> States:
     c, (hidden, memory) = cell.c, states
     given = cell.linear(x, cell.input_weights, cell.input_bias)
-    kept = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
-    total = c.op("add", given, kept)
+    carried = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
+    total = c.op("add", given, carried)
     enter, leave, forget, candidate = (cell.gate(total, number) for number in range(4))
     enter = cell.activated(0, _with_peephole(cell, enter, 0, memory))
     if c.attribute("input_forget", 0):

@@ -309,8 +309,8 @@ def triangle(c: Call) -> Value:
     k = 0 if diagonal is None else int(diagonal.reshape(-1)[0])
     ones = np.ones(x.shape[-2:], np.bool_)
     mask = np.triu(ones, k) if c.attribute("upper", 1) else np.tril(ones, k)
-    kept = c.graph.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
-    return c.op("select", kept, x, c.graph.constant(0, x.dtype))
+    triangle_mask = c.graph.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
+    return c.op("select", triangle_mask, x, c.graph.constant(0, x.dtype))
 
 
 @operator("DepthToSpace")
