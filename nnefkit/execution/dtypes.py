@@ -12,6 +12,13 @@ from nnefkit.errors import ExecutionError
 from nnefkit.graph import FrozenDict, Graph, Tensor
 from nnefkit.operations.tensor_introduction import constant
 
+_DATA_TYPES = {"b": "logical", "i": "integer", "u": "integer"}
+
+
+def data_type(dtype: np.dtype[Any]) -> str:
+    """Return the NNEF data-type (3.3.1) of arrays of a numeric NumPy dtype."""
+    return _DATA_TYPES.get(dtype.kind, "scalar")
+
 
 def scalar_dtype(graph: Graph) -> np.dtype[Any]:
     """Return the dtype that scalars are computed in: float64 if a variable is, else float32.

@@ -14,7 +14,7 @@ from nnefkit.display import html
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
-from nnefkit.execution.dtypes import scalar_dtype, stored, with_precise_constants
+from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.inputs import check_feeds
@@ -68,7 +68,7 @@ class Step:
     def _cards(self, *, brief: bool) -> list[Card]:
         return [
             tensor_card(
-                TracedTensor(name, _DTYPES.get(values.dtype.kind, "scalar"), values),
+                TracedTensor(name, data_type(values.dtype), values),
                 brief=brief,
                 producer=self.operation.name,
                 access=f'step.outputs["{name}"]',
@@ -85,7 +85,6 @@ class Step:
         return self.operation._repr_html_() + "".join(map(html.write, shown))
 
 
-_DTYPES = {"b": "logical", "i": "integer", "u": "integer"}
 _SHOWN = 4
 """How many results of one operation are drawn."""
 

@@ -14,6 +14,7 @@ from nnefkit.display import html, numbers
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
+from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 
 _AXES = ("item", "channel")
@@ -170,7 +171,6 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
 
 def _page(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> str:
     """Return the static display of a tensor, or of the part of it that `title` names."""
-    kinds = {"b": "logical", "i": "integer", "u": "integer"}
-    tensor = TracedTensor(title, kinds.get(values.dtype.kind, "scalar"), values)
+    tensor = TracedTensor(title, data_type(values.dtype), values)
     access = f'trace["{name}"]{title[len(name) :]}'
     return html.write(tensor_card(tensor, producer=_producer(tensors, name), access=access))

@@ -17,6 +17,7 @@ from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
 from nnefkit.display.statistics import Statistics, all_finite, statistics
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
 from nnefkit.execution.trace.run import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
@@ -112,10 +113,9 @@ class Trace(Displayed, Mapping[str, Array]):
         values = self[name]
         graph = self.graph
         operation = graph.producers.get(name) if graph is not None else None
-        dtypes = {"b": "logical", "i": "integer", "u": "integer"}
         return TracedTensor(
             name,
-            dtypes.get(values.dtype.kind, "scalar") if graph is None else graph.tensors[name].dtype,
+            data_type(values.dtype) if graph is None else graph.tensors[name].dtype,
             values,
             operation,
             graph.line(operation) if graph is not None and operation is not None else None,
