@@ -354,20 +354,33 @@ class Graph(Displayed):
         check_cut(needed, cut)
         read = set(wanted).union(*(op.input_names for op in needed))
         new = [name for name in self.tensors if name in cut and name in read]
-        own = [op for op in self.operations if op.name == "external" and op.output_names[0] in new]
-        externals = [external(self.tensors[name]) for name in new if name not in self.inputs]
-        operations = (*own, *externals, *needed)
+        tensors = {
+            **self.tensors,
+            **{name: replace(self.tensors[name], data=None, label=None) for name in new},
+        }
+        return self._of((*self._externals(new), *needed), wanted, tensors)
+
+    def _externals(self, names: Sequence[str]) -> list[Operation]:
+        """Return the operations that introduce inputs; those that the graph has come first."""
+        own = [
+            op for op in self.operations if op.name == "external" and op.output_names[0] in names
+        ]
+        return own + [external(self.tensors[name]) for name in names if name not in self.inputs]
+
+    def _of(
+        self,
+        operations: tuple[Operation, ...],
+        outputs: tuple[str, ...],
+        tensors: Mapping[str, Tensor],
+    ) -> Graph:
+        """Return a copy that has just these operations, with the tensors that they mention."""
         present = {name for op in operations for name in (*op.output_names, *op.input_names)}
         return replace(
             self,
             inputs=tuple(op.output_names[0] for op in operations if op.name == "external"),
-            outputs=wanted,
+            outputs=outputs,
             operations=operations,
-            tensors=FrozenDict(
-                (name, replace(tensor, data=None, label=None) if name in new else tensor)
-                for name, tensor in self.tensors.items()
-                if name in present
-            ),
+            tensors=FrozenDict((n, tensor) for n, tensor in tensors.items() if n in present),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,8 @@ def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
     """Return an argument as kernels take it, with literals as arrays of rank 0 (3.3.1).
 
     Args:
-        value: an array, a literal, or a list of both.
-        dtype: of scalar literals; integers become int64, logicals bool.
+        value: An array, a literal, or a list of both.
+        dtype: Of scalar literals; integers become int64, logicals bool.
     """
     if isinstance(value, np.ndarray):
         return value if type(value) is np.ndarray else np.asarray(value)
@@ -70,10 +70,10 @@ def call(
     """Run the kernel of an operation.
 
     Args:
-        name: of the operation.
-        inputs: arrays, literals, or lists of both, in the order of the declaration.
-        attribs: all the attributes, defaults filled in.
-        dtype: the generic data type, where the operation has one.
+        name: The operation.
+        inputs: Arrays, literals, or lists of both, in the order of the declaration.
+        attribs: All attributes, defaults filled in.
+        dtype: The generic data type, if the operation has one.
 
     Returns:
         All results, an array result element by element.
@@ -81,24 +81,36 @@ def call(
     Raises:
         ExecutionError: The operation has no kernel, or cannot run with these values.
     """
-    custom = None if name in KERNELS else definitions().get(name)
-    kernel = KERNELS.get(name) if custom is None else custom.kernel
-    if kernel is None:
+    kernel, takes_dtype = _kernel(name)
+    if any(type(value) is not np.ndarray for value in inputs):
+        single = computing_dtype(inputs)
+        inputs = [as_argument(value, single) for value in inputs]
+    more = {"dtype": dtype or "scalar"} if takes_dtype else {}
+    result = kernel(*inputs, **attribs, **more)
+    return tuple(_flat(result)) if isinstance(result, (tuple, list)) else (result,)
+
+
+def _kernel(name: str) -> tuple[Callable[..., Any], bool]:
+    """Return the kernel of an operation, and whether it takes the generic data type.
+
+    Raises:
+        ExecutionError: It has no kernel.
+    """
+    standard = KERNELS.get(name)
+    if standard is not None:
+        return standard, name in TYPED
+    custom = definitions().get(name)
+    if custom is None or custom.kernel is None:
         raise ExecutionError(
             f"operation '{name}' has no kernel",
             hint=did_you_mean(name, KERNELS) or "Custom operations must be registered to be run.",
         )
-    for value in inputs:
-        if type(value) is not np.ndarray:
-            single = computing_dtype(inputs)
-            inputs = [as_argument(value, single) for value in inputs]
-            break
-    if name in TYPED or (custom is not None and custom.takes_dtype):
-        result = kernel(*inputs, **attribs, dtype=dtype or "scalar")
-    else:
-        result = kernel(*inputs, **attribs)
-    if isinstance(result, tuple):
-        return tuple(
-            array for item in result for array in (item if isinstance(item, list) else (item,))
-        )
-    return tuple(result) if isinstance(result, list) else (result,)
+    return custom.kernel, custom.takes_dtype
+
+
+def _flat(results: Sequence[Any]) -> Iterator[Array]:
+    for result in results:
+        if isinstance(result, list):
+            yield from result
+        else:
+            yield result

@@ -45,7 +45,11 @@ class Window:
         dilation: Ints = (),
     ) -> Window:
         """Return the window of attributes that may be lists."""
-        pairs = tuple([(before, after) for before, after in padding])
+        pairs = tuple(padding)
+        for pair in pairs:
+            if type(pair) is not tuple:
+                pairs = tuple([(before, after) for before, after in padding])
+                break
         return cls(tuple(size), border, pairs, tuple(stride), tuple(dilation))
 
     @classmethod
@@ -234,10 +238,15 @@ def filter_windowed(function: Function) -> Function:
 
 
 def _windowed(function: Function, attributes: tuple[str, ...]) -> Function:
+    sized = "size" in attributes
+
     @functools.wraps(function)
     def call(*inputs: Any, **attribs: Any) -> Any:
         if "window" not in attribs:
-            attribs["window"] = Window.of(**{name: attribs.pop(name) for name in attributes})
+            size = attribs.pop("size") if sized else ()
+            border, padding = attribs.pop("border"), attribs.pop("padding")
+            stride, dilation = attribs.pop("stride"), attribs.pop("dilation")
+            attribs["window"] = Window.of(size, border, padding, stride, dilation)
         return function(*inputs, **attribs)
 
     signature = inspect.signature(function)

@@ -161,7 +161,7 @@ def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) 
                 file_path.parent.mkdir(parents=True, exist_ok=True)
                 file = file_path.open("xb")
             with file:
-                _pour(content, file, bar)
+                write_content(content, file, bar)
         if old.is_dir():
             _keep_foreign(old, new, replaced)
 
@@ -213,7 +213,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _pour(content: _Sized, file: Any, bar: ProgressBar) -> None:
+def write_content(content: _Sized, file: Any, bar: ProgressBar) -> None:
+    """Write the chunks of one file, and count them in a progress bar."""
     for chunk in content.chunks():
         file.write(chunk)
         bar.update(len(chunk))
@@ -243,7 +244,7 @@ def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: ProgressBar) -> No
         info.size = content.size
         header = info.tobuf(tarfile.PAX_FORMAT)
         file.write(header)
-        _pour(content, file, bar)
+        write_content(content, file, bar)
         padding = -content.size % tarfile.BLOCKSIZE
         file.write(bytes(padding))
         written += len(header) + content.size + padding
@@ -263,7 +264,7 @@ def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> 
             else:
                 info.compress_type = zipfile.ZIP_DEFLATED
             with packed.open(info, "w", force_zip64=content.size >= 1 << 31) as member:
-                _pour(content, member, bar)
+                write_content(content, member, bar)
 
 
 def _alignment(offset: int, name_length: int) -> bytes:

@@ -1,6 +1,7 @@
 """Containers (5.1): the same model, whatever it is kept in and however it was packed."""
 
 import io
+import mmap
 import pickle
 import tarfile
 import zipfile
@@ -126,14 +127,20 @@ def test_the_name_of_a_model_is_that_of_its_archive_without_endings(tmp_path, pa
         assert files.name == name
 
 
+def is_mapped(array):
+    """Whether an array is a view of a mapped file."""
+    base = array
+    while isinstance(base, (np.ndarray, memoryview)):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return isinstance(base, mmap.mmap)
+
+
 def test_members_of_uncompressed_archives_are_mapped(tmp_path):
     for name, pack in [("x.tar", tar), ("x.zip", PACKERS["zip"])]:
         array = np.ones(1 << 16, np.int8)
         pack(tmp_path / name, {"graph.nnef": TEXT, "a.dat": dat(array)})
         with open_model(tmp_path / name) as files:
-            blob = files._container.get("a.dat")
-            assert type(blob.data).__name__ == "mmap"
-            assert np.shares_memory(files.tensor("a").data, np.frombuffer(blob.data, np.uint8))
+            assert is_mapped(files.tensor("a").data)
 
 
 @pytest.mark.parametrize("packer", ["folder", "tar", "zip"])
@@ -258,4 +265,4 @@ def test_tensors_in_a_written_zip_can_be_mapped_where_they_lie(tmp_path):
         for name in names:
             data = model.tensor(name.removesuffix(".dat")).data
             assert data.ctypes.data % 64 == 0
-            assert type(model._container.get(name).data).__name__ == "mmap"
+            assert is_mapped(data)

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from nnefkit.errors import StorageError
-from nnefkit.storage import atomic_write as atomic
-from nnefkit.storage import model_writer as writing
-from nnefkit.storage import open_model, tensor_content, write_model, write_tensor
+from nnefkit.storage import (
+    atomic_write,
+    model_writer,
+    open_model,
+    tensor_content,
+    write_model,
+    write_tensor,
+)
 
 OLD_TEXT = b"version 1.0; # old 'a' \"sub/b\" 'gone'\n"
 OLD = {
@@ -38,16 +43,16 @@ def snapshot(folder):
 
 
 def failing_after(chunks, error, monkeypatch):
-    """Lets writing fail after a number of chunks."""
-    pour, left = writing._pour, [chunks]
+    """Let writing fail after some files."""
+    write, left = model_writer.write_content, [chunks]
 
-    def poured(content, file, bar):
+    def failing(content, file, bar):
         if left[0] == 0:
             raise error
         left[0] -= 1
-        pour(content, file, bar)
+        write(content, file, bar)
 
-    monkeypatch.setattr(writing, "_pour", poured)
+    monkeypatch.setattr(model_writer, "write_content", failing)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,7 +136,7 @@ def test_an_interrupted_tensor_file_leaves_the_old_one(tmp_path, monkeypatch):
     def interrupted(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(atomic.os, "fsync", interrupted)
+    monkeypatch.setattr(atomic_write.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_tensor(tmp_path / "x.dat", np.zeros(7))
     assert snapshot(tmp_path) == before
