@@ -8,11 +8,11 @@ from oracles.one_call import calls_of, graph_of
 from nnefkit.execution import Session
 
 TOLERANCES = {"f2": 4e-3, "f4": 2e-6, "f8": 1e-13}
-"""What results may differ by, as a share of the largest item of a tensor."""
+"""Allowed differences of results, as fractions of the largest element of a tensor."""
 
 
 def assert_close(results, expected, spread=1.0, where="", least=1e-3):
-    """Results agree: dtypes, shapes, what is not finite, and the rest within the tolerance."""
+    """Check that results agree in names, dtypes, shapes and, within the tolerance, in values."""
     assert list(results) == list(expected)
     for name, wanted in expected.items():
         found = results[name]
@@ -30,7 +30,7 @@ def assert_close(results, expected, spread=1.0, where="", least=1e-3):
 
 
 class Calls:
-    """What tests of engines need of this module."""
+    """The functions of this module for the tests of engines."""
 
     names = frozenset(CALLS)
     graph_of = staticmethod(graph_of)
@@ -39,7 +39,7 @@ class Calls:
 
     @staticmethod
     def check(engine, name, call, *, wide=False, **options):
-        """An engine computes a call as the reference does."""
+        """Check that an engine computes a call as the reference does."""
         graph, feeds = graph_of(name, call, wide)
         if wide:
             feeds = {

@@ -1,4 +1,4 @@
-"""Compound operations carried out by simpler ones give what their own kernels give (chapter 4)."""
+"""Compound operations lowered to simpler ones agree with their own kernels (chapter 4)."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def assert_agree(name, found, wanted):
 @pytest.mark.parametrize("name", COMPOUND)
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_what_is_lowered_is_a_document_of_primitives(name, calls, data):
+def test_a_lowered_graph_is_a_document_of_primitives(name, calls, data):
     call = data.draw(calls.of(name, strange=False))
     # Kernels take whole numbers for scalars, documents do not.
     call.inputs = [float(x) if type(x) is int and "zero" not in name else x for x in call.inputs]
@@ -119,12 +119,12 @@ def test_chosen_operations_only():
     ("names", "message"),
     [(["conv"], "not a compound operation"), (["sofmax"], "Did you mean 'softmax'")],
 )
-def test_what_cannot_be_lowered_is_told(names, message):
+def test_what_cannot_be_lowered_is_reported(names, message):
     with pytest.raises(nk.NnefError, match=message):
         nk.lower(nk.parse(FRAGMENT), names)
 
 
-def test_fragments_that_were_kept_are_lowered_and_their_definitions_go():
+def test_fragment_calls_are_lowered_and_their_definitions_removed():
     kept, diagnostics = language.parse(FRAGMENT, expand=False)
     assert [d for d in diagnostics if d.severity == "error"] == []
     assert "normalized" in {op.name for op in kept.operations}

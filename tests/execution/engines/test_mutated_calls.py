@@ -1,4 +1,4 @@
-"""A call with something wrong in it is refused, or runs and gives the shapes that were told."""
+"""A mutated call is refused, or it runs and its results have the inferred shapes."""
 
 import math
 import random
@@ -18,7 +18,7 @@ NUMBERS = [-5, -2, -1, 0, 1, 2, 3, 5, 7, 100, 2**62]
 WORDS = ["constant", "replicate", "reflect", "reflect-even", "ignore", "aligned", "", "Constant"]
 REALS = [0.0, -1.0, 1e30, -1e-30, math.inf, math.nan]
 MOST = 100_000
-"""Items of a tensor that is worth running."""
+"""Largest number of elements of a tensor that is worth running."""
 
 
 def other(value, choose):
@@ -44,7 +44,7 @@ def other(value, choose):
 
 
 def reshaped(array, choose):
-    """The items of an array in a shape of other extents or another rank."""
+    """Return the elements of an array in a shape of other extents or another rank."""
     shape = list(array.shape)
     what = choose.choice(["extent", "more", "fewer"]) if shape else "more"
     at = choose.randrange(len(shape) + 1) if what == "more" else choose.randrange(len(shape))

@@ -1,4 +1,4 @@
-"""What the numpy engine fuses and lowers gives the numbers of the reference kernels."""
+"""Fused and specialized operations of the numpy engine agree with the reference kernels."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def convolutions(draw):
 
 @st.composite
 def networks(draw):
-    """A convolution and what may be done to its result, in any order; and the weights.
+    """Draw a convolution, operations on its result in any order, and the weights.
 
     The tensor that is added comes from another convolution, before or behind the first one.
     """
@@ -119,7 +119,7 @@ def referenced(graph, x):
     st.sampled_from([None, None, None, np.nan, np.inf, -np.inf, -0.0]),
     st.integers(0, 2**31),
 )
-def test_fused_convolutions_give_what_the_kernels_give(network, dtype, strange, seed):
+def test_fused_convolutions_agree_with_the_kernels(network, dtype, strange, seed):
     text, shapes = network
     rng = np.random.default_rng(seed)
     graph = nk.parse(text).with_data(weights(shapes, rng, dtype))

@@ -1,4 +1,4 @@
-"""The planned, fused and prepacked numpy engine gives what plain kernels and PyTorch give."""
+"""The numpy engine, which plans, fuses and packs, agrees with its kernels and with PyTorch."""
 
 import math
 import tracemalloc
@@ -17,7 +17,7 @@ from nnefkit.operations.shape_inference import infer_shapes
 
 
 class Builder:
-    """Makes graphs of single operations by hand."""
+    """A builder of graphs, one operation at a time."""
 
     def __init__(self):
         self.operations = []
@@ -109,7 +109,7 @@ def convolutions(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(convolutions(), st.sampled_from([None, ("relu",), ("clamp", 0.0, 1.0), ("max", -0.5)]))
-def test_convolutions_agree_with_pytorch_however_they_are_lowered(case, then):
+def test_convolutions_agree_with_pytorch_whichever_method_is_used(case, then):
     (shape, filter_shape), bias_shape, seed, attribs = case
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(shape).astype(np.float32)
@@ -162,7 +162,7 @@ def test_depthwise_convolutions_of_usual_shapes_agree_with_pytorch(
 
 
 @pytest.mark.parametrize("border", ["replicate", "reflect", "reflect-even"])
-def test_borders_other_than_constant_are_kept(border):
+def test_borders_other_than_constant_are_computed(border):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((1, 8, 9, 9)).astype(np.float32)
     weights = rng.standard_normal((8, 1, 3, 3)).astype(np.float32)
@@ -178,7 +178,7 @@ def test_borders_other_than_constant_are_kept(border):
 @pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("extents", [(7, 7), (14, 14), (40, 40)])
 @pytest.mark.parametrize("then", [None, ("relu",), ("clamp", 0.0, 6.0)])
-def test_what_is_not_finite_spreads_no_farther_than_the_filter_reaches(strange, extents, then):
+def test_nan_and_infinity_spread_only_as_far_as_the_filter_reaches(strange, extents, then):
     rng = np.random.default_rng(5)
     x = rng.standard_normal((1, 4, *extents)).astype(np.float32)
     x[0, 1, 3, 3] = strange
@@ -196,7 +196,7 @@ def test_what_is_not_finite_spreads_no_farther_than_the_filter_reaches(strange, 
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_convolution_that_others_read_is_not_clipped_for_them():
+def test_a_convolution_with_other_readers_is_not_clipped_for_them():
     rng = np.random.default_rng(6)
     x = rng.standard_normal((1, 3, 8, 8)).astype(np.float32)
     weights = rng.standard_normal((4, 3, 1, 1)).astype(np.float32)
@@ -211,7 +211,7 @@ def test_a_convolution_that_others_read_is_not_clipped_for_them():
     np.testing.assert_allclose(result, np.maximum(-expected, 0), rtol=1e-5, atol=1e-5)
 
 
-def test_a_rectified_convolution_gives_no_negative_zero():
+def test_a_rectified_convolution_has_no_negative_zero():
     build = Builder()
     image = build.external((1, 1, 2, 2))
     attribs = {"border": "constant", "padding": [], "stride": [], "dilation": [], "groups": 1}
@@ -222,7 +222,7 @@ def test_a_rectified_convolution_gives_no_negative_zero():
     np.testing.assert_array_equal(result, np.full((1, 1, 2, 2), np.inf))
 
 
-def test_a_rectifier_gives_no_negative_zero():
+def test_a_rectifier_has_no_negative_zero():
     build = Builder()
     x = build.external((3,))
     y = build.call("rcp", [build.call("relu", [x])])
@@ -336,7 +336,7 @@ def test_places_in_the_arena_never_overlap(requests):
     assert arena.take(arena.size) == 0
 
 
-def test_pieces_of_memory_are_used_again_only_when_nobody_has_them():
+def test_pieces_of_memory_are_reused_only_when_they_are_not_referenced():
     chunks = Chunks(piece=1 << 16)
     first = chunks.take((100,), np.dtype(np.float32))
     first.fill(1)
@@ -366,7 +366,7 @@ def peak_memory(call):
         tracemalloc.stop()
 
 
-def test_memory_is_released_when_nobody_needs_it_any_more():
+def test_memory_is_released_when_it_is_no_longer_needed():
     build = Builder()
     x = first = build.external((1, 4, 512, 512))
     for _ in range(15):
@@ -378,7 +378,7 @@ def test_memory_is_released_when_nobody_needs_it_any_more():
     assert peak_memory(lambda: session.trace(photo, keep="statistics")) < 20 * photo.nbytes
 
 
-def test_looking_at_statistics_needs_no_memory_for_all_the_values():
+def test_statistics_need_no_memory_for_all_the_values():
     build = Builder()
     x = build.external((1, 4, 512, 512))
     for _ in range(25):

@@ -32,7 +32,7 @@ def in_evaluator(proto, feeds):
 
 
 def written(calls, name, data, opset):
-    """A drawn call as a model, what to feed it, and what comes of it."""
+    """Return a drawn call as a model, its feeds, and its results."""
     call = data.draw(calls.of(name, strange=False))
     graph, feeds = calls.graph_of(name, call)
     proto = exported_model(graph, opset=opset)

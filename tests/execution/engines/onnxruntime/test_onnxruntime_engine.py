@@ -49,7 +49,7 @@ def direct(proto):
 
 
 @pytest.mark.parametrize("photo", ["cat", "coffee"])
-def test_efficientnet_gives_what_numpy_and_pytorch_give(efficientnet, photo):
+def test_efficientnet_agrees_with_numpy_and_pytorch(efficientnet, photo):
     graph, recorded = efficientnet
     image = recorded[f"{photo}_external1"]
     logits = run(graph, image, engine="onnxruntime")["linear1"]
@@ -57,7 +57,7 @@ def test_efficientnet_gives_what_numpy_and_pytorch_give(efficientnet, photo):
     np.testing.assert_allclose(logits, recorded[f"{photo}_linear1"], rtol=0, atol=1e-4)
 
 
-def test_blazeface_gives_what_numpy_and_litert_give(blazeface):
+def test_blazeface_agrees_with_numpy_and_litert(blazeface):
     graph, recorded = blazeface
     image = recorded["external1"]
     results = run(graph, image, engine="onnxruntime")
@@ -81,7 +81,7 @@ def test_a_trace_has_every_tensor_that_numpy_has(network, request):
     assert all(math.isnan(seconds) for seconds in found.seconds.values())
 
 
-# -- what can be fetched --------------------------------------------------------------------------
+# -- tensors to fetch --------------------------------------------------------------------------
 
 WEIGHTED = """
 x = external<scalar>(shape = [2, 3]);
@@ -128,7 +128,7 @@ y = next + state;
 """
 
 
-def test_variables_live_on_from_run_to_run():
+def test_variables_keep_their_values_from_run_to_run():
     graph = parsed(COUNTER).with_data({"state": np.zeros(2, np.float32)})
     session, reference = Session(graph, "onnxruntime"), Session(graph)
     for step in range(4):
@@ -231,7 +231,7 @@ def test_it_is_listed_with_its_version_and_operations():
 # -- models ---------------------------------------------------------------------------------------
 
 
-def test_the_model_of_a_network_is_valid_and_keeps_the_names(efficientnet):
+def test_the_model_of_a_network_is_valid_and_preserves_the_names(efficientnet):
     graph, _ = efficientnet
     lowered = lower_graph(graph, graph.outputs)
     proto = make_model(lowered, [lowered.outputs[name] for name in graph.outputs], graph.name)

@@ -1,4 +1,4 @@
-"""Every operation that the onnxruntime engine claims gives what the reference kernels give.
+"""Every operation of the onnxruntime engine agrees with the reference kernels.
 
 The tolerance is that of `conftest`: 2e-6 of the largest item in float32, 1e-13 in float64, ten
 times that where many items are added. Inputs have infinities, zeros of both signs and NaN among
@@ -23,7 +23,7 @@ from nnefkit.language import declarations
 
 CHOOSING = {"argmax_pool", "argmax_reduce", "argmin_reduce", "clamp", "max", "max_reduce", "min"}
 CHOOSING |= {"min_reduce", "relu"}
-"""What they do with NaN is not defined by ONNX."""
+"""Operations whose result for NaN is not defined by ONNX."""
 FINITE = {"max_pool", "max_pool_with_index", "multilinear_upsample"}
 """ONNX Runtime begins maxima of windows with the lowest finite number, and interpolates with
 infinity times nothing."""
@@ -54,7 +54,7 @@ def drawn(data, calls, name):
 
 
 def with_variables(graph, feeds, names):
-    """The graph with some of its inputs as variables, which hold what would be fed."""
+    """Return the graph with some of its inputs as variables, which have the values of the feeds."""
     operations, tensors = [], dict(graph.tensors)
     for op in graph.operations:
         name = op.output_names[0]

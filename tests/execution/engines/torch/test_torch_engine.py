@@ -71,7 +71,7 @@ def test_pytorch_is_imported_when_a_graph_is_prepared_and_not_before():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_half_precision_is_kept_and_sums_are_wider():
+def test_half_precision_is_preserved_and_sums_are_wider():
     x = np.full((1, 4096), 1.0, np.float16)
     half = torch.from_numpy(x)
     for name, attribs in [("mean_reduce", {}), ("sum_reduce", {"normalize": True})]:
@@ -97,7 +97,7 @@ def test_results_share_no_memory_with_feeds_and_graph():
     np.testing.assert_array_equal(traced["z"], X.T)
 
 
-def test_variables_that_change_live_on():
+def test_updated_variables_keep_their_values():
     graph = io.parse("""version 1.0;
         graph g(x) -> (y) {
             x = external<scalar>(shape = [2]);
@@ -134,7 +134,7 @@ def test_the_number_of_threads_holds_for_the_run_only():
     assert torch.get_num_threads() == before
 
 
-def test_wrong_options_are_refused_with_what_there_is():
+def test_wrong_options_are_refused_with_the_available_ones():
     with pytest.raises(UnknownNameError, match="has no option 'threds'"):
         Session(small(), "torch", threds=2)
     with pytest.raises(InputError, match="from 1 to 1,024"):
@@ -219,7 +219,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("labels", NAMES)
-def test_no_two_labels_become_one_parameter_and_none_hides_what_modules_have(labels):
+def test_labels_become_distinct_parameters_and_hide_no_attribute_of_modules(labels):
     lines = [
         f"v{i} = variable<scalar>(shape = [2], label = '{one}');" for i, one in enumerate(labels)
     ]
@@ -260,7 +260,7 @@ def test_the_module_computes_what_the_graph_does_for_any_batch():
         )
 
 
-def test_training_the_module_gives_weights_that_the_graph_takes_back():
+def test_trained_weights_of_the_module_can_be_put_into_the_graph():
     graph = classifier()
     module = GraphModule(graph)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)

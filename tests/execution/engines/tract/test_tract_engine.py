@@ -156,7 +156,7 @@ def _runs(pid):
         return False
 
 
-def test_everything_that_cannot_run_is_named_before_anything_runs():
+def test_all_unsupported_operations_are_named_before_anything_runs():
     graph = small("a = gelu(x); b = elu(a, alpha = 2.0); y = relu(b);")
     with pytest.raises(ExecutionError) as caught:
         Session(graph, "tract")
@@ -196,7 +196,7 @@ def test_conditions_hold_for_graphs_whose_shapes_are_still_to_be_inferred():
         Session(graph, "tract")
 
 
-def test_variables_that_change_live_on():
+def test_updated_variables_keep_their_values():
     graph = io.parse("""version 1.0;
         graph g(x) -> (y) {
             x = external<scalar>(shape = [2]);
