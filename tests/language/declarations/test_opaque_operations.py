@@ -1,4 +1,4 @@
-"""Vendors' operations that nobody knows: kept wherever they stand, with all that they feed."""
+"""Unknown operations, such as those of vendors, are read as opaque ones wherever they occur."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEAD = (
     "graph net(x) -> (y)\n{\nx = external(shape = [1, 4]);\n"
 )
 
-# The body behind the external of x, and the operations that come out.
+# The body after the external of x, and the resulting operations or the code of the error.
 KEPT = [
     ("y = v_op(x);", ["y = v_op(x);"]),
     ("y = v_op<integer>(x);", ["y = v_op<integer>(x);"]),
@@ -59,7 +59,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("body", "expected"), KEPT, ids=[body for body, _ in KEPT])
-def test_operations_that_are_not_known_are_kept_wherever_they_stand(body, expected):
+def test_unknown_operations_are_read_wherever_they_occur(body, expected):
     text = HEAD + body + "\n}\n"
     assert not nk.validate(text).ok
     if isinstance(expected, str):
@@ -79,7 +79,7 @@ def test_operations_that_are_not_known_are_kept_wherever_they_stand(body, expect
 
 @pytest.mark.parametrize("body", [body for body, expected in KEPT if not isinstance(expected, str)])
 @pytest.mark.parametrize("expand", [True, False])
-def test_documents_with_them_are_saved_and_read_back(body, expand, tmp_path):
+def test_documents_with_unknown_operations_are_saved_and_loaded(body, expand, tmp_path):
     graph = nk.parse(HEAD + body + "\n}\n", strict=False, expand=expand)
     again = nk.parse(str(graph), strict=False, expand=expand)
     assert str(again) == str(graph)
@@ -91,7 +91,7 @@ def test_documents_with_them_are_saved_and_read_back(body, expand, tmp_path):
     assert str(nk.load(tmp_path / "model", strict=False, expand=expand)) == str(graph)
 
 
-def test_what_cannot_run_is_refused_by_name():
+def test_unknown_operations_are_refused_by_name_in_a_run():
     graph = nk.parse(HEAD + "a = v_op(x); y = relu(a) + 1.0; }", strict=False)
     with pytest.raises(nk.NnefError, match="v_op"):
         nk.run(graph, np.ones((1, 4), np.float32))
@@ -100,7 +100,7 @@ def test_what_cannot_run_is_refused_by_name():
     assert "v_op" in repr(graph)
 
 
-def test_documents_of_2017_keep_them_too_but_not_what_came_later():
+def test_documents_of_2017_may_have_unknown_operations_but_not_those_of_1_0():
     text = (
         "version 1.0\nfragment f( x: tensor ) -> ( y: tensor ) { y = v_op(x, k = 2) + relu(x) }\n"
         "graph g( x ) -> ( y )\n{\n x = external(shape = [1])\n a = other(x, [x, x], mode = 'm')\n"

@@ -1,4 +1,4 @@
-"""The standard operations are those of chapter 4, and are read as the Khronos parser reads them."""
+"""The standard operations are those of chapter 4, and are declared as in the Khronos parser."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_parameters_and_defaults_agree_with_the_khronos_parser(name, everything)
     assert ours.dtype == theirs.dtype
 
 
-def test_types_that_printing_leaves_out_are_those_that_follow_from_tensors():
+def test_printing_omits_types_that_follow_from_tensors():
     def follows(declaration) -> bool:
         kinds = [p.type for p in declaration.parameters if p.is_tensor]
         return declaration.generic and any(kind.generic for kind in kinds)

@@ -1,4 +1,4 @@
-"""Operator expressions (3.2.3, 3.3.3): computed where known, else turned into operations."""
+"""Operator expressions (3.2.3, 3.3.3): known values are computed, others become operations."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _value(text: str):
 
 
 @pytest.mark.parametrize(("kind", "expression", "value"), VALUES)
-def test_what_is_known_is_computed(kind, expression, value):
+def test_known_values_are_computed(kind, expression, value):
     found = _value(_probe(kind, expression))
     assert repr(found) == repr(value)
 
@@ -150,7 +150,7 @@ def test_what_is_known_is_computed(kind, expression, value):
 KHRONOS_DIFFERS = {
     "-2 ^ 2": "3.1: a minus sign before a number binds first",
     "- 2 ^ 2": "3.1: a minus sign before a number binds first",
-    "!true || true": "3.2.3: a unary operator takes the operand behind it",
+    "!true || true": "3.2.3: a unary operator takes the operand after it",
     "'a' == 'a'": "3.3.3: any primitive types can be compared",
     "true == false": "3.3.3: any primitive types can be compared",
     "(1, 'a')[0]": "3.3.3: the item of a tuple",
@@ -230,7 +230,7 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize(("expression", "expected"), OPERATIONS)
-def test_what_is_not_known_becomes_operations(expression, expected):
+def test_tensor_expressions_become_operations(expression, expected):
     text = HEAD + GRAPH + f"y = {expression}; }}"
     graph, diagnostics = language.parse(text)
     assert diagnostics == []
@@ -300,7 +300,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("section", "code", "kind", "expression"), BROKEN)
-def test_a_broken_rule_is_one_error(section, code, kind, expression):
+def test_each_violated_rule_is_one_error(section, code, kind, expression):
     _, diagnostics = language.parse(_probe(kind, expression))
     assert [(d.code, d.section) for d in diagnostics] == [(code, section)]
     assert diagnostics[0].hint
@@ -326,7 +326,7 @@ GRAPH_BROKEN = [
 
 
 @pytest.mark.parametrize(("code", "body"), GRAPH_BROKEN)
-def test_a_rule_broken_in_the_graph_is_one_error(code, body):
+def test_each_violated_rule_in_the_graph_is_one_error(code, body):
     _, diagnostics = language.parse(HEAD + GRAPH + body + "}")
     assert [d.code for d in diagnostics] == [code]
     assert diagnostics[0].hint

@@ -1,4 +1,4 @@
-"""Fragments (3.2.2, 3.3.2): declared, checked as a whole, expanded to standard operations."""
+"""Fragments (3.2.2, 3.3.2) are checked as a whole and expanded to standard operations."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_fragments_are_expanded_to_standard_operations(fragments, body, expected
     assert _operations(fragments, body) == expected
 
 
-def test_every_operation_remembers_its_fragment_calls_and_its_place():
+def test_every_operation_has_its_fragment_calls_and_its_span():
     fragments = """
     fragment cell(x: T) -> (y: T) { y = relu(x); }
     fragment block(x: T) -> (y: T) { t = cell(x); y = cell(t) + x; }"""
@@ -204,7 +204,7 @@ def test_every_operation_remembers_its_fragment_calls_and_its_place():
     ]
 
 
-def test_fragments_without_a_body_stay_and_keep_their_declaration():
+def test_fragments_without_a_body_stay_operations_with_their_declaration():
     fragments = (
         "fragment fast(x: T,\n  n: integer = 3) -> (y: T);  fragment unused(x: T) -> (y: T);"
     )
@@ -231,7 +231,7 @@ def test_the_khronos_parser_agrees_on_operations_and_attributes(fragments, body)
     graph, diagnostics = language.parse(text)
     assert diagnostics == []
     assert graph is not None
-    # It hands tensors through fragments without a copy and keeps literals as they are.
+    # It passes tensors through fragments without a copy, and leaves literals as they are.
     ours = [op for op in graph.operations if op.name not in ("copy", "constant")]
     others = [op for op in theirs.operations if op.name not in ("copy", "constant")]
     assert [op.name for op in ours] == [op.name for op in others]
@@ -249,7 +249,7 @@ fragment other(x: T) -> (y: T) { y = tanh(x); }
 
 
 @pytest.mark.parametrize(
-    ("expand", "operations", "kept"),
+    ("expand", "operations", "unexpanded"),
     [
         (True, ["relu", "mul", "relu", "mul", "tanh"], []),
         (False, ["block", "other"], ["cell", "block", "other"]),
@@ -258,13 +258,13 @@ fragment other(x: T) -> (y: T) { y = tanh(x); }
         (["cell"], ["block", "other"], ["cell", "block", "other"]),
     ],
 )
-def test_chosen_fragments_are_kept_as_calls(expand, operations, kept):
+def test_fragments_that_are_not_chosen_stay_calls(expand, operations, unexpanded):
     text = _document(KEPT, "a = block(x); y = other(a);")
     graph, diagnostics = language.parse(text, expand=expand)
     assert diagnostics == []
     assert graph is not None
     assert [op.name for op in graph.operations[1:]] == operations
-    assert [d.split()[1].partition("(")[0] for d in graph.declarations] == kept
+    assert [d.split()[1].partition("(")[0] for d in graph.declarations] == unexpanded
     again, diagnostics = language.parse(str(graph), expand=False)
     assert diagnostics == []
     assert str(again) == str(graph)
@@ -273,7 +273,7 @@ def test_chosen_fragments_are_kept_as_calls(expand, operations, kept):
     ]
 
 
-def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_path):
+def test_unexpanded_calls_have_shapes_and_costs_and_run_like_expanded_ones(tmp_path):
     fragments = (
         "fragment cell(x: T, w: T) -> (y: T) { y = relu(conv(x, w, padding = [(1, 1), (1, 1)])); }"
         "fragment halves(x: T) -> (y: T, z: T) { [y, z] = split(x, axis = 1, ratios = [1, 1]); }"
@@ -283,14 +283,14 @@ def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_
         "p, q = halves(b); y = concat([p, q], axis = 2);"
     )
     text = _document(fragments, body)
-    kept, chosen, whole = (nk.parse(text, expand=e) for e in (False, ["cell"], True))
-    names = [[op.name for op in graph.operations[2:]] for graph in (kept, chosen, whole)]
+    unexpanded, chosen, whole = (nk.parse(text, expand=e) for e in (False, ["cell"], True))
+    names = [[op.name for op in graph.operations[2:]] for graph in (unexpanded, chosen, whole)]
     assert names == [
         ["cell", "cell", "halves", "concat"],
         ["conv", "relu", "conv", "relu", "halves", "concat"],
         ["conv", "relu", "conv", "relu", "split", "concat"],
     ]
-    for graph in (kept, chosen):
+    for graph in (unexpanded, chosen):
         for name, tensor in graph.tensors.items():
             assert tensor.shape == whole.tensors[name].shape
             assert tensor.shape is not None
@@ -298,12 +298,12 @@ def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_
         assert macs[0] == macs[1] > 0
         calls = {"cell", "halves"} & {op.name for op in graph.operations}
         assert str(nk.lower(graph, calls)) == str(whole)
-    sized = [nk.infer_shapes(graph, x=[2, 2, 5, 6]) for graph in (kept, whole)]
+    sized = [nk.infer_shapes(graph, x=[2, 2, 5, 6]) for graph in (unexpanded, whole)]
     assert sized[0].tensors["y"].shape == sized[1].tensors["y"].shape == (2, 1, 10, 6)
     assert all(op.macs is not None for op in sized[0].operations)
     data = {"w": np.random.default_rng(1).normal(size=(2, 2, 3, 3)).astype(np.float32)}
-    nk.save(kept.with_data(data), tmp_path / "model")
-    assert str(nk.load(tmp_path / "model", expand=False)) == str(kept)
+    nk.save(unexpanded.with_data(data), tmp_path / "model")
+    assert str(nk.load(tmp_path / "model", expand=False)) == str(unexpanded)
     loaded = nk.load(tmp_path / "model", expand=["halves"])
     assert [op.name for op in loaded.operations[2:4]] == ["cell", "cell"]
     x = np.random.default_rng(2).normal(size=whole.tensors["x"].shape).astype(np.float32)
@@ -311,7 +311,7 @@ def test_calls_that_are_kept_have_shapes_and_costs_and_run_as_expanded_ones(tmp_
     np.testing.assert_array_equal(ours["y"], theirs["y"])
 
 
-def test_comments_inside_of_a_declaration_hide_nothing():
+def test_comments_inside_of_a_declaration_do_not_hide_its_rest():
     fragment = (
         "fragment f( x: T,  # the input\n n: integer = 1, # = 2,\n s: string = '#' )\n-> (y: T);"
     )
@@ -329,7 +329,7 @@ def test_only_fragments_of_the_document_can_be_expanded(expand):
         nk.parse(text, expand=expand)
 
 
-def test_shapes_that_do_not_fit_inside_of_a_kept_call_are_told_at_the_call():
+def test_wrong_shapes_inside_of_an_unexpanded_call_are_reported_at_the_call():
     text = _document("fragment cell(x: T) -> (y: T) { y = matmul(x, x); }", "y = cell(x);")
     with pytest.raises(nk.DocumentError) as raised:
         nk.parse(text, expand=False)
@@ -338,7 +338,7 @@ def test_shapes_that_do_not_fit_inside_of_a_kept_call_are_told_at_the_call():
     assert "cell:y" in diagnostic.hint
 
 
-def test_the_shape_of_a_computed_tensor_comes_from_who_knows_the_shapes():
+def test_the_shape_of_a_computed_tensor_comes_from_shape_inference():
     fragments = (
         "fragment f(x: T) -> (y: T) { t = transpose(x, axes = [3, 2, 1, 0]);"
         " y = reshape(x, shape = [shape_of(t)[0], -1]); }"
@@ -439,19 +439,19 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("section", "code", "fragments", "body"), BROKEN)
-def test_a_broken_rule_is_one_error(section, code, fragments, body):
+def test_each_violated_rule_is_one_error(section, code, fragments, body):
     _, diagnostics = _parse(fragments, body)
     found = [(d.code, d.section) for d in diagnostics if d.code != "undefined-result"]
     assert found == [(code, section)]
     assert all(d.hint for d in diagnostics)
 
 
-def test_a_fragment_that_is_never_used_is_checked_all_the_same():
+def test_unused_fragments_are_checked_too():
     _, diagnostics = _parse("fragment f(x: T) -> (y: T) { y = rellu(x); }", "y = relu(x);")
     assert [d.code for d in diagnostics] == ["unknown-operation"]
 
 
-def test_an_error_in_a_fragment_is_told_once_however_often_it_is_used():
+def test_an_error_in_a_fragment_is_reported_once_however_often_it_is_used():
     fragments = "fragment f(x: T, a: integer[]) -> (y: T) { y = reshape(x, shape = [a[2]]); }"
     _, diagnostics = _parse(fragments, "a = f(x, a = [1]); b = f(x, a = [2]); y = add(a, b);")
     assert [d.code for d in diagnostics] == ["index-out-of-range"]
@@ -467,7 +467,7 @@ def test_an_error_in_a_fragment_is_told_once_however_often_it_is_used():
         "y = x if length_of(values) > 1 else x",
     ],
 )
-def test_an_array_of_unknown_length_under_one_name_is_told_whatever_is_done_with_it(use):
+def test_an_array_of_unknown_length_under_one_name_is_reported_whatever_its_use(use):
     # What is generic is not checked before it is used.
     fragment = "fragment f<?>(x: tensor<?>) -> (y: tensor<?>) { "
     fragment += f"values = split<?>(x, axis = 1, ratios = [1, 1]); {use}; }}"
@@ -487,7 +487,7 @@ def test_a_cycle_of_fragments_is_named():
 
 
 @pytest.mark.slow
-def test_an_explosion_is_stopped():
+def test_exponential_expansion_is_stopped():
     fragments = (
         "fragment f(x: T, n: integer) -> (y: T)"
         " { y = f(x, n = n - 1) + f(x, n = n - 1) if n > 0 else x; }"
@@ -511,6 +511,6 @@ def test_an_explosion_is_stopped():
     ],
 )
 @pytest.mark.parametrize("call", ["y = f(x);", "y = f(x) + 1.0;", "a, b = f(x, n = 1); y = x;"])
-def test_a_wrong_declaration_is_told_once_and_not_again_where_it_is_called(code, fragment, call):
+def test_a_wrong_declaration_is_reported_once_and_not_again_at_its_calls(code, fragment, call):
     _, diagnostics = _parse(fragment, call)
     assert [d.code for d in diagnostics] == [code]

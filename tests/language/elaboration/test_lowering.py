@@ -1,4 +1,4 @@
-"""Compound operations are what their definitions say (4.2.4, 4.3.4, 4.6.2, 4.9)."""
+"""Compound operations are lowered by their definitions (4.2.4, 4.3.4, 4.6.2, 4.9)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _graph(body: str) -> nk.Graph:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_lowered_computes_the_same(name):
+def test_lowered_operations_compute_the_same(name):
     graph = _graph(CASES[name])
     lowered = lower(graph)
     compound = {n for n, d in declarations().items() if d.body is not None}
@@ -101,7 +101,7 @@ def test_chosen_operations_are_lowered_and_others_stay():
     assert [op.name for op in lowered.operations][3:] == ["sigmoid", "mul", "softmax", "relu"]
 
 
-def test_new_operations_remember_where_they_come_from():
+def test_new_operations_have_the_scope_and_span_of_their_origin():
     graph = _graph("y = softmax(x);")
     lowered = lower(graph)
     new = lowered.operations[3:]
@@ -112,7 +112,7 @@ def test_new_operations_remember_where_they_come_from():
     assert set(graph.tensors) <= set(lowered.tensors)
 
 
-def test_what_is_lowered_can_be_printed_and_read():
+def test_lowered_graphs_survive_printing_and_parsing():
     graph = lower(_graph("y = local_response_normalization(x, size = [1, 3, 1, 1]);"))
     again, diagnostics = language.parse(str(graph))
     assert diagnostics == []

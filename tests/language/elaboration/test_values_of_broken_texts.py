@@ -1,4 +1,4 @@
-"""Where an error leaves a name without a value, reading goes on, and ends in a report."""
+"""After an error that leaves a name without a value, parsing goes on and ends in a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnefkit.errors import Diagnostic
 F = "fragment f( a: tensor<scalar>, n: integer[] ) -> ( b: tensor<scalar> )\n"
 F += "{ b = a if n[0] > 0 else relu(a); }"
 
-# (code, body behind the external of x)
+# (code, body after the external of x)
 BROKEN = [
     ("result-mismatch", "[y] = 5;"),
     ("result-mismatch", "[y] = 'five';"),
@@ -34,7 +34,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("code", "body"), BROKEN)
-def test_what_has_no_value_is_told_once(
+def test_a_missing_value_is_reported_once(
     code: str, body: str, compositional: Callable[..., tuple[object, list[Diagnostic]]]
 ) -> None:
     _, found = compositional(body, F)

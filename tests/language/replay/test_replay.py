@@ -1,4 +1,4 @@
-"""Assignments of a form that is known are not read again, and nobody can tell."""
+"""Repeated assignments are replayed, with the result that parsing them again would have."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ fragment outer( x: tensor<scalar>, w: tensor<scalar> ) -> ( y: tensor<scalar> )
 fragment tall<?>( x: tensor<?> ) -> ( y: tensor<?> ) { y = copy(x) if length_of([1]) > 0 else x; }
 """
 
-# Line by line with {i}, {i-1} for the numbers of this turn and of the one before.
-FORMS = {
+# Lines with {i} and {j} for the numbers of this repetition and of the one before.
+PATTERNS = {
     "flat": ["v{i} = relu(v{j});"],
     "attributes": ["v{i} = conv(v{j}, k, 0.5, stride = [1, 1], padding = [(1, 1), (1, 1)]);"],
     "variables": ["w{i} = variable(shape = [1, 4], label = 'w{i}');", "v{i} = add(v{j}, w{i});"],
@@ -103,6 +103,10 @@ FORMS = {
     "names of blocks": ["v{i} = block(v{j}, k);", "v{i}_t_conv = relu(v{j});"],
     "deep blocks": ["v{i} = outer(v{j}, k);"],
     "renamed": ["v{i} = same(relu(v{j}));"],
+    "renamed variables": [
+        "w{i} = same(variable(shape = [1, 4], label = 'w{i}'));",
+        "v{i} = add(v{j}, w{i});",
+    ],
     "tuples": ["v{i}, v{i}_a = pair(v{j});"],
     "prefixes": ["v{i}, v{i}a = pair(v{j});"],
     "generic": ["c{i} = lt(v{j}, 0.0);", "d{i} = tall(c{i});", "v{i} = tall(v{j});"],
@@ -114,58 +118,66 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_repetitions_give_what_reading_gives(form, monkeypatch):
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_repeated_assignments_are_replayed_with_the_same_result(pattern, monkeypatch):
     lines = ["v0 = copy(x);"]
     for i in range(1, 9):
         lines += [
             line.replace("{i}", str(i)).replace("{j}", str(i - 1)).replace("{k}", str(i % 2 + 2))
-            for line in FORMS[form]
+            for line in PATTERNS[pattern]
         ]
     text = _document([*lines, "y = copy(v8);"], FRAGMENTS)
     count = _assert_same(text, monkeypatch)
     graph = nk.parse(text)
     assert str(nk.parse(str(graph))) == str(graph)
-    none = {"tuples", "shapes", "varying"}  # not certain to go the same way
-    assert bool(count) == (form not in none)
+    none = {"tuples", "shapes", "varying"}  # the effect may differ from one to the next
+    assert bool(count) == (pattern not in none)
 
 
-# What makes an assignment of a known form wrong, or another one.
-TURNS = {
+# Assignments like those before, but with an error or another meaning.
+VARIATIONS = {
     "defined twice": "v3 = relu(x);",
     "not defined": "w = relu(nowhere);",
     "defined later": "w = relu(z); z = relu(x);",
     "another type": "w = lt(x, x); u = relu(w);",
     "no extent": "w = variable(shape = [0], label = 'w'); v = variable(shape = [-1], label = 'v');",
-    "of no sort": "w = variable(shape = [1.], label = 'w'); v = variable(shape = [a], label = '');",
-    "an endless extent": "w = variable(shape = [99999999999999999999], label = 'w');",
+    "no ints": "w = variable(shape = [1.], label = 'w'); v = variable(shape = [a], label = '');",
+    "a huge extent": "w = variable(shape = [99999999999999999999], label = 'w');",
     "no label": "w = variable(shape = [1, 2]); v = variable(shape = [1, 2], label = 3);",
     "a label elsewhere": "w = relu(x, label = 'w'); v = relu(x, shape = [1, 2], label = 'v');",
     "no semicolon": "w = relu(x)\nz = relu(w);",
     "no end": "w = relu(x",
     "another parameter": "w = relu(y = x);",
     "an unknown operation": "w = rellu(x); u = rellu(w); t = rellu(u);",
-    "an attribute misspelt": "w = conv(x, 1.0, strid = [1]); u = conv(x, 1.0, strid = [1]);",
-    "a minus that is no sign": "w = leaky_relu(x, alpha = - 0.5);",
+    "a misspelled attribute": "w = conv(x, 1.0, strid = [1]); u = conv(x, 1.0, strid = [1]);",
+    "a minus that is not a sign": "w = leaky_relu(x, alpha = - 0.5);",
     "nothing": ";;;;",
     "half": "= relu(x); = relu(x); = relu(x);",
-    "an endless string": "w = variable(shape = [1], label = 'w);\nu = relu(x);",
+    "a string without an end": "w = variable(shape = [1], label = 'w);\nu = relu(x);",
 }
 
 
 @pytest.mark.parametrize("flat", [True, False])
-@pytest.mark.parametrize("turn", TURNS)
-def test_what_is_wrong_among_repetitions_is_told(turn, flat, monkeypatch):
-    lines = ["v0 = copy(x);", *(f"v{i} = relu(v{i - 1});" for i in range(1, 9)), TURNS[turn]]
+@pytest.mark.parametrize("variation", VARIATIONS)
+def test_errors_among_repeated_assignments_are_reported(variation, flat, monkeypatch):
+    lines = [
+        "v0 = copy(x);",
+        *(f"v{i} = relu(v{i - 1});" for i in range(1, 9)),
+        VARIATIONS[variation],
+    ]
     lines += ["a = leaky_relu(x, alpha = -0.5);", "b = leaky_relu(x, alpha =  -0.5);"]
-    lines += ["c = leaky_relu(x, alpha = -0.5);", TURNS[turn].replace("w", "w2"), "y = copy(v8);"]
+    lines += [
+        "c = leaky_relu(x, alpha = -0.5);",
+        VARIATIONS[variation].replace("w", "w2"),
+        "y = copy(v8);",
+    ]
     text = _document(lines, head="" if flat else BOTH)
     assert _assert_same(text, monkeypatch) > 0
     assert _assert_same(text, monkeypatch, strict=False) > 0
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-def test_documents_give_what_reading_gives(path, monkeypatch):
+def test_documents_have_the_same_result_without_replay(path, monkeypatch):
     _assert_same(path.read_bytes().decode(), monkeypatch)
 
 
@@ -173,15 +185,15 @@ def _pieces(text):
     return re.findall(r"\s+|\w+|->|[<>=]=|.", text, re.DOTALL)
 
 
-def test_mutated_repetitions_give_what_reading_gives(monkeypatch):
+def test_mutated_repetitions_have_the_same_result_without_replay(monkeypatch):
     chance = random.Random(1)
     total = 0
     for _ in range(200):
         lines = ["v0 = copy(x);"]
-        form = FORMS[chance.choice(list(FORMS))]
+        pattern = PATTERNS[chance.choice(list(PATTERNS))]
         for i in range(1, 7):
             turn = {"{i}": str(i), "{j}": str(i - 1), "{k}": str(i % 2 + 2)}
-            lines += [re.sub(r"\{\w\}", lambda m, turn=turn: turn[m[0]], line) for line in form]
+            lines += [re.sub(r"\{\w\}", lambda m, turn=turn: turn[m[0]], line) for line in pattern]
         head, graph, body = _document([*lines, "y = copy(v6);"], FRAGMENTS).partition("graph")
         pieces = _pieces(body)
         for _ in range(chance.choice((1, 1, 2, 4))):
@@ -192,14 +204,14 @@ def test_mutated_repetitions_give_what_reading_gives(monkeypatch):
     assert total > 300
 
 
-def test_what_is_kept_as_a_call_is_stamped_too(monkeypatch):
+def test_unexpanded_calls_are_replayed_too(monkeypatch):
     lines = [f"v{i} = block({f'v{i - 1}' if i else 'x'}, k);" for i in range(9)]
     text = _document([*lines, "y = same(v8);"], FRAGMENTS)
     assert _assert_same(text, monkeypatch, expand=False) == 6
     assert _assert_same(text, monkeypatch, expand=["same"]) == 6
 
 
-def test_a_short_text_cannot_ask_for_endless_work_by_repeating_itself():
+def test_repetitions_cannot_ask_for_endless_work():
     many = "fragment f( x: tensor<scalar> ) -> ( y: tensor<scalar> )"
     many += "{ y = x" + " + 1.0" * 900 + "; }"
     lines = [f"v{i} = f({f'v{i - 1}' if i else 'x'});" for i in range(400)]
@@ -207,7 +219,7 @@ def test_a_short_text_cannot_ask_for_endless_work_by_repeating_itself():
     assert "too-long" in [d.code for d in diagnostics]
 
 
-def test_attributes_that_operations_share_do_not_change():
+def test_shared_attributes_cannot_be_changed():
     graph = nk.parse(_document([f"{n} = conv(x, k, stride = [1, 1]);" for n in "abcdy"], head=""))
     for op in graph.operations[2:]:
         for change in (
