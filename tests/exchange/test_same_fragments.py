@@ -89,8 +89,6 @@ PAIRS = {
     "softplus": (nn.Softplus(), "Softplus", {}),
     "softsign": (nn.Softsign(), "Softsign", {}),
     "threshold": (nn.Threshold(0.3, 0.0), "ThresholdedRelu", {"alpha": 0.3}),
-    "hard shrink": (nn.Hardshrink(0.4), "Shrink", {"lambd": 0.4}),
-    "soft shrink": (nn.Softshrink(0.4), "Shrink", {"lambd": 0.4, "bias": 0.4}),
     "softmax": (nn.Softmax(-1), "Softmax", {}),
     "log-softmax": (nn.LogSoftmax(1), "LogSoftmax", {"axis": 1}),
     "error function": (torch.erf, "Erf", {}),

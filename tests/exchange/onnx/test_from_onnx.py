@@ -170,6 +170,21 @@ def test_half_precision_models_are_compared_with_a_wider_tolerance():
     assert 0 < facts["largest_difference"] < facts["tolerance"] == 1e-2
 
 
+@pytest.mark.parametrize(
+    ("kind", "attributes", "expected"),
+    [
+        ("Shrink", {"lambd": 0.5, "bias": 0.25}, [0, -1.75, 0, 0, 1.75, np.inf]),
+        ("Shrink", {"lambd": -0.5, "bias": 0.25}, [0, -1.75, 0, 0.5, 1.75, np.inf]),
+        ("Erf", {}, [np.nan, -0.99532227, -0.27632639, 0.27632639, 0.99532227, 1]),
+    ],
+)
+def test_numbers_that_are_not_finite_are_computed_as_in_onnx(kind, attributes, expected):
+    source = model(helper.make_node(kind, ["x"], ["y"], **attributes), inputs=[("x", FLOAT, [6])])
+    x = np.array([np.nan, -2, -0.25, 0.25, 2, np.inf], np.float32)
+    actual = nk.run(nk.from_onnx(source), x)["y"]
+    np.testing.assert_allclose(actual, np.array(expected, np.float32), rtol=1e-5, atol=1e-6)
+
+
 # -- parts of models -------------------------------------------------------------------------------
 
 

@@ -100,9 +100,15 @@ def softsign(c: Call) -> Value:
 
 @operator("Shrink")
 def shrink(c: Call) -> Value:
-    """Read a shrinkage of elements by a bias, to 0 up to a threshold."""
+    """Read a shrinkage of elements by a bias, to 0 up to a threshold.
+
+    Unlike in PyTorch, NaN becomes 0, and a negative threshold has a meaning.
+    """
     threshold, bias = c.number("lambd", 0.5), c.number("bias", 0.0)
-    result = activation.shrink(c, to_scalar(c, c[0]), threshold, bias)
+    x = to_scalar(c, c[0])
+    with c.graph.scope("shrink"):
+        upper = c.op("select", c.op("gt", x, threshold), c.op("sub", x, bias), 0.0)
+        result = c.op("select", c.op("lt", x, -threshold), c.op("add", x, bias), upper)
     return to_dtype_truncated(c, result, c[0].dtype)
 
 
