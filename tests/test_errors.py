@@ -76,29 +76,29 @@ def test_a_diagnostic_at_the_end_of_the_text_has_a_place():
 
 
 @pytest.mark.parametrize("kind", FAMILY)
-def test_every_error_tells_all_its_diagnostics(kind):
-    two = [Diagnostic("first", "one thing", hint="mend it"), Diagnostic("second", "another")]
+def test_every_error_has_all_its_diagnostics_in_its_text(kind):
+    two = [Diagnostic("first", "one thing", hint="fix it"), Diagnostic("second", "another")]
     error = kind(two)
     assert error.diagnostics == tuple(two)
     assert "one thing" in str(error)
-    assert "mend it" in str(error)
+    assert "fix it" in str(error)
     assert "another" in str(error)
     assert not str(error).startswith(("'", '"'))
 
 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_every_error_is_made_from_a_sentence_as_well(kind):
-    error = kind("something is wrong", hint="mend it", file="net/x.dat", section="5.2")
+    error = kind("something is wrong", hint="fix it", file="net/x.dat", section="5.2")
     (found,) = error.diagnostics
     assert found == Diagnostic(
-        kind.code, "something is wrong", "error", "net/x.dat", hint="mend it", section="5.2"
+        kind.code, "something is wrong", "error", "net/x.dat", hint="fix it", section="5.2"
     )
     assert "net/x.dat" in str(error)
 
 
 @pytest.mark.parametrize("kind", FAMILY)
 def test_every_error_survives_pickling(kind):
-    error = kind("x is wrong", hint="mend it")
+    error = kind("x is wrong", hint="fix it")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind
     assert again.diagnostics == error.diagnostics

@@ -1,4 +1,4 @@
-"""Whatever a public call is handed by mistake: one `NnefError`, which names it and the mend."""
+"""A wrong argument of a public call raises one `NnefError`, which names it, with a hint."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_wrong_argument_is_named_with_its_mend(name, tmp_path, monkeypatch):
+def test_a_wrong_argument_is_reported_with_a_hint(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     call, words = CALLS[name]
     with pytest.raises(nk.NnefError) as raised:
@@ -157,7 +157,7 @@ def _folder(path):
         (_folder, ["this is a folder", "Give the path of a regular file"]),
     ],
 )
-def test_what_is_no_file_is_refused_by_path_with_its_mend(folder, file, spoil, words):
+def test_a_path_that_is_not_a_file_is_refused_with_a_hint(folder, file, spoil, words):
     spoil(folder / file)
     with pytest.raises(nk.StorageError) as raised:
         nk.load(folder)
@@ -228,7 +228,7 @@ def test_a_label_that_no_file_can_be_called_by_is_named(tmp_path):
     assert nk.load(tmp_path / "net.zip").variables[0].label == label
 
 
-def test_a_folder_that_is_closed_is_told_apart_from_an_empty_one(folder, monkeypatch):
+def test_an_unreadable_folder_is_not_reported_as_an_empty_one(folder, monkeypatch):
     """Root may enter any folder, so that the system's answer is put in its mouth."""
 
     def refusing(path, *args, **kwargs):

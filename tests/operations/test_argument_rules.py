@@ -1,4 +1,4 @@
-"""Argument rules of chapter 4: each row breaks one, and names the argument and the section."""
+"""Argument rules of chapter 4: each row violates one, and has the argument and the section."""
 
 import pytest
 
@@ -216,7 +216,7 @@ ALLOWED = [
 
 
 @pytest.mark.parametrize(("name", "shapes", "attribs", "argument", "section", "said"), BROKEN)
-def test_a_broken_rule_is_told_with_argument_and_section(
+def test_a_violated_rule_is_reported_with_argument_and_section(
     name, shapes, attribs, argument, section, said
 ):
     with pytest.raises(ArgumentError) as raised:
@@ -232,7 +232,7 @@ def test_what_the_rules_allow_has_the_shape_that_they_say(name, shapes, attribs,
     assert SHAPE_RULES[name](*shapes, **attribs) == result
 
 
-def test_all_broken_rules_of_one_operation_are_told_at_once():
+def test_all_violated_rules_of_one_operation_are_reported_at_once():
     with pytest.raises(ArgumentError) as raised:
         SHAPE_RULES["slice"](X, axes=[1, 9], begin=[0], end=[1, 2, 3], stride=[0, 1])
     assert raised.value.arguments == ("axes", "begin", "end", "stride")

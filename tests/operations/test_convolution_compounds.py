@@ -1,4 +1,4 @@
-"""Depthwise and separable convolutions are what they stand for (4.3.1, 4.9.2)."""
+"""Depthwise and separable convolutions equal the calls that define them (4.3.1, 4.9.2)."""
 
 import numpy as np
 import pytest

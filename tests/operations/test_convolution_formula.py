@@ -1,4 +1,4 @@
-"""Convolutions give what the formulae of 4.3.1 and other implementations give."""
+"""Convolutions agree with the formulas of 4.3.1 and with other implementations."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Element-wise operations (4.2) against their formulae, item by item, and against PyTorch."""
+"""Element-wise operations (4.2) against their formulas, element by element, and against PyTorch."""
 
 import itertools
 import math

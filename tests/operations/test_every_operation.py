@@ -1,7 +1,7 @@
 """Every operation of chapter 4 computes its formula, in every precision and by kernel and engine.
 
 The calls are drawn: ranks up to 6, borders, asymmetric and negative padding, strides and dilation
-of any size, groups, broadcasting, literals, logical and integer items, NaN and infinities.
+of any size, groups, broadcasting, literals, logical and integer elements, NaN and infinities.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Normalisation over axes and batches (4.9.4), and miscellaneous operations (4.9.6)."""
+"""Normalization over axes and batches (4.9.4), and miscellaneous operations (4.9.6)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Box filters, pools and sampling give what the formulae of 4.3.2, 4.3.3 and 4.9.3 give."""
+"""Box filters, pools and sampling agree with the formulas of 4.3.2, 4.3.3 and 4.9.3."""
 
 import numpy as np
 import onnx

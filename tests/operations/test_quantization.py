@@ -1,4 +1,4 @@
-"""Quantization operations (4.9.5) against the definitions, item by item in Python's own numbers."""
+"""Quantization operations (4.9.5) against the definitions, by elements, in Python's numbers."""
 
 import math
 
@@ -110,7 +110,7 @@ def test_the_dtype_of_the_input_stays(dtype):
         assert result.shape == x.shape
 
 
-def test_halves_round_up_and_the_ends_are_kept():
+def test_halves_round_up_and_the_ends_stay():
     x = np.array([-9.0, -1.0, 0.5, 1.5, 2.5, 9.0])
     result = run("linear_quantize", x, 0.0, 3.0, bits=2)
     assert result.tolist() == [0, 0, 1, 2, 3, 3]

@@ -1,4 +1,4 @@
-"""Up- and down-sampling give what the formulae of 4.3.4 and other implementations give."""
+"""Up- and down-sampling agree with the formulas of 4.3.4 and with other implementations."""
 
 from fractions import Fraction
 

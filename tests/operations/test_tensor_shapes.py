@@ -1,4 +1,4 @@
-"""Tensor shape operations (4.5) against index loops from their formulae, and against PyTorch."""
+"""Tensor shape operations (4.5) against index loops from their formulas, and against PyTorch."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Containers (5.1): the same model, whatever it is kept in and however it was packed."""
+"""Containers (5.1): the same model, whatever its container and however it was packed."""
 
 import io
 import mmap
@@ -257,7 +257,7 @@ def test_the_same_model_gives_the_same_archive(tmp_path, name):
     assert (tmp_path / "other" / name).read_bytes() == first
 
 
-def test_tensors_in_a_written_zip_can_be_mapped_where_they_lie(tmp_path):
+def test_tensors_in_a_written_zip_are_aligned_and_mapped(tmp_path):
     names = [f"{'x' * k}.dat" for k in range(1, 20)]
     files = {name: tensor_content(np.ones(2000)) for name in names}
     write_model(tmp_path / "m.zip", {"graph.nnef": TEXT} | files)

@@ -1,4 +1,4 @@
-"""Archives and folders that are damaged or mean harm: refused by name, in bounded memory (5.1)."""
+"""Damaged and hostile archives and folders are refused by name, in bounded memory (5.1)."""
 
 import gzip
 import io
@@ -190,7 +190,7 @@ def test_a_text_that_is_called_an_archive_is_said_to_be_none(tmp_path):
         assert files.text == TEXT.decode()
 
 
-def test_what_is_not_there_is_told_with_the_nearest_name(tmp_path):
+def test_a_missing_path_is_reported_with_the_nearest_name(tmp_path):
     (tmp_path / "efficientnet.nnef").mkdir()
     with pytest.raises(StorageError, match=r"Did you mean 'efficientnet\.nnef'\?"):
         open_model(tmp_path / "eficientnet.nnef")
@@ -311,7 +311,7 @@ SEEDS = [
     st.integers(0, 6000),
 )
 @settings(max_examples=400, deadline=None)
-def test_no_archive_brings_out_anything_but_a_storage_error(tmp_path_factory, seed, edits, length):
+def test_every_archive_is_read_or_raises_a_storage_error(tmp_path_factory, seed, edits, length):
     content = bytearray(seed[: max(length, 40)])
     for position, noise in edits:
         position %= len(content)
@@ -330,7 +330,7 @@ def test_no_archive_brings_out_anything_but_a_storage_error(tmp_path_factory, se
 
 @given(st.binary(max_size=3000))
 @settings(max_examples=200, deadline=None)
-def test_the_tar_reader_survives_any_bytes_behind_a_good_member(noise):
+def test_the_tar_reader_survives_any_bytes_after_a_good_member(noise):
     content = memoryview(member("a", b"x") + noise)
     try:
         archive = read_tar(MemoryBytes(content), "x.tar")

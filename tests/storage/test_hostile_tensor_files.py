@@ -1,4 +1,4 @@
-"""What the reader of tensor files refuses, and what it only warns of (5.2)."""
+"""Tensor files that the reader refuses, and those that it warns about (5.2)."""
 
 import os
 import struct
@@ -88,7 +88,7 @@ def test_refused(tmp_path, name):
     assert {d.section for d in caught.value.diagnostics} == {"5.2"}
 
 
-def test_all_the_faults_of_a_header_are_told_at_once():
+def test_all_problems_of_a_header_are_reported_at_once():
     content = tensor_file(rank=9, bits=7, item=77)
     with pytest.raises(StorageError) as caught:
         open_tensor(Blob("x.dat", content, content, 0, len(content)))

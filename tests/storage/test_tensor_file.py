@@ -185,7 +185,7 @@ def test_real_weights_are_read_as_khronos_reads_them():
 # -- quantized codes -----------------------------------------------------------------------------
 
 
-def test_codes_with_the_deprecated_range_stand_for_real_numbers(tmp_path):
+def test_codes_with_the_deprecated_range_represent_real_numbers(tmp_path):
     values = np.linspace(-1.5, 2.5, 17, dtype=np.float32).reshape(1, 17)
     write_tensor(tmp_path / "q.dat", values, bits=5, quantized=(-1.0, 2.0))
     codes = read_tensor(tmp_path / "q.dat")

@@ -270,7 +270,7 @@ def test_files_and_folders_get_the_permissions_of_their_place(tmp_path):
         (["graph.nnef/x.dat"], "'graph.nnef' would have to be both"),
     ],
 )
-def test_names_that_cannot_stand_side_by_side_are_refused(tmp_path, target, names, message):
+def test_names_that_clash_are_refused(tmp_path, target, names, message):
     (tmp_path / "place").mkdir()
     with pytest.raises(StorageError, match=message):
         write_model(tmp_path / "place" / target, NEW | dict.fromkeys(names, NEW["c/d.dat"]))

@@ -125,7 +125,7 @@ def test_hints_tell_which_dimensions_count():
     assert "do not count here" in problems("conv", stride=[1, 1, 2, 2])["stride"].hint
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     shapes = {1: (6, 3, 3, 3), 2: (6,)}
     found = problems("conv", shapes, border="none", padding=[(1, 1)], stride=[0, 1], dilation=[1])
     assert set(found) == {"filter", "bias", "border", "padding", "stride", "dilation"}

@@ -106,7 +106,7 @@ def test_a_constant_that_no_array_can_hold_has_a_shape_but_no_values():
     assert graph.tensors["c"].data is None
 
 
-def test_all_problems_are_told_each_at_its_place_and_none_that_follows_from_another():
+def test_each_problem_is_reported_at_its_place_and_none_that_follows_from_another():
     graph = build(
         INPUT,
         ("a", "softmax", {"x": "x"}, {"axes": [3]}),
@@ -182,7 +182,7 @@ def test_one_result_needs_one_name():
     assert "named on the left" in message
 
 
-def test_an_operation_built_without_its_attributes_is_told():
+def test_an_operation_built_without_its_attributes_is_reported():
     (message,) = messages(build(INPUT, ("y", "softmax", {"x": "x"}, {})))
     assert "axes" in message
     (message,) = messages(build(INPUT, ("y", "relu", {"x": "x"}, {"alpha": 1})))

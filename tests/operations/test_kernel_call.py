@@ -1,4 +1,4 @@
-"""Calling one operation by its name: literals, results, what has no kernel."""
+"""Calls of one operation by name: literals, results, operations without a kernel."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Graphs are values: changed copies share data, refuse what does not fit, spare the old."""
+"""Graphs are values: changed copies share data and leave the original as it is."""
 
 import copy
 import gc
@@ -303,7 +303,7 @@ def test_with_outputs_keeps_what_they_need(graph, outputs, expected):
     assert_whole(part)
 
 
-def test_outputs_stand_in_the_order_asked_for(graph):
+def test_outputs_keep_the_requested_order(graph):
     assert graph.with_outputs(["r", "c", "r"]).outputs == ("r", "c")
     assert graph.outputs == ("out", "s")
 
