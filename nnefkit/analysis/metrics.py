@@ -55,8 +55,8 @@ class Metrics:
     where one is."""
     ulp: int | None
     """Largest number of steps from one floating-point number to the next between an element of
-    ``a`` and of ``b`` (0.0 and -0.0 are none apart); None unless both are float16, both float32 or
-    both float64."""
+    ``a`` and of ``b`` (0.0 and -0.0 are 0 steps apart); None unless both are float16, both float32
+    or both float64."""
     different: int
     """Number of elements that are not equal; NaN equals NaN, 0.0 equals -0.0."""
     outside: int

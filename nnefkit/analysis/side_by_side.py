@@ -47,8 +47,8 @@ def compare(
             "a" and "b".
 
     Returns:
-        The comparison. Where a graph is known, it tells tensors that introduce a difference from
-        those that inherit it.
+        The comparison. Where a graph is known, it distinguishes tensors that introduce a difference
+        from those that inherit it.
 
     Raises:
         InputError: A side cannot be compared, the two have no tensor in common, a tensor is not

@@ -138,7 +138,7 @@ def installed_version(engine: str, package: str, install: str, *distributions: s
         MissingPackageError: It is not installed.
     """
     spec = find_spec(package)
-    # A folder that happens to have its name, beside a notebook, is no package.
+    # A folder beside a notebook that happens to have its name is not the package.
     if spec is None or spec.origin is None:
         raise MissingPackageError(
             f"the engine '{engine}' needs the package '{package}', which is not installed",

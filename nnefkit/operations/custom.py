@@ -241,8 +241,8 @@ def checked_kernel(
         names = list(op.outputs.values())
         results = [result] if len(names) == 1 else _several(result, names)
         checked = [_checked(n, r, tensors, scalar) for n, r in zip(names, results, strict=True)]
-        apart = [_apart(array, inputs) for array in checked]
-        return apart[0] if len(names) == 1 else tuple(apart)
+        own = [_unshared(array, inputs) for array in checked]
+        return own[0] if len(names) == 1 else tuple(own)
 
     return call
 
@@ -311,10 +311,10 @@ def _checked(name: Any, result: Any, tensors: Mapping[str, Tensor], scalar: np.d
     return array.astype(expected, order="C", copy=False)
 
 
-def _apart(array: Any, inputs: Sequence[Any]) -> Any:
+def _unshared(array: Any, inputs: Sequence[Any]) -> Any:
     """Return the values in memory that no input shares, since that may be used again."""
     if isinstance(array, list):
-        return [_apart(item, inputs) for item in array]
+        return [_unshared(item, inputs) for item in array]
     shared = any(
         np.may_share_memory(array, item)
         for value in inputs

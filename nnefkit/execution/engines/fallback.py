@@ -17,7 +17,7 @@ from nnefkit.execution.engine import Engine, Prepared, Watch
 from nnefkit.execution.variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
-_WIDE_NAME = Identifier(".float64")  # no identifier of a document begins so
+_WIDE_NAME = Identifier(".float64")  # no identifier of a document begins with a dot
 _WIDE = Operation(
     "variable",
     FrozenDict(),

@@ -29,7 +29,7 @@ def recorded_names(graph: Graph, keep: Keep, flowing: Collection[str]) -> frozen
 
     Raises:
         UnknownNameError: There is no such tensor.
-        InputError: `keep` is none of what it can be.
+        InputError: `keep` has another type.
     """
     if isinstance(keep, str):
         if keep in ("all", "statistics"):
