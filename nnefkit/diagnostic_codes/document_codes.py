@@ -91,6 +91,13 @@ CODES = (
         "The text has so many problems that the report lists only the first ones and counts the "
         "rest. Usually one early mistake causes most of them.",
         severity="note",
+        example=python(
+            "",
+            'text = "version 1.0; graph net( x ) -> ( y ) { x = external(shape = [2]); "\n'
+            'nk.validate(text + "y = relu(z); " * 2000 + "}")',
+            'text = "version 1.0; graph net( x ) -> ( y ) { x = external(shape = [2]); "\n'
+            'nk.validate(text + "y = relu(x); " + "}")',
+        ),
     ),
     # -- identifiers of the graph ----------------------------------------------------------------
     DiagnosticCode(

@@ -102,7 +102,16 @@ def quantization(wrong: str, right: str) -> Example:
     return Example(wrong + "\n", right + "\n", "quantization")
 
 
+DECLARATION = "fragment twice( x: tensor<scalar> ) -> ( y: tensor<scalar> );"
+"""The custom operation of the examples."""
+
+CUSTOM_GRAPH = document("y = twice(x);", fragments=DECLARATION, extensions=FRAGMENTS)
+
+
 def python(setup: str, wrong: str, right: str) -> Example:
     """Return the example of two scripts with the same first lines."""
-    start = textwrap.dedent(setup).strip()
-    return Example(f"{start}\n{wrong.strip()}\n", f"{start}\n{right.strip()}\n", "python")
+
+    def script(end: str) -> str:
+        return f"{setup.strip()}\n{end.strip()}\n".lstrip()
+
+    return Example(script(wrong), script(right), "python")

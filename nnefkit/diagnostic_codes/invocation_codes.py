@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from nnefkit.diagnostic_codes.entry import DiagnosticCode, compositional, flat
+from nnefkit.diagnostic_codes.entry import (
+    CUSTOM_GRAPH,
+    DECLARATION,
+    DiagnosticCode,
+    compositional,
+    document,
+    flat,
+    python,
+)
+
+_REGISTERED = f"""
+custom = nk.CustomOperations()
+custom.register(
+    "{DECLARATION}",
+    shape=lambda x: x,
+    kernel=lambda x: 2 * x,
+)
+"""
+
+
+def _validated(text: str) -> str:
+    return f'text = """\n{text}"""\nnk.validate(text, strict=False, custom_operations=custom)'
+
 
 CODES = (
     DiagnosticCode(
@@ -22,6 +44,11 @@ CODES = (
         "but does not declare it. Other tools cannot know its parameters.",
         sections=("3.2.2",),
         severity="warning",
+        example=python(
+            _REGISTERED,
+            _validated(document("y = twice(x);")),
+            _validated(CUSTOM_GRAPH),
+        ),
     ),
     DiagnosticCode(
         "declaration-mismatch",
@@ -30,6 +57,11 @@ CODES = (
         "operation of that name that is registered with `nk.register_operation`.",
         sections=("3.3.2",),
         fix="Change the declaration, or unregister the operation.",
+        example=python(
+            _REGISTERED,
+            _validated(CUSTOM_GRAPH.replace("x: tensor<scalar>", "z: tensor<scalar>")),
+            _validated(CUSTOM_GRAPH),
+        ),
     ),
     DiagnosticCode(
         "deprecated-operation",

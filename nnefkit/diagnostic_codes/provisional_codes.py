@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnefkit.diagnostic_codes.entry import DiagnosticCode, Example, document
+from nnefkit.diagnostic_codes.entry import DiagnosticCode, Example, document, python
 
 
 def _old(body: str, *, version: str = "version 1.0") -> str:
@@ -77,7 +77,12 @@ CODES = (
         "The quantization file of a provisional document uses `logarithmic_quantize`, whose "
         "formula changed; NNEF 1.0 has no equivalent for a quantization file.",
         sections=("4.9.5", "5.3"),
-        fix="Quantize with an operation in the graph, which nnefkit writes out.",
+        fix="Quantize with an operation in the graph, which nnefkit converts.",
+        example=python(
+            f'text = """\n{_old(_HEAD + "y = relu(x)")}"""',
+            """nk.parse(text, '"y": logarithmic_quantize(max = 1.0, bits = 8)')""",
+            """nk.parse(text, '"y": linear_quantize(min = 0.0, max = 1.0, bits = 8)')""",
+        ),
     ),
     DiagnosticCode(
         "provisional-tensor-file",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnefkit.diagnostic_codes.entry import DiagnosticCode, python
+from nnefkit.diagnostic_codes.entry import CUSTOM_GRAPH, DECLARATION, DiagnosticCode, python
 
 _GRAPH = """
 graph = nk.parse(
@@ -116,6 +116,21 @@ CODES = (
         "Failed operation",
         "An operation failed while the graph was running; the message states the reason and the "
         "shapes of its inputs.",
+        example=python(
+            f"""
+custom = nk.CustomOperations()
+twice = custom.register(
+    "{DECLARATION}",
+    shape=lambda x: x,
+)
+text = \"\"\"
+{CUSTOM_GRAPH}\"\"\"
+graph = nk.parse(text, custom_operations=custom)
+x = np.ones([1, 2, 4, 4], np.float32)
+""",
+            "twice.kernel(lambda x: 2 * x.values)\nnk.run(graph, x, custom_operations=custom)",
+            "twice.kernel(lambda x: 2 * x)\nnk.run(graph, x, custom_operations=custom)",
+        ),
     ),
     DiagnosticCode(
         "unknown-quantization",
