@@ -1,10 +1,13 @@
 """Calls of every standard operation, run by an engine and by the reference."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from oracles.drawn_calls import CALLS
 from oracles.one_call import calls_of, graph_of
 
+from nnefkit import io
 from nnefkit.execution import Session
 
 TOLERANCES = {"f2": 4e-3, "f4": 2e-6, "f8": 1e-13}
@@ -48,6 +51,24 @@ class Calls:
         expected = Session(graph).run(feeds)
         results = Session(graph, engine, **options).run(feeds)
         assert_close(results, expected, call.spread, f"{call.attribs}", call.least)
+
+
+MODELS = Path(__file__).parents[2] / "models"
+NETWORKS = {
+    "efficientnet": "efficientnet_lite0/efficientnet_lite0.nnef.tgz",
+    "blazeface": "blazeface_front/blazeface_front.nnef",
+}
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A function that loads a network by name, with recorded inputs and outputs."""
+
+    def load(name):
+        path = MODELS / NETWORKS[name]
+        return io.load(path), np.load(path.parent / "io.npz")
+
+    return load
 
 
 @pytest.fixture(scope="session")

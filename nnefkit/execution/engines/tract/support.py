@@ -80,7 +80,7 @@ def _filter(call: Call) -> str:
 
 
 def _cropping(call: Call) -> str:
-    if any(item < 0 for pair in call.attribs["padding"] for item in pair):
+    if any(extent < 0 for pair in call.attribs["padding"] for extent in pair):
         return "Negative padding makes tract read outside of its memory: slice the input instead."
     return ""
 
@@ -141,18 +141,18 @@ def _pool(call: Call) -> str:
 
 
 def _max_pool(call: Call) -> str:
-    slid = call.window
-    padded = any(item > 0 for pair in slid.padding for item in pair)
+    window = call.window
+    padded = any(extent > 0 for pair in window.padding for extent in pair)
     if padded and call.attribs["border"] == "constant":
         return "tract ignores the zeros of border 'constant', which can be the maximum of a window."
-    if padded and _has_empty_window(call.shape("input"), slid):
+    if padded and _has_empty_window(call.shape("input"), window):
         return "tract returns the lowest number, not -infinity, for a window that is all border."
     return _pool(call)
 
 
-def _has_empty_window(shape: tuple[int, ...], slid: Window) -> bool:
+def _has_empty_window(shape: tuple[int, ...], window: Window) -> bool:
     """Whether some window is all border."""
-    return not all(counts.all() for counts in slid.true_counts(shape))
+    return not all(counts.all() for counts in window.true_counts(shape))
 
 
 def _debox(call: Call) -> str:
