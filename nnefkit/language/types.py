@@ -97,7 +97,7 @@ GENERIC = PrimitiveType("?")
 EMPTY = SpecialType("[]")
 """The type of the literal ``[]``."""
 UNKNOWN = SpecialType("unknown")
-"""The type of expressions with a reported error: it matches every type, lest more is reported."""
+"""The type of expressions with a reported error; it matches every type, to report no more."""
 
 PRIMITIVES = {type_.name: type_ for type_ in (INTEGER, SCALAR, LOGICAL, STRING, GENERIC)}
 OF_LITERAL: dict[type, Type] = {int: INTEGER, float: SCALAR, bool: LOGICAL, str: STRING}

@@ -96,14 +96,14 @@ def with_definitions(
     # Lines of a quantization file name operations, too.
     names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
     used = needed(names, customs)
-    kept = [d for name, d in customs.items() if name in used or d.body is None]
-    dropped = set() if kept else {FRAGMENTS}
-    if all(d.body is None for d in kept):
+    retained = [d for name, d in customs.items() if name in used or d.body is None]
+    dropped = set() if retained else {FRAGMENTS}
+    if all(d.body is None for d in retained):
         dropped.add(EXPRESSIONS)
     return replace(
         graph,
         extensions=tuple(name for name in extensions if name not in dropped),
-        declarations=tuple(declaration.text for declaration in kept),
+        declarations=tuple(declaration.text for declaration in retained),
     )
 
 
