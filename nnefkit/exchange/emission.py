@@ -27,7 +27,7 @@ _INLINE = 16
 
 def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
     """Return the graph that computes `outputs`, which are given with their names in the source."""
-    results = source.distinct(outputs)
+    results = _distinct(source, outputs)
     updates = [state.result for state in source.states if state.result is not None]
     needed = with_shared_weights(
         source.needed([*results, *updates]), source.derivations, source.names
@@ -50,6 +50,40 @@ def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]
         declarations=tuple(called),
         extensions=(FRAGMENTS, EXPRESSIONS) if called else (),
     )
+
+
+def name_outputs(source: SourceGraph, outputs: Sequence[tuple[str, Value]]) -> None:
+    """Name the values that become outputs as the source names these outputs.
+
+    A value that several tensors of the source share has the name of the first of them, which need
+    not be that of the output. Inputs and constants are left out: an output that is one of them is a
+    copy.
+    """
+    computed = {value.name: value for one in source.operations for value in one.results}
+    settled = {value.name for value in source.externals}
+    for name, value in outputs:
+        wanted = identifier(name)
+        if value.data is not None or value.name in settled:
+            continue
+        if wanted not in settled:
+            other = computed.get(wanted)
+            if other is None:
+                wanted = source.names.unused(wanted)
+            else:
+                other.name = value.name
+                computed[other.name] = other
+            value.name = wanted
+            computed[wanted] = value
+        settled.add(value.name)
+
+
+def _distinct(source: SourceGraph, outputs: Sequence[tuple[str, Value]]) -> list[Value]:
+    """Return the outputs, with copies of inputs, constants and repeated outputs."""
+    distinct: list[Value] = []
+    for name, value in outputs:
+        is_copy = value in distinct or value in source.externals or value.data is not None
+        distinct.append(source.copy(value, name) if is_copy else value)
+    return distinct
 
 
 class _Emission:

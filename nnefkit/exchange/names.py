@@ -1,4 +1,4 @@
-"""Names of other formats as identifiers and labels of NNEF (3.1.3, 4.1.3)."""
+"""Identifiers and labels of NNEF for the names of other formats (3.1.3, 4.1.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESERVED = frozenset(
 
 
 def identifier(name: str) -> str:
-    """A valid identifier that looks like `name` as much as it can."""
+    """Return a valid identifier that is as close to `name` as possible."""
     name = _first(name)
     clean = re.sub(r"_{2,}", "_", re.sub(r"[^A-Za-z0-9_]", "_", name)).strip("_") or "tensor"
     if clean[0].isdigit():
@@ -22,19 +22,19 @@ def identifier(name: str) -> str:
 
 
 def label(name: str) -> str:
-    """A valid label: the parts of dotted and slashed paths become folders."""
+    """Return a valid label; the parts of a path with dots or slashes become folders."""
     parts = re.split(r"[./\\:]+", _first(name))
     clean = [re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts]
     return "/".join(part for part in clean if part) or "variable"
 
 
 def _first(name: str) -> str:
-    """The first of several names: converters that fuse operators join all of them by semicolons."""
+    """Return the first of several names, which converters join by semicolons when they fuse."""
     return name.split(";")[0] or name
 
 
 class Names:
-    """Hands out names, each once, without regard to case where files are named after them."""
+    """A set of names in use; case is ignored on request, for names of files."""
 
     def __init__(self, *, fold_case: bool = False) -> None:
         self._taken: set[str] = set()
@@ -42,7 +42,7 @@ class Names:
         self._fold_case = fold_case
 
     def unused(self, wanted: str) -> str:
-        """`wanted`, or `wanted` with the first number that makes it unused."""
+        """Return `wanted`, with the first number that makes it unused if it is in use."""
         name = wanted
         while self._key(name) in self._taken:
             self._counts[wanted] = self._counts.get(wanted, 0) + 1

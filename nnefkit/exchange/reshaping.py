@@ -25,9 +25,6 @@ from nnefkit.exchange.source_graph import (
 EXACT = 2**24
 """The largest integer up to which float32 represents every integer."""
 
-Padding = Sequence[tuple[int, int]]
-"""Elements added before and after each axis."""
-
 
 # -- shapes ----------------------------------------------------------------------------------------
 
@@ -127,6 +124,18 @@ def expanded(c: Call, x: Value, shape: Sequence[int]) -> Value:
             x, ("expand", shape), lambda data: np.ascontiguousarray(np.broadcast_to(data, shape))
         )
     return c.op("tile", x, repeats=repeats)
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """Return an axis that may count from the end, counted from the front."""
+    return axis + rank if axis < 0 else axis
+
+
+def axes_of(axes: int | Sequence[int] | None, rank: int) -> list[int]:
+    """Return axes counted from the front, in order; all of them if none are given."""
+    if axes is None or axes == []:
+        return [*range(rank)]
+    return sorted(axis_of(axis, rank) for axis in ([axes] if isinstance(axes, int) else axes))
 
 
 def channels(c: Call, x: Value | None, default: float = 0.0) -> Value | float:

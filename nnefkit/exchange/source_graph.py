@@ -137,8 +137,7 @@ class SourceGraph:
         self.notes: dict[str, Any] = {}
         """What readers remember about values."""
         self.derivations: dict[tuple[int, Hashable], tuple[Value, Value]] = {}
-        """(id of a constant, derivation) -> the constant, which is kept alive so, and the new one.
-        """
+        """(id of a constant, derivation) -> the constant, to keep it alive, and the new one."""
         self._shared: dict[str, Value] = {}
         self._scope: tuple[_Scope, ...] = ()
         self._fresh: list[Value] = []
@@ -271,6 +270,14 @@ class SourceGraph:
         )
         return results
 
+    def copy(self, value: Value, name: str) -> Value:
+        """Return a copy, named `name`, of an input, a constant or another tensor."""
+        result = self._result(value.shape, value.dtype)
+        operation = PendingOperation("copy", {"x": value}, {"y": result}, {}, value.data_type)
+        self.operations.append(operation)
+        self.name_results([result], [name])
+        return result
+
     def _outputs(
         self,
         declaration: Declaration,
@@ -321,45 +328,6 @@ class SourceGraph:
             if not value.name and value.data is None:
                 value.name = self.names.unused(f"{stem}_part")
         self._fresh.clear()
-
-    def name_outputs(self, outputs: Sequence[tuple[str, Value]]) -> None:
-        """Name the values that become outputs as the source names these outputs.
-
-        A value that several tensors of the source share has the name of the first of them, which
-        need not be that of the output. Inputs and constants are left out: an output that is one of
-        them is a copy.
-        """
-        computed = {value.name: value for one in self.operations for value in one.results}
-        settled = {value.name for value in self.externals}
-        for name, value in outputs:
-            wanted = identifier(name)
-            if value.data is not None or value.name in settled:
-                continue
-            if wanted not in settled:
-                other = computed.get(wanted)
-                if other is None:
-                    wanted = self.names.unused(wanted)
-                else:
-                    other.name = value.name
-                    computed[other.name] = other
-                value.name = wanted
-                computed[wanted] = value
-            settled.add(value.name)
-
-    def distinct(self, outputs: Sequence[tuple[str, Value]]) -> list[Value]:
-        """Return the outputs; an input, a constant or a repeated output is replaced by a copy."""
-        distinct: list[Value] = []
-        for name, value in outputs:
-            if value in distinct or value in self.externals or value.data is not None:
-                copy = self._result(value.shape, value.dtype)
-                self.operations.append(
-                    PendingOperation("copy", {"x": value}, {"y": copy}, {}, value.data_type)
-                )
-                self.name_results([copy], [name])
-                distinct.append(copy)
-            else:
-                distinct.append(value)
-        return distinct
 
     # -- dependencies -------------------------------------------------------------------------
 

@@ -52,13 +52,18 @@ class Layer(nn.Module):
         return self.function(*inputs)
 
 
-def from_onnx(node, *shapes, weights=(), opset=22, **attributes):
+def from_onnx(node, *shapes, weights=(), outputs=1, opset=22, **attributes):
     names = [f"x{i}" for i in range(len(shapes))]
     constants = [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
     inputs = [helper.make_tensor_value_info(n, 1, s) for n, s in zip(names, shapes, strict=True)]
-    layer = helper.make_node(node, [*names, *(c.name for c in constants)], ["y"], **attributes)
-    output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    graph = helper.make_graph([layer], "layer", inputs, [output], constants)
+    results = [f"y{i}" for i in range(outputs)]
+    layer = helper.make_node(node, [*names, *(c.name for c in constants)], results, **attributes)
+    # The second result of a layer that has two is an index.
+    types = [onnx.TensorProto.FLOAT, onnx.TensorProto.INT64]
+    infos = [
+        helper.make_tensor_value_info(r, t, None) for r, t in zip(results, types, strict=False)
+    ]
+    graph = helper.make_graph([layer], "layer", inputs, infos, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     return nk.from_onnx(model)
 
@@ -138,6 +143,49 @@ def test_batch_normalization():
     weights = [drawn(6), drawn(6), drawn(6), drawn(6)]
     theirs = from_onnx("BatchNormalization", IMAGE, weights=weights)
     assert text(from_torch(module, IMAGE)) == text(theirs)
+
+
+OTHERS = {
+    "cumulative sum": (lambda x: x.cumsum(1), "CumSum", [np.array(1)], {}),
+    "log-sum-exp": (lambda x: x.logsumexp(1, keepdim=True), "ReduceLogSumExp", [np.array([1])], {}),
+    "largest elements": (lambda x: torch.topk(x, 3), "TopK", [np.array([3])], {"outputs": 2}),
+    "product": (lambda x: x.prod(1, keepdim=True), "ReduceProd", [np.array([1])], {}),
+    "matrix product": (lambda x: x @ torch.from_numpy(drawn(4, 3)), "MatMul", [drawn(4, 3)], {}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_reductions_and_products(name):
+    function, node, constants, attributes = OTHERS[name]
+    theirs = from_onnx(node, IMAGE, weights=constants, **attributes)
+    assert text(from_torch(function, IMAGE)) == text(theirs)
+
+
+def test_pixel_shuffles():
+    shape = (2, 8, 3, 5)
+    theirs = from_onnx("DepthToSpace", shape, blocksize=2, mode="CRD")
+    assert text(from_torch(nn.PixelShuffle(2), shape)) == text(theirs)
+
+
+RECURRENT = {
+    "LSTM": (nn.LSTM(3, 4), 4, {}),
+    "GRU": (nn.GRU(3, 4), 3, {"linear_before_reset": 1}),
+    "RNN": (nn.RNN(3, 4), 1, {}),
+}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers(name):
+    layer, gates, attributes = RECURRENT[name]
+    weights = [drawn(1, 4 * gates, 3), drawn(1, 4 * gates, 4), drawn(1, 8 * gates)]
+    theirs = from_onnx(name, (5, 2, 3), weights=weights, hidden_size=4, **attributes)
+    ours = from_torch(lambda x: layer(x)[0], (5, 2, 3))
+    assert ours.declarations == theirs.declarations
+    steps = [
+        [op.name for op in graph.operations if op.name.endswith("_step")]
+        for graph in (ours, theirs)
+    ]
+    assert steps[0] == steps[1] == steps[0][:1] * 5
 
 
 @pytest.mark.parametrize(("truncating", "function"), [(0, torch.remainder), (1, torch.fmod)])

@@ -16,11 +16,11 @@ from nnefkit.arrays import Array
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
     InputError,
-    MissingPackageError,
     StorageError,
     UnknownNameError,
     did_you_mean,
 )
+from nnefkit.exchange import packages
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.storage import check_readable
 
@@ -50,12 +50,7 @@ def require(package: str = "onnx") -> None:
     Raises:
         MissingPackageError: It is not.
     """
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise MissingPackageError(
-            f"ONNX models need the package '{package}'", hint='pip install "nnefkit[onnx]"'
-        )
+    packages.require(package, "onnx", "ONNX models")
 
 
 def open_model(

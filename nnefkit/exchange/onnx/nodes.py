@@ -17,7 +17,7 @@ from nnefkit.errors import (
     NnefError,
     did_you_mean,
 )
-from nnefkit.exchange.emission import emitted
+from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import INVALID, READERS, Call, Result
 from nnefkit.exchange.onnx.folding import fold
@@ -92,7 +92,7 @@ class Reader:
             )
         if self.problems:
             return None
-        self.graph.name_outputs(outputs)
+        name_outputs(self.graph, outputs)
         return emitted(self.graph, self.source.name, outputs)
 
     def _input(self, info: ValueInfoProto) -> Value | Unread:

@@ -14,7 +14,7 @@ from nnefkit.errors import Diagnostic, ExecutionError, InputError
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
 from nnefkit.exchange.onnx.model import require
 from nnefkit.exchange.onnx.runtime import run_model
-from nnefkit.exchange.proof import TOLERANCE, difference, random_inputs
+from nnefkit.exchange.proof import TOLERANCE, random_inputs, relative_difference
 from nnefkit.execution import Session
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
@@ -235,7 +235,7 @@ def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) 
     results = run_model(model, {**feeds, **states})
     # The new values of variables come after the outputs.
     for name, array in zip(expected, results.values(), strict=False):
-        distance = difference(array, expected[name])
+        distance = relative_difference(array, expected[name])
         if not distance <= tolerance:
             raise ExecutionError(
                 Diagnostic(

@@ -1,8 +1,7 @@
-"""PyTorch modules to graphs and back.
+"""Conversion of PyTorch modules to graphs and back.
 
-`program` asks `torch.export` for the operators, `reader` goes through them, the modules of the
-themes have one function for each operator (`registry`), `fragments` what no standard operation
-says. `running` runs the source itself.
+`program` exports a module by `torch.export`, `nodes` reads the exported program node by node, and
+`operators` has one function for each ATen operator. `exported_module` runs the module itself.
 """
 
 from nnefkit.exchange.torch.from_torch import from_torch

@@ -1,7 +1,8 @@
-"""The readers of ATen operators, registered under the operators' names.
+"""Readers of ATen operators, registered under the names of the operators.
 
-A reader takes a `Call` and the operator's arguments by the names of its schema (``x`` for
-``self``), and gives the value of its result, or a list of them. What NNEF cannot say it refuses.
+A reader takes a `Call` and the arguments of the operator by the names of its schema (``x`` for
+``self``), and returns the value of its result, or a list of them. It refuses what NNEF cannot
+express.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Padding
 from nnefkit.exchange import call
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.compositions.elementwise import scalar_operation
+from nnefkit.exchange.reshaping import to_dtype
+from nnefkit.exchange.source_graph import SCALAR, DType, Value
 from nnefkit.registry import Registry
 
 READERS = Registry()
 """Name of an ATen operator, without its overload -> its reader."""
 operator = READERS.register
 
-Padded = tuple[Value, Sequence[tuple[int, int]]]
-"""A tensor, and how many zeros are added to each of its axes."""
+Padded = tuple[Value, Padding]
+"""A tensor, and the number of zeros added to each of its axes."""
 
 
 def parameters(reader: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """The arguments that a reader takes beside the call."""
+    """Return the parameters of a reader after the call."""
     return dict([*inspect.signature(reader).parameters.items()][1:])
 
 
@@ -35,29 +39,41 @@ class Call(call.Call):
     """A call of an ATen operator."""
 
     shapes: list[tuple[int, ...]]
-    """Of the results, as PyTorch has them."""
+    """The shapes of the results in PyTorch."""
     dtypes: list[DType]
-    """What the items of the results are."""
+    """The dtypes of the results in PyTorch."""
     wanted: frozenset[int]
-    """Numbers of the results that somebody reads."""
+    """The numbers of the results that are read."""
     name: str = ""
-    """What the tensor that it computes will be called."""
+    """The name for its result."""
     folds: bool = False
-    """Whether normalizations go into the convolutions before them."""
+    """Whether normalizations are folded into the convolutions before them."""
     convolution: tuple[Mapping[str, Any], Padded | None] | None = None
-    """Arguments of the convolution that it reads alone, if its weights are known; and what that
-    read before zeros were added."""
+    """The arguments of the convolution with known weights that only this call reads, and the input
+    of that convolution before it was padded."""
     padded: Padded | None = None
-    """What it reads before zeros were added, which nobody else reads."""
+    """The input before it was padded with zeros, if only this call reads it."""
     note: str = ""
-    """In what its result differs from PyTorch's on purpose, so that they are not compared."""
+    """How the result differs from PyTorch's on purpose; such tensors are not compared."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the first result."""
+        """The shape of the first result."""
         return self.shapes[0]
 
     @property
     def scalar_dtype(self) -> DType:
-        """float64 if a result is float64."""
+        """float64 if a result is float64, else float32."""
         return np.dtype(np.float64 if np.float64 in self.dtypes else np.float32)
+
+
+def arithmetic(c: Call, name: str, *values: Value | float) -> Value:
+    """Call an elementwise operation on scalars; the result has the dtype that PyTorch gives it."""
+    result = scalar_operation(c, name, *values)
+    return to_dtype(c, result, c.dtypes[0]) if result.data_type == SCALAR else result
+
+
+def per_axis(argument: float | Sequence[int], count: int) -> list[int]:
+    """Return an argument that is given once for all axes, or for each of them, for each."""
+    items = [argument] if isinstance(argument, (int, float)) else argument
+    return [int(item) for item in items] * (count if len(items) == 1 else 1)

@@ -1,4 +1,4 @@
-"""`from_torch`: a module exported, read, and proved."""
+"""`from_torch`: export a module, read it, and prove the graph."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_names
-from nnefkit.errors import DocumentError, InputError, MissingPackageError
+from nnefkit.errors import DocumentError, InputError
 from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.packages import require
 from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
-    from nnefkit.exchange.torch.running import Source
+    from nnefkit.exchange.torch.exported_module import ExportedModule
 
 
 def from_torch(
@@ -28,102 +29,107 @@ def from_torch(
     tolerance: float | None = None,
     engine: str = "numpy",
 ) -> Graph:
-    """The NNEF graph of a PyTorch module.
+    """Convert a PyTorch module to an NNEF graph, and verify the result.
 
-    Tensors and labels are named after the paths of modules and parameters, and every tensor tells
-    in ``origin`` which module and node of the exported program computes it. What PyTorch does in
-    one call, and no standard operation says, is a call of a fragment, whose definition the graph
-    brings along.
+    Tensors and labels are named after the paths of modules and parameters. The ``origin`` of each
+    tensor is the module and the node of the exported program that computes it. A layer that no
+    standard operation expresses becomes a call of a fragment, which the graph defines.
 
-    Buffers that a run changes are variables that the graph updates, so that a `Session` keeps them
-    from run to run (4.8).
+    A buffer that a run changes becomes a variable that the graph updates, so that a `Session`
+    retains it from run to run (4.8).
 
-    Shapes are those of the example inputs: NNEF fixes them (4.1.1). Programs that were exported
-    with dynamic shapes are fixed to the example inputs, too.
+    Shapes are those of the example inputs, since NNEF fixes shapes (4.1.1). A program that was
+    exported with dynamic shapes is fixed to the example inputs, too.
 
     Args:
         module: An ``nn.Module`` in evaluation mode, an ``ExportedProgram``, or the path of a
             ``.pt2`` file.
-        example_inputs: What the module is called with: a tensor, a tuple of arguments, or a mapping
-            of arguments by name. An exported program brings its own along.
-        input_names: Of the inputs, in their order; by default those of the arguments.
-        kwargs: Arguments by name that it is called with, beside those in a tuple.
-        name: Of the graph; by default that of the module's class.
-        fold: Whether batch normalizations go into the weights of the convolutions before them.
-        verify: Whether to run both on the example inputs, and to compare them.
-        tolerance: Largest difference allowed, relative to the largest item of a tensor; by default
-            1e-4, and 1e-2 for networks of 16-bit items.
-        engine: What runs the graph.
+        example_inputs: The arguments to call the module with: a tensor, a tuple of positional
+            arguments, or a mapping of arguments by name. An exported program has its own.
+        input_names: Names for the inputs, in their order; by default those of the arguments.
+        kwargs: Arguments by name, in addition to those in a tuple.
+        name: The name of the graph; by default that of the module's class.
+        fold: Whether to fold batch normalizations into the weights of the convolutions before them.
+        verify: Whether to run the module and the graph on the example inputs, and to compare the
+            outputs.
+        tolerance: The largest allowed difference, relative to the largest element of a tensor; by
+            default 1e-4, and 1e-2 for networks that compute with 16 bits.
+        engine: The engine that runs the graph.
 
     Returns:
-        The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
+        The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference.
 
     Raises:
-        DocumentError: NNEF cannot say the module: every operator that it cannot say, with its
+        DocumentError: NNEF cannot express the module; the error lists every such operator with its
             module, its line in the source, and a way out where there is one.
-        ExecutionError: the graph does not compute what the module does; it names the first tensor
-            that differs.
-        InputError: `torch.export` cannot export the module, or what is given is no module.
-        StorageError: the file cannot be read.
+        ExecutionError: The graph does not compute what the module does; the error names the first
+            tensor that differs.
+        InputError: `torch.export` cannot export the module, or `module` is not one.
+        StorageError: The file cannot be read.
         MissingPackageError: PyTorch is not installed.
+
+    Example:
+        >>> import torch
+        >>> graph = nk.from_torch(torch.nn.Linear(3, 2), torch.zeros(1, 3))
+        >>> [operation.name for operation in graph.operations]
+        ['external', 'variable', 'variable', 'linear']
     """
-    require()
+    require_torch()
     if input_names is not None:
         input_names = expected_names(input_names, "input_names")
-    source = opened(module, example_inputs, kwargs)
+    source = export(module, example_inputs, kwargs)
     graph = read(source, name or _graph_name(module), input_names, fold=fold)
     facts = {"source": _title(module), **source.facts}
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
-    given = random_inputs(graph)
+    inputs = random_inputs(graph)
     if source.examples is not None:
-        given = dict(zip(graph.inputs, source.given().values(), strict=True))
-    runs = SourceRun(source.outputs, source.everything, facts)
+        inputs = dict(zip(graph.inputs, source.example_arrays().values(), strict=True))
+    runs = SourceRun(source.outputs, source.all_tensors, facts)
     allowed = source.tolerance if tolerance is None else tolerance
-    return verified(graph, runs, given, engine=engine, tolerance=allowed)
+    return verified(graph, runs, inputs, engine=engine, tolerance=allowed)
 
 
-def require() -> None:
-    """Checks that PyTorch is there.
+def require_torch() -> None:
+    """Check that PyTorch is installed.
 
     Raises:
-        MissingPackageError: it is not.
+        MissingPackageError: It is not.
     """
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingPackageError(
-            "PyTorch modules need the package 'torch'", hint='pip install "nnefkit[torch]"'
-        )
+    require("torch", "torch", "PyTorch modules")
 
 
-def opened(module: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None) -> Source:
-    """A module that is exported, and ready to be read and run."""
+def export(module: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None) -> ExportedModule:
+    """Export a module, ready to be read and run; see `from_torch`."""
+    from nnefkit.exchange.torch.exported_module import ExportedModule
     from nnefkit.exchange.torch.program import arguments, exported, readable
-    from nnefkit.exchange.torch.running import Source
 
     program = exported(module, example_inputs, kwargs)
     examples = program.example_inputs
     if example_inputs is not None or kwargs:
         examples = arguments(example_inputs, kwargs)
-    return Source(module, examples, program, readable(program))
+    return ExportedModule(module, examples, program, readable(program))
 
 
 def read(
-    source: Source, name: str, input_names: Sequence[str] | None = None, *, fold: bool = False
+    source: ExportedModule,
+    name: str,
+    input_names: Sequence[str] | None = None,
+    *,
+    fold: bool = False,
 ) -> Graph:
-    """The graph of an exported program.
+    """Return the graph of an exported module.
 
     Raises:
-        DocumentError: with one diagnostic for each operator that NNEF cannot say.
-        InputError: there are more names than inputs.
+        DocumentError: With one diagnostic for each operator that NNEF cannot express.
+        InputError: There are more names than inputs.
     """
     from nnefkit.exchange.torch.nodes import Reader
 
     reader = Reader(source.read, input_names, fold)
     graph = reader.read(name)
     if graph is None:
-        raise DocumentError(reader.problems.found)
+        raise DocumentError(reader.problems.diagnostics)
     if input_names is not None and len(input_names) > len(graph.inputs):
         raise InputError(
             f"{len(input_names)} names were given for {len(graph.inputs)} inputs: "

@@ -1,47 +1,54 @@
-"""Exported programs to NNEF graphs, node by node; all that cannot be said is collected."""
+"""Exported programs to graphs, node by node; all problems are collected."""
 
 from __future__ import annotations
 
 import operator as python
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
 import torch
 from torch import fx
-from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
+from torch.export.graph_signature import (
+    ConstantArgument,
+    InputKind,
+    InputSpec,
+    OutputKind,
+    TensorArgument,
+)
 
 from nnefkit.errors import ArgumentError
 from nnefkit.exchange.emission import emitted
-from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse_empty_tensor
+from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
 from nnefkit.exchange.torch.operators.convolution import zeros_around
 from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
+from nnefkit.exchange.torch.problems import Problems, unknown_operator
 from nnefkit.exchange.torch.program import (
     Program,
     as_array,
     base_name,
     changed,
+    dtype_of,
     live,
     mutates,
     results,
 )
-from nnefkit.exchange.torch.refusals import Problems, unknown
 from nnefkit.exchange.torch.weights import Constants, Known, computed
 from nnefkit.graph import Graph
 
 _SILENT = frozenset(
     {"_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range_for_size"}
 )
-_FIXED = "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them."
+"""Operators that only check their arguments."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
+_PADDINGS = frozenset({"pad", "constant_pad_nd"})
 
 
 class Reader:
-    """One program on its way."""
+    """The conversion of one program."""
 
     def __init__(self, program: Program, input_names: Sequence[str] | None, fold: bool) -> None:
         self.program = program
@@ -49,8 +56,9 @@ class Reader:
         self.problems = Problems()
         self.input_names = input_names
         self.fold = fold
-        self.env: dict[fx.Node, Any] = {}
-        self.inputs: list[Value] = []
+        self.values: dict[fx.Node, Any] = {}
+        """The result of each node: a value, a `Known` tensor, `UNREAD`, or a list of them."""
+        self._input_count = 0
         self._nodes = live(program.graph)
         self._live = frozenset(self._nodes)
         self._names = tensor_names(self._nodes)
@@ -59,227 +67,236 @@ class Reader:
         self._padded: dict[fx.Node, Padded] = {}
 
     def read(self, name: str) -> Graph | None:
-        """The graph; None if there are problems."""
-        self._placeholders()
+        """Return the graph, or None if there are problems."""
+        self._read_placeholders()
         for node in self._nodes:
             if node.op in ("call_function", "get_attr"):
-                self.env[node] = self._node(node)
+                self.values[node] = self._node(node)
         outputs = self._outputs()
-        return None if self.problems.found else emitted(self.graph, name, outputs)
+        return None if self.problems.diagnostics else emitted(self.graph, name, outputs)
 
     # -- inputs and outputs -------------------------------------------------------------------
 
-    def _placeholders(self) -> None:
+    def _placeholders(self) -> list[tuple[fx.Node, InputSpec]]:
         nodes = [node for node in self.program.graph.nodes if node.op == "placeholder"]
-        changing = {*self.program.graph_signature.buffers_to_mutate.values()}
-        for node, spec in zip(nodes, self.program.graph_signature.input_specs, strict=True):
+        return [*zip(nodes, self.program.graph_signature.input_specs, strict=True)]
+
+    def _read_placeholders(self) -> None:
+        for node, spec in self._placeholders():
             if spec.kind == InputKind.USER_INPUT:
-                self.env[node] = self._input(node, spec.arg)
-            elif spec.target in self.program.state_dict:
-                held = self.program.state_dict[spec.target].detach()
-                if spec.target in changing:
-                    self.env[node] = self.graph.state(spec.target, as_array(held))
-                else:
-                    self.env[node] = Known(held, spec.target, True)
-            elif isinstance(held := self.program.constants.get(str(spec.target)), torch.Tensor):
-                self.env[node] = Known(held.detach(), str(spec.target))
+                self.values[node] = self._input(node, spec.arg)
             else:
-                self.env[node] = UNREAD
+                self.values[node] = self._stored(str(spec.target))
+
+    def _stored(self, target: str) -> Any:
+        """Return the value of a parameter, a buffer or a constant."""
+        if target in self.program.state_dict:
+            tensor = self.program.state_dict[target].detach()
+            if target in self.program.graph_signature.buffers_to_mutate.values():
+                return self.graph.state(target, as_array(tensor))
+            return Known(tensor, target, True)
+        constant = self.program.constants.get(target)
+        return Known(constant.detach(), target) if isinstance(constant, torch.Tensor) else UNREAD
 
     def _input(self, node: fx.Node, argument: Any) -> Any:
         if isinstance(argument, ConstantArgument):
             return argument.value
         example = node.meta["val"]
-        if not isinstance(argument, TensorArgument) or not _static(example.shape):
+        if not isinstance(argument, TensorArgument) or not _is_static(example.shape):
             self.problems.add(
-                node, f"input '{node.name}' has no fixed shape", "Export fixed shapes."
+                node, f"input '{node.name}' has no fixed shape", "Export with fixed shapes."
             )
             return UNREAD
-        number = len(self.inputs)
+        number = self._input_count
+        self._input_count += 1
         names = self.input_names
         name = names[number] if names is not None and number < len(names) else node.name
         value = self.graph.external(name, tuple(map(int, example.shape)), dtype_of(example))
         value.origin = node.name
-        self.inputs.append(value)
         return value
 
     def _outputs(self) -> list[tuple[str, Value]]:
         node = next(node for node in self._nodes if node.op == "output")
-        found = []
+        outputs: list[tuple[str, Value]] = []
         specs = self.program.graph_signature.output_specs
-        for given, spec in zip(node.args[0], specs, strict=True):  # type: ignore[arg-type]
-            if spec.kind == OutputKind.TOKEN:
-                continue
-            if spec.kind != OutputKind.USER_OUTPUT:
-                if str(spec.target).endswith(_STATISTICS):
-                    continue  # The normalization itself tells it.
-                if spec.kind == OutputKind.USER_INPUT_MUTATION:
-                    told = f"the network changes its input '{spec.target}' in place"
-                    self.problems.add(node, told, "Work on a copy of it: x = x.clone().")
-                    continue
-                self._update(node, given, str(spec.target))
-            elif isinstance(given, fx.Node):
-                value = self.env[given]
-                name = self._names.get(given, given.name)
-                if isinstance(value, Known):
-                    value = self._constants.value(value)
-                if isinstance(value, Value):
-                    found.append((name, value))
-            elif given is not None:
-                self.problems.add(node, "an output is no tensor", "Return tensors only.")
-        if not found and not self.problems.found:
-            self.problems.add(node, "the network gives no tensor", "Return one at least.")
-        return found
+        for result, spec in zip(node.args[0], specs, strict=True):  # type: ignore[arg-type]
+            if spec.kind == OutputKind.USER_OUTPUT:
+                outputs += self._output(node, result)
+            elif spec.kind == OutputKind.USER_INPUT_MUTATION:
+                message = f"the network changes its input '{spec.target}' in place"
+                self.problems.add(node, message, "Change a copy of it: x = x.clone().")
+            # Training statistics are reported by the normalization.
+            elif spec.kind != OutputKind.TOKEN and not str(spec.target).endswith(_STATISTICS):
+                self._update(node, result, str(spec.target))
+        if not outputs and not self.problems.diagnostics:
+            self.problems.add(node, "the network returns no tensor", "Return at least one tensor.")
+        return outputs
 
-    def _update(self, output: fx.Node, given: Any, target: str) -> None:
-        """What the network makes of one of its buffers."""
-        nodes = [node for node in self.program.graph.nodes if node.op == "placeholder"]
-        specs = self.program.graph_signature.input_specs
-        held = next((n for n, s in zip(nodes, specs, strict=True) if s.target == target), None)
-        state = self.env.get(held, UNREAD) if held is not None else UNREAD
-        value = self.env.get(given, UNREAD)
-        if isinstance(value, Known):
-            value = self._constants.value(value)
-        if not isinstance(state, Value):
-            told = f"the network changes its own '{target}', which is no buffer"
-            self.problems.add(output, told, "Call module.eval() before the export.")
-        elif isinstance(value, Value) and value is not state:
-            self.graph.update(state, value)
+    def _output(self, node: fx.Node, result: Any) -> list[tuple[str, Value]]:
+        if isinstance(result, fx.Node):
+            value = self._constant(self.values[result])
+            name = self._names.get(result, result.name)
+            return [(name, value)] if isinstance(value, Value) else []
+        if result is not None:
+            self.problems.add(node, "an output is not a tensor", "Return tensors only.")
+        return []
+
+    def _update(self, node: fx.Node, result: Any, target: str) -> None:
+        """Assign to a buffer what the network computes for it."""
+        buffers = [node for node, spec in self._placeholders() if spec.target == target]
+        variable = self.values.get(buffers[0], UNREAD) if buffers else UNREAD
+        value = self._constant(self.values.get(result, UNREAD))
+        if not isinstance(variable, Value):
+            message = f"the network changes '{target}', which is not a buffer"
+            self.problems.add(node, message, "Call module.eval() before the export.")
+        elif isinstance(value, Value) and value is not variable:
+            self.graph.update(variable, value)
 
     # -- nodes --------------------------------------------------------------------------------
 
     def _node(self, node: fx.Node) -> Any:
+        """Return the result of a node."""
         if node.op == "get_attr":
-            held = getattr(self.program.graph_module, str(node.target), None)
-            return Known(held, str(node.target)) if isinstance(held, torch.Tensor) else UNREAD
-        sources = [self.env.get(n, UNREAD) for n in node.all_input_nodes]
-        kind = base_name(node)
-        if kind in _SILENT:
+            tensor = getattr(self.program.graph_module, str(node.target), None)
+            return Known(tensor, str(node.target)) if isinstance(tensor, torch.Tensor) else UNREAD
+        sources = [self.values.get(source, UNREAD) for source in node.all_input_nodes]
+        operator = base_name(node)
+        if operator in _SILENT:
             return None
         if any(source is UNREAD for source in sources):
-            if kind not in READERS and node.target is not python.getitem:
-                self.problems.refuse(node, *unknown(node))
-            return _stand_in(node)
+            if operator not in READERS and node.target is not python.getitem:
+                self.problems.refuse(node, unknown_operator(node))
+            return _placeholder_results(node)
         if node.target is python.getitem:
             whole, index = node.args
-            return self.env[whole][index]  # type: ignore[index]
-        if not any(isinstance(item, Value) for item in _flat(sources)):
-            return self._folded(node, kind)
+            return self.values[whole][index]  # type: ignore[index]
         try:
-            result = self._read(node, kind)
+            if not any(isinstance(item, Value) for item in _flat(sources)):
+                result = self._folded(node, operator)
+            else:
+                result = self._read(node, operator)
         except Refusal as refusal:
-            self.problems.refuse(node, refusal.reason, refusal.hint)
-            return _stand_in(node)
+            self.problems.refuse(node, refusal)
+            return _placeholder_results(node)
         except ArgumentError as error:
-            refused = refusal_of(error)
-            self.problems.refuse(node, refused.reason, refused.hint)
-            return _stand_in(node)
-        self.env.update(dict.fromkeys(changed(node), result))
+            self.problems.refuse(node, refusal_of(error))
+            return _placeholder_results(node)
+        self.values.update(dict.fromkeys(changed(node), result))
         return result
 
-    def _read(self, node: fx.Node, kind: str) -> Any:
-        if kind not in READERS or not isinstance(node.target, torch._ops.OpOverload):
-            raise Refusal(*unknown(node))
-        call = self._call(node, kind)
-        given = self._bound(node, READERS[kind])
-        if kind in _CONVOLUTIONS:
-            parts = [given["weight"], given.get("bias")]
-            if all(part is None or part.data is not None for part in parts):
-                self._convolutions[node] = given, call.padded
-        found = READERS[kind](call, **given)
-        if kind in ("pad", "constant_pad_nd") and (pads := zeros_around(**given)) is not None:
-            self._padded[node] = given["x"], pads
-        several = isinstance(found, list)
-        values = found if several else [found]
-        self._name(node, values, call)
-        return values if several else values[0]
+    def _read(self, node: fx.Node, operator: str) -> Any:
+        if operator not in READERS or not isinstance(node.target, torch._ops.OpOverload):
+            raise unknown_operator(node)
+        call = self._call(node, operator)
+        arguments = self._arguments(node, READERS[operator])
+        if operator in _CONVOLUTIONS:
+            weights = [arguments["weight"], arguments.get("bias")]
+            if all(weight is None or weight.data is not None for weight in weights):
+                self._convolutions[node] = arguments, call.padded
+        result = READERS[operator](call, **arguments)
+        if operator in _PADDINGS and (padding := zeros_around(**arguments)) is not None:
+            self._padded[node] = arguments["x"], padding
+        self._name(node, result if isinstance(result, list) else [result], call)
+        return result
 
-    def _call(self, node: fx.Node, kind: str) -> Call:
-        made = results(node)
-        if not all(_static(v.shape) for v in made if isinstance(v, torch.Tensor)):
-            raise Refusal("its shape depends on values", _FIXED)
-        tensors = [value for value in made if isinstance(value, torch.Tensor)]
-        users = [n for n in node.users if n.target is python.getitem and n in self._live]
-        wanted = {int(user.args[1]) for user in users} if users else {*range(len(made))}  # type: ignore[arg-type]
-        if any(not tensor.numel() for number, tensor in enumerate(tensors) if number in wanted):
+    def _call(self, node: fx.Node, operator: str) -> Call:
+        examples = [value for value in results(node) if isinstance(value, torch.Tensor)]
+        if not all(_is_static(example.shape) for example in examples):
+            refuse(
+                "its shape depends on values",
+                "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them.",
+            )
+        wanted = self._wanted(node)
+        if any(not examples[number].numel() for number in wanted if number < len(examples)):
             refuse_empty_tensor()
         before = node.args[0] if node.args else None
-        alone = isinstance(before, fx.Node) and len(before.users) == 1
+        is_only_reader = isinstance(before, fx.Node) and len(before.users) == 1
         return Call(
-            kind,
+            operator,
             self.graph,
-            [tuple(map(int, value.shape)) for value in tensors],
-            [dtype_of(value) for value in tensors],
-            frozenset(wanted),
+            [tuple(map(int, example.shape)) for example in examples],
+            [dtype_of(example) for example in examples],
+            wanted,
             self._names.get(node, node.name),
             self.fold,
-            self._convolutions.get(before) if alone else None,  # type: ignore[arg-type]
-            self._padded.get(before) if alone else None,  # type: ignore[arg-type]
+            self._convolutions.get(before) if is_only_reader else None,  # type: ignore[arg-type]
+            self._padded.get(before) if is_only_reader else None,  # type: ignore[arg-type]
         )
 
-    def _bound(self, node: fx.Node, reader: Any) -> dict[str, Any]:
-        """The arguments by name, those that say nothing left out.
+    def _wanted(self, node: fx.Node) -> frozenset[int]:
+        """Return the numbers of the results that are read."""
+        readers = [n for n in node.users if n.target is python.getitem and n in self._live]
+        if not readers:
+            return frozenset(range(len(results(node))))
+        return frozenset(int(reader.args[1]) for reader in readers)  # type: ignore[arg-type]
+
+    def _arguments(self, node: fx.Node, reader: Callable[..., Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name, without those that only repeat a default.
 
         Raises:
-            Refusal: the reader does not take one of them into account.
+            Refusal: The reader has no parameter for one of them.
         """
         target: Any = node.target
         declared = target._schema.arguments
         given = dict(zip((a.name for a in declared), node.args, strict=False)) | dict(node.kwargs)
         defaults = {a.name: a.default_value for a in declared if a.has_default_value()}
         taken = parameters(reader)
-        found = {}
+        arguments = {}
         for name, argument in given.items():
-            short = "x" if name == "self" else name
-            if short in taken or "arguments" in taken:
-                found[short] = self._argument(argument)
+            parameter = "x" if name == "self" else name
+            if parameter in taken or "arguments" in taken:
+                arguments[parameter] = self._argument(argument)
             elif name not in defaults or argument != defaults[name]:
-                raise Refusal(f"its argument '{name}' is not understood")
-        return found
+                refuse(f"its argument '{name}' is not supported")
+        return arguments
 
     def _argument(self, argument: Any) -> Any:
         if isinstance(argument, fx.Node):
-            value = self.env[argument]
-            if isinstance(value, (list, tuple)) and not isinstance(value, Known):
-                return [self._constants.value(v) if isinstance(v, Known) else v for v in value]
-            return self._constants.value(value) if isinstance(value, Known) else value
+            value = self.values[argument]
+            if isinstance(value, (list, tuple)):
+                return [self._constant(item) for item in value]
+            return self._constant(value)
         if isinstance(argument, (list, tuple)):
             return [self._argument(item) for item in argument]
         return argument
 
-    def _name(self, node: fx.Node, values: list[Any], call: Call) -> None:
-        made = [value for value in results(node) if isinstance(value, torch.Tensor)]
-        names = []
+    def _name(self, node: fx.Node, values: list[Value | None], call: Call) -> None:
+        """Name the results of a node, and check their shapes."""
+        examples = [value for value in results(node) if isinstance(value, torch.Tensor)]
+        names = [f"{call.name}_{number}" if number else call.name for number in range(len(values))]
         places = origins(node, len(values))
-        for number, (value, example) in enumerate(zip(values, made, strict=False)):
-            names.append(f"{call.name}_{number}" if number else call.name)
+        for value, example, place in zip(values, examples, places, strict=False):
             if value is None:
                 continue
             if value.shape != tuple(example.shape):
-                raise Refusal(
-                    f"it came out as {value.shape}, where PyTorch has {tuple(example.shape)}",
-                    "That is a fault of the conversion; please report it.",
+                refuse(
+                    f"the converted shape {[*value.shape]} differs from PyTorch's "
+                    f"{[*example.shape]}",
+                    "This is a bug in nnefkit; please report it.",
                 )
-            if data_type_of(dtype_of(example)) == value.data_type and value.data is None:
+            if value.data is not None:
+                continue
+            if data_type_of(dtype_of(example)) == value.data_type:
                 value.dtype = dtype_of(example)
-            if value.data is None and value.origin is None:
-                value.origin = f"{places[number]} ({call.note})" if call.note else places[number]
+            if value.origin is None:
+                value.origin = f"{place} ({call.note})" if call.note else place
         self.graph.name_results(values, names)
 
     # -- constants ----------------------------------------------------------------------------
 
-    def _folded(self, node: fx.Node, kind: str) -> Any:
-        """Computes what does not depend on the inputs."""
+    def _constant(self, value: Any) -> Any:
+        return self._constants.value(value) if isinstance(value, Known) else value
+
+    def _folded(self, node: fx.Node, operator: str) -> Any:
+        """Compute the result of a node that does not depend on the inputs."""
         target: Any = node.target
-        tags = getattr(target, "tags", ())
-        if torch.Tag.nondeterministic_seeded in tags and not (
-            "dropout" in kind and not node.args[2]
-        ):
-            self.problems.refuse(node, "it gives random numbers", "Feed them as an input.")
+        is_random = torch.Tag.nondeterministic_seeded in getattr(target, "tags", ())
+        if is_random and not ("dropout" in operator and not node.args[2]):
+            self.problems.refuse(node, Refusal("it draws random numbers", "Pass them as an input."))
             return UNREAD
-        given = [self.env[n] for n in node.all_input_nodes]
-        known = [item for item in _flat(given) if isinstance(item, Known)]
-        arguments: Any = fx.node.map_arg((node.args, dict(node.kwargs)), self._plain)
+        sources = [self.values[source] for source in node.all_input_nodes]
+        known = [item for item in _flat(sources) if isinstance(item, Known)]
+        arguments: Any = fx.node.map_arg((node.args, dict(node.kwargs)), self._tensor)
         args, kwargs = arguments
         if mutates(node):
             args = (args[0].clone(), *args[1:])
@@ -287,55 +304,35 @@ class Reader:
             with torch.no_grad():
                 result = target(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - operators raise errors of many kinds
-            self.problems.refuse(node, f"it cannot be computed: {str(error).splitlines()[0]}", "")
+            reason = f"it cannot be computed: {str(error).splitlines()[0]}"
+            self.problems.refuse(node, Refusal(reason))
             return UNREAD
-        found = computed(result, kind, module_path(node)[0], known)
-        self.env.update(dict.fromkeys(changed(node), found))
-        return found
+        return computed(result, operator, module_path(node)[0], known)
 
-    def _plain(self, node: fx.Node) -> Any:
-        value = self.env[node]
-        if isinstance(value, (list, tuple)) and not isinstance(value, Known):
+    def _tensor(self, node: fx.Node) -> Any:
+        value = self.values[node]
+        if isinstance(value, (list, tuple)):
             return [item.tensor if isinstance(item, Known) else item for item in value]
         return value.tensor if isinstance(value, Known) else value
 
 
-def _stand_in(node: fx.Node) -> Any:
-    """What stands for the results of a refused node, so that what reads them is judged, too."""
-    found: list[Any] = []
-    for value in results(node):
-        found.append(UNREAD)
-        if isinstance(value, torch.Tensor) and _static(value.shape) and value.numel():
+def _placeholder_results(node: fx.Node) -> Any:
+    """Return stand-ins for the results of a refused node, so that its readers are checked, too."""
+    stand_ins: list[Any] = []
+    for example in results(node):
+        stand_ins.append(UNREAD)
+        if isinstance(example, torch.Tensor) and _is_static(example.shape) and example.numel():
             with suppress(Refusal):
-                found[-1] = Value(tuple(value.shape), dtype_of(value), "unread")
-    return found if isinstance(node.meta.get("val"), (tuple, list)) else found[0]
+                stand_ins[-1] = Value(tuple(example.shape), dtype_of(example), "unread")
+    return stand_ins if isinstance(node.meta.get("val"), (tuple, list)) else stand_ins[0]
 
 
-def dtype_of(tensor: torch.Tensor) -> np.dtype[Any]:
-    """What the items of a tensor are in NumPy.
-
-    Raises:
-        Refusal: NNEF has no such items.
-    """
-    if tensor.dtype == torch.bfloat16:
-        return np.dtype(np.float32)
-    if tensor.dtype.is_complex or tensor.is_quantized:
-        raise Refusal(
-            f"its items are {str(tensor.dtype).removeprefix('torch.')}",
-            "NNEF has scalars, integers and logicals (3.3.1).",
-        )
-    return np.dtype(str(tensor.dtype).removeprefix("torch."))
-
-
-def _static(shape: Sequence[Any]) -> bool:
+def _is_static(shape: Sequence[Any]) -> bool:
     return all(isinstance(extent, int) for extent in shape)
 
 
-def _flat(items: Any) -> list[Any]:
-    found: list[Any] = []
+def _flat(items: Sequence[Any]) -> list[Any]:
+    flat: list[Any] = []
     for item in items:
-        if isinstance(item, list):
-            found += _flat(item)
-        else:
-            found.append(item)
-    return found
+        flat += _flat(item) if isinstance(item, list) else [item]
+    return flat

@@ -1,4 +1,4 @@
-"""Where in the source a node comes from: module path, name, line."""
+"""Origins of nodes in the source: module path, name, line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TORCH = str(Path(torch.__file__).parent)
 
 
 def module_path(node: fx.Node) -> tuple[str, str]:
-    """The path of the innermost module that calls a node, and its class."""
+    """Return the path of the innermost module that calls a node, and its class."""
     stack = node.meta.get("nn_module_stack") or {}
     path, kind = [*stack.values()][-1] if stack else ("", "")
     name = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
@@ -29,10 +29,10 @@ def _clean(path: str) -> str:
 
 
 def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
-    """Names of what nodes compute.
+    """Return names for the results of nodes.
 
-    The result of a module of ``torch.nn``, or of one without modules in it, is called as the
-    module, all else by the path of the module that computes it and the operator.
+    The result of a module of ``torch.nn``, or of a module without submodules, has the name of the
+    module; any other has the path of the module that computes it, followed by the operator.
     """
     calls = [n for n in nodes if n.op == "call_function" and base_name(n) != "getitem"]
     paths = {path for node in calls for path in _outer_paths(node)}
@@ -52,20 +52,20 @@ def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
 
 
 def _outer_paths(node: fx.Node) -> list[str]:
-    """The paths of the modules around the innermost one that calls a node."""
+    """Return the paths of the modules around the innermost one that calls a node."""
     stack = node.meta.get("nn_module_stack") or {}
     return [_clean(path) for path, _ in [*stack.values()][:-1]]
 
 
 def origins(node: fx.Node, count: int) -> list[str]:
-    """How the results of a node tell where they come from: module path and name of the node."""
+    """Return the origins of the results of a node: module path and name of the node."""
     path, _ = module_path(node)
     place = f"{path}: {node.name}" if path else node.name
     return [place] if count == 1 else [f"{place}[{number}]" for number in range(count)]
 
 
 def source_line(node: fx.Node) -> tuple[str, int | None, str]:
-    """File, line and text of the place in the source that a node comes from."""
+    """Return file, line and text of the place in the source that a node comes from."""
     frames = [*_FRAME.finditer(node.meta.get("stack_trace") or "")]
     own = [frame for frame in frames if not frame["file"].startswith(_TORCH)] or frames
     if not own:

@@ -1,4 +1,4 @@
-"""What `torch.export` makes of a module, in the form that the readers take."""
+"""Programs that `torch.export` makes of modules, in the form that the readers take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import numpy as np
 import torch
 from torch import fx
 
+from nnefkit.arrays import Array
 from nnefkit.errors import InputError, StorageError
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.source_graph import DType
 from nnefkit.exchange.torch.call import READERS
 from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register their readers)
     activation,
@@ -37,21 +40,21 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _MAY_ALIAS = frozenset(
     ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "type_as")
 ).union(("atleast_1d", "atleast_2d", "atleast_3d", "meshgrid", "broadcast_tensors"))
-"""Operators that may give back what they are given, and do not say so."""
+"""Operators that may return one of their arguments, though their schema does not say so."""
 
 
 def exported(source: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None) -> Program:
-    """The program of a module, of a ``.pt2`` file, or `source` itself, with fixed shapes.
+    """Return the program of a module or a ``.pt2`` file, or `source` itself, with fixed shapes.
 
     Raises:
-        InputError: it is none of these, or `torch.export` does not understand the module.
-        StorageError: the file cannot be read.
+        InputError: `source` is none of these, or `torch.export` cannot export it.
+        StorageError: The file cannot be read.
     """
     given = None if example_inputs is None and not kwargs else arguments(example_inputs, kwargs)
     if isinstance(source, torch.nn.Module):
         if given is None:
             raise InputError(
-                "a module is exported by running it, which takes example inputs",
+                "a module needs example inputs, since it is exported by running it",
                 hint="For example: nk.from_torch(module, torch.zeros(1, 3, 224, 224))",
             )
         return _export(source, given, type(source).__name__)
@@ -61,22 +64,22 @@ def exported(source: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None)
         program = source
     else:
         raise InputError(
-            f"a {type(source).__name__} is no PyTorch model",
-            hint="Give an nn.Module, an ExportedProgram, or the path of a .pt2 file.",
+            f"a {type(source).__name__} is not a PyTorch model",
+            hint="Pass an nn.Module, an ExportedProgram, or the path of a .pt2 file.",
         )
     if not _is_dynamic(program):
         return program
     given = given or program.example_inputs
     if given is None:
         raise InputError(
-            "the program leaves shapes of its inputs open",
-            hint="NNEF fixes them (4.1.1): give example inputs of the shapes that are meant.",
+            "the program has inputs of dynamic shapes",
+            hint="NNEF fixes shapes (4.1.1): pass example inputs of the shapes you want.",
             section="4.1.1",
         )
     return _export(program.module(), given, "the program")
 
 
-def _export(module: torch.nn.Module, given: Arguments, told: str) -> Program:
+def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
     args, kwargs = given
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -85,14 +88,14 @@ def _export(module: torch.nn.Module, given: Arguments, told: str) -> Program:
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"torch.export cannot export {told}: {lines[0]}",
-            hint="The network must run on the example inputs, and must not decide by the values "
-            "of tensors what it computes.",
+            f"torch.export cannot export {name}: {lines[0]}",
+            hint="The network must run on the example inputs, and the values of tensors must not "
+            "decide what it computes.",
         ) from error
 
 
 def arguments(inputs: Any, kwargs: Mapping[str, Any] | None) -> Arguments:
-    """Inputs as positional arguments and those by name."""
+    """Return inputs as positional arguments and arguments by name."""
     if isinstance(inputs, Mapping):
         return (), {**inputs, **(kwargs or {})}
     if inputs is None:
@@ -108,33 +111,47 @@ def _is_dynamic(program: Program) -> bool:
 
 
 def _loaded(path: str) -> Program:
-    # PyTorch logs a traceback of its own for what is no archive.
+    # PyTorch would log a traceback for a file that is not an archive.
     check_readable(path)
     if not zipfile.is_zipfile(path):
         raise StorageError(
-            "the file is no exported program",
+            "the file is not an exported program",
             hint="torch.export.save(torch.export.export(model, args), path) writes one.",
             file=path,
         )
     try:
         loaded: Any = torch.export.load(path)
     except Exception as error:
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(f"the program cannot be read: {told[0]}", file=path) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise StorageError(f"the program cannot be read: {lines[0]}", file=path) from error
     program: Program = loaded
     return program
 
 
-def as_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """The items of a tensor; bfloat16 as float32, which holds them exactly."""
+def as_array(tensor: torch.Tensor) -> Array:
+    """Return the elements of a tensor; bfloat16 as float32, which represents them exactly."""
     plain = tensor.detach().cpu()
     if plain.dtype == torch.bfloat16:
         plain = plain.float()
     return np.asarray(plain.contiguous().resolve_conj().resolve_neg().numpy())
 
 
+def dtype_of(tensor: torch.Tensor) -> DType:
+    """Return the NumPy dtype for the elements of a tensor.
+
+    Raises:
+        Refusal: NNEF has no such elements.
+    """
+    if tensor.dtype == torch.bfloat16:
+        return np.dtype(np.float32)
+    name = str(tensor.dtype).removeprefix("torch.")
+    if tensor.dtype.is_complex or tensor.is_quantized:
+        refuse(f"its elements are {name}", "NNEF has scalars, integers and logicals (3.3.1).")
+    return np.dtype(name)
+
+
 def readable(program: Program) -> Program:
-    """A program of operators that change nothing in place, and that have readers if they can."""
+    """Return the program without in-place operators, and with operators that have readers."""
     unread = any(not is_read(node) for node in live(program.graph))
     if not unread and not any(_tangled(node) for node in program.graph.nodes):
         return program
@@ -154,7 +171,7 @@ def readable(program: Program) -> Program:
 
 
 def base_name(node: fx.Node) -> str:
-    """The name of the operator that a node calls, without namespace, overload and final ``_``."""
+    """Return the operator that a node calls, without namespace, overload and final ``_``."""
     target: Any = node.target
     if not isinstance(target, torch._ops.OpOverload):
         return getattr(target, "__name__", str(target))
@@ -163,7 +180,7 @@ def base_name(node: fx.Node) -> str:
 
 
 def source_of(node: fx.Node) -> tuple[str, str]:
-    """Name and operator of the node of the exported program that a node is a part of."""
+    """Return name and operator of the node of the exported program that a node is a part of."""
     name, target = node.name, str(node.target)
     sources = node.meta.get("from_node")
     while sources:
@@ -173,13 +190,13 @@ def source_of(node: fx.Node) -> tuple[str, str]:
 
 
 def mutates(node: fx.Node) -> bool:
-    """Whether a node changes a tensor in place."""
+    """Return whether a node changes a tensor in place."""
     target = node.target
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 def is_read(node: fx.Node) -> bool:
-    """Whether there is a reader for what a node calls."""
+    """Return whether the operator of a node has a reader."""
     if node.op != "call_function" or node.target is python.getitem:
         return True
     if not isinstance(node.target, torch._ops.OpOverload):
@@ -190,8 +207,7 @@ def is_read(node: fx.Node) -> bool:
 
 
 def _of_numbers(node: fx.Node) -> bool:
-    return not any("val" in n.meta and isinstance(n.meta["val"], torch.Tensor)
-                   for n in node.all_input_nodes)  # fmt: skip
+    return not _tensors(node)
 
 
 def _tensors(node: fx.Node) -> list[fx.Node]:
@@ -199,7 +215,7 @@ def _tensors(node: fx.Node) -> list[fx.Node]:
 
 
 def changed(node: fx.Node) -> list[fx.Node]:
-    """The nodes whose tensor a node changes in place, which are one tensor."""
+    """Return the nodes whose common tensor a node changes in place."""
     found = []
     target = node.args[0] if mutates(node) and node.args else None
     while isinstance(target, fx.Node):
@@ -209,7 +225,7 @@ def changed(node: fx.Node) -> list[fx.Node]:
 
 
 def _tangled(node: fx.Node) -> bool:
-    """Whether a node changes a tensor in place that others may see in another form."""
+    """Return whether a node changes a tensor in place that others may see through a view."""
     if not mutates(node):
         return False
     same = changed(node)
@@ -231,7 +247,7 @@ def _is_view(node: fx.Node) -> bool:
 
 
 def live(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes that the outputs depend on, in their order."""
+    """Return the nodes that the outputs depend on, in their order."""
     wanted: set[fx.Node] = set()
     found = []
     for node in reversed([*graph.nodes]):
@@ -243,6 +259,6 @@ def live(graph: fx.Graph) -> list[fx.Node]:
 
 
 def results(node: fx.Node) -> Sequence[Any]:
-    """What a node gives, as `torch.export` has seen it."""
+    """Return the example results of a node, as `torch.export` recorded them."""
     value = node.meta.get("val")
     return value if isinstance(value, (tuple, list)) else [value]

@@ -1,4 +1,4 @@
-"""`trace_torch`: what flows in a module itself, in the terms of its graph."""
+"""`trace_torch`: the tensors of a PyTorch module, under the names of its graph."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from nnefkit.arrays import Arrays
 from nnefkit.errors import DocumentError
 from nnefkit.exchange.names import Names, identifier
-from nnefkit.exchange.torch.from_torch import opened, read, require
+from nnefkit.exchange.torch.from_torch import export, read, require_torch
 from nnefkit.execution import Trace
 from nnefkit.execution.trace.run import Entry, Run, entries
 from nnefkit.graph import Graph, expected_graph
 
 if TYPE_CHECKING:
-    from nnefkit.exchange.torch.running import Source
+    from nnefkit.exchange.torch.exported_module import ExportedModule
 
 
 def trace_torch(
@@ -25,77 +25,74 @@ def trace_torch(
     kwargs: Mapping[str, Any] | None = None,
     graph: Graph | None = None,
 ) -> Trace:
-    """Runs a PyTorch module, and keeps all that flows in it.
+    """Run a PyTorch module and record all of its tensors.
 
-    Tensors are called as in the graph that `from_torch` gives, so that `nnefkit.compare` sets the
-    module beside any engine that runs the graph. A module that NNEF cannot say is traced all the
-    same, with the names of its own modules.
+    Tensors have the names of the graph that `from_torch` returns, so that `nnefkit.compare`
+    compares the module with any engine that runs the graph. A module that NNEF cannot express is
+    traced under the names of its own modules.
 
     Args:
-        module: As `from_torch` takes it.
-        inputs: What it is called with: a tensor, a tuple of arguments, or a mapping of arguments by
-            name. An exported program brings its own along.
-        kwargs: Arguments by name that it is called with, beside those in a tuple.
-        graph: What `from_torch` gave, if it is at hand.
+        module: A module, an exported program or a path, as for `from_torch`.
+        inputs: The arguments to call the module with: a tensor, a tuple of positional arguments, or
+            a mapping of arguments by name. An exported program has its own.
+        kwargs: Arguments by name, in addition to those in a tuple.
+        graph: The graph that `from_torch` returned; without it, the module is converted again.
+
+    Returns:
+        The trace.
 
     Raises:
         InputError: `torch.export` cannot export the module, or the inputs do not fit.
-        StorageError: the file cannot be read.
+        StorageError: The file cannot be read.
         MissingPackageError: PyTorch is not installed.
+
+    Example:
+        >>> import torch
+        >>> trace = nk.trace_torch(torch.nn.ReLU(), torch.tensor([-1.0, 2.0]))
+        >>> trace["relu"]
+        array([0., 2.], dtype=float32)
     """
-    require()
+    require_torch()
     if graph is not None:
         graph = expected_graph(graph)
-    source = opened(module, inputs, kwargs)
-    given = source.given()
+    source = export(module, inputs, kwargs)
+    examples = source.example_arrays()
     if graph is None:
         try:
             graph = read(source, "network")
         except DocumentError:
-            return _without_graph(source, given)
+            return _without_graph(source, examples)
     started = perf_counter()
-    found = _fixed(source.everything(given))
+    arrays = _read_only(source.all_tensors(examples))
     total = perf_counter() - started
     names = {t.origin: t.name for t in graph.tensors.values() if t.origin and t.data is None}
-    tensors = {names[origin]: array for origin, array in found.items() if origin in names}
+    tensors = {names[origin]: array for origin, array in arrays.items() if origin in names}
     run = Run("pytorch", graph.name, graph.inputs, graph.outputs, entries(graph), {}, total)
     return Trace(run, tensors, None, graph)
 
 
-def _fixed(found: Arrays) -> Arrays:
-    for array in found.values():
+def _read_only(arrays: Arrays) -> Arrays:
+    for array in arrays.values():
         array.flags.writeable = False
-    return found
+    return arrays
 
 
-def _without_graph(source: Source, given: Arrays) -> Trace:
-    """The trace of a module that has no graph."""
-    from nnefkit.exchange.torch.origins import origins, tensor_names
-    from nnefkit.exchange.torch.program import base_name, live, results
-
+def _without_graph(source: ExportedModule, examples: Arrays) -> Trace:
+    """Return the trace of a module that NNEF cannot express."""
     started = perf_counter()
-    found = _fixed(source.everything(given, exported=True))
+    arrays = _read_only(source.all_tensors(examples, exported=True))
     total = perf_counter() - started
     names = Names()
-    called: dict[str, str] = {}
-    listed = []
-    nodes = live(source.program.graph)
-    known = tensor_names(nodes)
-    for number, node in enumerate(nodes):
-        if node.op == "placeholder" and node.name not in given:
-            continue  # a parameter
-        for origin in origins(node, len(results(node))):
-            if origin in found and origin not in called:
-                called[origin] = names.unused(identifier(known.get(node, node.name)))
-                kind = "external" if node.op == "placeholder" else base_name(node)
-                listed.append(Entry(number, kind, called[origin], found[origin].shape))
-    inputs = tuple(e.tensor for e in listed if e.operation == "external")
-    last = next(node for node in nodes if node.op == "output")
+    tensor_names: dict[str, str] = {}
+    entries = []
+    for node in source.recorded_nodes():
+        for origin in node.origins:
+            if origin in arrays and origin not in tensor_names:
+                name = tensor_names[origin] = names.unused(identifier(node.name))
+                entries.append(Entry(node.number, node.operation, name, arrays[origin].shape))
+    inputs = tuple(entry.tensor for entry in entries if entry.operation == "external")
     outputs = tuple(
-        called[origin]
-        for node in last.all_input_nodes
-        for origin in origins(node, 1)
-        if origin in called
+        tensor_names[origin] for origin in source.output_origins() if origin in tensor_names
     )
-    tensors = {called[origin]: array for origin, array in found.items() if origin in called}
-    return Trace(Run("pytorch", "network", inputs, outputs, tuple(listed), {}, total), tensors)
+    run = Run("pytorch", "network", inputs, outputs, tuple(entries), {}, total)
+    return Trace(run, {name: arrays[origin] for origin, name in tensor_names.items()})

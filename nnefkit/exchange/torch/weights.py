@@ -1,4 +1,4 @@
-"""Tensors of a program that do not depend on its inputs: weights, and what is computed of them."""
+"""Tensors that do not depend on the inputs: weights, and tensors computed from them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnefkit.arrays import Array
 from nnefkit.exchange.source_graph import SourceGraph, Value
 from nnefkit.exchange.torch.program import as_array
 
 _FORMS = frozenset(
     ("t", "transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "flatten", "expand")
 ).union(("contiguous", "detach", "alias", "_to_copy", "to", "clone"))
-"""Operators whose results of a weight keep its name."""
+"""Operators whose result has the name of the weight that they reshape or convert."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,15 +25,15 @@ class Known:
     tensor: torch.Tensor
     name: str
     held: bool = False
-    """Whether the network holds it, so that it may change in training."""
+    """Whether it is a parameter or buffer of the network, which training may change."""
     base: Known | None = None
-    """What it is another form of."""
+    """The tensor that it is another form of."""
 
 
-def computed(result: Any, kind: str, path: str, sources: list[Known]) -> Any:
-    """What an operator in the module `path` gives of known tensors."""
-    form = kind in _FORMS and len(sources) == 1
-    name = sources[0].name if form else f"{path}.{kind.strip('_')}".lstrip(".")
+def computed(result: Any, operator: str, path: str, sources: list[Known]) -> Any:
+    """Return the results of an operator in the module `path` as known tensors."""
+    form = operator in _FORMS and len(sources) == 1
+    name = sources[0].name if form else f"{path}.{operator.strip('_')}".lstrip(".")
     return _named(result, name, sources[0] if form else None)
 
 
@@ -45,24 +46,24 @@ def _named(result: Any, name: str, base: Known | None) -> Any:
 
 
 class Constants:
-    """The values of known tensors; those that share their items are one."""
+    """Values of known tensors; tensors that share their elements share a value."""
 
     def __init__(self, graph: SourceGraph) -> None:
         self._graph = graph
         self._values: dict[Any, tuple[torch.Tensor, Value]] = {}
 
     def value(self, known: Known) -> Value:
-        """A known tensor as a value."""
+        """Return a known tensor as a value."""
         tensor = known.tensor
         key: Any = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
         if key not in self._values:
-            # The tensor stays alive, so that its place is not taken by another one.
+            # The tensor stays alive, so that no other one reuses its memory.
             self._values[key] = tensor, self._made(known)
         return self._values[key][1]
 
     def _made(self, known: Known) -> Value:
         tensor, base = known.tensor, known.base
-        if base is not None and _items(base.tensor) == _items(tensor):
+        if base is not None and _memory(base.tensor) == _memory(tensor):
             return self._form(tensor, base)
         array = as_array(tensor)
         value = self._graph.constant(array, name=known.name)
@@ -70,7 +71,7 @@ class Constants:
         return value
 
     def _form(self, tensor: torch.Tensor, base: Known) -> Value:
-        """A tensor that is another one, reshaped or transposed."""
+        """Return a tensor that is another one, reshaped or transposed."""
         source = self.value(base)
         array = as_array(tensor)
         shape = tuple(tensor.shape)
@@ -87,13 +88,13 @@ class Constants:
         return self._graph.derived(source, how, lambda _: array)
 
 
-def _items(tensor: torch.Tensor) -> tuple[Any, ...]:
-    """What tells whether two tensors have the same items."""
+def _memory(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """Return a key that is equal for tensors with the same elements in memory."""
     return tensor.data_ptr(), tensor.numel(), tensor.dtype
 
 
 def _permutation(base: torch.Tensor, tensor: torch.Tensor) -> list[int] | None:
-    """The axes of `base` in the order that they have in `tensor`."""
+    """Return the axes of `base` in the order that they have in `tensor`."""
     free = [*range(base.dim())]
     axes = []
     for extent, stride in zip(tensor.shape, tensor.stride(), strict=True):
@@ -105,6 +106,6 @@ def _permutation(base: torch.Tensor, tensor: torch.Tensor) -> list[int] | None:
     return axes
 
 
-def _is_filled(array: np.ndarray[Any, Any]) -> bool:
-    """Whether all the items are one finite number."""
+def _is_filled(array: Array) -> bool:
+    """Return whether all elements are the same finite number."""
     return bool(array.size > 1 and np.isfinite(array).all() and (array == array.flat[0]).all())

@@ -173,10 +173,10 @@ REFUSED = {
     "signbit": (torch.signbit, (x(3),), "signbit"),
     "shift": (lambda a: a << 1, (whole(3),), "__lshift__: NNEF has no operation"),
     "bits": (lambda a: a & 1, (whole(3),), "bits of integers"),
-    "round_decimals": (lambda a: torch.round(a, decimals=1), (x(3),), "rounds to decimals"),
+    "round_decimals": (lambda a: torch.round(a, decimals=1), (x(3),), "rounds to decimal places"),
     "dropout": (lambda a: F.dropout(a, 0.5, True), (x(3),), r"at random in training.*eval\(\)"),
     "random": (lambda a: a + torch.rand(3), (x(3),), "random numbers"),
     "complex": (lambda a: torch.view_as_complex(a), (x(3, 2),), "complex"),
-    "large_integers": (lambda a: a + 2**30, (whole(3),), "beyond 16,777,216"),
+    "large_integers": (lambda a: a + 2**30, (whole(3),), "above 16,777,216"),
     "nothing": (lambda a: a.masked_fill(a > 0, float("nan")), (x(3),), "NaN"),
 }  # fmt: skip

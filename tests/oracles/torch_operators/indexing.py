@@ -9,6 +9,8 @@ CASES = {
     "zeros_like": (lambda a: torch.zeros_like(a) + a + torch.ones_like(a), (x(3),)),
     "full_like": (lambda a: torch.full_like(a, 2.5) * a, (x(3),)),
     "topk_1": (lambda a: torch.topk(a, 1, dim=1), (x(3, 4),)),
+    "topk": (lambda a: torch.topk(a, 3, dim=0), (x(5, 2),)),
+    "topk_smallest": (lambda a: torch.topk(a, 2, largest=False), (x(3, 4),)),
     "cumsum_integers": (lambda a: a.cumsum(0), (whole(5),)),
     "cumsum": (lambda a: a.cumsum(1), (x(3, 4, 2),)),
     "embedding": (nn.Embedding(9, 4), (whole(2, 3, low=0, high=9),)),
@@ -35,7 +37,7 @@ REFUSED = {
     "mask": (lambda a: a[a > 0], (x(3),), "depend"),
     "nonzero": (lambda a: a.nonzero(), (x(3),), "depend"),
     "apart": (
-        lambda a, i: a[i, :, i], (x(3, 3, 3), whole(2, low=0, high=3)), "side by side"),
+        lambda a, i: a[i, :, i], (x(3, 3, 3), whole(2, low=0, high=3)), "not adjacent"),
     "scatter": (
         lambda a, i: a.scatter(0, i, 1.0), (x(3), whole(2, low=0, high=3)), "no scatter"),
 }  # fmt: skip

@@ -60,6 +60,6 @@ CASES = {
 REFUSED = {
     "attention_dropout": (_attention(dropout_p=0.5), QKV, "random in training"),
     "attention_no_key": (
-        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK & False), QKV, "no key"),
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK & False), QKV, "all keys"),
     "inverse": (torch.linalg.inv, (x(3, 3),), "linalg_inv"),
 }  # fmt: skip

@@ -44,6 +44,6 @@ CASES = {
 
 
 REFUSED = {
-    "projected": (Recurrent("LSTM", 3, 4, proj_size=2), (x(3, 2, 3),), "projected"),
+    "projected": (Recurrent("LSTM", 3, 4, proj_size=2), (x(3, 2, 3),), "projects its states"),
     "long": (Recurrent("GRU", 1, 1), (x(1001, 1, 1),), "1001 steps"),
 }  # fmt: skip

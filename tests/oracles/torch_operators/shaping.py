@@ -70,8 +70,8 @@ CASES = {
 
 
 REFUSED = {
-    "bits": (lambda a: a.view(torch.int32), (x(3),), "another data-type"),
+    "bits": (lambda a: a.view(torch.int32), (x(3),), "another dtype"),
     "repeats": (lambda a, r: a.repeat_interleave(r), (x(2), whole(2, low=1)), "repeat"),
     "empty": (lambda a: a[:0], (x(3),), "empty tensor"),
-    "many_windows": (lambda a: a.unfold(0, 2, 1), (x(100),), "99 stretches"),
+    "many_windows": (lambda a: a.unfold(0, 2, 1), (x(100),), "99 windows"),
 }  # fmt: skip

@@ -7,10 +7,11 @@ from math import gcd, prod
 
 import numpy as np
 
+from nnefkit.arrays import Padding
+from nnefkit.exchange.compositions import resampling
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.reshaping import (
-    Padding,
     broadcast,
     empty,
     expanded,
@@ -321,8 +322,7 @@ def depth_to_space(c: Call) -> Value:
     depth = channels // (block * block)
     shape = (n, depth, h * block, w * block)
     if is_crd and x.data_type == SCALAR:
-        sizes = {"factor": block, "channels": depth, "height": h, "width": w}
-        return c.fragment("pixel_shuffle", shape, x, **sizes)
+        return resampling.pixel_shuffle(c, x, block)
     with c.graph.scope("depth_to_space"):
         parts = (depth, block, block) if is_crd else (block, block, depth)
         order = [0, 1, 4, 2, 5, 3] if is_crd else [0, 3, 4, 1, 5, 2]
@@ -337,8 +337,7 @@ def space_to_depth(c: Call) -> Value:
     height, width = h // block, w // block
     shape = (n, channels * block * block, height, width)
     if is_crd and x.data_type == SCALAR:
-        sizes = {"factor": block, "channels": channels, "height": height, "width": width}
-        return c.fragment("pixel_unshuffle", shape, x, **sizes)
+        return resampling.pixel_unshuffle(c, x, block)
     with c.graph.scope("space_to_depth"):
         parts = reshaped(c, x, (n, channels, height, block, width, block))
         order = [0, 1, 3, 5, 2, 4] if is_crd else [0, 3, 5, 1, 2, 4]

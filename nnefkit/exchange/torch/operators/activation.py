@@ -6,18 +6,17 @@ from typing import Any
 
 from nnefkit.exchange.compositions import activation
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, to_scalar
+from nnefkit.exchange.reshaping import axis_of, reshaped, to_scalar
 from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import arithmetic, axis_of
+from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 _SAME = 16
-"""From where on ``softplus(x)`` is ``x`` to float32."""
+"""Above this number, ``softplus(x)`` is ``x`` in float32."""
 
 
 @operator("relu6")
 def relu6(c: Call, x: Value) -> Value:
-    """`clamp`."""
+    """Return `clamp`."""
     return c.op("clamp", x, 0.0, 6.0)
 
 
@@ -87,7 +86,7 @@ def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
 
 @operator("softplus")
 def softplus(c: Call, x: Value, beta: float = 1, threshold: float = 20) -> Value:
-    """`softplus`, and the identity beyond a threshold, where both are not the same to float32."""
+    """Return `softplus`, or `x` itself above a threshold at which the two still differ."""
     scaled = x if beta == 1 else c.op("mul", x, float(beta))
     result: Value = c.op("softplus", scaled)
     if beta != 1:
@@ -99,7 +98,7 @@ def softplus(c: Call, x: Value, beta: float = 1, threshold: float = 20) -> Value
 
 @operator("softmax", "_softmax", "_safe_softmax")
 def softmax(c: Call, x: Value, dim: int, half_to_float: bool = False, dtype: Any = None) -> Value:
-    """`softmax`."""
+    """Return `softmax`."""
     return c.op("softmax", to_scalar(c, x), axes=[axis_of(dim, x.rank)])
 
 
@@ -113,7 +112,7 @@ def log_softmax(
 
 @operator("log_sigmoid")
 def log_sigmoid(c: Call, x: Value) -> Value:
-    """`softplus`, turned over."""
+    """Return `softplus`, negated."""
     return c.op("neg", c.op("softplus", c.op("neg", x)))
 
 
@@ -131,6 +130,6 @@ def threshold(c: Call, x: Value, threshold: float, value: float) -> Value:
 
 @operator("glu")
 def glu(c: Call, x: Value, dim: int = -1) -> Value:
-    """One half gates the other."""
+    """Return one half times the `sigmoid` of the other."""
     value, gate = c.ops("split", x, axis=axis_of(dim, x.rank), ratios=[1, 1])
     return c.op("mul", value, c.op("sigmoid", gate))

@@ -8,8 +8,7 @@ from typing import Any
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import channels, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import per_axis
+from nnefkit.exchange.torch.call import Call, operator, per_axis
 
 Extents = int | Sequence[int]
 
@@ -25,7 +24,7 @@ def conv(
     dilation: Extents = 1,
     groups: int = 1,
 ) -> Value:
-    """`conv`; without a batch it gets one."""
+    """Return `conv`; an input without a batch axis gets one."""
     spatial = weight.rank - 2
     dilations = per_axis(dilation, spatial)
     if isinstance(padding, str):
@@ -67,7 +66,7 @@ def conv_transpose(
     groups: int = 1,
     dilation: Extents = 1,
 ) -> Value:
-    """`deconv`; what is padded to the output is cropped less."""
+    """Return `deconv`; output padding reduces its padding."""
     spatial = weight.rank - 2
     batched = reshaped(c, input, (1, *input.shape)) if input.rank == spatial + 1 else input
     more = per_axis(output_padding, spatial)
@@ -98,19 +97,19 @@ def convolution(
     output_padding: Extents,
     groups: int,
 ) -> Value:
-    """Either of both."""
+    """Return `conv` or `deconv`."""
     if transposed:
         return conv_transpose(
             c, input, weight, bias, stride, padding, output_padding, groups, dilation
         )
     if any(per_axis(output_padding, 1)):
-        refuse("a convolution has no output padding")
+        refuse("it is a convolution with output padding")
     return conv(c, input, weight, bias, stride, padding, dilation, groups)
 
 
 @operator("constant_pad_nd")
 def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
-    """`pad` with a number."""
+    """Return `pad` with a number."""
     result: Value = c.op("pad", to_scalar(c, x), padding=_pairs(pad, x.rank), value=float(value))
     return to_dtype(c, result, c.dtypes[0])
 
@@ -119,7 +118,7 @@ def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> V
 def pad(
     c: Call, x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Value:
-    """`pad` with a border."""
+    """Return `pad` with a border."""
     pairs = _pairs(pad, x.rank)
     if mode == "constant":
         return constant_pad(c, x, pad, 0.0 if value is None else value)
@@ -128,14 +127,17 @@ def pad(
         result: Value = c.op("pad", to_scalar(c, x), padding=pairs, border=borders[mode])
         return to_dtype(c, result, c.dtypes[0])
     if mode != "circular":
-        refuse(f"its padding mode is '{mode}'", "constant, reflect, replicate and circular are.")
+        refuse(
+            f"its padding mode is '{mode}'",
+            "The modes constant, reflect, replicate and circular are supported.",
+        )
     return _circular(c, x, pairs)
 
 
 def zeros_around(
     x: Value, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> list[tuple[int, int]] | None:
-    """How many zeros are added to each axis; None if it is something else that is added."""
+    """Return the number of zeros added to each axis; None if the padding is not zero."""
     return _pairs(pad, x.rank) if mode == "constant" and not value else None
 
 
@@ -155,17 +157,17 @@ def _circular(c: Call, x: Value, pairs: Sequence[tuple[int, int]]) -> Value:
 
 @operator("reflection_pad1d", "reflection_pad2d", "reflection_pad3d")
 def reflection_pad(c: Call, x: Value, padding: Sequence[int]) -> Any:
-    """`pad`."""
+    """Return `pad`."""
     return pad(c, x, padding, "reflect")
 
 
 @operator("replication_pad1d", "replication_pad2d", "replication_pad3d")
 def replication_pad(c: Call, x: Value, padding: Sequence[int]) -> Any:
-    """`pad`."""
+    """Return `pad`."""
     return pad(c, x, padding, "replicate")
 
 
 def _pairs(pad: Sequence[int], rank: int) -> list[tuple[int, int]]:
-    """PyTorch begins with the last axis."""
+    """Return the padding of each axis; PyTorch starts with the last one."""
     given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     return [(0, 0)] * (rank - len(given)) + given[::-1]

@@ -9,8 +9,7 @@ from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.call import READERS, Call, operator
-from nnefkit.exchange.torch.values import arithmetic
+from nnefkit.exchange.torch.call import READERS, Call, arithmetic, operator
 
 Operand = Value | float
 
@@ -36,7 +35,7 @@ def _register(names: dict[str, str], operands: int) -> None:
             return arithmetic(c, operation, x, other)
 
         found = unary if operands == 1 else binary
-        found.__doc__ = f"`{operation}`."
+        found.__doc__ = f"Return `{operation}`."
         return found
 
     for name, operation in names.items():
@@ -49,19 +48,19 @@ _register({name: op for name, op in _BINARY.items() if name != "pow"}, 2)
 
 @operator("add")
 def add(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
-    """`add`."""
+    """Return `add`."""
     return arithmetic(c, "add", x, _times(c, other, alpha))
 
 
 @operator("sub")
 def sub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
-    """`sub`."""
+    """Return `sub`."""
     return arithmetic(c, "sub", x, _times(c, other, alpha))
 
 
 @operator("rsub")
 def rsub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
-    """`sub`, turned round."""
+    """Return `sub` with its arguments exchanged."""
     return arithmetic(c, "sub", other, _times(c, x, alpha))
 
 
@@ -105,25 +104,25 @@ def power(c: Call, x: Operand, exponent: Operand) -> Value:
 
 @operator("log1p")
 def log1p(c: Call, x: Value) -> Value:
-    """`log`."""
+    """Return `log`."""
     return arithmetic(c, "log", arithmetic(c, "add", x, 1.0))
 
 
 @operator("expm1")
 def expm1(c: Call, x: Value) -> Value:
-    """`exp`."""
+    """Return `exp`."""
     return arithmetic(c, "sub", arithmetic(c, "exp", x), 1.0)
 
 
 @operator("log10")
 def log10(c: Call, x: Value) -> Value:
-    """`log`."""
+    """Return `log`."""
     return arithmetic(c, "div", arithmetic(c, "log", x), math.log(10))
 
 
 @operator("exp2")
 def exp2(c: Call, x: Value) -> Value:
-    """`pow`."""
+    """Return `pow`."""
     return arithmetic(c, "pow", 2.0, x)
 
 
@@ -135,13 +134,13 @@ def trunc(c: Call, x: Value) -> Value:
 
 @operator("frac")
 def frac(c: Call, x: Value) -> Value:
-    """What rounding towards zero leaves."""
+    """Return the fractional part."""
     return arithmetic(c, "sub", x, trunc(c, x))
 
 
 @operator("hypot")
 def hypot(c: Call, x: Value, other: Value) -> Value:
-    """The root of the sum of squares."""
+    """Return the root of the sum of squares."""
     squares = [arithmetic(c, "sqr", value) for value in (x, other)]
     return arithmetic(c, "sqrt", arithmetic(c, "add", *squares))
 
@@ -154,7 +153,7 @@ def atan2(c: Call, x: Value, other: Value) -> Value:
 
 @operator("erfc")
 def erfc(c: Call, x: Value) -> Value:
-    """What ``erf`` leaves of 1."""
+    """Return ``1 - erf(x)``."""
     return arithmetic(c, "sub", 1.0, erf(c, x))
 
 
@@ -181,7 +180,7 @@ def clamp(
     min_val: float = -1.0,
     max_val: float = 1.0,
 ) -> Value:
-    """`clamp`, or one side of it."""
+    """Return `clamp`, or `max` or `min` for a single bound."""
     low, high = (min_val, max_val) if c.operator == "hardtanh" else (min, max)
     if low is not None and high is not None:
         return arithmetic(c, "clamp", x, low, high)
@@ -192,25 +191,25 @@ def clamp(
 
 @operator("clamp_min")
 def clamp_min(c: Call, x: Value, min: Operand) -> Value:
-    """`max`."""
+    """Return `max`."""
     return arithmetic(c, "max", x, min)
 
 
 @operator("clamp_max")
 def clamp_max(c: Call, x: Value, max: Operand) -> Value:
-    """`min`."""
+    """Return `min`."""
     return arithmetic(c, "min", x, max)
 
 
 @operator("lerp")
 def lerp(c: Call, x: Value, end: Value, weight: Operand) -> Value:
-    """Between two."""
+    """Return the linear interpolation between two tensors."""
     return arithmetic(c, "add", x, arithmetic(c, "mul", arithmetic(c, "sub", end, x), weight))
 
 
 @operator("addcmul")
 def addcmul(c: Call, x: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
-    """A product more."""
+    """Return the sum with a product."""
     return add(c, x, arithmetic(c, "mul", tensor1, tensor2), value)
 
 
@@ -227,7 +226,7 @@ def to_copy(
     layout: Any = None,
     pin_memory: Any = None,
 ) -> Value:
-    """`cast`, where the data-type is another one."""
+    """Return `cast` if the data type changes."""
     dtype = c.dtypes[0]
     if dtype.kind in "iu" and x.data_type == SCALAR:
         # PyTorch rounds towards zero, `cast` rounds down.
@@ -241,14 +240,14 @@ def to_copy(
 
 @operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
 def same(c: Call, x: Value, memory_format: Any = None) -> Value:
-    """Nothing."""
+    """Return `x` itself."""
     return x
 
 
 @operator("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 @operator("native_dropout")
 def dropout(c: Call, input: Value, p: float, train: bool | None) -> Any:
-    """Nothing, outside of training."""
+    """Return `x` itself."""
     if train and p:
-        refuse("it drops items at random in training", "Call module.eval() before the export.")
+        refuse("it drops elements at random in training", "Call module.eval() before the export.")
     return [input, None] if c.operator == "native_dropout" else input

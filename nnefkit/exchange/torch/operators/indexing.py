@@ -1,19 +1,25 @@
-"""Items picked and put by indices (4.5.8)."""
+"""Elements selected and replaced by indices (4.5.8)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.compositions import indexing
-from nnefkit.exchange.compositions.reduction import cumulative_sum
+from nnefkit.exchange.compositions import indexing, reduction
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import expanded, reshaped, sliced, to_dtype, to_scalar
+from nnefkit.exchange.reshaping import (
+    axis_of,
+    expanded,
+    reshaped,
+    sliced,
+    to_dtype,
+    to_scalar,
+)
 from nnefkit.exchange.source_graph import INTEGER, Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import arithmetic, axis_of
+from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 
 @operator("embedding")
@@ -25,20 +31,20 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Value:
-    """`gather`."""
+    """Return `gather`."""
     return c.op("gather", weight, indices, axis=0)
 
 
 @operator("index_select")
 def index_select(c: Call, x: Value, dim: int, index: Value) -> Value:
-    """`gather`."""
+    """Return `gather`."""
     return c.op(
         "gather", x, _positive(c, index, x.shape[axis_of(dim, x.rank)]), axis=axis_of(dim, x.rank)
     )
 
 
 def _positive(c: Call, index: Value, extent: int) -> Value:
-    """Known indices counted from the front; those of a run are taken as they are."""
+    """Return constant indices counted from the front; computed indices are not changed."""
     if index.data is None or not (index.data < 0).any():
         return index
     return c.graph.derived(index, ("from the front", extent), lambda data: data % extent)
@@ -46,16 +52,16 @@ def _positive(c: Call, index: Value, extent: int) -> Value:
 
 @operator("index")
 def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
-    """`gather` along one axis; several known indices as places in all these axes at once."""
+    """Return `gather` along one axis, or along several axes as one."""
     used = [axis for axis, value in enumerate(indices) if value is not None]
     values = [value for value in indices if value is not None]
     if any(value.data_type != INTEGER for value in values):
         refuse(
-            "it picks items by a mask, so that their number depends on their values",
+            "it selects elements by a mask, so that their number depends on values",
             "Use torch.where, which keeps the shape.",
         )
     if used != [*range(used[0], used[-1] + 1)]:
-        refuse("it picks along axes that do not lie side by side", "Permute them first.")
+        refuse("it selects along axes that are not adjacent", "Permute them first.")
     axis = used[0]
     if len(used) > 1:
         x, place = _flat(c, x, used, values)
@@ -66,21 +72,19 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
 
 
 def _flat(c: Call, x: Value, used: list[int], values: list[Value]) -> tuple[Value, Value]:
-    """The axes as one, and the places in it."""
+    """Return the axes as one axis, and the positions along it."""
     extents = [x.shape[axis] for axis in used]
     place: Any = _positive(c, values[0], extents[0])
     for value, extent in zip(values[1:], extents[1:], strict=True):
         scaled = _whole(c, "mul", place, extent)
         place = _whole(c, "add", scaled, _positive(c, value, extent))
-    total = 1
-    for extent in extents:
-        total *= extent
+    total = math.prod(extents)
     shape = (*x.shape[: used[0]], total, *x.shape[used[-1] + 1 :])
     return reshaped(c, x, shape), place
 
 
 def _whole(c: Call, name: str, *values: Any) -> Value:
-    """Arithmetic of indices."""
+    """Return the result of arithmetic with indices."""
     dtypes, c.dtypes = c.dtypes, [next(v.dtype for v in values if isinstance(v, Value))]
     try:
         return arithmetic(c, name, *values)
@@ -90,7 +94,7 @@ def _whole(c: Call, name: str, *values: Any) -> Value:
 
 @operator("gather")
 def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False) -> Value:
-    """`gather` of whole slices, or of single elements by their positions."""
+    """Return `gather` of slices, or of single elements by their positions."""
     axis = axis_of(dim, x.rank)
     others = [a for a in range(x.rank) if a != axis]
     if all(index.shape[a] == 1 == x.shape[a] for a in others):
@@ -101,7 +105,7 @@ def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False)
 
 @operator("select_scatter")
 def select_scatter(c: Call, x: Value, src: Value, dim: int, index: int) -> Value:
-    """`concat` of what is kept and what is put."""
+    """Return `concat` of the old and the new elements."""
     axis = axis_of(dim, x.rank)
     at = axis_of(index, x.shape[axis])
     shape = [*x.shape]
@@ -119,7 +123,7 @@ def slice_scatter(
     end: int | None = None,
     step: int = 1,
 ) -> Value:
-    """Likewise."""
+    """Return `concat` of the old and the new elements, or `gather` of both."""
     axis = axis_of(dim, x.rank)
     begin, stop, stride = slice(start, end, step).indices(x.shape[axis])
     if stride != 1:
@@ -128,7 +132,7 @@ def slice_scatter(
 
 
 def _woven(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
-    """`part` at every other place: `gather` of both, one behind the other."""
+    """Return `x` with `part` at some positions: `gather` of the concatenation of both."""
     extent = x.shape[axis]
     order = np.arange(extent)
     order[places.start : places.stop : places.step] = extent + np.arange(len(places))
@@ -160,37 +164,34 @@ def fill(
     pin_memory: Any = None,
     memory_format: Any = None,
 ) -> Value:
-    """A constant of a shape."""
+    """Return a constant."""
     given = {"zeros_like": 0, "ones_like": 1}.get(
         c.operator, value if fill_value is None else fill_value
     )
     if isinstance(given, Value):
         if given.data is None:
-            refuse("it fills a tensor with a number that is computed")
+            refuse("it fills a tensor with a computed number", "Use expand.")
         given = given.data.item()
     return c.graph.constant(np.full(c.shape, given, c.dtypes[0]), name=c.name)
 
 
 @operator("copy")
 def copy(c: Call, x: Value, src: Value, non_blocking: bool = False) -> Value:
-    """Another tensor's items."""
+    """Return the elements of another tensor."""
     return expanded(c, src, c.shape)
 
 
 @operator("cumsum")
 def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
-    """`matmul` with a triangle of ones."""
-    summed = cumulative_sum(c, to_scalar(c, x), axis_of(dim, x.rank))
-    return to_dtype(c, summed, c.dtypes[0])
+    """Return `matmul` with a triangle of ones."""
+    total = reduction.cumulative_sum(c, to_scalar(c, x), axis_of(dim, x.rank))
+    return to_dtype(c, total, c.dtypes[0])
 
 
 @operator("topk")
 def topk(
     c: Call, x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> Any:
-    """The largest one only."""
-    axis = axis_of(dim, x.rank)
-    if k != 1:
-        refuse(f"it sorts out {k} items", "NNEF finds one, as torch.max does.")
-    names = ("max_reduce", "argmax_reduce") if largest else ("min_reduce", "argmin_reduce")
-    return [c.op(name, x, axes=[axis]) if i in c.wanted else None for i, name in enumerate(names)]
+    """Return the largest elements one after another, and their indices."""
+    values, indices = indexing.top(c, to_scalar(c, x), k, axis_of(dim, x.rank), largest=largest)
+    return [to_dtype(c, values, c.dtypes[0]), indices]

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.compositions.linear_algebra import product
+from nnefkit.exchange.compositions import linear_algebra
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import arithmetic
+from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 
 @operator("linear")
 def linear(c: Call, input: Value, weight: Value, bias: Value | None = None) -> Value:
-    """`linear`; of a higher rank, `matmul` with a filter of this rank."""
+    """Return `linear`, or `matmul` without a bias."""
     if input.rank == 2 and weight.rank == 2 and weight.data is not None:
         offset: Any = 0.0 if bias is None else reshaped(c, bias, (1, bias.shape[0]))
         return c.op("linear", input, weight, offset)
@@ -34,7 +33,7 @@ def linear(c: Call, input: Value, weight: Value, bias: Value | None = None) -> V
 def bilinear(
     c: Call, input1: Value, input2: Value, weight: Value, bias: Value | None = None
 ) -> Value:
-    """Two products: of the first input with each matrix, and of that with the second input."""
+    """Return the product of the first input, each matrix, and the second input."""
     batch = math.prod(input1.shape[:-1])
     left = reshaped(c, input1, (batch, 1, 1, input1.shape[-1]))
     right = reshaped(c, input2, (batch, 1, input2.shape[-1], 1))
@@ -52,9 +51,9 @@ def matmul(
     vec: Value | None = None,
     tensor: Value | None = None,
 ) -> Value:
-    """`matmul`; vectors become matrices for it."""
+    """Return `matmul`; vectors become matrices for it."""
     second = next(v for v in (other, mat2, vec, tensor) if v is not None)
-    return product(c, x, second)
+    return linear_algebra.product(c, x, second)
 
 
 @operator("addmm", "baddbmm")
@@ -68,14 +67,14 @@ def addmm(
     batch1: Value | None = None,
     batch2: Value | None = None,
 ) -> Value:
-    """`matmul` and `add`."""
+    """Return `matmul` and `add`."""
     first, second = (
         next(v for v in pair if v is not None) for pair in ((mat1, batch1), (mat2, batch2))
     )
-    result = c.op("matmul", first, second)
+    product = c.op("matmul", first, second)
     if alpha != 1:
-        result = arithmetic(c, "mul", result, float(alpha))
-    return arithmetic(c, "add", result, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))
+        product = arithmetic(c, "mul", product, float(alpha))
+    return arithmetic(c, "add", product, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))
 
 
 @operator("scaled_dot_product_attention")
@@ -90,9 +89,9 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Value:
-    """``scaled_dot_product_attention``."""
+    """Return ``scaled_dot_product_attention``."""
     if dropout_p:
-        refuse("it drops items at random in training", "Call module.eval() before the export.")
+        refuse("it drops elements at random in training", "Call module.eval() before the export.")
     if enable_gqa and key.shape[-3] != query.shape[-3]:
         key, value = (_repeated(c, x, query.shape[-3]) for x in (key, value))
     rank = query.rank
@@ -115,7 +114,7 @@ def attention(
 
 
 def _repeated(c: Call, x: Value, heads: int) -> Value:
-    """Each head as often as there are queries for it."""
+    """Return each head repeated for its queries."""
     times = heads // x.shape[-3]
     single = reshaped(c, x, (*x.shape[:-2], 1, *x.shape[-2:]))
     repeats = [1] * (x.rank - 2) + [times, 1, 1]
@@ -131,9 +130,9 @@ def _causal(c: Call, queries: int, keys: int, dtype: np.dtype[Any]) -> Value:
 
 
 def _additive(c: Call, mask: Value, dtype: np.dtype[Any]) -> Value:
-    """What is added to scores: of a logical mask, nothing where it is true, else the lowest number.
+    """Return the mask to add to scores: 0 where a logical mask is true, else the lowest number.
 
-    Minus infinity, which PyTorch adds, no text can say; the softmax of both is zero.
+    PyTorch adds minus infinity, which has no literal; the softmax of both is zero.
     """
     if mask.data_type != LOGICAL:
         wide = to_scalar(c, mask)
@@ -144,7 +143,7 @@ def _additive(c: Call, mask: Value, dtype: np.dtype[Any]) -> Value:
         )
     if mask.data is not None:
         if not mask.data.any(axis=-1).all():
-            refuse("its mask leaves a query no key", "Leave such queries out.")
+            refuse("its mask excludes all keys of a query", "Remove such queries.")
         return c.graph.derived(
             mask, "additive", lambda data: np.where(data, 0, np.finfo(dtype).min).astype(dtype)
         )

@@ -1,4 +1,4 @@
-"""Logical operators, and items chosen by conditions (4.2.5, 4.2.6)."""
+"""Logical operators, and selection by conditions (4.2.5, 4.2.6)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @operator("logical_and", "bitwise_and", "__and__")
 def logical_and(c: Call, x: Value, other: Value) -> Value:
-    """`and`."""
+    """Return `and`."""
     return _logical(c, "and", x, other)
 
 
 @operator("logical_or", "bitwise_or", "__or__")
 def logical_or(c: Call, x: Value, other: Value) -> Value:
-    """`or`."""
+    """Return `or`."""
     return _logical(c, "or", x, other)
 
 
 @operator("logical_xor", "bitwise_xor")
 def logical_xor(c: Call, x: Value, other: Value) -> Value:
-    """One and not the other."""
+    """Return `and` of `or` and not `and`."""
     both = _logical(c, "and", x, other)
     either = _logical(c, "or", x, other)
     return c.op("and", either, c.op("not", both))
@@ -36,7 +36,7 @@ def logical_xor(c: Call, x: Value, other: Value) -> Value:
 
 @operator("logical_not", "bitwise_not")
 def logical_not(c: Call, x: Value) -> Value:
-    """`not`."""
+    """Return `not`."""
     return _logical(c, "not", x)
 
 
@@ -50,7 +50,7 @@ def _logical(c: Call, name: str, *values: Operand) -> Value:
 
 @operator("where")
 def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
-    """`select`; finite bounds stand for infinite ones."""
+    """Return `select`; the largest number replaces infinity."""
     values = [_finite(c, number(c, value)) for value in (x, other)]
     if c.dtypes[0].kind == "f":
         values = [to_scalar(c, value) for value in values]
@@ -59,30 +59,30 @@ def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
 
 
 def _finite(c: Call, x: Value) -> Value:
-    """An infinite number, which no text can say, as the largest one."""
+    """Return an infinite number, which has no literal, as the largest number."""
     if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.data_type != SCALAR:
         return x
     if np.isnan(x.data).any():
-        refuse("it puts in a number that is none", "NNEF has no literal for NaN.")
+        refuse("it selects a constant NaN", "NNEF has no literal for NaN.")
     c.note = "the largest number for infinity"
     return c.graph.constant(np.copysign(_LARGEST, x.data), x.dtype, x.name)
 
 
 @operator("masked_fill")
 def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
-    """`select`."""
+    """Return `select`."""
     return where(c, mask, value, x)
 
 
 @operator("isnan")
 def isnan(c: Call, x: Value) -> Value:
-    """What is unlike itself."""
+    """Return whether elements are unequal to themselves."""
     return c.op("ne", x, x)
 
 
 @operator("isinf")
 def isinf(c: Call, x: Value) -> Value:
-    """What is beyond the largest number."""
+    """Return whether absolute values are above the largest number."""
     return c.op("gt", c.op("abs", x), _LARGEST)
 
 
@@ -94,7 +94,7 @@ def nan_to_num(
     posinf: float | None = None,
     neginf: float | None = None,
 ) -> Value:
-    """`select`."""
+    """Return `select`."""
     found = c.op("select", c.op("ne", x, x), float(nan or 0), x)
     high = c.op("gt", x, _LARGEST)
     found = c.op("select", high, _LARGEST if posinf is None else float(posinf), found)
@@ -104,7 +104,7 @@ def nan_to_num(
 
 @operator("heaviside")
 def heaviside(c: Call, x: Value, values: Value) -> Value:
-    """0, a value of its own, or 1."""
+    """Return 0, the given value, or 1."""
     step = c.op("select", c.op("gt", x, 0.0), 1.0, 0.0, data_type=SCALAR)
     zero = c.op("eq", x, 0.0)
     return c.op("select", *aligned(c, zero, values, step))

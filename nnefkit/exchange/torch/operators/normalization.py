@@ -1,4 +1,4 @@
-"""Normalizations (4.9.4), and those of them that go into a convolution."""
+"""Normalizations (4.9.4), and their folding into convolutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.exchange.compositions import normalization
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped
+from nnefkit.exchange.reshaping import axes_of, reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.convolution import conv
@@ -28,7 +28,7 @@ def batch_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = False,
 ) -> Any:
-    """`batch_normalization`, or the weights of the convolution before it."""
+    """Return `batch_normalization`, or the convolution before it with other weights."""
     if running_mean is None or running_var is None or training:
         refuse(
             "it normalizes by the statistics of the batch",
@@ -45,7 +45,7 @@ def batch_norm(
 
 @operator("_native_batch_norm_legit_functional", "_native_batch_norm_legit", "native_batch_norm")
 def batch_norm_in_training(c: Call, **arguments: Any) -> NoReturn:
-    """Normalization by the statistics of the batch."""
+    """Refuse normalization by the statistics of the batch."""
     refuse(
         "it normalizes by the statistics of the batch",
         "Call module.eval() before the export, and track running statistics.",
@@ -87,7 +87,7 @@ def layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Value:
-    """``layer_normalization``."""
+    """Return ``layer_normalization``."""
     axes = range(input.rank - len(normalized_shape), input.rank)
     return normalization.layer_normalization(c, input, weight, bias, axes, eps)
 
@@ -101,9 +101,9 @@ def native_layer_norm(
     bias: Value | None,
     eps: float,
 ) -> list[Value | None]:
-    """Likewise."""
+    """Return ``layer_normalization``."""
     if c.wanted - {0}:
-        refuse("its statistics are results, too")
+        refuse("its statistics are used", "Compute the statistics separately.")
     return [layer_norm(c, input, normalized_shape, weight, bias, eps), None, None]
 
 
@@ -115,7 +115,7 @@ def rms_norm(
     weight: Value | None = None,
     eps: float | None = None,
 ) -> Value:
-    """``rms_normalization``."""
+    """Return ``rms_normalization``."""
     axes = range(input.rank - len(normalized_shape), input.rank)
     epsilon = float(np.finfo(input.dtype).eps) if eps is None else eps
     return normalization.rms_normalization(c, input, weight, axes, epsilon)
@@ -131,7 +131,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Value:
-    """``group_normalization``."""
+    """Return ``group_normalization``."""
     return normalization.group_normalization(c, input, num_groups, weight, bias, eps)
 
 
@@ -148,7 +148,7 @@ def instance_norm(
     eps: float,
     cudnn_enabled: bool = False,
 ) -> Any:
-    """``instance_normalization``, or `batch_normalization` by statistics that are known."""
+    """Return ``instance_normalization``, or `batch_normalization` with known statistics."""
     if not use_input_stats:
         return batch_norm(c, input, weight, bias, running_mean, running_var, False, 0.0, eps)
     return normalization.instance_normalization(c, input, weight, bias, eps)
@@ -158,9 +158,7 @@ def instance_norm(
 def vector_norm(
     c: Call, x: Value, ord: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
-    """The length of vectors."""
-    from nnefkit.exchange.torch.values import axes_of
-
+    """Return the norm of vectors."""
     axes = axes_of(dim, x.rank)
     size = c.op("abs", x)
     if ord == 2:

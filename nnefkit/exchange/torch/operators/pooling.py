@@ -1,24 +1,22 @@
-"""Pooling (4.9.3), with windows of a given size and of a given number."""
+"""Pooling (4.9.3), with windows of a given size or of a given number."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import per_axis
+from nnefkit.exchange.torch.call import Call, operator, per_axis
+from nnefkit.exchange.torch.operators.resampling import along
 
 Extents = int | Sequence[int]
 
 _MOST = 64
-"""Stretches that are written out."""
+"""The most windows of different lengths."""
 
 
 def _spatial(c: Call) -> int:
@@ -35,7 +33,7 @@ def max_pool(
     dilation: Extents = 1,
     ceil_mode: bool = False,
 ) -> Value:
-    """`max_pool`; what is padded never wins."""
+    """Return `max_pool`, whose padding is never the maximum."""
     size = per_axis(kernel_size, _spatial(c))
     pads = _pads(c, x, size, stride, padding, dilation)
     return _pool(c, "max_pool", x, size, stride, pads, dilation, "ignore")
@@ -51,11 +49,11 @@ def max_pool_with_indices(
     dilation: Extents = 1,
     ceil_mode: bool = False,
 ) -> list[Value | None]:
-    """`max_pool`, if nobody asks for the places."""
+    """Return `max_pool`, if its indices are not used."""
     if 1 in c.wanted:
         refuse(
-            "the indices of a maximum are places in the whole tensor",
-            "NNEF's are places in the window (4.3.3); pool without return_indices.",
+            "its indices are positions in the whole tensor",
+            "NNEF has positions in the window (4.3.3); pool without return_indices.",
         )
     return [max_pool(c, x, kernel_size, stride, padding, dilation, ceil_mode), None]
 
@@ -71,14 +69,14 @@ def avg_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Value:
-    """`avg_pool`; the border counts or is ignored."""
+    """Return `avg_pool`; its padding counts or is ignored."""
     spatial = _spatial(c)
     size = per_axis(kernel_size, spatial)
     plain = per_axis(padding, spatial)
     pads = _pads(c, x, size, stride, padding, 1)
     beyond = any(pair != (p, p) for pair, p in zip(pads, plain, strict=True))
     if beyond and count_include_pad and any(plain) and divisor_override is None:
-        # The padding counts, and what the last windows have beyond it does not.
+        # The padding counts, but the part of the last windows beyond it does not.
         outer = [(0, 0)] * (x.rank - spatial)
         x = c.op("pad", x, padding=outer + [(p, p) for p in plain], value=0.0)
         pads = [(0, after - p) for (_, after), p in zip(pads, plain, strict=True)]
@@ -93,7 +91,7 @@ def avg_pool(
 def _pads(
     c: Call, x: Value, size: Sequence[int], stride: Extents, padding: Extents, dilation: Extents
 ) -> list[tuple[int, int]]:
-    """Padding behind as far as the windows of the result reach."""
+    """Return the padding; at the end, it reaches as far as the last window."""
     spatial = len(size)
     steps = per_axis(stride, spatial) or [*size]
     pads = per_axis(padding, spatial)
@@ -136,7 +134,7 @@ def _pool(
 @operator("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 @operator("_adaptive_avg_pool2d", "_adaptive_avg_pool3d")
 def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
-    """A mean over all, windows of one size where they are, else sums weighted by a matrix."""
+    """Return `mean_reduce`, `avg_pool`, or a product with a matrix of weights."""
     spatial = _spatial(c)
     old, new = x.shape[-spatial:], c.shape[-spatial:]
     if old == new:
@@ -148,28 +146,26 @@ def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
         return _pool(c, "avg_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore")
     for i in range(spatial):
         axis = x.rank - spatial + i
-        weights = _means(old[i], new[i]).astype(x.dtype)
-        name = f"means_of_{old[i]}_in_{new[i]}"
-        x = along_axis(c, x, axis, c.graph.shared(name, partial(np.asarray, weights)))
+        x = along(c, x, axis, _means(old[i], new[i]), f"means_of_{old[i]}_in_{new[i]}")
     return x
 
 
 def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
-    """The matrix that gives means over `count` stretches of an axis."""
-    matrix = np.zeros((extent, count), np.float64)
+    """Return the matrix that computes means over `count` windows of an axis."""
+    matrix = np.zeros((count, extent), np.float64)
     for i in range(count):
         begin, end = i * extent // count, -((i + 1) * extent // -count)
-        matrix[begin:end, i] = 1 / (end - begin)
+        matrix[i, begin:end] = 1 / (end - begin)
     return matrix
 
 
 @operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | None]:
-    """`max_pool` with windows of one size where they are, else stretch by stretch."""
+    """Return `max_pool`, or the maxima of windows of different lengths."""
     spatial = _spatial(c)
     old, new = x.shape[-spatial:], c.shape[-spatial:]
     if 1 in c.wanted:
-        refuse("the indices of a maximum are places in the whole tensor")
+        refuse("its indices are positions in the whole tensor")
     if all(o % n == 0 for o, n in zip(old, new, strict=True)):
         size = [o // n for o, n in zip(old, new, strict=True)]
         return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]
@@ -179,10 +175,10 @@ def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | N
 
 
 def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
-    """The maxima of `count` stretches of an axis."""
+    """Return the maxima of `count` windows of an axis."""
     extent = x.shape[axis]
     if count > _MOST:
-        refuse(f"it takes {count} stretches of different lengths", "Pool by windows of one size.")
+        refuse(f"it has {count} windows of different lengths", "Pool with windows of one size.")
     parts = []
     for i in range(count):
         part = sliced(c, x, axis, i * extent // count, -((i + 1) * extent // -count))

@@ -1,4 +1,4 @@
-"""LSTM, GRU and simple recurrent networks, unrolled: a call of a fragment for each step."""
+"""LSTM, GRU and simple recurrent networks, unrolled into a fragment call for each step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 
 MOST_STEPS = 1000
-"""More than that would be a document that nobody reads."""
+"""The most steps that are unrolled."""
 
 State = list[Value]
 Step = Callable[[Value, State, list[Any]], State]
@@ -31,10 +31,10 @@ def lstm(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> list[Value | None]:
-    """``lstm_step``, step by step."""
+    """Return ``lstm_step`` for each step."""
     per = 4 if has_biases else 2
     if len(params) != per * num_layers * (2 if bidirectional else 1):
-        refuse("its states are projected", "Use proj_size=0.")
+        refuse("it projects its states", "Use proj_size=0.")
 
     def step(x: Value, state: State, weights: list[Any]) -> State:
         shapes = [state[0].shape, state[1].shape]
@@ -58,7 +58,7 @@ def with_one_state(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> list[Value | None]:
-    """``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step``, step by step."""
+    """Return ``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step`` for each step."""
     step = _simple(c, f"{c.operator}_step")
     per = 4 if has_biases else 2
     return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(
@@ -76,7 +76,7 @@ def lstm_cell(
     b_ih: Value | None = None,
     b_hh: Value | None = None,
 ) -> list[Value]:
-    """``lstm_step``."""
+    """Return ``lstm_step``."""
     biases = [channels(c, bias) for bias in (b_ih, b_hh)]
     given = [input, *hx, w_ih, w_hh, *biases]
     return c.graph.fragment("lstm_step", given, c.shapes)
@@ -92,7 +92,7 @@ def cell(
     b_ih: Value | None = None,
     b_hh: Value | None = None,
 ) -> Value:
-    """``gru_step``, ``rnn_tanh_step``, ``rnn_relu_step``."""
+    """Return ``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step``."""
     biases = [channels(c, bias) for bias in (b_ih, b_hh)]
     name = c.operator.replace("cell", "step")
     return c.fragment(name, c.shape, input, hx, w_ih, w_hh, *biases)
@@ -120,7 +120,9 @@ class _Unrolled:
         train: bool,
     ) -> None:
         if dropout and train and layers > 1:
-            refuse("it drops items at random in training", "Call module.eval() before the export.")
+            refuse(
+                "it drops elements at random in training", "Call module.eval() before the export."
+            )
         self.c = c
         self.step = step
         self.params = [[*params[i : i + per]] for i in range(0, len(params), per)]
@@ -130,13 +132,16 @@ class _Unrolled:
     def run(self, input: Value, states: Sequence[Value], batch_first: bool) -> list[Value | None]:
         c = self.c
         if input.rank != 3:
-            refuse("its input has no batch", "Give it three axes: batch, steps and items.")
+            refuse(
+                "its input has no batch axis",
+                "Pass three axes: batch, steps, features.",
+            )
         axis = 1 if batch_first else 0
         count = input.shape[axis]
         if count > MOST_STEPS:
             refuse(
-                f"it takes {count} steps, each of which would be written out",
-                f"Export at most {MOST_STEPS} steps, or a module that takes one of them.",
+                f"it has {count} steps, each of which would be unrolled",
+                f"Export at most {MOST_STEPS} steps, or a module that computes a single step.",
             )
         xs: list[Value] = c.ops("unstack", input, axis=axis)
         for number, x in enumerate(xs):
@@ -165,7 +170,7 @@ class _Unrolled:
         found: list[Value] = []
         for i in range(state.shape[0]):
             if state.data is not None:
-                # All that are filled with one number are one.
+                # Parts that are filled with one number are the same constant.
                 how = "first" if state.filler else i
                 found.append(self.c.graph.derived(state, how, lambda data, i=i: data[i]))  # type: ignore[misc]
             else:
@@ -188,7 +193,7 @@ class _Unrolled:
         return outputs[::-1] if backwards else outputs, state
 
     def _call(self, value: Value, word: str) -> None:
-        """Gives a tensor a name that tells its layer and step."""
+        """Name a tensor after its layer and step."""
         if value.data is None and not value.name:
             value.name = self.c.graph.names.unused(identifier(f"{self.c.name}.{word}"))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from nnefkit.exchange.compositions.reduction import log_sum_exp, product
+from nnefkit.exchange.compositions import reduction
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, to_dtype, to_logical, to_scalar
+from nnefkit.exchange.reshaping import axes_of, reshaped, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import axes_of
+from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
@@ -20,25 +20,25 @@ def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
 
 @operator("mean")
 def mean(c: Call, x: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Value:
-    """`mean_reduce`."""
+    """Return `mean_reduce`."""
     return _reduced(c, "mean_reduce", x, dim)
 
 
 @operator("sum")
 def sums(c: Call, x: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Value:
-    """`sum_reduce`."""
+    """Return `sum_reduce`."""
     return _reduced(c, "sum_reduce", x, dim)
 
 
 @operator("amax")
 def amax(c: Call, x: Value, dim: Any = (), keepdim: bool = False) -> Value:
-    """`max_reduce`."""
+    """Return `max_reduce`."""
     return _reduced(c, "max_reduce", x, [*dim] if not isinstance(dim, int) else dim)
 
 
 @operator("amin")
 def amin(c: Call, x: Value, dim: Any = (), keepdim: bool = False) -> Value:
-    """`min_reduce`."""
+    """Return `min_reduce`."""
     return _reduced(c, "min_reduce", x, [*dim] if not isinstance(dim, int) else dim)
 
 
@@ -46,10 +46,8 @@ def amin(c: Call, x: Value, dim: Any = (), keepdim: bool = False) -> Value:
 def extreme(
     c: Call, x: Value, dim: Any = None, keepdim: bool = False, other: Value | None = None
 ) -> Any:
-    """The extreme items, and where they are."""
+    """Return the largest or smallest elements, and their indices."""
     if other is not None:
-        from nnefkit.exchange.torch.values import arithmetic
-
         return arithmetic(c, c.operator, x, other)
     if dim is None:
         return _reduced(c, f"{c.operator}_reduce", x, None)
@@ -64,23 +62,16 @@ def extreme(
 
 @operator("argmax", "argmin")
 def argument(c: Call, x: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    """`argmax_reduce`."""
-    flat = x if dim is not None else reshaped(c, x, (_count(x.shape),))
+    """Return `argmax_reduce` or `argmin_reduce`."""
+    flat = x if dim is not None else reshaped(c, x, (math.prod(x.shape),))
     axes = axes_of(0 if dim is None else dim, flat.rank)
     result = c.op(f"{c.operator}_reduce", to_scalar(c, flat), axes=axes)
     return reshaped(c, result, c.shape)
 
 
-def _count(shape: tuple[int, ...]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count
-
-
 @operator("any", "all")
 def logical(c: Call, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
-    """`any_reduce`, `all_reduce`."""
+    """Return `any_reduce` or `all_reduce`."""
     result = c.op(f"{c.operator}_reduce", to_logical(c, x), axes=axes_of(dim, x.rank))
     return reshaped(c, result, c.shape)
 
@@ -89,10 +80,10 @@ def logical(c: Call, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
 def prod(
     c: Call, x: Value, dim: int | None = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
-    """`mul`, item by item."""
-    flat = to_scalar(c, reshaped(c, x, (_count(x.shape),)) if dim is None else x)
-    axis = axes_of(0 if dim is None else dim, flat.rank)[0]
-    return to_dtype(c, reshaped(c, product(c, flat, [axis]), c.shape), c.dtypes[0])
+    """Return `mul` of all elements."""
+    axes = axes_of(dim, x.rank)
+    result = reshaped(c, reduction.product(c, to_scalar(c, x), axes), c.shape)
+    return to_dtype(c, result, c.dtypes[0])
 
 
 @operator("var_mean", "std_mean")
@@ -104,7 +95,7 @@ def variance_and_mean(
     keepdim: bool = False,
     correction: float | None = None,
 ) -> list[Value]:
-    """`moments`."""
+    """Return `moments`."""
     return [
         variance(c, x, dim, unbiased, keepdim, correction),
         reshaped(c, c.op("mean_reduce", x, axes=axes_of(dim, x.rank)), c.shapes[1]),
@@ -120,14 +111,12 @@ def variance(
     keepdim: bool = False,
     correction: float | None = None,
 ) -> Value:
-    """`moments`, corrected for the number of items."""
+    """Return a result of `moments`, corrected for the number of elements."""
     axes = axes_of(dim, x.rank)
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
+    count = math.prod(x.shape[axis] for axis in axes)
     less = (1 if unbiased else 0) if correction is None else correction
     if count <= less:
-        refuse("it divides by zero: there are not enough items")
+        refuse("it divides by zero: there are too few elements")
     _, found = c.ops("moments", x, axes=axes)
     if less:
         found = c.op("mul", found, float(count / (count - less)))
@@ -138,5 +127,5 @@ def variance(
 
 @operator("logsumexp")
 def logsumexp(c: Call, x: Value, dim: Any, keepdim: bool = False) -> Value:
-    """The logarithm of a sum of exponents, safe from overflow."""
-    return reshaped(c, log_sum_exp(c, x, axes_of(dim, x.rank)), c.shape)
+    """Return the logarithm of a sum of exponentials, without overflow."""
+    return reshaped(c, reduction.log_sum_exp(c, x, axes_of(dim, x.rank)), c.shape)

@@ -1,19 +1,24 @@
-"""Up- and down-sampling (4.3.4), pixel shuffles."""
+"""Up- and down-sampling (4.3.4), and pixel shuffles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.compositions import linear_algebra, resampling
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
+
+
+def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
+    """Return the product of a matrix with the vectors along an axis."""
+    weights = c.graph.shared(name, lambda: np.ascontiguousarray(matrix.T.astype(x.dtype)))
+    return linear_algebra.along_axis(c, x, axis, weights)
 
 
 @operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
@@ -28,7 +33,7 @@ def nearest(
     scales_h: Any = None,
     scales_w: Any = None,
 ) -> Value:
-    """`nearest_upsample` by whole factors, else the items are picked."""
+    """Return `nearest_upsample` for integer factors, else `gather`."""
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
     return _nearest(c, input, "nearest-exact" if "exact" in c.operator else "nearest", given)
 
@@ -59,7 +64,7 @@ def _places(
     mode: str,
     scales: Sequence[float] | None,
 ) -> Array:
-    """Which items of an axis PyTorch picks: its own answer, for its kernels do not agree."""
+    """Return the indices that PyTorch selects, by its own kernels, since these do not agree."""
     import torch
     from torch.nn import functional
 
@@ -87,9 +92,9 @@ def linear(
     scales_h: Any = None,
     scales_w: Any = None,
 ) -> Value:
-    """`multilinear_upsample` by whole factors, else items are weighted by a matrix."""
+    """Return `multilinear_upsample` for integer factors, else a product with a matrix."""
     if c.operator.endswith("_aa"):
-        refuse("it blurs what it makes smaller", "Use interpolate with antialias=False.")
+        refuse("it blurs before it downsamples", "Use interpolate with antialias=False.")
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
     factors = _factors(input, c, given)
     if factors is not None and input.rank == 4 and not align_corners:
@@ -109,7 +114,7 @@ def cubic(
     scales_h: Any = None,
     scales_w: Any = None,
 ) -> Value:
-    """Items weighted by a matrix."""
+    """Return a product with a matrix of weights."""
     given = scale_factors or _scales(scales_h, scales_w)
     return _weighted(c, input, "bicubic", given, align_corners)
 
@@ -118,15 +123,15 @@ def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, alig
     for i, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
         scale = scales[i] if scales else None
         if old != new:
-            weights = _resize(np.eye(old), new, mode, scale, aligned).astype(x.dtype)
+            matrix = _resize(np.eye(old), new, mode, scale, aligned)
             corners = "_aligned" if aligned else ""
             name = f"{mode}_{old}_to_{new}{corners}" + (f"_by_{scale}" if scale else "")
-            x = along_axis(c, x, 2 + i, c.graph.shared(name, partial(np.asarray, weights)))
+            x = along(c, x, 2 + i, matrix, name)
     return x
 
 
 def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
-    """What PyTorch makes of an axis: its own answer for each of the rows of `items`."""
+    """Return the rows of `items`, resized by PyTorch itself, as columns."""
     import torch
     from torch.nn import functional
 
@@ -141,13 +146,13 @@ def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: b
             for k, v in size.items()
         }
         found = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
-        return np.asarray(found.numpy()[0, :, 0])
+        return np.asarray(found.numpy()[0, :, 0].T)
     found = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
-    return np.asarray(found.numpy()[0])
+    return np.asarray(found.numpy()[0].T)
 
 
 def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:
-    """Whole factors from the extents to those of the result, if that is how they are scaled."""
+    """Return the factors from the extents to those of the result; None if not integers."""
     old, new = x.shape[2:], c.shape[2:]
     for place, (o, n) in enumerate(zip(old, new, strict=True)):
         if n % o or (scales and o * scales[place] != n):
@@ -157,23 +162,21 @@ def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | N
 
 @operator("pixel_shuffle")
 def pixel_shuffle(c: Call, x: Value, upscale_factor: int) -> Value:
-    """``pixel_shuffle``."""
-    return _shuffle(c, "pixel_shuffle", x, upscale_factor, c.shape[-3], *x.shape[-2:])
+    """Return ``pixel_shuffle``."""
+    return _shuffled(c, resampling.pixel_shuffle, x, upscale_factor)
 
 
 @operator("pixel_unshuffle")
 def pixel_unshuffle(c: Call, x: Value, downscale_factor: int) -> Value:
-    """``pixel_unshuffle``."""
-    return _shuffle(c, "pixel_unshuffle", x, downscale_factor, x.shape[-3], *c.shape[-2:])
+    """Return ``pixel_unshuffle``."""
+    return _shuffled(c, resampling.pixel_unshuffle, x, downscale_factor)
 
 
-def _shuffle(
-    c: Call, name: str, x: Value, factor: int, channels: int, height: int, width: int
-) -> Value:
+Shuffle = Callable[[Call, Value, int], Value]
+
+
+def _shuffled(c: Call, shuffle: Shuffle, x: Value, factor: int) -> Value:
     if x.rank > 4:
-        refuse(f"its input has rank {x.rank}", "Give it a batch of images: [N, C, H, W].")
+        refuse(f"its input has rank {x.rank}", "Pass a batch of images: [N, C, H, W].")
     batch = reshaped(c, x, (1, *x.shape)) if x.rank == 3 else x
-    shape = (1, *c.shape) if x.rank == 3 else c.shape
-    attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
-    made = c.graph.fragment(name, [batch], [shape], **attribs)
-    return reshaped(c, made[0], c.shape)
+    return reshaped(c, shuffle(c, batch, factor), c.shape)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import expanded, reshaped, sliced, transposed
+from nnefkit.exchange.reshaping import (
+    axis_of,
+    expanded,
+    reshaped,
+    sliced,
+    to_rank,
+    to_scalar,
+    transposed,
+)
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
-from nnefkit.exchange.torch.values import axis_of
 
 
 @operator("view", "reshape", "_unsafe_view", "unflatten", "flatten", "squeeze", "unsqueeze")
@@ -28,27 +36,27 @@ def reshape(
     other: Any = None,
     dtype: Any = None,
 ) -> Value:
-    """What gets from one shape to another."""
+    """Return `reshape`, `squeeze` or `unsqueeze`."""
     if dtype is not None:
-        refuse("it looks at the bits of its items as another data-type")
+        refuse("it reinterprets the bits of its elements as another dtype")
     return reshaped(c, x, c.shape)
 
 
 @operator("permute")
 def permute(c: Call, x: Value, dims: Sequence[int]) -> Value:
-    """`transpose`."""
+    """Return `transpose`."""
     return transposed(c, x, [axis_of(axis, x.rank) for axis in dims])
 
 
 @operator("swapaxes")
 def swapaxes(c: Call, x: Value, axis0: int, axis1: int) -> Value:
-    """`transpose` of two axes."""
+    """Return `transpose` of two axes."""
     return transpose(c, x, axis0, axis1)
 
 
 @operator("transpose", "swapdims")
 def transpose(c: Call, x: Value, dim0: int, dim1: int) -> Value:
-    """`transpose` of two axes."""
+    """Return `transpose` of two axes."""
     axes = [*range(x.rank)]
     if x.rank:
         first, second = axis_of(dim0, x.rank), axis_of(dim1, x.rank)
@@ -58,13 +66,13 @@ def transpose(c: Call, x: Value, dim0: int, dim1: int) -> Value:
 
 @operator("t", "numpy_T", "mT")
 def turned(c: Call, x: Value) -> Value:
-    """`transpose` of the last two axes."""
+    """Return `transpose` of the last two axes."""
     return x if x.rank < 2 else transpose(c, x, -2, -1)
 
 
 @operator("movedim")
 def movedim(c: Call, x: Value, source: Any, destination: Any) -> Value:
-    """`transpose`."""
+    """Return `transpose`."""
     given = [source] if isinstance(source, int) else source
     targets = [destination] if isinstance(destination, int) else destination
     moved = {axis_of(t, x.rank): axis_of(s, x.rank) for s, t in zip(given, targets, strict=True)}
@@ -74,18 +82,16 @@ def movedim(c: Call, x: Value, source: Any, destination: Any) -> Value:
 
 @operator("expand", "expand_as", "broadcast_to")
 def expand(c: Call, x: Value, size: Any = None, implicit: bool = False, other: Any = None) -> Value:
-    """`tile`."""
+    """Return `tile`."""
     return expanded(c, x, c.shape)
 
 
 @operator("repeat", "tile")
 def repeat(c: Call, x: Value, repeats: Sequence[int] = (), dims: Sequence[int] = ()) -> Value:
-    """`tile`."""
+    """Return `tile`."""
     times = [*(repeats or dims)]
     rank = max(x.rank, len(times))
     times = [1] * (rank - len(times)) + times
-    from nnefkit.exchange.reshaping import to_rank
-
     wide = to_rank(c, x, rank)
     if all(count == 1 for count in times):
         return wide
@@ -96,11 +102,11 @@ def repeat(c: Call, x: Value, repeats: Sequence[int] = (), dims: Sequence[int] =
 def repeat_interleave(
     c: Call, x: Value, repeats: Any, dim: int | None = None, output_size: int | None = None
 ) -> Value:
-    """`tile` along a new axis."""
+    """Return `tile` along a new axis."""
     if not isinstance(repeats, int):
-        refuse("its repeats are a tensor", "Give one number of repeats.")
+        refuse("its number of repeats is a tensor", "Repeat all elements equally often.")
     if dim is None:
-        x, dim = reshaped(c, x, (-1 if not x.shape else _count(x.shape),)), 0
+        x, dim = reshaped(c, x, (math.prod(x.shape),)), 0
     axis = axis_of(dim, x.rank)
     single = reshaped(c, x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
     times = [1] * single.rank
@@ -108,18 +114,9 @@ def repeat_interleave(
     return reshaped(c, c.op("tile", single, repeats=times), c.shape)
 
 
-def _count(shape: Sequence[int]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count
-
-
 @operator("cat", "concat", "concatenate")
 def concat(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
-    """`concat`."""
-    from nnefkit.exchange.reshaping import to_scalar
-
+    """Return `concat`."""
     parts = [x for x in tensors if x.shape != (0,)]
     if c.dtypes[0].kind == "f":
         parts = [to_scalar(c, part) for part in parts]
@@ -128,7 +125,7 @@ def concat(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
 
 @operator("stack")
 def stack(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
-    """`stack`."""
+    """Return `stack`."""
     return c.op("stack", [*tensors], axis=axis_of(dim, len(c.shape)))
 
 
@@ -143,7 +140,7 @@ def split(
     sections: Any = None,
     indices: Any = None,
 ) -> Any:
-    """`split` in parts of the extents that PyTorch gives them."""
+    """Return `split`."""
     axis = axis_of(dim, x.rank)
     extents = [shape[axis] for shape in c.shapes]
     if len(extents) == 1:
@@ -154,13 +151,13 @@ def split(
 
 @operator("unbind")
 def unbind(c: Call, x: Value, dim: int = 0) -> Any:
-    """`unstack`."""
+    """Return `unstack`."""
     return c.ops("unstack", x, axis=axis_of(dim, x.rank))
 
 
 @operator("select")
 def select(c: Call, x: Value, dim: int, index: int) -> Value:
-    """`slice` and `squeeze`."""
+    """Return `slice` and `squeeze`."""
     axis = axis_of(dim, x.rank)
     at = axis_of(int(index), x.shape[axis])
     return reshaped(c, sliced(c, x, axis, at, at + 1), c.shape)
@@ -170,7 +167,7 @@ def select(c: Call, x: Value, dim: int, index: int) -> Value:
 def slices(
     c: Call, x: Value, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Value:
-    """`slice`."""
+    """Return `slice`."""
     axis = axis_of(dim, x.rank)
     begin, stop, _ = slice(start, end, step).indices(x.shape[axis])
     return sliced(c, x, axis, begin, max(stop, begin), step)
@@ -178,7 +175,7 @@ def slices(
 
 @operator("narrow")
 def narrow(c: Call, x: Value, dim: int, start: int, length: int) -> Value:
-    """`slice`."""
+    """Return `slice`."""
     axis = axis_of(dim, x.rank)
     begin = axis_of(start, x.shape[axis])
     return sliced(c, x, axis, begin, begin + length)
@@ -186,7 +183,7 @@ def narrow(c: Call, x: Value, dim: int, start: int, length: int) -> Value:
 
 @operator("flip")
 def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
-    """`gather` in the other order."""
+    """Return `gather` in reverse order."""
     for dim in dims:
         axis = axis_of(dim, x.rank)
         x = _turned_round(c, x, axis)
@@ -201,9 +198,9 @@ def _turned_round(c: Call, x: Value, axis: int) -> Value:
 
 @operator("roll")
 def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> Value:
-    """Two stretches, exchanged."""
+    """Return `concat` of the two parts in the other order."""
     if not dims:
-        flat = reshaped(c, x, (_count(x.shape),))
+        flat = reshaped(c, x, (math.prod(x.shape),))
         return reshaped(c, roll(c, flat, shifts, [0]), x.shape)
     for shift, dim in zip(shifts, dims, strict=True):
         axis = axis_of(dim, x.rank)
@@ -217,7 +214,7 @@ def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> 
 
 @operator("diagonal")
 def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
-    """`gather` of two axes that are made one."""
+    """Return `gather` along both axes as one."""
     first, second = axis_of(dim1, x.rank), axis_of(dim2, x.rank)
     rest = [axis for axis in range(x.rank) if axis not in (first, second)]
     moved = transposed(c, x, [*rest, first, second])
@@ -232,7 +229,7 @@ def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -
 
 @operator("channel_shuffle")
 def channel_shuffle(c: Call, x: Value, groups: int) -> Value:
-    """`reshape`, `transpose`, `reshape`."""
+    """Return `reshape`, `transpose`, `reshape`."""
     cells = c.op("reshape", x, shape=[groups, x.shape[1] // groups], axis_start=1, axis_count=1)
     swapped = transpose(c, cells, 1, 2)
     return c.op("reshape", swapped, shape=[x.shape[1]], axis_start=1, axis_count=2)
@@ -240,11 +237,11 @@ def channel_shuffle(c: Call, x: Value, groups: int) -> Value:
 
 @operator("unfold")
 def unfold(c: Call, x: Value, dimension: int, size: int, step: int) -> Value:
-    """`stack` of stretches."""
+    """Return `stack` of windows."""
     axis = axis_of(dimension, x.rank)
     count = (x.shape[axis] - size) // step + 1
     if count > 64:
-        refuse(f"it takes {count} stretches", "Say it by a convolution.")
+        refuse(f"it has {count} windows", "Use a convolution.")
     parts = [sliced(c, x, axis, i * step, i * step + size) for i in range(count)]
     stacked = c.op("stack", parts, axis=axis)
     order = [a for a in range(x.rank + 1) if a != axis + 1]

@@ -1,0 +1,214 @@
+"""Exported modules, run as they are or with all of their tensors recorded."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import fx
+from torch.export.graph_signature import ConstantArgument, InputKind
+from torch.utils import _pytree as pytree
+
+from nnefkit.arrays import Array, Arrays
+from nnefkit.errors import ExecutionError, InputError
+from nnefkit.exchange.proof import TOLERANCE
+from nnefkit.exchange.torch.origins import origins, tensor_names
+from nnefkit.exchange.torch.program import Arguments, Program, as_array, base_name, live, results
+
+_HALF_TOLERANCE = 1e-2
+"""The tolerance for elements of 16 bits: a few times their last place, after some layers."""
+
+
+@dataclass(frozen=True)
+class RecordedNode:
+    """A node of an exported program whose results are recorded."""
+
+    number: int
+    operation: str
+    """The name of its operator, or ``external``."""
+    name: str
+    """The name of its first result."""
+    origins: Sequence[str]
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedModule:
+    """A module and its exported program."""
+
+    module: Any
+    """The module, program or path that the user gave."""
+    examples: Arguments | None
+    """The arguments to run it with."""
+    program: Program
+    """The program as exported."""
+    read: Program
+    """The program as it is read; its nodes are the origins of tensors."""
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Facts for the provenance of a graph."""
+        return {"versions": {"torch": torch.__version__}}
+
+    @property
+    def tolerance(self) -> float:
+        """The largest allowed difference of a graph by default."""
+        values = [value for node in self.read.graph.nodes for value in results(node)]
+        dtypes = {value.dtype for value in values if isinstance(value, torch.Tensor)}
+        return _HALF_TOLERANCE if dtypes & {torch.float16, torch.bfloat16} else TOLERANCE
+
+    # -- inputs -------------------------------------------------------------------------------
+
+    def _tensor_inputs(self) -> list[tuple[fx.Node, int]]:
+        """Return the placeholders of input tensors, with their positions among all inputs."""
+        nodes = [node for node in self.read.graph.nodes if node.op == "placeholder"]
+        specs = self.read.graph_signature.input_specs
+        pairs = zip(nodes, specs, strict=True)
+        inputs = [(node, spec.arg) for node, spec in pairs if spec.kind == InputKind.USER_INPUT]
+        return [
+            (node, position)
+            for position, (node, argument) in enumerate(inputs)
+            if not isinstance(argument, ConstantArgument)
+        ]
+
+    def _flat_inputs(self, inputs: Arrays) -> list[Any]:
+        """Return all inputs in their order; those that are no tensors are as exported."""
+        specs = [
+            spec
+            for spec in self.read.graph_signature.input_specs
+            if spec.kind == InputKind.USER_INPUT
+        ]
+        flat = [getattr(spec.arg, "value", None) for spec in specs]
+        for node, position in self._tensor_inputs():
+            example = node.meta["val"]
+            array = np.array(inputs[node.name])
+            flat[position] = torch.from_numpy(array).to(device=example.device, dtype=example.dtype)
+        return flat
+
+    def example_arrays(self) -> dict[str, Array]:
+        """Return the example inputs by the names of the program.
+
+        Raises:
+            InputError: There are none, or they do not fit the program.
+        """
+        if self.examples is None:
+            raise InputError("the program has no example inputs", hint="Pass some: inputs=...")
+        leaves = pytree.tree_leaves(self.examples)
+        arrays = [as_array(leaf) for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        nodes = [node for node, _ in self._tensor_inputs()]
+        if len(arrays) != len(nodes):
+            raise InputError(
+                f"the program takes {len(nodes)} tensors, but {len(arrays)} were given"
+            )
+        for node, array in zip(nodes, arrays, strict=True):
+            wanted = tuple(node.meta["val"].shape)
+            if array.shape != wanted:
+                raise InputError(
+                    f"'{node.name}' has shape {[*wanted]} in the program, not {[*array.shape]}"
+                )
+        return {node.name: array for node, array in zip(nodes, arrays, strict=True)}
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def outputs(self, inputs: Arrays) -> dict[str, Array]:
+        """Run the module itself, or the program where there is no module.
+
+        Args:
+            inputs: Inputs, by the names of the program.
+
+        Returns:
+            The outputs in their order.
+
+        Raises:
+            ExecutionError: The module cannot be run.
+        """
+        is_module = isinstance(self.module, torch.nn.Module)
+        module = self.module if is_module else self.program.module()
+        if self.read.graph_signature.buffers_to_mutate:
+            module = copy.deepcopy(module)  # A run would change it.
+        flat = self._flat_inputs(inputs)
+        args, kwargs = pytree.tree_unflatten(flat, self.program.call_spec.in_spec)
+        try:
+            with torch.no_grad():
+                outputs = module(*args, **kwargs)
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ExecutionError(
+                f"the module cannot be run on the inputs: {lines[0]}",
+                hint="verify=False converts it without running it.",
+            ) from error
+        leaves = pytree.tree_leaves(outputs)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return {str(number): as_array(tensor) for number, tensor in enumerate(tensors)}
+
+    def all_tensors(self, inputs: Arrays, *, exported: bool = False) -> dict[str, Array]:
+        """Run the program, and return the tensors of all nodes by their origins.
+
+        Args:
+            inputs: Inputs, by the names of the program.
+            exported: Whether to run the program as exported instead of as read.
+        """
+        program = self.program if exported else self.read
+        recorder = _Recorder(program.graph_module)
+        with torch.no_grad():
+            recorder.run(*_all_arguments(program, self._flat_inputs(inputs)))
+        return recorder.arrays
+
+    # -- nodes --------------------------------------------------------------------------------
+
+    def recorded_nodes(self) -> Iterator[RecordedNode]:
+        """Yield the inputs and the operators of the program as exported."""
+        nodes = live(self.program.graph)
+        names = tensor_names(nodes)
+        inputs = {node.name for node, _ in self._tensor_inputs()}
+        for number, node in enumerate(nodes):
+            is_input = node.op == "placeholder"
+            if is_input and node.name not in inputs:
+                continue  # It is a parameter.
+            operation = "external" if is_input else base_name(node)
+            yield RecordedNode(
+                number, operation, names.get(node, node.name), origins(node, len(results(node)))
+            )
+
+    def output_origins(self) -> list[str]:
+        """Return the origins of the outputs of the program as exported."""
+        output = next(node for node in self.program.graph.nodes if node.op == "output")
+        return [origin for node in output.all_input_nodes for origin in origins(node, 1)]
+
+
+def _all_arguments(program: Program, inputs: Sequence[Any]) -> list[Any]:
+    """Return the arguments of the flat program: parameters, buffers, constants, inputs."""
+    remaining = iter(inputs)
+    arguments: list[Any] = []
+    for spec in program.graph_signature.input_specs:
+        if spec.kind == InputKind.USER_INPUT:
+            arguments.append(next(remaining))
+        elif spec.target in program.state_dict:
+            tensor = program.state_dict[spec.target]
+            # A network that is not in evaluation mode changes its buffers.
+            arguments.append(tensor.clone() if spec.kind == InputKind.BUFFER else tensor)
+        else:
+            arguments.append(program.constants[spec.target])
+    return arguments
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a program and records the tensors of its nodes."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.arrays: dict[str, Array] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if n.op in ("placeholder", "call_function"):
+            values = result if isinstance(result, (list, tuple)) else [result]
+            for origin, value in zip(origins(n, len(values)), values, strict=True):
+                if isinstance(value, torch.Tensor):
+                    # A copy, since a later node may change it in place.
+                    self.arrays[origin] = np.array(as_array(value))
+        return result
