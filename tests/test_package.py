@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,49 @@ def test_lazy_rooms_are_listed_for_completion() -> None:
     assert {"plot", "widgets", "load"} <= set(dir(nk))
 
 
+def _private_names(path: Path) -> Iterator[str]:
+    """Names of the package that begin with an underscore, as a test uses them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nnefkit"):
+            imported |= {alias.asname or alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names if _is_private(alias.name))
+        if isinstance(node, ast.Import):
+            imported |= {
+                alias.asname or "nnefkit"
+                for alias in node.names
+                if alias.name.partition(".")[0] == "nnefkit"
+            }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            root: ast.expr = node.value
+            while isinstance(root, ast.Attribute):
+                root = root.value
+            if isinstance(root, ast.Name) and root.id in imported:
+                yield ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".setattr", ".object")):
+            for argument in node.args[:2]:
+                value = getattr(argument, "value", "")
+                if isinstance(value, str) and any(map(_is_private, value.split("."))):
+                    yield ast.unparse(node)
+
+
+def _is_private(name: str) -> bool:
+    hooks = ("_repr_html_", "_repr_mimebundle_", "_card")  # called by notebooks, and by displays
+    return name.startswith("_") and not name.startswith("__") and name not in hooks
+
+
+def test_no_test_uses_private_names() -> None:
+    tests = Path(__file__).parent
+    used = {
+        str(path.relative_to(tests)): names
+        for path in tests.rglob("*.py")
+        if (names := sorted(_private_names(path)))
+    }
+    assert used == {}
+
+
 def test_modules_stay_small() -> None:
     """A file that outgrows its room is told by name; tables of data have a file of their own."""
     package = Path(nk.__file__).parent
@@ -53,10 +98,6 @@ def test_modules_stay_small() -> None:
         if (lines := len(path.read_text().splitlines())) > 450
     }
     assert long == {}
-
-
-def test_every_public_name_has_a_home_and_nothing_else() -> None:
-    assert {*nk._HOMES, "plot", "widgets"} == set(nk.__all__)
 
 
 def test_importing_takes_no_room_along() -> None:

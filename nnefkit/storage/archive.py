@@ -13,7 +13,7 @@ from nnefkit.storage.file_names import member_name
 from nnefkit.storage.system_errors import system_message
 
 MAX_MEMBERS = 100_000
-_LEAST_LIMIT = 256 << 20
+LEAST_LIMIT = 256 << 20
 _MOST_RATIO = 64
 _MAX_LINKS = 8
 
@@ -23,7 +23,7 @@ def unpacked_limit(packed: int) -> int:
 
     Weights hardly compress: what grows more than this is a decompression bomb, or all zeros.
     """
-    return max(_LEAST_LIMIT, _MOST_RATIO * packed)
+    return max(LEAST_LIMIT, _MOST_RATIO * packed)
 
 
 def refuse_bomb(file: str, limit: int) -> StorageError:
