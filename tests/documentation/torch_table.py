@@ -18,7 +18,8 @@ def operators() -> str:
     rows = []
     for (module, told), several in sorted(names.items(), key=lambda item: (item[0][0], item[1])):
         listed = ", ".join(f"`{name}`" for name in sorted(several))
-        said = re.sub(r"`+", "`", str(told).strip().splitlines()[0]).rstrip(".")
+        line = str(told).strip().splitlines()[0].removeprefix("Return ").rstrip(".")
+        said = re.sub(r"`+", "`", line)
         rows.append([module.rpartition(".")[2].replace("_", " "), listed, said])
     cases = sum(map(len, THEMES.values()))
     header = ["about", "operators", "in NNEF"]
