@@ -10,7 +10,8 @@ import difflib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, metadata
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -91,6 +92,18 @@ class Source:
         )
 
 
+@cache
+def _documentation_site() -> str:
+    """Return the address of the documentation, with a slash at its end; empty if unknown."""
+    try:
+        urls = metadata("nnefkit").get_all("Project-URL") or []
+    except PackageNotFoundError:  # a checkout that is not installed
+        return ""
+    named = dict(url.split(", ", 1) for url in urls)
+    site = named.get("Documentation", "")
+    return f"{site.rstrip('/')}/" if site else ""
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """A problem of a document, a file or a call, with its place and a hint how to fix it.
@@ -130,8 +143,11 @@ class Diagnostic:
 
     @property
     def documentation(self) -> str:
-        """The page about the code, relative to the root of the documentation."""
-        return f"reference/diagnostics/{self.code}"
+        """The page about the code: an address, or relative to the root of the documentation.
+
+        The address is known where the metadata of the installed package name a documentation site.
+        """
+        return f"{_documentation_site()}reference/diagnostics/{self.code}.html"
 
     def within(self, file: str) -> Diagnostic:
         """Return the same diagnostic about `file`."""
@@ -178,13 +194,29 @@ class NnefError(Exception):
 
 
 class DocumentError(NnefError):
-    """An invalid graph or quantization file (chapters 3, 4 and 5.3)."""
+    """An invalid graph or quantization file (chapters 3, 4 and 5.3).
+
+    Example:
+        >>> try:
+        ...     nk.parse("version 1.0; graph g(x) -> (x) { x = external(shape = [2]) }")
+        ... except nk.DocumentError as error:
+        ...     print(error.diagnostics[0].message)
+        expected ';' but found '}'
+    """
 
     code = "invalid-document"
 
 
 class StorageError(NnefError):
-    """A tensor file, a folder or an archive that cannot be read or written (chapter 5)."""
+    """A tensor file, a folder or an archive that cannot be read or written (chapter 5).
+
+    Example:
+        >>> try:
+        ...     nk.load("missing.nnef.tgz")
+        ... except nk.StorageError as error:
+        ...     print(error.diagnostics[0].file)
+        missing.nnef.tgz
+    """
 
     code = "storage"
 
@@ -195,6 +227,14 @@ class ArgumentError(NnefError):
     Attributes:
         arguments: The parameter that each diagnostic is about, ``""`` for the operation as a whole.
             The rules of operations know no source text; who does can point at the argument.
+
+    Example:
+        >>> from nnefkit.operations import SHAPE_RULES
+        >>> try:
+        ...     SHAPE_RULES["transpose"]((2, 3), axes=[0, 0])
+        ... except nk.ArgumentError as error:
+        ...     print(error.arguments)
+        ('axes',)
     """
 
     code = "invalid-argument"
@@ -223,31 +263,81 @@ def _argument_error(diagnostics: Sequence[Diagnostic], arguments: Sequence[str])
 
 
 class InputError(NnefError, ValueError):
-    """An argument of a call that does not fit: its type, a name, a shape or a dtype."""
+    """An argument of a call that does not fit: its type, a name, a shape or a dtype.
+
+    Example:
+        >>> try:
+        ...     nk.run("model.nnef", {})
+        ... except nk.InputError as error:
+        ...     print(error.diagnostics[0].hint)
+        nnefkit.load(path) opens a model, nnefkit.parse(text) parses a text.
+    """
 
     code = "wrong-input"
 
 
 class UnknownNameError(NnefError, KeyError):
-    """A name that no tensor, operation, engine or option has; the hint has the nearest one."""
+    """A name that no tensor, operation, engine or option has; the hint has the nearest one.
+
+    Example:
+        >>> graph = nk.parse(
+        ...     "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }"
+        ... )
+        >>> try:
+        ...     nk.run(graph, [1.0, 2.0], engine="nunpy")
+        ... except nk.UnknownNameError as error:
+        ...     print(error.diagnostics[0].hint)
+        Did you mean 'numpy'?
+    """
 
     code = "unknown-name"
 
 
 class ExecutionError(NnefError, RuntimeError):
-    """A graph that cannot be run, or whose run failed."""
+    """A graph that cannot be run, or whose run failed.
+
+    Example:
+        >>> text = (
+        ...     "version 1.0; graph g(x) -> (y) { x = external(shape = [1]);"
+        ...     " w = variable(shape = [1], label = 'w'); y = add(x, w); }"
+        ... )
+        >>> try:
+        ...     nk.run(nk.parse(text), [1.0])
+        ... except nk.ExecutionError as error:
+        ...     print(error.diagnostics[0].code)
+        missing-values
+    """
 
     code = "execution"
 
 
 class FrozenError(NnefError, TypeError):
-    """An attempt to change an immutable value, such as a graph or an operation."""
+    """An attempt to change an immutable value, such as a graph or an operation.
+
+    Example:
+        >>> graph = nk.parse(
+        ...     "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }"
+        ... )
+        >>> try:
+        ...     graph.name = "other"
+        ... except nk.FrozenError as error:
+        ...     print(error.diagnostics[0].code)
+        frozen
+    """
 
     code = "frozen"
 
 
 class MissingPackageError(NnefError, ImportError):
-    """An optional package that is not installed; the hint has the line that installs it."""
+    """An optional package that is not installed; the hint has the line that installs it.
+
+    Example:
+        >>> error = nk.MissingPackageError(
+        ...     "the package 'onnx' is not installed", hint='pip install "nnefkit[onnx]"'
+        ... )
+        >>> isinstance(error, ImportError), error.diagnostics[0].hint
+        (True, 'pip install "nnefkit[onnx]"')
+    """
 
     code = "missing-package"
 

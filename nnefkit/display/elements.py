@@ -23,6 +23,8 @@ class Phrase(NamedTuple):
     """Written in monospaced type: names, code to copy."""
     limit: int = 40
     """Longer texts are shortened in their middle; 0 means no limit."""
+    link: str = ""
+    """The address that it leads to, in HTML; may be empty."""
 
 
 class Picture(NamedTuple):

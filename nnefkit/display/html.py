@@ -188,6 +188,8 @@ def line(parts: Line) -> str:
 
 def phrase(one: Phrase) -> str:
     """Return the HTML of one phrase."""
+    if one.link:
+        return f'<a href="{escape(one.link)}">{phrase(one._replace(link=""))}</a>'
     text, title = shortened(one.text, one.limit)
     style = TONES[one.tone]
     if one.code:

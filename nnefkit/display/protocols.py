@@ -197,6 +197,10 @@ class DiagnosticLike(Protocol):
     def excerpt(self) -> str:
         """The line of the document."""
 
+    @property
+    def documentation(self) -> str:
+        """The page about the code."""
+
 
 def marked_length(diagnostic: DiagnosticLike) -> int:
     """Return the number of characters that a diagnostic is about."""

@@ -27,6 +27,11 @@ class TensorBrowser(VBox):  # type: ignore[misc]
     The upper part shows the whole tensor: its statistics and its first channels. The lower part
     shows the slice that the sliders select, with its own color scale. Without a kernel (on GitHub,
     in exported HTML) the last view remains as a static display.
+
+    Example:
+        >>> browser = nk.widgets.TensorBrowser({"x": np.zeros((2, 3)), "y": np.ones(4)}, "x")
+        >>> browser.name
+        'x'
     """
 
     def __init__(self, tensors: Mapping[str, Array], name: str) -> None:

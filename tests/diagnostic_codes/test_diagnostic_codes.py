@@ -114,4 +114,4 @@ def test_examples_are_laid_out_as_the_formatter_does(entry):
 
 def test_a_diagnostic_names_the_page_about_its_code():
     (found,) = nk.validate("version 1.0; graph net(x) -> (y) { x = external(shape = [1]); }").errors
-    assert found.documentation == "reference/diagnostics/undefined-result"
+    assert found.documentation.endswith("reference/diagnostics/undefined-result.html")

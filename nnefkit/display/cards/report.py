@@ -69,6 +69,9 @@ def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
         blocks.append(
             Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
         )
+    if diagnostics:
+        explain = Phrase(f"nnefkit explain {diagnostics[0].code}", "muted", code=True, limit=0)
+        blocks.append(Paragraph((explain, Phrase(" explains a code", "muted", limit=0))))
     if marked and report.source is not None and report.source.text:
         source = marked_source(report.source, diagnostics)
         blocks += [source] if source is not None else []
@@ -105,7 +108,8 @@ def _diagnostic(diagnostic: DiagnosticLike, file: str) -> Iterator[Block]:
 
 def _head(diagnostic: DiagnosticLike, file: str) -> Iterator[Phrase]:
     tone = TONES.get(diagnostic.severity, "plain")
-    yield Phrase(diagnostic.code, tone)
+    page = diagnostic.documentation
+    yield Phrase(diagnostic.code, tone, link=page if page.startswith("https://") else "")
     place = []
     if diagnostic.file and diagnostic.file != file:
         place.append(numbers.shorten_path(diagnostic.file))
