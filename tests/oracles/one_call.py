@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import declarations
-from nnefkit.language.types import dtype_of
+from nnefkit.language.types import ArrayType, dtype_of
 from nnefkit.operations.kernel_call import TYPED
 from nnefkit.operations.registry import SHAPE_RULES
 from nnefkit.operations.shape_inference import infer_shapes
@@ -88,17 +88,17 @@ def graph_of(name, call, wide=False):
     shapes = [shape_of(value) for value in call.inputs]
     expected = SHAPE_RULES[name](*shapes, **call.attribs)
     outputs, names = {}, []
-    many = name in ("split", "unstack", "copy_n")
     for result in declaration.results:
-        if many:
+        if isinstance(result.type, ArrayType):
             outputs[result.name] = [Identifier(f"result{i}") for i in range(len(expected))]
-            names += outputs[result.name]
+            computed = outputs[result.name]
         else:
             outputs[result.name] = Identifier(result.name)
-            names.append(outputs[result.name])
-    for one in names:
-        kind = "integer" if str(one) == "index" or "arg" in name else _kind(name, call)
-        tensors[one] = Tensor(one, kind)
+            computed = [outputs[result.name]]
+        declared = dtype_of(result.type)
+        dtype = call.dtype or "scalar" if declared == "?" else declared
+        tensors |= {tensor: Tensor(tensor, dtype) for tensor in computed}
+        names += computed
     operations.append(
         Operation(
             name, FrozenDict(inputs), FrozenDict(outputs), FrozenDict(call.attribs), call.dtype
@@ -107,12 +107,6 @@ def graph_of(name, call, wide=False):
     externals = tuple(op.output_names[0] for op in operations if op.name == "external")
     graph = Graph("one", externals, tuple(names), tuple(operations), FrozenDict(tensors))
     return infer_shapes(graph), {n: a for n, a in feeds.items() if n in externals}
-
-
-def _kind(name, call):
-    if name in ("lt", "gt", "le", "ge", "eq", "ne", "and", "or", "not", "all_reduce", "any_reduce"):
-        return "logical"
-    return call.dtype or "scalar"
 
 
 def shape_of(value):
