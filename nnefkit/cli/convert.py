@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from nnefkit import storage
 from nnefkit.analysis.recordings import record
 from nnefkit.cli import terminal
-from nnefkit.cli.formats import NNEF, ONNX, source_format, target_format
+from nnefkit.cli.formats import NNEF, ONNX, PYTORCH, SOURCES, source_format, target_format
 from nnefkit.cli.options import Commands, command, strictness
 from nnefkit.errors import InputError, NnefError
 from nnefkit.graph import Graph
@@ -37,6 +38,12 @@ comments, quantization, variables and vendor files. From and to other formats,
 both models are run on random inputs; if their outputs differ, nothing is
 written.
 """
+
+
+_FIXED = (
+    "A program has the shapes that it was exported with. In Python, nk.from_torch(program, "
+    "example_inputs) accepts other inputs."
+)
 
 
 def declare(commands: Commands) -> None:
@@ -91,7 +98,11 @@ def run(options: argparse.Namespace) -> int:
     formats = source_format(source), target_format(options.target)
     shapes = dict(_shape(given) for given in options.input_shape)
     constants = dict(_constant(given) for given in options.constant)
-    _check(options, *formats)
+    if formats[0] != NNEF:
+        parameters = SOURCES[source.suffix.lower()].parameters
+    else:
+        parameters = () if formats[1] == NNEF else ("input_shapes",)
+    _check(options, *formats, parameters)
     if formats == (NNEF, NNEF):
         graph = load(source, strict=options.strict)
         with storage.open_model(source) as files:
@@ -102,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
         graph = load(source, strict=options.strict)
         graph = graph.with_input_shapes(**shapes) if shapes else graph
     else:
-        graph = _read(source, formats[0], shapes, constants, options.verify)
+        graph = _read(source, {"input_shapes": shapes, "constants": constants}, options.verify)
         facts.append(_proof(graph))
     if formats[1] == ONNX:
         from nnefkit.exchange import to_onnx
@@ -118,34 +129,33 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(options: argparse.Namespace, source: str, target: str) -> None:
+def _check(
+    options: argparse.Namespace, source: str, target: str, parameters: Collection[str]
+) -> None:
     """Refuse options that would have no effect."""
     refused = {
-        "--input-shape": options.input_shape and source == target == NNEF,
-        "--constant": options.constant and source != ONNX,
+        "--input-shape": options.input_shape and "input_shapes" not in parameters,
+        "--constant": options.constant and "constants" not in parameters,
         "--opset": options.opset is not None and target != ONNX,
         "--quantized": options.quantized and target != ONNX,
     }
     for option, wrong in refused.items():
         if wrong:
-            raise InputError(f"{option} does not apply to a conversion from {source} to {target}")
-    if options.input_shape and source == "PyTorch":
-        raise InputError(
-            "--input-shape does not apply to a PyTorch program, which has the shapes that it was "
-            "exported with",
-            hint="In Python, nk.from_torch(program, example_inputs) accepts other inputs.",
-        )
+            fixed = option == "--input-shape" and source == PYTORCH
+            raise InputError(
+                f"{option} does not apply to a conversion from {source} to {target}",
+                hint=_FIXED if fixed else "",
+            )
 
 
-def _read(
-    source: Path, format_: str, shapes: dict[str, Any], constants: dict[str, Any], verify: bool
-) -> Graph:
+def _read(source: Path, given: Mapping[str, Any], verify: bool) -> Graph:
     from nnefkit import exchange
 
+    format_ = SOURCES[source.suffix.lower()]
+    parameters = {name: given[name] for name in format_.parameters}
     try:
-        if format_ == ONNX:
-            return exchange.from_onnx(source, shapes, constants=constants, verify=verify)
-        return exchange.from_torch(source, verify=verify)
+        graph: Graph = getattr(exchange, format_.reader)(source, verify=verify, **parameters)
+        return graph
     except NnefError as error:
         # The hints name parameters of functions; the command line has options instead.
         diagnostics = [replace(d, hint=_as_options(d.hint)) for d in error.diagnostics]

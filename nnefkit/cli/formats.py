@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from nnefkit.errors import InputError
 
@@ -10,7 +11,22 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Endings of the archives that can be written; a name without an ending is a folder."""
 
 NNEF, ONNX, PYTORCH = "NNEF", "ONNX", "PyTorch"
-SOURCES = {".onnx": ONNX, ".pt2": PYTORCH}
+
+
+class Source(NamedTuple):
+    """A format of another framework that can be read."""
+
+    format: str
+    reader: str
+    """The function of `nnefkit.exchange` that reads a file."""
+    parameters: tuple[str, ...] = ()
+    """Those of ``input_shapes`` and ``constants`` that the function has."""
+
+
+SOURCES = {
+    ".onnx": Source(ONNX, "from_onnx", ("input_shapes", "constants")),
+    ".pt2": Source(PYTORCH, "from_torch"),
+}
 """Ending to format, for the other formats that can be read."""
 TARGETS = {".onnx": ONNX}
 """Ending to format, for the other formats that can be written."""
@@ -44,7 +60,7 @@ def source_format(source: Path) -> str:
     if source.is_dir():
         return NNEF
     if ending in SOURCES:
-        return SOURCES[ending]
+        return SOURCES[ending].format
     if ending in _FOREIGN:
         raise InputError(
             f"{_FOREIGN[ending]} models ('{ending}') cannot be read",
