@@ -1,13 +1,15 @@
 """What runs each operation of chapter 4, and what it is checked against."""
 
 import re
+import tomllib
 from importlib.resources import files
 
 from oracles.foreign import FOREIGN
 from oracles.formulas import FORMULAS
 
 import nnefkit as nk
-from documentation.generated import markdown, table
+from documentation.generated import ROOT, markdown, table
+from nnefkit.execution.engine_list import find_engine
 from nnefkit.language import declarations
 from nnefkit.language.types import dtype_of
 
@@ -83,13 +85,20 @@ def engines() -> str:
         column = frame[name]
         whole, part = (int((column == value).sum()) for value in ("yes", "in part"))
         rows.append([f"`{name}`", info_of(name), whole, part, len(column) - whole - part])
-    return markdown(["engine", "what it is", "operations", "in part", "not"], rows)
+    return markdown(["engine", "what it does", "operations", "in part", "not"], rows)
 
 
 def info_of(name: str) -> str:
-    return {
-        "numpy": "the reference: NumPy, always there",
-        "onnxruntime": 'ONNX Runtime, `pip install "nnefkit[onnx]"`',
-        "torch": 'PyTorch, `pip install "nnefkit[torch]"`',
-        "tract": 'tract, which reads NNEF itself, `pip install "nnefkit[tract]"`',
-    }[name]
+    """What an engine does, by its docstring, and how to install it."""
+    summary = str(type(find_engine(name)).__doc__).splitlines()[0]
+    does = summary.removeprefix("The engine that ").removesuffix(".")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    if requires(project["dependencies"], name):
+        return f"{does}; always there"
+    extras = project["optional-dependencies"]
+    smallest = min((e for e in extras if requires(extras[e], name)), key=lambda e: len(extras[e]))
+    return f'{does}; `pip install "nnefkit[{smallest}]"`'
+
+
+def requires(requirements: list[str], package: str) -> bool:
+    return any(re.match(rf"{package}\b", requirement) for requirement in requirements)

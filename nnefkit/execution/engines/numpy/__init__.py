@@ -22,7 +22,7 @@ from nnefkit.operations.registry import KERNELS
 
 
 class NumpyEngine(Engine):
-    """The engine that runs every operation with a kernel, on the CPU.
+    """The engine that runs every operation in NumPy, by its reference kernel.
 
     Args:
         threads: How many threads a matrix product may use; None leaves it to NumPy.
