@@ -70,8 +70,10 @@ def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
             Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
         )
     if diagnostics:
-        explain = Phrase(f"nnefkit explain {diagnostics[0].code}", "muted", code=True, limit=0)
-        blocks.append(Paragraph((explain, Phrase(" explains a code", "muted", limit=0))))
+        command = f"nnefkit explain {diagnostics[0].code}"
+        more = Phrase("more about a code: ", "muted", limit=0)
+        explain = Phrase(command, "muted", code=True, limit=0)
+        blocks.append(Paragraph((more, explain), apart=True))
     if marked and report.source is not None and report.source.text:
         source = marked_source(report.source, diagnostics)
         blocks += [source] if source is not None else []
