@@ -150,7 +150,7 @@ SCALAR_TENSOR = tensor_of(SCALAR)
 
 def castable(given: Type, wanted: Type) -> bool:
     """Return whether the implicit casts of 3.3.1 turn a type into another."""
-    if given is wanted:
+    if given is wanted or given._tensor is wanted:
         return True
     stack = [(given, wanted)]
     while stack:

@@ -57,7 +57,49 @@ def bind_arguments(
         report: The report of the text with the invocation.
         generic: The meaning of ``?`` in the fragment around it, None in the graph.
     """
-    return _Invocation(declaration, invocation, types, report).binding(generic)
+    slots = _regular_slots(declaration, invocation.arguments, types)
+    if slots is not None and not declaration.generic and invocation.dtype is None:
+        return Binding(slots, None, declaration.result_types, True)
+    return _Invocation(declaration, invocation, types, report).binding(slots, generic)
+
+
+def _regular_slots(
+    declaration: Declaration, arguments: Sequence[Argument], types: Sequence[Type]
+) -> list[int | None] | None:
+    """Return the slots of arguments without any problem; None if there is one to report.
+
+    Nearly all invocations are of this form, so this is a single loop without calls.
+    """
+    parameters, by_name = declaration.parameters, declaration.by_name
+    count = len(parameters)
+    slots: list[int | None] = [None] * count
+    for index, argument in enumerate(arguments):
+        name = argument.name
+        if name is None:
+            if index >= count:
+                return None
+            parameter = parameters[index]
+            if not parameter.is_tensor:
+                return None
+        else:
+            count = 0  # so that a positional argument after a named one is a problem
+            named = by_name.get(name)
+            if named is None or named.is_tensor or slots[named.position] is not None:
+                return None
+            parameter = named
+        slots[parameter.position] = index
+        given, wanted = types[index], parameter.type
+        if given is not wanted and not wanted.generic and not castable(given, wanted):
+            return None
+    return slots if arguments and _is_complete(declaration, slots) else None
+
+
+def _is_complete(declaration: Declaration, slots: Sequence[int | None]) -> bool:
+    """Return whether all parameters without a default value have an argument."""
+    for parameter in declaration.required:  # noqa: SIM110 - a generator takes three times as long
+        if slots[parameter.position] is None:
+            return False
+    return True
 
 
 class _Invocation:
@@ -74,39 +116,42 @@ class _Invocation:
         self.invocation = invocation
         self.types = types
         self.report = report
-        self.slots: list[int | None] = [None] * len(declaration.parameters)
+        self.slots: list[int | None] = []
         self.named = False
         """Whether an argument was given by name."""
         self.displaced = False
         """Whether it is unclear which parameter a positional argument belongs to."""
 
-    def binding(self, generic: PrimitiveType | None) -> Binding:
+    def binding(self, slots: list[int | None] | None, generic: PrimitiveType | None) -> Binding:
+        """Return the binding; `slots` are those of the arguments if they have no problem."""
         declaration, report = self.declaration, self.report
         errors = report.errors
-        self._fill_slots()
-        if None in self.slots and not self.displaced:
-            self._check_required()
-        if not self.invocation.arguments and report.errors == errors:
-            self._report_no_arguments()
+        if slots is None:
+            self._fill_slots()
+        else:
+            self.slots = slots
         if not declaration.generic:
             if self.invocation.dtype is not None:
                 self._report_not_generic()
-            results: Sequence[Type] = [result.type for result in declaration.results]
-            return Binding(self.slots, None, results, report.errors == errors)
+            return Binding(self.slots, None, declaration.result_types, report.errors == errors)
         dtype = self._dtype(generic)
+        results: Sequence[Type]
         if dtype is not None:
             self._check_generic_types(dtype)
-            results = [bind(result.type, dtype) for result in declaration.results]
+            results = [bind(type_, dtype) for type_ in declaration.result_types]
         elif report.errors == errors and any(map(holds_opaque, self.types)):
-            results = [opaque(result.type) for result in declaration.results]
+            results = [opaque(type_) for type_ in declaration.result_types]
         else:
-            results = [UNKNOWN if r.type.generic else r.type for r in declaration.results]
+            results = [UNKNOWN if type_.generic else type_ for type_ in declaration.result_types]
         return Binding(self.slots, dtype, results, report.errors == errors)
 
     # -- parameters ---------------------------------------------------------------------------
 
     def _fill_slots(self) -> None:
-        slots, types = self.slots, self.types
+        """Find the argument of each parameter, and report all problems."""
+        errors = self.report.errors
+        slots: list[int | None] = [None] * len(self.declaration.parameters)
+        self.slots = slots
         for index, argument in enumerate(self.invocation.arguments):
             if argument.name is None:
                 parameter = self._positional_parameter(index, argument)
@@ -115,9 +160,13 @@ class _Invocation:
             if parameter is None:
                 continue
             slots[parameter.position] = index
-            given, wanted = types[index], parameter.type
-            if given is not wanted and not wanted.generic and not castable(given, wanted):
+            given, wanted = self.types[index], parameter.type
+            if not wanted.generic and not castable(given, wanted):
                 self._report_mismatch(parameter, argument, given, wanted)
+        if not self.displaced:
+            self._check_required()
+        if not self.invocation.arguments and self.report.errors == errors:
+            self._report_no_arguments()
 
     def _check_required(self) -> None:
         for parameter in self.declaration.required:
@@ -184,9 +233,7 @@ class _Invocation:
             return next(iter(candidates))
         if candidates:
             self._report_ambiguous(candidates)
-        elif not is_vague and all(
-            self.slots[parameter.position] is not None for parameter in self.declaration.required
-        ):
+        elif not is_vague and _is_complete(self.declaration, self.slots):
             self._report_undeduced()
         return None
 

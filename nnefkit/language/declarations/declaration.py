@@ -82,6 +82,7 @@ class Declaration:
     """Name, position and default of the parameters that are tensors."""
     attributes: tuple[tuple[str, int, Any], ...] = field(init=False, repr=False)
     """Name, position and default of the others."""
+    result_types: tuple[Type, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         def fill(name: str, value: object) -> None:
@@ -92,6 +93,7 @@ class Declaration:
         rows = [(p.is_tensor, (p.name, p.position, p.default)) for p in self.parameters]
         fill("inputs", tuple(row for tensor, row in rows if tensor))
         fill("attributes", tuple(row for tensor, row in rows if not tensor))
+        fill("result_types", tuple(result.type for result in self.results))
 
     @property
     def text(self) -> str:

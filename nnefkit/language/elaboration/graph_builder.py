@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nnefkit.errors import Span
-from nnefkit.graph import FrozenDict, FrozenList, Graph, Operation, Tensor
+from nnefkit.graph import FrozenDict, FrozenList, Graph, Identifier, Operation, Tensor
 from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
@@ -108,7 +108,10 @@ class GraphBuilder:
             self.tensors[name] = source_tensor(operation, name, dtype or "scalar", attribs)
             return
         for value, type_ in zip(outputs.values(), binding.results, strict=True):
-            self._add_tensors(value, type_)
+            if type(value) is Identifier:
+                self.tensors[value] = new_tensor(value, dtype_of(type_) or "scalar")
+            else:
+                self._add_tensors(value, type_)
 
     def add(self, operation: Operation) -> None:
         """Append an operation to the graph."""
