@@ -1,14 +1,21 @@
-"""nnefkit: the workbench for the Khronos Neural Network Exchange Format (NNEF) in notebooks.
+"""nnefkit: a workbench for neural networks in the Khronos NNEF 1.0.5 format.
+
+It loads, validates, runs, traces, compares and draws models, and converts them from and to ONNX and
+PyTorch::
 
     import nnefkit as nk
 
-    graph = nk.load("model.nnef.tgz")     # a Graph; it shows itself in a notebook
-    nk.validate("model.nnef.tgz")         # all that is wrong with a model
-    nk.run(graph, {"input": array})       # output name -> array
-    nk.trace(graph, {"input": array})     # every tensor of the run
-    nk.compare(trace_a, trace_b)          # where two runs part
+    report = nk.validate("model.nnef.tgz")       # all errors and warnings, each with a hint
+    graph = nk.load("model.nnef.tgz")            # the graph, with its shapes and weights
+    outputs = nk.run(graph, {"input": array})    # output name -> NumPy array
+    trace = nk.trace(graph, {"input": array})    # every intermediate tensor, with statistics
+    nk.compare(trace, "recorded.npz")            # where two runs diverge, and why
+    nk.from_onnx("network.onnx")                 # a graph, checked against the ONNX model
+    nk.save(graph, "copy.nnef.tgz")              # the model as an archive or a folder
 
-Every result shows itself in a notebook, and in a terminal.
+In a notebook, graphs, reports, traces and comparisons are displayed as diagrams and tables; in a
+terminal, as text. Problems with a model are raised as subclasses of `NnefError`. The command line
+does the same: see ``nnefkit --help``.
 """
 
 from importlib import import_module as _import_module
@@ -46,15 +53,15 @@ if _TYPE_CHECKING:
     from nnefkit.execution.engine_list import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import infer_shapes, load, parse, save, to_text
-    from nnefkit.language import format_document as format  # noqa: A004 - what it is called everywhere
+    from nnefkit.language import format_document as format  # noqa: A004 - its public name
     from nnefkit.lowering import lower
     from nnefkit.storage import read_tensor, write_tensor
 
     __version__: str
 
-# Where each public name lives: a room is imported when something of it is first asked for, so that
-# `import nnefkit` costs next to nothing.
-_ROOMS = {
+# The module of each public name. A module is imported when one of its names is first used, so that
+# `import nnefkit` takes almost no time.
+_MODULES = {
     "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
     "nnefkit.custom_operations": (
         *("CustomOperations", "register_operation", "unregister_operation"),
@@ -74,8 +81,8 @@ _ROOMS = {
     "nnefkit.language": ("format",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
 }
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
-# A builtin has this name: inside of the package the function says what it formats.
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+# Inside the package, the function has a name that is not that of a builtin.
 _ALIASES = {"format": "format_document"}
 
 __all__ = [
@@ -129,19 +136,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    found: object
-    if name in _HOMES:
-        found = getattr(_import_module(_HOMES[name]), _ALIASES.get(name, name))
+    value: object
+    if name in _MODULE_OF:
+        value = getattr(_import_module(_MODULE_OF[name]), _ALIASES.get(name, name))
     elif name in ("plot", "widgets"):
-        found = _import_module(f"nnefkit.{name}")
+        value = _import_module(f"nnefkit.{name}")
     elif name == "__version__":
         from importlib.metadata import version
 
-        found = version("nnefkit")
+        value = version("nnefkit")
     else:
         raise AttributeError(f"module 'nnefkit' has no attribute '{name}'")
-    globals()[name] = found
-    return found
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

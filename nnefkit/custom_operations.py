@@ -1,7 +1,7 @@
-"""Registries of custom operations: what operations beyond the standard mean (3.2.2, 3.3.2).
+"""Registries of custom operations, which extend the standard (3.2.2, 3.3.2).
 
-Joins the declarations, by which `language` reads documents, with the rules and kernels, which
-`operations` and the engines use.
+They combine the declarations that `language` reads documents with, and the shape rules and kernels
+that `operations` and the engines use.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _FUNCTIONS = {"shape": "shape rule", "kernel": "kernel", "macs": "cost"}
 
 
 class CustomOperation:
-    """A registered operation; its methods add what was not given yet, as decorators too."""
+    """A registered operation; its methods, also usable as decorators, add missing functions."""
 
     def __init__(self, registry: CustomOperations, definition: Definition) -> None:
         self.name = definition.name
         self.declaration = definition.declaration
-        """Its declaration in one line; empty if it is registered by its name only."""
+        """Its declaration on one line; empty if only its name is registered."""
         self._registry = registry
         self._registration = definition.registration
 
@@ -66,10 +66,10 @@ class CustomOperation:
 
 
 class CustomOperations(Mapping[str, CustomOperation]):
-    """A registry of custom operations: a mapping from their names to what is registered.
+    """A registry of custom operations: a mapping from names to registered operations.
 
     It takes effect where it is passed as ``custom_operations`` (to `nnefkit.parse`, `load`,
-    `validate`, `infer_shapes`, `Session`, `run`, `trace`, `step`), or for all calls inside of a
+    `validate`, `infer_shapes`, `Session`, `run`, `trace`, `step`), or for all calls inside a
     ``with`` block. Names are looked up in the innermost registry first, last among those of
     `register_operation`, which are always in effect. A block affects its own thread or asynchronous
     task only.
@@ -95,7 +95,7 @@ class CustomOperations(Mapping[str, CustomOperation]):
 
     def __init__(self) -> None:
         self.definitions: dict[str, Definition] = {}
-        """What is registered, in the form that `nnefkit.operations` uses."""
+        """The registered functions, in the form that `nnefkit.operations` uses."""
 
     def register(
         self,
@@ -104,9 +104,9 @@ class CustomOperations(Mapping[str, CustomOperation]):
         kernel: Rule | None = None,
         macs: Rule | None = None,
     ) -> CustomOperation:
-        """Define a custom operation here; arguments and errors are those of `register_operation`.
+        """Define a custom operation in this registry; see `register_operation` for the arguments.
 
-        Registering a name again replaces all that was registered under it before.
+        Registering a name again replaces everything that was registered under it before.
         """
         if not isinstance(declaration, str):
             raise wrong_type("declaration", "a str", declaration, f"For example: {EXAMPLE}")
@@ -169,7 +169,7 @@ def register_operation(
 ) -> CustomOperation:
     """Define a custom operation, so that documents that declare it can be run.
 
-    Documents declare it by a fragment without a body (3.2.2). Registering a name again replaces all
+    Documents declare it as a fragment without a body (3.2.2). Registering a name again replaces all
     that was registered under it before. It is in effect everywhere from then on; `CustomOperations`
     limits definitions to some calls.
 
@@ -190,7 +190,7 @@ def register_operation(
 
     Returns:
         The operation, whose methods ``shape``, ``kernel`` and ``macs`` can be used as decorators
-        for what is not given here.
+        for functions that are not passed here.
 
     Raises:
         DocumentError: The declaration breaks the rules of 3.3.2.
@@ -220,10 +220,10 @@ def unregister_operation(name: str) -> None:
 
 
 def using(custom_operations: CustomOperations | None) -> AbstractContextManager[object]:
-    """Return a ``with`` block in which a registry, if one is given, is in effect.
+    """Return a context manager that puts a registry, if one is given, into effect.
 
     Raises:
-        InputError: It is not a registry.
+        InputError: `custom_operations` is not a registry.
     """
     if custom_operations is None:
         return nullcontext()

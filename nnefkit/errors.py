@@ -1,7 +1,7 @@
-"""Diagnostics, and the family of errors that nnefkit raises.
+"""Diagnostics, and the exceptions that carry them.
 
-Every problem of a document, a file or a run is a `Diagnostic`. Where it must be raised, an
-`NnefError` carries it, together with all others that were found.
+A `Diagnostic` describes one problem of a document, a file or a run. An exception, always a subclass
+of `NnefError`, carries every diagnostic that was found, not only the first one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from nnefkit.display.diagnostic_text import diagnostic_text
 Severity = Literal["error", "warning", "note"]
 
 NO_EMPTY_TENSORS = "NNEF has no empty tensors: all extents are positive (4.1.1)."
-"""The hint of every error about an empty tensor."""
+"""Hint of every error about an empty tensor."""
 
 
 class Span(NamedTuple):
-    """A range of a source text: the offset of its first character, and one past its last."""
+    """Range of characters in a source text: the offset of the first, and one past the last."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class Source:
 
     Attributes:
         text: The whole text.
-        name: What messages call it: a path, or ``"graph.nnef"`` for a text without one.
+        name: The name shown in messages: a path, or ``"graph.nnef"`` for a text without one.
 
     Example:
         >>> from nnefkit.errors import Source
@@ -59,16 +59,16 @@ class Source:
 
     @property
     def line_count(self) -> int:
-        """The number of lines, including a last one without a line end."""
+        """The number of lines, including a last line without a line break."""
         return len(self._line_starts)
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Return the line and the column, both from 1, of the character at `offset`."""
+        """Return the line and the column, both counted from 1, of the character at `offset`."""
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
     def line(self, number: int) -> str:
-        """Return the text of line `number`, from 1, without its line end."""
+        """Return the text of line `number`, counted from 1, without its line break."""
         start = self._line_starts[number - 1]
         end = self._line_starts[number] if number < self.line_count else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -83,7 +83,7 @@ class Source:
         hint: str = "",
         section: str = "",
     ) -> Diagnostic:
-        """Return a `Diagnostic` at a place in this text, with the line as its excerpt."""
+        """Return a `Diagnostic` at a position in this text, with the line as its excerpt."""
         if span is None:
             return Diagnostic(code, message, severity, self.name, hint=hint, section=section)
         line, column = self.position(span.start)
@@ -94,7 +94,7 @@ class Source:
 
 @cache
 def _documentation_site() -> str:
-    """Return the address of the documentation, with a slash at its end; empty if unknown."""
+    """Return the URL of the documentation with a trailing slash; empty if unknown."""
     try:
         urls = metadata("nnefkit").get_all("Project-URL") or []
     except PackageNotFoundError:  # a checkout that is not installed
@@ -106,11 +106,11 @@ def _documentation_site() -> str:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A problem of a document, a file or a call, with its place and a hint how to fix it.
+    """A problem in a document, a file or a call: its location, and a hint on how to fix it.
 
     Attributes:
-        code: Stable name of the kind of problem, such as ``"unknown-argument"``.
-        message: The problem, in one sentence without a full stop.
+        code: Stable identifier of the kind of problem, such as ``"unknown-argument"``.
+        message: The problem, in one sentence without a final period.
         severity: ``"error"``, ``"warning"`` or ``"note"``.
         file: The file or the name of the text; may be empty.
         line: The line in it, from 1, if known.
@@ -143,22 +143,22 @@ class Diagnostic:
 
     @property
     def documentation(self) -> str:
-        """The page about the code: an address, or relative to the root of the documentation.
+        """The page about the code: a URL, or a path relative to the root of the documentation.
 
-        The address is known where the metadata of the installed package name a documentation site.
+        It is a URL if the metadata of the installed package names a documentation site.
         """
         return f"{_documentation_site()}reference/diagnostics/{self.code}.html"
 
     def within(self, file: str) -> Diagnostic:
-        """Return the same diagnostic about `file`."""
+        """Return a copy of the diagnostic that is about `file`."""
         return replace(self, file=file)
 
 
 class NnefError(Exception):
-    """Base of all errors that nnefkit raises.
+    """Base class of all errors that nnefkit raises.
 
     Attributes:
-        diagnostics: All problems that were found, each with its place and a hint.
+        diagnostics: All problems that were found, each with its location and a hint.
 
     Example:
         >>> try:
@@ -186,7 +186,7 @@ class NnefError(Exception):
         super().__init__("\n\n".join(map(str, self.diagnostics)))
 
     def __str__(self) -> str:
-        # KeyError, a base of some of the family, would show its argument quoted.
+        # KeyError, a base class of some of these errors, would show its argument in quotes.
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -222,11 +222,11 @@ class StorageError(NnefError):
 
 
 class ArgumentError(NnefError):
-    """All violations of the rules of one operation by its arguments (chapter 4).
+    """Arguments that violate the rules of an operation; carries all violations (chapter 4).
 
     Attributes:
         arguments: The parameter that each diagnostic is about, ``""`` for the operation as a whole.
-            The rules of operations know no source text; who does can point at the argument.
+            Rules do not see the source text; the caller points at the argument by this name.
 
     Example:
         >>> from nnefkit.operations import SHAPE_RULES
@@ -277,7 +277,7 @@ class InputError(NnefError, ValueError):
 
 
 class UnknownNameError(NnefError, KeyError):
-    """A name that no tensor, operation, engine or option has; the hint has the nearest one.
+    """An unknown name of a tensor, operation, engine or option; the hint suggests a similar one.
 
     Example:
         >>> graph = nk.parse(
@@ -329,7 +329,7 @@ class FrozenError(NnefError, TypeError):
 
 
 class MissingPackageError(NnefError, ImportError):
-    """An optional package that is not installed; the hint has the line that installs it.
+    """An optional package that is not installed; the hint has the command that installs it.
 
     Example:
         >>> error = nk.MissingPackageError(
@@ -343,11 +343,11 @@ class MissingPackageError(NnefError, ImportError):
 
 
 _CANDIDATES = 10_000
-"""Names among which the nearest is searched, so that it takes 0.1 s at most."""
+"""Largest number of names that are searched for a similar one, to take at most 0.1 s."""
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """Return a question with the nearest of the `known` names, or an empty string.
+    """Return "Did you mean ...?" with the most similar `known` name, or an empty string.
 
     Example:
         >>> from nnefkit.errors import did_you_mean

@@ -1,4 +1,4 @@
-"""``load``, ``parse`` and ``save``, which join the language, storage and shape inference."""
+"""``load``, ``parse`` and ``save``, which combine language, storage and shape inference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(
     """Load a model: its graph with all shapes and with the data of its variables.
 
     Data is mapped from its file and not read until it is used; data in compressed archives is
-    unpacked into memory. Quantized elements become the real numbers that they stand for.
+    unpacked into memory. Quantized elements are converted to the real numbers that they represent.
 
     Args:
         path: A folder, a ``graph.nnef``, or an archive (tar, tar.gz or zip, recognized by its
@@ -113,10 +113,10 @@ def parse(
 
 
 def read(path: Path, *, strict: bool = True) -> tuple[Graph | None, list[Diagnostic]]:
-    """Read a model without raising for errors in it.
+    """Read a model; errors in it are returned, not raised.
 
     Returns:
-        The graph, as far as it could be understood, or None; and all errors, warnings and notes in
+        The graph as far as it could be read, or None; and all errors, warnings and notes in
         the order of the text, those about other files last.
     """
     reading = _read(path, strict, True)
@@ -137,7 +137,7 @@ def infer_shapes(
     Args:
         graph: The graph.
         custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
-        **input_shapes: Other shapes for some of the inputs, by name, as sequences of positive ints.
+        **input_shapes: New shapes for some of the inputs, by name, as sequences of positive ints.
 
     Returns:
         The graph. A shape stays None if it depends on a custom operation without a shape rule.
@@ -245,7 +245,7 @@ class _Reading:
     """The state of reading a model: the graph so far, and the diagnostics."""
 
     name: str = ""
-    """The name of the text of the graph in messages."""
+    """The name of the graph's text in messages."""
     graph: Graph | None = None
     of_text: list[Diagnostic] = field(default_factory=list)
     of_files: list[Diagnostic] = field(default_factory=list)
@@ -254,7 +254,7 @@ class _Reading:
     def diagnostics(self) -> list[Diagnostic]:
         everything = [*self.of_text, *self.of_files]
         placed = [d for d in everything if d.line is not None]
-        # First the text of the graph, then the quantization file, each in its order.
+        # The text of the graph comes first, then the quantization file, each in its own order.
         placed.sort(key=lambda d: (d.file != self.name, d.line or 0, d.column or 0))
         return placed + [d for d in everything if d.line is None]
 

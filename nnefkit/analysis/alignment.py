@@ -81,7 +81,7 @@ def _some(names: Mapping[str, Any], most: int = 4) -> str:
 
 
 def given_axes(axes: Axes, name: str, rank: int) -> Permutation | None:
-    """Return the permutation that `axes` has for the tensor `name`; None if it has none.
+    """Return the permutation in `axes` for the tensor `name`; None if there is none.
 
     Raises:
         InputError: It is not a permutation of the axes of a tensor of that rank.
@@ -97,9 +97,9 @@ def given_axes(axes: Axes, name: str, rank: int) -> Permutation | None:
 
 
 def nearest_layout(a: Array, b: Array, tolerance: Tolerance) -> tuple[Metrics, Permutation] | None:
-    """Return the order of the axes of `b` that fits `a` best; None if none has the shape of `a`.
+    """Return the order of the axes of `b` that best matches `a`; None if no shape matches.
 
-    Channels first and channels last are tried before other orders, which have to fit better.
+    Channels first and channels last are tried before other orders, which have to match better.
     """
     best: tuple[Metrics, Permutation] | None = None
     for permutation in _layouts(b.ndim):
@@ -118,7 +118,7 @@ def _layouts(rank: int) -> Iterator[Permutation]:
         return
     preferred = [(0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))] if rank > 2 else []
     yield from dict.fromkeys(preferred)
-    # Any order of 5 axes would be 120 comparisons.
+    # All orders of 5 axes would take 120 comparisons.
     if rank <= 4:
         rest = (p for p in permutations(range(rank)) if p not in preferred)
         yield from (p for p in rest if p != tuple(range(rank)))

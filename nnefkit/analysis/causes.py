@@ -16,11 +16,11 @@ class State(IntEnum):
     """How a tensor compares in the two runs."""
 
     EQUAL = 0
-    """The same in every element."""
+    """Equal in every element."""
     WITHIN = 1
-    """Not the same, but within the tolerance."""
+    """Not equal, but within the tolerance."""
     DIFFERS = 2
-    """Out of tolerance, or not even of one shape."""
+    """Out of tolerance, or of different shapes."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Flow:
 
 
 def weight_tensors(graph: Graph) -> frozenset[str]:
-    """Return the tensors that depend on no input: weights, and what is computed from them alone."""
+    """Return the tensors that depend on no input: weights, and tensors computed from them alone."""
     fixed: set[str] = set()
     for op in graph.operations:
         if op.name != "external" and all(name in fixed for name in op.input_names):
@@ -82,7 +82,7 @@ class Weights:
     def differing(self, op: Operation) -> tuple[str, ...]:
         """Return the variables and constants with different values that the weights of `op` use.
 
-        Where these are not known, the weights themselves, as far as both runs recorded them.
+        If these are unknown, return the weights themselves, as far as both runs recorded them.
         """
         sources = tuple(name for name in self._sources(op) if self._differs(name))
         direct = (name for name in dict.fromkeys(op.input_names) if name in self.names)
@@ -120,7 +120,7 @@ class Weights:
 
 
 def altered(op: Operation, other: Operation | None) -> str:
-    """Return how an operation differs from the other one, in words; empty if it does not."""
+    """Describe how an operation differs from its counterpart; empty if it does not."""
     if other is None:
         return ""
     if op.name != other.name:

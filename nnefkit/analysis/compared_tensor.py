@@ -1,6 +1,6 @@
-"""One tensor of a comparison, and several of them, with the words for what was found.
+"""The rows of a comparison, and their description in words.
 
-Names of tensors and operations are in `backticks` in sentences, which the displays draw as code.
+Sentences have the names of tensors and operations in `backticks`, which displays render as code.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _VERDICTS: dict[Verdict, str] = {
     "differs": "differs",
 }
 _NAMED = 3
-"""How many names a sentence lists before it goes on with "and ... more"."""
+"""Number of names that a sentence lists before "and ... more"."""
 
 _SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")
-"""Columns that fit side by side into a notebook."""
+"""The columns that a display shows, as many as fit into a notebook."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +42,7 @@ class ComparedTensor(Displayed):
 
     name: str
     other: str
-    """Its name in the second run."""
+    """The name in the second run."""
     verdict: Verdict  # never "missing"
     """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` the
     difference: the inputs of its operation agree, but not the result; ``"inherits"`` it from the
@@ -60,7 +60,7 @@ class ComparedTensor(Displayed):
     number: int = -1
     """Index of that operation in the graph, from 0."""
     line: int | None = None
-    """Of that operation in the text of the graph."""
+    """Line of that operation in the text of the graph."""
     output: bool = False
     """Whether it is an output of the graph."""
     weight: bool = False
@@ -72,12 +72,12 @@ class ComparedTensor(Displayed):
 
     @property
     def ok(self) -> bool:
-        """Whether it is equal, or within the tolerance."""
+        """Whether the tensors are equal, or within the tolerance."""
         return self.verdict in ("equal", "within")
 
     @property
     def note(self) -> str:
-        """Other facts than distances (shapes, dtypes, axes, NaN and Inf), and advice."""
+        """Facts other than distances (shapes, dtypes, axes, NaN and Inf), and advice."""
         return "; ".join(filter(None, (facts(self), _advice(self))))
 
     def __repr__(self) -> str:
@@ -131,7 +131,7 @@ def _non_finite(measured: Metrics) -> str:
 
 
 def facts(tensor: ComparedTensor) -> str:
-    """Return other facts than distances: other shapes, dtypes, axes, NaN and Inf."""
+    """Return facts other than distances: differences in shape, dtype and axes, NaN and Inf."""
     parts = []
     if tensor.metrics is None:
         parts.append(f"shapes {shape(tensor.shapes[0])} and {shape(tensor.shapes[1])}")
@@ -153,7 +153,7 @@ def _advice(tensor: ComparedTensor) -> str:
 
 
 def advice(tensor: ComparedTensor) -> str:
-    """Return advice how to compare it, as a sentence; empty if its shapes match."""
+    """Return advice on how to compare the tensor, as a sentence; empty if its shapes match."""
     return f"{_advice(tensor)}.".replace('axes="auto"', '`axes="auto"`') if _advice(tensor) else ""
 
 
@@ -178,7 +178,7 @@ def _explained(measured: Metrics, tolerance: Tolerance) -> Iterator[tuple[str, s
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return some names in a sentence, the first ones of many."""
+    """Return names as a part of a sentence; only the first ones if there are many."""
     shown = [f"`{name}`" for name in names[:_NAMED]]
     rest = len(names) - len(shown)
     if rest:
@@ -187,7 +187,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def severity(tensor: ComparedTensor) -> tuple[bool, bool, float]:
-    """Return how much it differs, to sort by: shapes, NaN or Inf, then `Metrics.max_rel`."""
+    """Return a sort key for the size of the difference: shapes, NaN or Inf, `Metrics.max_rel`."""
     measured = tensor.metrics
     if measured is None:
         return True, True, 0.0
@@ -231,7 +231,7 @@ _METRICS: dict[str, Callable[[Metrics], float | None]] = {
     "inf_b": lambda measured: measured.infinite[1],
     "mismatched": lambda measured: measured.mismatched,
 }
-"""Columns of the metrics in a table, and how to read them."""
+"""The columns of metrics in a table, and how to compute them."""
 
 _COLUMNS = [*("tensor", "operation", "line", "verdict", "shape", "dtype"), *_METRICS, "note"]
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: the result of a comparison, and its answer in words."""
+"""The result of a comparison of two runs, and its summary in words."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Missing(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Displayed):
-    """Two runs side by side; `nnefkit.compare` makes it.
+    """The result of comparing two runs, as `nnefkit.compare` returns it.
 
     Example:
         >>> comparison = nk.compare({"x": np.ones(3)}, {"x": np.ones(3)})
@@ -85,7 +85,7 @@ class Comparison(Displayed):
 
     @property
     def equal(self) -> bool:
-        """Whether every tensor that both runs have (see `judged`) is the same in every element."""
+        """Whether every tensor that both runs have (see `judged`) is equal in every element."""
         return all(row.verdict == "equal" for row in self.judged)
 
     @property
@@ -107,7 +107,7 @@ class Comparison(Displayed):
     def judged(self) -> ComparedTensors:
         """The rows without weights (or all, if there is nothing else).
 
-        Different weights are often intended; what follows from them is what is judged.
+        Different weights are often intended; the runs are judged by their effects.
         """
         return ComparedTensors(row for row in self.rows if not row.weight) or self.rows
 
@@ -124,7 +124,7 @@ class Comparison(Displayed):
 
     @property
     def summary(self) -> str:
-        """The answer in words: where the runs diverge, why, and how far it spreads."""
+        """The result in words: where the runs diverge, why, and how far the difference spreads."""
         return f"{self._answer[0]} {self._answer[1]}".replace("`", "")
 
     @cached_property
@@ -168,7 +168,7 @@ class Comparison(Displayed):
         return self.rows.to_frame()
 
 
-# -- the answer in words --------------------------------------------------------------------------
+# -- the result in words --------------------------------------------------------------------------
 
 
 def _agreement(comparison: Comparison) -> str:
@@ -178,7 +178,7 @@ def _agreement(comparison: Comparison) -> str:
         return f"{subject} equal in every element."
     worst = comparison.worst(1)[0]
     measured = worst.metrics
-    if measured is None:  # What cannot be measured does not agree.
+    if measured is None:  # tensors that cannot be compared are not within the tolerance
         return ""
     return (
         f"{subject} within the tolerance; the largest relative difference is "
@@ -197,7 +197,7 @@ def _divergence(comparison: Comparison, first: ComparedTensor) -> list[str]:
 
 
 def _reason(comparison: Comparison, first: ComparedTensor) -> str:
-    """Say why a tensor differs although the inputs of its operation do not."""
+    """Explain why a tensor differs although the inputs of its operation do not."""
     if first.operation == "external" and not first.altered.startswith("it is"):
         return "It is an input: the runs had different inputs."
     inputs = _inputs(comparison, first)
@@ -216,7 +216,7 @@ def _reason(comparison: Comparison, first: ComparedTensor) -> str:
 
 
 def _inputs(comparison: Comparison, tensor: ComparedTensor) -> tuple[str, str] | None:
-    """Say that the inputs of an operation agree: as the start and as the end of a sentence."""
+    """Say that the inputs of an operation agree, as the beginning and as the end of a sentence."""
     graph = comparison.graph
     if graph is None:
         return None
@@ -230,7 +230,7 @@ def _inputs(comparison: Comparison, tensor: ComparedTensor) -> tuple[str, str] |
 
 
 def _spread(comparison: Comparison, first: ComparedTensor) -> str:
-    """Say what else differs."""
+    """Describe the other differences."""
     others = [each for each in comparison.introducing if each is not first]
     parts = [_others(others), _inheriting(comparison, first), _outputs(comparison, first)]
     return "; ".join(filter(None, parts)) + "."

@@ -30,16 +30,16 @@ _HUGE = 1e120
 class Metrics:
     """Metrics of the difference of two arrays of one shape.
 
-    Where no element is finite in both, and some are not the same, there is no distance: `max_abs`,
+    If no element is finite in both arrays, and some differ, there is no distance: `max_abs`,
     `max_rel`, `rmse`, `snr` and `cosine` are NaN.
     """
 
     count: int
     """Number of elements of each array."""
     compared: int
-    """Number of elements that are finite in both, which the distances are taken over."""
+    """Number of elements that are finite in both; distances are computed over these."""
     scale: float
-    """Largest finite ``|a|``, in the unit of the tensor: what `max_rel` is relative to."""
+    """Largest finite ``|a|``, in the unit of the tensor: the reference of `max_rel`."""
     max_abs: float
     """Largest ``|a - b|``, in the unit of the tensor."""
     max_rel: float
@@ -142,13 +142,13 @@ def _blocks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
     with pieces:
         for piece in pieces:
             if pieces.itersize:
-                # One array comes by itself, several come as a tuple.
+                # NumPy yields a single array as it is, several as a tuple.
                 yield piece if isinstance(piece, tuple) else (piece,)  # type: ignore[redundant-expr]
 
 
 @dataclass(frozen=True)
 class _Extent:
-    """Facts of one array that are needed before two are compared."""
+    """Properties of one array that are needed before two are compared."""
 
     largest: float
     nan: int
@@ -163,7 +163,7 @@ class _Extent:
         largest, nan, infinite = 0.0, 0, 0
         with np.errstate(all="ignore"):
             for (block,) in _blocks(array):
-                # Extremes of the values, not of their magnitudes: the least integer has none.
+                # Not np.abs(block).max(): the magnitude of the smallest integer overflows.
                 top = max(float(block.max()), -float(block.min()))
                 if not math.isfinite(top):
                     nan += int(np.isnan(block).sum())
@@ -235,7 +235,7 @@ class _Sums:
     def metrics(self, shape: tuple[int, ...]) -> Metrics:
         a, b = self.extents
         nothing = not self.compared and self.mismatched > 0
-        # The factors are powers of two: taking them out again is exact.
+        # The factors are powers of two, so that dividing by them is exact.
         signal = math.sqrt(self.squares_a) / self.factors[0]
         worst = None if self.worst < 0 else np.unravel_index(self.worst, shape)
         return Metrics(
@@ -272,7 +272,7 @@ def _factor(largest: float) -> float:
     """Return a power of two that scales extreme magnitudes to about 1; 1.0 for ordinary ones."""
     if largest == 0 or 1 / _HUGE < largest < _HUGE:
         return 1.0
-    # The exponents of denormal numbers go further down than a factor can go up.
+    # Denormal numbers have exponents lower than the largest factor can compensate.
     return 2.0 ** -max(-1020, min(1020, math.frexp(largest)[1]))
 
 
@@ -293,7 +293,7 @@ def _distance(x: Array, y: Array) -> Array:
         return np.abs(difference, out=difference)
     u, v = x.astype(np.uint64), y.astype(np.uint64)
     distance = np.where(x > y, u - v, v - u).astype(np.float64)
-    # Only -2^63 ... -1 against unsigned numbers can be a whole turn of 64 bits apart.
+    # A distance of 2^64, only possible between int64 and uint64, wraps around to 0.
     distance[(distance == 0) & (x != y)] = 2.0**64
     return distance
 
@@ -320,7 +320,7 @@ def _ulp_type(x: Array, y: Array) -> bool:
 def _steps(x: Array, y: Array) -> int:
     """Largest number of steps from one representable number to the next between `x` and `y`."""
     u, v = _ordinal(x), _ordinal(y)
-    # From the least to the greatest it is more than a signed integer of that width can hold.
+    # The largest difference exceeds the range of a signed integer of that width.
     unsigned = u.dtype.str.replace("i", "u")
     return int((np.maximum(u, v).view(unsigned) - np.minimum(u, v).view(unsigned)).max())
 
@@ -330,7 +330,7 @@ def _ordinal(x: Array) -> Array:
     width = 8 * x.dtype.itemsize
     bits: Array = np.ascontiguousarray(x).view(f"i{x.dtype.itemsize}")
     sign = bits >> (width - 1)
-    # The sign bit goes, and where it was set (sign is -1) the rest is negated.
+    # Clear the sign bit, and negate the rest where it was set (sign is -1).
     bits = bits & ((1 << (width - 1)) - 1)
     bits ^= sign
     bits -= sign

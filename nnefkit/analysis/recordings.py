@@ -26,7 +26,7 @@ Source = Mapping[str, Any] | str | PathLike[str]
 
 @dataclass(frozen=True, eq=False)
 class Recording(Mapping[str, Any]):
-    """Tensors in files, by name; each is read whenever it is asked for."""
+    """Tensors in files, by name; each is read every time that it is accessed."""
 
     path: Path
     readers: Mapping[str, Callable[[], Any]]
@@ -58,7 +58,7 @@ def side(source: Source) -> Side:
     Args:
         source: A `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
             a saved trace, an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after
-            their tensors (those in folders below by their path: ``block1/conv``).
+            their tensors (those in subfolders by their path: ``block1/conv``).
 
     Raises:
         InputError: `source` is none of these.

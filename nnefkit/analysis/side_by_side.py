@@ -36,9 +36,9 @@ def compare(
         a: The reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
             saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
         b: The run to compare with it, likewise.
-        tolerance: How much may differ: a number (relative to the largest magnitude in the tensor),
-            a `Tolerance`, or a mapping from dtypes to these. The default depends on the dtype:
-            `nnefkit.analysis.tolerance.DEFAULTS`.
+        tolerance: The allowed difference: a number (relative to the largest magnitude in the
+            tensor), a `Tolerance`, or a mapping from dtypes to these. The default depends on the
+            dtype: `nnefkit.analysis.tolerance.DEFAULTS`.
         names: Name in `a` -> name in `b`, for tensors whose names differ.
         axes: Name in `a` -> permutation of the axes of the tensor of `b` (NHWC read as NCHW is
             ``(0, 3, 1, 2)``); or ``"auto"``: where shapes (or values) differ, the order that fits

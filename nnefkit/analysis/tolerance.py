@@ -17,8 +17,8 @@ class Tolerance:
     """An element is within tolerance if ``|a - b| <= max(absolute, relative * max |a|)``.
 
     The relative part is scaled by the largest magnitude in the *tensor*: an element near zero among
-    large ones may be off by a rounding error of the large ones, however many times its own value
-    that is.
+    large ones may be off by a rounding error of the large ones, even if that is many times its own
+    value.
 
     Example:
         >>> a, b = {"x": np.array([100.0, 0.0])}, {"x": np.array([100.0, 0.001])}
@@ -54,7 +54,7 @@ class Tolerance:
 
 
 EXACT = Tolerance()
-"""Nothing may differ."""
+"""No difference is allowed."""
 
 DEFAULTS: Mapping[str, Tolerance] = {
     "float16": Tolerance(1e-2, 1e-4),
@@ -101,7 +101,7 @@ def _of_dtype(given: Mapping[str, Tolerance], dtype: np.dtype[Any]) -> Tolerance
         if key in given:
             return given[key]
     if data_type == "scalar":
-        # A wider dtype than float64 (of some machines) is computed in float64 as well.
+        # A wider dtype than float64 (on some machines) is computed in float64 as well.
         return DEFAULTS.get(dtype.name, DEFAULTS["float64"])
     return DEFAULTS[data_type]
 

@@ -1,4 +1,4 @@
-"""`validate`: all that is wrong with a model, and no exception for it."""
+"""`validate`: all problems of a model, reported without raising."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ValidationReport(Displayed):
-    """All that was found wrong with a model, and what was checked; `nnefkit.validate` makes it.
+    """All problems of a model, and the number of checks, as `nnefkit.validate` returns them.
 
     Example:
         >>> report = nk.validate("version 1.0; graph g( x ) -> ( y ) {"
@@ -36,9 +36,9 @@ class ValidationReport(Displayed):
     name: str
     """The path, or the name of the text."""
     diagnostics: tuple[Diagnostic, ...] = field(repr=False)
-    """All of them in the order of the text, those about other files last."""
+    """All diagnostics in the order of the text, those about other files last."""
     graph: Graph | None = field(default=None, repr=False)
-    """The graph as far as it was understood, None if not at all, with all shapes that are known."""
+    """The graph as far as it could be read, with all known shapes; None if it could not."""
     source: Source | None = field(default=None, repr=False)
     """The text that was validated; None if there was none."""
 
@@ -54,12 +54,12 @@ class ValidationReport(Displayed):
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The diagnostics about what is valid, but deprecated or suspicious."""
+        """The diagnostics about things that are valid, but deprecated or suspicious."""
         return self._of("warning")
 
     @property
     def notes(self) -> tuple[Diagnostic, ...]:
-        """The diagnostics about what is worth knowing."""
+        """The diagnostics that only inform."""
         return self._of("note")
 
     def _of(self, severity: Severity) -> tuple[Diagnostic, ...]:
@@ -88,7 +88,7 @@ class ValidationReport(Displayed):
 
     @property
     def _verdict(self) -> str:
-        """The last line of the report: valid or not, and what was found and checked."""
+        """The last line of the report: valid or not, and the numbers of problems and checks."""
         counts = [plural(len(self.errors), "error"), plural(len(self.warnings), "warning")]
         if self.notes:
             counts.append(plural(len(self.notes), "note"))
@@ -111,15 +111,14 @@ def validate(
 ) -> ValidationReport:
     """Check a model: its text, types, arguments, shapes, files, and the values of its weights.
 
-    The report holds everything that is wrong with the model; also that there is no file at a path,
-    or that a file is not a model.
+    The report contains every problem, including a missing file or a file that is not a model.
 
     Args:
         source: The path of a model (a folder, a ``graph.nnef``, an archive), the text of a graph,
             or a `Graph`. A string is a text if it has a line end, ``{`` or ``;`` in it, or is
             blank, and no file of that name exists; else it is a path.
         strict: Whether unknown operations are errors; otherwise they are accepted with a warning.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
 
     Raises:
         InputError: `source` is of another type.
@@ -148,7 +147,7 @@ def _is_text(source: str) -> bool:
     if not any(mark in source for mark in "\n\r{;"):
         return False
     try:
-        return not os.path.exists(source)  # noqa: PTH110 - a Path would be of all the text
+        return not os.path.exists(source)  # noqa: PTH110 - the string may be a whole text, not a path
     except (OSError, ValueError):
         return True
 
@@ -181,7 +180,7 @@ def _text_at(path: str | os.PathLike[str]) -> Source | None:
 
 
 def _validate_graph(graph: Graph, strict: bool) -> ValidationReport:
-    """Print a graph and read it again: it has to obey the same rules as a text.
+    """Print a graph and parse it again: it has to obey the same rules as a text.
 
     Where the text that it was parsed from still describes the graph, the report is about that text.
     """
@@ -240,7 +239,7 @@ def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
             f"{plural(values.size, 'value')}",
             graph.producers[variable.name].span if graph.source is not None else None,
             severity="warning",
-            hint="Results that depend on them will hardly be finite either.",
+            hint="Results that depend on them are probably not finite either.",
         )
 
 

@@ -49,7 +49,7 @@ def declare(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare two runs; the status is 1 if they diverge, 2 if they cannot be compared."""
+    """Compare two runs; return 1 if they diverge, and 2 if they cannot be compared."""
     try:
         comparison = compare(
             Path(options.a), Path(options.b), tolerance=options.tolerance, axes=options.axes

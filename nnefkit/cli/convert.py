@@ -28,15 +28,15 @@ _EXAMPLES = """\
   nnefkit convert program.pt2 model/
   nnefkit convert model.nnef.tgz network.onnx --opset 18
 
-The ending of the name decides the format. The target is an ONNX model if it
+The file name extension determines the format. The target is an ONNX model if it
 ends with .onnx, an archive if it ends with .nnef.tgz, .tgz, .tar.gz, .tar or
-.zip, and a folder if it ends with / or .nnef or has no ending. The source can
-also be an exported PyTorch program (.pt2, written by torch.export.save).
+.zip, and a folder if it ends with / or .nnef or has no extension. The source
+can also be an exported PyTorch program (.pt2, written by torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
-comments, quantization, variables and vendor files. From and to other formats,
-both models are run on random inputs; if their outputs differ, nothing is
-written.
+comments, quantization, variables and vendor files. A conversion from or to
+another format runs both models on random inputs, and writes nothing if their
+outputs differ.
 """
 
 

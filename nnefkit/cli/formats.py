@@ -1,4 +1,4 @@
-"""Model formats by file name ending, and which of them can be read and written."""
+"""Model formats by file name extension, and which of them can be read and written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nnefkit.errors import InputError
 
 ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
-"""Endings of the archives that can be written; a name without an ending is a folder."""
+"""Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH = "NNEF", "ONNX", "PyTorch"
 
@@ -18,18 +18,18 @@ class Source(NamedTuple):
 
     format: str
     reader: str
-    """The function of `nnefkit.exchange` that reads a file."""
+    """The function of `nnefkit.exchange` that reads such a file."""
     parameters: tuple[str, ...] = ()
-    """Those of ``input_shapes`` and ``constants`` that the function has."""
+    """The parameters among ``input_shapes`` and ``constants`` that the function has."""
 
 
 SOURCES = {
     ".onnx": Source(ONNX, "from_onnx", ("input_shapes", "constants")),
     ".pt2": Source(PYTORCH, "from_torch"),
 }
-"""Ending to format, for the other formats that can be read."""
+"""Extension -> format, for the other formats that can be read."""
 TARGETS = {".onnx": ONNX}
-"""Ending to format, for the other formats that can be written."""
+"""Extension -> format, for the other formats that can be written."""
 
 _FOREIGN = {
     ".onnx": "ONNX",
@@ -54,18 +54,18 @@ def source_format(source: Path) -> str:
     """Return the format of a model to read.
 
     Raises:
-        InputError: Models with that ending cannot be read.
+        InputError: Models with that extension cannot be read.
     """
-    ending = source.suffix.lower()
+    extension = source.suffix.lower()
     if source.is_dir():
         return NNEF
-    if ending in SOURCES:
-        return SOURCES[ending].format
-    if ending in _FOREIGN:
+    if extension in SOURCES:
+        return SOURCES[extension].format
+    if extension in _FOREIGN:
         raise InputError(
-            f"{_FOREIGN[ending]} models ('{ending}') cannot be read",
+            f"{_FOREIGN[extension]} models ('{extension}') cannot be read",
             hint=_PROGRAMS
-            if _FOREIGN[ending] == PYTORCH
+            if _FOREIGN[extension] == PYTORCH
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx) or an exported PyTorch program "
             "(.pt2).",
@@ -78,18 +78,22 @@ def target_format(target: str) -> str:
     """Return the format of a model to write.
 
     Raises:
-        InputError: Models with that ending cannot be written.
+        InputError: Models with that extension cannot be written.
     """
     name = target.lower()
     if name.endswith((*ARCHIVES, "/", ".nnef")) or Path(target).is_dir() or not Path(name).suffix:
         return NNEF
-    ending = Path(name).suffix
-    if ending in TARGETS:
-        return TARGETS[ending]
-    described = f"{_FOREIGN[ending]} models ('{ending}')" if ending in _FOREIGN else f"'{ending}'"
+    extension = Path(name).suffix
+    if extension in TARGETS:
+        return TARGETS[extension]
+    described = (
+        f"{_FOREIGN[extension]} models ('{extension}')"
+        if extension in _FOREIGN
+        else f"'{extension}'"
+    )
     raise InputError(
         f"{described} cannot be written",
         hint=f"The target must end with {', '.join((*ARCHIVES, *TARGETS))}; the name of a folder "
-        "ends with / or .nnef, or has no ending.",
+        "ends with / or .nnef, or has no extension.",
         file=target,
     )

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = FAILED
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone away: Python must not try to flush the rest at exit.
+        # The reader has closed the pipe: Python must not try to flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 _WIDTH = 80
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""The commands of a parser, to which each module adds its own."""
+"""The subparsers of a parser, to which each module adds its command."""
 
 
 def command(
@@ -26,8 +26,8 @@ def command(
 
     Args:
         commands: The commands so far.
-        name: What it is called.
-        run: Carries it out and returns the exit status.
+        name: The name of the command.
+        run: The function that executes the command and returns the exit status.
         summary: One line, for the list of commands.
         description: A paragraph, shown before the options.
         examples: Lines of at most 80 characters, shown below the options.

@@ -43,10 +43,10 @@ def error_line(text: str) -> None:
 
 
 def document(text: str) -> None:
-    """Write a document unchanged, including its line ends and bytes that are not UTF-8."""
+    """Write a document unchanged, including its line breaks and bytes that are not UTF-8."""
     sys.stdout.flush()
     content = memoryview(text.encode(errors="surrogateescape"))
-    # An unbuffered stream may write only a part at a time.
+    # An unbuffered stream may write only part of the data at a time.
     while content:
         content = content[sys.stdout.buffer.write(content) :]
     sys.stdout.buffer.flush()

@@ -41,7 +41,7 @@ def declare(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Validate models; the status is 1 if one of them is not valid."""
+    """Validate models; return 1 if one of them is not valid."""
     passed = True
     reports = []
     for path in options.paths:

@@ -1,10 +1,10 @@
-"""Inputs, the same in every run."""
+"""Inputs of the calls, the same in every run."""
 
 import torch
 
 
 def x(*shape, seed=0, dtype=torch.float32):
-    """Normally distributed items."""
+    """Return normally distributed elements."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=generator, dtype=dtype)
 
@@ -14,7 +14,7 @@ def positive(*shape):
 
 
 def unit(*shape):
-    """Between -1 and 1."""
+    """Return elements between -1 and 1."""
     return torch.tanh(x(*shape)) * 0.9
 
 

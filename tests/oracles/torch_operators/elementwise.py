@@ -1,12 +1,13 @@
-"""Calls of operators for elementwise, as people write them and at the corners."""
+"""Calls of elementwise operators: common forms, and edge cases."""
 
 import torch
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import coins, positive, unit, whole, x
 
 aten = torch.ops.aten
 
+NEGATIVE_TOO = torch.arange(-9, 10)
 HALVES = torch.tensor([[-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.3, -0.7]])
 
 
@@ -91,6 +92,10 @@ CASES = {
     "remainder": (lambda a: a % 3, (whole(9),)),
     "remainder_of_reals": (lambda a: a % -0.7, (x(9),)),
     "fmod": (lambda a: torch.fmod(a, 0.7), (x(9),)),
+    "div_trunc_integers": (lambda a: torch.div(a, 3, rounding_mode="trunc"), (NEGATIVE_TOO,)),
+    "div_trunc_by_negative": (lambda a: torch.div(a, -4, rounding_mode="trunc"), (NEGATIVE_TOO,)),
+    "fmod_integers": (lambda a: torch.fmod(a, 3), (NEGATIVE_TOO,)),
+    "fmod_by_negative": (lambda a: torch.fmod(a, -4), (NEGATIVE_TOO,)),
     "pow_2": (lambda a: a**2, (x(3),)),
     "pow_3": (lambda a: a**3, (x(3),)),
     "pow_half": (lambda a: a**0.5, (positive(3),)),
