@@ -87,6 +87,8 @@ def _checked(graph: Graph, reports: Reports) -> tuple[Graph, list[Diagnostic]]:
 
 # -- one operation --------------------------------------------------------------------------------
 
+_ONE_TENSOR = [Identifier]
+
 
 class _Inference:
     """Infers the shapes of one graph, operation by operation."""
@@ -96,68 +98,73 @@ class _Inference:
         self.reports = reports
         self.customs = definitions()
         self.shapes: dict[str, Shape | None] = {}
-        self.known: dict[tuple[Any, ...], tuple[Shape, int]] = {}
-        """Form of an operation, see `_form` -> shape of its result, and its MACs.
+        self.known: dict[tuple[Any, ...] | None, tuple[Shape, int]] = {}
+        """Form of an operation, see `_arguments` -> shape of its result, and its MACs.
 
         Parsed operations of one form share their attributes, and a network has few forms. Without
-        it, parsing and shapes of 10,000 operations take 11 to 31 % longer (the networks of
+        it, parsing and shapes of 10,000 operations take 5 to 31 % longer (the networks of
         tests/benchmarks/test_parsing.py).
         """
 
     def infer(self, op: Operation) -> Operation:
         """Add the shapes of the results of `op` to `shapes`; return it with its MACs."""
-        custom = None if op.name in SHAPE_RULES else self.customs.get(op.name)
-        rule = SHAPE_RULES.get(op.name) if custom is None else custom.shape_rule
+        rule = SHAPE_RULES.get(op.name)
+        custom: Definition | None = None
         if rule is None:
-            # A custom operation: the shapes that its results have already stay.
-            for name in op.output_names:
-                self.shapes[name] = self.tensors[name].shape if name in self.tensors else None
-            return op
-        inputs = self._input_shapes(op)
-        macs = None if inputs is None else self._macs(op, rule, custom, inputs)
+            custom = self.customs.get(op.name)
+            rule = None if custom is None else custom.shape_rule
+            if rule is None:
+                # The shapes that its results have already stay.
+                for name in op.output_names:
+                    self.shapes[name] = self.tensors[name].shape if name in self.tensors else None
+                return op
+        macs: int | None = None
+        arguments = self._arguments(op)
+        if arguments is not None:
+            inputs, form = arguments
+            try:
+                known = self.known.get(form)
+            except TypeError:
+                # Tensors that were built by hand may have a list as their shape.
+                known = form = None
+            if known is None:
+                macs = self._apply(op, rule, custom, inputs, form)
+            else:
+                (target,) = op.outputs.values()
+                self.shapes[target], macs = known
         if macs == op.macs:
             return op
         return new_operation(
             op.name, op.inputs, op.outputs, op.attribs, op.dtype, op.scope, op.span, macs
         )
 
-    def _input_shapes(self, op: Operation) -> list[Any] | None:
-        """Return the shapes of the inputs, lists for arrays; None if one of them is not known."""
+    def _arguments(self, op: Operation) -> tuple[list[Any], tuple[Any, ...] | None] | None:
+        """Return the shapes of the inputs of an operation, lists for arrays, and its form.
+
+        The form is all that the shape of the result depends on: the name, the identity of the
+        attributes, and the shapes of the inputs.
+
+        Returns:
+            The shapes and the form, which is None for operations without inputs and for those whose
+            result is not one tensor; None if the shape of an input is not known.
+        """
+        shapes = self.shapes
         inputs: list[Any] = []
+        has_arrays = False
         for value in op.inputs.values():
             if type(value) is Identifier:
-                shape: Any = self.shapes.get(value)
+                shape: Any = shapes.get(value)
             elif isinstance(value, (list, tuple)):
-                shape = _array_shapes(value, self.shapes)
+                shape, has_arrays = _array_shapes(value, shapes), True
             else:
                 shape = ()
             if shape is None:
                 return None
             inputs.append(shape)
-        return inputs
-
-    def _macs(
-        self,
-        op: Operation,
-        rule: Callable[..., Any],
-        custom: Definition | None,
-        inputs: list[Any],
-    ) -> int | None:
-        form = None if custom is not None else _form(op, inputs)
-        if form is not None and form in self.known:
-            (target,) = op.outputs.values()
-            self.shapes[target], macs = self.known[form]
-            return macs
-        try:
-            return self._apply(op, rule, custom, inputs, form)
-        except ArgumentError as error:
-            self.reports.add(op, error)
-        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-            # Parsed operations have the types of their declarations; those built by hand may not.
-            self.reports.add(
-                op, _wrong_call(rule, op, inputs, error) if custom is None else wrong_results(op)
-            )
-        return None
+        if not inputs or [*map(type, op.outputs.values())] != _ONE_TENSOR:
+            return inputs, None
+        keys = map(_key, inputs) if has_arrays else inputs
+        return inputs, (op.name, id(op.attribs), *keys)
 
     def _apply(
         self,
@@ -166,50 +173,48 @@ class _Inference:
         custom: Definition | None,
         inputs: list[Any],
         form: tuple[Any, ...] | None,
-    ) -> int:
-        """Apply the rule, advice and cost of an operation; return its MACs."""
-        result = rule(*inputs, **op.attribs)
-        results = (result,) if len(op.outputs) == 1 else result
-        for target, shape in zip(op.outputs.values(), results, strict=True):
-            if type(target) is Identifier and _is_shape(shape):
-                self.shapes[target] = shape
-            elif custom is not None and type(target) is Identifier and type(shape) is not list:
-                raise wrong_results(op)
-            else:
-                _bind(target, shape, self.shapes)
-        advise = ADVICE.get(op.name)
-        if advise is not None:
-            advice = advise(*inputs, **op.attribs)
-            self.reports.collect(op, advice)
-            form = None if advice else form
-        cost = COSTS.get(op.name) if custom is None else custom.cost
-        macs: int = cost(inputs, results, op.attribs) if cost else 0
-        if form is not None and _is_shape(result):
+    ) -> int | None:
+        """Apply the rule, advice and cost of an operation.
+
+        Returns:
+            Its MACs; None if there are errors, which are reported.
+        """
+        try:
+            result = rule(*inputs, **op.attribs)
+            results = (result,) if len(op.outputs) == 1 else result
+            for target, shape in zip(op.outputs.values(), results, strict=True):
+                if type(target) is Identifier and _is_shape(shape):
+                    self.shapes[target] = shape
+                elif custom is not None and type(target) is Identifier and type(shape) is not list:
+                    raise wrong_results(op)
+                else:
+                    _bind(target, shape, self.shapes)
+            advise = ADVICE.get(op.name)
+            if advise is not None:
+                advice = advise(*inputs, **op.attribs)
+                self.reports.collect(op, advice)
+                form = None if advice else form
+            cost = COSTS.get(op.name) if custom is None else custom.cost
+            macs: int = cost(inputs, results, op.attribs) if cost else 0
+        except ArgumentError as error:
+            self.reports.add(op, error)
+            return None
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+            # Parsed operations have the types of their declarations; those built by hand may not.
+            self.reports.add(
+                op, _wrong_call(rule, op, inputs, error) if custom is None else wrong_results(op)
+            )
+            return None
+        if form is not None and custom is None and _is_shape(result):
             self.known[form] = result, macs
         return macs
 
 
-def _form(op: Operation, inputs: Sequence[Any]) -> tuple[Any, ...] | None:
-    """Return what determines the shape of the result of an operation.
-
-    Returns:
-        Its name, the identity of its attributes, and the shapes of its inputs; None for operations
-        with several results or without inputs.
-    """
-    if not inputs or len(op.outputs) != 1:
-        return None
-    (target,) = op.outputs.values()
-    if type(target) is not Identifier:
-        return None
-    form: list[Any] = [op.name, id(op.attribs)]
-    for shape in inputs:
-        if type(shape) is tuple:
-            form.append(shape)
-        elif all(type(element) is tuple for element in shape):
-            form.append(("array", *shape))
-        else:
-            return None
-    return tuple(form)
+def _key(shape: Any) -> Any:
+    """Return an input shape as part of a form: arrays are lists, which cannot be hashed."""
+    if type(shape) is not list:
+        return shape
+    return ("array", *[part if type(part) is tuple else _key(part) for part in shape])
 
 
 def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> Any:
