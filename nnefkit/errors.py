@@ -270,7 +270,7 @@ class InputError(NnefError, ValueError):
         ...     nk.run("model.nnef", {})
         ... except nk.InputError as error:
         ...     print(error.diagnostics[0].hint)
-        nnefkit.load(path) opens a model, nnefkit.parse(text) parses a text.
+        nnefkit.load(path) opens a model, nnefkit.parse(text) parses a string.
     """
 
     code = "wrong-input"

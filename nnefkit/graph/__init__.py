@@ -1,4 +1,4 @@
-"""The model that every room shares: `Graph`, `Operation`, `Tensor`."""
+"""The model that all subpackages share: `Graph`, `Operation`, `Tensor`."""
 
 from nnefkit.graph.expected import expected_graph
 from nnefkit.graph.frozen import FrozenDict, FrozenList

@@ -1,9 +1,9 @@
-"""Fast construction of operations and tensors, for code that makes thousands of them.
+"""Fast construction of operations and tensors, for code that creates thousands of them.
 
-A frozen dataclass assigns each field through ``object.__setattr__``, three times as slow as the
-plain assignment to a slot. So the fields are assigned while the object is of a class that has the
-same base and slots but is not frozen, and the object changes its class at the end. Without this,
-parsing and shapes of 10,000 operations take 13 to 43 % longer (the networks of
+A frozen dataclass assigns each field through ``object.__setattr__``, three times slower than
+plain assignment to a slot. So the object is created as an instance of a class with the same base
+and slots that is not frozen, and its class is changed once the fields are assigned. Without this,
+parsing and shapes of 10,000 operations take 13 to 43 % longer (on the networks of
 tests/benchmarks/test_parsing.py).
 """
 
@@ -51,7 +51,7 @@ def new_operation(
     span: Span | None,
     macs: int | None = None,
 ) -> Operation:
-    """Return ``Operation(...)``, for mappings that are frozen already."""
+    """Return ``Operation(...)`` for mappings that are frozen already."""
     instance = _MutableOperation()
     instance.name = name
     instance.inputs = inputs

@@ -1,4 +1,4 @@
-"""Cutting a part out of a graph: which operations it has, and what becomes an input of it."""
+"""Cutting a part out of a graph: its operations and its new inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def needed_operations(
     Args:
         operations: In a valid order.
         outputs: Names of tensors.
-        cut: Names of tensors that are given, so that nothing is needed to compute them.
+        cut: Names of tensors that are given, so that no operation is needed to compute them.
     """
     names = set(outputs).difference(cut)
     needed = []
@@ -32,7 +32,7 @@ def needed_operations(
 def needed_with_updates(operations: Sequence[Operation], outputs: Iterable[str]) -> list[Operation]:
     """Return the operations that `outputs` depend on in this run and in later ones.
 
-    These are also the updates of the variables that are read, and what the updates depend on.
+    These include the updates of the variables that are read, and all that the updates depend on.
     """
     wanted = set(outputs)
     while True:
@@ -50,10 +50,10 @@ def needed_with_updates(operations: Sequence[Operation], outputs: Iterable[str])
 
 
 def check_cut(operations: Iterable[Operation], cut: Collection[str]) -> None:
-    """Refuse tensors of `cut` that an operation computes together with a tensor that is needed.
+    """Check that no operation computes both a tensor of `cut` and another one that is needed.
 
     Raises:
-        InputError: There is such a tensor.
+        InputError: There is such an operation.
     """
     for op in operations:
         for name in op.output_names:
@@ -66,7 +66,7 @@ def check_cut(operations: Iterable[Operation], cut: Collection[str]) -> None:
 
 
 def external(tensor: Tensor) -> Operation:
-    """Return the operation that makes a tensor an input of a graph.
+    """Return the operation that turns a tensor into an input of a graph.
 
     Raises:
         InputError: Its shape is not known.

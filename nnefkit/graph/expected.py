@@ -18,5 +18,5 @@ def expected_graph(value: object) -> Graph:
         return value
     hint = ""
     if isinstance(value, (str, os.PathLike)):
-        hint = "nnefkit.load(path) opens a model, nnefkit.parse(text) parses a text."
+        hint = "nnefkit.load(path) opens a model, nnefkit.parse(text) parses a string."
     raise wrong_type("graph", "a Graph", value, hint)

@@ -1,4 +1,4 @@
-"""Immutable values: a dictionary, a list, and data classes that refuse changes alike."""
+"""Immutable dictionaries, lists and data classes, with one error for all attempts to change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def frozen(cls: Class) -> Class:
-    """Let a frozen data class raise a `FrozenError` on a change."""
+    """Make a frozen data class raise a `FrozenError` when a field is assigned or deleted."""
     cls.__setattr__ = cls.__delattr__ = _refuse  # type: ignore[method-assign]
     return cls
 
@@ -24,7 +24,7 @@ def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 class FrozenDict(dict[str, Any]):
-    """A dictionary that cannot be changed; copies of it (`dict(x)`, `x | {...}`) can."""
+    """A dictionary that cannot be changed; copies of it (`dict(x)`, `x | {...}`) can be changed."""
 
     __slots__ = ()
 

@@ -37,15 +37,15 @@ class Graph(Displayed):
 
     Attributes:
         name: Its name in the document.
-        inputs: Names of the tensors that enter it (results of ``external``).
-        outputs: Names of the tensors that leave it.
+        inputs: Names of its input tensors (results of ``external``).
+        outputs: Names of its output tensors.
         operations: In a valid order. Fragments with a body are expanded, defaults are filled in.
-        tensors: Name -> `Tensor`.
-        provenance: The ``path`` of a loaded model, or what a converter recorded.
+        tensors: Each `Tensor` by name.
+        provenance: The ``path`` of a loaded model, or records of a converter.
         version: The version of NNEF.
         extensions: Names of the extensions that it enables.
         declarations: Texts of the declarations of custom operations without a body, for saving.
-        source: The text that it was parsed from, to which the spans of operations refer.
+        source: The text that it was parsed from, to which the spans of its operations refer.
 
     Example:
         >>> graph = nk.parse('''
@@ -77,12 +77,12 @@ class Graph(Displayed):
 
     @cached_property
     def producers(self) -> Mapping[str, Operation]:
-        """Tensor name -> the operation that computes it."""
+        """The operation that computes each tensor, by tensor name."""
         return {name: op for op in self.operations for name in op.output_names}
 
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Operation, ...]]:
-        """Tensor name -> the operations that read it, in the order of the graph."""
+        """The operations that read each tensor in the order of the graph, by tensor name."""
         readers: dict[str, list[Operation]] = {name: [] for name in self.tensors}
         for op in self.operations:
             for name in dict.fromkeys(op.input_names):
@@ -91,7 +91,7 @@ class Graph(Displayed):
 
     @cached_property
     def variables(self) -> tuple[Tensor, ...]:
-        """The results of ``variable`` operations, in their order."""
+        """The results of ``variable`` operations, in the order of the graph."""
         return tuple(
             self.tensors[name]
             for op in self.operations
@@ -106,7 +106,7 @@ class Graph(Displayed):
 
     @cached_property
     def opaque(self) -> frozenset[str]:
-        """Names of the results of unknown operations, whose data types are unknown, too."""
+        """Names of the results of unknown operations, whose data types are also unknown."""
         return frozenset(
             name for op in self.operations if "0" in op.outputs for name in op.output_names
         )
@@ -124,7 +124,7 @@ class Graph(Displayed):
     def needed(self, outputs: str | Collection[str]) -> tuple[Operation, ...]:
         """Return the operations that some tensors depend on, in the order of the graph.
 
-        Externals, variables and constants are among them.
+        The result includes externals, variables and constants.
 
         Args:
             outputs: The name of a tensor, or several.
@@ -152,7 +152,7 @@ class Graph(Displayed):
         """Return the tensor `name`.
 
         Raises:
-            UnknownNameError: The graph has no such tensor; the hint has the nearest name.
+            UnknownNameError: The graph has no such tensor; the hint suggests the nearest name.
         """
         try:
             return self.tensors[name]
@@ -197,10 +197,10 @@ class Graph(Displayed):
     # -- changed copies -----------------------------------------------------------------------
 
     def with_data(self, data: Mapping[str, Any]) -> Graph:
-        """Return a copy in which some variables have other values.
+        """Return a copy with new values for some variables.
 
         Args:
-            data: Name or label of a variable -> array of its shape. Variables of one label share
+            data: An array for each variable, by its name or label. Variables of one label share
                 their data (4.1.3).
 
         Raises:
@@ -255,7 +255,7 @@ class Graph(Displayed):
         )
 
     def with_outputs(self, outputs: str | Sequence[str]) -> Graph:
-        """Return a copy that computes other tensors, without the operations that it does not need.
+        """Return a copy that computes other tensors, without the operations that are not needed.
 
         Raises:
             UnknownNameError: There is no such tensor.
@@ -276,9 +276,9 @@ class Graph(Displayed):
         return self.between(None, outputs)
 
     def with_input_shapes(self, /, **shapes: Sequence[int]) -> Graph:
-        """Return a copy whose inputs have other shapes; shapes that follow from them become None.
+        """Return a copy with new shapes of inputs; shapes that depend on them become None.
 
-        `nnefkit.infer_shapes(graph, **shapes)` does this, and fills in the other shapes again.
+        `nnefkit.infer_shapes(graph, **shapes)` does the same, and infers the other shapes again.
 
         Raises:
             UnknownNameError: There is no such input.
@@ -322,7 +322,7 @@ class Graph(Displayed):
 
         Args:
             inputs: Names of the tensors that become inputs of the part; their shapes must be known.
-                With None, the inputs of the graph stay. The part has only those that it needs.
+                With None, the inputs are those of the graph. The part has only those that it needs.
             outputs: Names of the tensors to compute.
 
         Raises:
@@ -361,7 +361,7 @@ class Graph(Displayed):
         return self._of((*self._externals(new), *needed), wanted, tensors)
 
     def _externals(self, names: Sequence[str]) -> list[Operation]:
-        """Return the operations that introduce inputs; those that the graph has come first."""
+        """Return the operations that introduce inputs, those of the graph first."""
         own = [
             op for op in self.operations if op.name == "external" and op.output_names[0] in names
         ]
@@ -373,7 +373,7 @@ class Graph(Displayed):
         outputs: tuple[str, ...],
         tensors: Mapping[str, Tensor],
     ) -> Graph:
-        """Return a copy that has just these operations, with the tensors that they mention."""
+        """Return a copy with only these operations and the tensors that they refer to."""
         present = {name for op in operations for name in (*op.output_names, *op.input_names)}
         return replace(
             self,
@@ -385,5 +385,5 @@ class Graph(Displayed):
 
 
 def _label(variable: Tensor) -> str:
-    # A variable without a label (it was built, not read) shares its data with no other.
+    # A variable without a label (built, not read) shares its data with no other.
     return (variable.label or f"variable {variable.name}").lower()

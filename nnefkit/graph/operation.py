@@ -45,13 +45,14 @@ class Operation(Displayed):
 
     Attributes:
         name: The operation, such as ``"conv"``.
-        inputs: Parameter -> `Identifier` of a tensor, literal (int, float, bool, str), or list.
-        outputs: Result -> `Identifier` of a tensor, or list of identifiers.
-        attribs: Attribute -> value, defaults filled in; arrays are lists, tuples are tuples.
+        inputs: By parameter, the `Identifier` of a tensor, a literal (int, float, bool, str), or a
+            list.
+        outputs: By result, the `Identifier` of a tensor, or a list of identifiers.
+        attribs: Values by attribute, defaults filled in; arrays are lists, tuples are tuples.
         dtype: The type argument of a generic operation, deduced or explicit; else None.
         scope: The fragment calls that it was expanded from, outermost first.
-        span: Its place in the source text of the graph, if there is one.
-        macs: Multiply-accumulates of one run, filled in together with the shapes.
+        span: Its position in the source text of the graph, if there is one.
+        macs: Number of multiply-accumulates of one run, filled in together with the shapes.
 
     Example:
         >>> graph = nk.parse('''
@@ -79,12 +80,12 @@ class Operation(Displayed):
 
     @property
     def is_source(self) -> bool:
-        """Whether it introduces a tensor instead of computing one: external, variable, constant."""
+        """True if it introduces a tensor instead of computing one: external, variable, constant."""
         return self.name in SOURCES
 
     @property
     def is_weight(self) -> bool:
-        """Whether it introduces a tensor that has values: a variable or a constant."""
+        """True if it introduces a tensor that has values: a variable or a constant."""
         return self.name in WEIGHTS
 
     @property

@@ -19,7 +19,7 @@ DTYPES = ("scalar", "integer", "logical", "string")
 @frozen
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tensor(Displayed):
-    """A tensor of a graph: what is known about it without a run.
+    """A tensor of a graph, with everything known about it without running the graph.
 
     Attributes:
         name: Its identifier in the graph.
@@ -29,7 +29,7 @@ class Tensor(Displayed):
             file; else None.
         label: The label of a variable (4.1.3); else None.
         quantization: Its line in ``graph.quant``, ``{"op-name": ..., **arguments}``; else None.
-        origin: The node or module of the source model that a converter made it from; else None.
+        origin: The node or module of the source model that it was converted from; else None.
 
     Example:
         >>> graph = nk.parse('''

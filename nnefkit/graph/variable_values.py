@@ -1,4 +1,4 @@
-"""Values that replace those of a variable."""
+"""Checks of new values for a variable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HINTS = {
 }
 
 _NUMPY_KINDS = {"scalar": "fiu", "integer": "iu", "logical": "b", "string": ""}
-"""NumPy's kinds of the values that a variable of each data type can hold."""
+"""NumPy kinds of the values that a variable of each data type can hold."""
 
 
 def fitting_values(variable: Tensor, values: Any) -> Array:
@@ -32,10 +32,10 @@ def fitting_values(variable: Tensor, values: Any) -> Array:
     old = variable.data
     floating = isinstance(values, np.ndarray) and array.dtype.kind == "f"
     if old is not None and old.dtype.kind == "f" and not floating:
-        # Neither a list of numbers nor whole numbers are meant to change the precision.
+        # A list of numbers, or an array of integers, is not meant to change the precision.
         array = array.astype(old.dtype)
     if array.flags.writeable:
-        # Later changes of the caller's array must not change the graph.
+        # Copied, so that later changes of the caller's array do not change the graph.
         array = array.copy()
         array.flags.writeable = False
     return array
@@ -58,7 +58,7 @@ def _checked(variable: Tensor, values: Any) -> Array:
     if variable.shape is not None and array.shape != variable.shape:
         raise InputError(
             f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",
-            hint="Another shape needs another graph: change it in the text."
+            hint="To use another shape, change the text of the graph."
             if array.size != prod(variable.shape)
             else f"array.reshape({variable.shape}) fits, if the elements are in the right order.",
             section="4.1.3",

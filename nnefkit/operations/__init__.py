@@ -1,6 +1,6 @@
 """Argument rule, shape rule, cost and reference kernel of every standard operation.
 
-Each module has the operations of a section of chapter 4; `registry` has the tables.
+Each module holds the operations of one section of chapter 4; `registry` holds the tables.
 """
 
 # Importing a module registers what it defines.

@@ -1,6 +1,6 @@
 """Activation functions (4.9.1).
 
-Each computes its formula in an equivalent form that neither overflows nor loses small results.
+Each formula is computed in an equivalent form that neither overflows nor loses small results.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def silu(x: Array, out: Array) -> None:
 @widened
 @blockwise
 def gelu(x: Array, out: Array) -> None:
-    """``x * Phi(x)`` with the distribution function itself (4.9.1), not its approximation."""
+    """``x * Phi(x)`` with the exact distribution function (4.9.1), not an approximation."""
     np.multiply(x, normal_cdf(x), out=out)
 
 
@@ -102,7 +102,7 @@ def selu(x: Array, *, alpha: float, **attribs: float) -> Array:
 
 @blockwise
 def _scaled_elu(x: Array, out: Array, *, alpha: float, scale: float) -> None:
-    # Both halves, one of which is 0: several times faster than to choose element by element.
+    # Add both halves, one of which is 0: several times faster than choosing element by element.
     x.clip(-np.inf, 0, out=out)
     np.expm1(out, out=out)
     out *= alpha
@@ -145,7 +145,7 @@ def _leaky(x: Array, out: Array, *, alpha: float) -> None:
 
 @shape_rule("softmax")
 def softmax_shape(x: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of `softmax` (4.9.1)."""
+    """Check the rules of `softmax` and return its shape (4.9.1)."""
     problems = Problems("4.9.1")
     check_axes(problems, axes, len(x))
     problems.done()
@@ -156,7 +156,7 @@ def softmax_shape(x: Shape, *, axes: Sequence[int]) -> Shape:
 @quiet
 @widened
 def softmax(x: Array, *, axes: Sequence[int]) -> Array:
-    """Exponentials that sum to 1 over all of `axes` together (4.9.1)."""
+    """Return exponentials normalized to sum to 1 over all of `axes` together (4.9.1)."""
     along = tuple(axes)
     if not x.size:
         return x

@@ -8,7 +8,7 @@ from nnefkit.operations.registry import Problems
 
 
 def check_axis(problems: Problems, axis: int, rank: int, argument: str = "axis") -> bool:
-    """Add a problem unless ``0 <= axis < rank``; return whether there is none."""
+    """Add a problem unless ``0 <= axis < rank``; return whether the axis is valid."""
     if 0 <= axis < rank:
         return True
     problems.add(
@@ -18,7 +18,7 @@ def check_axis(problems: Problems, axis: int, rank: int, argument: str = "axis")
 
 
 def check_axes(problems: Problems, axes: Sequence[int], rank: int, argument: str = "axes") -> bool:
-    """Add problems unless `axes` are unique and in the rank; return whether there are none."""
+    """Add problems unless `axes` are unique and within the rank; return whether they are valid."""
     outside = [axis for axis in axes if not 0 <= axis < rank]
     if outside:
         problems.add(
@@ -47,11 +47,11 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
 
 
 MOST_RESULTS = 1_000_000
-"""More tensors than anyone can name on the left of an assignment."""
+"""Upper bound of the results of one operation; nobody can name more of them."""
 
 
 def check_count(problems: Problems, argument: str, number: int) -> None:
-    """Add a problem if an operation would have an absurd `number` of results."""
+    """Add a problem if the `number` of results of an operation is absurdly large."""
     if number > MOST_RESULTS:
         problems.add(
             argument,

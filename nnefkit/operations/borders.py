@@ -1,4 +1,4 @@
-"""The border modes of 4.3: what is outside of a tensor, for padding and sliding windows."""
+"""The border modes of 4.3: the values outside of a tensor, for padding and sliding windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def border_indices(extent: int, before: int, after: int, border: str) -> NDArray
     """Return the index of the input for each position of a padded dimension.
 
     Negative `before` and `after` crop. Positions without a source (border 'constant', 'ignore')
-    have `OUTSIDE`. Reflections repeat as often as it takes, as if the reflected input were
+    get `OUTSIDE`. Reflections repeat as often as needed, as if the reflected input were
     reflected again; an extent of 1 reflects to itself.
 
     Returns:
@@ -47,16 +47,16 @@ def pad(
     border: str = "constant",
     value: float = 0.0,
 ) -> NDArray[Any]:
-    """`array` with its borders extended, or cropped where the padding is negative.
+    """Return `array` with its borders extended, or cropped where the padding is negative.
 
     Args:
         array: of any rank and dtype.
-        padding: extents before and after, for the leading dimensions at least.
+        padding: extents before and after, for at least the leading dimensions.
         border: one of `BORDERS`; 'constant' and 'ignore' fill with `value`.
-        value: What fills the border.
+        value: fills the border.
 
     Returns:
-        A view where nothing is added, else a new array.
+        A view if nothing is added, else a new array.
     """
     if border in ("constant", "ignore"):
         return _fill(array, padding, value)
@@ -69,7 +69,7 @@ def pad(
 
 
 def _extend(array: NDArray[Any], axis: int, before: int, after: int, border: str) -> NDArray[Any]:
-    """One axis extended at one end at least; only what is beyond it is fetched by index."""
+    """Extend one axis at one end or both; only the added elements are fetched by index."""
     extent = array.shape[axis]
     indices = border_indices(extent, before, after, border)
     if before < 0 or after < 0:
@@ -104,7 +104,7 @@ def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float)
     taken = array[(*source, ...)]  # the ellipsis keeps an array where the rank is 0
     if taken.shape == tuple(shape):
         return taken
-    # Zeroed pages come for free from the system, filled ones do not.
+    # The operating system provides zeroed pages for free, filled ones it does not.
     padded = np.zeros(shape, array.dtype)
     if value:
         with np.errstate(over="ignore"):
@@ -115,6 +115,6 @@ def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float)
 
 
 def border_hint(border: str, allowed: Sequence[str] = BORDERS) -> str:
-    """Return a hint what to write instead of an unknown `border`."""
+    """Return a hint about what to write instead of an unknown `border`."""
     listed = ", ".join(f"'{name}'" for name in allowed)
     return f"{did_you_mean(border, allowed)} The modes are {listed}.".strip()

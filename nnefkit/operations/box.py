@@ -1,4 +1,4 @@
-"""Box filters (4.3.2), and the averages made of them (4.9.3)."""
+"""Box filters (4.3.2), and the average pools built on them (4.9.3)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def box_shape(
 @shape_rule("avg_pool", "rms_pool")
 @windowed
 def pool_shape(input: Shape, *, window: Window) -> Shape:
-    """Return the down-scaled shape, as that of `box`.
+    """Return the same down-scaled shape as `box`.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.2.
@@ -81,7 +81,7 @@ def debox_shape(
 @widened
 @windowed
 def box(input: Array, *, window: Window, normalize: bool) -> Array:
-    """Return the sum, or where `normalize` is set the average, of each window."""
+    """Return the sum of each window, or its average if `normalize` is set."""
     window = window.over(input.shape)
     sums = reduce_windows(input, window, np.add)
     if not normalize:
@@ -112,7 +112,7 @@ def avg_pool(input: Array, *, window: Window) -> Array:
 @widened
 @windowed
 def rms_pool(input: Array, *, window: Window) -> Array:
-    """Return the root of the average square of each window."""
+    """Return the root mean square of each window."""
     return np.asarray(np.sqrt(avg_pool(input * input, window=window)))
 
 
@@ -121,9 +121,9 @@ def rms_pool(input: Array, *, window: Window) -> Array:
 @widened
 @windowed
 def debox(input: Array, *, window: Window, output_shape: Ints, normalize: bool) -> Array:
-    """Add each element of the input to all positions that `box` sums up for it.
+    """Add each element of the input to all positions that `box` sums into it.
 
-    A normalized one is divided by the volume of the window, whatever the border.
+    If normalized, the result is divided by the volume of the window, whatever the border.
     """
     extents, window = window.reversed(input.shape, output_shape)
     extension = ((0, 0),) * input.ndim
@@ -142,7 +142,7 @@ def debox(input: Array, *, window: Window, output_shape: Ints, normalize: bool) 
 def _spread(
     array: Array, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
 ) -> Array:
-    """Spreads the elements along one axis: the first one begins at position `start`."""
+    """Spread the elements along one axis, the first one from position `start` on."""
     if size == 1 and stride == 1 and start == 0 and array.shape[axis] == extent:
         return array
     before = (slice(None),) * axis

@@ -1,4 +1,4 @@
-"""Broadcasting as NNEF does it: from the left, missing *trailing* dimensions are 1 (4.2.2)."""
+"""Broadcasting in NNEF aligns shapes from the left: missing *trailing* extents are 1 (4.2.2)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from nnefkit.operations.registry import Problems
 def broadcast_shape(
     *shapes: Shape, names: Sequence[str] = (), section: str = "4.2.2", result: str = ""
 ) -> Shape:
-    """Return the shape that `shapes` have together: the extent of each dimension that is not 1.
+    """Return the common shape that all `shapes` broadcast to.
 
     Args:
         shapes: of any ranks.
         names: the formal names of the arguments, for messages.
         section: of the specification, for messages.
-        result: what the first of several shapes stands for, if it is no argument.
+        result: name of the result, if the first of the shapes is that of a result instead of an
+            argument.
 
     Raises:
         ArgumentError: two extents of one dimension differ and neither is 1.
@@ -41,7 +42,7 @@ def broadcast_shape(
 def broadcast_checked(
     problems: Problems, shapes: Sequence[Shape], names: Sequence[str], *, result: str = ""
 ) -> Shape:
-    """Like `broadcast_shape`, but adds what does not fit to `problems` and goes on."""
+    """Return the broadcast shape, but add mismatches to `problems` instead of raising."""
     extents: list[int] = []
     source: list[int] = []
     for number, shape in enumerate(shapes):
@@ -54,10 +55,10 @@ def broadcast_checked(
                 extents[axis], source[axis] = extent, number
                 continue
             other = source[axis]
-            said = (result if other == 0 and result else "") or names[other] or "the other"
+            other_name = (result if other == 0 and result else "") or names[other] or "the other"
             problems.add(
                 names[number],
-                f"shapes {[*shapes[other]]} and {[*shape]} of '{said}' and "
+                f"shapes {[*shapes[other]]} and {[*shape]} of '{other_name}' and "
                 f"'{names[number] or 'the other'}' do not broadcast: in dimension {axis} their "
                 f"extents are {extents[axis]} and {extent}",
                 _hint(shapes[other], shape),
@@ -68,15 +69,15 @@ def broadcast_checked(
 
 
 def _hint(one: Shape, other: Shape) -> str:
-    """Tells those who are used to broadcasting from the right what to write here."""
+    """Return how to write the shapes for NNEF, for users accustomed to NumPy's broadcasting."""
     low, high = sorted((one, other), key=len)
     rule = "Extents must be equal, or one of them 1."
     if len(low) == len(high):
         return rule
     if not _fits_from_the_right(low, high):
-        return f"{rule} Dimensions that are missing are trailing ones."
+        return f"{rule} A shape of lower rank lacks trailing dimensions."
     return (
-        "NNEF aligns dimensions from the left, and those that are missing are trailing ones: "
+        "NNEF aligns dimensions from the left, and a shape of lower rank lacks trailing ones: "
         f"write the shape {[*low]} as {[1] * (len(high) - len(low)) + [*low]}."
     )
 
@@ -88,10 +89,10 @@ def _fits_from_the_right(low: Shape, high: Shape) -> bool:
 
 
 def warn_of_broadcast(problems: Problems, one: Shape, other: Shape, names: Sequence[str]) -> None:
-    """Warns where the shape of the lesser rank enlarges the other, and looks as if meant otherwise.
+    """Warn if the shape of lower rank enlarges the other, probably by mistake.
 
-    A bias of shape [C] that meets a batch of one image repeats the image C times; whoever wrote it
-    was probably thinking of the last dimension, as NumPy and most frameworks have it.
+    A bias of shape [C] added to a batch of one image repeats the image C times; its author
+    probably meant the last dimension, as in NumPy and most frameworks.
     """
     if not one or not other or len(one) == len(other):
         return
@@ -109,9 +110,9 @@ def warn_of_broadcast(problems: Problems, one: Shape, other: Shape, names: Seque
 
 
 def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Return the arrays with equal ranks: singular dimensions appended where some are missing.
+    """Return the arrays with equal ranks, singular dimensions appended where needed.
 
-    NumPy's own broadcasting does the right thing with them.
+    NumPy's broadcasting then aligns them as NNEF does.
     """
     rank = max(array.ndim for array in arrays)
     return tuple(
@@ -121,7 +122,7 @@ def align(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
 
 
 def reusable(result: NDArray[Any], *others: NDArray[Any]) -> NDArray[Any] | None:
-    """Return `result` if an operation with `others` can be computed in its memory, else None."""
+    """Return `result` if an operation with `others` can be computed in place, else None."""
     if np.result_type(result, *others) != result.dtype:
         return None
     shapes = (array.shape for array in others)

@@ -158,7 +158,7 @@ def separable_deconv_shape(
 @widened
 @filter_windowed
 def conv(input: Array, filter: Array, bias: Array, *, window: Window, groups: int) -> Array:
-    """Return the correlation of `input` and `filter` in each group, plus the channel's bias."""
+    """Return the correlation of `input` and `filter` in each group, plus the bias."""
     items, weights = _alike(input, filter)
     extents = input.shape[2:]
     window = window.of_size(filter.shape[2:]).over(extents)
@@ -174,7 +174,7 @@ def conv(input: Array, filter: Array, bias: Array, *, window: Window, groups: in
 def deconv(
     input: Array, filter: Array, bias: Array, *, window: Window, output_shape: Ints, groups: int
 ) -> Array:
-    """Return the reverse of `conv`: from the down-scaled space up, plus the channel's bias."""
+    """Return the reverse of `conv`, from the down-scaled to the up-scaled space, plus the bias."""
     items, weights = _alike(input, filter)
     groups = reverse_groups(filter.shape, groups, output_shape)
     window = window.of_size(filter.shape[2:])
@@ -235,13 +235,13 @@ def separable_deconv(
 
 @macs("conv")
 def conv_macs(inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]) -> int:
-    """Count one for each output and entry of the filter that it sees."""
+    """Count one for each output element and each filter entry that contributes to it."""
     return math.prod(outputs[0]) * math.prod(inputs[1][1:])
 
 
 @macs("deconv")
 def deconv_macs(inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]) -> int:
-    """Count one for each element of the input and entry of the filter that multiplies it."""
+    """Count one for each input element and each filter entry that multiplies it."""
     return math.prod(inputs[0]) * math.prod(inputs[1][1:])
 
 
@@ -249,7 +249,7 @@ def deconv_macs(inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str,
 def separable_conv_macs(
     inputs: Sequence[Shape], outputs: Sequence[Shape], _: dict[str, Any]
 ) -> int:
-    """Count those of the depthwise and of the pointwise convolution."""
+    """Add the counts of the depthwise and the pointwise convolution."""
     _input, plane, point, *_rest = inputs
     batch, results, *extents = outputs[0]
     return batch * math.prod(extents) * (math.prod(plane) + results * point[1])
@@ -259,7 +259,7 @@ def separable_conv_macs(
 def separable_deconv_macs(
     inputs: Sequence[Shape], _outputs: Sequence[Shape], _: dict[str, Any]
 ) -> int:
-    """Count those of the pointwise and of the depthwise deconvolution."""
+    """Add the counts of the pointwise and the depthwise deconvolution."""
     shape, plane, point, *_rest = inputs
     items = shape[0] * math.prod(shape[2:])
     return items * (shape[1] * point[1] + math.prod(plane))

@@ -1,8 +1,8 @@
 """Correlating a filter with an input: the arithmetic of `conv` (4.3.1) as matrix products.
 
 A `Correlator` is a filter prepared for inputs of certain spatial extents, to be used many times.
-There are three kinds, for filters without spatial extent, for those that see one channel
-each, and for all others. Intermediate copies are made blockwise, of a bounded size.
+There are three kinds: for pointwise filters, for depthwise filters, and for all others.
+Intermediate copies are made block by block, so that their size is bounded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COLUMNS_BYTES = 8 << 20
 
 
 class Correlator(Protocol):
-    """Turns an input of shape (N,C,...) into the output, of shape (N,c,...), of the same dtype."""
+    """Function from an input of shape (N,C,...) to the output of shape (N,c,...) and same dtype."""
 
     def __call__(self, input: Array) -> Array:
         """Return the correlation of `input` and the filter, plus the bias."""
@@ -37,9 +37,9 @@ def correlator(
     """Prepare a filter.
 
     Args:
-        filter: of shape (c, C / groups, ...), in the dtype to calculate in.
+        filter: of shape (c, C / groups, ...), in the dtype to compute in.
         extents: the spatial extents of the inputs.
-        window: of the size of the filter, over these extents.
+        window: as large as the filter, over these extents.
         groups: the number of groups, at least 1.
         bias: of shape (c,), or None.
     """
@@ -81,7 +81,7 @@ class _Pointwise:
 
 
 class _Columns:
-    """Any filter: the windows are laid out as the columns of a matrix, block by block."""
+    """Filters of any kind: the windows are laid out as the columns of a matrix, block by block."""
 
     def __init__(
         self, filter: Array, extents: Sequence[int], window: Window, groups: int, bias: Array | None
@@ -91,7 +91,7 @@ class _Columns:
         self.channels = filter.shape[1]
         self.extents = window.down_extents(extents)
         matrix = filter.reshape(groups, filter.shape[0] // groups, -1)
-        if bias is not None:  # as the weight of a row of ones
+        if bias is not None:  # The bias is the weight of a row of ones.
             column = bias.reshape(groups, -1, 1)
             matrix = np.concatenate([matrix, column], axis=2, dtype=filter.dtype)
         self.matrix = matrix

@@ -26,11 +26,11 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """One custom operation: its declaration, and what is known of it."""
+    """One custom operation: its declaration, and the functions registered for it."""
 
     name: str
     declaration: str = ""
-    """Its declaration in one line; empty if it is known by its name only."""
+    """Its declaration in one line; empty if only its name is known."""
     shape: Function | None = None
     kernel: Function | None = None
     macs: Function | None = None
@@ -55,7 +55,7 @@ class Definition:
 
     @cached_property
     def takes_dtype(self) -> bool:
-        """Whether the kernel has a parameter ``dtype`` for the generic data-type."""
+        """True if the kernel has a parameter ``dtype`` for the generic data-type."""
         try:
             return self.kernel is not None and "dtype" in inspect.signature(self.kernel).parameters
         except (TypeError, ValueError):
@@ -65,7 +65,7 @@ class Definition:
 # -- in effect ------------------------------------------------------------------------------------
 
 STANDARD: dict[str, Definition] = {}
-"""The definitions of `nnefkit.register_operation`, which are always in effect."""
+"""The definitions added by `nnefkit.register_operation`, which are always in effect."""
 
 _LAYERS: ContextVar[tuple[Mapping[str, Definition], ...]] = ContextVar(
     "custom operations", default=(STANDARD,)
@@ -82,7 +82,7 @@ def definitions() -> dict[str, Definition]:
 
 
 def enter(layer: Mapping[str, Definition]) -> None:
-    """Put definitions in effect, before all others, in this thread or asynchronous task."""
+    """Put definitions in effect, ahead of all others, in this thread or asynchronous task."""
     _LAYERS.set((*_LAYERS.get(), layer))
 
 
@@ -126,8 +126,8 @@ def _guarded_rule(rule: Function) -> Function:
                 hint="It must return a tuple of positive integers for each result.",
             ) from None
         except ValueError as error:
-            # The natural way for a rule to refuse its arguments.
-            raise ArgumentError(str(error) or "its shape rule refuses its arguments") from error
+            # The natural way for a rule to reject its arguments.
+            raise ArgumentError(str(error) or "its shape rule rejected its arguments") from error
         except Exception as error:
             reason = _call_problem(rule, shapes, attribs) or f"{type(error).__name__}: {error}"
             raise ArgumentError(
@@ -155,11 +155,11 @@ def _guarded_cost(macs: Function) -> Function:
 
 
 class _NoShapeError(Exception):
-    """Holds what a rule returned instead of a shape."""
+    """Raised with the value that a rule returned instead of a shape."""
 
 
 def _normal(result: Any) -> Any:
-    """Return a shape as a tuple of ints, several as a tuple of those, of an array as a list."""
+    """Return a shape as a tuple of ints, several shapes as a tuple, those of an array as a list."""
     if isinstance(result, np.ndarray):
         result = tuple(result.tolist())
     if not isinstance(result, (list, tuple)):
@@ -174,7 +174,7 @@ def _normal(result: Any) -> Any:
 
 
 def wrong_results(op: Operation) -> ArgumentError:
-    """Return the error for a shape rule that returns another number of shapes than results."""
+    """Return the error for a shape rule whose number of shapes differs from the results'."""
     names = " and ".join(_name(name) for name in op.outputs.values())
     each = f"each of its {len(op.outputs)} results, " if len(op.outputs) > 1 else ""
     return ArgumentError(
@@ -184,7 +184,7 @@ def wrong_results(op: Operation) -> ArgumentError:
 
 
 def _call_problem(function: Function, arguments: Sequence[Any], attribs: Mapping[str, Any]) -> str:
-    """Return what is wrong with the arguments of a call; empty if they fit the signature."""
+    """Describe how the arguments of a call violate the signature; empty if they match it."""
     try:
         inspect.signature(function).bind(*arguments, **attribs)
     except TypeError as error:
@@ -209,18 +209,19 @@ _READ_BEFORE = "; the document was read before the operation was registered, so 
 def checked_kernel(
     definition: Definition, op: Operation, tensors: Mapping[str, Tensor], scalar: np.dtype[Any]
 ) -> Function:
-    """Return the kernel of a custom operation with its results checked and in the right dtypes.
+    """Return the kernel of a custom operation, wrapped so that its results are checked.
 
-    It gets the tensors as arrays that it cannot change, and its results share no memory with them.
+    The kernel receives read-only arrays, and its results are converted to the right dtypes and
+    share no memory with the inputs.
 
     Args:
         definition: The custom operation, which has a kernel.
         op: The operation.
-        tensors: Those of its graph: where a shape is known, the result must have it.
-        scalar: The dtype of tensors of data-type scalar.
+        tensors: The tensors of its graph; a result must have its tensor's shape if that is known.
+        scalar: The dtype of tensors of type scalar.
 
     Raises:
-        ExecutionError: It has no kernel.
+        ExecutionError: The operation has no kernel.
     """
     kernel = definition.kernel
     if kernel is None:
@@ -312,7 +313,7 @@ def _checked(name: Any, result: Any, tensors: Mapping[str, Tensor], scalar: np.d
 
 
 def _unshared(array: Any, inputs: Sequence[Any]) -> Any:
-    """Return the values in memory that no input shares, since that may be used again."""
+    """Return the values in memory not shared with any input, since that may be reused."""
     if isinstance(array, list):
         return [_unshared(item, inputs) for item in array]
     shared = any(
@@ -325,7 +326,7 @@ def _unshared(array: Any, inputs: Sequence[Any]) -> Any:
 
 
 def ruled(op: Operation, function: Function) -> Function:
-    """Return a kernel that first checks the argument rules, for shapes unknown before the run."""
+    """Return a kernel that first checks the argument rules, for shapes first known when run."""
     rule, attribs = SHAPE_RULES[op.name], op.attribs
 
     def call(*inputs: Any, **more: Any) -> Any:

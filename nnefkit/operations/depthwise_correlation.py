@@ -1,9 +1,9 @@
-"""Correlating each channel with filters of its own (4.3.1, groups = 0), as matrix products.
+"""Correlating each channel with separate filters (4.3.1, groups = 0), as matrix products.
 
-A window's entries for a tile of neighbouring outputs are a stretch of a row of the input;
-multiplied by the matrix that has the filter's row, shifted, in each column, they give its part of
-the tile. Most of such a banded matrix is zero, and still this is several times as fast as passing
-over memory once for each entry of the filter.
+A row of the filter sees, for a tile of neighboring outputs, one stretch of a row of the input. Its
+part of the tile is the product of that stretch and a banded matrix, whose columns are the filter's
+row, shifted. Though most of the matrix is zero, this is several times faster than passing over
+memory once for each entry of the filter.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from nnefkit.operations.borders import pad
 from nnefkit.operations.window import Window, reverse_tap
 
 BLOCK_BYTES = 512 << 10
-"""Size of the blocks of channels: their input and output stay in the cache of one core."""
+"""Size of a block of channels, chosen to keep input and output in the cache of one core."""
 TILE = 16
-"""Most outputs in a row that one product with a banded matrix gives."""
+"""Largest number of outputs in a row that one product with a banded matrix computes."""
 
 
 class Planes:
-    """Filters that see one channel each, made ready for inputs of certain spatial extents."""
+    """Depthwise filters, prepared for inputs of certain spatial extents."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Planes:
         groups: int,
         bias: Array | None = None,
     ) -> None:
-        """Make a filter ready.
+        """Prepare a filter.
 
         Args:
             filter: of shape (channels * multiplier, 1, ...).
             extents: the spatial extents of the inputs.
-            window: of the size of the filter, over these extents.
+            window: as large as the filter, over these extents.
             groups: the number of channels.
             bias: of shape (channels * multiplier,), or None.
         """
@@ -93,7 +93,7 @@ class Planes:
             self._multiply(used, self.bands[:, part], result, partial[: len(result)])
             flat = result.reshape(-1)
             if not math.isfinite(np.dot(flat, flat)):
-                # The zeros of the bands have spread what is not finite over whole tiles.
+                # Infinity or NaN times the zeros of the bands has spread NaN over whole tiles.
                 exact = self._tap_by_tap(input[item, part], part)
                 result.reshape(*exact.shape[:-1], -1)[..., : exact.shape[-1]] = exact
         output = output.reshape(batch, channels * multiplier, *self.extents[:-1], -1)
@@ -116,7 +116,7 @@ class Planes:
                 np.add(result, partial, out=result)
 
     def _tap_by_tap(self, items: Array, part: slice) -> Array:
-        """Return the output of some channels, exact where an input is infinite or not a number."""
+        """Return the output of some channels, exact even where an input is infinite or NaN."""
         padded = self._padded(items[None])[0]
         weights = self.filter[part]
         size, stride, dilation = self.window.size, self.window.stride, self.window.dilation
@@ -139,11 +139,12 @@ def _broadcast(array: Array, rank: int) -> Array:
 
 
 class _Layout:
-    """The layout of a block of the input in which stretches are the rows of matrices.
+    """Layout of a block of the input in which stretches are the rows of matrices.
 
-    Its dimensions: channels; the outer spatial ones; the remainder of the position in the last but
-    one by its stride; the quotient; the tile; the stretch, after it a one for the bias. Stretches
-    of successive rows of outputs then follow each other in memory, for any row of the filter.
+    Its dimensions are channels; the outer spatial ones; the remainder and the quotient of the
+    position in the second-to-last dimension by its stride; the tile; the stretch, followed by a
+    one for the bias. Thus the stretches of successive rows of outputs are consecutive in memory,
+    for any row of the filter.
     """
 
     def __init__(self, extents: Sequence[int], window: Window, biased: bool) -> None:
@@ -168,7 +169,7 @@ class _Layout:
         self.reach = (self.tile - 1) * window.stride[-1] + window.span[-1]
         self.stretch = self.reach + biased
         self.results = results
-        # The output as it is calculated, by rows of tiles.
+        # The output in the order of computation, by rows of tiles.
         self.tiled = (*outer, height * self.tiles, self.tile)
         self.shape = (
             *((x - 1) * s + f for x, s, f in zip(outer, window.stride, window.span, strict=False)),
@@ -181,7 +182,7 @@ class _Layout:
         self.copies = list(self._copies(extents))
 
     def _copies(self, extents: Sequence[int]) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-        """Yield what to copy: places in the region, and their sources in the input."""
+        """Yield pairs of slices to copy: targets in the region, sources in the input."""
         *outer, stride, rows, tiles, _ = self.shape
         before = [p for p, _ in self.window.padding]
         step = self.tile * self.window.stride[-1]
@@ -202,21 +203,21 @@ class _Layout:
                 )
 
     def region(self, channels: int, dtype: np.dtype[Any]) -> Array:
-        """Memory for some channels, zero where the border is."""
+        """Allocate memory for some channels, with zeros in the border."""
         region = np.zeros((channels, *self.shape), dtype)
         if self.biased:
             region[..., -1] = 1
         return region
 
     def fill(self, region: Array, items: Array) -> None:
-        """Lay out the channels of `items`."""
+        """Copy the channels of `items` into the layout."""
         if items.ndim == 2:
             items = items[:, None]
         for place, origin in self.copies:
             region[place] = items[origin]
 
     def stretches(self, region: Array) -> Iterator[Array]:
-        """For each row of the filter: (channels, 1, outer..., rows of tiles, stretch)."""
+        """Yield a view for each row of the filter: (channels, 1, outer..., tile rows, stretch)."""
         *outer, height, _ = self.results
         size, stride, dilation = self.window.size, self.window.stride, self.window.dilation
         for entry in itertools.product(*map(range, size[:-1])):

@@ -1,7 +1,7 @@
 """Element-wise operations (4.2).
 
-Rules follow the formulae to the letter where values are not numbers: `max` is
-``select(x > y, x, y)``, so that a NaN in `x` loses and one in `y` wins.
+The kernels follow the formulas to the letter for NaN, too: `max` is ``select(x > y, x, y)``, so
+that a NaN in `x` is dropped and one in `y` is returned.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nnefkit.operations.precision import blockwise, quiet
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 
 _SMALL = 512
-"""Up to this size, the formula itself is the fastest way to compute it."""
+"""Number of elements up to which evaluating the plain formula is fastest."""
 
 # -- unary operations (4.2.1) and simplifiers of one argument (4.2.4) -----------------------------
 
@@ -47,7 +47,7 @@ UNARY: dict[str, Callable[..., Any]] = {
     "sqrt": np.sqrt,
     "log2": np.log2,
 }
-"""Operations that are one function of NumPy."""
+"""Operations that are a single NumPy function."""
 
 
 @shape_rule("copy", "round", "rsqr", "rsqrt", *UNARY)
@@ -76,10 +76,10 @@ def copy(x: Array) -> Array:
 
 @quiet
 def round_half_up(x: Array) -> Array:
-    """``floor(x + 0.5)`` as the real numbers have it (4.2.1).
+    """``floor(x + 0.5)``, as if computed with real numbers (4.2.1).
 
-    Computed so that the addition does not round: the largest number below 0.5 becomes 0, and odd
-    integers stay what they are where the distance of neighbours is 1.
+    The addition must not round: the largest number below 0.5 becomes 0, and odd integers stay
+    unchanged where the spacing of floating-point numbers is 1.
     """
     lower = np.floor(x)
     return np.asarray(lower + (x - lower >= 0.5))
@@ -98,7 +98,7 @@ def rsqr(x: Array) -> Array:
 @kernel("rsqrt")
 @quiet
 def rsqrt(x: Array) -> Array:
-    """``x ^ -0.5`` (4.2.4), which is infinite for both zeros: the addition takes the sign off."""
+    """``x ^ -0.5`` (4.2.4), which is infinite for both zeros: adding 0 clears the sign of -0."""
     return np.asarray(np.reciprocal(np.sqrt(x + x.dtype.type(0))))
 
 
@@ -106,9 +106,9 @@ def rsqrt(x: Array) -> Array:
 
 
 def _power(x: Array, y: Array) -> Any:
-    """``x ^ y``, with shorter ways to the same result where the exponent is one whole number.
+    """``x ^ y``, with shortcuts for an exponent that is a single whole number.
 
-    NumPy leaves its fast path at every negative base, and is 50 times slower there.
+    NumPy leaves its fast path for negative bases, where it is 50 times slower.
     """
     exponent = float(y) if y.ndim == 0 and x.dtype == y.dtype else 0.5
     if not exponent.is_integer() or x.dtype.kind != "f":
@@ -136,7 +136,7 @@ BINARY: dict[str, Callable[..., Any]] = {
     "and": np.logical_and,
     "or": np.logical_or,
 }
-"""Operations that are one function, which broadcasts arrays of equal rank."""
+"""Operations that are a single function, which broadcasts arrays of equal rank."""
 
 _XY = ("x", "y")
 _NOTHING = Problems("4.2.2")
@@ -150,7 +150,7 @@ def binary_shape(x: Shape, y: Shape) -> Shape:
 
 @advice("min", "max", *BINARY)
 def binary_advice(x: Shape, y: Shape) -> Problems:
-    """Warns of shapes that look as if they were meant to be aligned from the right (4.2.2)."""
+    """Warn about shapes that look as if meant to be aligned from the right (4.2.2)."""
     if len(x) == len(y):
         return _NOTHING
     problems = Problems("4.2.2")
@@ -184,11 +184,11 @@ def select_shape(condition: Shape, true_value: Shape, false_value: Shape) -> Sha
 
 @kernel("select")
 def select(condition: Array, true_value: Array, false_value: Array) -> Array:
-    """One of two values for each element (4.2.3)."""
+    """Choose one of two values for each element (4.2.3)."""
     condition, x, y = align(condition, true_value, false_value)
     if condition.size <= _SMALL or x.dtype != y.dtype or x.dtype.kind not in "fiu":
         return np.where(condition, x, y)
-    # A processor that guesses which value comes next is several times slower than one that masks.
+    # Mispredicted branches make choosing several times slower than masking.
     bits = f"i{x.dtype.itemsize}"
     mask = np.negative(condition.astype(bits))
     differing = np.bitwise_and(np.bitwise_xor(x.view(bits), y.view(bits)), mask)
@@ -199,7 +199,7 @@ def select(condition: Array, true_value: Array, false_value: Array) -> Array:
 
 
 def _is_bound(y: Array, x: Array) -> bool:
-    """Return whether `y` is a number: NumPy clips several times faster than it compares."""
+    """Return whether `y` is not NaN: NumPy clips several times faster than it compares."""
     return y.ndim == 0 and y.dtype == x.dtype and y.dtype.kind == "f" and bool(y == y)
 
 
@@ -225,7 +225,7 @@ def _between(x: Array, out: Array, *, low: Array, high: Array) -> None:
 
 
 def _finish(clipped: Array, nan: Array, low: Array) -> None:
-    """Correct NaN, and -0 compared with a bound of 0, as the formulas have them, in place."""
+    """Correct in place the NaNs, and each -0 at a bound of 0, to what the formulas yield."""
     if np.isnan(clipped.max()):
         clipped[np.isnan(clipped)] = nan
     if not low:
@@ -259,7 +259,7 @@ def minimum(x: Array, y: Array) -> Array:
 
 
 def _with_nan_of(y: Array, result: Any) -> Array:
-    """NumPy's `fmax` avoids the NaN of both arguments, the formula only that of the first."""
+    """Restore the NaNs of `y`, which NumPy's `fmax` drops, unlike the formula."""
     if y.size and np.isnan(y.max()):
         result = np.where(np.isnan(y), y, result)
     return np.asarray(result)

@@ -12,10 +12,10 @@ from nnefkit.operations.registry import Problems
 
 
 def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
-    """Return the number of groups of a deconvolution, where 0 stands for depthwise.
+    """Return the number of groups of a deconvolution, where 0 means depthwise.
 
-    Depthwise is then one group for each channel of the input, or, where an output shape with
-    fewer channels is asked for, one for each of its channels: the reverse of a depthwise
+    A depthwise deconvolution has one group for each channel of the input, or, if an output shape
+    with fewer channels is requested, one for each of those: the reverse of a depthwise
     convolution with a channel multiplier.
     """
     if groups:
@@ -29,7 +29,7 @@ def reverse_groups(filter: Shape, groups: int, output_shape: Ints) -> int:
 
 
 def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> bool:
-    """Refuse ranks with which nothing else can be checked; return whether there are none."""
+    """Check the ranks, which all other checks need; return whether they are valid."""
     if len(input) < 2:
         problems.add(
             "input",
@@ -40,7 +40,7 @@ def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> b
         problems.add(
             name,
             f"the rank of '{name}' is {len(filter)}, but that of the input is {len(input)}",
-            "A filter has the dimensions of output channels, input channels and then the "
+            "The dimensions of a filter are output channels, input channels, and then the "
             "spatial dimensions of the input.",
             code="shape-mismatch",
         )
@@ -48,7 +48,7 @@ def check_ranks(problems: Problems, name: str, input: Shape, filter: Shape) -> b
 
 
 def check_separable(problems: Problems, input: Shape, plane: Shape, point: Shape) -> bool:
-    """`check_ranks` for both filters of a separable convolution, and the extents of the second."""
+    """Check the ranks of both filters of a separable convolution, and the extents of the second."""
     if check_ranks(problems, "plane_filter", input, plane):
         check_ranks(problems, "point_filter", input, point)
     if not problems and math.prod(point[2:]) != 1:
@@ -63,9 +63,9 @@ def check_separable(problems: Problems, input: Shape, plane: Shape, point: Shape
 def check_groups(
     problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
 ) -> None:
-    """Refuse a filter that does not fit the `channels` of the input of a convolution."""
+    """Check that a filter fits the `channels` of the input of a convolution."""
     if groups < 0:
-        hint = "0 stands for one group for each channel."
+        hint = "0 means one group for each channel."
         problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
         return
     count = groups or channels
@@ -98,16 +98,16 @@ def _channels_hint(filter: Shape, channels: int) -> str:
 def check_reverse_groups(
     problems: Problems, filter: Shape, channels: int, groups: int, name: str = "filter"
 ) -> bool:
-    """Refuse a filter that does not fit a deconvolution; return whether it fits."""
+    """Check that a filter fits a deconvolution; return whether it does."""
     if groups < 0:
-        hint = "0 stands for one group for each channel."
+        hint = "0 means one group for each channel."
         problems.add("groups", f"'groups' is {groups}, but must not be negative", hint)
     elif filter[0] != channels:
         problems.add(
             name,
             f"'{name}' has {filter[0]} filters, but the input has {channels} channels",
-            "The filter of a deconvolution has the dimensions of input channels, then of output "
-            "channels in each group, then the spatial ones.",
+            "The dimensions of the filter of a deconvolution are input channels, output channels "
+            "in each group, and then the spatial ones.",
             code="shape-mismatch",
         )
     elif groups and channels % groups:
@@ -119,7 +119,7 @@ def check_reverse_groups(
 
 
 def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> None:
-    """Refuse a bias that is neither one number nor one for each channel of the output."""
+    """Check that a bias is one number, or one for each channel of the output."""
     if len(bias) <= 1 and math.prod(bias) == 1:
         return
     if len(bias) == 1:

@@ -24,7 +24,7 @@ def split_shape(value: Shape, *, axis: int, ratios: Sequence[int]) -> list[Shape
         problems.add(
             "ratios",
             f"the sum {total} of 'ratios' does not divide the extent {value[axis]} of axis {axis}",
-            "The parts have extents in these ratios; the extents themselves serve as well.",
+            "The parts' extents have these ratios; the extents themselves can be given, too.",
             code="shape-mismatch",
         )
     problems.done()
@@ -35,7 +35,7 @@ def split_shape(value: Shape, *, axis: int, ratios: Sequence[int]) -> list[Shape
 
 @kernel("split")
 def split(value: Array, *, axis: int, ratios: Sequence[int]) -> list[Array]:
-    """Return views of the parts, in their order along `axis` (4.5.3)."""
+    """Return views of the parts, in order along `axis` (4.5.3)."""
     unit = value.shape[axis] // sum(ratios)
     whole = (slice(None),) * axis
     ends = accumulate(unit * ratio for ratio in ratios)
@@ -58,7 +58,7 @@ def concat_shape(values: Sequence[Shape], *, axis: int) -> Shape:
 
 @kernel("concat")
 def concat(values: Sequence[Array], *, axis: int) -> Array:
-    """Return the values one after the other along `axis` (4.5.3)."""
+    """Return the values joined along `axis` (4.5.3)."""
     return np.concatenate(values, axis)
 
 
@@ -75,7 +75,7 @@ def stack_shape(values: Sequence[Shape], *, axis: int) -> Shape:
 
 @kernel("stack")
 def stack(values: Sequence[Array], *, axis: int) -> Array:
-    """Return the values side by side along a new axis (4.5.3)."""
+    """Return the values stacked along a new axis (4.5.3)."""
     return np.stack(values, axis)
 
 
@@ -105,7 +105,7 @@ def _first(problems: Problems, values: Sequence[Shape]) -> Shape:
 
 
 def _check_alike(problems: Problems, values: Sequence[Shape], axis: int | None) -> None:
-    """Add a problem for the first of `values` whose shape differs, but in `axis`."""
+    """Add a problem for the first of `values` whose shape differs in anything but `axis`."""
     first = values[0]
     for number, shape in enumerate(values):
         if shape == first:

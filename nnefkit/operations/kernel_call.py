@@ -13,7 +13,7 @@ from nnefkit.operations.custom import definitions
 from nnefkit.operations.registry import KERNELS
 
 TYPED = frozenset({"constant", "cast"})
-"""Operations whose kernels take the generic data type, as the keyword ``dtype``."""
+"""Operations whose kernels take the generic data type as the keyword ``dtype``."""
 
 _SINGLE = np.dtype(np.float32)
 _INTEGER = np.dtype(np.int64)
@@ -21,12 +21,12 @@ _LOGICAL = np.dtype(np.bool_)
 
 
 def shape_of_literal(value: Any) -> Any:
-    """Return the shape of a literal in the place of a tensor: ``()``, a list for an array."""
+    """Return the shape of a literal in place of a tensor: ``()``, or a list for an array."""
     return [shape_of_literal(item) for item in value] if isinstance(value, (list, tuple)) else ()
 
 
 def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
-    """Return an argument as kernels take it, with literals as arrays of rank 0 (3.3.1).
+    """Return an argument in the form that kernels take: literals as arrays of rank 0 (3.3.1).
 
     Args:
         value: An array, a literal, or a list of both.
@@ -49,9 +49,9 @@ def as_argument(value: Any, dtype: np.dtype[Any] = _SINGLE) -> Any:
 
 
 def computing_dtype(inputs: Sequence[Any]) -> np.dtype[Any]:
-    """Return the dtype of scalar literals beside `inputs`: of the first floating-point array.
+    """Return the dtype of the scalar literals among `inputs`.
 
-    Float32 where there is none.
+    It is the dtype of the first floating-point array, or float32 without one.
     """
     for value in inputs:
         if isinstance(value, np.ndarray):
@@ -76,7 +76,7 @@ def call(
         dtype: The generic data type, if the operation has one.
 
     Returns:
-        All results, an array result element by element.
+        All results; the elements of an array result are separate.
 
     Raises:
         ExecutionError: The operation has no kernel, or cannot run with these values.
@@ -94,7 +94,7 @@ def _kernel(name: str) -> tuple[Callable[..., Any], bool]:
     """Return the kernel of an operation, and whether it takes the generic data type.
 
     Raises:
-        ExecutionError: It has no kernel.
+        ExecutionError: The operation has no kernel.
     """
     standard = KERNELS.get(name)
     if standard is not None:

@@ -20,8 +20,8 @@ def _product_shape(
     """Return the shape of the product of two batches of matrices.
 
     Raises:
-        ArgumentError: ranks below 2 or different ones, inner extents that differ, batch
-            dimensions that do not broadcast.
+        ArgumentError: A rank is less than 2, ranks or inner extents differ, or batch dimensions do
+            not broadcast.
     """
     problems = Problems(section)
     for name, shape in zip(names, (A, B), strict=True):
@@ -36,7 +36,7 @@ def _product_shape(
         problems.add(
             names[1],
             f"'{names[0]}' has rank {len(A)}, but '{names[1]}' has rank {len(B)}",
-            "Ranks must be equal; batch dimensions that are missing are written as leading ones.",
+            "Ranks must be equal; write missing batch dimensions as leading extents of 1.",
             code="shape-mismatch",
         )
     problems.done()
@@ -61,14 +61,14 @@ _FILTER_HINT = "The filter has shape [outputs, inputs]."
 
 
 def _transposition_hint(A: Shape, B: Shape, transposed: tuple[bool, bool]) -> str:
-    """Return the transposition that makes the inner extents agree, or what has to agree."""
+    """Suggest the transposition that makes the inner extents agree, or else state the rule."""
     a, b = transposed
     for name, flags in (("transposeB", (a, not b)), ("transposeA", (not a, b))):
         if A[-2 if flags[0] else -1] == B[-1 if flags[1] else -2]:
             return (
                 f"{name} = {'true' if flags[name == 'transposeB'] else 'false'} would make it fit."
             )
-    return "The first matrix has as many columns as the second one has rows."
+    return "The first matrix must have as many columns as the second has rows."
 
 
 @shape_rule("matmul")
@@ -81,7 +81,7 @@ def matmul_shape(A: Shape, B: Shape, *, transposeA: bool, transposeB: bool) -> S
 @quiet
 @widened
 def matmul(A: Array, B: Array, *, transposeA: bool, transposeB: bool) -> Array:
-    """Return the product of matrices, batch dimensions broadcast (4.7)."""
+    """Return the product of matrices; batch dimensions are broadcast (4.7)."""
     if transposeA:
         A = A.swapaxes(-1, -2)
     if transposeB:
@@ -91,7 +91,7 @@ def matmul(A: Array, B: Array, *, transposeA: bool, transposeB: bool) -> Array:
 
 @macs("matmul")
 def matmul_macs(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
-    """Count one for each element of the result and of the inner extent."""
+    """Count one for each element of the result and each index of the inner dimension."""
     return int(math.prod(outputs[0]) * inputs[0][-2 if attribs["transposeA"] else -1])
 
 
@@ -121,5 +121,5 @@ def linear_macs(
     outputs: Sequence[Any],
     attribs: dict[str, Any],  # noqa: ARG001
 ) -> int:
-    """Count one for each element of the result and of the inner extent."""
+    """Count one for each element of the result and each index of the inner dimension."""
     return int(math.prod(outputs[0]) * inputs[0][-1])

@@ -32,7 +32,7 @@ def local_normalization_shape(input: Shape, *, size: Ints, **_: float) -> Shape:
 
 
 def _average(items: Array, size: Ints) -> Array:
-    """Return the average around each element; the border counts as zeros."""
+    """Return the average around each element, with zeros in the border."""
     return box(items, window=Window.of(size), normalize=True)
 
 
@@ -42,7 +42,7 @@ def _average(items: Array, size: Ints) -> Array:
 def local_response_normalization(
     input: Array, *, size: Ints, alpha: float, beta: float, bias: float
 ) -> Array:
-    """``input / (bias + alpha * average square) ^ beta``."""
+    """``input / (bias + alpha * mean square) ^ beta``."""
     sigma = _average(input * input, size)
     sigma *= sigma.dtype.type(alpha)
     sigma += sigma.dtype.type(bias)
@@ -61,7 +61,7 @@ def local_mean_normalization(input: Array, *, size: Ints) -> Array:
 @quiet
 @widened
 def local_variance_normalization(input: Array, *, size: Ints, bias: float, epsilon: float) -> Array:
-    """``input / max(root of the average square + bias, epsilon)``."""
+    """``input / max(root mean square + bias, epsilon)``."""
     sigma = np.sqrt(_average(input * input, size))
     sigma += sigma.dtype.type(bias)
     return np.asarray(input / maximum(sigma, np.asarray(epsilon, sigma.dtype)))
@@ -71,7 +71,7 @@ def local_variance_normalization(input: Array, *, size: Ints, bias: float, epsil
 @quiet
 @widened
 def local_contrast_normalization(input: Array, *, size: Ints, bias: float, epsilon: float) -> Array:
-    """`local_variance_normalization` of the result of `local_mean_normalization`."""
+    """Apply `local_mean_normalization`, then `local_variance_normalization`."""
     centered = local_mean_normalization(input, size=size)
     normalized: Array = local_variance_normalization(
         centered, size=size, bias=bias, epsilon=epsilon

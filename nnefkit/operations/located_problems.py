@@ -1,4 +1,4 @@
-"""Problems of the operations of a graph, each at its place in the text."""
+"""Problems of the operations of a graph, each at its position in the text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import Problems
 
 Locate = Callable[[Source, Span, str], Span]
-"""``locate(source, span, argument)``: the place of an argument in the assignment at `span`."""
+"""``locate(source, span, argument)``: span of an argument in the assignment at `span`."""
 
 
 class Reports:
-    """Collects diagnostics, each at its place in the source of the graph."""
+    """Diagnostics, each at its position in the source of the graph."""
 
     def __init__(self, graph: Graph, locate: Locate | None) -> None:
         self._source = graph.source
@@ -22,12 +22,12 @@ class Reports:
         self._diagnostics: list[Diagnostic] = []
 
     def add(self, op: Operation, error: ArgumentError) -> None:
-        """Add what a rule raised about `op`."""
+        """Add the diagnostics of an error that a rule raised for `op`."""
         for diagnostic, argument in zip(error.diagnostics, error.arguments, strict=True):
             self._add(op, diagnostic, argument)
 
     def collect(self, op: Operation, problems: Problems) -> None:
-        """Add what was collected about `op`, if anything."""
+        """Add the problems collected for `op`, if any."""
         try:
             problems.done()
         except ArgumentError as error:

@@ -15,11 +15,11 @@ from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 @shape_rule("copy_n")
 def copy_n_shape(x: Shape, *, times: int) -> list[Shape]:
-    """Rules and results of `copy_n` (4.9.6)."""
+    """Check the rules of `copy_n` and return the shapes of its results (4.9.6)."""
     problems = Problems("4.9.6")
     if times < 0:
         problems.add(
-            "times", f"'times' must not be negative, but is {times}", "It counts the copies."
+            "times", f"'times' must not be negative, but is {times}", "It is the number of copies."
         )
     check_count(problems, "times", times)
     problems.done()
@@ -41,7 +41,7 @@ def add_n_shape(x: Sequence[Shape]) -> Shape:
 @kernel("add_n")
 @quiet
 def add_n(x: Sequence[Array]) -> Array:
-    """Return the sum, from the last tensor to the first as the definition says; 0 for none."""
+    """Return the sum, added from last to first as in the definition; 0 for no tensors."""
     if not x:
         return np.zeros((), np.float32)
     *others, total = align(*x)

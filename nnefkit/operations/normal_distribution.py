@@ -1,10 +1,10 @@
 """The cumulative distribution function of the standard normal distribution, for arrays.
 
 NumPy has no error function. The complementary one, scaled by ``(1 + 2 z) exp(z^2)``, is a smooth
-function of ``(z - k) / (z + k)`` on all of ``z >= 0`` (Shepherd and Laframboise, Mathematics of
-Computation 36, 1981), so that one polynomial serves without cases. The coefficients are those of
-the Chebyshev series of that function for k = 2.5, summed in 50 digits; their relative error is
-1e-8 and 1e-16, over all of the range.
+function of ``(z - k) / (z + k)`` for all ``z >= 0`` (Shepherd and Laframboise, Mathematics of
+Computation 36, 1981), so that a single polynomial covers the whole range. The coefficients are
+those of the Chebyshev series of that function for k = 2.5, computed with 50 digits; the relative
+errors of the two polynomials are 1e-8 and 1e-16 over the whole range.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _DOUBLE = (
 def normal_cdf(x: NDArray[Any]) -> NDArray[Any]:
     """Return the probability that a standard normal variable is at most `x`, in the dtype of `x`.
 
-    The relative error is a few units in the last place in float64, in the lower tail too; 4e-7
-    for ``x > -4`` in float32.
+    The relative error is a few units in the last place in float64, even in the lower tail, and
+    4e-7 for ``x > -4`` in float32.
 
     Args:
         x: float32 or float64, of any shape.
     """
     double = x.dtype == np.float64
     z = np.asarray(np.abs(x) * x.dtype.type(np.sqrt(0.5)))
-    z = z.clip(0, 30)  # where the tail is 0 in both dtypes, so that infinity needs no case
+    z = z.clip(0, 30)  # the tail is 0 beyond, in both dtypes
     tail = _polynomial((z - _K) / (z + _K), _DOUBLE if double else _SINGLE)
     tail *= _half_density(x) if double else np.exp(x * x * x.dtype.type(-0.5))
     tail /= 2 + 4 * z
-    # 1 - tail above zero, 0 + tail below: no digit of the small tail is lost.
+    # 1 - tail for positive x, 0 + tail for negative x: no digit of a small tail is lost.
     return np.asarray(np.subtract(~np.signbit(x), np.copysign(tail, x), dtype=x.dtype))
 
 
@@ -61,7 +61,7 @@ def _polynomial(y: NDArray[Any], coefficients: tuple[float, ...]) -> NDArray[Any
 
 
 def _half_density(x: NDArray[Any]) -> NDArray[Any]:
-    """``exp(-x^2 / 2)``, with the square taken in two parts lest its rounding shows."""
+    """``exp(-x^2 / 2)``, with the square split in two parts to avoid its rounding error."""
     x = x.clip(-50, 50)
     high = np.trunc(x * 16) / 16
     return np.asarray(np.exp(high * high * -0.5) * np.exp((x - high) * (x + high) * -0.5))

@@ -1,4 +1,4 @@
-"""Normalisation over axes and over batches (4.9.4); those over windows are sliding windows."""
+"""Normalization over axes and over batches (4.9.4); see `local_normalization` for windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 @shape_rule("l1_normalization", "l2_normalization")
 def axes_normalization_shape(input: Shape, *, axes: Sequence[int], **_attribs: Any) -> Shape:
-    """Rules and result of `l1_normalization` and `l2_normalization` (4.9.4)."""
+    """Check the rules of `l1_normalization` and `l2_normalization`; return the shape (4.9.4)."""
     problems = Problems("4.9.4")
     check_axes(problems, axes, len(input))
     problems.done()
@@ -69,8 +69,8 @@ def batch_normalization(
 ) -> Array:
     """``offset + scale * (input - mean) / sqrt(variance + epsilon)`` (4.9.4).
 
-    The factor is computed first, since it is small; subtracting the mean stays a step of its own,
-    since its rounding is the least there.
+    The factor is computed first, since it is a small array. The mean is subtracted before scaling,
+    which rounds the least.
     """
     x, shift, var, offset, scale = align(input, mean, variance, offset, scale)
     factor = scale / np.sqrt(var + epsilon)

@@ -1,4 +1,4 @@
-"""Maxima of windows and their positions, sampling by position (4.3.3), max pooling (4.9.3).
+"""Maxima of windows and their positions, sampling by position (4.3.3), and max pooling (4.9.3).
 
 A position is the index of an element within its window, in row-major order.
 """
@@ -42,7 +42,7 @@ def max_pool_shape(input: Shape, *, window: Window) -> Shape:
 @shape_rule("argmax_pool")
 @windowed
 def argmax_pool_shape(input: Shape, *, window: Window) -> Shape:
-    """Return the shape of the positions: see `max_pool_shape`.
+    """Return the shape of the positions, as `max_pool_shape` does.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.3.
@@ -53,7 +53,7 @@ def argmax_pool_shape(input: Shape, *, window: Window) -> Shape:
 @shape_rule("max_pool_with_index")
 @windowed
 def max_pool_with_index_shape(input: Shape, *, window: Window) -> tuple[Shape, Shape]:
-    """Return the shapes of the maxima and of their positions, which are the same.
+    """Return the shapes of the maxima and of their positions, which are equal.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.3.
@@ -120,9 +120,9 @@ def _wrong_index(problems: Problems, index: Shape, of: str, shape: Shape) -> Non
 @quiet
 @windowed
 def max_pool(input: Array, *, window: Window) -> Array:
-    """Return the maximum of each window; NaN where it has a NaN.
+    """Return the maximum of each window, which is NaN if any element is.
 
-    It is minus infinity for a window that has only an ignored border.
+    The maximum of a window with nothing but an ignored border is minus infinity.
     """
     return reduce_windows(input, window.over(input.shape), np.maximum, _lowest(input.dtype))
 
@@ -139,7 +139,7 @@ def argmax_pool(input: Array, *, window: Window) -> Array:
 @quiet
 @windowed
 def max_pool_with_index(input: Array, *, window: Window) -> tuple[Array, Array]:
-    """Return the maximum of each window and its position: see `max_pool` and `argmax_pool`."""
+    """Return the maximum of each window and its position, as `max_pool` and `argmax_pool` do."""
     return _maxima(input, window.over(input.shape))
 
 
@@ -156,32 +156,32 @@ def _maxima(input: Array, window: Window) -> tuple[Array, Array]:
     padded = pad(input, window.padding, window.border, lowest if ignored else 0)
     index = _first_positions(padded, values, window)
     if ignored and (lows := values == lowest).any():
-        # The border must not win: where all elements are as low as it, the first true one does.
+        # Never choose the border: if all elements equal its value, choose the first of them.
         np.copyto(index, _first_true(input.shape, window), where=lows)
     return values, index
 
 
 def _first_positions(padded: Array, values: Array, window: Window) -> Array:
-    """Return the first position in each window of the element in `values`, which may be NaN."""
+    """Return the first position in each window of its element of `values`, which may be NaN."""
     volume = math.prod(window.size)
-    # Small integers take little memory to pass over, and a minimum takes no branches.
+    # Small integers need little memory bandwidth, and a minimum needs no branches.
     small = np.min_scalar_type(volume)
     index = np.full(values.shape, volume, small)
     missing = np.empty(values.shape, small)
     nans = values.dtype.kind == "f" and bool(np.isnan(values).any())
     for position, entry in enumerate(itertools.product(*map(range, window.size))):
         tap = padded[_tap(entry, values.shape, window)]
-        found = tap == values
+        equal = tap == values
         if nans:
-            found |= np.isnan(tap)
-        np.subtract(found, 1, out=missing, dtype=small)  # 0 where found, else the highest integer
+            equal |= np.isnan(tap)
+        np.subtract(equal, 1, out=missing, dtype=small)  # 0 where equal, else the highest integer
         missing |= small.type(position)
         np.minimum(index, missing, out=index)
     return index.astype(np.int64)
 
 
 def _tap(entry: Sequence[int], extents: Shape, window: Window) -> tuple[slice, ...]:
-    """Return the elements of a padded input that an entry of the window meets in each window."""
+    """Return the element of a padded input under one entry of the window, for each window."""
     return tuple(
         slice(j * d, j * d + (x - 1) * s + 1, s)
         for j, x, s, d in zip(entry, extents, window.stride, window.dilation, strict=True)
@@ -189,7 +189,7 @@ def _tap(entry: Sequence[int], extents: Shape, window: Window) -> tuple[slice, .
 
 
 def _first_true(shape: Shape, window: Window) -> Array:
-    """Return the position of the first element of each window that is no border, or 0."""
+    """Return the position of the first element of each window outside of the border, or 0."""
     index = np.zeros((1,) * len(shape), np.int64)
     some = np.ones((1,) * len(shape), bool)
     for axis, (size, (first, stop)) in enumerate(
@@ -218,7 +218,7 @@ def sample(input: Array, index: Array, *, window: Window) -> Array:
 
 
 def _places(index: Array, window: Window) -> tuple[Array, ...]:
-    """Return the places of the elements at `index` in a padded input, for each dimension."""
+    """Return the indices in a padded input of the elements at `index`, for each dimension."""
     entries = np.unravel_index(index, window.size)
     starts: tuple[Array, ...] = np.indices(index.shape, sparse=True)
     return tuple(

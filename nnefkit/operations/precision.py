@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 F = TypeVar("F", bound=Callable[..., Any])
 
 quiet = np.errstate(all="ignore")
-"""Decorates a kernel whose formula may divide by zero, overflow or return NaN, without warnings."""
+"""Decorator of a kernel whose formula may divide by zero, overflow or return NaN: no warnings."""
 
 BLOCK = 65536
-"""Elements of a block: several passes over it stay within the cache of one core."""
+"""Number of elements of a block, chosen so that it stays in the cache of one core."""
 
 
 def widened(kernel: F) -> F:
-    """Compute a kernel in float32 where its inputs are float16, and rounds once, at the end.
+    """Compute a kernel in float32 if its inputs are float16, and round once, at the end.
 
-    Sums of many float16 elements, and formulae of several steps, would lose most of their digits.
+    Sums of many float16 elements, and formulas of several steps, would lose most of their digits.
     """
 
     @functools.wraps(kernel)
@@ -46,7 +46,7 @@ def blockwise(function: Callable[..., None]) -> Callable[..., NDArray[Any]]:
     ``compute(x, **attribs)``, whose result is contiguous and has the dtype and shape of `x`.
     """
 
-    # The parameter `out` is no part of the signature of the result.
+    # The parameter `out` is not part of the signature of the result.
     @functools.wraps(function)
     def compute(x: NDArray[Any], **attribs: Any) -> NDArray[Any]:
         result = np.empty(x.shape, x.dtype)

@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to what a number of bits can hold, still as real numbers."""
+"""Quantization (4.9.5): rounding to the values of a number of bits, as real numbers still."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 MOST_BITS = 64
-"""The most bits that an element of a tensor file can have (5.2)."""
+"""Maximum number of bits of an element of a tensor file (5.2)."""
 
 
 def _quantized_shape(
@@ -22,15 +22,15 @@ def _quantized_shape(
         problems.add(
             "bits",
             f"'bits' must be at least {least}, but is {bits}",
-            "Signed and symmetric codes of one bit have only the value 0."
+            "The only signed symmetric code of one bit is 0."
             if least > 1
-            else "It counts the bits of the codes, 8 for example.",
+            else "It is the number of bits of the codes, for example 8.",
         )
     if bits > MOST_BITS:
         problems.add(
             "bits",
             f"'bits' must be at most {MOST_BITS}, but is {bits}",
-            "No stored item has more bits (5.2).",
+            "No stored element has more bits (5.2).",
         )
     shape = broadcast_checked(problems, shapes, names)
     problems.done()
@@ -41,14 +41,14 @@ def _quantized_shape(
 def min_max_linear_quantize_shape(
     x: Shape, min: Shape, max: Shape, *, bits: int, signed: bool, symmetric: bool
 ) -> Shape:
-    """Rules and result of `min_max_linear_quantize` (4.9.5)."""
+    """Check the rules of `min_max_linear_quantize` and return its shape (4.9.5)."""
     least = 2 if signed and symmetric else 1
     return _quantized_shape((x, min, max), ("x", "min", "max"), bits, least)
 
 
 @shape_rule("linear_quantize")
 def linear_quantize_shape(x: Shape, min: Shape, max: Shape, *, bits: int) -> Shape:
-    """Rules and result of the deprecated `linear_quantize` (4.9.5)."""
+    """Check the rules of the deprecated `linear_quantize` and return its shape (4.9.5)."""
     return _quantized_shape((x, min, max), ("x", "min", "max"), bits, 1)
 
 
@@ -56,14 +56,14 @@ def linear_quantize_shape(x: Shape, min: Shape, max: Shape, *, bits: int) -> Sha
 def zero_point_linear_quantize_shape(
     x: Shape, zero_point: Shape, scale: Shape, *, bits: int, signed: bool, symmetric: bool
 ) -> Shape:
-    """Rules and result of `zero_point_linear_quantize` (4.9.5)."""
+    """Check the rules of `zero_point_linear_quantize` and return its shape (4.9.5)."""
     del signed, symmetric  # any will do
     return _quantized_shape((x, zero_point, scale), ("x", "zero_point", "scale"), bits, 1)
 
 
 @shape_rule("logarithmic_quantize")
 def logarithmic_quantize_shape(x: Shape, max: Shape, *, bits: int) -> Shape:
-    """Rules and result of `logarithmic_quantize` (4.9.5)."""
+    """Check the rules of `logarithmic_quantize` and return its shape (4.9.5)."""
     return _quantized_shape((x, max), ("x", "max"), bits, 1)
 
 
@@ -73,7 +73,7 @@ def logarithmic_quantize_shape(x: Shape, max: Shape, *, bits: int) -> Shape:
 def min_max_linear_quantize(
     x: Array, min: Array, max: Array, *, bits: int, signed: bool, symmetric: bool
 ) -> Array:
-    """Return the nearest of equal steps from `min` to `max` (4.9.5)."""
+    """Round to the nearest of equal steps from `min` to `max` (4.9.5)."""
     x, low, high = align(x, min, max)
     r = x.dtype.type(2**bits - 1 - int(signed and symmetric))
     p = x.dtype.type(2 ** (bits - 1) - int(symmetric) if signed else 0)
@@ -84,7 +84,7 @@ def min_max_linear_quantize(
 
 @kernel("linear_quantize")
 def linear_quantize(x: Array, min: Array, max: Array, *, bits: int) -> Array:
-    """`min_max_linear_quantize`, unsigned (4.9.5)."""
+    """Apply `min_max_linear_quantize` with unsigned codes (4.9.5)."""
     return min_max_linear_quantize(x, min, max, bits=bits, signed=False, symmetric=False)
 
 
@@ -94,7 +94,7 @@ def linear_quantize(x: Array, min: Array, max: Array, *, bits: int) -> Array:
 def zero_point_linear_quantize(
     x: Array, zero_point: Array, scale: Array, *, bits: int, signed: bool, symmetric: bool
 ) -> Array:
-    """Return the nearest multiple of `scale` whose code the bits can hold (4.9.5)."""
+    """Round to the nearest multiple of `scale` whose code fits in the bits (4.9.5)."""
     x, zero_point, scale = align(x, zero_point, scale)
     z = zero_point.astype(x.dtype)
     r = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
@@ -108,7 +108,7 @@ def zero_point_linear_quantize(
 @quiet
 @widened
 def logarithmic_quantize(x: Array, max: Array, *, bits: int) -> Array:
-    """Return the nearest power of two, in the exponent, from ``2 ^ m`` downwards (4.9.5)."""
+    """Round to a power of two of at most ``2 ^ m``, to the nearest exponent (4.9.5)."""
     x, limit = align(x, max)
     m = np.asarray(np.ceil(np.log2(limit)))
     r = x.dtype.type(2**bits - 1)

@@ -1,4 +1,4 @@
-"""The rules for lines of a quantization file, beside their grammar (5.3, 4.9.5)."""
+"""The rules for lines of a quantization file, apart from its grammar (5.3, 4.9.5)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ALGORITHMS = (
 
 
 def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Diagnostic]:
-    """Yield the problems of the quantization of a tensor, if it is by a standard operation.
+    """Yield the problems of the quantization of a tensor by a standard operation.
 
     Args:
-        tensor: If its shape is not known, arrays of arguments are not checked against it.
-        file: The file that has the line, for messages.
+        tensor: If its shape is not known, array arguments are not checked against it.
+        file: The file that contains the line, for messages.
     """
     line = tensor.quantization
     if not line or line.get("op-name") not in ALGORITHMS:
@@ -36,9 +36,9 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
     if tensor.dtype != "scalar":
         yield Diagnostic(
             "type-mismatch",
-            f"'{tensor.name}' is of type {tensor.dtype}, and cannot be quantized",
+            f"'{tensor.name}' is of type {tensor.dtype} and cannot be quantized",
             file=file,
-            hint="Only tensors of real numbers can.",
+            hint="Only tensors of type scalar can be quantized.",
             section="5.3",
         )
         return
@@ -62,13 +62,13 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
 def _broken_rules(
     tensor: Tensor, name: str, inputs: Mapping[str, Any], attribs: Mapping[str, Any], file: str
 ) -> Iterator[Diagnostic]:
-    """Yield the rules of 4.9.5 that the arguments break."""
+    """Yield a diagnostic for each rule of 4.9.5 that the arguments violate."""
     try:
         arrays = {key: np.shape(value) for key, value in inputs.items()}
     except ValueError:
         yield _diagnostic(tensor, name, "nested arrays must have equal lengths", file)
         return
-    # Without a shape: one of as many dimensions as the arguments have, and of their extents.
+    # If the shape is not known, assume that of the argument with the highest rank.
     shape = max(arrays.values(), key=len) if tensor.shape is None else tensor.shape
     try:
         SHAPE_RULES[name](shape, *arrays.values(), **attribs)
@@ -82,7 +82,7 @@ def _broken_rules(
 def _beyond(
     tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str
 ) -> Iterator[Diagnostic]:
-    """Yield the arguments that would enlarge the tensor instead of being broadcast to it."""
+    """Yield a diagnostic for each argument that would enlarge the tensor by broadcasting."""
     shape = tensor.shape
     if shape is None:
         return
@@ -119,7 +119,7 @@ def _undefined(
             f"{name} of '{tensor.name}': {rule}{where}, so that its values are not defined",
             "warning",
             file,
-            hint="The channel of a weight that is zero everywhere may have any range but that.",
+            hint="For a channel whose weights are all zero, any other range will do.",
             section="4.9.5",
         )
 
@@ -127,7 +127,7 @@ def _undefined(
 def _arguments(
     name: str, line: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Return the arguments that are tensors, the attributes, and the names of missing ones."""
+    """Return the tensor arguments, the attributes, and the names of missing arguments."""
     inputs: dict[str, Any] = {}
     attribs = {key: value for key, value in line.items() if key != "op-name"}
     missing = []

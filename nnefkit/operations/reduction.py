@@ -1,4 +1,4 @@
-"""Reduce operations (4.4), and `moments` (4.9.6), which is made of them."""
+"""Reduce operations (4.4), and `moments` (4.9.6), which is composed of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from nnefkit.operations.registry import Problems, kernel, shape_rule
 def reduced_shape(
     input: Shape, axes: Sequence[int], *, section: str = "4.4", nonempty: bool = False
 ) -> Shape:
-    """`input` with extents of 1 along `axes`.
+    """Return the shape `input` with extents of 1 along `axes`.
 
     Raises:
-        ArgumentError: `axes` repeat or are outside of the rank, or (if `nonempty`) there is an
-            extent of 0 among them.
+        ArgumentError: `axes` repeat or are outside of the rank, or (if `nonempty`) one of them
+            has an extent of 0.
     """
     problems = Problems(section)
     if check_axes(problems, axes, len(input)) and nonempty and 0 in [input[a] for a in axes]:
         problems.add(
             "axes",
-            f"an input of shape {[*input]} has nothing to choose from along axes {[*axes]}",
+            f"an input of shape {[*input]} has no elements to choose from along axes {[*axes]}",
             "Its extents along 'axes' must be positive.",
             code="shape-mismatch",
         )
@@ -72,14 +72,14 @@ def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
 
 
 _LONG = 1024
-"""From this many elements on, adding them one by one shows in the last digits."""
+"""Number of elements from which on summing them one by one loses digits."""
 
 
 def precise_sum(input: Array, axes: Sequence[int]) -> Array:
-    """Return the sum along `axes`, which stay as extents of 1.
+    """Return the sum along `axes`, which are retained with extents of 1.
 
-    NumPy adds pairwise along the axis that is contiguous, but one by one along the others, which
-    costs a float32 sum of a million elements all but two digits: long ones are taken in float64.
+    NumPy sums pairwise along the contiguous axis, but one by one along the others, after which a
+    float32 sum of a million elements has two correct digits left: long sums use float64.
     """
     along = tuple(axes)
     if input.dtype == np.float32 and input.size:
@@ -98,14 +98,14 @@ def mean_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 @kernel("max_reduce")
 @quiet
 def max_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """Return the maximum (4.4); NaN where there is one."""
+    """Return the maximum (4.4), which is NaN if any element is."""
     return np.asarray(input.max(tuple(axes), keepdims=True))
 
 
 @kernel("min_reduce")
 @quiet
 def min_reduce(input: Array, *, axes: Sequence[int]) -> Array:
-    """Return the minimum (4.4); NaN where there is one."""
+    """Return the minimum (4.4), which is NaN if any element is."""
     return np.asarray(input.min(tuple(axes), keepdims=True))
 
 
@@ -128,18 +128,18 @@ def argmin_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 
 
 def _flattened(input: Array, axes: Sequence[int]) -> tuple[Array, Shape]:
-    """`input` with the reduced axes as one last axis, and the shape of the result.
+    """Return `input` with the reduced axes merged into one last axis, and the result's shape.
 
-    The rule that a reduction of several axes equals a sequence of reductions of one (4.4) has no
-    meaning for positions: the second would look for the largest among positions. The position is
-    that in the volume of the reduced axes, taken in their order in the tensor (row-major), which
-    is one number that finds the element again; with no axes at all it is 0.
+    The rule that reducing several axes equals reducing one after the other (4.4) is meaningless for
+    positions: the second reduction would compare positions. Instead, a position is the row-major
+    index into the volume of the reduced axes, in the order of the tensor's axes: one number that
+    identifies the element. Without axes it is 0.
     """
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
-    kept = [axis for axis in range(input.ndim) if axis not in axes]
-    moved = input.transpose([*kept, *sorted(axes)])
+    retained = [axis for axis in range(input.ndim) if axis not in axes]
+    moved = input.transpose([*retained, *sorted(axes)])
     volume = math.prod(input.shape[axis] for axis in axes)
-    return moved.reshape([*(input.shape[axis] for axis in kept), volume]), shape
+    return moved.reshape([*(input.shape[axis] for axis in retained), volume]), shape
 
 
 @kernel("all_reduce")
@@ -158,6 +158,6 @@ def any_reduce(input: Array, *, axes: Sequence[int]) -> Array:
 @quiet
 @widened
 def moments(input: Array, *, axes: Sequence[int]) -> tuple[Array, Array]:
-    """Mean and variance, the latter divided by the number of elements (4.9.6)."""
+    """Return mean and variance, the latter divided by the number of elements (4.9.6)."""
     mean = mean_reduce(input, axes=axes)
     return mean, mean_reduce(np.square(input - mean), axes=axes)

@@ -1,8 +1,8 @@
 """Pooling and resampling of regions of interest (4.6).
 
 A region is a row of `rois`: the first corner, then the second, as (y0, x0, y1, x1) in two
-dimensions; it reaches from y0 up to, not including, y1. What is outside of the feature map does
-not take part in pooling, and is replaced by the nearest element in resampling.
+dimensions; it extends from y0 (inclusive) to y1 (exclusive). Pooling ignores positions outside of
+the feature map, resampling replaces them by the nearest element.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _check_regions(
 
 @advice("avg_roi_pool", "max_roi_pool", "roi_resample", "avg_roi_align", "max_roi_align")
 def roi_advice(_input: Shape, rois: Shape, batch_index: Shape, **_: Any) -> Problems:
-    """Warn of a batch index of shape (N), which existing tools write, and some require."""
+    """Warn about a batch index of shape (N), which existing tools write and some require."""
     problems = Problems("4.6")
     if len(batch_index) == 1:
         problems.add(
@@ -142,7 +142,7 @@ def _check_spatial(problems: Problems, argument: str, items: Ints, spatial: int)
 @quiet
 @widened
 def avg_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
-    """Return the average of each cell of each region; 0 for cells outside of the feature map.
+    """Return the average of each cell of each region, 0 for cells outside of the feature map.
 
     Raises:
         ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
@@ -157,7 +157,7 @@ def avg_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: 
 @kernel("max_roi_pool")
 @quiet
 def max_roi_pool(input: Array, rois: Array, batch_index: Array, *, output_size: Ints) -> Array:
-    """Return the maximum of each cell of each region; 0 for cells outside of the feature map.
+    """Return the maximum of each cell of each region, 0 for cells outside of the feature map.
 
     Raises:
         ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.
@@ -208,7 +208,7 @@ def _reduce_cells(
 def roi_resample(
     input: Array, rois: Array, batch_index: Array, *, output_size: Ints, method: str
 ) -> Array:
-    """Each region, resampled to the output size by linear interpolation.
+    """Return each region, resampled to the output size by linear interpolation.
 
     Raises:
         ArgumentError: A coordinate is NaN or infinite, or a batch index is out of range.

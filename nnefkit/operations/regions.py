@@ -1,6 +1,7 @@
 """The geometry of regions of interest (4.6): corners, cells and sample positions.
 
-The reference kernels and the engines divide regions alike by these functions.
+The reference kernels and the engines share these functions, so that all of them divide regions
+alike.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import ArgumentError
 
 _FAR = 2.0**31
-"""No feature map is as large."""
+"""Bound of all coordinates: no feature map is as large."""
 
 
 def region_corners(rois: Array) -> Array:
@@ -37,7 +38,7 @@ def region_corners(rois: Array) -> Array:
 
 
 def whole_corners(rois: Array) -> Array:
-    """Return the corners as `region_corners` does, rounded to integers as pooling needs them."""
+    """Return the corners as `region_corners` does, rounded to integers for pooling."""
     corners = np.floor(region_corners(rois) + 0.5)
     return np.clip(corners, -_FAR, _FAR).astype(np.int64)
 
@@ -68,9 +69,10 @@ def batch_items(batch_index: Array, batch: int) -> list[int]:
 def cell_slices(start: int, stop: int, count: int, extent: int) -> list[slice]:
     """Return the cells of a region along one dimension, clipped to the feature map (4.6.1).
 
-    Cells begin at the start of the region and follow each other in steps of the region's extent
-    divided by `count`, rounded down; their extent is that quotient rounded up. Thus all of them are
-    inside of a region of at least `count` elements. An empty region counts as one of extent 1.
+    Cells start at the start of the region. The distance between their starts is the region's
+    extent divided by `count`, rounded down; their extent is that quotient rounded up. Thus all
+    cells are within a region of at least `count` elements. An empty region is treated as one of
+    extent 1.
 
     Args:
         start: First position of the region.
@@ -87,9 +89,9 @@ def cell_slices(start: int, stop: int, count: int, extent: int) -> list[slice]:
 
 
 def sample_positions(start: float, stop: float, count: int, method: str) -> Array:
-    """Return the positions in the feature map that a region is sampled at along one dimension.
+    """Return the positions in the feature map at which a region is sampled along one dimension.
 
-    They follow the formulae of 4.3.4 with the factor ``count / (stop - start)``.
+    They follow the formulas of 4.3.4 with the factor ``count / (stop - start)``.
 
     Args:
         start: Where the region starts.

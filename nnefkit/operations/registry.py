@@ -1,17 +1,17 @@
-"""Tables of what is known about every operation, by its NNEF name.
+"""Tables of the functions of every operation, by its NNEF name.
 
 An operation has up to four functions, side by side in the module of its section of chapter 4:
 
-- its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes where it has
-  several results, a list where a result is an array), which also checks the argument rules;
+- its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes if it has
+  several results, a list if a result is an array), which also checks the argument rules;
 - its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
 - optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``;
 - optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about
-  arguments that the rules accept though they should be changed.
+  arguments that the rules accept but that should be changed.
 
-Inputs come positionally, in the order of the declaration (an array of tensors as a list);
-attributes come by keyword, all of them, defaults filled in. A generic operation whose meaning
-depends on its data type (`cast`, `constant`) gets it as the keyword ``dtype``.
+Inputs are passed by position, in the order of the declaration (an array of tensors as a list);
+attributes are passed by keyword, all of them, defaults filled in. A generic operation whose
+meaning depends on its data type (`cast`, `constant`) receives it as the keyword ``dtype``.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ shape_rule = SHAPE_RULES.register
 kernel = KERNELS.register
 """``@kernel("conv")`` registers the reference kernel of an operation."""
 macs = COSTS.register
-"""``@macs("conv")`` registers the multiply-accumulates of an operation."""
+"""``@macs("conv")`` registers the number of multiply-accumulates of an operation."""
 advice = ADVICE.register
-"""``@advice("max_roi_pool")`` registers what an operation warns of where its rule is satisfied."""
+"""``@advice("max_roi_pool")`` registers the warnings about arguments that satisfy the rule."""
 
 
 class Problems:
-    """Collects the violated rules of one operation, to report all of them at once."""
+    """The violated rules of one operation, collected to report all of them at once."""
 
     __slots__ = ("_arguments", "_diagnostics", "section")
 
@@ -63,7 +63,7 @@ class Problems:
         section: str = "",
         severity: Severity = "error",
     ) -> None:
-        """Add a problem of `argument` (a formal name, or ``""`` for the operation)."""
+        """Add a problem with `argument` (a formal name, or ``""`` for the operation)."""
         section = section or self.section
         self._diagnostics.append(Diagnostic(code, message, severity, hint=hint, section=section))
         self._arguments.append(argument)
@@ -72,7 +72,7 @@ class Problems:
         return bool(self._diagnostics)
 
     def done(self) -> None:
-        """Raise what was collected, if anything.
+        """Raise the collected problems, if any.
 
         Raises:
             ArgumentError: One diagnostic for each problem.

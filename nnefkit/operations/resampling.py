@@ -19,12 +19,12 @@ from nnefkit.operations.window_reduction import reduce_windows
 from nnefkit.operations.window_rules import FILTER_BORDERS, check_border
 
 METHODS = ("asymmetric", "symmetric", "aligned")
-"""The ways in which positions in the output of a linear interpolation match those in its input."""
+"""The ways in which positions in the output of an interpolation map to those in its input."""
 
 
 @shape_rule("nearest_downsample", "area_downsample")
 def downsample_shape(input: Shape, *, factor: Ints) -> Shape:
-    """Each spatial extent divided by its factor.
+    """Return the shape with each spatial extent divided by its factor.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.4.
@@ -45,7 +45,7 @@ def downsample_shape(input: Shape, *, factor: Ints) -> Shape:
 
 @shape_rule("nearest_upsample")
 def upsample_shape(input: Shape, *, factor: Ints) -> Shape:
-    """Each spatial extent times its factor.
+    """Return the shape with each spatial extent multiplied by its factor.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.4.
@@ -58,7 +58,7 @@ def upsample_shape(input: Shape, *, factor: Ints) -> Shape:
 
 @shape_rule("multilinear_upsample")
 def multilinear_upsample_shape(input: Shape, *, factor: Ints, method: str, border: str) -> Shape:
-    """Each spatial extent times its factor.
+    """Return the shape with each spatial extent multiplied by its factor.
 
     Raises:
         ArgumentError: One diagnostic for each violated rule of section 4.3.4.
@@ -72,7 +72,7 @@ def multilinear_upsample_shape(input: Shape, *, factor: Ints, method: str, borde
 
 
 def check_method(problems: Problems, argument: str, method: str) -> None:
-    """Refuse an interpolation method that does not exist."""
+    """Check that an interpolation method exists."""
     if method not in METHODS:
         listed = ", ".join(f"'{name}'" for name in METHODS)
         hint = f"{did_you_mean(method, METHODS)} The methods are {listed}.".strip()
@@ -118,16 +118,17 @@ def area_downsample(input: Array, *, factor: Ints) -> Array:
 
 @kernel("nearest_upsample")
 def nearest_upsample(input: Array, *, factor: Ints) -> Array:
-    """Each element repeated over a cell."""
+    """Return each element repeated over a cell."""
     if not factor:
         return input.copy()
     batch, channels, *extents = input.shape
     repeated = [n for pair in zip(extents, factor, strict=True) for n in pair]
     single = [n for extent in extents for n in (extent, 1)]
     output = np.empty((batch, channels, *repeated), input.dtype)
-    items = input.reshape(batch, channels, *single)
-    for column in range(output.shape[-1]):  # far longer inner loops than over the columns
-        output[..., column] = items[..., 0]
+    elements = input.reshape(batch, channels, *single)
+    # Inner loops are far longer this way than over the columns of `elements`.
+    for column in range(output.shape[-1]):
+        output[..., column] = elements[..., 0]
     return output.reshape(batch, channels, *(x * f for x, f in zip(extents, factor, strict=True)))
 
 
@@ -135,12 +136,12 @@ def nearest_upsample(input: Array, *, factor: Ints) -> Array:
 @quiet
 @widened
 def multilinear_upsample(input: Array, *, factor: Ints, method: str, border: str) -> Array:
-    """Linear interpolation, one dimension after the other.
+    """Interpolate linearly, one dimension after the other.
 
     With the method 'aligned', an input with an extent of 1 is repeated.
     """
     output = input
-    # The last dimension first: what is left to do then is done on contiguous rows.
+    # The last dimension comes first, so that the others work on contiguous rows.
     for axis in reversed(range(2, input.ndim)):
         f = factor[axis - 2]
         if f > 1:
@@ -150,14 +151,14 @@ def multilinear_upsample(input: Array, *, factor: Ints, method: str, border: str
 
 
 def _shifted(array: Array, axis: int, factor: int, method: str, border: str) -> Array:
-    """'symmetric' and 'asymmetric': the weights repeat after `factor` outputs."""
+    """Interpolate 'symmetric' or 'asymmetric': the weights repeat after `factor` outputs."""
     extent = array.shape[axis]
     before = (slice(None),) * axis
     padded = pad(array, (*((0, 0),) * axis, (1, 1)), border)
     shape = (*array.shape[:axis], extent, factor, *array.shape[axis + 1 :])
     output = np.empty(shape, array.dtype)
     for phase in range(factor):
-        # Twice the position in the input, times the factor.
+        # The position in the input, times twice the factor.
         position = 2 * phase - (factor - 1 if method == "symmetric" else 0)
         first, rest = divmod(position, 2 * factor)
         left = padded[(*before, slice(first + 1, first + 1 + extent))]
@@ -173,23 +174,23 @@ def _shifted(array: Array, axis: int, factor: int, method: str, border: str) -> 
 
 
 def _aligned(array: Array, axis: int, factor: int, method: str, border: str) -> Array:  # noqa: ARG001
-    """'aligned': first and last output are the first and last input; no border is met."""
+    """Interpolate 'aligned': first and last output are first and last input, without a border."""
     extent = array.shape[axis]
     count = extent * factor
-    # The position in the input is i * (x - 1) / (x * f - 1), of which the parts are exact.
+    # The position in the input is i * (x - 1) / (x * f - 1), whose parts are exact.
     first, rest = np.divmod(np.arange(count) * (extent - 1), count - 1)
     return interpolate(array, axis, first, rest / (count - 1))
 
 
 def interpolate(array: Array, axis: int, first: Array, fraction: Array) -> Array:
-    """Linear interpolation along one axis.
+    """Interpolate linearly along one axis.
 
     Args:
         array: of any rank.
         axis: along which to interpolate.
-        first: the indices of the elements before the wanted positions.
-        fraction: how far after them they are, in [0, 1). At 0 the following element counts for
-            nothing, even if it is infinite or does not exist.
+        first: the indices of the elements before the requested positions.
+        fraction: the distances from these elements, in [0, 1). At 0 the next element is ignored,
+            even if it is infinite or does not exist.
     """
     between = fraction > 0
     second = np.where(between, first + 1, first)

@@ -12,19 +12,19 @@ from nnefkit.operations.borders import pad
 from nnefkit.operations.window import Window, reverse_tap
 
 PRODUCTS_BYTES = 8 << 20
-"""Size of the block of products that is calculated at once, before they are added up."""
+"""Size of the block of products that is computed before they are added up."""
 
 
 def reverse_correlate(
     input: Array, filter: Array, extents: Sequence[int], window: Window, groups: int
 ) -> Array:
-    """Add the filter, times each element of the input, to where the correlation took it from.
+    """Add the filter, times each element of the input, to the elements that it correlates.
 
     Args:
         input: of shape (N,c,...).
         filter: of shape (c, C / groups, ...) and the dtype of `input`.
         extents: the spatial extents of the output.
-        window: of the size of the filter, over these extents.
+        window: as large as the filter, over these extents.
         groups: the number of groups, at least 1.
 
     Returns:
@@ -62,7 +62,7 @@ def _reverse_taps(
     window: Window,
     extension: Sequence[tuple[int, int]],
 ) -> Iterator[_Tap]:
-    """Each entry of the window with the elements of the input that it meets, and where they go."""
+    """Yield for each entry of the window the elements of the input that it meets, and targets."""
     ranges = [
         [reverse_tap(x, X, s, j * d - p - lo * s) for j in range(f)]
         for x, X, (f, (p, _), s, d), (lo, _) in zip(

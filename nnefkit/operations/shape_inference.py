@@ -1,4 +1,4 @@
-"""The shapes of a whole graph, and the rules of chapter 4 that need them."""
+"""Shapes of a whole graph, and the rules of chapter 4 that depend on them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
 def check_shapes(graph: Graph, locate: Locate | None = None) -> tuple[Graph, list[Diagnostic]]:
     """Infer shapes as `infer_shapes` does, but collect all problems instead of raising the first.
 
-    An operation whose input comes from one that failed, or from a custom one without a shape rule,
-    is skipped silently: it cannot be judged.
+    An operation that depends on one that failed, or on a custom one without a shape rule, is
+    skipped silently, since it cannot be checked.
 
     Args:
         graph: As parsed, loaded or built.
-        locate: Finds the place of an argument, to point at it instead of at its operation.
+        locate: Finds the span of an argument, to point at it instead of at its operation.
 
     Returns:
         The graph with all shapes that are known, and the diagnostics in the order of the text.
@@ -91,7 +91,7 @@ _ONE_TENSOR = [Identifier]
 
 
 class _Inference:
-    """Infers the shapes of one graph, operation by operation."""
+    """Inference of the shapes of one graph, operation by operation."""
 
     def __init__(self, graph: Graph, reports: Reports) -> None:
         self.tensors = graph.tensors
@@ -99,22 +99,22 @@ class _Inference:
         self.customs = definitions()
         self.shapes: dict[str, Shape | None] = {}
         self.known: dict[tuple[Any, ...] | None, tuple[Shape, int]] = {}
-        """Form of an operation, see `_arguments` -> shape of its result, and its MACs.
+        """The shape of the result and the MACs, by form of an operation (see `_arguments`).
 
         Parsed operations of one form share their attributes, and a network has few forms. Without
-        it, parsing and shapes of 10,000 operations take 5 to 31 % longer (the networks of
-        tests/benchmarks/test_parsing.py).
+        this cache, parsing and shapes of 10,000 operations take 5 to 31 % longer (on the networks
+        of tests/benchmarks/test_parsing.py).
         """
 
     def infer(self, op: Operation) -> Operation:
-        """Add the shapes of the results of `op` to `shapes`; return it with its MACs."""
+        """Add the shapes of the results of `op` to `shapes`; return the operation with its MACs."""
         rule = SHAPE_RULES.get(op.name)
         custom: Definition | None = None
         if rule is None:
             custom = self.customs.get(op.name)
             rule = None if custom is None else custom.shape_rule
             if rule is None:
-                # The shapes that its results have already stay.
+                # The results retain the shapes that they have already.
                 for name in op.output_names:
                     self.shapes[name] = self.tensors[name].shape if name in self.tensors else None
                 return op
@@ -141,8 +141,8 @@ class _Inference:
     def _arguments(self, op: Operation) -> tuple[list[Any], tuple[Any, ...] | None] | None:
         """Return the shapes of the inputs of an operation, lists for arrays, and its form.
 
-        The form is all that the shape of the result depends on: the name, the identity of the
-        attributes, and the shapes of the inputs.
+        The form consists of everything that determines the shape of the result: the name, the
+        identity of the attributes, and the shapes of the inputs.
 
         Returns:
             The shapes and the form, which is None for operations without inputs and for those whose
@@ -200,7 +200,7 @@ class _Inference:
             self.reports.add(op, error)
             return None
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-            # Parsed operations have the types of their declarations; those built by hand may not.
+            # Parsed operations match the types of their declarations; those built by hand may not.
             self.reports.add(
                 op, _wrong_call(rule, op, inputs, error) if custom is None else wrong_results(op)
             )
@@ -218,8 +218,8 @@ def _key(shape: Any) -> Any:
 
 
 def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> Any:
-    """Return the shapes of an array of tensors; None if one of them is not known."""
-    found: list[Any] = []
+    """Return the shapes of an array of tensors; None if any of them is unknown."""
+    item_shapes: list[Any] = []
     for value in values:
         if isinstance(value, Identifier):
             shape: Any = shapes.get(value)
@@ -229,8 +229,8 @@ def _array_shapes(values: Sequence[Any], shapes: Mapping[str, Shape | None]) -> 
             shape = ()
         if shape is None:
             return None
-        found.append(shape)
-    return found
+        item_shapes.append(shape)
+    return item_shapes
 
 
 def _is_shape(value: Any) -> bool:
@@ -291,7 +291,7 @@ def _example(given: Sequence[str], count: int) -> str:
 def _wrong_call(
     rule: Callable[..., Any], op: Operation, inputs: Sequence[Any], error: Exception
 ) -> ArgumentError:
-    """Return the error for an operation that was built by hand with wrong arguments."""
+    """Return the error for an operation built by hand with wrong arguments."""
     try:
         inspect.signature(rule).bind(*inputs, **op.attribs)
         message = f"an argument or a result has the wrong type ({error})"
@@ -317,7 +317,7 @@ def _fill_constants(operations: Sequence[Operation], tensors: dict[str, Tensor])
                         shape=op.attribs["shape"], value=op.attribs["value"], dtype=tensor.dtype
                     )
                 except ValueError:
-                    continue  # no array can have that many elements or dimensions
+                    continue  # No array can have that many elements or dimensions.
                 data.flags.writeable = False
                 tensors[name] = replace(tensor, data=data)
 
@@ -328,11 +328,11 @@ def _note_customs(
     reports: Reports,
     customs: Mapping[str, Definition],
 ) -> None:
-    """Note for each declared custom operation without a shape rule what it leaves unchecked (6)."""
+    """Note each declared custom operation without a shape rule: rules remain unchecked (6)."""
     ruled = {name for name, definition in customs.items() if definition.shape is not None}
     noted: set[str] = set()
     for op in graph.operations:
-        # Operations that are not even declared have an error already.
+        # Operations that are not even declared are reported as errors already.
         if op.name in SHAPE_RULES or op.name in noted or op.name in ruled or "0" in op.outputs:
             continue
         if any(shapes.get(name) is None for name in op.output_names):
@@ -340,7 +340,7 @@ def _note_customs(
             problems = Problems("6")
             problems.add(
                 "",
-                "its shape is not known, so that what depends on it is not checked",
+                "its shape is unknown, so operations that depend on it are not checked",
                 f"nk.register_operation('{op.name}', shape=...) adds a shape rule.",
                 code="unknown-shape",
                 severity="note",

@@ -22,10 +22,10 @@ _SINGLE = np.dtype(np.float32)
 
 @shape_rule("reshape")
 def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_count: int) -> Shape:
-    """Rules and result of `reshape` (4.5.1).
+    """Check the rules of `reshape` and return its shape (4.5.1).
 
-    An element 0 at position i of `shape` stands for the extent of axis ``axis_start + i`` of the
-    input, an element -1 for what is left.
+    An element 0 at position i of `shape` means the extent of axis ``axis_start + i`` of the
+    input, an element -1 the extent that is left.
     """
     problems = Problems("4.5.1")
     axis_end = _axis_end(problems, len(input), axis_start, axis_count)
@@ -34,7 +34,7 @@ def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_c
         problems.add(
             "shape",
             f"the elements of 'shape' must be positive, 0 or -1, not {wrong[0]}",
-            "0 keeps an extent of the input, -1 stands for what is left.",
+            "0 retains an extent of the input, -1 means the extent that is left.",
         )
     if list(shape).count(-1) > 1:
         problems.add(
@@ -55,13 +55,13 @@ def _axis_end(problems: Problems, rank: int, axis_start: int, axis_count: int) -
         problems.add(
             "axis_start",
             f"'axis_start' is {axis_start}, but the rank is {rank}",
-            f"It counts from 0 to {rank}.",
+            f"It must be from 0 to {rank}.",
         )
     elif axis_count < -1 or axis_start + axis_count > rank:
         problems.add(
             "axis_count",
             f"'axis_count' is {axis_count}, but the rank is {rank} and 'axis_start' {axis_start}",
-            f"It counts from 0 to {rank - axis_start}, or is -1 for all the axes that follow.",
+            f"It must be from 0 to {rank - axis_start}, or -1 for all the axes that follow.",
         )
     return rank if axis_count == -1 else axis_start + axis_count
 
@@ -76,8 +76,9 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
         else:
             problems.add(
                 "shape",
-                f"element {position} of 'shape' is 0, but what is reshaped has rank {len(taken)}",
-                "0 keeps the extent of the input's axis at the same position; "
+                f"element {position} of 'shape' is 0, but the input's part to reshape has rank "
+                f"{len(taken)}",
+                "0 retains the extent of the input's axis at the same position; "
                 "write the extent, or -1.",
             )
     problems.done()
@@ -85,7 +86,7 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
 
 
 def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
-    """Replace -1 in `extents`, and checks the volume."""
+    """Replace -1 in `extents`, and check the volume."""
     volume = math.prod(taken)
     if -1 not in extents:
         if math.prod(extents) != volume:
@@ -93,7 +94,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
                 "shape",
                 f"shape {extents} has a volume of {math.prod(extents)}, "
                 f"but {[*taken]} has {volume}",
-                "Reshaping keeps the number of elements; -1 in one place infers an extent.",
+                "Reshaping preserves the number of elements; a single -1 infers an extent.",
                 code="shape-mismatch",
             )
         return
@@ -103,7 +104,7 @@ def _infer(problems: Problems, taken: Shape, extents: list[int]) -> None:
             "shape",
             f"-1 in shape {extents} cannot be inferred: {known} does not divide the volume "
             f"{volume} of {[*taken]}",
-            "Reshaping keeps the number of elements.",
+            "Reshaping preserves the number of elements.",
             code="shape-mismatch",
         )
         return
@@ -123,7 +124,7 @@ def reshape(input: Array, *, shape: Sequence[int], axis_start: int, axis_count: 
 
 @shape_rule("squeeze")
 def squeeze_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of `squeeze` (4.5.1): only extents of 1 can be removed."""
+    """Check the rules of `squeeze`, which only removes extents of 1; return the shape (4.5.1)."""
     problems = Problems("4.5.1")
     if check_axes(problems, axes, len(input)):
         wide = [axis for axis in axes if input[axis] != 1]
@@ -146,7 +147,7 @@ def squeeze(input: Array, *, axes: Sequence[int]) -> Array:
 
 @shape_rule("unsqueeze")
 def unsqueeze_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of `unsqueeze` (4.5.1): axes count in the output, in any order."""
+    """Check the rules of `unsqueeze`, whose axes count in the output; return its shape (4.5.1)."""
     rank = len(input) + len(axes)
     problems = Problems("4.5.1")
     check_axes(problems, axes, rank)
@@ -170,20 +171,20 @@ def unsqueeze(input: Array, *, axes: Sequence[int]) -> Array:
 
 @shape_rule("transpose")
 def transpose_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
-    """Rules and result of `transpose` (4.5.2): axes that follow those named stay."""
+    """Check the rules of `transpose`, which permutes leading axes; return the shape (4.5.2)."""
     count = len(axes)
     problems = Problems("4.5.2")
     if count > len(input):
         problems.add(
             "axes",
             f"'axes' has {plural(count, 'element')}, but the rank is {len(input)}",
-            "Each axis of the input occurs once at most; trailing ones may be left out.",
+            "Each axis of the input occurs at most once; trailing ones may be left out.",
         )
     if sorted(axes) != list(range(count)):
         problems.add(
             "axes",
-            f"'axes' {[*axes]} is no permutation of the first {count} axes",
-            f"It must have each of 0 to {count - 1} once.",
+            f"'axes' {[*axes]} is not a permutation of the first {count} axes",
+            f"It must contain each of 0 to {count - 1} once.",
         )
     problems.done()
     return (*[input[axis] for axis in axes], *input[count:])
@@ -207,13 +208,13 @@ def cast_shape(input: Shape) -> Shape:
 @kernel("cast")
 @quiet
 def cast(input: Array, *, dtype: str, scalar: np.dtype[Any] = _SINGLE) -> Array:
-    """Return the elements as another data type (4.5.8): integers rounded down, logical ``!= 0``.
+    """Return the elements in another data type (4.5.8): integers rounded down, logical ``!= 0``.
 
-    Scalars keep their width; integers and logicals become as wide as `scalar`. What no 64-bit
-    integer can hold becomes the nearest one, and NaN becomes 0.
+    Scalars keep their width; integers and logicals become as wide as `scalar`. Values beyond the
+    64-bit integers become the nearest one, and NaN becomes 0.
 
     Raises:
-        ExecutionError: to or from strings, which have no array.
+        ExecutionError: The cast is to or from strings, which have no arrays.
     """
     if dtype == "string" or input.dtype.kind not in "fiub":
         raise ExecutionError(
@@ -226,9 +227,9 @@ def cast(input: Array, *, dtype: str, scalar: np.dtype[Any] = _SINGLE) -> Array:
     if input.dtype.kind != "f":
         return input.astype(np.int64)
     limit = 2.0**63
-    strange = ~(np.abs(input) < limit)
-    result = np.where(strange, input.dtype.type(0), np.floor(input)).astype(np.int64)
-    if strange.any():
+    unsafe = ~(np.abs(input) < limit)
+    result = np.where(unsafe, input.dtype.type(0), np.floor(input)).astype(np.int64)
+    if unsafe.any():
         result[input >= limit] = np.iinfo(np.int64).max
         result[input <= -limit] = np.iinfo(np.int64).min
     return result

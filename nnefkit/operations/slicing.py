@@ -20,10 +20,10 @@ from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
 def slice_bounds(
     extents: Sequence[int], begin: Sequence[int], end: Sequence[int], stride: Sequence[int]
 ) -> list[tuple[int, int, int]]:
-    """First index, index past the last one, and step of each sliced axis (4.5.4).
+    """Return the first index, the index past the last one, and the step of each axis (4.5.4).
 
-    Negative elements count from the end of their axis, larger ones than the extent mean the extent,
-    and lesser ones than its beginning mean -1. An `end` of 0 means up to the end where `stride`
+    Negative elements count from the end of their axis; those above the extent mean the extent,
+    and those before its beginning mean -1. An `end` of 0 means the end of the axis if `stride`
     is empty or all ones.
     """
     to_end = all(step == 1 for step in stride)
@@ -85,17 +85,17 @@ def _check_range(
             f"element {number} of 'begin' is {begin}, "
             f"outside of an axis of {plural(extent, 'element')}",
             f"Slices {'start' if step > 0 else 'go back'} from "
-            f"{0 if step > 0 else extent - 1} {'at the least' if step > 0 else 'at the most'}.",
+            f"{0 if step > 0 else extent - 1} {'or more' if step > 0 else 'or less'}.",
         )
     elif (last - first) * step < 0:
         relation = "greater than or equal to" if step > 0 else "less than or equal to"
         problems.add(
             "end",
             f"element {number} of 'end' means index {last}, which is "
-            f"{'before' if step > 0 else 'behind'} 'begin', {first}",
+            f"{'before' if step > 0 else 'after'} 'begin', {first}",
             f"With a stride of {step}, 'end' must be {relation} 'begin'."
             + (
-                f" To go back to the first item, write {-extent - 1}."
+                f" To go back to the first element, write {-extent - 1}."
                 if step < 0 and last == extent - 1
                 else ""
             ),
@@ -111,14 +111,14 @@ def slice_advice(
     stride: Sequence[int],
     **_attribs: Any,
 ) -> Problems:
-    """Warn of an `end` of 0 that means the end of its axis, which version 1.0.4 deprecated."""
+    """Warn about an `end` of 0 that means the end of its axis, deprecated in version 1.0.4."""
     problems = Problems("4.5.4")
     if 0 in end and all(step == 1 for step in stride):
         number = list(end).index(0)
         problems.add(
             "end",
             f"element {number} of 'end' is 0, which means the end of the axis",
-            f"This is deprecated since 1.0.4: write {input[axes[number]]}.",
+            f"This has been deprecated since 1.0.4: write {input[axes[number]]}.",
             code="deprecated-argument",
             severity="warning",
         )
@@ -166,14 +166,14 @@ def pad_shape(
     if any(extent < 0 for extent in shape):
         problems.add(
             "padding",
-            f"'padding' {[*map(tuple, padding)]} crops more than there is of shape {[*input]}",
+            f"'padding' {[*map(tuple, padding)]} crops more elements than shape {[*input]} has",
             "Negative padding removes elements; an extent must not become negative.",
             code="shape-mismatch",
         )
     elif 0 in input and border not in ("constant", "ignore") and shape != input:
         problems.add(
             "border",
-            f"border '{border}' has no values to take for a shape of {[*input]}",
+            f"border '{border}' has no elements to repeat in a shape of {[*input]}",
             "Use border 'constant'.",
             code="shape-mismatch",
         )
@@ -185,7 +185,7 @@ def pad_shape(
 def pad(input: Array, *, padding: Sequence[tuple[int, int]], border: str, value: float) -> Array:
     """Return the input with its borders extended or cropped (4.5.5).
 
-    'ignore' has no formula of its own here: like 'constant', it fills with `value`.
+    The specification defines no formula for 'ignore' here: like 'constant', it fills with `value`.
     """
     return borders.pad(input, padding, border, value)
 
@@ -201,9 +201,9 @@ def tile_shape(input: Shape, *, repeats: Sequence[int]) -> Shape:
         problems.add(
             "repeats",
             f"'repeats' has {plural(len(repeats), 'element')}, but the rank is {len(input)}",
-            "Give one for each dimension; 1 keeps it.",
+            "Give one for each dimension; 1 leaves it unchanged.",
         )
-    check_positive(problems, repeats, "repeats", "1 keeps a dimension as it is.")
+    check_positive(problems, repeats, "repeats", "1 leaves a dimension unchanged.")
     problems.done()
     return tuple(extent * times for extent, times in zip(input, repeats, strict=True))
 
@@ -231,7 +231,7 @@ def gather(input: Array, indices: Array, *, axis: int) -> Array:
     """Return the elements at `indices` along `axis` (4.5.7).
 
     Raises:
-        ExecutionError: an index is negative or not less than the extent.
+        ExecutionError: An index is negative or not less than the extent.
     """
     extent = input.shape[axis]
     wrong = indices[(indices < 0) | (indices >= extent)]

@@ -17,7 +17,7 @@ from nnefkit.operations.precision import quiet
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
 ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
-"""The NumPy type of each data type, by default."""
+"""The default NumPy type of each data type."""
 
 _LABEL = re.compile(r"[A-Za-z0-9_\-./\\]+")
 _NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9_\-./\\]+")
@@ -25,7 +25,7 @@ _NOT_IN_LABEL = re.compile(r"[^A-Za-z0-9_\-./\\]+")
 
 def _extents_hint(shape: Sequence[int]) -> str:
     if any(extent in (0, -1) for extent in shape):
-        return "The extents of tensors are known and positive; an open batch extent is written 1."
+        return "Extents of tensors must be known and positive; write 1 for a variable batch extent."
     return ""
 
 
@@ -61,12 +61,12 @@ def constant_shape(*, shape: Sequence[int], value: Sequence[Any]) -> Shape:
 def constant(
     *, shape: Sequence[int], value: Sequence[Any], dtype: str, scalar: np.dtype[Any] | None = None
 ) -> NDArray[Any]:
-    """Return the values in row-major order, a single one repeated (4.1.2).
+    """Return the values in row-major order; a single value is repeated (4.1.2).
 
-    Scalars become as wide as `scalar`, or else as `ITEM_TYPES` has them.
+    Scalars become as wide as `scalar`, or by default as in `ITEM_TYPES`.
     """
     items = np.array(value, scalar if scalar and dtype == "scalar" else ITEM_TYPES.get(dtype))
-    # A view that repeats costs nothing, however large a shape a document may name.
+    # A repeating view needs no memory, however large a shape a document declares.
     return np.broadcast_to(items[0], shape) if items.size == 1 else items.reshape(shape)
 
 
@@ -79,13 +79,13 @@ def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
         problems.add(
             "label",
             "the label of a variable must not be empty",
-            "It names the file with the data: 'block1/weights' stands for block1/weights.dat.",
+            "It names the file with the data: 'block1/weights' means block1/weights.dat.",
         )
     elif not _LABEL.fullmatch(label):
-        strange = "".join(dict.fromkeys(_LABEL.sub("", label)))
+        disallowed = "".join(dict.fromkeys(_LABEL.sub("", label)))
         problems.add(
             "label",
-            f"the label '{label}' has characters that are not allowed: {strange!r}",
+            f"the label '{label}' has characters that are not allowed: {disallowed!r}",
             "Labels consist of a-z, A-Z, 0-9, '_', '-', '.', '/' and '\\': "
             f"'{_NOT_IN_LABEL.sub('_', label)}', for example.",
         )
@@ -110,5 +110,5 @@ def update_shape(variable: Shape, value: Shape) -> Shape:
 
 @kernel("update")
 def update(variable: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG001
-    """Return the new value (4.8), by which a session replaces the old one after the run."""
+    """Return the new value (4.8), which a session stores after the run."""
     return value

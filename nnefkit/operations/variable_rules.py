@@ -1,4 +1,4 @@
-"""The rules for labels and updates of variables, which join several operations (4.1.3, 4.8)."""
+"""The rules for labels and updates of variables, across operations (4.1.3, 4.8)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: R
 
 
 class _VariableCheck:
-    """Checks the variables and updates of one graph in their order."""
+    """Check of the variables and updates of one graph, in order."""
 
     def __init__(self, graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
         self.graph = graph
         self.shapes = shapes
         self.reports = reports
         self.labels: dict[str, str] = {}
-        """Name of a variable -> its label, in lower case."""
+        """Label in lower case, by name of a variable."""
         self.first_of_label: dict[str, str] = {}
-        """Label -> the name of the first variable that has it."""
+        """Name of the first variable, by label."""
         self.updates: dict[str, Operation] = {}
-        """Label -> the first update of its variables."""
+        """First update of a variable, by label."""
         self.updated: dict[str, str] = {}
-        """Result of an update -> the variable that it updates."""
+        """Updated variable, by result of an update."""
 
     def label(self, op: Operation) -> None:
-        """Check the shape of a variable against the first one of its label."""
+        """Check the shape of a variable against that of the first one with its label."""
         label = str(op.attribs.get("label", "")).lower()
         for name in op.output_names:
             self.labels[name] = label
@@ -67,7 +67,7 @@ class _VariableCheck:
                 f"'{target}' is not a variable",
                 "Only results of 'variable' can be updated."
                 if updated is None
-                else f"It is the result of the update of '{updated}', which can be updated once.",
+                else f"It is the result of an update of '{updated}', which may be updated once.",
             )
             self.reports.collect(op, problems)
             return
@@ -80,7 +80,7 @@ class _VariableCheck:
             problems.add(
                 "variable",
                 f"variable '{target}'{shared} is updated twice",
-                f"The other update is in line {line}." if line else "Remove one of them.",
+                f"The other update is on line {line}." if line else "Remove one of them.",
                 code="repeated-update",
             )
             self.reports.collect(op, problems)

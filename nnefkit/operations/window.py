@@ -24,9 +24,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Window:
     """A window that slides over some dimensions of a tensor, as the attributes describe it.
 
-    Its attributes have one element for each dimension. Only after `over` or `reversed` are all of
-    them filled in: an empty `padding` stands for automatic padding until then, an empty `stride` or
-    `dilation` for ones.
+    Its attributes have one element for each dimension, filled in by `over` or `reversed`. Until
+    then, an empty `padding` means automatic padding, an empty `stride` or `dilation` means ones.
     """
 
     size: tuple[int, ...]
@@ -44,7 +43,7 @@ class Window:
         stride: Ints = (),
         dilation: Ints = (),
     ) -> Window:
-        """Return the window of attributes that may be lists."""
+        """Return the window with attributes that may be lists."""
         pairs = tuple(padding)
         for pair in pairs:
             if type(pair) is not tuple:
@@ -54,13 +53,13 @@ class Window:
 
     @classmethod
     def of_cells(cls, cell: Ints) -> Window:
-        """Return the window that divides a tensor into cells of the size `cell`."""
+        """Return the window that divides a tensor into cells of size `cell`."""
         size = tuple(cell)
         return cls(size, "constant", ((0, 0),) * len(size), size, (1,) * len(size))
 
     @property
     def axes(self) -> Iterator[tuple[int, tuple[int, int], int, int]]:
-        """Size, padding, stride and dilation along each dimension, all of them filled in."""
+        """Size, padding, stride and dilation along each dimension, all filled in."""
         return zip(self.size, self.padding, self.stride, self.dilation, strict=True)
 
     @property
@@ -87,13 +86,13 @@ class Window:
         )
 
     def slides(self, axis: int) -> bool:
-        """Return whether it is more than a single element, step by step, along a dimension."""
+        """Return True unless the window is one element, moved in steps of 1, along a dimension."""
         return self.size[axis] != 1 or self.stride[axis] != 1 or self.padding[axis] != (0, 0)
 
     def covered_axes(self, extents: Sequence[int]) -> tuple[int, ...] | None:
-        """Return the dimensions that it covers as a whole, if it does not slide along any other.
+        """Return the dimensions that the window covers as a whole, if it slides along no other.
 
-        Such a window reduces a tensor along these dimensions. For other windows it is None.
+        Such a window reduces a tensor along these dimensions. Return None for other windows.
         """
         if any(pair != (0, 0) for pair in self.padding):
             return None
@@ -105,7 +104,7 @@ class Window:
         return tuple(axis for axis, f in enumerate(self.size) if f > 1)
 
     def over(self, extents: Sequence[int]) -> Window:
-        """Return the window over up-scaled `extents`, all attributes filled in."""
+        """Return the window over up-scaled `extents`, with all attributes filled in."""
         ones = (1,) * len(extents)
         stride = self.stride or ones
         dilation = self.dilation or ones
@@ -120,15 +119,15 @@ class Window:
 
         Args:
             extents: Down-scaled extents.
-            wanted: Those that 'output_shape' asks for, if any.
+            wanted: Extents that 'output_shape' requests, if any.
         """
         result = tuple(wanted) or self.up_extents(extents)
         return result, self.over(result)
 
     def down_extents(self, extents: Sequence[int]) -> Shape:
-        """Return the down-scaled extents of the up-scaled `extents`; all attributes are filled in.
+        """Return the down-scaled extents of the up-scaled `extents`, given all attributes.
 
-        Those without a window that fits are not positive.
+        An extent in which no window fits is not positive.
         """
         return tuple(
             (p + X + q - (f - 1) * d - 1) // s + 1
@@ -136,9 +135,9 @@ class Window:
         )
 
     def up_extents(self, extents: Sequence[int]) -> Shape:
-        """Return the up-scaled extents of down-scaled ones where no output shape is asked for.
+        """Return the up-scaled extents of down-scaled ones if no output shape is requested.
 
-        With automatic padding it is the extent times the stride.
+        With automatic padding, it is the extent times the stride.
         """
         ones = (1,) * len(extents)
         strides = self.stride or ones
@@ -159,8 +158,9 @@ class Window:
             extents: Up-scaled extents of the input.
 
         Returns:
-            For each dimension the first such entry of each window, and the one after the last: two
-            arrays of one integer for each window, which are equal where a window is all border.
+            For each dimension, the index of the first such entry of each window, and the index
+            after the last: two arrays with one integer for each window, equal if it is all
+            border.
         """
         entries = []
         for X, x, (f, (p, _), s, d) in zip(
@@ -173,16 +173,16 @@ class Window:
     def true_counts(self, extents: Sequence[int]) -> list[Array]:
         """Return the number of elements of the input in each window, by dimension.
 
-        The number in a window of several dimensions is the product of these. See `true_entries`.
+        The total number in a window is the product over the dimensions. See `true_entries`.
         """
         return [stop - first for first, stop in self.true_entries(extents)]
 
     def reverse_extension(
         self, extents: Sequence[int], result: Sequence[int]
     ) -> tuple[tuple[int, int], ...]:
-        """Return how far beyond the input the terms of a reverse operation reach.
+        """Return how far the terms of a reverse operation extend beyond the input.
 
-        The border mode of a reverse operation says what is there.
+        The border mode of the operation defines the values there.
 
         Args:
             extents: Down-scaled extents.
@@ -201,7 +201,7 @@ def automatic_padding(extent: int, span: int, stride: int) -> tuple[int, int]:
 
 
 def reverse_tap(extent: int, result: int, stride: int, offset: int) -> tuple[slice, slice] | None:
-    """Return where a reverse operation adds one entry of its window: slices of input and output.
+    """Return the slices of input and output in which a reverse operation adds one window entry.
 
     Args:
         extent: Down-scaled extent.
@@ -210,7 +210,7 @@ def reverse_tap(extent: int, result: int, stride: int, offset: int) -> tuple[sli
         offset: Up-scaled position that the first element of the input is added to.
 
     Returns:
-        None where all of it falls outside of the output.
+        None if all of it falls outside of the output.
     """
     start = max(-(offset // stride), 0)
     stop = min((result - 1 - offset) // stride + 1, extent)
@@ -224,16 +224,16 @@ def reverse_tap(extent: int, result: int, stride: int, offset: int) -> tuple[sli
 
 
 def windowed(function: Function) -> Function:
-    """Let a function of one `window` be called with the five attributes that describe it.
+    """Make a function of one `window` accept the five attributes that describe it.
 
-    The specification declares `size`, `border`, `padding`, `stride` and `dilation`; registered
-    functions are called with them, others may pass a `window` instead.
+    The specification declares `size`, `border`, `padding`, `stride` and `dilation`, with which
+    registered functions are called; other callers may pass a `window` instead.
     """
     return _windowed(function, ("size", "border", "padding", "stride", "dilation"))
 
 
 def filter_windowed(function: Function) -> Function:
-    """Like `windowed`, for operations whose window has the size of a filter, and no `size`."""
+    """Decorate as `windowed` does, but without `size`: the window is as large as a filter."""
     return _windowed(function, ("border", "padding", "stride", "dilation"))
 
 

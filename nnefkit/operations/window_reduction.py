@@ -1,4 +1,4 @@
-"""Reducing each window of an array to its sum or maximum, one dimension after the other."""
+"""Reduction of each window of an array to its sum or maximum, dimension by dimension."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nnefkit.operations.borders import pad
 from nnefkit.operations.window import Window
 
 BLOCK_BYTES = 256 << 10
-"""Size of the blocks of the input: the passes over one stay within the cache of one core."""
+"""Size of the blocks of the input, chosen so that a block stays in the cache of one core."""
 
 
 def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: float = 0) -> Array:
-    """Reduces the elements of each window by an associative function.
+    """Reduce the elements of each window by an associative function.
 
-    Sums are added element by element, never as differences of running sums: nothing cancels.
+    Sums are added element by element, never as differences of running sums, which would cancel.
 
     Args:
         input: of any rank.
@@ -57,12 +57,12 @@ def _reduce(input: Array, window: Window, reduce: np.ufunc, outside: float) -> A
 def _reduce_axis(
     array: Array, axis: int, size: int, stride: int, dilation: int, reduce: np.ufunc
 ) -> Array:
-    """Reduces windows along one axis of a padded array."""
+    """Reduce windows along one axis of a padded array."""
     before = (slice(None),) * axis
     count = (array.shape[axis] - (size - 1) * dilation - 1) // stride + 1
     if size == 1:
         return array[(*before, slice(None, None, stride))]
-    if count <= size:  # few windows: each in one go
+    if count <= size:  # few windows: one call for each
         shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
         result = np.empty(shape, array.dtype)
         for i in range(count):

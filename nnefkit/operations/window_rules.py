@@ -12,9 +12,9 @@ from nnefkit.operations.registry import Problems
 from nnefkit.operations.window import Window
 
 FILTER_BORDERS = ("constant", "replicate", "reflect", "reflect-even")
-"""The borders of operations that cannot leave values out."""
+"""The border modes of operations that cannot leave elements out."""
 WINDOW_BORDERS = BORDERS
-"""The borders of sums, averages and maxima, which can."""
+"""The border modes of sums, averages and maxima, which can leave elements out."""
 
 
 def check_window(
@@ -28,15 +28,15 @@ def check_window(
     """Check the attributes of a window that do not depend on extents.
 
     Args:
-        problems: Collects what is wrong.
+        problems: Collects the problems.
         window: As the attributes describe it.
-        dimensions: How many elements each attribute has.
+        dimensions: The number of elements that each attribute must have.
         borders: The border modes that the operation allows.
-        spatial: Whether the window is that of a filter, which slides over the spatial dimensions
-            only and has a size that needs no check.
+        spatial: True for the window of a filter, which slides over the spatial dimensions only
+            and has a size that needs no check.
 
     Returns:
-        Whether extents can be calculated from them.
+        True if extents can be computed from them.
     """
     good = True
     if window.border not in borders:
@@ -53,7 +53,7 @@ def check_window(
 
 
 def check_border(problems: Problems, border: str, borders: Sequence[str]) -> None:
-    """Refuse a border mode that is unknown or that the operation does not allow."""
+    """Check that a border mode exists and that the operation allows it."""
     if border not in borders:
         known = "not allowed here" if border in BORDERS else "unknown"
         hint = border_hint(border, borders)
@@ -76,7 +76,7 @@ def _wrong_length(
     element = "(before, after) pair" if name == "padding" else "element"
     hint = f"Write one {element} for each of the {count} {kind}"
     if optional:
-        hint += ", or [] for " + ("automatic padding" if name == "padding" else "1 in all of them")
+        hint += ", or [] for " + ("automatic padding" if name == "padding" else "ones")
     if not spatial and length == count - 2:
         hint += "; batch and channels count here, so that it starts with "
         hint += "(0, 0), (0, 0)" if name == "padding" else "1, 1"
@@ -92,11 +92,11 @@ def checked_down_extents(
     """Return the down-scaled extents; add each window that does not fit to the `problems`.
 
     Args:
-        problems: Collects what is wrong.
+        problems: Collects the problems.
         window: Of valid attributes, see `check_window`.
         extents: Up-scaled extents.
         argument: The argument that determines the size of the window.
-        first: The dimension of the tensor that the first of `extents` is.
+        first: The dimension of the tensor that the first of `extents` belongs to.
     """
     size, padding, stride, dilation = window.size, window.padding, window.stride, window.dilation
     result = []
@@ -134,12 +134,12 @@ def checked_up_extents(
     """Return the up-scaled extents of a reverse operation.
 
     Args:
-        problems: Collects what is wrong.
+        problems: Collects the problems.
         window: Of valid attributes, see `check_window`.
         extents: Down-scaled extents.
-        wanted: What 'output_shape' asks for in these dimensions, or nothing; each must be one that
-            the basic operation scales down to `extents`.
-        first: The dimension of the tensor that the first of `extents` is.
+        wanted: The extents that 'output_shape' requests in these dimensions, or empty; the basic
+            operation must scale each of them down to that of `extents`.
+        first: The dimension of the tensor that the first of `extents` belongs to.
     """
     padding, stride = window.padding, window.stride
     result = window.up_extents(extents)
@@ -186,7 +186,7 @@ def check_output_shape(problems: Problems, output_shape: Ints, fixed: Ints, rank
     """Check the length of an 'output_shape', and its leading extents against the `fixed` ones.
 
     Returns:
-        Whether its length is right.
+        True if its length is correct.
     """
     if not output_shape:
         return True
@@ -205,7 +205,7 @@ def check_output_shape(problems: Problems, output_shape: Ints, fixed: Ints, rank
                 "output_shape",
                 f"'output_shape' has the {('batch', 'channel')[dimension]} extent {given}, "
                 f"but the output has {extent}",
-                "It is the whole shape of the output; only its spatial extents can be chosen.",
+                "It is the whole shape of the output; you can only choose its spatial extents.",
                 code="shape-mismatch",
             )
     return True

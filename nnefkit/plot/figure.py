@@ -37,12 +37,12 @@ STYLE: Any = {
 }
 """Settings for figures on white and on black pages: ``plt.rcParams.update(nk.plot.STYLE)``."""
 LEVELS = 255
-"""Number of colors of a scale; odd, so that one of them is zero."""
+"""Number of colors of a scale; odd, so that one of them means zero."""
 _NOT_A_NUMBER = "#e600c8"
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """`ax`, or the axes of a new figure of that size in inches, which pyplot shows."""
+    """Return `ax`, or the axes of a new figure of that size in inches, which pyplot shows."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
@@ -53,7 +53,7 @@ def axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def values(tensor: Any) -> Array:
-    """Return the array that `tensor` is or holds as ``data``.
+    """Return `tensor` or its ``data`` as an array.
 
     Raises:
         InputError: There are no values, or they are not numeric.
@@ -74,7 +74,7 @@ def values(tensor: Any) -> Array:
 
 
 def refuse_below_one(**counts: int | None) -> None:
-    """Refuse counts, given by the names of their parameters, that are less than 1.
+    """Check that counts, given by the names of their parameters, are at least 1.
 
     Raises:
         InputError: One of them is less than 1.
@@ -108,7 +108,7 @@ def color_map(scale: Scale) -> Colormap:
 
 
 def bare(ax: Axes) -> None:
-    """Remove ticks and frame, which pixels do not need."""
+    """Remove ticks and frame, which images do not need."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

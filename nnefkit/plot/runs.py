@@ -1,4 +1,4 @@
-"""Plots of whole runs: where two of them diverge, and where the time goes."""
+"""Plots of whole runs: the divergence of two runs, and the time of each operation."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOP = 80.0
-"""Decibels from which on two tensors count as (nearly) equal."""
+"""Decibels from which on two tensors are (nearly) equal."""
 LEAST = 30.0
-"""Decibels below which a difference is marked, if the differing tensors are not given."""
+"""Decibels below which a difference is marked if the differing tensors are not given."""
 
 
 def comparison(
@@ -71,7 +71,7 @@ def comparison(
     if first is not None and first in names:
         place = names.index(first)
         ax.plot([place], [heights[place]], "o", color=RED, markersize=6)
-        # Tensors before it are far above, those after it just as low.
+        # Tensors before it are far higher, those after it just as low.
         left = place > len(names) / 8
         ax.annotate(
             first,
@@ -95,7 +95,7 @@ def comparison(
 
 
 def _ratios(compared: Any) -> tuple[list[str], list[float], str | None]:
-    """Names, decibels (NaN where unknown), and the first difference, if it is known."""
+    """Return names, decibels (NaN if unknown), and the first difference, if it is known."""
     if isinstance(compared, Mapping):
         pairs = [(str(name), _number(value)) for name, value in compared.items()]
         return [name for name, _ in pairs], [ratio for _, ratio in pairs], None
@@ -156,7 +156,7 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
 
 
 def _timed(run: Any) -> list[tuple[str, float]]:
-    """Names and seconds of what was timed, the slowest first."""
+    """Return names and seconds of the timed operations, the slowest first."""
     seconds = getattr(run, "seconds", run)
     try:
         rows: Iterable[tuple[str, float | None]] = (

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHARP = 48
-"""Pixels of a tile of a montage at least; small tiles are enlarged."""
+"""Minimum size of a tile of a montage in pixels; small tiles are enlarged."""
 LARGEST_TILE = 256
-"""Pixels of the sides of a tile at most; larger tiles are reduced."""
+"""Maximum size of the sides of a tile in pixels; larger tiles are reduced."""
 FRAME = (128, 128, 128, 150)
 """Color between the tiles of a montage."""
 LARGEST_MAP = 2_000
-"""Rows and columns of a heat map at most; of more, every second, third, ... is drawn."""
+"""Maximum number of rows and columns of a heat map; of more, every second, third, ... is drawn."""
 
 
 def histogram(
@@ -41,7 +41,7 @@ def histogram(
         tensor: Values of any shape and numeric dtype.
         ax: The axes to draw into; by default those of a new figure.
         bins: Number of bars.
-        log: Whether the heights are logarithmic, so that rare values are visible.
+        log: True for logarithmic heights, so that rare values are visible.
         title: Title of the plot; by default the name of the tensor.
 
     Returns:
@@ -81,14 +81,14 @@ def heat_map(
 ) -> Axes:
     """Draw a matrix in colors: blue below zero, orange above, magenta for NaN.
 
-    Tensors of more than two axes are reshaped to rows of the last axis. The scale covers 99 % of
+    Tensors with more than two axes are reshaped to rows of the last axis. The scale covers 99 % of
     the magnitudes, so that a few outliers do not hide the rest.
 
     Args:
         tensor: Values of any shape and numeric dtype.
         ax: The axes to draw into; by default those of a new figure.
         title: Title of the plot; by default the name of the tensor.
-        colorbar: Whether to draw the color scale beside it.
+        colorbar: True to draw the color scale beside it.
 
     Returns:
         The axes.
@@ -134,7 +134,7 @@ def feature_maps(
             (height, width); with `axis`, the channels may be another axis.
         ax: The axes to draw into; by default those of a new figure.
         columns: Channels in a row; by default a number that suits the total.
-        limit: Number of channels at most.
+        limit: Maximum number of channels.
         axis: The axis of the channels in a tensor with a batch; -1 for NHWC.
         item: Index in the batch.
         title: Title of the plot; by default the name of the tensor.
@@ -155,9 +155,9 @@ def feature_maps(
     if array.ndim == 4:
         if not (-4 <= axis < 4 and axis % 4 != 0 and -len(array) <= item < len(array)):
             raise InputError(
-                f"a tensor of shape {list(array.shape)} has no item {item} with channels in axis "
+                f"a tensor of shape {list(array.shape)} has no item {item} with channels on axis "
                 f"{axis}",
-                hint="In NNEF, axis 1 has the channels; axis=-1 is for channels last.",
+                hint="In NNEF, the channels are on axis 1; axis=-1 is for channels last.",
             )
         maps = np.moveaxis(array, axis, 1)[item]
     elif array.ndim == 3:
@@ -192,8 +192,8 @@ def filters(
     Args:
         weights: Shape (output channels, input channels, height, width).
         ax: The axes to draw into; by default those of a new figure.
-        columns: Filters in a row; ignored where a row is one filter.
-        limit: Number of filters at most, and of channels of each.
+        columns: Filters in a row; ignored if a row is one filter.
+        limit: Maximum number of filters, and of channels of each.
         title: Title of the plot; by default the name of the tensor.
 
     Returns:
@@ -245,7 +245,7 @@ def _columns(count: int, columns: int | None) -> int:
 
 
 def _montage_size(count: int, columns: int | None, extent: tuple[int, ...]) -> tuple[float, float]:
-    """Inches of the figure of a montage."""
+    """Return the size of the figure of a montage in inches."""
     across = _columns(count, columns)
     down = ceil(count / across)
     width = min(8.0, 1.2 * across)

@@ -1,4 +1,4 @@
-"""Archives, whose members are mapped, or unpacked in bounded memory, never to a disk (5.1)."""
+"""Archives, whose members are mapped, or unpacked in bounded memory, never to disk (5.1)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _MAX_LINKS = 8
 
 
 def unpacked_limit(packed: int) -> int:
-    """Bytes that an archive of `packed` bytes may unpack to.
+    """Return the number of bytes that an archive of `packed` bytes may unpack to.
 
-    Weights hardly compress: what grows more than this is a decompression bomb, or all zeros.
+    Weights hardly compress: an archive that grows more than this is a decompression bomb, or all
+    zeros.
     """
     return max(LEAST_LIMIT, _MOST_RATIO * packed)
 
@@ -29,8 +30,8 @@ def unpacked_limit(packed: int) -> int:
 def refuse_bomb(file: str, limit: int) -> StorageError:
     """Return the error about an archive that unpacks to more than `limit` bytes."""
     return StorageError(
-        f"the archive unpacks to more than {limit >> 20:,} MiB, which is more than "
-        "weights of that size do",
+        f"the archive unpacks to more than {limit >> 20:,} MiB, more than compressed "
+        "weights of its size would",
         hint="If you trust it, unpack it yourself, and load the folder.",
         file=file,
         section="5.1",
@@ -38,7 +39,7 @@ def refuse_bomb(file: str, limit: int) -> StorageError:
 
 
 class Bytes(Protocol):
-    """Bytes that can be read at any place."""
+    """Bytes that can be read at any offset."""
 
     size: int
 
@@ -46,11 +47,11 @@ class Bytes(Protocol):
         """Return a copy of `count` bytes from `offset` on, fewer at the end."""
 
     def buffer(self) -> Any:
-        """Return all of them as a read-only buffer."""
+        """Return all bytes as a read-only buffer."""
 
 
 class FileBytes:
-    """Bytes of an open file, which is mapped as a whole when a buffer is first needed."""
+    """Bytes of an open file, which is mapped as a whole when its buffer is first needed."""
 
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
@@ -103,14 +104,14 @@ class Member(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A member that is stored uncompressed in its archive."""
+    """A member stored uncompressed in its archive."""
 
     source: Bytes
     offset: int
     size: int
 
     def blob(self, name: str) -> Blob:
-        """Return its bytes: a view of the archive, or a copy if there are few."""
+        """Return its bytes: a view of the archive, or a copy if it is small."""
         head = self.source.read_at(self.offset, min(self.size, HEAD))
         if self.size <= HEAD:
             return Blob(name, head, head, 0, len(head))
@@ -134,12 +135,13 @@ class Archive:
         """Add a regular file.
 
         Raises:
-            StorageError: Its name leads out of the archive or is taken, or there are too many.
+            StorageError: Its name leads out of the archive or is taken, or there are too many
+                members.
         """
         self.members[self._free(raw_name)] = member
 
     def add_link(self, raw_name: str, target: str, *, relative: bool) -> None:
-        """Add a link to another member; a symbolic one is `relative` to its folder.
+        """Add a link to another member; the target of a symbolic link is `relative` to its folder.
 
         Raises:
             StorageError: It leads out of the archive.
@@ -162,7 +164,7 @@ class Archive:
         if name in self.members or name in self.links:
             raise StorageError(
                 f"the archive has two members '{name}'",
-                hint="Readers differ in which one they use. Pack it again.",
+                hint="Tools differ in which one they read. Pack the archive again.",
                 file=self.path,
                 section="5.1",
             )
@@ -204,7 +206,7 @@ def _relative(name: str, target: str, file: str) -> str:
     for part in target.replace("\\", "/").split("/"):
         if part == "..":
             if not parts:
-                # One step too far: reported as any such name.
+                # Out of the archive: reported as any name that leads out of it.
                 return member_name(target, file)
             parts.pop()
         elif part not in ("", "."):

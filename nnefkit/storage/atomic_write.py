@@ -1,7 +1,7 @@
-"""Writing that leaves the old file or folder whole until the new one is complete.
+"""Writing that leaves the old file or folder in place until the new one is complete.
 
-New content goes to a neighbour with a temporary name, which is renamed when it is complete. Files
-that are memory-mapped stay readable: their data lives as long as the mapping does.
+New content is written beside it under a temporary name, and renamed when it is complete. Files
+that are memory-mapped stay readable: their data lives as long as the mapping.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def writing_to(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write to, which replaces `path` if the block succeeds.
+    """Open a file for writing, which replaces `path` if the block succeeds.
 
     Raises:
         StorageError: `path` is a folder, or cannot be written.
@@ -41,12 +41,12 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise StorageError(
-                "this is a folder, which a file cannot replace",
+                "this is a folder, which cannot be replaced by a file",
                 hint="Give a file name.",
                 file=str(path),
             )
         _check_parent(target)
-        temporary = _neighbour(target)
+        temporary = _temporary_sibling(target)
         try:
             with temporary.open("xb") as file:
                 yield file
@@ -69,7 +69,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_dir():
             raise StorageError(
-                "this is a file, which a folder cannot replace",
+                "this is a file, which cannot be replaced by a folder",
                 hint="Give the name of a folder, or of an archive (.nnef.tgz, .tar, .zip).",
                 file=str(path),
             )
@@ -80,7 +80,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 file=str(path),
             )
         _check_parent(target)
-        temporary = _neighbour(target)
+        temporary = _temporary_sibling(target)
         try:
             temporary.mkdir()
             yield temporary
@@ -91,12 +91,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Replace `target` by `new`; if that fails, `target` stays as it was."""
+    """Replace `target` by `new`; if that fails, leave `target` unchanged."""
     if not target.exists():
         new.rename(target)
         return
     shutil.copystat(target, new)
-    old = _neighbour(target)
+    old = _temporary_sibling(target)
     try:
         target.rename(old)
         new.rename(target)
@@ -104,7 +104,7 @@ def _swap(new: Path, target: Path) -> None:
         if old.exists() and not target.exists():
             old.rename(target)
         raise
-    # The new model is in place. Leftovers of the old one are untidy, but not an error.
+    # The new model is in place. Failing to remove the old one is untidy, but not an error.
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -118,8 +118,8 @@ def _check_parent(target: Path) -> None:
 _MARK = ".nnefkit-"
 
 
-def _neighbour(target: Path) -> Path:
-    # Long names leave no room for a suffix, so that only a part of the name is kept.
+def _temporary_sibling(target: Path) -> Path:
+    # Shorten the name, since a long one may leave no room for a suffix.
     return target.with_name(f".{target.name[:60]}{_MARK}{secrets.token_hex(6)}")
 
 

@@ -14,9 +14,9 @@ from nnefkit.errors import StorageError
 from nnefkit.storage.system_errors import unreadable
 
 HEAD = 4096
-"""Bytes that are read at once of any file; a smaller file is never mapped."""
+"""Number of bytes of a file that are read at once; a smaller file is never mapped."""
 _MAPPED_FILES = 4096
-"""Descriptors that may be in use while further files are mapped."""
+"""Number of file descriptors in use up to which further files are mapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def open_regular(path: str) -> int:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        found = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        file_type = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
         raise StorageError(
-            f"this is {found}, not a file",
+            f"this is {file_type}, not a file",
             hint="Give the path of a regular file.",
             file=path,
         )
@@ -81,7 +81,7 @@ def open_blob(path: str) -> Blob:
 
 
 def check_readable(path: str) -> None:
-    """Refuse a path that other packages would fail on with a worse message.
+    """Check that a file exists and can be read, where another package's error would be worse.
 
     Raises:
         StorageError: There is no file at `path`, or it cannot be read.
@@ -109,7 +109,7 @@ def map_descriptor(descriptor: int, size: int) -> Any:
         try:
             return _map(descriptor, size)
         except (OSError, ValueError):
-            # A file system without mappings, or no more mappings left for this process.
+            # The file system does not support mapping, or the process has no mappings left.
             pass
     return read_at(descriptor, 0, size)
 
@@ -132,8 +132,8 @@ _map: Callable[[int, int], mmap.mmap] = (
 def _may_map(descriptor: int) -> bool:
     """Return whether another mapping leaves the process enough descriptors.
 
-    Before Python 3.13 every mapping keeps a descriptor of its own. The lowest free number is
-    used first, so that the number of a new one shows how many are in use.
+    Before Python 3.13, every mapping holds a descriptor. The lowest free number is assigned first,
+    so the number of a new descriptor shows how many are in use.
     """
     if _map is _map_without_descriptor or sys.platform == "win32":
         return True

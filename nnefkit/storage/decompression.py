@@ -24,7 +24,7 @@ _BROKEN = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError)
 
 
 class _Gzip:
-    """A decompressor of gzip with the interface of those of `bz2` and `lzma`."""
+    """A gzip decompressor with the interface of those of `bz2` and `lzma`."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
@@ -55,7 +55,7 @@ def _decompressor(kind: str) -> Any:
 
 
 def _unpack(descriptor: int, kind: str, path: str) -> Iterator[bytes]:
-    """Pieces of the unpacked stream, none longer than `_OUTPUT`."""
+    """Yield pieces of the unpacked stream, none longer than `_OUTPUT`."""
     stream = _decompressor(kind)
     try:
         for data in _packed(descriptor, path):
@@ -71,7 +71,7 @@ def _unpack(descriptor: int, kind: str, path: str) -> Iterator[bytes]:
         if not stream.eof:
             raise EOFError
     except _BROKEN as error:
-        problem = "is cut off" if isinstance(error, EOFError) else f"is broken ({error})"
+        problem = "is truncated" if isinstance(error, EOFError) else f"is broken ({error})"
         raise StorageError(
             f"the {kind} archive {problem}", hint="Copy or download it again.", file=path
         ) from None
@@ -90,7 +90,7 @@ def unpack_tar(descriptor: int, kind: str, path: str) -> memoryview:
     """Unpack the tar archive in a compressed file.
 
     Raises:
-        StorageError: The stream is broken, cut off, not a tar archive, or grows too much.
+        StorageError: The stream is broken, truncated, too large, or not a tar archive.
     """
     limit = unpacked_limit(os.fstat(descriptor).st_size)
     unpacked = bytearray()

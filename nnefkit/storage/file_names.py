@@ -1,4 +1,4 @@
-"""Names of files in a model, made of labels of variables and of members of archives (5.1).
+"""Names of files in a model, from labels of variables and from members of archives (5.1).
 
 No name leads out of the folder of the model: ``..`` and absolute paths are refused.
 """

@@ -16,7 +16,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._prefix = os.path.join(path, "")  # noqa: PTH118 - a string is what the fast path needs
+        self._prefix = os.path.join(path, "")  # noqa: PTH118 - the fast path needs a string
 
     @property
     def place(self) -> str:
@@ -41,7 +41,7 @@ class Folder:
         try:
             os.lstat(path)
         except PermissionError as error:
-            # Whether it exists is unknown.
+            # The file may or may not exist.
             raise unreadable(error, path) from error
         except (OSError, ValueError):
             return None
@@ -49,7 +49,7 @@ class Folder:
 
 
 def _walk(prefix: str) -> Iterator[str]:
-    # Links to folders are not followed: they may lead in a circle.
+    # Links to folders are not followed: they may form a loop.
     for folder, folders, files in os.walk(prefix):
         folders.sort()
         below = folder[len(prefix) :].replace(os.sep, "/")

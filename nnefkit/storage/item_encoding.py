@@ -1,7 +1,7 @@
 """Encoding of the items of tensor files, for every number of bits from 1 to 64 (5.2).
 
-Items of whole bytes are little-endian. Other widths make one stream of bits in which the most
-significant bit of an item comes first, and which starts at the most significant bit of a byte.
+Items of whole bytes are little-endian. Items of other widths form one stream of bits, in which
+the most significant bit of an item comes first, and the most significant bit of a byte, too.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from nnefkit.arrays import Array
 from nnefkit.storage.tensor_header import Header, ItemType
 
 Buffer = Any
-"""Whatever `numpy.frombuffer` takes: bytes, a memoryview, an mmap."""
+"""Anything that `numpy.frombuffer` accepts: bytes, a memoryview, an mmap."""
 
 _CHUNK = 1 << 15
-"""Items that are packed at a time: a multiple of 8, so that every chunk ends with a whole byte."""
+"""Number of items packed at a time: a multiple of 8, so that every chunk is of whole bytes."""
 _NATIVE = {8: "u1", 16: "<u2", 32: "<u4", 64: "<u8"}
 
 
 def container_bits(bits: int) -> int:
-    """Return the bits of the narrowest NumPy integer that holds an item of `bits` bits."""
+    """Return the width of the narrowest NumPy integer that holds an item of `bits` bits."""
     return next(width for width in _NATIVE if width >= bits)
 
 
@@ -39,7 +39,7 @@ def dtype_of(header: Header) -> np.dtype[Any]:
 
 
 def decode(header: Header, data: Buffer, offset: int) -> Array:
-    """Return the items as a read-only array; a view of `data` where its bits allow it.
+    """Return the items as a read-only array, a view of `data` if their width allows it.
 
     `data` must hold `header.data_length` bytes from `offset` on.
     """
@@ -72,7 +72,7 @@ def _unpack(packed: Array, header: Header, dtype: np.dtype[Any]) -> Array:
         first, last = start * header.bits // 8, (stop * header.bits + 7) // 8
         array[start:stop] = unpack(packed[first:last], stop - start, header.bits, unsigned.itemsize)
     if dtype.kind == "i":
-        # Repeats the sign bit: two's complement arithmetic without branches.
+        # Extend the sign bit: two's complement arithmetic without branches.
         sign = unsigned.type(1 << (header.bits - 1))
         array ^= sign
         array -= sign
@@ -112,7 +112,7 @@ def chunks(array: Array, item: ItemType, bits: int) -> Iterator[Buffer]:
 
 
 def _as_integers(piece: Array, order: str) -> Array:
-    # From signed to unsigned of the same width first: the bits stay, none becomes a sign.
+    # Convert signed to unsigned of the same width first, which leaves all bits unchanged.
     unsigned = piece.astype(f"u{piece.dtype.itemsize}", copy=False)
     return unsigned.astype(f"{order}u8")
 

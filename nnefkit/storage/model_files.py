@@ -25,7 +25,7 @@ from nnefkit.storage.tensor_header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.zip_archive import read_zip
 
 MAX_TEXT = 1 << 30
-"""Most bytes of a text that are read."""
+"""Maximum size of a text, in bytes."""
 ARCHIVE_ENDINGS = re.compile(r"\.(tgz|tar\.gz|tar|zip|tar\.bz2|tbz2?|tar\.xz|txz)$", re.IGNORECASE)
 
 
@@ -142,7 +142,7 @@ class ModelFiles:
         return names[0] if names else None
 
     def tensor(self, label: str) -> StoredTensor | None:
-        """Return the data of a variable, mapped where possible; None if there is no file for it.
+        """Return the data of a variable, mapped if possible; None if it has no file.
 
         Raises:
             StorageError: The label leads out of the model, or its file cannot be read.
@@ -156,7 +156,8 @@ class ModelFiles:
     def extra_files(self, labels: Iterable[str]) -> ExtraFiles:
         """Return the files that belong to none of these variables, such as those of a vendor (5.1).
 
-        There are none for a text that was loaded by its own path: other files may be anything.
+        There are none for a text that was loaded by its own path: other files beside it may have
+        nothing to do with it.
         """
         if self._alone:
             return ExtraFiles({})
@@ -177,11 +178,11 @@ class ModelFiles:
 
 
 class ExtraFiles(Mapping[str, bytes]):
-    """Files of a model that nnefkit does not use: name -> bytes, read when they are accessed."""
+    """Files of a model that nnefkit does not use: a mapping from names to bytes, read on access."""
 
     def __init__(self, contents: Mapping[str, Any]) -> None:
         self.contents = dict(contents)
-        """Name -> a `Path` or a buffer."""
+        """Paths or buffers by name."""
 
     def __getitem__(self, name: str) -> bytes:
         content = self.contents[name]
@@ -202,16 +203,16 @@ class ExtraFiles(Mapping[str, bytes]):
         return f"ExtraFiles({', '.join(self.contents)})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Views of mapped archives cannot be pickled, their bytes can.
-        kept = {
+        # Views of mapped archives cannot be pickled, but their bytes can.
+        picklable = {
             name: content if isinstance(content, Path) else bytes(content)
             for name, content in self.contents.items()
         }
-        return ExtraFiles, (kept,)
+        return ExtraFiles, (picklable,)
 
 
 def open_model(path: str | os.PathLike[str]) -> ModelFiles:
-    """Open the model at `path`, whose format is recognized by its content, never by its name.
+    """Open the model at `path`, whose format is determined by its content, never by its name.
 
     Args:
         path: A folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
@@ -219,8 +220,7 @@ def open_model(path: str | os.PathLike[str]) -> ModelFiles:
 
     Raises:
         InputError: `path` is not a path.
-        StorageError: There is nothing there, or no model, or an archive that is damaged or
-            cannot be trusted.
+        StorageError: There is no model at `path`, or the archive is damaged or cannot be trusted.
     """
     path = expected_path(path)
     try:
@@ -259,7 +259,7 @@ def _read_archive(
 
 
 def _graph_name(archive: Archive) -> str:
-    """Return the name of the graph: at the top, or in the one folder that has everything."""
+    """Return the name of the graph: at the top, or in the single folder that contains all files."""
     names = [
         name
         for name in archive.names()
@@ -282,7 +282,7 @@ def _graph_name(archive: Archive) -> str:
 def _check_text_file(path: Path, head: bytes) -> None:
     if head.startswith(TENSOR_MAGIC):
         raise StorageError(
-            "this is the file of a single tensor, not a model",
+            "this is a tensor file, not a model",
             hint="nnefkit.read_tensor(path) reads it.",
             file=str(path),
         )
@@ -335,7 +335,7 @@ def _nothing(path: Path) -> StorageError:
 
 
 def _parse_hint(path: str) -> str:
-    return "nnefkit.parse(text) parses a text." if "\n" in path or "{" in path else ""
+    return "nnefkit.parse(text) parses a string." if "\n" in path or "{" in path else ""
 
 
 def _shortened(path: str | os.PathLike[str]) -> str:

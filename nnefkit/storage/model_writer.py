@@ -1,4 +1,4 @@
-"""Writing of models as folders or archives (5.1): atomic, and the same bytes every time."""
+"""Writing of models as folders or archives (5.1): atomic and reproducible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Content = bytes | memoryview | Path | TensorContent
 _PIECE = 1 << 22
 _ALIGNMENT = 64
 _ALIGNMENT_FIELD = 0xD935
-"""The extra field that other tools use to pad zip archives, too."""
+"""The extra field for padding zip archives, which other tools use, too."""
 _LOCAL_HEADER_SIZE = 30
 _STRING = re.compile(r"""'([^'\n]*)'|"([^"\n]*)\"""")
 
@@ -51,7 +51,7 @@ class _Bytes:
 
 
 class _Copy:
-    """A file that is opened when its turn comes: there may be more than can be open at once."""
+    """A file that is opened when it is written, since not all files can be open at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,15 +66,15 @@ class _Copy:
 
 
 def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> None:
-    """Write the files of a model; the old model at `path` stays until the new one is complete.
+    """Write the files of a model; the old model at `path` remains until the new one is complete.
 
     Args:
         path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
-            else a folder. In an existing model's folder, files that do not belong to it are kept.
-        files: name, with ``/`` between folders -> content; ``graph.nnef`` among them.
+            else a folder. Files in the folder of the old model that do not belong to it remain.
+        files: contents by name, with ``/`` between folders; ``graph.nnef`` among them.
 
     Raises:
-        StorageError: a name leads out of the model, names collide, or `path` cannot be written.
+        StorageError: A name leads out of the model, names collide, or `path` cannot be written.
     """
     path = Path(path)
     _check_names(files, str(path))
@@ -86,7 +86,7 @@ def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> N
 
 
 _FOREIGN_ENDINGS = re.compile(r"\.(7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
-"""Endings with which nobody expects a folder."""
+"""Endings that cannot be those of a folder."""
 
 
 def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], ProgressBar], None]:
@@ -97,9 +97,10 @@ def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], ProgressBar], N
     try:
         return writers[ending[1].lower()]
     except KeyError:
-        read = "read, but not written" if ARCHIVE_ENDINGS.search(path.name) else "not written"
+        readable = ARCHIVE_ENDINGS.search(path.name)
+        problem = "can be read, but not written" if readable else "cannot be written"
         raise StorageError(
-            f"archives of the kind '{ending[0]}' are {read}",
+            f"archives of type '{ending[0]}' {problem}",
             hint="Use .nnef.tgz, .tar or .zip.",
             file=str(path),
             section="5.1",
@@ -107,7 +108,7 @@ def _writer(path: Path) -> Callable[[Path, Mapping[str, _Sized], ProgressBar], N
 
 
 def _order(name: str) -> tuple[bool, bool, str]:
-    # The text first: who reads an archive as a stream meets it before the data.
+    # The text comes first, for tools that read an archive as a stream.
     return name != GRAPH, name != QUANTIZATION, name
 
 
@@ -115,9 +116,9 @@ def _check_names(files: Mapping[str, Content], path: str) -> None:
     taken: dict[str, str] = {}
     for name in files:
         if member_name(name, path) != name:
-            raise StorageError(f"'{name}' is no plain name of a file", file=path, section="5.1")
+            raise StorageError(f"'{name}' is not a plain file name", file=path, section="5.1")
         other = taken.setdefault(name.lower(), name)
-        # Files that do not belong to the model are left to their owner.
+        # Files that do not belong to the model are left alone.
         if other != name and any(isinstance(files[n], TensorContent) for n in (name, other)):
             raise StorageError(
                 f"'{other}' and '{name}' are the same file on systems that ignore case",
@@ -167,10 +168,10 @@ def _write_folder(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) 
 
 
 def _replaceable_files(folder: Path) -> set[str]:
-    """Names (in lower case) of the files that make up the model in `folder`.
+    """Return the names (in lower case) of the files that make up the model in `folder`.
 
     Raises:
-        StorageError: the folder holds something, but no model.
+        StorageError: The folder is not empty, and does not contain a model.
     """
     graph = folder / GRAPH
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -181,7 +182,7 @@ def _replaceable_files(folder: Path) -> set[str]:
             hint="Save to a new folder or to an archive.",
             file=str(folder),
         )
-    # Any string in the text may be a label: good enough to find the data, even of a broken text.
+    # Treat any string in the text as a label, which finds the data even if the text is broken.
     text = graph.read_bytes()[:MAX_TEXT].decode("utf-8", "replace")
     labels = {single or double for single, double in _STRING.findall(text)}
     names = {label.replace("\\", "/").lower() + DATA for label in labels}
@@ -231,7 +232,7 @@ def _write_tar(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> 
 def _write_tar_gz(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
     with (
         replacing_file(path) as file,
-        # Neither name nor time: the same model gives the same bytes.
+        # Without name and time, the same model is written as the same bytes.
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,
     ):
         _pour_tar(contents, packed, bar)
@@ -259,7 +260,7 @@ def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> 
             info.create_system = 3
             info.external_attr = 0o100644 << 16
             if isinstance(content, TensorContent) and content.size > HEAD:
-                # Stored and aligned, so that it can be mapped where it lies.
+                # Stored and aligned, so that it can be mapped in the archive.
                 info.extra = _alignment(file.tell(), len(name.encode()))
             else:
                 info.compress_type = zipfile.ZIP_DEFLATED

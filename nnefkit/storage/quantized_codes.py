@@ -25,7 +25,7 @@ def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> A
     codes = np.floor(share * steps + 0.5)
     if bits < 64:
         return codes.astype(np.uint64)
-    # 2.0**64 itself is beyond the integers that round up to it.
+    # 2.0**64 itself is beyond the largest integer, which rounds up to it.
     top = codes >= 2.0**64
     return np.where(top, np.uint64(2**64 - 1), np.where(top, 0.0, codes).astype(np.uint64))
 
@@ -118,7 +118,7 @@ def _by_own_algorithm(codes: Array, header: Header, file: str) -> Array:
     name, _, arguments = header.algorithm.partition("(")
     name = name.strip()
     if name == "logarithmic_quantize":
-        # Its codes are exponents (4.8.5 of the provisional specification), which 1.0 shifted.
+        # Its codes are exponents (provisional specification, 4.8.5), which version 1.0 shifted.
         return np.exp2(codes.astype(np.float64))
     given = {key: float(value) for key, value in _ARGUMENT.findall(arguments)}
     # Section 7.1 of the provisional specification calls the operation of 4.8.5 by another name.
@@ -128,7 +128,7 @@ def _by_own_algorithm(codes: Array, header: Header, file: str) -> Array:
 
 def _parameter(value: Any, rank: int) -> Array:
     array = np.asarray(value, np.float64)
-    # Trailing extents that are missing are 1, as NNEF broadcasts.
+    # Missing trailing extents are 1, as in NNEF's broadcasting.
     return array.reshape(array.shape + (1,) * (rank - array.ndim))
 
 
@@ -141,7 +141,7 @@ def _logarithmic(codes: Array, maximum: Array, bits: int, *, signed: bool) -> Ar
     unsigned = codes.astype(np.uint64) & np.uint64(2**bits - 1)
     sign = np.ones(codes.shape)
     if signed:
-        # One bit, the most significant one, is the sign; the rest codes the absolute value.
+        # The most significant bit is the sign; the others encode the absolute value.
         bits -= 1
         sign = np.where(unsigned >> np.uint64(bits), -1.0, 1.0)
         unsigned = unsigned & np.uint64(2**bits - 1)

@@ -33,14 +33,14 @@ def is_tar(head: bytes) -> bool:
     try:
         tarfile.TarInfo.frombuf(head[:BLOCK], *_ENCODING)
     except (tarfile.HeaderError, ValueError):
-        # Old and broken archives are recognized by their mark, and refused by name later.
+        # Old and broken archives are recognized by their magic, and rejected later.
         return head[257:262] == b"ustar"
     return True
 
 
 @dataclass
 class _Names:
-    """The contents of extended headers, about the members after them."""
+    """Contents of extended headers, which describe the members after them."""
 
     everywhere: dict[str, str]
     next_member: dict[str, str]
@@ -53,7 +53,7 @@ def read_tar(source: Bytes, path: str) -> Archive:
     """Read the members of a tar archive.
 
     Raises:
-        StorageError: It is damaged or cut off, or has a member that cannot be trusted.
+        StorageError: It is damaged or truncated, or has a member that cannot be trusted.
     """
     archive = Archive(path)
     names = _Names({}, {})
@@ -62,13 +62,13 @@ def read_tar(source: Bytes, path: str) -> Archive:
         info = _header(head, offset, path)
         size = _size(info, names, path)
         offset += BLOCK
-        # The size in the header of a link or a folder takes no room in the archive.
+        # The size in the header of a link or a folder occupies no bytes of the archive.
         stored = 0 if info.type in (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE) else size
         if offset + stored > source.size:
             raise StorageError(
                 f"the archive ends within the member '{info.name}', "
                 f"after {source.size - offset:,} of {stored:,} bytes",
-                hint="The archive is cut off: copy or download it again.",
+                hint="The archive is truncated: copy or download it again.",
                 file=path,
             )
         if info.type in _NAME_RECORDS or info.type in _PAX_RECORDS:
@@ -92,7 +92,7 @@ def _header(head: bytes, offset: int, path: str) -> tarfile.TarInfo:
 
 
 def _size(info: tarfile.TarInfo, names: _Names, path: str) -> int:
-    # Extended headers are about the member after them, not about one another.
+    # Extended headers describe the member after them, not one another.
     extended = info.type in _NAME_RECORDS or info.type in _PAX_RECORDS
     text = None if extended else names.get("size")
     size = info.size if text is None else int(text) if text.isdecimal() and len(text) < 20 else -1
@@ -117,7 +117,7 @@ def _read_names(info: tarfile.TarInfo, record: bytes, names: _Names, path: str) 
     target = names.everywhere if info.type == tarfile.XGLTYPE else names.next_member
     position = 0
     while position < len(record) and record[position]:
-        # "length key=value\n", where the length counts all of it.
+        # "length key=value\n", where the length is that of the whole record.
         space = record.find(b" ", position, position + 12)
         digits = record[position:space] if space > 0 else b""
         end = position + int(digits) if digits.isdigit() else 0
@@ -131,7 +131,7 @@ def _read_names(info: tarfile.TarInfo, record: bytes, names: _Names, path: str) 
 def _add(archive: Archive, info: tarfile.TarInfo, names: _Names, stretch: Stretch) -> None:
     name = names.get("path") or info.name
     if info.type in _NO_FILES or name.endswith("/"):
-        # Only its name is checked: a folder that leads out of the archive is a bad sign.
+        # Only its name is checked: an archive with a folder outside of it is suspicious.
         archive.check(name)
     elif info.type in _KINDS or names.get("GNU.sparse.major") or names.get("GNU.sparse.size"):
         raise StorageError(

@@ -42,26 +42,26 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor as its file stores it."""
+    """A tensor as stored in its file."""
 
     name: str
     """The file name that messages use."""
     header: Header
     data: Array
-    """The items, read-only, mapped where their bits allow it; codes if they are quantized."""
+    """The items, read-only, mapped if their width allows it; codes if they are quantized."""
     warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TensorContent:
-    """The content of a tensor file that is to be written."""
+    """The content of a tensor file to be written."""
 
     header: Header
     data: Array
 
     @property
     def size(self) -> int:
-        """Bytes of the whole file."""
+        """Size of the whole file in bytes."""
         return HEADER_SIZE + self.header.data_length
 
     def chunks(self) -> Iterator[Any]:
@@ -160,7 +160,7 @@ def tensor_content(
     array = _storable(array, file)
     bits = _whole(bits, file)
     parameters = bytes(32)
-    # Before the values are read: there may be more of them than can be stored.
+    # Check the length before reading the values: there may be more than can be stored.
     _check_length(array, bits, file)
     if isinstance(quantized, (tuple, list)):
         minimum, maximum = _range(quantized, file)
@@ -232,7 +232,7 @@ def _whole(bits: Any, file: str) -> int | None:
 def _range(quantized: Any, file: str) -> tuple[float, float]:
     try:
         minimum, maximum = map(float, quantized)
-        # The file stores a float of 32 bits.
+        # The file stores the range as 32-bit floats.
         with np.errstate(over="ignore"):
             minimum, maximum = map(float, np.asarray([minimum, maximum]).astype(np.float32))
     except (TypeError, ValueError, OverflowError):
@@ -258,7 +258,7 @@ def _check_bits(item: ItemType, bits: int, file: str) -> None:
 
 
 def _fitting(array: Array, item: ItemType, bits: int, file: str) -> Array:
-    """Return the array with items of the given bits, none changed beyond rounding."""
+    """Return the array with items of the given width; no value changes beyond rounding."""
     if item is ItemType.BOOL:
         return array
     if item is ItemType.FLOAT:

@@ -1,7 +1,7 @@
 """The header of a tensor file (5.2): 128 bytes that describe the data after them.
 
-The header of the provisional specification of 2017, which is shorter and names the place of the
-data instead of its length, is recognized by its contents, and read as well.
+The header of the provisional specification of 2017, which is shorter and contains the offset of
+the data instead of its length, is recognized by its contents and read, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PROVISIONAL = struct.Struct("<2sBBII")
 
 
 class ItemType(IntEnum):
-    """The meaning of the bits of an item, by the codes of the Khronos Group (5.2)."""
+    """The interpretation of the bits of an item, with the codes of the Khronos Group (5.2)."""
 
     FLOAT = 0
     UNSIGNED = 1
@@ -36,12 +36,12 @@ class ItemType(IntEnum):
 
     @property
     def signed(self) -> bool:
-        """Whether the items are integers with a sign."""
+        """True if the items are signed integers."""
         return self in (ItemType.SIGNED, ItemType.QUANTIZED_SIGNED)
 
     @property
     def quantized(self) -> bool:
-        """Whether the items are codes of real numbers."""
+        """True if the items are codes of real numbers."""
         return self in (ItemType.QUANTIZED_UNSIGNED, ItemType.QUANTIZED_SIGNED)
 
     @property
@@ -64,7 +64,7 @@ class Header:
     algorithm: str = ""
     """The quantization algorithm, which only files of the provisional specification carry."""
     provisional: bool = False
-    """Whether the file follows the provisional specification."""
+    """True if the file follows the provisional specification."""
 
     @property
     def count(self) -> int:
@@ -75,7 +75,7 @@ class Header:
         return count
 
     def describes(self, shape: tuple[int, ...]) -> bool:
-        """Whether the file holds a tensor of `shape`.
+        """Return True if the file contains a tensor of `shape`.
 
         In the provisional specification, trailing extents of 1 may be missing.
         """
@@ -87,7 +87,7 @@ class Header:
 
     @property
     def data_length(self) -> int:
-        """Bytes of the data: the bits of all items, rounded up to a whole byte."""
+        """Size of the data in bytes: the bits of all items, rounded up to a whole byte."""
         return (self.count * self.bits + 7) // 8
 
     @property
@@ -123,7 +123,7 @@ def parse_header(head: bytes, size: int, file: str) -> tuple[Header, list[Diagno
         file: The name that messages use.
 
     Raises:
-        StorageError: It is not a tensor file, or cannot be read; with all the reasons.
+        StorageError: It is not a tensor file, or cannot be read; with all reasons.
     """
     _check_beginning(head, size, file)
     provisional = None
@@ -131,8 +131,8 @@ def parse_header(head: bytes, size: int, file: str) -> tuple[Header, list[Diagno
         provisional = _parse_provisional(head, size)
         if provisional is None:
             raise StorageError(
-                f"the file has {size:,} bytes, the header of a tensor file alone has {HEADER_SIZE}",
-                hint="The file is cut off: copy or write it again.",
+                f"the file has {size:,} bytes, but a header has {HEADER_SIZE}",
+                hint="The file is truncated: copy or write it again.",
                 file=file,
                 section=SECTION,
             )
@@ -173,7 +173,7 @@ def _check_beginning(head: bytes, size: int, file: str) -> None:
 
 
 class _HeaderReader:
-    """Reads the fields of a header, and collects their problems."""
+    """Reader of the fields of a header, which collects their problems."""
 
     def __init__(self, head: bytes, size: int, file: str) -> None:
         (_, major, minor, self.length, self.rank, *rest) = _LAYOUT.unpack_from(head)
@@ -203,7 +203,9 @@ class _HeaderReader:
 
     def _shape(self) -> tuple[int, ...] | None:
         if self.rank > MAX_RANK:
-            self._error("invalid-rank", f"the tensor has rank {self.rank}; the most is {MAX_RANK}")
+            self._error(
+                "invalid-rank", f"the tensor has rank {self.rank}; at most {MAX_RANK} is allowed"
+            )
             return None
         shape = tuple(self.extents[: self.rank])
         if 0 in shape:
@@ -225,7 +227,7 @@ class _HeaderReader:
             return None
         item = ItemType(code)
         if item is ItemType.UNSIGNED and any(self.parameters[:4]):
-            # The deprecated mark of signed integers.
+            # The deprecated flag for signed integers.
             item = ItemType.SIGNED
             self._warn(
                 "deprecated-parameters",
@@ -264,7 +266,7 @@ class _HeaderReader:
                 "truncated-data",
                 f"the file ends after {max(self.size - HEADER_SIZE, 0):,} of its {expected:,} "
                 "bytes of data",
-                "The file is cut off: copy or write it again.",
+                "The file is truncated: copy or write it again.",
             )
         elif excess > 0:
             hint = "They are not read."
@@ -301,7 +303,7 @@ class _HeaderReader:
 
 
 def allowed_bits(item: ItemType) -> tuple[int, ...] | range:
-    """Return the numbers of bits that items of a type can have."""
+    """Return the widths in bits that items of a type can have."""
     if item is ItemType.FLOAT:
         return (16, 32, 64)
     if item is ItemType.BOOL:
@@ -327,9 +329,9 @@ def _provisional_note(file: str) -> Diagnostic:
 
 
 def _parse_provisional(head: bytes, size: int) -> Header | None:
-    """Return the header by the provisional specification, or None if it is not one.
+    """Return a header of the provisional specification, or None if it is not one.
 
-    All of its fields must agree with one another and with the size of the file.
+    All of its fields must be consistent with one another and with the size of the file.
     """
     if len(head) < _PROVISIONAL.size + 4:
         return None

@@ -1,4 +1,4 @@
-"""Data files of variables: which belongs to which, and whether they fit (5.1, 5.2.1)."""
+"""Data files of variables: assignment to variables, and checks of their headers (5.1, 5.2.1)."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ _ITEM_TYPES = {
 _KINDS = {"scalar": "f", "integer": "iu", "logical": "b"}
 _CONVERSIONS = {"scalar": "numpy.float32", "integer": "numpy.int64", "logical": "bool"}
 _NAMED = 8
-"""Most missing files that a message names."""
+"""Maximum number of missing files that a message names."""
 
 
 def attach_data(
     graph: Graph, files: ModelFiles, *, strict: bool = True, complete: bool = True
 ) -> tuple[Graph, list[Diagnostic]]:
-    """Return the graph with the data of its variables, and the problems of their files.
+    """Return the graph with the data of its variables, and the problems with their files.
 
-    Its `provenance` has the ``path``, the ``files`` that belong to no variable, and what is
-    ``stored`` in items that the values cannot reproduce.
+    Its `provenance` has the ``path``, the ``files`` that belong to no variable, and the contents
+    ``stored`` in items that cannot be reproduced from the values.
 
     Args:
         graph: The graph that `files` describe.
         files: The files of the model.
-        strict: Whether items of another type than the variable are errors instead of warnings.
-        complete: Whether the graph has all the quantization of its model.
+        strict: True if items of another type than the variable are errors instead of warnings.
+        complete: True if the graph has all the quantization of its model.
     """
     attachment = _Attachment(graph, files, strict, complete)
     return attachment.run(), attachment.diagnostics
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """Items that their decoded values cannot reproduce, to be saved as they were."""
+class _Original:
+    """Stored items that cannot be reproduced from their decoded values, to be saved unchanged."""
 
     data: Array
     content: TensorContent = field(repr=False)
 
 
 class _Attachment:
-    """Gives the variables of a graph the data of the files of its model."""
+    """Attachment of the data in the files of a model to the variables of its graph."""
 
     def __init__(self, graph: Graph, files: ModelFiles, strict: bool, complete: bool) -> None:
         self.graph, self.files, self.strict, self.complete = graph, files, strict, complete
         self.diagnostics: list[Diagnostic] = []
         self.missing: list[str] = []
-        self.kept: dict[str, _Kept] = {}
+        self.originals: dict[str, _Original] = {}
         self.stored: dict[str, StoredTensor | None] = {}
 
     def run(self) -> Graph:
@@ -84,8 +84,8 @@ class _Attachment:
         extra = self.files.extra_files(tensor.label or "" for _, tensor in _variables(self.graph))
         if extra:
             provenance["files"] = extra
-        if self.kept:
-            provenance["stored"] = self.kept
+        if self.originals:
+            provenance["stored"] = self.originals
         return provenance
 
     def _stored(self, tensor: Tensor) -> StoredTensor | None:
@@ -131,7 +131,7 @@ class _Attachment:
                 hint=f"Items of type {' or '.join(i.words for i in wanted) or 'none'} can be its "
                 "data.",
                 section="5.2.1",
-                # Items that other tools write without a type can still be read, if wanted.
+                # Items that other tools write without a type can still be read on request.
                 severity="error" if self.strict else "warning",
             )
             return shape_fits and not self.strict
@@ -152,13 +152,13 @@ class _Attachment:
             data = data.astype(np.float32) if scalar else data
             data = data.reshape(header.shape if tensor.shape is None else tensor.shape)
             data.flags.writeable = False
-            # A file of version 1.0 cannot have such items, but it can have their values.
+            # A file of version 1.0 cannot contain such items, but it can contain their values.
             return data
         plain_bits = 1 if header.item is ItemType.BOOL else data.dtype.itemsize * 8
         restorable = header.range is not None or tensor.quantization is not None
         if header.bits != plain_bits or (header.item.quantized and restorable):
             plain = Header(header.shape, header.item, header.bits, header.parameters)
-            self.kept[tensor.name] = _Kept(data, TensorContent(plain, stored.data))
+            self.originals[tensor.name] = _Original(data, TensorContent(plain, stored.data))
         return data
 
     def _report(self, operation: Operation, code: str, message: str, **more: Any) -> None:
@@ -200,7 +200,7 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
         path: The path to write them to, for messages.
 
     Raises:
-        StorageError: Variables have no data, or data that cannot be stored; with all of them.
+        StorageError: Variables have no data, or data that cannot be stored; all are reported.
     """
     files: dict[str, TensorContent] = {}
     data_of: dict[str, Array] = {}
@@ -208,7 +208,7 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
     missing = [tensor for _, tensor in _variables(graph) if tensor.data is None]
     if missing:
         problems.append(_without_data(missing, path))
-    kept = graph.provenance.get("stored", {})
+    originals = graph.provenance.get("stored", {})
     for _, tensor in _variables(graph):
         if tensor.data is None:
             continue
@@ -217,7 +217,7 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
             shared = data_of.get(name.lower())
             if shared is None:
                 data_of[name.lower()] = tensor.data
-                files[name] = _tensor_file(tensor, kept)
+                files[name] = _tensor_file(tensor, originals)
             elif shared is not tensor.data and not np.array_equal(
                 shared, tensor.data, equal_nan=shared.dtype.kind == "f"
             ):
@@ -248,12 +248,12 @@ def _without_data(missing: list[Tensor], path: str) -> Diagnostic:
     )
 
 
-def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
+def _tensor_file(tensor: Tensor, originals: Mapping[str, _Original]) -> TensorContent:
     data = tensor.data
-    assert data is not None  # noqa: S101 - for the type checker: callers have checked
-    before = kept.get(tensor.name)
-    if before is not None and before.data is data:
-        return before.content
+    assert data is not None  # noqa: S101 - for the type checker: callers have checked it
+    original = originals.get(tensor.name)
+    if original is not None and original.data is data:
+        return original.content
     if tensor.dtype == "scalar" and data.dtype.kind in "iu":
         data = _as_floats(data)
     if data.dtype.kind not in _KINDS.get(tensor.dtype, ""):
@@ -276,7 +276,7 @@ def _tensor_file(tensor: Tensor, kept: Mapping[str, _Kept]) -> TensorContent:
 
 
 def _as_floats(data: Array) -> Array:
-    """Return integers as the narrowest floats, of 32 or 64 bits, that hold all of them exactly."""
+    """Return integers as the narrowest floats, of 32 or 64 bits, that represent them exactly."""
     largest = max(abs(int(data.min())), abs(int(data.max())))
     for dtype in (np.float32, np.float64):
         if largest <= 2 ** (np.finfo(dtype).nmant + 1):

@@ -34,10 +34,10 @@ _MAX_LINK = 4096
 
 
 def read_zip(descriptor: int, path: str, resources: contextlib.ExitStack) -> Archive:
-    """Read the members of a zip archive, which stays open as long as the `resources`.
+    """Read the members of a zip archive, which stays open until the `resources` are closed.
 
     Raises:
-        StorageError: It is damaged, grows too much, or has a member that cannot be trusted.
+        StorageError: It is damaged, unpacks to too much, or has a member that cannot be trusted.
     """
     source = FileBytes(descriptor, path)
     archive = Archive(path)
@@ -96,7 +96,7 @@ def _stretch(info: zipfile.ZipInfo, source: FileBytes, path: str) -> Stretch | N
         if magic == b"PK\3\4" and inside and info.file_size == info.compress_size:
             return Stretch(source, offset, info.file_size)
     raise StorageError(
-        f"the member '{info.filename}' is cut off or damaged",
+        f"the member '{info.filename}' is truncated or damaged",
         hint="Copy or download the archive again.",
         file=path,
     )
@@ -114,11 +114,11 @@ class _Packed:
         return self.info.file_size
 
     def blob(self, name: str) -> Blob:
-        """Return its bytes, unpacked, never more than its declared size."""
+        """Return its unpacked bytes, never more than its declared size."""
         try:
             with self.archive.open(self.info) as file:
                 data = file.read(self.info.file_size)
-                # Reading on to the end checks the checksum, and that there is no more.
+                # Reading to the end verifies the checksum, and that there are no more bytes.
                 complete = len(data) == self.info.file_size and not file.read(1)
         except _BROKEN as error:
             raise StorageError(f"the member cannot be unpacked: {error}", file=name) from None

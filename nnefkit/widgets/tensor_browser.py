@@ -81,7 +81,7 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     def _chosen(self, _change: object = None) -> None:
         shape = self._tensors[self.name].shape
-        # Switching to another tensor must not reset the channel to 0.
+        # Switching to another tensor must not reset the selected channel to 0.
         before = dict(enumerate(self.index))
         sliders = [_slider(axis, shape[axis], before.get(axis, 0)) for axis in _sliding(shape)]
         for slider in sliders:
@@ -175,7 +175,7 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
 
 
 def _page(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> str:
-    """Return the static display of a tensor, or of the part of it that `title` names."""
+    """Return the static display of a tensor, or of the part named by `title`."""
     tensor = TracedTensor(title, data_type(values.dtype), values)
     access = f'trace["{name}"]{title[len(name) :]}'
     return html.write(tensor_card(tensor, producer=_producer(tensors, name), access=access))

@@ -107,7 +107,12 @@ def test_a_batch_index_of_rank_one_gives_the_same():
     ("rois", "batch", "argument", "message"),
     [
         ([[0, 0, np.nan, 4]], [[0]], "rois", "region 0 .* not finite"),
-        ([[0, 0, 2, 4]], [[2]], "batch_index", "region 0 is 2, but the input has 2 batch items"),
+        (
+            [[0, 0, 2, 4]],
+            [[2]],
+            "batch_index",
+            "region 0 is 2, but the batch extent of the input is 2",
+        ),
         ([[0, 0, 2, 4]], [[-1]], "batch_index", "is -1"),
     ],
 )

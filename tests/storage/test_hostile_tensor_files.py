@@ -54,7 +54,7 @@ REFUSED = {
     "length too short": (tensor_file(length=20), "data length of 20 bytes.*needs 24"),
     "length too long": (tensor_file(length=28, data=DATA + DATA), "data length of 28 bytes"),
     "length all ones": (tensor_file(length=2**32 - 1), "data length of 4,294,967,295 bytes"),
-    "rank 9": (tensor_file(rank=9), "rank 9; the most is 8"),
+    "rank 9": (tensor_file(rank=9), "rank 9; at most 8 is allowed"),
     "rank all ones": (tensor_file(rank=2**32 - 1), "rank 4294967295"),
     "extent 0": (tensor_file(extents=(2, 0), length=0, data=b""), "not all positive"),
     "volume overflows 32 bits": (

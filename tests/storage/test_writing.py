@@ -213,12 +213,12 @@ def test_the_current_folder_is_not_pulled_from_under_the_process(tmp_path, monke
 @pytest.mark.parametrize(
     ("make", "target", "message"),
     [
-        (lambda path: (path / "x").write_text("file"), "x", "a file, which a folder cannot"),
+        (lambda path: (path / "x").write_text("file"), "x", "a file, which cannot"),
         (lambda path: (path / "x.tgz").mkdir(), "x.tgz", "this is a folder"),
         (lambda path: None, "no/where/x", "does not exist"),
         (lambda path: None, "no/where/x.tar", "does not exist"),
-        (lambda path: None, "x.tar.xz", "are read, but not written"),
-        (lambda path: None, "x.TBZ2", "are read, but not written"),
+        (lambda path: None, "x.tar.xz", "can be read, but not written"),
+        (lambda path: None, "x.TBZ2", "can be read, but not written"),
     ],
 )
 def test_targets_that_cannot_be_are_refused(tmp_path, make, target, message):
@@ -263,8 +263,8 @@ def test_files_and_folders_get_the_permissions_of_their_place(tmp_path):
         (["/tmp/evil.dat"], "leads out"),
         (["a/../../evil.dat"], "leads out"),
         (["..\\evil.dat"], "leads out"),
-        (["./a.dat"], "no plain name"),
-        (["a\\b.dat"], "no plain name"),
+        (["./a.dat"], "not a plain file name"),
+        (["a\\b.dat"], "not a plain file name"),
         (["A.dat", "a.dat"], "'a.dat' and 'A.dat' are the same file"),
         (["a.dat", "a.dat/b.dat"], "'a.dat' would have to be both"),
         (["graph.nnef/x.dat"], "'graph.nnef' would have to be both"),
