@@ -1,8 +1,8 @@
-"""Models of other frameworks to graphs and back, with a folder for each framework.
+"""Conversion between graphs and the models of other frameworks, one folder for each framework.
 
-All of them share `source_graph`, to which their readers add operations; `call`, the argument of
-these readers; `reshaping` and `compositions`, the functions that they call; `emission`, which makes
-the graph; and `proof`, which checks that it computes what the source computes.
+The frameworks share `source_graph`, to which readers of operators add operations; `call`, the
+argument of these readers; `reshaping` and `compositions`, the functions that they call; `emission`,
+which creates the graph; and `proof`, which checks that the graph computes the same as its source.
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx

@@ -1,4 +1,4 @@
-"""Calls of operators of the source, the argument of every reader of an operator."""
+"""Calls of source operators, the argument of every reader of an operator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnefkit.exchange.source_graph import Argument, DType, SourceGraph, Value
 
 @dataclass(eq=False)
 class Call:
-    """A call of an operator of the source.
+    """A call of a source operator.
 
     Each front end derives its own class, with the operator's arguments in the terms of its format.
     """
@@ -21,7 +21,7 @@ class Call:
     operator: str
     """The name of the operator in the source."""
     graph: SourceGraph
-    """The graph in the making."""
+    """The graph under construction."""
 
     @property
     def scalar_dtype(self) -> DType:
@@ -34,7 +34,7 @@ class Call:
         return ""
 
     def decimal(self, number: float) -> float:
-        """Return the shortest decimal that means `number` in the scalar dtype.
+        """Return the shortest decimal that represents `number` in the scalar dtype.
 
         Formats store attributes as float32: 0.1 is the attribute of 0.10000000149011612.
         """

@@ -1,4 +1,4 @@
-"""Graphs out of source graphs: the operations that are needed, and the variables that they read."""
+"""Emission of a graph from a source graph: the needed operations, and the variables they read."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language.declarations.custom import EXPRESSIONS, FRAGMENTS
 
 _INLINE = 16
-"""The most elements of a tensor of integers or logicals that is written into the text."""
+"""Maximum number of elements of an integer or logical tensor that is written into the text."""
 
 
 def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph:
-    """Return the graph that computes `outputs`, which are given with their names in the source."""
+    """Return the graph that computes `outputs`, which map names in the source to values."""
     results = _distinct(source, outputs)
     updates = [state.result for state in source.states if state.result is not None]
     needed = with_shared_weights(
@@ -53,7 +53,7 @@ def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]
 
 
 def name_outputs(source: SourceGraph, outputs: Sequence[tuple[str, Value]]) -> None:
-    """Name the values that become outputs as the source names these outputs.
+    """Give the values that become outputs the names that the source gives these outputs.
 
     A value that several tensors of the source share has the name of the first of them, which need
     not be that of the output. Inputs and constants are left out: an output that is one of them is a
@@ -186,8 +186,8 @@ def _literal(value: Value) -> float | int | bool:
     assert value.data is not None  # noqa: S101 - it is a constant
     element = value.data.reshape(-1)[0]
     if value.data_type == SCALAR:
-        # The shortest decimal that means this float32: 0.1, not 0.10000000149011612.
+        # The shortest decimal that represents this float32: 0.1, not 0.10000000149011612.
         number = float(str(element))
-        # The shortest decimal of the largest float32 is above it, and not every engine rounds it.
+        # The shortest decimal of the largest float32 exceeds it, and not every engine rounds.
         return number if abs(number) <= float(np.finfo(np.float32).max) else float(element)
     return element.item()  # type: ignore[no-any-return]

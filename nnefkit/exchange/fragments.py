@@ -23,7 +23,7 @@ def fragments() -> Mapping[str, Declaration]:
 
 
 def with_macs(graph: Graph) -> Graph:
-    """Return `graph` with the MACs of its operations; a fragment has those of its parts."""
+    """Return `graph` with MACs; those of a fragment call are the sum over its operations."""
     parts: dict[str, int] = {}
     for op in expanded(graph).operations:
         if op.scope and op.macs is not None:

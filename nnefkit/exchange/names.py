@@ -42,7 +42,7 @@ class Names:
         self._fold_case = fold_case
 
     def unused(self, wanted: str) -> str:
-        """Return `wanted`, with the first number that makes it unused if it is in use."""
+        """Return `wanted`, with the first number appended that makes it unique if it is in use."""
         name = wanted
         while self._key(name) in self._taken:
             self._counts[wanted] = self._counts.get(wanted, 0) + 1

@@ -13,7 +13,7 @@ def require(package: str, extra: str, models: str) -> None:
     Args:
         package: Its name in an import statement.
         extra: The extra of nnefkit that installs it.
-        models: What needs it, such as "ONNX models".
+        models: The models that need it, such as "ONNX models".
 
     Raises:
         MissingPackageError: The package is not installed.

@@ -19,7 +19,7 @@ from nnefkit.graph import FrozenDict, Graph
 
 TOLERANCE = 1e-4
 _LEAST = 1e-7
-"""Differences up to here count as none."""
+"""Differences up to this size count as zero."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SourceRun:
 
 
 def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
-    """Return inputs: scalars of a normal distribution, integers 0 and 1, random logicals."""
+    """Return random inputs: normally distributed scalars, integers 0 and 1, logicals."""
     generator = np.random.default_rng(seed)
     inputs: dict[str, Array] = {}
     for name in graph.inputs:
@@ -105,7 +105,7 @@ def _differences(outputs: Sequence[Array], expected: Arrays) -> list[float]:
 def relative_difference(array: Array, expected: Array) -> float:
     """Return the largest difference, relative to the largest element.
 
-    It is infinite if the shapes differ, or the elements that are not finite.
+    It is infinite if the shapes differ, or if elements that are not finite do.
     """
     expected = np.asarray(expected)
     if array.shape != expected.shape:
@@ -140,7 +140,7 @@ def _first_difference(
                 difference = relative_difference(recorded[name], array)
                 if not difference <= tolerance:
                     return name, difference, op.name
-    except Exception:  # noqa: BLE001 - the outputs differ all the same
+    except Exception:  # noqa: BLE001 - the outputs differ in any case
         return None
     return None
 
@@ -161,7 +161,7 @@ def _mismatch(
             "wrong-export",
             "the graph does not compute what its source computes: "
             f"{tensor}{by} is the first tensor that differs, {how}",
-            hint="Pass a larger tolerance=..., or verify=False to get the graph and compare it by "
-            "nk.compare.",
+            hint="Pass a larger tolerance=..., or verify=False to get the graph and compare it "
+            "with nk.compare.",
         )
     )

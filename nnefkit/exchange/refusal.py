@@ -8,7 +8,7 @@ from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
-    """The reason why NNEF cannot express an operator, and a way out."""
+    """The reason why NNEF cannot express an operator, and a workaround."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Shapes and data types made to fit: reshaping, broadcasting, slicing, casting.
+"""Adaptation of shapes and data types: reshaping, broadcasting, slicing, casting.
 
 Other formats align shapes from the right, NNEF from the left. Constants are changed while the
 model is read, everything else by operations.
@@ -30,7 +30,7 @@ EXACT = 2**24
 
 
 def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
-    """Return `x` with another shape, by the simplest operation that does it."""
+    """Return `x` with another shape, by the simplest possible operation."""
     shape = tuple(int(extent) for extent in shape)
     if shape == x.shape:
         return x
@@ -47,7 +47,7 @@ def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
 
 
 def _added_axes(short: Sequence[int], long: Sequence[int]) -> list[int]:
-    """Return the axes of extent 1 that `long` has in addition; [] if they differ otherwise."""
+    """Return the additional axes of extent 1 in `long`; [] if the shapes differ otherwise."""
     axes = []
     position = 0
     for axis, extent in enumerate(long):
@@ -77,12 +77,12 @@ def _changed_part(old: Sequence[int], new: Sequence[int]) -> dict[str, Any]:
 
 
 def empty(c: Call, shape: Sequence[int], dtype: DType) -> Value:
-    """Return a constant without elements; NNEF has none, but a concatenation leaves it out."""
+    """Return a constant without elements, which NNEF does not have; concatenations skip it."""
     return c.graph.constant(np.zeros(tuple(shape), dtype))
 
 
 def to_rank(c: Call, x: Value, rank: int) -> Value:
-    """Return `x` with leading axes of extent 1, as formats broadcast that align from the right."""
+    """Return `x` with leading axes of extent 1, to broadcast as in formats that align right."""
     return reshaped(c, x, (1,) * (rank - x.rank) + x.shape)
 
 
@@ -155,13 +155,13 @@ def broadcast(c: Call, *shapes: Sequence[int]) -> tuple[int, ...]:
     """Return the shape that shapes broadcast to, aligned from the right.
 
     Raises:
-        Refusal: The shapes do not fit each other.
+        Refusal: The shapes cannot be broadcast together.
     """
     try:
         return np.broadcast_shapes(*map(tuple, shapes))
     except ValueError:
         listed = " and ".join(str([*map(int, shape)]) for shape in shapes)
-        raise Refusal(f"the shapes {listed} do not fit each other", c.invalid_hint) from None
+        raise Refusal(f"the shapes {listed} cannot be broadcast together", c.invalid_hint) from None
 
 
 def aligned(c: Call, *values: Value) -> list[Value]:
@@ -206,13 +206,13 @@ def to_scalar(c: Call, x: Value) -> Value:
     if x.data.size and np.abs(x.data.astype(np.float64)).max() > EXACT:
         raise Refusal(
             "it computes with integers above 16,777,216",
-            "NNEF computes with scalars, and float32 represents every integer only up to there.",
+            "NNEF computes with scalars, and float32 represents every integer only up to that.",
         )
     return Value(x.shape, c.scalar_dtype, x.name, x.data.astype(c.scalar_dtype))
 
 
 def to_dtype(c: Call, x: Value, dtype: DType) -> Value:
-    """Return integers or logicals that were computed as scalars in their own data type again."""
+    """Convert integers or logicals that were computed as scalars back to their own data type."""
     if dtype.kind == "f":
         return x
     if x.data is not None:
@@ -225,12 +225,12 @@ def to_dtype(c: Call, x: Value, dtype: DType) -> Value:
 
 
 def to_dtype_truncated(c: Call, x: Value, dtype: DType) -> Value:
-    """Return scalars as elements of `dtype`; integers are rounded towards zero."""
+    """Convert scalars to elements of `dtype`; integers are rounded toward zero."""
     return x if dtype.kind == "f" else to_dtype(c, truncated(c, x), dtype)
 
 
 def truncated(c: Call, x: Value) -> Value:
-    """Return `x` rounded towards zero."""
+    """Return `x` rounded toward zero."""
     return c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
 
 

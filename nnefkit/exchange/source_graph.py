@@ -1,8 +1,7 @@
-"""Graphs in the making, as the readers of other formats build them, operation by operation.
+"""Graphs under construction, which readers of other formats build operation by operation.
 
-A shape is known as soon as an operation is called, since its shape rule is asked at once. What
-depends on nothing but constants is computed at once, too. `emission` turns the result into a
-`Graph`.
+When an operation is added, its shapes are inferred, and results that depend on constants only are
+computed. `emission` turns the source graph into a `Graph`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def data_type_of(dtype: DType) -> str:
 
 
 class Value:
-    """A tensor of a graph in the making."""
+    """A tensor of a graph under construction."""
 
     __slots__ = ("data", "data_type", "dtype", "filler", "name", "origin", "shape")
 
@@ -81,14 +80,14 @@ Argument = Value | bool | float | Sequence[Value]
 
 @dataclass(eq=False)
 class PendingOperation:
-    """An operation whose tensors may not have names yet."""
+    """An operation whose tensors may not be named yet."""
 
     name: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     attribs: Mapping[str, Any]
     data_type: str | None
-    """What the generic type of the operation stands for."""
+    """The data type that replaces the generic type of the operation."""
     scope: tuple[Any, ...] = ()
 
     @property
@@ -121,11 +120,11 @@ class State:
     label: str
     data: Array
     result: Value | None = None
-    """What the `update` of the variable returns."""
+    """The result of the `update` of the variable."""
 
 
 class SourceGraph:
-    """The operations of a graph in the making."""
+    """The operations of a graph under construction."""
 
     def __init__(self) -> None:
         self.declarations = language.declarations()
@@ -135,9 +134,9 @@ class SourceGraph:
         self.externals: list[Value] = []
         self.states: list[State] = []
         self.notes: dict[str, Any] = {}
-        """What readers remember about values."""
+        """Notes of readers about values."""
         self.derivations: dict[tuple[int, Hashable], tuple[Value, Value]] = {}
-        """(id of a constant, derivation) -> the constant, to keep it alive, and the new one."""
+        """(id of a constant, derivation) -> the constant (to keep it alive) and the new one."""
         self._shared: dict[str, Value] = {}
         self._scope: tuple[_Scope, ...] = ()
         self._fresh: list[Value] = []
@@ -158,7 +157,7 @@ class SourceGraph:
     def derived(
         self, source: Value, how: Hashable, make: Callable[[Array], Array], name: str = ""
     ) -> Value:
-        """Return a constant computed from another one; it is stored once, however often asked for.
+        """Return a constant computed from another one; it is computed and stored only once.
 
         Args:
             source: The constant that it is computed from.
@@ -175,7 +174,7 @@ class SourceGraph:
         return self.derivations[key][1]
 
     def shared(self, name: str, make: Callable[[], Array]) -> Value:
-        """Return the constant of that name; it is computed when it is first asked for."""
+        """Return the constant of that name; it is computed on first use."""
         if name not in self._shared:
             self._shared[name] = self.constant(make(), name=name)
         return self._shared[name]
@@ -332,7 +331,7 @@ class SourceGraph:
     # -- dependencies -------------------------------------------------------------------------
 
     def needed(self, values: Sequence[Value]) -> list[PendingOperation]:
-        """Return the operations that `values` depend on, in their order."""
+        """Return the operations that `values` depend on, in order."""
         wanted = {id(value) for value in values}
         needed = []
         for operation in reversed(self.operations):

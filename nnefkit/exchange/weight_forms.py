@@ -15,7 +15,7 @@ from nnefkit.exchange.source_graph import PendingOperation, Value
 
 _FORMS = ("reshape", "transpose")
 _Made = dict[int, tuple[Value, Any]]
-"""id of a constant -> the constant that it is a form of, and how it is made."""
+"""id of a constant -> the constant that it is a form of, and how it is derived."""
 
 
 def with_shared_weights(
@@ -23,7 +23,7 @@ def with_shared_weights(
     derivations: Mapping[tuple[int, Hashable], tuple[Value, Value]],
     names: Names,
 ) -> list[PendingOperation]:
-    """Insert the operations that compute the second form of a weight from its first."""
+    """Insert the operations that compute the other forms of a weight from its first one."""
     made = {
         id(new): (source, how) for (_, how), (source, new) in derivations.items() if _is_form(how)
     }
@@ -61,7 +61,7 @@ def _root(value: Value, made: _Made) -> Value:
 
 
 def _making(value: Value, made: _Made, names: Names) -> list[PendingOperation]:
-    """Return the operations that compute a form, and make its value a computed one."""
+    """Return the operations that compute a form; its value is no longer a constant."""
     operations: list[PendingOperation] = []
     while value.data is not None and id(value) in made:
         source, (form, *rest) = made[id(value)]

@@ -78,7 +78,7 @@ def threshold(c: Call, x: Value, threshold: float, value: float = 0.0) -> Value:
 
 
 def shrink(c: Call, x: Value, threshold: float, bias: float) -> Value:
-    """Return 0 where ``|x| <= threshold``, and else `x` closer to 0 by `bias`."""
+    """Return 0 where ``|x| <= threshold``, else `x` moved toward 0 by `bias`."""
     return c.fragment("shrink", x.shape, x, threshold=c.decimal(threshold), bias=c.decimal(bias))
 
 

@@ -33,14 +33,14 @@ def rounded(c: Call, x: Value) -> Value:
 
 
 def remainder(c: Call, x: Value, y: Value, *, truncating: bool) -> Value:
-    """Return the remainder of a division whose quotient is truncated or else rounded down."""
+    """Return the remainder of a division whose quotient is truncated, or else rounded down."""
     quotient = c.op("div", *aligned(c, x, y))
     whole = truncated(c, quotient) if truncating else c.op("floor", quotient)
     return c.op("sub", *aligned(c, x, c.op("mul", *aligned(c, whole, y))))
 
 
 def power(c: Call, x: Value, exponent: float) -> Value:
-    """Return `x` to a constant power, by a shorter operation where there is one."""
+    """Return `x` to a constant power, by a simpler operation where there is one."""
     shorter = {2.0: "sqr", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "rcp"}.get(exponent)
     return c.op(shorter, x) if shorter else c.op("pow", x, c.decimal(exponent))
 

@@ -23,7 +23,7 @@ _MOST_REPETITIONS = 256
 
 
 def counted_from_front(c: Call, indices: Value, extent: int) -> Value:
-    """Return indices of which negative ones count from the end of an axis.
+    """Return indices counted from the front; negative ones count from the end of the axis.
 
     Raises:
         Refusal: A constant index is out of range.
@@ -51,7 +51,7 @@ def flat_positions(c: Call, indices: Sequence[Value], extents: Sequence[int]) ->
     if prod(extents) > EXACT:
         refuse(
             "it computes positions above 16,777,216",
-            "NNEF computes with scalars, and float32 represents every integer only up to there.",
+            "NNEF computes with scalars, and float32 represents every integer only up to that.",
         )
     result = to_scalar(c, indices[0])
     for index, extent in zip(indices[1:], extents[1:], strict=True):
@@ -121,7 +121,7 @@ def scatter_reduce(c: Call, x: Value, updates: Value, positions: Array, operatio
     # One round for each repetition of a position.
     for repetition in range(prod(positions.shape)):
         if repetition > _MOST_REPETITIONS:
-            refuse("its indices repeat too often", "Scatter without a reduction.")
+            refuse("its indices repeat too many times", "Scatter without a reduction.")
         if not positions.size:
             break
         _, first = np.unique(positions, return_index=True)
@@ -143,7 +143,10 @@ def scatter_reduce(c: Call, x: Value, updates: Value, positions: Array, operatio
 def top(c: Call, x: Value, count: int, axis: int, *, largest: bool = True) -> tuple[Value, Value]:
     """Return the largest or smallest elements along an axis in order, and their indices."""
     if count > _MOST_SORTED:
-        refuse(f"it sorts {count} elements", f"NNEF has no sorting; {_MOST_SORTED} are the most.")
+        refuse(
+            f"it sorts {count} elements",
+            f"NNEF has no sorting; it is emulated for at most {_MOST_SORTED} elements.",
+        )
     name = "max" if largest else "min"
     shape = [1] * x.rank
     shape[axis] = x.shape[axis]
@@ -153,7 +156,7 @@ def top(c: Call, x: Value, count: int, axis: int, *, largest: bool = True) -> tu
     with c.graph.scope("top_k"):
         for _ in range(count):
             if taken is not None:
-                # Elements that were found already lose against all others.
+                # Elements that were already selected lose against all others.
                 remaining = c.op("select", taken, -LARGEST if largest else LARGEST, x)
             values.append(c.op(f"{name}_reduce", remaining, axes=[axis]))
             index = c.op(f"arg{name}_reduce", remaining, axes=[axis])

@@ -27,7 +27,7 @@ def along_axis(c: Call, x: Value, axis: int, matrix: Value) -> Value:
     if axis == x.rank - 1:
         return c.op("matmul", x, weights)
     if axis == x.rank - 2:
-        # From the left, so that no axis moves.
+        # The matrix multiplies from the left, so that no axis moves.
         return c.op("matmul", weights, x, transposeA=True)
     order = [*(other for other in range(x.rank) if other != axis), axis]
     back = [order.index(other) for other in range(x.rank)]

@@ -52,8 +52,8 @@ def cumulative_sum(
     extent = x.shape[axis]
     if extent > _MOST_SUMS:
         refuse(
-            f"it sums up {extent} elements one after the other",
-            f"NNEF has no cumulative sum; {_MOST_SUMS} elements are the most.",
+            f"it sums {extent} elements one by one",
+            f"NNEF has no cumulative sum; it is emulated for at most {_MOST_SUMS} elements.",
         )
     ones = np.triu(np.ones((extent, extent)), int(exclusive))
     words = ["ones", *["exclusive"] * exclusive, *["reversed"] * reverse, "up_to", str(extent)]

@@ -1,7 +1,7 @@
-"""ONNX models to graphs and back.
+"""Conversion of ONNX models to graphs, and of graphs to ONNX models.
 
 `model` opens a model, `nodes` reads it node by node, `operators` has a function for each operator
-type, and `call` what these functions are given. Graphs are written by the lowering of the ONNX
+type, and `call` has the argument of these functions. Graphs are written by the lowering of the ONNX
 Runtime engine.
 """
 

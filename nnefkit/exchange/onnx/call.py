@@ -1,7 +1,7 @@
 """Calls of ONNX operators, and the registry of their readers.
 
 A reader takes a `Call` and returns the values of the node's outputs: one value, or a list of them
-(None for an output that is not used). It refuses what NNEF cannot express by `Call.refuse`.
+(None for an output that is not used). It calls `Call.refuse` for what NNEF cannot express.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Call(call.Call):
     output_names: Sequence[str] = ()
     node: NodeProto | None = field(default=None, repr=False)
     read_graph: Callable[..., list[Result]] = field(default=lambda *_: [], repr=False)
-    """Reads a graph that is an attribute: takes it and the values of its inputs, and returns those
+    """Reader of a graph that is an attribute: takes it and the values of its inputs, returns those
     of its outputs."""
 
     def __getitem__(self, index: int) -> Value:
@@ -92,7 +92,7 @@ class Call(call.Call):
         return self.attributes.get(name, default)
 
     def number(self, name: str, default: float) -> float:
-        """Return a float attribute, as the shortest decimal that means the same."""
+        """Return a float attribute as the shortest decimal that represents it."""
         return self.decimal(self.attribute(name, default))
 
     def axis(self, name: str, default: int, rank: int) -> int:

@@ -1,4 +1,4 @@
-"""Branches and loops, read where the branch and the trip count are constant."""
+"""Branches with a constant condition, and loops with a constant trip count."""
 
 from __future__ import annotations
 

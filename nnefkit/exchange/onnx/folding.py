@@ -1,4 +1,4 @@
-"""Constant folding: nodes that depend on constants only are computed while the model is read."""
+"""Constant folding: nodes that depend only on constants are computed while the model is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RANDOM = frozenset(
 """Operators whose results differ each time."""
 
 MOST_ELEMENTS = 2**28
-"""The most elements of a tensor that is made from a few numbers; more would be an attack."""
+"""Maximum number of elements of a result that is much larger than its inputs, against attacks."""
 
 
 def fold(
@@ -49,7 +49,7 @@ def fold(
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - it raises anything; the node is read in another way then
+    except Exception:  # noqa: BLE001 - it may raise any error; the node is then read in another way
         return None
     if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None
@@ -61,7 +61,7 @@ def fold(
 def _model(
     node: NodeProto, inputs: Mapping[str, Array], opsets: Sequence[OperatorSetIdProto]
 ) -> ModelProto:
-    """Return a model of one node."""
+    """Return a model that consists of one node."""
     from onnx import helper
 
     types = [

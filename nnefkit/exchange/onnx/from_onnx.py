@@ -42,7 +42,7 @@ def from_onnx(
 ) -> Graph:
     """Read an ONNX model.
 
-    Everything that follows from shapes and constants is computed while the model is read. The
+    Everything that depends only on shapes and constants is computed while the model is read. The
     graph and the model are then run on the same inputs and their outputs are compared. Each tensor
     stores its name in the model as ``origin``.
 

@@ -1,4 +1,4 @@
-"""Functions: those of a model, inlined, and those by which ONNX defines its operators."""
+"""Functions: those of a model, which are inlined, and those that define ONNX operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
 
 _MOST_NODES = 200_000
-"""The most nodes of a model after inlining; small files can ask for any number."""
+"""Maximum number of nodes after inlining, since small files can expand to any number."""
 
 _Key = tuple[str, str, str]
 """Domain, name and overload of a function."""
@@ -72,7 +72,7 @@ def _inlined_size(model: ModelProto, path: str) -> int:
 
 
 def _called(nodes: Iterable[NodeProto], functions: Mapping[_Key, FunctionProto]) -> list[_Key]:
-    """Return the functions that nodes call, once for each call."""
+    """Return the functions that nodes call, one entry for each call."""
     called = []
     for node in nodes:
         key = node.domain, node.op_type, node.overload
@@ -84,7 +84,7 @@ def _called(nodes: Iterable[NodeProto], functions: Mapping[_Key, FunctionProto])
     return called
 
 
-# -- operators that ONNX defines by others ---------------------------------------------------------
+# -- operators that ONNX defines by functions------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Definition:
 
 
 def has_definition(node: NodeProto, opset: int) -> bool:
-    """Whether ONNX defines the operator of a node by others."""
+    """Whether ONNX defines the operator of a node by a function."""
     schema = _schema(node, opset)
     return schema is not None and bool(schema.has_function or schema.has_context_dependent_function)
 

@@ -1,4 +1,4 @@
-"""ONNX models made ready to be read: opened, functions inlined, input shapes and constants set."""
+"""Preparation of ONNX models: opening, inlining of functions, input shapes and constants."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, Sequence[int]]
 
 OLDEST_OPSET = 6
-"""The oldest opset that can be read; from opset 7 on operators broadcast as they do today."""
+"""The oldest opset that can be read; from opset 7 on operators have today's broadcasting."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _opset(proto: ModelProto, path: str) -> int:
             f"the model uses opset {opset}; opsets {OLDEST_OPSET} to {newest} can be read",
             hint="Install a newer 'onnx' package, which knows newer opsets."
             if opset > newest
-            else "Convert it to a newer opset by onnx.version_converter.convert_version.",
+            else "Convert it to a newer opset with onnx.version_converter.convert_version.",
             file=path,
         )
     return int(opset)
@@ -214,7 +214,7 @@ def _check_names(
 
 
 def _clear_inferred_shapes(proto: ModelProto) -> None:
-    """Forget the shapes that an exporter noted: they need not hold for the given input shapes."""
+    """Remove the shapes that an exporter stored, which may not hold for the given input shapes."""
     del proto.graph.value_info[:]
     for info in proto.graph.output:
         if info.type.HasField("tensor_type"):

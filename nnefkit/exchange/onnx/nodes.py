@@ -1,4 +1,4 @@
-"""The nodes of an ONNX model, read one by one; all refused nodes are reported at once."""
+"""The reader of an ONNX model, node by node; all refused nodes are reported at once."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
 _MOST_LEVELS = 10
-"""The most levels of operators that ONNX defines by others."""
+"""Maximum depth of operators that ONNX defines by functions of other operators."""
 
 _MOST_NODES = 500_000
-"""The most nodes with loops unrolled; nested loops can ask for any number."""
+"""Maximum number of nodes with loops unrolled, since nested loops can expand to any number."""
 
 _ONNX_DOMAINS = ("", "ai.onnx")
 
@@ -124,7 +124,7 @@ class Reader:
     # -- nodes --------------------------------------------------------------------------------
 
     def read_nodes(self, graph: GraphProto, values: Scope) -> None:
-        """Read the weights and nodes of a graph; `values` has its inputs, and gets the rest."""
+        """Read the weights and nodes of a graph; `values` has its inputs, and receives the rest."""
         for tensor in graph.initializer:
             values[tensor.name] = self._weight(tensor.name, array_of, tensor)
         for sparse in graph.sparse_initializer:
@@ -141,7 +141,7 @@ class Reader:
             return UNREAD
 
     def read_node(self, node: NodeProto, values: Scope) -> None:
-        """Read a node; `values` gets its outputs."""
+        """Read a node; its outputs are added to `values`."""
         self._nodes += 1
         if self._nodes > _MOST_NODES:
             raise InputError(
@@ -164,13 +164,13 @@ class Reader:
         inputs = [values[name] if name else None for name in node.input]
         known = [value for value in inputs if not isinstance(value, Unread)]
         if len(known) < len(inputs):
-            # An earlier refusal is the reason, but all unknown operators are reported.
+            # An earlier refusal is the cause, but every unknown operator is reported.
             if not _has_reader(node) and not has_definition(node, self.opset):
                 self._refuse(node, _unknown(node))
             return []
         try:
             return self._read(node, known, values)
-        except Exception as error:  # noqa: BLE001 - invalid models fail in any way
+        except Exception as error:  # noqa: BLE001 - invalid models can cause any error
             self._refuse(node, _refusal(error))
             return []
 

@@ -1,4 +1,4 @@
-"""ONNX models run by ONNX Runtime; what it lacks, by ONNX's reference evaluator."""
+"""Runs of ONNX models in ONNX Runtime, or in ONNX's reference evaluator where it lacks support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _MOST_BYTES = 2**31
-"""The most bytes of a model that ONNX Runtime reads from memory."""
+"""Maximum size of a model that ONNX Runtime reads from memory, in bytes."""
 _FATAL_ONLY = 4
 """ONNX Runtime's log level for fatal errors only."""
 
@@ -84,7 +84,7 @@ def _run_in_runtime(model: ModelProto, feeds: Mapping[str, Array], literal: bool
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     if literal or _has_branches(model):
-        # The optimizer crashes the process where the condition of a branch is constant.
+        # The optimizer crashes the process if the condition of a branch is constant.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]

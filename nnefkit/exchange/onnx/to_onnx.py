@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _MOST_BYTES = 2**31 - 2**20
-"""The most bytes of weights in a model: its file holds 2 GiB, some of them for the nodes."""
+"""Maximum size of the weights of a model in bytes: a file holds 2 GiB, some of it for nodes."""
 
 
 def to_onnx(
@@ -144,7 +144,7 @@ def newest_opset() -> int:
 
 
 def _probe(opset: int) -> ModelProto:
-    """Return a model of the operators that ONNX Runtime supports last in a new opset."""
+    """Return a model of the operators whose new versions ONNX Runtime supports last."""
     from onnx import helper, numpy_helper
 
     nodes = [
@@ -249,7 +249,7 @@ def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) 
 
 
 class _Writer(Engine):
-    """The ONNX Runtime engine as a writer of models, which it may not be able to run."""
+    """The ONNX Runtime engine as a writer of models, including those that it cannot run."""
 
     name = "onnx"
 
@@ -273,5 +273,5 @@ class _Writer(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Not available: this is not an engine to run with."""
+        """Not available, since this engine cannot run graphs."""
         raise NotImplementedError

@@ -93,7 +93,7 @@ def _graph(
 
 
 class _Recording:
-    """The tensors of a run of a model, to be named as in its graph."""
+    """The tensors of a run of a model, under the names of its graph."""
 
     def __init__(self, proto: ModelProto, arrays: Mapping[str, Any], graph: Graph | None) -> None:
         self.proto = proto

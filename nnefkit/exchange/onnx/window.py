@@ -1,4 +1,4 @@
-"""Windows of convolutions and pooling, as the attributes of a node give them."""
+"""Windows of convolutions and pooling, as defined by the attributes of a node."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def padding_mode(c: Call) -> str:
 
 
 def explicit_padding(c: Call, count: int) -> Padding | None:
-    """Return the padding that a node gives in numbers; None if it is automatic."""
+    """Return the explicit padding of a node; None if it is automatic."""
     mode = padding_mode(c)
     if mode in SAME:
         return None
@@ -62,6 +62,6 @@ def explicit_padding(c: Call, count: int) -> Padding | None:
 
 
 def halves(total: int, mode: str) -> tuple[int, int]:
-    """Return a padding in two halves; the mode tells which one gets the odd element."""
+    """Split a padding into two halves; the mode determines which one gets the odd element."""
     less = total // 2
     return (less, total - less) if mode == "SAME_UPPER" else (total - less, less)

@@ -1,4 +1,4 @@
-"""Conversion of PyTorch modules to graphs and back.
+"""Conversion of PyTorch modules to graphs, and of graphs to modules.
 
 `program` exports a module by `torch.export`, `nodes` reads the exported program node by node, and
 `operators` has one function for each ATen operator. `exported_module` runs the module itself.

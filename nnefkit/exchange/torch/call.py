@@ -26,7 +26,7 @@ READERS = Registry()
 operator = READERS.register
 
 Padded = tuple[Value, Padding]
-"""A tensor, and the number of zeros added to each of its axes."""
+"""A tensor, and the number of zeros that were added to each of its axes."""
 
 
 def parameters(reader: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -43,18 +43,18 @@ class Call(call.Call):
     dtypes: list[DType]
     """The dtypes of the results in PyTorch."""
     wanted: frozenset[int]
-    """The numbers of the results that are read."""
+    """The indices of the results that are read."""
     name: str = ""
     """The name for its result."""
     folds: bool = False
     """Whether normalizations are folded into the convolutions before them."""
     convolution: tuple[Mapping[str, Any], Padded | None] | None = None
-    """The arguments of the convolution with known weights that only this call reads, and the input
-    of that convolution before it was padded."""
+    """The arguments of the convolution that computes the input, if its weights are known and only
+    this call reads it; and the input of that convolution before it was padded."""
     padded: Padded | None = None
     """The input before it was padded with zeros, if only this call reads it."""
     note: str = ""
-    """How the result differs from PyTorch's on purpose; such tensors are not compared."""
+    """An intended difference from PyTorch's result; such tensors are not compared."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,12 +68,12 @@ class Call(call.Call):
 
 
 def arithmetic(c: Call, name: str, *values: Value | float) -> Value:
-    """Call an elementwise operation on scalars; the result has the dtype that PyTorch gives it."""
+    """Call an elementwise operation on scalars; the result has PyTorch's dtype."""
     result = scalar_operation(c, name, *values)
     return to_dtype(c, result, c.dtypes[0]) if result.data_type == SCALAR else result
 
 
 def per_axis(argument: float | Sequence[int], count: int) -> list[int]:
-    """Return an argument that is given once for all axes, or for each of them, for each."""
-    items = [argument] if isinstance(argument, (int, float)) else argument
-    return [int(item) for item in items] * (count if len(items) == 1 else 1)
+    """Return an argument with one number for each axis; a single number applies to all axes."""
+    numbers = [argument] if isinstance(argument, (int, float)) else argument
+    return [int(number) for number in numbers] * (count if len(numbers) == 1 else 1)

@@ -76,7 +76,7 @@ class ExportedModule:
         ]
 
     def _flat_inputs(self, inputs: Arrays) -> list[Any]:
-        """Return all inputs in their order; those that are no tensors are as exported."""
+        """Return all inputs in their order; those that are not tensors are as exported."""
         specs = [
             spec
             for spec in self.read.graph_signature.input_specs

@@ -1,4 +1,4 @@
-"""`from_torch`: export a module, read it, and prove the graph."""
+"""`from_torch`: export a module, convert it to a graph, and verify the graph."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def from_torch(
 
     Raises:
         DocumentError: NNEF cannot express the module; the error lists every such operator with its
-            module, its line in the source, and a way out where there is one.
+            module, its line in the source, and a workaround where there is one.
         ExecutionError: The graph does not compute what the module does; the error names the first
             tensor that differs.
         InputError: `torch.export` cannot export the module, or `module` is not one.

@@ -104,7 +104,9 @@ class Reader:
         example = node.meta["val"]
         if not isinstance(argument, TensorArgument) or not _is_static(example.shape):
             self.problems.add(
-                node, f"input '{node.name}' has no fixed shape", "Export with fixed shapes."
+                node,
+                f"input '{node.name}' has no fixed shape",
+                "Export it with fixed shapes.",
             )
             return UNREAD
         number = self._input_count
@@ -224,14 +226,14 @@ class Reader:
         )
 
     def _wanted(self, node: fx.Node) -> frozenset[int]:
-        """Return the numbers of the results that are read."""
+        """Return the indices of the results that are read."""
         readers = [n for n in node.users if n.target is python.getitem and n in self._live]
         if not readers:
             return frozenset(range(len(results(node))))
         return frozenset(int(reader.args[1]) for reader in readers)  # type: ignore[arg-type]
 
     def _arguments(self, node: fx.Node, reader: Callable[..., Any]) -> dict[str, Any]:
-        """Return the arguments of a call by name, without those that only repeat a default.
+        """Return the arguments of a call by name, without those that equal their defaults.
 
         Raises:
             Refusal: The reader has no parameter for one of them.
@@ -288,7 +290,7 @@ class Reader:
         return self._constants.value(value) if isinstance(value, Known) else value
 
     def _folded(self, node: fx.Node, operator: str) -> Any:
-        """Compute the result of a node that does not depend on the inputs."""
+        """Compute the result of a node that is independent of the inputs."""
         target: Any = node.target
         is_random = torch.Tag.nondeterministic_seeded in getattr(target, "tags", ())
         if is_random and not ("dropout" in operator and not node.args[2]):
@@ -317,7 +319,7 @@ class Reader:
 
 
 def _placeholder_results(node: fx.Node) -> Any:
-    """Return stand-ins for the results of a refused node, so that its readers are checked, too."""
+    """Return stand-ins for the results of a refused node, so that nodes after it are checked."""
     stand_ins: list[Any] = []
     for example in results(node):
         stand_ins.append(UNREAD)

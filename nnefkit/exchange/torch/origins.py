@@ -43,12 +43,12 @@ def tensor_names(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
         if stack and (kind.startswith("torch.nn.modules.") or path not in paths):
             last[[*stack][-1]] = node
     outputs = set(last.values())
-    found = {}
+    names = {}
     for node in calls:
         path, _ = module_path(node)
         word = base_name(node).strip("_")
-        found[node] = path if node in outputs and path else f"{path}.{word}".lstrip(".")
-    return found
+        names[node] = path if node in outputs and path else f"{path}.{word}".lstrip(".")
+    return names
 
 
 def _outer_paths(node: fx.Node) -> list[str]:

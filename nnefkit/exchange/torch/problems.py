@@ -1,4 +1,4 @@
-"""Reports about operators that NNEF cannot express, with ways out."""
+"""Reports of operators that NNEF cannot express, with workarounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHAPE = "The shape of its result depends on values, and NNEF fixes shapes. "
 _MASK = _SHAPE + "Use torch.where, which keeps the shape."
 _SORTING = "NNEF has no sorting. Remove it from the network, and sort the output of the network."
 _SCATTER = "NNEF has no scatter. Use torch.where or a concatenation."
-_WAYS_OUT = {
+_WORKAROUNDS = {
     "nonzero": _MASK,
     "masked_select": _MASK,
     "unique": _SHAPE + "Remove it from the network.",
@@ -37,10 +37,10 @@ _SOLVERS = ("linalg_", "cholesky", "lu_", "svd", "qr", "inverse", "triangular_so
 
 
 def unknown_operator(node: fx.Node) -> Refusal:
-    """Return the refusal of an operator that has no reader, with a way out."""
+    """Return the refusal of an operator that has no reader, with a workaround."""
     name = operator_name(node)
-    if name in _WAYS_OUT:
-        return Refusal(_NO_OPERATION, _WAYS_OUT[name])
+    if name in _WORKAROUNDS:
+        return Refusal(_NO_OPERATION, _WORKAROUNDS[name])
     if any(word in name for word in _COMPLEX):
         return Refusal(
             "it computes with complex numbers, which NNEF does not have (3.3.1)",
@@ -49,7 +49,7 @@ def unknown_operator(node: fx.Node) -> Refusal:
     if name.startswith(_SOLVERS):
         return Refusal(
             _NO_OPERATION,
-            "Results that depend on weights only are computed during the conversion; remove the "
+            "Results that depend only on weights are computed during the conversion; remove all "
             "others from the network.",
         )
     if "quantize" in name:
@@ -70,7 +70,7 @@ def unknown_operator(node: fx.Node) -> Refusal:
 
 
 def operator_name(node: fx.Node) -> str:
-    """Return the name of the operator in the module, of which `node` may be a part."""
+    """Return the name of the operator in the module that `node` is, or is a part of."""
     _, target = source_of(node)
     parts = target.split(".")
     if len(parts) != 3:

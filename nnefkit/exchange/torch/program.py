@@ -1,4 +1,4 @@
-"""Programs that `torch.export` makes of modules, in the form that the readers take."""
+"""Programs that `torch.export` creates from modules, in the form that the readers expect."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"torch.export cannot export {name}: {lines[0]}",
-            hint="The network must run on the example inputs, and the values of tensors must not "
-            "decide what it computes.",
+            hint="The network must run on the example inputs, and its control flow must not depend "
+            "on the values of tensors.",
         ) from error
 
 
@@ -216,16 +216,16 @@ def _tensors(node: fx.Node) -> list[fx.Node]:
 
 def changed(node: fx.Node) -> list[fx.Node]:
     """Return the nodes whose common tensor a node changes in place."""
-    found = []
+    nodes = []
     target = node.args[0] if mutates(node) and node.args else None
     while isinstance(target, fx.Node):
-        found.append(target)
+        nodes.append(target)
         target = target.args[0] if mutates(target) and target.args else None
-    return found
+    return nodes
 
 
 def _tangled(node: fx.Node) -> bool:
-    """Return whether a node changes a tensor in place that others may see through a view."""
+    """Return whether a node changes a tensor in place that other nodes may see through a view."""
     if not mutates(node):
         return False
     same = changed(node)
@@ -247,15 +247,15 @@ def _is_view(node: fx.Node) -> bool:
 
 
 def live(graph: fx.Graph) -> list[fx.Node]:
-    """Return the nodes that the outputs depend on, in their order."""
+    """Return the nodes that the outputs depend on, in order."""
     wanted: set[fx.Node] = set()
-    found = []
+    nodes = []
     for node in reversed([*graph.nodes]):
         kept = node in wanted or any(other in wanted for other in changed(node))
         if node.op in ("output", "placeholder") or kept:
-            found.append(node)
+            nodes.append(node)
             wanted.update(node.all_input_nodes)
-    return found[::-1]
+    return nodes[::-1]
 
 
 def results(node: fx.Node) -> Sequence[Any]:

@@ -42,7 +42,7 @@ def to_torch(graph: Graph) -> GraphModule:
         tensor([[0., 0., 2.]])
     """
     require_torch()
-    # It imports PyTorch.
+    # This imports PyTorch.
     from nnefkit.execution.engines.torch.module import GraphModule
 
     plain = expanded(expected_graph(graph))

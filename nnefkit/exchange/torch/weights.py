@@ -27,7 +27,7 @@ class Known:
     held: bool = False
     """Whether it is a parameter or buffer of the network, which training may change."""
     base: Known | None = None
-    """The tensor that it is another form of."""
+    """The tensor that it is a form of."""
 
 
 def computed(result: Any, operator: str, path: str, sources: list[Known]) -> Any:
@@ -71,7 +71,7 @@ class Constants:
         return value
 
     def _form(self, tensor: torch.Tensor, base: Known) -> Value:
-        """Return a tensor that is another one, reshaped or transposed."""
+        """Return another tensor in reshaped or transposed form."""
         source = self.value(base)
         array = as_array(tensor)
         shape = tuple(tensor.shape)

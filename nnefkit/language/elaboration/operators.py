@@ -165,7 +165,7 @@ def _quotient(left: Any, right: Any) -> Any:
     if right == 0:
         raise ValueProblem("division-by-zero", "division by zero")
     if isinstance(left, int):
-        # Integer arithmetic stays integer, and rounds towards zero as it does in C.
+        # Integer arithmetic stays integer, and rounds toward zero as it does in C.
         quotient = abs(left) // abs(right)
         return quotient if (left < 0) == (right < 0) else -quotient
     return left / right

@@ -1,8 +1,8 @@
-"""Calls of operators for activations, as people write them and at the corners."""
+"""Calls of activation operators: common forms, and edge cases."""
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import whole, x
 

@@ -1,4 +1,4 @@
-"""Calls of operators for indexing, as people write them and at the corners."""
+"""Calls of indexing operators: common forms, and edge cases."""
 
 import torch
 from torch import nn

@@ -1,8 +1,8 @@
-"""Calls of operators for linear algebra, as people write them and at the corners."""
+"""Calls of linear algebra operators: common forms, and edge cases."""
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import x
 from oracles.torch_operators.normalizations import Bare

@@ -1,8 +1,8 @@
-"""Calls of operators for normalizations, as people write them and at the corners."""
+"""Calls of normalization operators: common forms, and edge cases."""
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import x
 

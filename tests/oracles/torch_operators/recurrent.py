@@ -1,4 +1,4 @@
-"""Calls of operators for recurrent, as people write them and at the corners."""
+"""Calls of recurrent operators: common forms, and edge cases."""
 
 import torch
 from torch import nn
@@ -44,6 +44,6 @@ CASES = {
 
 
 REFUSED = {
-    "projected": (Recurrent("LSTM", 3, 4, proj_size=2), (x(3, 2, 3),), "projects its states"),
+    "projected": (Recurrent("LSTM", 3, 4, proj_size=2), (x(3, 2, 3),), "projects its hidden"),
     "long": (Recurrent("GRU", 1, 1), (x(1001, 1, 1),), "1001 steps"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Calls of operators for reductions, as people write them and at the corners."""
+"""Calls of reduction operators: common forms, and edge cases."""
 
 import torch
 

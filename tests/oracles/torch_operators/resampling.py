@@ -1,7 +1,7 @@
-"""Calls of operators for resampling, as people write them and at the corners."""
+"""Calls of resampling operators: common forms, and edge cases."""
 
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - what everybody calls it
+from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import unit, x
 

@@ -100,7 +100,7 @@ def softsign(c: Call) -> Value:
 
 @operator("Shrink")
 def shrink(c: Call) -> Value:
-    """Read a shrinkage of elements by a bias, to 0 up to a threshold.
+    """Read a shrinkage: elements up to a threshold become 0, others move toward 0 by a bias.
 
     Unlike in PyTorch, NaN becomes 0, and a negative threshold has a meaning.
     """
@@ -114,7 +114,7 @@ def shrink(c: Call) -> Value:
 
 @operator("Softmax", "LogSoftmax", "Hardmax")
 def softmax(c: Call) -> Value:
-    """Read a function of one axis; before opset 13, of all axes from a given one on."""
+    """Read a function of one axis; before opset 13, over all axes starting at a given one."""
     x = c[0]
     old = c.opset < 13
     axis = c.axis("axis", 1 if old else -1, x.rank)

@@ -61,7 +61,7 @@ def conv_integer(c: Call) -> Value:
 
 
 def _centered(c: Call, index: int) -> Value:
-    """Return codes less their zero point, which is one number or one for each filter."""
+    """Return codes minus their zero point, which is one number or one for each filter."""
     x, zero = to_scalar(c, c[index]), c.get(index + 2)
     if zero is None:
         return x
@@ -87,7 +87,7 @@ def conv_transpose(c: Call) -> Value:
             x.shape[2:], window.stride, window.span, window.padding, strict=True
         )
     ]
-    # An output may be longer than the filter reaches: the rest is 0 before the bias is added.
+    # The output may extend beyond the filter: the rest is 0 before the bias is added.
     beyond = [
         max(extent - least - stride + 1, 0)
         for extent, least, stride in zip(extents, shortest, window.stride, strict=True)
@@ -145,7 +145,7 @@ def _transposed_padding(
     if is_longer and (mode == "SAME_UPPER" or not wanted):
         c.refuse(
             "its automatic padding would be negative",
-            "Give the padding in numbers, as pads and output_padding.",
+            "Set explicit pads and output_padding.",
         )
     padding = [halves(max(n - m, 0), mode) for n, m in zip(full, outputs, strict=True)]
     return padding, outputs
@@ -153,7 +153,7 @@ def _transposed_padding(
 
 @operator("Col2Im")
 def column_to_image(c: Call) -> Value:
-    """Read a sum of overlapping blocks: `deconv` with filters of a single 1.
+    """Read a sum of overlapping blocks: `deconv` with filters that contain a single 1.
 
     Each column of the input is a block, and each element of a block is a channel.
     """

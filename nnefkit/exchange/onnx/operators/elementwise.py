@@ -79,7 +79,7 @@ def _wrapped(c: Call, x: Value, dtype: DType) -> Value:
 
 @operator("Div")
 def divide(c: Call) -> Value:
-    """Read a quotient; that of integers is truncated."""
+    """Read a quotient; integer quotients are truncated."""
     x, y = c[0], c[1]
     result = c.elementwise("div", to_scalar(c, x), to_scalar(c, y))
     return to_dtype_truncated(c, result, x.dtype) if x.dtype.kind in "iu" else result
@@ -92,7 +92,7 @@ def modulo(c: Call) -> Value:
     x, y = aligned(c, to_scalar(c, c[0]), to_scalar(c, c[1]))
     result = elementwise.remainder(c, x, y, truncating=is_truncating)
     if dtype.kind == "f" and (y.data is None or not np.isfinite(y.data).all()):
-        # Dividing by infinity leaves x, or the divisor where the signs differ.
+        # The remainder of dividing by infinity is x, or the divisor where the signs differ.
         is_infinite = elementwise.is_infinite(c, c.op("abs", y))
         rest = x
         if not is_truncating:
@@ -126,7 +126,7 @@ def variadic(c: Call) -> Value:
 
 @operator("Clip")
 def clip(c: Call) -> Value:
-    """Read a clamp; where the bounds cross, the upper one wins."""
+    """Read a clamp; if the bounds cross, the upper one wins."""
     x, dtype = to_scalar(c, c[0]), c[0].dtype
     low, high = _bound(c, "min", 1), _bound(c, "max", 2)
     if low is None and high is None:
@@ -269,7 +269,7 @@ def _cast(c: Call, x: Value, dtype: DType) -> Value:
 
 @operator("Identity")
 def identity(c: Call) -> Value:
-    """Read the input itself."""
+    """Read an identity."""
     return c[0]
 
 

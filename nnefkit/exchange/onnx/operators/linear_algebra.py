@@ -40,7 +40,7 @@ def gemm(c: Call) -> Value:
 
 
 def _linear(c: Call, a: Value, b: Value, bias: Value | None) -> Value | None:
-    """Return a product as `linear`, if that is all it is and its bias is a row."""
+    """Return a product as `linear`, if it has no other effects and its bias is a row."""
     is_filter = bool(c.attribute("transB", 0))
     if c.attribute("transA", 0) or c.attribute("alpha", 1.0) != 1:
         return None

@@ -8,7 +8,7 @@ from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
 
 _TINY = 1e-30
-"""Makes 0 / 0 be 0, and changes no other quotient."""
+"""Makes 0 / 0 equal 0, and does not affect other quotients."""
 
 
 def _epsilon(c: Call) -> float:
@@ -32,7 +32,7 @@ def batch_normalization(c: Call) -> list[Value]:
 
 @operator("InstanceNormalization")
 def instance_normalization(c: Call) -> Value:
-    """Read a normalization of each channel by itself."""
+    """Read a separate normalization of each channel."""
     return normalization.instance_normalization(c, c[0], c[1], c[2], _epsilon(c))
 
 
@@ -55,7 +55,7 @@ def rms_normalization(c: Call) -> Value:
 
 @operator("GroupNormalization")
 def group_normalization(c: Call) -> Value:
-    """Read a normalization of each group of channels by itself."""
+    """Read a separate normalization of each group of channels."""
     groups = int(c.attribute("num_groups"))
     scale, offset = (_by_channel(c, c[index], groups) for index in (1, 2))
     return normalization.group_normalization(c, c[0], groups, scale, offset, _epsilon(c))

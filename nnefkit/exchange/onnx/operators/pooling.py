@@ -21,9 +21,9 @@ class _Pool:
 
     size: list[int]
     padding: Padding
-    """As the node gives it."""
+    """The padding of the node itself."""
     extra: list[int]
-    """Elements added at the end of each axis for the windows that `ceil_mode` asks for."""
+    """Elements added at the end of each axis for the windows that `ceil_mode` adds."""
     stride: list[int]
     dilation: list[int]
 
@@ -59,20 +59,20 @@ def _refuse_ambiguous(
     mode = padding_mode(c)
     if mode not in SAME:
         return
-    hint = "Give the padding in numbers, as pads."
+    hint = "Set explicit pads."
     if any(d > 1 and k > 1 for d, k in zip(dilation, size, strict=True)):
         c.refuse("its padding is automatic and its window is dilated", hint)
     totals = [
         (-(-n // s) - 1) * s + k - n for n, k, s in zip(x.shape[2:], size, stride, strict=True)
     ]
-    # With a padding of -1, all average from the first element on, but they differ in the maximum.
+    # With a padding of -1, all runtimes agree on averages, but not on maxima.
     agree = mode == "SAME_UPPER" and c.operator != "MaxPool"
     if min(totals) < (-1 if agree else 0):
         c.refuse("its automatic padding would be negative", hint)
 
 
 def _ceil_extra(extent: int, span: int, padding: tuple[int, int], stride: int) -> int:
-    """Return the elements that the last window lacks, if windows are counted by rounding up."""
+    """Return the elements that the last window lacks if the number of windows is rounded up."""
     before, after = padding
     padded = extent + before + after
     count = -(-(padded - span) // stride) + 1
@@ -114,7 +114,7 @@ def _flat_index(c: Call, x: Value, index: Value, pool: _Pool) -> Value:
 
 
 def _position_weights(c: Call, x: Value) -> list[int]:
-    """Return how far apart in memory neighbors along each axis are."""
+    """Return the distance in memory between neighbors along each axis."""
     is_column_major = bool(c.attribute("storage_order", 0))
     extents = [*x.shape[:2], *(x.shape[2:][::-1] if is_column_major else x.shape[2:])]
     weights = [prod(extents[axis + 1 :]) for axis in range(x.rank)]
@@ -134,14 +134,14 @@ def _window_starts(index: Value, weights: list[int], pool: _Pool) -> Array:
 
 @operator("AveragePool")
 def average_pool(c: Call) -> Value:
-    """Read `avg_pool`; the border counts in the divisor or not."""
+    """Read `avg_pool`; the divisor includes the border or not."""
     x = c[0]
     pool = _pool_of(c, x)
     is_padded = any(p or q for p, q in pool.attributes()["padding"])
     if not c.attribute("count_include_pad", 0):
         border = "ignore" if is_padded else "constant"
     elif any(pool.extra):
-        # The padding of the node counts, but what is added for the last window does not.
+        # The padding of the node is counted, but not what is added for the last window.
         x = c.op("pad", x, padding=pool.padding)
         pool = _Pool(pool.size, [(0, 0)] * x.rank, pool.extra, pool.stride, pool.dilation)
         border = "ignore"

@@ -55,7 +55,7 @@ def _codes(c: Call, x: Value, zero: Value | None, dtype: DType) -> Value:
 
 
 def _quantized(c: Call) -> dict[int, tuple[Value, Value, Value, Value | None]]:
-    """Return a note of codes: id of the codes -> codes, numbers, scale and zero point."""
+    """Return the notes about codes: id of the codes -> codes, numbers, scale and zero point."""
     noted: dict[int, tuple[Value, Value, Value, Value | None]] = c.graph.notes.setdefault(
         "quantized", {}
     )
@@ -98,7 +98,7 @@ def _parameter(c: Call, parameter: Value, x: Value) -> Value:
 
 
 def _shaped(c: Call, parameter: Value, x: Value) -> Value:
-    """Return a parameter of the tensor, of an axis, or of blocks, as it broadcasts to `x`."""
+    """Return a parameter per tensor, axis or block, in a shape that broadcasts to `x`."""
     shape = parameter.shape
     if parameter.rank == 0:
         return parameter
@@ -151,7 +151,7 @@ def quantized_matmul(c: Call) -> Value:
 
 
 def _matrix(c: Call, index: int, *, is_left: bool) -> tuple[Value, Value]:
-    """Return the codes of a matrix less their zero point, and their scale."""
+    """Return the codes of a matrix minus their zero point, and their scale."""
     scale, zero = to_scalar(c, c[index + 1]), to_scalar(c, c[index + 2])
     if is_left and scale.rank == 1 and scale.shape[0] > 1:
         # One for each row.

@@ -26,7 +26,7 @@ _GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}
 """The gates of ONNX in the order of the fragments."""
 
 States = list[Value]
-"""The hidden state, and that of the cell of an LSTM."""
+"""The hidden state, and the cell state of an LSTM."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Cell:
 def recurrent(c: Call) -> list[Value | None]:
     """Read a layer of one or two directions."""
     x = c[0]
-    # The axis of the steps; in a single step and in the last states, that of the directions.
+    # The axis of the steps; in a single step and in the last states, the axis of the directions.
     axis = 1 if c.attribute("layout", 0) else 0
     _refuse_options(c, x.shape[axis])
     direction = c.attribute("direction", "forward")
@@ -272,7 +272,7 @@ def _with_peephole(cell: _Cell, gate: Value, number: int, memory: Value) -> Valu
 def _results(
     c: Call, hidden: list[list[Value]], final: list[States], axis: int
 ) -> list[Value | None]:
-    """Return the hidden states of all steps, and the last states, as far as they are used."""
+    """Return the hidden states of all steps and the last states, if they are used."""
     results: list[Value | None] = [None] * 3
     if c.wants(0):
         steps = [

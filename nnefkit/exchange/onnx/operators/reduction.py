@@ -19,13 +19,13 @@ _STANDARD = {
 }
 _COMPOSED = {"ReduceProd": product, "ReduceLogSumExp": log_sum_exp}
 _BEFORE = {"ReduceL1": "abs", "ReduceL2": "sqr", "ReduceSumSquare": "sqr"}
-"""Operators that are the sum of a function of the elements."""
+"""Operators that sum a function of the elements."""
 _AFTER = {"ReduceL2": "sqrt", "ReduceLogSum": "log"}
-"""Operators that are a function of a sum."""
+"""Operators that apply a function to a sum."""
 _WITHOUT_AXES = {**_BEFORE, "ReduceL2": "abs", "ReduceLogSum": "log"}
-"""The functions that operators are if they reduce no axes."""
+"""The functions that operators compute if they reduce no axes."""
 _FRACTIONS = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
-"""Operators whose results of integers are truncated."""
+"""Operators whose results are truncated for integers."""
 
 
 @operator(*_STANDARD, *_COMPOSED, "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum")

@@ -1,4 +1,4 @@
-"""Resizing (4.3.4): by NNEF's operations where they compute the same, else axis by axis.
+"""Resizing (4.3.4): by equivalent operations of NNEF, else axis by axis.
 
 Along an axis, elements are gathered by their indices, or weighted by a matrix. Positions are
 computed in float32 as runtimes do, since rounding decides between two neighbors.
@@ -29,7 +29,7 @@ class _Axis:
     new_extent: int
     scale: float
     by_size: bool = False
-    """Whether the node gives the new extent, and the scale follows from it."""
+    """Whether the node has the new extent, and the scale follows from it."""
 
     @property
     def is_unchanged(self) -> bool:
@@ -116,7 +116,7 @@ def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
         if not axis.by_size and abs(exact - round(exact)) > 1e-3:
             c.refuse(
                 f"it aligns corners of {exact:.6g} elements, on which runtimes disagree",
-                "Give the sizes in place of the scales.",
+                "Set sizes instead of scales.",
             )
 
 
@@ -207,7 +207,7 @@ def _standard(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value 
 
 
 def _repeats(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether each element is repeated as often as its factor says."""
+    """Whether each element is repeated as many times as its factor."""
     return all(
         np.array_equal(_nearest(axis, rules), np.arange(axis.new_extent) // axis.factor)
         for axis in axes
@@ -267,7 +267,7 @@ def _nearest(axis: _Axis, rules: _Rules) -> Array:
 
 
 def _weights(axis: _Axis, rules: _Rules, opset: int) -> Array:
-    """Return the weights of the old elements by ONNX's own definition, one column a new element."""
+    """Return the weights of the old elements by ONNX's definition, a column for each new one."""
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
 

@@ -247,7 +247,7 @@ def _padding_value(c: Call) -> float:
 
 
 def _padded_by_variables(c: Call, x: Value, padding: Padding, number: float) -> Value:
-    """Return a tensor padded with a number that no literal can express, as infinity."""
+    """Return a tensor padded with a number that no literal can express, such as infinity."""
     for axis, lengths in enumerate(padding):
         shapes = [(*x.shape[:axis], length, *x.shape[axis + 1 :]) for length in lengths]
         before, after = (
@@ -260,11 +260,11 @@ def _padded_by_variables(c: Call, x: Value, padding: Padding, number: float) -> 
 
 
 def _padded_around(c: Call, x: Value, padding: Padding) -> Value:
-    """Return a tensor padded with elements of its other end."""
+    """Return a tensor padded with elements from its opposite end."""
     for axis, (before, after) in enumerate(padding):
         extent = x.shape[axis]
         if before > extent or after > extent:
-            c.refuse("it goes around an axis more than once", "Pad in several steps.")
+            c.refuse("it wraps around an axis more than once", "Pad in several steps.")
         parts = [sliced(c, x, axis, extent - before, extent)] if before else []
         parts.append(x)
         parts += [sliced(c, x, axis, 0, after)] if after else []
@@ -316,7 +316,7 @@ def triangle(c: Call) -> Value:
 
 @operator("DepthToSpace")
 def depth_to_space(c: Call) -> Value:
-    """Read a move of channels to blocks of pixels; in mode CRD, it is PyTorch's pixel shuffle."""
+    """Rearrange channels into blocks of pixels; in mode CRD, this is PyTorch's pixel shuffle."""
     x, block, is_crd = c[0], int(c.attribute("blocksize")), c.attribute("mode", "DCR") == "CRD"
     n, channels, h, w = x.shape
     depth = channels // (block * block)
@@ -331,7 +331,7 @@ def depth_to_space(c: Call) -> Value:
 
 @operator("SpaceToDepth")
 def space_to_depth(c: Call) -> Value:
-    """Read a move of blocks of pixels to channels; in mode CRD, it is PyTorch's pixel unshuffle."""
+    """Rearrange blocks of pixels into channels; in mode CRD, this is PyTorch's pixel unshuffle."""
     x, block, is_crd = c[0], int(c.attribute("blocksize")), c.attribute("mode", "DCR") == "CRD"
     n, channels, h, w = x.shape
     height, width = h // block, w // block

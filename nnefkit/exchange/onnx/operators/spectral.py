@@ -13,13 +13,13 @@ from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 
 _LONGEST = 8192
-"""The most elements of a transform, whose matrix has the square of that."""
+"""Maximum number of elements of a transform; its matrix has the square of that."""
 
 
 def _waves(c: Call, elements: int, length: int, bins: int) -> tuple[Array, Array]:
     """Return cosines and sines of shape (elements, bins)."""
     if length > _LONGEST:
-        c.refuse(f"it transforms {length} elements at once", f"{_LONGEST} are the most.")
+        c.refuse(f"it transforms {length} elements at once", f"At most {_LONGEST} are supported.")
     # The remainder keeps the angle exact where the product is large.
     turns = np.outer(np.arange(elements), np.arange(bins)) % length
     angles = 2 * np.pi * turns / length
@@ -92,7 +92,7 @@ def _from_half(c: Call, x: Value, t: _Transform) -> Value:
     bins = min(t.length // 2 + 1, x.shape[t.axis])
     x = sliced(c, x, t.axis, 0, bins)
     cosine, sine = _waves(c, bins, t.length, t.length)
-    # Each bin counts for its mirror image, too, but the first, and the middle one if there is one.
+    # Each bin also counts for its mirror image, except for the first and the middle one, if any.
     factors = np.full((bins, 1), 2 / t.length)
     factors[0] /= 2
     if t.length % 2 == 0 and bins == t.length // 2 + 1:

@@ -65,9 +65,9 @@ def prelu(c: Call, x: Value, weight: Value) -> Value:
 
 @operator("elu")
 def elu(c: Call, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
-    """Return `elu`, perhaps scaled."""
+    """Return `elu`, scaled if requested."""
     if input_scale != 1:
-        refuse("its negative part has a scale of its own")
+        refuse("its negative part is scaled separately")
     result = c.op("elu", x, alpha=c.decimal(alpha))
     return result if scale == 1 else arithmetic(c, "mul", result, float(scale))
 
@@ -86,7 +86,7 @@ def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
 
 @operator("softplus")
 def softplus(c: Call, x: Value, beta: float = 1, threshold: float = 20) -> Value:
-    """Return `softplus`, or `x` itself above a threshold at which the two still differ."""
+    """Return `softplus`, with `x` itself above the threshold if that makes a difference."""
     scaled = x if beta == 1 else c.op("mul", x, float(beta))
     result: Value = c.op("softplus", scaled)
     if beta != 1:
@@ -112,13 +112,13 @@ def log_softmax(
 
 @operator("log_sigmoid")
 def log_sigmoid(c: Call, x: Value) -> Value:
-    """Return `softplus`, negated."""
+    """Return the negated `softplus`."""
     return c.op("neg", c.op("softplus", c.op("neg", x)))
 
 
 @operator("hardshrink", "softshrink")
 def shrink(c: Call, x: Value, lambd: float = 0.5) -> Value:
-    """Return ``shrink``; a hard one leaves the rest as it is."""
+    """Return ``shrink``; a hard shrinkage leaves other elements unchanged."""
     return activation.shrink(c, x, lambd, lambd if c.operator == "softshrink" else 0.0)
 
 
@@ -130,6 +130,6 @@ def threshold(c: Call, x: Value, threshold: float, value: float) -> Value:
 
 @operator("glu")
 def glu(c: Call, x: Value, dim: int = -1) -> Value:
-    """Return one half times the `sigmoid` of the other."""
+    """Return the first half times the `sigmoid` of the second half."""
     value, gate = c.ops("split", x, axis=axis_of(dim, x.rank), ratios=[1, 1])
     return c.op("mul", value, c.op("sigmoid", gate))

@@ -24,7 +24,7 @@ def conv(
     dilation: Extents = 1,
     groups: int = 1,
 ) -> Value:
-    """Return `conv`; an input without a batch axis gets one."""
+    """Return `conv`; a batch axis is added to an input without one."""
     spatial = weight.rank - 2
     dilations = per_axis(dilation, spatial)
     if isinstance(padding, str):

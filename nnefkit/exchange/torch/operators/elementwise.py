@@ -34,9 +34,9 @@ def _register(names: dict[str, str], operands: int) -> None:
         def binary(c: Call, x: Operand, other: Operand) -> Value:
             return arithmetic(c, operation, x, other)
 
-        found = unary if operands == 1 else binary
-        found.__doc__ = f"Return `{operation}`."
-        return found
+        function = unary if operands == 1 else binary
+        function.__doc__ = f"Return `{operation}`."
+        return function
 
     for name, operation in names.items():
         READERS[name] = reader(operation)
@@ -60,7 +60,7 @@ def sub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
 
 @operator("rsub")
 def rsub(c: Call, x: Operand, other: Operand, alpha: float = 1) -> Value:
-    """Return `sub` with its arguments exchanged."""
+    """Return `sub` with its arguments swapped."""
     return arithmetic(c, "sub", other, _times(c, x, alpha))
 
 
@@ -70,7 +70,7 @@ def _times(c: Call, x: Operand, factor: float) -> Operand:
 
 @operator("div", "true_divide")
 def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -> Value:
-    """Return `div`, rounded down or towards zero on request."""
+    """Return `div`, rounded down or toward zero on request."""
     result = elementwise.scalar_operation(c, "div", x, other)
     if rounding_mode == "floor":
         result = c.op("floor", result)
@@ -87,7 +87,7 @@ def floor_divide(c: Call, x: Operand, other: Operand) -> Value:
 
 @operator("remainder", "fmod")
 def remainder(c: Call, x: Operand, other: Operand) -> Value:
-    """Return the remainder of a division that is rounded down or, for `fmod`, towards zero."""
+    """Return the remainder of a division that is rounded down or, for `fmod`, toward zero."""
     dividend, divisor = (to_scalar(c, number(c, value)) for value in (x, other))
     truncating = c.operator == "fmod"
     result = elementwise.remainder(c, dividend, divisor, truncating=truncating)
@@ -96,7 +96,7 @@ def remainder(c: Call, x: Operand, other: Operand) -> Value:
 
 @operator("pow")
 def power(c: Call, x: Operand, exponent: Operand) -> Value:
-    """Return `pow`, or a shorter operation that is the same."""
+    """Return `pow`, or a simpler equivalent operation."""
     if isinstance(exponent, Value) or not isinstance(x, Value):
         return arithmetic(c, "pow", x, exponent)
     return to_dtype(c, elementwise.power(c, to_scalar(c, x), float(exponent)), c.dtypes[0])
@@ -128,7 +128,7 @@ def exp2(c: Call, x: Value) -> Value:
 
 @operator("trunc", "fix")
 def trunc(c: Call, x: Value) -> Value:
-    """Return `x` rounded towards zero."""
+    """Return `x` rounded toward zero."""
     return truncated(c, x) if c.dtypes[0].kind == "f" else x
 
 
@@ -209,7 +209,7 @@ def lerp(c: Call, x: Value, end: Value, weight: Operand) -> Value:
 
 @operator("addcmul")
 def addcmul(c: Call, x: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
-    """Return the sum with a product."""
+    """Return the sum of a tensor and a scaled product."""
     return add(c, x, arithmetic(c, "mul", tensor1, tensor2), value)
 
 
@@ -229,7 +229,7 @@ def to_copy(
     """Return `cast` if the data type changes."""
     dtype = c.dtypes[0]
     if dtype.kind in "iu" and x.data_type == SCALAR:
-        # PyTorch rounds towards zero, `cast` rounds down.
+        # PyTorch rounds toward zero, `cast` rounds down.
         return to_dtype(c, truncated(c, x), dtype)
     if dtype.kind == "b":
         return to_logical(c, x)
@@ -240,14 +240,14 @@ def to_copy(
 
 @operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
 def same(c: Call, x: Value, memory_format: Any = None) -> Value:
-    """Return `x` itself."""
+    """Return `x` unchanged."""
     return x
 
 
 @operator("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 @operator("native_dropout")
 def dropout(c: Call, input: Value, p: float, train: bool | None) -> Any:
-    """Return `x` itself."""
+    """Return `x` unchanged."""
     if train and p:
         refuse("it drops elements at random in training", "Call module.eval() before the export.")
     return [input, None] if c.operator == "native_dropout" else input

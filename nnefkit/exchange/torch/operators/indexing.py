@@ -44,7 +44,7 @@ def index_select(c: Call, x: Value, dim: int, index: Value) -> Value:
 
 
 def _positive(c: Call, index: Value, extent: int) -> Value:
-    """Return constant indices counted from the front; computed indices are not changed."""
+    """Return indices, constant ones counted from the front; computed ones are unchanged."""
     if index.data is None or not (index.data < 0).any():
         return index
     return c.graph.derived(index, ("from the front", extent), lambda data: data % extent)
@@ -52,7 +52,7 @@ def _positive(c: Call, index: Value, extent: int) -> Value:
 
 @operator("index")
 def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
-    """Return `gather` along one axis, or along several axes as one."""
+    """Return `gather` along one axis, or along several axes merged into one."""
     used = [axis for axis, value in enumerate(indices) if value is not None]
     values = [value for value in indices if value is not None]
     if any(value.data_type != INTEGER for value in values):
@@ -72,7 +72,7 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
 
 
 def _flat(c: Call, x: Value, used: list[int], values: list[Value]) -> tuple[Value, Value]:
-    """Return the axes as one axis, and the positions along it."""
+    """Return the tensor with its axes merged into one, and the positions along it."""
     extents = [x.shape[axis] for axis in used]
     place: Any = _positive(c, values[0], extents[0])
     for value, extent in zip(values[1:], extents[1:], strict=True):
@@ -192,6 +192,6 @@ def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
 def topk(
     c: Call, x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> Any:
-    """Return the largest elements one after another, and their indices."""
+    """Return the largest elements, selected one by one, and their indices."""
     values, indices = indexing.top(c, to_scalar(c, x), k, axis_of(dim, x.rank), largest=largest)
     return [to_dtype(c, values, c.dtypes[0]), indices]

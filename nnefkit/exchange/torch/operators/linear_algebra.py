@@ -51,7 +51,7 @@ def matmul(
     vec: Value | None = None,
     tensor: Value | None = None,
 ) -> Value:
-    """Return `matmul`; vectors become matrices for it."""
+    """Return `matmul`; vectors are reshaped to matrices."""
     second = next(v for v in (other, mat2, vec, tensor) if v is not None)
     return linear_algebra.product(c, x, second)
 
@@ -114,7 +114,7 @@ def attention(
 
 
 def _repeated(c: Call, x: Value, heads: int) -> Value:
-    """Return each head repeated for its queries."""
+    """Return each head repeated for all of its queries."""
     times = heads // x.shape[-3]
     single = reshaped(c, x, (*x.shape[:-2], 1, *x.shape[-2:]))
     repeats = [1] * (x.rank - 2) + [times, 1, 1]

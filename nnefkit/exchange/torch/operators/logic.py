@@ -28,7 +28,7 @@ def logical_or(c: Call, x: Value, other: Value) -> Value:
 
 @operator("logical_xor", "bitwise_xor")
 def logical_xor(c: Call, x: Value, other: Value) -> Value:
-    """Return `and` of `or` and not `and`."""
+    """Return the exclusive or, composed of `and`, `or` and `not`."""
     both = _logical(c, "and", x, other)
     either = _logical(c, "or", x, other)
     return c.op("and", either, c.op("not", both))
@@ -54,8 +54,8 @@ def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
     values = [_finite(c, number(c, value)) for value in (x, other)]
     if c.dtypes[0].kind == "f":
         values = [to_scalar(c, value) for value in values]
-    found = aligned(c, to_logical(c, condition), *values)
-    return c.op("select", *found, data_type=values[0].data_type)
+    operands = aligned(c, to_logical(c, condition), *values)
+    return c.op("select", *operands, data_type=values[0].data_type)
 
 
 def _finite(c: Call, x: Value) -> Value:
@@ -76,7 +76,7 @@ def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
 
 @operator("isnan")
 def isnan(c: Call, x: Value) -> Value:
-    """Return whether elements are unequal to themselves."""
+    """Return whether elements are NaN, that is, unequal to themselves."""
     return c.op("ne", x, x)
 
 
@@ -95,16 +95,16 @@ def nan_to_num(
     neginf: float | None = None,
 ) -> Value:
     """Return `select`."""
-    found = c.op("select", c.op("ne", x, x), float(nan or 0), x)
+    result = c.op("select", c.op("ne", x, x), float(nan or 0), x)
     high = c.op("gt", x, _LARGEST)
-    found = c.op("select", high, _LARGEST if posinf is None else float(posinf), found)
+    result = c.op("select", high, _LARGEST if posinf is None else float(posinf), result)
     low = c.op("lt", x, -_LARGEST)
-    return c.op("select", low, -_LARGEST if neginf is None else float(neginf), found)
+    return c.op("select", low, -_LARGEST if neginf is None else float(neginf), result)
 
 
 @operator("heaviside")
 def heaviside(c: Call, x: Value, values: Value) -> Value:
-    """Return 0, the given value, or 1."""
+    """Return 0 below zero, the given value at zero, and 1 above."""
     step = c.op("select", c.op("gt", x, 0.0), 1.0, 0.0, data_type=SCALAR)
     zero = c.op("eq", x, 0.0)
     return c.op("select", *aligned(c, zero, values, step))

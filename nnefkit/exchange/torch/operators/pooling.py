@@ -1,4 +1,4 @@
-"""Pooling (4.9.3), with windows of a given size or of a given number."""
+"""Pooling (4.9.3), by the size or by the number of windows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnefkit.exchange.torch.operators.resampling import along
 Extents = int | Sequence[int]
 
 _MOST = 64
-"""The most windows of different lengths."""
+"""Maximum number of windows of different lengths."""
 
 
 def _spatial(c: Call) -> int:
@@ -33,7 +33,7 @@ def max_pool(
     dilation: Extents = 1,
     ceil_mode: bool = False,
 ) -> Value:
-    """Return `max_pool`, whose padding is never the maximum."""
+    """Return `max_pool`; the padding is never the maximum."""
     size = per_axis(kernel_size, _spatial(c))
     pads = _pads(c, x, size, stride, padding, dilation)
     return _pool(c, "max_pool", x, size, stride, pads, dilation, "ignore")
@@ -49,7 +49,7 @@ def max_pool_with_indices(
     dilation: Extents = 1,
     ceil_mode: bool = False,
 ) -> list[Value | None]:
-    """Return `max_pool`, if its indices are not used."""
+    """Return `max_pool`; its indices must not be used."""
     if 1 in c.wanted:
         refuse(
             "its indices are positions in the whole tensor",
@@ -69,14 +69,14 @@ def avg_pool(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Value:
-    """Return `avg_pool`; its padding counts or is ignored."""
+    """Return `avg_pool`; the padding is counted or ignored."""
     spatial = _spatial(c)
     size = per_axis(kernel_size, spatial)
     plain = per_axis(padding, spatial)
     pads = _pads(c, x, size, stride, padding, 1)
     beyond = any(pair != (p, p) for pair, p in zip(pads, plain, strict=True))
     if beyond and count_include_pad and any(plain) and divisor_override is None:
-        # The padding counts, but the part of the last windows beyond it does not.
+        # The padding counts in the average, but what the last windows cover beyond it does not.
         outer = [(0, 0)] * (x.rank - spatial)
         x = c.op("pad", x, padding=outer + [(p, p) for p in plain], value=0.0)
         pads = [(0, after - p) for (_, after), p in zip(pads, plain, strict=True)]
@@ -91,17 +91,17 @@ def avg_pool(
 def _pads(
     c: Call, x: Value, size: Sequence[int], stride: Extents, padding: Extents, dilation: Extents
 ) -> list[tuple[int, int]]:
-    """Return the padding; at the end, it reaches as far as the last window."""
+    """Return the padding, extended at the end to cover the last window."""
     spatial = len(size)
     steps = per_axis(stride, spatial) or [*size]
     pads = per_axis(padding, spatial)
     dilations = per_axis(dilation, spatial)
-    found = []
+    widths = []
     for i in range(spatial):
         extent, count = x.shape[i - spatial], c.shape[i - spatial]
         reach = (count - 1) * steps[i] + (size[i] - 1) * dilations[i] + 1
-        found.append((pads[i], max(pads[i], reach - extent - pads[i])))
-    return found
+        widths.append((pads[i], max(pads[i], reach - extent - pads[i])))
+    return widths
 
 
 def _pool(

@@ -12,7 +12,7 @@ from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
 
 MOST_STEPS = 1000
-"""The most steps that are unrolled."""
+"""Maximum number of steps that are unrolled."""
 
 State = list[Value]
 Step = Callable[[Value, State, list[Any]], State]
@@ -31,10 +31,10 @@ def lstm(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> list[Value | None]:
-    """Return ``lstm_step`` for each step."""
+    """Return one ``lstm_step`` for each step."""
     per = 4 if has_biases else 2
     if len(params) != per * num_layers * (2 if bidirectional else 1):
-        refuse("it projects its states", "Use proj_size=0.")
+        refuse("it projects its hidden states", "Use proj_size=0.")
 
     def step(x: Value, state: State, weights: list[Any]) -> State:
         shapes = [state[0].shape, state[1].shape]
@@ -58,7 +58,7 @@ def with_one_state(
     bidirectional: bool,
     batch_first: bool = False,
 ) -> list[Value | None]:
-    """Return ``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step`` for each step."""
+    """Return one ``gru_step``, ``rnn_tanh_step`` or ``rnn_relu_step`` for each step."""
     step = _simple(c, f"{c.operator}_step")
     per = 4 if has_biases else 2
     return _Unrolled(c, step, params, per, num_layers, bidirectional, dropout, train).run(
@@ -170,7 +170,7 @@ class _Unrolled:
         found: list[Value] = []
         for i in range(state.shape[0]):
             if state.data is not None:
-                # Parts that are filled with one number are the same constant.
+                # Parts that repeat one number are the same constant.
                 how = "first" if state.filler else i
                 found.append(self.c.graph.derived(state, how, lambda data, i=i: data[i]))  # type: ignore[misc]
             else:

@@ -14,8 +14,7 @@ from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
     result = c.op(name, to_scalar(c, x), axes=axes_of(dim, x.rank))
-    found = reshaped(c, result, c.shape)
-    return to_dtype(c, found, c.dtypes[0])
+    return to_dtype(c, reshaped(c, result, c.shape), c.dtypes[0])
 
 
 @operator("mean")
@@ -55,8 +54,8 @@ def extreme(
     values = _reduced(c, f"{c.operator}_reduce", x, axes) if 0 in c.wanted else None
     index = None
     if 1 in c.wanted:
-        found = c.op(f"arg{c.operator}_reduce", to_scalar(c, x), axes=axes)
-        index = reshaped(c, found, c.shapes[1])
+        result = c.op(f"arg{c.operator}_reduce", to_scalar(c, x), axes=axes)
+        index = reshaped(c, result, c.shapes[1])
     return [values, index]
 
 
@@ -80,7 +79,7 @@ def logical(c: Call, x: Value, dim: Any = None, keepdim: bool = False) -> Value:
 def prod(
     c: Call, x: Value, dim: int | None = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
-    """Return `mul` of all elements."""
+    """Return the product of all elements by `mul`."""
     axes = axes_of(dim, x.rank)
     result = reshaped(c, reduction.product(c, to_scalar(c, x), axes), c.shape)
     return to_dtype(c, result, c.dtypes[0])
@@ -117,12 +116,12 @@ def variance(
     less = (1 if unbiased else 0) if correction is None else correction
     if count <= less:
         refuse("it divides by zero: there are too few elements")
-    _, found = c.ops("moments", x, axes=axes)
+    _, result = c.ops("moments", x, axes=axes)
     if less:
-        found = c.op("mul", found, float(count / (count - less)))
+        result = c.op("mul", result, float(count / (count - less)))
     if c.operator.startswith("std"):
-        found = c.op("sqrt", found)
-    return reshaped(c, found, c.shape)
+        result = c.op("sqrt", result)
+    return reshaped(c, result, c.shape)
 
 
 @operator("logsumexp")

@@ -16,7 +16,7 @@ from nnefkit.exchange.torch.call import Call, operator
 
 
 def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
-    """Return the product of a matrix with the vectors along an axis."""
+    """Return the product of a matrix and the vectors along an axis."""
     weights = c.graph.shared(name, lambda: np.ascontiguousarray(matrix.T.astype(x.dtype)))
     return linear_algebra.along_axis(c, x, axis, weights)
 
@@ -39,8 +39,8 @@ def nearest(
 
 
 def _scales(*given: Any) -> list[Any] | None:
-    found = [scale for scale in given if scale is not None]
-    return found or None
+    known = [scale for scale in given if scale is not None]
+    return known or None
 
 
 def _nearest(c: Call, x: Value, mode: str, scales: Sequence[float] | None) -> Value:
@@ -64,7 +64,7 @@ def _places(
     mode: str,
     scales: Sequence[float] | None,
 ) -> Array:
-    """Return the indices that PyTorch selects, by its own kernels, since these do not agree."""
+    """Return the indices that PyTorch selects; its own kernels are run, since they disagree."""
     import torch
     from torch.nn import functional
 
@@ -74,8 +74,8 @@ def _places(
     size: dict[str, Any] = {"size": [*new]}
     if scales and all(int(o * s) == n for o, s, n in zip(old, scales, new, strict=True)):
         size = {"scale_factor": [*map(float, scales)], "recompute_scale_factor": False}
-    found = functional.interpolate(numbers[None, None].contiguous(), mode=mode, **size)
-    line = np.moveaxis(found.numpy()[0, 0], axis, -1).reshape(-1, new[axis])[0]
+    resized = functional.interpolate(numbers[None, None].contiguous(), mode=mode, **size)
+    line = np.moveaxis(resized.numpy()[0, 0], axis, -1).reshape(-1, new[axis])[0]
     return np.asarray(line.astype(np.int64))
 
 
@@ -130,13 +130,13 @@ def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, alig
     return x
 
 
-def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
-    """Return the rows of `items`, resized by PyTorch itself, as columns."""
+def _resize(array: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
+    """Return the rows of `array`, resized by PyTorch itself, as columns."""
     import torch
     from torch.nn import functional
 
-    extent = items.shape[-1]
-    plane = torch.from_numpy(items.astype(np.float64)).reshape(1, -1, extent)
+    extent = array.shape[-1]
+    plane = torch.from_numpy(array.astype(np.float64)).reshape(1, -1, extent)
     size: dict[str, Any] = {"size": count}
     if scale is not None and int(extent * scale) == count:
         size = {"scale_factor": float(scale), "recompute_scale_factor": False}
@@ -145,10 +145,10 @@ def _resize(items: Array, count: int, mode: str, scale: float | None, aligned: b
             k: (1, v) if k == "size" else (1.0, v) if k == "scale_factor" else v
             for k, v in size.items()
         }
-        found = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
-        return np.asarray(found.numpy()[0, :, 0].T)
-    found = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
-    return np.asarray(found.numpy()[0].T)
+        rows = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
+        return np.asarray(rows.numpy()[0, :, 0].T)
+    rows = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
+    return np.asarray(rows.numpy()[0].T)
 
 
 def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:

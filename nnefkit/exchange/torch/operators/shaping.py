@@ -104,7 +104,7 @@ def repeat_interleave(
 ) -> Value:
     """Return `tile` along a new axis."""
     if not isinstance(repeats, int):
-        refuse("its number of repeats is a tensor", "Repeat all elements equally often.")
+        refuse("its number of repeats is a tensor", "Repeat all elements the same number of times.")
     if dim is None:
         x, dim = reshaped(c, x, (math.prod(x.shape),)), 0
     axis = axis_of(dim, x.rank)
@@ -214,7 +214,7 @@ def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> 
 
 @operator("diagonal")
 def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
-    """Return `gather` along both axes as one."""
+    """Return `gather` along both axes, merged into one."""
     first, second = axis_of(dim1, x.rank), axis_of(dim2, x.rank)
     rest = [axis for axis in range(x.rank) if axis not in (first, second)]
     moved = transposed(c, x, [*rest, first, second])
