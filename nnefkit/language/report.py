@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.errors import Diagnostic, Severity, Source, Span, did_you_mean
 
 MOST_ERRORS = 1000
@@ -134,4 +133,9 @@ FORMS = {
 
 def fix(code: str, section: str) -> str:
     """Return the general hint for an error of a kind; empty if there is none."""
-    return FORMS.get(section, "") if code == "syntax" else DIAGNOSTIC_CODES[code].fix
+    if code == "syntax":
+        return FORMS.get(section, "")
+    # Imported for the first error: the texts of all codes would add 2 % to the import of nnefkit.
+    from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
+
+    return DIAGNOSTIC_CODES[code].fix
