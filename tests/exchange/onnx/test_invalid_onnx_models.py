@@ -138,7 +138,7 @@ BAD = {
     "too few inputs": (model(node("Conv", "x")), "input 1 is missing"),
     "shapes that do not fit": (
         model(node("Add", "x w"), weights=[weight(np.ones(2))]),
-        "[2, 3] and [2] do not fit",
+        "[2, 3] and [2] cannot be broadcast",
     ),
     "an axis out of range": (model(node("Softmax", "x", axis=7)), "rank is 2"),
     "no permutation": (model(node("Transpose", "x", perm=[0, 0])), "no permutation"),
