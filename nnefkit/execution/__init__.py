@@ -1,7 +1,7 @@
 """Running graphs: once, many times, operation by operation, on one of several engines.
 
-The function `engines` is exported by `nnefkit` itself, from `engine_list`: here it would hide the
-folder of that name.
+The function `engines` is exported by `nnefkit` itself, from `engine_list`; exported from
+here, it would hide the subpackage of that name.
 """
 
 from nnefkit.execution.engine import Engine, Prepared, Watch

@@ -32,7 +32,7 @@ def scalar_dtype(graph: Graph) -> np.dtype[Any]:
 
 
 def with_precise_constants(graph: Graph) -> Graph:
-    """Return `graph` with constants in float64, if it is computed in float64."""
+    """Return `graph` with its constants in float64 if it is computed in float64."""
     scalar = scalar_dtype(graph)
     if scalar.itemsize <= 4:
         return graph
@@ -63,7 +63,7 @@ def stored(tensor: Tensor, scalar: np.dtype[Any]) -> Array:
     """Return the values of a variable or constant in the dtype that is computed in.
 
     Raises:
-        ExecutionError: It has no values.
+        ExecutionError: The variable has no values.
     """
     if tensor.data is None:
         raise ExecutionError(f"'{tensor.name}' has no values")

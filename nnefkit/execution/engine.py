@@ -1,8 +1,8 @@
-"""The base class of all engines, and what helps to write one.
+"""The base class of all engines, and support for writing one.
 
 An engine prepares a graph to compute some tensors and then runs it any number of times. It sees
-neither names that a user may misspell nor variables that change: `inputs` checks what is fed, and
-`Session` holds the state, for all engines alike.
+neither names that a user may have misspelled nor variables that change: for all engines, `inputs`
+checks the inputs and `Session` holds the state.
 
 An engine is a subclass of `Engine`, declared under the entry point group ``nnefkit.engines`` (see
 `engine_list`). ``tests/execution/third_party_engine`` is a complete example.
@@ -27,7 +27,7 @@ from nnefkit.graph import Graph, Operation
 
 Watch = Callable[[tuple[Operation, ...], Mapping[str, Array], float], None]
 """Called with the operations just done (several where they were fused), those of their results
-that are watched, and the seconds that they took (NaN where the engine cannot measure them)."""
+that are watched, and their duration in seconds (NaN where the engine cannot measure it)."""
 
 
 class Prepared(Protocol):
@@ -45,7 +45,7 @@ class Prepared(Protocol):
             The fetched tensors by name. They share no memory with the feeds or the graph.
 
         Raises:
-            ExecutionError: An operation failed; `failed_operation` makes the error.
+            ExecutionError: An operation failed; `failed_operation` creates the error.
         """
 
 
@@ -53,16 +53,16 @@ class Engine(ABC):
     """A way to run graphs.
 
     A subclass sets `name` and `version`, returns its `operations` and prepares graphs; everything
-    else has a default. One instance without options is made when the engine is first asked for, so
+    else has a default. One instance without options is created when the engine is first used, so
     ``__init__`` must work without arguments. It should not import the package that does the work
-    (`installed_version` finds its version without that): listing the engines makes one of each.
+    (`installed_version` finds its version without that): listing the engines creates all of them.
     """
 
     name: str
-    """What users write: ``nk.run(graph, inputs, "name")``."""
+    """The name that users pass: ``nk.run(graph, inputs, "name")``."""
 
     version: str
-    """Of the package that does the work."""
+    """Version of the package that does the work."""
 
     options: ClassVar[tuple[str, ...]] = ()
     """Names of the keyword arguments of ``__init__`` that users may set:
@@ -84,8 +84,8 @@ class Engine(ABC):
     def unsupported(self, graph: Graph) -> list[Operation]:
         """Return the operations of `graph` that it cannot run, in their order.
 
-        By default those that are not in `operations`. An engine whose support depends on attributes
-        or dtypes overrides this; shapes may be unknown yet.
+        By default, these are the ones that are not in `operations`. An engine whose support depends
+        on attributes or dtypes overrides this; shapes may not be known yet.
         """
         supported = self.operations
         return [op for op in graph.operations if op.name not in supported]
@@ -111,10 +111,10 @@ class Engine(ABC):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`.
+        """Prepare `graph` to compute the tensors of `fetch`.
 
         Args:
-            graph: All its operations are supported, its shapes are known (but after custom
+            graph: All its operations are supported, its shapes are known (except after custom
                 operations without a shape rule), and all its variables have values.
             fetch: Names of the tensors to return.
             watched: Names of the tensors to pass to ``watch``, which may store them.
@@ -138,7 +138,7 @@ def installed_version(engine: str, package: str, install: str, *distributions: s
         MissingPackageError: It is not installed.
     """
     spec = find_spec(package)
-    # A folder beside a notebook that happens to have its name is not the package.
+    # A folder next to a notebook may have the same name as the package.
     if spec is None or spec.origin is None:
         raise MissingPackageError(
             f"the engine '{engine}' needs the package '{package}', which is not installed",
@@ -176,7 +176,7 @@ def import_package(engine: str, package: str, install: str) -> None:
 # -- options --------------------------------------------------------------------------------------
 
 MAX_THREADS = 1024
-"""More are a slip: some engines start every one of them."""
+"""A larger number is a mistake; some engines would start that many threads."""
 
 
 def thread_count(threads: Any) -> int | None:
@@ -200,13 +200,13 @@ def thread_count(threads: Any) -> int | None:
 def failed_operation(
     graph: Graph, op: Operation, shapes: Mapping[str, Sequence[int]], error: BaseException
 ) -> ExecutionError:
-    """Return an error that names the operation that failed, its line, its inputs and the reason.
+    """Return an error that names the failed operation, its line, its inputs and the reason.
 
     Args:
-        graph: What is being run.
+        graph: The graph that is run.
         op: The operation that failed.
         shapes: Shapes of the tensors that it read, by name, as far as they are known.
-        error: What was raised.
+        error: The exception that was raised.
     """
     known = [name for name in dict.fromkeys(op.input_names) if name in shapes]
     names = ", ".join(f"{name} {list(shapes[name])}" for name in known)
@@ -226,7 +226,7 @@ def failed_operation(
 class ProcessLock:
     """One lock for each process: ``with lock.here(): ...``.
 
-    A forked process has a copy of every lock, but not the thread that would open it again.
+    A forked process has a copy of every lock, but not the thread that would release it.
     """
 
     def __init__(self) -> None:
@@ -234,5 +234,5 @@ class ProcessLock:
 
     def here(self) -> Lock:
         """Return the lock of this process."""
-        # A lock of the interpreter itself: no interrupt comes between its closing and the block.
+        # A lock of the interpreter itself: no interrupt occurs between acquiring it and the block.
         return self._locks.setdefault(os.getpid(), Lock())

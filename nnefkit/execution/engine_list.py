@@ -1,12 +1,13 @@
-"""The engines that there are: those of nnefkit, and those of other distributions.
+"""The list of engines: those of nnefkit, and those of other distributions.
 
 A distribution adds an engine by one entry point of the group ``nnefkit.engines``::
 
     [project.entry-points."nnefkit.engines"]
     fast = "fast_engine:FastEngine"
 
-Its name is what users write, its value a subclass of `nnefkit.execution.Engine`. It is imported
-when it is first asked for; one that is broken is reported and disturbs no other.
+Users select the engine by the name of the entry point; its value is a subclass of
+`nnefkit.execution.Engine`. An engine is imported on first use; a broken one is reported and does
+not affect the others.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ GROUP = "nnefkit.engines"
 """The entry point group of engines."""
 
 AUTO = "auto"
-"""In the place of an engine's name: the fastest one that is installed and can run the graph."""
+"""Instead of an engine's name: the fastest one that is installed and can run the graph."""
 
 BUILT_IN = {
     "numpy": "nnefkit.execution.engines.numpy:NumpyEngine",
@@ -90,7 +91,7 @@ def _third_party() -> dict[str, list[EntryPoint]]:
 
 def _entry_points() -> list[EntryPoint]:
     """Return all entry points of the group, except for those of nnefkit itself."""
-    # Of nnefkit the metadata may be outdated (an editable install), the table above is not.
+    # The metadata of nnefkit may be outdated (an editable install), the table above is not.
     return [
         entry
         for entry in entry_points(group=GROUP)
@@ -109,11 +110,11 @@ def _distribution(entry: EntryPoint) -> str:
 
 @cache
 def load_engine(entry: EntryPoint) -> Engine:
-    """Return the engine of an entry point; it is imported and made once.
+    """Return the engine of an entry point; it is imported and created only once.
 
     Raises:
         MissingPackageError: The package that it needs is not installed.
-        BrokenEngineError: The engine cannot be made.
+        BrokenEngineError: The engine cannot be created.
     """
     try:
         engine_class = entry.load()
@@ -123,7 +124,7 @@ def load_engine(entry: EntryPoint) -> Engine:
         if engine.name != entry.name:
             raise ValueError(f"its name is '{engine.name}'")
         if entry.name not in BUILT_IN:
-            # What every use of it reads must not raise later.
+            # Properties that every use reads must not raise later.
             _ = engine.version, engine.operations, engine.partly, engine.options
     except MissingPackageError:
         raise
@@ -147,12 +148,12 @@ class EngineInfo(Displayed):
     name: str
     installed: bool
     version: str = ""
-    """Of the package that does the work; empty if it is not installed."""
+    """Version of the package that does the work; empty if it is not installed."""
     operations: frozenset[str] = frozenset()
     """Names of the operations that it can run, registered ones too; empty if it is not
     installed."""
     partly: frozenset[str] = frozenset()
-    """Those of them that it can run for some attributes or dtypes only."""
+    """The operations among these that it can run for some attributes or dtypes only."""
     options: tuple[str, ...] = ()
     """Names of its options: ``nk.run(graph, inputs, engine, threads=2)``."""
     hint: str = ""

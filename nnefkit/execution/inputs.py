@@ -21,10 +21,10 @@ def check_feeds(graph: Graph, inputs: Any, scalar: np.dtype[Any]) -> dict[str, A
 
     Floating-point numbers of any width are accepted for scalar tensors, integers of any width for
     integer tensors. Nothing else is converted: integers where floating-point numbers are expected
-    are mostly pixels that were not normalized.
+    are usually pixels that were not normalized.
 
     Args:
-        graph: Its externals define what is expected.
+        graph: Its externals define the expected inputs.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
         scalar: `scalar_dtype` of the graph.
 

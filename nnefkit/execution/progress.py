@@ -12,10 +12,10 @@ from nnefkit.graph import Graph, Operation
 
 
 class Progress:
-    """Shows how far a run is: ``with Progress(graph, shown) as watch``.
+    """Progress bar of a run: ``with Progress(graph, shown) as watch``.
 
     Args:
-        graph: What is run.
+        graph: The graph that is run.
         shown: Whether to show a bar; None shows it in runs of more than a second.
         inner: Also called after each operation.
     """

@@ -1,4 +1,4 @@
-"""Graphs whose quantization info (``graph.quant``) is turned into operations (5.3, 7.1)."""
+"""Graphs with their quantization info (``graph.quant``) as operations (5.3, 7.1)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnefkit.operations.tensor_introduction import ITEM_TYPES
 
 
 class Quantized(NamedTuple):
-    """A graph with its quantization info turned into operations."""
+    """A graph with its quantization info converted to operations."""
 
     graph: Graph
     sources: Mapping[str, str]
@@ -35,7 +35,7 @@ class Quantized(NamedTuple):
 def pseudo_quantized(graph: Graph, *, data: bool = True) -> Quantized:
     """Return a graph that quantizes every tensor with quantization info after it is computed (7.1).
 
-    The quantized tensor has the name of the tensor, its value before that has a new one.
+    The quantized tensor has the name of the original tensor, which gets a new name.
 
     Args:
         graph: Its tensors have quantization info.
@@ -66,7 +66,7 @@ class _Quantizer:
 
     @cached_property
     def scalar(self) -> np.dtype[Any]:
-        """The dtype that scalars are computed in; looked up once."""
+        """The dtype that scalars are computed in."""
         return scalar_dtype(self.graph)
 
     def quantized(self) -> Quantized:
@@ -197,7 +197,7 @@ class _Quantizer:
             value = line.get(parameter.name, parameter.default)
             if parameter.is_tensor:
                 dtype = dtype_of(parameter.type) or "scalar"
-                # Lines built by hand may have whole numbers there.
+                # Lines created in Python may have integers there.
                 whole = dtype == "scalar" and isinstance(value, int)
                 inputs[parameter.name] = (float(value) if whole else value, dtype)
             else:
@@ -208,7 +208,7 @@ class _Quantizer:
         if not self.lines:
             raise ExecutionError(
                 f"graph '{self.graph.name}' has no quantization info to apply",
-                hint="It is the file graph.quant of a model; with a text, pass it as "
+                hint="It is in the file graph.quant of a model; pass it with a text as "
                 "nk.parse(text, quantization).",
                 section="5.3",
             )

@@ -1,4 +1,4 @@
-"""Graphs made ready for an engine: calls expanded, only what is needed, nothing unsupported."""
+"""Graphs prepared for an engine: calls expanded, reduced to needed operations, all supported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nnefkit.operations.shape_inference import infer_shapes
 def expanded(graph: Graph) -> Graph:
     """Return `graph` with the calls of fragments that it defines itself expanded (3.3.2).
 
-    All tensors keep their names; those inside of fragments are new. A graph without such calls is
+    All tensors keep their names; those inside fragments are new. A graph without such calls is
     returned as it is.
 
     Raises:
@@ -51,8 +51,8 @@ def refuse_unsupported(engine: Engine, graph: Graph, *, fallback: bool = True) -
 
     Args:
         engine: The engine.
-        graph: What is to be run.
-        fallback: Whether another engine could run what this one cannot.
+        graph: The graph to run.
+        fallback: Whether another engine could run the operations that this one cannot.
 
     Raises:
         ExecutionError: There is such an operation, or a variable without values.
@@ -76,18 +76,18 @@ def _without_values(graph: Graph) -> Iterator[Diagnostic]:
             label = graph.tensors[op.output_names[0]].label
             message = f"variable '{op.output_names[0]}'"
             message += f" (label '{label}') has no values" if label else " has no values"
-            hint = "Load the model with nk.load, or give values: graph.with_data({name: array})."
+            hint = "Load the model with nk.load, or set values: graph.with_data({name: array})."
             yield _diagnostic(graph, op, "missing-values", message, hint)
 
 
 MAX_ALIKE = 20
-"""Up to so many operations that cannot run for the same reason are reported one by one."""
+"""Maximum number of operations with the same reason that are reported one by one."""
 
 
 def _grouped(
     operations: list[Operation], hints: Mapping[int, str]
 ) -> Iterator[tuple[Operation, str]]:
-    """Operations and how to name them; many with the same hint are counted at the first of them."""
+    """Yield operations and how to name them; many with the same hint are grouped into one."""
     alike: dict[str, list[Operation]] = {}
     for op in operations:
         alike.setdefault(hints[id(op)], []).append(op)
@@ -103,7 +103,7 @@ def _grouped(
 
 
 def _hint(engine: Engine, graph: Graph, op: Operation, fallback: bool) -> str:
-    """Why an engine cannot run an operation, and how to run it all the same."""
+    """Return why an engine cannot run an operation, and how to run it anyway."""
     has_kernel = op.is_source or op.name in KERNELS or op.name in custom_kernels()
     if fallback and not has_kernel:
         return (

@@ -19,7 +19,7 @@ PARAMETERS = (
     *("custom_operations", "engine", "fallback", "inputs", "keep", "outputs", "progress"),
     *("quantized", "spill"),
 )
-"""Of the calls that pass all other keywords on as options: what may have been misspelt."""
+"""Parameters of the functions that pass other keywords on as options, to detect misspelled ones."""
 
 
 def selected_engine(
@@ -28,10 +28,10 @@ def selected_engine(
     """Return the engine for `graph`.
 
     Args:
-        graph: What to run.
-        name: Of the engine, or `AUTO`.
+        graph: The graph to run.
+        name: Name of the engine, or `AUTO`.
         fallback: Name of the engine for the operations that the other one cannot run.
-        options: Of the engine.
+        options: Options of the engine.
 
     Raises:
         UnknownNameError: There is no such engine, or it has no such option.
@@ -66,7 +66,7 @@ def _with_options(engine: Engine, options: Mapping[str, Any]) -> Engine:
 
 
 def _fastest(graph: Graph, second: Engine | None, options: Mapping[str, Any]) -> Engine:
-    """Return the fastest engine that can run the graph, or else all but what the second one can."""
+    """Return the fastest engine that can run the graph, if none alone, then with the second one."""
     installed = list(_installed())
     able = _able(installed, graph, second)
     fitting = [engine for engine in able if set(options) <= set(engine.options)]
@@ -81,7 +81,7 @@ def _fastest(graph: Graph, second: Engine | None, options: Mapping[str, Any]) ->
                 raise
             continue
         return selected
-    # What no engine can run is refused in the name of the reference.
+    # A graph that no engine can run is refused by the reference engine.
     return find_engine("numpy")
 
 

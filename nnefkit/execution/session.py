@@ -29,7 +29,7 @@ from nnefkit.operations.custom import definitions, in_effect
 from nnefkit.operations.shape_inference import infer_shapes
 
 REMEMBERED = 4
-"""How many prepared graphs a session holds: those for the last choices of tensors."""
+"""Number of prepared graphs that a session retains, for the most recent sets of tensors."""
 
 
 class Outputs(dict[str, Array]):
@@ -38,26 +38,26 @@ class Outputs(dict[str, Array]):
     def __init__(self, arrays: Mapping[str, Array], engine: str) -> None:
         super().__init__(arrays)
         self.engine = engine
-        """Name of the engine that ran, such as ``"torch"`` where ``"auto"`` was asked for."""
+        """Name of the engine that ran, such as ``"torch"`` if ``"auto"`` was requested."""
 
 
 class Session:
-    """A prepared graph: run it many times; variables that it updates live on from run to run (4.8).
+    """A graph prepared for many runs; variables that it updates persist between runs (4.8).
 
-    Several threads may use a session; runs that update variables take place one after the other.
-    What the engine holds for it, such as memory or a process, is released when the session is
-    closed, at the end of a ``with`` block, or when the session is garbage.
+    Several threads may use a session; runs that update variables are executed one at a time.
+    The resources of the engine, such as memory or a process, are released when the session is
+    closed, at the end of a ``with`` block, or when the session is garbage-collected.
 
     Args:
-        graph: What to run.
+        graph: The graph to run.
         engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
             is installed and can run the graph.
         fallback: Name of the engine that runs the operations that the other one cannot.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1). `graph` is then the graph with the quantization
             operations in it.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`. The
-            session uses what is registered when it is made.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
+            The session uses the operations that are registered when it is created.
         **options: Options of the engine, such as ``threads=2`` or ``device="cuda"``.
 
     Raises:
@@ -88,7 +88,7 @@ class Session:
         self._given = expected_graph(graph)
         self._scalar = scalar_dtype(graph)
         self._sources: Mapping[str, str] = {}
-        """Names that inputs and variables of the given graph have in the one that is run."""
+        """Name of each input and variable of the original graph -> its name in the run graph."""
         with using(custom_operations):
             self._definitions = definitions()
             graph = expanded(graph)
@@ -112,7 +112,7 @@ class Session:
 
     @property
     def engine(self) -> str:
-        """Name of the engine; of two, such as ``"onnxruntime+numpy"``, where one was not enough."""
+        """Name of the engine, or of both if two share the work: ``"onnxruntime+numpy"``."""
         return self._engine.name
 
     # -- running ------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Session:
             progress: Whether to show a progress bar; None shows it in runs of more than a second.
 
         Returns:
-            Output name -> array, a new one; ``outputs.engine`` is the engine that ran.
+            Output name -> new array; ``outputs.engine`` is the engine that ran.
 
         Raises:
             InputError: An input is missing, unknown, or of a wrong shape or dtype.
@@ -157,8 +157,8 @@ class Session:
 
         Args:
             inputs: Input name -> array-like; or one array-like, if the graph has one input.
-            keep: What to record: ``"all"`` tensors, their ``"statistics"`` only, the tensors of
-                some names, or those for whose names a function returns true.
+            keep: The recorded tensors: ``"all"`` tensors, their ``"statistics"`` only, those
+                of some names, or those for whose names a function returns true.
             spill: A folder; the values are written to files in it and mapped, instead of held in
                 memory. The files are deleted with the trace.
             progress: Whether to show a progress bar; None shows it in runs of more than a second.
@@ -230,7 +230,7 @@ class Session:
             return prepared
 
     def close(self) -> None:
-        """Release what the engine holds; the session cannot run any more."""
+        """Release the resources of the engine; the session cannot run afterward."""
         with self._preparing.here():
             self._closed = True
             self._prepared.clear()
@@ -245,7 +245,7 @@ class Session:
         graph = self.graph
         with in_effect(self._definitions):
             if not self._whole:
-                # What cannot run is refused only where it would have to run.
+                # Operations that cannot run are refused only if a run needs them.
                 graph = restricted(graph, wanted | watched)
                 refuse_unsupported(self._engine, graph)
             return self._engine.prepare(graph, wanted, watched)
@@ -265,7 +265,7 @@ class Session:
         return {name: array for name, array in values.items() if array is not None}
 
     def reset(self, *names: str) -> None:
-        """Set variables (those called `names`, or all) back to the values that the graph holds.
+        """Reset the variables called `names`, or all, to their values in the graph.
 
         Raises:
             UnknownNameError: There is no such variable.
@@ -303,7 +303,7 @@ def run(
     """Run a graph once; `Session` prepares it for many runs.
 
     Args:
-        graph: What to run.
+        graph: The graph to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
         engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
             is installed and can run the graph.
@@ -311,9 +311,9 @@ def run(
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1).
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
-        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs in numpy
-            what the engine cannot.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
+        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs
+            operations that the engine does not support in numpy.
 
     Returns:
         Output name -> array; ``outputs.engine`` is the engine that ran.
@@ -330,7 +330,7 @@ def run(
         {'y': array([0., 3.], dtype=float32)}
     """
     if outputs is not None:
-        # Operations that only other outputs need are not even prepared.
+        # Operations that only other outputs need are not prepared.
         names = expected_names(outputs, "outputs")
         graph = replace(
             expected_graph(graph), outputs=tuple(graph.tensor(name).name for name in names)
@@ -356,21 +356,21 @@ def trace(
     """Run a graph once and record the tensors between its operations.
 
     Args:
-        graph: What to run.
+        graph: The graph to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
         engine: Name of the engine; `nnefkit.engines` lists them. ``"auto"`` is the fastest one that
             is installed and can run the graph.
-        keep: What to record: ``"all"`` tensors, their ``"statistics"`` only, the tensors of some
-            names, or those for whose names a function returns true.
+        keep: The recorded tensors: ``"all"`` tensors, their ``"statistics"`` only, the tensors of
+            some names, or those for whose names a function returns true.
         spill: A folder; the values are written to files in it and mapped, instead of held in
             memory. The files are deleted with the trace.
         progress: Whether to show a progress bar; None shows it in runs of more than a second.
         quantized: Whether each tensor with quantization info (``graph.quant``) is quantized right
             after its value is computed (7.1). The value before that is in the trace, too: as
             ``x_unquantized``, if the tensor is called ``x``.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
-        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs in numpy
-            what the engine cannot.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
+        **options: Options of the engine, such as ``threads=2``; ``fallback="numpy"`` runs
+            operations that the engine does not support in numpy.
 
     Raises:
         InputError: An input is missing, unknown, or of a wrong shape or dtype.

@@ -1,4 +1,4 @@
-"""Running a graph one operation at a time; results can be replaced on the way."""
+"""Running a graph one operation at a time; results can be replaced between operations."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Step:
     inputs: Mapping[str, Array]
     """The tensors that it read, by name."""
     outputs: Results
-    """What it computed. ``step.outputs[name] = array`` replaces it for the operations after it."""
+    """The results by name. ``step.outputs[name] = array`` replaces one for later operations."""
     number: int
     """Index of the operation in the graph, from 0."""
 
@@ -86,7 +86,7 @@ class Step:
 
 
 _SHOWN = 4
-"""How many results of one operation are drawn."""
+"""Maximum number of results of one operation that are drawn."""
 
 
 def step(
@@ -94,13 +94,13 @@ def step(
 ) -> Iterator[Step]:
     """Run a graph on the reference kernels, one operation at a time.
 
-    Inputs are checked at once; each operation is computed when the iterator comes to it. Variables,
-    constants and externals are not steps.
+    Inputs are checked immediately; each operation is computed when the iterator reaches it.
+    Variables, constants and externals are not steps.
 
     Args:
-        graph: What to run.
+        graph: The graph to run.
         inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        custom_operations: Custom operations beside those of `nnefkit.register_operation`.
+        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
 
     Returns:
         An iterator of `Step`; replacing one of ``step.outputs`` changes what later steps read.

@@ -10,7 +10,7 @@ from nnefkit.graph import Graph
 
 
 def updates(graph: Graph) -> dict[str, str]:
-    """Return the name of each variable that a run changes, with the name of its new value.
+    """Return the variables that a run changes: variable name -> name of its new value.
 
     Variables of one label share their data (4.1.3), so that an update of one changes them all.
     """
@@ -32,7 +32,7 @@ def _label(graph: Graph, name: str) -> str:
 class UpdatedVariables:
     """Values of the variables that a graph updates.
 
-    A run sees the values from before it; all of them change together when it is over.
+    A run reads the values from before the run; all of them change together after it.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -51,7 +51,7 @@ class UpdatedVariables:
         )
 
     def reset(self, names: Iterable[str]) -> None:
-        """Make the values that the graph holds current again."""
+        """Restore the values that the graph holds."""
         scalar = scalar_dtype(self._graph)
         for name in names:
             if name in self._updates:

@@ -9,7 +9,7 @@ from nnefkit.operations.borders import BORDERS, border_indices, pad
 
 
 def source(position: int, extent: int, border: str) -> int:
-    """The formulae of 4.3, applied again while they lead outside."""
+    """The formulas of 4.3, applied again while they lead outside."""
     while not 0 <= position < extent:
         if border in ("constant", "ignore"):
             return -1

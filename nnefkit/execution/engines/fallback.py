@@ -1,4 +1,4 @@
-"""An engine made of two: what the first cannot run, the second does.
+"""A combination of two engines: the second runs the operations that the first cannot.
 
 The graph is cut into segments, which the two engines run in turn; arrays flow from segment to
 segment.
@@ -30,7 +30,7 @@ _WIDE = Operation(
 
 
 class Fallback(Engine):
-    """An engine made of two.
+    """A combination of two engines.
 
     Args:
         first: Runs whatever it can.

@@ -1,1 +1,1 @@
-"""What the engines share: the arguments of calls, and the geometry of windows and regions."""
+"""Support that the engines share: arguments of calls, schedules and windows."""

@@ -1,6 +1,6 @@
-"""Calls of kernels and lowerings: the arguments of an operation in the form that these take.
+"""Calls of kernels and lowerings: the arguments of an operation in the form that they take.
 
-Kernels of the reference and lowerings of the engines are called alike: inputs by position in the
+Reference kernels and the lowerings of engines are called in the same way: inputs by position in the
 order of the declaration (an array of tensors as a list), all attributes by keyword. The attributes
 that describe a window are one keyword argument, `window`. The result is a tensor, or a sequence
 where the operation has several results.
@@ -20,7 +20,7 @@ from nnefkit.operations.window import Window
 
 Function = Callable[..., Any]
 _WINDOW = ("size", "border", "padding", "stride", "dilation")
-"""Attributes that describe a window; that of a convolution has no `size` of its own."""
+"""Attributes that describe a window; a convolution has no `size` among them."""
 _TENSORS = {Identifier}
 
 
@@ -94,7 +94,7 @@ def bind(op: Operation, function: Function, make_literals: Callable[[], Literals
     Args:
         op: The operation.
         function: Its kernel or lowering, with the attributes bound.
-        make_literals: Called if there are literals, for the arguments that they become.
+        make_literals: Returns the arguments for literals; called only if there are any.
 
     Returns:
         A function of tensors in the order of ``op.input_names``. It returns what `function` does

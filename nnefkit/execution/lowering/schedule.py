@@ -1,4 +1,4 @@
-"""What is computed when: before all runs or in each run, and until when a tensor is needed."""
+"""Schedules: operations before all runs and in each run, and the last use of each tensor."""
 
 from __future__ import annotations
 

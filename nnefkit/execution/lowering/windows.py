@@ -1,4 +1,4 @@
-"""What kinds of windows the pooling operators of frameworks can compute.
+"""The kinds of windows that pooling operators of frameworks support.
 
 The geometry of windows itself is in `nnefkit.operations.window`.
 """

@@ -1,6 +1,6 @@
-"""Traces as files: a zip archive of ``.npy`` files, as NumPy's own, and of ``trace.json``.
+"""Traces as files: zip archives of ``.npy`` files, like NumPy's, with a ``trace.json``.
 
-Nothing in it is pickled, so that reading a foreign file runs no code.
+Nothing in it is pickled, so that reading an untrusted file cannot execute code.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _VERSION = 1
 def write(
     path: Path, run: Run, tensors: Mapping[str, Array], statistics: Mapping[str, Statistics]
 ) -> None:
-    """Write a trace to `path`; an interrupted write leaves an older file whole.
+    """Write a trace to `path`; an interrupted write leaves an existing file intact.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         run: The circumstances of the run.
         tensors: Recorded values by name.
-        statistics: Of tensors whose values were not recorded, by name.
+        statistics: Statistics of tensors whose values were not recorded, by name.
 
     Raises:
-        StorageError: It cannot be written.
+        StorageError: The file cannot be written.
     """
     with replacing_file(path) as file:
         _write_archive(file, run, tensors, statistics)
@@ -64,7 +64,7 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
         The circumstances of the run, recorded values, and statistics of other tensors.
 
     Raises:
-        StorageError: It cannot be read, or is not a trace.
+        StorageError: The file cannot be read, or is not a trace.
     """
     try:
         with zipfile.ZipFile(path) as archive:

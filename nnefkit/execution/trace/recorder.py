@@ -23,8 +23,8 @@ def recorded_names(graph: Graph, keep: Keep, flowing: Collection[str]) -> frozen
     """Return the names of the tensors to record in a run.
 
     Args:
-        graph: What is run.
-        keep: What to record of it.
+        graph: The graph that is run.
+        keep: The tensors to record.
         flowing: Names of the tensors that are not weights, in the order of the graph.
 
     Raises:
@@ -51,7 +51,7 @@ class Recorder:
     """Records tensors of a run: the values themselves, files of them, or statistics.
 
     Args:
-        names: Of the tensors to record.
+        names: Names of the tensors to record.
         values: Whether to record values, or only statistics.
         spill: A folder for files of the values; None to hold them in memory.
     """

@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     """One tensor of a run, whether its values were recorded or not."""
 
     number: int
-    """Of its operation in the graph, from 0."""
+    """Index of its operation in the graph, from 0."""
     operation: str
     tensor: str
     shape: tuple[int, ...] | None
@@ -50,7 +50,7 @@ def entries(graph: Graph) -> tuple[Entry, ...]:
 def with_shapes(
     of_graph: tuple[Entry, ...], shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[Entry, ...]:
-    """Return entries with those shapes filled in that were not known before the run."""
+    """Return the entries with shapes filled in that were unknown before the run."""
     if all(entry.shape is not None for entry in of_graph):
         return of_graph
     return tuple(

@@ -31,7 +31,7 @@ class Trace(Displayed, Mapping[str, Array]):
     """The tensors of one run by name, in the order of the graph: inputs and results of operations.
 
     Iteration leaves out variables and constants, which are the same in every run; their values can
-    be looked up by name all the same. All arrays are read-only. `nnefkit.trace` makes a trace.
+    still be looked up by name. All arrays are read-only. `nnefkit.trace` returns a trace.
 
     Example:
         >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
@@ -59,7 +59,7 @@ class Trace(Displayed, Mapping[str, Array]):
         self.statistics: Mapping[str, Statistics] = LazyStatistics(
             run, self._tensors, statistics or {}
         )
-        """Statistics of every tensor that was recorded, computed when they are asked for."""
+        """Statistics of every tensor that was recorded, computed on first use."""
         if folder is not None:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -105,7 +105,7 @@ class Trace(Displayed, Mapping[str, Array]):
         )
 
     def tensor(self, name: str) -> TracedTensor:
-        """Return a tensor with its values in this run; in a notebook it is drawn.
+        """Return a tensor with its values in this run, which a notebook displays.
 
         Raises:
             UnknownNameError: There is no such tensor, or its values were not recorded.
@@ -173,7 +173,7 @@ class Trace(Displayed, Mapping[str, Array]):
         """Write the trace to one file, which `numpy.load` can read as well.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The file cannot be written.
         """
         # Statistics of recorded tensors can be computed again.
         others = {name: s for name, s in self.statistics.items() if name not in self}
@@ -184,11 +184,11 @@ class Trace(Displayed, Mapping[str, Array]):
         """Read a trace that `save` wrote.
 
         Args:
-            path: Of the file.
+            path: Path of the file.
             graph: The graph that was run, if available: the file does not hold it.
 
         Raises:
-            StorageError: It cannot be read, or is not a trace.
+            StorageError: The file cannot be read, or is not a trace.
             InputError: The trace is of another graph.
         """
         run, tensors, statistics = trace_file.read(expected_path(path))
@@ -204,7 +204,7 @@ class Trace(Displayed, Mapping[str, Array]):
     # -- display --------------------------------------------------------------------------------
 
     def summary(self) -> TraceSummary:
-        """Return what the displays show."""
+        """Return the content for the displays."""
         return TraceSummary(
             graph=self.run.graph_name,
             engine=self.engine,
@@ -246,7 +246,7 @@ _COLUMNS = ("tensor", "operation", "shape", "seconds", *_STATISTICS)
 
 
 class LazyStatistics(Mapping[str, Statistics]):
-    """Statistics by tensor name, each computed when it is first asked for."""
+    """Statistics by tensor name, each computed on first use."""
 
     def __init__(
         self, run: Run, tensors: Mapping[str, Array], computed: Mapping[str, Statistics]

@@ -141,7 +141,7 @@ BAD = {
         "[2, 3] and [2] cannot be broadcast",
     ),
     "an axis out of range": (model(node("Softmax", "x", axis=7)), "rank is 2"),
-    "no permutation": (model(node("Transpose", "x", perm=[0, 0])), "no permutation"),
+    "no permutation": (model(node("Transpose", "x", perm=[0, 0])), "not a permutation"),
     "a shape of another volume": (
         model(node("Reshape", "x n"), weights=[weight(np.array([4, -1]), "n")]),
         "volume",

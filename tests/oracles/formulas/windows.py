@@ -8,7 +8,7 @@ from oracles.formulas.elementwise import array_of, each, maximum, over, power
 
 
 def source(i, extent, border):
-    """Which index of the input the extended input has at `i`: the formulae of 4.3, as often as
+    """Which index of the input the extended input has at `i`: the formulas of 4.3, as often as
     they lead outside. None where a border has no such index."""
     while not 0 <= i < extent:
         if border in ("constant", "ignore"):

@@ -83,7 +83,7 @@ def specialize_clip(site: CallSite) -> SpecializedKernel | None:
 
 def _clip(bounds: Bounds) -> Callable[..., None]:
     def run(out: Array, _scratch: None, x: Array) -> None:
-        # Adding zero turns -0 into 0, as the formulae do where a bound is zero.
+        # Adding zero turns -0 into 0, as the formulas do where a bound is zero.
         np.add(x, 0.0, out=out)
         bounds.apply(out)
 

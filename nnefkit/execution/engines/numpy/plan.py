@@ -1,4 +1,4 @@
-"""Plans: the function calls of a run, and where in memory their results go."""
+"""Plans: the function calls of a run, and the memory for their results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PlanStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is decided before a run."""
+    """All decisions that are made before a run."""
 
     graph: Graph
     steps: tuple[PlanStep, ...]

@@ -1,4 +1,4 @@
-"""Running a plan."""
+"""The runner of plans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planner: what is computed when, by which function, and where the results go."""
+"""The planner, which selects the functions of a run, their order, and the memory of results."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class ResolvedConvolution:
             np.add(out, addend, out=out)
         if bounds is not None:
             if self.bias is None or affine is not None:
-                np.add(out, 0.0, out=out)  # turns -0 into 0, as the formulae of 4.2.4 do
+                np.add(out, 0.0, out=out)  # turns -0 into 0, as the formulas of 4.2.4 do
             bounds.apply(out)
 
     def compute_exactly(self, out: Array, x: Array) -> None:

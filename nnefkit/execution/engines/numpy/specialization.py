@@ -45,7 +45,7 @@ class Bounds(NamedTuple):
     low: float
     high: float
     nan: float
-    """The result for NaN: the formulae of 4.2.4 prefer the bound that they compare with last."""
+    """The result for NaN: the formulas of 4.2.4 prefer the bound that they compare with last."""
 
     def apply(self, array: Array) -> None:
         """Clip a contiguous array in place."""

@@ -91,7 +91,7 @@ class OnnxSession:
         options.log_severity_level = SILENT
         if threads is not None:
             options.intra_op_num_threads = threads
-        # The weights stay where they are: they may be mapped from a file, and are not copied.
+        # The weights are not copied: they may be mapped from a file.
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in self._weights.values()]
         if values:
             options.add_external_initializers(list(self._weights), values)

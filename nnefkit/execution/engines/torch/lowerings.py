@@ -2,7 +2,7 @@
 
 A lowering is called as the reference kernels are (see `nnefkit.execution.lowering.binding`). Inputs
 are tensors, or numbers where the graph has literals; lists among the attributes are tuples.
-Lowerings are differentiable where their formulae are, take extents from the tensors and not from
+Lowerings are differentiable where their formulas are, take extents from the tensors and not from
 the graph, and change none of their inputs.
 """
 

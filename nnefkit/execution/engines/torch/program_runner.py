@@ -1,4 +1,4 @@
-"""Running a program in eager PyTorch."""
+"""The runner of programs in eager PyTorch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nnefkit.graph import Graph
 _LOCK = ProcessLock()
 """The number of threads is a setting of the whole process."""
 _PROCESS = os.getpid()
-"""Where the threads of PyTorch are. A forked process lacks them, and would wait for them."""
+"""The process that has PyTorch's threads. A forked process lacks them, and would wait for them."""
 
 
 class ProgramRunner:

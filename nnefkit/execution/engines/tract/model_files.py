@@ -1,4 +1,4 @@
-"""The files of a graph that tract reads, and where in shared memory inputs and results are."""
+"""The files that tract reads, and the locations of inputs and results in shared memory."""
 
 from __future__ import annotations
 

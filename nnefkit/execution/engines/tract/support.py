@@ -1,4 +1,4 @@
-"""The operations that tract computes correctly, and why it cannot run the others.
+"""The operations that tract computes correctly, and the reasons against the others.
 
 Determined by running version 0.23.9 on every operation and comparing with the reference; the tests
 repeat that for the installed version. Only finite numbers were compared: tract's functions may drop

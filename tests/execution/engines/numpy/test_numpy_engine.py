@@ -189,7 +189,7 @@ def test_nan_and_infinity_spread_only_as_far_as_the_filter_reaches(strange, exte
     (result,) = Session(graph).run(x).values()
     expected = torch_convolution(x, weights, bias, **attribs)
     if then is not None:
-        # max(min(NaN, b), a) is b by the formulae of 4.2.4, and max(NaN, 0) is 0.
+        # max(min(NaN, b), a) is b by the formulas of 4.2.4, and max(NaN, 0) is 0.
         low, high = (0, np.inf) if then[0] == "relu" else (0, 6)
         nan = 0 if then[0] == "relu" else 6
         expected = np.where(np.isnan(expected), nan, expected.clip(low, high))

@@ -1,6 +1,6 @@
 """Element-wise operations (4.2).
 
-The formulae of `max`, `min` and `clamp` define which argument is the result if one is NaN; in ONNX
+The formulas of `max`, `min` and `clamp` define which argument is the result if one is NaN; in ONNX
 the result is NaN then.
 """
 
@@ -93,7 +93,7 @@ def copy(b: Builder, x: Value) -> Value:  # noqa: ARG001
 
 @lowering("round")
 def round_(b: Builder, x: Value) -> Value:
-    """Return ``floor(x + 0.5)``; ONNX's own `Round` goes to the even neighbour."""
+    """Return ``floor(x + 0.5)``; ONNX's own `Round` rounds halves to the even number."""
     return round_half_up(b, x)
 
 
@@ -118,7 +118,7 @@ def ne(b: Builder, x: Value, y: Value) -> Value:
 
 @lowering("pow")
 def pow_(b: Builder, x: Value, y: Value) -> Value:
-    """Return ``x ^ y``, with shorter ways where the exponent is a number."""
+    """Return ``x ^ y``, by simpler operators where the exponent is a number."""
     exponent = float(y.data) if y.data is not None and not y.rank else 0.0
     if exponent == 2:
         return square(b, x)

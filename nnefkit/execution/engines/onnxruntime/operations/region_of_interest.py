@@ -1,7 +1,7 @@
 """Pooling and resampling of regions of interest (4.6).
 
 ONNX has operators of similar names that divide regions into cells differently: here the cells and
-positions are computed in the graph by the formulae of `nnefkit.operations.regions`.
+positions are computed in the graph by the formulas of `nnefkit.operations.regions`.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _resized(
 
 
 def _images(b: Builder, input: Value, batch_index: Value) -> Value:
-    """Return the batch item of each region: (regions, channels, ...)."""
+    """Return the batch entry of each region: (regions, channels, ...)."""
     regions = batch_index.shape[0]
     flat = from_zero(b, b.reshape(batch_index, (regions,)), input.shape[0])
     return b.node("Gather", [input, flat], (regions, *input.shape[1:]), axis=0)
