@@ -8,11 +8,11 @@ from typing import Any
 Attributes = Mapping[str, Any]
 Shape = Sequence[int] | None
 Brief = Callable[[Attributes, Shape], str]
-"""Takes the attributes of an operation and the shape of its filter, if it has one."""
+"""Function of the attributes of an operation and the shape of its filter, if it has one."""
 
 
 def nothing(attributes: Attributes, filter_shape: Shape) -> str:
-    """Return no words, for operations without attributes worth a mention."""
+    """Return no words, for operations without attributes worth mentioning."""
     del attributes, filter_shape
     return ""
 
@@ -69,7 +69,7 @@ def axes(attributes: Attributes, _: Shape) -> str:
 
 
 def unusual_axes(attributes: Attributes, _: Shape) -> str:
-    """Axes, unless they are just the channels."""
+    """Axes, unless they are only the channels."""
     return "" if attributes.get("axes") == [1] else axes(attributes, None)
 
 

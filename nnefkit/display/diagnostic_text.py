@@ -1,4 +1,4 @@
-"""A diagnostic as compilers write it: the line that it is about, marked with carets."""
+"""A diagnostic in the style of compilers: the line that it refers to, marked with carets."""
 
 from __future__ import annotations
 

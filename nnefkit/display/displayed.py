@@ -7,7 +7,7 @@ from nnefkit.display.elements import Card
 
 
 class Displayed:
-    """Shows an object as text in a terminal and as HTML in a notebook, both from its card.
+    """Representation of an object as text in a terminal and as HTML in a notebook, from its card.
 
     Subclasses define `_card`. Data classes also need ``repr=False``: otherwise they generate a
     ``__repr__`` themselves.

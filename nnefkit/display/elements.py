@@ -20,7 +20,7 @@ class Phrase(NamedTuple):
     text: str
     tone: Tone = "plain"
     code: bool = False
-    """Written in monospaced type: names, code to copy."""
+    """Set in monospaced type: names, code to copy."""
     limit: int = 40
     """Longer texts are shortened in their middle; 0 means no limit."""
     link: str = ""
@@ -35,7 +35,7 @@ class Picture(NamedTuple):
     make: Callable[[], str]
     """Returns the ``data:`` URI."""
     width: int
-    """In pixels of the page; the picture shrinks where there is less room."""
+    """In pixels of the page; the picture shrinks if there is less room."""
     height: int
     twin: str = ""
     """Its replacement in plain text."""
@@ -73,7 +73,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells; None stands for rows that are not shown."""
+    """Rows of cells; None represents rows that are not shown."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...] | None, ...]
@@ -135,7 +135,7 @@ class Card:
     line: str = ""
     """The object in one line, for the plain text of objects that are mostly printed in lists."""
     smaller: Callable[[], Card] | None = None
-    """Makes a card that says less, for where this one exceeds the budget."""
+    """Function that returns a smaller card, for use if this one exceeds the budget."""
 
 
 Row = TypeVar("Row")
@@ -146,7 +146,7 @@ def selection(
 ) -> list[Row | None]:
     """Return the first `head` and last `tail` rows and those at `keep`, with None for each gap.
 
-    A gap stands for at least two rows.
+    A gap represents at least two rows.
     """
     total = len(rows)
     if total <= head + tail + 1:

@@ -36,8 +36,8 @@ class Excerpt:
 def marked_excerpt(text: str, column: int, length: int, limit: int = 96) -> Excerpt:
     """Return the part of the line `text` around a mark, printable and about `limit` wide at most.
 
-    `column` counts from 1. A mark that runs past the end of the line (a span of several lines)
-    ends with the line. The time depends on `limit`, not on the length of the line.
+    `column` counts from 1. A mark that extends beyond the line (a span of several lines) ends with
+    the line. The time depends on `limit`, not on the length of the line.
     """
     start = min(max(column - 1, 0), len(text))
     end = min(start + max(length, 0), len(text))

@@ -14,9 +14,9 @@ from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.operation_names import SOURCES
 
 BUDGET = 2_000_000
-"""Values of variables that are examined at most."""
+"""Maximum number of values of variables examined."""
 MOST_VARIABLES = 400
-"""Variables that are examined at most: many small ones cost more than their values do."""
+"""Maximum number of variables examined: many small ones cost more than their values do."""
 
 
 class Port(NamedTuple):
@@ -24,7 +24,7 @@ class Port(NamedTuple):
 
     name: str
     dtype: str
-    """``"?"`` where no operation defines it, as in a document with errors."""
+    """``"?"`` if no operation defines it, as in a document with errors."""
     shape: Shape | None
 
 
@@ -32,11 +32,11 @@ class Examined(NamedTuple):
     """Statistics of the variables of a graph, as far as the budget reached."""
 
     statistics: tuple[Statistics | None, ...]
-    """One for each variable; None where there are no values or the budget was spent."""
+    """One for each variable; None if there are no values or the budget was spent."""
     examined: int
     """Number of values that were examined."""
     available: int
-    """Number of values that there are."""
+    """Number of all values."""
     nan: int
     infinite: int
 
@@ -71,7 +71,7 @@ class GraphSummary:
 
     @cached_property
     def histogram(self) -> tuple[tuple[str, int], ...]:
-        """Operation -> number of calls, the most frequent first; without sources."""
+        """Number of calls of each operation, the most frequent first; without sources."""
         counts = Counter(row.operation for row in self.computations)
         return tuple(sorted(counts.items(), key=lambda item: -item[1]))
 

@@ -30,7 +30,7 @@ from nnefkit.display.elements import (
 from nnefkit.display.excerpt import printable
 
 BUDGET = 100 * 1024
-"""Bytes of a display at most."""
+"""Maximum size of a display in bytes."""
 MUTED = "#7f7f7f"
 MONOSPACE = "font-family:monospace"
 TONES: dict[Tone, str] = {
@@ -49,7 +49,7 @@ _RIGHT = "text-align:right;padding:1px 12px 1px 0"
 
 
 def write(card: Card) -> str:
-    """Return the HTML of `card`, or of a smaller version of it where it exceeds the budget."""
+    """Return the HTML of `card`, or of a smaller version if it exceeds the budget."""
     page = _page(card)
     while _exceeds_budget(page) and card.smaller is not None:
         card = card.smaller()

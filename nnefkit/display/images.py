@@ -17,7 +17,7 @@ from nnefkit.display import numbers
 from nnefkit.display.elements import Picture
 
 LEVELS = 63
-"""Steps of the color scale; odd, so that one of them is zero. More would only make files larger."""
+"""Number of steps of the color scale; odd, so that one is zero. More only make files larger."""
 NAN, INFINITE, FRAME, EMPTY = range(LEVELS, LEVELS + 4)
 """Positions of the special colors in the palette."""
 
@@ -56,7 +56,7 @@ class Scale:
 def robust_scale(values: Array) -> Scale:
     """Return a scale that a few outliers do not spoil: it covers 99 % of the finite magnitudes.
 
-    It is symmetric about zero where there are both signs. Otherwise it begins at zero, or at the
+    It is symmetric about zero if there are both signs. Otherwise it begins at zero, or at the
     smallest magnitudes where these are far from zero.
     """
     flat = values.ravel()

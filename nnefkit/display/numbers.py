@@ -76,7 +76,7 @@ def duration(seconds: float | None) -> str:
 
 
 def shape(extents: Sequence[int] | None) -> str:
-    """``1×24×64×64``; ``()`` for rank 0, ``?`` while it is unknown."""
+    """``1×24×64×64``; ``()`` for rank 0, ``?`` if unknown."""
     if extents is None:
         return "?"
     return "×".join(map(str, extents)) or "()"
@@ -89,7 +89,7 @@ def typed_shape(dtype: str, extents: Sequence[int] | None) -> str:
 
     Args:
         dtype: An NNEF data-type, or the NumPy dtype of an array.
-        extents: The shape, None while it is unknown.
+        extents: The shape, None if it is unknown.
     """
     return f"{'float' if dtype == 'scalar' else dtype} {shape(extents)}"
 
@@ -111,7 +111,7 @@ def plural(amount: int, noun: str) -> str:
 
 
 def shorten_path(path: str, limit: int = 60) -> str:
-    """`path` without its first folders where it is longer than `limit`: ``…/net/graph.nnef``."""
+    """`path` without its first folders if it is longer than `limit`: ``…/net/graph.nnef``."""
     if len(path) <= limit:
         return path
     parts = path.replace("\\", "/").split("/")
@@ -124,7 +124,7 @@ def shorten_path(path: str, limit: int = 60) -> str:
 
 
 def shorten(name: str, limit: int = 32) -> str:
-    """`name` without its middle where it is longer than `limit`."""
+    """`name` without its middle if it is longer than `limit`."""
     if len(name) <= limit:
         return name
     tail = (limit - 1) // 2

@@ -38,7 +38,7 @@ def operation_rows(graph: GraphLike) -> tuple[OperationRow, ...]:
     """
     sizes = {tensor.name: element_count(tensor) for tensor in graph.variables}
     tensors = graph.tensors
-    # Tensor computed from variables and constants alone -> those variables.
+    # The variables of each tensor that is computed from variables and constants alone.
     fixed: dict[str, frozenset[str]] = {}
     rows = []
     for number, op in enumerate(graph.operations):
@@ -73,7 +73,7 @@ def element_count(tensor: TensorLike) -> int:
 def operation_frame(graph: GraphLike) -> pd.DataFrame:
     """One row for each operation, in the order of the graph; unknown values are missing.
 
-    Columns: ``operation``, ``result`` (names, joined by commas where there are several), ``shape``
+    Columns: ``operation``, ``result`` (names, joined by commas if there are several), ``shape``
     (a tuple), ``macs``, ``parameters``, ``line``, ``scope``. The index is the operation's number.
     """
     import pandas as pd

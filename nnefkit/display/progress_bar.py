@@ -48,7 +48,7 @@ class ProgressBar:
             self._open()
 
     def _open(self) -> None:
-        # Importing it takes longer than most work does.
+        # Importing it takes longer than most tasks do.
         from tqdm.auto import tqdm
 
         settings: Any = {**self._settings, "initial": self._done, "leave": False}

@@ -12,7 +12,7 @@ from nnefkit.arrays import Array, Shape
 
 
 class TensorLike(Protocol):
-    """A tensor, with its values where they are known."""
+    """A tensor, with its values if they are known."""
 
     @property
     def name(self) -> str:
@@ -24,11 +24,11 @@ class TensorLike(Protocol):
 
     @property
     def shape(self) -> Shape | None:
-        """Its extents, None while they are not known."""
+        """Its extents, None if they are not known."""
 
     @property
     def data(self) -> Array | None:
-        """The values, None where there are none."""
+        """The values, or None."""
 
 
 class GraphTensorLike(TensorLike, Protocol):
@@ -52,15 +52,15 @@ class OperationLike(Protocol):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """Parameter -> name of a tensor, a literal, or a list of these."""
+        """By parameter, the name of a tensor, a literal, or a list of these."""
 
     @property
     def outputs(self) -> Mapping[str, Any]:
-        """Result -> name of a tensor, or a list of names."""
+        """By result, the name of a tensor, or a list of names."""
 
     @property
     def attribs(self) -> Mapping[str, Any]:
-        """Attribute -> value."""
+        """Values by attribute."""
 
     @property
     def dtype(self) -> str | None:
@@ -72,7 +72,7 @@ class OperationLike(Protocol):
 
     @property
     def macs(self) -> int | None:
-        """Multiply-accumulates of one run, None where shapes are missing."""
+        """Number of multiply-accumulates of one run, None if shapes are missing."""
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -88,11 +88,11 @@ class TextLike(Protocol):
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
 
     @property
     def name(self) -> str:
-        """Its file name, as diagnostics mention it."""
+        """Its file name in diagnostics."""
 
 
 class GraphLike(Protocol):
@@ -112,11 +112,11 @@ class GraphLike(Protocol):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the tensors that enter it."""
+        """Names of its input tensors."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the tensors that leave it."""
+        """Names of its output tensors."""
 
     @property
     def operations(self) -> Sequence[OperationLike]:
@@ -132,7 +132,7 @@ class GraphLike(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """The path of a loaded model, or what a converter recorded."""
+        """The path of a loaded model, or records of a converter."""
 
     @property
     def source(self) -> TextLike | None:
@@ -147,11 +147,11 @@ class SpanLike(Protocol):
 
     @property
     def start(self) -> int:
-        """Of the first one."""
+        """The position of the first one."""
 
     @property
     def end(self) -> int:
-        """After the last one."""
+        """The position after the last one."""
 
 
 class DiagnosticLike(Protocol):
@@ -183,7 +183,7 @@ class DiagnosticLike(Protocol):
 
     @property
     def span(self) -> SpanLike | None:
-        """The characters that it is about."""
+        """The characters that it refers to."""
 
     @property
     def hint(self) -> str:
@@ -199,10 +199,10 @@ class DiagnosticLike(Protocol):
 
     @property
     def documentation(self) -> str:
-        """The page about the code."""
+        """The page that explains the code."""
 
 
 def marked_length(diagnostic: DiagnosticLike) -> int:
-    """Return the number of characters that a diagnostic is about."""
+    """Return the number of characters that a diagnostic refers to."""
     span = diagnostic.span
     return 0 if span is None else span.end - span.start

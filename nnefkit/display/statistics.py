@@ -12,7 +12,7 @@ import numpy as np
 from nnefkit.arrays import Array
 
 BINS = 24
-"""Bars of a histogram."""
+"""Number of bars of a histogram."""
 
 
 _CHUNK = 1 << 16
@@ -52,12 +52,12 @@ class Statistics:
 
     @property
     def sampled(self) -> bool:
-        """Whether only a part of the elements was examined."""
+        """True if only a part of the elements was examined."""
         return self.examined < self.count
 
     @property
     def finite(self) -> bool:
-        """Whether no NaN and no Inf was found."""
+        """True if no NaN and no Inf was found."""
         return not self.nan and not self.infinite
 
     @property
@@ -106,7 +106,7 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
 
 
 def all_finite(array: Any) -> bool:
-    """Whether no element of `array` is NaN or Inf; quick, as a sum settles it for most arrays."""
+    """Return whether no element of `array` is NaN or Inf; fast, since a sum settles most cases."""
     array = np.asarray(array)
     if array.dtype.kind != "f":
         return True

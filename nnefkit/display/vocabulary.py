@@ -1,7 +1,7 @@
-"""The vocabulary of operations: how displays color, weigh and describe each of them.
+"""The vocabulary of operations: color, weight and description of each in displays.
 
-One row for each operation of ``standard.nnef``, in the order of chapter 4. This table is the only
-place of the displays where a new operation is added.
+It has one row for each operation of ``standard.nnef``, in the order of chapter 4. This table is
+the only part of the displays that changes for a new operation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nnefkit.display.attributes_in_brief import (
 from nnefkit.display.colors import AMBER, BLUE, GREY, TEAL, VIOLET
 
 Helps = Literal["nothing", "neighbors", "next"]
-"""Which operations take a small one into their box: none, those beside it, or the one after it."""
+"""Operations whose box may absorb a small one: none, those beside it, or the one after it."""
 
 
 class Family(NamedTuple):
@@ -59,9 +59,9 @@ class Entry(NamedTuple):
     brief: Brief
     """The attributes that matter, in a few words."""
     weight: int
-    """How much the operation matters for the title of a box that holds several."""
+    """Importance of the operation for the title of a box with several operations."""
     helps: Helps
-    """Whether the box of a more important operation may take it in."""
+    """True if the box of a more important operation may take it in."""
     rearranges: bool
     """It only moves or renames elements, so boxes that compute something do not mention it."""
     deduced: bool

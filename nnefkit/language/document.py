@@ -1,4 +1,4 @@
-"""The text of a document to a graph and diagnostics."""
+"""Parsing of documents: from a text to a graph and diagnostics."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def parse(
         name: Its name in messages, such as a path.
         quantization: The text of the ``graph.quant`` file, None if there is none.
         quantization_name: Its name in messages.
-        strict: Whether unknown operations are errors; otherwise they become opaque operations, with
+        strict: True if unknown operations are errors; otherwise they become opaque operations, with
             a warning.
-        expand: Whether fragments are expanded to standard operations, or the names of those to
-            expand; calls of the others stay operations, defined in ``Graph.declarations``.
+        expand: True to expand all fragments to standard operations, or the names of those to
+            expand; calls of the others remain operations, defined in ``Graph.declarations``.
         infer: Fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
         customs: Declarations of registered custom operations by name; none by default.
-        replay: Whether assignments that repeat others are replayed instead of read again. It
-            saves time, and changes nothing in the result.
+        replay: True to replay assignments that repeat others instead of reading them again, which
+            saves time and does not change the result.
 
     Returns:
         The graph and the diagnostics in the order of the text. If one of them is an error, the
@@ -137,9 +137,9 @@ class _Reading:
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
         self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
         known: Mapping[str, Declaration] = declarations()
-        wrong: set[str] = set()
+        invalid: set[str] = set()
         if document.fragments:
-            wrong = check_declarations(document.fragments, self.report)
+            invalid = check_declarations(document.fragments, self.report)
             for fragment in document.fragments:
                 if fragment.name not in known:
                     self.declared.setdefault(fragment.name, declare(fragment, self.tokens))
@@ -155,7 +155,7 @@ class _Reading:
             strict=self.strict,
             infer=self.infer,
         )
-        rules = ExpansionRules(fragments=self._expanded_fragments(), misdeclared=wrong)
+        rules = ExpansionRules(fragments=self._expanded_fragments(), misdeclared=invalid)
         expansion = Expansion(self.builder, rules)
         for declaration in self.declared.values():
             if declaration.body is not None:
@@ -249,10 +249,10 @@ class _Reading:
                 section="3.2.2",
             )
         if self.parser.extended is not None and EXPRESSIONS not in declared:
-            at, end, what = self.parser.extended
+            at, end, construct = self.parser.extended
             self.report.at(
                 "extension-not-enabled",
-                f"{what} must be enabled by an extension",
+                f"{construct} must be enabled by an extension",
                 at,
                 end,
                 hint=f"Write after the version: extension {EXPRESSIONS};",

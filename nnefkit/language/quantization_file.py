@@ -42,11 +42,11 @@ def parse_quantization(
         text: The text of the file.
         name: The name of the file in messages.
         customs: Declarations of the operations that the document itself defines.
-        strict: Whether an unknown operation is an error; otherwise it is kept, with a warning.
+        strict: True if an unknown operation is an error; otherwise it is retained, with a warning.
 
     Returns:
-        Tensor name to ``{"op-name": operation, **arguments}``, with default values filled in; and
-        the diagnostics. Whether the graph has the tensors is not checked.
+        By tensor name, ``{"op-name": operation, **arguments}`` with default values filled in; and
+        the diagnostics. The tensors are not checked against a graph.
     """
     reader = QuantizationReader(text, name, customs or {}, strict=strict)
     quantization = {entry.tensor: entry.values for entry in reader.entries()}
@@ -120,7 +120,7 @@ class QuantizationReader(ExpressionParser):
                     "duplicate-tensor",
                     f"'{tensor}' has two lines",
                     first,
-                    hint=f"The first is line {self.report.line_of(seen[tensor])}.",
+                    hint=f"The first one is line {self.report.line_of(seen[tensor])}.",
                     section=SECTION,
                 )
                 continue

@@ -13,7 +13,7 @@ class Type:
 
     def __init__(self, generic: bool = False) -> None:
         self.generic = generic
-        """Whether the generic ``?`` occurs in it."""
+        """True if the generic ``?`` occurs in it."""
         self._array: ArrayType | None = None
         self._tensor: TensorType | None = None
 
@@ -32,7 +32,7 @@ class PrimitiveType(Type):
 
 
 class SpecialType(Type):
-    """A type that no declaration can name."""
+    """A type that cannot be named in a declaration."""
 
     __slots__ = ("name",)
 
@@ -97,7 +97,7 @@ GENERIC = PrimitiveType("?")
 EMPTY = SpecialType("[]")
 """The type of the literal ``[]``."""
 UNKNOWN = SpecialType("unknown")
-"""The type of expressions with a reported error; it matches every type, to report no more."""
+"""The type of expressions with a reported error; matches every type, to avoid further errors."""
 
 PRIMITIVES = {type_.name: type_ for type_ in (INTEGER, SCALAR, LOGICAL, STRING, GENERIC)}
 OF_LITERAL: dict[type, Type] = {int: INTEGER, float: SCALAR, bool: LOGICAL, str: STRING}
@@ -149,7 +149,7 @@ SCALAR_TENSOR = tensor_of(SCALAR)
 
 
 def castable(given: Type, wanted: Type) -> bool:
-    """Return whether the implicit casts of 3.3.1 turn a type into another."""
+    """Return whether a type can be cast implicitly to another one (3.3.1)."""
     if given is wanted or given._tensor is wanted:
         return True
     stack = [(given, wanted)]
@@ -210,7 +210,7 @@ def common_type_of(types: Iterable[Type]) -> Type | None:
 
 
 def bind(type_: Type, dtype: PrimitiveType) -> Type:
-    """Return a type with `dtype` in the place of the generic ``?``."""
+    """Return a type with `dtype` instead of the generic ``?``."""
     if not type_.generic:
         return type_
     depth = 0
@@ -269,7 +269,7 @@ def is_tensor(type_: Type) -> bool:
 
 
 def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
-    """Yield the types that ``?`` of a declared type stands for if a value has a given type."""
+    """Yield the types that ``?`` of a declared type denotes if a value has a given type."""
     stack = [(given, declared)]
     while stack:
         given, declared = stack.pop()

@@ -86,8 +86,9 @@ def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Ar
 
     Args:
         path: The ``.dat`` file.
-        dequantize: Whether quantized codes become the real numbers (float32) that they represent by
-            the deprecated range in the file; otherwise the codes are returned as integers.
+        dequantize: True to convert quantized codes to the real numbers (float32) that they
+            represent by the deprecated range in the file; otherwise the codes are returned as
+            integers.
 
     Returns:
         A read-only array of the stored shape; ``array.copy()`` can be changed. Items of 16, 32 or

@@ -29,8 +29,8 @@ from nnefkit.display.elements import (
 from nnefkit.display.vocabulary import family
 
 Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]
-"""Of one tensor: equal in every bit; within the tolerance; different although the inputs of its
-operation agree; different as they are; different (inputs are not known); only on one side."""
+"""For one tensor: equal in every bit; within the tolerance; different although the inputs of its
+operation agree; different as its inputs are; different (inputs are not known); only on one side."""
 WORDS: dict[Verdict, tuple[str, Tone]] = {
     "equal": ("equal", "equal"),
     "within": ("within tolerance", "equal"),
@@ -39,7 +39,7 @@ WORDS: dict[Verdict, tuple[str, Tone]] = {
     "differs": ("differs", "wrong"),
     "missing": ("missing", "warning"),
 }
-"""Verdict -> its name in tables, and its tone."""
+"""Name in tables and tone of each verdict."""
 COLUMNS = (
     Column("#", "right", 4),
     Column("operation", least=12),
@@ -57,9 +57,9 @@ class ComparisonRow(NamedTuple):
     """One tensor of a comparison."""
 
     number: int
-    """Position of the operation in the graph, from 0; negative where no graph is known."""
+    """Position of the operation in the graph, from 0; negative if no graph is known."""
     operation: str
-    """Empty where no graph is known."""
+    """Empty if no graph is known."""
     tensor: str
     verdict: Verdict
     max_abs: float | None = None
@@ -72,7 +72,7 @@ class ComparisonRow(NamedTuple):
     line: int | None = None
     shape: Shape | None = None
     output: bool = False
-    """Whether it is an output of the graph; outputs are always shown."""
+    """True if it is an output of the graph; outputs are always shown."""
     note: str = ""
     """Other findings: "shapes differ", "2 NaN"."""
 
@@ -84,24 +84,24 @@ class ComparisonSummary:
     title: str
     """The two sides: "float weights against 8-bit weights"."""
     agree: bool
-    """Whether all tensors are within the tolerance."""
+    """True if all tensors are within the tolerance."""
     headline: str
     """The answer in a few words: "The runs diverge at conv8", "The runs agree"."""
     sentence: str = ""
-    """The rest of the answer. Words in `backticks` (in the headline too) are code."""
+    """The rest of the answer. Words in `backticks` are code, also in the headline."""
     graph: str = ""
     labels: tuple[str, str] = ("a", "b")
     """Names of the two sides: engines, or "float" and "8 bit"."""
     rows: tuple[ComparisonRow, ...] = field(default=(), repr=False)
     """All tensors, in the order of the graph, including missing ones."""
     tolerance: str = ""
-    """In words: "1e-5 relative, 1e-6 absolute"."""
+    """As words: "1e-5 relative, 1e-6 absolute"."""
     non_finite: int = 0
     """Number of tensors with NaN or Inf on either side."""
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """Verdict -> number of tensors."""
+        """Number of tensors for each verdict."""
         counts: dict[str, int] = {}
         for row in self.rows:
             counts[row.verdict] = counts.get(row.verdict, 0) + 1
@@ -109,7 +109,7 @@ class ComparisonSummary:
 
     @cached_property
     def first(self) -> ComparisonRow | None:
-        """The first tensor out of tolerance, None if there is none."""
+        """The first tensor out of tolerance, or None."""
         differing = ("introduces", "inherits", "differs")
         return next((row for row in self.rows if row.verdict in differing), None)
 

@@ -20,7 +20,7 @@ from nnefkit.display.elements import (
 )
 
 _IN_PART = (
-    "in part: for some attributes or dtypes only. Operations that an engine cannot run are "
+    "in part: only for some attributes or dtypes. Operations that an engine cannot run are "
     'reported before anything runs; with `fallback="numpy"`, numpy runs just those.'
 )
 
@@ -34,11 +34,11 @@ class EngineLike(Protocol):
 
     @property
     def installed(self) -> bool:
-        """Whether it can be used."""
+        """True if it can be used."""
 
     @property
     def version(self) -> str:
-        """The version of the package that does the work."""
+        """The version of the package that runs the operations."""
 
     @property
     def operations(self) -> frozenset[str]:
@@ -46,7 +46,7 @@ class EngineLike(Protocol):
 
     @property
     def partly(self) -> frozenset[str]:
-        """Those that it runs for some attributes or dtypes only."""
+        """Names of the operations that it runs only for some attributes or dtypes."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class EngineLike(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why it cannot be used although it is installed."""
+        """The reason why it cannot be used although it is installed."""
 
 
 class EnginesLike(Protocol):
@@ -66,7 +66,7 @@ class EnginesLike(Protocol):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Engines that are declared but cannot be used, and why."""
+        """Engines that are declared but cannot be used, with the reasons."""
 
     def values(self) -> Iterable[EngineLike]:
         """Return the engines, the reference first."""

@@ -30,9 +30,9 @@ from nnefkit.display.protocols import GraphLike, TextLike
 from nnefkit.display.vocabulary import family
 
 PORTS = 8
-"""Inputs and outputs that are named, at most."""
+"""Maximum number of inputs and outputs that are named."""
 KINDS = 8
-"""Kinds of operations that are counted by name, at most."""
+"""Maximum number of operations that are counted by name."""
 TEXT_LINES, TEXT_WIDTH = 120, 160
 
 
@@ -202,7 +202,7 @@ def _operation(row: OperationRow, *, lines: bool, scopes: bool) -> Iterator[Cell
 
 def _variables(summary: GraphSummary, *, brief: bool) -> Fold:
     rows = list(zip(summary.graph.variables, summary.examined.statistics, strict=True))
-    # Variables with NaN or Inf are what a reader looks for.
+    # Readers look for variables with NaN or Inf.
     bad = [i for i, (_, one) in enumerate(rows) if one is not None and not one.finite][:8]
     chosen = selection(rows, *((4, 2) if brief else (16, 4)), keep=bad)
     columns = (

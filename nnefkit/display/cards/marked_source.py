@@ -1,4 +1,4 @@
-"""A document with each diagnostic below the line that it is about."""
+"""A document with each diagnostic below the line that it refers to."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nnefkit.display.excerpt import marked_excerpt, printable
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 AROUND = 3
-"""Lines that are shown before and after a marked one."""
+"""Number of lines shown before and after a marked one."""
 WHOLE = 60
-"""Documents of up to so many lines are shown in full."""
+"""Number of lines up to which a document is shown in full."""
 MARKS, LINES, WIDTH = 60, 400, 120
-"""Diagnostics, lines, and characters of a line that are shown at most."""
+"""Maximum number of diagnostics, of lines, and of characters of a line."""
 TONES: dict[str, Tone] = {"error": "wrong", "warning": "warning", "note": "muted"}
 
 
@@ -59,7 +59,7 @@ def _shown(marked: Sequence[int], total: int) -> list[int]:
         for mark in marked
         for line in range(max(1, mark - AROUND), min(total, mark + AROUND) + 1)
     }
-    # A gap of one line would take as much room as the line itself.
+    # A gap of one line would take as much space as the line itself.
     wanted |= {line + 1 for line in wanted if line + 2 in wanted}
     return sorted(wanted)[:LINES]
 

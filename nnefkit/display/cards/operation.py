@@ -13,9 +13,9 @@ from nnefkit.display.protocols import OperationLike
 from nnefkit.display.vocabulary import family
 
 VALUE = 100
-"""Longest argument in the table."""
+"""Maximum length of an argument in the table."""
 LINE_ARGUMENT, LINE = 40, 240
-"""Longest argument, and longest list of arguments, in one line."""
+"""Maximum length of an argument, and of the list of arguments, in one line."""
 ELEMENTS = 24
 """Elements of a list that are written; displays shorten longer texts anyway."""
 

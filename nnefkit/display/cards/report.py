@@ -15,7 +15,7 @@ from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 SHOWN = 40
-"""Diagnostics that are shown at most."""
+"""Maximum number of diagnostics shown."""
 
 
 class CheckedGraph(Protocol):
@@ -43,11 +43,11 @@ class ReportLike(Protocol):
 
     @property
     def graph(self) -> CheckedGraph | None:
-        """The graph, where it could be read."""
+        """The graph, if it could be read."""
 
     @property
     def source(self) -> TextLike | None:
-        """The text that was validated, where it is available."""
+        """The text that was validated, if it is available."""
 
 
 def report_card(report: ReportLike, *, brief: bool = False) -> Card:

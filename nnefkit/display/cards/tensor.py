@@ -22,13 +22,13 @@ from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.display.vocabulary import family
 
 TILES, COLUMNS = 24, 12
-"""Channels that are shown at most, and channels in a row."""
+"""Maximum number of channels shown, and of channels in a row."""
 MAP = (200, 720)
-"""Points of a heat map at most: height, width."""
+"""Maximum number of points of a heat map: height, width."""
 
 
 SAMPLE = 4_000_000
-"""Values that are examined at most."""
+"""Maximum number of values examined."""
 DETAILS = (1.0, 0.75, 0.5)
 """Shares of the points, along each side, of ever smaller versions of a large picture."""
 
@@ -73,14 +73,14 @@ def tensor_card(
     Args:
         tensor: Its name, dtype, shape and values.
         brief: Leave the picture out, and write the card in one line too.
-        known: Statistics of the values, where they were computed before.
+        known: Statistics of the values, if they were computed before.
         producer: Name of the operation that computes it.
         line: The line of that operation in the text of the graph.
         label: The label of a variable.
         quantization: Its entry in ``graph.quant``.
-        origin: Where a converter took it from.
+        origin: The node or module that a converter made it from.
         access: Python code that returns the values.
-        sample: Number of values that are examined at most.
+        sample: Maximum number of values examined.
     """
     if known is None and tensor.data is not None:
         known = statistics(tensor.data, limit=sample)
@@ -138,7 +138,7 @@ def _facts(shown: _Shown) -> Iterator[str]:
 
 
 def _varies(statistics: Statistics | None) -> bool:
-    """Whether there are values, and not all the same."""
+    """Return whether there are values, and not all the same."""
     if statistics is None or not statistics.examined:
         return False
     return statistics.minimum < statistics.maximum or not statistics.finite
@@ -166,7 +166,7 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
     if last:
         array = np.moveaxis(array, -1, -3)
     array = array.reshape([extent for extent in array.shape if extent > 1])
-    # An item of the batch may be a single map, or a vector.
+    # An element of the batch may be a single map, or a vector.
     array = array.reshape((1,) * (3 - array.ndim) + array.shape)
     if parameter:
         name = "slices of filters" if array.ndim > 3 else "filters"
@@ -178,7 +178,7 @@ def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
 
 
 def _channels_last(array: Array, *, parameter: bool) -> bool:
-    """Whether the last axis looks like channels, as in tensors that other tools laid out.
+    """Return whether the last axis looks like channels, as in tensors that other tools laid out.
 
     In NNEF they are the second axis; after a wrong guess the picture is odd, and its caption says
     what it shows.

@@ -27,7 +27,7 @@ from nnefkit.display.statistics import Statistics
 from nnefkit.display.vocabulary import PRODUCTS, family
 
 NAMED = 4
-"""Tensors with NaN or Inf that are named, at most."""
+"""Maximum number of tensors with NaN or Inf that are named."""
 
 
 class TraceRow(NamedTuple):
@@ -39,13 +39,13 @@ class TraceRow(NamedTuple):
     tensor: str
     shape: Shape | None
     finite: bool | None
-    """Whether it holds neither NaN nor Inf; None where it was not checked."""
+    """True if it holds neither NaN nor Inf; None where it was not checked."""
     seconds: float | None = None
     """Time of the operation; only in its first row, so that sums are right."""
     bytes: int | None = None
     line: int | None = None
     stored: bool = True
-    """Whether the trace holds the values."""
+    """True if the trace holds the values."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TraceSummary:
     rows: tuple[TraceRow, ...] = field(default=(), repr=False)
     """All tensors of the run, in the order of the graph; variables and constants left out."""
     seconds: float | None = None
-    """Of the whole run."""
+    """Time of the whole run."""
     statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
     """Statistics of tensors, by name; only those that are shown are read."""
 

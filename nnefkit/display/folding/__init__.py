@@ -1,4 +1,4 @@
-"""Folding: the boxes of a picture of a graph, and the operations that each stands for."""
+"""Folding: the boxes of a picture of a graph, and the operations that each represents."""
 
 from nnefkit.display.folding.picture import Box, Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation

@@ -26,7 +26,7 @@ class Block:
     form: int
     kin: int
     inner: bool = False
-    """Whether it is a member of another block."""
+    """True if it is a member of another block."""
 
 
 def fold_blocks(network: Network, *, limit: int, only_repeated: bool) -> Network:
@@ -184,7 +184,7 @@ class _Search:
         return member
 
     def _fed_from_before(self, members: Sequence[int]) -> bool:
-        """Whether all inputs from the side exist before the block begins."""
+        """Return whether all inputs from the side exist before the block begins."""
         nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
         first = min(nodes)
         before = self.network.before

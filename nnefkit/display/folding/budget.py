@@ -8,7 +8,7 @@ from itertools import chain
 from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 
 FEW = 3
-"""Up to so many equal siblings stay separate boxes."""
+"""Number of equal siblings up to which they remain separate boxes."""
 
 
 def fold_siblings(network: Network) -> Network:
@@ -41,7 +41,7 @@ def _several(groups: Sequence[Group]) -> Group:
 
 
 def fold_ends(network: Network, limit: int) -> Network:
-    """Fold all inputs into one box if they are more than `limit`; likewise all outputs."""
+    """Fold all inputs into one box if there are more than `limit`; likewise all outputs."""
     merges = []
     for kind in ("input", "output"):
         nodes = [node for node, group in enumerate(network.groups) if group.kind == kind]

@@ -79,7 +79,7 @@ def _units(
     heavy = False
     for node in chain:
         if network.groups[node].kind != "unit":
-            # A fragment call is what its author meant; nothing is added to it.
+            # A fragment call remains as its author wrote it; nothing is added to it.
             units += [unit, [node]]
             unit, heavy = [], False
             continue
@@ -121,7 +121,7 @@ def _is_light(group: Group, operations: Sequence[PlainOperation]) -> bool:
 
 
 def is_helper(network: Network, operations: Sequence[PlainOperation], node: int) -> bool:
-    """Whether a node is a small operation on one tensor."""
+    """Return whether a node is a small operation on one tensor."""
     group = network.groups[node]
     if group.kind != "unit" or len(group.operations) != 1 or len(network.before[node]) > 1:
         return False

@@ -111,7 +111,7 @@ def _title(group: Group, operations: Sequence[PlainOperation], main: int) -> str
 
 
 def _normalizes(names: Mapping[str, int]) -> bool:
-    """Whether operations divide their input by its deviation."""
+    """Return whether operations divide their input by its deviation."""
     roots = {"sqrt", "rsqrt", "pow"} & {name for name, n in names.items() if n}
     return bool(roots and names["mean_reduce"] > 1 and (names["div"] or names["mul"]))
 

@@ -21,7 +21,7 @@ HUB = 6
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Operations that may become one box."""
+    """A group of operations that may become one box."""
 
     kind: Kind
     operations: list[int]
@@ -37,7 +37,7 @@ class Group:
     names: Sequence[str] = ()
     """Names of the tensors of inputs and outputs; the name of a fragment."""
     prepares: bool = False
-    """Whether no product or reduction comes before it: an input, a mask made from one."""
+    """True if no product or reduction comes before it: an input, a mask made from one."""
 
 
 class Forms:

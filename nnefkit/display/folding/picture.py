@@ -21,11 +21,11 @@ class Box:
     operation: str
     """The operation whose family determines the color; empty for inputs and outputs."""
     operations: Sequence[int]
-    """Numbers of the operations that it stands for."""
+    """Numbers of the operations that it represents."""
     count: int = 1
     """Number of repetitions of what it names."""
     parallel: bool = False
-    """Whether the repetitions are side by side, not one after the other."""
+    """True if the repetitions are side by side, not one after the other."""
     description: str = ""
     """A full description, for readers who cannot see the picture."""
 
@@ -39,7 +39,7 @@ class Edge:
     tensors: Sequence[str]
     shapes: Sequence[Shape | None]
     skips: bool = False
-    """Whether a longer path connects the two boxes as well."""
+    """True if a longer path connects the two boxes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Picture:
     boxes: Sequence[Box]
     edges: Sequence[Edge]
     operations: int
-    """Number of operations that the boxes stand for."""
+    """Number of operations that the boxes represent."""
     parameters: int
     """Number of operations (without variables and constants) that are not drawn as they act only
     on parameters."""

@@ -16,7 +16,7 @@ class PlainOperation(NamedTuple):
     outputs: Sequence[str]
     """Names of the tensors that it computes."""
     shapes: Sequence[Sequence[int] | None] = ()
-    """Shapes of the tensors in `outputs`, None where unknown."""
+    """Shapes of the tensors in `outputs`, None if unknown."""
     scope: Sequence[str] = ()
     """The fragment calls that contain it, outermost first."""
     attributes: str = ""

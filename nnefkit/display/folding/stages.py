@@ -22,20 +22,20 @@ from nnefkit.display.folding.plain_operation import PlainOperation
 from nnefkit.operation_names import SOURCES
 
 BUDGET = 120
-"""Boxes of a picture at most, by default; its SVG then has less than 60 KiB."""
+"""Default maximum number of boxes of a picture; its SVG then has less than 60 KiB."""
 COMFORTABLE = 48
-"""Boxes that a reader can take in at a glance; a picture with fewer is not folded further."""
+"""Number of boxes that a reader can take in at a glance, below which nothing is folded further."""
 BLOCK = 40
-"""Operations (with their helpers) of the largest block that is folded for being repeated."""
+"""Maximum number of operations (with their helpers) of a block folded because it is repeated."""
 LARGEST_BLOCK = 200
 LARGE = 2_000
 """Number of boxes from which on only simple methods are tried."""
 LEVEL = 12
-"""Boxes that one level of a nested graph joins at most."""
+"""Maximum number of boxes that one level of a nested graph joins."""
 EDGES = 2
-"""Edges for each box that a reader can follow."""
+"""Number of edges for each box that a reader can follow."""
 PASSED = 4
-"""Layers that edges pass, for each box, that a reader can follow."""
+"""Number of layers passed by edges, for each box, that a reader can follow."""
 NESTED = 1.2
 """Average number of long edges that pass a layer from which on each level becomes one box."""
 ROUNDS = 8
@@ -55,8 +55,8 @@ def fold_graph(
 
     Args:
         operations: All operations in a valid order.
-        inputs: Names of the tensors that enter the graph.
-        outputs: Names of the tensors that leave it.
+        inputs: Names of the input tensors of the graph.
+        outputs: Names of its output tensors.
         budget: At least 3: an input, an output and something between them.
     """
     operations = [PlainOperation(*operation) for operation in operations]
@@ -134,7 +134,7 @@ def _fold_repeated(folded: Network, operations: Sequence[PlainOperation]) -> Net
 
 
 def _is_nested(folded: Network) -> bool:
-    """Whether long edges run beside one another, as in a U-Net; each level is then one box."""
+    """Return whether long edges run side by side, as in a U-Net; each level is then one box."""
     passed, layers = _passed(folded)
     return passed > NESTED * layers
 

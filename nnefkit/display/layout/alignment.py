@@ -26,7 +26,7 @@ def heights(
         layers: Nodes from top to bottom, layer by layer.
         before: Neighbors of each node in the layer before (others are ignored).
         after: Neighbors of each node in the layer after.
-        gaps: For each layer, the least distance between the centers of successive nodes.
+        gaps: For each layer, the minimum distances between the centers of successive nodes.
         boxes: Nodes from this number on are dummies, where an edge passes a layer.
     """
     if all(len(layer) <= 1 for layer in layers):

@@ -15,7 +15,7 @@ HEAD = 10.0
 BEND = 30.0
 """Gap in which edges bend."""
 STEEPEST = 70.0
-"""Gap in which edges bend by a long way."""
+"""Gap in which edges bend by a large amount."""
 
 
 @dataclass(frozen=True, slots=True)

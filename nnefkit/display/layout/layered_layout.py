@@ -39,7 +39,7 @@ def lay_out(
         edges: Pairs of box numbers, source and target; repeats are allowed.
         labels: Width of the label after each box, above its outgoing lines.
         width: If given, columns that do not fit into it continue in the next row.
-        dummy_limit: Number of dummies of long edges at most; longer edges run above all boxes.
+        dummy_limit: Maximum number of dummies of long edges; longer edges run above all boxes.
 
     Raises:
         ValueError: The edges form a cycle.

@@ -29,11 +29,11 @@ LABEL = 9.5
 EDGE = "#828282"
 MARGIN = 6.0
 CAPTION = 22.0
-"""Room for the line below the picture about what it does not show."""
+"""Room for the line below the picture that states what is not drawn."""
 ROOMY = 60
 """Number of boxes up to which each may have several lines, and a description."""
 WIDTH = 980
-"""Width of a picture at most, in pixels: about that of a notebook's outputs."""
+"""Maximum width of a picture in pixels: about that of a notebook's outputs."""
 TANGLED = 2.5
 """Number of lines from row to row from which on a picture is easier to read from top to bottom."""
 
@@ -50,10 +50,10 @@ def graph_picture(
 
     Args:
         operations: All operations in a valid order, including ``external`` and ``variable``.
-        inputs: Names of the tensors that enter the graph.
-        outputs: Names of the tensors that leave it.
-        budget: Number of boxes at most.
-        width: Width at most, in pixels; longer pictures continue in the next row.
+        inputs: Names of the input tensors of the graph.
+        outputs: Names of its output tensors.
+        budget: Maximum number of boxes.
+        width: Maximum width in pixels; longer pictures continue in the next row.
 
     Returns:
         An SVG document in its natural size, to be shown directly or as data of an image. Its
@@ -170,7 +170,7 @@ def _labels(picture: Picture) -> list[str]:
 
 
 def _is_whole(picture: Picture) -> bool:
-    """Whether each operation has its own box, so that no caption is needed."""
+    """Return whether each operation has its own box, so that no caption is needed."""
     boxes = sum(1 for box in picture.boxes if box.kind == "operation")
     return picture.operations == boxes and not picture.parameters and not picture.omitted
 

@@ -1,4 +1,4 @@
-"""Widths of text at most, so that boxes are wide enough for any font."""
+"""Upper bounds of the widths of texts, so that boxes are wide enough for any font."""
 
 from __future__ import annotations
 

@@ -32,13 +32,13 @@ class Binding(NamedTuple):
     """The arguments of the parameters of an invocation, and the types of its results."""
 
     slots: list[int | None]
-    """For each parameter the index of its argument; None for its default value."""
+    """The index of the argument for each parameter; None for its default value."""
     dtype: PrimitiveType | None
-    """The generic type argument; None if not generic, or if an error leaves it unknown."""
+    """The generic type argument; None if not generic, or unknown because of an error."""
     results: Sequence[Type]
     """Types of the results."""
     sound: bool
-    """Whether there were no errors."""
+    """True if there were no errors."""
 
 
 def bind_arguments(
@@ -48,7 +48,7 @@ def bind_arguments(
     report: Report,
     generic: PrimitiveType | None = None,
 ) -> Binding:
-    """Bind the arguments of an invocation, and report those that break the rules.
+    """Bind the arguments of an invocation, and report those that violate the rules.
 
     Args:
         declaration: The declaration of the operation.
@@ -118,9 +118,9 @@ class _Invocation:
         self.report = report
         self.slots: list[int | None] = []
         self.named = False
-        """Whether an argument was given by name."""
+        """True if an argument was given by name."""
         self.displaced = False
-        """Whether it is unclear which parameter a positional argument belongs to."""
+        """True if it is unclear which parameter a positional argument belongs to."""
 
     def binding(self, slots: list[int | None] | None, generic: PrimitiveType | None) -> Binding:
         """Return the binding; `slots` are those of the arguments if they have no problem."""
@@ -216,7 +216,7 @@ class _Invocation:
     def _deduced_dtype(self) -> PrimitiveType | None:
         candidates: dict[PrimitiveType, None] = {}
         is_vague = False
-        """Whether an argument has no definite type, for which there is a reason elsewhere."""
+        # A vague type is unknown, for a reason that is reported elsewhere.
         for parameter, slot in zip(self.declaration.parameters, self.slots, strict=True):
             if slot is None or not parameter.type.generic:
                 continue

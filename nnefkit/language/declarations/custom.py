@@ -93,7 +93,7 @@ def with_definitions(
         extensions: The extensions of its document.
     """
     names = {operation.name for operation in graph.operations}
-    # Lines of a quantization file name operations, too.
+    # Lines of a quantization file refer to operations, too.
     names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
     used = needed(names, customs)
     retained = [d for name, d in customs.items() if name in used or d.body is None]
@@ -113,7 +113,7 @@ def known_declarations(graph: Graph) -> dict[str, Declaration]:
 
 
 def signature(declaration: Declaration) -> tuple[object, ...]:
-    """Return what two declarations of an operation must share: all but the default values."""
+    """Return the parts that two declarations of an operation must share: all but default values."""
     return (
         declaration.generic,
         *((parameter.name, str(parameter.type)) for parameter in declaration.parameters),

@@ -43,10 +43,10 @@ class Parameter:
     name: str
     type: Type
     default: Any
-    """The default value, `REQUIRED` if the parameter has none."""
+    """The default value, or `REQUIRED` if the parameter has none."""
     position: int
     is_tensor: bool
-    """Whether it is a tensor or consists of tensors; otherwise it is an attribute."""
+    """True if it is a tensor or consists of tensors; otherwise it is an attribute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ class Declaration:
     generic: bool = False
     generic_default: PrimitiveType | None = None
     body: tuple[Assignment, ...] | None = field(default=None, repr=False)
-    """The assignments of a compound operation, None for a primitive one."""
+    """The assignments of a compound operation; None for a primitive one."""
     tokens: Tokens | None = field(default=None, repr=False)
     """The tokens that the body refers to."""
     span: Span | None = None
     whole: tuple[int, int] = (0, 0)
-    """First and end token of the definition, body included."""
+    """First and end token of the definition, including the body."""
     standard: bool = False
     opaque: bool = False
-    """Whether it was made for the invocation of an unknown operation."""
+    """True if it was made for the invocation of an unknown operation."""
     by_name: Mapping[str, Parameter] = field(init=False, repr=False)
     required: tuple[Parameter, ...] = field(init=False, repr=False)
     inputs: tuple[tuple[str, int, Any], ...] = field(init=False, repr=False)
@@ -103,7 +103,7 @@ class Declaration:
         if self.body is not None:
             span = self.tokens.span(*self.whole)
             return self.tokens.source.text[span.start : span.end]
-        # Comments are left out: in one line they would hide the text after them.
+        # Comments are left out: on one line they would hide the text after them.
         tokens = self.tokens
         pieces: list[str] = []
         for index in range(*self.whole):
@@ -180,13 +180,13 @@ def declarations() -> Mapping[str, Declaration]:
 
 
 def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str]:
-    """Report fragment definitions of a document that break the rules for declarations.
+    """Report fragment definitions of a document that violate the rules for declarations.
 
     Returns:
-        The names of fragments whose parameters or results break them.
+        The names of fragments whose parameters or results violate them.
     """
     known: dict[str, Fragment] = {}
-    wrong: set[str] = set()
+    invalid: set[str] = set()
     for fragment in fragments:
         if fragment.name in declarations():
             report.at(
@@ -202,7 +202,7 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str
                 "redefined-operation",
                 f"fragment '{fragment.name}' is declared already",
                 fragment.name_at,
-                hint=f"The first declaration is in line {line}.",
+                hint=f"The first declaration is on line {line}.",
                 section="3.3.2",
             )
         known.setdefault(fragment.name, fragment)
@@ -211,8 +211,8 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str
         _check_types(fragment, report)
         _check_order(fragment, report)
         if report.errors > errors:
-            wrong.add(fragment.name)
-    return wrong
+            invalid.add(fragment.name)
+    return invalid
 
 
 def _check_names(fragment: Fragment, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Declarations for unknown operations, which a graph holds as they are written."""
+"""Declarations for unknown operations, which a graph contains as written."""
 
 from __future__ import annotations
 

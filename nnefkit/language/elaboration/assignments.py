@@ -28,7 +28,7 @@ _CHECKED = frozenset(("external", *DEPRECATED))
 
 
 class Assignments:
-    """Adds the assignments of a graph: flat invocations directly, others by an expansion."""
+    """Adds the assignments of a graph: flat invocations directly, others by expansion."""
 
     def __init__(self, builder: GraphBuilder, expansion: Expansion) -> None:
         self.builder = builder
@@ -51,7 +51,7 @@ class Assignments:
                     names.define(name, UNKNOWN)
 
     def _add_flat(self, assignment: Assignment, invocation: Invocation) -> bool:
-        """Add a flat invocation; return False, with nothing done, if it is not flat."""
+        """Add a flat invocation; do nothing and return False if it is not flat."""
         builder = self.builder
         declaration = builder.declarations.get(invocation.name)
         if declaration is not None and declaration.body is not None and not declaration.standard:

@@ -1,4 +1,4 @@
-"""The bound on the work that a document can ask for."""
+"""The limit on the work that a document can cause."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from nnefkit.language.elaboration.scopes import Scope
 from nnefkit.language.syntax.tree import Assignment, Expression
 
 MOST_STEPS = 300_000
-"""Operations, calls and turns of loops that one document may take."""
+"""Number of operations, calls and loop iterations that one document may take."""
 
 
 class Budget:
-    """Counts steps, so that a short document cannot ask for endless work."""
+    """Counts steps, so that a short document cannot cause endless work."""
 
     def __init__(self) -> None:
         self.steps = 0
-        """Operations, calls and turns of loops so far."""
+        """Number of operations, calls and loop iterations so far."""
 
     def spend(self, node: Expression | Assignment, scope: Scope, steps: int = 1) -> None:
         """Count `steps` that `node` takes.
@@ -36,5 +36,5 @@ class Budget:
         return True
 
     def reset(self) -> None:
-        """Count from zero again, for work that has a budget of its own."""
+        """Count from zero again, for work with a separate budget."""
         self.steps = 0

@@ -61,7 +61,7 @@ class Resolver(Protocol):
         """Return the value of an identifier."""
 
     def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
-        """Return the result of an invocation, in a tensor called `tensor` if that is possible."""
+        """Return the result of an invocation, in a tensor called `tensor` if possible."""
 
     def operate(
         self,
@@ -71,7 +71,7 @@ class Resolver(Protocol):
         scope: Scope,
         tensor: str | None,
     ) -> Value:
-        """Return the result of the operation that an operator on tensors stands for."""
+        """Return the result of the operation that an operator on tensors denotes."""
 
     def shape_of(self, value: Any) -> list[int] | None:
         """Return the shape of a tensor, None if it is not known."""
@@ -189,7 +189,7 @@ class Evaluator:
         type_ = subscript_type(sequence.type, is_range=node.is_range)
         if type_ is None:
             is_tensor = isinstance(sequence.type, TensorType)
-            hint = "Tensors are cut by 'slice'." if is_tensor else ""
+            hint = "Use 'slice' to take a part of a tensor." if is_tensor else ""
             return scope.refuse("type-mismatch", f"{sequence.type} has no items", node.value, hint)
         start = yield self._bound(node.start, scope)
         stop = yield self._bound(node.stop, scope)
@@ -217,11 +217,11 @@ class Evaluator:
         value, type_ = yield self.evaluate(node, scope)
         if type_ is not LOGICAL and type_ is not UNKNOWN:
             is_tensor = isinstance(type_, TensorType)
-            hint = "Choices at run time are made by the operation 'select'." if is_tensor else ""
+            hint = "Use the operation 'select' to choose at run time." if is_tensor else ""
             message = f"a condition must be logical, not {type_}"
             scope.refuse("type-mismatch", message, node, hint)
         if value is ABSTRACT and not scope.abstract:
-            raise Refused  # it depends on an error that was reported
+            raise Refused  # It depends on an error that was reported.
         return value
 
     def branch(
@@ -232,15 +232,15 @@ class Evaluator:
     ) -> Call[tuple[Expression, list[Type]]]:
         """Return the expression that a chain of if-else chooses, in a scope that computes.
 
-        The other branches have no value, but must have a type: `check` finds it, and the types are
-        returned as well, for `chosen`.
+        The other branches have no value, but must have a type, which `check` determines; the types
+        are returned, too, for `chosen`.
         """
         other_types: list[Type] = []
         while isinstance(node, Conditional):
-            holds = yield self.condition(node.condition, scope)
-            taken, other = (node.value, node.otherwise) if holds else (node.otherwise, node.value)
+            chosen = yield self.condition(node.condition, scope)
+            taken, other = (node.value, node.otherwise) if chosen else (node.otherwise, node.value)
             if scope.declaration is None:
-                # Fragments were checked as a whole before, the graph was not.
+                # Fragments have been checked as a whole, the graph has not.
                 unchosen: Value = yield check(other, scope.inner(abstract=True))
                 other_types.append(unchosen.type)
             node = taken
@@ -344,7 +344,7 @@ class Evaluator:
         if node.name == "shape_of":
             shape = self.resolver.shape_of(argument.value)
             if shape is None:
-                message = "the shape of this tensor is not known while the text is read"
+                message = "the shape of this tensor is not known while the text is parsed"
                 return scope.refuse("unknown-shape", message, node)
             return Value(shape, type_)
         try:
@@ -354,7 +354,7 @@ class Evaluator:
 
 
 def _rows(node: Comprehension, arrays: Sequence[Value], scope: Scope) -> list[tuple[Any, ...]]:
-    """Return the values of the loop variables, turn by turn."""
+    """Return the values of the loop variables for each iteration."""
     lengths = {len(array.value) for array in arrays}
     if len(lengths) > 1:
         listed = " and ".join(str(len(array.value)) for array in arrays)

@@ -140,7 +140,7 @@ class Expansion:
         return Value(ABSTRACT, common or UNKNOWN)
 
     def _assigned(self, assignment: Assignment, node: Expression, scope: Scope) -> Call[Value]:
-        """Return the value of an assignment; an invocation may have any results here."""
+        """Return the value of an assignment; here an invocation may have any number of results."""
         if isinstance(node, Invocation):
             value: Value = yield self._assigned_invocation(assignment, node, scope)
         else:
@@ -245,7 +245,7 @@ class Expansion:
         slot = binding.slots[declaration.by_name["times"].position]
         times = 0 if slot is None else arguments[slot].value
         if times is ABSTRACT:
-            raise Refused  # it depends on an error that was reported
+            raise Refused  # It depends on an error that was reported.
         invocations = self.invocations
         invocations.budget.spend(assignment, scope, max(times, 0))
         return [invocations.new_identifier(None, scope, declaration.name) for _ in range(times)]
@@ -253,7 +253,7 @@ class Expansion:
     # -- left-hand sides ----------------------------------------------------------------------
 
     def bind(self, target: Expression, value: Value, scope: Scope) -> Call[None]:
-        """Give the names on the left-hand side their values."""
+        """Bind the names on the left-hand side to their values."""
         if isinstance(target, Name):
             self._define(target, value, scope)
             return

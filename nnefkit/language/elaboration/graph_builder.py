@@ -21,13 +21,13 @@ from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Na
 from nnefkit.language.types import UNKNOWN, Type, dtype_of
 
 DEPRECATED = {"linear_quantize": "min_max_linear_quantize"}
-"""Deprecated operation -> its new name."""
+"""New names of deprecated operations."""
 
 
 class GraphBuilder:
-    """Collects the operations and tensors of a graph, and reports operations that break the rules.
+    """Collects the operations and tensors of a graph, and reports violated rules of operations.
 
-    It does not know how expressions are evaluated; `Expansion` emits operations into it. `emit`,
+    It does not evaluate expressions; `Expansion` emits operations into it. `emit`,
     `add`, `declare_unknown`, `report_unknown`, `check_invocation` and `finish` are hooks for other
     versions of the language.
     """
@@ -76,8 +76,8 @@ class GraphBuilder:
             declaration: The operation.
             binding: The arguments of its parameters.
             values: Their values.
-            outputs: Formal name -> identifier of a result, or a list of them.
-            span: Its place in the text.
+            outputs: By formal name, the identifier of a result, or a list of them.
+            span: Its position in the text.
             scope: The fragment calls that it comes from, outermost first.
         """
         inputs = _arguments(declaration.inputs, binding.slots, values)

@@ -33,7 +33,7 @@ from nnefkit.language.syntax.tree import (
 from nnefkit.language.types import GENERIC, UNKNOWN, TensorType
 
 MOST_CALLS = 1000
-"""Depth of fragment calls from which on they count as an endless recursion."""
+"""Depth of fragment calls that counts as an endless recursion."""
 _GRAPH_ONLY = frozenset(("external", "variable", "update"))
 
 AssignInScope = Callable[[Assignment, Scope], Call[None]]
@@ -42,17 +42,17 @@ AssignInScope = Callable[[Assignment, Scope], Call[None]]
 
 @dataclass(frozen=True, slots=True)
 class ExpansionRules:
-    """Choice of the operations whose bodies are carried out in their place."""
+    """Selection of the operations to be replaced by their bodies."""
 
     fragments: Container[str] | None = None
     """Fragments to expand, None for all of them."""
     standard: Container[str] = ()
     """Compound standard operations to expand."""
     misdeclared: Container[str] = ()
-    """Fragments whose parameters or results break the rules, so that no call can be judged."""
+    """Fragments whose parameters or results violate the rules, so that calls cannot be checked."""
 
     def expands(self, declaration: Declaration) -> bool:
-        """Return whether the body of an operation is carried out instead of the operation."""
+        """Return whether an operation is replaced by its body."""
         if declaration.body is None:
             return False
         if declaration.standard:
@@ -241,7 +241,7 @@ class Invocations:
         scope: Scope,
         tensor: str | None,
     ) -> Value:
-        """Return the result of the operation that an operator on tensors stands for."""
+        """Return the result of the operation that an operator on tensors denotes."""
         parts = [node.operand] if isinstance(node, Unary) else [node.left, node.right]
         arguments = [Argument(None, part, part.at) for part in parts]
         call = Invocation(operation, None, arguments, node.at, node.end)
@@ -262,7 +262,7 @@ class Invocations:
         try:
             declaration = self.find_declaration(node, scope, target)
         except Refused:
-            # Errors in the arguments are reported all the same.
+            # Errors in the arguments are still reported.
             yield self._arguments(node, scope)
             raise
         arguments: list[Value] = yield self._arguments(node, scope)
@@ -333,7 +333,7 @@ def _refuse_recursion(declaration: Declaration, node: Expression, scope: Scope) 
         f"'{declaration.name}' calls itself more than {MOST_CALLS} times: {cycle}",
         node.at,
         node.end,
-        hint="A recursion ends by an if-else that chooses another branch.",
+        hint="A recursion must end in an if-else that chooses another branch.",
         section="3.3.3",
     )
     raise Refused

@@ -1,4 +1,4 @@
-"""Names of tensors: those that the graph defines (3.3.2), and new ones for intermediate tensors."""
+"""Names of tensors: those defined by the graph (3.3.2), and new ones for intermediate tensors."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class GraphNames:
         self.types: dict[str, Type] = {}
         self.identifiers: dict[str, Identifier] = {}
         self.defined_at: dict[str, int] = {}
-        """Identifier -> index of the token that defines it."""
+        """Index of the defining token, by identifier."""
         self.undefined: dict[str, int] = {}
-        """Identifier that was used before any definition -> index of the token."""
+        """Index of the token, by identifier that was used before any definition."""
         self._parameters = {name.name for name in header.parameters}
         self._externals: set[str] = set()
         self._uncertain: set[str] = set()
@@ -50,7 +50,7 @@ class GraphNames:
                 "redefined-identifier",
                 f"'{text}' is defined already",
                 name.at,
-                hint=f"The first definition is in line {line}.",
+                hint=f"The first definition is on line {line}.",
                 section=_SECTION,
             )
             return self.identifiers[text]
@@ -65,7 +65,7 @@ class GraphNames:
         type_ = self.types.get(name.name)
         if type_ is not None:
             return type_
-        # It is reported at the end, when it is known whether a definition follows.
+        # Reported at the end, when it is known whether a definition follows.
         self.undefined.setdefault(name.name, name.at)
         return UNKNOWN
 
@@ -84,7 +84,7 @@ class GraphNames:
                 )
 
     def check(self) -> None:
-        """Report what follows only from the whole body."""
+        """Report problems that only the whole body reveals."""
         self._check_undefined()
         self._check_parameters()
         self._check_results()
@@ -94,7 +94,7 @@ class GraphNames:
             later = self.defined_at.get(name)
             if later is not None:
                 message = f"'{name}' is used before it is defined"
-                hint = f"It is defined in line {self.report.line_of(later)}."
+                hint = f"It is defined on line {self.report.line_of(later)}."
             elif name in self._parameters:
                 continue  # reported as an undefined parameter
             else:
@@ -149,14 +149,14 @@ class NewNames:
 
     def __init__(self, taken: Container[str]) -> None:
         self._taken = taken
-        """All identifiers of the text, whether they come before or after."""
+        """All identifiers of the text, wherever they occur."""
         self._counts: dict[str, int] = {}
         self._open: set[str] = set()
-        """Names that were not replaced by another one."""
+        """Names that have not been replaced by another one."""
         self.issued: dict[str, str] = {}
-        """Name -> the base that it was made of, in the order of their making."""
+        """The base of each name, in the order of creation."""
         self.aliases: dict[str, str] = {}
-        """Name -> the name that replaces it, in the order of the renaming."""
+        """The replacement of each name, in the order of renaming."""
 
     def unused(self, base: str) -> str:
         """Return a name that begins with `base` and is not in use."""
@@ -175,7 +175,7 @@ class NewNames:
             bases: Pairs of a base and a name, as `unused` would return it for that base.
 
         Returns:
-            Whether all could be issued; nothing is done if one of them could not.
+            True if all could be issued; if one of them could not, nothing is done.
         """
         for base, name in bases:
             if base in self._counts or name in self._taken or name in self.issued:

@@ -41,10 +41,10 @@ BINARY_OPERATIONS = {
     "&&": "and",
     "||": "or",
 }
-"""Operator -> the operation that it stands for if an operand is a tensor."""
+"""The operation that each operator denotes if an operand is a tensor."""
 
 MOST_ITEMS = 1_000_000
-"""Length limit of computed strings and arrays: a short text could ask for any amount of memory."""
+"""Maximum length of computed strings and arrays: a short text could demand any amount of memory."""
 
 _NUMERIC = (INTEGER, SCALAR)
 _ARITHMETIC = frozenset("+-*/^")
@@ -202,7 +202,7 @@ def _out_of_range() -> ValueProblem:
 
 
 def deep_equal(a: Any, b: Any) -> bool:
-    """Return whether two values are equal item by item, and of the same types."""
+    """Return whether two values are equal element by element, and of the same types."""
     stack = [(a, b)]
     while stack:
         a, b = stack.pop()

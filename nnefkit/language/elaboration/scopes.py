@@ -12,7 +12,7 @@ from nnefkit.language.syntax.tree import Assignment, Expression, Name
 from nnefkit.language.types import UNKNOWN, PrimitiveType, Type, bind, castable
 
 
-class Refused(Exception):  # noqa: N818 - caught where the assignment is given up
+class Refused(Exception):  # noqa: N818 - caught where the assignment is abandoned
     """An expression or an assignment has no value; the reason is in the report."""
 
 
@@ -34,7 +34,7 @@ class Value(NamedTuple):
 
 
 class Scope:
-    """The values of identifiers, and the place in the graph for the operations of a body."""
+    """The values of identifiers, and the context of the operations of a body in the graph."""
 
     def __init__(
         self,
@@ -60,15 +60,15 @@ class Scope:
         self.stem = prefix
         """Start of the names of intermediate tensors."""
         self.abstract = abstract
-        """Whether only types are checked and nothing is computed."""
+        """True if only types are checked and nothing is computed."""
         self.span = span
-        """The span of all operations, where the body is part of another text."""
+        """The span of all operations if the body is part of another text."""
         self.parent = parent
         self.values: dict[str, Value] = {}
         self.uncertain: set[str] = set()
         """Identifiers that an unreadable assignment may define."""
         self.result_names: Mapping[str, str | None] = {}
-        """Result of the fragment -> name for its tensor, None to choose one."""
+        """The name for the tensor of each result of the fragment, None to choose one."""
 
     def find(self, name: str) -> Value | None:
         """Return the value of an identifier, None if this scope and its parents have none."""
@@ -122,7 +122,7 @@ class Scope:
         """Report that `node` has no value.
 
         Returns:
-            An unknown value, for a scope that only checks types to go on with.
+            An unknown value, with which a scope that only checks types continues.
 
         Raises:
             Refused: The scope computes.
@@ -152,7 +152,7 @@ def define_parameters(
     dtype: PrimitiveType | None,
     scope: Scope,
 ) -> None:
-    """Give the parameters of a fragment their values; None stands for the default value."""
+    """Bind the parameters of a fragment to their values; None means the default value."""
     for parameter, argument in zip(declaration.parameters, arguments, strict=True):
         type_ = bind(parameter.type, dtype) if dtype else parameter.type
         if type_.generic:

@@ -28,7 +28,7 @@ class Target:
         """Define the names of the results of an operation.
 
         Returns:
-            Formal name -> identifier, or nested lists of identifiers.
+            By formal name, an identifier, or nested lists of identifiers.
 
         Raises:
             Refused: The structures differ; it is reported.

@@ -1,4 +1,4 @@
-"""A provisional document: from its tokens to a graph of 1.0 and all diagnostics."""
+"""Parsing of provisional documents: from tokens to a graph of 1.0 and all diagnostics."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from nnefkit.language.types import (
 
 _LEAST_RANK = 2
 _ITEMS_OF_A_STEP = 100
-"""The number of elements whose inspection counts as one step of the expansion."""
+"""Number of elements whose inspection counts as one step of the expansion."""
 
 
 class ProvisionalExpansion(Expansion):
@@ -77,16 +77,16 @@ class ProvisionalExpansion(Expansion):
     def _is_divided(
         self, declaration: Declaration, parts: Sequence[Expression | None], scope: Scope
     ) -> bool:
-        """Return whether one identifier of a fragment stands for all results of ``split``."""
+        """Return whether one identifier of a fragment denotes all results of ``split``."""
         name = declaration.name
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
     def bind(self, target: Expression, value: Value, scope: Scope) -> Call[None]:
-        """Give the names on the left-hand side their values, with types as exact as possible."""
+        """Bind the names on the left-hand side to their values, with types as exact as possible."""
         errors = scope.report.errors
         yield super().bind(target, self.typing.typed(value), scope)
         if scope.report.errors > errors and scope.declaration is not None and not scope.abstract:
-            # Its value does not have the type that others rely on.
+            # Its value does not have the type that its users rely on.
             raise Refused
 
     def settle(
@@ -132,7 +132,7 @@ class ProvisionalInvocations(Invocations):
     def find_declaration(
         self, node: Invocation, scope: Scope, target: Expression | None
     ) -> Declaration:
-        """Return the declaration of what is invoked; fragments can have variables."""
+        """Return the declaration of the invoked operation; fragments can have variables."""
         if scope.declaration is None or node.name not in ("variable", "update"):
             return super().find_declaration(node, scope, target)
         self.builder.upgrades.note(

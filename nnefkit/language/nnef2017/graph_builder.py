@@ -24,11 +24,11 @@ from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Na
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
 _MOST_DIMENSIONS = 64
-"""The most dimensions that a tensor is given, whatever the text asks for."""
+"""Maximum number of dimensions of a tensor, whatever the text requests."""
 
 
 class ProvisionalBuilder(GraphBuilder):
-    """Collects the operations of 1.0 that those of a provisional document stand for.
+    """Collects the operations of 1.0 that are equivalent to those of a provisional document.
 
     The conversion depends on shapes: trailing extents of 1 can be omitted everywhere, and the text
     itself can ask for the shape of any tensor (``shape_of``).
@@ -52,7 +52,7 @@ class ProvisionalBuilder(GraphBuilder):
         self.unlisted: list[str] = []
         """Externals that are not parameters of the graph."""
         self._fitted: dict[tuple[str, int], Identifier] = {}
-        """Tensor and rank to the tensor with that rank, to use it again."""
+        """Converted tensors, by tensor and rank, for reuse."""
         self.labels: dict[str, str] = {}
         """The labels of variables, by their lower-case form."""
 
@@ -67,7 +67,7 @@ class ProvisionalBuilder(GraphBuilder):
         span: Span | None,
         scope: tuple[str, ...] = (),
     ) -> None:
-        """Add the operations of 1.0 that an operation stands for."""
+        """Add the operations of 1.0 that are equivalent to an operation."""
         name = declaration.name
         if provisional_operations().get(name) is not declaration:
             super().emit(declaration, binding, values, outputs, span, scope)
@@ -146,7 +146,7 @@ class ProvisionalBuilder(GraphBuilder):
     def intermediate(
         self, call: ProvisionalCall, name: str, dtype: PrimitiveType | None = None, **arguments: Any
     ) -> Identifier:
-        """Add an operation of 1.0 on the way to the results of `call`, and return its result."""
+        """Add an intermediate operation of 1.0 for `call`, and return its result."""
         first = next(iter(call.outputs.values()))
         base = first if isinstance(first, str) else call.name
         result = Identifier(self.new_names.unused(f"{base}_{name}"))

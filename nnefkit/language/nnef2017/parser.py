@@ -21,7 +21,7 @@ class ProvisionalParser(Parser):
         self.written = tokens
         self.upgrades = upgrades
         self.in_graph = False
-        """Whether the parser is in the body of the graph, which is in flat syntax (3.2.4)."""
+        """True if the parser is in the body of the graph, which is in flat syntax (3.2.4)."""
 
     def described(self, index: int) -> str:
         """Describe the token at an index in a message, as it is in the source."""
@@ -31,7 +31,7 @@ class ProvisionalParser(Parser):
         return f"'{self.written.written(index)}'" if text != ";" else "the end of the assignment"
 
     def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """Return the problem that the next token is not what is `wanted`."""
+        """Return the problem that the next token is not as described by `wanted`."""
         problem = super().expected(wanted, hint, section)
         if self.written.written(self.index) != self.texts[self.index]:
             problem.message = f"expected {wanted} but found {self.described(self.index)}"

@@ -16,9 +16,9 @@ class ProvisionalCall(NamedTuple):
 
     name: str
     arguments: dict[str, Any]
-    """Parameter to value, default values included."""
+    """Values by parameter, including default values."""
     given: Collection[str]
-    """The parameters that the document gives."""
+    """The parameters that the document specifies."""
     outputs: Mapping[str, Any]
     dtype: PrimitiveType | None
     span: Span | None
@@ -37,7 +37,7 @@ class UpgradeTarget(Protocol):
     def intermediate(
         self, call: ProvisionalCall, name: str, dtype: PrimitiveType | None = None, **arguments: Any
     ) -> Identifier:
-        """Add an operation of 1.0 on the way to the results of `call`, and return its result."""
+        """Add an intermediate operation of 1.0 for `call`, and return its result."""
 
     def shape(self, value: Any) -> Any:
         """Return the shape of an input, a list of shapes for an array, or None if it is unknown."""

@@ -59,7 +59,7 @@ class RewrittenTokens(Tokens):
 
 
 class _Rewriting(NamedTuple):
-    """The strings of the new tokens, and the spans of the source that they stand for."""
+    """The strings of the new tokens, and the spans of the source that they represent."""
 
     texts: list[str]
     starts: list[int]
@@ -148,8 +148,8 @@ def _new_names(tokens: Tokens) -> dict[str, str]:
 class _StatementEnds:
     """Finds the tokens before which a semicolon is missing.
 
-    Every ``=`` outside of brackets belongs to a left-hand side, and what ends there began an
-    assignment. Takes linear time, whatever brackets do not match.
+    Every ``=`` outside of brackets follows a left-hand side, which begins an assignment. Takes
+    linear time even if brackets do not match.
     """
 
     def __init__(self, tokens: Tokens) -> None:
@@ -165,7 +165,7 @@ class _StatementEnds:
         return {s for s in starts if s is not None and texts[s - 1] not in (";", "{")}
 
     def _start(self, index: int, text: str) -> int | None:
-        """Return where the statement begins that a token shows to begin, if it shows one."""
+        """Return the start of the statement that a token reveals, if any."""
         if text in ("(", "["):
             self.openers.append(index)
         elif text in (")", "]"):

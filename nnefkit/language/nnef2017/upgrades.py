@@ -18,7 +18,7 @@ from nnefkit.language.nnef2017.window_arguments import (
 from nnefkit.registry import Registry
 
 UPGRADES = Registry()
-"""Name of an operation of 2017 to the function (target, call) that converts it."""
+"""The function (target, call) that converts an operation of 2017, by its name."""
 
 _upgrade = UPGRADES.register
 

@@ -1,4 +1,4 @@
-"""The types of values, found by inspection: ``tensor`` does not state its data type."""
+"""The types of values, determined by inspection: ``tensor`` does not state its data type."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nnefkit.language.types import (
 
 
 class ValueTypes:
-    """Finds the types of values.
+    """Inspection of the types of values.
 
     Args:
         data_type: Returns the data type of a tensor, None if it is unknown.
@@ -35,7 +35,7 @@ class ValueTypes:
         self._data_type = data_type
 
     def typed(self, value: Value) -> Value:
-        """Return the value with its own type, where the declared one is vague."""
+        """Return the value with its actual type, where the declared one is vague."""
         if value.value is ABSTRACT or loose(value.type) is value.type is not UNKNOWN:
             return value
         return Value(value.value, run(self._type_of(value.value)))

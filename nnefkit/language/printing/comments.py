@@ -15,9 +15,9 @@ class Comment(NamedTuple):
 
     text: str
     trailing: bool
-    """Whether it follows a token on the same line."""
+    """True if it follows a token on the same line."""
     blank: bool
-    """Whether a blank line comes before it."""
+    """True if a blank line comes before it."""
 
 
 class Gap(NamedTuple):
@@ -25,7 +25,7 @@ class Gap(NamedTuple):
 
     comments: tuple[Comment, ...] = ()
     blank: bool = False
-    """Whether a blank line comes right before the second token."""
+    """True if a blank line comes right before the second token."""
 
 
 NO_GAP = Gap()

@@ -68,7 +68,7 @@ def _check(tokens: Tokens) -> None:
     report = Report(tokens)
 
     def accept(assignment: Assignment) -> None:
-        """Ignore the assignment: that it can be parsed is enough."""
+        """Ignore the assignment, which only needs to be parsed."""
 
     Parser(tokens, report).document(lambda *_: accept)
     if report.errors:

@@ -15,8 +15,8 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
 
     Args:
         graph: The graph.
-        shapes: Whether a comment after each assignment states the shapes of its results.
-        defaults: Whether to write arguments that equal their default values.
+        shapes: True to add a comment with the shapes of the results to each assignment.
+        defaults: True to write arguments that equal their default values.
     """
     lines: list[str] = []
     opaque = graph.opaque

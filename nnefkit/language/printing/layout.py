@@ -24,9 +24,9 @@ class _Frame:
     outside: int
     """The indentation of the line with the opening bracket."""
     hugging: bool = False
-    """Whether it shares its lines with its only element, as in ``f(g(``."""
+    """True if it shares its lines with its only element, as in ``f(g(``."""
     filling: bool = False
-    """Whether a short element may follow on the same line."""
+    """True if a short element may follow on the same line."""
 
 
 def lay_out(statement: Statement, base: int, width: int, indent: int) -> list[str]:

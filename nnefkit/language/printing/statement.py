@@ -35,11 +35,11 @@ class _Bracket:
 
     opening: int
     padded: bool = False
-    """Whether it has spaces inside, like the parameters of graphs and fragments."""
+    """True if it has spaces inside, like the parameters of graphs and fragments."""
     item: int = -1
     """Index of the first piece of the current element, or -1."""
     loop: bool = False
-    """Whether it is a comprehension before its ``if`` or ``yield``."""
+    """True if it is a comprehension before its ``if`` or ``yield``."""
     operators: list[int] = field(default_factory=list)
     """Operators whose operand is not complete, the loosest first."""
 
@@ -72,7 +72,7 @@ class Statement:
 
     @property
     def inside(self) -> bool:
-        """Whether a bracket is open."""
+        """True if a bracket is open."""
         return len(self._brackets) > 1
 
     def add(self, text: str, following: str, second: str) -> None:

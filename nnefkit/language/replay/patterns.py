@@ -1,4 +1,4 @@
-"""Patterns of assignments: their tokens, with placeholders for what differs in repetitions."""
+"""Patterns of assignments: their tokens, with placeholders for those that differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
 
 MOST_TOKENS = 400
-"""Longer assignments do not recur; they are constants with many values."""
+"""Maximum length of a pattern: longer assignments are constants, which do not recur."""
 ANY_NAME = object()
 ANY_LABEL = object()
 ANY_EXTENT = object()
@@ -61,7 +61,7 @@ def identifier_offsets(
     """Return where an assignment names tensors, counted in tokens from its first one.
 
     Returns:
-        Name -> its first place, and pairs of first place and another place of the same name.
+        The first position of each name, and pairs of the first and another position of a name.
 
     Raises:
         Unrepeatable: A minus sign may be part of a literal or not, depending on white space.

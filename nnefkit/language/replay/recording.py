@@ -1,4 +1,4 @@
-"""Recordings: the effect of an assignment on a graph, with numbers in the place of names."""
+"""Recordings: the effect of an assignment on a graph, with numbers instead of names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RecordedOperation(NamedTuple):
     output_keys: tuple[str, ...]
     outputs: tuple[Reference, ...]
     flat: bool
-    """Whether there is no array among inputs and outputs."""
+    """True if no input or output is an array."""
     attribs: FrozenDict
     dtype: str | None
     scope: tuple[tuple[str, int], ...]
@@ -54,7 +54,7 @@ class Recording(NamedTuple):
     targets: tuple[tuple[int, int, Type], ...]
     """Number, token and type of each name that is defined."""
     new_names: tuple[tuple[int, str, str], ...]
-    """Intermediate tensors: number of a target, and what follows its name in base and name."""
+    """Intermediate tensors: number of a target, and the suffixes of base and name."""
     literals: tuple[Any, ...]
     """Literal inputs; their numbers follow those of the names."""
     variable: VariableTokens | None
@@ -63,11 +63,11 @@ class Recording(NamedTuple):
     renamed: tuple[tuple[int, int], ...]
     """Pairs of an intermediate tensor and the name that replaces it."""
     steps: int
-    """The steps that it takes of the budget."""
+    """Number of steps of the budget that it takes."""
 
 
 class Recorder:
-    """Puts numbers in the place of names in the operations of one assignment."""
+    """Replaces names by numbers in the operations of one assignment."""
 
     def __init__(
         self, texts: list[str], ends: list[int], first: int, end: int, numbers: Mapping[str, int]
@@ -86,7 +86,7 @@ class Recorder:
             raise Unrepeatable from None
 
     def operation(self, operation: Operation) -> RecordedOperation:
-        """Return an operation with numbers in the place of names.
+        """Return an operation with numbers instead of names.
 
         Raises:
             Unrepeatable: It has attributes with names in them, or nested arrays.
@@ -146,7 +146,7 @@ def recorded_names(
 
     Args:
         issued: Name and base of each intermediate tensor.
-        numbers: Identifier of the assignment -> its number.
+        numbers: The numbers of the identifiers of the assignment.
         targets: Number, token and type of each name that is defined.
 
     Raises:

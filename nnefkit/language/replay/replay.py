@@ -40,15 +40,15 @@ from nnefkit.language.syntax.tree import Assignment
 from nnefkit.language.types import UNKNOWN, Type
 
 MOST_PATTERNS = 10_000
-"""A text with more patterns than these does not repeat itself."""
+"""Maximum number of patterns: a text with more of them is not repetitive."""
 _MOST_VARIANTS = 4
-"""Recordings of one pattern, for other types of its identifiers."""
+"""Maximum number of recordings of one pattern, for different types of its identifiers."""
 _MOST_STEPS = 2000
 _UNSEEN: list[Recording] = []
 
 
 class _Pending(NamedTuple):
-    """An assignment that is to be recorded, once it has been read."""
+    """An assignment to be recorded once it has been read."""
 
     first: int
     end: int
@@ -83,7 +83,7 @@ class Replay:
         self.invocations = assignments.expansion.invocations
         self._patterns: list[Any] | None = None
         self._recordings: dict[tuple[Any, ...], list[Recording] | None] = {}
-        """Pattern -> recordings, None if its assignments cannot be recorded."""
+        """Recordings by pattern, None if its assignments cannot be recorded."""
         self._semicolon = -1
         self._pending: _Pending | None = None
 
@@ -91,7 +91,7 @@ class Replay:
         """Carry out the assignment that begins with token `first` if it was recorded.
 
         Returns:
-            The index of the token after it; 0, with nothing done, if it has to be read.
+            The index of the token after it; 0 if nothing was done and it has to be read.
         """
         self._pending = None
         if self._patterns is None:
@@ -141,7 +141,7 @@ class Replay:
     # -- replaying ----------------------------------------------------------------------------
 
     def _replay(self, recording: Recording, first: int) -> bool:
-        # Unpacked, since access to the fields one by one takes longer than all the rest.
+        # Unpacked, since accessing the fields one by one takes longer than everything else.
         (
             offsets,
             types,
@@ -198,7 +198,7 @@ class Replay:
         return names
 
     def _reserve(self, names: list[str], new: Sequence[tuple[int, str, str]], steps: int) -> bool:
-        """Take what an expanded assignment needs: names of intermediate tensors, and steps."""
+        """Reserve the names of intermediate tensors and the steps of an expanded assignment."""
         bases = [(names[at] + base, names[at] + name) for at, base, name in new]
         return self.new_names.reserve(bases) and self.invocations.budget.take(steps)
 
@@ -346,7 +346,7 @@ class Replay:
 
 
 _new: Callable[..., Any] = tuple.__new__
-"""Makes a `Span` faster than its class does."""
+"""Creates a `Span` faster than its class does."""
 
 
 def _last(items: Any, count_before: int) -> list[Any]:

@@ -19,10 +19,10 @@ class BodyParser(ExpressionParser):
         self.report = report
         self.sound = True
         self.repeated: Callable[[int], int] | None = None
-        """Carries out an assignment without parsing it; returns the index after it, or 0."""
+        """Replays an assignment without parsing it; returns the index after it, or 0."""
 
     def problem(self, problem: SyntaxProblem) -> None:
-        """Report a problem after which parsing goes on."""
+        """Report a problem after which parsing continues."""
         self.sound = False
         first = problem.index
         if first >= self.tokens.count:
@@ -68,7 +68,7 @@ class BodyParser(ExpressionParser):
         self.index += 1
 
     def _recover(self, first: int, wrong: int) -> Assignment:
-        """Skip the rest of a wrong assignment, and return the names that it defines."""
+        """Skip the rest of an invalid assignment, and return the names that it defines."""
         texts = self.texts
         index = max(self.index, first)
         if texts[wrong][:1] in ("'", '"') and ";" in texts[wrong]:
@@ -129,7 +129,7 @@ class BodyParser(ExpressionParser):
         return value
 
     def missing_semicolon(self) -> None:
-        """Report a missing semicolon; go on if a new line or the end of the body follows."""
+        """Report a missing semicolon; continue if a new line or the end of the body follows."""
         index = self.index
         problem = self.expected("';'", "An assignment ends with a semicolon.", "3.2.1")
         fresh_line = (

@@ -67,7 +67,7 @@ class ExpressionParser:
         return described(self.tokens, index)
 
     def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """Return the problem that the next token is not what is `wanted`."""
+        """Return the problem that the next token is not as described by `wanted`."""
         return expected(self.tokens, self.index, wanted, hint, section)
 
     def expect(self, text: str, hint: str = "", section: str = "3.2.1") -> None:
@@ -250,7 +250,7 @@ class ExpressionParser:
         return value
 
     def _negative(self, prefixes: list[int]) -> Constant | None:
-        """Parse a number after a minus sign, which are one literal but for white space."""
+        """Parse a number after a minus sign, which together are one literal despite white space."""
         index = self.index
         if not prefixes or self.texts[prefixes[-1]] != "-":
             return None

@@ -100,7 +100,7 @@ _SCALARS = "The largest scalar is about 1.8e308."
 
 
 class Problem(NamedTuple):
-    """The reason why a literal has no value; takes the place of the value until it is used."""
+    """The reason why a literal has no value; replaces the value until it is used."""
 
     message: str
     hint: str
@@ -112,10 +112,10 @@ class Tokens:
     Attributes:
         texts: The strings of the tokens, and three empty strings, so that parsers can look ahead.
         ends: The offset at which each token ends.
-        kinds: String of a token to its kind, such as `IDENTIFIER`.
-        values: String of a literal to its value, or to the `Problem` with it.
+        kinds: The kind of each token, such as `IDENTIFIER`, by string.
+        values: The value of each literal, or the `Problem` with it, by string.
         count: The number of tokens.
-        byte_order_mark: Whether the text begins with a byte order mark, which is not a token.
+        byte_order_mark: True if the text begins with a byte order mark, which is not a token.
     """
 
     __slots__ = ("byte_order_mark", "count", "ends", "kinds", "source", "texts", "values")

@@ -13,4 +13,4 @@ PRECEDENCE = {
     **dict.fromkeys(("*", "/"), 5),
     "^": 6,
 }
-"""Binary operator to how tightly it binds; all of them associate to the left."""
+"""Precedence of each binary operator (higher binds tighter); all are left-associative."""

@@ -9,8 +9,8 @@ _STRAIGHT = "Strings are enclosed in straight quotes: ' or \"."
 _ASCII = "Outside of strings and comments, only ASCII letters, digits, _ and operators are allowed."
 
 
-class SyntaxProblem(Exception):  # noqa: N818 - it is caught, and becomes a diagnostic
-    """A violation of the grammar, caught where parsing can go on."""
+class SyntaxProblem(Exception):  # noqa: N818 - caught, and turned into a diagnostic
+    """A violation of the grammar, caught where parsing can continue."""
 
     def __init__(self, index: int, message: str, hint: str = "", section: str = "3.2.1") -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ def described(tokens: Tokens, index: int) -> str:
 
 
 def expected(tokens: Tokens, index: int, wanted: str, hint: str, section: str) -> SyntaxProblem:
-    """Return the problem that the token at an index is not what is `wanted`."""
+    """Return the problem that the token at an index is not as described by `wanted`."""
     text = tokens.texts[index]
     kind = tokens.kinds[text]
     if kind == WRONG:

@@ -141,7 +141,7 @@ class Assignment(NamedTuple):
     at: int
     end: int
     sure: bool = True
-    """Whether the left-hand side could be parsed."""
+    """True if the left-hand side could be parsed."""
 
 
 class ParameterSyntax(NamedTuple):
