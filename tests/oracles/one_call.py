@@ -95,7 +95,8 @@ def graph_of(name, call, wide=False):
         else:
             outputs[result.name] = Identifier(result.name)
             computed = [outputs[result.name]]
-        declared = dtype_of(result.type)
+        array = isinstance(result.type, ArrayType)
+        declared = dtype_of(result.type.item if array else result.type)
         dtype = call.dtype or "scalar" if declared == "?" else declared
         tensors |= {tensor: Tensor(tensor, dtype) for tensor in computed}
         names += computed
