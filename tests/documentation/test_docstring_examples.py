@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import sys
 from types import ModuleType
 
 import numpy as np
@@ -47,4 +48,6 @@ def test_examples_do_what_they_show(
     output: list[str] = []
     for test in finder.find(OBJECTS[name], name, globs={"nk": nk, "np": np}):
         runner.run(test, out=output.append)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")  # the figures of the examples
     assert runner.failures == 0, "".join(output)

@@ -37,6 +37,7 @@ PLOTS: dict[str, tuple[Any, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
+    plt.close("all")  # of tests that ran before in the same process
     yield
     plt.close("all")
 
