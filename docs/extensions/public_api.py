@@ -25,7 +25,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "validation": (
         "Validate",
-        "A report lists every problem at once; the codes have [pages of their own]"
+        "A report lists every problem at once; each code has [its own page]"
         "(../diagnostics/index.md).",
         ("validate", "ValidationReport", "Diagnostic"),
     ),
