@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
-from nnefkit.execution.runnable import expanded
+from nnefkit.execution.preparation.runnable_graph import expanded
 from nnefkit.graph import Graph
 from nnefkit.language.declarations.custom import declared
 from nnefkit.language.declarations.declaration import Declaration

@@ -1,8 +1,8 @@
 """The base class of all engines, and support for writing one.
 
 An engine prepares a graph to compute some tensors and then runs it any number of times. It sees
-neither names that a user may have misspelled nor variables that change: for all engines, `inputs`
-checks the inputs and `Session` holds the state.
+neither misspelled names nor variables that change: for all engines, `preparation.inputs` checks the
+inputs and `Session` holds the state.
 
 An engine is a subclass of `Engine`, declared under the entry point group ``nnefkit.engines`` (see
 `engine_list`). ``tests/execution/third_party_engine`` is a complete example.

@@ -15,15 +15,20 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, ProcessLock, Watch
-from nnefkit.execution.inputs import check_feeds
+from nnefkit.execution.preparation.inputs import check_feeds
+from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
+from nnefkit.execution.preparation.runnable_graph import (
+    expanded,
+    is_runnable,
+    refuse_unsupported,
+    restricted,
+)
+from nnefkit.execution.preparation.updated_variables import UpdatedVariables, updates
 from nnefkit.execution.progress import Progress
-from nnefkit.execution.quantized import pseudo_quantized
-from nnefkit.execution.runnable import expanded, is_runnable, refuse_unsupported, restricted
 from nnefkit.execution.selection import selected_engine
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
 from nnefkit.execution.trace.run import Run, entries, with_shapes
 from nnefkit.execution.trace.trace import Trace
-from nnefkit.execution.variables import UpdatedVariables, updates
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.custom import definitions, in_effect
 from nnefkit.operations.shape_inference import infer_shapes

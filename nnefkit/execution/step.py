@@ -17,9 +17,9 @@ from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engine_list import find_engine
-from nnefkit.execution.inputs import check_feeds
 from nnefkit.execution.lowering.kernels import bind_kernel
-from nnefkit.execution.runnable import expanded, refuse_unsupported
+from nnefkit.execution.preparation.inputs import check_feeds
+from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes

@@ -19,8 +19,8 @@ from nnefkit.execution import Session
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.model import exported_model
-from nnefkit.execution.quantized import pseudo_quantized
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import replacing_file
@@ -167,7 +167,7 @@ def _probe(opset: int) -> ModelProto:
 def _prepared(graph: Graph) -> Graph:
     """Return the graph with fragments expanded and shapes inferred, if ONNX can express it."""
     from nnefkit.execution.engines.onnxruntime import OnnxRuntimeEngine
-    from nnefkit.execution.runnable import expanded, refuse_unsupported
+    from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 
     graph = expanded(graph)
     refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph, fallback=False)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnefkit.exchange.torch.from_torch import require_torch
 from nnefkit.execution.engine_list import find_engine
-from nnefkit.execution.runnable import expanded, refuse_unsupported
+from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
 

@@ -14,7 +14,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Engine, Prepared, Watch
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
 _WIDE_NAME = Identifier(".float64")  # no identifier of a document begins with a dot

@@ -9,7 +9,7 @@ from oracles.drawn_calls import CALLS
 from oracles.one_call import calls_of, graph_of
 
 import nnefkit as nk
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 
 REFUSED = {
     "constant": "the graph has no inputs",

@@ -15,7 +15,7 @@ from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
 from nnefkit.execution.lowering.binding import Literals, attributes, bind
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operation_names import SOURCES
 

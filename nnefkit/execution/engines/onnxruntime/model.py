@@ -14,7 +14,7 @@ from nnefkit.execution.engines.onnxruntime.graph_lowering import (
     lower_graph,
     named_weights,
 )
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.parameter_names import ParameterNames
 from nnefkit.execution.engines.torch.program import ProgramStep, make_program
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language import print_graph
 from nnefkit.operations.slicing import slice_bounds

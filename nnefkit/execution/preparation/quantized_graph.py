@@ -12,7 +12,7 @@ import numpy as np
 from nnefkit.custom_operations import declarations_in_effect
 from nnefkit.errors import Diagnostic, ExecutionError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, stored
-from nnefkit.execution.variables import updates
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import Declaration, declarations, lower
 from nnefkit.language.declarations.custom import declared

@@ -363,7 +363,7 @@ def test_stored_codes_are_the_values_that_quantization_computes(
 
 @pytest.fixture(scope="module")
 def blazeface():
-    folder = Path(__file__).parents[1] / "models" / "blazeface_front"
+    folder = Path(__file__).parents[2] / "models" / "blazeface_front"
     graph = nk.load(folder / "blazeface_front.nnef")
     (name,) = graph.inputs
     shape = graph.tensors[name].shape

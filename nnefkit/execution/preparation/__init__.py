@@ -1,0 +1,1 @@
+"""What precedes a run: runnable and quantized graphs, updated variables, checked inputs."""
