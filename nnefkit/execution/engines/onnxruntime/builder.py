@@ -28,7 +28,7 @@ SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", 
 class Value:
     """A value of an ONNX graph: an input, an initializer or a result of a node."""
 
-    __slots__ = ("data", "dtype", "name", "node", "shape")
+    __slots__ = ("data", "dtype", "inline", "name", "node", "shape")
 
     def __init__(
         self,
@@ -43,6 +43,8 @@ class Value:
         """Empty until it is given one."""
         self.data = data
         """The data of an initializer, else None."""
+        self.inline = False
+        """Whether the model itself must contain the data, from which shapes are inferred."""
         self.node: Node | None = None
         """The node that computes it, if there is one."""
 
@@ -139,7 +141,9 @@ class Builder:
 
     def ints(self, *numbers: int) -> Value:
         """Return an initializer of integers, such as a shape, axes or indices."""
-        return self.constant(np.array(numbers, np.int64))
+        value = self.constant(np.array(numbers, np.int64))
+        value.inline = True
+        return value
 
     def number(self, number: Any, like: Value) -> Value:
         """Return a number of the dtype of another value."""

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     import onnx
 
 INLINE = 1024
-"""Size in bytes up to which the data of an initializer are always in the model itself."""
+"""Size in bytes up to which the data of an initializer are always in the model itself.
+
+Larger ones that an operator's shape depends on are in it, too: ONNX Runtime infers shapes before it
+sees the shared data."""
 
 
 def make_model(
@@ -132,7 +135,7 @@ def _initializer(value: Value, shared: dict[str, Array] | None) -> onnx.TensorPr
 
     data = np.asarray(value.data)
     data = np.ascontiguousarray(data, data.dtype.newbyteorder("=")).reshape(data.shape)
-    if shared is None or data.nbytes <= INLINE:
+    if shared is None or value.inline or data.nbytes <= INLINE:
         return numpy_helper.from_array(data, value.name)
     shared[value.name] = data
     entries: Mapping[str, str] = {

@@ -336,3 +336,38 @@ def test_local_responses_of_any_factor_and_exponent_are_computed(alpha, beta):
     x = np.random.default_rng(0).standard_normal((1, 4, 3, 3)).astype(np.float32)
     expected = run(graph, x)["y"]
     np.testing.assert_allclose(run(graph, x, "onnxruntime")["y"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "auto"])
+@pytest.mark.parametrize("count", [128, 129, 500])
+def test_tensors_are_divided_into_any_number_of_parts(engine, count):
+    names = ", ".join(f"part{number}" for number in range(count))
+    graph = parsed(
+        f"x = external(shape = [2, {2 * count}, 3]);\n"
+        f"[{names}] = split(x, axis = 1, ratios = {[1, 3] * (count // 2) + [2] * (count % 2)});\n"
+        f"[{names.replace('part', 'row')}] = unstack(x, axis = 1);\n".replace(
+            f"row{count - 1}]",
+            ", ".join(f"row{number}" for number in range(count - 1, 2 * count)) + "]",
+        )
+        + f"y = concat([part{count - 1}, part1], axis = 1);\n"
+        + f"z = add(row{2 * count - 1}, row{count});",
+        outputs="y, z",
+    )
+    x = np.random.default_rng(0).random((2, 2 * count, 3), np.float32)
+    results = run(graph, x, engine)
+    last = 2 if count % 2 else 3
+    unit = 2 * count // sum([1, 3] * (count // 2) + [2] * (count % 2))
+    expected = np.concatenate([x[:, -last * unit :], x[:, unit : 4 * unit]], 1)
+    np.testing.assert_array_equal(results["y"], expected)
+    np.testing.assert_array_equal(results["z"], x[:, -1] + x[:, count])
+
+
+def test_a_recurrent_network_of_129_steps_agrees_with_pytorch():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    lstm, x = torch.nn.LSTM(3, 4, batch_first=True).eval(), torch.randn(1, 129, 3)
+    graph = nk.from_torch(lstm, (x,), verify=False)
+    with torch.no_grad():
+        expected = lstm(x)[0].numpy()
+    result = run(graph, x.numpy(), "onnxruntime")[graph.outputs[0]]
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
