@@ -195,6 +195,38 @@ def test_remainders(truncating, function):
     assert text(ours) == text(theirs)[: len(text(ours))]
 
 
+QUERY, KEYS = (2, 4, 5, 8), (2, 4, 6, 8)
+ATTENTION = {
+    "attention": ([], {}, {}),
+    "scaled attention": ([], {"scale": 0.25}, {"scale": 0.25}),
+    "causal attention": ([], {"is_causal": True}, {"is_causal": 1}),
+    "attention with numbers added": ([drawn(5, 6)], {}, {}),
+    "attention with a mask": ([drawn(5, 6) < 1.3], {}, {}),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention(name):
+    masks, arguments, attributes = ATTENTION[name]
+    theirs = from_onnx("Attention", QUERY, KEYS, KEYS, weights=masks, opset=23, **attributes)
+
+    def function(q, k, v):
+        known = [torch.from_numpy(mask) for mask in masks]
+        return functional.scaled_dot_product_attention(q, k, v, *known, **arguments)
+
+    assert text(from_torch(function, QUERY, KEYS, KEYS)) == text(theirs)
+
+
+def test_attention_with_shared_heads():
+    shared = (2, 2, 6, 8)
+    theirs = from_onnx("Attention", QUERY, shared, shared, opset=23)
+
+    def function(q, k, v):
+        return functional.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+    assert text(from_torch(function, QUERY, shared, shared)) == text(theirs)
+
+
 def test_fragments_are_defined_once():
     theirs = from_onnx("HardSwish", IMAGE)
     ours = from_torch(functional.hardswish, IMAGE)

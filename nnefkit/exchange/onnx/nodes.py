@@ -25,6 +25,7 @@ from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
     activation,
+    attention,
     convolution,
     elementwise,
     indexing,

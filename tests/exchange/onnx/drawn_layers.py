@@ -205,6 +205,31 @@ def einsum(d: Draw) -> Drawn:
     return Drawn(arrays, {"equation": text})
 
 
+@draws("Attention")
+def attention(d: Draw) -> Drawn:
+    since(d, "Attention")
+    batch, heads, queries, keys, size = (d.int(1, top) for top in (2, 2, 4, 5, 3))
+    shared, length = d.one(1, 1, 2), d.int(1, 3)
+    attributes = d.some(scale=d.one(0.3, 1.0), is_causal=d.int(0, 1))
+    if d.flag(0.2):
+        attributes["softcap"] = 2.0
+    if d.flag():
+        shapes = [(batch, shared * heads, queries, size), (batch, heads, keys, size)]
+        shapes.append((batch, heads, keys, length))
+    else:
+        attributes |= {"q_num_heads": shared * heads, "kv_num_heads": heads}
+        shapes = [(batch, queries, shared * heads * size), (batch, keys, heads * size)]
+        shapes.append((batch, keys, heads * length))
+    mask = None
+    if d.flag():
+        shape = d.one((queries, keys), (1, 1, queries, keys), (batch, 1, queries, keys))
+        mask = d.array(shape, kind=d.one(np.float32, np.bool_))
+        if mask.dtype == np.bool_:
+            # Runtimes disagree on queries without keys.
+            mask[..., 0] = True
+    return Drawn([*map(d.array, shapes), mask], attributes)
+
+
 @draws("Det")
 def determinant(d: Draw) -> Drawn:
     since(d, "Det")

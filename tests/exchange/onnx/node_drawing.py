@@ -139,6 +139,7 @@ def draw(name: str, seed: int) -> tuple[Any, dict[str, Array]] | None:
 
 
 _SINCE = {
+    "Attention": 23,
     "Sinh": 9, "Cosh": 9, "Asinh": 9, "Acosh": 9, "Atanh": 9, "Sign": 9, "Erf": 9, "IsNaN": 9,
     "IsInf": 10, "Round": 11, "Mish": 18, "HardSwish": 14, "Gelu": 20, "Celu": 12,
     "ThresholdedRelu": 10, "Shrink": 9, "Mod": 10, "LessOrEqual": 12, "GreaterOrEqual": 12,

@@ -48,6 +48,8 @@ CASES = {
     "attention_logical_mask": (_attention(), (*QKV, MASK.clone())),
     "attention_known_mask": (
         Bare(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK)), QKV),
+    "attention_without_keys": (
+        _attention(), (*QKV, MASK & torch.tensor([[1], [1], [0], [1], [1]], dtype=torch.bool))),
     "attention_rank_3": (_attention(), tuple(t[0] for t in QKV)),
     "attention_rank_2": (_attention(), tuple(t[0, 0] for t in QKV)),
     "attention_grouped": (_attention(enable_gqa=True), (x(2, 6, 5, 4), *QKV[1:])),

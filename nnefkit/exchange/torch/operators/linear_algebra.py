@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
+from nnefkit.exchange.compositions import attention as composition
 from nnefkit.exchange.compositions import linear_algebra
+from nnefkit.exchange.compositions.attention import with_heads_repeated
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar
-from nnefkit.exchange.source_graph import LOGICAL, Value
+from nnefkit.exchange.reshaping import reshaped, to_rank
+from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 
@@ -92,60 +92,6 @@ def attention(
     """Return ``scaled_dot_product_attention``."""
     if dropout_p:
         refuse("it drops elements at random in training", "Call module.eval() before the export.")
-    if enable_gqa and key.shape[-3] != query.shape[-3]:
-        key, value = (_repeated(c, x, query.shape[-3]) for x in (key, value))
-    rank = query.rank
-    mask: Any = 0.0
-    if is_causal:
-        mask = to_rank(c, _causal(c, query.shape[-2], key.shape[-2], query.dtype), rank)
-    elif attn_mask is not None:
-        mask = to_rank(c, _additive(c, attn_mask, query.dtype), rank)
-    factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-    return c.fragment(
-        "scaled_dot_product_attention",
-        c.shape,
-        query,
-        to_rank(c, key, rank),
-        to_rank(c, value, rank),
-        mask,
-        scale=factor,
-        axis=rank - 1,
-    )
-
-
-def _repeated(c: Call, x: Value, heads: int) -> Value:
-    """Return each head repeated for all of its queries."""
-    times = heads // x.shape[-3]
-    single = reshaped(c, x, (*x.shape[:-2], 1, *x.shape[-2:]))
-    repeats = [1] * (x.rank - 2) + [times, 1, 1]
-    tiled = c.op("tile", single, repeats=repeats)
-    return reshaped(c, tiled, (*x.shape[:-3], heads, *x.shape[-2:]))
-
-
-def _causal(c: Call, queries: int, keys: int, dtype: np.dtype[Any]) -> Value:
-    def make() -> np.ndarray[Any, Any]:
-        return np.triu(np.full((queries, keys), np.finfo(dtype).min, dtype), 1)
-
-    return c.graph.shared(f"causal_mask_{queries}_{keys}", make)
-
-
-def _additive(c: Call, mask: Value, dtype: np.dtype[Any]) -> Value:
-    """Return the mask to add to scores: 0 where a logical mask is true, else the lowest number.
-
-    PyTorch adds minus infinity, which has no literal; the softmax of both is zero.
-    """
-    if mask.data_type != LOGICAL:
-        wide = to_scalar(c, mask)
-        if wide.data is None or not np.isneginf(wide.data).any():
-            return wide
-        return c.graph.derived(
-            wide, "finite", lambda data: np.maximum(data, np.finfo(data.dtype).min)
-        )
-    if mask.data is not None:
-        if not mask.data.any(axis=-1).all():
-            refuse("its mask excludes all keys of a query", "Remove such queries.")
-        return c.graph.derived(
-            mask, "additive", lambda data: np.where(data, 0, np.finfo(dtype).min).astype(dtype)
-        )
-    lowest = float(np.finfo(np.float32).min)
-    return c.op("select", mask, 0.0, lowest, data_type="scalar")
+    if enable_gqa:
+        key, value = (with_heads_repeated(c, x, query.shape[-3]) for x in (key, value))
+    return composition.attention(c, query, key, value, attn_mask, causal=is_causal, scale=scale)

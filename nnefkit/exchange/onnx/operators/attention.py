@@ -1,0 +1,39 @@
+"""Attention (4.7, 4.9.1)."""
+
+from __future__ import annotations
+
+from nnefkit.exchange.compositions.attention import attention, with_heads_repeated
+from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.reshaping import reshaped, transposed
+from nnefkit.exchange.source_graph import Value
+
+
+@operator("Attention")
+def dot_product_attention(c: Call) -> list[Value]:
+    """Read an attention without a cache and without capped scores; ONNX defines the others."""
+    has_cache = any(c.get(index) is not None for index in (4, 5, 6))
+    if has_cache or any(map(c.wants, (1, 2, 3))):
+        c.refuse("it reads or returns keys and values of earlier steps, or its scores")
+    if c.attribute("softcap", 0.0) or c.attribute("softmax_precision") is not None:
+        c.refuse("it caps its scores, or computes them in another dtype")
+    mask, causal = c.get(3), bool(c.attribute("is_causal", 0))
+    if causal and mask is not None:
+        c.refuse("it has a mask beside the causal one")
+    is_joined = c[0].rank == 3
+    query = _by_head(c, c[0], "q_num_heads") if is_joined else c[0]
+    key, value = (_by_head(c, x, "kv_num_heads") if is_joined else x for x in (c[1], c[2]))
+    key, value = (with_heads_repeated(c, x, query.shape[1]) for x in (key, value))
+    scale = c.number("scale", 0.0) if c.attribute("scale") is not None else None
+    result = attention(c, query, key, value, mask, causal=causal, scale=scale)
+    if not is_joined:
+        return [result]
+    batch, heads, positions, features = result.shape
+    return [reshaped(c, transposed(c, result, [0, 2, 1, 3]), (batch, positions, heads * features))]
+
+
+def _by_head(c: Call, x: Value, attribute: str) -> Value:
+    """Return (batch, positions, heads * features) as (batch, heads, positions, features)."""
+    heads = int(c.attribute(attribute))
+    batch, positions, features = x.shape
+    parts = reshaped(c, x, (batch, positions, heads, features // heads))
+    return transposed(c, parts, [0, 2, 1, 3])
