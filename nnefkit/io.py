@@ -99,7 +99,7 @@ def parse(
     """
     if quantization is not None:
         expected_string(quantization, "quantization")
-    reading = _Reading(name)
+    reading = _ModelReading(name)
     with using(custom_operations):
         reading.read_text(
             expected_string(text, "text"),
@@ -241,7 +241,7 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
 
 
 @dataclass
-class _Reading:
+class _ModelReading:
     """The state of reading a model: the graph so far, and the diagnostics."""
 
     name: str = ""
@@ -338,8 +338,8 @@ def _owners(op: Operation) -> list[str]:
     return [*(call.partition(":")[2] for call in op.scope), *op.output_names]
 
 
-def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _Reading:
-    reading = _Reading()
+def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _ModelReading:
+    reading = _ModelReading()
     try:
         with storage.open_model(path) as files:
             reading.name = files.text_name

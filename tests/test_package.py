@@ -100,6 +100,22 @@ def test_modules_stay_small() -> None:
     assert long == {}
 
 
+PARALLEL = {"Call"}
+"""Both front ends derive a class of this name from `nnefkit.exchange.call.OperatorCall`."""
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    """A name says what a class holds; an underscore alone is no difference."""
+    package = Path(nk.__file__).parent
+    places: dict[str, list[str]] = {}
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.strip("_"), []).append(str(path.relative_to(package)))
+    repeated = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert set(repeated) == PARALLEL, repeated
+
+
 def test_importing_takes_no_room_along() -> None:
     code = "import sys, nnefkit; print(sorted(m for m in sys.modules if m.startswith('nnefkit')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

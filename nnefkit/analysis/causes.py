@@ -12,7 +12,7 @@ import numpy as np
 from nnefkit.graph import Graph, Identifier, Operation
 
 
-class State(IntEnum):
+class Agreement(IntEnum):
     """How a tensor compares in the two runs."""
 
     EQUAL = 0
@@ -42,7 +42,7 @@ def weight_tensors(graph: Graph) -> frozenset[str]:
     return frozenset(fixed)
 
 
-def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> Flow:
+def flow(graph: Graph, states: Mapping[str, Agreement], weights: frozenset[str]) -> Flow:
     """Find which of the tensors that differ introduce the difference, and which inherit it.
 
     A tensor that is not in `states` passes differences of its inputs on. So does one that is within
@@ -56,9 +56,9 @@ def flow(graph: Graph, states: Mapping[str, State], weights: frozenset[str]) -> 
         inherited = any(name in tainted for name in op.input_names if name not in weights)
         for name in op.output_names:
             state = states.get(name)
-            if name in weights or state == State.EQUAL:
+            if name in weights or state == Agreement.EQUAL:
                 continue
-            if state == State.DIFFERS:
+            if state == Agreement.DIFFERS:
                 (inherits if inherited else introduces).add(name)
                 tainted.add(name)
             elif inherited:
@@ -73,7 +73,7 @@ class Weights:
     (by name, then by label).
     """
 
-    def __init__(self, graph: Graph, other: Graph | None, states: Mapping[str, State]) -> None:
+    def __init__(self, graph: Graph, other: Graph | None, states: Mapping[str, Agreement]) -> None:
         self.names = weight_tensors(graph)
         self._graph, self._other, self._states = graph, other, states
         variables = other.variables if other is not None else ()
@@ -86,7 +86,7 @@ class Weights:
         """
         sources = tuple(name for name in self._sources(op) if self._differs(name))
         direct = (name for name in dict.fromkeys(op.input_names) if name in self.names)
-        return sources or tuple(name for name in direct if self._states.get(name, State.EQUAL))
+        return sources or tuple(name for name in direct if self._states.get(name, Agreement.EQUAL))
 
     def _sources(self, op: Operation) -> tuple[str, ...]:
         """Return the variables and constants that the weights of `op` are computed from."""
@@ -103,7 +103,7 @@ class Weights:
 
     def _differs(self, name: str) -> bool:
         if name in self._states:
-            return self._states[name] != State.EQUAL
+            return self._states[name] != Agreement.EQUAL
         if self._other is None:
             return False
         tensor = self._graph.tensors[name]

@@ -25,7 +25,7 @@ Source = Mapping[str, Any] | str | PathLike[str]
 
 
 @dataclass(frozen=True, eq=False)
-class Recording(Mapping[str, Any]):
+class RecordedFiles(Mapping[str, Any]):
     """Tensors in files, by name; each is read every time that it is accessed."""
 
     path: Path
@@ -79,7 +79,7 @@ def side(source: Source) -> Side:
     return Side(source, graph if isinstance(graph, Graph) else None, label)
 
 
-def record(path: Path) -> Recording:
+def record(path: Path) -> RecordedFiles:
     """Return the tensors recorded at `path`.
 
     Raises:
@@ -94,7 +94,7 @@ def record(path: Path) -> Recording:
                 hint="numpy.save(folder / 'tensor.npy', array) writes one for each tensor.",
                 file=str(path),
             )
-        return Recording(
+        return RecordedFiles(
             path,
             {p.relative_to(path).with_suffix("").as_posix(): _reader(p) for p in files},
         )
@@ -103,9 +103,9 @@ def record(path: Path) -> Recording:
             "there is no such file or folder", hint="Check the path.", file=str(path)
         )
     if path.suffix in (".npy", ".dat"):
-        return Recording(path, {path.stem: _reader(path)})
+        return RecordedFiles(path, {path.stem: _reader(path)})
     with _opened(path) as members:
-        return Recording(path, {name: _member_reader(path, name) for name in members.files})
+        return RecordedFiles(path, {name: _member_reader(path, name) for name in members.files})
 
 
 def _refuse_closed(folder: Path) -> None:

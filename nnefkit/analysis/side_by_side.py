@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nnefkit.analysis.alignment import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
-from nnefkit.analysis.causes import State, Weights, altered, flow, weight_tensors
+from nnefkit.analysis.causes import Agreement, Weights, altered, flow, weight_tensors
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
 from nnefkit.analysis.comparison import Comparison, Missing
 from nnefkit.analysis.metrics import Metrics, metrics
@@ -213,7 +213,7 @@ def _explained(
     return sorted(map(explain, rows), key=lambda row: order.get(getattr(row, key), last))
 
 
-def _state(row: ComparedTensor) -> State:
+def _state(row: ComparedTensor) -> Agreement:
     if not row.ok:
-        return State.DIFFERS
-    return State.EQUAL if row.verdict == "equal" else State.WITHIN
+        return Agreement.DIFFERS
+    return Agreement.EQUAL if row.verdict == "equal" else Agreement.WITHIN

@@ -13,7 +13,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 NNEF, ONNX, PYTORCH = "NNEF", "ONNX", "PyTorch"
 
 
-class Source(NamedTuple):
+class ForeignFormat(NamedTuple):
     """A format of another framework that can be read."""
 
     format: str
@@ -24,8 +24,8 @@ class Source(NamedTuple):
 
 
 SOURCES = {
-    ".onnx": Source(ONNX, "from_onnx", ("input_shapes", "constants")),
-    ".pt2": Source(PYTORCH, "from_torch"),
+    ".onnx": ForeignFormat(ONNX, "from_onnx", ("input_shapes", "constants")),
+    ".pt2": ForeignFormat(PYTORCH, "from_torch"),
 }
 """Extension -> format, for the other formats that can be read."""
 TARGETS = {".onnx": ONNX}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from nnefkit.analysis.recordings import Recording, record
+from nnefkit.analysis.recordings import RecordedFiles, record
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, model_path, strictness
@@ -126,7 +126,7 @@ def _feeds(given: list[str], graph: Graph) -> dict[str, Array]:
     return feeds
 
 
-def _only(name: str, recording: Recording) -> Array:
+def _only(name: str, recording: RecordedFiles) -> Array:
     """Return the tensor `name` of a recording, or its only tensor."""
     if name not in recording and len(recording) != 1:
         raise InputError(
@@ -137,7 +137,7 @@ def _only(name: str, recording: Recording) -> Array:
     return np.asarray(recording[name if name in recording else next(iter(recording))])
 
 
-def _named(graph: Graph, recording: Recording) -> dict[str, Array]:
+def _named(graph: Graph, recording: RecordedFiles) -> dict[str, Array]:
     """Return the inputs of a graph in a recording; a single tensor may have any name."""
     named = {name: np.asarray(recording[name]) for name in graph.inputs if name in recording}
     if not named and len(recording) == len(graph.inputs) == 1:

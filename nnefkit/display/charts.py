@@ -16,7 +16,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
 from nnefkit.display.colors import BLUE, GREY, RED
-from nnefkit.display.elements import Picture
+from nnefkit.display.elements import Image
 from nnefkit.display.excerpt import printable
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -58,7 +58,7 @@ def _merged(counts: Sequence[int], most: int) -> list[int]:
 
 def histogram(
     counts: Sequence[int], color: str, *, width: int = 84, height: int = 14, most: int = 24
-) -> Picture:
+) -> Image:
     """Draw the bars of a histogram, without axes: the ends of the range are written beside it."""
     merged = _merged(counts, most)
 
@@ -66,7 +66,7 @@ def histogram(
         return _document(width, height, _bars_path(merged, color, width, height))
 
     small = bars(counts)
-    return Picture(f"histogram {small}", draw, width, height, small)
+    return Image(f"histogram {small}", draw, width, height, small)
 
 
 def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> str:
@@ -84,7 +84,7 @@ def _bars_path(counts: Sequence[int], color: str, width: int, height: int) -> st
     return f"<path fill='{color}' d='{''.join(path)}'/>"
 
 
-def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> Picture:
+def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> Image:
     """Draw the values of a vector in order, with zero, minimum and maximum marked.
 
     Long vectors are drawn as ranges of a few neighboring values, so that no peak is lost. (Very
@@ -92,7 +92,7 @@ def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> 
     """
     flat = np.asarray(values).ravel()
     alt = f"the {flat.size:,} values in order"
-    return Picture(
+    return Image(
         alt,
         lambda: _curve(flat.astype(np.float64), color, width, height),
         width,
@@ -166,7 +166,7 @@ def snr_chart(
     *,
     width: int = 760,
     height: int = 110,
-) -> Picture:
+) -> Image:
     """Draw the signal-to-noise ratio of each tensor in the order of the graph.
 
     `marked` is the tensor where the runs diverge. Points at the top are hollow: equal, or nearly.
@@ -175,7 +175,7 @@ def snr_chart(
     alt = "signal-to-noise ratio in dB of each tensor, in the order of the graph"
     if marked is not None:
         alt += f"; it drops at {label}"
-    return Picture(
+    return Image(
         alt, lambda: _snr(ratios, marked, label, width, height), width, height, legible=LEGIBLE
     )
 

@@ -27,7 +27,7 @@ class Phrase(NamedTuple):
     """The address that it leads to, in HTML; may be empty."""
 
 
-class Picture(NamedTuple):
+class Image(NamedTuple):
     """A picture, made only when it is shown."""
 
     alt: str
@@ -43,7 +43,7 @@ class Picture(NamedTuple):
     """The share of its width that it needs to be legible; on a narrower page it scrolls."""
 
 
-Line = tuple[Phrase | Picture, ...]
+Line = tuple[Phrase | Image, ...]
 
 
 class Cell(NamedTuple):
@@ -54,7 +54,7 @@ class Cell(NamedTuple):
     code: bool = False
     marker: str = ""
     """Color of a small square before the text."""
-    picture: Picture | None = None
+    picture: Image | None = None
     """Shown instead of the text, which replaces it in plain text."""
     bar: float | None = None
     """Length (0 to 1) of a bar that is shown instead of the text."""
@@ -103,7 +103,7 @@ class Listing:
 class Figure:
     """A picture with a caption, in HTML only; other blocks state its facts."""
 
-    picture: Picture
+    picture: Image
     caption: Line = ()
 
 

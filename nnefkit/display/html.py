@@ -19,11 +19,11 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
+    Image,
     Line,
     Listing,
     Paragraph,
     Phrase,
-    Picture,
     Table,
     Tone,
 )
@@ -181,8 +181,7 @@ def _bar(share: float) -> str:
 def line(parts: Line) -> str:
     """Return the HTML of some phrases and small pictures."""
     return "".join(
-        picture(part, shrinks=False) if isinstance(part, Picture) else phrase(part)
-        for part in parts
+        picture(part, shrinks=False) if isinstance(part, Image) else phrase(part) for part in parts
     )
 
 
@@ -200,7 +199,7 @@ def phrase(one: Phrase) -> str:
     return f"<span{title}>{text}</span>" if title else text
 
 
-def picture(one: Picture, *, shrinks: bool = True) -> str:
+def picture(one: Image, *, shrinks: bool = True) -> str:
     """Return the HTML of a picture; outside of tables it shrinks to the width of the page."""
     style = "max-width:100%;height:auto" if shrinks else "max-width:none"
     if one.legible:

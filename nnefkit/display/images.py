@@ -14,7 +14,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
-from nnefkit.display.elements import Picture
+from nnefkit.display.elements import Image
 
 LEVELS = 63
 """Number of steps of the color scale; odd, so that one is zero. More only make files larger."""
@@ -161,7 +161,7 @@ def _edges(extent: int, most: int) -> list[int]:
 
 def heat_map(
     values: Array, scale: Scale, alt: str, *, most: tuple[int, int], detail: float = 1.0
-) -> Picture:
+) -> Image:
     """Draw a matrix with at most `most` (height, width) points; narrow ones are stretched.
 
     With a `detail` below 1, a large picture is stored with fewer points and shown as large.
@@ -177,12 +177,12 @@ def heat_map(
     tall, wide = max(factor, _LEAST // rows), max(factor, _LEAST // columns)
     places = levels(small, scale).repeat(tall, axis=0).repeat(wide, axis=1)
     canvas = np.pad(places, 1, constant_values=FRAME)
-    return Picture(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
+    return Image(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])
 
 
 def grid(
     values: Array, scale: Scale, alt: str, *, tile: int, columns: int, detail: float = 1.0
-) -> Picture:
+) -> Image:
     """Draw maps (K, H, W) side by side, `columns` in a row, each about `tile` pixels wide or high.
 
     Large maps are stored with fewer points than they are shown with, and still fewer with a
@@ -204,4 +204,4 @@ def grid(
         canvas[top + 2 : top + height + 2, left + 2 : left + width + 2] = places[k]
     zoom = (tile / extent if extent >= fine else 1.0) * wide / small.shape[-1]
     high, broad = canvas.shape
-    return Picture(alt, lambda: png_uri(canvas), round(broad * zoom), round(high * zoom))
+    return Image(alt, lambda: png_uri(canvas), round(broad * zoom), round(high * zoom))

@@ -12,10 +12,10 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
+    Image,
     Line,
     Listing,
     Paragraph,
-    Picture,
     Table,
 )
 from nnefkit.display.excerpt import printable, width
@@ -59,7 +59,7 @@ def phrases(line: Line) -> str:
     """Return the words of `line`, with replacements for its pictures."""
     return "".join(
         part.twin
-        if isinstance(part, Picture)
+        if isinstance(part, Image)
         else printable(numbers.shorten(part.text, part.limit) if part.limit else part.text)
         for part in line
     )

@@ -37,9 +37,9 @@ class Family(NamedTuple):
     color: str
     """``#rrggbb``, of rules, bars and markers."""
     weight: int
-    """The default of `Entry.weight`."""
+    """The default of `VocabularyRow.weight`."""
     helps: Helps = "nothing"
-    """The default of `Entry.helps`."""
+    """The default of `VocabularyRow.helps`."""
 
 
 PRODUCTS = Family("windows and products", BLUE, 6)
@@ -52,7 +52,7 @@ OTHERS = Family("other", GREY, 5)
 """Custom and vendor operations; they are in the graph for a reason, hence the weight."""
 
 
-class Entry(NamedTuple):
+class VocabularyRow(NamedTuple):
     """A row of the vocabulary."""
 
     family: Family
@@ -76,8 +76,8 @@ def _entry(
     helps: Helps | None = None,
     rearranges: bool = False,
     deduced: bool = False,
-) -> Entry:
-    return Entry(
+) -> VocabularyRow:
+    return VocabularyRow(
         family,
         brief,
         family.weight if weight is None else weight,
@@ -87,7 +87,7 @@ def _entry(
     )
 
 
-VOCABULARY: Mapping[str, Entry] = {
+VOCABULARY: Mapping[str, VocabularyRow] = {
     # 4.1 Tensor introducing operations
     "external": _entry(INTRODUCING),
     "constant": _entry(INTRODUCING),
@@ -230,7 +230,7 @@ VOCABULARY: Mapping[str, Entry] = {
 _UNKNOWN = _entry(OTHERS)
 
 
-def entry(operation: str) -> Entry:
+def entry(operation: str) -> VocabularyRow:
     """Return the row of `operation`; custom and vendor operations share one."""
     return VOCABULARY.get(operation, _UNKNOWN)
 

@@ -12,7 +12,7 @@ from nnefkit.exchange.source_graph import Argument, DType, SourceGraph, Value
 
 
 @dataclass(eq=False)
-class Call:
+class OperatorCall:
     """A call of a source operator.
 
     Each front end derives its own class, with the operator's arguments in the terms of its format.

@@ -14,7 +14,7 @@ from nnefkit.exchange.source_graph import (
     SCALAR,
     PendingOperation,
     SourceGraph,
-    State,
+    UpdatedVariable,
     Value,
 )
 from nnefkit.exchange.weight_forms import with_shared_weights
@@ -111,7 +111,7 @@ class _Emission:
             )
         )
 
-    def state(self, state: State) -> None:
+    def state(self, state: UpdatedVariable) -> None:
         value = Value(state.value.shape, state.value.dtype, state.value.name, state.data)
         value.origin = state.value.origin
         self.source("variable", value, {"shape": [*value.shape], "label": state.label})

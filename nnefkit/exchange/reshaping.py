@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import Refusal
 from nnefkit.exchange.source_graph import (
     INTEGER,
@@ -29,7 +29,7 @@ EXACT = 2**24
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def reshaped(c: Call, x: Value, shape: Sequence[int]) -> Value:
+def reshaped(c: OperatorCall, x: Value, shape: Sequence[int]) -> Value:
     """Return `x` with another shape, by the simplest possible operation."""
     shape = tuple(int(extent) for extent in shape)
     if shape == x.shape:
@@ -76,17 +76,17 @@ def _changed_part(old: Sequence[int], new: Sequence[int]) -> dict[str, Any]:
     return {"shape": shape, "axis_start": start, "axis_count": count if tail else -1}
 
 
-def empty(c: Call, shape: Sequence[int], dtype: DType) -> Value:
+def empty(c: OperatorCall, shape: Sequence[int], dtype: DType) -> Value:
     """Return a constant without elements, which NNEF does not have; concatenations skip it."""
     return c.graph.constant(np.zeros(tuple(shape), dtype))
 
 
-def to_rank(c: Call, x: Value, rank: int) -> Value:
+def to_rank(c: OperatorCall, x: Value, rank: int) -> Value:
     """Return `x` with leading axes of extent 1, to broadcast as in formats that align right."""
     return reshaped(c, x, (1,) * (rank - x.rank) + x.shape)
 
 
-def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:
+def transposed(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return `x` with its axes in another order."""
     axes = [int(axis) for axis in axes]
     if axes == [*range(x.rank)]:
@@ -98,7 +98,7 @@ def transposed(c: Call, x: Value, axes: Sequence[int]) -> Value:
     return c.op("transpose", x, axes=axes)
 
 
-def sliced(c: Call, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
+def sliced(c: OperatorCall, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
     """Return a part of one axis; positions count from the front, `end` is excluded."""
     if (begin, end, step) == (0, x.shape[axis], 1):
         return x
@@ -112,7 +112,7 @@ def sliced(c: Call, x: Value, axis: int, begin: int, end: int, step: int = 1) ->
     return c.op("slice", x, axes=[axis], begin=[begin], end=[end], **stride)
 
 
-def expanded(c: Call, x: Value, shape: Sequence[int]) -> Value:
+def expanded(c: OperatorCall, x: Value, shape: Sequence[int]) -> Value:
     """Return `x` repeated to a shape that its own shape broadcasts to."""
     shape = tuple(shape)
     x = to_rank(c, x, len(shape))
@@ -138,12 +138,12 @@ def axes_of(axes: int | Sequence[int] | None, rank: int) -> list[int]:
     return sorted(axis_of(axis, rank) for axis in ([axes] if isinstance(axes, int) else axes))
 
 
-def channels(c: Call, x: Value | None, default: float = 0.0) -> Value | float:
+def channels(c: OperatorCall, x: Value | None, default: float = 0.0) -> Value | float:
     """Return one number for each channel as ``[1, C]``, or `default` without it."""
     return default if x is None else reshaped(c, x, (1, x.shape[0]))
 
 
-def per_channel(c: Call, x: Value | None, rank: int, default: float) -> Value | float:
+def per_channel(c: OperatorCall, x: Value | None, rank: int, default: float) -> Value | float:
     """Return one number for each channel as ``[1, C, 1, ...]``, or `default` without it."""
     return default if x is None else reshaped(c, x, (1, x.shape[0], *(1,) * (rank - 2)))
 
@@ -151,7 +151,7 @@ def per_channel(c: Call, x: Value | None, rank: int, default: float) -> Value | 
 # -- broadcasting ----------------------------------------------------------------------------------
 
 
-def broadcast(c: Call, *shapes: Sequence[int]) -> tuple[int, ...]:
+def broadcast(c: OperatorCall, *shapes: Sequence[int]) -> tuple[int, ...]:
     """Return the shape that shapes broadcast to, aligned from the right.
 
     Raises:
@@ -164,7 +164,7 @@ def broadcast(c: Call, *shapes: Sequence[int]) -> tuple[int, ...]:
         raise Refusal(f"the shapes {listed} cannot be broadcast together", c.invalid_hint) from None
 
 
-def aligned(c: Call, *values: Value) -> list[Value]:
+def aligned(c: OperatorCall, *values: Value) -> list[Value]:
     """Return the values with equal ranks; constants of one element become literals."""
     shape = broadcast(c, *(value.shape for value in values))
     rank = max(value.rank for value in values)
@@ -182,7 +182,7 @@ def aligned(c: Call, *values: Value) -> list[Value]:
 # -- data types ------------------------------------------------------------------------------------
 
 
-def number(c: Call, x: Value | float) -> Value:
+def number(c: OperatorCall, x: Value | float) -> Value:
     """Return a Python number as a constant; a value is returned as it is."""
     if isinstance(x, Value):
         return x
@@ -191,7 +191,7 @@ def number(c: Call, x: Value | float) -> Value:
     return c.graph.constant(x, c.scalar_dtype)
 
 
-def to_scalar(c: Call, x: Value) -> Value:
+def to_scalar(c: OperatorCall, x: Value) -> Value:
     """Return `x` as a tensor of scalars, the data type that NNEF computes with.
 
     Raises:
@@ -211,7 +211,7 @@ def to_scalar(c: Call, x: Value) -> Value:
     return Value(x.shape, c.scalar_dtype, x.name, x.data.astype(c.scalar_dtype))
 
 
-def to_dtype(c: Call, x: Value, dtype: DType) -> Value:
+def to_dtype(c: OperatorCall, x: Value, dtype: DType) -> Value:
     """Convert integers or logicals that were computed as scalars back to their own data type."""
     if dtype.kind == "f":
         return x
@@ -224,17 +224,17 @@ def to_dtype(c: Call, x: Value, dtype: DType) -> Value:
     return result
 
 
-def to_dtype_truncated(c: Call, x: Value, dtype: DType) -> Value:
+def to_dtype_truncated(c: OperatorCall, x: Value, dtype: DType) -> Value:
     """Convert scalars to elements of `dtype`; integers are rounded toward zero."""
     return x if dtype.kind == "f" else to_dtype(c, truncated(c, x), dtype)
 
 
-def truncated(c: Call, x: Value) -> Value:
+def truncated(c: OperatorCall, x: Value) -> Value:
     """Return `x` rounded toward zero."""
     return c.op("select", c.op("lt", x, 0.0), c.op("ceil", x), c.op("floor", x))
 
 
-def to_logical(c: Call, x: Value) -> Value:
+def to_logical(c: OperatorCall, x: Value) -> Value:
     """Return whether the elements are not 0."""
     if x.data_type == LOGICAL:
         return x

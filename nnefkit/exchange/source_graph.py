@@ -102,7 +102,7 @@ class PendingOperation:
 
 
 @dataclass(eq=False)
-class _Scope:
+class _OperationGroup:
     """A named group of operations; it is labeled with the last tensor that it computes."""
 
     name: str
@@ -113,7 +113,7 @@ class _Scope:
 
 
 @dataclass(eq=False)
-class State:
+class UpdatedVariable:
     """A variable that a run changes, with its label and its initial data."""
 
     value: Value
@@ -132,13 +132,13 @@ class SourceGraph:
         self.labels = Names(fold_case=True)
         self.operations: list[PendingOperation] = []
         self.externals: list[Value] = []
-        self.states: list[State] = []
+        self.states: list[UpdatedVariable] = []
         self.notes: dict[str, Any] = {}
         """Notes of readers about values."""
         self.derivations: dict[tuple[int, Hashable], tuple[Value, Value]] = {}
         """(id of a constant, derivation) -> the constant (to keep it alive) and the new one."""
         self._shared: dict[str, Value] = {}
-        self._scope: tuple[_Scope, ...] = ()
+        self._scope: tuple[_OperationGroup, ...] = ()
         self._fresh: list[Value] = []
 
     # -- tensors that no operation computes ---------------------------------------------------
@@ -182,7 +182,7 @@ class SourceGraph:
     def state(self, name: str, data: Array) -> Value:
         """Add a variable that a run changes, and that starts with `data` (4.8)."""
         value = Value(data.shape, data.dtype, self.names.unused(identifier(name)), origin=name)
-        self.states.append(State(value, self.labels.unused(label(name)), data.copy()))
+        self.states.append(UpdatedVariable(value, self.labels.unused(label(name)), data.copy()))
         return value
 
     def update(self, variable: Value, value: Value) -> None:
@@ -305,7 +305,7 @@ class SourceGraph:
     def scope(self, name: str) -> Iterator[None]:
         """Mark the operations called inside as parts of one compound operation."""
         outer, first = self._scope, len(self._fresh)
-        inner = _Scope(name)
+        inner = _OperationGroup(name)
         self._scope = (*outer, inner)
         try:
             yield

@@ -76,11 +76,11 @@ def parse(
         tokens = Tokens(Source(text, name))
         old = nnef2017.recognized(tokens)
         registered = customs or {}
-        reading: nnef2017.Reading | _Reading
+        reading: nnef2017.ProvisionalReading | _DocumentReading
         if old:
-            reading = nnef2017.Reading(tokens, infer, registered, strict=strict)
+            reading = nnef2017.ProvisionalReading(tokens, infer, registered, strict=strict)
         else:
-            reading = _Reading(tokens, strict, expand, infer, registered, replay)
+            reading = _DocumentReading(tokens, strict, expand, infer, registered, replay)
         graph = reading.read()
     if quantization is None:
         return graph, reading.report.diagnostics
@@ -94,12 +94,12 @@ def parse(
             for key, tensor in graph.tensors.items()
         }
         graph = replace(graph, tensors=FrozenDict(tensors))
-        if isinstance(reading, _Reading):
+        if isinstance(reading, _DocumentReading):
             graph = with_definitions(graph, reading.declared, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
 
 
-class _Reading:
+class _DocumentReading:
     """The reading of one document of NNEF 1.0."""
 
     def __init__(

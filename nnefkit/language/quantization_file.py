@@ -21,7 +21,7 @@ from nnefkit.language.types import ArrayType, TensorType, castable
 SECTION = "5.3"
 
 
-class Entry(NamedTuple):
+class QuantizationLine(NamedTuple):
     """A line of the file."""
 
     tensor: str
@@ -53,7 +53,9 @@ def parse_quantization(
     return quantization, reader.report.diagnostics
 
 
-def quantize_tensors(graph: Graph, entries: list[Entry], report: Report) -> dict[str, Any]:
+def quantize_tensors(
+    graph: Graph, entries: list[QuantizationLine], report: Report
+) -> dict[str, Any]:
     """Return the quantization by tensor of `graph`; report entries for unknown tensors."""
     quantization: dict[str, Any] = {}
     labels: dict[str, str] | None = None
@@ -100,9 +102,9 @@ class QuantizationReader(ExpressionParser):
         self.customs = customs
         self.strict = strict
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[QuantizationLine]:
         """Return all valid lines."""
-        entries: list[Entry] = []
+        entries: list[QuantizationLine] = []
         seen: dict[str, int] = {}
         while self.texts[self.index]:
             first = self.index
@@ -127,7 +129,7 @@ class QuantizationReader(ExpressionParser):
             seen[tensor] = first
             values = self._values(invocation)
             if values is not None:
-                entries.append(Entry(tensor, first, FrozenDict(values)))
+                entries.append(QuantizationLine(tensor, first, FrozenDict(values)))
         return entries
 
     def _recover(self, first: int) -> None:

@@ -45,7 +45,7 @@ def correlator(
     """
     if math.prod(window.size) == 1:
         return _Pointwise(filter, window, groups, bias)
-    kind = Planes if filter.shape[1] == 1 else _Columns
+    kind = Planes if filter.shape[1] == 1 else _WindowColumns
     return kind(filter, extents, window, groups, bias)
 
 
@@ -80,7 +80,7 @@ class _Pointwise:
         return output
 
 
-class _Columns:
+class _WindowColumns:
     """Filters of any kind: the windows are laid out as the columns of a matrix, block by block."""
 
     def __init__(

@@ -51,7 +51,7 @@ class Planes:
         self.filter = filter.reshape(groups, -1, *filter.shape[2:])
         self.bias = None if bias is None else bias.reshape(groups, -1)
         self.extents = window.down_extents(extents)
-        self.layout = _Layout(extents, window, bias is not None)
+        self.layout = _StretchLayout(extents, window, bias is not None)
         self.bands = self._bands()
         size = self.layout.volume + 2 * self.bands.shape[2] * math.prod(self.layout.tiled)
         self.block = min(max(BLOCK_BYTES // (size * filter.itemsize), 1), groups)
@@ -138,7 +138,7 @@ def _broadcast(array: Array, rank: int) -> Array:
     return array.reshape(*array.shape, *[1] * (rank - array.ndim))
 
 
-class _Layout:
+class _StretchLayout:
     """Layout of a block of the input in which stretches are the rows of matrices.
 
     Its dimensions are channels; the outer spatial ones; the remainder and the quotient of the

@@ -40,7 +40,7 @@ class _Sized(Protocol):
     def chunks(self) -> Iterator[Any]: ...
 
 
-class _Bytes:
+class _BytesContent:
     def __init__(self, data: bytes | memoryview) -> None:
         self._data = memoryview(data)
         self.size = self._data.nbytes
@@ -62,7 +62,7 @@ class _Copy:
         blob = open_blob(str(self._path))
         if blob.size != self.size:
             raise StorageError("the file changed while it was copied", file=str(self._path))
-        yield from _Bytes(blob.data).chunks()
+        yield from _BytesContent(blob.data).chunks()
 
 
 def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> None:
@@ -145,7 +145,7 @@ def _sized(content: Content) -> _Sized:
         return content
     if isinstance(content, Path):
         return _Copy(content)
-    return _Bytes(content)
+    return _BytesContent(content)
 
 
 # -- folders -----------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def is_tar(head: bytes) -> bool:
 
 
 @dataclass
-class _Names:
+class _ExtendedHeaders:
     """Contents of extended headers, which describe the members after them."""
 
     everywhere: dict[str, str]
@@ -56,7 +56,7 @@ def read_tar(source: Bytes, path: str) -> Archive:
         StorageError: It is damaged or truncated, or has a member that cannot be trusted.
     """
     archive = Archive(path)
-    names = _Names({}, {})
+    names = _ExtendedHeaders({}, {})
     offset = 0
     while (head := source.read_at(offset, BLOCK)).strip(b"\0"):
         info = _header(head, offset, path)
@@ -91,7 +91,7 @@ def _header(head: bytes, offset: int, path: str) -> tarfile.TarInfo:
         ) from None
 
 
-def _size(info: tarfile.TarInfo, names: _Names, path: str) -> int:
+def _size(info: tarfile.TarInfo, names: _ExtendedHeaders, path: str) -> int:
     # Extended headers describe the member after them, not one another.
     extended = info.type in _NAME_RECORDS or info.type in _PAX_RECORDS
     text = None if extended else names.get("size")
@@ -109,7 +109,7 @@ def _bounded(size: int, path: str) -> int:
     return size
 
 
-def _read_names(info: tarfile.TarInfo, record: bytes, names: _Names, path: str) -> None:
+def _read_names(info: tarfile.TarInfo, record: bytes, names: _ExtendedHeaders, path: str) -> None:
     if info.type in _NAME_RECORDS:
         name = record.rstrip(b"\0").decode(*_ENCODING)
         names.next_member[_NAME_RECORDS[info.type]] = name
@@ -128,7 +128,9 @@ def _read_names(info: tarfile.TarInfo, record: bytes, names: _Names, path: str) 
         position = end
 
 
-def _add(archive: Archive, info: tarfile.TarInfo, names: _Names, stretch: Stretch) -> None:
+def _add(
+    archive: Archive, info: tarfile.TarInfo, names: _ExtendedHeaders, stretch: Stretch
+) -> None:
     name = names.get("path") or info.name
     if info.type in _NO_FILES or name.endswith("/"):
         # Only its name is checked: an archive with a folder outside of it is suspicious.

@@ -16,10 +16,10 @@ from nnefkit.display.elements import (
     Cell,
     Column,
     Figure,
+    Image,
     Line,
     Paragraph,
     Phrase,
-    Picture,
     Table,
     Tone,
     code_in,
@@ -147,7 +147,7 @@ def _facts(summary: ComparisonSummary) -> Iterator[str]:
         yield f"tolerance {summary.tolerance}"
 
 
-def _chart(summary: ComparisonSummary, ratios: Sequence[float | None]) -> Picture:
+def _chart(summary: ComparisonSummary, ratios: Sequence[float | None]) -> Image:
     first = summary.first
     if first is None:
         return charts.snr_chart(ratios, None, "")

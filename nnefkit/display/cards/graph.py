@@ -15,11 +15,11 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
+    Image,
     Line,
     Listing,
     Paragraph,
     Phrase,
-    Picture,
     Table,
     left_out,
     selection,
@@ -147,7 +147,7 @@ def _figure(summary: GraphSummary, svg: str) -> Figure:
     alt = f"the operations of {numbers.shorten(summary.graph.name)} from {inputs} to {outputs}"
     if label := charts.svg_label(svg):
         alt += f": {label}"
-    return Figure(Picture(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE))
+    return Figure(Image(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE))
 
 
 def _operations(summary: GraphSummary, *, brief: bool) -> Fold:

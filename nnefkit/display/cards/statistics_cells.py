@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.display import charts, numbers
-from nnefkit.display.elements import Cell, Column, Line, Phrase, Picture
+from nnefkit.display.elements import Cell, Column, Image, Line, Phrase
 from nnefkit.display.statistics import Statistics
 
 COLUMNS = (
@@ -33,7 +33,7 @@ def line(statistics: Statistics, color: str, *, logical: bool = False) -> Line:
     return (*_values(statistics, color), *finiteness(statistics), *_sample(statistics))
 
 
-def _values(statistics: Statistics, color: str) -> tuple[Phrase | Picture, ...]:
+def _values(statistics: Statistics, color: str) -> tuple[Phrase | Image, ...]:
     low, high = numbers.number(statistics.minimum), numbers.number(statistics.maximum)
     zeros = Phrase(f"zeros {numbers.percent(statistics.zero_share)}  ", code=True)
     if not statistics.histogram.counts:

@@ -7,41 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import aligned
 from nnefkit.exchange.source_graph import Value
 
 
-def hard_sigmoid(c: Call, x: Value, alpha: float = 1 / 6, beta: float = 0.5) -> Value:
+def hard_sigmoid(c: OperatorCall, x: Value, alpha: float = 1 / 6, beta: float = 0.5) -> Value:
     """Return ``clamp(alpha x + beta, 0, 1)``."""
     return c.fragment("hard_sigmoid", x.shape, x, alpha=c.decimal(alpha), beta=c.decimal(beta))
 
 
-def hard_swish(c: Call, x: Value) -> Value:
+def hard_swish(c: OperatorCall, x: Value) -> Value:
     """Return ``x clamp(x + 3, 0, 6) / 6``."""
     return c.fragment("hard_swish", x.shape, x)
 
 
-def mish(c: Call, x: Value) -> Value:
+def mish(c: OperatorCall, x: Value) -> Value:
     """Return ``x tanh(softplus(x))``."""
     return c.fragment("mish", x.shape, x)
 
 
-def gelu(c: Call, x: Value, approximate: str = "none") -> Value:
+def gelu(c: OperatorCall, x: Value, approximate: str = "none") -> Value:
     """Return ``x Phi(x)``, or with ``approximate="tanh"`` its approximation by tanh."""
     if approximate == "tanh":
         return c.fragment("gelu_tanh", x.shape, x)
     return c.op("gelu", x)
 
 
-def swish(c: Call, x: Value, alpha: float = 1.0) -> Value:
+def swish(c: OperatorCall, x: Value, alpha: float = 1.0) -> Value:
     """Return ``x sigmoid(alpha x)``."""
     if alpha == 1:
         return c.op("silu", x)
     return c.fragment("swish", x.shape, x, alpha=c.decimal(alpha))
 
 
-def selu(c: Call, x: Value, alpha: float = 1.67326319, gamma: float = 1.05070102) -> Value:
+def selu(c: OperatorCall, x: Value, alpha: float = 1.67326319, gamma: float = 1.05070102) -> Value:
     """Return ``gamma elu(x)`` with a factor `alpha` for negative elements."""
     defaults = {name: value for name, _, value in c.graph.declarations["selu"].attributes}
     given = {"alpha": c.decimal(alpha), "lambda": c.decimal(gamma)}
@@ -52,19 +52,19 @@ def selu(c: Call, x: Value, alpha: float = 1.67326319, gamma: float = 1.05070102
     return c.op("selu", x, **attribs)
 
 
-def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
+def celu(c: OperatorCall, x: Value, alpha: float = 1.0) -> Value:
     """Return ``max(0, x) + min(0, alpha (exp(x / alpha) - 1))``."""
     if alpha == 1:
         return c.op("elu", x)
     return c.fragment("celu", x.shape, x, alpha=c.decimal(alpha))
 
 
-def softsign(c: Call, x: Value) -> Value:
+def softsign(c: OperatorCall, x: Value) -> Value:
     """Return ``x / (1 + |x|)``."""
     return c.op("div", x, c.op("add", c.op("abs", x), 1.0))
 
 
-def prelu(c: Call, x: Value, slope: Value) -> Value:
+def prelu(c: OperatorCall, x: Value, slope: Value) -> Value:
     """Return `x` where it is positive, else `x` times a slope that broadcasts to it."""
     x, slope = aligned(c, x, slope)
     if slope.data is not None and not slope.rank:
@@ -72,22 +72,22 @@ def prelu(c: Call, x: Value, slope: Value) -> Value:
     return c.op("prelu", x, slope)
 
 
-def threshold(c: Call, x: Value, threshold: float, value: float = 0.0) -> Value:
+def threshold(c: OperatorCall, x: Value, threshold: float, value: float = 0.0) -> Value:
     """Return `x` where it is above a threshold, else `value`."""
     return c.op("select", c.op("gt", x, c.decimal(threshold)), x, c.decimal(value))
 
 
-def shrink(c: Call, x: Value, threshold: float, bias: float) -> Value:
+def shrink(c: OperatorCall, x: Value, threshold: float, bias: float) -> Value:
     """Return 0 where ``|x| <= threshold``, else `x` moved toward 0 by `bias`."""
     return c.fragment("shrink", x.shape, x, threshold=c.decimal(threshold), bias=c.decimal(bias))
 
 
-def log_softmax(c: Call, x: Value, axes: Sequence[int]) -> Value:
+def log_softmax(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return the logarithm of the softmax over some axes."""
     return c.fragment("log_softmax", x.shape, x, axes=[*axes])
 
 
-def hardmax(c: Call, x: Value, axis: int) -> Value:
+def hardmax(c: OperatorCall, x: Value, axis: int) -> Value:
     """Return 1 for the first of the largest elements along an axis, and 0 for the others."""
     best = c.op("cast", c.op("argmax_reduce", x, axes=[axis]), data_type="scalar")
     shape = [1] * x.rank

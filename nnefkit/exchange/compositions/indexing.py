@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import LARGEST, scalar_operation
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
@@ -22,7 +22,7 @@ _MOST_REPETITIONS = 256
 # -- selecting -------------------------------------------------------------------------------------
 
 
-def counted_from_front(c: Call, indices: Value, extent: int) -> Value:
+def counted_from_front(c: OperatorCall, indices: Value, extent: int) -> Value:
     """Return indices counted from the front; negative ones count from the end of the axis.
 
     Raises:
@@ -41,7 +41,7 @@ def counted_from_front(c: Call, indices: Value, extent: int) -> Value:
     return to_dtype(c, c.op("select", negative, raised, number), _INDEX)
 
 
-def flat_positions(c: Call, indices: Sequence[Value], extents: Sequence[int]) -> Value:
+def flat_positions(c: OperatorCall, indices: Sequence[Value], extents: Sequence[int]) -> Value:
     """Return row-major positions, given the indices along each axis."""
     if all(index.data is not None for index in indices):
         position = np.zeros((), _INDEX)
@@ -59,7 +59,7 @@ def flat_positions(c: Call, indices: Sequence[Value], extents: Sequence[int]) ->
     return to_dtype(c, result, _INDEX)
 
 
-def grid(c: Call, shape: Sequence[int], axis: int) -> Value:
+def grid(c: OperatorCall, shape: Sequence[int], axis: int) -> Value:
     """Return the indices along an axis of each element of a tensor of the given shape."""
     extents = [1] * len(shape)
     extents[axis] = shape[axis]
@@ -67,19 +67,19 @@ def grid(c: Call, shape: Sequence[int], axis: int) -> Value:
     return c.graph.constant(np.broadcast_to(indices, tuple(shape)), _INDEX)
 
 
-def at_positions(c: Call, x: Value, positions: Value, shape: Sequence[int]) -> Value:
+def at_positions(c: OperatorCall, x: Value, positions: Value, shape: Sequence[int]) -> Value:
     """Return the elements at row-major positions, in the given shape."""
     return reshaped(c, c.op("gather", reshaped(c, x, (prod(x.shape),)), positions, axis=0), shape)
 
 
-def gather_elements(c: Call, x: Value, indices: Value, axis: int) -> Value:
+def gather_elements(c: OperatorCall, x: Value, indices: Value, axis: int) -> Value:
     """Return elements selected along an axis, each by its own index, counted from the front."""
     parts = [grid(c, indices.shape, other) for other in range(x.rank)]
     parts[axis] = indices
     return at_positions(c, x, flat_positions(c, parts, x.shape), indices.shape)
 
 
-def one_hot(c: Call, indices: Value, depth: int, axis: int, off: Value, on: Value) -> Value:
+def one_hot(c: OperatorCall, indices: Value, depth: int, axis: int, off: Value, on: Value) -> Value:
     """Return `on` where the position along a new axis is the index, and `off` elsewhere."""
     number = to_scalar(c, indices)
     shape = [1] * (indices.rank + 1)
@@ -95,7 +95,7 @@ def one_hot(c: Call, indices: Value, depth: int, axis: int, off: Value, on: Valu
 # -- replacing -------------------------------------------------------------------------------------
 
 
-def scatter(c: Call, x: Value, updates: Value, positions: Array) -> Value:
+def scatter(c: OperatorCall, x: Value, updates: Value, positions: Array) -> Value:
     """Return a tensor with elements replaced; the last update of an element wins.
 
     Args:
@@ -113,7 +113,9 @@ def scatter(c: Call, x: Value, updates: Value, positions: Array) -> Value:
     return c.op("select", c.graph.constant(is_replaced.reshape(x.shape)), new, x)
 
 
-def scatter_reduce(c: Call, x: Value, updates: Value, positions: Array, operation: str) -> Value:
+def scatter_reduce(
+    c: OperatorCall, x: Value, updates: Value, positions: Array, operation: str
+) -> Value:
     """Return a tensor with elements changed by add, mul, max or min of updates; see `scatter`."""
     neutral = {"add": 0.0, "mul": 1.0}.get(operation)
     result, values = to_scalar(c, x), to_scalar(c, updates)
@@ -140,7 +142,9 @@ def scatter_reduce(c: Call, x: Value, updates: Value, positions: Array, operatio
 # -- sorting ---------------------------------------------------------------------------------------
 
 
-def top(c: Call, x: Value, count: int, axis: int, *, largest: bool = True) -> tuple[Value, Value]:
+def top(
+    c: OperatorCall, x: Value, count: int, axis: int, *, largest: bool = True
+) -> tuple[Value, Value]:
     """Return the largest or smallest elements along an axis in order, and their indices."""
     if count > _MOST_SORTED:
         refuse(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, transposed
 from nnefkit.exchange.source_graph import Value
 
 
-def product(c: Call, a: Value, b: Value) -> Value:
+def product(c: OperatorCall, a: Value, b: Value) -> Value:
     """Return the product of matrices or vectors; the axes before the last two broadcast."""
     shape = [*broadcast(c, a.shape[:-2], b.shape[:-2])]
     shape += [*a.shape[-2:-1]] if a.rank > 1 else []
@@ -18,7 +18,7 @@ def product(c: Call, a: Value, b: Value) -> Value:
     return reshaped(c, c.op("matmul", to_rank(c, left, rank), to_rank(c, right, rank)), shape)
 
 
-def along_axis(c: Call, x: Value, axis: int, matrix: Value) -> Value:
+def along_axis(c: OperatorCall, x: Value, axis: int, matrix: Value) -> Value:
     """Return the product of the vectors along an axis with a matrix of shape (extent, columns)."""
     if x.rank == 1:
         row = reshaped(c, x, (1, *x.shape))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import channels, per_channel, to_rank
 from nnefkit.exchange.source_graph import Value
 
 
 def batch_normalization(
-    c: Call,
+    c: OperatorCall,
     x: Value,
     mean: Value,
     variance: Value,
@@ -34,7 +34,7 @@ def batch_normalization(
 
 
 def layer_normalization(
-    c: Call,
+    c: OperatorCall,
     x: Value,
     scale: Value | None,
     offset: Value | None,
@@ -54,7 +54,7 @@ def layer_normalization(
 
 
 def rms_normalization(
-    c: Call, x: Value, scale: Value | None, axes: Sequence[int], epsilon: float
+    c: OperatorCall, x: Value, scale: Value | None, axes: Sequence[int], epsilon: float
 ) -> Value:
     """Divide by the root of the mean square over the last axes."""
     return c.fragment(
@@ -68,7 +68,7 @@ def rms_normalization(
 
 
 def instance_normalization(
-    c: Call, x: Value, scale: Value | None, offset: Value | None, epsilon: float
+    c: OperatorCall, x: Value, scale: Value | None, offset: Value | None, epsilon: float
 ) -> Value:
     """Normalize each channel of each batch entry by its own mean and variance."""
     return c.fragment(
@@ -83,7 +83,7 @@ def instance_normalization(
 
 
 def group_normalization(
-    c: Call,
+    c: OperatorCall,
     x: Value,
     groups: int,
     scale: Value | None,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import Value
@@ -15,7 +15,7 @@ _MOST_FACTORS = 64
 _MOST_SUMS = 4096
 
 
-def product(c: Call, x: Value, axes: Sequence[int]) -> Value:
+def product(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return the product over some axes, which keep an extent of 1, factor by factor."""
     for axis in axes:
         if x.shape[axis] > _MOST_FACTORS:
@@ -30,7 +30,7 @@ def product(c: Call, x: Value, axes: Sequence[int]) -> Value:
     return x
 
 
-def log_sum_exp(c: Call, x: Value, axes: Sequence[int]) -> Value:
+def log_sum_exp(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return the logarithm of a sum of exponentials, without overflow."""
     largest = c.op("max_reduce", x, axes=[*axes])
     total = c.op("sum_reduce", c.op("exp", c.op("sub", x, largest)), axes=[*axes])
@@ -38,7 +38,7 @@ def log_sum_exp(c: Call, x: Value, axes: Sequence[int]) -> Value:
 
 
 def cumulative_sum(
-    c: Call, x: Value, axis: int, *, exclusive: bool = False, reverse: bool = False
+    c: OperatorCall, x: Value, axis: int, *, exclusive: bool = False, reverse: bool = False
 ) -> Value:
     """Return the sums of all elements up to each one along an axis.
 

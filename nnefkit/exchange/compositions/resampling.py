@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.source_graph import Value
 
 
-def pixel_shuffle(c: Call, x: Value, factor: int) -> Value:
+def pixel_shuffle(c: OperatorCall, x: Value, factor: int) -> Value:
     """Return ``[N, C r r, H, W]`` as ``[N, C, H r, W r]``."""
     batch, channels, height, width = x.shape
     channels //= factor * factor
@@ -15,7 +15,7 @@ def pixel_shuffle(c: Call, x: Value, factor: int) -> Value:
     return c.fragment("pixel_shuffle", shape, x, **attribs)
 
 
-def pixel_unshuffle(c: Call, x: Value, factor: int) -> Value:
+def pixel_unshuffle(c: OperatorCall, x: Value, factor: int) -> Value:
     """Return ``[N, C, H r, W r]`` as ``[N, C r r, H, W]``."""
     batch, channels, height, width = x.shape
     height, width = height // factor, width // factor

@@ -31,7 +31,7 @@ INVALID = "onnx.checker.check_model(model, full_check=True) reports what is wron
 
 
 @dataclass(eq=False)
-class Call(call.Call):
+class Call(call.OperatorCall):
     """A node of an ONNX graph; its operator is the operator type."""
 
     inputs: Sequence[Value | None]

@@ -109,9 +109,9 @@ def read(source: OnnxModel) -> Graph:
         DocumentError: NNEF cannot express it; one diagnostic for each such node.
     """
     # The readers of all operators are imported when the first model is read.
-    from nnefkit.exchange.onnx.nodes import Reader
+    from nnefkit.exchange.onnx.nodes import ModelReader
 
-    reader = Reader(source)
+    reader = ModelReader(source)
     graph = reader.read()
     if graph is None:
         raise DocumentError(reader.problems)

@@ -88,7 +88,7 @@ def _called(nodes: Iterable[NodeProto], functions: Mapping[_Key, FunctionProto])
 
 
 @dataclass(frozen=True)
-class Definition:
+class FunctionBody:
     """The nodes that an operator consists of, with the attributes of its call filled in."""
 
     nodes: Sequence[NodeProto]
@@ -103,7 +103,9 @@ def has_definition(node: NodeProto, opset: int) -> bool:
     return schema is not None and bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def definition_of(node: NodeProto, inputs: Sequence[Value | None], opset: int) -> Definition | None:
+def definition_of(
+    node: NodeProto, inputs: Sequence[Value | None], opset: int
+) -> FunctionBody | None:
     """Return ONNX's definition of the operator of a node; None for a primitive operator."""
     schema = _schema(node, opset)
     function = None if schema is None else _function(schema, node, inputs, opset)
@@ -117,7 +119,7 @@ def definition_of(node: NodeProto, inputs: Sequence[Value | None], opset: int) -
     attributes |= {attribute.name: attribute for attribute in function.attribute_proto}
     attributes |= {attribute.name: attribute for attribute in node.attribute}
     nodes = [_filled(part, attributes) for part in function.node]
-    return Definition(
+    return FunctionBody(
         nodes, list(function.input), list(function.output), list(function.opset_import)
     )
 

@@ -60,7 +60,7 @@ Scope = dict[str, Result]
 """Name of a tensor -> its value; None for an optional input of a definition that is not given."""
 
 
-class Reader:
+class ModelReader:
     """Reads one model."""
 
     def __init__(self, source: OnnxModel) -> None:

@@ -170,7 +170,7 @@ def _prepared(graph: Graph) -> Graph:
     from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 
     graph = expanded(graph)
-    refuse_unsupported(_Writer(OnnxRuntimeEngine()), graph, fallback=False)
+    refuse_unsupported(_WriterEngine(OnnxRuntimeEngine()), graph, fallback=False)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
     return graph
@@ -248,7 +248,7 @@ def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) 
             )
 
 
-class _Writer(Engine):
+class _WriterEngine(Engine):
     """The ONNX Runtime engine as a writer of models, including those that it cannot run."""
 
     name = "onnx"

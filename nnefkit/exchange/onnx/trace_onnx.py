@@ -65,7 +65,7 @@ def trace_onnx(
     seconds = perf_counter() - started
     if graph is None:
         graph = _graph(model, {name: array.shape for name, array in feeds.items()}, constants)
-    return _Recording(proto, arrays, graph).trace(seconds)
+    return _RecordedRun(proto, arrays, graph).trace(seconds)
 
 
 def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
@@ -92,7 +92,7 @@ def _graph(
         return None
 
 
-class _Recording:
+class _RecordedRun:
     """The tensors of a run of a model, under the names of its graph."""
 
     def __init__(self, proto: ModelProto, arrays: Mapping[str, Any], graph: Graph | None) -> None:

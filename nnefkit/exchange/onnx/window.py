@@ -14,7 +14,7 @@ SAME = ("SAME_UPPER", "SAME_LOWER")
 
 
 @dataclass(frozen=True)
-class Window:
+class SpatialWindow:
     """A window over the spatial axes."""
 
     size: list[int]
@@ -28,7 +28,7 @@ class Window:
         return [(k - 1) * d + 1 for k, d in zip(self.size, self.dilation, strict=True)]
 
 
-def window_of(c: Call, extents: Sequence[int], size: Sequence[int]) -> Window:
+def window_of(c: Call, extents: Sequence[int], size: Sequence[int]) -> SpatialWindow:
     """Return the window of a node over an input with the given spatial extents."""
     count = len(extents)
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
@@ -39,7 +39,7 @@ def window_of(c: Call, extents: Sequence[int], size: Sequence[int]) -> Window:
             halves(max((-(-extent // step) - 1) * step + k - extent, 0), padding_mode(c))
             for extent, step, k in zip(extents, stride, span, strict=True)
         ]
-    return Window([*size], padding, stride, dilation)
+    return SpatialWindow([*size], padding, stride, dilation)
 
 
 def steps(c: Call, name: str, count: int) -> list[int]:

@@ -35,7 +35,7 @@ def parameters(reader: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 @dataclass(eq=False)
-class Call(call.Call):
+class Call(call.OperatorCall):
     """A call of an ATen operator."""
 
     shapes: list[tuple[int, ...]]

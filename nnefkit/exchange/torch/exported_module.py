@@ -153,7 +153,7 @@ class ExportedModule:
             exported: Whether to run the program as exported instead of as read.
         """
         program = self.program if exported else self.read
-        recorder = _Recorder(program.graph_module)
+        recorder = _RecordingInterpreter(program.graph_module)
         with torch.no_grad():
             recorder.run(*_all_arguments(program, self._flat_inputs(inputs)))
         return recorder.arrays
@@ -196,7 +196,7 @@ def _all_arguments(program: Program, inputs: Sequence[Any]) -> list[Any]:
     return arguments
 
 
-class _Recorder(fx.Interpreter):
+class _RecordingInterpreter(fx.Interpreter):
     """Runs a program and records the tensors of its nodes."""
 
     def __init__(self, module: fx.GraphModule) -> None:

@@ -124,9 +124,9 @@ def read(
         DocumentError: With one diagnostic for each operator that NNEF cannot express.
         InputError: There are more names than inputs.
     """
-    from nnefkit.exchange.torch.nodes import Reader
+    from nnefkit.exchange.torch.nodes import ProgramReader
 
-    reader = Reader(source.read, input_names, fold)
+    reader = ProgramReader(source.read, input_names, fold)
     graph = reader.read(name)
     if graph is None:
         raise DocumentError(reader.problems.diagnostics)

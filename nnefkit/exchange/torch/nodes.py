@@ -24,7 +24,7 @@ from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
 from nnefkit.exchange.torch.operators.convolution import zeros_around
 from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
-from nnefkit.exchange.torch.problems import Problems, unknown_operator
+from nnefkit.exchange.torch.problems import ProgramProblems, unknown_operator
 from nnefkit.exchange.torch.program import (
     Program,
     as_array,
@@ -47,13 +47,13 @@ _CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
 _PADDINGS = frozenset({"pad", "constant_pad_nd"})
 
 
-class Reader:
+class ProgramReader:
     """The conversion of one program."""
 
     def __init__(self, program: Program, input_names: Sequence[str] | None, fold: bool) -> None:
         self.program = program
         self.graph = SourceGraph()
-        self.problems = Problems()
+        self.problems = ProgramProblems()
         self.input_names = input_names
         self.fold = fold
         self.values: dict[fx.Node, Any] = {}

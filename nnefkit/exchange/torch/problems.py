@@ -78,7 +78,7 @@ def operator_name(node: fx.Node) -> str:
     return parts[1] if parts[1].endswith("__") else parts[1].removesuffix("_")
 
 
-class Problems:
+class ProgramProblems:
     """The problems of a program; each operator of the source is reported once."""
 
     def __init__(self) -> None:

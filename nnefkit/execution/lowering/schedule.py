@@ -41,7 +41,7 @@ def make_schedule(graph: Graph, wanted: Collection[str]) -> Schedule:
     return Schedule(tuple(weights), tuple(constant), tuple(varying))
 
 
-class Step(Protocol):
+class ScheduledStep(Protocol):
     """A step of a run, of an engine that frees tensors as early as possible."""
 
     reads: tuple[str, ...]
@@ -49,7 +49,7 @@ class Step(Protocol):
     frees: tuple[str, ...]
 
 
-def set_frees(steps: Sequence[Step], kept: Collection[str]) -> None:
+def set_frees(steps: Sequence[ScheduledStep], kept: Collection[str]) -> None:
     """Set for each step the names of the tensors that no later step reads.
 
     Args:

@@ -60,7 +60,7 @@ def bind_arguments(
     slots = _regular_slots(declaration, invocation.arguments, types)
     if slots is not None and not declaration.generic and invocation.dtype is None:
         return Binding(slots, None, declaration.result_types, True)
-    return _Invocation(declaration, invocation, types, report).binding(slots, generic)
+    return _BoundInvocation(declaration, invocation, types, report).binding(slots, generic)
 
 
 def _regular_slots(
@@ -102,7 +102,7 @@ def _is_complete(declaration: Declaration, slots: Sequence[int | None]) -> bool:
     return True
 
 
-class _Invocation:
+class _BoundInvocation:
     """An invocation whose arguments are bound."""
 
     def __init__(

@@ -17,7 +17,7 @@ from nnefkit.language.elaboration.operators import (
     unary_type,
     unary_value,
 )
-from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, Value, is_abstract
+from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, TypedValue, is_abstract
 from nnefkit.language.elaboration.subscripts import checked_index, subscript_type, subscript_value
 from nnefkit.language.syntax.trampoline import Call
 from nnefkit.language.syntax.tree import (
@@ -57,20 +57,20 @@ class Resolver(Protocol):
 
     budget: Budget
 
-    def value_of(self, name: Name, scope: Scope) -> Value:
+    def value_of(self, name: Name, scope: Scope) -> TypedValue:
         """Return the value of an identifier."""
 
-    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
+    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[TypedValue]:
         """Return the result of an invocation, in a tensor called `tensor` if possible."""
 
     def operate(
         self,
         node: Unary | Binary,
         operation: str,
-        operands: list[Value],
+        operands: list[TypedValue],
         scope: Scope,
         tensor: str | None,
-    ) -> Value:
+    ) -> TypedValue:
         """Return the result of the operation that an operator on tensors denotes."""
 
     def shape_of(self, value: Any) -> list[int] | None:
@@ -87,7 +87,7 @@ class Evaluator:
 
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
-        self._handlers: dict[type, Callable[[Any, Scope, str | None], Call[Value]]] = {
+        self._handlers: dict[type, Callable[[Any, Scope, str | None], Call[TypedValue]]] = {
             Items: self._items,
             Unary: self._unary,
             Binary: self._binary,
@@ -98,7 +98,9 @@ class Evaluator:
             Invocation: resolver.invoke,
         }
 
-    def evaluate(self, node: Expression, scope: Scope, tensor: str | None = None) -> Call[Value]:
+    def evaluate(
+        self, node: Expression, scope: Scope, tensor: str | None = None
+    ) -> Call[TypedValue]:
         """Return the value and the type of `node`."""
         if isinstance(node, Constant):
             value = node.value
@@ -106,16 +108,16 @@ class Evaluator:
                 value = ABSTRACT
             elif isinstance(value, list):
                 value = value.copy()
-            return Value(value, node.type)
+            return TypedValue(value, node.type)
         if isinstance(node, Name):
             return self.resolver.value_of(node, scope)
-        result: Value = yield self._handlers[type(node)](node, scope, tensor)
+        result: TypedValue = yield self._handlers[type(node)](node, scope, tensor)
         # A value of unknown type is not known either.
-        return Value(ABSTRACT, UNKNOWN) if result.type is UNKNOWN else result
+        return TypedValue(ABSTRACT, UNKNOWN) if result.type is UNKNOWN else result
 
     # -- arrays and tuples --------------------------------------------------------------------
 
-    def _items(self, node: Items, scope: Scope, tensor: str | None) -> Call[Value]:  # noqa: ARG002
+    def _items(self, node: Items, scope: Scope, tensor: str | None) -> Call[TypedValue]:  # noqa: ARG002
         values: list[Any] = []
         types: list[Type] = []
         for item in node.items:
@@ -123,10 +125,10 @@ class Evaluator:
             values.append(value)
             types.append(type_)
         if not node.is_array:
-            return Value(ABSTRACT if scope.abstract else tuple(values), tuple_of(types))
+            return TypedValue(ABSTRACT if scope.abstract else tuple(values), tuple_of(types))
         common = self._common_type(types, node, scope)
         type_ = array_of(common) if values else EMPTY
-        return Value(ABSTRACT if scope.abstract else values, type_)
+        return TypedValue(ABSTRACT if scope.abstract else values, type_)
 
     def _common_type(self, types: Sequence[Type], node: Expression, scope: Scope) -> Type:
         common = common_type_of(types)
@@ -146,10 +148,10 @@ class Evaluator:
         node: Comprehension,
         scope: Scope,
         tensor: str | None,  # noqa: ARG002
-    ) -> Call[Value]:
-        arrays: list[Value] = []
+    ) -> Call[TypedValue]:
+        arrays: list[TypedValue] = []
         for _, iterated in node.iterators:
-            array: Value = yield self.evaluate(iterated, scope)
+            array: TypedValue = yield self.evaluate(iterated, scope)
             if not isinstance(array.type, ArrayType) and array.type not in (EMPTY, UNKNOWN):
                 message = f"only an array can be iterated, not {array.type}"
                 hint = "For numbers from 0 on, iterate range_of(array)."
@@ -164,7 +166,7 @@ class Evaluator:
             self.resolver.budget.spend(node, scope)
             inner = scope.inner()
             inner.values = {
-                name.name: Value(value, type_)
+                name.name: TypedValue(value, type_)
                 for (name, _), value, type_ in zip(node.iterators, row, item_types, strict=True)
             }
             if node.condition is not None:
@@ -175,15 +177,15 @@ class Evaluator:
             values.append(value)
             types.append(type_)
         type_ = array_of(self._common_type(types, node.item, scope)) if types else EMPTY
-        return Value(ABSTRACT if abstract else values, type_)
+        return TypedValue(ABSTRACT if abstract else values, type_)
 
     def _subscript(
         self,
         node: Subscript,
         scope: Scope,
         tensor: str | None,  # noqa: ARG002
-    ) -> Call[Value]:
-        sequence: Value = yield self.evaluate(node.value, scope)
+    ) -> Call[TypedValue]:
+        sequence: TypedValue = yield self.evaluate(node.value, scope)
         if isinstance(sequence.type, TupleType):
             return _tuple_item(node, sequence, sequence.type, scope)
         type_ = subscript_type(sequence.type, is_range=node.is_range)
@@ -195,9 +197,9 @@ class Evaluator:
         stop = yield self._bound(node.stop, scope)
         abstract = scope.abstract or sequence.type is UNKNOWN or is_abstract(sequence)
         if abstract or start is ABSTRACT or stop is ABSTRACT:
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         try:
-            return Value(subscript_value(node, sequence.value, start, stop), type_)
+            return TypedValue(subscript_value(node, sequence.value, start, stop), type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
@@ -228,7 +230,7 @@ class Evaluator:
         self,
         node: Expression,
         scope: Scope,
-        check: Callable[[Expression, Scope], Call[Value]],
+        check: Callable[[Expression, Scope], Call[TypedValue]],
     ) -> Call[tuple[Expression, list[Type]]]:
         """Return the expression that a chain of if-else chooses, in a scope that computes.
 
@@ -241,14 +243,14 @@ class Evaluator:
             taken, other = (node.value, node.otherwise) if chosen else (node.otherwise, node.value)
             if scope.declaration is None:
                 # Fragments have been checked as a whole, the graph has not.
-                unchosen: Value = yield check(other, scope.inner(abstract=True))
+                unchosen: TypedValue = yield check(other, scope.inner(abstract=True))
                 other_types.append(unchosen.type)
             node = taken
         return node, other_types
 
     def chosen(
-        self, value: Value, other_types: list[Type], node: Expression, scope: Scope
-    ) -> Value:
+        self, value: TypedValue, other_types: list[Type], node: Expression, scope: Scope
+    ) -> TypedValue:
         """Return the value of the chosen branch if its type agrees with those of the others."""
         common = value.type
         for type_ in other_types:
@@ -259,24 +261,24 @@ class Evaluator:
             common = both
         return value
 
-    def _conditional(self, node: Conditional, scope: Scope, tensor: str | None) -> Call[Value]:
+    def _conditional(self, node: Conditional, scope: Scope, tensor: str | None) -> Call[TypedValue]:
         if not scope.abstract:
             taken, other_types = yield self.branch(node, scope, self.evaluate)
-            value: Value = yield self.evaluate(taken, scope, tensor)
+            value: TypedValue = yield self.evaluate(taken, scope, tensor)
             return self.chosen(value, other_types, node, scope)
         yield self.condition(node.condition, scope)
-        first: Value = yield self.evaluate(node.value, scope)
-        second: Value = yield self.evaluate(node.otherwise, scope)
+        first: TypedValue = yield self.evaluate(node.value, scope)
+        second: TypedValue = yield self.evaluate(node.otherwise, scope)
         common = common_type(first.type, second.type)
         if common is None:
             message = f"the branches are of types {first.type} and {second.type}"
             return scope.refuse("type-mismatch", message, node, BRANCHES)
-        return Value(ABSTRACT, common)
+        return TypedValue(ABSTRACT, common)
 
     # -- operators ----------------------------------------------------------------------------
 
-    def _unary(self, node: Unary, scope: Scope, tensor: str | None) -> Call[Value]:
-        operand: Value = yield self.evaluate(node.operand, scope)
+    def _unary(self, node: Unary, scope: Scope, tensor: str | None) -> Call[TypedValue]:
+        operand: TypedValue = yield self.evaluate(node.operand, scope)
         if isinstance(operand.type, TensorType):
             operation = UNARY_OPERATIONS[node.operator]
             return self.resolver.operate(node, operation, [operand], scope, tensor)
@@ -285,20 +287,20 @@ class Evaluator:
             message = f"'{node.operator}' cannot be applied to {operand.type}"
             return scope.refuse("type-mismatch", message, node)
         if scope.abstract or type_ is UNKNOWN or is_abstract(operand):
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         try:
-            return Value(unary_value(node.operator, operand.value), type_)
+            return TypedValue(unary_value(node.operator, operand.value), type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
-    def _binary(self, node: Binary, scope: Scope, tensor: str | None) -> Call[Value]:
+    def _binary(self, node: Binary, scope: Scope, tensor: str | None) -> Call[TypedValue]:
         symbol = node.operator
-        left: Value = yield self.evaluate(node.left, scope)
+        left: TypedValue = yield self.evaluate(node.left, scope)
         if left.type is LOGICAL and left.value is (symbol == "||") and symbol in ("&&", "||"):
             # The right side cannot change the result; it may have no value.
             yield self.evaluate(node.right, scope.inner(abstract=True))
             return left
-        right: Value = yield self.evaluate(node.right, scope)
+        right: TypedValue = yield self.evaluate(node.right, scope)
         if symbol in BINARY_OPERATIONS and _is_tensor_operation(left.type, right.type):
             operation = BINARY_OPERATIONS[symbol]
             return self.resolver.operate(node, operation, [left, right], scope, tensor)
@@ -309,9 +311,9 @@ class Evaluator:
             hint = "Cast one of them: scalar(...) or integer(...)." if mixed else ""
             return scope.refuse("type-mismatch", message, node, hint)
         if scope.abstract or UNKNOWN in (left.type, right.type) or is_abstract(left, right):
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         try:
-            return Value(binary_value(symbol, left.value, right.value), type_)
+            return TypedValue(binary_value(symbol, left.value, right.value), type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
@@ -322,8 +324,8 @@ class Evaluator:
         node: Builtin,
         scope: Scope,
         tensor: str | None,  # noqa: ARG002
-    ) -> Call[Value]:
-        argument: Value = yield self.evaluate(node.argument, scope)
+    ) -> Call[TypedValue]:
+        argument: TypedValue = yield self.evaluate(node.argument, scope)
         type_ = builtin_type(node.name, argument.type)
         if node.name == "shape_of":
             scope.report.at(
@@ -340,20 +342,20 @@ class Evaluator:
             hint = f"Tensors are cast by cast<{node.name}>(...)." if is_cast else ""
             return scope.refuse("type-mismatch", message, node, hint)
         if scope.abstract or argument.type is UNKNOWN or is_abstract(argument):
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         if node.name == "shape_of":
             shape = self.resolver.shape_of(argument.value)
             if shape is None:
                 message = "the shape of this tensor is not known while the text is parsed"
                 return scope.refuse("unknown-shape", message, node)
-            return Value(shape, type_)
+            return TypedValue(shape, type_)
         try:
-            return Value(builtin_value(node.name, argument.value), type_)
+            return TypedValue(builtin_value(node.name, argument.value), type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
 
-def _rows(node: Comprehension, arrays: Sequence[Value], scope: Scope) -> list[tuple[Any, ...]]:
+def _rows(node: Comprehension, arrays: Sequence[TypedValue], scope: Scope) -> list[tuple[Any, ...]]:
     """Return the values of the loop variables for each iteration."""
     lengths = {len(array.value) for array in arrays}
     if len(lengths) > 1:
@@ -363,7 +365,7 @@ def _rows(node: Comprehension, arrays: Sequence[Value], scope: Scope) -> list[tu
     return list(zip(*(array.value for array in arrays), strict=True))
 
 
-def _tuple_item(node: Subscript, value: Value, type_: TupleType, scope: Scope) -> Value:
+def _tuple_item(node: Subscript, value: TypedValue, type_: TupleType, scope: Scope) -> TypedValue:
     index = node.start
     if node.is_range or not isinstance(index, Constant) or index.type is not INTEGER:
         message = "the subscript of a tuple must be an integer literal"
@@ -373,7 +375,7 @@ def _tuple_item(node: Subscript, value: Value, type_: TupleType, scope: Scope) -
     except ValueProblem as problem:
         return scope.refuse(problem.code, problem.message, node, problem.hint)
     item = ABSTRACT if scope.abstract else value.value[position]
-    return Value(item, type_.items[position])
+    return TypedValue(item, type_.items[position])
 
 
 def _is_tensor_operation(left: Type, right: Type) -> bool:

@@ -17,7 +17,7 @@ from nnefkit.language.elaboration.scopes import (
     ABSTRACT,
     Refused,
     Scope,
-    Value,
+    TypedValue,
     define_parameters,
 )
 from nnefkit.language.elaboration.targets import Target, described, tuple_parts
@@ -81,7 +81,7 @@ class Expansion:
                 run(self._assign(assignment, scope))
             except Refused:
                 for name in names_of(assignment.target):
-                    scope.values.setdefault(name.name, Value(ABSTRACT, UNKNOWN))
+                    scope.values.setdefault(name.name, TypedValue(ABSTRACT, UNKNOWN))
                     if not assignment.sure:
                         scope.uncertain.add(name.name)
         for result in declaration.results:
@@ -110,7 +110,7 @@ class Expansion:
             local = f"{scope.prefix}_{names[0].name}" if names else scope.prefix
             scope.stem = scope.result_names.get(names[0].name) or local if names else local
         if scope.abstract:
-            value: Value = yield self._check_branches(assignment, node, scope)
+            value: TypedValue = yield self._check_branches(assignment, node, scope)
         else:
             evaluator = self.invocations.evaluator
             check = partial(self._check_branches, assignment)
@@ -121,7 +121,7 @@ class Expansion:
 
     def _check_branches(
         self, assignment: Assignment, node: Expression, scope: Scope
-    ) -> Call[Value]:
+    ) -> Call[TypedValue]:
         """Return the type of an assigned value, whichever branch is chosen."""
         common: Type | None = None
         pending = [node]
@@ -131,18 +131,18 @@ class Expansion:
                 yield self.invocations.evaluator.condition(branch.condition, scope)
                 pending += (branch.otherwise, branch.value)
                 continue
-            value: Value = yield self._assigned(assignment, branch, scope)
+            value: TypedValue = yield self._assigned(assignment, branch, scope)
             both = value.type if common is None else common_type(common, value.type)
             if both is None:
                 message = f"the branches are of types {common} and {value.type}"
                 return scope.refuse("type-mismatch", message, node, BRANCHES)
             common = both
-        return Value(ABSTRACT, common or UNKNOWN)
+        return TypedValue(ABSTRACT, common or UNKNOWN)
 
-    def _assigned(self, assignment: Assignment, node: Expression, scope: Scope) -> Call[Value]:
+    def _assigned(self, assignment: Assignment, node: Expression, scope: Scope) -> Call[TypedValue]:
         """Return the value of an assignment; here an invocation may have any number of results."""
         if isinstance(node, Invocation):
-            value: Value = yield self._assigned_invocation(assignment, node, scope)
+            value: TypedValue = yield self._assigned_invocation(assignment, node, scope)
         else:
             tensor = self.invocations.target_name(assignment.target, scope)
             value = yield self.invocations.evaluator.evaluate(node, scope, tensor)
@@ -150,14 +150,14 @@ class Expansion:
 
     def _assigned_invocation(
         self, assignment: Assignment, node: Invocation, scope: Scope
-    ) -> Call[Value]:
+    ) -> Call[TypedValue]:
         invocations = self.invocations
         declaration, arguments = yield invocations.resolve(node, scope, assignment.target)
         binding = invocations.bind(declaration, node, arguments, scope)
         types = binding.results
         parts = self._result_parts(declaration, types, assignment.target, scope)
         if scope.abstract:
-            results = [Value(ABSTRACT, type_) for type_ in types]
+            results = [TypedValue(ABSTRACT, type_) for type_ in types]
             if declaration.body is None:
                 self.check_lengths(declaration, parts, types, scope)
         elif self.rules.expands(declaration):
@@ -170,7 +170,7 @@ class Expansion:
         if len(results) == 1:
             return results[0]
         values = ABSTRACT if scope.abstract else tuple(result.value for result in results)
-        return Value(values, tuple_of(types))
+        return TypedValue(values, tuple_of(types))
 
     def _result_parts(
         self, declaration: Declaration, types: Sequence[Type], target: Expression, scope: Scope
@@ -205,11 +205,11 @@ class Expansion:
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         assignment: Assignment,
         scope: Scope,
         parts: Sequence[Expression | None],
-    ) -> list[Value]:
+    ) -> list[TypedValue]:
         """Emit an operation whose results are assigned to the parts of a left-hand side."""
         invocations = self.invocations
 
@@ -217,7 +217,7 @@ class Expansion:
             tensor = invocations.target_name(name, scope)
             return invocations.new_identifier(tensor, scope, declaration.name)
 
-        results: list[Value] = []
+        results: list[TypedValue] = []
         outputs: dict[str, Any] = {}
         for result, part, type_ in zip(declaration.results, parts, binding.results, strict=True):
             if part is None:
@@ -229,7 +229,7 @@ class Expansion:
             outputs[result.name] = value
             # If one name was assigned an array, that was reported.
             matches = isinstance(value, list) or not isinstance(type_, ArrayType)
-            results.append(Value(value, type_) if matches else Value(ABSTRACT, UNKNOWN))
+            results.append(TypedValue(value, type_) if matches else TypedValue(ABSTRACT, UNKNOWN))
         invocations.emit(declaration, binding, arguments, assignment, scope, outputs)
         return results
 
@@ -237,7 +237,7 @@ class Expansion:
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         assignment: Assignment,
         scope: Scope,
     ) -> list[Identifier]:
@@ -252,7 +252,7 @@ class Expansion:
 
     # -- left-hand sides ----------------------------------------------------------------------
 
-    def bind(self, target: Expression, value: Value, scope: Scope) -> Call[None]:
+    def bind(self, target: Expression, value: TypedValue, scope: Scope) -> Call[None]:
         """Bind the names on the left-hand side to their values."""
         if isinstance(target, Name):
             self._define(target, value, scope)
@@ -274,9 +274,9 @@ class Expansion:
         unknown = scope.abstract or value.value is ABSTRACT or value.type is UNKNOWN
         for index, part in enumerate(parts):
             item = ABSTRACT if unknown else value.value[index]
-            yield self.bind(part, Value(item, types[index]), scope)
+            yield self.bind(part, TypedValue(item, types[index]), scope)
 
-    def _define(self, name: Name, value: Value, scope: Scope) -> None:
+    def _define(self, name: Name, value: TypedValue, scope: Scope) -> None:
         if scope.declaration is not None:
             scope.define(name, value)
             return
@@ -298,7 +298,7 @@ class Expansion:
             self.settle(name.name, value, self.graph.report.tokens.span(name.at, name.end))
 
     def settle(
-        self, name: str, value: Value, span: Span | None, path: tuple[str, ...] = ()
+        self, name: str, value: TypedValue, span: Span | None, path: tuple[str, ...] = ()
     ) -> None:
         """Make the value of an expression the tensor called `name`.
 
@@ -320,7 +320,7 @@ def _is_array(target: Expression) -> bool:
     return not isinstance(target, Items) or target.is_array
 
 
-def _part_types(target: Expression, count: int, value: Value) -> Sequence[Type] | None:
+def _part_types(target: Expression, count: int, value: TypedValue) -> Sequence[Type] | None:
     """Return the types of the `count` parts of a left-hand side, None if the value differs."""
     type_ = value.type
     if type_ is UNKNOWN:

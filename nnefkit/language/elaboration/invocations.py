@@ -16,7 +16,7 @@ from nnefkit.language.elaboration.scopes import (
     ABSTRACT,
     Refused,
     Scope,
-    Value,
+    TypedValue,
     define_parameters,
 )
 from nnefkit.language.syntax.trampoline import Call
@@ -80,18 +80,18 @@ class Invocations:
 
     # -- hooks --------------------------------------------------------------------------------
 
-    def value_of(self, name: Name, scope: Scope) -> Value:
+    def value_of(self, name: Name, scope: Scope) -> TypedValue:
         """Return the value of an identifier."""
         value = scope.find(name.name)
         if value is not None:
-            return Value(ABSTRACT, value.type) if scope.abstract else value
+            return TypedValue(ABSTRACT, value.type) if scope.abstract else value
         names = self.builder.names
         if scope.declaration is None:
             type_ = names.use(name)
             identifier = names.identifiers.get(name.name) or Identifier(name.name)
             # An undefined name, reported at the end, has no value.
             unknown = scope.abstract or type_ is UNKNOWN
-            return Value(ABSTRACT if unknown else identifier, type_)
+            return TypedValue(ABSTRACT if unknown else identifier, type_)
         candidates = [*scope.declaration.by_name, *_all_names(scope)]
         scope.report.at(
             "undefined-identifier",
@@ -100,9 +100,9 @@ class Invocations:
             hint=scope.report.suggest(name.name, candidates),
             section="3.3.2",
         )
-        return Value(ABSTRACT, UNKNOWN)
+        return TypedValue(ABSTRACT, UNKNOWN)
 
-    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
+    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[TypedValue]:
         """Return the result of an invocation inside of an expression."""
         declaration, arguments = yield self.resolve(node, scope, None)
         binding = self.bind(declaration, node, arguments, scope)
@@ -117,15 +117,15 @@ class Invocations:
                 "Only operations with a single tensor as result can be chained; assign it first.",
             )
         if scope.abstract:
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         if self.rules.expands(declaration):
             results = yield self.expand(declaration, binding, arguments, node, scope, [tensor])
-            value: Value = results[0]
+            value: TypedValue = results[0]
             return value
         identifier = self.new_identifier(tensor, scope, declaration.name)
         outputs = {declaration.results[0].name: identifier}
         self.emit(declaration, binding, arguments, node, scope, outputs)
-        return Value(identifier, type_)
+        return TypedValue(identifier, type_)
 
     def find_declaration(
         self, node: Invocation, scope: Scope, target: Expression | None
@@ -159,7 +159,7 @@ class Invocations:
         self,
         declaration: Declaration,
         node: Invocation,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         scope: Scope,
     ) -> Binding:
         """Bind arguments to parameters, by the rules of 3.3.1 and 3.3.2.
@@ -182,11 +182,11 @@ class Invocations:
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         node: Expression,
         scope: Scope,
         tensors: Sequence[str | None],
-    ) -> Call[list[Value]]:
+    ) -> Call[list[TypedValue]]:
         """Carry out the body of a fragment and return its results.
 
         Args:
@@ -237,10 +237,10 @@ class Invocations:
         self,
         node: Unary | Binary,
         operation: str,
-        operands: list[Value],
+        operands: list[TypedValue],
         scope: Scope,
         tensor: str | None,
-    ) -> Value:
+    ) -> TypedValue:
         """Return the result of the operation that an operator on tensors denotes."""
         parts = [node.operand] if isinstance(node, Unary) else [node.left, node.right]
         arguments = [Argument(None, part, part.at) for part in parts]
@@ -249,15 +249,15 @@ class Invocations:
         binding = self.bind(declaration, call, operands, scope)
         type_ = binding.results[0]
         if scope.abstract:
-            return Value(ABSTRACT, type_)
+            return TypedValue(ABSTRACT, type_)
         identifier = self.new_identifier(tensor, scope, operation)
         outputs = {declaration.results[0].name: identifier}
         self.emit(declaration, binding, operands, call, scope, outputs)
-        return Value(identifier, type_)
+        return TypedValue(identifier, type_)
 
     def resolve(
         self, node: Invocation, scope: Scope, target: Expression | None
-    ) -> Call[tuple[Declaration, list[Value]]]:
+    ) -> Call[tuple[Declaration, list[TypedValue]]]:
         """Return the declaration of the invoked operation and the values of the arguments."""
         try:
             declaration = self.find_declaration(node, scope, target)
@@ -265,13 +265,13 @@ class Invocations:
             # Errors in the arguments are still reported.
             yield self._arguments(node, scope)
             raise
-        arguments: list[Value] = yield self._arguments(node, scope)
+        arguments: list[TypedValue] = yield self._arguments(node, scope)
         return declaration, arguments
 
-    def _arguments(self, node: Invocation, scope: Scope) -> Call[list[Value]]:
-        values: list[Value] = []
+    def _arguments(self, node: Invocation, scope: Scope) -> Call[list[TypedValue]]:
+        values: list[TypedValue] = []
         for argument in node.arguments:
-            value: Value = yield self.evaluator.evaluate(argument.value, scope)
+            value: TypedValue = yield self.evaluator.evaluate(argument.value, scope)
             values.append(value)
         return values
 
@@ -279,7 +279,7 @@ class Invocations:
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         node: Expression | Assignment,
         scope: Scope,
         outputs: Mapping[str, Any],

@@ -14,7 +14,7 @@ from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.invocations import ExpansionRules
-from nnefkit.language.elaboration.scopes import Refused, Scope, Value
+from nnefkit.language.elaboration.scopes import Refused, Scope, TypedValue
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.trampoline import run
 from nnefkit.language.syntax.tree import GraphSyntax, Name
@@ -115,10 +115,10 @@ class _Lowering:
 
     def _results(
         self, operation: Operation, declaration: Declaration, targets: list[Any], scope: Scope
-    ) -> list[Value]:
+    ) -> list[TypedValue]:
         dtype = PRIMITIVES[operation.dtype] if operation.dtype else None
         arguments = [
-            Value(_argument(operation, parameter.name), _bound(parameter.type, dtype))
+            TypedValue(_argument(operation, parameter.name), _bound(parameter.type, dtype))
             for parameter in declaration.parameters
         ]
         types = [_bound(result.type, dtype) for result in declaration.results]
@@ -153,14 +153,14 @@ class _Lowering:
 
 
 def _named_results(
-    declaration: Declaration, targets: Sequence[Any], results: Sequence[Value]
-) -> Iterable[tuple[str, Value]]:
+    declaration: Declaration, targets: Sequence[Any], results: Sequence[TypedValue]
+) -> Iterable[tuple[str, TypedValue]]:
     """Yield the name and the value of each tensor among the results."""
     for result, target, value in zip(declaration.results, targets, results, strict=True):
         if isinstance(result.type, ArrayType):
             type_ = value.type.item if isinstance(value.type, ArrayType) else value.type
             for name, item in zip(target, value.value, strict=True):
-                yield name, Value(item, type_)
+                yield name, TypedValue(item, type_)
         else:
             yield target, value
 

@@ -26,7 +26,7 @@ class _Abstract:
 ABSTRACT: Final = _Abstract()
 
 
-class Value(NamedTuple):
+class TypedValue(NamedTuple):
     """A value and its type; tensors are `Identifier`s, or literals of a tensor type."""
 
     value: Any
@@ -64,13 +64,13 @@ class Scope:
         self.span = span
         """The span of all operations if the body is part of another text."""
         self.parent = parent
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, TypedValue] = {}
         self.uncertain: set[str] = set()
         """Identifiers that an unreadable assignment may define."""
         self.result_names: Mapping[str, str | None] = {}
         """The name for the tensor of each result of the fragment, None to choose one."""
 
-    def find(self, name: str) -> Value | None:
+    def find(self, name: str) -> TypedValue | None:
         """Return the value of an identifier, None if this scope and its parents have none."""
         scope: Scope | None = self
         while scope is not None:
@@ -95,7 +95,7 @@ class Scope:
         scope.stem = self.stem
         return scope
 
-    def define(self, name: Name, value: Value) -> None:
+    def define(self, name: Name, value: TypedValue) -> None:
         """Define a local identifier or a result of the fragment, by the rules of 3.3.2."""
         declaration = self.declaration
         assert declaration is not None  # noqa: S101 - `GraphNames` defines those of the graph
@@ -112,13 +112,13 @@ class Scope:
             return
         for result in declaration.results:
             if result.name == text:
-                value = Value(value.value, self._result_type(name, value.type, result.type))
+                value = TypedValue(value.value, self._result_type(name, value.type, result.type))
         self.values[text] = value
         self.uncertain.discard(text)
 
     def refuse(
         self, code: str, message: str, node: Expression | Assignment, hint: str = ""
-    ) -> Value:
+    ) -> TypedValue:
         """Report that `node` has no value.
 
         Returns:
@@ -129,7 +129,7 @@ class Scope:
         """
         self.report.at(code, message, node.at, node.end, hint=hint, section="3.3.3")
         if self.abstract:
-            return Value(ABSTRACT, UNKNOWN)
+            return TypedValue(ABSTRACT, UNKNOWN)
         raise Refused
 
     def _result_type(self, name: Name, given: Type, declared: Type) -> Type:
@@ -148,7 +148,7 @@ class Scope:
 
 def define_parameters(
     declaration: Declaration,
-    arguments: list[Value | None],
+    arguments: list[TypedValue | None],
     dtype: PrimitiveType | None,
     scope: Scope,
 ) -> None:
@@ -158,9 +158,9 @@ def define_parameters(
         if type_.generic:
             type_ = UNKNOWN
         value = parameter.default if argument is None else argument.value
-        scope.values[parameter.name] = Value(ABSTRACT if scope.abstract else value, type_)
+        scope.values[parameter.name] = TypedValue(ABSTRACT if scope.abstract else value, type_)
 
 
-def is_abstract(*values: Value) -> bool:
+def is_abstract(*values: TypedValue) -> bool:
     """Return whether one of the values is not known."""
     return any(value.value is ABSTRACT for value in values)

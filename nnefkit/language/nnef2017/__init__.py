@@ -6,8 +6,8 @@ everywhere. Their tokens are rewritten for the parser of 1.0, keeping their posi
 in the grammar are in `parser`, differences of the operations in `upgrades`.
 """
 
-from nnefkit.language.nnef2017.document import Reading
+from nnefkit.language.nnef2017.document import ProvisionalReading
 from nnefkit.language.nnef2017.quantization_file import ProvisionalQuantizationReader
 from nnefkit.language.nnef2017.recognition import recognized
 
-__all__ = ["ProvisionalQuantizationReader", "Reading", "recognized"]
+__all__ = ["ProvisionalQuantizationReader", "ProvisionalReading", "recognized"]

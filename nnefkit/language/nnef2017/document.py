@@ -24,7 +24,7 @@ from nnefkit.language.syntax.tree import Assignment, Document, Fragment, GraphSy
 from nnefkit.language.types import is_tensor
 
 
-class Reading:
+class ProvisionalReading:
     """The reading of one provisional document."""
 
     def __init__(

@@ -11,7 +11,7 @@ from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration, Parameter
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.invocations import AssignInScope, Invocations
-from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, Value
+from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, TypedValue
 from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
 from nnefkit.language.nnef2017.value_types import ValueTypes, loose
 from nnefkit.language.report import Report
@@ -59,11 +59,11 @@ class ProvisionalExpansion(Expansion):
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         assignment: Assignment,
         scope: Scope,
         parts: Sequence[Expression | None],
-    ) -> list[Value]:
+    ) -> list[TypedValue]:
         """Emit an operation, ``split`` with as many results as it has ratios."""
         slot = binding.slots[-1]
         if slot is None or not self._is_divided(declaration, parts, scope):
@@ -72,7 +72,7 @@ class ProvisionalExpansion(Expansion):
         chunks = [self.invocations.new_identifier(None, scope, declaration.name) for _ in ratios]
         outputs = {declaration.results[0].name: chunks}
         self.invocations.emit(declaration, binding, arguments, assignment, scope, outputs)
-        return [Value(chunks, binding.results[0])]
+        return [TypedValue(chunks, binding.results[0])]
 
     def _is_divided(
         self, declaration: Declaration, parts: Sequence[Expression | None], scope: Scope
@@ -81,7 +81,7 @@ class ProvisionalExpansion(Expansion):
         name = declaration.name
         return name == "split" and scope.declaration is not None and isinstance(parts[0], Name)
 
-    def bind(self, target: Expression, value: Value, scope: Scope) -> Call[None]:
+    def bind(self, target: Expression, value: TypedValue, scope: Scope) -> Call[None]:
         """Bind the names on the left-hand side to their values, with types as exact as possible."""
         errors = scope.report.errors
         yield super().bind(target, self.typing.typed(value), scope)
@@ -90,7 +90,7 @@ class ProvisionalExpansion(Expansion):
             raise Refused
 
     def settle(
-        self, name: str, value: Value, span: Span | None, path: tuple[str, ...] = ()
+        self, name: str, value: TypedValue, span: Span | None, path: tuple[str, ...] = ()
     ) -> None:
         """Make the value of an expression the tensor called `name`."""
         super().settle(name, value, span, path)
@@ -112,21 +112,21 @@ class ProvisionalInvocations(Invocations):
         super().__init__(builder, expansion.rules, assign)
         self.typing = expansion.typing
 
-    def value_of(self, name: Name, scope: Scope) -> Value:
+    def value_of(self, name: Name, scope: Scope) -> TypedValue:
         """Return the value of an identifier."""
         value = super().value_of(name, scope)
         if scope.abstract:
-            return Value(ABSTRACT, loose(value.type))
+            return TypedValue(ABSTRACT, loose(value.type))
         if isinstance(value.value, list):
             self.budget.spend(name, scope, len(value.value) // _ITEMS_OF_A_STEP)
         return self.typing.typed(value)
 
-    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[Value]:
+    def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[TypedValue]:
         """Return the result of an invocation inside of an expression, which can have any type."""
-        result: Value = yield super().invoke(node, scope, tensor)
+        result: TypedValue = yield super().invoke(node, scope, tensor)
         declaration = self.builder.declarations.get(node.name)
         if scope.abstract and declaration is not None and self.rules.expands(declaration):
-            return Value(ABSTRACT, loose(declaration.results[0].type))
+            return TypedValue(ABSTRACT, loose(declaration.results[0].type))
         return result
 
     def find_declaration(
@@ -146,7 +146,7 @@ class ProvisionalInvocations(Invocations):
         self,
         declaration: Declaration,
         node: Invocation,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         scope: Scope,
     ) -> Binding:
         """Bind arguments to parameters; results of fragments can have any type."""
@@ -167,11 +167,11 @@ class ProvisionalInvocations(Invocations):
         self,
         declaration: Declaration,
         binding: Binding,
-        arguments: Sequence[Value],
+        arguments: Sequence[TypedValue],
         node: Expression,
         scope: Scope,
         tensors: Sequence[str | None],
-    ) -> Call[list[Value]]:
+    ) -> Call[list[TypedValue]]:
         """Expand a fragment, and return its results."""
         results = yield super().expand(declaration, binding, arguments, node, scope, tensors)
         return [self.typing.typed(result) for result in results]

@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
 from nnefkit.language.nnef2017.rewritten_tokens import RewrittenTokens
-from nnefkit.language.quantization_file import SECTION, Entry, QuantizationReader
+from nnefkit.language.quantization_file import SECTION, QuantizationLine, QuantizationReader
 from nnefkit.language.syntax.lexer import SYMBOL, Tokens
 from nnefkit.language.syntax.tree import Argument, Constant, Invocation
 from nnefkit.language.types import LOGICAL, type_of
@@ -33,7 +33,7 @@ class ProvisionalQuantizationReader(QuantizationReader):
     def _use(self, tokens: Tokens) -> None:
         super(QuantizationReader, self).__init__(tokens)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[QuantizationLine]:
         """Return all valid lines."""
         entries = super().entries()
         self.upgrades.report(self.report)

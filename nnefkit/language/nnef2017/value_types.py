@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnefkit.graph import Identifier
-from nnefkit.language.elaboration.scopes import ABSTRACT, Value
+from nnefkit.language.elaboration.scopes import ABSTRACT, TypedValue
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.types import (
     EMPTY,
@@ -34,11 +34,11 @@ class ValueTypes:
     def __init__(self, data_type: Callable[[Any], PrimitiveType | None]) -> None:
         self._data_type = data_type
 
-    def typed(self, value: Value) -> Value:
+    def typed(self, value: TypedValue) -> TypedValue:
         """Return the value with its actual type, where the declared one is vague."""
         if value.value is ABSTRACT or loose(value.type) is value.type is not UNKNOWN:
             return value
-        return Value(value.value, run(self._type_of(value.value)))
+        return TypedValue(value.value, run(self._type_of(value.value)))
 
     def _type_of(self, value: Any) -> Call[Type]:
         if isinstance(value, Identifier):

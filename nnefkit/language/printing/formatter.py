@@ -58,7 +58,7 @@ def format_document(
         )
     tokens = Tokens(Source(expected_string(text, "text"), name))
     _check(tokens)
-    writer = _Writer(width, indent)
+    writer = _DocumentWriter(width, indent)
     _feed(tokens, writer)
     line_end = "\r\n" if text.find("\r\n") + 1 == text.find("\n") > 0 else "\n"
     return line_end.join([*writer.lines, ""])
@@ -75,7 +75,7 @@ def _check(tokens: Tokens) -> None:
         raise DocumentError(report.diagnostics)
 
 
-def _feed(tokens: Tokens, writer: _Writer) -> None:
+def _feed(tokens: Tokens, writer: _DocumentWriter) -> None:
     """Split the tokens into statements."""
     texts = tokens.texts
     gap_before = gaps(tokens)
@@ -109,7 +109,7 @@ def _feed(tokens: Tokens, writer: _Writer) -> None:
     writer.finish(carried + last.comments)
 
 
-class _Writer:
+class _DocumentWriter:
     """The lines of a document."""
 
     def __init__(self, width: int, indent: int) -> None:

@@ -36,12 +36,12 @@ def lay_out(statement: Statement, base: int, width: int, indent: int) -> list[st
     """
     if not statement.comments and base + sum(map(len, statement.spaced)) <= width:
         return [" " * base + "".join(statement.spaced)]
-    layout = _Layout(statement, base, width, indent)
+    layout = _StatementLayout(statement, base, width, indent)
     layout.fill()
     return layout.lines
 
 
-class _Layout:
+class _StatementLayout:
     def __init__(self, statement: Statement, base: int, width: int, indent: int) -> None:
         self.statement = statement
         self.width = width

@@ -42,7 +42,7 @@ class VariableTokens(NamedTuple):
     """The number of extents, 0 if they are part of the pattern."""
 
 
-class Recording(NamedTuple):
+class RecordedPattern(NamedTuple):
     """The effect of the assignments of one pattern; tokens are counted from the first one."""
 
     offsets: tuple[int, ...]
@@ -66,7 +66,7 @@ class Recording(NamedTuple):
     """Number of steps of the budget that it takes."""
 
 
-class Recorder:
+class AssignmentRecorder:
     """Replaces names by numbers in the operations of one assignment."""
 
     def __init__(

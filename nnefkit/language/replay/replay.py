@@ -29,9 +29,9 @@ from nnefkit.language.replay.patterns import (
     token_patterns,
 )
 from nnefkit.language.replay.recording import (
+    AssignmentRecorder,
     RecordedOperation,
-    Recorder,
-    Recording,
+    RecordedPattern,
     VariableTokens,
     recorded_names,
     variable_tokens,
@@ -44,7 +44,7 @@ MOST_PATTERNS = 10_000
 _MOST_VARIANTS = 4
 """Maximum number of recordings of one pattern, for different types of its identifiers."""
 _MOST_STEPS = 2000
-_UNSEEN: list[Recording] = []
+_UNSEEN: list[RecordedPattern] = []
 
 
 class _Pending(NamedTuple):
@@ -52,7 +52,7 @@ class _Pending(NamedTuple):
 
     first: int
     end: int
-    variants: list[Recording]
+    variants: list[RecordedPattern]
 
 
 class _Before(NamedTuple):
@@ -82,7 +82,7 @@ class Replay:
         self.new_names = self.builder.new_names
         self.invocations = assignments.expansion.invocations
         self._patterns: list[Any] | None = None
-        self._recordings: dict[tuple[Any, ...], list[Recording] | None] = {}
+        self._recordings: dict[tuple[Any, ...], list[RecordedPattern] | None] = {}
         """Recordings by pattern, None if its assignments cannot be recorded."""
         self._semicolon = -1
         self._pending: _Pending | None = None
@@ -140,7 +140,7 @@ class Replay:
 
     # -- replaying ----------------------------------------------------------------------------
 
-    def _replay(self, recording: Recording, first: int) -> bool:
+    def _replay(self, recording: RecordedPattern, first: int) -> bool:
         # Unpacked, since accessing the fields one by one takes longer than everything else.
         (
             offsets,
@@ -203,7 +203,7 @@ class Replay:
         return self.new_names.reserve(bases) and self.invocations.budget.take(steps)
 
     def _add_variable(
-        self, recording: Recording, tokens: VariableTokens, references: list[Any], first: int
+        self, recording: RecordedPattern, tokens: VariableTokens, references: list[Any], first: int
     ) -> None:
         texts, values = self.tokens.texts, self.tokens.values
         label = values[texts[first + tokens.label]]
@@ -287,7 +287,7 @@ class Replay:
         """Return counts that change if an assignment does more than add to the graph."""
         return self.builder.report.problems, self.names.externals, self.invocations.shapes_asked
 
-    def _recording(self, pending: _Pending, before: _Before) -> Recording:
+    def _recording(self, pending: _Pending, before: _Before) -> RecordedPattern:
         """Return the recording of the assignment that was just added.
 
         Raises:
@@ -305,10 +305,10 @@ class Replay:
         new_names = tuple(recorded_names(issued, numbers, targets))
         for name, _ in issued:
             numbers[name] = len(numbers)
-        recorder = Recorder(tokens.texts, tokens.ends, first, end, numbers)
+        recorder = AssignmentRecorder(tokens.texts, tokens.ends, first, end, numbers)
         operations = tuple(map(recorder.operation, builder.operations[before.operations :]))
         assert self._patterns is not None  # noqa: S101 - for the type checker
-        return Recording(
+        return RecordedPattern(
             tuple(offsets.values()),
             [before.types[name] for name in offsets],
             tuple(repeats),

@@ -11,7 +11,7 @@ import numpy as np
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.window import (
     Padding,
-    Window,
+    SpatialWindow,
     explicit_padding,
     halves,
     padding_mode,
@@ -114,12 +114,12 @@ def conv_transpose(c: Call) -> Value:
     return c.op("add", result, *bias) if bias else result
 
 
-def _transposed_window(c: Call) -> tuple[Window, list[int]]:
+def _transposed_window(c: Call) -> tuple[SpatialWindow, list[int]]:
     """Return the window of a transposed convolution, and the spatial extents of its output."""
     extents, size = c[0].shape[2:], c[1].shape[2:]
     count = len(extents)
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
-    window = Window([*size], [(0, 0)] * count, stride, dilation)
+    window = SpatialWindow([*size], [(0, 0)] * count, stride, dilation)
     output_padding = [int(item) for item in c.attribute("output_padding") or [0] * count]
     full = [
         s * (n - 1) + extra + span
@@ -161,7 +161,7 @@ def column_to_image(c: Call) -> Value:
     image, block = c.ints("image_shape", 1) or [], c.ints("block_shape", 2) or []
     count, volume = len(image), prod(block)
     padding = explicit_padding(c, count) or []
-    window = Window(block, padding, steps(c, "strides", count), steps(c, "dilations", count))
+    window = SpatialWindow(block, padding, steps(c, "strides", count), steps(c, "dilations", count))
     count_of_channels = x.shape[1] // volume
     grid = [
         (n + p + q - span) // s + 1

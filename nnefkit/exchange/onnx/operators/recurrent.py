@@ -30,7 +30,7 @@ States = list[Value]
 
 
 @dataclass(frozen=True)
-class _Cell:
+class _RecurrentCell:
     """The weights of one direction."""
 
     c: Call
@@ -115,7 +115,7 @@ def _initial_states(c: Call, count: int, shape: tuple[int, int], axis: int) -> l
 _SUPPORTED = ("tanh", "sigmoid", "relu", "softplus", "elu")
 
 
-def _cell(c: Call, number: int, count: int, size: int) -> _Cell:
+def _cell(c: Call, number: int, count: int, size: int) -> _RecurrentCell:
     """Return the weights of a direction."""
 
     def of_direction(index: int) -> Value | None:
@@ -143,7 +143,7 @@ def _cell(c: Call, number: int, count: int, size: int) -> _Cell:
     if peepholes is not None:
         peepholes = reshaped(c, peepholes, (1, *peepholes.shape))
     weights = required(1), required(2)
-    return _Cell(c, size, *weights, input_bias, hidden_bias, peepholes, activations)
+    return _RecurrentCell(c, size, *weights, input_bias, hidden_bias, peepholes, activations)
 
 
 # -- steps -----------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def _unrolled(
     return hidden[::-1] if backward else hidden, states
 
 
-def _step_of(cell: _Cell) -> Step:
+def _step_of(cell: _RecurrentCell) -> Step:
     name = _fragment(cell)
     if name:
         return _fragment_step(cell, name)
@@ -170,7 +170,7 @@ def _step_of(cell: _Cell) -> Step:
     return lambda x, states: step(cell, x, states)
 
 
-def _fragment(cell: _Cell) -> str:
+def _fragment(cell: _RecurrentCell) -> str:
     """Return the name of the fragment for a step; empty if there is none."""
     c = cell.c
     if c.operator == "RNN":
@@ -183,7 +183,7 @@ def _fragment(cell: _Cell) -> str:
     return "" if c.attribute("input_forget", 0) else "lstm_step"
 
 
-def _fragment_step(cell: _Cell, name: str) -> Step:
+def _fragment_step(cell: _RecurrentCell, name: str) -> Step:
     c, order = cell.c, _GATES[cell.c.operator]
     weights = [
         *(_reordered(cell, value, 0, order) for value in (cell.input_weights, cell.hidden_weights)),
@@ -200,7 +200,7 @@ def _fragment_step(cell: _Cell, name: str) -> Step:
     return step
 
 
-def _reordered(cell: _Cell, value: Value, axis: int, order: Sequence[int]) -> Value:
+def _reordered(cell: _RecurrentCell, value: Value, axis: int, order: Sequence[int]) -> Value:
     """Return weights with the gates along an axis in another order."""
     c = cell.c
     if [*order] == [*range(len(order))]:
@@ -211,13 +211,13 @@ def _reordered(cell: _Cell, value: Value, axis: int, order: Sequence[int]) -> Va
     return c.op("concat", [cell.part(value, axis, gate, gate + 1) for gate in order], axis=axis)
 
 
-def _rnn_step(cell: _Cell, x: Value, states: States) -> States:
+def _rnn_step(cell: _RecurrentCell, x: Value, states: States) -> States:
     given = cell.linear(x, cell.input_weights, cell.input_bias)
     carried = cell.linear(states[0], cell.hidden_weights, cell.hidden_bias)
     return [cell.activated(0, cell.c.op("add", given, carried))]
 
 
-def _gru_step(cell: _Cell, x: Value, states: States) -> States:
+def _gru_step(cell: _RecurrentCell, x: Value, states: States) -> States:
     c, (hidden,) = cell.c, states
     given = cell.linear(x, cell.input_weights, cell.input_bias)
     if c.attribute("linear_before_reset", 0):
@@ -237,12 +237,12 @@ def _gru_step(cell: _Cell, x: Value, states: States) -> States:
     return [c.op("add", candidate, c.op("mul", update, c.op("sub", hidden, candidate)))]
 
 
-def _gru_gate(cell: _Cell, given: Value, carried: Value, number: int) -> Value:
+def _gru_gate(cell: _RecurrentCell, given: Value, carried: Value, number: int) -> Value:
     total = cell.c.op("add", cell.gate(given, number), cell.gate(carried, number))
     return cell.activated(0, total)
 
 
-def _lstm_step(cell: _Cell, x: Value, states: States) -> States:
+def _lstm_step(cell: _RecurrentCell, x: Value, states: States) -> States:
     c, (hidden, memory) = cell.c, states
     given = cell.linear(x, cell.input_weights, cell.input_bias)
     carried = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
@@ -259,7 +259,7 @@ def _lstm_step(cell: _Cell, x: Value, states: States) -> States:
     return [c.op("mul", leave, cell.activated(2, memory)), memory]
 
 
-def _with_peephole(cell: _Cell, gate: Value, number: int, memory: Value) -> Value:
+def _with_peephole(cell: _RecurrentCell, gate: Value, number: int, memory: Value) -> Value:
     if cell.peepholes is None:
         return gate
     c = cell.c

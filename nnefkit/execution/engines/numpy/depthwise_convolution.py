@@ -97,7 +97,7 @@ def _bands(conv: ResolvedConvolution) -> tuple[Array, Array]:
 # -- large planes -----------------------------------------------------------------------------
 
 
-class _Group(NamedTuple):
+class _StripeGroup(NamedTuple):
     """Stripes that share their matrices."""
 
     first: int
@@ -122,7 +122,7 @@ class _Stripes(NamedTuple):
     rows: int
     """Of the result, in each stripe."""
     number: int
-    groups: list[_Group]
+    groups: list[_StripeGroup]
     shifts: list[_Shift]
 
 
@@ -159,10 +159,10 @@ def _shifts(conv: ResolvedConvolution) -> list[_Shift]:
     return shifts
 
 
-def _groups(conv: ResolvedConvolution, rows: int, count: int, H: int) -> list[_Group]:
+def _groups(conv: ResolvedConvolution, rows: int, count: int, H: int) -> list[_StripeGroup]:
     step, top = conv.window.stride[0], conv.window.padding[0][0]
     reach = min((rows - 1) * step + conv.window.span[0], H)
-    groups: list[_Group] = []
+    groups: list[_StripeGroup] = []
     inner: int | None = None
     for number in range(count):
         unclipped = number * rows * step - top
@@ -173,7 +173,7 @@ def _groups(conv: ResolvedConvolution, rows: int, count: int, H: int) -> list[_G
         if start == unclipped:
             inner = len(groups)
         matrices = _stripe_matrices(conv, number * rows, rows, start, reach)
-        groups.append(_Group(number, number + 1, start, matrices))
+        groups.append(_StripeGroup(number, number + 1, start, matrices))
     return groups
 
 

@@ -15,7 +15,7 @@ from nnefkit.execution.engines.numpy.elementwise import SPECIALIZERS
 from nnefkit.execution.engines.numpy.fusion import chains
 from nnefkit.execution.engines.numpy.placement import place_results
 from nnefkit.execution.engines.numpy.plan import Plan, PlanStep
-from nnefkit.execution.engines.numpy.specialization import Argument, CallSite, SpecializedKernel
+from nnefkit.execution.engines.numpy.specialization import CallSite, KnownInput, SpecializedKernel
 from nnefkit.execution.lowering.kernels import bind_kernel
 from nnefkit.execution.lowering.schedule import make_schedule, set_frees
 from nnefkit.graph import Graph, Identifier, Operation
@@ -148,14 +148,14 @@ class _Planner:
             return None
         return CallSite(op, tuple(known), tensor.shape, self.scalar)
 
-    def _argument(self, value: Any) -> Argument | None:
+    def _argument(self, value: Any) -> KnownInput | None:
         if isinstance(value, Identifier):
             tensor = self.graph.tensors[value]
             array = self.known.get(value)
             shape = tensor.shape if array is None else array.shape
-            return None if tensor.dtype != "scalar" or shape is None else Argument(shape, array)
+            return None if tensor.dtype != "scalar" or shape is None else KnownInput(shape, array)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return Argument((), np.asarray(value, self.scalar))
+            return KnownInput((), np.asarray(value, self.scalar))
         return None
 
     def _generic(self, op: Operation) -> PlanStep:

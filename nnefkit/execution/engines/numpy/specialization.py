@@ -31,7 +31,7 @@ class SpecializedKernel(NamedTuple):
     """Whether it returns a new array instead: ``function(*arrays)``."""
 
 
-class Argument(NamedTuple):
+class KnownInput(NamedTuple):
     """An input of an operation as far as it is known before a run."""
 
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class CallSite:
     """An operation whose inputs are all tensors or literals of the dtype of its one result."""
 
     operation: Operation
-    arguments: tuple[Argument, ...]
+    arguments: tuple[KnownInput, ...]
     """In the order of the declaration."""
     shape: tuple[int, ...]
     """Of the result."""
@@ -85,7 +85,7 @@ class CallSite:
         return Bounds(low, high, high) if low <= high else None
 
 
-def _number(argument: Argument) -> float:
+def _number(argument: KnownInput) -> float:
     """Return an argument that is a known number, else NaN."""
     known = argument.value is not None and argument.value.size == 1
     return float(argument.value.item()) if known and argument.value is not None else np.nan

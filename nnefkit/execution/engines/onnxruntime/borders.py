@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.arrays import Padding
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.primitives import sliced, take, transpose
 from nnefkit.operations.borders import border_indices
 from nnefkit.operations.window import Window
@@ -16,7 +16,7 @@ from nnefkit.operations.window import Window
 _MODES = {"replicate": "edge", "reflect": "reflect"}
 
 
-def pad(b: Builder, x: Value, padding: Padding, border: str, value: float = 0.0) -> Value:
+def pad(b: Builder, x: OnnxValue, padding: Padding, border: str, value: float = 0.0) -> OnnxValue:
     """Return a value with its borders extended, or cropped where the padding is negative."""
     if all(not before and not after for before, after in padding):
         return x
@@ -33,7 +33,7 @@ def pad(b: Builder, x: Value, padding: Padding, border: str, value: float = 0.0)
     return x
 
 
-def _fill(b: Builder, x: Value, padding: Padding, value: float) -> Value:
+def _fill(b: Builder, x: OnnxValue, padding: Padding, value: float) -> OnnxValue:
     ranges = {}
     beyond = []
     shape = tuple(p + extent + q for extent, (p, q) in zip(x.shape, padding, strict=True))
@@ -46,7 +46,9 @@ def _fill(b: Builder, x: Value, padding: Padding, value: float) -> Value:
     return _pad_node(b, sliced(b, x, ranges), beyond, "constant", value)
 
 
-def _pad_node(b: Builder, x: Value, padding: Padding, mode: str, value: float = 0.0) -> Value:
+def _pad_node(
+    b: Builder, x: OnnxValue, padding: Padding, mode: str, value: float = 0.0
+) -> OnnxValue:
     starts, stops = zip(*padding, strict=True)
     if not any(starts) and not any(stops):
         return x
@@ -57,7 +59,7 @@ def _pad_node(b: Builder, x: Value, padding: Padding, mode: str, value: float = 
     return b.node("Pad", inputs, shape, mode=mode)
 
 
-def crop(b: Builder, x: Value, padding: Padding) -> tuple[Value, list[tuple[int, int]]]:
+def crop(b: Builder, x: OnnxValue, padding: Padding) -> tuple[OnnxValue, list[tuple[int, int]]]:
     """Return a value cropped by the negative part of a padding, and the rest of the padding."""
     if all(before >= 0 and after >= 0 for before, after in padding):
         return x, [(before, after) for before, after in padding]
@@ -73,7 +75,7 @@ def pads(padding: Sequence[tuple[int, int]]) -> list[int]:
     return [before for before, _ in padding] + [after for _, after in padding]
 
 
-def windows(b: Builder, x: Value, window: Window, extents: Sequence[int]) -> Value:
+def windows(b: Builder, x: OnnxValue, window: Window, extents: Sequence[int]) -> OnnxValue:
     """Return the elements of each window of a padded input as a last axis, in row-major order.
 
     Args:

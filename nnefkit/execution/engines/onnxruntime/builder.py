@@ -25,7 +25,7 @@ SINGLE_ATTRIBUTES = frozenset({"BatchNormalization", "Elu", "LRN", "LeakyRelu", 
 """Operators with attributes that are float32, whatever the dtype of the values."""
 
 
-class Value:
+class OnnxValue:
     """A value of an ONNX graph: an input, an initializer or a result of a node."""
 
     __slots__ = ("data", "dtype", "inline", "name", "node", "shape")
@@ -63,8 +63,8 @@ class Node(NamedTuple):
     """A call of an ONNX operator."""
 
     kind: str
-    inputs: tuple[Value | None, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[OnnxValue | None, ...]
+    outputs: tuple[OnnxValue, ...]
     attributes: Mapping[str, Any]
 
 
@@ -90,10 +90,10 @@ class Builder:
         self.nodes: list[Node] = []
         self.portable = portable
         self.codes = codes
-        self._constants: dict[tuple[Any, ...], Value] = {}
-        self._reshaped: dict[tuple[int, Shape], tuple[Value, Value]] = {}
+        self._constants: dict[tuple[Any, ...], OnnxValue] = {}
+        self._reshaped: dict[tuple[int, Shape], tuple[OnnxValue, OnnxValue]] = {}
 
-    def has(self, kind: str, value: Value) -> bool:
+    def has(self, kind: str, value: OnnxValue) -> bool:
         """Return whether the operator `kind` can be used for values of the dtype of `value`."""
         if value.dtype != np.float64:
             return True
@@ -102,25 +102,29 @@ class Builder:
     def node(
         self,
         kind: str,
-        inputs: Sequence[Value | None],
+        inputs: Sequence[OnnxValue | None],
         shape: Shape,
         dtype: np.dtype[Any] | type[Any] | None = None,
         **attributes: Any,
-    ) -> Value:
+    ) -> OnnxValue:
         """Add a node with one result, by default of the dtype of its first input."""
         first = inputs[0] if inputs else None
         if dtype is None:
             dtype = self.scalar if first is None else first.dtype
-        result = Value(tuple(shape), np.dtype(dtype))
+        result = OnnxValue(tuple(shape), np.dtype(dtype))
         self._add(Node(kind, tuple(inputs), (result,), attributes))
         return result
 
     def several(
-        self, kind: str, inputs: Sequence[Value | None], shapes: Sequence[Shape], **attributes: Any
-    ) -> list[Value]:
+        self,
+        kind: str,
+        inputs: Sequence[OnnxValue | None],
+        shapes: Sequence[Shape],
+        **attributes: Any,
+    ) -> list[OnnxValue]:
         """Add a node with several results of the dtype of its first input."""
         dtype = self.scalar if inputs[0] is None else inputs[0].dtype
-        results = [Value(tuple(shape), dtype) for shape in shapes]
+        results = [OnnxValue(tuple(shape), dtype) for shape in shapes]
         self._add(Node(kind, tuple(inputs), tuple(results), attributes))
         return results
 
@@ -129,27 +133,27 @@ class Builder:
         for value in node.outputs:
             value.node = node
 
-    def constant(self, array: Any, dtype: Any = None) -> Value:
+    def constant(self, array: Any, dtype: Any = None) -> OnnxValue:
         """Return an initializer; equal small ones are shared."""
         data = np.asarray(array, dtype)
         if data.size > 64:
-            return Value(data.shape, data.dtype, data=data)
+            return OnnxValue(data.shape, data.dtype, data=data)
         key = (data.dtype.str, data.shape, data.tobytes())
         if key not in self._constants:
-            self._constants[key] = Value(data.shape, data.dtype, data=data)
+            self._constants[key] = OnnxValue(data.shape, data.dtype, data=data)
         return self._constants[key]
 
-    def ints(self, *numbers: int) -> Value:
+    def ints(self, *numbers: int) -> OnnxValue:
         """Return an initializer of integers, such as a shape, axes or indices."""
         value = self.constant(np.array(numbers, np.int64))
         value.inline = True
         return value
 
-    def number(self, number: Any, like: Value) -> Value:
+    def number(self, number: Any, like: OnnxValue) -> OnnxValue:
         """Return a number of the dtype of another value."""
         return self.constant(np.asarray(number, like.dtype))
 
-    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+    def reshape(self, value: OnnxValue, shape: Sequence[int]) -> OnnxValue:
         """Return a value in another shape; weights are reshaped at once."""
         shape = tuple(map(int, shape))
         if shape == value.shape:
@@ -160,9 +164,9 @@ class Builder:
             self._reshaped[key] = value, self._reshape(value, shape)
         return self._reshaped[key][1]
 
-    def _reshape(self, value: Value, shape: Shape) -> Value:
+    def _reshape(self, value: OnnxValue, shape: Shape) -> OnnxValue:
         if value.data is not None:
             name = f"{value.name}.{'x'.join(map(str, shape))}" if value.name else ""
-            return Value(shape, value.dtype, name, value.data.reshape(shape))
+            return OnnxValue(shape, value.dtype, name, value.data.reshape(shape))
         zeros: dict[str, Any] = {"allowzero": 1} if 0 in shape else {}
         return self.node("Reshape", [value, self.ints(*shape)], shape, **zeros)

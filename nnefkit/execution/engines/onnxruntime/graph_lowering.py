@@ -12,7 +12,13 @@ import numpy as np
 from nnefkit.errors import ExecutionError, NnefError
 from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.engine import failed_operation
-from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET, Builder, Node, Value
+from nnefkit.execution.engines.onnxruntime.builder import (
+    MINIMUM_OPSET,
+    OPSET,
+    Builder,
+    Node,
+    OnnxValue,
+)
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
 from nnefkit.execution.lowering.binding import Literals, attributes, bind
 from nnefkit.execution.preparation.updated_variables import updates
@@ -28,9 +34,9 @@ class LoweredGraph:
     """A graph as ONNX nodes."""
 
     builder: Builder
-    inputs: tuple[Value, ...]
+    inputs: tuple[OnnxValue, ...]
     """The externals, then the variables that the graph updates."""
-    outputs: Mapping[str, Value]
+    outputs: Mapping[str, OnnxValue]
     """Tensor name -> its value, which may be an input, a weight, or that of another tensor."""
     operations: tuple[Operation, ...]
     """The operations that the outputs depend on, without externals, variables and constants."""
@@ -73,8 +79,8 @@ class _GraphLowering:
         self.scalar = builder.scalar
         self.builder = builder
         self.updated = updates(graph)
-        self.values: dict[str, Value] = {}
-        self.inputs: list[Value] = []
+        self.values: dict[str, OnnxValue] = {}
+        self.inputs: list[OnnxValue] = []
 
     def lower(self, outputs: Collection[str]) -> LoweredGraph:
         operations = []
@@ -93,11 +99,11 @@ class _GraphLowering:
         tensor = self.graph.tensors[op.output_names[0]]
         if op.name == "external" or tensor.name in self.updated:
             dtype = numpy_dtype(tensor.dtype, self.scalar)
-            value = Value(tuple(tensor.shape or ()), dtype, tensor.name)
+            value = OnnxValue(tuple(tensor.shape or ()), dtype, tensor.name)
             self.inputs.append(value)
         else:
             data = stored(tensor, self.scalar)
-            value = Value(data.shape, data.dtype, tensor.name, data)
+            value = OnnxValue(data.shape, data.dtype, tensor.name, data)
         self.values[tensor.name] = value
 
     def _lower(self, op: Operation) -> None:
@@ -109,7 +115,7 @@ class _GraphLowering:
             self.values[name] = value
         self._name_intermediates(op.output_names[0] if op.output_names else op.name, start)
 
-    def _results(self, op: Operation) -> Sequence[Value]:
+    def _results(self, op: Operation) -> Sequence[OnnxValue]:
         """Add the nodes that compute `op`; return its results."""
         lowering = LOWERINGS.get(op.name)
         if lowering is None:
@@ -124,7 +130,7 @@ class _GraphLowering:
             # Attributes so large that no array of weights for them can be made.
             shapes = {name: self.values[name].shape for name in op.input_names}
             raise failed_operation(self.graph, op, shapes, error) from error
-        return [results] if isinstance(results, Value) else results
+        return [results] if isinstance(results, OnnxValue) else results
 
     def _name_intermediates(self, name: str, start: int) -> None:
         """Name the values between the inputs and the results of an operation."""
@@ -143,14 +149,14 @@ class _OnnxLiterals(Literals):
         super().__init__(graph, op, builder.scalar)
         self._builder = builder
 
-    def argument(self, value: Any) -> Value:
+    def argument(self, value: Any) -> OnnxValue:
         """Return an initializer of rank 0."""
         return self._builder.constant(value, self.dtype(value))
 
 
-def named_weights(nodes: Sequence[Node], more: Sequence[Value] = ()) -> list[Value]:
+def named_weights(nodes: Sequence[Node], more: Sequence[OnnxValue] = ()) -> list[OnnxValue]:
     """Return the initializers that nodes read, and those of `more`; all get names."""
-    weights: dict[int, Value] = {}
+    weights: dict[int, OnnxValue] = {}
     for value in (*more, *(v for node in nodes for v in node.inputs)):
         if value is not None and value.data is not None:
             weights.setdefault(id(value), value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, Value
+from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, OnnxValue
 from nnefkit.execution.engines.onnxruntime.graph_lowering import (
     LoweredGraph,
     lower_graph,
@@ -29,7 +29,7 @@ sees the shared data."""
 
 def make_model(
     lowered: LoweredGraph,
-    outputs: Sequence[Value],
+    outputs: Sequence[OnnxValue],
     name: str,
     *,
     shared: dict[str, Array] | None = None,
@@ -61,7 +61,7 @@ def make_model(
     )
 
 
-def _used(nodes: Sequence[Node], outputs: Sequence[Value]) -> list[Node]:
+def _used(nodes: Sequence[Node], outputs: Sequence[OnnxValue]) -> list[Node]:
     """Return the nodes that the outputs need: some lowerings bypass nodes of others."""
     wanted = {id(value) for value in outputs}
     used = []
@@ -92,7 +92,7 @@ def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> 
     return make_model(lowered, [_named(lowered, name) for name in names], graph.name)
 
 
-def _named(lowered: LoweredGraph, name: str) -> Value:
+def _named(lowered: LoweredGraph, name: str) -> OnnxValue:
     """Return an output under its own name, even if its value is that of another tensor."""
     value = lowered.outputs[name]
     if value.name == name:
@@ -122,14 +122,14 @@ def _attribute(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _info(value: Value) -> onnx.ValueInfoProto:
+def _info(value: OnnxValue) -> onnx.ValueInfoProto:
     from onnx import helper
 
     kind = helper.np_dtype_to_tensor_dtype(value.dtype)
     return helper.make_tensor_value_info(value.name, kind, value.shape)
 
 
-def _initializer(value: Value, shared: dict[str, Array] | None) -> onnx.TensorProto:
+def _initializer(value: OnnxValue, shared: dict[str, Array] | None) -> onnx.TensorProto:
     import onnx
     from onnx import helper, numpy_helper
 

@@ -13,7 +13,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch, failed_operation
-from nnefkit.execution.engines.onnxruntime.builder import Value
+from nnefkit.execution.engines.onnxruntime.builder import OnnxValue
 from nnefkit.execution.engines.onnxruntime.graph_lowering import LoweredGraph, lower_graph
 from nnefkit.execution.engines.onnxruntime.model import make_model
 from nnefkit.graph import Graph
@@ -28,24 +28,24 @@ SILENT = 4
 
 
 @dataclass(frozen=True)
-class _Outputs:
+class _OutputSources:
     """The tensors to return, by where their values come from."""
 
     known: Mapping[str, Array]
     """Tensor name -> value, of weights."""
     fed: Mapping[str, str]
     """Tensor name -> name of the input that it is."""
-    computed: Mapping[str, Value]
+    computed: Mapping[str, OnnxValue]
     """Tensor name -> value to fetch; each value once."""
     copies: Mapping[str, str]
     """Tensor name -> name of the computed tensor of the same value."""
 
 
-def _sorted_outputs(lowered: LoweredGraph) -> _Outputs:
+def _sorted_outputs(lowered: LoweredGraph) -> _OutputSources:
     inputs = {id(value) for value in lowered.inputs}
     known: dict[str, Array] = {}
     fed: dict[str, str] = {}
-    computed: dict[str, Value] = {}
+    computed: dict[str, OnnxValue] = {}
     copies: dict[str, str] = {}
     first: dict[str, str] = {}
     for name, value in lowered.outputs.items():
@@ -58,7 +58,7 @@ def _sorted_outputs(lowered: LoweredGraph) -> _Outputs:
         else:
             first[value.name] = name
             computed[name] = value
-    return _Outputs(known, fed, computed, copies)
+    return _OutputSources(known, fed, computed, copies)
 
 
 class OnnxSession:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 
 Number = int | float
 INT64_MIN = -(2**63)
@@ -20,7 +20,7 @@ INT64_MIN = -(2**63)
 # -- elementwise ----------------------------------------------------------------------------------
 
 
-def align(b: Builder, *values: Value) -> list[Value]:
+def align(b: Builder, *values: OnnxValue) -> list[OnnxValue]:
     """Return values with equal ranks: missing dimensions are trailing ones (4.2.2).
 
     Values of rank 0 stay as they are.
@@ -32,7 +32,7 @@ def align(b: Builder, *values: Value) -> list[Value]:
     ]
 
 
-def _operands(b: Builder, values: Sequence[Value]) -> list[Value]:
+def _operands(b: Builder, values: Sequence[OnnxValue]) -> list[OnnxValue]:
     """Return aligned values as an operator takes them.
 
     Weights lose leading dimensions of 1, which ONNX does not need since it aligns from the right:
@@ -45,14 +45,14 @@ def _operands(b: Builder, values: Sequence[Value]) -> list[Value]:
     return [_without_ones(b, value) for value in aligned]
 
 
-def _without_ones(b: Builder, value: Value) -> Value:
+def _without_ones(b: Builder, value: OnnxValue) -> OnnxValue:
     if value.data is None or value.rank < 2 or value.shape[-1] == 1:
         return value
     first = next(axis for axis, extent in enumerate(value.shape) if extent != 1)
     return b.reshape(value, value.shape[first:])
 
 
-def as_matrix(b: Builder, value: Value, rank: int) -> Value:
+def as_matrix(b: Builder, value: OnnxValue, rank: int) -> OnnxValue:
     """Return a factor without batch dimensions of 1: ONNX Runtime packs only single matrices.
 
     Only weights are changed, and only where the rank of the other factor is as large.
@@ -61,55 +61,59 @@ def as_matrix(b: Builder, value: Value, rank: int) -> Value:
     return b.reshape(value, value.shape[-2:]) if single and not b.portable else value
 
 
-def elementwise(b: Builder, kind: str, *arguments: Value | Number, dtype: Any = None) -> Value:
+def elementwise(
+    b: Builder, kind: str, *arguments: OnnxValue | Number, dtype: Any = None
+) -> OnnxValue:
     """Add an element-wise operator on values of one dtype, which broadcast."""
-    like = next(argument for argument in arguments if isinstance(argument, Value))
-    values = _operands(b, [a if isinstance(a, Value) else b.number(a, like) for a in arguments])
+    like = next(argument for argument in arguments if isinstance(argument, OnnxValue))
+    values = _operands(b, [a if isinstance(a, OnnxValue) else b.number(a, like) for a in arguments])
     shape = np.broadcast_shapes(*(value.shape for value in values))
     return b.node(kind, values, shape, dtype or values[0].dtype)
 
 
-def add(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def add(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return ``x + y``."""
     return elementwise(b, "Add", x, y)
 
 
-def sub(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def sub(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return ``x - y``."""
     return elementwise(b, "Sub", x, y)
 
 
-def mul(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def mul(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return ``x * y``."""
     return elementwise(b, "Mul", x, y)
 
 
-def div(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def div(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return ``x / y``."""
     return elementwise(b, "Div", x, y)
 
 
-def maximum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def maximum(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return the greater of two values."""
     return elementwise(b, "Max", x, y)
 
 
-def minimum(b: Builder, x: Value | Number, y: Value | Number) -> Value:
+def minimum(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return the lesser of two values."""
     return elementwise(b, "Min", x, y)
 
 
-def compare(b: Builder, kind: str, x: Value | Number, y: Value | Number) -> Value:
+def compare(b: Builder, kind: str, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Add a comparison or a logical operator."""
     return elementwise(b, kind, x, y, dtype=np.bool_)
 
 
-def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) -> Value:
+def where(
+    b: Builder, condition: OnnxValue, x: OnnxValue | Number, y: OnnxValue | Number
+) -> OnnxValue:
     """Return `x` where the condition is true, else `y`."""
-    like = x if isinstance(x, Value) else y
-    if not isinstance(like, Value):
+    like = x if isinstance(x, OnnxValue) else y
+    if not isinstance(like, OnnxValue):
         like = b.constant(like, b.scalar)
-    left, right = (v if isinstance(v, Value) else b.number(v, like) for v in (x, y))
+    left, right = (v if isinstance(v, OnnxValue) else b.number(v, like) for v in (x, y))
     if left.dtype == np.bool_:
         chosen = compare(b, "And", condition, left)
         other = compare(b, "And", unary(b, "Not", condition), right)
@@ -117,19 +121,19 @@ def where(b: Builder, condition: Value, x: Value | Number, y: Value | Number) ->
     return elementwise(b, "Where", condition, left, right, dtype=left.dtype)
 
 
-def unary(b: Builder, kind: str, x: Value, **attributes: Any) -> Value:
+def unary(b: Builder, kind: str, x: OnnxValue, **attributes: Any) -> OnnxValue:
     """Add an operator that preserves shape and dtype."""
     return b.node(kind, [x], x.shape, **attributes)
 
 
-def square(b: Builder, x: Value) -> Value:
+def square(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x ^ 2``."""
     # The square of a difference may be part of a layer normalization, which ONNX Runtime
     # recognizes by `Pow`.
     return elementwise(b, "Pow", x, 2.0) if x.kind == "Sub" else mul(b, x, x)
 
 
-def cast(b: Builder, x: Value, dtype: Any) -> Value:
+def cast(b: Builder, x: OnnxValue, dtype: Any) -> OnnxValue:
     """Return the elements as another dtype."""
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
@@ -137,7 +141,7 @@ def cast(b: Builder, x: Value, dtype: Any) -> Value:
     return b.node("Cast", [x], x.shape, dtype, to=dtype)
 
 
-def round_half_up(b: Builder, x: Value) -> Value:
+def round_half_up(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``floor(x + 0.5)`` without the rounding of the addition (4.2.1)."""
     low = unary(b, "Floor", x)
     up = compare(b, "GreaterOrEqual", sub(b, x, low), 0.5)
@@ -147,7 +151,7 @@ def round_half_up(b: Builder, x: Value) -> Value:
 # -- moved elements -------------------------------------------------------------------------------
 
 
-def transpose(b: Builder, x: Value, axes: Sequence[int]) -> Value:
+def transpose(b: Builder, x: OnnxValue, axes: Sequence[int]) -> OnnxValue:
     """Return a value with its axes in another order."""
     axes = list(axes)
     if axes == sorted(axes):
@@ -155,14 +159,14 @@ def transpose(b: Builder, x: Value, axes: Sequence[int]) -> Value:
     return b.node("Transpose", [x], tuple(x.shape[axis] for axis in axes), perm=axes)
 
 
-def move_axis(b: Builder, x: Value, source: int, target: int) -> Value:
+def move_axis(b: Builder, x: OnnxValue, source: int, target: int) -> OnnxValue:
     """Return a value with one axis moved to another position."""
     axes = [axis for axis in range(x.rank) if axis != source]
     axes.insert(target, source)
     return transpose(b, x, axes)
 
 
-def sliced(b: Builder, x: Value, ranges: dict[int, tuple[int, int, int]]) -> Value:
+def sliced(b: Builder, x: OnnxValue, ranges: dict[int, tuple[int, int, int]]) -> OnnxValue:
     """Return a part of a value, with start, end (-1: before the first element) and step by axis."""
     axes, starts, stops, steps = [], [], [], []
     shape = list(x.shape)
@@ -180,20 +184,20 @@ def sliced(b: Builder, x: Value, ranges: dict[int, tuple[int, int, int]]) -> Val
     return b.node("Slice", [x, *bounds], tuple(shape))
 
 
-def take(b: Builder, x: Value, indices: Array, axis: int) -> Value:
+def take(b: Builder, x: OnnxValue, indices: Array, axis: int) -> OnnxValue:
     """Return the elements at known indices along one axis."""
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     return b.node("Gather", [x, b.constant(indices, np.int64)], shape, axis=axis)
 
 
-def from_zero(b: Builder, indices: Value, extent: int) -> Value:
+def from_zero(b: Builder, indices: OnnxValue, extent: int) -> OnnxValue:
     """Return indices that fail where they are negative, instead of counting from the end."""
     if indices.data is not None and (indices.data >= 0).all():
         return indices
     return where(b, compare(b, "Less", indices, 0), extent, indices)
 
 
-def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
+def concat(b: Builder, values: Sequence[OnnxValue], axis: int) -> OnnxValue:
     """Return values joined along an axis."""
     if len(values) == 1:
         return values[0]
@@ -202,7 +206,7 @@ def concat(b: Builder, values: Sequence[Value], axis: int) -> Value:
     return b.node("Concat", values, (*first[:axis], extent, *first[axis + 1 :]), axis=axis)
 
 
-def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
+def expand(b: Builder, x: OnnxValue, shape: Sequence[int]) -> OnnxValue:
     """Return a value repeated along extents of 1."""
     shape = tuple(shape)
     return x if x.shape == shape else b.node("Expand", [x, b.ints(*shape)], shape)
@@ -211,7 +215,7 @@ def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
 # -- sums and maxima ------------------------------------------------------------------------------
 
 
-def reduce(b: Builder, kind: str, x: Value, axes: Sequence[int]) -> Value:
+def reduce(b: Builder, kind: str, x: OnnxValue, axes: Sequence[int]) -> OnnxValue:
     """Return ``ReduceSum`` and its like; the axes stay with extents of 1."""
     if not axes:
         return x
@@ -222,13 +226,13 @@ def reduce(b: Builder, kind: str, x: Value, axes: Sequence[int]) -> Value:
     return b.node(kind, [x], shape, keepdims=1, axes=axes)
 
 
-def matmul(b: Builder, x: Value, y: Value) -> Value:
+def matmul(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
     """Return the product of matrices; batch dimensions broadcast as in ONNX."""
     batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     return b.node("MatMul", [x, y], (*batch, x.shape[-2], y.shape[-1]))
 
 
-def along(b: Builder, x: Value, axis: int, matrix: Array) -> Value:
+def along(b: Builder, x: OnnxValue, axis: int, matrix: Array) -> OnnxValue:
     """Apply a linear function along one axis; `matrix` has a row for each result."""
     last = move_axis(b, x, axis, x.rank - 1)
     lines = b.reshape(last, (math.prod(last.shape[:-1]), last.shape[-1]))
@@ -236,7 +240,7 @@ def along(b: Builder, x: Value, axis: int, matrix: Array) -> Value:
     return move_axis(b, b.reshape(product, (*last.shape[:-1], len(matrix))), x.rank - 1, axis)
 
 
-def as_rows(b: Builder, x: Value, axis: int) -> Value:
+def as_rows(b: Builder, x: OnnxValue, axis: int) -> OnnxValue:
     """Return a value as images with the elements along `axis`: (before, 1, extent, after)."""
     before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
     return b.reshape(x, (before, 1, x.shape[axis], after))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.operations.elementwise import round_half_up
 
 _SINCE_16_BITS = 21
@@ -28,7 +28,7 @@ class Coding(NamedTuple):
 
 
 def by_zero_point(
-    b: Builder, zero_point: Value, scale: Value, bits: int, signed: bool, symmetric: bool
+    b: Builder, zero_point: OnnxValue, scale: OnnxValue, bits: int, signed: bool, symmetric: bool
 ) -> Coding | None:
     """Return the coding of `zero_point_linear_quantize`; None if ONNX lacks it or it is unknown."""
     dtype = _dtype(b, bits, signed)
@@ -42,7 +42,7 @@ def by_zero_point(
 
 
 def by_range(
-    b: Builder, low: Value, high: Value, bits: int, signed: bool, symmetric: bool
+    b: Builder, low: OnnxValue, high: OnnxValue, bits: int, signed: bool, symmetric: bool
 ) -> Coding | None:
     """Return the coding of `min_max_linear_quantize`; None if no code means 0, as ONNX requires."""
     dtype = _dtype(b, bits, signed)
@@ -67,7 +67,7 @@ def _dtype(b: Builder, bits: int, signed: bool) -> np.dtype[Any] | None:
     return np.dtype(f"{'' if signed else 'u'}int{bits}")
 
 
-def coded(b: Builder, x: Value, coding: Coding) -> Value | None:
+def coded(b: Builder, x: OnnxValue, coding: Coding) -> OnnxValue | None:
     """Return `x` after coding and decoding; None if codings differ along more than one axis."""
     parameters = _along_one_axis(x, coding)
     if parameters is None:
@@ -79,20 +79,20 @@ def coded(b: Builder, x: Value, coding: Coding) -> Value | None:
         limits = np.iinfo(coding.dtype)
         codes = round_half_up(x.data / _spread(scale, x, axis)) + _spread(zero_point, x, axis)
         data = np.clip(codes, limits.min, limits.max).astype(coding.dtype)
-        held = Value(x.shape, data.dtype, f"{x.name}.codes" if x.name else "", data)
+        held = OnnxValue(x.shape, data.dtype, f"{x.name}.codes" if x.name else "", data)
     else:
         held = b.node("QuantizeLinear", [x, *given], x.shape, coding.dtype, **attributes)
     return b.node("DequantizeLinear", [held, *given], x.shape, x.dtype, **attributes)
 
 
-def _spread(parameter: Array, x: Value, axis: int | None) -> Array:
+def _spread(parameter: Array, x: OnnxValue, axis: int | None) -> Array:
     shape = [1] * x.rank
     if axis is not None:
         shape[axis] = x.shape[axis]
     return parameter.astype(np.float64).reshape(shape)
 
 
-def _along_one_axis(x: Value, coding: Coding) -> tuple[Array, Array, int | None] | None:
+def _along_one_axis(x: OnnxValue, coding: Coding) -> tuple[Array, Array, int | None] | None:
     """Return zero point and scale as single numbers, or as lists along an axis."""
     zero_point, scale, _ = coding
     if zero_point.size == scale.size == 1:

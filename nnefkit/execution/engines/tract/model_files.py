@@ -43,7 +43,7 @@ class TensorLocation:
 
 
 @dataclass(frozen=True)
-class ModelFiles:
+class TractGraph:
     """A graph in the form that tract reads."""
 
     graph: Graph
@@ -67,14 +67,14 @@ class ModelFiles:
                     file.write(chunk)
 
 
-def model_files(graph: Graph, wanted: Collection[str]) -> ModelFiles:
+def model_files(graph: Graph, wanted: Collection[str]) -> TractGraph:
     """Return the model that computes the tensors `wanted`."""
     sources = {n for op in graph.operations if op.is_source for n in op.output_names}
     origins = {name: _origin(graph, name) for name in wanted}
     known = {n: origin for n, origin in origins.items() if origin != n or origin in sources}
     computed = set(origins.values()) - sources
     if not computed:
-        return ModelFiles(graph, (), (), known, 0)
+        return TractGraph(graph, (), (), known, 0)
     inputs = {*updates(graph), *graph.inputs}
     part = _plain(graph.between(inputs, sorted(computed)))
     scalar = scalar_dtype(graph)
@@ -86,7 +86,7 @@ def model_files(graph: Graph, wanted: Collection[str]) -> ModelFiles:
         locations.append(TensorLocation(name, offset, dtype, tensor.shape or ()))
         offset += -(-locations[-1].size // 64) * 64
     count = len(part.inputs)
-    return ModelFiles(part, tuple(locations[:count]), tuple(locations[count:]), known, offset)
+    return TractGraph(part, tuple(locations[:count]), tuple(locations[count:]), known, offset)
 
 
 def _origin(graph: Graph, name: str) -> str:

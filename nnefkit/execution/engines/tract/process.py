@@ -208,7 +208,7 @@ def _problem(answer: str) -> str | None:
     return problem if isinstance(problem, str) else None
 
 
-class Worker:
+class WorkerProcess:
     """The child process of this process, replaced when it ends."""
 
     def __init__(self) -> None:
@@ -235,8 +235,8 @@ class Worker:
 
 
 @cache
-def worker() -> Worker:
+def worker() -> WorkerProcess:
     """Return the one worker of this process."""
-    single = Worker()
+    single = WorkerProcess()
     atexit.register(single.end)
     return single

@@ -38,7 +38,7 @@ _ALWAYS = frozenset(
 
 
 @dataclass(frozen=True)
-class Call:
+class SupportedCall:
     """One operation and its graph."""
 
     graph: Graph
@@ -71,7 +71,7 @@ class Call:
 # -- sliding windows ------------------------------------------------------------------------------
 
 
-def _filter(call: Call) -> str:
+def _filter(call: SupportedCall) -> str:
     """Return why tract cannot run a filter, or an empty string."""
     border = call.attribs["border"]
     if border != "constant":
@@ -79,35 +79,35 @@ def _filter(call: Call) -> str:
     return _cropping(call)
 
 
-def _cropping(call: Call) -> str:
+def _cropping(call: SupportedCall) -> str:
     if any(extent < 0 for pair in call.attribs["padding"] for extent in pair):
         return "Negative padding makes tract read outside of its memory: slice the input instead."
     return ""
 
 
-def _conv(call: Call) -> str:
+def _conv(call: SupportedCall) -> str:
     if call.attribs["groups"] == 0:
         return _depthwise(call, "filter")
     return _spatial(call) or _filter(call)
 
 
-def _separable_conv(call: Call) -> str:
+def _separable_conv(call: SupportedCall) -> str:
     return _depthwise(call, "plane_filter")
 
 
-def _depthwise(call: Call, name: str) -> str:
+def _depthwise(call: SupportedCall, name: str) -> str:
     if call.shape(name)[0] != call.shape("input")[1]:
         return "tract reads groups = 0 as one group per filter, not as one per channel."
     return _spatial(call) or _filter(call)
 
 
-def _spatial(call: Call) -> str:
+def _spatial(call: SupportedCall) -> str:
     if len(call.shape("input")) < 3:
         return "tract has no windows for inputs without spatial dimensions."
     return ""
 
 
-def _deconv(call: Call) -> str:
+def _deconv(call: SupportedCall) -> str:
     shape, filter_ = call.shape("input"), call.shape("filter")
     if filter_[1] != 1 or call.attribs["groups"] not in (0, shape[1]):
         return (
@@ -117,7 +117,7 @@ def _deconv(call: Call) -> str:
     return _spatial(call) or _filter(call) or _upscaling(call, shape[2:], filter_[2:])
 
 
-def _upscaling(call: Call, extents: tuple[int, ...], size: tuple[int, ...]) -> str:
+def _upscaling(call: SupportedCall, extents: tuple[int, ...], size: tuple[int, ...]) -> str:
     attribs = call.attribs
     if not attribs["padding"]:
         return "tract's automatic padding differs: write 'padding' explicitly."
@@ -129,7 +129,7 @@ def _upscaling(call: Call, extents: tuple[int, ...], size: tuple[int, ...]) -> s
     return ""
 
 
-def _pool(call: Call) -> str:
+def _pool(call: SupportedCall) -> str:
     for name in ("size", "stride", "dilation"):
         if set(call.attribs[name][:2]) - {1}:
             return f"tract has no windows over batch and channels: '{name}' must start with 1, 1."
@@ -140,7 +140,7 @@ def _pool(call: Call) -> str:
     return _spatial(call) or _cropping(call)
 
 
-def _max_pool(call: Call) -> str:
+def _max_pool(call: SupportedCall) -> str:
     window = call.window
     padded = any(extent > 0 for pair in window.padding for extent in pair)
     if padded and call.attribs["border"] == "constant":
@@ -155,14 +155,14 @@ def _has_empty_window(shape: tuple[int, ...], window: Window) -> bool:
     return not all(counts.all() for counts in window.true_counts(shape))
 
 
-def _debox(call: Call) -> str:
+def _debox(call: SupportedCall) -> str:
     if call.attribs["normalize"]:
         return "tract does not divide by the volume of the window: 'normalize' must be false."
     size = tuple(call.attribs["size"])
     return _pool(call) or _filter(call) or _upscaling(call, call.shape("input"), size)
 
 
-def _local(call: Call) -> str:
+def _local(call: SupportedCall) -> str:
     if set(call.attribs["size"][:2]) - {1}:
         return "tract has no windows over batch and channels: 'size' must start with 1, 1."
     return _spatial(call)
@@ -171,15 +171,15 @@ def _local(call: Call) -> str:
 # -- tensors --------------------------------------------------------------------------------------
 
 
-def _reshape(call: Call) -> str:
+def _reshape(call: SupportedCall) -> str:
     return "" if call.attribs["shape"] else "tract rejects an empty shape."
 
 
-def _slice(call: Call) -> str:
+def _slice(call: SupportedCall) -> str:
     return "tract's slices have no stride." if set(call.attribs["stride"]) - {1} else ""
 
 
-def _pad(call: Call) -> str:
+def _pad(call: SupportedCall) -> str:
     border, padding = call.attribs["border"], call.attribs["padding"]
     if border not in ("constant", "reflect"):
         return f"tract's pad has no border '{border}'."
@@ -189,11 +189,11 @@ def _pad(call: Call) -> str:
     return _cropping(call)
 
 
-def _tile(call: Call) -> str:
+def _tile(call: SupportedCall) -> str:
     return "" if call.attribs["repeats"] else "tract rejects an empty list of repeats."
 
 
-def _select(call: Call) -> str:
+def _select(call: SupportedCall) -> str:
     literals = [value for value in call.op.inputs.values() if type(value) in (int, bool)]
     scalar = call.graph.tensors[call.op.output_names[0]].dtype == "scalar"
     if literals and (not scalar or isinstance(call.op.inputs["condition"], bool)):
@@ -201,11 +201,11 @@ def _select(call: Call) -> str:
     return ""
 
 
-def _elu(call: Call) -> str:
+def _elu(call: SupportedCall) -> str:
     return "" if call.attribs["alpha"] == 1.0 else "tract ignores alpha, and uses 1."
 
 
-_CONDITIONS: dict[str, Callable[[Call], str]] = {
+_CONDITIONS: dict[str, Callable[[SupportedCall], str]] = {
     "conv": _conv,
     "deconv": _deconv,
     "separable_conv": _separable_conv,
@@ -250,7 +250,7 @@ def objection(graph: Graph, op: Operation) -> str:
     graph = _with_shapes(graph)
     if any(graph.tensors[name].shape is None for name in op.input_names):
         return ""  # the error is reported elsewhere
-    return condition(Call(graph, op))
+    return condition(SupportedCall(graph, op))
 
 
 @lru_cache(maxsize=4)

@@ -50,7 +50,7 @@ class Model:
             place[...] = array
 
 
-class Worker:
+class RequestHandler:
     """Carries out requests."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ def main() -> None:
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     threading.Thread(target=_watch, args=(int(sys.argv[1]),), daemon=True).start()
-    worker = Worker()
+    worker = RequestHandler()
     print("ready", file=answers, flush=True)
     while True:
         request = json.loads(lines.get())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import (
     add,
@@ -23,25 +23,25 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
 
 
 @lowering("relu")
-def relu(b: Builder, x: Value) -> Value:
+def relu(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``max(x, 0)``."""
     return unary(b, "Relu", x)
 
 
 @lowering("sigmoid")
-def sigmoid(b: Builder, x: Value) -> Value:
+def sigmoid(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``1 / (1 + exp(-x))``."""
     return unary(b, "Sigmoid", x)
 
 
 @lowering("silu")
-def silu(b: Builder, x: Value) -> Value:
+def silu(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x * sigmoid(x)``."""
     return mul(b, x, unary(b, "Sigmoid", x))
 
 
 @lowering("gelu")
-def gelu(b: Builder, x: Value) -> Value:
+def gelu(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x * Phi(x)``."""
     if b.opset >= 20:
         return unary(b, "Gelu", x)
@@ -50,7 +50,7 @@ def gelu(b: Builder, x: Value) -> Value:
 
 
 @lowering("softplus")
-def softplus(b: Builder, x: Value) -> Value:
+def softplus(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``log(exp(x) + 1)``."""
     if b.has("Softplus", x):
         return unary(b, "Softplus", x)
@@ -59,7 +59,7 @@ def softplus(b: Builder, x: Value) -> Value:
 
 
 @lowering("elu")
-def elu(b: Builder, x: Value, *, alpha: float) -> Value:
+def elu(b: Builder, x: OnnxValue, *, alpha: float) -> OnnxValue:
     """Return ``x < 0 ? alpha * (exp(x) - 1) : x``."""
     if b.has("Elu", x):
         return unary(b, "Elu", x, alpha=alpha)
@@ -67,7 +67,7 @@ def elu(b: Builder, x: Value, *, alpha: float) -> Value:
 
 
 @lowering("selu")
-def selu(b: Builder, x: Value, *, alpha: float, **attribs: float) -> Value:
+def selu(b: Builder, x: OnnxValue, *, alpha: float, **attribs: float) -> OnnxValue:
     """Return ``lambda * elu(x, alpha)``."""
     if b.has("Selu", x):
         return unary(b, "Selu", x, alpha=alpha, gamma=attribs["lambda"])
@@ -75,7 +75,7 @@ def selu(b: Builder, x: Value, *, alpha: float, **attribs: float) -> Value:
 
 
 @lowering("leaky_relu")
-def leaky_relu(b: Builder, x: Value, *, alpha: float) -> Value:
+def leaky_relu(b: Builder, x: OnnxValue, *, alpha: float) -> OnnxValue:
     """Return ``x < 0 ? alpha * x : x``."""
     if b.has("LeakyRelu", x):
         return unary(b, "LeakyRelu", x, alpha=alpha)
@@ -83,7 +83,7 @@ def leaky_relu(b: Builder, x: Value, *, alpha: float) -> Value:
 
 
 @lowering("prelu")
-def prelu(b: Builder, x: Value, alpha: Value) -> Value:
+def prelu(b: Builder, x: OnnxValue, alpha: OnnxValue) -> OnnxValue:
     """Return ``x < 0 ? alpha * x : x``, one node where `alpha` does not enlarge `x`."""
     x, slope = align(b, x, alpha)
     if b.has("PRelu", x) and np.broadcast_shapes(x.shape, slope.shape) == x.shape and slope.rank:
@@ -91,12 +91,12 @@ def prelu(b: Builder, x: Value, alpha: Value) -> Value:
     return _below_zero(b, x, mul(b, x, slope))
 
 
-def _below_zero(b: Builder, x: Value, value: Value) -> Value:
+def _below_zero(b: Builder, x: OnnxValue, value: OnnxValue) -> OnnxValue:
     return where(b, compare(b, "Less", x, 0.0), value, x)
 
 
 @lowering("softmax")
-def softmax(b: Builder, x: Value, *, axes: Sequence[int]) -> Value:
+def softmax(b: Builder, x: OnnxValue, *, axes: Sequence[int]) -> OnnxValue:
     """Return exponentials that sum to 1 over all of `axes` together."""
     if len(axes) == 1:
         return unary(b, "Softmax", x, axis=axes[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import (
     along,
@@ -29,7 +29,7 @@ from nnefkit.operations.window import Window, reverse_tap
 
 
 @lowering("box")
-def box(b: Builder, input: Value, *, window: Window, normalize: bool) -> Value:
+def box(b: Builder, input: OnnxValue, *, window: Window, normalize: bool) -> OnnxValue:
     """Return the sum, or if `normalize` the average, of each window."""
     window = window.over(input.shape)
     axes = window.covered_axes(input.shape)
@@ -55,7 +55,9 @@ def box(b: Builder, input: Value, *, window: Window, normalize: bool) -> Value:
     return _true_average(b, x, left, counts, cropped=x is not input)
 
 
-def _true_average(b: Builder, x: Value, window: Window, counts: Array, *, cropped: bool) -> Value:
+def _true_average(
+    b: Builder, x: OnnxValue, window: Window, counts: Array, *, cropped: bool
+) -> OnnxValue:
     """Return the average of the elements of each window that are not of the border."""
     average = _average_pool(b, x, window, cropped)
     if cropped:  # the rest of the padding is only a part of the border
@@ -66,7 +68,7 @@ def _true_average(b: Builder, x: Value, window: Window, counts: Array, *, croppe
     return average
 
 
-def is_pooling(b: Builder, kind: str, x: Value, window: Window) -> bool:
+def is_pooling(b: Builder, kind: str, x: OnnxValue, window: Window) -> bool:
     """Return whether the pooling operator `kind` has windows like this one."""
     dilated = kind == "AveragePool" and b.opset < 19 and max(window.dilation, default=1) > 1
     return b.has(kind, x) and is_spatial(window) and not dilated
@@ -84,7 +86,7 @@ def window_counts(extents: Sequence[int], window: Window) -> Array:
     return product
 
 
-def _average_pool(b: Builder, x: Value, window: Window, padding_counts: bool) -> Value:
+def _average_pool(b: Builder, x: OnnxValue, window: Window, padding_counts: bool) -> OnnxValue:
     attributes: dict[str, Any] = {
         "kernel_shape": window.size[2:],
         "pads": pads(window.padding[2:]),
@@ -96,7 +98,7 @@ def _average_pool(b: Builder, x: Value, window: Window, padding_counts: bool) ->
     return b.node("AveragePool", [x], window.down_extents(x.shape), **attributes)
 
 
-def _sums(b: Builder, x: Value, window: Window) -> Value:
+def _sums(b: Builder, x: OnnxValue, window: Window) -> OnnxValue:
     """Return the sums of windows of a padded input, computed one axis after the other."""
     for axis, (f, s, d) in enumerate(zip(window.size, window.stride, window.dilation, strict=True)):
         if f == 1 and s == 1:
@@ -120,13 +122,13 @@ def _sums(b: Builder, x: Value, window: Window) -> Value:
 
 
 @lowering("avg_pool")
-def avg_pool(b: Builder, input: Value, *, window: Window) -> Value:
+def avg_pool(b: Builder, input: OnnxValue, *, window: Window) -> OnnxValue:
     """Return the average of each window."""
     return box(b, input, window=window, normalize=True)
 
 
 @lowering("rms_pool")
-def rms_pool(b: Builder, input: Value, *, window: Window) -> Value:
+def rms_pool(b: Builder, input: OnnxValue, *, window: Window) -> OnnxValue:
     """Return the root of the average square of each window."""
     return unary(b, "Sqrt", box(b, mul(b, input, input), window=window, normalize=True))
 
@@ -134,12 +136,12 @@ def rms_pool(b: Builder, input: Value, *, window: Window) -> Value:
 @lowering("debox")
 def debox(
     b: Builder,
-    input: Value,
+    input: OnnxValue,
     *,
     window: Window,
     output_shape: Ints,
     normalize: bool,
-) -> Value:
+) -> OnnxValue:
     """Add each element of the input to all the positions that `box` sums up for it."""
     extents, window = window.reversed(input.shape, output_shape)
     extension: Sequence[tuple[int, int]] = ((0, 0),) * input.rank
@@ -155,8 +157,15 @@ def debox(
 
 
 def _spread(
-    b: Builder, x: Value, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
-) -> Value:
+    b: Builder,
+    x: OnnxValue,
+    axis: int,
+    extent: int,
+    size: int,
+    stride: int,
+    dilation: int,
+    start: int,
+) -> OnnxValue:
     """Spread the elements along one axis: the first one begins at position `start`."""
     if dilation == 1 and size == stride and extent == x.shape[axis] * size and start == 0:
         return take(b, x, np.arange(extent) // size, axis)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Ints, Padding
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads, windows
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import (
     add,
@@ -30,13 +30,13 @@ _WHOLE = ((0, 0), (0, 0))
 @lowering("conv")
 def conv(
     b: Builder,
-    input: Value,
-    filter: Value,
-    bias: Value,
+    input: OnnxValue,
+    filter: OnnxValue,
+    bias: OnnxValue,
     *,
     window: Window,
     groups: int,
-) -> Value:
+) -> OnnxValue:
     """Return the correlation of `input` and `filter` in each group, plus the channel's bias."""
     extents = input.shape[2:]
     window = window.of_size(filter.shape[2:]).over(extents)
@@ -63,7 +63,7 @@ def conv(
     return b.reshape(result, shape)
 
 
-def _bordered(b: Builder, x: Value, window: Window) -> tuple[Value, list[tuple[int, int]]]:
+def _bordered(b: Builder, x: OnnxValue, window: Window) -> tuple[OnnxValue, list[tuple[int, int]]]:
     """Return an input with the border of a window, and the zeros that are left to pad with."""
     if window.border == "constant":
         x, rest = crop(b, x, [*_WHOLE, *window.padding])
@@ -72,7 +72,7 @@ def _bordered(b: Builder, x: Value, window: Window) -> tuple[Value, list[tuple[i
     return x, [(0, 0)] * len(window.padding)
 
 
-def _bias(b: Builder, bias: Value, channels: int) -> list[Value]:
+def _bias(b: Builder, bias: OnnxValue, channels: int) -> list[OnnxValue]:
     """Return a list of the bias of each channel, or an empty one for a literal zero."""
     if bias.data is not None and not bias.rank and not bias.data:
         return []
@@ -82,7 +82,7 @@ def _bias(b: Builder, bias: Value, channels: int) -> list[Value]:
     return [expand(b, b.reshape(bias, (size,)), (channels,))]
 
 
-def _biased(b: Builder, x: Value, bias: Value) -> Value:
+def _biased(b: Builder, x: OnnxValue, bias: OnnxValue) -> OnnxValue:
     for added in _bias(b, bias, x.shape[1]):
         x = add(b, x, b.reshape(added, (1, x.shape[1], *[1] * (x.rank - 2))))
     return x
@@ -90,13 +90,13 @@ def _biased(b: Builder, x: Value, bias: Value) -> Value:
 
 def _correlated(
     b: Builder,
-    x: Value,
-    filter: Value,
+    x: OnnxValue,
+    filter: OnnxValue,
     window: Window,
     rest: Padding,
     groups: int,
     shape: Sequence[int],
-) -> Value:
+) -> OnnxValue:
     """Return a convolution as a product of matrices."""
     batch, channels, *extents = shape
     x = pad(b, x, [*_WHOLE, *rest], "constant")
@@ -116,14 +116,14 @@ def _correlated(
 @lowering("deconv")
 def deconv(
     b: Builder,
-    input: Value,
-    filter: Value,
-    bias: Value,
+    input: OnnxValue,
+    filter: OnnxValue,
+    bias: OnnxValue,
     *,
     window: Window,
     output_shape: Ints,
     groups: int,
-) -> Value:
+) -> OnnxValue:
     """Return the reverse of `conv`, from the down-scaled space up, plus the channel's bias."""
     groups = reverse_groups(filter.shape, groups, output_shape)
     inner = input.shape[2:]
@@ -149,14 +149,14 @@ def deconv(
 
 def _spread(
     b: Builder,
-    x: Value,
-    filter: Value,
-    bias: Value,
+    x: OnnxValue,
+    filter: OnnxValue,
+    bias: OnnxValue,
     window: Window,
     starts: Ints,
     wanted: Ints,
     groups: int,
-) -> Value:
+) -> OnnxValue:
     """Return one `ConvTranspose`, and zeros where the output extends beyond its terms."""
     full = [
         (e - 1) * s + f for e, s, f in zip(x.shape[2:], window.stride, window.span, strict=True)
@@ -187,13 +187,13 @@ def _spread(
 
 def _reversed(
     b: Builder,
-    x: Value,
-    filter: Value,
+    x: OnnxValue,
+    filter: OnnxValue,
     window: Window,
     starts: Ints,
     groups: int,
     shape: Sequence[int],
-) -> Value:
+) -> OnnxValue:
     """Return a deconvolution as a convolution of the input with zeros between its elements."""
     padding = []
     for axis, (s, f, start) in enumerate(zip(window.stride, window.span, starts, strict=True), 2):
@@ -217,14 +217,14 @@ def _reversed(
 @lowering("separable_conv")
 def separable_conv(
     b: Builder,
-    input: Value,
-    plane_filter: Value,
-    point_filter: Value,
-    bias: Value,
+    input: OnnxValue,
+    plane_filter: OnnxValue,
+    point_filter: OnnxValue,
+    bias: OnnxValue,
     *,
     window: Window,
     groups: int,
-) -> Value:
+) -> OnnxValue:
     """Apply a depthwise `conv` with `plane_filter`, then one with `point_filter` and `bias`."""
     planes = conv(b, input, plane_filter, b.number(0.0, input), window=window, groups=0)
     return conv(b, planes, point_filter, bias, window=Window(()), groups=groups)
@@ -233,15 +233,15 @@ def separable_conv(
 @lowering("separable_deconv")
 def separable_deconv(
     b: Builder,
-    input: Value,
-    plane_filter: Value,
-    point_filter: Value,
-    bias: Value,
+    input: OnnxValue,
+    plane_filter: OnnxValue,
+    point_filter: OnnxValue,
+    bias: OnnxValue,
     *,
     window: Window,
     output_shape: Ints,
     groups: int,
-) -> Value:
+) -> OnnxValue:
     """Apply a `deconv` with `point_filter`, then a depthwise one with the rest."""
     zero = b.number(0.0, input)
     planes = deconv(b, input, point_filter, zero, window=Window(()), output_shape=(), groups=groups)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import (
     align,
@@ -61,19 +61,19 @@ _LOGICAL = {
 
 def _register_unary(name: str, kind: str) -> None:
     @lowering(name)
-    def lower(b: Builder, x: Value) -> Value:
+    def lower(b: Builder, x: OnnxValue) -> OnnxValue:
         return unary(b, kind, x)
 
 
 def _register_binary(name: str, kind: str) -> None:
     @lowering(name)
-    def lower(b: Builder, x: Value, y: Value) -> Value:
+    def lower(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
         return elementwise(b, kind, x, y)
 
 
 def _register_logical(name: str, kind: str) -> None:
     @lowering(name)
-    def lower(b: Builder, x: Value, y: Value) -> Value:
+    def lower(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
         return compare(b, kind, x, y)
 
 
@@ -86,19 +86,19 @@ for _name, _kind in _LOGICAL.items():
 
 
 @lowering("copy")
-def copy(b: Builder, x: Value) -> Value:  # noqa: ARG001
+def copy(b: Builder, x: OnnxValue) -> OnnxValue:  # noqa: ARG001
     """Return the argument itself."""
     return x
 
 
 @lowering("round")
-def round_(b: Builder, x: Value) -> Value:
+def round_(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``floor(x + 0.5)``; ONNX's own `Round` rounds halves to the even number."""
     return round_half_up(b, x)
 
 
 @lowering("mul")
-def mul(b: Builder, x: Value, y: Value) -> Value:
+def mul(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
     """Return ``x * y``."""
     for value, factor in ((x, y), (y, x)):
         if factor.node is not None and factor.kind == "Reciprocal":
@@ -111,13 +111,13 @@ def mul(b: Builder, x: Value, y: Value) -> Value:
 
 
 @lowering("ne")
-def ne(b: Builder, x: Value, y: Value) -> Value:
+def ne(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
     """Return ``x != y``."""
     return unary(b, "Not", compare(b, "Equal", x, y))
 
 
 @lowering("pow")
-def pow_(b: Builder, x: Value, y: Value) -> Value:
+def pow_(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
     """Return ``x ^ y``, by simpler operators where the exponent is a number."""
     exponent = float(y.data) if y.data is not None and not y.rank else 0.0
     if exponent == 2:
@@ -128,19 +128,19 @@ def pow_(b: Builder, x: Value, y: Value) -> Value:
 
 
 @lowering("sqr")
-def sqr(b: Builder, x: Value) -> Value:
+def sqr(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x ^ 2``."""
     return square(b, x)
 
 
 @lowering("rsqr")
-def rsqr(b: Builder, x: Value) -> Value:
+def rsqr(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x ^ -2``."""
     reciprocal = unary(b, "Reciprocal", x)
     return square(b, reciprocal)
 
 
-def _is_never_negative_zero(x: Value) -> bool:
+def _is_never_negative_zero(x: OnnxValue) -> bool:
     """Return whether a value is the sum of something and numbers other than zero."""
     terms = x.node.inputs if x.node is not None and x.kind == "Add" else ()
     known = (term.data for term in terms if term is not None and term.data is not None)
@@ -148,7 +148,7 @@ def _is_never_negative_zero(x: Value) -> bool:
 
 
 @lowering("rsqrt")
-def rsqrt(b: Builder, x: Value) -> Value:
+def rsqrt(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``x ^ -0.5``."""
     if _is_never_negative_zero(x):
         return unary(b, "Reciprocal", unary(b, "Sqrt", x))
@@ -157,19 +157,21 @@ def rsqrt(b: Builder, x: Value) -> Value:
 
 
 @lowering("log2")
-def log2(b: Builder, x: Value) -> Value:
+def log2(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return ``log(x) / log(2)``."""
     return div(b, unary(b, "Log", x), float(np.log(2.0)))
 
 
 @lowering("select")
-def select(b: Builder, condition: Value, true_value: Value, false_value: Value) -> Value:
+def select(
+    b: Builder, condition: OnnxValue, true_value: OnnxValue, false_value: OnnxValue
+) -> OnnxValue:
     """Return one of two values for each element."""
     return where(b, *align(b, condition, true_value, false_value))
 
 
 @lowering("clamp")
-def clamp(b: Builder, x: Value, a: Value, b_: Value) -> Value:
+def clamp(b: Builder, x: OnnxValue, a: OnnxValue, b_: OnnxValue) -> OnnxValue:
     """Return ``max(min(x, b), a)``, one node where both bounds are numbers in order."""
     low, high = _number(a), _number(b_)
     if low is not None and high is not None and low <= high:
@@ -178,6 +180,6 @@ def clamp(b: Builder, x: Value, a: Value, b_: Value) -> Value:
     return maximum(b, minimum(b, x, b_), a)
 
 
-def _number(value: Value) -> float | None:
+def _number(value: OnnxValue) -> float | None:
     known = value.data is not None and value.data.size == 1 and value.rank == 0
     return float(value.data) if known and value.data is not None else None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.execution.engines.onnxruntime import primitives
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import add, as_matrix
 
 
 @lowering("matmul")
-def matmul(b: Builder, A: Value, B: Value, *, transposeA: bool, transposeB: bool) -> Value:
+def matmul(
+    b: Builder, A: OnnxValue, B: OnnxValue, *, transposeA: bool, transposeB: bool
+) -> OnnxValue:
     """Return the product of matrices; batch dimensions broadcast."""
     if A.rank == 2 and (transposeA or transposeB):
         return _gemm(b, A, B, None, transposeA, transposeB)
@@ -23,19 +25,21 @@ def matmul(b: Builder, A: Value, B: Value, *, transposeA: bool, transposeB: bool
     return primitives.matmul(b, A, B)
 
 
-def _swapped(b: Builder, x: Value) -> Value:
+def _swapped(b: Builder, x: OnnxValue) -> OnnxValue:
     axes = [*range(x.rank - 2), x.rank - 1, x.rank - 2]
     return primitives.transpose(b, x, axes)
 
 
-def _gemm(b: Builder, A: Value, B: Value, C: Value | None, transposed: bool, other: bool) -> Value:
+def _gemm(
+    b: Builder, A: OnnxValue, B: OnnxValue, C: OnnxValue | None, transposed: bool, other: bool
+) -> OnnxValue:
     shape = (A.shape[1 if transposed else 0], B.shape[0 if other else 1])
     inputs = [A, B] if C is None else [A, B, C]
     return b.node("Gemm", inputs, shape, transA=int(transposed), transB=int(other))
 
 
 @lowering("linear")
-def linear(b: Builder, input: Value, filter: Value, bias: Value) -> Value:
+def linear(b: Builder, input: OnnxValue, filter: OnnxValue, bias: OnnxValue) -> OnnxValue:
     """Return ``matmul(input, filter, transposeB = true) + bias``."""
     zero = bias.data is not None and not bias.rank and not bias.data
     if input.rank == 2:

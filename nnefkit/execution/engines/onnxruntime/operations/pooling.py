@@ -11,7 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.execution.engines.onnxruntime.borders import crop, pad, pads, windows
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import is_pooling, window_counts
 from nnefkit.execution.engines.onnxruntime.primitives import (
@@ -35,10 +35,10 @@ from nnefkit.operations.window import Window
 @lowering("max_pool")
 def max_pool(
     b: Builder,
-    input: Value,
+    input: OnnxValue,
     *,
     window: Window,
-) -> Value:
+) -> OnnxValue:
     """Return the maximum of each window; minus infinity where it is all ignored border."""
     window = window.over(input.shape)
     axes = window.covered_axes(input.shape)
@@ -70,11 +70,11 @@ def max_pool(
     return result
 
 
-def _lowest(b: Builder, shape: Shape, like: Value) -> Value:
+def _lowest(b: Builder, shape: Shape, like: OnnxValue) -> OnnxValue:
     return b.constant(np.full(shape, -math.inf, like.dtype))
 
 
-def _max_node(b: Builder, x: Value, window: Window) -> Value:
+def _max_node(b: Builder, x: OnnxValue, window: Window) -> OnnxValue:
     attributes: dict[str, Any] = {}
     if max(window.dilation) > 1:
         attributes["dilations"] = window.dilation
@@ -89,7 +89,7 @@ def _max_node(b: Builder, x: Value, window: Window) -> Value:
     )
 
 
-def _max_by_axis(b: Builder, x: Value, window: Window) -> Value:
+def _max_by_axis(b: Builder, x: OnnxValue, window: Window) -> OnnxValue:
     for axis in range(x.rank):
         if window.slides(axis):
             line = window.along(slice(axis, axis + 1))
@@ -109,10 +109,10 @@ def _max_by_axis(b: Builder, x: Value, window: Window) -> Value:
 @lowering("argmax_pool")
 def argmax_pool(
     b: Builder,
-    input: Value,
+    input: OnnxValue,
     *,
     window: Window,
-) -> Value:
+) -> OnnxValue:
     """Return the position of the first maximum of each window, in row-major order."""
     window = window.over(input.shape)
     extents = window.down_extents(input.shape)
@@ -142,10 +142,10 @@ def _inside(shape: Sequence[int], window: Window) -> Array:
 @lowering("max_pool_with_index")
 def max_pool_with_index(
     b: Builder,
-    input: Value,
+    input: OnnxValue,
     *,
     window: Window,
-) -> list[Value]:
+) -> list[OnnxValue]:
     """Return the maximum of each window and its position."""
     return [max_pool(b, input, window=window), argmax_pool(b, input, window=window)]
 
@@ -153,11 +153,11 @@ def max_pool_with_index(
 @lowering("sample")
 def sample(
     b: Builder,
-    input: Value,
-    index: Value,
+    input: OnnxValue,
+    index: OnnxValue,
     *,
     window: Window,
-) -> Value:
+) -> OnnxValue:
     """Return the element at the given position of each window."""
     window = window.over(input.shape)
     padded = pad(b, input, window.padding, window.border)
@@ -171,12 +171,12 @@ def sample(
 @lowering("desample")
 def desample(
     b: Builder,
-    input: Value,
-    index: Value,
+    input: OnnxValue,
+    index: OnnxValue,
     *,
     window: Window,
     output_shape: Ints,
-) -> Value:
+) -> OnnxValue:
     """Add each element to the given position of its window."""
     extents, window = window.reversed(input.shape, output_shape)
     volume = math.prod(extents)
@@ -189,10 +189,10 @@ def desample(
     return b.reshape(pad(b, sums, [(0, -1)], "constant"), extents)
 
 
-def _targets(b: Builder, index: Value, extents: Shape, window: Window) -> Value:
+def _targets(b: Builder, index: OnnxValue, extents: Shape, window: Window) -> OnnxValue:
     """Return the position in the flat output of each position in a window, or the one after it."""
-    flat: Value = b.number(0, index)
-    inside: Value | None = None
+    flat: OnnxValue = b.number(0, index)
+    inside: OnnxValue | None = None
     rest = index
     step = math.prod(window.size)
     for axis, (X, (f, (p, _), s, d)) in enumerate(zip(extents, window.axes, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.elementwise import log2
 from nnefkit.execution.engines.onnxruntime.primitives import (
@@ -25,8 +25,15 @@ from nnefkit.execution.engines.onnxruntime.quantization_codes import by_range, b
 
 @lowering("min_max_linear_quantize")
 def min_max_linear_quantize(
-    b: Builder, x: Value, min: Value, max: Value, *, bits: int, signed: bool, symmetric: bool
-) -> Value:
+    b: Builder,
+    x: OnnxValue,
+    min: OnnxValue,
+    max: OnnxValue,
+    *,
+    bits: int,
+    signed: bool,
+    symmetric: bool,
+) -> OnnxValue:
     """Return the nearest of equal steps from `min` to `max`."""
     coding = by_range(b, min, max, bits, signed, symmetric)
     if coding is not None and (value := coded(b, x, coding)) is not None:
@@ -43,7 +50,9 @@ def min_max_linear_quantize(
 
 
 @lowering("linear_quantize")
-def linear_quantize(b: Builder, x: Value, min: Value, max: Value, *, bits: int) -> Value:
+def linear_quantize(
+    b: Builder, x: OnnxValue, min: OnnxValue, max: OnnxValue, *, bits: int
+) -> OnnxValue:
     """Apply `min_max_linear_quantize`, unsigned."""
     return min_max_linear_quantize(b, x, min, max, bits=bits, signed=False, symmetric=False)
 
@@ -51,14 +60,14 @@ def linear_quantize(b: Builder, x: Value, min: Value, max: Value, *, bits: int) 
 @lowering("zero_point_linear_quantize")
 def zero_point_linear_quantize(
     b: Builder,
-    x: Value,
-    zero_point: Value,
-    scale: Value,
+    x: OnnxValue,
+    zero_point: OnnxValue,
+    scale: OnnxValue,
     *,
     bits: int,
     signed: bool,
     symmetric: bool,
-) -> Value:
+) -> OnnxValue:
     """Return the nearest multiple of `scale` whose code fits into the bits."""
     coding = by_zero_point(b, zero_point, scale, bits, signed, symmetric)
     if coding is not None and (value := coded(b, x, coding)) is not None:
@@ -72,7 +81,7 @@ def zero_point_linear_quantize(
 
 
 @lowering("logarithmic_quantize")
-def logarithmic_quantize(b: Builder, x: Value, max: Value, *, bits: int) -> Value:
+def logarithmic_quantize(b: Builder, x: OnnxValue, max: OnnxValue, *, bits: int) -> OnnxValue:
     """Return the power of two with the nearest exponent, from that of `max` downwards."""
     x, limit = align(b, x, max)
     top = _exponent(b, limit)
@@ -82,7 +91,7 @@ def logarithmic_quantize(b: Builder, x: Value, max: Value, *, bits: int) -> Valu
     return mul(b, unary(b, "Sign", x), _power_of_two(b, code))
 
 
-def _exponent(b: Builder, limit: Value) -> Value:
+def _exponent(b: Builder, limit: OnnxValue) -> OnnxValue:
     """Return ``ceil(log2(limit))``, of powers of two exactly."""
     near = unary(b, "Ceil", log2(b, limit))
     less = sub(b, near, 1.0)
@@ -91,5 +100,5 @@ def _exponent(b: Builder, limit: Value) -> Value:
     return where(b, compare(b, "Less", _power_of_two(b, near), limit), more, lower)
 
 
-def _power_of_two(b: Builder, exponent: Value) -> Value:
+def _power_of_two(b: Builder, exponent: OnnxValue) -> OnnxValue:
     return elementwise(b, "Pow", b.number(2.0, exponent), exponent)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import cast, reduce, square, sub, transpose
 
@@ -15,54 +15,54 @@ Axes = Sequence[int]
 
 
 @lowering("sum_reduce")
-def sum_reduce(b: Builder, input: Value, *, axes: Axes, normalize: bool) -> Value:
+def sum_reduce(b: Builder, input: OnnxValue, *, axes: Axes, normalize: bool) -> OnnxValue:
     """Return the sum, or if `normalize` the mean."""
     return reduce(b, "ReduceMean" if normalize else "ReduceSum", input, axes)
 
 
 @lowering("mean_reduce")
-def mean_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def mean_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the mean."""
     return reduce(b, "ReduceMean", input, axes)
 
 
 @lowering("max_reduce")
-def max_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def max_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the maximum."""
     return reduce(b, "ReduceMax", input, axes)
 
 
 @lowering("min_reduce")
-def min_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def min_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the minimum."""
     return reduce(b, "ReduceMin", input, axes)
 
 
 @lowering("all_reduce")
-def all_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def all_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return whether all elements are true: the minimum of zeros and ones."""
     return cast(b, reduce(b, "ReduceMin", cast(b, input, np.int32), axes), np.bool_)
 
 
 @lowering("any_reduce")
-def any_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def any_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return whether any element is true: the maximum of zeros and ones."""
     return cast(b, reduce(b, "ReduceMax", cast(b, input, np.int32), axes), np.bool_)
 
 
 @lowering("argmax_reduce")
-def argmax_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def argmax_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the position of the first maximum."""
     return _position(b, "ArgMax", input, axes)
 
 
 @lowering("argmin_reduce")
-def argmin_reduce(b: Builder, input: Value, *, axes: Axes) -> Value:
+def argmin_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the position of the first minimum."""
     return _position(b, "ArgMin", input, axes)
 
 
-def _position(b: Builder, kind: str, input: Value, axes: Axes) -> Value:
+def _position(b: Builder, kind: str, input: OnnxValue, axes: Axes) -> OnnxValue:
     """Return the position in the volume of the reduced axes, in row-major order."""
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
     if len(axes) == 1:
@@ -76,7 +76,7 @@ def _position(b: Builder, kind: str, input: Value, axes: Axes) -> Value:
 
 
 @lowering("moments")
-def moments(b: Builder, input: Value, *, axes: Axes) -> list[Value]:
+def moments(b: Builder, input: OnnxValue, *, axes: Axes) -> list[OnnxValue]:
     """Return mean and variance."""
     mean = reduce(b, "ReduceMean", input, axes)
     difference = sub(b, input, mean)

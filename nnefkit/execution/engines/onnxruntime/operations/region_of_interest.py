@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Ints
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import avg_pool
 from nnefkit.execution.engines.onnxruntime.operations.pooling import max_pool
@@ -39,8 +39,8 @@ from nnefkit.operations.window import Window
 
 @lowering("avg_roi_pool")
 def avg_roi_pool(
-    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
-) -> Value:
+    b: Builder, input: OnnxValue, rois: OnnxValue, batch_index: OnnxValue, *, output_size: Ints
+) -> OnnxValue:
     """Return the average of each cell of each region; 0 where it is outside of the feature map."""
     images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
@@ -60,8 +60,8 @@ def avg_roi_pool(
 
 @lowering("max_roi_pool")
 def max_roi_pool(
-    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints
-) -> Value:
+    b: Builder, input: OnnxValue, rois: OnnxValue, batch_index: OnnxValue, *, output_size: Ints
+) -> OnnxValue:
     """Return the maximum of each cell of each region; 0 where it is outside of the feature map."""
     images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
@@ -82,8 +82,14 @@ def max_roi_pool(
 
 @lowering("roi_resample")
 def roi_resample(
-    b: Builder, input: Value, rois: Value, batch_index: Value, *, output_size: Ints, method: str
-) -> Value:
+    b: Builder,
+    input: OnnxValue,
+    rois: OnnxValue,
+    batch_index: OnnxValue,
+    *,
+    output_size: Ints,
+    method: str,
+) -> OnnxValue:
     """Return each region, resampled to the output size by linear interpolation."""
     images = _images(b, input, batch_index)
     for axis, count in enumerate(output_size, 2):
@@ -106,8 +112,8 @@ def roi_resample(
 
 @lowering("avg_roi_align")
 def avg_roi_align(
-    b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
-) -> Value:
+    b: Builder, input: OnnxValue, rois: OnnxValue, batch_index: OnnxValue, **attribs: Any
+) -> OnnxValue:
     """Return the average of the `sampling_rate` samples of each cell."""
     resized, window = _resized(b, input, rois, batch_index, **attribs)
     return avg_pool(b, resized, window=window)
@@ -115,8 +121,8 @@ def avg_roi_align(
 
 @lowering("max_roi_align")
 def max_roi_align(
-    b: Builder, input: Value, rois: Value, batch_index: Value, **attribs: Any
-) -> Value:
+    b: Builder, input: OnnxValue, rois: OnnxValue, batch_index: OnnxValue, **attribs: Any
+) -> OnnxValue:
     """Return the maximum of the `sampling_rate` samples of each cell."""
     resized, window = _resized(b, input, rois, batch_index, **attribs)
     return max_pool(b, resized, window=window)
@@ -124,28 +130,30 @@ def max_roi_align(
 
 def _resized(
     b: Builder,
-    input: Value,
-    rois: Value,
-    batch_index: Value,
+    input: OnnxValue,
+    rois: OnnxValue,
+    batch_index: OnnxValue,
     *,
     output_size: Ints,
     sampling_rate: Ints,
     resize_method: str,
-) -> tuple[Value, Window]:
+) -> tuple[OnnxValue, Window]:
     """Return the resampled regions, and the window of the samples of a cell."""
     fine = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
     resized = roi_resample(b, input, rois, batch_index, output_size=fine, method=resize_method)
     return resized, Window.of_cells((1, 1, *sampling_rate))
 
 
-def _images(b: Builder, input: Value, batch_index: Value) -> Value:
+def _images(b: Builder, input: OnnxValue, batch_index: OnnxValue) -> OnnxValue:
     """Return the batch entry of each region: (regions, channels, ...)."""
     regions = batch_index.shape[0]
     flat = from_zero(b, b.reshape(batch_index, (regions,)), input.shape[0])
     return b.node("Gather", [input, flat], (regions, *input.shape[1:]), axis=0)
 
 
-def _corners(b: Builder, rois: Value, dimension: int, spatial: int) -> tuple[Value, Value]:
+def _corners(
+    b: Builder, rois: OnnxValue, dimension: int, spatial: int
+) -> tuple[OnnxValue, OnnxValue]:
     """Return the starts and ends of regions in one dimension, as columns of float64."""
     wide = cast(b, rois, np.float64)
     start = sliced(b, wide, {1: (dimension, dimension + 1, 1)})
@@ -153,7 +161,9 @@ def _corners(b: Builder, rois: Value, dimension: int, spatial: int) -> tuple[Val
     return start, stop
 
 
-def _cells(b: Builder, rois: Value, dimension: int, spatial: int, count: int, extent: int) -> Value:
+def _cells(
+    b: Builder, rois: OnnxValue, dimension: int, spatial: int, count: int, extent: int
+) -> OnnxValue:
     """Return whether elements belong to cells along one dimension: (regions, cells, extent)."""
     start, stop = (
         cast(b, maximum(b, minimum(b, round_half_up(b, corner), 2.0**31), -(2.0**31)), np.int64)
@@ -172,8 +182,8 @@ def _cells(b: Builder, rois: Value, dimension: int, spatial: int, count: int, ex
 
 
 def _positions(
-    b: Builder, rois: Value, dimension: int, spatial: int, count: int, method: str
-) -> Value:
+    b: Builder, rois: OnnxValue, dimension: int, spatial: int, count: int, method: str
+) -> OnnxValue:
     """Return the positions of the outputs in the feature map, in float64: (regions, outputs)."""
     start, stop = _corners(b, rois, dimension, spatial)
     extent = sub(b, stop, start)
@@ -187,7 +197,7 @@ def _positions(
     return add(b, start, mul(b, b.constant(outputs), step))
 
 
-def _picked(b: Builder, images: Value, positions: Value) -> Value:
+def _picked(b: Builder, images: OnnxValue, positions: OnnxValue) -> OnnxValue:
     """Return elements along axis 1, at other positions for each region."""
     indices = b.reshape(cast(b, positions, np.int64), (*positions.shape, 1))
     shape = (*positions.shape, *images.shape[2:])

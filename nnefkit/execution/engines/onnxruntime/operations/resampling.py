@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.onnxruntime.borders import pad
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.operations.box import box
 from nnefkit.execution.engines.onnxruntime.primitives import add, mul, sliced, take, where
@@ -23,19 +23,19 @@ _COORDINATES = {
 
 
 @lowering("nearest_downsample")
-def nearest_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
+def nearest_downsample(b: Builder, input: OnnxValue, *, factor: Ints) -> OnnxValue:
     """Return the first element of each cell."""
     return sliced(b, input, {axis: (0, input.shape[axis], f) for axis, f in enumerate(factor, 2)})
 
 
 @lowering("area_downsample")
-def area_downsample(b: Builder, input: Value, *, factor: Ints) -> Value:
+def area_downsample(b: Builder, input: OnnxValue, *, factor: Ints) -> OnnxValue:
     """Return the average of each cell."""
     return box(b, input, window=Window.of_cells((1, 1, *factor)), normalize=True)
 
 
 @lowering("nearest_upsample")
-def nearest_upsample(b: Builder, input: Value, *, factor: Ints) -> Value:
+def nearest_upsample(b: Builder, input: OnnxValue, *, factor: Ints) -> OnnxValue:
     """Return each element repeated over a cell."""
     if b.has("Resize", input) and math.prod(factor) > 1 and input.rank == 4:
         attributes = {"mode": "nearest", "nearest_mode": "floor"}
@@ -47,7 +47,9 @@ def nearest_upsample(b: Builder, input: Value, *, factor: Ints) -> Value:
     return x
 
 
-def _resize(b: Builder, x: Value, factor: Ints, coordinates: str, **attributes: Any) -> Value:
+def _resize(
+    b: Builder, x: OnnxValue, factor: Ints, coordinates: str, **attributes: Any
+) -> OnnxValue:
     shape = (*x.shape[:2], *(e * f for e, f in zip(x.shape[2:], factor, strict=True)))
     scales = b.constant(np.array([1, 1, *factor], np.float32))
     inputs = [x, None, scales]
@@ -56,8 +58,8 @@ def _resize(b: Builder, x: Value, factor: Ints, coordinates: str, **attributes: 
 
 @lowering("multilinear_upsample")
 def multilinear_upsample(
-    b: Builder, input: Value, *, factor: Ints, method: str, border: str
-) -> Value:
+    b: Builder, input: OnnxValue, *, factor: Ints, method: str, border: str
+) -> OnnxValue:
     """Interpolate linearly, one dimension after the other unless a single node can do it."""
     if math.prod(factor) == 1:
         return input
@@ -80,7 +82,7 @@ def multilinear_upsample(
     return x
 
 
-def interpolated(b: Builder, x: Value, axis: int, first: Array, fraction: Array) -> Value:
+def interpolated(b: Builder, x: OnnxValue, axis: int, first: Array, fraction: Array) -> OnnxValue:
     """Interpolate between the elements at the indices `first` and the next ones, along one axis."""
     column = [-1 if a == axis else 1 for a in range(x.rank)]
     second = np.where(fraction > 0, first + 1, first)

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.onnxruntime import primitives
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import cast as cast_to
 from nnefkit.execution.engines.onnxruntime.primitives import compare, elementwise, unary, where
@@ -16,13 +16,13 @@ from nnefkit.operations.shaping import reshape_shape, unsqueeze_shape
 
 
 @lowering("reshape")
-def reshape(b: Builder, input: Value, **attribs: Any) -> Value:
+def reshape(b: Builder, input: OnnxValue, **attribs: Any) -> OnnxValue:
     """Return the same elements in row-major order."""
     return b.reshape(input, reshape_shape(input.shape, **attribs))
 
 
 @lowering("squeeze")
-def squeeze(b: Builder, input: Value, *, axes: Ints) -> Value:
+def squeeze(b: Builder, input: OnnxValue, *, axes: Ints) -> OnnxValue:
     """Return the input without the singular dimensions `axes`."""
     shape = tuple(extent for axis, extent in enumerate(input.shape) if axis not in axes)
     if input.data is not None or not axes:
@@ -31,7 +31,7 @@ def squeeze(b: Builder, input: Value, *, axes: Ints) -> Value:
 
 
 @lowering("unsqueeze")
-def unsqueeze(b: Builder, input: Value, *, axes: Ints) -> Value:
+def unsqueeze(b: Builder, input: OnnxValue, *, axes: Ints) -> OnnxValue:
     """Return the input with singular dimensions at `axes` of the output."""
     shape = unsqueeze_shape(input.shape, axes=axes)
     if input.data is not None or not axes:
@@ -40,13 +40,13 @@ def unsqueeze(b: Builder, input: Value, *, axes: Ints) -> Value:
 
 
 @lowering("transpose")
-def transpose(b: Builder, input: Value, *, axes: Ints) -> Value:
+def transpose(b: Builder, input: OnnxValue, *, axes: Ints) -> OnnxValue:
     """Return the input with its leading axes in the order of `axes`."""
     return primitives.transpose(b, input, [*axes, *range(len(axes), input.rank)])
 
 
 @lowering("cast")
-def cast(b: Builder, input: Value, *, dtype: str) -> Value:
+def cast(b: Builder, input: OnnxValue, *, dtype: str) -> OnnxValue:
     """Convert to another data-type: to integer by rounding down, to logical by ``!= 0``."""
     if dtype == "scalar":
         return cast_to(b, input, b.scalar)
@@ -57,7 +57,7 @@ def cast(b: Builder, input: Value, *, dtype: str) -> Value:
     return unary(b, "Not", compare(b, "Equal", input, 0))
 
 
-def _rounded_down(b: Builder, x: Value) -> Value:
+def _rounded_down(b: Builder, x: OnnxValue) -> OnnxValue:
     """Return the next lower 64-bit integers, the nearest where there is none; 0 for NaN."""
     limit = 2.0**63
     holds = compare(b, "Less", unary(b, "Abs", x), limit)
@@ -74,6 +74,6 @@ def _rounded_down(b: Builder, x: Value) -> Value:
 
 
 @lowering("update")
-def update(b: Builder, variable: Value, value: Value) -> Value:  # noqa: ARG001
+def update(b: Builder, variable: OnnxValue, value: OnnxValue) -> OnnxValue:  # noqa: ARG001
     """Return the new value; the session stores it for the next run."""
     return value

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from nnefkit.arrays import Ints, Padding
 from nnefkit.execution.engines.onnxruntime import borders, primitives
-from nnefkit.execution.engines.onnxruntime.builder import Builder, Value
+from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.operations.slicing import slice_bounds
 
 
 @lowering("slice")
-def slice_(b: Builder, input: Value, *, axes: Ints, begin: Ints, end: Ints, stride: Ints) -> Value:
+def slice_(
+    b: Builder, input: OnnxValue, *, axes: Ints, begin: Ints, end: Ints, stride: Ints
+) -> OnnxValue:
     """Return the elements from `begin` (inclusive) to `end` (exclusive)."""
     bounds = slice_bounds([input.shape[axis] for axis in axes], begin, end, stride)
     ranges = {
@@ -21,13 +23,13 @@ def slice_(b: Builder, input: Value, *, axes: Ints, begin: Ints, end: Ints, stri
 
 
 @lowering("pad")
-def pad(b: Builder, input: Value, *, padding: Padding, border: str, value: float) -> Value:
+def pad(b: Builder, input: OnnxValue, *, padding: Padding, border: str, value: float) -> OnnxValue:
     """Return the input with its borders extended or cropped."""
     return borders.pad(b, input, padding, border, value)
 
 
 @lowering("tile")
-def tile(b: Builder, input: Value, *, repeats: Ints) -> Value:
+def tile(b: Builder, input: OnnxValue, *, repeats: Ints) -> OnnxValue:
     """Return the input repeated."""
     if all(times == 1 for times in repeats):
         return input
@@ -36,7 +38,7 @@ def tile(b: Builder, input: Value, *, repeats: Ints) -> Value:
 
 
 @lowering("gather")
-def gather(b: Builder, input: Value, indices: Value, *, axis: int) -> Value:
+def gather(b: Builder, input: OnnxValue, indices: OnnxValue, *, axis: int) -> OnnxValue:
     """Return the elements at `indices` along `axis`."""
     shape = (*input.shape[:axis], *indices.shape, *input.shape[axis + 1 :])
     checked = primitives.from_zero(b, indices, input.shape[axis])
