@@ -6,14 +6,14 @@ from math import sqrt
 
 import numpy as np
 
-from nnefkit.exchange.call import Call
+from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, DType, Value
 
 
 def attention(
-    c: Call,
+    c: OperatorCall,
     query: Value,
     key: Value,
     value: Value,
@@ -62,7 +62,7 @@ def attention(
     return c.op("select", has_keys, result, 0.0)
 
 
-def with_heads_repeated(c: Call, x: Value, heads: int) -> Value:
+def with_heads_repeated(c: OperatorCall, x: Value, heads: int) -> Value:
     """Return keys or values with each head repeated for all the query heads that share it."""
     if x.shape[-3] == heads:
         return x
@@ -72,14 +72,14 @@ def with_heads_repeated(c: Call, x: Value, heads: int) -> Value:
     return reshaped(c, tiled, (*x.shape[:-3], heads, *x.shape[-2:]))
 
 
-def _causal(c: Call, queries: int, keys: int, dtype: DType) -> Value:
+def _causal(c: OperatorCall, queries: int, keys: int, dtype: DType) -> Value:
     return c.graph.shared(
         f"causal_mask_{queries}_{keys}",
         lambda: np.triu(np.full((queries, keys), np.finfo(dtype).min, dtype), 1),
     )
 
 
-def _additive(c: Call, mask: Value, dtype: DType) -> Value:
+def _additive(c: OperatorCall, mask: Value, dtype: DType) -> Value:
     """Return the mask to add to scores: 0 where a logical mask is true, else the lowest number.
 
     Frameworks add minus infinity, which has no literal; the softmax of both is zero.
