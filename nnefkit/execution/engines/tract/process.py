@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,8 @@ START_SECONDS = 60.0
 """Seconds that the child may take to start."""
 END_SECONDS = 2.0
 """Seconds that the child may take to end after it has closed its pipe."""
+WAKE_SECONDS = 0.2
+"""Longest uninterrupted wait for an answer: an interrupt may have reached another thread."""
 _READY = "ready\n"
 _READ = 1 << 20
 _QUOTED = 500
@@ -113,10 +116,10 @@ class Child:
             pipe.write(json.dumps(request) + "\n")
             pipe.flush()
             if not self._ready:  # the time to start does not count
-                answer = self._answers.get(timeout=START_SECONDS)
+                answer = self._answer(START_SECONDS)
                 self._ready = answer == _READY
             if self._ready:
-                answer = self._answers.get(timeout=timeout)
+                answer = self._answer(timeout)
         except queue.Empty:
             self.end()
             seconds = timeout if self._ready else START_SECONDS
@@ -139,6 +142,18 @@ class Child:
                 "and was stopped"
             )
         return problem
+
+    def _answer(self, timeout: float | None) -> str:
+        """Return the next line of the process; raise `queue.Empty` after `timeout` seconds.
+
+        The operating system may hand a signal to any thread. Python handles it in the main thread,
+        which notices it only when its wait ends: therefore many short waits.
+        """
+        until = float("inf") if timeout is None else time.monotonic() + timeout
+        while (left := until - time.monotonic()) > WAKE_SECONDS:
+            with suppress(queue.Empty):
+                return self._answers.get(timeout=WAKE_SECONDS)
+        return self._answers.get(timeout=max(left, 0.0))
 
     def _ended(self) -> ChildError:
         with suppress(subprocess.TimeoutExpired):

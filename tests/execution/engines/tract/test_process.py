@@ -98,12 +98,21 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(monkeypatch, tmp_path):
     works()
 
 
-def test_an_interrupt_ends_the_process_and_leaves_the_session_usable():
-    session = Session(relu(), "tract")
+def interrupt_main_thread():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupt_this_thread():
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [interrupt_main_thread, interrupt_this_thread])
+def test_an_interrupt_ends_the_process_and_leaves_the_session_usable(interrupt):
+    session = Session(relu(), "tract", timeout=30)
     session.run(X)
     pid = process.worker().child().pid
     os.kill(pid, signal.SIGSTOP)
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer = threading.Timer(0.3, interrupt)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         session.run(X)
