@@ -213,6 +213,8 @@ def attention(d: Draw) -> Drawn:
     attributes = d.some(scale=d.one(0.3, 1.0), is_causal=d.int(0, 1))
     if d.flag(0.2):
         attributes["softcap"] = 2.0
+    if d.opset >= 25 and d.flag(0.5):
+        attributes["left_window_size"] = d.int(-1, 2)
     if d.flag():
         shapes = [(batch, shared * heads, queries, size), (batch, heads, keys, size)]
         shapes.append((batch, heads, keys, length))

@@ -7,6 +7,9 @@ from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, transposed
 from nnefkit.exchange.source_graph import Value
 
+_PLAIN = {"scale", "is_causal", "q_num_heads", "kv_num_heads", "softcap", "qk_matmul_output_mode"}
+"""Attributes of an attention that NNEF expresses by one fragment."""
+
 
 @operator("Attention")
 def dot_product_attention(c: Call) -> list[Value]:
@@ -14,8 +17,8 @@ def dot_product_attention(c: Call) -> list[Value]:
     has_cache = any(c.get(index) is not None for index in (4, 5, 6))
     if has_cache or any(map(c.wants, (1, 2, 3))):
         c.refuse("it reads or returns keys and values of earlier steps, or its scores")
-    if c.attribute("softcap", 0.0) or c.attribute("softmax_precision") is not None:
-        c.refuse("it caps its scores, or computes them in another dtype")
+    if c.attribute("softcap", 0.0) or not _PLAIN.issuperset(c.attributes):
+        c.refuse("it caps its scores, limits its window, or computes in another dtype")
     mask, causal = c.get(3), bool(c.attribute("is_causal", 0))
     if causal and mask is not None:
         c.refuse("it has a mask beside the causal one")
