@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nnefkit as nk
+from example_runs import reported
+
 from nnefkit.diagnostic_codes import QUANTIZED_GRAPH, TOPICS, DiagnosticCode, Example
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 SPECIFICATION = "https://registry.khronos.org/NNEF/specs/1.0/nnef-1.0.5.html"
-LANGUAGES = {"graph": "text", "quantization": "text", "python": "python"}
+LANGUAGES = {"graph": "text", "quantization": "text", "python": "python", "command": "sh"}
 
 
 def write_pages(app: Sphinx) -> None:
@@ -58,6 +59,8 @@ def _page(code: DiagnosticCode) -> Iterator[str]:
         yield f"**Fix:** {code.fix}\n"
     if code.example is not None:
         yield from _example(code.code, code.example)
+    else:
+        yield f"**Example:** {code.without_example}\n"
 
 
 def _example(code: str, example: Example) -> Iterator[str]:
@@ -66,16 +69,12 @@ def _example(code: str, example: Example) -> Iterator[str]:
     if example.kind == "quantization":
         yield f"A `graph.quant` for the graph\n\n```text\n{QUANTIZED_GRAPH}```\n"
     yield f"```{language}\n{example.wrong.rstrip()}\n```\n"
-    if example.kind == "graph" and (report := _report(code, example.wrong)):
-        yield f"What is reported:\n\n```text\n{report}\n```\n"
+    found = [d for d in reported(example.wrong, example.kind) if d.code == code]
+    if not found:
+        raise RuntimeError(f"the example of '{code}' does not trigger it")
+    report = "\n\n".join(map(str, found))
+    yield f"What is reported:\n\n```text\n{report}\n```\n"
     yield f"Fixed:\n\n```{language}\n{example.right.rstrip()}\n```\n"
-
-
-def _report(code: str, text: str) -> str:
-    """Return the diagnostics of a text that have this code."""
-    report = nk.validate(text)
-    diagnostics = [*report.errors, *report.warnings, *report.notes]
-    return "\n\n".join(str(found) for found in diagnostics if found.code == code)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nnefkit import io, language, storage
 from nnefkit.analysis.metrics import non_finite
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display.cards.report import report_card
+from nnefkit.display.diagnostic_text import MORE, explaining_command
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
@@ -84,7 +85,8 @@ class ValidationReport(Displayed):
         return frame.astype({"line": "Int64", "column": "Int64"})
 
     def __str__(self) -> str:
-        return "\n\n".join([*map(str, self.diagnostics), self._verdict])
+        more = [MORE + explaining_command(self.diagnostics)] if self.diagnostics else []
+        return "\n\n".join([*map(str, self.diagnostics), *more, self._verdict])
 
     @property
     def _verdict(self) -> str:
@@ -100,7 +102,9 @@ class ValidationReport(Displayed):
         return f"{self.name}: {verdict}: {', '.join(counts)}{checked}"
 
     def _card(self, *, brief: bool) -> Card:
-        return report_card(self, brief=brief)
+        from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
+
+        return report_card(self, DIAGNOSTIC_CODES, brief=brief)
 
 
 def validate(

@@ -14,7 +14,8 @@ from nnefkit.errors import UnknownNameError, did_you_mean
 _WIDTH = 80
 _EXAMPLES = """\
   nnefkit explain unknown-argument
-  nnefkit explain                     list all codes
+  nnefkit explain syntax wrong-type    several codes
+  nnefkit explain                      list all codes
 """
 
 
@@ -24,29 +25,34 @@ def declare(commands: Commands) -> None:
         commands,
         "explain",
         run,
-        summary="explain a diagnostic code",
-        description="Explain a diagnostic code, such as the one in error[unknown-argument]: what "
-        "it means, how to fix it, and an example. Without a code, list all codes.",
+        summary="explain diagnostic codes",
+        description="Explain diagnostic codes, such as the one in error[unknown-argument]: what "
+        "each means, how to fix it, and an example. Without a code, list all codes.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("code", nargs="?", metavar="CODE", help="the code in brackets")
+    parser.add_argument("codes", nargs="*", metavar="CODE", help="the code in brackets")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the entry of a code, or the list of all codes."""
-    if options.code is None:
+    """Print the entries of codes, or the list of all codes."""
+    if not options.codes:
         terminal.line("\n".join(_list()))
         return 0
-    # The code may be copied with the severity before it: error[unknown-argument]
-    code = options.code.rpartition("[")[2].rstrip("]:")
+    entries = [_known(code) for code in options.codes]
+    terminal.line("\n\n\n".join("\n\n".join(_entry(entry)) for entry in entries))
+    return 0
+
+
+def _known(code: str) -> DiagnosticCode:
+    """Return the entry of a code, which may be copied with the severity before it."""
+    code = code.rpartition("[")[2].rstrip("]:")  # error[unknown-argument]:
     entry = DIAGNOSTIC_CODES.get(code)
     if entry is None:
         raise UnknownNameError(
             f"there is no diagnostic code '{code}'",
             hint=did_you_mean(code, DIAGNOSTIC_CODES) or "'nnefkit explain' lists all codes.",
         )
-    terminal.line("\n\n".join(_entry(entry)))
-    return 0
+    return entry
 
 
 def _list() -> Iterator[str]:
@@ -67,6 +73,8 @@ def _entry(entry: DiagnosticCode) -> Iterator[str]:
             yield "The graph:\n\n" + _indented(QUANTIZED_GRAPH)
         yield "This triggers it:\n\n" + _indented(entry.example.wrong)
         yield "Fixed:\n\n" + _indented(entry.example.right)
+    else:
+        yield textwrap.fill(entry.without_example, _WIDTH)
     if entry.sections:
         sections = f"section{'s' * (len(entry.sections) > 1)} {', '.join(entry.sections)}"
         yield f"See {sections} of the NNEF 1.0.5 specification."

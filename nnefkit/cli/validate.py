@@ -9,6 +9,7 @@ from typing import Any
 from nnefkit.analysis import ValidationReport, validate
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
+from nnefkit.display.diagnostic_text import MORE, explaining_command
 from nnefkit.errors import Diagnostic
 
 _EXAMPLES = """\
@@ -17,7 +18,6 @@ _EXAMPLES = """\
   nnefkit validate --json model/ | jq '.[].diagnostics[].message'
 
 exit status: 0 all models are valid; 1 a model is not valid; 2 wrong usage.
-'nnefkit explain CODE' explains the code of a problem.
 """
 
 
@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _print(report: ValidationReport, *, ok: bool) -> None:
     terminal.diagnostics(report.diagnostics)
+    if report.diagnostics:
+        terminal.line(f"{MORE}{explaining_command(report.diagnostics)}\n")
     terminal.verdict(str(report).rsplit("\n", 1)[-1], ok=ok)
 
 

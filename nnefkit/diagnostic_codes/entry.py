@@ -12,7 +12,7 @@ FRAGMENTS = "extension KHR_enable_fragment_definitions;"
 EXPRESSIONS = "extension KHR_enable_operator_expressions;"
 BOTH = f"{FRAGMENTS}\n{EXPRESSIONS}"
 
-ExampleKind = Literal["graph", "quantization", "python"]
+ExampleKind = Literal["graph", "quantization", "python", "command"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Example:
     """Does not trigger it."""
     kind: ExampleKind = "graph"
     """``"graph"`` is the text of a ``graph.nnef``, ``"quantization"`` that of a ``graph.quant``
-    beside `QUANTIZED_GRAPH`, ``"python"`` a script."""
+    beside `QUANTIZED_GRAPH`, ``"python"`` a script, ``"command"`` a command line."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class DiagnosticCode:
     fix: str = ""
     """The hint of a report that has no more specific one; may be empty."""
     example: Example | None = None
+    without_example: str = ""
+    """The reason why there is no example, in a sentence; empty if there is one."""
 
 
 def document(

@@ -91,5 +91,26 @@ CODES = (
         "model writes the header of version 1.0.",
         sections=("5.2",),
         severity="note",
+        example=python(
+            """
+import struct
+from pathlib import Path
+
+graph = nk.parse(
+    "version 1.0; graph net( x ) -> ( y ) { x = external(shape = [2]);"
+    " w = variable(shape = [2], label = 'w'); y = add(x, w); }"
+)
+values = np.ones(2, np.float32)
+nk.save(graph.with_data({"w": values}), "model")
+path = Path("model/w.dat")
+""",
+            """
+# offset of the data, rank, extent, item type, bits, length of the name of an algorithm
+header = struct.pack("<2sBBIIIBBH", b"N\\xef", 1, 0, 20, 1, 2, 0, 32, 0)
+path.write_bytes(header + values.tobytes())
+nk.validate("model")
+""",
+            'nk.write_tensor(path, values)\nnk.validate("model")',
+        ),
     ),
 )

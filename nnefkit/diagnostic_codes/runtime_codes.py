@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from nnefkit.diagnostic_codes.entry import CUSTOM_GRAPH, DECLARATION, DiagnosticCode, python
+from nnefkit.diagnostic_codes.entry import (
+    CUSTOM_GRAPH,
+    DECLARATION,
+    DiagnosticCode,
+    Example,
+    python,
+)
 
 _GRAPH = """
 graph = nk.parse(
@@ -159,6 +165,11 @@ nk.run(graph, x, quantized=True)
         "execution",
         "Failed execution",
         "A graph cannot be run by the engine, or the engine failed.",
+        example=python(
+            _WITH_VARIABLE + 'model = nk.to_onnx(graph.with_data({"w": x}))',
+            'nk.trace_onnx(model, {"x": np.ones(3, np.float32)})',
+            'nk.trace_onnx(model, {"x": x})',
+        ),
     ),
     # -- everything else --------------------------------------------------------------------------
     DiagnosticCode(
@@ -166,20 +177,46 @@ nk.run(graph, x, quantized=True)
         "Conversion that does not compute the same",
         "After a conversion, both models are run on the same inputs; their outputs differ by more "
         "than the tolerance. The message names the first tensor that differs.",
+        example=python(
+            """
+graph = nk.parse(
+    "version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1000]); y = exp(x); }"
+)
+""",
+            "nk.to_onnx(graph, tolerance=1e-12)  # less than the rounding of float32",
+            "nk.to_onnx(graph, tolerance=1e-5)",
+        ),
     ),
     DiagnosticCode(
         "invalid-document",
         "Invalid document",
         "The document cannot be read, for a reason without a more specific code.",
+        without_example="No document triggers it, since every problem that nnefkit finds has a "
+        "more specific code. It is the code of a `DocumentError` raised with a message alone.",
     ),
     DiagnosticCode(
         "missing-package",
         "Missing optional package",
         "A feature needs a package that is not installed. The hint is the line that installs it.",
+        example=python(
+            _GRAPH,
+            """
+import sys
+
+sys.modules["onnx"] = None  # as if the package were not installed
+nk.to_onnx(graph)
+""",
+            'nk.to_onnx(graph)  # after: pip install "nnefkit[onnx]"',
+        ),
     ),
     DiagnosticCode(
         "system",
         "Error of the operating system",
         "A command could not read or write a file; the message is that of the operating system.",
+        example=Example(
+            "nnefkit explain > /dev/full  # a device without space\n",
+            "nnefkit explain > codes.txt\n",
+            "command",
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnefkit.diagnostic_codes.entry import DiagnosticCode, python
+from nnefkit.diagnostic_codes.entry import DiagnosticCode, Example, python
 
 _GRAPH = """
 graph = nk.parse(
@@ -18,6 +18,19 @@ path = Path("weights.dat")
 nk.write_tensor(path, np.ones(4, np.float32))
 content = path.read_bytes()
 """
+
+
+def _header(wrong: str, right: str) -> Example:
+    """Return the example of two changes to the header of a tensor file of shape [2] (5.2)."""
+    setup = f"""
+from pathlib import Path
+{_SAVED}
+path = Path("model/w.dat")
+content = bytearray(path.read_bytes())
+"""
+    end = 'path.write_bytes(content)\nnk.validate("model")'
+    return python(setup, f"{wrong}\n{end}", f"{right}\n{end}")
+
 
 CODES = (
     DiagnosticCode(
@@ -81,6 +94,13 @@ CODES = (
         "infinite attribute, an operator without an equivalent, a name that is not an identifier. "
         "All such places are reported, and nothing is written.",
         sections=("3.1",),
+        example=python(
+            f"""
+from dataclasses import replace
+{_GRAPH}""",
+            'nk.validate(replace(graph, name="my net"))',
+            'nk.validate(replace(graph, name="my_net"))',
+        ),
     ),
     # -- the header of a tensor file (5.2) ------------------------------------------------------
     DiagnosticCode(
@@ -113,6 +133,10 @@ CODES = (
         "The header of the tensor file states a length of the data that differs from what its "
         "shape and its number of bits amount to.",
         sections=("5.2",),
+        example=_header(
+            "content[4] = 12  # length of the data",
+            "content[4] = 8  # length of the data",
+        ),
     ),
     DiagnosticCode(
         "data-too-long",
@@ -120,18 +144,30 @@ CODES = (
         "The shape and the number of bits amount to more bytes than the header of a tensor file "
         "can state (2^32 - 1).",
         sections=("5.2",),
+        example=_header(
+            'content[12:16] = (2**31).to_bytes(4, "little")  # first extent',
+            'content[12:16] = (2).to_bytes(4, "little")  # first extent',
+        ),
     ),
     DiagnosticCode(
         "invalid-rank",
         "Invalid rank in a tensor file",
         "The header of the tensor file states a rank above 8.",
         sections=("5.2",),
+        example=_header(
+            "content[8] = 9  # rank",
+            "content[8] = 1  # rank",
+        ),
     ),
     DiagnosticCode(
         "invalid-extent",
         "Invalid extent in a tensor file",
         "The header of the tensor file states an extent of 0.",
         sections=("5.2",),
+        example=_header(
+            "content[12] = 0  # first extent",
+            "content[12] = 2  # first extent",
+        ),
     ),
     DiagnosticCode(
         "invalid-bits",
@@ -139,12 +175,20 @@ CODES = (
         "The number of bits of each element is not possible for its type: floating-point numbers "
         "have 16, 32 or 64 bits, logical values 1 or 8, integers 1 to 64.",
         sections=("5.2",),
+        example=_header(
+            "content[44] = 24  # bits per item",
+            "content[44] = 32  # bits per item",
+        ),
     ),
     DiagnosticCode(
         "unknown-item-type",
         "Unknown item type",
         "The header of the tensor file states an item type that the specification does not define.",
         sections=("5.2",),
+        example=_header(
+            "content[48] = 9  # item type",
+            "content[48] = 0  # item type",
+        ),
     ),
     DiagnosticCode(
         "vendor-item-type",
@@ -152,6 +196,10 @@ CODES = (
         "The header of the tensor file states an item type of a vendor. Only those of the Khronos "
         "Group (vendor 0) have a known meaning.",
         sections=("5.2",),
+        example=_header(
+            "content[50] = 1  # vendor of the item type",
+            "content[50] = 0  # vendor of the item type",
+        ),
     ),
     DiagnosticCode(
         "deprecated-parameters",
@@ -161,6 +209,11 @@ CODES = (
         sections=("5.2",),
         severity="warning",
         fix="Writing the tensor again gives it a current header.",
+        example=python(
+            _SAVED + "values = np.array([0.5, 1], np.float32)",
+            'nk.write_tensor("model/w.dat", values, quantized=(0, 1))\nnk.validate("model")',
+            'nk.write_tensor("model/w.dat", values)\nnk.validate("model")',
+        ),
     ),
     DiagnosticCode(
         "reserved-bytes",
@@ -169,5 +222,9 @@ CODES = (
         "type that has none, or the reserved bytes at the end.",
         sections=("5.2",),
         severity="warning",
+        example=_header(
+            "content[127] = 1  # last reserved byte",
+            "content[127] = 0  # last reserved byte",
+        ),
     ),
 )

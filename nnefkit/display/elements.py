@@ -116,6 +116,8 @@ class Fold:
     open: bool = False
     html_only: bool = False
     """Plain text has only the title."""
+    apart: bool = False
+    """With some space above, as a new topic begins."""
 
 
 Block = Table | Paragraph | Listing | Figure | Fold

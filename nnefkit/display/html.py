@@ -94,9 +94,10 @@ def _block(block: Block) -> str:
         case Fold():
             state = " open" if block.open else ""
             inner = "".join(_blocks(block.blocks))
+            above = 12 if block.apart else 2
             return (
-                f'<details{state} style="margin:2px 0">'
-                f'<summary style="cursor:pointer">{line(block.title)}</summary>'
+                f'<details{state} style="margin:{above}px 0 2px 0">'
+                f'<summary style="cursor:pointer;white-space:pre-wrap">{line(block.title)}</summary>'
                 f'<div style="margin:2px 0 6px 14px">{inner}</div></details>'
             )
         case Figure():

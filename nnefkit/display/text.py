@@ -46,6 +46,8 @@ def _block(block: Block) -> Iterator[str]:
         case Table():
             yield from _table(block)
         case Fold():
+            if block.apart:
+                yield ""
             yield phrases(block.title)
             if not block.html_only:
                 for inner in block.blocks:

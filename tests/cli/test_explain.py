@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ def test_explain_prints_the_whole_entry(entry: Any, nnefkit: Callable[..., Any])
     assert entry.explanation in words
     assert entry.fix in words
     assert all(section in words for section in entry.sections)
+    assert entry.without_example in words
     if entry.example is not None:
         for text in (entry.example.wrong, entry.example.right):
             assert " ".join(text.split()) in words
@@ -44,3 +47,24 @@ def test_explain_suggests_the_nearest_code(nnefkit: Callable[..., Any]) -> None:
     result = nnefkit("explain", "unknown-argment")
     assert (result.status, result.out) == (2, "")
     assert "Did you mean 'unknown-argument'?" in result.err
+
+
+def test_explain_prints_the_entries_of_several_codes(nnefkit: Callable[..., Any]) -> None:
+    both = nnefkit("explain", "unknown-argument", "syntax")
+    one, other = nnefkit("explain", "unknown-argument"), nnefkit("explain", "syntax")
+    assert (both.status, both.out) == (0, f"{one.out}\n\n{other.out}")
+    wrong = nnefkit("explain", "syntax", "sintax")
+    assert (wrong.status, wrong.out) == (2, "")
+
+
+def test_the_command_that_a_report_names_explains_all_its_codes(
+    broken: Path, nnefkit: Callable[..., Any]
+) -> None:
+    report = nnefkit("validate", broken).out
+    (command,) = re.findall(r"^more about the codes: nnefkit (explain .*)$", report, re.MULTILINE)
+    explained = nnefkit(*command.split())
+    assert explained.status == 0
+    codes = set(re.findall(r"^\w+\[([a-z-]+)\]", report, re.MULTILINE))
+    assert codes
+    for code in codes:
+        assert f"{code}: " in explained.out

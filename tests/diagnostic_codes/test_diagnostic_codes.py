@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
 
-import numpy as np
 import pytest
 from diagnostic_codes.raised_codes import CODE, raised_codes
+from example_runs import reported
 
 import nnefkit as nk
-from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES, QUANTIZED_GRAPH, TOPICS
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES, TOPICS
 from nnefkit.language import format_document
 
 EXAMPLES = [
@@ -19,34 +17,6 @@ EXAMPLES = [
 ]
 GRAPHS = [param for param in EXAMPLES if param.values[0].example.kind == "graph"]
 RAISED = raised_codes()
-
-
-def _diagnostics(text, kind):
-    """What nnefkit reports of an example; a script is run in the working directory."""
-    if kind == "graph":
-        return nk.validate(text).diagnostics
-    if kind == "quantization":
-        Path("model").mkdir(exist_ok=True)
-        Path("model/graph.nnef").write_text(QUANTIZED_GRAPH)
-        Path("model/graph.quant").write_text(text)
-        return nk.validate(Path("model")).diagnostics
-    return _run(text)
-
-
-def _run(script):
-    """The diagnostics that a script raises, or those of the report that it ends with."""
-    tree = ast.parse(script)
-    last = tree.body.pop()
-    names = {"nk": nk, "np": np}
-    try:
-        exec(compile(tree, "example", "exec"), names)
-        if not isinstance(last, ast.Expr):
-            exec(compile(ast.Module([last], []), "example", "exec"), names)
-            return ()
-        result = eval(compile(ast.Expression(last.value), "example", "eval"), names)
-    except nk.NnefError as error:
-        return error.diagnostics
-    return getattr(result, "diagnostics", ())
 
 
 @pytest.mark.parametrize("code", sorted(RAISED))
@@ -81,12 +51,20 @@ def test_an_entry_is_plain_prose(entry):
     assert not entry.fix or entry.fix[0].isupper()
 
 
+@pytest.mark.parametrize("entry", DIAGNOSTIC_CODES.values(), ids=lambda entry: entry.code)
+def test_an_entry_has_an_example_or_says_why_not(entry):
+    assert (entry.example is None) == bool(entry.without_example)
+    assert not entry.without_example or re.fullmatch(r"[A-Z].*\.", entry.without_example)
+
+
+def test_only_the_codes_that_no_input_triggers_have_no_example():
+    without = [entry.code for entry in DIAGNOSTIC_CODES.values() if entry.example is None]
+    assert without == ["invalid-document"]
+
+
 @pytest.mark.parametrize("entry", EXAMPLES)
-def test_an_example_triggers_its_code(entry, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = [
-        d for d in _diagnostics(entry.example.wrong, entry.example.kind) if d.code == entry.code
-    ]
+def test_an_example_triggers_its_code(entry):
+    found = [d for d in reported(entry.example.wrong, entry.example.kind) if d.code == entry.code]
     assert entry.severity in {diagnostic.severity for diagnostic in found}
     for diagnostic in found:
         # "4" stands for all of chapter 4.
@@ -95,9 +73,8 @@ def test_an_example_triggers_its_code(entry, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("entry", EXAMPLES)
-def test_a_fixed_example_does_not_trigger_its_code_nor_an_error(entry, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = _diagnostics(entry.example.right, entry.example.kind)
+def test_a_fixed_example_does_not_trigger_its_code_nor_an_error(entry):
+    found = reported(entry.example.right, entry.example.kind)
     assert entry.code not in {diagnostic.code for diagnostic in found}
     assert [diagnostic for diagnostic in found if diagnostic.severity == "error"] == []
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nnefkit.analysis.validation import ValidationReport
+from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.display import html, text
 from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
@@ -217,7 +218,7 @@ def report(count=3, word="bordr", severities=("error", "warning", "note"), marke
     source = Source("\n".join(lines), "broken.nnef") if marked else None
     checked = Graph("some_graph", (), (), (Operation("relu", {}, {}),) * 132, {})
     of = ValidationReport("broken.nnef", tuple(diagnostics), checked, source)
-    return shown(report_card, of)
+    return shown(report_card, of, DIAGNOSTIC_CODES)
 
 
 def engine(name=lambda i: f"tensor{i}", count=3):

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from functools import partial
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from nnefkit.display import numbers
+from nnefkit.display.cards.explanation import CodeLike, explanation
 from nnefkit.display.cards.marked_source import TONES, marked_source
 from nnefkit.display.colors import AMBER, GREEN, RED
-from nnefkit.display.elements import Block, Card, Line, Listing, Paragraph, Phrase
+from nnefkit.display.diagnostic_text import MORE, explaining_command
+from nnefkit.display.elements import Block, Card, Fold, Line, Listing, Paragraph, Phrase
 from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
 
 SHOWN = 40
 """Maximum number of diagnostics shown."""
+NO_CODES: Mapping[str, CodeLike] = MappingProxyType({})
 
 
 class CheckedGraph(Protocol):
@@ -50,19 +54,53 @@ class ReportLike(Protocol):
         """The text that was validated, if it is available."""
 
 
-def report_card(report: ReportLike, *, brief: bool = False) -> Card:
-    """Return the card of a report; of many diagnostics only the first are shown."""
-    # Plain text has the excerpts instead of the marked source.
-    return _card(report, brief=brief, marked=not brief)
+class _Detail(NamedTuple):
+    """How much of a report a card shows."""
+
+    shown: int
+    """Maximum number of diagnostics."""
+    marked: bool = False
+    """Whether the source is shown, with the diagnostics marked in it."""
+    examples: bool = False
+    """Whether the explanation of a code has an example, where the code occurs first."""
 
 
-def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
-    """Return the card, with or without the source in which the diagnostics are marked."""
+_DETAILS = (
+    _Detail(SHOWN, marked=True, examples=True),
+    _Detail(SHOWN, marked=True),
+    _Detail(SHOWN),
+    _Detail(SHOWN // 2),
+)
+"""From the card of a notebook to smaller ones, for use if the one before exceeds the budget."""
+
+
+def report_card(
+    report: ReportLike, codes: Mapping[str, CodeLike] = NO_CODES, *, brief: bool = False
+) -> Card:
+    """Return the card of a report; of many diagnostics only the first are shown.
+
+    In HTML, the heading of a diagnostic opens the explanation of its code.
+
+    Args:
+        report: The report.
+        codes: The documentation of codes; codes without any are shown as they are.
+        brief: Whether to return the card for plain text, which has excerpts but no source.
+    """
+    return _card(report, codes, _DETAILS[-1:] if brief else _DETAILS)
+
+
+def _card(report: ReportLike, codes: Mapping[str, CodeLike], details: Sequence[_Detail]) -> Card:
+    """Return the card with the first of `details`; the others are those of smaller cards."""
+    detail, *less = details
     diagnostics = report.diagnostics
-    most = SHOWN // 2 if brief else SHOWN
+    most, marked = detail.shown, detail.marked
     blocks: list[Block] = []
+    explained: set[str] = set()
     for diagnostic in diagnostics[:most]:
-        blocks += _diagnostic(diagnostic, report.name)
+        first = diagnostic.code not in explained
+        explained.add(diagnostic.code)
+        code = codes.get(diagnostic.code)
+        blocks += _diagnostic(diagnostic, report.name, code, example=detail.examples and first)
     if len(diagnostics) > most:
         note = f"{most:,} of {len(diagnostics):,} diagnostics · "
         code = "report.errors, report.warnings, report.notes"
@@ -70,9 +108,8 @@ def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
             Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
         )
     if diagnostics:
-        command = f"nnefkit explain {diagnostics[0].code}"
-        more = Phrase("more about a code: ", "muted", limit=0)
-        explain = Phrase(command, "muted", code=True, limit=0)
+        more = Phrase(MORE, "muted", limit=0)
+        explain = Phrase(explaining_command(diagnostics[:most]), "muted", code=True, limit=0)
         blocks.append(Paragraph((more, explain), apart=True))
     if marked and report.source is not None and report.source.text:
         source = marked_source(report.source, diagnostics)
@@ -83,9 +120,7 @@ def _card(report: ReportLike, *, brief: bool, marked: bool) -> Card:
     else:
         title, tone = "valid", "right"
         color = AMBER if counts["warning"] else GREEN
-    smaller = None
-    if not brief:
-        smaller = partial(_card, report, brief=not marked, marked=False)
+    smaller = partial(_card, report, codes, less) if less else None
     facts = tuple(_facts(report, counts))
     return Card(title, color, facts, tuple(blocks), tone, smaller=smaller)
 
@@ -100,8 +135,15 @@ def _facts(report: ReportLike, counts: Mapping[str, int]) -> Iterator[str]:
     yield ", ".join(numbers.plural(counts[severity], severity) for severity in shown)
 
 
-def _diagnostic(diagnostic: DiagnosticLike, file: str) -> Iterator[Block]:
-    yield Paragraph(tuple(_head(diagnostic, file)), apart=True)
+def _diagnostic(
+    diagnostic: DiagnosticLike, file: str, code: CodeLike | None, *, example: bool
+) -> Iterator[Block]:
+    head = tuple(_head(diagnostic, file))
+    if code is None:
+        yield Paragraph(head, apart=True)
+    else:
+        blocks = tuple(explanation(code, diagnostic.documentation, example=example))
+        yield Fold(head, blocks, html_only=True, apart=True)
     if diagnostic.line is not None and diagnostic.excerpt.strip():
         yield Listing(tuple(_marked(diagnostic)), ruled=True)
     if diagnostic.hint:
@@ -110,8 +152,7 @@ def _diagnostic(diagnostic: DiagnosticLike, file: str) -> Iterator[Block]:
 
 def _head(diagnostic: DiagnosticLike, file: str) -> Iterator[Phrase]:
     tone = TONES.get(diagnostic.severity, "plain")
-    page = diagnostic.documentation
-    yield Phrase(diagnostic.code, tone, link=page if page.startswith("https://") else "")
+    yield Phrase(diagnostic.code, tone)
     place = []
     if diagnostic.file and diagnostic.file != file:
         place.append(numbers.shorten_path(diagnostic.file))
