@@ -97,7 +97,8 @@ def _block(block: Block) -> str:
             above = 12 if block.apart else 2
             return (
                 f'<details{state} style="margin:{above}px 0 2px 0">'
-                f'<summary style="cursor:pointer;white-space:pre-wrap">{line(block.title)}</summary>'
+                f'<summary style="cursor:pointer;white-space:pre-wrap">'
+                f"{line(block.title)}</summary>"
                 f'<div style="margin:2px 0 6px 14px">{inner}</div></details>'
             )
         case Figure():
