@@ -103,9 +103,9 @@ def _card(report: ReportLike, codes: Mapping[str, CodeLike], details: Sequence[_
         blocks += _diagnostic(diagnostic, report.name, code, example=detail.examples and first)
     if len(diagnostics) > most:
         note = f"{most:,} of {len(diagnostics):,} diagnostics · "
-        code = "report.errors, report.warnings, report.notes"
+        access = "report.errors, report.warnings, report.notes"
         blocks.append(
-            Paragraph((Phrase(note, "muted", limit=0), Phrase(code, "muted", code=True, limit=0)))
+            Paragraph((Phrase(note, "muted", limit=0), Phrase(access, "muted", code=True, limit=0)))
         )
     if diagnostics:
         more = Phrase(MORE, "muted", limit=0)
