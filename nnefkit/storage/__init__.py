@@ -1,5 +1,6 @@
 """Models in files: tensor files, folders and archives (chapter 5)."""
 
+from nnefkit.storage.archive import unpacked_limit
 from nnefkit.storage.atomic_write import replacing_file, writing_to
 from nnefkit.storage.blob import check_readable
 from nnefkit.storage.file_names import GRAPH, QUANTIZATION, data_name
@@ -35,6 +36,7 @@ __all__ = [
     "read_tensor",
     "replacing_file",
     "tensor_content",
+    "unpacked_limit",
     "unreadable",
     "write_model",
     "write_tensor",

@@ -28,6 +28,7 @@ def from_torch(
     verify: bool = True,
     tolerance: float | None = None,
     engine: str = "numpy",
+    trust: bool = False,
 ) -> Graph:
     """Convert a PyTorch module to an NNEF graph, and verify the result.
 
@@ -55,6 +56,8 @@ def from_torch(
         tolerance: The largest allowed difference, relative to the largest element of a tensor; by
             default 1e-4, and 1e-2 for networks that compute with 16 bits.
         engine: The engine that runs the graph.
+        trust: Whether a ``.pt2`` file may run code while it is read. Otherwise files with anything
+            but tensors and PyTorch's own operators in them, such as pickled objects, are refused.
 
     Returns:
         The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference.
@@ -65,7 +68,7 @@ def from_torch(
         ExecutionError: The graph does not compute what the module does; the error names the first
             tensor that differs.
         InputError: `torch.export` cannot export the module, or `module` is not one.
-        StorageError: The file cannot be read.
+        StorageError: The file cannot be read, or could run code and is not trusted.
         MissingPackageError: PyTorch is not installed.
 
     Example:
@@ -77,7 +80,7 @@ def from_torch(
     require_torch()
     if input_names is not None:
         input_names = expected_names(input_names, "input_names")
-    source = export(module, example_inputs, kwargs)
+    source = export(module, example_inputs, kwargs, trust=trust)
     graph = read(source, name or _graph_name(module), input_names, fold=fold)
     facts = {"source": _title(module), **source.facts}
     if not verify:
@@ -99,12 +102,14 @@ def require_torch() -> None:
     require("torch", "torch", "PyTorch modules")
 
 
-def export(module: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None) -> ExportedModule:
+def export(
+    module: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None, *, trust: bool = False
+) -> ExportedModule:
     """Export a module, ready to be read and run; see `from_torch`."""
     from nnefkit.exchange.torch.exported_module import ExportedModule
     from nnefkit.exchange.torch.program import arguments, exported, readable
 
-    program = exported(module, example_inputs, kwargs)
+    program = exported(module, example_inputs, kwargs, trust=trust)
     examples = program.example_inputs
     if example_inputs is not None or kwargs:
         examples = arguments(example_inputs, kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator as python
 import os
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import fx
 
 from nnefkit.arrays import Array
-from nnefkit.errors import InputError, StorageError
+from nnefkit.errors import InputError
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import DType
 from nnefkit.exchange.torch.call import READERS
@@ -32,7 +31,7 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
     resampling,
     shaping,
 )
-from nnefkit.storage import check_readable
+from nnefkit.exchange.torch.program_file import load_program
 
 Program = torch.export.ExportedProgram
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -43,8 +42,16 @@ _MAY_ALIAS = frozenset(
 """Operators that may return one of their arguments, though their schema does not say so."""
 
 
-def exported(source: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None) -> Program:
+def exported(
+    source: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None, *, trust: bool = False
+) -> Program:
     """Return the program of a module or a ``.pt2`` file, or `source` itself, with fixed shapes.
+
+    Args:
+        source: The module, program or path.
+        example_inputs: As for `from_torch`.
+        kwargs: As for `from_torch`.
+        trust: Whether a file may run code.
 
     Raises:
         InputError: `source` is none of these, or `torch.export` cannot export it.
@@ -59,7 +66,7 @@ def exported(source: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None)
             )
         return _export(source, given, type(source).__name__)
     if isinstance(source, (str, os.PathLike)):
-        program = _loaded(os.fspath(source))
+        program = load_program(os.fspath(source), trust=trust)
     elif isinstance(source, Program):
         program = source
     else:
@@ -108,24 +115,6 @@ def _is_dynamic(program: Program) -> bool:
     values = [node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"]
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
     return any(isinstance(extent, torch.SymInt) for t in tensors for extent in t.shape)
-
-
-def _loaded(path: str) -> Program:
-    # PyTorch would log a traceback for a file that is not an archive.
-    check_readable(path)
-    if not zipfile.is_zipfile(path):
-        raise StorageError(
-            "the file is not an exported program",
-            hint="torch.export.save(torch.export.export(model, args), path) writes one.",
-            file=path,
-        )
-    try:
-        loaded: Any = torch.export.load(path)
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(f"the program cannot be read: {lines[0]}", file=path) from error
-    program: Program = loaded
-    return program
 
 
 def as_array(tensor: torch.Tensor) -> Array:

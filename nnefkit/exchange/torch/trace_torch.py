@@ -24,6 +24,7 @@ def trace_torch(
     *,
     kwargs: Mapping[str, Any] | None = None,
     graph: Graph | None = None,
+    trust: bool = False,
 ) -> Trace:
     """Run a PyTorch module and record all of its tensors.
 
@@ -37,13 +38,14 @@ def trace_torch(
             a mapping of arguments by name. An exported program has its own.
         kwargs: Arguments by name, in addition to those in a tuple.
         graph: The graph that `from_torch` returned; without it, the module is converted again.
+        trust: Whether a ``.pt2`` file may run code while it is read, as for `from_torch`.
 
     Returns:
         The trace.
 
     Raises:
         InputError: `torch.export` cannot export the module, or the inputs do not fit.
-        StorageError: The file cannot be read.
+        StorageError: The file cannot be read, or could run code and is not trusted.
         MissingPackageError: PyTorch is not installed.
 
     Example:
@@ -55,7 +57,7 @@ def trace_torch(
     require_torch()
     if graph is not None:
         graph = expected_graph(graph)
-    source = export(module, inputs, kwargs)
+    source = export(module, inputs, kwargs, trust=trust)
     examples = source.example_arrays()
     if graph is None:
         try:
