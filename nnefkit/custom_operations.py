@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from nnefkit.arguments import wrong_type
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.language import Declaration
-from nnefkit.language.declarations.custom import EXAMPLE, custom_operation
+from nnefkit.language.declarations.custom_declarations import EXAMPLE, custom_operation
 from nnefkit.operations.custom import STANDARD, Definition, definitions, enter, leave
 
 Rule = Callable[..., Any]

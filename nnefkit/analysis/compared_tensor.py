@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nnefkit.analysis.alignment import Permutation
 from nnefkit.analysis.metrics import Metrics
+from nnefkit.analysis.pairing import Permutation
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.arrays import Shape
 from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nnefkit.analysis.alignment import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
 from nnefkit.analysis.causes import Agreement, Weights, altered, flow, weight_tensors
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
 from nnefkit.analysis.comparison import Comparison, Missing
 from nnefkit.analysis.metrics import Metrics, metrics
+from nnefkit.analysis.pairing import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Accepted, Tolerance, tolerance_for
 from nnefkit.arrays import Array

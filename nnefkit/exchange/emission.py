@@ -19,7 +19,7 @@ from nnefkit.exchange.source_graph import (
 )
 from nnefkit.exchange.weight_forms import with_shared_weights
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
-from nnefkit.language.declarations.custom import EXPRESSIONS, FRAGMENTS
+from nnefkit.language.declarations.custom_declarations import EXPRESSIONS, FRAGMENTS
 
 _INLINE = 16
 """Maximum number of elements of an integer or logical tensor that is written into the text."""

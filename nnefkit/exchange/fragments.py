@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from nnefkit.execution.preparation.runnable_graph import expanded
 from nnefkit.graph import Graph
-from nnefkit.language.declarations.custom import declared
+from nnefkit.language.declarations.custom_declarations import declared
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations.shape_inference import infer_shapes
 

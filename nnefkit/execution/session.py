@@ -27,7 +27,7 @@ from nnefkit.execution.preparation.updated_variables import UpdatedVariables, up
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.selection import selected_engine
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
-from nnefkit.execution.trace.run import Run, entries, with_shapes
+from nnefkit.execution.trace.run_record import Run, entries, with_shapes
 from nnefkit.execution.trace.trace import Trace
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.custom import definitions, in_effect

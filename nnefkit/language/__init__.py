@@ -1,9 +1,9 @@
 """Text to graphs and back: chapters 3, 5.3 and 6 of the specification."""
 
-from nnefkit.language.declarations.custom import known_declarations
+from nnefkit.language.declarations.custom_declarations import known_declarations
 from nnefkit.language.declarations.declaration import Declaration, Parameter, Result, declarations
 from nnefkit.language.document import parse
-from nnefkit.language.elaboration.lowering import expand_calls, lower
+from nnefkit.language.elaboration.compound_operations import expand_calls, lower
 from nnefkit.language.locate import locate
 from nnefkit.language.printing.expressible import inexpressible
 from nnefkit.language.printing.formatter import format_document

@@ -9,7 +9,7 @@ from nnefkit.collector import paused_collector
 from nnefkit.errors import Diagnostic, Source, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language import nnef2017
-from nnefkit.language.declarations.custom import (
+from nnefkit.language.declarations.custom_declarations import (
     EXPRESSIONS,
     FRAGMENTS,
     conflicting,

@@ -13,7 +13,7 @@ from nnefkit.language.elaboration.graph_builder import DEPRECATED
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.expressions import ExpressionParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
-from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import run
 from nnefkit.language.syntax.tree import Argument, Constant, Invocation, Items
 from nnefkit.language.types import ArrayType, TensorType, castable

@@ -4,7 +4,7 @@ from oracles.onnx_conformance import verdicts
 
 from documentation.generated import markdown, table
 from nnefkit.cli.formats import ARCHIVES
-from nnefkit.exchange.torch.program import READERS
+from nnefkit.exchange.torch.exported_program import READERS
 from nnefkit.execution.engines.onnxruntime.graph_lowering import OPERATIONS
 from nnefkit.language import declarations
 

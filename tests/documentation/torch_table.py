@@ -5,7 +5,7 @@ import re
 from oracles.torch_operators import THEMES
 
 from documentation.generated import markdown, table
-from nnefkit.exchange.torch.program import READERS
+from nnefkit.exchange.torch.exported_program import READERS
 
 FILE = "docs/reference/support/torch.md"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nnefkit.arrays import Shape
 from nnefkit.display.folding.blocks import fold_blocks
-from nnefkit.display.folding.budget import fold_ends, fold_siblings, fold_stretches
 from nnefkit.display.folding.chains import (
     absorb_helpers,
     fold_chains,
@@ -14,11 +13,12 @@ from nnefkit.display.folding.chains import (
     fold_runs,
     join_light_blocks,
 )
-from nnefkit.display.folding.fragments import fold_fragments
+from nnefkit.display.folding.fragment_folds import fold_fragments
 from nnefkit.display.folding.labels import make_box
 from nnefkit.display.folding.network import Network, build_network
 from nnefkit.display.folding.picture import Edge, Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.folding.simple_folds import fold_ends, fold_siblings, fold_stretches
 from nnefkit.operation_names import SOURCES
 
 BUDGET = 120

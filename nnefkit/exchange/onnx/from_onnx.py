@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
-from nnefkit.exchange.onnx.model import OnnxModel, open_model
+from nnefkit.exchange.onnx.opened_model import OnnxModel, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import (
     TOLERANCE,

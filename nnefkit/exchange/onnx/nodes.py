@@ -22,7 +22,7 @@ from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its rea
 from nnefkit.exchange.onnx.call import INVALID, READERS, Call, Result
 from nnefkit.exchange.onnx.folding import fold
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
-from nnefkit.exchange.onnx.model import OnnxModel, dtype_of
+from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
     activation,
     attention,
@@ -39,7 +39,7 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
     shaping,
     spectral,
 )
-from nnefkit.exchange.onnx.tensors import array_of, attributes_of, dense_array
+from nnefkit.exchange.onnx.python_values import array_of, attributes_of, dense_array
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
 from nnefkit.exchange.source_graph import DTYPES, DType, SourceGraph, Value
 from nnefkit.graph import Graph

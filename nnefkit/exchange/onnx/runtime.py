@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
-from nnefkit.exchange.onnx.model import dtype_of, require
+from nnefkit.exchange.onnx.opened_model import dtype_of, require
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -12,13 +12,13 @@ import numpy as np
 from nnefkit.arguments import expected_path
 from nnefkit.errors import Diagnostic, ExecutionError, InputError
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
-from nnefkit.exchange.onnx.model import require
+from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, random_inputs, relative_difference
 from nnefkit.execution import Session
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
-from nnefkit.execution.engines.onnxruntime.model import exported_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
 from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation, expected_graph

@@ -13,10 +13,10 @@ from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.from_onnx import read
-from nnefkit.exchange.onnx.model import dtype_of, open_model
+from nnefkit.exchange.onnx.opened_model import dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.execution import Trace
-from nnefkit.execution.trace.run import Entry, Run
+from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

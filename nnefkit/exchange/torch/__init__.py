@@ -1,7 +1,8 @@
 """Conversion of PyTorch modules to graphs, and of graphs to modules.
 
-`program` exports a module by `torch.export`, `nodes` reads the exported program node by node, and
-`operators` has one function for each ATen operator. `exported_module` runs the module itself.
+`exported_program` exports a module by `torch.export`, `nodes` reads the exported program node by
+node, and `operators` has one function for each ATen operator. `exported_module` runs the module
+itself.
 """
 
 from nnefkit.exchange.torch.from_torch import from_torch

@@ -17,8 +17,15 @@ from torch.utils import _pytree as pytree
 from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.proof import TOLERANCE
+from nnefkit.exchange.torch.exported_program import (
+    Arguments,
+    Program,
+    as_array,
+    base_name,
+    live,
+    results,
+)
 from nnefkit.exchange.torch.origins import origins, tensor_names
-from nnefkit.exchange.torch.program import Arguments, Program, as_array, base_name, live, results
 
 _HALF_TOLERANCE = 1e-2
 """The tolerance for elements of 16 bits: a few times their last place, after some layers."""

@@ -107,7 +107,7 @@ def export(
 ) -> ExportedModule:
     """Export a module, ready to be read and run; see `from_torch`."""
     from nnefkit.exchange.torch.exported_module import ExportedModule
-    from nnefkit.exchange.torch.program import arguments, exported, readable
+    from nnefkit.exchange.torch.exported_program import arguments, exported, readable
 
     program = exported(module, example_inputs, kwargs, trust=trust)
     examples = program.example_inputs

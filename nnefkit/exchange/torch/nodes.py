@@ -22,10 +22,7 @@ from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
-from nnefkit.exchange.torch.operators.convolution import zeros_around
-from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
-from nnefkit.exchange.torch.problems import ProgramProblems, unknown_operator
-from nnefkit.exchange.torch.program import (
+from nnefkit.exchange.torch.exported_program import (
     Program,
     as_array,
     base_name,
@@ -35,6 +32,9 @@ from nnefkit.exchange.torch.program import (
     mutates,
     results,
 )
+from nnefkit.exchange.torch.operator_problems import ProgramProblems, unknown_operator
+from nnefkit.exchange.torch.operators.convolution import zeros_around
+from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
 from nnefkit.exchange.torch.weights import Constants, Known, computed
 from nnefkit.graph import Graph
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import fx
 
-from nnefkit.exchange.torch.program import base_name
+from nnefkit.exchange.torch.exported_program import base_name
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in .*\n\s*(?P<code>.*)')
 _CELL = re.compile(r".*[/\\]ipykernel_\d+[/\\]\d+\.py|<ipython-input.*>")

@@ -11,7 +11,7 @@ from nnefkit.errors import DocumentError
 from nnefkit.exchange.names import Names, identifier
 from nnefkit.exchange.torch.from_torch import export, read, require_torch
 from nnefkit.execution import Trace
-from nnefkit.execution.trace.run import Entry, Run, entries
+from nnefkit.execution.trace.run_record import Entry, Run, entries
 from nnefkit.graph import Graph, expected_graph
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.source_graph import SourceGraph, Value
-from nnefkit.exchange.torch.program import as_array
+from nnefkit.exchange.torch.exported_program import as_array
 
 _FORMS = frozenset(
     ("t", "transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "flatten", "expand")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.execution.lowering.binding import Function, Literals, attributes, bind
+from nnefkit.execution.lowering.call_arguments import Function, Literals, attributes, bind
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.custom import checked_kernel, definitions, ruled
 from nnefkit.operations.registry import KERNELS, SHAPE_RULES

@@ -15,7 +15,7 @@ from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language import Declaration, declarations, lower
-from nnefkit.language.declarations.custom import declared
+from nnefkit.language.declarations.custom_declarations import declared
 from nnefkit.language.declarations.declaration import REQUIRED
 from nnefkit.language.types import dtype_of
 from nnefkit.operations.kernel_call import call

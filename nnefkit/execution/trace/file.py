@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import Histogram, Statistics
 from nnefkit.errors import StorageError
-from nnefkit.execution.trace.run import Entry, Run
+from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.storage import replacing_file, unreadable
 
 _VERSION = 1

@@ -19,7 +19,7 @@ from nnefkit.display.statistics import Statistics, all_finite, statistics
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
-from nnefkit.execution.trace.run import Entry, Run
+from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
 

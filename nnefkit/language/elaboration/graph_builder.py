@@ -12,9 +12,9 @@ from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.declarations.opaque import holds_tensor, opaque_declaration
-from nnefkit.language.elaboration.names import GraphNames, NewNames
 from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.elaboration.sources import source_tensor
+from nnefkit.language.elaboration.tensor_names import GraphNames, NewNames
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnefkit.language.nnef2017.report import ProvisionalReport, Upgrades
 from nnefkit.language.nnef2017.rewritten_tokens import RewrittenTokens
 from nnefkit.language.syntax.parser import Parser
-from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call
 from nnefkit.language.syntax.tree import Comprehension, Expression, Fragment, Invocation
 from nnefkit.language.types import PRIMITIVES, PrimitiveType

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.expressions import ExpressionParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
-from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.tree import Assignment, Constant, Expression, Invocation, Items, Name
 
 

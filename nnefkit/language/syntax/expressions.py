@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnefkit.language.syntax.arrays import PlainArrays
 from nnefkit.language.syntax.lexer import (
     IDENTIFIER,
     LITERAL,
@@ -13,8 +12,9 @@ from nnefkit.language.syntax.lexer import (
     Tokens,
     number,
 )
+from nnefkit.language.syntax.plain_arrays import PlainArrays
 from nnefkit.language.syntax.precedence import PRECEDENCE, UNARY_OPERATORS
-from nnefkit.language.syntax.problems import SyntaxProblem, described, expected
+from nnefkit.language.syntax.syntax_problems import SyntaxProblem, described, expected
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
     Argument,

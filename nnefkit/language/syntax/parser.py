@@ -9,7 +9,7 @@ from typing import TypeAlias
 from nnefkit.errors import Span
 from nnefkit.language.syntax.bodies import BodyParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL
-from nnefkit.language.syntax.problems import SyntaxProblem
+from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
     Assignment,

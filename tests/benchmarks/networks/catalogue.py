@@ -17,7 +17,7 @@ import nnefkit as nk
 from networks.modules import MODULES, module
 from networks.nnef_form import nnef_form
 from networks.onnx_form import onnx_form
-from nnefkit.execution.engines.onnxruntime.model import exported_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
 
 MODELS = Path(__file__).parents[2] / "models"
 TRAINED = {

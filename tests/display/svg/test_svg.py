@@ -15,7 +15,7 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 from nnefkit.display.folding import Box, Edge, Picture, PlainOperation
 from nnefkit.display.svg import draw, graph_picture
 from nnefkit.display.svg.boxes import TEXT, measure
-from nnefkit.display.svg.document import EDGE
+from nnefkit.display.svg.drawing import EDGE
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
 from nnefkit.display.vocabulary import VOCABULARY
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 import nnefkit as nk
 from nnefkit.exchange.torch import nodes as reading
-from nnefkit.exchange.torch.program import READERS
+from nnefkit.exchange.torch.exported_program import READERS
 
 CLOSE = 2e-5
 MODULES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nnefkit as nk
 from nnefkit import language
-from nnefkit.language.declarations.custom import custom_operation
+from nnefkit.language.declarations.custom_declarations import custom_operation
 
 TEXT = "fragment gain( x: tensor<scalar>, factor: scalar = 1.0 ) -> ( y: tensor<scalar> );"
 USES_GAIN = "version 1.0; graph net(x) -> (y) { x = external(shape = [1, 2]); y = gain(x); }"

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.window import (
+from nnefkit.exchange.onnx.spatial_window import (
     Padding,
     SpatialWindow,
     explicit_padding,

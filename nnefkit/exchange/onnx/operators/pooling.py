@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.onnx.window import SAME, Padding, padding_mode, window_of
+from nnefkit.exchange.onnx.spatial_window import SAME, Padding, padding_mode, window_of
 from nnefkit.exchange.reshaping import EXACT, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, Value
 

@@ -10,10 +10,10 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import failed_operation
+from nnefkit.execution.engines.numpy.arena_placement import place_results
 from nnefkit.execution.engines.numpy.convolution import specialize_convolution
 from nnefkit.execution.engines.numpy.elementwise import SPECIALIZERS
 from nnefkit.execution.engines.numpy.fusion import chains
-from nnefkit.execution.engines.numpy.placement import place_results
 from nnefkit.execution.engines.numpy.plan import Plan, PlanStep
 from nnefkit.execution.engines.numpy.specialization import CallSite, KnownInput, SpecializedKernel
 from nnefkit.execution.lowering.kernels import bind_kernel

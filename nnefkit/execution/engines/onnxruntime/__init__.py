@@ -2,7 +2,7 @@
 
 Each operation becomes one ONNX operator of exactly the same meaning, or several where no single one
 fits (`operations`, one module for each section of chapter 4). `graph_lowering` lowers a graph,
-`model` makes an ONNX model of it, `onnx_session` runs the model.
+`lowered_model` makes an ONNX model of it, `onnx_session` runs the model.
 
 For NaN and infinity, ONNX specifies less than NNEF: which of two numbers is the greater if one is
 NaN, and how infinity is interpolated, is up to ONNX Runtime.

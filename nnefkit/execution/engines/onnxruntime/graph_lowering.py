@@ -20,7 +20,7 @@ from nnefkit.execution.engines.onnxruntime.builder import (
     OnnxValue,
 )
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
-from nnefkit.execution.lowering.binding import Literals, attributes, bind
+from nnefkit.execution.lowering.call_arguments import Literals, attributes, bind
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operation_names import SOURCES

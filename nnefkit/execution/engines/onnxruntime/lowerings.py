@@ -1,8 +1,8 @@
 """The registry of lowerings to ONNX.
 
 A lowering takes a `Builder` and then the arguments of a reference kernel (see
-`nnefkit.execution.lowering.binding`), with a `Value` for each input. It adds nodes to the builder
-and returns a value, or a list of values for an operation with several results.
+`nnefkit.execution.lowering.call_arguments`), with an `OnnxValue` for each input. It adds nodes to
+the builder and returns a value, or a list of values for an operation with several results.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import OnnxValue
 from nnefkit.execution.engines.onnxruntime.graph_lowering import LoweredGraph, lower_graph
-from nnefkit.execution.engines.onnxruntime.model import make_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import make_model
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from nnefkit.execution.engines.torch.lowerings import Number, Tensor
-from nnefkit.execution.engines.torch.memory import torch_dtype
-from nnefkit.execution.lowering.binding import Literals
+from nnefkit.execution.engines.torch.tensor_conversion import torch_dtype
+from nnefkit.execution.lowering.call_arguments import Literals
 from nnefkit.graph import Graph, Identifier, Operation
 
 

@@ -1,9 +1,9 @@
 """The registry of lowerings to PyTorch, and what they share.
 
-A lowering is called as the reference kernels are (see `nnefkit.execution.lowering.binding`). Inputs
-are tensors, or numbers where the graph has literals; lists among the attributes are tuples.
-Lowerings are differentiable where their formulas are, take extents from the tensors and not from
-the graph, and change none of their inputs.
+A lowering is called in the same way as a reference kernel (see
+`nnefkit.execution.lowering.call_arguments`). Inputs are tensors, or numbers where the graph has
+literals; lists among the attributes are tuples. Lowerings are differentiable where their formulas
+are, take extents from the tensors rather than from the graph, and do not modify their inputs.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ import torch
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engines.torch.lowerings import Tensor
-from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.parameter_names import ParameterNames
 from nnefkit.execution.engines.torch.program import ProgramStep, make_program
+from nnefkit.execution.engines.torch.tensor_conversion import as_array
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
 

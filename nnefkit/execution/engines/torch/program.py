@@ -12,9 +12,9 @@ import torch
 
 from nnefkit.execution.engines.torch.literals import TorchLiterals
 from nnefkit.execution.engines.torch.lowerings import Tensor
-from nnefkit.execution.engines.torch.memory import torch_dtype
 from nnefkit.execution.engines.torch.operations import LOWERINGS
-from nnefkit.execution.lowering.binding import Function, attributes, bind, has_single_result
+from nnefkit.execution.engines.torch.tensor_conversion import torch_dtype
+from nnefkit.execution.lowering.call_arguments import Function, attributes, bind, has_single_result
 from nnefkit.execution.lowering.schedule import set_frees
 from nnefkit.graph import Graph, Operation
 
@@ -25,7 +25,7 @@ class ProgramStep:
 
     operation: Operation
     function: Function
-    """A function of the tensors to read; see `nnefkit.execution.lowering.binding.bind`."""
+    """A function of the tensors to read; see `nnefkit.execution.lowering.call_arguments.bind`."""
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     single: bool

@@ -14,8 +14,8 @@ from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import ProcessLock, Watch, failed_operation
 from nnefkit.execution.engines.torch.lowerings import Tensor
-from nnefkit.execution.engines.torch.memory import as_array, as_tensor
 from nnefkit.execution.engines.torch.program import ProgramStep, make_program
+from nnefkit.execution.engines.torch.tensor_conversion import as_array, as_tensor
 from nnefkit.execution.lowering.schedule import make_schedule
 from nnefkit.graph import Graph
 

@@ -1,7 +1,7 @@
 """tract as an engine: the inference library that NNEF models are deployed with.
 
 tract runs in a child process, so that a crash of it is an error message here. `support` decides
-which operations it computes correctly, `model_files` writes the model that it reads, `process`
+which operations it computes correctly, `tract_graph` writes the model that it reads, `process`
 manages the child process, in which `worker` runs, and `tract_model` runs a graph there.
 """
 

@@ -19,8 +19,8 @@ from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engine import Watch
-from nnefkit.execution.engines.tract.model_files import model_files
 from nnefkit.execution.engines.tract.process import LOCK, Child, worker
+from nnefkit.execution.engines.tract.tract_graph import tract_graph
 from nnefkit.graph import Graph
 
 _NUMBERS = itertools.count()
@@ -43,7 +43,7 @@ class TractModel:
         self._fetch = tuple(sorted(fetch))
         self._watched = frozenset(watched)
         self._timeout = timeout
-        self._files = model_files(graph, sorted(self._watched.union(fetch)))
+        self._files = tract_graph(graph, sorted(self._watched.union(fetch)))
         self._number = next(_NUMBERS)
         self._child: Child | None = None
         self._owner = 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from nnefkit.execution import Session
-from nnefkit.execution.engines.onnxruntime.model import exported_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
 from nnefkit.execution.preparation.updated_variables import updates
 
 quick = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=2)

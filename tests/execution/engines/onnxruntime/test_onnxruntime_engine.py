@@ -16,7 +16,7 @@ from nnefkit.execution import Session, engine, run, trace
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines import onnxruntime as package
 from nnefkit.execution.engines.onnxruntime.graph_lowering import lower_graph
-from nnefkit.execution.engines.onnxruntime.model import exported_model, make_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model, make_model
 
 MODELS = Path(__file__).parents[3] / "models"
 

@@ -17,7 +17,7 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution import Session
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.engines.onnxruntime.graph_lowering import OPERATIONS
-from nnefkit.execution.engines.onnxruntime.model import exported_model
+from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
 from nnefkit.graph import FrozenDict
 from nnefkit.language import declarations
 

@@ -16,7 +16,7 @@ from nnefkit.execution.engines.onnxruntime.operations import (  # noqa: F401  (r
     normalization,
     pooling,
     quantization,
-    reduce,
+    reduction,
     region_of_interest,
     resampling,
     shaping,

@@ -24,7 +24,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.execution.lowering.windows import is_padded_inside, is_spatial
+from nnefkit.execution.lowering.window_kinds import is_padded_inside, is_spatial
 from nnefkit.operations.window import Window, reverse_tap
 
 

@@ -28,7 +28,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     unary,
     where,
 )
-from nnefkit.execution.lowering.windows import is_padded_inside
+from nnefkit.execution.lowering.window_kinds import is_padded_inside
 from nnefkit.operations.window import Window
 
 

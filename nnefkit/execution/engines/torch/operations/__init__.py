@@ -16,7 +16,7 @@ from nnefkit.execution.engines.torch.operations import (  # noqa: F401  (registe
     normalization,
     pooling,
     quantization,
-    reduce,
+    reduction,
     region_of_interest,
     resampling,
     shaping,

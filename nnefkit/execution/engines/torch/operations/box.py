@@ -12,8 +12,8 @@ from torch.nn import functional
 from nnefkit.arrays import Array, Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-from nnefkit.execution.engines.torch.windows import reduced, resolved, reverse_resolved
-from nnefkit.execution.lowering.windows import is_padded_evenly, is_spatial
+from nnefkit.execution.engines.torch.window_views import reduced, resolved, reverse_resolved
+from nnefkit.execution.lowering.window_kinds import is_padded_evenly, is_spatial
 from nnefkit.operations.window import Window, reverse_tap
 
 

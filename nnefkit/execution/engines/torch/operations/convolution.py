@@ -11,7 +11,7 @@ from torch.nn import functional
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
-from nnefkit.execution.engines.torch.windows import resolved, reverse_resolved
+from nnefkit.execution.engines.torch.window_views import resolved, reverse_resolved
 from nnefkit.operations.filter_rules import reverse_groups
 from nnefkit.operations.window import Window
 

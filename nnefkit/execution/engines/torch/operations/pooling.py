@@ -12,13 +12,13 @@ from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.borders import pad
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-from nnefkit.execution.engines.torch.windows import (
+from nnefkit.execution.engines.torch.window_views import (
     reduced,
     resolved,
     reverse_resolved,
     windows,
 )
-from nnefkit.execution.lowering.windows import is_padded_evenly, is_spatial
+from nnefkit.execution.lowering.window_kinds import is_padded_evenly, is_spatial
 from nnefkit.operations.window import Window
 
 

@@ -11,8 +11,8 @@ import torch
 
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
-from nnefkit.execution.engines.torch.memory import as_array
 from nnefkit.execution.engines.torch.operations.resampling import interpolate
+from nnefkit.execution.engines.torch.tensor_conversion import as_array
 from nnefkit.operations.regions import (
     batch_items,
     cell_slices,

@@ -67,7 +67,7 @@ class TractGraph:
                     file.write(chunk)
 
 
-def model_files(graph: Graph, wanted: Collection[str]) -> TractGraph:
+def tract_graph(graph: Graph, wanted: Collection[str]) -> TractGraph:
     """Return the model that computes the tensors `wanted`."""
     sources = {n for op in graph.operations if op.is_source for n in op.output_names}
     origins = {name: _origin(graph, name) for name in wanted}

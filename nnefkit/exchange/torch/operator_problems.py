@@ -6,8 +6,8 @@ from torch import fx
 
 from nnefkit.errors import Diagnostic
 from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.torch.exported_program import base_name, source_of
 from nnefkit.exchange.torch.origins import module_path, source_line
-from nnefkit.exchange.torch.program import base_name, source_of
 
 _NO_OPERATION = "NNEF has no operation for it"
 _SHAPE = "The shape of its result depends on values, and NNEF fixes shapes. "

@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.errors import Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language.declarations.binding import Binding
-from nnefkit.language.declarations.custom import declared, with_definitions
+from nnefkit.language.declarations.custom_declarations import declared, with_definitions
 from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
