@@ -68,6 +68,13 @@ class Engine(ABC):
     """Names of the keyword arguments of ``__init__`` that users may set:
     ``nk.run(graph, inputs, "name", threads=2)``."""
 
+    computes_integers: bool = False
+    """Whether its arithmetic and comparisons compute tensors of data-type integer, too, in 64 bits.
+
+    NNEF casts integers to scalars to compute with them. Such an engine is asked to compute with the
+    integers themselves: ``add`` of two int64 tensors, for example, or ``div``, which rounds down.
+    """
+
     @property
     @abstractmethod
     def operations(self) -> frozenset[str]:
@@ -210,7 +217,9 @@ def failed_operation(
     """
     known = [name for name in dict.fromkeys(op.input_names) if name in shapes]
     names = ", ".join(f"{name} {list(shapes[name])}" for name in known)
-    result = f", which computes '{op.output_names[0]}'," if op.output_names else ""
+    # Integers that scalars are computed from are named after them.
+    computed = next((name.partition(".")[0] for name in op.output_names), "")
+    result = f", which computes '{computed}'," if computed else ""
     reason = error.diagnostics[0].message if isinstance(error, NnefError) else str(error)
     if isinstance(error, MemoryError):
         reason = "there is not enough memory" + (f": {reason}" if reason else "")

@@ -16,6 +16,7 @@ from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, ProcessLock, Watch
 from nnefkit.execution.preparation.inputs import check_feeds
+from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
 from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
 from nnefkit.execution.preparation.runnable_graph import (
     expanded,
@@ -253,6 +254,8 @@ class Session:
                 # Operations that cannot run are refused only if a run needs them.
                 graph = restricted(graph, wanted | watched)
                 refuse_unsupported(self._engine, graph)
+            if self._engine.computes_integers:
+                graph = with_integer_arithmetic(graph)
             return self._engine.prepare(graph, wanted, watched)
 
     # -- state ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.execution.lowering.kernels import bind_kernel
 from nnefkit.execution.preparation.inputs import check_feeds
+from nnefkit.execution.preparation.integer_arithmetic import rounded_integers
 from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, expected_graph
@@ -131,12 +132,28 @@ def step(
     return _steps(graph, kernels, feeds, scalar)
 
 
+def _refuse_rounded(results: Mapping[str, Array], whole: Collection[str]) -> None:
+    """Refuse integers that scalars do not represent, and that become integers again.
+
+    Raises:
+        ExecutionError: There is one.
+    """
+    for name, array in results.items():
+        exact = 2 ** (np.finfo(array.dtype).nmant + 1) if name in whole else 0
+        if exact and array.size and np.abs(array).max() >= exact:
+            raise ExecutionError(
+                f"it computes integers of {exact:,} and more, which {array.dtype} rounds",
+                hint="nk.run and nk.trace compute them as integers.",
+            )
+
+
 def _steps(
     graph: Graph,
     kernels: Sequence[Callable[..., Any] | None],
     values: dict[str, Array],
     scalar: np.dtype[Any],
 ) -> Iterator[Step]:
+    whole = rounded_integers(graph)
     last = {name: i for i, op in enumerate(graph.operations) for name in op.input_names}
     for number, (op, kernel) in enumerate(zip(graph.operations, kernels, strict=True)):
         if kernel is None:
@@ -147,12 +164,13 @@ def _steps(
         try:
             with np.errstate(all="ignore"):
                 computed = kernel(*arrays)
+            if isinstance(computed, np.ndarray):
+                computed = (computed,)
+            results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))
+            _refuse_rounded(results, whole)
         except Exception as error:
             shapes = {name: values[name].shape for name in op.input_names}
             raise failed_operation(graph, op, shapes, error) from error
-        if isinstance(computed, np.ndarray):
-            computed = (computed,)
-        results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))
         yield Step(op, dict(zip(op.input_names, arrays, strict=True)), results, number)
         values.update(results)
         for name in op.input_names:

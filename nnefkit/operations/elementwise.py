@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
+from nnefkit.errors import ExecutionError
 from nnefkit.operations.broadcasting import align, broadcast_shape, warn_of_broadcast
 from nnefkit.operations.precision import blockwise, quiet
 from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
@@ -121,11 +122,24 @@ def _power(x: Array, y: Array) -> Any:
     return np.copysign(result, x) if exponent % 2 else result
 
 
+def _quotient(x: Array, y: Array) -> Any:
+    """``x / y``; of integers, which engines compute with beyond the standard, rounded down.
+
+    Raises:
+        ExecutionError: An integer is divided by zero.
+    """
+    if x.dtype.kind == "f" or y.dtype.kind == "f":
+        return np.true_divide(x, y)
+    if not np.all(y):
+        raise ExecutionError("an integer is divided by zero", hint="Integers have no infinity.")
+    return np.floor_divide(x, y)
+
+
 BINARY: dict[str, Callable[..., Any]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
-    "div": np.true_divide,
+    "div": _quotient,
     "pow": _power,
     "lt": np.less,
     "gt": np.greater,

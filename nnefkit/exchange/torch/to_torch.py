@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnefkit.exchange.torch.from_torch import require_torch
 from nnefkit.execution.engine_list import find_engine
+from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
 from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
@@ -49,4 +50,4 @@ def to_torch(graph: Graph) -> GraphModule:
     refuse_unsupported(find_engine("torch"), plain, fallback=False)
     if any(tensor.shape is None for tensor in plain.tensors.values()):
         plain = infer_shapes(plain)
-    return GraphModule(plain)
+    return GraphModule(with_integer_arithmetic(plain))

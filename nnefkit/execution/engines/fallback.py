@@ -42,6 +42,7 @@ class Fallback(Engine):
         self._second = second
         self.name = f"{first.name}+{second.name}"
         self.version = f"{first.version}+{second.version}"
+        self.computes_integers = first.computes_integers and second.computes_integers
 
     @property
     def operations(self) -> frozenset[str]:

@@ -82,7 +82,9 @@ class Recorder:
         self, operations: tuple[Operation, ...], results: Mapping[str, Array], seconds: float
     ) -> None:
         """Record the results of operations just done; see `nnefkit.execution.engine.Watch`."""
-        self.seconds[operations[0].output_names[0]] = seconds
+        # Integers that scalars are computed from are named after them.
+        name = operations[0].output_names[0].partition(".")[0]
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         for name, array in results.items():
             self.take(name, array)
 

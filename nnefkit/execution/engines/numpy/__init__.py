@@ -32,6 +32,7 @@ class NumpyEngine(Engine):
     """
 
     name = "numpy"
+    computes_integers = True
     version = np.__version__
     options = ("threads",)
 

@@ -39,6 +39,7 @@ class OnnxRuntimeEngine(Engine):
     """
 
     name = "onnxruntime"
+    computes_integers = True
     options = ("threads",)
 
     def __init__(self, threads: int | None = None) -> None:

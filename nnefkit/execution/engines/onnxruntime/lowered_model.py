@@ -14,6 +14,7 @@ from nnefkit.execution.engines.onnxruntime.graph_lowering import (
     lower_graph,
     named_weights,
 )
+from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
 
@@ -87,6 +88,7 @@ def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
     """
+    graph = with_integer_arithmetic(graph)
     names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
     lowered = lower_graph(graph, names, opset=opset, portable=True, codes=codes)
     return make_model(lowered, [_named(lowered, name) for name in names], graph.name)

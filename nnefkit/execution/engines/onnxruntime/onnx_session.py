@@ -139,10 +139,14 @@ class OnnxSession:
 
     def _failure(self, error: Exception) -> ExecutionError:
         match = re.search(r"Name:'([^']*)'", str(error))
-        name = match.group(1).split(".")[0] if match else ""
+        name = match.group(1) if match else ""
+        while name not in self._graph.producers and "." in name:
+            name = name.rpartition(".")[0]
         op = self._graph.producers.get(name)
         reason = str(error).split("Status Message: ")[-1].strip()
         if op is None:
             return ExecutionError(f"ONNX Runtime failed: {reason}")
+        if op.name == "div":
+            reason = "an integer is divided by zero"
         shapes = {name: self._graph.tensors[name].shape or () for name in op.input_names}
         return failed_operation(self._graph, op, shapes, ExecutionError(reason))

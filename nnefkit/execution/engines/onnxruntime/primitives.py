@@ -91,6 +91,24 @@ def div(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     return elementwise(b, "Div", x, y)
 
 
+def floor_div(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
+    """Return the quotient of integers, rounded down; it fails where an integer is divided by 0."""
+    if y.data is None or not np.all(y.data):
+        # The only index of one element: any other is out of range.
+        is_zero = cast(b, compare(b, "Equal", y, 0), np.int64)
+        y = add(b, y, b.node("Gather", [b.ints(0), is_zero], y.shape, axis=0))
+    if y.data is None or np.any(y.data == -1):
+        # The quotient of the least integer and -1 overflows, which ends the process.
+        is_negating = compare(b, "Equal", y, -1)
+        x = where(b, *align(b, is_negating, unary(b, "Neg", x), x))
+        y = where(b, is_negating, 1, y)
+    quotient = div(b, x, y)
+    rest = sub(b, x, mul(b, quotient, y))
+    # The operator rounds toward zero.
+    is_above = compare(b, "Less", mul(b, unary(b, "Sign", rest), unary(b, "Sign", y)), 0)
+    return sub(b, quotient, cast(b, is_above, np.int64))
+
+
 def maximum(b: Builder, x: OnnxValue | Number, y: OnnxValue | Number) -> OnnxValue:
     """Return the greater of two values."""
     return elementwise(b, "Max", x, y)

@@ -38,6 +38,7 @@ class TorchEngine(Engine):
     """
 
     name = "torch"
+    computes_integers = True
     options = ("device", "threads")
 
     def __init__(self, device: Any = "cpu", threads: int | None = None) -> None:

@@ -35,6 +35,7 @@ class TractEngine(Engine):
     """
 
     name = "tract"
+    computes_integers = True
     options = ("timeout",)
 
     def __init__(self, timeout: Any = TIMEOUT) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from nnefkit.errors import NnefError
 from nnefkit.execution.dtypes import scalar_dtype
+from nnefkit.execution.preparation.integer_arithmetic import ARITHMETIC
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.operations.window import Window
@@ -244,6 +245,8 @@ def objection(graph: Graph, op: Operation) -> str:
         return _WRONG.get(op.name, "tract has no such operation.")
     if _is_wide(graph) and _has_scalars(graph, op):
         return "tract computes in float32: use graph.with_data(...) to give it float32 weights."
+    if op.name in ARITHMETIC and any(_is_integer(graph, value) for value in op.inputs.values()):
+        return "tract does not compute with integers."
     condition = _CONDITIONS.get(op.name)
     if condition is None:
         return ""
@@ -251,6 +254,12 @@ def objection(graph: Graph, op: Operation) -> str:
     if any(graph.tensors[name].shape is None for name in op.input_names):
         return ""  # the error is reported elsewhere
     return condition(SupportedCall(graph, op))
+
+
+def _is_integer(graph: Graph, value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_is_integer(graph, item) for item in value)
+    return isinstance(value, Identifier) and graph.tensors[value].dtype == "integer"
 
 
 @lru_cache(maxsize=4)

@@ -15,6 +15,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     compare,
     div,
     elementwise,
+    floor_div,
     maximum,
     minimum,
     round_half_up,
@@ -47,7 +48,7 @@ _UNARY = {
     "ceil": "Ceil",
     "sqrt": "Sqrt",
 }
-_BINARY = {"add": "Add", "sub": "Sub", "div": "Div", "min": "Min", "max": "Max"}
+_BINARY = {"add": "Add", "sub": "Sub", "min": "Min", "max": "Max"}
 _LOGICAL = {
     "lt": "Less",
     "gt": "Greater",
@@ -108,6 +109,12 @@ def mul(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
             if divisor is not None and divisor.kind == "Sqrt":
                 return div(b, value, divisor)
     return elementwise(b, "Mul", x, y)
+
+
+@lowering("div")
+def divide(b: Builder, x: OnnxValue, y: OnnxValue) -> OnnxValue:
+    """Return ``x / y``; of integers rounded down."""
+    return floor_div(b, x, y) if "i" in (x.dtype.kind, y.dtype.kind) else div(b, x, y)
 
 
 @lowering("ne")

@@ -15,7 +15,7 @@ def matmul(
     b: Builder, A: OnnxValue, B: OnnxValue, *, transposeA: bool, transposeB: bool
 ) -> OnnxValue:
     """Return the product of matrices; batch dimensions broadcast."""
-    if A.rank == 2 and (transposeA or transposeB):
+    if A.rank == 2 and (transposeA or transposeB) and A.dtype.kind == "f":
         return _gemm(b, A, B, None, transposeA, transposeB)
     if transposeA:
         A = _swapped(b, A)

@@ -9,7 +9,14 @@ import numpy as np
 
 from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
-from nnefkit.execution.engines.onnxruntime.primitives import cast, reduce, square, sub, transpose
+from nnefkit.execution.engines.onnxruntime.primitives import (
+    cast,
+    matmul,
+    reduce,
+    square,
+    sub,
+    transpose,
+)
 
 Axes = Sequence[int]
 
@@ -17,7 +24,16 @@ Axes = Sequence[int]
 @lowering("sum_reduce")
 def sum_reduce(b: Builder, input: OnnxValue, *, axes: Axes, normalize: bool) -> OnnxValue:
     """Return the sum, or if `normalize` the mean."""
+    if input.dtype.kind == "i" and axes:
+        return _integer_sum(b, input, axes)
     return reduce(b, "ReduceMean" if normalize else "ReduceSum", input, axes)
+
+
+def _integer_sum(b: Builder, input: OnnxValue, axes: Axes) -> OnnxValue:
+    """Return the sum of integers as a product with ones: ONNX Runtime sums them as float64."""
+    flat, shape = _flattened(b, input, axes)
+    rows = b.reshape(flat, (math.prod(flat.shape[:-1]), flat.shape[-1]))
+    return b.reshape(matmul(b, rows, b.constant(np.ones((flat.shape[-1], 1), np.int64))), shape)
 
 
 @lowering("mean_reduce")
@@ -64,15 +80,21 @@ def argmin_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
 
 def _position(b: Builder, kind: str, input: OnnxValue, axes: Axes) -> OnnxValue:
     """Return the position in the volume of the reduced axes, in row-major order."""
-    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
     if len(axes) == 1:
+        shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(input.shape))
         return b.node(kind, [input], shape, np.int64, axis=axes[0], keepdims=1)
-    kept = [axis for axis in range(input.rank) if axis not in axes]
-    volume = math.prod(input.shape[axis] for axis in axes)
-    moved = transpose(b, input, [*kept, *sorted(axes)])
-    flat = b.reshape(moved, [*(input.shape[axis] for axis in kept), volume])
+    flat, shape = _flattened(b, input, axes)
     position = b.node(kind, [flat], (*flat.shape[:-1], 1), np.int64, axis=flat.rank - 1, keepdims=1)
     return b.reshape(position, shape)
+
+
+def _flattened(b: Builder, x: OnnxValue, axes: Axes) -> tuple[OnnxValue, tuple[int, ...]]:
+    """Return a value with the reduced axes as one last axis, and the shape of the result."""
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
+    kept = [axis for axis in range(x.rank) if axis not in axes]
+    volume = math.prod(x.shape[axis] for axis in axes)
+    moved = transpose(b, x, [*kept, *sorted(axes)])
+    return b.reshape(moved, [*(x.shape[axis] for axis in kept), volume]), shape
 
 
 @lowering("moments")

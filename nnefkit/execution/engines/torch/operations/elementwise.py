@@ -58,7 +58,8 @@ def copy(x: Tensor) -> Tensor:
 @lowering("sign")
 def sign(x: Tensor) -> Tensor:
     """Return -1, 0 or 1; NaN stays NaN."""
-    return torch.sign(x).masked_fill(torch.isnan(x), math.nan)
+    result = torch.sign(x)
+    return result.masked_fill(torch.isnan(x), math.nan) if x.is_floating_point() else result
 
 
 @lowering("round")
@@ -82,11 +83,24 @@ def rsqrt(x: Tensor) -> Tensor:
 
 # -- binary operations (4.2.2) --------------------------------------------------------------------
 
+
+def _quotient(x: Argument, y: Argument) -> Any:
+    """Return ``x / y``; of integers rounded down."""
+    if any(isinstance(a, float) or a.is_floating_point() for a in (x, y) if not isinstance(a, int)):
+        return operator.truediv(x, y)
+    if isinstance(y, torch.Tensor):
+        # The quotient of the least integer and -1 overflows, which ends the process.
+        x, y = torch.where(y == -1, -x, x), torch.where(y == -1, 1, y)
+    elif y == -1:
+        return -x
+    return torch.div(torch.as_tensor(x), y, rounding_mode="floor")
+
+
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
-    "div": operator.truediv,
+    "div": _quotient,
     "lt": operator.lt,
     "gt": operator.gt,
     "le": operator.le,
