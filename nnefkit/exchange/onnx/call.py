@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from nnefkit.arrays import Array
 from nnefkit.exchange import call
@@ -21,8 +21,26 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 READERS = Registry()
-"""Operator type -> its reader."""
-operator = READERS.register
+"""Name of an operator -> its reader; those of other domains than ONNX's own are qualified."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ONNX_DOMAINS = ("", "ai.onnx")
+ML = "ai.onnx.ml"
+"""The domain of classical models: trees, linear models, scalers."""
+MICROSOFT = "com.microsoft"
+"""The domain of fused and quantized layers, as ONNX Runtime writes them."""
+
+
+def operator(*names: str, domain: str = "") -> Callable[[F], F]:
+    """Return a decorator that registers a function as the reader of some operators of a domain."""
+    return READERS.register(*(qualified(domain, name) for name in names))
+
+
+def qualified(domain: str, name: str) -> str:
+    """Return the name of an operator with its domain, as in ``ai.onnx.ml.Scaler``."""
+    return name if domain in ONNX_DOMAINS else f"{domain}.{name}"
+
 
 Result = Value | Unread | None
 """An output of a node: `UNREAD` if a node in a branch or a loop was refused, None if unused."""
@@ -43,6 +61,8 @@ class Call(call.OperatorCall):
     read_graph: Callable[..., list[Result]] = field(default=lambda *_: [], repr=False)
     """Reader of a graph that is an attribute: takes it and the values of its inputs, returns those
     of its outputs."""
+    version: int = 0
+    """The version of the operator's own domain; `opset` is that of ONNX's."""
 
     def __getitem__(self, index: int) -> Value:
         value = self.get(index)

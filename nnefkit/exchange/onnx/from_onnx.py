@@ -59,6 +59,8 @@ def from_onnx(
 
     Returns:
         The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
+        Labels of classes that are strings become indices, and dictionaries of scores (``ZipMap``)
+        become tensors; ``provenance["labels"]`` has the labels of each such output.
 
     Raises:
         DocumentError: NNEF cannot express the model, or the model is not valid; one diagnostic for
@@ -81,7 +83,7 @@ def from_onnx(
     """
     source = open_model(model, input_shapes, constants)
     graph = read(source)
-    facts = _facts(source)
+    facts = _facts(source, graph)
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
     proto = source.proto
@@ -149,7 +151,7 @@ def _input_name(graph: Graph, name: str) -> str:
     )
 
 
-def _facts(source: OnnxModel) -> dict[str, Any]:
+def _facts(source: OnnxModel, graph: Graph) -> dict[str, Any]:
     """Return the provenance of a graph."""
     from importlib import metadata
 
@@ -160,10 +162,15 @@ def _facts(source: OnnxModel) -> dict[str, Any]:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
+    outputs = zip(proto.graph.output, graph.outputs, strict=True)
+    labels = {
+        name: source.labels[info.name] for info, name in outputs if info.name in source.labels
+    }
     return {
         "source": "ONNX",
         "path": source.path,
         "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
         "opset": source.opset,
         "versions": versions,
+        **({"labels": labels} if labels else {}),
     }

@@ -19,17 +19,19 @@ from nnefkit.errors import (
 )
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
-from nnefkit.exchange.onnx.call import INVALID, READERS, Call, Result
+from nnefkit.exchange.onnx.call import INVALID, ONNX_DOMAINS, READERS, Call, Result, qualified
 from nnefkit.exchange.onnx.folding import fold
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
     activation,
     attention,
+    classical,
     convolution,
     elementwise,
     indexing,
     linear_algebra,
+    linear_models,
     normalization,
     pooling,
     quantization,
@@ -38,6 +40,7 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
     resampling,
     shaping,
     spectral,
+    tree_ensembles,
 )
 from nnefkit.exchange.onnx.python_values import array_of, attributes_of, dense_array
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
@@ -52,8 +55,6 @@ _MOST_LEVELS = 10
 
 _MOST_NODES = 500_000
 """Maximum number of nodes with loops unrolled, since nested loops can expand to any number."""
-
-_ONNX_DOMAINS = ("", "ai.onnx")
 
 T = TypeVar("T")
 Scope = dict[str, Result]
@@ -77,8 +78,13 @@ class ModelReader:
     @property
     def opset(self) -> int:
         """The version of the operators that are being read."""
-        versions = [opset.version for opset in self.opsets if opset.domain in _ONNX_DOMAINS]
-        return versions[0] if versions else self.source.opset
+        return self._version("")
+
+    def _version(self, domain: str) -> int:
+        """Return the version of the operators of a domain that are being read."""
+        domains = ONNX_DOMAINS if domain in ONNX_DOMAINS else (domain,)
+        versions = [opset.version for opset in self.opsets if opset.domain in domains]
+        return versions[0] if versions else self.source.opset if "" in domains else 1
 
     def read(self) -> Graph | None:
         """Return the graph, or None if there are problems."""
@@ -177,7 +183,10 @@ class ModelReader:
 
     def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Result]:
         """Compute a node if its inputs are constant, else read it by its reader or definition."""
-        if node.op_type == "Constant" or all(v is None or v.data is not None for v in inputs):
+        is_onnx = node.domain in ONNX_DOMAINS or not _has_reader(node)
+        if node.op_type == "Constant" or (
+            is_onnx and all(v is None or v.data is not None for v in inputs)
+        ):
             folded = self._fold(node, inputs)
             if folded is not None:
                 return folded
@@ -185,7 +194,7 @@ class ModelReader:
             return self._read_definition(node, inputs)
         first = len(self.graph.operations)
         try:
-            results = READERS[node.op_type](self._call(node, inputs, values))
+            results = READERS[_name(node)](self._call(node, inputs, values))
         except Refusal:
             del self.graph.operations[first:]
             if not has_definition(node, self.opset):
@@ -212,6 +221,7 @@ class ModelReader:
             list(node.output),
             node,
             read_graph,
+            self._version(node.domain),
         )
 
     # -- constants ----------------------------------------------------------------------------
@@ -257,7 +267,7 @@ class ModelReader:
         values: Scope = dict(zip(definition.inputs, [*inputs, *missing], strict=False))
         opsets, problems = self.opsets, len(self.problems)
         # A definition of another domain may not name the version of ONNX's own.
-        is_complete = any(opset.domain in _ONNX_DOMAINS for opset in definition.opsets)
+        is_complete = any(opset.domain in ONNX_DOMAINS for opset in definition.opsets)
         self.opsets = [*definition.opsets, *([] if is_complete else opsets)]
         self._level += 1
         try:
@@ -308,7 +318,11 @@ def _refusal(error: Exception) -> Refusal:
 
 
 def _has_reader(node: NodeProto) -> bool:
-    return node.domain in _ONNX_DOMAINS and node.op_type in READERS
+    return _name(node) in READERS
+
+
+def _name(node: NodeProto) -> str:
+    return qualified(node.domain, node.op_type)
 
 
 def _fits_float32(array: Array) -> bool:
@@ -328,10 +342,11 @@ def _dtype_problem(dtype: DType | None) -> str:
 
 def _unknown(node: NodeProto) -> Refusal:
     """Return the refusal of an operator without a reader and a definition."""
-    if node.domain not in _ONNX_DOMAINS:
+    if node.domain not in ONNX_DOMAINS:
         return Refusal(
             f"it is an operator of the domain '{node.domain}'",
-            "Export the network without vendor-specific operators.",
+            did_you_mean(qualified(node.domain, node.op_type), READERS)
+            or "Export the network without operators of this domain.",
         )
     hint = "Replace the layer in the source network, or export the network without it."
     if re.fullmatch("[a-z].*", node.op_type):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from nnefkit.errors import (
 )
 from nnefkit.exchange import packages
 from nnefkit.exchange.onnx.functions import inlined
+from nnefkit.exchange.onnx.labels import Labels, index_labels
 from nnefkit.storage import check_readable
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class OnnxModel:
     name: str
     opset: int
     path: str = ""
+    labels: Mapping[str, Labels] = field(default_factory=dict)
+    """Name of an output -> the labels of its indices or columns."""
 
 
 def require(package: str = "onnx") -> None:
@@ -79,6 +82,7 @@ def open_model(
     _refuse_broken(proto, path)
     opset = _opset(proto, path)
     proto = inlined(proto, path)
+    labels = index_labels(proto.graph)
     shapes = _mapping(input_shapes, "input_shapes")
     fixed = _mapping(constants, "constants")
     _set_inputs(proto, shapes, fixed, path)
@@ -86,7 +90,7 @@ def open_model(
     if not open_shapes:
         _refuse_open_inputs(proto, path)
     stem = Path(path).stem if path else proto.graph.name
-    return OnnxModel(proto, stem or "network", opset, path)
+    return OnnxModel(proto, stem or "network", opset, path, labels)
 
 
 def _loaded(source: Any) -> tuple[ModelProto, str]:

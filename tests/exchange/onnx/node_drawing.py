@@ -23,6 +23,8 @@ class Drawn:
     outputs: int = 1
     known: tuple[int, ...] = ()
     """Inputs that are always constants."""
+    version: int = 1
+    """The version of the domain, for operators of other domains."""
 
 
 class Draw:
@@ -117,10 +119,15 @@ def model(name: str, d: Draw, drawn: Drawn, constant: set[int]) -> tuple[Any, di
             infos.append(helper.make_tensor_value_info(names[i], kind, array.shape))
             feeds[names[i]] = array
     outputs = [f"out{i}" for i in range(drawn.outputs)]
-    node = helper.make_node(name, names, outputs, name="node", **drawn.attributes)
+    domain, _, operator = name.rpartition(".")
+    node = helper.make_node(
+        operator, names, outputs, name="node", domain=domain, **drawn.attributes
+    )
     infos_out = [helper.make_empty_tensor_value_info(o) for o in outputs]
     graph = helper.make_graph([node], "drawn", infos, infos_out, weights)
     opsets = [helper.make_opsetid("", d.opset)]
+    if domain:
+        opsets.append(helper.make_opsetid(domain, drawn.version))
     made = helper.make_model(
         graph, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets)
     )
