@@ -58,14 +58,25 @@ def from_onnx(node, *shapes, weights=(), outputs=1, opset=22, **attributes):
     inputs = [helper.make_tensor_value_info(n, 1, s) for n, s in zip(names, shapes, strict=True)]
     results = [f"y{i}" for i in range(outputs)]
     layer = helper.make_node(node, [*names, *(c.name for c in constants)], results, **attributes)
+    logical = node in ("IsInf", "IsNaN")
     # The second result of a layer that has two is an index.
-    types = [onnx.TensorProto.FLOAT, onnx.TensorProto.INT64]
+    types = [onnx.TensorProto.BOOL if logical else onnx.TensorProto.FLOAT, onnx.TensorProto.INT64]
     infos = [
         helper.make_tensor_value_info(r, t, None) for r, t in zip(results, types, strict=False)
     ]
     graph = helper.make_graph([layer], "layer", inputs, infos, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     return nk.from_onnx(model)
+
+
+def from_onnx_nodes(nodes, *shapes, opset=22, **constants):
+    """The graph of nodes that read ``x0``, ``x1``, ... and compute ``y0``."""
+    inputs = [helper.make_tensor_value_info(f"x{i}", 1, s) for i, s in enumerate(shapes)]
+    output = helper.make_empty_tensor_value_info("y0")
+    weights = [numpy_helper.from_array(w, name) for name, w in constants.items()]
+    graph = helper.make_graph(nodes, "layers", inputs, [output], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    return nk.from_onnx(onnx.shape_inference.infer_shapes(model))
 
 
 def drawn(*shape):
@@ -193,6 +204,119 @@ def test_remainders(truncating, function):
     theirs = from_onnx("Mod", IMAGE, IMAGE, fmod=truncating)
     ours = from_torch(function, IMAGE, IMAGE)
     assert text(ours) == text(theirs)[: len(text(ours))]
+
+
+ELEMENTWISE = {
+    "clamp": (lambda x: x.clamp(-0.5, 0.7), "Clip", [-0.5, 0.7]),
+    "clamp with crossed bounds": (lambda x: x.clamp(0.7, -0.5), "Clip", [0.7, -0.5]),
+    "lower bound": (lambda x: x.clamp(min=0.2), "Clip", [0.2]),
+    "infinite bound": (lambda x: x.clamp(-torch.inf, 0.7), "Clip", [-np.inf, 0.7]),
+    "infinite elements": (torch.isinf, "IsInf", []),
+    "NaN": (torch.isnan, "IsNaN", []),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise_operations(name):
+    function, node, bounds = ELEMENTWISE[name]
+    weights = [np.array(bound, np.float32) for bound in bounds]
+    theirs = from_onnx(node, IMAGE, weights=weights)
+    assert text(from_torch(function, IMAGE)) == text(theirs)
+
+
+def test_choices_between_tensors():
+    mask = drawn(5, 4) < 1
+    theirs = from_onnx_nodes(
+        [
+            helper.make_node("Greater", ["x0", "x1"], ["condition"]),
+            helper.make_node("Where", ["condition", "x0", "x1"], ["chosen"]),
+            helper.make_node("Where", ["mask", "chosen", "x1"], ["y0"]),
+        ],
+        IMAGE,
+        IMAGE[1:],
+        mask=mask,
+    )
+
+    def function(x, y):
+        return torch.where(torch.from_numpy(mask), torch.where(x > y, x, y), y)
+
+    assert text(from_torch(function, IMAGE, IMAGE[1:])) == text(theirs)
+
+
+def test_exclusive_or():
+    theirs = from_onnx_nodes(
+        [
+            helper.make_node("Greater", ["x0", "x1"], ["above"]),
+            helper.make_node("Less", ["x0", "x2"], ["below"]),
+            helper.make_node("Xor", ["above", "below"], ["y0"]),
+        ],
+        *[IMAGE] * 3,
+    )
+    ours = from_torch(lambda x, y, z: torch.logical_xor(x > y, x < z), *[IMAGE] * 3)
+    assert text(ours) == text(theirs)
+
+
+def test_softplus_with_a_factor():
+    theirs = from_onnx_nodes(
+        [
+            helper.make_node("Mul", ["x0", "beta"], ["scaled"]),
+            helper.make_node("Softplus", ["scaled"], ["result"]),
+            helper.make_node("Div", ["result", "beta"], ["y0"]),
+        ],
+        IMAGE,
+        beta=np.array(2.5, np.float32),
+    )
+    assert text(from_torch(nn.Softplus(2.5), IMAGE)) == text(theirs)
+
+
+END = np.iinfo(np.int64)
+PADS = np.array([0, 0, 2, 1, 0, 0, 1, 3])
+CROPS = np.array([0, 0, 2, -1, 0, 0, -1, 3])
+SHAPING = {
+    "flip": (
+        lambda x: x.flip(3, 1),
+        "Slice",
+        [np.array([-1, END.max]), np.array([END.min] * 2), np.array([1, 3]), np.array([-1, -1])],
+        {},
+    ),
+    "circular padding": (
+        lambda x: functional.pad(x, (1, 3, 2, 1), mode="circular"),
+        "Pad",
+        [PADS],
+        {"mode": "wrap"},
+    ),
+    "circular padding with cropping": (
+        lambda x: functional.pad(x, (-1, 3, 2, -1), mode="circular"),
+        "Pad",
+        [CROPS],
+        {"mode": "wrap"},
+    ),
+    "padding with a number": (
+        lambda x: functional.pad(x, (1, 3, 2, 1), value=0.5),
+        "Pad",
+        [PADS, np.array(0.5, np.float32)],
+        {},
+    ),
+    "padding with infinity": (
+        lambda x: functional.pad(x, (1, 3, 2, 1), value=-torch.inf),
+        "Pad",
+        [PADS, np.array(-np.inf, np.float32)],
+        {},
+    ),
+    "reflecting padding": (
+        lambda x: functional.pad(x, (1, 3, 2, 1), mode="reflect"),
+        "Pad",
+        [PADS],
+        {"mode": "reflect"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPING)
+def test_flips_and_padding(name):
+    function, node, constants, attributes = SHAPING[name]
+    theirs = from_onnx(node, IMAGE, weights=constants, **attributes)
+    assert text(from_torch(function, IMAGE)) == text(theirs)
 
 
 QUERY, KEYS = (2, 4, 5, 8), (2, 4, 6, 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import numpy as np
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import aligned
 from nnefkit.exchange.source_graph import Value
+
+_SAME = 16
+"""Above this number, ``softplus(x)`` is ``x`` in float32."""
 
 
 def hard_sigmoid(c: OperatorCall, x: Value, alpha: float = 1 / 6, beta: float = 0.5) -> Value:
@@ -62,6 +66,20 @@ def celu(c: OperatorCall, x: Value, alpha: float = 1.0) -> Value:
 def softsign(c: OperatorCall, x: Value) -> Value:
     """Return ``x / (1 + |x|)``."""
     return c.op("div", x, c.op("add", c.op("abs", x), 1.0))
+
+
+def softplus(c: OperatorCall, x: Value, beta: float = 1.0, threshold: float = inf) -> Value:
+    """Return ``log(1 + exp(beta x)) / beta``, or `x` itself where ``beta x`` is above a threshold.
+
+    The threshold is left out where it makes no difference.
+    """
+    scaled = x if beta == 1 else c.op("mul", x, c.decimal(beta))
+    result = c.op("softplus", scaled)
+    if beta != 1:
+        result = c.op("div", result, c.decimal(beta))
+    if threshold < _SAME:
+        result = c.op("select", c.op("gt", scaled, c.decimal(threshold)), x, result)
+    return result
 
 
 def prelu(c: OperatorCall, x: Value, slope: Value) -> Value:

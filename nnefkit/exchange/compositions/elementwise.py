@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.reshaping import aligned, broadcast, number, to_scalar, truncated
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import (
+    aligned,
+    broadcast,
+    number,
+    to_logical,
+    to_scalar,
+    truncated,
+)
 from nnefkit.exchange.source_graph import Value
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -43,6 +51,44 @@ def power(c: OperatorCall, x: Value, exponent: float) -> Value:
     """Return `x` to a constant power, by a simpler operation where there is one."""
     shorter = {2.0: "sqr", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "rcp"}.get(exponent)
     return c.op(shorter, x) if shorter else c.op("pow", x, c.decimal(exponent))
+
+
+def where(c: OperatorCall, condition: Value, x: Value, y: Value) -> Value:
+    """Return `x` where the condition is true, else `y`; shapes broadcast from the right."""
+    operands = aligned(c, to_logical(c, condition), x, y)
+    return c.op("select", *operands, data_type=x.data_type)
+
+
+def clamped(c: OperatorCall, x: Value, low: Value | None, high: Value | None) -> Value:
+    """Return scalars limited to a range that may be open; if its bounds cross, the upper one wins.
+
+    Raises:
+        Refusal: A constant bound is NaN.
+    """
+    low, high = _bound(low, -np.inf), _bound(high, np.inf)
+    if low is not None and high is not None and _is_ordered(low, high):
+        return c.op("clamp", *aligned(c, x, low, high))
+    if low is not None:
+        x = c.op("max", *aligned(c, x, low))
+    return x if high is None else c.op("min", *aligned(c, x, high))
+
+
+def _bound(bound: Value | None, without_effect: float) -> Value | None:
+    """Return a bound; None for one that limits nothing."""
+    if bound is None or bound.data is None:
+        return bound
+    if np.isnan(bound.data).any():
+        refuse("a bound is NaN", "Replace the bound by a number.")
+    return None if (bound.data == without_effect).all() else bound
+
+
+def _is_ordered(low: Value, high: Value) -> bool:
+    return low.data is not None and high.data is not None and bool((low.data <= high.data).all())
+
+
+def exclusive_or(c: OperatorCall, x: Value, y: Value) -> Value:
+    """Return whether two logicals differ."""
+    return scalar_operation(c, "ne", x, y)
 
 
 def is_nan(c: OperatorCall, x: Value) -> Value:

@@ -43,7 +43,9 @@ CASES = {
     "pad_integers": (lambda a: F.pad(a, (1, 1), value=3), (whole(2, 3),)),
     "pad_reflect": (lambda a: F.pad(a, (2, 1), mode="reflect"), (x(2, 3, 4),)),
     "pad_replicate": (lambda a: F.pad(a, (2, 1, 1, 0), mode="replicate"), (x(1, 2, 3, 4),)),
+    "pad_infinity": (lambda a: F.pad(a, (2, -1), value=-torch.inf).amax(-1), (x(2, 3, 4),)),
     "pad_circular": (lambda a: F.pad(a, (2, 1), mode="circular"), (x(2, 3, 4),)),
+    "pad_circular_cropped": (lambda a: F.pad(a, (2, -1), mode="circular"), (x(2, 3, 4),)),
     "reflection_pad": (nn.ReflectionPad2d((1, 2, 0, 1)), (x(1, 2, 4, 4),)),
     "replication_pad": (nn.ReplicationPad2d((1, 2, 0, 1)), (x(1, 2, 4, 4),)),
     "pads_1d": (

@@ -113,6 +113,9 @@ CASES = {
     "clamp_min": (lambda a: a.clamp(min=0.1), (x(9),)),
     "clamp_max": (lambda a: a.clamp_max(0.1), (x(9),)),
     "clamp_tensors": (torch.clamp, (x(9), x(9, seed=1) - 1, x(9, seed=2) + 1)),
+    "clamp_crossed": (lambda a: a.clamp(0.7, -0.5), (x(9),)),
+    "clamp_crossed_tensors": (torch.clamp, (x(9), x(9, seed=1) + 1, x(9, seed=2) - 1)),
+    "clamp_open": (lambda a: a.clamp(-torch.inf, 0.7), (x(9),)),
     "clamp_integers": (lambda a: a.clamp(0, 3), (whole(9),)),
     "hardtanh": (lambda a: F.hardtanh(a, -0.3, 0.4), (x(9),)),
     **{

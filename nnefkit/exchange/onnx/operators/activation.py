@@ -10,10 +10,16 @@ from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, t
 from nnefkit.exchange.source_graph import Value
 
 
-@operator("Sigmoid", "Softplus")
-def simple(c: Call) -> Value:
-    """Read a function that NNEF has by the same name."""
-    return c.op(c.operator.lower(), c[0])
+@operator("Sigmoid")
+def sigmoid(c: Call) -> Value:
+    """Read `sigmoid`."""
+    return c.op("sigmoid", c[0])
+
+
+@operator("Softplus")
+def softplus(c: Call) -> Value:
+    """Read `softplus`."""
+    return activation.softplus(c, c[0])
 
 
 @operator("Relu")

@@ -127,21 +127,8 @@ def variadic(c: Call) -> Value:
 @operator("Clip")
 def clip(c: Call) -> Value:
     """Read a clamp; if the bounds cross, the upper one wins."""
-    x, dtype = to_scalar(c, c[0]), c[0].dtype
-    low, high = _bound(c, "min", 1), _bound(c, "max", 2)
-    if low is None and high is None:
-        return c[0]
-    if low is not None and high is not None and _is_ordered(low, high):
-        return to_dtype(c, c.op("clamp", x, low, high), dtype)
-    if low is not None:
-        x = c.elementwise("max", x, low)
-    if high is not None:
-        x = c.elementwise("min", x, high)
-    return to_dtype(c, x, dtype)
-
-
-def _is_ordered(low: Value, high: Value) -> bool:
-    return low.data is not None and high.data is not None and bool(low.data <= high.data)
+    result = elementwise.clamped(c, to_scalar(c, c[0]), _bound(c, "min", 1), _bound(c, "max", 2))
+    return to_dtype(c, result, c[0].dtype)
 
 
 def _bound(c: Call, name: str, index: int) -> Value | None:
@@ -154,13 +141,8 @@ def _bound(c: Call, name: str, index: int) -> Value | None:
         return None if value is None else to_scalar(c, value)
     number = float(value.data.reshape(-1)[0])
     limits = np.iinfo(value.dtype) if value.dtype.kind in "iu" else np.finfo(np.float32)
-    is_finite = bool(np.isfinite(number))
-    is_limit = not is_finite or number in (float(limits.min), float(limits.max))
-    if is_limit and (number > 0) == (name == "max"):
-        return None
-    if not is_finite:
-        c.refuse("a bound is not finite", "Leave it out.")
-    return to_scalar(c, value)
+    limit = limits.min if name == "min" else limits.max
+    return None if number == float(limit) else to_scalar(c, value)
 
 
 @operator("Round")
@@ -201,7 +183,7 @@ def logic(c: Call) -> Value:
 @operator("Xor")
 def exclusive_or(c: Call) -> Value:
     """Read whether two logicals differ."""
-    return c.elementwise("ne", to_scalar(c, c[0]), to_scalar(c, c[1]))
+    return elementwise.exclusive_or(c, c[0], c[1])
 
 
 @operator("Not")
@@ -213,7 +195,7 @@ def negation(c: Call) -> Value:
 @operator("Where")
 def where(c: Call) -> Value:
     """Read a choice between two tensors, element by element."""
-    return c.elementwise("select", c[0], c[1], c[2])
+    return elementwise.where(c, c[0], c[1], c[2])
 
 
 @operator("IsNaN")

@@ -8,7 +8,7 @@ from math import gcd, prod
 import numpy as np
 
 from nnefkit.arrays import Padding
-from nnefkit.exchange.compositions import resampling
+from nnefkit.exchange.compositions import resampling, shaping
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.reshaping import (
@@ -151,6 +151,11 @@ def slice_(c: Call) -> Value:
     if not all(ranges.values()):
         extents = [len(ranges[axis]) if axis in ranges else n for axis, n in enumerate(x.shape)]
         return empty(c, extents, x.dtype)
+    from_end = all(
+        begin == -1 or begin >= x.shape[axis] for axis, begin in zip(axes, begins, strict=True)
+    )
+    if from_end and all(part == range(x.shape[axis])[::-1] for axis, part in ranges.items()):
+        return shaping.flipped(c, x, axes)
     return _sliced(
         c, x, {axis: _bounds(positions, x.shape[axis]) for axis, positions in ranges.items()}
     )
@@ -195,9 +200,9 @@ def _reversed(c: Call, x: Value, axis: int, length: int) -> Value:
     """Return a tensor with the first `length` elements of an axis in reverse order."""
     if length < 2:
         return x
-    first = _sliced(c, x, {axis: (length - 1, -x.shape[axis] - 1, -1)})
     if length == x.shape[axis]:
-        return first
+        return shaping.flipped(c, x, [axis])
+    first = _sliced(c, x, {axis: (length - 1, -x.shape[axis] - 1, -1)})
     return c.op("concat", [first, sliced(c, x, axis, length, x.shape[axis])], axis=axis)
 
 
@@ -210,25 +215,20 @@ _BORDERS = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 def pad(c: Call) -> Value:
     """Read `pad`; a negative padding is a slice."""
     padding = _padding(c)
-    cropped = {
-        axis: (max(-p, 0), n - max(-q, 0), 1)
-        for axis, ((p, q), n) in enumerate(zip(padding, c[0].shape, strict=True))
-    }
-    x = _sliced(c, c[0], cropped)
-    padding = [(max(p, 0), max(q, 0)) for p, q in padding]
+    x, padding = shaping.cropped(c, c[0], padding)
     if not any(p or q for p, q in padding):
         return x
     mode = c.attribute("mode", "constant")
     if mode == "wrap":
-        return _padded_around(c, x, padding)
+        return shaping.wrapped_around(c, x, padding)
     number = _padding_value(c) if mode == "constant" else 0.0
     if not np.isfinite(number):
-        return _padded_by_variables(c, to_scalar(c, x), padding, number)
+        return shaping.padded_by_constants(c, to_scalar(c, x), padding, number)
     result = c.op("pad", to_scalar(c, x), padding=padding, border=_BORDERS[mode], value=number)
     return to_dtype(c, result, x.dtype)
 
 
-def _padding(c: Call) -> list[tuple[int, int]]:
+def _padding(c: Call) -> Padding:
     """Return the padding of each axis, negative for elements that are cut off."""
     rank = c[0].rank
     pads, axes = c.ints("pads", 1) or [], c.axes(3, rank)
@@ -244,33 +244,6 @@ def _padding_value(c: Call) -> float:
         return float(c.attributes["value"])
     data = c.constant(2, "padding value")
     return 0.0 if data is None or not data.size else float(str(data.reshape(-1)[0]))
-
-
-def _padded_by_variables(c: Call, x: Value, padding: Padding, number: float) -> Value:
-    """Return a tensor padded with a number that no literal can express, such as infinity."""
-    for axis, lengths in enumerate(padding):
-        shapes = [(*x.shape[:axis], length, *x.shape[axis + 1 :]) for length in lengths]
-        before, after = (
-            [c.graph.constant(np.full(shape, number, np.float32))] if 0 not in shape else []
-            for shape in shapes
-        )
-        if before or after:
-            x = c.op("concat", [*before, x, *after], axis=axis)
-    return x
-
-
-def _padded_around(c: Call, x: Value, padding: Padding) -> Value:
-    """Return a tensor padded with elements from its opposite end."""
-    for axis, (before, after) in enumerate(padding):
-        extent = x.shape[axis]
-        if before > extent or after > extent:
-            c.refuse("it wraps around an axis more than once", "Pad in several steps.")
-        parts = [sliced(c, x, axis, extent - before, extent)] if before else []
-        parts.append(x)
-        parts += [sliced(c, x, axis, 0, after)] if after else []
-        if len(parts) > 1:
-            x = c.op("concat", parts, axis=axis)
-    return x
 
 
 @operator("Expand")

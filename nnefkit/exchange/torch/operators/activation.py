@@ -10,9 +10,6 @@ from nnefkit.exchange.reshaping import axis_of, reshaped, to_scalar
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
-_SAME = 16
-"""Above this number, ``softplus(x)`` is ``x`` in float32."""
-
 
 @operator("relu6")
 def relu6(c: Call, x: Value) -> Value:
@@ -87,13 +84,7 @@ def celu(c: Call, x: Value, alpha: float = 1.0) -> Value:
 @operator("softplus")
 def softplus(c: Call, x: Value, beta: float = 1, threshold: float = 20) -> Value:
     """Return `softplus`, with `x` itself above the threshold if that makes a difference."""
-    scaled = x if beta == 1 else c.op("mul", x, float(beta))
-    result: Value = c.op("softplus", scaled)
-    if beta != 1:
-        result = c.op("div", result, float(beta))
-    if threshold < _SAME:
-        result = c.op("select", c.op("gt", scaled, float(threshold)), x, result)
-    return result
+    return activation.softplus(c, x, beta, threshold)
 
 
 @operator("softmax", "_softmax", "_safe_softmax")
@@ -113,7 +104,7 @@ def log_softmax(
 @operator("log_sigmoid")
 def log_sigmoid(c: Call, x: Value) -> Value:
     """Return the negated `softplus`."""
-    return c.op("neg", c.op("softplus", c.op("neg", x)))
+    return c.op("neg", activation.softplus(c, c.op("neg", x)))
 
 
 @operator("hardshrink", "softshrink")

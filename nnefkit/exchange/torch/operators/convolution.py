@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
+from nnefkit.exchange.compositions.shaping import padded_by_constants, wrapped_around
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import channels, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
@@ -110,8 +112,10 @@ def convolution(
 @operator("constant_pad_nd")
 def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
     """Return `pad` with a number."""
-    result: Value = c.op("pad", to_scalar(c, x), padding=_pairs(pad, x.rank), value=float(value))
-    return to_dtype(c, result, c.dtypes[0])
+    padding, wide = _pairs(pad, x.rank), to_scalar(c, x)
+    if isfinite(value):
+        return to_dtype(c, c.op("pad", wide, padding=padding, value=float(value)), c.dtypes[0])
+    return padded_by_constants(c, wide, padding, value)
 
 
 @operator("pad")
@@ -131,7 +135,7 @@ def pad(
             f"its padding mode is '{mode}'",
             "The modes constant, reflect, replicate and circular are supported.",
         )
-    return _circular(c, x, pairs)
+    return wrapped_around(c, x, pairs)
 
 
 def zeros_around(
@@ -139,20 +143,6 @@ def zeros_around(
 ) -> list[tuple[int, int]] | None:
     """Return the number of zeros added to each axis; None if the padding is not zero."""
     return _pairs(pad, x.rank) if mode == "constant" and not value else None
-
-
-def _circular(c: Call, x: Value, pairs: Sequence[tuple[int, int]]) -> Value:
-    for axis, (before, after) in enumerate(pairs):
-        extent = x.shape[axis]
-        parts = [x]
-        if before:
-            head = c.op("slice", x, axes=[axis], begin=[extent - before], end=[extent])
-            parts = [head, *parts]
-        if after:
-            parts = [*parts, c.op("slice", x, axes=[axis], begin=[0], end=[after])]
-        if len(parts) > 1:
-            x = c.op("concat", parts, axis=axis)
-    return x
 
 
 @operator("reflection_pad1d", "reflection_pad2d", "reflection_pad3d")

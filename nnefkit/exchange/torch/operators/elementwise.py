@@ -182,23 +182,24 @@ def clamp(
 ) -> Value:
     """Return `clamp`, or `max` or `min` for a single bound."""
     low, high = (min_val, max_val) if c.operator == "hardtanh" else (min, max)
-    if low is not None and high is not None:
-        return arithmetic(c, "clamp", x, low, high)
-    if min is not None:
-        return arithmetic(c, "max", x, min)
-    return x if max is None else arithmetic(c, "min", x, max)
+    return _clamped(c, x, low, high)
+
+
+def _clamped(c: Call, x: Value, *bounds: Operand | None) -> Value:
+    low, high = (None if b is None else to_scalar(c, number(c, b)) for b in bounds)
+    return to_dtype(c, elementwise.clamped(c, to_scalar(c, x), low, high), c.dtypes[0])
 
 
 @operator("clamp_min")
 def clamp_min(c: Call, x: Value, min: Operand) -> Value:
     """Return `max`."""
-    return arithmetic(c, "max", x, min)
+    return _clamped(c, x, min, None)
 
 
 @operator("clamp_max")
 def clamp_max(c: Call, x: Value, max: Operand) -> Value:
     """Return `min`."""
-    return arithmetic(c, "min", x, max)
+    return _clamped(c, x, None, max)
 
 
 @operator("lerp")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import aligned, number, to_logical, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 Operand = Value | float
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @operator("logical_and", "bitwise_and", "__and__")
@@ -28,10 +27,8 @@ def logical_or(c: Call, x: Value, other: Value) -> Value:
 
 @operator("logical_xor", "bitwise_xor")
 def logical_xor(c: Call, x: Value, other: Value) -> Value:
-    """Return the exclusive or, composed of `and`, `or` and `not`."""
-    both = _logical(c, "and", x, other)
-    either = _logical(c, "or", x, other)
-    return c.op("and", either, c.op("not", both))
+    """Return `ne` of the logicals as numbers."""
+    return elementwise.exclusive_or(c, *_logicals(c, x, other))
 
 
 @operator("logical_not", "bitwise_not")
@@ -41,11 +38,15 @@ def logical_not(c: Call, x: Value) -> Value:
 
 
 def _logical(c: Call, name: str, *values: Operand) -> Value:
+    return c.op(name, *aligned(c, *_logicals(c, *values)))
+
+
+def _logicals(c: Call, *values: Operand) -> list[Value]:
     given = [number(c, value) for value in values]
     bitwise = not c.operator.startswith("logical_")
     if bitwise and any(value.data_type != LOGICAL for value in given):
         refuse("it computes with the bits of integers", "NNEF has no such operation.")
-    return c.op(name, *aligned(c, *(to_logical(c, value) for value in given)))
+    return [to_logical(c, value) for value in given]
 
 
 @operator("where")
@@ -54,8 +55,7 @@ def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
     values = [_finite(c, number(c, value)) for value in (x, other)]
     if c.dtypes[0].kind == "f":
         values = [to_scalar(c, value) for value in values]
-    operands = aligned(c, to_logical(c, condition), *values)
-    return c.op("select", *operands, data_type=values[0].data_type)
+    return elementwise.where(c, condition, *values)
 
 
 def _finite(c: Call, x: Value) -> Value:
@@ -65,7 +65,7 @@ def _finite(c: Call, x: Value) -> Value:
     if np.isnan(x.data).any():
         refuse("it selects a constant NaN", "NNEF has no literal for NaN.")
     c.note = "the largest number for infinity"
-    return c.graph.constant(np.copysign(_LARGEST, x.data), x.dtype, x.name)
+    return c.graph.constant(np.copysign(elementwise.LARGEST, x.data), x.dtype, x.name)
 
 
 @operator("masked_fill")
@@ -77,13 +77,13 @@ def masked_fill(c: Call, x: Value, mask: Value, value: Operand) -> Value:
 @operator("isnan")
 def isnan(c: Call, x: Value) -> Value:
     """Return whether elements are NaN, that is, unequal to themselves."""
-    return c.op("ne", x, x)
+    return elementwise.is_nan(c, x)
 
 
 @operator("isinf")
 def isinf(c: Call, x: Value) -> Value:
     """Return whether absolute values are above the largest number."""
-    return c.op("gt", c.op("abs", x), _LARGEST)
+    return elementwise.is_infinite(c, c.op("abs", x))
 
 
 @operator("nan_to_num")
@@ -96,10 +96,10 @@ def nan_to_num(
 ) -> Value:
     """Return `select`."""
     result = c.op("select", c.op("ne", x, x), float(nan or 0), x)
-    high = c.op("gt", x, _LARGEST)
-    result = c.op("select", high, _LARGEST if posinf is None else float(posinf), result)
-    low = c.op("lt", x, -_LARGEST)
-    return c.op("select", low, -_LARGEST if neginf is None else float(neginf), result)
+    high = c.op("gt", x, elementwise.LARGEST)
+    result = c.op("select", high, elementwise.LARGEST if posinf is None else float(posinf), result)
+    low = c.op("lt", x, -elementwise.LARGEST)
+    return c.op("select", low, -elementwise.LARGEST if neginf is None else float(neginf), result)
 
 
 @operator("heaviside")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.compositions import shaping
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     axis_of,
@@ -183,17 +184,8 @@ def narrow(c: Call, x: Value, dim: int, start: int, length: int) -> Value:
 
 @operator("flip")
 def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
-    """Return `gather` in reverse order."""
-    for dim in dims:
-        axis = axis_of(dim, x.rank)
-        x = _turned_round(c, x, axis)
-    return x
-
-
-def _turned_round(c: Call, x: Value, axis: int) -> Value:
-    extent = x.shape[axis]
-    order = c.graph.shared(f"reverse_{extent}", lambda: np.arange(extent)[::-1].copy())
-    return c.op("gather", x, order, axis=axis)
+    """Return `slice` with negative strides."""
+    return shaping.flipped(c, x, sorted(axis_of(dim, x.rank) for dim in dims))
 
 
 @operator("roll")

@@ -1,0 +1,71 @@
+"""Reversal of axes, and padding that `pad` does not express (4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnefkit.arrays import Padding
+from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import sliced
+from nnefkit.exchange.source_graph import Value
+
+_BEFORE_FIRST = -(2**31)
+"""An `end` of `slice` that is before the first element of any axis."""
+
+
+def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
+    """Return `x` with the elements along some axes in reverse order."""
+    axes = [axis for axis in axes if x.shape[axis] > 1]
+    if not axes:
+        return x
+    if x.data is not None:
+        return c.graph.derived(
+            x, ("flip", *axes), lambda data: np.ascontiguousarray(np.flip(data, tuple(axes)))
+        )
+    count = len(axes)
+    begin, end, stride = [-1] * count, [_BEFORE_FIRST] * count, [-1] * count
+    return c.op("slice", x, axes=axes, begin=begin, end=end, stride=stride)
+
+
+def cropped(c: OperatorCall, x: Value, padding: Padding) -> tuple[Value, Padding]:
+    """Return `x` without the elements that negative padding removes, and the other padding."""
+    for axis, (before, after) in enumerate(padding):
+        extent = x.shape[axis]
+        x = sliced(c, x, axis, max(-before, 0), extent - max(-after, 0))
+    return x, [(max(before, 0), max(after, 0)) for before, after in padding]
+
+
+def wrapped_around(c: OperatorCall, x: Value, padding: Padding) -> Value:
+    """Return `x` padded with elements from the opposite end of each axis.
+
+    Raises:
+        Refusal: The padding is longer than the axis.
+    """
+    x, padding = cropped(c, x, padding)
+    for axis, (before, after) in enumerate(padding):
+        extent = x.shape[axis]
+        if before > extent or after > extent:
+            refuse("it wraps around an axis more than once", "Pad in several steps.")
+        parts = [sliced(c, x, axis, extent - before, extent)] if before else []
+        parts.append(x)
+        parts += [sliced(c, x, axis, 0, after)] if after else []
+        if len(parts) > 1:
+            x = c.op("concat", parts, axis=axis)
+    return x
+
+
+def padded_by_constants(c: OperatorCall, x: Value, padding: Padding, number: float) -> Value:
+    """Return `x` padded with a number that no literal can express, such as infinity."""
+    x, padding = cropped(c, x, padding)
+    for axis, lengths in enumerate(padding):
+        shapes = [(*x.shape[:axis], length, *x.shape[axis + 1 :]) for length in lengths]
+        before, after = (
+            [c.graph.constant(np.full(shape, number, c.scalar_dtype))] if 0 not in shape else []
+            for shape in shapes
+        )
+        if before or after:
+            x = c.op("concat", [*before, x, *after], axis=axis)
+    return x
