@@ -23,7 +23,7 @@ class Cycle:
         self.me = self
 
 
-def test_reading_does_not_keep_other_garbage_for_ever():
+def test_reading_does_not_retain_other_garbage_forever():
     seen = []
     for _ in range(24):
         seen.append(weakref.ref(Cycle()))
@@ -41,7 +41,7 @@ def test_the_collector_is_left_as_it_was(enabled):
         gc.enable()
 
 
-def test_what_somebody_else_froze_stays_frozen():
+def test_foreign_frozen_values_remain_frozen():
     gc.freeze()
     try:
         language.parse(TEXT)

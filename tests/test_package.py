@@ -116,7 +116,7 @@ def test_no_two_classes_have_the_same_name() -> None:
     assert set(repeated) == PARALLEL, repeated
 
 
-def test_importing_takes_no_room_along() -> None:
+def test_importing_nnefkit_loads_no_room() -> None:
     code = "import sys, nnefkit; print(sorted(m for m in sys.modules if m.startswith('nnefkit')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['nnefkit']"

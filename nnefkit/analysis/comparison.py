@@ -56,7 +56,7 @@ class Comparison(Displayed):
     missing: Missing = field(repr=False)
     labels: tuple[str, str] = ("a", "b")
     graph: Graph | None = field(default=None, repr=False)
-    """The graph that gives the rows their order and operations, if one is known."""
+    """The graph that determines the order and the operations of the rows, if one is known."""
     both_graphs: bool = field(default=False, repr=False)
     """Whether the graphs of both runs are known, so that weights and attributes were compared."""
 

@@ -35,7 +35,7 @@ def compare(
     Args:
         a: The reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
             saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
-        b: The run to compare with it, likewise.
+        b: The run to compare with it, of the same kinds.
         tolerance: The allowed difference: a number (relative to the largest magnitude in the
             tensor), a `Tolerance`, or a mapping from dtypes to these. The default depends on the
             dtype: `nnefkit.analysis.tolerance.DEFAULTS`.

@@ -139,7 +139,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _diff(before: str, after: str, name: str) -> str:
-    # Form feeds and the like end lines for str.splitlines, but not in a diff.
+    # Form feeds and similar characters end lines for str.splitlines, but not in a diff.
     lines = difflib.unified_diff(
         before.split("\n"),
         after.split("\n"),

@@ -47,7 +47,7 @@ CODES = (
         "extent is read as 1, with a warning; NNEF 1.0 has no equivalent for the others.",
         sections=("4.1.1",),
         severity="warning",
-        fix="Write the extent; infer_shapes takes others later.",
+        fix="Write the extent; infer_shapes accepts others later.",
         example=Example(
             _old("x = external(shape = [0, 2])\ny = relu(x)"),
             _old("x = external(shape = [1, 2])\ny = relu(x)"),

@@ -44,7 +44,7 @@ CODES = (
     DiagnosticCode(
         "missing-data",
         "Missing variable data",
-        "A variable has no `.dat` file beside the graph, or, when saving, no data.",
+        "A variable has no `.dat` file next to the graph, or, when saving, no data.",
         sections=("5.1",),
         example=python(
             _GRAPH,
@@ -78,8 +78,8 @@ CODES = (
     DiagnosticCode(
         "non-finite-data",
         "NaN or infinite values in a variable",
-        "The data of a variable contains NaN or infinite values. Results that depend on them will "
-        "hardly be finite either.",
+        "The data of a variable contains NaN or infinite values. Results that depend on them are "
+        "probably not finite either.",
         severity="warning",
         example=python(
             _GRAPH,
@@ -118,7 +118,7 @@ from dataclasses import replace
     DiagnosticCode(
         "trailing-bytes",
         "Trailing bytes in a tensor file",
-        "The file is longer than its header says. The bytes after the data are not read.",
+        "The file is longer than its header states. The bytes after the data are not read.",
         sections=("5.2",),
         severity="warning",
         example=python(

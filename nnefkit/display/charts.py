@@ -59,7 +59,7 @@ def _merged(counts: Sequence[int], most: int) -> list[int]:
 def histogram(
     counts: Sequence[int], color: str, *, width: int = 84, height: int = 14, most: int = 24
 ) -> Image:
-    """Draw the bars of a histogram, without axes: the ends of the range are written beside it."""
+    """Draw the bars of a histogram, without axes: the ends of the range are written next to it."""
     merged = _merged(counts, most)
 
     def draw() -> str:
@@ -244,7 +244,7 @@ def _dot(x: float, y: float, ratio: float) -> str:
 
 
 def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
-    """Draw a red point on a dashed line, with the name of the tensor beside it.
+    """Draw a red point on a dashed line, labeled with the name of the tensor.
 
     The name is at the left, where the ratios are still high, if there is room.
     """

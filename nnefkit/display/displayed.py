@@ -1,4 +1,4 @@
-"""The mixin that gives a class its representations: plain text, and HTML for notebooks."""
+"""The mixin that adds representations to a class: plain text, and HTML for notebooks."""
 
 from __future__ import annotations
 

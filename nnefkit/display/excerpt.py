@@ -82,7 +82,7 @@ def _visible(character: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that `text` takes in a terminal; East Asian wide characters take two."""
+    """Number of terminal columns that `text` occupies; East Asian wide characters occupy two."""
     if text.isascii():
         return len(text)
     return sum(_columns(character) for character in text)

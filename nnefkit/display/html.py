@@ -1,6 +1,6 @@
 """Cards as HTML that looks the same wherever a notebook is shown.
 
-It uses only what an untrusted notebook keeps: tables, details, images as data, and literal styles.
+It uses only what untrusted notebooks do not strip: tables, details, images as data, literal styles.
 Text and background have the colors of the page, so that light and dark pages get the same HTML.
 The ``align`` attributes are for pages that drop all styles.
 """
@@ -42,7 +42,7 @@ TONES: dict[Tone, str] = {
     "warning": f"color:{AMBER};font-weight:bold",
     "equal": f"color:{GREEN}",
 }
-# Code keeps the colors of its surroundings; notebooks would give it another background.
+# Code inherits the colors of its surroundings; notebooks would change its background.
 _CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
 _LEFT = "text-align:left;padding:1px 12px 1px 0"
 _RIGHT = "text-align:right;padding:1px 12px 1px 0"

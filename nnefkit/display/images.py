@@ -105,7 +105,7 @@ def _palette() -> bytes:
 
 def png(places: Array) -> bytes:
     """Return a PNG file of a map of palette positions; empty ones are transparent."""
-    # Imported with the first picture, as it takes long to import.
+    # Imported with the first picture, because importing it is slow.
     from PIL import Image
 
     height, width = places.shape

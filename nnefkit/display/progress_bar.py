@@ -1,4 +1,4 @@
-"""Progress bars, which appear only when work takes long, and disappear when it is done."""
+"""Progress bars, which appear when work takes a while and disappear when it is done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DELAY = 1.0
 
 
 class ProgressBar:
-    """A count of finished work, which appears as a bar once the work takes long.
+    """A count of finished work, which appears as a bar once the work takes a while.
 
     Use it as a context: ``with ProgressBar(...) as bar``.
     """

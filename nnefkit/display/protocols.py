@@ -1,6 +1,6 @@
 """The attributes that displays read from the objects they show.
 
-The classes of the model match these protocols by structure, so displays need not know them.
+The classes of the model match these protocols by structure, so displays do not import them.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from nnefkit.display.attributes_in_brief import (
 from nnefkit.display.colors import AMBER, BLUE, GREY, TEAL, VIOLET
 
 Helps = Literal["nothing", "neighbors", "next"]
-"""Operations whose box may absorb a small one: none, those beside it, or the one after it."""
+"""Operations whose box may absorb a small one: none, adjacent ones, or the one after it."""
 
 
 class Family(NamedTuple):
@@ -49,7 +49,7 @@ ELEMENTWISE = Family("elementwise", AMBER, 2, "neighbors")
 SHAPING = Family("shaping", GREY, 1, "neighbors")
 INTRODUCING = Family("inputs and parameters", GREY, 5)
 OTHERS = Family("other", GREY, 5)
-"""Custom and vendor operations; they are in the graph for a reason, hence the weight."""
+"""Custom and vendor operations; somebody added them for a reason, hence the weight."""
 
 
 class VocabularyRow(NamedTuple):
@@ -61,7 +61,7 @@ class VocabularyRow(NamedTuple):
     weight: int
     """Importance of the operation for the title of a box with several operations."""
     helps: Helps
-    """True if the box of a more important operation may take it in."""
+    """True if the box of a more important operation may absorb it."""
     rearranges: bool
     """It only moves or renames elements, so boxes that compute something do not mention it."""
     deduced: bool

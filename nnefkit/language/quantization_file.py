@@ -9,13 +9,13 @@ from nnefkit.display import nnef_text
 from nnefkit.errors import Diagnostic, Source
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.language.declarations.declaration import REQUIRED, Declaration, Parameter, declarations
-from nnefkit.language.elaboration.graph_builder import DEPRECATED
+from nnefkit.language.elaboration.deprecated import DEPRECATED, report_deprecated
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.expressions import ExpressionParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import run
-from nnefkit.language.syntax.tree import Argument, Constant, Invocation, Items
+from nnefkit.language.syntax.tree import Argument, ArrayOrTuple, Constant, Invocation
 from nnefkit.language.types import ArrayType, TensorType, castable
 
 SECTION = "5.3"
@@ -178,14 +178,7 @@ class QuantizationReader(ExpressionParser):
         name = invocation.name
         allowed = [known for known in declarations() if known.endswith("_quantize")]
         if name in DEPRECATED:
-            self.report.at(
-                "deprecated-operation",
-                f"'{name}' is deprecated",
-                invocation.at,
-                hint=f"Its new name is {DEPRECATED[name]}.",
-                section="4.9.5",
-                severity="warning",
-            )
+            report_deprecated(invocation, self.report)
         declaration = self.customs.get(name) or (declarations()[name] if name in allowed else None)
         if declaration is not None and declaration.parameters[0].is_tensor:
             return declaration
@@ -202,7 +195,7 @@ class QuantizationReader(ExpressionParser):
 
     def _value(self, argument: Argument, declaration: Declaration | None) -> Any:
         node = argument.value
-        if isinstance(node, Items):
+        if isinstance(node, ArrayOrTuple):
             self._wrong("type-mismatch", "the elements of an array must have one type", argument)
             return None
         if not isinstance(node, Constant):
@@ -240,7 +233,7 @@ class QuantizationReader(ExpressionParser):
         given = node.type
         if isinstance(parameter.type, TensorType):
             while isinstance(given, ArrayType):
-                given = given.item
+                given = given.element
         return castable(given, parameter.type)
 
     def _filled(
@@ -265,8 +258,8 @@ class QuantizationReader(ExpressionParser):
 def _is_rectangular(value: Any) -> bool:
     level = [value]
     while level and isinstance(level[0], list):
-        lengths = {len(item) if isinstance(item, list) else -1 for item in level}
+        lengths = {len(element) if isinstance(element, list) else -1 for element in level}
         if len(lengths) > 1 or lengths == {0}:
             return False
-        level = [part for item in level for part in item]
-    return not any(isinstance(item, list) for item in level)
+        level = [part for element in level for part in element]
+    return not any(isinstance(element, list) for element in level)

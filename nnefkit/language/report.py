@@ -121,7 +121,7 @@ FORMS = {
     "3.2.2": "Write a fragment as: fragment name( tensor: tensor<scalar>, attribute: integer = 1 ) "
     "-> ( result: tensor<scalar> ) { ... }",
     "3.2.3": "Expressions are written like this: a if condition else b, [for i in array yield "
-    "item], length_of(array), array[0].",
+    "expression], length_of(array), array[0].",
     "3.2.4": "A document consists of: version 1.0; extensions; fragments; one graph.",
     "3.3.1": "The types are integer, scalar, logical, string and tensor<...>, arrays of them "
     "(type[]), and tuples of them ((type, type)).",

@@ -45,48 +45,48 @@ class SpecialType(Type):
 
 
 class TensorType(Type):
-    """``tensor<item>``, or the unbound ``tensor<>`` where `item` is None."""
+    """``tensor<element>``, or the unbound ``tensor<>`` where `element` is None."""
 
-    __slots__ = ("item",)
+    __slots__ = ("element",)
 
-    def __init__(self, item: PrimitiveType | None) -> None:
-        super().__init__(generic=item is not None and item.generic)
-        self.item = item
+    def __init__(self, element: PrimitiveType | None) -> None:
+        super().__init__(generic=element is not None and element.generic)
+        self.element = element
 
     def __str__(self) -> str:
-        return f"tensor<{self.item or ''}>"
+        return f"tensor<{self.element or ''}>"
 
 
 class ArrayType(Type):
-    """``item[]``."""
+    """``element[]``."""
 
-    __slots__ = ("item",)
+    __slots__ = ("element",)
 
-    def __init__(self, item: Type) -> None:
-        super().__init__(generic=item.generic)
-        self.item = item
+    def __init__(self, element: Type) -> None:
+        super().__init__(generic=element.generic)
+        self.element = element
 
     def __str__(self) -> str:
-        depth, item = 0, self.item
-        while isinstance(item, ArrayType):
-            depth, item = depth + 1, item.item
-        return f"{item}[]" + ("[]" * depth if depth < 20 else f"[]...({depth} more)")
+        depth, element = 0, self.element
+        while isinstance(element, ArrayType):
+            depth, element = depth + 1, element.element
+        return f"{element}[]" + ("[]" * depth if depth < 20 else f"[]...({depth} more)")
 
 
 class TupleType(Type):
     """``(first, second, ...)``."""
 
-    __slots__ = ("depth", "items")
+    __slots__ = ("depth", "elements")
 
-    def __init__(self, items: tuple[Type, ...]) -> None:
-        super().__init__(generic=any(item.generic for item in items))
-        self.items = items
-        self.depth = 1 + max(depth_of(item) for item in items)
+    def __init__(self, elements: tuple[Type, ...]) -> None:
+        super().__init__(generic=any(element.generic for element in elements))
+        self.elements = elements
+        self.depth = 1 + max(depth_of(element) for element in elements)
 
     def __str__(self) -> str:
         if self.depth > 20:
             return "(...)"
-        return f"({', '.join(map(str, self.items))})"
+        return f"({', '.join(map(str, self.elements))})"
 
 
 INTEGER = PrimitiveType("integer")
@@ -106,26 +106,26 @@ OF_LITERAL: dict[type, Type] = {int: INTEGER, float: SCALAR, bool: LOGICAL, str:
 def depth_of(type_: Type) -> int:
     """Return how deep tuples are nested in a type."""
     while isinstance(type_, ArrayType):
-        type_ = type_.item
+        type_ = type_.element
     return type_.depth if isinstance(type_, TupleType) else 0
 
 
-def array_of(item: Type) -> Type:
-    """Return ``item[]``."""
-    if item is UNKNOWN:
+def array_of(element: Type) -> Type:
+    """Return ``element[]``."""
+    if element is UNKNOWN:
         return UNKNOWN
-    if item._array is None:
-        item._array = ArrayType(item)
-    return item._array
+    if element._array is None:
+        element._array = ArrayType(element)
+    return element._array
 
 
-def tensor_of(item: PrimitiveType | None) -> TensorType:
-    """Return ``tensor<item>``, the unbound ``tensor<>`` for None."""
-    if item is None:
+def tensor_of(element: PrimitiveType | None) -> TensorType:
+    """Return ``tensor<element>``, the unbound ``tensor<>`` for None."""
+    if element is None:
         return UNBOUND_TENSOR
-    if item._tensor is None:
-        item._tensor = TensorType(item)
-    return item._tensor
+    if element._tensor is None:
+        element._tensor = TensorType(element)
+    return element._tensor
 
 
 UNBOUND_TENSOR = TensorType(None)
@@ -134,9 +134,9 @@ OPAQUE_TENSOR = TensorType(None)
 _TUPLES: dict[tuple[Type, ...], TupleType] = {}
 
 
-def tuple_of(items: Iterable[Type]) -> TupleType:
-    """Return ``(item, item, ...)``."""
-    key = tuple(items)
+def tuple_of(elements: Iterable[Type]) -> TupleType:
+    """Return ``(element, element, ...)``."""
+    key = tuple(elements)
     type_ = _TUPLES.get(key)
     if type_ is None:
         type_ = TupleType(key)
@@ -158,11 +158,11 @@ def castable(given: Type, wanted: Type) -> bool:
         if given is wanted or given is UNKNOWN or wanted is UNKNOWN:
             continue
         if isinstance(wanted, ArrayType) and isinstance(given, ArrayType):
-            stack.append((given.item, wanted.item))
+            stack.append((given.element, wanted.element))
         elif isinstance(wanted, TupleType) and isinstance(given, TupleType):
-            if len(given.items) != len(wanted.items):
+            if len(given.elements) != len(wanted.elements):
                 return False
-            stack.extend(zip(given.items, wanted.items, strict=True))
+            stack.extend(zip(given.elements, wanted.elements, strict=True))
         elif not _directly_castable(given, wanted):
             return False
     return True
@@ -175,15 +175,15 @@ def _directly_castable(given: Type, wanted: Type) -> bool:
     if not isinstance(wanted, TensorType):
         return wanted is GENERIC and isinstance(given, PrimitiveType)
     if isinstance(given, TensorType):
-        item = given.item
+        element = given.element
     elif isinstance(given, PrimitiveType):
-        item = given
+        element = given
     else:
         return False
     return (
-        wanted.item is None
-        or item is wanted.item
-        or (wanted.item is GENERIC and item is not None)
+        wanted.element is None
+        or element is wanted.element
+        or (wanted.element is GENERIC and element is not None)
         or given is OPAQUE_TENSOR
     )
 
@@ -215,11 +215,11 @@ def bind(type_: Type, dtype: PrimitiveType) -> Type:
         return type_
     depth = 0
     while isinstance(type_, ArrayType):
-        depth, type_ = depth + 1, type_.item
+        depth, type_ = depth + 1, type_.element
     if isinstance(type_, TensorType):
         type_ = tensor_of(dtype)
     elif isinstance(type_, TupleType):
-        type_ = tuple_of(bind(item, dtype) for item in type_.items)
+        type_ = tuple_of(bind(element, dtype) for element in type_.elements)
     else:
         type_ = dtype
     for _ in range(depth):
@@ -231,7 +231,7 @@ def opaque(type_: Type) -> Type:
     """Return a type with opaque tensors for generic ones, `UNKNOWN` for other generic types."""
     depth = 0
     while isinstance(type_, ArrayType):
-        depth, type_ = depth + 1, type_.item
+        depth, type_ = depth + 1, type_.element
     result: Type = type_
     if type_.generic:
         result = OPAQUE_TENSOR if isinstance(type_, TensorType) else UNKNOWN
@@ -246,11 +246,11 @@ def holds_opaque(type_: Type) -> bool:
     while stack:
         type_ = stack.pop()
         while isinstance(type_, ArrayType):
-            type_ = type_.item
+            type_ = type_.element
         if type_ is OPAQUE_TENSOR:
             return True
         if isinstance(type_, TupleType):
-            stack.extend(type_.items)
+            stack.extend(type_.elements)
     return False
 
 
@@ -260,11 +260,11 @@ def is_tensor(type_: Type) -> bool:
     while stack:
         type_ = stack.pop()
         while isinstance(type_, ArrayType):
-            type_ = type_.item
+            type_ = type_.element
         if isinstance(type_, TensorType):
             return True
         if isinstance(type_, TupleType):
-            stack.extend(type_.items)
+            stack.extend(type_.elements)
     return False
 
 
@@ -277,14 +277,14 @@ def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
             continue
         if isinstance(declared, ArrayType):
             if isinstance(given, ArrayType):
-                stack.append((given.item, declared.item))
+                stack.append((given.element, declared.element))
         elif isinstance(declared, TupleType):
             if isinstance(given, TupleType):
                 # Tuples of different lengths are reported as a type mismatch.
-                stack.extend(zip(given.items, declared.items, strict=False))
+                stack.extend(zip(given.elements, declared.elements, strict=False))
         else:
             if isinstance(given, TensorType) and isinstance(declared, TensorType):
-                given = given.item or UNKNOWN
+                given = given.element or UNKNOWN
             if isinstance(given, PrimitiveType):
                 yield given
 
@@ -292,18 +292,18 @@ def deduce(given: Type, declared: Type) -> Iterable[PrimitiveType]:
 def dtype_of(type_: Type) -> str | None:
     """Return the name of the data type of a tensor or a primitive, None for other types."""
     if isinstance(type_, TensorType):
-        return type_.item.name if type_.item else None
+        return type_.element.name if type_.element else None
     return type_.name if isinstance(type_, PrimitiveType) else None
 
 
 def type_of(value: Any) -> Type:
     """Return the type of a value that consists of int, float, bool, str, lists and tuples.
 
-    It is `UNKNOWN` if the items of a list have no common type.
+    It is `UNKNOWN` if the elements of a list have no common type.
     """
     if isinstance(value, list):
-        common = common_type_of(type_of(item) for item in value)
+        common = common_type_of(type_of(element) for element in value)
         return UNKNOWN if common is None else EMPTY if not value else array_of(common)
     if isinstance(value, tuple):
-        return tuple_of(type_of(item) for item in value)
+        return tuple_of(type_of(element) for element in value)
     return OF_LITERAL.get(type(value), UNKNOWN)

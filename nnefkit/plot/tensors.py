@@ -88,7 +88,7 @@ def heat_map(
         tensor: Values of any shape and numeric dtype.
         ax: The axes to draw into; by default those of a new figure.
         title: Title of the plot; by default the name of the tensor.
-        colorbar: True to draw the color scale beside it.
+        colorbar: True to draw the color scale next to it.
 
     Returns:
         The axes.

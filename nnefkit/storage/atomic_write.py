@@ -1,6 +1,6 @@
 """Writing that leaves the old file or folder in place until the new one is complete.
 
-New content is written beside it under a temporary name, and renamed when it is complete. Files
+New content is written next to it under a temporary name, and renamed when it is complete. Files
 that are memory-mapped stay readable: their data lives as long as the mapping.
 """
 

@@ -216,7 +216,9 @@ def test_load_reports_the_file_the_place_and_a_fix(tmp_path, make, kind, file, p
 
 @pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.parametrize(("make", "kind", "file", "place", "words"), CASES, ids=IDS)
-def test_a_report_says_the_same_as_the_error(tmp_path, make, kind, file, place, words, as_text):
+def test_a_report_and_the_error_have_the_same_text(
+    tmp_path, make, kind, file, place, words, as_text
+):
     path = make(tmp_path)
     with pytest.raises(NnefError) as raised:
         nk.load(path)

@@ -71,7 +71,7 @@ def test_the_same_run_is_equal():
     assert found.summary == "The runs are equal. All 6 tensors are equal in every element."
 
 
-def test_changed_weights_are_found_as_the_cause_and_followed():
+def test_changed_weights_are_identified_as_the_cause_and_traced():
     found = compare(Run(network()), Run(network(weights=(2, 5))))
     assert verdicts(found) == {
         "input": "equal",

@@ -68,7 +68,7 @@ def test_rounded_weights_are_the_cause_and_their_spread_is_reported(graph, input
     assert "Its weight variable15 differs; its input does not." in found.summary
 
 
-def test_what_another_engine_recorded_is_within_the_tolerance(trace):
+def test_recordings_of_another_engine_are_within_the_tolerance(trace):
     found = nk.compare(trace, BLAZEFACE.parent / "io.npz")
     assert found.ok
     assert [row.name for row in found] == ["external1", "concat1", "concat2"]

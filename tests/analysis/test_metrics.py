@@ -152,7 +152,7 @@ def test_corners(a, b, expected, dtype):
         assert found == (pytest.approx(value, abs=1e-12) if close else value), name
 
 
-def test_where_nothing_can_be_measured_there_is_no_distance():
+def test_without_comparable_elements_there_is_no_distance():
     m = metrics([NAN, 1.0], [2.0, NAN])
     assert all(math.isnan(x) for x in (m.max_abs, m.max_rel, m.rmse, m.snr, m.cosine))
     assert not m.ok

@@ -140,7 +140,7 @@ class Greeting(Displayed):
         return Card("hello", BLUE, ("world",), (Table((Column("head"),), rows),))
 
 
-def test_a_card_gives_a_class_its_text_and_its_html():
+def test_a_class_has_text_and_html_from_its_card():
     assert repr(Greeting()) == "hello  world\n  head\n  row"
     page = Greeting()._repr_html_()
     assert "hello" in page

@@ -86,7 +86,7 @@ def test_other_engines_refuse_it_by_name_and_fall_back_to_numpy(engine):
     np.testing.assert_allclose(results["z"], EXPECTED, rtol=1e-5)
 
 
-def test_a_cell_that_is_run_twice_replaces_what_it_registered():
+def test_running_a_cell_twice_replaces_its_registrations():
     register()
     register(kernel=lambda x, n: x * n)
     np.testing.assert_allclose(nk.run(nk.parse(DECLARED), X)["z"], 2 * np.exp(X), rtol=1e-6)
@@ -214,14 +214,14 @@ def test_any_shape_and_attribute_reaches_rule_and_kernel(shape, factor):
 # -- documents that do not declare it ----------------------------------------------------------
 
 
-def test_a_document_must_declare_what_it_uses_though_it_is_registered():
+def test_a_document_must_declare_registered_operations_that_it_uses():
     register()
     with pytest.raises(nk.DocumentError, match="the document must declare it") as caught:
         nk.parse(UNDECLARED)
     assert SWISH in str(caught.value)
 
 
-def test_a_lenient_reader_takes_the_registered_declaration_and_warns(tmp_path):
+def test_a_lenient_reader_uses_the_registered_declaration_and_warns(tmp_path):
     register()
     (tmp_path / "graph.nnef").write_text(UNDECLARED)
     report = nk.validate(tmp_path, strict=False)
@@ -292,7 +292,7 @@ WRONG_KERNELS = {
 
 
 @pytest.mark.parametrize("message", WRONG_KERNELS)
-def test_a_wrong_kernel_is_reported_with_what_was_expected(message):
+def test_a_wrong_kernel_is_reported_with_the_expected_result(message):
     register(kernel=WRONG_KERNELS[message])
     with pytest.raises(nk.ExecutionError) as caught:
         nk.run(nk.parse(DECLARED), X)

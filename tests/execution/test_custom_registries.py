@@ -101,7 +101,7 @@ def test_a_graph_holds_declarations_and_no_functions():
         assert result(same, custom_operations=TWICE) == [2, 4, 6]
 
 
-def test_quantization_algorithms_are_found_in_it():
+def test_quantization_algorithms_are_looked_up_in_the_registry():
     declaration = "fragment halves( x: tensor<scalar>, steps: integer ) -> ( y: tensor<scalar> );"
     registry = nk.CustomOperations()
     registry.register(declaration, shape=lambda x, steps: x, kernel=lambda x, steps: x.round())
@@ -151,7 +151,7 @@ def test_inner_blocks_come_first_and_outer_ones_stay_in_effect():
         assert result(graph) == [2, 4, 6]
 
 
-def test_what_is_registered_for_everything_comes_last(registered):
+def test_global_registrations_are_looked_up_last(registered):
     graph = nk.parse(TEXT)
     assert result(graph) == [-1, -2, -3]
     assert result(graph, custom_operations=TWICE) == [2, 4, 6]
@@ -203,7 +203,7 @@ def test_asynchronous_tasks_do_not_see_each_others_blocks():
     assert asyncio.run(all_of_them()) == ([[0, 0, 0], [1, 2, 3], [2, 4, 6]], [2, 4, 6])
 
 
-def test_a_session_keeps_what_was_in_effect_when_it_was_made():
+def test_a_session_uses_the_operations_in_effect_when_it_was_made():
     registry = scaling(2)
     with registry:
         session = nk.Session(nk.parse(TEXT))
@@ -259,7 +259,7 @@ def test_functions_can_be_added_by_any_handle_until_the_name_is_registered_again
     assert "without a kernel" in repr(first)
 
 
-def test_registries_of_one_name_do_not_share_what_is_registered():
+def test_registries_of_one_name_do_not_share_entries():
     first, second = scaling(1), scaling(2)
     first.unregister("scaled")
     assert list(second) == ["scaled"]
@@ -276,7 +276,7 @@ def test_standard_operations_cannot_be_defined_and_stay_untouched():
     assert nk.engines()["numpy"].operations == before
 
 
-def test_what_a_registry_declares_is_checked_against_the_document():
+def test_declarations_of_a_registry_are_checked_against_the_document():
     registry = scaling(2, SCALED.replace("x:", "value:"))
     with pytest.raises(nk.DocumentError, match="with other parameters"):
         nk.parse(TEXT, custom_operations=registry)

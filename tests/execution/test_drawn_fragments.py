@@ -84,7 +84,7 @@ def result_shapes(name, one):
 @pytest.mark.parametrize("name", sorted(CALLS.keys() - {"constant", "update"}))
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_a_fragment_computes_what_the_operation_in_it_computes(name, data):
+def test_a_fragment_computes_the_same_as_its_operation(name, data):
     one = data.draw(calls_of(name))
     graph, feeds = graph_of(name, one)
     expected = nk.run(graph, feeds, progress=False)

@@ -77,7 +77,7 @@ def one(name, wide):
     return nk.parse(text).with_data({"w": np.ones(2, np.float64 if wide else np.float32)})
 
 
-def test_what_an_engine_runs_in_part_it_refuses_in_part():
+def test_operations_that_an_engine_runs_in_part_are_refused_in_part():
     """float64 is what the partly supported operations of ONNX Runtime lack."""
     engine = find_engine("onnxruntime")
     for name in engine.partly:

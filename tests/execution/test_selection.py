@@ -120,7 +120,7 @@ def test_a_trace_names_both_engines(graph):
         np.testing.assert_allclose(traced[name], array, rtol=1e-5, atol=1e-6)
 
 
-def test_what_neither_engine_can_run_is_refused_by_name(graph):
+def test_operations_that_neither_engine_can_run_are_refused_by_name(graph):
     both = Fallback(Limited("sinh", "tan"), Limited("tan", "exp"))
     assert [op.name for op in both.unsupported(graph)] == ["tan"]
     custom = "fragment bessel(x: tensor<scalar>) -> (y: tensor<scalar>);\n\ngraph net"

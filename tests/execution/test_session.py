@@ -48,7 +48,7 @@ def test_an_update_takes_effect_after_the_run_and_survives_to_the_next():
         np.testing.assert_array_equal(session.variables["sum"], result)
 
 
-def test_the_variable_keeps_its_old_value_within_the_run():
+def test_the_variable_has_its_old_value_within_the_run():
     traced = Session(zeros(io.parse(COUNTER))).trace(np.ones((1, 2)))
     np.testing.assert_array_equal(traced["total"], [[1, 1]])
     np.testing.assert_array_equal(traced["new_sum"], [[1, 1]])
@@ -111,7 +111,7 @@ def test_an_update_of_a_label_changes_all_the_variables_that_share_it():
     np.testing.assert_array_equal(session.run(np.ones((1, 2)))["twin"], [[1, 1]])
 
 
-def test_a_recurrent_network_computes_what_a_loop_computes():
+def test_a_recurrent_network_computes_the_same_as_a_loop():
     text = """
     version 1.0;
     graph rnn(x) -> (h)

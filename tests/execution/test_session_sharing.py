@@ -119,7 +119,7 @@ def test_every_engine_records_what_is_asked_for(graph, engine, keep, spilled, tm
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
-def test_shapes_known_only_after_a_run_are_recorded_whatever_is_kept():
+def test_shapes_known_only_after_a_run_are_recorded_whatever_is_stored():
     declaration = "fragment odd( x: tensor<scalar> ) -> ( y: tensor<scalar> );"
     nk.register_operation(declaration, kernel=lambda x: x[:, 1::2])
     text = (

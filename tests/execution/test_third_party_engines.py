@@ -87,7 +87,7 @@ def test_the_example_computes_in_float64_where_a_variable_is(plain):
     np.testing.assert_array_equal(found, nk.run(wide, X.astype(np.float64))["y"])
 
 
-def test_what_the_example_cannot_run_is_refused_with_its_reason_or_falls_back(plain):
+def test_models_that_fail_on_the_example_are_refused_with_the_reason_or_fall_back(plain):
     with pytest.raises(nk.ExecutionError, match=r"'plain' cannot run 'sigmoid'.*'z'"):
         nk.run(GRAPH, X, "plain")
     with pytest.raises(

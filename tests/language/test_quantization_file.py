@@ -114,7 +114,7 @@ def test_the_deprecated_name_is_a_warning():
     assert graph.tensors["x"].quantization["op-name"] == "linear_quantize"
 
 
-def test_vendor_operations_are_kept_unless_strict():
+def test_vendor_operations_are_retained_unless_strict():
     graph, diagnostics = _parse('"x": magic(a = 1, b = [2.0]);', strict=False)
     assert [d.severity for d in diagnostics] == ["warning"]
     assert graph is not None

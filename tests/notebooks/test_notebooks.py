@@ -59,7 +59,7 @@ def test_the_engines_that_are_missing_say_how_to_install_them(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_kept_executed_from_top_to_bottom(name: str) -> None:
+def test_is_stored_executed_from_top_to_bottom(name: str) -> None:
     notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
     nbformat.validate(notebook)
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]

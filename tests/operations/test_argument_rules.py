@@ -228,7 +228,7 @@ def test_a_violated_rule_is_reported_with_argument_and_section(
 
 
 @pytest.mark.parametrize(("name", "shapes", "attribs", "result"), ALLOWED)
-def test_what_the_rules_allow_has_the_shape_that_they_say(name, shapes, attribs, result):
+def test_calls_that_the_rules_allow_have_the_inferred_shape(name, shapes, attribs, result):
     assert SHAPE_RULES[name](*shapes, **attribs) == result
 
 

@@ -25,7 +25,7 @@ def source(position: int, extent: int, border: str) -> int:
 
 
 @given(st.integers(1, 6), st.integers(-5, 20), st.integers(-5, 20), st.sampled_from(BORDERS))
-def test_each_position_takes_the_value_that_the_formula_names(extent, before, after, border):
+def test_each_position_has_the_value_that_the_formula_names(extent, before, after, border):
     expected = [source(i, extent, border) for i in range(-before, extent + after)]
     assert border_indices(extent, before, after, border).tolist() == expected
 

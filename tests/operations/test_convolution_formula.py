@@ -95,7 +95,7 @@ def test_automatic_padding_is_that_of_same_upper(channels, extent, size, stride,
 
 @pytest.mark.parametrize("bytes_", [1, 3000])
 @pytest.mark.parametrize("groups", [1, 3, 6])
-def test_blocks_of_any_size_give_the_same(monkeypatch, bytes_, groups):
+def test_blocks_of_any_size_have_the_same_result(monkeypatch, bytes_, groups):
     random = np.random.default_rng(0)
     x = random.standard_normal((2, 6, 9, 21))
     w = random.standard_normal((12, 6 // groups, 3, 3))
@@ -116,7 +116,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, bytes_, groups):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("groups", [1, 4])
-def test_what_is_not_finite_stays_within_the_windows_that_see_it(value, groups):
+def test_non_finite_values_remain_within_the_windows_that_contain_them(value, groups):
     x = np.ones((1, 4, 6, 40), np.float32)
     x[0, 2, 3, 20] = value
     w = np.ones((4, 4 // groups, 3, 3), np.float32)

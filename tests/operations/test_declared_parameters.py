@@ -26,7 +26,7 @@ def test_all_standard_operations_have_a_rule_and_a_kernel():
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_rules_and_kernels_take_what_is_declared(name):
+def test_rules_and_kernels_accept_the_declared_parameters(name):
     count, attribs = parameters(name)
     keywords = dict.fromkeys(attribs)
     inspect.signature(SHAPE_RULES[name]).bind(*[None] * count, **keywords)

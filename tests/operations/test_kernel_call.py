@@ -51,7 +51,7 @@ def test_literals_have_the_shape_of_rank_0():
     assert shape_of_literal([1.0, [2.0]]) == [(), [()]]
 
 
-def test_results_come_flat():
+def test_results_are_returned_flat():
     x = np.ones((2, 2), np.float32)
     assert len(call("moments", [x], {"axes": [0]})) == 2
     assert len(call("unstack", [x], {"axis": 0})) == 2
@@ -77,6 +77,6 @@ def test_a_constant_beyond_single_precision_is_infinite():
     assert call("constant", [], {"shape": [1], "value": [1e300]})[0].tolist() == [np.inf]
 
 
-def test_what_has_no_kernel_is_named():
+def test_operations_without_a_kernel_are_named():
     with pytest.raises(ExecutionError, match=r"'sofmax' has no kernel[\s\S]*'softmax'"):
         call("sofmax", [np.ones(2)], {"axes": [0]})

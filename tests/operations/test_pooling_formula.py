@@ -130,7 +130,7 @@ def test_half_precision_is_summed_up_in_single_precision():
     assert KERNELS["rms_pool"](x * 3000, **attributes([1, 1, 64, 64])).item() == np.float16(300)
 
 
-def test_large_values_beside_small_ones_do_not_cancel():
+def test_large_values_do_not_cancel_small_ones():
     x = np.zeros(64, np.float32)
     x[0], x[40] = 1e30, 1.0
     result = KERNELS["box"](x, **attributes([3]), normalize=False)
@@ -138,7 +138,7 @@ def test_large_values_beside_small_ones_do_not_cancel():
 
 
 @pytest.mark.parametrize("bytes_", [1, 2000])
-def test_blocks_of_any_size_give_the_same(monkeypatch, bytes_):
+def test_blocks_of_any_size_have_the_same_result(monkeypatch, bytes_):
     x = np.random.default_rng(0).standard_normal((3, 5, 8, 9))
     attribs = attributes([1, 1, 3, 2], padding=[], stride=[1, 1, 2, 1])
     expected = [KERNELS[name](x, **attribs) for name in ("avg_pool", "max_pool")]

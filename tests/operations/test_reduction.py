@@ -86,7 +86,7 @@ def test_long_sums_keep_their_digits_along_any_axis(axes):
     np.testing.assert_allclose(total, volume * float(np.float32(0.1)), 1e-6)
 
 
-def test_maxima_of_what_is_not_a_number_are_not_a_number():
+def test_maxima_of_windows_with_nan_are_nan():
     x = np.array([[1.0, math.nan], [2.0, 3.0]])
     np.testing.assert_array_equal(call("max_reduce", [x], {"axes": [1]})[0], [[math.nan], [3.0]])
     np.testing.assert_array_equal(call("min_reduce", [x], {"axes": [1]})[0], [[math.nan], [2.0]])

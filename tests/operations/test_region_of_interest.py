@@ -91,7 +91,7 @@ def test_the_whole_map_as_region_is_multilinear_upsampling():
         assert_allclose(resized, KERNELS["multilinear_upsample"](x, **attribs), atol=1e-12)
 
 
-def test_a_batch_index_of_rank_one_gives_the_same():
+def test_a_batch_index_of_rank_one_has_the_same_result():
     x = np.random.default_rng(0).standard_normal((2, 1, 4, 4))
     rois = np.array([[0.0, 0, 4, 4], [1, 1, 3, 3]])
     results = [

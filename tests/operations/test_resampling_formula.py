@@ -70,7 +70,7 @@ def test_upsampling_agrees_with_torch(factor):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_not_finite_stays_where_its_weight_is_not_zero(method):
+def test_non_finite_values_remain_where_their_weight_is_not_zero(method):
     x = np.array([[[1, np.inf, 1, 1]]], np.float32)
     attribs = {"factor": [2], "method": method, "border": "replicate"}
     result = KERNELS["multilinear_upsample"](x, **attribs)

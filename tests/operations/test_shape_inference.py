@@ -191,7 +191,7 @@ def test_an_operation_built_without_its_attributes_is_reported():
     assert "wrong type" in message
 
 
-def test_what_follows_from_a_custom_operation_is_unknown_but_no_error():
+def test_shapes_after_a_custom_operation_are_unknown_but_not_an_error():
     graph = build(
         INPUT,
         ("a", "vendor_op", {"x": "x"}, {"power": 3}),

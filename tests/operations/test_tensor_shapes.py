@@ -42,7 +42,7 @@ def test_reshaping_keeps_the_row_major_order(data):
     assert result.ravel().tolist() == x.ravel().tolist()
 
 
-def test_zero_keeps_the_extent_at_the_same_place_of_the_range():
+def test_zero_copies_the_extent_at_the_same_place_of_the_range():
     x = counting((2, 3, 4, 5))
     assert run("reshape", x, shape=[0, -1], axis_start=0, axis_count=-1).shape == (2, 60)
     assert run("reshape", x, shape=[0, -1], axis_start=1, axis_count=3).shape == (2, 3, 20)
@@ -60,7 +60,7 @@ def test_squeeze_undoes_unsqueeze(data):
 
 
 @given(st.data())
-def test_transposing_moves_items_as_the_formula_says(data):
+def test_transposing_moves_elements_as_the_formula_says(data):
     x = counting(data.draw(SHAPES))
     axes = data.draw(st.permutations(range(data.draw(st.integers(0, x.ndim)))))
     result = run("transpose", x, axes=axes)
@@ -129,7 +129,7 @@ def sliced_indices(extent, begin, end, stride, reserved):
     st.integers(-9, 9),
     st.sampled_from([None, 1, 2, 3, -1, -2, -3]),
 )
-def test_slices_take_the_items_that_the_rules_name(extent, begin, end, stride):
+def test_slices_select_the_elements_that_the_rules_name(extent, begin, end, stride):
     attribs = {
         "axes": [1],
         "begin": [begin],

@@ -119,7 +119,7 @@ def test_attributes_of_windows_are_checked(name, argument, value, message):
     assert list(found) == [argument]
 
 
-def test_hints_tell_which_dimensions_count():
+def test_hints_state_which_dimensions_count():
     assert "it starts with 1, 1" in problems("max_pool", size=[2, 2])["size"].hint
     assert "starts with (0, 0), (0, 0)" in problems("box", padding=[(0, 0)] * 2)["padding"].hint
     assert "do not count here" in problems("conv", stride=[1, 1, 2, 2])["stride"].hint
@@ -161,7 +161,7 @@ def test_filters_and_bias_fit_the_channels(name, shapes, attribs, argument, mess
     assert message in found[argument].message
 
 
-def test_hints_tell_what_would_fit():
+def test_hints_state_what_would_fit():
     assert problems("conv", {2: (6,)})["bias"].hint.startswith("Give it the shape [1, 6]")
     found = problems("conv", {1: (6, 2, 3, 3)})
     assert found["filter"].hint == "This filter fits with groups = 2."

@@ -151,7 +151,7 @@ def test_feature_maps_state_how_many_they_leave_out() -> None:
     assert "of" not in plot.feature_maps(ARRAY).get_title(loc="left")
 
 
-def test_a_channel_keeps_its_pattern() -> None:
+def test_a_channel_retains_its_pattern() -> None:
     maps = np.zeros((1, 2, 4, 4))
     maps[0, 0, :, :2], maps[0, 1, :, :2] = 1, -1
     image = plot.feature_maps(maps, columns=2).images[0].get_array()

@@ -182,7 +182,7 @@ def test_labels_that_lead_out_of_the_model_are_refused_by_name(tmp_path, label):
     assert caught.value.diagnostics[0].section in ("5.1", "4.1.3")
 
 
-def test_dots_inside_of_labels_are_no_paths(tmp_path):
+def test_dots_inside_of_labels_are_not_paths(tmp_path):
     labels = ["a..b", "..a", "a..", "...", ".", "./a.b/c", "a//b"]
     files = {f"{'/'.join(p for p in label.split('/') if p)}.dat": dat(BIAS) for label in labels}
     folder(tmp_path, {"graph.nnef": TEXT} | files)
@@ -228,7 +228,7 @@ def test_archives_in_pieces_and_with_padding_are_read(tmp_path):
 @pytest.mark.parametrize(
     "name", ["m.nnef.tgz", "m.tgz", "m.TAR.GZ", "m.tar", "m.zip", "m", "m.nnef"]
 )
-def test_what_is_written_is_read_again_and_by_other_tools(tmp_path, name):
+def test_written_files_are_read_again_and_by_other_tools(tmp_path, name):
     files = FILES | {"conv1/filter.dat": tensor_content(FILTER)}
     write_model(tmp_path / name, files)
     check(tmp_path / name)

@@ -183,7 +183,7 @@ def test_two_members_of_a_name_in_a_zip_are_refused(tmp_path):
         open_model(tmp_path / "x.zip")
 
 
-def test_a_text_that_is_called_an_archive_is_said_to_be_none(tmp_path):
+def test_a_text_named_like_an_archive_is_reported_as_not_an_archive(tmp_path):
     for content in (b"", b"hello", b"<html>not found</html>"):
         (tmp_path / "x.nnef.tgz").write_bytes(content)
         with pytest.raises(StorageError, match=r"neither an archive.*nor the text of a graph"):
@@ -276,7 +276,7 @@ except StorageError as error:
 
 
 @pytest.mark.slow
-def test_a_bomb_of_four_gigabytes_takes_bounded_memory(tmp_path):
+def test_a_bomb_of_four_gigabytes_is_read_in_bounded_memory(tmp_path):
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     with (tmp_path / "bomb.tgz").open("wb") as file:
         head = member("graph.nnef", TEXT) + member("a.dat", size=4 << 30)

@@ -178,7 +178,7 @@ def test_a_provisional_header_that_contradicts_itself_is_refused(content):
         open_tensor(Blob("x.dat", content, content, 0, len(content)))
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path):
+def test_files_that_are_not_regular_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.dat")
     for path, message in [
         (tmp_path / "pipe.dat", "a pipe or a device"),
@@ -191,7 +191,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
         assert caught.value.diagnostics[0].file == str(path)
 
 
-def test_a_file_that_lies_about_its_size_is_not_read_into_memory(tmp_path):
+def test_a_file_with_a_false_size_is_not_read_into_memory(tmp_path):
     # A sparse file with a proper header: opening it must not touch its 3 GB.
     path = tmp_path / "x.dat"
     count = 3 << 30

@@ -76,7 +76,7 @@ ALGORITHMS = [
 
 
 @pytest.mark.parametrize(("algorithm", "numbers"), ALGORITHMS)
-def test_quantized_items_mean_what_their_algorithm_says(
+def test_quantized_items_are_decoded_by_their_algorithm(
     tmp_path: Path, algorithm: bytes, numbers: list[float]
 ) -> None:
     codes = bytes([0, 51, 127 if b"log" in algorithm else 255])
@@ -92,7 +92,7 @@ def test_quantized_items_mean_what_their_algorithm_says(
     ("written", "stored"),
     [([2], (2,)), ([2], (2, 1)), ([2, 1], (2,)), ([2, 1, 1], (2,)), ([1, 1], ()), ([1, 3], (1, 3))],
 )
-def test_trailing_extents_of_1_may_be_left_out(
+def test_trailing_extents_of_1_can_be_omitted(
     tmp_path: Path, written: list[int], stored: tuple[int, ...]
 ) -> None:
     count = int(np.prod(written))

@@ -40,7 +40,7 @@ def orders(array):
 
 @given(hnp.arrays(st.sampled_from(PLAIN_DTYPES + SWAPPED_DTYPES), SHAPES))
 @settings(max_examples=150, deadline=None)
-def test_every_dtype_shape_and_memory_layout_comes_back_bit_by_bit(array):
+def test_every_dtype_shape_and_memory_layout_survives_bit_by_bit(array):
     native = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
     for layout in orders(array):
         back, _ = through_bytes(layout)
@@ -56,7 +56,7 @@ def test_every_dtype_shape_and_memory_layout_comes_back_bit_by_bit(array):
     data=st.data(),
 )
 @settings(max_examples=200, deadline=None)
-def test_integers_of_every_width_come_back(bits, signed, count, data):
+def test_integers_of_every_width_survive_a_round_trip(bits, signed, count, data):
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     values = data.draw(st.lists(st.integers(low, high), min_size=count, max_size=count))
     array = np.array([low, high, *values], dtype="i8" if signed else "u8")
@@ -121,7 +121,7 @@ def test_dtype_and_options_choose_the_item_type(array, options, bits, code):
 
 @pytest.mark.parametrize("bits", [1, 8])
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 2, 2, 2)])
-def test_bools_of_one_and_of_eight_bits_come_back(bits, shape):
+def test_bools_of_one_and_of_eight_bits_survive_a_round_trip(bits, shape):
     array = np.resize([True, False, False], shape)
     back, content = through_bytes(array, bits=bits)
     assert back.dtype == bool
@@ -241,7 +241,7 @@ def test_codes_without_any_parameters_are_not_decoded(tmp_path):
         ([[1, 2], [3]], {}, "not an array"),
     ],
 )
-def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(
+def test_values_that_the_format_cannot_store_are_refused_and_nothing_is_written(
     tmp_path, array, options, message
 ):
     with pytest.raises(StorageError, match=message):

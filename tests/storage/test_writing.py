@@ -145,7 +145,7 @@ def test_an_interrupted_tensor_file_leaves_the_old_one(tmp_path, monkeypatch):
 # -- what belongs to others ----------------------------------------------------------------------
 
 
-def test_files_in_the_folder_that_are_no_part_of_the_model_stay(tmp_path):
+def test_files_in_the_folder_that_are_not_part_of_the_model_remain(tmp_path):
     model = tmp_path / "model"
     write_model(model, OLD)
     foreign = {
@@ -193,7 +193,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(tmp_path):
     assert snapshot(tmp_path) == before
 
 
-def test_an_empty_folder_may_be_saved_to(tmp_path):
+def test_a_model_can_be_saved_into_an_empty_folder(tmp_path):
     (tmp_path / "model").mkdir()
     write_model(tmp_path / "model", NEW)
     assert set(snapshot(tmp_path / "model")) >= set(NEW)

@@ -27,9 +27,9 @@ class Group:
     operations: list[int]
     """Its operations, by their numbers in the graph."""
     form: int
-    """Groups of the same form do the same, with the same attributes."""
+    """Groups of the same form are equal, attributes included."""
     kin: int
-    """Groups of the same kin do the same, except for strides and the like."""
+    """Groups of the same kin are equal except for strides and similar attributes."""
     parts: Sequence[Group] = ()
     """The groups that were folded into it."""
     count: int = 1

@@ -41,7 +41,7 @@ def _several(groups: Sequence[Group]) -> Group:
 
 
 def fold_ends(network: Network, limit: int) -> Network:
-    """Fold all inputs into one box if there are more than `limit`; likewise all outputs."""
+    """Fold all inputs into one box if there are more than `limit`; the same for outputs."""
     merges = []
     for kind in ("input", "output"):
         nodes = [node for node, group in enumerate(network.groups) if group.kind == kind]

@@ -67,7 +67,7 @@ def _sorted_neighbors(
 def _main_neighbors(beside: dict[int, list[int]], boxes: int) -> dict[int, list[int]]:
     """Neighbors that a node is aligned with: a box among passing lines, otherwise all.
 
-    So the main path stays straight, and edges that skip a part of it run beside it.
+    So the main path stays straight, and edges that skip a part of it run next to it.
     """
     main = {}
     for node, others in beside.items():

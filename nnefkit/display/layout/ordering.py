@@ -12,7 +12,7 @@ SWEEPS = 12
 PATIENCE = 3
 """Sweeps without a gain after which the search ends."""
 EXCHANGE_LIMIT = 60
-"""Size of the largest layer in which neighbors are exchanged one by one."""
+"""Size of the largest layer in which neighbors are exchanged individually."""
 
 
 def reduce_crossings(graph: Layered) -> None:
@@ -30,7 +30,7 @@ def reduce_crossings(graph: Layered) -> None:
 
 
 def _improve(graph: Layered, position: list[int], run: Sequence[int]) -> None:
-    """Sweep over a run of layers, forwards and backwards, and keep the best orders."""
+    """Sweep over a run of layers, forwards and backwards, and retain the best orders."""
     layers = graph.layers
     crossings = {i: count_crossings(layers[i], graph.after, position) for i in run}
     best = sum(crossings.values())
@@ -79,7 +79,7 @@ def _sort(layer: list[int], beside: Sequence[Sequence[int]], position: list[int]
 
 
 def _filled(keys: list[float]) -> list[float]:
-    """Keys with which nodes without neighbors stay beside the node above them."""
+    """Sort keys by which nodes without neighbors remain next to the node above them."""
     previous = next((key for key in keys if key >= 0), 0.0)
     filled = []
     for key in keys:

@@ -81,7 +81,7 @@ def _ports(
         if len(sources) < 2:
             continue
         sources = sorted(sources, key=y.__getitem__)
-        # The straightest line arrives in the middle, the others beside it.
+        # The straightest line arrives in the middle, the others next to it.
         level = min(range(len(sources)), key=lambda i: abs(y[sources[i]] - y[box]))
         room = sizes[box][1] / 2 - 6
         gap = min(PORT_GAP, room / max(level, len(sources) - 1 - level))

@@ -24,7 +24,7 @@ def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[in
 
     Args:
         columns: Their widths, and the room between them.
-        width: The room for a row; a wider column gets a row for itself.
+        width: The room for a row; a wider column has a row to itself.
         crossing: Number of lines from each column to the next one.
     """
     room = width

@@ -412,8 +412,8 @@ class _BoundInvocation:
                     f"{declaration.name}<integer>(...)."
                 )
             return "Numbers without a point are integers. Write them with a point."
-        item: Type = getattr(wanted, "item", None) or EMPTY
-        return "An array is written in brackets: [...]" if castable(given, item) else ""
+        element: Type = getattr(wanted, "element", None) or EMPTY
+        return "An array is written in brackets: [...]" if castable(given, element) else ""
 
 
 def _end(argument: Argument) -> int:

@@ -217,15 +217,16 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str
 
 def _check_names(fragment: Fragment, report: Report) -> None:
     seen: set[str] = set()
-    for item in (*fragment.parameters, *fragment.results):
-        if item.name in seen:
+    for declared in (*fragment.parameters, *fragment.results):
+        if declared.name in seen:
             report.at(
                 "duplicate-parameter",
-                f"'{item.name}' occurs twice among the parameters and results of '{fragment.name}'",
-                item.at,
+                f"'{declared.name}' occurs twice among the parameters and results of "
+                f"'{fragment.name}'",
+                declared.at,
                 section="3.3.2",
             )
-        seen.add(item.name)
+        seen.add(declared.name)
 
 
 def _check_types(fragment: Fragment, report: Report) -> None:
@@ -251,8 +252,8 @@ def _check_types(fragment: Fragment, report: Report) -> None:
             )
     for parameter in fragment.parameters:
         _check_parameter(parameter, name, report)
-    items = (*fragment.parameters, *fragment.results)
-    uses_generic = any(item.type.generic for item in items)
+    declared = (*fragment.parameters, *fragment.results)
+    uses_generic = any(one.type.generic for one in declared)
     if uses_generic and not fragment.generic:
         report.at(
             "not-generic",
@@ -313,9 +314,9 @@ def _leaves(type_: Type) -> Iterable[Type]:
     while stack:
         type_ = stack.pop()
         while isinstance(type_, ArrayType):
-            type_ = type_.item
+            type_ = type_.element
         if isinstance(type_, TupleType):
-            stack.extend(type_.items)
+            stack.extend(type_.elements)
         else:
             yield type_
 
@@ -325,7 +326,7 @@ def _all_tensors(type_: Type) -> bool:
 
 
 def _has_unbound(type_: Type) -> bool:
-    return any(isinstance(leaf, TensorType) and leaf.item is None for leaf in _leaves(type_))
+    return any(isinstance(leaf, TensorType) and leaf.element is None for leaf in _leaves(type_))
 
 
 def _mixes_tensors(type_: Type) -> bool:

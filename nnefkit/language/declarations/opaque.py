@@ -6,7 +6,7 @@ from typing import Any
 
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.declaration import REQUIRED, Declaration, Parameter, Result
-from nnefkit.language.syntax.tree import Constant, Expression, Invocation, Items
+from nnefkit.language.syntax.tree import ArrayOrTuple, Constant, Expression, Invocation
 from nnefkit.language.types import OPAQUE_TENSOR, UNKNOWN, Type, array_of
 
 
@@ -23,8 +23,8 @@ def opaque_declaration(invocation: Invocation, target: Expression | None) -> Dec
         Parameter(argument.name or str(position), UNKNOWN, REQUIRED, position, not argument.name)
         for position, argument in enumerate(invocation.arguments)
     ]
-    several = isinstance(target, Items) and not target.is_array
-    parts = target.items if isinstance(target, Items) and several else (target,)
+    several = isinstance(target, ArrayOrTuple) and not target.is_array
+    parts = target.elements if isinstance(target, ArrayOrTuple) and several else (target,)
     return Declaration(
         invocation.name,
         tuple(parameters),
@@ -36,10 +36,10 @@ def opaque_declaration(invocation: Invocation, target: Expression | None) -> Dec
 
 def _result_type(part: Expression | None) -> Type:
     depth = 0
-    while isinstance(part, (Items, Constant)):
+    while isinstance(part, (ArrayOrTuple, Constant)):
         # An array of names or of arrays; the constant [] is empty.
         depth += 1
-        part = part.items[0] if isinstance(part, Items) and part.items else None
+        part = part.elements[0] if isinstance(part, ArrayOrTuple) and part.elements else None
     type_: Type = OPAQUE_TENSOR
     for _ in range(depth):
         type_ = array_of(type_)

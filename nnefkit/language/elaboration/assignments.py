@@ -7,17 +7,18 @@ from typing import Any
 
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import bind_arguments
+from nnefkit.language.elaboration.deprecated import DEPRECATED
 from nnefkit.language.elaboration.expansion import Expansion
-from nnefkit.language.elaboration.graph_builder import DEPRECATED, GraphBuilder
+from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.elaboration.targets import Target
 from nnefkit.language.syntax.tree import (
     Argument,
+    ArrayOrTuple,
     Assignment,
     Constant,
     Expression,
     Invocation,
-    Items,
     Name,
     names_of,
 )
@@ -94,7 +95,7 @@ class Assignments:
             elif type(node) is Name:
                 types.append(names.types.get(node.name) or names.use(node))
                 values.append(names.identifiers.get(node.name) or Identifier(node.name))
-            elif type(node) is Items and node.is_array:
+            elif type(node) is ArrayOrTuple and node.is_array:
                 identifiers, common = self._flat_array(node)
                 if identifiers is None:
                     return None, types
@@ -104,13 +105,15 @@ class Assignments:
                 return None, types
         return values, types
 
-    def _flat_array(self, node: Items) -> tuple[list[Identifier] | None, Type]:
+    def _flat_array(self, node: ArrayOrTuple) -> tuple[list[Identifier] | None, Type]:
         """Return the identifiers of an array and their type; None if it holds anything else."""
         names = self.builder.names
-        items = [item.name for item in node.items if type(item) is Name]
-        if len(items) < len(node.items) or not all(item in names.types for item in items):
+        elements = [element.name for element in node.elements if type(element) is Name]
+        if len(elements) < len(node.elements) or not all(
+            element in names.types for element in elements
+        ):
             return None, UNKNOWN
-        common = common_type_of(names.types[item] for item in items)
+        common = common_type_of(names.types[element] for element in elements)
         if common is None:
             return None, UNKNOWN
-        return [names.identifiers[item] for item in items], common
+        return [names.identifiers[element] for element in elements], common

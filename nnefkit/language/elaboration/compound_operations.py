@@ -13,7 +13,7 @@ from nnefkit.language.declarations.custom_declarations import declared, with_def
 from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
-from nnefkit.language.elaboration.invocations import ExpansionRules
+from nnefkit.language.elaboration.invocations import BoundCall, ExpansionRules
 from nnefkit.language.elaboration.scopes import Refused, Scope, TypedValue
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.trampoline import run
@@ -124,10 +124,9 @@ class _Lowering:
         types = [_bound(result.type, dtype) for result in declaration.results]
         binding = Binding([*range(len(arguments))], dtype, types, True)
         tensors = [name if isinstance(name, str) else None for name in targets]
-        node = Name(operation.name, 0, 1)
-        expand = self.expansion.invocations.expand
+        call = BoundCall(declaration, binding, arguments, Name(operation.name, 0, 1))
         try:
-            return run(expand(declaration, binding, arguments, node, scope, tensors))
+            return run(self.expansion.invocations.expand(call, scope, tensors))
         except Refused:
             raise DocumentError(self._diagnostics(operation)) from None
 
@@ -158,9 +157,9 @@ def _named_results(
     """Yield the name and the value of each tensor among the results."""
     for result, target, value in zip(declaration.results, targets, results, strict=True):
         if isinstance(result.type, ArrayType):
-            type_ = value.type.item if isinstance(value.type, ArrayType) else value.type
-            for name, item in zip(target, value.value, strict=True):
-                yield name, TypedValue(item, type_)
+            type_ = value.type.element if isinstance(value.type, ArrayType) else value.type
+            for name, element in zip(target, value.value, strict=True):
+                yield name, TypedValue(element, type_)
         else:
             yield target, value
 

@@ -21,6 +21,7 @@ from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, TypedV
 from nnefkit.language.elaboration.subscripts import checked_index, subscript_type, subscript_value
 from nnefkit.language.syntax.trampoline import Call
 from nnefkit.language.syntax.tree import (
+    ArrayOrTuple,
     Binary,
     Builtin,
     Comprehension,
@@ -28,7 +29,6 @@ from nnefkit.language.syntax.tree import (
     Constant,
     Expression,
     Invocation,
-    Items,
     Name,
     Subscript,
     Unary,
@@ -88,7 +88,7 @@ class Evaluator:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self._handlers: dict[type, Callable[[Any, Scope, str | None], Call[TypedValue]]] = {
-            Items: self._items,
+            ArrayOrTuple: self._elements,
             Unary: self._unary,
             Binary: self._binary,
             Conditional: self._conditional,
@@ -117,11 +117,11 @@ class Evaluator:
 
     # -- arrays and tuples --------------------------------------------------------------------
 
-    def _items(self, node: Items, scope: Scope, tensor: str | None) -> Call[TypedValue]:  # noqa: ARG002
+    def _elements(self, node: ArrayOrTuple, scope: Scope, tensor: str | None) -> Call[TypedValue]:  # noqa: ARG002
         values: list[Any] = []
         types: list[Type] = []
-        for item in node.items:
-            value, type_ = yield self.evaluate(item, scope)
+        for element in node.elements:
+            value, type_ = yield self.evaluate(element, scope)
             values.append(value)
             types.append(type_)
         if not node.is_array:
@@ -135,11 +135,11 @@ class Evaluator:
         if common is not None:
             return common
         listed = " and ".join(dict.fromkeys(map(str, types)))
-        message = f"the items of an array must be of one type, not {listed}"
+        message = f"the elements of an array must be of one type, not {listed}"
         hint = (
             "A number without a point is an integer. Write all of them with a point, or none."
             if set(types) == {INTEGER, SCALAR}
-            else "Items that belong together and differ in type make up a tuple: (a, b)."
+            else "Elements that belong together and differ in type make up a tuple: (a, b)."
         )
         return scope.refuse("type-mismatch", message, node, hint).type
 
@@ -157,7 +157,9 @@ class Evaluator:
                 hint = "For numbers from 0 on, iterate range_of(array)."
                 array = scope.refuse("type-mismatch", message, iterated, hint)
             arrays.append(array)
-        item_types = [a.type.item if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays]
+        element_types = [
+            a.type.element if isinstance(a.type, ArrayType) else UNKNOWN for a in arrays
+        ]
         abstract = scope.abstract or is_abstract(*arrays)
         rows = [(ABSTRACT,) * len(arrays)] if abstract else _rows(node, arrays, scope)
         values: list[Any] = []
@@ -167,16 +169,16 @@ class Evaluator:
             inner = scope.inner()
             inner.values = {
                 name.name: TypedValue(value, type_)
-                for (name, _), value, type_ in zip(node.iterators, row, item_types, strict=True)
+                for (name, _), value, type_ in zip(node.iterators, row, element_types, strict=True)
             }
             if node.condition is not None:
                 chosen = yield self.condition(node.condition, inner)
                 if chosen is False:
                     continue
-            value, type_ = yield self.evaluate(node.item, inner)
+            value, type_ = yield self.evaluate(node.element, inner)
             values.append(value)
             types.append(type_)
-        type_ = array_of(self._common_type(types, node.item, scope)) if types else EMPTY
+        type_ = array_of(self._common_type(types, node.element, scope)) if types else EMPTY
         return TypedValue(ABSTRACT if abstract else values, type_)
 
     def _subscript(
@@ -187,12 +189,14 @@ class Evaluator:
     ) -> Call[TypedValue]:
         sequence: TypedValue = yield self.evaluate(node.value, scope)
         if isinstance(sequence.type, TupleType):
-            return _tuple_item(node, sequence, sequence.type, scope)
+            return _tuple_element(node, sequence, sequence.type, scope)
         type_ = subscript_type(sequence.type, is_range=node.is_range)
         if type_ is None:
             is_tensor = isinstance(sequence.type, TensorType)
             hint = "Use 'slice' to take a part of a tensor." if is_tensor else ""
-            return scope.refuse("type-mismatch", f"{sequence.type} has no items", node.value, hint)
+            return scope.refuse(
+                "type-mismatch", f"{sequence.type} has no elements", node.value, hint
+            )
         start = yield self._bound(node.start, scope)
         stop = yield self._bound(node.stop, scope)
         abstract = scope.abstract or sequence.type is UNKNOWN or is_abstract(sequence)
@@ -365,17 +369,19 @@ def _rows(node: Comprehension, arrays: Sequence[TypedValue], scope: Scope) -> li
     return list(zip(*(array.value for array in arrays), strict=True))
 
 
-def _tuple_item(node: Subscript, value: TypedValue, type_: TupleType, scope: Scope) -> TypedValue:
+def _tuple_element(
+    node: Subscript, value: TypedValue, type_: TupleType, scope: Scope
+) -> TypedValue:
     index = node.start
     if node.is_range or not isinstance(index, Constant) or index.type is not INTEGER:
         message = "the subscript of a tuple must be an integer literal"
         return scope.refuse("tuple-subscript", message, node)
     try:
-        position = checked_index(index.value, len(type_.items))
+        position = checked_index(index.value, len(type_.elements))
     except ValueProblem as problem:
         return scope.refuse(problem.code, problem.message, node, problem.hint)
-    item = ABSTRACT if scope.abstract else value.value[position]
-    return TypedValue(item, type_.items[position])
+    element = ABSTRACT if scope.abstract else value.value[position]
+    return TypedValue(element, type_.elements[position])
 
 
 def _is_tensor_operation(left: Type, right: Type) -> bool:

@@ -12,7 +12,12 @@ from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.elaboration.evaluator import BRANCHES
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
-from nnefkit.language.elaboration.invocations import AssignInScope, ExpansionRules, Invocations
+from nnefkit.language.elaboration.invocations import (
+    AssignInScope,
+    BoundCall,
+    ExpansionRules,
+    Invocations,
+)
 from nnefkit.language.elaboration.scopes import (
     ABSTRACT,
     Refused,
@@ -23,11 +28,11 @@ from nnefkit.language.elaboration.scopes import (
 from nnefkit.language.elaboration.targets import Target, described, tuple_parts
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
+    ArrayOrTuple,
     Assignment,
     Conditional,
     Expression,
     Invocation,
-    Items,
     Name,
     names_of,
 )
@@ -162,11 +167,11 @@ class Expansion:
                 self.check_lengths(declaration, parts, types, scope)
         elif self.rules.expands(declaration):
             tensors = [invocations.target_name(p, scope) if p else None for p in parts]
-            results = yield invocations.expand(
-                declaration, binding, arguments, node, scope, tensors
-            )
+            call = BoundCall(declaration, binding, arguments, node)
+            results = yield invocations.expand(call, scope, tensors)
         else:
-            results = self.emit_assigned(declaration, binding, arguments, assignment, scope, parts)
+            call = BoundCall(declaration, binding, arguments, assignment)
+            results = self.emit_assigned(call, scope, parts)
         if len(results) == 1:
             return results[0]
         values = ABSTRACT if scope.abstract else tuple(result.value for result in results)
@@ -202,16 +207,11 @@ class Expansion:
                 )
 
     def emit_assigned(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        assignment: Assignment,
-        scope: Scope,
-        parts: Sequence[Expression | None],
+        self, call: BoundCall, scope: Scope, parts: Sequence[Expression | None]
     ) -> list[TypedValue]:
         """Emit an operation whose results are assigned to the parts of a left-hand side."""
         invocations = self.invocations
+        declaration = call.declaration
 
         def new_identifier(name: Name, type_: Type) -> Identifier:  # noqa: ARG001
             tensor = invocations.target_name(name, scope)
@@ -219,35 +219,31 @@ class Expansion:
 
         results: list[TypedValue] = []
         outputs: dict[str, Any] = {}
-        for result, part, type_ in zip(declaration.results, parts, binding.results, strict=True):
+        for result, part, type_ in zip(
+            declaration.results, parts, call.binding.results, strict=True
+        ):
             if part is None:
                 value: Any = invocations.new_identifier(None, scope, declaration.name)
             elif isinstance(type_, ArrayType) and isinstance(part, Name) and declaration.body:
-                value = self._copies(declaration, binding, arguments, assignment, scope)
+                value = self._copies(call, scope)
             else:
                 value = run(Target(part, scope.report, new_identifier).match(part, type_))
             outputs[result.name] = value
             # If one name was assigned an array, that was reported.
             matches = isinstance(value, list) or not isinstance(type_, ArrayType)
             results.append(TypedValue(value, type_) if matches else TypedValue(ABSTRACT, UNKNOWN))
-        invocations.emit(declaration, binding, arguments, assignment, scope, outputs)
+        invocations.emit(call, scope, outputs)
         return results
 
-    def _copies(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        assignment: Assignment,
-        scope: Scope,
-    ) -> list[Identifier]:
+    def _copies(self, call: BoundCall, scope: Scope) -> list[Identifier]:
         """Return names for the array of ``copy_n``, the one standard compound with an array."""
+        declaration, binding, arguments, node = call
         slot = binding.slots[declaration.by_name["times"].position]
         times = 0 if slot is None else arguments[slot].value
         if times is ABSTRACT:
             raise Refused  # It depends on an error that was reported.
         invocations = self.invocations
-        invocations.budget.spend(assignment, scope, max(times, 0))
+        invocations.budget.spend(node, scope, max(times, 0))
         return [invocations.new_identifier(None, scope, declaration.name) for _ in range(times)]
 
     # -- left-hand sides ----------------------------------------------------------------------
@@ -257,12 +253,12 @@ class Expansion:
         if isinstance(target, Name):
             self._define(target, value, scope)
             return
-        parts = target.items if isinstance(target, Items) else ()
+        parts = target.elements if isinstance(target, ArrayOrTuple) else ()
         types = _part_types(target, len(parts), value)
         if types is None:
             counted = ""
             if _is_array(target) and isinstance(value.value, list):
-                counted = f" with {len(value.value)} items"
+                counted = f" with {len(value.value)} elements"
             scope.report.at(
                 "result-mismatch",
                 f"the value is of type {value.type}{counted}, {described(target)}",
@@ -273,8 +269,8 @@ class Expansion:
             raise Refused
         unknown = scope.abstract or value.value is ABSTRACT or value.type is UNKNOWN
         for index, part in enumerate(parts):
-            item = ABSTRACT if unknown else value.value[index]
-            yield self.bind(part, TypedValue(item, types[index]), scope)
+            element = ABSTRACT if unknown else value.value[index]
+            yield self.bind(part, TypedValue(element, types[index]), scope)
 
     def _define(self, name: Name, value: TypedValue, scope: Scope) -> None:
         if scope.declaration is not None:
@@ -310,14 +306,14 @@ class Expansion:
             return
         declaration = self.builder.declarations["copy" if is_tensor else "constant"]
         arguments = [content] if is_tensor else [[], [content]]
-        dtype = type_.item if isinstance(type_, TensorType) else None
+        dtype = type_.element if isinstance(type_, TensorType) else None
         binding = Binding([*range(len(arguments))], dtype, [type_], True)
         outputs = {declaration.results[0].name: Identifier(name)}
         self.builder.emit(declaration, binding, arguments, outputs, span, path)
 
 
 def _is_array(target: Expression) -> bool:
-    return not isinstance(target, Items) or target.is_array
+    return not isinstance(target, ArrayOrTuple) or target.is_array
 
 
 def _part_types(target: Expression, count: int, value: TypedValue) -> Sequence[Type] | None:
@@ -326,10 +322,10 @@ def _part_types(target: Expression, count: int, value: TypedValue) -> Sequence[T
     if type_ is UNKNOWN:
         return [UNKNOWN] * count
     if not _is_array(target):
-        matches = isinstance(type_, TupleType) and len(type_.items) == count
-        return type_.items if isinstance(type_, TupleType) and matches else None
+        matches = isinstance(type_, TupleType) and len(type_.elements) == count
+        return type_.elements if isinstance(type_, TupleType) and matches else None
     if not isinstance(type_, ArrayType) and type_ is not EMPTY:
         return None
     if isinstance(value.value, list) and len(value.value) != count:
         return None
-    return [type_.item if isinstance(type_, ArrayType) else UNKNOWN] * count
+    return [type_.element if isinstance(type_, ArrayType) else UNKNOWN] * count

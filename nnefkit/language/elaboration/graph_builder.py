@@ -12,6 +12,7 @@ from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.declarations.opaque import holds_tensor, opaque_declaration
+from nnefkit.language.elaboration.deprecated import DEPRECATED, report_deprecated
 from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.elaboration.sources import source_tensor
 from nnefkit.language.elaboration.tensor_names import GraphNames, NewNames
@@ -19,9 +20,6 @@ from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Name
 from nnefkit.language.types import UNKNOWN, Type, dtype_of
-
-DEPRECATED = {"linear_quantize": "min_max_linear_quantize"}
-"""New names of deprecated operations."""
 
 
 class GraphBuilder:
@@ -124,8 +122,8 @@ class GraphBuilder:
             if isinstance(value, str):
                 self.tensors[value] = new_tensor(value, dtype_of(type_) or "scalar")
             else:
-                item = getattr(type_, "item", UNKNOWN)
-                stack.extend((part, item) for part in reversed(value))
+                element = getattr(type_, "element", UNKNOWN)
+                stack.extend((part, element) for part in reversed(value))
 
     # -- rules --------------------------------------------------------------------------------
 
@@ -148,14 +146,7 @@ class GraphBuilder:
         elif name == "external":
             self.names.add_externals(names or [])
         elif name in DEPRECATED:
-            self.report.at(
-                "deprecated-operation",
-                f"'{name}' is deprecated",
-                invocation.at,
-                hint=f"Its new name is {DEPRECATED[name]}.",
-                section="4.9.5",
-                severity="warning",
-            )
+            report_deprecated(invocation, self.report)
 
     def declare_unknown(
         self, invocation: Invocation, target: Expression | None, report: Report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import Binding, bind_arguments
@@ -35,6 +35,17 @@ from nnefkit.language.types import GENERIC, UNKNOWN, TensorType
 MOST_CALLS = 1000
 """Depth of fragment calls that counts as an endless recursion."""
 _GRAPH_ONLY = frozenset(("external", "variable", "update"))
+
+
+class BoundCall(NamedTuple):
+    """An invocation whose arguments have been evaluated and bound to parameters."""
+
+    declaration: Declaration
+    binding: Binding
+    arguments: Sequence[TypedValue]
+    node: Expression | Assignment
+    """Its position in the text."""
+
 
 AssignInScope = Callable[[Assignment, Scope], Call[None]]
 """Carries out an assignment of a fragment's body."""
@@ -106,6 +117,7 @@ class Invocations:
         """Return the result of an invocation inside of an expression."""
         declaration, arguments = yield self.resolve(node, scope, None)
         binding = self.bind(declaration, node, arguments, scope)
+        call = BoundCall(declaration, binding, arguments, node)
         type_ = binding.results[0]
         if len(binding.results) > 1 or not (isinstance(type_, TensorType) or type_ is UNKNOWN):
             count = len(binding.results)
@@ -119,12 +131,12 @@ class Invocations:
         if scope.abstract:
             return TypedValue(ABSTRACT, type_)
         if self.rules.expands(declaration):
-            results = yield self.expand(declaration, binding, arguments, node, scope, [tensor])
+            results = yield self.expand(call, scope, [tensor])
             value: TypedValue = results[0]
             return value
         identifier = self.new_identifier(tensor, scope, declaration.name)
         outputs = {declaration.results[0].name: identifier}
-        self.emit(declaration, binding, arguments, node, scope, outputs)
+        self.emit(call, scope, outputs)
         return TypedValue(identifier, type_)
 
     def find_declaration(
@@ -179,24 +191,16 @@ class Invocations:
         return binding
 
     def expand(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        node: Expression,
-        scope: Scope,
-        tensors: Sequence[str | None],
+        self, call: BoundCall, scope: Scope, tensors: Sequence[str | None]
     ) -> Call[list[TypedValue]]:
         """Carry out the body of a fragment and return its results.
 
         Args:
-            declaration: The fragment.
-            binding: The arguments of its parameters.
-            arguments: Their values.
-            node: The invocation.
+            call: The invocation of the fragment.
             scope: The scope of the invocation.
             tensors: A name for each result that is a tensor, None to choose one.
         """
+        declaration, binding, arguments, node = call
         if declaration.name in self.broken:
             raise Refused
         self.budget.spend(node, scope)
@@ -244,15 +248,15 @@ class Invocations:
         """Return the result of the operation that an operator on tensors denotes."""
         parts = [node.operand] if isinstance(node, Unary) else [node.left, node.right]
         arguments = [Argument(None, part, part.at) for part in parts]
-        call = Invocation(operation, None, arguments, node.at, node.end)
+        invocation = Invocation(operation, None, arguments, node.at, node.end)
         declaration = self.builder.declarations[operation]
-        binding = self.bind(declaration, call, operands, scope)
+        binding = self.bind(declaration, invocation, operands, scope)
         type_ = binding.results[0]
         if scope.abstract:
             return TypedValue(ABSTRACT, type_)
         identifier = self.new_identifier(tensor, scope, operation)
         outputs = {declaration.results[0].name: identifier}
-        self.emit(declaration, binding, operands, call, scope, outputs)
+        self.emit(BoundCall(declaration, binding, operands, invocation), scope, outputs)
         return TypedValue(identifier, type_)
 
     def resolve(
@@ -275,16 +279,9 @@ class Invocations:
             values.append(value)
         return values
 
-    def emit(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        node: Expression | Assignment,
-        scope: Scope,
-        outputs: Mapping[str, Any],
-    ) -> None:
+    def emit(self, call: BoundCall, scope: Scope, outputs: Mapping[str, Any]) -> None:
         """Add an operation to the graph."""
+        declaration, binding, arguments, node = call
         self.budget.spend(node, scope)
         values = [argument.value for argument in arguments]
         if any(_holds_abstract(value) for value in values):
@@ -324,7 +321,9 @@ def _result_names(
     }
 
 
-def _refuse_recursion(declaration: Declaration, node: Expression, scope: Scope) -> None:
+def _refuse_recursion(
+    declaration: Declaration, node: Expression | Assignment, scope: Scope
+) -> None:
     names = [label.partition(":")[0] for label in scope.path]
     last = len(names) - 1 - names[::-1].index(declaration.name)
     cycle = " -> ".join([*names[last:], declaration.name])

@@ -43,7 +43,7 @@ BINARY_OPERATIONS = {
 }
 """The operation that each operator denotes if an operand is a tensor."""
 
-MOST_ITEMS = 1_000_000
+MOST_ELEMENTS = 1_000_000
 """Maximum length of computed strings and arrays: a short text could demand any amount of memory."""
 
 _NUMERIC = (INTEGER, SCALAR)
@@ -89,8 +89,8 @@ def _is_logical(symbol: str, left: Type, right: Type) -> bool:
     if left is UNKNOWN or right is UNKNOWN:
         return True
     if symbol == "in":
-        item = right.item if isinstance(right, ArrayType) else None
-        return right is EMPTY or (item is not None and common_type(left, item) is not None)
+        element = right.element if isinstance(right, ArrayType) else None
+        return right is EMPTY or (element is not None and common_type(left, element) is not None)
     if left is not right:
         return False
     if symbol in _ORDER:
@@ -156,8 +156,8 @@ def binary_value(symbol: str, left: Any, right: Any) -> Any:
 
 def _sequence(symbol: str, left: Any, right: Any) -> Any:
     count = len(left) + len(right) if symbol == "+" else len(left) * max(right, 0)
-    if count > MOST_ITEMS:
-        raise ValueProblem("too-long", f"the result would have {count} items")
+    if count > MOST_ELEMENTS:
+        raise ValueProblem("too-long", f"the result would have {count} elements")
     return left + right if symbol == "+" else left * right
 
 
@@ -226,7 +226,7 @@ _LOGICAL: dict[str, Callable[[Any, Any], Any]] = {
     "!=": operator.ne,
     "&&": lambda left, right: left and right,
     "||": lambda left, right: left or right,
-    "in": lambda left, right: any(deep_equal(left, item) for item in right),
+    "in": lambda left, right: any(deep_equal(left, element) for element in right),
 }
 _NUMERIC_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,

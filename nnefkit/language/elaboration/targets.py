@@ -10,7 +10,7 @@ from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.trampoline import Call, run
-from nnefkit.language.syntax.tree import Expression, Items, Name
+from nnefkit.language.syntax.tree import ArrayOrTuple, Expression, Name
 from nnefkit.language.types import UNKNOWN, ArrayType, Type
 
 Define = Callable[[Name, Type], Identifier]
@@ -53,14 +53,14 @@ class Target:
                 )
                 type_ = UNKNOWN
             return self.define(target, type_)
-        is_array = not isinstance(target, Items) or target.is_array
+        is_array = not isinstance(target, ArrayOrTuple) or target.is_array
         if type_ is not UNKNOWN and not (isinstance(type_, ArrayType) and is_array):
             self._mismatch(target, f"the result is of type {type_}, {described(target)}", "")
             type_ = UNKNOWN
-        item_type = type_.item if isinstance(type_, ArrayType) else UNKNOWN
+        element_type = type_.element if isinstance(type_, ArrayType) else UNKNOWN
         identifiers: list[Any] = []
-        for item in target.items if isinstance(target, Items) else ():
-            part = yield self.match(item, item_type)
+        for element in target.elements if isinstance(target, ArrayOrTuple) else ():
+            part = yield self.match(element, element_type)
             identifiers.append(part)
         return identifiers
 
@@ -76,11 +76,15 @@ def tuple_parts(
     """Return the parts of a left-hand side, one for each of several results of an operation.
 
     Raises:
-        Refused: The left-hand side is not a tuple of as many parts; it is reported.
+        Refused: The left-hand side is not a tuple with that many parts; it is reported.
     """
     results = declaration.results
-    if isinstance(target, Items) and not target.is_array and len(target.items) == len(results):
-        return target.items
+    if (
+        isinstance(target, ArrayOrTuple)
+        and not target.is_array
+        and len(target.elements) == len(results)
+    ):
+        return target.elements
     listed = ", ".join(result.name for result in results)
     report.at(
         "result-mismatch",
@@ -97,8 +101,8 @@ def described(target: Expression) -> str:
     """Return the end of a message about a result: the structure of the left-hand side."""
     if isinstance(target, Name):
         return f"but '{target.name}' is a single name"
-    if isinstance(target, Items):
+    if isinstance(target, ArrayOrTuple):
         structure = "an array" if target.is_array else "a tuple"
-        count = len(target.items)
+        count = len(target.elements)
         return f"but the left-hand side is {structure} of {count} name{'s' * (count != 1)}"
     return "but the left-hand side is an empty array"

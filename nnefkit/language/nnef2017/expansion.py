@@ -10,13 +10,13 @@ from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration, Parameter
 from nnefkit.language.elaboration.expansion import Expansion
-from nnefkit.language.elaboration.invocations import AssignInScope, Invocations
+from nnefkit.language.elaboration.invocations import AssignInScope, BoundCall, Invocations
 from nnefkit.language.elaboration.scopes import ABSTRACT, Refused, Scope, TypedValue
 from nnefkit.language.nnef2017.graph_builder import ProvisionalBuilder
 from nnefkit.language.nnef2017.value_types import ValueTypes, loose
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.trampoline import Call
-from nnefkit.language.syntax.tree import Argument, Assignment, Expression, Invocation, Name
+from nnefkit.language.syntax.tree import Argument, Expression, Invocation, Name
 from nnefkit.language.types import (
     INTEGER,
     STRING,
@@ -27,7 +27,7 @@ from nnefkit.language.types import (
 )
 
 _LEAST_RANK = 2
-_ITEMS_OF_A_STEP = 100
+_ELEMENTS_OF_A_STEP = 100
 """Number of elements whose inspection counts as one step of the expansion."""
 
 
@@ -56,23 +56,18 @@ class ProvisionalExpansion(Expansion):
             super().check_lengths(declaration, parts, types, scope)
 
     def emit_assigned(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        assignment: Assignment,
-        scope: Scope,
-        parts: Sequence[Expression | None],
+        self, call: BoundCall, scope: Scope, parts: Sequence[Expression | None]
     ) -> list[TypedValue]:
         """Emit an operation, ``split`` with as many results as it has ratios."""
-        slot = binding.slots[-1]
+        declaration = call.declaration
+        slot = call.binding.slots[-1]
         if slot is None or not self._is_divided(declaration, parts, scope):
-            return super().emit_assigned(declaration, binding, arguments, assignment, scope, parts)
-        ratios = arguments[slot].value
+            return super().emit_assigned(call, scope, parts)
+        ratios = call.arguments[slot].value
         chunks = [self.invocations.new_identifier(None, scope, declaration.name) for _ in ratios]
         outputs = {declaration.results[0].name: chunks}
-        self.invocations.emit(declaration, binding, arguments, assignment, scope, outputs)
-        return [TypedValue(chunks, binding.results[0])]
+        self.invocations.emit(call, scope, outputs)
+        return [TypedValue(chunks, call.binding.results[0])]
 
     def _is_divided(
         self, declaration: Declaration, parts: Sequence[Expression | None], scope: Scope
@@ -118,7 +113,7 @@ class ProvisionalInvocations(Invocations):
         if scope.abstract:
             return TypedValue(ABSTRACT, loose(value.type))
         if isinstance(value.value, list):
-            self.budget.spend(name, scope, len(value.value) // _ITEMS_OF_A_STEP)
+            self.budget.spend(name, scope, len(value.value) // _ELEMENTS_OF_A_STEP)
         return self.typing.typed(value)
 
     def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[TypedValue]:
@@ -164,16 +159,10 @@ class ProvisionalInvocations(Invocations):
         return binding._replace(results=_result_types(binding, abstract=scope.abstract))
 
     def expand(
-        self,
-        declaration: Declaration,
-        binding: Binding,
-        arguments: Sequence[TypedValue],
-        node: Expression,
-        scope: Scope,
-        tensors: Sequence[str | None],
+        self, call: BoundCall, scope: Scope, tensors: Sequence[str | None]
     ) -> Call[list[TypedValue]]:
         """Expand a fragment, and return its results."""
-        results = yield super().expand(declaration, binding, arguments, node, scope, tensors)
+        results = yield super().expand(call, scope, tensors)
         return [self.typing.typed(result) for result in results]
 
     def shape_of(self, value: Any) -> list[int] | None:

@@ -10,6 +10,7 @@ from nnefkit.errors import Span
 from nnefkit.graph import Graph, Identifier, Operation
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.declaration import Declaration, declarations
+from nnefkit.language.declarations.opaque import holds_tensor
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.scopes import Refused
 from nnefkit.language.locate import locate
@@ -86,7 +87,7 @@ class ProvisionalBuilder(GraphBuilder):
         if upgrade is None:
             self.replace(call, name, **arguments)
             return
-        if any(_holds_identifier(arguments[name]) for name, _, _ in declaration.attributes):
+        if any(holds_tensor(arguments[name]) for name, _, _ in declaration.attributes):
             # The identifier is not defined, which is reported elsewhere.
             raise Refused
         upgrade(self, call)
@@ -186,8 +187,8 @@ class ProvisionalBuilder(GraphBuilder):
         tensor = self.tensors.get(value)
         if tensor is not None:
             return PRIMITIVES.get(tensor.dtype)
-        item = getattr(self.names.types.get(value), "item", None)
-        return item if isinstance(item, PrimitiveType) else None
+        element = getattr(self.names.types.get(value), "element", None)
+        return element if isinstance(element, PrimitiveType) else None
 
     def fit(self, call: ProvisionalCall, value: Any, rank: int) -> Any:
         """Return the tensor `value` with `rank` dimensions.
@@ -242,17 +243,6 @@ class ProvisionalBuilder(GraphBuilder):
         if call.span is None:
             return None
         return locate(self.tokens.source, call.span, argument)
-
-
-def _holds_identifier(value: Any) -> bool:
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Identifier):
-            return True
-        if isinstance(value, (list, tuple)):
-            stack.extend(value)
-    return False
 
 
 def _copied(default: Any) -> Any:

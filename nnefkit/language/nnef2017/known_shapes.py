@@ -24,12 +24,12 @@ class KnownShapes:
         if isinstance(value, Identifier):
             return self._shapes.get(value)
         if isinstance(value, list):
-            shapes = [self.of(item) for item in value]
+            shapes = [self.of(element) for element in value]
             return None if None in shapes else shapes
         return ()
 
     def same(self, name: str, other: str) -> None:
-        """Note that two names stand for one tensor."""
+        """Record that two names denote the same tensor."""
         if other in self._shapes:
             self._shapes.setdefault(name, self._shapes[other])
 

@@ -31,7 +31,7 @@ class ProvisionalParser(Parser):
         return f"'{self.written.written(index)}'" if text != ";" else "the end of the assignment"
 
     def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """Return the problem that the next token is not as described by `wanted`."""
+        """Return the problem that the next token is not what `wanted` describes."""
         problem = super().expected(wanted, hint, section)
         if self.written.written(self.index) != self.texts[self.index]:
             problem.message = f"expected {wanted} but found {self.described(self.index)}"
@@ -87,11 +87,11 @@ class ProvisionalParser(Parser):
         return value
 
     def _bare_tuple(self, first: Expression) -> Expression:
-        items = [first]
+        elements = [first]
         comma = self.index
         while self.texts[self.index] == ",":
             self.index += 1
-            items.append(self.read())
+            elements.append(self.read())
         if self.texts[self.index] != ";":
             self.index = comma
             self.missing_semicolon()
@@ -100,7 +100,7 @@ class ProvisionalParser(Parser):
             self.tokens.span(first.at, self.index),
             "3.2.1",
         )
-        return self.sequence(items, first.at, is_array=False)
+        return self.sequence(elements, first.at, is_array=False)
 
     def missing_semicolon(self) -> None:
         """Report a statement that does not end where the next one begins."""
@@ -137,30 +137,30 @@ class ProvisionalParser(Parser):
         return super().binary(max(floor, 1))
 
     def array(self) -> Call[Expression]:
-        """Parse an array or a comprehension, ``[item for name in array if condition]``."""
+        """Parse an array or a comprehension, ``[expression for name in array if condition]``."""
         at = self.index
         plain = self.arrays.constant(at)
         if plain is not None:
             self.index = plain.end
             return plain
         self.index = at + 1
-        items: list[Expression] = []
+        elements: list[Expression] = []
         if self.texts[self.index] == "for":
-            raise self.expected("an expression", "Write: [item for name in array]", "3.2.3")
+            raise self.expected("an expression", "Write: [expression for name in array]", "3.2.3")
         if self.texts[self.index] != "]":
-            items.append((yield self.expression()))
+            elements.append((yield self.expression()))
             if self.texts[self.index] == "for":
-                loop: Expression = yield self._loop(at, items[0])
+                loop: Expression = yield self._loop(at, elements[0])
                 return loop
             while self.texts[self.index] == ",":
                 self.index += 1
-                items.append((yield self.expression()))
+                elements.append((yield self.expression()))
         if self.texts[self.index] != "]":
             raise self.expected("',' or ']'")
         self.index += 1
-        return self.sequence(items, at, is_array=True)
+        return self.sequence(elements, at, is_array=True)
 
-    def _loop(self, at: int, item: Expression) -> Call[Comprehension]:
+    def _loop(self, at: int, element: Expression) -> Call[Comprehension]:
         self.index += 1
         name = self.identifier("a loop variable", "3.2.3")
         self.expect("in", section="3.2.3")
@@ -176,9 +176,9 @@ class ProvisionalParser(Parser):
         )
         self.expect("]", hint, "3.2.3")
         self.upgrades.note(
-            "array comprehensions are written [for name in array yield item] since 1.0",
+            "array comprehensions are written [for name in array yield expression] since 1.0",
             self.tokens.span(at, self.index),
             "3.2.3",
         )
         self.uses_extension(at, "an array comprehension")
-        return Comprehension(((name, array),), condition, item, at, self.index)
+        return Comprehension(((name, array),), condition, element, at, self.index)

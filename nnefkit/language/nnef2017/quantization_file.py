@@ -70,20 +70,20 @@ class ProvisionalQuantizationReader(QuantizationReader):
         if not isinstance(value, Invocation) or value.name != "constant":
             return argument
         given = {a.name: a.value.value for a in value.arguments if isinstance(a.value, Constant)}
-        shape, items = given.get("shape"), given.get("value")
-        if not isinstance(shape, list) or not isinstance(items, list):
+        shape, elements = given.get("shape"), given.get("value")
+        if not isinstance(shape, list) or not isinstance(elements, list):
             return argument
-        if not all(type(extent) is int and extent > 0 for extent in shape) or len(items) not in (
+        if not all(type(extent) is int and extent > 0 for extent in shape) or len(elements) not in (
             1,
             math.prod(shape),
         ):
             return argument
         volume = math.prod(shape)
-        if volume != len(items):
+        if volume != len(elements):
             # One value for all elements is the same as one number.
-            nested: Any = items[0]
+            nested: Any = elements[0]
         else:
-            nested = items
+            nested = elements
             for extent in reversed(shape[1:]):
                 nested = [nested[i : i + extent] for i in range(0, len(nested), extent)]
         span = self.tokens.span(value.at, value.end)

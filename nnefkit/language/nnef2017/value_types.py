@@ -49,8 +49,8 @@ class ValueTypes:
             return array_type
         if isinstance(value, tuple):
             types: list[Type] = []
-            for item in value:
-                type_: Type = yield self._type_of(item)
+            for element in value:
+                type_: Type = yield self._type_of(element)
                 types.append(type_)
             return tuple_of(types)
         return OF_LITERAL.get(type(value), UNKNOWN)
@@ -58,12 +58,12 @@ class ValueTypes:
     def _array_type(self, array: list[Any]) -> Call[Type]:
         # Arrays can be long, but have few different tensors.
         types: list[Type] = [OF_LITERAL[t] for t in set(map(type, array)) if t in OF_LITERAL]
-        tensors = {item for item in array if isinstance(item, Identifier)}
-        nested = [item for item in array if isinstance(item, (list, tuple))]
+        tensors = {element for element in array if isinstance(element, Identifier)}
+        nested = [element for element in array if isinstance(element, (list, tuple))]
         if not types and not tensors and not nested:
             return EMPTY
-        for item in (*tensors, *nested):
-            type_: Type = yield self._type_of(item)
+        for element in (*tensors, *nested):
+            type_: Type = yield self._type_of(element)
             types.append(type_)
         return array_of(common_type_of(types) or UNKNOWN)
 
@@ -75,13 +75,13 @@ def loose(type_: Type) -> Type:
 
 def _loose(type_: Type) -> Call[Type]:
     if isinstance(type_, ArrayType):
-        item = yield _loose(type_.item)
-        return type_ if item is type_.item else array_of(item)
+        element = yield _loose(type_.element)
+        return type_ if element is type_.element else array_of(element)
     if isinstance(type_, TupleType):
-        items: list[Type] = []
-        for part in type_.items:
-            item_type: Type = yield _loose(part)
-            items.append(item_type)
-        same = all(a is b for a, b in zip(items, type_.items, strict=True))
-        return type_ if same else tuple_of(items)
+        elements: list[Type] = []
+        for part in type_.elements:
+            element_type: Type = yield _loose(part)
+            elements.append(element_type)
+        same = all(a is b for a, b in zip(elements, type_.elements, strict=True))
+        return type_ if same else tuple_of(elements)
     return UNKNOWN if type_ is UNBOUND_TENSOR else type_

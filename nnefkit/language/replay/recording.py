@@ -95,7 +95,7 @@ class AssignmentRecorder:
         for value in attribs.values():
             if isinstance(value, Identifier) or (
                 isinstance(value, (list, tuple))
-                and any(isinstance(item, (list, Identifier)) for item in value)
+                and any(isinstance(element, (list, Identifier)) for element in value)
             ):
                 raise Unrepeatable
         inputs = tuple(map(self._reference, operation.inputs.values()))
@@ -115,7 +115,7 @@ class AssignmentRecorder:
 
     def _reference(self, value: Any) -> Reference:
         if isinstance(value, list):
-            if any(isinstance(item, (list, tuple)) for item in value):
+            if any(isinstance(element, (list, tuple)) for element in value):
                 raise Unrepeatable
             return tuple(map(self._reference, value))
         if isinstance(value, Identifier):

@@ -8,7 +8,14 @@ from nnefkit.language.report import Report
 from nnefkit.language.syntax.expressions import ExpressionParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
-from nnefkit.language.syntax.tree import Assignment, Constant, Expression, Invocation, Items, Name
+from nnefkit.language.syntax.tree import (
+    ArrayOrTuple,
+    Assignment,
+    Constant,
+    Expression,
+    Invocation,
+    Name,
+)
 
 
 class BodyParser(ExpressionParser):
@@ -85,7 +92,7 @@ class BodyParser(ExpressionParser):
             if self.kinds[texts[at]] == IDENTIFIER:
                 names.append(Name(texts[at], at, at + 1))
         sure = "=" in texts[first:wrong]
-        return Assignment(Items(tuple(names), False, first, index), None, first, index, sure)
+        return Assignment(ArrayOrTuple(tuple(names), False, first, index), None, first, index, sure)
 
     def _assignment(self) -> Assignment:
         texts, kinds = self.texts, self.kinds
@@ -148,18 +155,22 @@ class BodyParser(ExpressionParser):
         if self.kinds[first] not in (IDENTIFIER, LITERAL) and first not in ("[", "("):
             raise self.expected("an identifier on the left-hand side of an assignment")
         extended = self.extended
-        items: list[Expression] = []
+        elements: list[Expression] = []
         while True:
-            items.append(self.read())
+            elements.append(self.read())
             if self.texts[self.index] != ",":
                 break
             self.index += 1
-        target = items[0] if len(items) == 1 else Items(tuple(items), False, at, self.index)
+        target = (
+            elements[0]
+            if len(elements) == 1
+            else ArrayOrTuple(tuple(elements), False, at, self.index)
+        )
         stack: list[Expression] = [target]
         while stack:
             node = stack.pop()
-            if isinstance(node, Items):
-                stack.extend(node.items)
+            if isinstance(node, ArrayOrTuple):
+                stack.extend(node.elements)
             elif not isinstance(node, Name) and not (
                 isinstance(node, Constant) and node.value == []
             ):

@@ -18,6 +18,7 @@ from nnefkit.language.syntax.syntax_problems import SyntaxProblem, described, ex
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
     Argument,
+    ArrayOrTuple,
     Binary,
     Builtin,
     Comprehension,
@@ -25,7 +26,6 @@ from nnefkit.language.syntax.tree import (
     Constant,
     Expression,
     Invocation,
-    Items,
     Name,
     Subscript,
     Unary,
@@ -45,7 +45,9 @@ BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
 SEPARATED = "Arguments are separated by commas, and every '(' needs a matching ')'."
-LOOP = "Write: [for i in array yield item], or [for i in array if condition yield item]."
+LOOP = (
+    "Write: [for i in array yield expression], or [for i in array if condition yield expression]."
+)
 
 
 class ExpressionParser:
@@ -67,7 +69,7 @@ class ExpressionParser:
         return described(self.tokens, index)
 
     def expected(self, wanted: str, hint: str = "", section: str = "3.2.1") -> SyntaxProblem:
-        """Return the problem that the next token is not as described by `wanted`."""
+        """Return the problem that the next token is not what `wanted` describes."""
         return expected(self.tokens, self.index, wanted, hint, section)
 
     def expect(self, text: str, hint: str = "", section: str = "3.2.1") -> None:
@@ -307,17 +309,17 @@ class ExpressionParser:
         """Parse a tuple, or an expression in parentheses."""
         at = self.index
         self.index += 1
-        items: list[Expression] = [(yield self.expression())]
+        elements: list[Expression] = [(yield self.expression())]
         while self.texts[self.index] == ",":
             self.index += 1
-            items.append((yield self.expression()))
+            elements.append((yield self.expression()))
         self.expect(
             ")", "Every '(' needs a matching ')'; the elements of a tuple are separated by commas."
         )
-        if len(items) > 1:
-            return self.sequence(items, at, is_array=False)
+        if len(elements) > 1:
+            return self.sequence(elements, at, is_array=False)
         self.uses_extension(at, "an expression in parentheses")
-        return items[0]._replace(at=at, end=self.index)
+        return elements[0]._replace(at=at, end=self.index)
 
     def array(self) -> Call[Expression]:
         """Parse an array or a comprehension."""
@@ -330,38 +332,38 @@ class ExpressionParser:
         if self.texts[self.index] == "for":
             loop: Expression = yield self.comprehension()
             return loop
-        items: list[Expression] = []
+        elements: list[Expression] = []
         if self.texts[self.index] != "]":
-            items.append((yield self.expression()))
+            elements.append((yield self.expression()))
             while self.texts[self.index] == ",":
                 self.index += 1
-                items.append((yield self.expression()))
+                elements.append((yield self.expression()))
         if self.texts[self.index] != "]":
             raise self.expected("',' or ']'", "The elements of an array are separated by commas.")
         self.index += 1
-        return self.sequence(items, at, is_array=True)
+        return self.sequence(elements, at, is_array=True)
 
-    def sequence(self, items: list[Expression], at: int, *, is_array: bool) -> Expression:
+    def sequence(self, elements: list[Expression], at: int, *, is_array: bool) -> Expression:
         """Return the array or tuple of expressions, which is a constant if all of them are."""
         end = self.index
-        if any(type(item) is Invocation for item in items):
+        if any(type(element) is Invocation for element in elements):
             self.uses_extension(at, "an invocation inside of an expression")
-        if all(type(item) is Constant for item in items):
-            constants: list[Any] = items
+        if all(type(element) is Constant for element in elements):
+            constants: list[Any] = elements
             types = [constant.type for constant in constants]
             values = [constant.value for constant in constants]
             if not is_array:
                 return Constant(tuple(values), tuple_of(types), at, end)
             common = common_type_of(types)
             if common is not None and common is not UNKNOWN:
-                array_type = array_of(common) if items else EMPTY
+                array_type = array_of(common) if elements else EMPTY
                 constant = Constant(values, array_type, at, end)
                 self.arrays.remember(constant)
                 return constant
-        return Items(tuple(items), is_array, at, end)
+        return ArrayOrTuple(tuple(elements), is_array, at, end)
 
     def comprehension(self) -> Call[Expression]:
-        """Parse ``for name in array, ... if condition yield item]``."""
+        """Parse ``for name in array, ... if condition yield expression]``."""
         at = self.index - 1
         iterators: list[tuple[Name, Expression]] = []
         separator = "for"
@@ -378,10 +380,10 @@ class ExpressionParser:
         if self.texts[self.index] != "yield":
             raise self.expected("'yield'", LOOP, "3.2.3")
         self.index += 1
-        item = yield self.expression()
+        element = yield self.expression()
         self.expect("]", LOOP, "3.2.3")
         self.uses_extension(at, "an array comprehension")
-        return Comprehension(tuple(iterators), condition, item, at, self.index)
+        return Comprehension(tuple(iterators), condition, element, at, self.index)
 
     def subscript(self, value: Expression) -> Call[Subscript]:
         """Parse ``[index]`` or ``[start:stop]`` after `value`."""

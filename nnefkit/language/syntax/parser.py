@@ -12,13 +12,13 @@ from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
+    ArrayOrTuple,
     Assignment,
     Constant,
     Document,
     Extension,
     Fragment,
     GraphSyntax,
-    Items,
     Name,
     ParameterSyntax,
 )
@@ -253,7 +253,7 @@ class Parser(BodyParser):
         value = self.read()
         if not isinstance(value, Constant):
             self.extended = extended
-            if isinstance(value, Items):
+            if isinstance(value, ArrayOrTuple):
                 hint = "Its elements must be literals of one type."
             else:
                 hint = "A default value consists of literals."
@@ -266,23 +266,23 @@ class Parser(BodyParser):
         if text == "tensor":
             self.index += 1
             self.expect("<", "Write the type of a tensor as tensor<scalar> or tensor<>.", "3.2.2")
-            item = PRIMITIVES.get(self.texts[self.index])
-            self.index += item is not None
+            element = PRIMITIVES.get(self.texts[self.index])
+            self.index += element is not None
             if self.texts[self.index] == ">":
                 self.index += 1
             elif self.texts[self.index] != ">=":
                 raise self.expected("'>'", section="3.2.2")
-            parsed = tensor_of(item)
+            parsed = tensor_of(element)
         elif text == "(":
             self.index += 1
-            items: list[Type] = [(yield self._type())]
+            elements: list[Type] = [(yield self._type())]
             while self.texts[self.index] == ",":
                 self.index += 1
-                items.append((yield self._type()))
-            if len(items) == 1:
+                elements.append((yield self._type()))
+            if len(elements) == 1:
                 raise self.expected("','", "A tuple type has two or more elements.", "3.2.2")
             self.expect(")", section="3.2.2")
-            parsed = tuple_of(items)
+            parsed = tuple_of(elements)
         else:
             parsed = self._primitive()
         while self.texts[self.index] == "[":

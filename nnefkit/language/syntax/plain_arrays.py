@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnefkit.language.syntax.lexer import IDENTIFIER, Problem, Tokens
-from nnefkit.language.syntax.tree import Constant, Items, Name
+from nnefkit.language.syntax.tree import ArrayOrTuple, Constant, Name
 from nnefkit.language.types import EMPTY, OF_LITERAL, Type, array_of
 
 _MEMO_TOKENS = 60
@@ -68,7 +68,7 @@ class PlainArrays:
             key = self.tokens.source.text[ends[at] : ends[end - 1]]
             self._memo[key] = (constant.value, constant.type)
 
-    def names(self, index: int) -> Items | None:
+    def names(self, index: int) -> ArrayOrTuple | None:
         """Return the array of identifiers whose opening bracket is at `index`, or None."""
         close = self._next("]", index)
         names = self.tokens.texts[index + 1 : min(close, index + _MEMO_TOKENS)]
@@ -79,5 +79,5 @@ class PlainArrays:
             if name != "," if position % 2 else kinds[name] != IDENTIFIER:
                 return None
         texts = self.tokens.texts
-        items = tuple(Name(texts[at], at, at + 1) for at in range(index + 1, close, 2))
-        return Items(items, True, index, close + 1)
+        elements = tuple(Name(texts[at], at, at + 1) for at in range(index + 1, close, 2))
+        return ArrayOrTuple(elements, True, index, close + 1)

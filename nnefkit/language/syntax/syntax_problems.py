@@ -31,7 +31,7 @@ def described(tokens: Tokens, index: int) -> str:
 
 
 def expected(tokens: Tokens, index: int, wanted: str, hint: str, section: str) -> SyntaxProblem:
-    """Return the problem that the token at an index is not as described by `wanted`."""
+    """Return the problem that the token at an index is not what `wanted` describes."""
     text = tokens.texts[index]
     kind = tokens.kinds[text]
     if kind == WRONG:

@@ -1,7 +1,7 @@
 """Recursion without Python's call stack, for trees of any depth.
 
 A recursive function is written as a generator that does ``result = yield callee(...)`` instead of
-calling itself; `run` keeps the pending generators in a list.
+calling itself; `run` stores the pending generators in a list.
 """
 
 from __future__ import annotations

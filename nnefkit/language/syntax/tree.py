@@ -29,10 +29,10 @@ class Name(NamedTuple):
     end: int
 
 
-class Items(NamedTuple):
+class ArrayOrTuple(NamedTuple):
     """An array (``[a, b]``) or a tuple (``(a, b)``) of expressions that are not all constant."""
 
-    items: tuple[Expression, ...]
+    elements: tuple[Expression, ...]
     is_array: bool
     at: int
     end: int
@@ -68,11 +68,11 @@ class Conditional(NamedTuple):
 
 
 class Comprehension(NamedTuple):
-    """``[for name in array, ... if condition yield item]``."""
+    """``[for name in array, ... if condition yield expression]``."""
 
     iterators: tuple[tuple[Name, Expression], ...]
     condition: Expression | None
-    item: Expression
+    element: Expression
     at: int
     end: int
 
@@ -118,7 +118,7 @@ class Invocation(NamedTuple):
 Expression: TypeAlias = Union[  # noqa: UP007 - the classes above refer to it before it is defined
     Constant,
     Name,
-    Items,
+    ArrayOrTuple,
     Unary,
     Binary,
     Conditional,
@@ -132,7 +132,7 @@ Expression: TypeAlias = Union[  # noqa: UP007 - the classes above refer to it be
 class Assignment(NamedTuple):
     """``target = value;``.
 
-    `value` is None if it could not be parsed. `target` consists of `Name`s, `Items`
+    `value` is None if it could not be parsed. `target` consists of `Name`s, `ArrayOrTuple`
     and, for ``[]``, an empty `Constant`.
     """
 
@@ -206,6 +206,6 @@ def names_of(target: Expression) -> list[Name]:
         node = stack.pop()
         if isinstance(node, Name):
             names.append(node)
-        elif isinstance(node, Items):
-            stack.extend(reversed(node.items))
+        elif isinstance(node, ArrayOrTuple):
+            stack.extend(reversed(node.elements))
     return names

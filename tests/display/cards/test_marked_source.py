@@ -132,7 +132,7 @@ def test_text_has_the_excerpts_and_no_second_source() -> None:
     assert "Source" not in repr(of)
 
 
-def test_the_budget_is_kept() -> None:
+def test_the_budget_is_respected() -> None:
     lines = [f"    tensor{i} = conv(tensor{i - 1}, <&>'\"'<&>);" + "#" * 200 for i in range(20_000)]
     rows = [row(i + 1, 5, 1000, message="<&>" * 500) for i in range(0, 20_000, 7)]
     page = assert_quick(report(lines, *rows)._repr_html_, 1)

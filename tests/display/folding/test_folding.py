@@ -380,7 +380,7 @@ def test_a_picture_never_has_more_boxes_than_its_budget(shaper: Shaper, budget: 
 
 
 @pytest.mark.parametrize("shaper", [long_chain, deep_residual])
-def test_what_does_not_repeat_is_not_folded_into_one_box(shaper: Shaper) -> None:
+def test_operations_that_do_not_repeat_are_not_folded_into_one_box(shaper: Shaper) -> None:
     b = Builder()
     inputs, outputs = shaper(b, 400)
     assert len(b.picture(inputs, outputs).boxes) > 15

@@ -142,7 +142,7 @@ def test_a_chain_is_one_straight_line() -> None:
     assert all(len(route) == 2 for route in layout.routes)
 
 
-def test_the_main_path_stays_straight_beside_skips() -> None:
+def test_the_main_path_remains_straight_next_to_skips() -> None:
     chain = [(i, i + 1) for i in range(6)]
     layout = lay_out([(80.0, 30.0)] * 7, [*chain, (1, 3), (3, 5)])
     assert len({round(center.y, 3) for center in layout.centers}) == 1

@@ -113,7 +113,7 @@ def test_a_variable_without_data_is_refused():
         nk.to_onnx(nk.parse(TEXT))
 
 
-def test_a_round_trip_keeps_the_numbers_and_names(net):
+def test_a_round_trip_preserves_numbers_and_names(net):
     x = sound()
     again = nk.from_onnx(nk.to_onnx(net))
     assert again.inputs == net.inputs
@@ -153,7 +153,7 @@ def test_quantization_info_becomes_codes():
     assert np.abs(actual["y"] - nk.run(graph, x)["y"]).max() > 0.01
 
 
-def test_codes_come_back_as_pseudo_quantization():
+def test_codes_are_exported_as_pseudo_quantization():
     graph = quantized(LINES)
     again = nk.from_onnx(nk.to_onnx(graph, quantized=True))
     names = [op.name for op in again.operations]

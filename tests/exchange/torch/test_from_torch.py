@@ -47,7 +47,7 @@ def test_inputs_get_the_names_that_are_given(small):
         nk.from_torch(module, x, ["image", "mask"])
 
 
-def test_the_proof_is_kept(small):
+def test_the_proof_is_stored(small):
     facts = nk.from_torch(*small).provenance
     assert facts["source"] == "PyTorch module Small"
     assert facts["versions"] == {"torch": torch.__version__}
@@ -133,7 +133,7 @@ class Refused(nn.Module):
         return y
 
 
-def test_what_cannot_be_said_is_refused_all_at_once():
+def test_inexpressible_parts_are_refused_all_at_once():
     with pytest.raises(nk.DocumentError) as caught:
         nk.from_torch(Refused(), torch.eye(4))
     told = caught.value.diagnostics
@@ -145,7 +145,7 @@ def test_what_cannot_be_said_is_refused_all_at_once():
     assert told[1].line == told[0].line + 1
 
 
-def test_what_reads_a_refused_tensor_is_judged_too():
+def test_operations_that_read_a_refused_tensor_are_checked_too():
     class Loudest(nn.Module):
         def forward(self, x):
             spectrum = torch.fft.rfft(x).abs()
@@ -175,12 +175,12 @@ def test_training_mode_is_refused_with_the_way_out():
         (lambda x: x[:0], "empty tensor"),
     ],
 )
-def test_what_goes_beyond_tensors_of_fixed_shapes_is_refused(function, told):
+def test_values_other_than_tensors_of_fixed_shapes_are_refused(function, told):
     with pytest.raises(nk.DocumentError, match=f"(?s){told}"):
         nk.from_torch(Of(function), torch.randn(2, 3))
 
 
-def test_modules_as_they_are_found_in_the_wild(tmp_path):
+def test_modules_as_people_write_them(tmp_path):
     class Wild(nn.Module):
         def __init__(self):
             super().__init__()
@@ -254,7 +254,7 @@ def test_modules_that_decide_by_values_are_refused():
 
 
 @pytest.mark.parametrize("thing", [lambda x: x, 3, None])
-def test_what_is_no_module_is_refused(thing):
+def test_objects_other_than_modules_are_refused(thing):
     with pytest.raises(nk.InputError, match="is not a PyTorch model"):
         nk.from_torch(thing, torch.ones(2))
 
@@ -288,7 +288,7 @@ def test_weights_that_are_shared_are_stored_once():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_weights_keep_their_items(dtype):
+def test_weights_retain_their_elements(dtype):
     module = nn.Linear(4, 3).to(dtype)
     graph = nk.from_torch(module, torch.randn(2, 4).to(dtype))
     kind = str(dtype).removeprefix("torch.")
@@ -323,7 +323,7 @@ def test_a_trace_takes_other_inputs_than_the_graph_was_made_with(small):
     assert nk.compare(nk.trace_torch(module, other, graph=graph), nk.trace(graph, other.numpy())).ok
 
 
-def test_modules_come_back_and_train(small):
+def test_modules_are_exported_and_train(small):
     module, x = small
     graph = nk.from_torch(module, x)
     back = nk.to_torch(graph)
@@ -358,14 +358,14 @@ def test_fragments_are_carried_out_by_every_way_of_running_a_graph():
         np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-def test_round_trips_keep_the_numbers(small):
+def test_round_trips_preserve_the_numbers(small):
     module, x = small
     graph = nk.from_torch(module, x)
     again = nk.from_onnx(nk.to_onnx(graph))
     torch.testing.assert_close(nk.to_torch(again)(x), module(x))
 
 
-def test_without_pytorch_the_way_to_it_is_told(monkeypatch, small):
+def test_without_pytorch_the_command_that_installs_it_is_reported(monkeypatch, small):
     import importlib.util
 
     graph = nk.from_torch(*small)

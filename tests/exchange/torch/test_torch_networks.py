@@ -34,7 +34,7 @@ def test_engines_compute_what_pytorch_does(exported):
         np.testing.assert_allclose(found[graph.outputs[0]], wanted, **CLOSE, err_msg=engine)
 
 
-def test_what_is_saved_is_valid_without_a_warning_and_loads_again(exported, tmp_path):
+def test_saved_models_are_valid_without_a_warning_and_load_again(exported, tmp_path):
     graph, _, given, wanted = exported
     nk.save(graph, tmp_path / "model")
     report = nk.validate(tmp_path / "model")
@@ -86,7 +86,7 @@ def test_labels_are_the_names_of_the_parameters(exported):
     assert len(shared) >= 0.8 * len(labels)
 
 
-def test_the_way_to_onnx_and_back_to_pytorch_keeps_the_numbers(exported):
+def test_the_way_to_onnx_and_back_to_pytorch_preserves_the_numbers(exported):
     graph, _, given, wanted = exported
     through = nk.from_onnx(nk.to_onnx(graph), inputs={graph.inputs[0]: given.numpy()})
     with torch.no_grad():

@@ -106,7 +106,7 @@ def check_items(function, items):
         lambda a: a.log_softmax(0), lambda a: a * 0, lambda a: torch.atan2(a, a.flip(0)),
     ],
 )  # fmt: skip
-def test_infinities_come_out_as_in_pytorch(function):
+def test_infinities_are_the_same_as_in_pytorch(function):
     check_items(function, INFINITE)
 
 
@@ -118,7 +118,7 @@ def test_infinities_come_out_as_in_pytorch(function):
         lambda a: a + 1, lambda a: torch.where(a > 0, a, 2.0), lambda a: a.sum(),
     ],
 )  # fmt: skip
-def test_what_is_no_number_comes_out_as_in_pytorch(function):
+def test_nan_is_the_same_as_in_pytorch(function):
     check_items(function, [1.0, float("nan")])
 
 

@@ -105,7 +105,7 @@ def encoder(sentences):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_sentences_come_out_as_in_pytorch(encoder, sentences, engine):
+def test_sentences_are_the_same_as_in_pytorch(encoder, sentences, engine):
     graph, wanted = encoder
     tokens, present = (tensor.numpy() for tensor in sentences)
     found = nk.run(graph, {"tokens": tokens, "present": present}, engine)[graph.outputs[0]]

@@ -84,7 +84,7 @@ graph net( x ) -> ( z )
 """.replace("definitions, ", "definitions ")
 
 
-def test_new_tensors_take_no_name_that_there_is():
+def test_new_tensors_have_unused_names():
     graph = nk.parse(FRAGMENT)
     lowered = nk.lower(graph)
     assert set(graph.tensors) <= set(lowered.tensors)
@@ -119,7 +119,7 @@ def test_chosen_operations_only():
     ("names", "message"),
     [(["conv"], "not a compound operation"), (["sofmax"], "Did you mean 'softmax'")],
 )
-def test_what_cannot_be_lowered_is_reported(names, message):
+def test_operations_that_cannot_be_lowered_are_reported(names, message):
     with pytest.raises(nk.NnefError, match=message):
         nk.lower(nk.parse(FRAGMENT), names)
 

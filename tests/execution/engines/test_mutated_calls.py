@@ -74,7 +74,7 @@ def mutated(call, choose):
 @pytest.mark.parametrize("name", CALLS)
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_what_is_wrong_is_refused_and_the_rest_has_the_shape_that_was_told(name, data):
+def test_invalid_calls_are_refused_and_others_have_the_inferred_shape(name, data):
     choose = random.Random(data.draw(st.integers(0, 2**32)))
     call = mutated(data.draw(calls_of(name, strange=False)), choose)
     engine = data.draw(st.sampled_from(["numpy", "torch", "onnxruntime"]))

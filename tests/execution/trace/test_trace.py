@@ -290,7 +290,7 @@ def test_a_trace_of_another_graph_is_refused(graph, image, tmp_path):
         Trace.load(tmp_path / "run.npz", io.parse(text))
 
 
-def test_a_card_takes_statistics_only_of_what_it_shows(monkeypatch):
+def test_a_card_computes_statistics_only_for_shown_tensors(monkeypatch):
     lines = [f"t{i} = relu({'x' if i == 0 else f't{i - 1}'});" for i in range(200)]
     text = "version 1.0; graph long(x) -> (y) { x = external(shape = [4]); "
     graph = io.parse(text + " ".join(lines) + " y = exp(t199); }")

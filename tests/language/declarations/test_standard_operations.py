@@ -31,10 +31,10 @@ LITERALS = {
 
 def _tensor(kind) -> str:
     if isinstance(kind, ArrayType):
-        item = _tensor(kind.item)
-        return f"[{item}, {item}]"
+        element = _tensor(kind.element)
+        return f"[{element}, {element}]"
     assert isinstance(kind, TensorType)
-    name = kind.item.name if kind.item else "scalar"
+    name = kind.element.name if kind.element else "scalar"
     return {"integer": "i", "logical": "b"}.get(name, "x")
 
 
@@ -122,9 +122,9 @@ def test_results_are_tensors_and_tensors_come_first():
         assert order == sorted(order, reverse=True), declaration.name
         for result in declaration.results:
             kind = result.type
-            kind = kind.item if isinstance(kind, ArrayType) else kind
+            kind = kind.element if isinstance(kind, ArrayType) else kind
             assert isinstance(kind, TensorType)
-            assert isinstance(kind.item, PrimitiveType)
+            assert isinstance(kind.element, PrimitiveType)
 
 
 @pytest.mark.parametrize("name", SHARED)

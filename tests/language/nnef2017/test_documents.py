@@ -39,7 +39,7 @@ COMPOSITIONAL = [
         "y = f(x)",
         "b1 = leaky_relu(x, alpha = 0.25);\nb2 = leaky_relu(x, alpha = 0.75);\n"
         "y = concat([b1, b2], axis = 1);",
-        "[for name in array yield item]",
+        "[for name in array yield expression]",
     ),
     (
         "3.2.2",

@@ -187,7 +187,7 @@ def test_expressions_in_the_graph_are_read_with_one_warning() -> None:
     assert [warning.code for warning in report.warnings] == ["graph-not-flat"]
 
 
-def test_unknown_operations_are_kept_unless_strict() -> None:
+def test_unknown_operations_are_retained_unless_strict() -> None:
     graph = nk.parse(f"version 1.0\n{GRAPH}    y = vendor(x, mode = 'fast')\n}}", strict=False)
     assert [operation.name for operation in graph.operations] == ["external", "vendor"]
 
@@ -297,7 +297,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_texts_take_linear_time_and_result_in_a_report(kind: str) -> None:
+def test_hostile_texts_end_in_a_report_in_linear_time(kind: str) -> None:
     seconds = []
     for count in (1_000, 4_000):
         text = HOSTILE[kind](count)

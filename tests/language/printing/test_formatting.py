@@ -356,7 +356,7 @@ def test_impossible_options_are_refused(options: dict[str, int]) -> None:
         lambda n: "x" + " if c else y" * n,
     ],
 )
-def test_depth_and_length_take_linear_time(deep: Callable[[int], str]) -> None:
+def test_depth_and_length_cost_linear_time(deep: Callable[[int], str]) -> None:
     def seconds(size: int) -> float:
         text = "version 1.0; extension KHR_enable_operator_expressions; "
         text += f"graph g(x) -> (y) {{ y = {deep(size)}; }}"

@@ -170,9 +170,9 @@ VALUES = {
 
 def _values(kind):
     if isinstance(kind, ArrayType):
-        return st.lists(_values(kind.item), max_size=4)
-    if hasattr(kind, "items"):
-        return st.tuples(*map(_values, kind.items))
+        return st.lists(_values(kind.element), max_size=4)
+    if hasattr(kind, "elements"):
+        return st.tuples(*map(_values, kind.elements))
     return VALUES[kind.name]
 
 
@@ -196,16 +196,16 @@ def graphs(draw):
     def fresh(kind, dtype):
         nonlocal count
         if isinstance(kind, ArrayType):
-            return [fresh(kind.item, dtype) for _ in range(draw(st.integers(1, 3)))]
+            return [fresh(kind.element, dtype) for _ in range(draw(st.integers(1, 3)))]
         count += 1
         name = Identifier(f"t{count}")
-        produced.append((dtype if kind.generic else kind.item.name, name))
+        produced.append((dtype if kind.generic else kind.element.name, name))
         return name
 
     def tensor(kind, dtype):
         if isinstance(kind, ArrayType):
-            return [tensor(kind.item, dtype) for _ in range(draw(st.integers(1, 3)))]
-        wanted = "scalar" if kind.item is None else dtype if kind.generic else kind.item.name
+            return [tensor(kind.element, dtype) for _ in range(draw(st.integers(1, 3)))]
+        wanted = "scalar" if kind.element is None else dtype if kind.generic else kind.element.name
         if draw(st.integers(0, 5)) == 0:
             return draw(VALUES[wanted])
         return Identifier(draw(st.sampled_from(names[wanted])))

@@ -311,7 +311,7 @@ def test_weights_broadcast_by_their_first_dimensions(call, shape):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_layer_normalization_keeps_its_precision(dtype):
+def test_a_layer_normalization_retains_its_precision(dtype):
     # ONNX Runtime's own one has a float32 epsilon, and one of its kinds is wrong in float64.
     graph = parsed(
         "x = external<scalar>(shape = [1, 12, 76]);\n"

@@ -84,7 +84,7 @@ def test_updated_variables_keep_their_values():
 
 @pytest.mark.parametrize("extent", [1, 6])
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_a_dilated_maximum_is_padded_as_far_as_it_takes(rank, extent):
+def test_a_dilated_maximum_is_padded_as_far_as_its_window_reaches(rank, extent):
     shape = [2, 3, *[extent] * rank]
     graph = io.parse(
         f"version 1.0; graph net( x ) -> ( y ) {{ x = external<scalar>(shape = {shape}); "
@@ -122,7 +122,7 @@ def test_an_operation_that_fails_is_named():
         run(graph, {"x": np.ones(3, np.float32), "i": np.array([0, 7])}, engine="torch")
 
 
-def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(monkeypatch):
     name = "nnefkit.execution.engines.torch"
     monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -62,7 +62,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("program", STRANGE)
-def test_a_process_that_misbehaves_is_reported_with_what_it_did(program, monkeypatch, tmp_path):
+def test_a_failing_process_is_reported_with_its_failure(program, monkeypatch, tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(f"import os, sys, time\n{program}\n")
     process.worker().end()

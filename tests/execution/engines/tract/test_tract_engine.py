@@ -91,7 +91,7 @@ def test_the_message_of_a_panic_is_reported(monkeypatch):
     np.testing.assert_array_equal(run(small(), X, engine="tract")["y"], X.clip(0))
 
 
-def test_what_tract_refuses_is_reported_without_the_names_of_our_files(monkeypatch):
+def test_refusals_of_tract_are_reported_without_temporary_file_names(monkeypatch):
     engine = find_engine("tract")
     monkeypatch.setattr(type(engine), "unsupported", lambda *_: [])
     with pytest.raises(ExecutionError, match=r"tract cannot prepare the graph: .*gelu") as caught:
@@ -201,7 +201,7 @@ def test_unknown_options_are_refused_by_name():
         Session(small(), "tract", timeout=0)
 
 
-def test_a_missing_package_is_named_with_what_installs_it(monkeypatch):
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(monkeypatch):
     for name in [n for n in sys.modules if n.startswith("nnefkit.execution.engines.tract")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tract", None)
