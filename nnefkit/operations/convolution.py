@@ -48,11 +48,7 @@ def conv_shape(input: Shape, filter: Shape, bias: Shape, *, window: Window, grou
         problems.done()
     check_groups(problems, filter, input[1], groups)
     check_bias(problems, bias, filter[0], len(input))
-    extents: Shape = ()
-    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
-        extents = checked_down_extents(
-            problems, window.of_size(filter[2:]), input[2:], argument="filter", first=2
-        )
+    extents = _down_extents(problems, window, input, filter, "filter")
     problems.done()
     return (input[0], filter[0], *extents)
 
@@ -74,14 +70,8 @@ def deconv_shape(
     if check_reverse_groups(problems, filter, input[1], groups):
         channels = filter[1] * reverse_groups(filter, groups, output_shape)
         check_bias(problems, bias, channels, len(input))
-    extents: Shape = ()
     fixed = (input[0], channels) if channels else (input[0],)
-    shaped = check_output_shape(problems, output_shape, fixed, len(input))
-    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
-        wanted = output_shape[2:] if shaped else ()
-        extents = checked_up_extents(
-            problems, window.of_size(filter[2:]), input[2:], wanted, first=2
-        )
+    extents = _up_extents(problems, window, input, filter, output_shape, fixed)
     problems.done()
     return (input[0], channels, *extents)
 
@@ -108,11 +98,7 @@ def separable_conv_shape(
     check_groups(problems, plane_filter, input[1], 0, name="plane_filter")
     check_groups(problems, point_filter, plane_filter[0], groups, name="point_filter")
     check_bias(problems, bias, point_filter[0], len(input))
-    extents: Shape = ()
-    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
-        extents = checked_down_extents(
-            problems, window.of_size(plane_filter[2:]), input[2:], argument="plane_filter", first=2
-        )
+    extents = _down_extents(problems, window, input, plane_filter, "plane_filter")
     problems.done()
     return (input[0], point_filter[0], *extents)
 
@@ -142,15 +128,41 @@ def separable_deconv_shape(
         check_reverse_groups(problems, plane_filter, between, 0, name="plane_filter")
     channels = plane_filter[1] * reverse_groups(plane_filter, 0, output_shape)
     check_bias(problems, bias, channels, len(input))
-    extents: Shape = ()
-    shaped = check_output_shape(problems, output_shape, (input[0], channels), len(input))
-    if check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
-        wanted = output_shape[2:] if shaped else ()
-        extents = checked_up_extents(
-            problems, window.of_size(plane_filter[2:]), input[2:], wanted, first=2
-        )
+    fixed = (input[0], channels)
+    extents = _up_extents(problems, window, input, plane_filter, output_shape, fixed)
     problems.done()
     return (input[0], channels, *extents)
+
+
+def _down_extents(
+    problems: Problems, window: Window, input: Shape, filter: Shape, argument: str
+) -> Shape:
+    """Return the spatial extents of a convolution by `argument`; `()` if the window is invalid."""
+    if not check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
+        return ()
+    window = window.of_size(filter[2:])
+    return checked_down_extents(problems, window, input[2:], argument=argument, first=2)
+
+
+def _up_extents(
+    problems: Problems,
+    window: Window,
+    input: Shape,
+    filter: Shape,
+    output_shape: Ints,
+    fixed: Shape,
+) -> Shape:
+    """Return the spatial extents of a deconvolution; `()` if the window is invalid.
+
+    Args:
+        fixed: The batch and, if known, the channels, which `output_shape` must repeat.
+    """
+    shaped = check_output_shape(problems, output_shape, fixed, len(input))
+    if not check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):
+        return ()
+    wanted = output_shape[2:] if shaped else ()
+    window = window.of_size(filter[2:])
+    return checked_up_extents(problems, window, input[2:], wanted, first=2)
 
 
 @kernel("conv")

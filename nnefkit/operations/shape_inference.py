@@ -182,13 +182,7 @@ class _Inference:
         try:
             result = rule(*inputs, **op.attribs)
             results = (result,) if len(op.outputs) == 1 else result
-            for target, shape in zip(op.outputs.values(), results, strict=True):
-                if type(target) is Identifier and _is_shape(shape):
-                    self.shapes[target] = shape
-                elif custom is not None and type(target) is Identifier and type(shape) is not list:
-                    raise wrong_results(op)
-                else:
-                    _bind(target, shape, self.shapes)
+            self._bind_results(op, results, custom)
             advise = ADVICE.get(op.name)
             if advise is not None:
                 advice = advise(*inputs, **op.attribs)
@@ -208,6 +202,21 @@ class _Inference:
         if form is not None and custom is None and _is_shape(result):
             self.known[form] = result, macs
         return macs
+
+    def _bind_results(self, op: Operation, results: Any, custom: Definition | None) -> None:
+        """Set the shapes of the tensors that an operation defines.
+
+        Raises:
+            ArgumentError: The structure of a result differs from the left side (3.3.2).
+        """
+        shapes = self.shapes
+        for target, shape in zip(op.outputs.values(), results, strict=True):
+            if type(target) is Identifier and _is_shape(shape):
+                shapes[target] = shape
+            elif custom is not None and type(target) is Identifier and type(shape) is not list:
+                raise wrong_results(op)
+            else:
+                _bind(target, shape, shapes)
 
 
 def _key(shape: Any) -> Any:
