@@ -154,8 +154,7 @@ def _up_extents(
 ) -> Shape:
     """Return the spatial extents of a deconvolution; `()` if the window is invalid.
 
-    Args:
-        fixed: The batch and, if known, the channels, which `output_shape` must repeat.
+    `output_shape` must begin with `fixed`: the batch and, if they are known, the channels.
     """
     shaped = check_output_shape(problems, output_shape, fixed, len(input))
     if not check_window(problems, window, len(input) - 2, FILTER_BORDERS, spatial=True):

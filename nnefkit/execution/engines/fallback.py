@@ -46,7 +46,7 @@ class Fallback(Engine):
 
     @property
     def operations(self) -> frozenset[str]:
-        """Names of the operations that one or the other can run."""
+        """Names of the operations that at least one of the two can run."""
         return self._first.operations | self._second.operations
 
     def unsupported(self, graph: Graph) -> list[Operation]:
@@ -66,7 +66,7 @@ class Fallback(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
         lacking = {id(op) for op in self._first.unsupported(graph)} | _shapeless(graph)
         parts = _parts(graph, {*fetch, *watched}, lacking)
         visible = {*fetch, *watched}
@@ -122,9 +122,9 @@ def _shapeless(graph: Graph) -> set[int]:
 
 
 def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list[Operation], bool]]:
-    """Return the operations that `wanted` needs, in as few parts as the engines can run.
+    """Return the operations that `wanted` needs, in as few parts as possible.
 
-    Each part comes with whether it is for the second engine.
+    Each part is a pair: its operations, and whether the second engine runs them.
     """
     waiting = [op for op in graph.needed(wanted) if not op.is_source]
     produced = {name for op in waiting for name in op.output_names}
@@ -147,7 +147,7 @@ def _parts(graph: Graph, wanted: set[str], lacking: set[int]) -> list[tuple[list
 def _segment(graph: Graph, operations: list[Operation], outputs: list[str]) -> Graph:
     """Return a graph of some operations.
 
-    What other operations compute, and variables that change, are its inputs.
+    Its inputs are the results of other operations that it reads, and updated variables.
     """
     made = {name for op in operations for name in op.output_names}
     reads = dict.fromkeys(name for op in operations for name in op.input_names)

@@ -47,6 +47,6 @@ class NumpyEngine(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
         prepared = PlanRunner(make_plan(graph, frozenset(fetch), frozenset(watched)))
         return prepared if self._threads is None else ThreadLimit(prepared, self._threads)

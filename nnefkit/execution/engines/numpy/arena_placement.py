@@ -36,7 +36,7 @@ def place_results(steps: Sequence[PlanStep], visible: Collection[str]) -> int:
 
 
 def _owners(steps: Sequence[PlanStep]) -> dict[str, frozenset[str]]:
-    """Tensor -> the tensors whose memory it may be in."""
+    """Map each tensor to the tensors whose memory it may share."""
     owners: dict[str, frozenset[str]] = {}
     for step in steps:
         for name in step.reads:

@@ -28,7 +28,7 @@ def specialize_convolution(
 ) -> SpecializedKernel | None:
     """Specialize a convolution with known filter and bias, fused with operations on its result.
 
-    Return None where only the reference kernel will do, or where the addition of a tensor cannot be
+    Return None where only the reference kernel applies, or where the addition of a tensor cannot be
     fused.
     """
     conv = _resolve(site, epilogue)

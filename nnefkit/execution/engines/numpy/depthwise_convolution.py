@@ -1,16 +1,16 @@
 """Depthwise convolutions: each channel is convolved with its own filter.
 
-Passing over memory once for each weight of the filter takes much longer than the arithmetic. Two
-methods leave most of the work to matrix products, though most entries of the matrices are zero;
-padding, strides and dilation are in the matrices too.
+A pass over memory for each weight of the filter takes much longer than the arithmetic. Two methods
+turn most of the work into matrix products, even though most entries of the matrices are zero. The
+matrices also account for padding, strides and dilation.
 
-- *Banded*, for small planes: along each dimension a convolution is a product with a banded matrix.
-  One product, with zeros and ones that all the channels share, puts the shifted columns of the
-  planes side by side; another one, for each channel, adds them up with the weights.
+- *Banded*, for small planes: along each dimension, a convolution is a product with a banded matrix.
+  The first product, with a matrix of zeros and ones that all channels share, puts the shifted
+  columns of the planes side by side. The second one, for each channel, sums them by the weights.
 - *Striped*, for large planes: for a stripe of a few rows of a channel, a product with a banded
-  matrix is the contribution of each column of the filter; sums of the contributions, shifted
-  along the rows, are the result. What a shift would move into the next row is set to zero
-  first.
+  matrix computes the contribution of each column of the filter. The result is the sum of these
+  contributions, shifted along the rows. Elements that a shift would move into the next row are set
+  to zero first.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from nnefkit.execution.engines.numpy.resolved_convolution import ResolvedConvolu
 from nnefkit.execution.engines.numpy.specialization import SpecializedKernel
 
 BLOCK = 64 * 1024
-"""Most elements of the contributions of one column of the filter that are computed at a time."""
+"""Maximum number of elements of the contributions of one filter column computed at a time."""
 STRIPE = 16
-"""Most rows in a stripe, where there is a choice."""
+"""Maximum number of rows in a stripe, if the number of rows has such a divisor."""
 
 
 def depthwise_kernel(conv: ResolvedConvolution) -> SpecializedKernel | None:
@@ -109,7 +109,7 @@ class _StripeGroup(NamedTuple):
 
 
 class _Shift(NamedTuple):
-    """The place of the contributions of one column of the filter in the result."""
+    """Position of the contributions of one filter column in the result."""
 
     column: int
     phase: int
@@ -127,7 +127,7 @@ class _Stripes(NamedTuple):
 
 
 def _stripes(conv: ResolvedConvolution) -> _Stripes | None:
-    """Return a division of the rows, or None if they do not divide well or columns do not align."""
+    """Return how to divide the rows into stripes, or None if no division or alignment fits."""
     (H, W), (h, w) = conv.input[2:], conv.output[2:]
     divisors = [rows for rows in range(4, 33) if h % rows == 0]
     if w * conv.window.stride[1] != W or not divisors:
@@ -154,7 +154,7 @@ def _shifts(conv: ResolvedConvolution) -> list[_Shift]:
         offset, phase = divmod(j * dilation - start, step)
         if abs(offset) < conv.output[3]:
             shifts.append(_Shift(j, phase, offset))
-    # The first one that is added should cover the whole result.
+    # The first contribution that is added must cover the whole result.
     shifts.sort(key=lambda shift: shift.offset != 0)
     return shifts
 

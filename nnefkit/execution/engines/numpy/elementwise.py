@@ -99,7 +99,7 @@ def specialize_batch_normalization(site: CallSite) -> SpecializedKernel | None:
 
 
 def affine_of(site: CallSite) -> Affine | None:
-    """Return the affine function that a batch normalization with known parameters is."""
+    """Return a batch normalization with known parameters as an affine function, else None."""
     shape = site.shape
     if len(shape) < 2 or site.arguments[0].shape != shape or site.arguments[0].value is not None:
         return None

@@ -1,7 +1,7 @@
 """Chains of operations that become one step: a convolution and operations on its result.
 
-Operations are fused only where no other operation reads the tensors between them, and where these
-are neither fetched nor watched.
+Operations are fused only if no other operation reads the intermediate tensors, and if these are
+neither fetched nor watched.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Chain(NamedTuple):
 
 
 def chains(
-    op: Operation, find_site: FindSite, find_reader: FindReader, made: Collection[str]
+    op: Operation, find_site: FindSite, find_reader: FindReader, available: Collection[str]
 ) -> list[Chain]:
     """Return the chains that begin with `op`, the longest first and `op` alone at the end.
 
@@ -42,7 +42,7 @@ def chains(
         op: A convolution.
         find_site: Returns what a specializer needs to know of an operation.
         find_reader: Returns the only reader of a tensor.
-        made: Names of the tensors that are computed by then, which can be added.
+        available: Names of the tensors that are computed before `op` and can therefore be added.
     """
     site = find_site(op)
     result = [Chain((op,), Epilogue())]
@@ -53,7 +53,7 @@ def chains(
         read = None if reader is None else find_site(reader)
         if reader is None or read is None or read.shape != site.shape:
             break
-        longer = (step(last, reader, read, made) for step in steps)
+        longer = (step(last, reader, read, available) for step in steps)
         chain = next((chain for chain in longer if chain is not None), None)
         if chain is None:
             break
@@ -69,13 +69,13 @@ def _normalized(chain: Chain, op: Operation, site: CallSite, _: Collection[str])
     return None if affine is None else Chain((*chain.operations, op), Epilogue(affine))
 
 
-def _added(chain: Chain, op: Operation, site: CallSite, made: Collection[str]) -> Chain | None:
+def _added(chain: Chain, op: Operation, site: CallSite, available: Collection[str]) -> Chain | None:
     """Return the chain with the addition of another tensor appended, if `op` is one."""
     if op.name != "add" or chain.epilogue.added or chain.epilogue.bounds is not None:
         return None
     shapes = [argument.shape for argument in site.arguments]
     addend = tuple(name for name in op.input_names if name != chain.name)
-    if len(addend) != 1 or addend[0] not in made or shapes != [site.shape] * 2:
+    if len(addend) != 1 or addend[0] not in available or shapes != [site.shape] * 2:
         return None
     return Chain((*chain.operations, op), chain.epilogue._replace(added=True), addend)
 

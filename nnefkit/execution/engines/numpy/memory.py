@@ -55,8 +55,9 @@ class Arena:
 class Chunks:
     """Memory for many long-lived arrays, allocated in a few large pieces.
 
-    Fresh memory is slow page by page. NumPy asks the system for huge pages for arrays of 4 MiB and
-    more, which is why small arrays share a piece; pieces of which no array is left are reused.
+    The first access to each page of new memory is slow. NumPy requests huge pages for arrays of
+    4 MiB and more, so small arrays share a large piece. A piece is reused when no array refers to
+    it.
     """
 
     def __init__(self, piece: int = 16 << 20) -> None:

@@ -80,25 +80,25 @@ class _Planner:
                 self.uses[name] = self.uses.get(name, 0) + 1
                 self.first_reader.setdefault(name, op)
         later = {name for op in operations for name in op.output_names}
-        made = {name for name in self.graph.tensors if name not in later}
+        available = {name for name in self.graph.tensors if name not in later}
         done: set[int] = set()
         steps = []
         for op in operations:
             if id(op) in done:
                 continue
-            step = self._fused_convolution(op, made) if op.name == "conv" else None
+            step = self._fused_convolution(op, available) if op.name == "conv" else None
             step = step or self._specialized(op) or self._generic(op)
             steps.append(step)
             done.update(map(id, step.operations))
-            made.update(step.writes)
+            available.update(step.writes)
         return steps
 
-    def _fused_convolution(self, op: Operation, made: Collection[str]) -> PlanStep | None:
+    def _fused_convolution(self, op: Operation, available: Collection[str]) -> PlanStep | None:
         """Return a step for a convolution, fused with as many operations after it as possible."""
         site = self._site(op)
         if site is None:
             return None
-        for chain in chains(op, self._site, self._only_reader, made):
+        for chain in chains(op, self._site, self._only_reader, available):
             kernel = specialize_convolution(site, chain.epilogue)
             if kernel is not None:
                 return self._step(chain.operations, site, kernel, chain.addend)

@@ -16,8 +16,8 @@ from nnefkit.operations.window import Window
 class Affine(NamedTuple):
     """A batch normalization: a mean to subtract, a factor and an offset for each channel.
 
-    It takes the same steps as the reference kernel. Folding it into the filter and bias would be
-    faster, but would round elsewhere: a trace would not have the numbers of a plain run.
+    It performs the same steps as the reference kernel. Folding it into the filter and bias would be
+    faster, but would round differently: a trace would differ from a run without recording.
     """
 
     mean: Array | None

@@ -1,8 +1,8 @@
 """Specialized kernels: prepared for fixed shapes and weights, writing into given memory.
 
 A specializer looks at a `CallSite`, an operation with all that is known before a run, and returns a
-`SpecializedKernel`, or None where only the reference kernel will do. Both return the same numbers
-but for the order of sums.
+`SpecializedKernel`, or None where only the reference kernel applies. Both compute the same numbers,
+up to the order of summation.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Each operation becomes one ONNX operator of exactly the same meaning, or several
 fits (`operations`, one module for each section of chapter 4). `graph_lowering` lowers a graph,
 `lowered_model` makes an ONNX model of it, `onnx_session` runs the model.
 
-For NaN and infinity, ONNX specifies less than NNEF: which of two numbers is the greater if one is
-NaN, and how infinity is interpolated, is up to ONNX Runtime.
+ONNX specifies less than NNEF for NaN and infinity: which of two numbers is greater if one is NaN,
+and how infinity is interpolated, depends on ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class OnnxRuntimeEngine(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
         from nnefkit.execution.engines.onnxruntime.onnx_session import OnnxSession
 
         return OnnxSession(graph, fetch, watched, self.threads)

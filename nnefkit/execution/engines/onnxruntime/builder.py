@@ -1,7 +1,7 @@
 """The builder of ONNX graphs.
 
-Values have shapes and dtypes, so that lowerings compute in Python what is static. Names are given
-last: the result of an operation gets the name of its tensor, values between operations get names
+Values have shapes and dtypes, so that lowerings can compute static quantities in Python. Names are
+assigned last: the result of an operation gets the name of its tensor; intermediate values get names
 with a dot, which NNEF identifiers cannot contain.
 """
 
@@ -40,7 +40,7 @@ class OnnxValue:
         self.shape = shape
         self.dtype = dtype
         self.name = name
-        """Empty until it is given one."""
+        """Empty until it is assigned."""
         self.data = data
         """The data of an initializer, else None."""
         self.inline = False
@@ -75,7 +75,7 @@ class Builder:
         scalar: The dtype of the tensors of data-type scalar.
         opset: The version of the ONNX operators.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
-        codes: Whether quantization becomes integer codes, where ONNX has such.
+        codes: Whether quantization is expressed by integer codes, where ONNX can.
     """
 
     def __init__(

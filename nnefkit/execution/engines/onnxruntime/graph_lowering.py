@@ -59,7 +59,7 @@ def lower_graph(
         opset: The version of the ONNX operators.
         scalar: The dtype of the tensors of data-type scalar; by default the one that engines use.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
-        codes: Whether quantization becomes integer codes, where ONNX has such.
+        codes: Whether quantization is expressed by integer codes, where ONNX can.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
@@ -127,13 +127,13 @@ class _GraphLowering:
         except NnefError:
             raise
         except (ValueError, OverflowError, MemoryError) as error:
-            # Attributes so large that no array of weights for them can be made.
+            # The attributes are too large for an array of weights.
             shapes = {name: self.values[name].shape for name in op.input_names}
             raise failed_operation(self.graph, op, shapes, error) from error
         return [results] if isinstance(results, OnnxValue) else results
 
     def _name_intermediates(self, name: str, start: int) -> None:
-        """Name the values between the inputs and the results of an operation."""
+        """Name the intermediate values of an operation."""
         number = 0
         for node in self.builder.nodes[start:]:
             for value in node.outputs:

@@ -83,7 +83,7 @@ def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> 
     Args:
         graph: A graph without calls of fragments.
         opset: The version of the ONNX operators.
-        codes: Whether quantization becomes integer codes, where ONNX has such.
+        codes: Whether quantization is expressed by integer codes, where ONNX can.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 IMPRECISE = ("MatMulScaleFusion", "LayerNormFusionL1")
 """Optimizations that carry float32 numbers into computations in float64."""
 SILENT = 4
-"""Log level at which ONNX Runtime logs nothing: its exceptions repeat what it logs of an error."""
+"""Log level that silences ONNX Runtime: its exceptions contain what it would log."""
 
 
 @dataclass(frozen=True)
 class _OutputSources:
-    """The tensors to return, by where their values come from."""
+    """The tensors to return, by the source of their values."""
 
     known: Mapping[str, Array]
     """Tensor name -> value, of weights."""
@@ -131,7 +131,7 @@ class OnnxSession:
         return {name: results[name] for name in self._fetch}
 
     def _report(self, watch: Watch, results: Mapping[str, Array]) -> None:
-        """Call `watch`; ONNX Runtime fuses operations and does not say how long each took."""
+        """Call `watch`; ONNX Runtime fuses operations and does not report how long each took."""
         if not self._watched and self._operations:
             watch(self._operations, {}, math.nan)
         for operations, names in self._watched:

@@ -1,9 +1,9 @@
 """PyTorch as an engine: every standard operation, on the CPU or a GPU.
 
 `operations` has a lowering for each operation, in one module for each section of chapter 4.
-`program` makes the steps of a graph of them, `program_runner` runs the steps, and `module` is a
-PyTorch module of the same steps that can be trained. Only `torch` itself is needed, and it is not
-imported before a graph is prepared.
+`program` turns a graph into steps that call them, `program_runner` runs the steps, and `module` is
+a trainable PyTorch module of the same steps. Only `torch` itself is needed, and it is not imported
+before a graph is prepared.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class TorchEngine(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
         import torch
 
         from nnefkit.execution.engines.torch.program_runner import ProgramRunner

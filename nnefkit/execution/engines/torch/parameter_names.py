@@ -8,7 +8,7 @@ from collections.abc import Collection
 import torch
 
 _RESERVED = frozenset(dir(torch.nn.Module()))
-"""Names that every module uses for something else."""
+"""Attribute names that every module already uses."""
 
 
 class ParameterNames:
@@ -19,7 +19,7 @@ class ParameterNames:
     appended.
 
     Args:
-        reserved: Names that the outermost module uses for something else.
+        reserved: Attribute names that the outermost module already uses.
     """
 
     def __init__(self, reserved: Collection[str]) -> None:

@@ -58,7 +58,7 @@ def make_program(
         operations: In a valid order; externals, variables and constants need no step.
         kept: Names of the tensors that are read after the last step.
         scalar: The dtype of the tensors of data-type scalar.
-        device: Where literals are put.
+        device: The device of the literals.
     """
     steps = tuple(
         ProgramStep(

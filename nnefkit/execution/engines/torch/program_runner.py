@@ -22,7 +22,7 @@ from nnefkit.graph import Graph
 _LOCK = ProcessLock()
 """The number of threads is a setting of the whole process."""
 _PROCESS = os.getpid()
-"""The process that has PyTorch's threads. A forked process lacks them, and would wait for them."""
+"""The process that owns PyTorch's threads. A forked process lacks them and would wait forever."""
 
 
 class ProgramRunner:
@@ -111,7 +111,7 @@ class ProgramRunner:
             tensor = values[name].contiguous()
             address = tensor.untyped_storage().data_ptr()
             if address in taken or tensor.untyped_storage().nbytes() > 2 * tensor.nbytes:
-                # Shared, or a small part of something large that would stay in memory.
+                # Shared memory, or a small part of a large tensor that would stay alive.
                 tensor = tensor.clone(memory_format=torch.contiguous_format)
                 address = tensor.untyped_storage().data_ptr()
             taken.add(address)
@@ -120,7 +120,7 @@ class ProgramRunner:
 
 
 def _unshared(tensor: Tensor, shared: Collection[int]) -> Array:
-    """Return the values of a tensor, copied if its memory is that of a feed or a weight."""
+    """Return the values of a tensor, copied if they share memory with a feed or a weight."""
     copied = tensor.untyped_storage().data_ptr() in shared
     return as_array(tensor.clone() if copied else tensor)
 

@@ -15,8 +15,8 @@ from nnefkit.execution.engines.torch.lowerings import Tensor
 class _Writable:
     """The memory of an array, declared to be writable.
 
-    PyTorch has no read-only tensors and warns of every read-only array; weights are read-only,
-    mapped from their file. The engine writes to no tensor that it did not make.
+    PyTorch has no read-only tensors and warns about every read-only array, such as weights mapped
+    from a file. The engine never writes to a tensor that it did not create.
     """
 
     def __init__(self, array: Array) -> None:
@@ -27,7 +27,7 @@ class _Writable:
 
 
 def as_tensor(array: Array) -> Tensor:
-    """Return a tensor in the memory of `array`, which must never be written to; rarely a copy."""
+    """Return a tensor that shares the memory of `array`, if possible; it must not be written to."""
     if array.dtype.kind in "uif" and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if any(stride < 0 for stride in array.strides):

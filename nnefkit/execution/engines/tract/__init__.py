@@ -63,7 +63,7 @@ class TractEngine(Engine):
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
-        """Make `graph` ready to compute the tensors of `fetch`, and those of `watched`."""
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
         from nnefkit.execution.engines.tract.tract_model import TractModel
 
         return TractModel(graph, fetch, watched, self._timeout)

@@ -58,7 +58,7 @@ def box(b: Builder, input: OnnxValue, *, window: Window, normalize: bool) -> Onn
 def _true_average(
     b: Builder, x: OnnxValue, window: Window, counts: Array, *, cropped: bool
 ) -> OnnxValue:
-    """Return the average of the elements of each window that are not of the border."""
+    """Return the average of the elements of each window that are not part of the border."""
     average = _average_pool(b, x, window, cropped)
     if cropped:  # the rest of the padding is only a part of the border
         sums = mul(b, average, float(math.prod(window.size)))
@@ -69,7 +69,7 @@ def _true_average(
 
 
 def is_pooling(b: Builder, kind: str, x: OnnxValue, window: Window) -> bool:
-    """Return whether the pooling operator `kind` has windows like this one."""
+    """Return whether the pooling operator `kind` supports this window."""
     dilated = kind == "AveragePool" and b.opset < 19 and max(window.dilation, default=1) > 1
     return b.has(kind, x) and is_spatial(window) and not dilated
 
@@ -77,7 +77,7 @@ def is_pooling(b: Builder, kind: str, x: OnnxValue, window: Window) -> bool:
 def window_counts(extents: Sequence[int], window: Window) -> Array:
     """Return the number of elements of the input in each window.
 
-    Extents are 1 where all windows have the same number.
+    An extent is 1 where all windows have the same number.
     """
     product = np.ones([1] * len(extents), np.int64)
     for axis, counts in enumerate(window.true_counts(extents)):
@@ -129,7 +129,7 @@ def avg_pool(b: Builder, input: OnnxValue, *, window: Window) -> OnnxValue:
 
 @lowering("rms_pool")
 def rms_pool(b: Builder, input: OnnxValue, *, window: Window) -> OnnxValue:
-    """Return the root of the average square of each window."""
+    """Return the root mean square of each window."""
     return unary(b, "Sqrt", box(b, mul(b, input, input), window=window, normalize=True))
 
 
@@ -142,7 +142,7 @@ def debox(
     output_shape: Ints,
     normalize: bool,
 ) -> OnnxValue:
-    """Add each element of the input to all the positions that `box` sums up for it."""
+    """Add each input element to all positions of its window, the reverse of `box`."""
     extents, window = window.reversed(input.shape, output_shape)
     extension: Sequence[tuple[int, int]] = ((0, 0),) * input.rank
     x = input
@@ -166,7 +166,7 @@ def _spread(
     dilation: int,
     start: int,
 ) -> OnnxValue:
-    """Spread the elements along one axis: the first one begins at position `start`."""
+    """Spread the elements along one axis, from position `start` on."""
     if dilation == 1 and size == stride and extent == x.shape[axis] * size and start == 0:
         return take(b, x, np.arange(extent) // size, axis)
     if not b.has("ConvTranspose", x):

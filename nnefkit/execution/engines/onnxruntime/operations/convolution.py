@@ -64,7 +64,7 @@ def conv(
 
 
 def _bordered(b: Builder, x: OnnxValue, window: Window) -> tuple[OnnxValue, list[tuple[int, int]]]:
-    """Return an input with the border of a window, and the zeros that are left to pad with."""
+    """Return an input padded with the border of a window, and the zero padding that remains."""
     if window.border == "constant":
         x, rest = crop(b, x, [*_WHOLE, *window.padding])
         return x, rest[2:]
@@ -73,7 +73,7 @@ def _bordered(b: Builder, x: OnnxValue, window: Window) -> tuple[OnnxValue, list
 
 
 def _bias(b: Builder, bias: OnnxValue, channels: int) -> list[OnnxValue]:
-    """Return a list of the bias of each channel, or an empty one for a literal zero."""
+    """Return a list with the bias of each channel, empty for a literal zero."""
     if bias.data is not None and not bias.rank and not bias.data:
         return []
     size = math.prod(bias.shape)

@@ -148,7 +148,7 @@ def rsqr(b: Builder, x: OnnxValue) -> OnnxValue:
 
 
 def _is_never_negative_zero(x: OnnxValue) -> bool:
-    """Return whether a value is the sum of something and numbers other than zero."""
+    """Return whether a value is a sum with nonzero constants."""
     terms = x.node.inputs if x.node is not None and x.kind == "Add" else ()
     known = (term.data for term in terms if term is not None and term.data is not None)
     return any(bool(np.all(data != 0)) for data in known)

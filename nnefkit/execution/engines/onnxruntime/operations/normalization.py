@@ -87,7 +87,7 @@ def _average(b: Builder, x: OnnxValue, size: Ints) -> OnnxValue:
 def local_response_normalization(
     b: Builder, input: OnnxValue, *, size: Ints, alpha: float, beta: float, bias: float
 ) -> OnnxValue:
-    """Return ``input / (bias + alpha * average square) ^ beta``."""
+    """Return ``input / (bias + alpha * mean square) ^ beta``."""
     across_channels = input.rank == 4 and size[0] == size[2] == size[3] == 1
     # ONNX Runtime rejects other factors and exponents.
     positive = alpha > 0 and beta > 0
@@ -108,7 +108,7 @@ def local_mean_normalization(b: Builder, input: OnnxValue, *, size: Ints) -> Onn
 def local_variance_normalization(
     b: Builder, input: OnnxValue, *, size: Ints, bias: float, epsilon: float
 ) -> OnnxValue:
-    """Return ``input / max(root of the average square + bias, epsilon)``."""
+    """Return ``input / max(root mean square + bias, epsilon)``."""
     sigma = unary(b, "Sqrt", _average(b, mul(b, input, input), size))
     return div(b, input, maximum(b, add(b, sigma, bias), epsilon))
 

@@ -47,7 +47,7 @@ def max_pool(
     x, rest = input, [(0, 0)] * input.rank
     if window.border == "ignore":
         x, rest = crop(b, x, window.padding)
-        if x is not input and x.data is not None:  # all is cropped away
+        if x is not input and x.data is not None:  # the whole input is cropped
             return _lowest(b, window.down_extents(input.shape), input)
     else:
         x = pad(b, x, window.padding, window.border)
@@ -56,8 +56,8 @@ def max_pool(
         x = pad(b, x, rest, "constant", -math.inf)
         left = replace(left, padding=((0, 0),) * x.rank)
     if x.kind == "Pad":
-        # ONNX Runtime merges the padding with the maximum, zeros as minus infinity, unless another
-        # node is between them.
+        # ONNX Runtime fuses Pad with MaxPool and then pads with minus infinity instead of zeros,
+        # unless another node is between them.
         x = unary(b, "Max", x)
     if is_pooling(b, "MaxPool", x, left):
         result = _max_node(b, x, left.along(slice(2, None)))
@@ -119,7 +119,7 @@ def argmax_pool(
     outside = -math.inf if window.border == "ignore" else 0.0
     elements = windows(b, pad(b, input, window.padding, window.border, outside), window, extents)
     if window.border == "ignore" and not (inside := _inside(input.shape, window)).all():
-        # The border must not be chosen where all elements are as low as it is.
+        # Where all elements are as low as the border, the border must not be chosen.
         most = reduce(b, "ReduceMax", elements, [elements.rank - 1])
         highest = compare(b, "Equal", elements, most)
         elements = cast(b, compare(b, "And", highest, b.constant(inside)), np.int32)
@@ -129,7 +129,7 @@ def argmax_pool(
 
 
 def _inside(shape: Sequence[int], window: Window) -> Array:
-    """Return whether each entry of each window is an element of the input, not of the border."""
+    """Return whether each entry of each window is in the input rather than in the border."""
     inside = np.ones([1] * (len(shape) + 1), bool)
     for axis, (first, stop) in enumerate(window.true_entries(shape)):
         entries = np.arange(window.size[axis])
@@ -182,7 +182,7 @@ def desample(
     volume = math.prod(extents)
     target = _targets(b, index, extents, window)
     count = math.prod(input.shape)
-    # What falls outside of the output is added to one more element, which is then cut off.
+    # Elements outside of the output are added to an extra element, which is then cut off.
     zeros = expand(b, b.constant(np.zeros(1, input.dtype)), (volume + 1,))
     flat = [zeros, b.reshape(target, (count,)), b.reshape(input, (count,))]
     sums = b.node("ScatterElements", flat, (volume + 1,), axis=0, reduction="add")

@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to the values of a number of bits, which stay real numbers."""
+"""Quantization (4.9.5): rounding to the real numbers that a number of bits can represent."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def zero_point_linear_quantize(
 
 @lowering("logarithmic_quantize")
 def logarithmic_quantize(b: Builder, x: OnnxValue, max: OnnxValue, *, bits: int) -> OnnxValue:
-    """Return the power of two with the nearest exponent, from that of `max` downwards."""
+    """Return the power of two with the nearest exponent, at most that of `max`."""
     x, limit = align(b, x, max)
     top = _exponent(b, limit)
     bottom = sub(b, top, float(2**bits - 1))

@@ -78,14 +78,14 @@ def avg_pool(input: Tensor, *, window: Window) -> Tensor:
 @lowering("rms_pool")
 @widened
 def rms_pool(input: Tensor, *, window: Window) -> Tensor:
-    """Return the root of the average square of each window."""
+    """Return the root mean square of each window."""
     return torch.sqrt(avg_pool(torch.square(input), window=window))
 
 
 @lowering("debox")
 @widened
 def debox(input: Tensor, *, window: Window, output_shape: Shape, normalize: bool) -> Tensor:
-    """Add each element to all the positions that `box` sums up for it (4.3.2)."""
+    """Add each input element to all positions of its window, the reverse of `box` (4.3.2)."""
     extents, window = reverse_resolved(window, input.shape, output_shape)
     extension = ((0, 0),) * input.ndim
     result = input
@@ -101,7 +101,7 @@ def debox(input: Tensor, *, window: Window, output_shape: Shape, normalize: bool
 def _spread(
     x: Tensor, axis: int, extent: int, size: int, stride: int, dilation: int, start: int
 ) -> Tensor:
-    """Spread the elements along one axis: the first one begins at position `start`."""
+    """Spread the elements along one axis, from position `start` on."""
     if size == 1 and stride == 1 and start == 0 and x.shape[axis] == extent:
         return x
     before = (slice(None),) * axis

@@ -70,7 +70,7 @@ def _correlate(
         return _CONV[spatial](x, filter, bias, stride, padding, dilation, groups)
     if spatial == 0:
         return functional.conv1d(x[..., None], filter[..., None], bias, groups=groups)[..., 0]
-    # More dimensions than PyTorch has: a sum over the first one's taps, each a batch of slices.
+    # More dimensions than PyTorch supports: sum over the taps of the first, as batches of slices.
     x = functional.pad(x, (0, 0) * (spatial - 1) + (padding[0],) * 2)
     extent = (x.shape[2] - (filter.shape[2] - 1) * dilation[0] - 1) // stride[0] + 1
     total: Any = None
@@ -85,7 +85,7 @@ def _correlate(
 
 
 def _fold(x: Tensor) -> Tensor:
-    """Return a tensor with the first spatial dimension as a part of the batch."""
+    """Return a tensor with the first spatial dimension merged into the batch."""
     return x.movedim(2, 1).flatten(0, 1)
 
 
@@ -128,7 +128,7 @@ def _spread(
     dilation: Shape,
     groups: int,
 ) -> Tensor:
-    """Return a transposed correlation, of which `extents` are taken from position `start` on."""
+    """Return the `extents` of a transposed correlation from position `start` on."""
     spatial = x.ndim - 2
     if spatial == 0:
         transposed = functional.conv_transpose1d(
@@ -156,7 +156,7 @@ def _spread(
 def _spread_slices(
     x: Tensor, filter: Tensor, stride: Shape, dilation: Shape, groups: int
 ) -> Tensor:
-    """Return a transposed correlation in more dimensions than PyTorch has, tap by tap."""
+    """Return a transposed correlation in more dimensions than PyTorch supports, tap by tap."""
     count, s, d = x.shape[2], stride[0], dilation[0]
     extents = tuple(
         (n - 1) * step + (f - 1) * gap + 1

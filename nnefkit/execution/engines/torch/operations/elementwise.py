@@ -1,7 +1,7 @@
 """Element-wise operations (4.2).
 
-Formulae hold for NaN, too: a maximum of PyTorch is NaN if an argument is, that of NNEF is
-``select(x > y, x, y)`` and ignores NaN in `x`.
+The formulas also hold for NaN: PyTorch's maximum is NaN if either argument is, whereas NNEF's is
+``select(x > y, x, y)``, which ignores NaN in `x`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def rsqr(x: Tensor) -> Tensor:
 
 @lowering("rsqrt")
 def rsqrt(x: Tensor) -> Tensor:
-    """Return ``x ^ -0.5``, infinite for both zeros: the addition takes the sign off."""
+    """Return ``x ^ -0.5``, infinite for both zeros: the addition removes the sign."""
     return torch.rsqrt(x + 0.0)
 
 

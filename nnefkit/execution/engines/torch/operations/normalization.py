@@ -75,7 +75,7 @@ def _average(x: Tensor, size: Shape) -> Tensor:
 def local_response_normalization(
     input: Tensor, *, size: Shape, alpha: float, beta: float, bias: float
 ) -> Tensor:
-    """Return ``input / (bias + alpha * average square) ^ beta``."""
+    """Return ``input / (bias + alpha * mean square) ^ beta``."""
     return input / (_average(torch.square(input), size) * alpha + bias) ** beta
 
 
@@ -91,7 +91,7 @@ def local_mean_normalization(input: Tensor, *, size: Shape) -> Tensor:
 def local_variance_normalization(
     input: Tensor, *, size: Shape, bias: float, epsilon: float
 ) -> Tensor:
-    """Return ``input / max(root of the average square + bias, epsilon)``."""
+    """Return ``input / max(root mean square + bias, epsilon)``."""
     deviation = torch.sqrt(_average(torch.square(input), size)) + bias
     return input / at_least(deviation, epsilon)
 

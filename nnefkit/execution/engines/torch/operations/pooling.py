@@ -31,8 +31,8 @@ def max_pool(input: Tensor, *, window: Window) -> Tensor:
         return torch.amax(input, axes, keepdim=True) if axes else input
     if not is_spatial(window) or input.dtype == torch.float16:
         return reduced(_padded(input, window), window, torch.amax)
-    # The padding of PyTorch is never the maximum, like border 'ignore'. It is at most half of the
-    # entries of a window, dilated or not.
+    # PyTorch's padding is never the maximum, as with border 'ignore'. It may be at most half of the
+    # window's size, dilated or not.
     inner = window.border == "ignore" and is_padded_evenly(window)
     before = [p if inner else 0 for p, _ in window.padding[2:]]
     x = input if inner else _padded(input, window)
@@ -60,7 +60,7 @@ def max_pool_with_index(input: Tensor, *, window: Window) -> tuple[Tensor, Tenso
     window = resolved(window, input.shape)
     values, index = windows(_padded(input, window), window).max(-1)
     if window.border == "ignore":
-        # Where all elements are as low as the border, the first one that is not border counts.
+        # Where all elements are as low as the border, the first one that is not border is chosen.
         true = pad(torch.ones_like(input, dtype=torch.uint8), window.padding)
         first = windows(true, window).max(-1).indices
         index = torch.where(values == -math.inf, first, index)

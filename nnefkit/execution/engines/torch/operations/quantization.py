@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to the values of a number of bits, which stay real numbers."""
+"""Quantization (4.9.5): rounding to the real numbers that a number of bits can represent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def zero_point_linear_quantize(
 @lowering("logarithmic_quantize")
 @widened
 def logarithmic_quantize(x: Argument, max: Argument, *, bits: int) -> Tensor:
-    """Return the power of two with the nearest exponent, from that of `max` downwards."""
+    """Return the power of two with the nearest exponent, at most that of `max`."""
     x, limit = _tensors(x, max)
     top = torch.ceil(torch.log2(limit))
     exponent = round_half_up(clamp(torch.log2(x.abs()), top - float(2**bits - 1), top))
