@@ -79,6 +79,7 @@ def test_the_cost_of_a_fragment_is_that_of_its_parts():
 
 def test_a_mismatch_names_the_first_tensor_that_parts(small, monkeypatch):
     from nnefkit.exchange.torch import call as registry
+    from nnefkit.exchange.torch import nodes  # noqa: F401  (it registers the readers)
 
     monkeypatch.setitem(registry.READERS, "relu", lambda c, x: c.op("abs", x))
     with pytest.raises(nk.ExecutionError, match=r"features_2.*features.2: relu_.*'abs'"):

@@ -6,16 +6,23 @@ activations, peepholes or coupled gates are composed of standard operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nnefkit.exchange.compositions.recurrent import (
+    States,
+    Step,
+    fragment_step,
+    initial_states,
+    steps,
+    unrolled,
+)
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Value
 
-_MOST_STEPS = 512
 _ACTIVATIONS = {
     "RNN": ["tanh"],
     "GRU": ["sigmoid", "tanh"],
@@ -24,9 +31,6 @@ _ACTIVATIONS = {
 """The default activations of each operator."""
 _GATES = {"RNN": (0,), "GRU": (1, 0, 2), "LSTM": (0, 2, 3, 1)}
 """The gates of ONNX in the order of the fragments."""
-
-States = list[Value]
-"""The hidden state, and the cell state of an LSTM."""
 
 
 @dataclass(frozen=True)
@@ -68,28 +72,25 @@ def recurrent(c: Call) -> list[Value | None]:
     count = 2 if direction == "bidirectional" else 1
     size = int(c.attribute("hidden_size") or c[2].shape[-1])
     states = _initial_states(c, count, (x.shape[1 - axis], size), axis)
-    inputs = c.ops("unstack", x, axis=axis)
+    name = next(filter(None, c.output_names), c.operator.lower())
+    inputs = steps(c, x, axis, name)
     hidden: list[list[Value]] = []
     final: list[States] = []
     with c.graph.scope(c.operator.lower()):
         for number in range(count):
             step = _step_of(_cell(c, number, count, size))
             backward = direction == "reverse" or number == 1
-            outputs, last = _unrolled(step, inputs, states[number], backward=backward)
+            layer = f"{name}.l0" + "_reverse" * backward
+            outputs, last = unrolled(c, step, inputs, states[number], layer, backward=backward)
             hidden.append(outputs)
             final.append(last)
         return _results(c, hidden, final, axis)
 
 
-def _refuse_options(c: Call, steps: int) -> None:
+def _refuse_options(c: Call, count: int) -> None:
     lengths = c.constant(4, "sequence lengths")
-    if lengths is not None and (lengths != steps).any():
+    if lengths is not None and (lengths != count).any():
         c.refuse("its sequences have different lengths", "Export with sequences of one length.")
-    if steps > _MOST_STEPS:
-        c.refuse(
-            f"it has {steps} steps, and NNEF has no loops",
-            f"At most {_MOST_STEPS} steps are unrolled: pass a shorter input shape.",
-        )
     if c.attribute("clip") is not None:
         c.refuse("it clips its gates", "Train or export without clipping.")
     if c.attribute("activation_alpha") or c.attribute("activation_beta"):
@@ -106,7 +107,7 @@ def _initial_states(c: Call, count: int, shape: tuple[int, int], axis: int) -> l
             zeros.filler = True
             parts = [zeros] * count
         else:
-            parts = [reshaped(c, sliced(c, given, axis, i, i + 1), shape) for i in range(count)]
+            parts = initial_states(c, given, axis)
         for state, part in zip(states, parts, strict=True):
             state.append(part)
     return states
@@ -148,24 +149,11 @@ def _cell(c: Call, number: int, count: int, size: int) -> _RecurrentCell:
 
 # -- steps -----------------------------------------------------------------------------------------
 
-Step = Callable[[Value, States], States]
-
-
-def _unrolled(
-    step: Step, inputs: Sequence[Value], states: States, *, backward: bool
-) -> tuple[list[Value], States]:
-    """Return the hidden states in the order of the inputs, and the last states."""
-    hidden = []
-    for x in reversed(inputs) if backward else inputs:
-        states = step(x, states)
-        hidden.append(states[0])
-    return hidden[::-1] if backward else hidden, states
-
 
 def _step_of(cell: _RecurrentCell) -> Step:
     name = _fragment(cell)
     if name:
-        return _fragment_step(cell, name)
+        return _usual_step(cell, name)
     step = {"RNN": _rnn_step, "GRU": _gru_step, "LSTM": _lstm_step}[cell.c.operator]
     return lambda x, states: step(cell, x, states)
 
@@ -183,7 +171,7 @@ def _fragment(cell: _RecurrentCell) -> str:
     return "" if c.attribute("input_forget", 0) else "lstm_step"
 
 
-def _fragment_step(cell: _RecurrentCell, name: str) -> Step:
+def _usual_step(cell: _RecurrentCell, name: str) -> Step:
     c, order = cell.c, _GATES[cell.c.operator]
     weights = [
         *(_reordered(cell, value, 0, order) for value in (cell.input_weights, cell.hidden_weights)),
@@ -193,11 +181,7 @@ def _fragment_step(cell: _RecurrentCell, name: str) -> Step:
         ),
     ]
 
-    def step(x: Value, states: States) -> States:
-        shapes = [state.shape for state in states]
-        return c.graph.fragment(name, [x, *states, *weights], shapes)
-
-    return step
+    return fragment_step(c, name, weights)
 
 
 def _reordered(cell: _RecurrentCell, value: Value, axis: int, order: Sequence[int]) -> Value:
@@ -275,11 +259,17 @@ def _results(
     """Return the hidden states of all steps and the last states, if they are used."""
     results: list[Value | None] = [None] * 3
     if c.wants(0):
-        steps = [
-            c.op("stack", [*directions], axis=axis) for directions in zip(*hidden, strict=True)
-        ]
-        results[0] = c.op("stack", steps, axis=axis)
+        results[0] = _all_steps(c, hidden, axis)
     for number in range(len(final[0])):
         if c.wants(number + 1):
             results[number + 1] = c.op("stack", [state[number] for state in final], axis=axis)
     return results
+
+
+def _all_steps(c: Call, hidden: list[list[Value]], axis: int) -> Value:
+    """Return the hidden states of all steps, with an axis for the directions."""
+    if len(hidden) == 1:
+        # The axis of the directions is after that of the steps, in both layouts.
+        return c.op("unsqueeze", c.op("stack", hidden[0], axis=axis), axes=[axis + 1])
+    each = [c.op("stack", [*directions], axis=axis) for directions in zip(*hidden, strict=True)]
+    return c.op("stack", each, axis=axis)
