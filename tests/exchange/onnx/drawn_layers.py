@@ -99,6 +99,16 @@ def upsample(d: Draw) -> Drawn:
     return Drawn([x, np.array(scales, np.float32)], {"mode": mode}, known=(1,))
 
 
+_COORDINATES = {
+    "tf_half_pixel_for_nn": range(11, 13),
+    "half_pixel_symmetric": range(19, 99),
+    **dict.fromkeys(
+        ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"), range(11, 99)
+    ),
+}
+"""Coordinate transformation -> the opsets that have it."""
+
+
 @draws("Resize")
 def resize(d: Draw) -> Drawn | None:
     since(d, "Resize")
@@ -118,12 +128,8 @@ def resize(d: Draw) -> Drawn | None:
     if d.opset < 11:
         return Drawn([x, np.array(scales, np.float32)], {"mode": mode}, known=(1,))
     attributes: dict[str, Any] = {"mode": mode}
-    modes = ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"]
-    attributes |= d.some(
-        coordinate_transformation_mode=d.one(
-            *modes, *(["half_pixel_symmetric"] if d.opset >= 19 else [])
-        )
-    )
+    coordinates = [name for name, opsets in _COORDINATES.items() if d.opset in opsets]
+    attributes |= d.some(coordinate_transformation_mode=d.one(*coordinates))
     if mode == "nearest":
         attributes |= d.some(
             nearest_mode=d.one("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
@@ -132,15 +138,29 @@ def resize(d: Draw) -> Drawn | None:
         attributes |= d.some(cubic_coeff_a=d.one(-0.5, -0.75), exclude_outside=d.int(0, 1))
     if d.opset >= 18 and mode != "nearest" and d.flag(0.3):
         attributes["antialias"] = 1
-    roi = np.zeros(0, np.float32) if d.opset < 13 else None
-    sizes = None
-    given: Any = np.array(scales, np.float32)
-    if d.flag(0.4):
-        sizes = np.array(
-            [int(np.floor(n * s)) for n, s in zip(shape, scales, strict=True)], np.int64
-        )
-        given = np.zeros(0, np.float32) if d.opset < 13 else None
-    return Drawn([x, roi, given, sizes], attributes, known=(1, 2, 3))
+    return _resized(d, x, scales, attributes)
+
+
+def _resized(d: Draw, x: Array, scales: list[float], attributes: dict[str, Any]) -> Drawn:
+    """A call by scales or to sizes, of all axes or of some."""
+    sizes = [int(np.floor(n * s)) for n, s in zip(x.shape, scales, strict=True)]
+    by_sizes = d.flag(0.4)
+    if d.opset >= 18 and d.flag():
+        # ONNX Runtime ignores the policy for negative axes.
+        policy = d.one("stretch", "not_larger", "not_smaller") if by_sizes else "stretch"
+        axes = sorted(d.rng.permutation(x.ndim)[: d.int(1, x.ndim)].tolist())
+        if attributes["mode"] != "nearest":
+            axes = [axis for axis in axes if axis >= 2] or [2]
+        scales, sizes = [scales[axis] for axis in axes], [sizes[axis] for axis in axes]
+        attributes["axes"] = [
+            a - x.ndim if policy == "stretch" and d.flag(0.3) else a for a in axes
+        ]
+        if policy != "stretch":
+            attributes["keep_aspect_ratio_policy"] = policy
+            sizes = [size + d.int(0, 4) for size in sizes]
+    empty = np.zeros(0, np.float32) if d.opset < 13 else None
+    given = [empty, np.array(sizes, np.int64)] if by_sizes else [np.array(scales, np.float32)]
+    return Drawn([x, empty, *given], attributes, known=(1, 2, 3))
 
 
 @draws("MatMul")

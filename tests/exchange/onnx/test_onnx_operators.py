@@ -25,7 +25,8 @@ MAY_BE_REFUSED = {
     "MaxPool": _WINDOW,
     "AveragePool": _WINDOW,
     "LpPool": _WINDOW,
-    "Resize": "it (aligns corners of|interpolates integers)",
+    "Resize": "it (aligns corners of|interpolates integers|rounds positions)"
+    "|its (scales change no extent|result is an empty tensor)",
     "Shape": "output 'out0' is empty",
     "Upsample": "it interpolates integers",
     "RNN": "its sequences have different lengths",

@@ -15,7 +15,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
-from nnefkit.exchange.refusal import refuse_empty_tensor
+from nnefkit.exchange.refusal import refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 F = np.float32
@@ -68,9 +68,12 @@ def resize(c: Call) -> Value:
     positions = c.attribute("coordinate_transformation_mode", "half_pixel")
     if positions == "tf_crop_and_resize":
         c.refuse("it crops to a region", "Slice first, then resize.")
+    if positions not in (*_METHODS, "tf_half_pixel_for_nn"):
+        c.refuse(f"its coordinate transformation '{positions}' is unknown", INVALID)
     axes = _axes(c)
     if positions == "align_corners":
         _refuse_fractions(c, axes)
+    _refuse_unchanged(c, axes)
     options = {name: c.attributes[name] for name in _OPTIONS if name in c.attributes}
     rounding = c.attribute("nearest_mode", "round_prefer_floor")
     return _resized(
@@ -83,13 +86,13 @@ def _axes(c: Call) -> list[_Axis]:
     numbers = [axis % len(shape) for axis in c.ints("axes") or range(len(shape))]
     scales, sizes = c.constant(2, "scales"), c.constant(3, "sizes")
     axes = [_Axis(extent, extent, 1.0) for extent in shape]
-    for index, number in enumerate(numbers):
-        extent = shape[number]
-        if sizes is not None and sizes.size:
-            size = _size(c, numbers, sizes, index)
-            axes[number] = _Axis(extent, size, float(F(size) / F(extent)), by_size=True)
-        elif scales is not None and scales.size:
-            axes[number] = _scaled(extent, float(scales.reshape(-1)[index]))
+    if sizes is not None and sizes.size:
+        extents = [shape[number] for number in numbers]
+        for number, axis in zip(numbers, _sized(c, extents, sizes.reshape(-1)), strict=True):
+            axes[number] = axis
+    elif scales is not None and scales.size:
+        for number, scale in zip(numbers, scales.reshape(-1), strict=True):
+            axes[number] = _scaled(shape[number], float(scale))
     return axes
 
 
@@ -97,16 +100,22 @@ def _scaled(extent: int, scale: float) -> _Axis:
     return _Axis(extent, int(np.floor(F(extent) * F(scale))), float(F(scale)))
 
 
-def _size(c: Call, numbers: Sequence[int], sizes: Array, index: int) -> int:
-    """Return the new extent of an axis, by the policy for the aspect ratio."""
+def _sized(c: Call, extents: Sequence[int], sizes: Array) -> list[_Axis]:
+    """Return axes of given sizes, or with one scale for all of them that keeps the aspect ratio.
+
+    That scale is not the quotient of the extents, since the new ones are rounded.
+    """
     policy = c.attribute("keep_aspect_ratio_policy", "stretch")
-    given = [int(size) for size in sizes.reshape(-1)]
+    pairs = [*zip(extents, map(int, sizes), strict=True)]
     if policy == "stretch":
-        return given[index]
-    shape = c[0].shape
-    ratios = [size / shape[number] for number, size in zip(numbers, given, strict=True)]
-    scale = min(ratios) if policy == "not_larger" else max(ratios)
-    return int(scale * shape[numbers[index]] + 0.5)
+        return [_Axis(old, new, float(F(new) / F(old)), by_size=True) for old, new in pairs]
+    if policy not in _POLICIES:
+        c.refuse(f"its policy for the aspect ratio '{policy}' is unknown", INVALID)
+    scale = F(_POLICIES[policy](F(new) / F(old) for old, new in pairs))
+    return [_Axis(old, int(scale * F(old) + F(0.5)), float(scale)) for old in extents]
+
+
+_POLICIES = {"not_larger": min, "not_smaller": max}
 
 
 def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
@@ -116,8 +125,18 @@ def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
         if not axis.by_size and abs(exact - round(exact)) > 1e-3:
             c.refuse(
                 f"it aligns corners of {exact:.6g} elements, on which runtimes disagree",
-                "Set sizes instead of scales.",
+                _SET_SIZES,
             )
+
+
+_SET_SIZES = "Set sizes instead of scales, and let them stretch."
+
+
+def _refuse_unchanged(c: Call, axes: Sequence[_Axis]) -> None:
+    """Refuse scales that change no extent: some runtimes resample, others copy."""
+    idle = [axis.scale != 1 for axis in axes if axis.new_extent == axis.extent]
+    if any(idle) and (len(idle) == len(axes) or c.attribute("antialias", 0)):
+        c.refuse("its scales change no extent, on which runtimes disagree", _SET_SIZES)
 
 
 @operator("Upsample")
@@ -169,7 +188,7 @@ def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
             if rules.mode == "nearest":
                 x = c.op("gather", x, c.graph.constant(_nearest(axis, rules)), axis=number)
             else:
-                weights = _weights(axis, rules, max(c.opset, 18)).astype(F)
+                weights = _weights(axis, rules).astype(F)
                 matrix = c.graph.constant(weights, name=f"{c.output_names[0]}.matrix")
                 x = along_axis(c, x, number, matrix)
     return x
@@ -197,7 +216,7 @@ def _standard(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value 
         return c.op("nearest_upsample", x, factor=factors) if repeats else None
     if rules.mode != "linear":
         return None
-    if all(factors) and not _aligns_single(spatial, rules):
+    if rules.positions in _METHODS and all(factors) and not _aligns_single(spatial, rules):
         method = _METHODS[rules.positions]
         return c.op("multilinear_upsample", x, factor=factors, method=method, border="replicate")
     if _halves(spatial, rules):
@@ -222,7 +241,7 @@ def _aligns_single(axes: Sequence[_Axis], rules: _Rules) -> bool:
 def _halves(axes: Sequence[_Axis], rules: _Rules) -> bool:
     """Whether each element is the mean of two, as half of the positions are between two."""
     return (
-        _METHODS[rules.positions] == "symmetric"
+        _METHODS.get(rules.positions) == "symmetric"
         and not rules.options.get("antialias")
         and all(axis.is_unchanged or _is_halved(axis) for axis in axes)
     )
@@ -245,11 +264,18 @@ def _positions(axis: _Axis, rules: _Rules) -> Array:
         return np.asarray(index * F(axis.extent - 1) / steps)
     if rules.positions == "pytorch_half_pixel" and axis.new_extent == 1:
         return np.zeros(1, F)
-    positions = (index + F(0.5)) / scale - F(0.5)
+    if rules.positions == "tf_half_pixel_for_nn":
+        return np.asarray((index + F(0.5)) / scale)
+    positions = (index + F(0.5)) / scale
     if rules.positions == "half_pixel_symmetric":
         adjustment = F(axis.new_extent) / (scale * F(axis.extent))
         positions = F(axis.extent / 2) * (F(1) - adjustment) + positions
-    return np.asarray(positions, F)
+    return np.asarray(positions - F(0.5), F)
+
+
+_NEARLY_HALF = F(5e-7)
+"""Positions that differ from a half by less are halves, rounded; as in ONNX Runtime."""
+_NEARLY_WHOLE = 1e-5
 
 
 def _nearest(axis: _Axis, rules: _Rules) -> Array:
@@ -257,38 +283,46 @@ def _nearest(axis: _Axis, rules: _Rules) -> Array:
     if axis.is_unchanged:
         return np.arange(axis.extent)
     positions = _positions(axis, rules)
+    if rules.positions == "half_pixel_symmetric" and rules.rounding in ("floor", "ceil"):
+        is_close = np.abs(positions - np.rint(positions)) < _NEARLY_WHOLE
+        if is_close.any() and not axis.factor:
+            refuse(
+                "it rounds positions that are nearly integers, on which runtimes disagree",
+                "Use the coordinate transformation half_pixel, or round to the nearest.",
+            )
     rounded = {
-        "round_prefer_floor": np.ceil(positions - F(0.5)),
-        "round_prefer_ceil": np.floor(positions + F(0.5)),
+        "round_prefer_floor": np.ceil(positions - F(0.5) - _NEARLY_HALF),
+        "round_prefer_ceil": np.floor(positions + F(0.5) + _NEARLY_HALF),
         "floor": np.floor(positions),
         "ceil": np.ceil(positions),
     }[rules.rounding]
-    return np.clip(rounded, 0, axis.extent - 1).astype(np.int64)
+    return np.asarray(np.clip(rounded, 0, axis.extent - 1).astype(np.int64))
 
 
-def _weights(axis: _Axis, rules: _Rules, opset: int) -> Array:
-    """Return the weights of the old elements by ONNX's definition, a column for each new one."""
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
+def _weights(axis: _Axis, rules: _Rules) -> Array:
+    """Return the weights of the old elements, a column for each new one."""
+    positions = _positions(axis, rules).astype(np.float64)
+    # A filter against aliasing is stretched where the axis shrinks.
+    stretch = max(1.0, 1.0 / axis.scale) if rules.options.get("antialias") else 1.0
+    reach = (2 if rules.mode == "cubic" else 1) * stretch
+    first = np.floor(positions - reach).astype(np.int64)
+    taps = first[:, None] + np.arange(int(2 * reach) + 3)
+    factors = _kernel(rules, (taps - positions[:, None]) / stretch)
+    if rules.options.get("exclude_outside"):
+        factors = np.where((taps < 0) | (taps >= axis.extent), 0.0, factors)
+    factors /= factors.sum(1, keepdims=True)
+    weights = np.zeros((axis.extent, axis.new_extent))
+    columns = np.broadcast_to(np.arange(axis.new_extent)[:, None], taps.shape)
+    np.add.at(weights, (np.clip(taps, 0, axis.extent - 1), columns), factors)
+    return weights
 
-    positions = rules.positions
-    if positions == "pytorch_half_pixel" and axis.new_extent == 1:
-        # The evaluator lacks this rule: the position of a single element is 0.
-        positions = "asymmetric"
-    attributes = {"mode": rules.mode, "coordinate_transformation_mode": positions, **rules.options}
-    feeds: dict[str, Array] = {"x": np.eye(axis.extent, dtype=F)}
-    if axis.by_size:
-        feeds["sizes"] = np.array([axis.extent, axis.new_extent], np.int64)
-    else:
-        feeds["scales"] = np.array([1, axis.scale], F)
-    names = ["x", "", "" if axis.by_size else "scales", "sizes" if axis.by_size else ""]
-    node = helper.make_node("Resize", names[: 3 + axis.by_size], ["y"], **attributes)
-    types = {"x": TensorProto.FLOAT, "scales": TensorProto.FLOAT, "sizes": TensorProto.INT64}
-    inputs = [
-        helper.make_tensor_value_info(name, types[name], array.shape)
-        for name, array in feeds.items()
-    ]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    graph = helper.make_graph([node], "resize", inputs, outputs)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    return np.asarray(next(iter(ReferenceEvaluator(model).run(None, feeds))))
+
+def _kernel(rules: _Rules, distances: Array) -> Array:
+    """Return the filter at some distances: a triangle, or a cubic spline."""
+    x = np.abs(distances)
+    if rules.mode == "linear":
+        return np.asarray(np.maximum(1 - x, 0))
+    a = float(rules.options.get("cubic_coeff_a", -0.75))
+    inner = ((a + 2) * x - (a + 3)) * x * x + 1
+    outer = ((x - 5) * x + 8) * x * a - 4 * a
+    return np.asarray(np.where(x <= 1, inner, np.where(x < 2, outer, 0.0)))
