@@ -47,7 +47,7 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
 
 
 MOST_RESULTS = 1_000_000
-"""Upper bound of the results of one operation; nobody can name more of them."""
+"""Maximum number of results of one operation; no document names more of them."""
 
 
 def check_count(problems: Problems, argument: str, number: int) -> None:

@@ -104,7 +104,7 @@ def _fill(array: NDArray[Any], padding: Sequence[tuple[int, int]], value: float)
     taken = array[(*source, ...)]  # the ellipsis keeps an array where the rank is 0
     if taken.shape == tuple(shape):
         return taken
-    # The operating system provides zeroed pages for free, filled ones it does not.
+    # The operating system provides zeroed pages for free, but not filled ones.
     padded = np.zeros(shape, array.dtype)
     if value:
         with np.errstate(over="ignore"):

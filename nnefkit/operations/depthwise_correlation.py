@@ -1,9 +1,9 @@
 """Correlating each channel with separate filters (4.3.1, groups = 0), as matrix products.
 
-A row of the filter sees, for a tile of neighboring outputs, one stretch of a row of the input. Its
-part of the tile is the product of that stretch and a banded matrix, whose columns are the filter's
-row, shifted. Though most of the matrix is zero, this is several times faster than passing over
-memory once for each entry of the filter.
+For a tile of neighboring outputs, a row of the filter reads one stretch of an input row. Its
+contribution is the product of that stretch and a banded matrix, whose columns are shifted copies of
+the filter row. Even though most of the matrix is zero, this is several times faster than one pass
+over memory for each entry of the filter.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Planes:
             self._multiply(used, self.bands[:, part], result, partial[: len(result)])
             flat = result.reshape(-1)
             if not math.isfinite(np.dot(flat, flat)):
-                # Infinity or NaN times the zeros of the bands has spread NaN over whole tiles.
+                # Infinity or NaN times the zeros outside of the band spreads NaN over whole tiles.
                 exact = self._tap_by_tap(input[item, part], part)
                 result.reshape(*exact.shape[:-1], -1)[..., : exact.shape[-1]] = exact
         output = output.reshape(batch, channels * multiplier, *self.extents[:-1], -1)

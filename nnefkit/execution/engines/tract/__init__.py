@@ -1,6 +1,6 @@
 """tract as an engine: the inference library that NNEF models are deployed with.
 
-tract runs in a child process, so that a crash of it is an error message here. `support` decides
+tract runs in a child process, so that a crash becomes an error message. `support` decides
 which operations it computes correctly, `tract_graph` writes the model that it reads, `process`
 manages the child process, in which `worker` runs, and `tract_model` runs a graph there.
 """
@@ -18,7 +18,7 @@ from nnefkit.execution.engines.tract.support import CLAIMED, CONDITIONAL, object
 from nnefkit.graph import Graph, Operation
 
 TIMEOUT = 300.0
-"""Seconds that preparing or one run may take by default."""
+"""Default time limit in seconds, for preparation and for each run."""
 
 _FOREVER = 1_000_000
 
@@ -27,7 +27,7 @@ class TractEngine(Engine):
     """The engine that runs graphs in tract, on one thread of the CPU, in float32.
 
     Args:
-        timeout: Seconds that preparing or one run may take; None for any time.
+        timeout: Time limit in seconds, for preparation and for each run; None for no limit.
 
     Raises:
         InputError: The timeout is not a positive number of seconds.

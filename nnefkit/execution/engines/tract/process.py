@@ -1,7 +1,7 @@
 """The child process that tract runs in: started when needed, and replaced when it dies.
 
-Existing releases of tract abort the process on some documents. In a child process, that is an error
-message and not the end of a notebook.
+Existing releases of tract abort the process on some documents. In a child process, that becomes an
+error message instead of the end of a notebook.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class Child:
         """Send a request; return what went wrong, or an empty string.
 
         Raises:
-            ChildError: The process ended, or it was killed since it did not answer within `timeout`
-                seconds or its answer was not valid.
+            ChildError: The process ended, or it was killed because it did not answer within
+                `timeout` seconds, or its answer was not valid.
         """
         pipe = self._process.stdin
         assert pipe is not None  # noqa: S101  # it is a pipe

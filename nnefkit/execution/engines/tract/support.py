@@ -1,4 +1,4 @@
-"""The operations that tract computes correctly, and the reasons against the others.
+"""The operations that tract computes correctly, and why it cannot run the others.
 
 Determined by running version 0.23.9 on every operation and comparing with the reference; the tests
 repeat that for the installed version. Only finite numbers were compared: tract's functions may drop
@@ -229,7 +229,7 @@ _CONDITIONS: dict[str, Callable[[SupportedCall], str]] = {
 """Operation name -> function that returns why tract cannot run a call of it, or an empty string."""
 
 _WRONG = {"softplus": "tract returns infinity for inputs above 88."}
-"""Operations that tract has, but computes wrongly whatever their attributes."""
+"""Operations that tract supports, but computes wrongly for any attributes."""
 
 CLAIMED = _ALWAYS | _CONDITIONS.keys()
 """Names of the operations that tract can run, at least with some attributes."""

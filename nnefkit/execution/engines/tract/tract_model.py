@@ -148,6 +148,6 @@ def _remove(folder: Path, owner: int) -> None:
 
 
 def _reason(problem: str) -> str:
-    """Return the innermost causes; the first one only says that tract was reading a file."""
+    """Return the innermost causes; the first one only reports that tract was reading a file."""
     causes = _CAUSE.findall(problem) or [problem]
     return "; ".join(" ".join(cause.split()) for cause in causes[-_CAUSES:])
