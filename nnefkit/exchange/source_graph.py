@@ -261,8 +261,12 @@ class SourceGraph:
         """
         declaration = fragments()[name]
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
-        dtype = _scalar_dtype([value.dtype for value in values_in(inputs)])
-        results = [self._result(shape, dtype) for shape in shapes]
+        scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
+        dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
+        results = [
+            self._result(shape, dtypes.get(str(result.type), scalar))
+            for shape, result in zip(shapes, declaration.results, strict=True)
+        ]
         outputs = dict(zip((r.name for r in declaration.results), results, strict=True))
         self.operations.append(
             PendingOperation(name, arguments, outputs, attribs, None, self._scope)

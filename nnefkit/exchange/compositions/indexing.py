@@ -29,20 +29,41 @@ def counted_from_front(c: OperatorCall, indices: Value, extent: int) -> Value:
         Refusal: A constant index is out of range.
     """
     if indices.data is not None:
-        data = np.where(indices.data < 0, indices.data + extent, indices.data)
-        if data.size and not 0 <= data.min() <= data.max() < extent:
-            refuse(f"its indices exceed the {extent} elements of the axis", c.invalid_hint)
-        return c.graph.constant(data, _INDEX, name=indices.name)
-    if indices.dtype.kind == "u":
+        if (indices.data < 0).any():
+            indices = c.graph.derived(
+                indices,
+                ("from the front", extent),
+                lambda data: np.where(data < 0, data.astype(_INDEX) + extent, data),
+            )
+        return checked(c, indices, extent)
+    if indices.dtype.kind == "u" or extent > EXACT or _is_position(c, indices):
         return indices
-    number = to_scalar(c, indices)
-    negative = c.op("lt", number, 0.0)
-    raised = c.op("add", number, float(extent))
-    return to_dtype(c, c.op("select", negative, raised, number), _INDEX)
+    return c.fragment("index_from_front", indices.shape, indices, extent=float(extent))
+
+
+def _is_position(c: OperatorCall, indices: Value) -> bool:
+    """Return whether indices are positions of maxima or minima, which are never negative."""
+    return any(
+        indices in operation.results and operation.name in ("argmax_reduce", "argmin_reduce")
+        for operation in c.graph.operations
+    )
+
+
+def checked(c: OperatorCall, indices: Value, extent: int) -> Value:
+    """Return indices that are refused, or fail at run time, where one is out of range.
+
+    Raises:
+        Refusal: A constant index is out of range.
+    """
+    if indices.data is None:
+        return c.fragment("checked_index", indices.shape, indices, extent=extent)
+    if indices.data.size and not 0 <= indices.data.min() <= indices.data.max() < extent:
+        refuse(f"its indices exceed the {extent} elements of the axis", c.invalid_hint)
+    return indices
 
 
 def flat_positions(c: OperatorCall, indices: Sequence[Value], extents: Sequence[int]) -> Value:
-    """Return row-major positions, given the indices along each axis."""
+    """Return row-major positions, given the indices along each axis, counted from the front."""
     if all(index.data is not None for index in indices):
         position = np.zeros((), _INDEX)
         for index, extent in zip(indices, extents, strict=True):
@@ -53,9 +74,10 @@ def flat_positions(c: OperatorCall, indices: Sequence[Value], extents: Sequence[
             "it computes positions above 16,777,216",
             "NNEF computes with scalars, and float32 represents every integer only up to that.",
         )
-    result = to_scalar(c, indices[0])
-    for index, extent in zip(indices[1:], extents[1:], strict=True):
-        result = scalar_operation(c, "add", c.op("mul", result, float(extent)), index)
+    parts = [checked(c, *part) for part in zip(indices, extents, strict=True)]
+    result = to_scalar(c, parts[0])
+    for part, extent in zip(parts[1:], extents[1:], strict=True):
+        result = scalar_operation(c, "add", scalar_operation(c, "mul", result, float(extent)), part)
     return to_dtype(c, result, _INDEX)
 
 

@@ -28,6 +28,9 @@ CASES = {
     "select_scatter": (lambda a, b: a.select_scatter(b, 1, 2), (x(2, 4), x(2))),
     "slice_scatter": (lambda a, b: a.slice_scatter(b, 1, 1, 3), (x(2, 4), x(2, 2))),
     "one_hot": (lambda i: (i[:, None] == torch.arange(5)).float(), (whole(3, low=0, high=5),)),
+    "one_hot_classes": (lambda i: nn.functional.one_hot(i, 5), (whole(3, 2, low=0, high=5),)),
+    "index_negative": (lambda a, i: a[:, i], (x(2, 5, 3), whole(2, 2, low=-5, high=5))),
+    "index_last": (lambda a, i: a[torch.arange(4), i], (x(4, 5), whole(4, low=-5, high=0))),
     "fill": (lambda a: torch.fill(a, 3.0) + a, (x(3),)),
     "copy": (lambda a, b: a.clone().copy_(b) + a, (x(2, 3), x(3))),
 }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.compositions import indexing, reduction
+from nnefkit.exchange.compositions.elementwise import scalar_operation
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     axis_of,
@@ -19,7 +20,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
 )
 from nnefkit.exchange.source_graph import INTEGER, Value
-from nnefkit.exchange.torch.call import Call, arithmetic, operator
+from nnefkit.exchange.torch.call import Call, operator
 
 
 @operator("embedding")
@@ -38,16 +39,7 @@ def embedding(
 @operator("index_select")
 def index_select(c: Call, x: Value, dim: int, index: Value) -> Value:
     """Return `gather`."""
-    return c.op(
-        "gather", x, _positive(c, index, x.shape[axis_of(dim, x.rank)]), axis=axis_of(dim, x.rank)
-    )
-
-
-def _positive(c: Call, index: Value, extent: int) -> Value:
-    """Return indices, constant ones counted from the front; computed ones are unchanged."""
-    if index.data is None or not (index.data < 0).any():
-        return index
-    return c.graph.derived(index, ("from the front", extent), lambda data: data % extent)
+    return c.op("gather", x, index, axis=axis_of(dim, x.rank))
 
 
 @operator("index")
@@ -66,7 +58,7 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
     if len(used) > 1:
         x, place = _flat(c, x, used, values)
     else:
-        place = _positive(c, values[0], x.shape[axis])
+        place = indexing.counted_from_front(c, values[0], x.shape[axis])
     result: Value = c.op("gather", x, place, axis=axis)
     return reshaped(c, result, c.shape)
 
@@ -74,22 +66,12 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
 def _flat(c: Call, x: Value, used: list[int], values: list[Value]) -> tuple[Value, Value]:
     """Return the tensor with its axes merged into one, and the positions along it."""
     extents = [x.shape[axis] for axis in used]
-    place: Any = _positive(c, values[0], extents[0])
-    for value, extent in zip(values[1:], extents[1:], strict=True):
-        scaled = _whole(c, "mul", place, extent)
-        place = _whole(c, "add", scaled, _positive(c, value, extent))
-    total = math.prod(extents)
-    shape = (*x.shape[: used[0]], total, *x.shape[used[-1] + 1 :])
-    return reshaped(c, x, shape), place
-
-
-def _whole(c: Call, name: str, *values: Any) -> Value:
-    """Return the result of arithmetic with indices."""
-    dtypes, c.dtypes = c.dtypes, [next(v.dtype for v in values if isinstance(v, Value))]
-    try:
-        return arithmetic(c, name, *values)
-    finally:
-        c.dtypes = dtypes
+    indices = [
+        indexing.counted_from_front(c, value, extent)
+        for value, extent in zip(values, extents, strict=True)
+    ]
+    shape = (*x.shape[: used[0]], math.prod(extents), *x.shape[used[-1] + 1 :])
+    return reshaped(c, x, shape), indexing.flat_positions(c, indices, extents)
 
 
 @operator("gather")
@@ -101,6 +83,14 @@ def gather(c: Call, x: Value, dim: int, index: Value, sparse_grad: bool = False)
         flat = reshaped(c, index, (index.shape[axis],))
         return c.op("gather", x, flat, axis=axis)
     return indexing.gather_elements(c, x, index, axis)
+
+
+@operator("one_hot")
+def one_hot(c: Call, x: Value, num_classes: int = -1) -> Value:
+    """Return `eq` of the indices and the classes; an index out of range is an error."""
+    classes = c.graph.constant(np.arange(num_classes))
+    indices = reshaped(c, indexing.checked(c, x, num_classes), (*x.shape, 1))
+    return to_dtype(c, scalar_operation(c, "eq", indices, classes), c.dtypes[0])
 
 
 @operator("select_scatter")

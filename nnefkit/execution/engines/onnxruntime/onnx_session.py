@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.onnxruntime.builder import OnnxValue
 from nnefkit.execution.engines.onnxruntime.graph_lowering import LoweredGraph, lower_graph
 from nnefkit.execution.engines.onnxruntime.lowered_model import make_model
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, Operation
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -148,5 +149,20 @@ class OnnxSession:
             return ExecutionError(f"ONNX Runtime failed: {reason}")
         if op.name == "div":
             reason = "an integer is divided by zero"
+        if op.name == "gather":
+            reason = self._wrong_index(op, reason)
         shapes = {name: self._graph.tensors[name].shape or () for name in op.input_names}
         return failed_operation(self._graph, op, shapes, ExecutionError(reason))
+
+    def _wrong_index(self, op: Operation, reason: str) -> str:
+        """Return which index of a `gather` is out of range, as the reference kernel does."""
+        match = re.search(r"idx=(-?\d+)", reason)
+        if match is None:
+            return reason
+        axis = op.attribs["axis"]
+        extent = (self._graph.tensors[op.inputs["input"]].shape or ())[axis]
+        index = int(match.group(1))
+        index += extent if index < 0 else 0  # see `from_zero`
+        return (
+            f"'indices' has {index}, but axis {axis} of the input has {plural(extent, 'element')}"
+        )

@@ -209,10 +209,13 @@ def take(b: Builder, x: OnnxValue, indices: Array, axis: int) -> OnnxValue:
 
 
 def from_zero(b: Builder, indices: OnnxValue, extent: int) -> OnnxValue:
-    """Return indices that fail where they are negative, instead of counting from the end."""
+    """Return indices that fail where they are negative, instead of counting from the end.
+
+    Negative ones are less by the extent, so that none counts from the end.
+    """
     if indices.data is not None and (indices.data >= 0).all():
         return indices
-    return where(b, compare(b, "Less", indices, 0), extent, indices)
+    return where(b, compare(b, "Less", indices, 0), sub(b, indices, extent), indices)
 
 
 def concat(b: Builder, values: Sequence[OnnxValue], axis: int) -> OnnxValue:

@@ -211,5 +211,6 @@ def _targets(b: Builder, index: OnnxValue, extents: Shape, window: Window) -> On
         flat = elementwise(b, "Where", inside, flat, after, dtype=np.int64)
     # Positions outside of the window fail as indices outside of the output.
     volume = math.prod(window.size)
-    invalid = compare(b, "GreaterOrEqual", from_zero(b, index, volume), volume)
+    beyond = compare(b, "GreaterOrEqual", index, volume)
+    invalid = compare(b, "Or", compare(b, "Less", index, 0), beyond)
     return expand(b, where(b, invalid, math.prod(extents) + 1, flat), index.shape)
