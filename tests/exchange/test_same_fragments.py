@@ -316,6 +316,41 @@ def test_flips_and_padding(name):
     assert text(from_torch(function, IMAGE)) == text(theirs)
 
 
+LINEAR = {"mode": "linear"}
+ALIGNED = LINEAR | {"coordinate_transformation_mode": "align_corners"}
+NEAREST = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+CUBIC = {"mode": "cubic", "cubic_coeff_a": -0.75}
+RESIZES = {
+    "repeated": ({"size": (10, 12)}, NEAREST),
+    "nearest": ({"size": (7, 3)}, NEAREST),
+    "linear by whole factors": ({"size": (10, 12), "mode": "bilinear"}, LINEAR),
+    "halved": ({"size": (5, 2), "mode": "bilinear"}, LINEAR),
+    "linear": ({"size": (7, 9), "mode": "bilinear"}, LINEAR),
+    "linear with aligned corners": (
+        {"size": (10, 12), "mode": "bilinear", "align_corners": True},
+        ALIGNED,
+    ),
+    "cubic": ({"size": (7, 8), "mode": "bicubic"}, CUBIC),
+}
+
+
+@pytest.mark.parametrize("name", RESIZES)
+def test_resizes(name):
+    arguments, attributes = RESIZES[name]
+    sizes = np.array([*IMAGE[:2], *arguments["size"]])
+    empty = np.zeros(0, np.float32)
+    theirs = from_onnx("Resize", IMAGE, weights=[empty, empty, sizes], **attributes)
+    ours = from_torch(lambda x: functional.interpolate(x, **arguments), IMAGE)
+    assert text(ours) == text(theirs)
+
+
+def test_linear_resizes_of_sequences():
+    sizes, empty = np.array([2, 5, 16]), np.zeros(0, np.float32)
+    theirs = from_onnx("Resize", SEQUENCE, weights=[empty, empty, sizes], **LINEAR)
+    ours = from_torch(lambda x: functional.interpolate(x, size=16, mode="linear"), SEQUENCE)
+    assert text(ours) == text(theirs)
+
+
 QUERY, KEYS = (2, 4, 5, 8), (2, 4, 6, 8)
 ATTENTION = {
     "attention": ([], {}, {}),

@@ -1,9 +1,120 @@
-"""Resampling (4.3.4): pixels out of channels and back."""
+"""Resampling (4.3.4): resizing axis by axis, and pixels out of channels and back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.source_graph import SCALAR, Value
+
+# -- resizing --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ResizedAxis:
+    """How an axis is resized."""
+
+    extent: int
+    new_extent: int
+    scale: float
+    """The scale by which positions are computed, which need not be the ratio of the extents."""
+    by_size: bool = False
+    """Whether the source has the new extent, and the scale follows from it."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether each element keeps its position."""
+        return self.new_extent == self.extent and self.scale == 1
+
+    @property
+    def factor(self) -> int:
+        """The integer by which the extent is multiplied; 0 if there is none."""
+        factor = self.new_extent // self.extent
+        return factor if self.new_extent == factor * self.extent and self.scale == factor else 0
+
+
+def selected(
+    c: OperatorCall, x: Value, axes: Sequence[ResizedAxis], indices: Sequence[Array], name: str = ""
+) -> Value:
+    """Return elements selected along each axis: `nearest_upsample` or else `gather`.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        axes: How each axis is resized.
+        indices: The index of the old element for each new one, for each axis.
+        name: The stem of the labels of indices.
+    """
+    factors = [axis.new_extent // axis.extent for axis in axes]
+    is_repeated = all(
+        np.array_equal(index, np.repeat(np.arange(axis.extent), factor))
+        for axis, index, factor in zip(axes, indices, factors, strict=True)
+    )
+    if is_repeated and _is_image(x, axes):
+        return c.op("nearest_upsample", x, factor=factors[2:])
+    with c.graph.scope("resize"):
+        for number, (axis, index) in enumerate(zip(axes, indices, strict=True)):
+            if not np.array_equal(index, np.arange(axis.extent)):
+                x = c.op("gather", x, c.graph.constant(index, name=name), axis=number)
+    return x
+
+
+def interpolated(
+    c: OperatorCall,
+    x: Value,
+    axes: Sequence[ResizedAxis],
+    weights: Callable[[int], Value],
+    *,
+    method: str = "",
+    antialias: bool = False,
+) -> Value:
+    """Return weighted means along each axis: `multilinear_upsample`, `area_downsample` or `matmul`.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        axes: How each axis is resized.
+        weights: Returns the weights of the old elements of an axis, a column for each new one.
+        method: The method of a linear interpolation in the terms of NNEF; empty for another one.
+        antialias: Whether elements are blurred before they are downsampled.
+    """
+    if method and _is_image(x, axes):
+        spatial = axes[2:]
+        factors = [axis.factor for axis in spatial]
+        # NNEF does not define how the corners of a single element are aligned.
+        is_single = method == "aligned" and any(axis.extent == 1 for axis in spatial)
+        if all(factors) and not is_single:
+            return c.op(
+                "multilinear_upsample", x, factor=factors, method=method, border="replicate"
+            )
+        if method == "symmetric" and not antialias and all(map(_is_same_or_halved, spatial)):
+            divisors = [axis.extent // axis.new_extent for axis in spatial]
+            return c.op("area_downsample", x, factor=divisors)
+    with c.graph.scope("resize"):
+        for number, axis in enumerate(axes):
+            if not axis.is_unchanged:
+                x = along_axis(c, x, number, weights(number))
+    return x
+
+
+def _is_image(x: Value, axes: Sequence[ResizedAxis]) -> bool:
+    """Whether only axes after batch and channels are resized."""
+    is_spatial = all(axis.is_unchanged for axis in axes[:2])
+    return x.rank >= 3 and x.data_type == SCALAR and is_spatial
+
+
+def _is_same_or_halved(axis: ResizedAxis) -> bool:
+    """Whether each element is the mean of two, as half of the positions are between two."""
+    is_halved = axis.extent == 2 * axis.new_extent > 2 and axis.scale == 0.5
+    return axis.is_unchanged or is_halved
+
+
+# -- pixels and channels ---------------------------------------------------------------------------
 
 
 def pixel_shuffle(c: OperatorCall, x: Value, factor: int) -> Value:

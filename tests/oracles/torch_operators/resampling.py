@@ -33,6 +33,8 @@ CASES = {
     "bilinear_recomputed": (
         _interpolate(scale_factor=1.7, mode="bilinear", recompute_scale_factor=True),
         (x(1, 2, 7, 8),)),
+    "bilinear_same_extents": (_interpolate(scale_factor=1.2, mode="bilinear"), (x(1, 2, 4, 3),)),
+    "bilinear_halved": (_interpolate(scale_factor=0.5, mode="bilinear"), (x(1, 2, 6, 8),)),
     "linear_1d": (_interpolate(scale_factor=2, mode="linear"), (x(1, 2, 5),)),
     "linear_aligned": (_interpolate(size=9, mode="linear", align_corners=True), (x(1, 2, 5),)),
     "trilinear": (_interpolate(scale_factor=2, mode="trilinear"), (x(1, 2, 2, 3, 2),)),

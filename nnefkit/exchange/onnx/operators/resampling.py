@@ -13,33 +13,12 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.compositions.resampling import ResizedAxis, interpolated, selected
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 F = np.float32
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """How an axis is resized."""
-
-    extent: int
-    new_extent: int
-    scale: float
-    by_size: bool = False
-    """Whether the node has the new extent, and the scale follows from it."""
-
-    @property
-    def is_unchanged(self) -> bool:
-        return self.new_extent == self.extent and self.scale == 1
-
-    @property
-    def factor(self) -> int:
-        """The integer by which the extent is multiplied; 0 if there is none."""
-        factor = self.new_extent // self.extent
-        return factor if self.new_extent == factor * self.extent and self.scale == factor else 0
 
 
 @dataclass(frozen=True)
@@ -81,11 +60,11 @@ def resize(c: Call) -> Value:
     )
 
 
-def _axes(c: Call) -> list[_Axis]:
+def _axes(c: Call) -> list[ResizedAxis]:
     shape = c[0].shape
     numbers = [axis % len(shape) for axis in c.ints("axes") or range(len(shape))]
     scales, sizes = c.constant(2, "scales"), c.constant(3, "sizes")
-    axes = [_Axis(extent, extent, 1.0) for extent in shape]
+    axes = [ResizedAxis(extent, extent, 1.0) for extent in shape]
     if sizes is not None and sizes.size:
         extents = [shape[number] for number in numbers]
         for number, axis in zip(numbers, _sized(c, extents, sizes.reshape(-1)), strict=True):
@@ -96,11 +75,11 @@ def _axes(c: Call) -> list[_Axis]:
     return axes
 
 
-def _scaled(extent: int, scale: float) -> _Axis:
-    return _Axis(extent, int(np.floor(F(extent) * F(scale))), float(F(scale)))
+def _scaled(extent: int, scale: float) -> ResizedAxis:
+    return ResizedAxis(extent, int(np.floor(F(extent) * F(scale))), float(F(scale)))
 
 
-def _sized(c: Call, extents: Sequence[int], sizes: Array) -> list[_Axis]:
+def _sized(c: Call, extents: Sequence[int], sizes: Array) -> list[ResizedAxis]:
     """Return axes of given sizes, or with one scale for all of them that keeps the aspect ratio.
 
     That scale is not the quotient of the extents, since the new ones are rounded.
@@ -108,17 +87,17 @@ def _sized(c: Call, extents: Sequence[int], sizes: Array) -> list[_Axis]:
     policy = c.attribute("keep_aspect_ratio_policy", "stretch")
     pairs = [*zip(extents, map(int, sizes), strict=True)]
     if policy == "stretch":
-        return [_Axis(old, new, float(F(new) / F(old)), by_size=True) for old, new in pairs]
+        return [ResizedAxis(old, new, float(F(new) / F(old)), by_size=True) for old, new in pairs]
     if policy not in _POLICIES:
         c.refuse(f"its policy for the aspect ratio '{policy}' is unknown", INVALID)
     scale = F(_POLICIES[policy](F(new) / F(old) for old, new in pairs))
-    return [_Axis(old, int(scale * F(old) + F(0.5)), float(scale)) for old in extents]
+    return [ResizedAxis(old, int(scale * F(old) + F(0.5)), float(scale)) for old in extents]
 
 
 _POLICIES = {"not_larger": min, "not_smaller": max}
 
 
-def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
+def _refuse_fractions(c: Call, axes: Sequence[ResizedAxis]) -> None:
     """Refuse aligned corners of extents that are not integers before they are rounded."""
     for axis in axes:
         exact = axis.extent * axis.scale
@@ -132,7 +111,7 @@ def _refuse_fractions(c: Call, axes: Sequence[_Axis]) -> None:
 _SET_SIZES = "Set sizes instead of scales, and let them stretch."
 
 
-def _refuse_unchanged(c: Call, axes: Sequence[_Axis]) -> None:
+def _refuse_unchanged(c: Call, axes: Sequence[ResizedAxis]) -> None:
     """Refuse scales that change no extent: some runtimes resample, others copy."""
     idle = [axis.scale != 1 for axis in axes if axis.new_extent == axis.extent]
     if any(idle) and (len(idle) == len(axes) or c.attribute("antialias", 0)):
@@ -161,14 +140,14 @@ def _upsampled(c: Call, x: Value, scales: Array) -> Value:
     ]
     for grows in (True, False):
         part = [
-            axis if (axis.scale > 1) == grows else _Axis(extent, extent, 1.0)
+            axis if (axis.scale > 1) == grows else ResizedAxis(extent, extent, 1.0)
             for axis, extent in zip(axes, x.shape, strict=True)
         ]
         x = _resized(c, x, part, _Rules(mode, "asymmetric", "floor" if grows else "ceil", {}))
     return x
 
 
-def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
+def _resized(c: Call, x: Value, axes: Sequence[ResizedAxis], rules: _Rules) -> Value:
     if all(axis.is_unchanged for axis in axes):
         return x
     if any(axis.new_extent < 1 for axis in axes):
@@ -178,23 +157,17 @@ def _resized(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value:
             "it interpolates integers, on whose rounding runtimes disagree",
             "Cast them to float first.",
         )
-    standard = _standard(c, x, axes, rules)
-    if standard is not None:
-        return standard
-    with c.graph.scope("resize"):
-        for number, axis in enumerate(axes):
-            if axis.is_unchanged:
-                continue
-            if rules.mode == "nearest":
-                x = c.op("gather", x, c.graph.constant(_nearest(axis, rules)), axis=number)
-            else:
-                weights = _weights(axis, rules).astype(F)
-                matrix = c.graph.constant(weights, name=f"{c.output_names[0]}.matrix")
-                x = along_axis(c, x, number, matrix)
-    return x
+    if rules.mode == "nearest":
+        return selected(c, x, axes, [_nearest(axis, rules) for axis in axes])
 
+    def weights(number: int) -> Value:
+        matrix = _weights(axes[number], rules).astype(F)
+        return c.graph.constant(matrix, name=f"{c.output_names[0]}.matrix")
 
-# -- by operations of NNEF -------------------------------------------------------------------------
+    method = _METHODS.get(rules.positions, "") if rules.mode == "linear" else ""
+    antialias = bool(rules.options.get("antialias"))
+    return interpolated(c, x, axes, weights, method=method, antialias=antialias)
+
 
 _METHODS = {
     "half_pixel": "symmetric",
@@ -205,56 +178,10 @@ _METHODS = {
 }
 
 
-def _standard(c: Call, x: Value, axes: Sequence[_Axis], rules: _Rules) -> Value | None:
-    """Return an operation of 4.3.4 that computes the same, if there is one."""
-    if x.rank < 3 or x.data_type != SCALAR or not (axes[0].is_unchanged and axes[1].is_unchanged):
-        return None
-    spatial = axes[2:]
-    factors = [axis.factor for axis in spatial]
-    if rules.mode == "nearest":
-        repeats = all(factors) and _repeats(spatial, rules)
-        return c.op("nearest_upsample", x, factor=factors) if repeats else None
-    if rules.mode != "linear":
-        return None
-    if rules.positions in _METHODS and all(factors) and not _aligns_single(spatial, rules):
-        method = _METHODS[rules.positions]
-        return c.op("multilinear_upsample", x, factor=factors, method=method, border="replicate")
-    if _halves(spatial, rules):
-        divisors = [axis.extent // axis.new_extent for axis in spatial]
-        return c.op("area_downsample", x, factor=divisors)
-    return None
-
-
-def _repeats(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether each element is repeated as many times as its factor."""
-    return all(
-        np.array_equal(_nearest(axis, rules), np.arange(axis.new_extent) // axis.factor)
-        for axis in axes
-    )
-
-
-def _aligns_single(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether the corners of a single element are aligned, which NNEF does not define."""
-    return rules.positions == "align_corners" and any(axis.extent == 1 for axis in axes)
-
-
-def _halves(axes: Sequence[_Axis], rules: _Rules) -> bool:
-    """Whether each element is the mean of two, as half of the positions are between two."""
-    return (
-        _METHODS.get(rules.positions) == "symmetric"
-        and not rules.options.get("antialias")
-        and all(axis.is_unchanged or _is_halved(axis) for axis in axes)
-    )
-
-
-def _is_halved(axis: _Axis) -> bool:
-    return axis.extent == 2 * axis.new_extent > 2 and axis.scale == 0.5
-
-
 # -- by indices and weights ------------------------------------------------------------------------
 
 
-def _positions(axis: _Axis, rules: _Rules) -> Array:
+def _positions(axis: ResizedAxis, rules: _Rules) -> Array:
     """Return the positions of the new elements among the old ones, in float32."""
     index, scale = np.arange(axis.new_extent, dtype=F), F(axis.scale)
     if rules.positions == "asymmetric":
@@ -278,7 +205,7 @@ _NEARLY_HALF = F(5e-7)
 _NEARLY_WHOLE = 1e-5
 
 
-def _nearest(axis: _Axis, rules: _Rules) -> Array:
+def _nearest(axis: ResizedAxis, rules: _Rules) -> Array:
     """Return the index of the old element for each new one."""
     if axis.is_unchanged:
         return np.arange(axis.extent)
@@ -299,7 +226,7 @@ def _nearest(axis: _Axis, rules: _Rules) -> Array:
     return np.asarray(np.clip(rounded, 0, axis.extent - 1).astype(np.int64))
 
 
-def _weights(axis: _Axis, rules: _Rules) -> Array:
+def _weights(axis: ResizedAxis, rules: _Rules) -> Array:
     """Return the weights of the old elements, a column for each new one."""
     positions = _positions(axis, rules).astype(np.float64)
     # A filter against aliasing is stretched where the axis shrinks.

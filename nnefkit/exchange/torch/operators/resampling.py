@@ -9,6 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.compositions import linear_algebra, resampling
+from nnefkit.exchange.compositions.resampling import ResizedAxis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
@@ -35,7 +36,12 @@ def nearest(
 ) -> Value:
     """Return `nearest_upsample` for integer factors, else `gather`."""
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
-    return _nearest(c, input, "nearest-exact" if "exact" in c.operator else "nearest", given)
+    mode = "nearest-exact" if "exact" in c.operator else "nearest"
+    old, new = input.shape[2:], c.shape[2:]
+    indices = [_indices(old, new, axis, mode, given) for axis in range(len(old))]
+    outer = [np.arange(extent) for extent in input.shape[:2]]
+    axes = _axes(c, input, given)
+    return resampling.selected(c, input, axes, [*outer, *indices], f"{c.name}.indices")
 
 
 def _scales(*given: Any) -> list[Any] | None:
@@ -43,21 +49,16 @@ def _scales(*given: Any) -> list[Any] | None:
     return known or None
 
 
-def _nearest(c: Call, x: Value, mode: str, scales: Sequence[float] | None) -> Value:
-    old, new = x.shape[2:], c.shape[2:]
-    places = [_places(old, new, axis, mode, scales) for axis in range(len(old))]
-    factors = [max(n // o, 1) for o, n in zip(old, new, strict=True)]
-    whole = [np.repeat(np.arange(o), factor) for o, factor in zip(old, factors, strict=True)]
-    if all(np.array_equal(a, b) for a, b in zip(places, whole, strict=True)):
-        return c.op("nearest_upsample", x, factor=factors)
-    for axis, order in enumerate(places):
-        if not np.array_equal(order, np.arange(old[axis])):
-            indices = c.graph.constant(order, name=f"{c.name}.indices")
-            x = c.op("gather", x, indices, axis=2 + axis)
-    return x
+def _axes(c: Call, x: Value, scales: Sequence[float] | None) -> list[ResizedAxis]:
+    """Return how each axis is resized, batch and channels included."""
+    axes = [ResizedAxis(extent, extent, 1.0) for extent in x.shape[:2]]
+    for number, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
+        scale = scales[number] if scales and int(old * scales[number]) == new else new / old
+        axes.append(ResizedAxis(old, new, float(scale)))
+    return axes
 
 
-def _places(
+def _indices(
     old: Sequence[int],
     new: Sequence[int],
     axis: int,
@@ -96,11 +97,6 @@ def linear(
     if c.operator.endswith("_aa"):
         refuse("it blurs before it downsamples", "Use interpolate with antialias=False.")
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
-    factors = _factors(input, c, given)
-    if factors is not None and input.rank == 4 and not align_corners:
-        return c.op(
-            "multilinear_upsample", input, factor=factors, method="symmetric", border="replicate"
-        )
     return _weighted(c, input, "linear", given, align_corners)
 
 
@@ -120,14 +116,21 @@ def cubic(
 
 
 def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, aligned: bool) -> Value:
-    for i, (old, new) in enumerate(zip(x.shape[2:], c.shape[2:], strict=True)):
-        scale = scales[i] if scales else None
-        if old != new:
-            matrix = _resize(np.eye(old), new, mode, scale, aligned)
-            corners = "_aligned" if aligned else ""
-            name = f"{mode}_{old}_to_{new}{corners}" + (f"_by_{scale}" if scale else "")
-            x = along(c, x, 2 + i, matrix, name)
-    return x
+    axes = _axes(c, x, None if aligned else scales)
+
+    def weights(number: int) -> Value:
+        axis = axes[number]
+        scale = scales[number - 2] if scales else None
+        words = f"{mode}_{axis.extent}_to_{axis.new_extent}" + "_aligned" * aligned
+
+        def make() -> Array:
+            matrix = _resize(np.eye(axis.extent), axis.new_extent, mode, scale, aligned)
+            return np.ascontiguousarray(matrix.T.astype(x.dtype))
+
+        return c.graph.shared(words + (f"_by_{scale}" if scale else ""), make)
+
+    method = "aligned" if aligned else "symmetric"
+    return resampling.interpolated(c, x, axes, weights, method=method if mode == "linear" else "")
 
 
 def _resize(array: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
@@ -149,15 +152,6 @@ def _resize(array: Array, count: int, mode: str, scale: float | None, aligned: b
         return np.asarray(rows.numpy()[0, :, 0].T)
     rows = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
     return np.asarray(rows.numpy()[0].T)
-
-
-def _factors(x: Value, c: Call, scales: Sequence[float] | None) -> list[int] | None:
-    """Return the factors from the extents to those of the result; None if not integers."""
-    old, new = x.shape[2:], c.shape[2:]
-    for place, (o, n) in enumerate(zip(old, new, strict=True)):
-        if n % o or (scales and o * scales[place] != n):
-            return None
-    return [n // o for o, n in zip(old, new, strict=True)]
 
 
 @operator("pixel_shuffle")
