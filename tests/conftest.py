@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Hypothesis also draws constants that it finds in the source of imported local modules,
         # and which modules are imported depends on how the tests are spread over processes.
         providers.is_local_module_file = lambda path: False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts commands in the background with interrupts ignored: tests send some.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
