@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nnefkit.arrays import has_masked
 from nnefkit.errors import InputError
 
 
@@ -14,6 +15,24 @@ def wrong_type(argument: str, expected: str, value: object, hint: str = "") -> I
     """Return the error for an argument of another type than `expected`."""
     given = "None" if value is None else f"of type {type(value).__name__}"
     return InputError(f"'{argument}' must be {expected}, not {given}", hint=hint)
+
+
+UNMASK = "array.filled(value) sets them to a value."
+"""How to fix arrays with masked elements."""
+
+
+def refuse_masked(value: object, subject: str) -> None:
+    """Check that no elements of an array-like are masked.
+
+    Args:
+        value: The array-like.
+        subject: Its name, for messages.
+
+    Raises:
+        InputError: Some are.
+    """
+    if has_masked(value):
+        raise InputError(f"{subject}: masked elements have no value", hint=UNMASK)
 
 
 def expected_string(value: object, argument: str) -> str:

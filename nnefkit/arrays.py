@@ -1,8 +1,8 @@
-"""Types of arrays and of their extents, as the annotations of the package name them."""
+"""Types of arrays and of their extents, and the check of arrays that are mapped from files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,3 +21,40 @@ Ints = Sequence[int]
 
 Padding = Sequence[tuple[int, int]]
 """Extents added before and after, for each dimension; negative ones crop."""
+
+
+def has_masked(value: Any) -> bool:
+    """Return whether an array-like has masked elements, as a whole or in an element of a list."""
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(value))
+    if isinstance(value, (list, tuple)):
+        return any(map(has_masked, value))
+    return False
+
+
+def mapped_files(arrays: Iterable[Any]) -> list[Any]:
+    """Return the mapped files that arrays are views of, each once."""
+    files = {id(file): file for array in arrays for file in _file_of(array)}
+    return [*files.values()]
+
+
+def check_mapped(*arrays: Any) -> None:
+    """Check that the files that arrays are mapped from are as they were, before values are used.
+
+    A file that another program cut short would end the process.
+
+    Raises:
+        StorageError: A file was changed.
+    """
+    for array in arrays:
+        for file in _file_of(array):
+            file.check_unchanged()
+
+
+def _file_of(array: Any) -> Iterator[Any]:
+    base = array
+    while base is not None:
+        if hasattr(base, "check_unchanged"):
+            yield base
+            return
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)

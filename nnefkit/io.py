@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from time import sleep
 from typing import Any
 
 from nnefkit import language, storage
@@ -23,11 +24,15 @@ def load(
     strict: bool = True,
     expand: bool | Collection[str] = True,
     custom_operations: CustomOperations | None = None,
+    copy: bool | None = None,
 ) -> Graph:
     """Load a model: its graph with all shapes and with the data of its variables.
 
-    Data is mapped from its file and not read until it is used; data in compressed archives is
-    unpacked into memory. Quantized elements are converted to the real numbers that they represent.
+    Data in a folder is mapped from its file and not read until it is used; data in archives is read
+    into memory. Quantized elements are converted to the real numbers that they represent.
+
+    The result is the model as it was at one moment: if another program saves it meanwhile, it is
+    read again. A mapped file that is overwritten later is refused when its data is used.
 
     Args:
         path: A folder, a ``graph.nnef``, or an archive (tar, tar.gz or zip, recognized by its
@@ -35,6 +40,8 @@ def load(
         strict: Whether unknown operations are errors; otherwise they become opaque operations.
         expand: As in `parse`.
         custom_operations: As in `parse`.
+        copy: Whether to read all data into memory, where no other program can change it; False maps
+            the data in uncompressed archives as well. By default folders are mapped.
 
     Returns:
         The graph. Each variable has its `data` as a read-only array of the shape of the variable;
@@ -59,7 +66,7 @@ def load(
         [[1. 1.]]
     """
     with using(custom_operations):
-        return _read(path, strict, _expanded(expand)).graph_or_raise()
+        return _read(path, strict, _expanded(expand), copy).graph_or_raise()
 
 
 def parse(
@@ -218,7 +225,7 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
         ...     print(nk.load(f"{folder}/model.nnef.tgz").name)
         net
     """
-    graph = expected_graph(graph)
+    graph = expected_graph(graph, data=True)
     target = expected_path(path)
     if inexpressible := language.inexpressible(graph):
         raise DocumentError(inexpressible)
@@ -338,10 +345,44 @@ def _owners(op: Operation) -> list[str]:
     return [*(call.partition(":")[2] for call in op.scope), *op.output_names]
 
 
-def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _ModelReading:
+_ATTEMPTS = 6
+_PAUSE = 0.02
+"""Seconds before a model that was changed is read again; twice as many each time."""
+
+
+def _read(
+    path: Path, strict: bool, expand: bool | Collection[str], copy: bool | None = None
+) -> _ModelReading:
+    """Read a model, again if it was changed meanwhile."""
+    attempt = 0
     reading = _ModelReading()
+    while not _read_once(path, strict, expand, copy, reading) and attempt < _ATTEMPTS:
+        sleep(_PAUSE * 2**attempt)
+        attempt += 1
+        reading = _ModelReading()
+    if attempt == _ATTEMPTS and reading.graph is not None:
+        reading.of_files.append(
+            Diagnostic(
+                "storage",
+                "the model is written to by another program again and again",
+                file=str(path),
+                hint="Wait until it is complete, and load it then.",
+            )
+        )
+    reading.infer_shapes()
+    return reading
+
+
+def _read_once(
+    path: Path,
+    strict: bool,
+    expand: bool | Collection[str],
+    copy: bool | None,
+    reading: _ModelReading,
+) -> bool:
+    """Read a model, and return whether it stayed the same while it was read."""
     try:
-        with storage.open_model(path) as files:
+        with storage.open_model(path, copy=copy) as files:
             reading.name = files.text_name
             quantization = None
             try:
@@ -350,8 +391,7 @@ def _read(path: Path, strict: bool, expand: bool | Collection[str]) -> _ModelRea
                 reading.of_files += error.diagnostics
             reading.read_text(files.text, quantization, files.quantization_name, strict, expand)
             reading.attach_data(files, strict)
+            return not files.changed
     except StorageError as error:
         reading.of_files += error.diagnostics
-        return reading
-    reading.infer_shapes()
-    return reading
+        return not storage.is_being_saved(path)

@@ -232,7 +232,7 @@ def test_an_unreadable_folder_is_not_reported_as_an_empty_one(folder, monkeypatc
     """Root may enter any folder, so that the system's answer is put in its mouth."""
 
     def refusing(path, *args, **kwargs):
-        if str(path).startswith(str(folder)):
+        if str(path).startswith(str(folder)) or kwargs.get("dir_fd") is not None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return before[0](path, *args, **kwargs)
 

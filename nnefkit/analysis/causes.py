@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import check_mapped
 from nnefkit.graph import Graph, Identifier, Operation
 
 
@@ -114,6 +115,7 @@ class Weights:
         ours, theirs = tensor.data, self._other.tensors[counterpart].data
         if ours is None or theirs is None or ours is theirs:
             return False
+        check_mapped(ours, theirs)
         return not np.array_equal(
             ours, theirs, equal_nan=ours.dtype.kind == theirs.dtype.kind == "f"
         )

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.analysis.tolerance import EXACT, Tolerance
-from nnefkit.arrays import Array
+from nnefkit.arguments import refuse_masked
+from nnefkit.arrays import Array, check_mapped
 from nnefkit.errors import InputError
 
 BLOCK = 1 << 14
@@ -116,7 +117,9 @@ def non_finite(array: Array) -> tuple[int, int]:
 
 
 def _numeric(values: Any) -> Array:
+    refuse_masked(values, "the arrays")
     array = np.asarray(values)
+    check_mapped(array)
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"arrays of dtype {array.dtype} cannot be compared",

@@ -17,7 +17,7 @@ from nnefkit.arguments import expected_path
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
-from nnefkit.storage import read_tensor, unreadable
+from nnefkit.storage import map_npy, read_tensor, unreadable
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
@@ -129,7 +129,7 @@ def _reader(path: Path) -> Callable[[], Any]:
         if path.suffix == ".dat":
             return read_tensor(path)
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return map_npy(str(path))
         except _UNREADABLE as error:
             raise StorageError(f"this is not an .npy file: {error}", file=str(path)) from error
 

@@ -15,7 +15,8 @@ from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.pairing import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Accepted, Tolerance, tolerance_for
-from nnefkit.arrays import Array
+from nnefkit.arguments import refuse_masked
+from nnefkit.arrays import Array, check_mapped
 from nnefkit.display.cards.comparison import Verdict
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -160,6 +161,7 @@ def _verdict(measured: Metrics | None) -> Verdict:
 
 
 def _numeric(values: Any, name: str) -> Array:
+    refuse_masked(values, f"tensor '{name}'")
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # of ragged lists, of other libraries
@@ -169,6 +171,7 @@ def _numeric(values: Any, name: str) -> Array:
             f"tensor '{name}' has dtype {array.dtype}, which cannot be compared",
             hint="Leave it out, or pass numbers or bools.",
         )
+    check_mapped(array)
     return array
 
 

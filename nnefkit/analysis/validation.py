@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnefkit import io, language, storage
 from nnefkit.analysis.metrics import non_finite
+from nnefkit.arrays import check_mapped
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display.cards.report import report_card
 from nnefkit.display.diagnostic_text import MORE, explaining_command
@@ -232,6 +233,7 @@ def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
         values = variable.data
         if values is None or values.dtype.kind != "f":
             continue
+        check_mapped(values)
         nan, infinite = non_finite(values)
         if not nan and not infinite:
             continue

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, check_mapped
 
 BINS = 24
 """Number of bars of a histogram."""
@@ -73,6 +73,7 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
     A sample is read in blocks, so that little of a mapped file is read.
     """
     array = np.asarray(array)
+    check_mapped(array)
     size = array.size
     if array.dtype.kind not in "fiub" or not size:
         return Statistics(size, 0, *(math.nan,) * 4, 0, 0, 0, Histogram())
@@ -110,6 +111,7 @@ def all_finite(array: Any) -> bool:
     array = np.asarray(array)
     if array.dtype.kind != "f":
         return True
+    check_mapped(array)
     with np.errstate(all="ignore"):
         # NaN or Inf makes the sum NaN or Inf; a sum of large finite values may overflow too.
         return math.isfinite(array.sum()) or bool(np.isfinite(array).all())

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Self
 
 from nnefkit.arguments import expected_names
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, mapped_files
 from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
@@ -91,7 +91,7 @@ class Session:
         custom_operations: CustomOperations | None = None,
         **options: Any,
     ) -> None:
-        self._given = expected_graph(graph)
+        self._given = expected_graph(graph, data=True)
         self._scalar = scalar_dtype(graph)
         self._sources: Mapping[str, str] = {}
         """Name of each input and variable of the original graph -> its name in the run graph."""
@@ -111,6 +111,7 @@ class Session:
         """The graph that is run: calls of fragments expanded, shapes known."""
         self._state = UpdatedVariables(graph)
         self._entries = entries(graph)
+        self._files = mapped_files(tensor.data for tensor in graph.tensors.values())
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._closed = False
         self._preparing = ProcessLock()
@@ -177,6 +178,21 @@ class Session:
         names = recorded_names(self.graph, keep, [entry.tensor for entry in self._entries])
         feeds = self._feeds(inputs)
         recorder = Recorder(names, keep != "statistics", spill)
+        try:
+            return self._traced(feeds, names, recorder, progress)
+        except BaseException:
+            # An interrupt as well: nothing else would delete the files.
+            if recorder.folder is not None:
+                recorder.folder.discard()
+            raise
+
+    def _traced(
+        self,
+        feeds: Mapping[str, Array],
+        names: frozenset[str],
+        recorder: Recorder,
+        progress: bool | None,
+    ) -> Trace:
         started = perf_counter()
         for name, array in feeds.items():
             if name in names:
@@ -211,6 +227,8 @@ class Session:
         watched: frozenset[str],
         watch: Watch | None,
     ) -> dict[str, Array]:
+        for file in self._files:
+            file.check_unchanged()
         wanted = frozenset(fetch) | self._state.results
         prepared = self._ready(wanted, watched)
         if not self._state.results:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array
 from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html
@@ -35,6 +36,7 @@ class Results(dict[str, Array]):
                 f"the operation has no result '{name}'",
                 hint=did_you_mean(str(name), self) or f"Its results are {', '.join(self)}.",
             )
+        refuse_masked(value, f"'{name}'")
         array = np.asarray(value)
         if array.shape != self[name].shape:
             raise InputError(
@@ -119,7 +121,7 @@ def step(
         neg {'z': array([-0., -3.], dtype=float32)}
     """
     with using(custom_operations):
-        graph = expanded(expected_graph(graph))
+        graph = expanded(expected_graph(graph, data=True))
         refuse_unsupported(find_engine("numpy"), graph)
         if any(tensor.shape is None for tensor in graph.tensors.values()):
             graph = infer_shapes(graph)

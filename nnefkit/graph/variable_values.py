@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array
 from nnefkit.errors import InputError
 from nnefkit.graph.tensor import Tensor
@@ -42,6 +43,7 @@ def fitting_values(variable: Tensor, values: Any) -> Array:
 
 
 def _checked(variable: Tensor, values: Any) -> Array:
+    refuse_masked(values, f"the values for variable '{variable.name}'")
     try:
         array = np.asarray(values)
     except ValueError as error:  # rows of different lengths

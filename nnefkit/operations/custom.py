@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arguments import UNMASK
+from nnefkit.arrays import has_masked
 from nnefkit.errors import ArgumentError, ExecutionError, NnefError
 from nnefkit.graph import Operation, Tensor
 from nnefkit.operations.registry import SHAPE_RULES
@@ -293,6 +295,10 @@ def _checked(name: Any, result: Any, tensors: Mapping[str, Tensor], scalar: np.d
     if result is None:
         raise ExecutionError(
             f"its kernel returned None for '{name}' (is its return statement missing?)"
+        )
+    if has_masked(result):
+        raise ExecutionError(
+            f"its kernel returned masked elements for '{name}', which have no value: {UNMASK}"
         )
     try:
         array = np.asarray(result)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arguments import refuse_masked
+from nnefkit.arrays import Array, check_mapped
 from nnefkit.display.images import COLORS, Scale
 from nnefkit.errors import InputError
 
@@ -65,7 +66,9 @@ def values(tensor: Any) -> Array:
             "the tensor has no values",
             hint="The values of a run are in its trace: nnefkit.trace(graph, inputs)[name].",
         )
+    refuse_masked(tensor, "the tensor")
     array = np.asarray(tensor)
+    check_mapped(array)
     if array.dtype.kind not in "fiub" or not array.size:
         raise InputError(
             f"an array of dtype {array.dtype} and shape {list(array.shape)} has no numbers to draw"

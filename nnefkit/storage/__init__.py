@@ -4,6 +4,8 @@ from nnefkit.storage.archive import unpacked_limit
 from nnefkit.storage.atomic_write import replacing_file, writing_to
 from nnefkit.storage.blob import check_readable
 from nnefkit.storage.file_names import GRAPH, QUANTIZATION, data_name
+from nnefkit.storage.leftovers import TemporaryFolder, is_being_saved
+from nnefkit.storage.mapped_file import map_npy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
 from nnefkit.storage.model_writer import write_model
 from nnefkit.storage.quantized_codes import dequantize
@@ -26,12 +28,15 @@ __all__ = [
     "ItemType",
     "ModelFiles",
     "StoredTensor",
+    "TemporaryFolder",
     "TensorContent",
     "attach_data",
     "check_readable",
     "data_files",
     "data_name",
     "dequantize",
+    "is_being_saved",
+    "map_npy",
     "open_model",
     "read_tensor",
     "replacing_file",

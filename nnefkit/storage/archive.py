@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from nnefkit.errors import StorageError
-from nnefkit.storage.blob import HEAD, Blob, map_descriptor, read_at
+from nnefkit.storage.blob import HEAD, Blob
 from nnefkit.storage.file_names import member_name
+from nnefkit.storage.mapped_file import map_descriptor, read_at, read_whole
 from nnefkit.storage.system_errors import system_message
 
 MAX_MEMBERS = 100_000
@@ -46,33 +48,48 @@ class Bytes(Protocol):
     def read_at(self, offset: int, count: int) -> bytes:
         """Return a copy of `count` bytes from `offset` on, fewer at the end."""
 
-    def buffer(self) -> Any:
-        """Return all bytes as a read-only buffer."""
+    def buffer(self, offset: int, count: int) -> tuple[Any, int]:
+        """Return a read-only buffer that has these bytes, and the position of the first in it."""
 
 
 class FileBytes:
-    """Bytes of an open file, which is mapped as a whole when its buffer is first needed."""
+    """Bytes of an open file, which is mapped as a whole when one of its buffers is first needed.
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    Args:
+        descriptor: The descriptor of the file.
+        path: Its path.
+        copy: Whether buffers are copies, instead of views of the mapped file.
+    """
+
+    def __init__(self, descriptor: int, path: str, *, copy: bool = False) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._copy = copy
         self._buffer: Any = None
         self.size = os.fstat(descriptor).st_size
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Return a copy of `count` bytes from `offset` on, fewer at the end."""
-        try:
+        with self._reading():
             return read_at(self._descriptor, offset, min(count, max(self.size - offset, 0)))
+
+    def buffer(self, offset: int, count: int) -> tuple[Any, int]:
+        """Return a read-only buffer that has these bytes, and the position of the first in it."""
+        if self._copy:
+            with self._reading():
+                return read_whole(self._descriptor, offset, count), 0
+        if self._buffer is None:
+            self._buffer = map_descriptor(self._descriptor, self.size, self._path)
+        return self._buffer, offset
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise StorageError(
                 f"the archive cannot be read: {system_message(error)}", file=self._path
             ) from error
-
-    def buffer(self) -> Any:
-        """Return the file, mapped into memory."""
-        if self._buffer is None:
-            self._buffer = map_descriptor(self._descriptor, self.size)
-        return self._buffer
 
 
 class MemoryBytes:
@@ -86,9 +103,9 @@ class MemoryBytes:
         """Return a copy of `count` bytes from `offset` on, fewer at the end."""
         return bytes(self._data[offset : offset + count])
 
-    def buffer(self) -> Any:
+    def buffer(self, offset: int, count: int) -> tuple[Any, int]:
         """Return the bytes themselves."""
-        return self._data
+        return self._data[: offset + count], offset
 
 
 class Member(Protocol):
@@ -115,7 +132,14 @@ class Stretch:
         head = self.source.read_at(self.offset, min(self.size, HEAD))
         if self.size <= HEAD:
             return Blob(name, head, head, 0, len(head))
-        return Blob(name, head, self.source.buffer(), self.offset, self.size)
+        data, start = self.source.buffer(self.offset, self.size)
+        if len(data) - start < self.size:
+            raise StorageError(
+                "the archive was cut short while it was read",
+                hint="Wait until it is written, and load it again.",
+                file=name,
+            )
+        return Blob(name, head, data, start, self.size)
 
 
 @dataclass
@@ -125,6 +149,7 @@ class Archive:
     path: str
     members: dict[str, Member] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    _read: dict[str, Blob] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -187,7 +212,9 @@ class Archive:
         file = f"{self.path}/{name}"
         for _ in range(_MAX_LINKS):
             if name in self.members:
-                return self.members[name].blob(file)
+                if name not in self._read:
+                    self._read[name] = self.members[name].blob(file)
+                return replace(self._read[name], name=file)
             if name not in self.links:
                 return None
             name = self.links[name]

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from nnefkit.errors import StorageError
+from nnefkit.storage import exchange
+from nnefkit.storage.leftovers import (
+    OLD,
+    claimed,
+    is_temporary,
+    put_back,
+    released,
+    remove_leftovers,
+    temporary_sibling,
+    written_to,
+)
 from nnefkit.storage.system_errors import system_hint, system_message
 
 
@@ -24,10 +34,21 @@ def writing_to(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
+        interrupt = _interrupt(error)
+        if interrupt is not None:
+            raise interrupt from None
         about = getattr(error, "filename", None)
-        about = about if isinstance(about, str) and not _is_temporary(about) else str(path)
+        about = about if isinstance(about, str) and not is_temporary(about) else str(path)
         message = f"the file cannot be written: {system_message(error)}"
         raise StorageError(message, hint=system_hint(error), file=about) from error
+
+
+def _interrupt(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the interrupt after which closing a file failed, if that is the cause."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__context__
+    return cause
 
 
 @contextlib.contextmanager
@@ -46,16 +67,20 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
                 file=str(path),
             )
         _check_parent(target)
-        temporary = _temporary_sibling(target)
+        remove_leftovers(target.parent)
+        temporary, lock = claimed(lambda: temporary_sibling(target), _new_file)
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("r+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
+            written_to(target.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            released(lock)
 
 
 @contextlib.contextmanager
@@ -80,14 +105,22 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 file=str(path),
             )
         _check_parent(target)
-        temporary = _temporary_sibling(target)
+        put_back(target)
+        remove_leftovers(target.parent)
+        temporary, lock = claimed(lambda: temporary_sibling(target), Path.mkdir)
         try:
-            temporary.mkdir()
             yield temporary
             _swap(temporary, target)
+            written_to(target.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
+        finally:
+            released(lock)
+
+
+def _new_file(path: Path) -> None:
+    path.open("xb").close()
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -96,14 +129,17 @@ def _swap(new: Path, target: Path) -> None:
         new.rename(target)
         return
     shutil.copystat(target, new)
-    old = _temporary_sibling(target)
-    try:
-        target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
+    old = new
+    if not exchange.exchanged(new, target):
+        # For a moment there is nothing at the target.
+        old = temporary_sibling(target, OLD)
+        try:
+            target.rename(old)
+            new.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
     # The new model is in place. Failing to remove the old one is untidy, but not an error.
     shutil.rmtree(old, ignore_errors=True)
 
@@ -113,15 +149,3 @@ def _check_parent(target: Path) -> None:
         raise StorageError(
             f"the folder {target.parent} does not exist", hint="Create it first.", file=str(target)
         )
-
-
-_MARK = ".nnefkit-"
-
-
-def _temporary_sibling(target: Path) -> Path:
-    # Shorten the name, since a long one may leave no room for a suffix.
-    return target.with_name(f".{target.name[:60]}{_MARK}{secrets.token_hex(6)}")
-
-
-def _is_temporary(path: str) -> bool:
-    return _MARK in path

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from nnefkit.errors import StorageError
+from nnefkit.storage.mapped_file import map_descriptor, read_at, read_whole
 from nnefkit.storage.system_errors import unreadable
 
 HEAD = 4096
 """Number of bytes of a file that are read at once; a smaller file is never mapped."""
-_MAPPED_FILES = 4096
-"""Number of file descriptors in use up to which further files are mapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +34,13 @@ class Blob:
         return bytes(memoryview(self.data)[self.start : self.start + self.size])
 
 
-def open_regular(path: str) -> int:
+def open_regular(path: str, folder: int | None = None, name: str | None = None) -> int:
     """Open a regular file for reading, and return its descriptor.
+
+    Args:
+        path: The path, for messages too.
+        folder: The descriptor of a folder to open the file `name` in instead of at `path`.
+        name: The name in the folder.
 
     Raises:
         StorageError: It cannot be opened, or is a device, a pipe or a folder.
@@ -47,7 +48,8 @@ def open_regular(path: str) -> int:
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        flags |= getattr(os, "O_CLOEXEC", 0)
+        descriptor = os.open(path if name is None else name, flags, dir_fd=folder)
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
     mode = os.fstat(descriptor).st_mode
@@ -70,14 +72,32 @@ def open_blob(path: str) -> Blob:
     """
     descriptor = open_regular(path)
     try:
+        return blob_of(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def blob_of(descriptor: int, path: str, *, copy: bool = False) -> Blob:
+    """Return the bytes of an open file.
+
+    Args:
+        descriptor: The descriptor, which may be closed afterward.
+        path: The path of the file.
+        copy: Whether to read the bytes, instead of mapping them.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    try:
         size = os.fstat(descriptor).st_size
         head = read_at(descriptor, 0, min(size, HEAD))
-        data = head if size <= HEAD else map_descriptor(descriptor, size)
+        data: Any = head
+        if size > HEAD:
+            read = read_whole(descriptor, 0, size) if copy else None
+            data = map_descriptor(descriptor, size, path) if read is None else read
         return Blob(path, head, data, 0, min(size, len(data)))
     except OSError as error:
         raise unreadable(error, path) from error
-    finally:
-        os.close(descriptor)
 
 
 def check_readable(path: str) -> None:
@@ -87,61 +107,3 @@ def check_readable(path: str) -> None:
         StorageError: There is no file at `path`, or it cannot be read.
     """
     os.close(open_regular(path))
-
-
-def read_at(descriptor: int, offset: int, count: int) -> bytes:
-    """Return `count` bytes from `offset` on, fewer only at the end of the file."""
-    pieces = []
-    while count > 0:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        piece = os.read(descriptor, min(count, 1 << 24))
-        if not piece:
-            break
-        pieces.append(piece)
-        offset += len(piece)
-        count -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def map_descriptor(descriptor: int, size: int) -> Any:
-    """Return the whole file as a read-only buffer, mapped if possible."""
-    if _may_map(descriptor):
-        try:
-            return _map(descriptor, size)
-        except (OSError, ValueError):
-            # The file system does not support mapping, or the process has no mappings left.
-            pass
-    return read_at(descriptor, 0, size)
-
-
-def _map_keeping_descriptor(descriptor: int, size: int) -> mmap.mmap:
-    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-
-
-def _map_without_descriptor(descriptor: int, size: int) -> mmap.mmap:
-    return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ, trackfd=False)  # type: ignore[call-arg, unused-ignore]
-
-
-_map: Callable[[int, int], mmap.mmap] = (
-    _map_without_descriptor
-    if sys.version_info >= (3, 13) and sys.platform != "win32"
-    else _map_keeping_descriptor
-)
-
-
-def _may_map(descriptor: int) -> bool:
-    """Return whether another mapping leaves the process enough descriptors.
-
-    Before Python 3.13, every mapping holds a descriptor. The lowest free number is assigned first,
-    so the number of a new descriptor shows how many are in use.
-    """
-    if _map is _map_without_descriptor or sys.platform == "win32":
-        return True
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        limit = 2 * _MAPPED_FILES
-    another = os.dup(descriptor)
-    os.close(another)
-    return another < min(limit // 2, _MAPPED_FILES)

@@ -13,7 +13,7 @@ from typing import Any
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import StorageError
 from nnefkit.storage.archive import refuse_bomb, unpacked_limit
-from nnefkit.storage.blob import read_at
+from nnefkit.storage.mapped_file import read_at
 from nnefkit.storage.tar_archive import BLOCK, is_tar
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}

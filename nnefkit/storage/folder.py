@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nnefkit.storage.blob import Blob, open_blob
+from nnefkit.errors import StorageError
+from nnefkit.storage.blob import Blob, blob_of, open_regular
+from nnefkit.storage.mapped_file import State, state_of
 from nnefkit.storage.system_errors import unreadable
+
+_BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd and os.scandir in os.supports_fd
 
 
 class Folder:
-    """The files in a folder and in its sub-folders."""
+    """The files in a folder and in its sub-folders.
 
-    def __init__(self, path: Path) -> None:
+    The folder is opened once: what replaces it while it is read is noticed, not mixed with it.
+
+    Args:
+        path: The path of the folder.
+        copy: Whether files are read, instead of mapped.
+
+    Raises:
+        StorageError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, copy: bool = False) -> None:
         self.path = path
+        self._copy = copy
         self._prefix = os.path.join(path, "")  # noqa: PTH118 - the fast path needs a string
+        self._descriptor: int | None = None
+        self._read: dict[str, State] = {}
+        self._identity = (0, 0)
+        try:
+            if _BY_DESCRIPTOR:
+                # A folder that may be entered, but not listed, can be read by names.
+                flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+                self._descriptor = os.open(self._prefix, flags)
+                self._identity = _identity(os.fstat(self._descriptor))
+            else:
+                self._identity = _identity(os.stat(self._prefix))  # noqa: PTH116
+        except OSError as error:
+            raise unreadable(error, path, "the folder") from error
+
+    def close(self) -> None:
+        """Close the folder; files from it stay valid."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     @property
     def place(self) -> str:
         """The name that messages use."""
         return str(self.path)
+
+    def is_changed(self) -> bool:
+        """Return whether the folder was replaced, or a file that was read was written to."""
+        try:
+            if _identity(os.stat(self._prefix)) != self._identity:  # noqa: PTH116
+                return True
+            return any(state_of(self._stat(name)) != state for name, state in self._read.items())
+        except OSError:
+            return True
 
     def names(self) -> Iterable[str]:
         """Return the names of the files, with ``/`` between folders, in a stable order."""
@@ -29,7 +74,17 @@ class Folder:
 
     @cached_property
     def _names(self) -> list[str]:
-        return list(_walk(self._prefix))
+        return list(_walk(self._prefix, self._descriptor))
+
+    def _stat(self, name: str) -> os.stat_result:
+        if self._descriptor is None:
+            return os.stat(self._prefix + name)  # noqa: PTH116
+        return os.stat(name, dir_fd=self._descriptor)
+
+    def _lstat(self, name: str) -> os.stat_result:
+        if self._descriptor is None:
+            return os.lstat(self._prefix + name)
+        return os.lstat(name, dir_fd=self._descriptor)
 
     def get(self, name: str) -> Blob | None:
         """Return the bytes of a file, mapped into memory, or None if there is no such file.
@@ -39,18 +94,91 @@ class Folder:
         """
         path = self._prefix + name
         try:
-            os.lstat(path)
+            self._lstat(name)
         except PermissionError as error:
             # The file may or may not exist.
             raise unreadable(error, path) from error
         except (OSError, ValueError):
             return None
-        return open_blob(path)
+        if self._descriptor is None:
+            descriptor = open_regular(path)
+        else:
+            descriptor = open_regular(path, self._descriptor, name)
+        try:
+            self._read[name] = state_of(os.fstat(descriptor))
+            return blob_of(descriptor, path, copy=self._copy)
+        finally:
+            os.close(descriptor)
+
+    def file(self, name: str) -> FolderFile | None:
+        """Return a file to be opened later; None if it is a link that leads out of the folder."""
+        file = FolderFile(self._prefix + name, self._prefix)
+        return file if _is_inside(file.path, file.folder) else None
 
 
-def _walk(prefix: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class FolderFile:
+    """A file in a folder, which is opened when it is needed: not all files can be open at once."""
+
+    path: str
+    folder: str
+
+    @property
+    def size(self) -> int:
+        """Size in bytes.
+
+        Raises:
+            OSError: There is no such file any more.
+        """
+        return os.stat(self.path).st_size  # noqa: PTH116
+
+    def blob(self) -> Blob:
+        """Return its bytes.
+
+        Raises:
+            StorageError: It cannot be read, or is a link that leads out of the folder by now.
+        """
+        descriptor = open_regular(self.path)
+        try:
+            real = os.path.realpath(self.path)
+            same = os.path.samestat(os.fstat(descriptor), os.stat(real))  # noqa: PTH116
+            if not same or not _is_inside(self.path, self.folder):
+                raise StorageError(
+                    "the file is a link that leads out of the folder of the model",
+                    hint="Replace the link by the file that it points to, and load the model.",
+                    file=self.path,
+                )
+            return blob_of(descriptor, self.path)
+        except OSError as error:
+            raise unreadable(error, self.path) from error
+        finally:
+            os.close(descriptor)
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    """Return whether `path` is in `folder` after all links are followed."""
+    real, root = os.path.realpath(path), os.path.realpath(folder)
+    with contextlib.suppress(ValueError):
+        return os.path.commonpath([real, root]) == root
+    return False
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _walk(prefix: str, descriptor: int | None) -> Iterator[str]:
     # Links to folders are not followed: they may form a loop.
-    for folder, folders, files in os.walk(prefix):
-        folders.sort()
-        below = folder[len(prefix) :].replace(os.sep, "/")
-        yield from (f"{below}/{file}" if below else file for file in sorted(files))
+    if descriptor is None:
+        for folder, folders, files in os.walk(prefix):
+            folders.sort()
+            yield from _below(folder[len(prefix) :], files)
+    else:
+        for folder, folders, files, _ in os.fwalk(".", dir_fd=descriptor):
+            folders.sort()
+            yield from _below(folder[2:], files)
+
+
+def _below(folder: str, files: list[str]) -> Iterator[str]:
+    below = folder.replace(os.sep, "/")
+    yield from (f"{below}/{file}" if below else file for file in sorted(files))

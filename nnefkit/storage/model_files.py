@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -13,17 +13,19 @@ from typing import Any, Protocol, Self
 from nnefkit.arguments import expected_path
 from nnefkit.errors import StorageError, did_you_mean
 from nnefkit.storage.archive import Archive, FileBytes, MemoryBytes
-from nnefkit.storage.blob import HEAD, Blob, open_regular, read_at
+from nnefkit.storage.blob import HEAD, Blob, open_regular
 from nnefkit.storage.decompression import MAGIC as COMPRESSED
 from nnefkit.storage.decompression import unpack_tar
 from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.folder import Folder
-from nnefkit.storage.system_errors import system_hint, system_message, unreadable
+from nnefkit.storage.folder import Folder, FolderFile
+from nnefkit.storage.mapped_file import read_at, state_of
+from nnefkit.storage.system_errors import system_hint, system_message
 from nnefkit.storage.tar_archive import is_tar, read_tar
 from nnefkit.storage.tensor_file import StoredTensor, open_tensor
 from nnefkit.storage.tensor_header import MAGIC as TENSOR_MAGIC
 from nnefkit.storage.zip_archive import read_zip
 
+_ATTEMPTS = 6
 MAX_TEXT = 1 << 30
 """Maximum size of a text, in bytes."""
 ARCHIVE_ENDINGS = re.compile(r"\.(tgz|tar\.gz|tar|zip|tar\.bz2|tbz2?|tar\.xz|txz)$", re.IGNORECASE)
@@ -55,10 +57,11 @@ class ModelFiles:
         container: Container,
         text_name: str = GRAPH,
         resources: contextlib.ExitStack | None = None,
+        changed: Callable[[], bool] | None = None,
     ) -> None:
         self.path = path
+        self._changed = changed
         self._container = container
-        self._resources = resources or contextlib.ExitStack()
         self._root = text_name[: text_name.rfind("/") + 1]
         self._alone = isinstance(container, Folder) and container.path != path
         self._text_file = text_name[len(self._root) :]
@@ -69,6 +72,8 @@ class ModelFiles:
         """The name of the graph's text that messages use."""
         self.text = _text(blob)
         """The text of ``graph.nnef``."""
+        # Not before now: the caller closes them if the text cannot be read.
+        self._resources = resources.pop_all() if resources else contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +84,11 @@ class ModelFiles:
     def close(self) -> None:
         """Close the archive, if it is one."""
         self._resources.close()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the files were written to, or replaced, since they were opened."""
+        return self._changed is not None and self._changed()
 
     @property
     def name(self) -> str:
@@ -167,7 +177,10 @@ class ModelFiles:
                 own.add(data_name(label).lower())
         names = [name for name in self.names if name.lower() not in own]
         if isinstance(self._container, Folder):
-            return ExtraFiles({name: self._container.path / name for name in names})
+            folder = self._container
+            files = {name: folder.file(name) for name in names}
+            # What a link outside of the folder points to does not belong to the model.
+            return ExtraFiles({name: file for name, file in files.items() if file is not None})
         return ExtraFiles({name: self._bytes(name) for name in names})
 
     def _bytes(self, name: str) -> memoryview:
@@ -182,16 +195,11 @@ class ExtraFiles(Mapping[str, bytes]):
 
     def __init__(self, contents: Mapping[str, Any]) -> None:
         self.contents = dict(contents)
-        """Paths or buffers by name."""
+        """Files to be opened, or buffers, by name."""
 
     def __getitem__(self, name: str) -> bytes:
         content = self.contents[name]
-        if not isinstance(content, Path):
-            return bytes(content)
-        try:
-            return content.read_bytes()
-        except OSError as error:
-            raise unreadable(error, str(content)) from error
+        return content.blob().bytes() if isinstance(content, FolderFile) else bytes(content)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.contents)
@@ -205,18 +213,19 @@ class ExtraFiles(Mapping[str, bytes]):
     def __reduce__(self) -> tuple[object, ...]:
         # Views of mapped archives cannot be pickled, but their bytes can.
         picklable = {
-            name: content if isinstance(content, Path) else bytes(content)
+            name: content if isinstance(content, FolderFile) else bytes(content)
             for name, content in self.contents.items()
         }
         return ExtraFiles, (picklable,)
 
 
-def open_model(path: str | os.PathLike[str]) -> ModelFiles:
+def open_model(path: str | os.PathLike[str], *, copy: bool | None = False) -> ModelFiles:
     """Open the model at `path`, whose format is determined by its content, never by its name.
 
     Args:
         path: A folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
             archive: tar, compressed or not, or zip.
+        copy: Whether data is read into memory instead of mapped; None for that of archives.
 
     Raises:
         InputError: `path` is not a path.
@@ -225,7 +234,7 @@ def open_model(path: str | os.PathLike[str]) -> ModelFiles:
     path = expected_path(path)
     try:
         if path.is_dir():
-            return _open_folder(path)
+            return _open_folder(path, path, GRAPH, bool(copy))
         if not path.exists():
             raise _nothing(path)
     except (OSError, ValueError) as error:
@@ -235,27 +244,44 @@ def open_model(path: str | os.PathLike[str]) -> ModelFiles:
     descriptor = open_regular(str(path))
     with contextlib.ExitStack() as resources:
         resources.callback(os.close, descriptor)
+        before = state_of(os.fstat(descriptor))
         head = read_at(descriptor, 0, HEAD)
-        archive = _read_archive(descriptor, head, str(path), resources)
+        archive = _read_archive(descriptor, head, str(path), resources, copy is not False)
         if archive is None:
             _check_text_file(path, head)
-            return ModelFiles(path, Folder(path.parent), path.name)
-        return ModelFiles(path, archive, _graph_name(archive), resources.pop_all())
+            return _open_folder(path, path.parent, path.name, bool(copy))
+        return ModelFiles(
+            path,
+            archive,
+            _graph_name(archive),
+            resources,
+            lambda: state_of(os.fstat(descriptor)) != before,
+        )
 
 
-def _open_folder(path: Path) -> ModelFiles:
-    return ModelFiles(path, Folder(path))
+def _open_folder(path: Path, folder: Path, text: str, copy: bool) -> ModelFiles:
+    for attempt in range(_ATTEMPTS):
+        with contextlib.ExitStack() as resources:
+            container = Folder(folder, copy=copy)
+            resources.callback(container.close)
+            try:
+                return ModelFiles(path, container, text, resources, container.is_changed)
+            except StorageError:
+                # Unless another process has just replaced the folder.
+                if attempt == _ATTEMPTS - 1 or not container.is_changed():
+                    raise
+    raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
 
 def _read_archive(
-    descriptor: int, head: bytes, path: str, resources: contextlib.ExitStack
+    descriptor: int, head: bytes, path: str, resources: contextlib.ExitStack, copy: bool
 ) -> Archive | None:
     for magic, kind in COMPRESSED.items():
         if head.startswith(magic):
             return read_tar(MemoryBytes(unpack_tar(descriptor, kind, path)), path)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
-        return read_zip(descriptor, path, resources)
-    return read_tar(FileBytes(descriptor, path), path) if is_tar(head) else None
+        return read_zip(descriptor, path, resources, copy=copy)
+    return read_tar(FileBytes(descriptor, path, copy=copy), path) if is_tar(head) else None
 
 
 def _graph_name(archive: Archive) -> str:

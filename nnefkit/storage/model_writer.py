@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import StorageError
 from nnefkit.storage.atomic_write import replacing_file, replacing_folder, writing_to
-from nnefkit.storage.blob import HEAD, open_blob
+from nnefkit.storage.blob import HEAD
 from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, member_name
+from nnefkit.storage.folder import FolderFile
 from nnefkit.storage.model_files import ARCHIVE_ENDINGS, MAX_TEXT
 from nnefkit.storage.tensor_file import TensorContent
 from nnefkit.storage.tensor_header import HEADER_SIZE
 
-Content = bytes | memoryview | Path | TensorContent
+Content = bytes | memoryview | Path | FolderFile | TensorContent
 """The source of a file: its bytes, a file to copy, or a tensor."""
 
 _PIECE = 1 << 22
@@ -53,15 +54,15 @@ class _BytesContent:
 class _Copy:
     """A file that is opened when it is written, since not all files can be open at once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with writing_to(path):
-            self.size = path.stat().st_size
+    def __init__(self, file: FolderFile) -> None:
+        self._file = file
+        with writing_to(Path(file.path)):
+            self.size = file.size
 
     def chunks(self) -> Iterator[Any]:
-        blob = open_blob(str(self._path))
+        blob = self._file.blob()
         if blob.size != self.size:
-            raise StorageError("the file changed while it was copied", file=str(self._path))
+            raise StorageError("the file changed while it was copied", file=self._file.path)
         yield from _BytesContent(blob.data).chunks()
 
 
@@ -144,6 +145,8 @@ def _sized(content: Content) -> _Sized:
     if isinstance(content, TensorContent):
         return content
     if isinstance(content, Path):
+        content = FolderFile(str(content), os.path.realpath(content.parent))
+    if isinstance(content, FolderFile):
         return _Copy(content)
     return _BytesContent(content)
 
@@ -254,18 +257,31 @@ def _pour_tar(contents: Mapping[str, _Sized], file: Any, bar: ProgressBar) -> No
 
 
 def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> None:
-    with replacing_file(path) as file, zipfile.ZipFile(file, "w") as packed:
-        for name, content in contents.items():
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.create_system = 3
-            info.external_attr = 0o100644 << 16
-            if isinstance(content, TensorContent) and content.size > HEAD:
-                # Stored and aligned, so that it can be mapped in the archive.
-                info.extra = _alignment(file.tell(), len(name.encode()))
-            else:
-                info.compress_type = zipfile.ZIP_DEFLATED
-            with packed.open(info, "w", force_zip64=content.size >= 1 << 31) as member:
-                write_content(content, member, bar)
+    with replacing_file(path) as file:
+        packed = zipfile.ZipFile(file, "w")
+        try:
+            for name, content in contents.items():
+                _write_member(packed, name, content, bar, file.tell())
+        except BaseException:
+            # The file is deleted. Closing the archive within a member would raise another error.
+            packed.fp = None
+            raise
+        packed.close()
+
+
+def _write_member(
+    packed: zipfile.ZipFile, name: str, content: _Sized, bar: ProgressBar, offset: int
+) -> None:
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o100644 << 16
+    if isinstance(content, TensorContent) and content.size > HEAD:
+        # Stored and aligned, so that it can be mapped in the archive.
+        info.extra = _alignment(offset, len(name.encode()))
+    else:
+        info.compress_type = zipfile.ZIP_DEFLATED
+    with packed.open(info, "w", force_zip64=content.size >= 1 << 31) as member:
+        write_content(content, member, bar)
 
 
 def _alignment(offset: int, name_length: int) -> bytes:

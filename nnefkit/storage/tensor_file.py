@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arguments import expected_path
-from nnefkit.arrays import Array
+from nnefkit.arguments import UNMASK, expected_path
+from nnefkit.arrays import Array, has_masked
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, StorageError
 from nnefkit.storage import item_encoding
 from nnefkit.storage.atomic_write import replacing_file
@@ -188,6 +188,10 @@ def tensor_content(
 
 
 def _storable(array: Any, file: str) -> Array:
+    if has_masked(array):
+        raise StorageError(
+            "the array has masked elements, which have no value", hint=UNMASK, file=file
+        )
     try:
         array = np.asarray(array)
     except ValueError as error:

@@ -33,16 +33,26 @@ _ENCRYPTED = 0x1
 _MAX_LINK = 4096
 
 
-def read_zip(descriptor: int, path: str, resources: contextlib.ExitStack) -> Archive:
+def read_zip(
+    descriptor: int, path: str, resources: contextlib.ExitStack, *, copy: bool = False
+) -> Archive:
     """Read the members of a zip archive, which stays open until the `resources` are closed.
+
+    Args:
+        descriptor: The descriptor of the archive.
+        path: Its path, for messages.
+        resources: What is to be closed with the archive.
+        copy: Whether stored members are copied, instead of mapped.
 
     Raises:
         StorageError: It is damaged, unpacks to too much, or has a member that cannot be trusted.
     """
-    source = FileBytes(descriptor, path)
+    source = FileBytes(descriptor, path, copy=copy)
     archive = Archive(path)
     try:
-        packed = resources.enter_context(zipfile.ZipFile(path))
+        # The file that is open, whatever has its path by now.
+        file = resources.enter_context(os.fdopen(os.dup(descriptor), "rb", 0))
+        packed = resources.enter_context(zipfile.ZipFile(file))
         infos = packed.infolist()
     except _BROKEN as error:
         raise StorageError(
@@ -51,6 +61,14 @@ def read_zip(descriptor: int, path: str, resources: contextlib.ExitStack) -> Arc
     limit = unpacked_limit(source.size)
     if sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED) > limit:
         raise refuse_bomb(path, limit)
+    stored = sum(info.file_size for info in infos if info.compress_type == zipfile.ZIP_STORED)
+    if copy and stored > source.size:
+        raise StorageError(
+            f"the members of the archive overlap: they have {stored:,} bytes, but the file has "
+            f"{source.size:,}",
+            hint="Pack the archive again.",
+            file=path,
+        )
     for info in infos:
         _add(archive, packed, info, source)
     return archive

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, check_mapped
 from nnefkit.display import charts, images, numbers, text
 from nnefkit.display.cards import statistics_cells
 from nnefkit.display.colors import BLUE
@@ -99,6 +99,7 @@ def _card(shown: _Shown, facts: tuple[str, ...], blocks: list[Block], size: int)
     array = shown.tensor.data
     if array is None or not _varies(shown.statistics):
         return Card(shown.tensor.name, shown.color, facts, tuple(blocks))
+    check_mapped(array)
     figure = _figure(shown, np.asarray(array), DETAILS[size])
     smaller = None
     if size + 1 < len(DETAILS):

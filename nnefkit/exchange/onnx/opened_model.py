@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.arguments import wrong_type
+from nnefkit.arguments import refuse_masked, wrong_type
 from nnefkit.arrays import Array
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
@@ -227,6 +227,7 @@ def _clear_inferred_shapes(proto: ModelProto) -> None:
 
 def _constant(name: str, data: Any, info: ValueInfoProto, path: str) -> Array:
     """Return the values of an input that becomes a constant."""
+    refuse_masked(data, f"the values for '{name}'")
     try:
         array = np.asarray(data, dtype_of(info.type))
     except (TypeError, ValueError) as error:

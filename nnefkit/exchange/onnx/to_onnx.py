@@ -82,7 +82,7 @@ def to_onnx(
         >>> [node.op_type for node in model.graph.node]
         ['Relu']
     """
-    graph = expected_graph(graph)
+    graph = expected_graph(graph, data=True)
     require()
     import onnx
 

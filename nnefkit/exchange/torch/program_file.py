@@ -33,6 +33,7 @@ _WITH_EFFECTS = frozenset(("from_file", "save", "_print", "warn"))
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
 _PLAIN = re.compile(r"[\w .,:/+<>\[\]*@#-]*\Z", re.ASCII)
 """Text that ends no string and starts no line, wherever it is put in a program."""
+_KEY = re.compile(r"[\w. -]*\Z", re.ASCII)
 _OPERATOR = re.compile(r"torch\.ops\.(\w+)\.(\w+)(\.\w+)?\Z", re.ASCII)
 _NUMBERS = re.compile(r"(_operator|math)\.\w+\Z|torch\._?sym_\w+\Z", re.ASCII)
 _LIBRARY = re.compile(r"data/aotinductor/|.*\.(so|o|dll|dylib|cubin|py)\Z", re.IGNORECASE)
@@ -323,20 +324,14 @@ def _is_small(exponent: ast.AST) -> bool:
 
 def _is_size_arithmetic(node: ast.AST) -> bool:
     match node:
-        case ast.Constant(value=str() as text):
-            return _PLAIN.match(text) is not None
         case ast.Constant(value=value):
-            return isinstance(value, (int, float)) and abs(value) < 2**64
+            return _is_plain_constant(value)
         case ast.Name(id=name):
             return _IDENTIFIER.match(name) is not None and not name.startswith("__")
         case ast.Attribute(attr=attribute):
             return attribute in _METHODS
-        case ast.Call(func=ast.Name(id="Pow"), args=[_, exponent], keywords=[]):
-            return _is_small(exponent)
-        case ast.Call(func=ast.Name(id=name)):
-            return name in _FUNCTIONS and name != "Pow"
-        case ast.Call(func=ast.Attribute(), keywords=[]):
-            return True  # The attribute is checked by itself.
+        case ast.Call():
+            return _is_plain_call(node)
         case ast.BinOp(op=ast.Pow() | ast.LShift(), right=exponent):
             return _is_small(exponent)
         case ast.keyword(arg=name, value=ast.Constant(value=value)):
@@ -345,3 +340,21 @@ def _is_size_arithmetic(node: ast.AST) -> bool:
         case ast.Subscript(slice=ast.Constant()):
             return True
     return isinstance(node, _ARITHMETIC)
+
+
+def _is_plain_constant(value: object) -> bool:
+    if isinstance(value, str):
+        # SymPy evaluates strings too, so that they must not be expressions.
+        return _KEY.match(value) is not None
+    return isinstance(value, (int, float)) and abs(value) < 2**64
+
+
+def _is_plain_call(call: ast.Call) -> bool:
+    match call:
+        case ast.Call(func=ast.Name(id="Pow"), args=[_, exponent], keywords=[]):
+            return _is_small(exponent)
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _FUNCTIONS and name != "Pow"
+        case ast.Call(func=ast.Attribute(), keywords=[]):
+            return True  # The attribute is checked by itself.
+    return False

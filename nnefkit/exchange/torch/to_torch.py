@@ -46,7 +46,7 @@ def to_torch(graph: Graph) -> GraphModule:
     # This imports PyTorch.
     from nnefkit.execution.engines.torch.module import GraphModule
 
-    plain = expanded(expected_graph(graph))
+    plain = expanded(expected_graph(graph, data=True))
     refuse_unsupported(find_engine("torch"), plain, fallback=False)
     if any(tensor.shape is None for tensor in plain.tensors.values()):
         plain = infer_shapes(plain)

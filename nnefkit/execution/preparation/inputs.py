@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arguments import UNMASK
+from nnefkit.arrays import Array, has_masked
 from nnefkit.errors import Diagnostic, InputError, did_you_mean
 from nnefkit.execution.dtypes import numpy_dtype
 from nnefkit.graph import Graph, Tensor
@@ -89,12 +90,12 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
     if value is None:
         problems.append(_missing_value(tensor))
         return None
-    if np.ma.is_masked(value):
+    if has_masked(value):
         problems.append(
             Diagnostic(
                 "wrong-input",
                 f"input '{tensor.name}' has masked elements, which have no value",
-                hint="array.filled(value) sets them to a value.",
+                hint=UNMASK,
             )
         )
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
-from nnefkit.storage import writing_to
+from nnefkit.storage import TemporaryFolder, map_npy, writing_to
 
 Keep = str | Iterable[str] | Callable[[str], bool]
 """``"all"``, ``"statistics"``, names of tensors, or a function from a name to a bool."""
@@ -60,6 +59,7 @@ class Recorder:
         self.names = names
         self.values = values
         self.folder = _folder(spill) if spill is not None and values else None
+        """Where values are spilled to, a folder that is locked until it is discarded."""
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.tensors: dict[str, Array] = {}
         self.statistics: dict[str, Statistics] = {}
@@ -72,7 +72,7 @@ class Recorder:
             self.statistics[name] = statistics(array)
             return
         if self.folder is not None:
-            array = _spilled(array, self.folder / f"{len(self.tensors):06}.npy")
+            array = _spilled(array, self.folder.path / f"{len(self.tensors):06}.npy")
         if array.flags.writeable:
             array = array.view()
             array.setflags(write=False)
@@ -89,12 +89,12 @@ class Recorder:
             self.take(name, array)
 
 
-def _folder(spill: str | Path) -> Path:
+def _folder(spill: str | Path) -> TemporaryFolder:
     path = expected_path(spill, "spill")
     with writing_to(path):
         path.mkdir(parents=True, exist_ok=True)
         # A new folder: files of an earlier trace may still be mapped.
-        return Path(tempfile.mkdtemp(prefix="trace-", dir=path))
+        return TemporaryFolder(path)
 
 
 def _spilled(array: Array, path: Path) -> Array:
@@ -102,5 +102,4 @@ def _spilled(array: Array, path: Path) -> Array:
         np.save(path, array, allow_pickle=False)
     if not array.size or array.ndim == 0:
         return array
-    mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return mapped
+    return map_npy(str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from nnefkit.execution.trace import file as trace_file
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
+from nnefkit.storage import TemporaryFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class Trace(Displayed, Mapping[str, Array]):
         tensors: Mapping[str, Array],
         statistics: Mapping[str, Statistics] | None = None,
         graph: Graph | None = None,
-        folder: Path | None = None,
+        folder: TemporaryFolder | None = None,
     ) -> None:
         self.run = run
         self.graph = graph
@@ -61,7 +61,7 @@ class Trace(Displayed, Mapping[str, Array]):
         )
         """Statistics of every tensor that was recorded, computed on first use."""
         if folder is not None:
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            weakref.finalize(self, folder.discard)
 
     # -- the mapping --------------------------------------------------------------------------
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.execution.engine import Watch, failed_operation
+from nnefkit.execution.engine import ProcessLock, Watch, failed_operation
 from nnefkit.execution.engines.numpy.memory import ALIGNMENT, Chunks
 from nnefkit.execution.engines.numpy.plan import Plan, PlanStep
 
@@ -24,13 +23,13 @@ class PlanRunner:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._lock = Lock()
+        self._lock = ProcessLock()
         self._chunks = Chunks()
         self._buffers: list[tuple[Array | None, Array | None]] | None = None
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
         """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
-        with self._lock, np.errstate(all="ignore"):
+        with self._lock.here(), np.errstate(all="ignore"):
             np.setbufsize(BUFFER)  # until the end of errstate
             values: dict[str, Any] = {**self.plan.known, **feeds}
             inputs = [*values.values()]

@@ -1,0 +1,165 @@
+"""Files mapped into memory, or read as a whole.
+
+A mapped file that another program cuts short ends the process when a lost page is touched, which
+Python cannot catch. A mapping therefore remembers what the file was like, and `check_mapped` of
+`nnefkit.arrays` compares it with the file before its values are used.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nnefkit.arrays import Array
+from nnefkit.errors import StorageError
+
+_MAPPED_FILES = 4096
+"""Number of file descriptors in use up to which further files are mapped."""
+_PIECE = 1 << 24
+_TRACKED = sys.version_info < (3, 13) or sys.platform == "win32"
+"""Whether a mapping holds a descriptor."""
+
+State = tuple[int, int, int, int]
+
+
+def state_of(status: os.stat_result) -> State:
+    """Return what identifies a file and its content: device, number, size and time of change."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class MappedFile(mmap.mmap):
+    """A file mapped read-only."""
+
+    path: str
+    state: State
+
+    def check_unchanged(self) -> None:
+        """Check that the mapping can be read, and holds what it held at first.
+
+        Raises:
+            StorageError: The file was changed in its place, or cut short.
+        """
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - the fast path needs a string
+        except OSError:
+            status = None
+        if status is not None and (status.st_dev, status.st_ino) == self.state[:2]:
+            unchanged = state_of(status) == self.state
+        else:
+            # Another file has the name now. This one has no name, but may still be written to.
+            unchanged = not _TRACKED or self.size() >= len(self)
+        if not unchanged:
+            raise StorageError(
+                "the file was changed by another program after it was loaded",
+                hint="Load it again. nnefkit.load(path, copy=True) reads all data into memory, "
+                "which no other program can change.",
+                file=self.path,
+            )
+
+
+def map_descriptor(descriptor: int, size: int, path: str) -> Any:
+    """Return the whole file as a read-only buffer, mapped if possible."""
+    if _may_map(descriptor):
+        try:
+            return _mapped(descriptor, size, path)
+        except (OSError, ValueError):
+            # The file system does not support mapping, or the process has no mappings left.
+            pass
+    return read_whole(descriptor, 0, size)
+
+
+def _mapped(descriptor: int, size: int, path: str) -> MappedFile:
+    options: dict[str, Any] = {} if _TRACKED else {"trackfd": False}
+    mapped = MappedFile(descriptor, size, access=mmap.ACCESS_READ, **options)
+    mapped.path = os.path.abspath(path)  # noqa: PTH100 - the fast path needs a string
+    mapped.state = state_of(os.fstat(descriptor))
+    return mapped
+
+
+def read_whole(descriptor: int, offset: int, count: int) -> memoryview:
+    """Return `count` bytes from `offset` on in new memory, fewer only at the end of the file."""
+    block = np.empty(count, np.uint8)
+    view = memoryview(block.data)
+    done = 0
+    while done < count:
+        piece = read_at(descriptor, offset + done, min(count - done, _PIECE))
+        if not piece:
+            break
+        view[done : done + len(piece)] = piece
+        done += len(piece)
+    return view[:done].toreadonly()
+
+
+def read_at(descriptor: int, offset: int, count: int) -> bytes:
+    """Return `count` bytes from `offset` on, fewer only at the end of the file."""
+    pieces = []
+    while count > 0:
+        piece = _read(descriptor, min(count, _PIECE), offset)
+        if not piece:
+            break
+        pieces.append(piece)
+        offset += len(piece)
+        count -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _seek_and_read(descriptor: int, count: int, offset: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, count)
+
+
+_read = getattr(os, "pread", _seek_and_read)
+
+
+def _may_map(descriptor: int) -> bool:
+    """Return whether another mapping leaves the process enough descriptors.
+
+    Before Python 3.13, every mapping holds a descriptor. The lowest free number is assigned first,
+    so the number of a new descriptor shows how many are in use.
+    """
+    if not _TRACKED or sys.platform == "win32":
+        return True
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        limit = 2 * _MAPPED_FILES
+    another = os.dup(descriptor)
+    os.close(another)
+    return another < min(limit // 2, _MAPPED_FILES)
+
+
+def map_npy(path: str) -> Array:
+    """Return the array in an ``.npy`` file, mapped if possible.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is not such a file, or holds Python objects.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - the fast path needs a string
+        version = npy.read_magic(file)
+        if version not in _HEADERS:
+            file.seek(0)
+            whole: Array = npy.read_array(file, allow_pickle=False)
+            return whole
+        shape, fortran, dtype = _HEADERS[version](file)
+        start = file.tell()
+        size = os.fstat(file.fileno()).st_size
+        count = 1
+        for extent in shape:
+            count *= extent
+        if dtype.hasobject or start + count * dtype.itemsize > size:
+            raise ValueError("it holds Python objects, or is truncated")
+        if not count or not dtype.itemsize:
+            return np.empty(shape, dtype)
+        data = map_descriptor(file.fileno(), size, path)
+    array = np.frombuffer(data, dtype, count, start)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
