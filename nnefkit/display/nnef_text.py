@@ -100,11 +100,17 @@ def document(
     version: str = "1.0",
     extensions: Sequence[str] = (),
     declarations: Sequence[str] = (),
+    comment: str = "",
 ) -> str:
-    """Return a whole document, with a line end after its last line."""
+    """Return a whole document, with a line end after its last line.
+
+    A `comment` is a line before the definitions.
+    """
     if declarations and FRAGMENT_EXTENSION not in extensions:
         extensions = (*extensions, FRAGMENT_EXTENSION)
     lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]
+    if comment:
+        lines += [comment, ""]
     if declarations:
         for text in declarations:
             lines += ["", text] if "\n" in text and lines[-1] else [text]

@@ -18,6 +18,7 @@ from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, UnknownNameError, did_you_mean
 from nnefkit.graph.cut import check_cut, external, needed_operations, needed_with_updates
+from nnefkit.graph.extents import EXTENTS, converted_for, input_shapes
 from nnefkit.graph.frozen import FrozenDict, frozen
 from nnefkit.graph.operation import Identifier, Operation
 from nnefkit.graph.tensor import Tensor
@@ -171,6 +172,7 @@ class Graph(Displayed):
             version=self.version,
             extensions=self.extensions,
             declarations=self.declarations,
+            comment=converted_for(self.provenance, self.operations),
         )
 
     def _assignments(self) -> Iterator[str]:
@@ -282,11 +284,14 @@ class Graph(Displayed):
 
         Raises:
             UnknownNameError: There is no such input.
-            InputError: An extent is not a positive integer.
+            InputError: An extent is not a positive integer; or the graph was converted, and what
+                its source computes for these shapes needs other operations, or may need them.
         """
         for name, shape in shapes.items():
             self._check_input_shape(name, shape)
         wanted = {name: tuple(map(int, shape)) for name, shape in shapes.items()}
+        if record := self.provenance.get(EXTENTS):
+            record.check(wanted, input_shapes(self.operations))
         operations = []
         fixed: set[str] = set()
         for op in self.operations:

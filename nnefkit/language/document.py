@@ -8,6 +8,7 @@ from dataclasses import replace
 from nnefkit.collector import paused_collector
 from nnefkit.errors import Diagnostic, Source, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
+from nnefkit.graph.extents import EXTENTS, input_shapes, recorded
 from nnefkit.language import nnef2017
 from nnefkit.language.declarations.custom_declarations import (
     EXPRESSIONS,
@@ -82,6 +83,8 @@ def parse(
         else:
             reading = _DocumentReading(tokens, strict, expand, infer, registered, replay)
         graph = reading.read()
+        if graph is not None and not old:
+            graph = _with_record(graph, text, reading.report)
     if quantization is None:
         return graph, reading.report.diagnostics
     reader = nnef2017.ProvisionalQuantizationReader if old else QuantizationReader
@@ -97,6 +100,24 @@ def parse(
         if isinstance(reading, _DocumentReading):
             graph = with_definitions(graph, reading.declared, reading.extensions)
     return graph, reading.report.diagnostics + quantized.report.diagnostics
+
+
+def _with_record(graph: Graph, text: str, report: Report) -> Graph:
+    """Return the graph with the shapes that it was converted for, if its text records them."""
+    record = recorded(text)
+    if record is None:
+        return graph
+    for name, shape in input_shapes(graph.operations).items():
+        if not record.covers(name, shape):
+            report.add(
+                "shape-mismatch",
+                f"the text records that it was converted for another shape of '{name}'",
+                graph.producers[name].span,
+                "Convert the source again with an example of this shape. Remove the comment "
+                "'# converted for: ...' if all operations are right for it.",
+                "4.1.1",
+            )
+    return replace(graph, provenance=FrozenDict({**graph.provenance, EXTENTS: record}))
 
 
 class _DocumentReading:

@@ -80,7 +80,7 @@ class _Attachment:
         )
 
     def _provenance(self) -> dict[str, Any]:
-        provenance: dict[str, Any] = {"path": str(self.files.path)}
+        provenance: dict[str, Any] = {**self.graph.provenance, "path": str(self.files.path)}
         extra = self.files.extra_files(tensor.label or "" for _, tensor in _variables(self.graph))
         if extra:
             provenance["files"] = extra

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
+from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.onnx.opened_model import OnnxModel, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import (
@@ -20,6 +21,7 @@ from nnefkit.exchange.proof import (
     with_facts,
 )
 from nnefkit.graph import Graph
+from nnefkit.graph.extents import Shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -39,6 +41,7 @@ def from_onnx(
     inputs: Mapping[str, Any] | None = None,
     tolerance: float | None = None,
     engine: str = "numpy",
+    dynamic_shapes: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Read an ONNX model.
 
@@ -56,6 +59,8 @@ def from_onnx(
             default, 1e-2 for models in half precision, and 0.05 for quantized models, whose codes
             may be rounded either way.
         engine: The engine that runs the graph.
+        dynamic_shapes: Axes that may have other extents; see `from_torch`. The model must leave
+            them open.
 
     Returns:
         The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
@@ -83,6 +88,13 @@ def from_onnx(
     """
     source = open_model(model, input_shapes, constants)
     graph = read(source)
+    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
+
+    def converted(shapes: Shapes) -> Graph:
+        named = {origins[name]: shape for name, shape in shapes.items()}
+        return read(open_model(model, named, constants, keep_extents=True))
+
+    graph = recorded(graph, converted, dynamic_shapes)
     facts = _facts(source, graph)
     if not verify:
         return with_facts(graph, {**facts, "verified": False})

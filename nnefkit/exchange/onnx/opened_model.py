@@ -62,6 +62,7 @@ def open_model(
     constants: Mapping[str, Any] | None = None,
     *,
     open_shapes: bool = False,
+    keep_extents: bool = False,
 ) -> OnnxModel:
     """Open a model.
 
@@ -70,6 +71,7 @@ def open_model(
         input_shapes: Input name -> shape, for inputs with open dimensions.
         constants: Input name -> values, for inputs that become constants.
         open_shapes: Whether dimensions may stay open, as for a model that is only run.
+        keep_extents: Whether extents that the model states must not be replaced by others.
 
     Raises:
         StorageError: The file cannot be read.
@@ -85,6 +87,8 @@ def open_model(
     labels = index_labels(proto.graph)
     shapes = _mapping(input_shapes, "input_shapes")
     fixed = _mapping(constants, "constants")
+    if keep_extents:
+        _refuse_other_extents(proto, shapes)
     _set_inputs(proto, shapes, fixed, path)
     _clear_inferred_shapes(proto)
     if not open_shapes:
@@ -193,6 +197,19 @@ def _set_inputs(
     remaining = list(inputs.values())
     del graph.input[:]
     graph.input.extend(remaining)
+
+
+def _refuse_other_extents(proto: ModelProto, shapes: Mapping[str, Any]) -> None:
+    """Refuse shapes with other extents than those that the model states."""
+    for info in proto.graph.input:
+        dimensions = info.type.tensor_type.shape.dim
+        for axis, (dimension, extent) in enumerate(
+            zip(dimensions, shapes.get(info.name, ()), strict=False)
+        ):
+            if dimension.dim_value > 0 and dimension.dim_value != extent:
+                raise InputError(
+                    f"the model fixes axis {axis} of '{info.name}' at {dimension.dim_value}"
+                )
 
 
 def _check_names(

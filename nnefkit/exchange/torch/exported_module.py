@@ -119,6 +119,36 @@ class ExportedModule:
                 )
         return {node.name: array for node, array in zip(nodes, arrays, strict=True)}
 
+    def examples_of(self, shapes: Sequence[Sequence[int]]) -> Arguments:
+        """Return arguments to export it for other shapes of its input tensors, in their order.
+
+        Raises:
+            InputError: It is a program without example inputs.
+        """
+        if self.examples is None:
+            raise InputError("the program was exported with fixed shapes")
+        leaves, structure = pytree.tree_flatten(self.examples)
+        wanted = iter(shapes)
+        other: Arguments = pytree.tree_unflatten(
+            [
+                leaf.new_zeros(tuple(next(wanted))) if isinstance(leaf, torch.Tensor) else leaf
+                for leaf in leaves
+            ],
+            structure,
+        )
+        return other
+
+    def check_shapes(self, shapes: Sequence[Sequence[int]]) -> None:
+        """Check that it was exported for these shapes of its input tensors.
+
+        Raises:
+            InputError: It was not, as a program with fixed shapes never is.
+        """
+        if [tuple(node.meta["val"].shape) for node, _ in self._tensor_inputs()] != [
+            *map(tuple, shapes)
+        ]:
+            raise InputError("the program was exported with fixed shapes")
+
     # -- runs ---------------------------------------------------------------------------------
 
     def outputs(self, inputs: Arrays) -> dict[str, Array]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import operator as python
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -86,11 +88,24 @@ def exported(
     return _export(program.module(), given, "the program")
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what PyTorch logs and warns of; the error has the reason."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
     args, kwargs = given
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with _quiet(), torch.no_grad():
             return torch.export.export(module, args, kwargs, strict=False)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

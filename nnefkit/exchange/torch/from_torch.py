@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_names
 from nnefkit.errors import DocumentError, InputError
+from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.packages import require
 from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
 from nnefkit.graph import Graph
+from nnefkit.graph.extents import Shapes
 
 if TYPE_CHECKING:
     from nnefkit.exchange.torch.exported_module import ExportedModule
@@ -29,6 +31,7 @@ def from_torch(
     tolerance: float | None = None,
     engine: str = "numpy",
     trust: bool = False,
+    dynamic_shapes: Mapping[str, Any] | None = None,
 ) -> Graph:
     """Convert a PyTorch module to an NNEF graph, and verify the result.
 
@@ -40,7 +43,8 @@ def from_torch(
     retains it from run to run (4.8).
 
     Shapes are those of the example inputs, since NNEF fixes shapes (4.1.1). A program that was
-    exported with dynamic shapes is fixed to the example inputs, too.
+    exported with dynamic shapes is fixed to the example inputs, too. Other shapes of the inputs
+    (`infer_shapes`) are accepted if the module, converted for them, gives the same operations.
 
     Args:
         module: An ``nn.Module`` in evaluation mode, an ``ExportedProgram``, or the path of a
@@ -58,6 +62,11 @@ def from_torch(
         engine: The engine that runs the graph.
         trust: Whether a ``.pt2`` file may run code while it is read. Otherwise files with anything
             but tensors and PyTorch's own operators in them, such as pickled objects, are refused.
+        dynamic_shapes: Axes that may have other extents: input name -> a list of axes, or axis -> a
+            name, a range such as ``(1, 64)`` or a ``torch.export.Dim``; axes of one name change
+            together. The module is converted again for other extents, up to 1,024 where no range is
+            stated, and the ranges are saved with the graph. Other extents of a graph without them
+            are checked when they are asked for, which needs the module.
 
     Returns:
         The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference.
@@ -81,7 +90,16 @@ def from_torch(
     if input_names is not None:
         input_names = expected_names(input_names, "input_names")
     source = export(module, example_inputs, kwargs, trust=trust)
-    graph = read(source, name or _graph_name(module), input_names, fold=fold)
+    named = name or _graph_name(module)
+    graph = read(source, named, input_names, fold=fold)
+
+    def converted(shapes: Shapes) -> Graph:
+        arguments = source.examples_of([*shapes.values()])
+        again = export(module, *arguments, trust=trust)
+        again.check_shapes([*shapes.values()])
+        return read(again, named, input_names, fold=fold)
+
+    graph = recorded(graph, converted, dynamic_shapes)
     facts = {"source": _title(module), **source.facts}
     if not verify:
         return with_facts(graph, {**facts, "verified": False})

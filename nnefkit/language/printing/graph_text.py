@@ -7,6 +7,7 @@ from typing import Any
 
 from nnefkit.display import nnef_text
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.graph.extents import converted_for
 from nnefkit.language.declarations.declaration import declarations
 
 
@@ -46,6 +47,7 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
         version=graph.version,
         extensions=graph.extensions,
         declarations=graph.declarations,
+        comment=converted_for(graph.provenance, graph.operations),
     )
 
 

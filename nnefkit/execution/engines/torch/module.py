@@ -16,6 +16,7 @@ from nnefkit.execution.engines.torch.program import ProgramStep, make_program
 from nnefkit.execution.engines.torch.tensor_conversion import as_array
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
+from nnefkit.graph.extents import EXTENTS, input_shapes
 
 
 class GraphModule(torch.nn.Module):
@@ -105,6 +106,7 @@ class GraphModule(torch.nn.Module):
 
         Raises:
             TypeError: An input is missing, or there are too many.
+            InputError: The graph was converted, and is not right for the shapes of the inputs.
         """
         given = dict(zip(self.graph.inputs, inputs, strict=False)) | named
         missing = [name for name in self.graph.inputs if name not in given]
@@ -113,6 +115,7 @@ class GraphModule(torch.nn.Module):
                 f"the graph's inputs are {', '.join(self.graph.inputs)}; "
                 f"{len(inputs)} were given in this order, and by name: {', '.join(named) or 'none'}"
             )
+        self._check_shapes(given)
         values = given | {name: self._parameter(place) for name, place in self._places.items()}
         for step in self._steps:
             step.run(values)
@@ -121,6 +124,15 @@ class GraphModule(torch.nn.Module):
                 self._parameter(self._places[variable]).copy_(values[result])
         outputs = tuple(values[name] for name in self.graph.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _check_shapes(self, given: Mapping[str, Tensor]) -> None:
+        """Check that a graph that was converted is right for the shapes of its inputs."""
+        record = self.graph.provenance.get(EXTENTS)
+        if record is None or torch.compiler.is_compiling():
+            return
+        shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
+        if all(type(extent) is int for shape in shapes.values() for extent in shape):
+            record.check(shapes, input_shapes(self.graph.operations))
 
     def weights(self) -> Mapping[str, np.ndarray[Any, Any]]:
         """Return the current values of the variables by name, as ``graph.with_data`` takes them."""
