@@ -97,7 +97,10 @@ class _Emission:
         self.called: dict[str, None] = {}
 
     def operation(self, pending: PendingOperation) -> None:
-        inputs = {name: self._argument(value) for name, value in pending.inputs.items()}
+        inputs = {
+            name: self._argument(value, literals=pending.name != "cast")
+            for name, value in pending.inputs.items()
+        }
         outputs = {name: self._target(value) for name, value in pending.outputs.items()}
         self.called[pending.name] = None
         self.operations.append(
@@ -142,14 +145,14 @@ class _Emission:
         )
         return Identifier(value.name)
 
-    def _argument(self, value: Any) -> Any:
+    def _argument(self, value: Any, *, literals: bool = True) -> Any:
         if isinstance(value, (list, tuple)):
             return [self._argument(item) for item in value]
         if not isinstance(value, Value):
             return value
         if value.data is None:
             return Identifier(value.name)
-        if value.is_number and not value.rank:
+        if value.is_number and not value.rank and literals:
             return _literal(value)
         if id(value) not in self._introduced:
             self._introduced[id(value)] = self._constant(value, value.data)

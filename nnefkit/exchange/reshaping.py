@@ -195,7 +195,7 @@ def to_scalar(c: OperatorCall, x: Value) -> Value:
     """Return `x` as a tensor of scalars, the data type that NNEF computes with.
 
     Raises:
-        Refusal: `x` holds strings, or constants that float32 does not represent.
+        Refusal: `x` holds strings.
     """
     if x.dtype.kind in "OSU":
         raise Refusal("it computes with strings", "Process strings outside of the network.")
@@ -204,10 +204,8 @@ def to_scalar(c: OperatorCall, x: Value) -> Value:
     if x.data is None:
         return c.op("cast", x, data_type=SCALAR)
     if x.data.size and np.abs(x.data.astype(np.float64)).max() > EXACT:
-        raise Refusal(
-            "it computes with integers above 16,777,216",
-            "NNEF computes with scalars, and float32 represents every integer only up to that.",
-        )
+        # Engines compute with the integers themselves as long as the text has them.
+        return c.graph.cast(x)
     return Value(x.shape, c.scalar_dtype, x.name, x.data.astype(c.scalar_dtype))
 
 

@@ -273,6 +273,15 @@ class SourceGraph:
         )
         return results
 
+    def cast(self, value: Value) -> Value:
+        """Return integers that scalars do not represent as scalars, cast at run time."""
+        result = self._result(value.shape, _DEFAULT_DTYPES[SCALAR])
+        operation = PendingOperation(
+            "cast", {"input": value}, {"output": result}, {}, SCALAR, self._scope
+        )
+        self.operations.append(operation)
+        return result
+
     def copy(self, value: Value, name: str) -> Value:
         """Return a copy, named `name`, of an input, a constant or another tensor."""
         result = self._result(value.shape, value.dtype)

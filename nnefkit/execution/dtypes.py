@@ -63,11 +63,16 @@ def stored(tensor: Tensor, scalar: np.dtype[Any]) -> Array:
     """Return the values of a variable or constant in the dtype that is computed in.
 
     Raises:
-        ExecutionError: The variable has no values.
+        ExecutionError: The variable has no values, or integers above 2^63 - 1.
     """
     if tensor.data is None:
         raise ExecutionError(f"'{tensor.name}' has no values")
     dtype = numpy_dtype(tensor.dtype, scalar)
     if dtype.kind == "U":
         return tensor.data
+    if tensor.data.dtype == np.uint64 and tensor.data.size and tensor.data.max() >= 2**63:
+        raise ExecutionError(
+            f"'{tensor.name}' has {tensor.data.max():,}, which exceeds 64-bit integers",
+            hint=f"Integers of NNEF end at {2**63 - 1:,}.",
+        )
     return tensor.data.astype(dtype, copy=False)

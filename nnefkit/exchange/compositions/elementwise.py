@@ -16,6 +16,8 @@ from nnefkit.exchange.reshaping import (
 )
 from nnefkit.exchange.source_graph import Value
 
+_ROUNDS = 2
+"""Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -40,11 +42,42 @@ def rounded(c: OperatorCall, x: Value) -> Value:
     return c.fragment("round_half_to_even", x.shape, x)
 
 
-def remainder(c: OperatorCall, x: Value, y: Value, *, truncating: bool) -> Value:
-    """Return the remainder of a division whose quotient is truncated, or else rounded down."""
-    quotient = c.op("div", *aligned(c, x, y))
-    whole = truncated(c, quotient) if truncating else c.op("floor", quotient)
-    return c.op("sub", *aligned(c, x, c.op("mul", *aligned(c, whole, y))))
+def remainder(
+    c: OperatorCall, x: Value, y: Value, *, truncating: bool, is_integer: bool = False
+) -> Value:
+    """Return the remainder of a division whose quotient is truncated, or else rounded down.
+
+    Args:
+        c: The call of the operator.
+        x: The dividend, as scalars.
+        y: The divisor, as scalars.
+        truncating: Whether the quotient is truncated.
+        is_integer: Whether both are integers; their quotients and products need no correction.
+    """
+    if is_integer:
+        quotient = c.op("div", *aligned(c, x, y))
+        whole = truncated(c, quotient) if truncating else c.op("floor", quotient)
+        return c.op("sub", *aligned(c, x, c.op("mul", *aligned(c, whole, y))))
+    if truncating:
+        rest = remainder(c, c.op("abs", x), c.op("abs", y), truncating=False)
+        negative = c.op("neg", rest)
+        return c.op("select", *aligned(c, c.op("lt", x, 0.0), negative, rest))
+    rest = x
+    for _ in range(_ROUNDS):
+        rest = _exact(c, "division_rest", rest, y)
+    signs = c.op("mul", *aligned(c, c.op("sign", rest), c.op("sign", y)))
+    raised = c.op("add", *aligned(c, rest, y))
+    return c.op("select", c.op("lt", signs, 0.0), raised, rest)
+
+
+def floor_divide(c: OperatorCall, x: Value, y: Value) -> Value:
+    """Return the quotient of scalars that are no integers, rounded down."""
+    return _exact(c, "floor_divide", x, y)
+
+
+def _exact(c: OperatorCall, fragment: str, x: Value, y: Value) -> Value:
+    x, y = aligned(c, x, y)
+    return c.fragment(fragment, broadcast(c, x.shape, y.shape), x, y)
 
 
 def power(c: OperatorCall, x: Value, exponent: float) -> Value:

@@ -15,6 +15,8 @@ from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 _INDEX = np.dtype(np.int64)
+_LARGEST_INTEGER = float(2**63 - 2**10)
+"""The largest 64-bit integer that float64 represents."""
 _MOST_SORTED = 32
 _MOST_REPETITIONS = 256
 
@@ -174,6 +176,9 @@ def top(
             f"NNEF has no sorting; it is emulated for at most {_MOST_SORTED} elements.",
         )
     name = "max" if largest else "min"
+    # The last of all numbers that the elements can be.
+    least = LARGEST if x.dtype.kind == "f" else _LARGEST_INTEGER
+    x = to_scalar(c, x)
     shape = [1] * x.rank
     shape[axis] = x.shape[axis]
     positions = c.graph.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
@@ -183,7 +188,7 @@ def top(
         for _ in range(count):
             if taken is not None:
                 # Elements that were already selected lose against all others.
-                remaining = c.op("select", taken, -LARGEST if largest else LARGEST, x)
+                remaining = c.op("select", taken, -least if largest else least, x)
             values.append(c.op(f"{name}_reduce", remaining, axes=[axis]))
             index = c.op(f"arg{name}_reduce", remaining, axes=[axis])
             indices.append(index)

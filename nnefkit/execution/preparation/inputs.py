@@ -112,6 +112,14 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
     before = len(problems)
     if array.dtype.kind not in _DTYPE_KINDS[tensor.dtype]:
         problems.append(_wrong_dtype(tensor, array))
+    elif array.dtype == np.uint64 and array.size and array.max() >= 2**63:
+        problems.append(
+            Diagnostic(
+                "wrong-input",
+                f"input '{tensor.name}' has {array.max():,}, which exceeds 64-bit integers",
+                hint=f"Integers of NNEF end at {2**63 - 1:,}.",
+            )
+        )
     if tensor.shape is not None and array.shape != tensor.shape:
         problems.append(_wrong_shape(tensor.name, tensor.shape, array.shape))
     return array if len(problems) == before else None

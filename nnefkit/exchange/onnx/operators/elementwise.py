@@ -90,7 +90,7 @@ def modulo(c: Call) -> Value:
     """Read a remainder with the sign of the divisor, or with `fmod` that of the dividend."""
     dtype, is_truncating = c[0].dtype, bool(c.attribute("fmod", 0))
     x, y = aligned(c, to_scalar(c, c[0]), to_scalar(c, c[1]))
-    result = elementwise.remainder(c, x, y, truncating=is_truncating)
+    result = elementwise.remainder(c, x, y, truncating=is_truncating, is_integer=dtype.kind in "iu")
     if dtype.kind == "f" and (y.data is None or not np.isfinite(y.data).all()):
         # The remainder of dividing by infinity is x, or the divisor where the signs differ.
         is_infinite = elementwise.is_infinite(c, c.op("abs", y))

@@ -10,7 +10,7 @@ from nnefkit.arrays import Array, Shape
 from nnefkit.exchange.compositions import indexing
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.refusal import refuse_empty_tensor
-from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar
+from nnefkit.exchange.reshaping import reshaped, to_dtype
 from nnefkit.exchange.source_graph import Value
 
 
@@ -114,7 +114,7 @@ def unknown_length(c: Call) -> Value:
 @operator("TopK")
 def top_k(c: Call) -> list[Value]:
     """Read the largest elements and their indices."""
-    x = to_scalar(c, c[0])
+    x = c[0]
     count = (c.ints("k", 1) or [1])[0]
     largest = bool(c.attribute("largest", 1))
     axis = c.axis("axis", -1, x.rank)

@@ -71,6 +71,8 @@ def _times(c: Call, x: Operand, factor: float) -> Operand:
 @operator("div", "true_divide")
 def div(c: Call, x: Operand, other: Operand, rounding_mode: str | None = None) -> Value:
     """Return `div`, rounded down or toward zero on request."""
+    if rounding_mode == "floor" and c.dtypes[0].kind == "f":
+        return elementwise.floor_divide(c, *(to_scalar(c, number(c, v)) for v in (x, other)))
     result = elementwise.scalar_operation(c, "div", x, other)
     if rounding_mode == "floor":
         result = c.op("floor", result)
@@ -90,7 +92,9 @@ def remainder(c: Call, x: Operand, other: Operand) -> Value:
     """Return the remainder of a division that is rounded down or, for `fmod`, toward zero."""
     dividend, divisor = (to_scalar(c, number(c, value)) for value in (x, other))
     truncating = c.operator == "fmod"
-    result = elementwise.remainder(c, dividend, divisor, truncating=truncating)
+    result = elementwise.remainder(
+        c, dividend, divisor, truncating=truncating, is_integer=c.dtypes[0].kind in "iu"
+    )
     return to_dtype(c, result, c.dtypes[0])
 
 

@@ -183,5 +183,5 @@ def topk(
     c: Call, x: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> Any:
     """Return the largest elements, selected one by one, and their indices."""
-    values, indices = indexing.top(c, to_scalar(c, x), k, axis_of(dim, x.rank), largest=largest)
+    values, indices = indexing.top(c, x, k, axis_of(dim, x.rank), largest=largest)
     return [to_dtype(c, values, c.dtypes[0]), indices]
