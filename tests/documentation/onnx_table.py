@@ -42,6 +42,22 @@ def operators() -> str:
     return markdown(["operator", "cases", "right", "refused", "why"], rows)
 
 
+@table("onnx_domains", FILE)
+def domains() -> str:
+    from nnefkit.exchange.onnx import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.onnx.call import READERS
+
+    several: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(name for name in READERS if "." in name):
+        domain, _, operator = name.rpartition(".")
+        line = str(READERS[name].__doc__).splitlines()[0]
+        if line.startswith("Read "):
+            said = re.sub(r"`+", "`", line.removeprefix("Read ").rstrip("."))
+            several.setdefault((domain, said), []).append(f"`{operator}`")
+    rows = [[f"`{domain}`", ", ".join(names), said] for (domain, said), names in several.items()]
+    return markdown(["domain", "operators", "what they compute"], rows)
+
+
 def _row(name: str, found: list[Verdict]) -> list[object]:
     right = sum(verdict.result in ("passed", "fixed") for verdict in found)
     refused = [verdict for verdict in found if verdict.result == "refused"]

@@ -133,8 +133,8 @@ def read(source: OnnxModel) -> Graph:
 
 
 def _default_tolerance(proto: ModelProto) -> float:
-    quantizing = ("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul")
-    if any(node.op_type in quantizing for node in proto.graph.node):
+    quantizing = ("QuantizeLinear", "DynamicQuantize", "QLinear", "QGemm")
+    if any(node.op_type.startswith(quantizing) for node in proto.graph.node):
         return CODES_TOLERANCE
     return HALF_TOLERANCE if _is_half_precision(proto) else TOLERANCE
 

@@ -126,11 +126,10 @@ def model(name: str, d: Draw, drawn: Drawn, constant: set[int]) -> tuple[Any, di
     infos_out = [helper.make_empty_tensor_value_info(o) for o in outputs]
     graph = helper.make_graph([node], "drawn", infos, infos_out, weights)
     opsets = [helper.make_opsetid("", d.opset)]
+    version = helper.find_min_ir_version_for(opsets)
     if domain:
         opsets.append(helper.make_opsetid(domain, drawn.version))
-    made = helper.make_model(
-        graph, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets)
-    )
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=version)
     return made, feeds
 
 

@@ -27,7 +27,7 @@ def quantize(c: Call) -> Value:
     x, scale = to_scalar(c, c[0]), _parameter(c, c[1], c[0])
     codes = c.elementwise("div", x, scale)
     offset = None if zero is None else _parameter(c, zero, c[0])
-    result = _codes(c, codes, offset, dtype)
+    result = codes_of(c, codes, offset, dtype)
     _quantized(c)[id(result)] = (result, x, c[1], zero)
     return result
 
@@ -45,7 +45,7 @@ def _code_dtype(c: Call) -> DType:
     return dtype
 
 
-def _codes(c: Call, x: Value, zero: Value | None, dtype: DType) -> Value:
+def codes_of(c: Call, x: Value, zero: Value | None, dtype: DType) -> Value:
     """Return numbers in units of the scale as codes."""
     codes = rounded(c, x)
     if zero is not None and (zero.data is None or zero.data.any()):
@@ -119,21 +119,34 @@ def _shaped(c: Call, parameter: Value, x: Value) -> Value:
 @operator("DynamicQuantizeLinear")
 def quantize_dynamically(c: Call) -> list[Value]:
     """Read 8-bit codes whose scale and zero point depend on the range of the elements and 0."""
-    x, axes, dtype = c[0], [*range(c[0].rank)], np.dtype(np.uint8)
+    dtype = np.dtype(np.uint8)
     with c.graph.scope("dynamic_quantize_linear"):
-        low, high = (c.op(f"{name}_reduce", x, axes=axes) if axes else x for name in ("min", "max"))
-        low, high = c.op("min", low, 0.0), c.op("max", high, 0.0)
-        extent = c.op("sub", high, low)
-        # The scale of zeros is 1, since engines must not divide by 0.
-        scale = c.op("select", c.op("eq", extent, 0.0), 1.0, c.op("div", extent, 255.0))
-        zero = c.op("clamp", rounded(c, c.op("div", c.op("neg", low), scale)), 0.0, 255.0)
-        codes = c.op("add", rounded(c, c.op("div", x, scale)), zero)
-        codes = c.op("clamp", codes, 0.0, 255.0)
+        codes, scale, zero = codes_by_range(c, c[0])
     return [
         to_dtype(c, codes, dtype),
         reshaped(c, scale, ()),
         to_dtype(c, reshaped(c, zero, ()), dtype),
     ]
+
+
+def codes_by_range(c: Call, x: Value) -> tuple[Value, Value, Value]:
+    """Return scalars as codes from 0 to 255, their scale, and the code of 0."""
+    axes = [*range(x.rank)]
+    low, high = (c.op(f"{name}_reduce", x, axes=axes) if axes else x for name in ("min", "max"))
+    low, high = c.op("min", low, 0.0), c.op("max", high, 0.0)
+    extent = c.op("sub", high, low)
+    # The scale of zeros is 1, since engines must not divide by 0.
+    scale = c.op("select", c.op("eq", extent, 0.0), 1.0, c.op("div", extent, 255.0))
+    zero = c.op("clamp", rounded(c, c.op("div", c.op("neg", low), scale)), 0.0, 255.0)
+    codes = c.op("add", rounded(c, c.op("div", x, scale)), zero)
+    return c.op("clamp", codes, 0.0, 255.0), scale, zero
+
+
+def numbers_by_range(c: Call, x: Value) -> Value:
+    """Return scalars rounded to the numbers of their codes; see `codes_by_range`."""
+    with c.graph.scope("dynamic_quantize"):
+        codes, scale, zero = codes_by_range(c, x)
+        return c.op("mul", c.op("sub", codes, zero), scale)
 
 
 # -- operators on codes ----------------------------------------------------------------------------
@@ -147,7 +160,7 @@ def quantized_matmul(c: Call) -> Value:
     scale = c.elementwise("mul", a_scale, b_scale)
     factor = c.elementwise("div", scale, to_scalar(c, c[6]))
     units = c.elementwise("mul", product(c, a, b), factor)
-    return _codes(c, units, to_scalar(c, c[7]), dtype)
+    return codes_of(c, units, to_scalar(c, c[7]), dtype)
 
 
 def _matrix(c: Call, index: int, *, is_left: bool) -> tuple[Value, Value]:
@@ -171,7 +184,7 @@ def quantized_convolution(c: Call) -> Value:
     factor = c.elementwise("div", scale, to_scalar(c, c[6]))
     factor = _by_channel(c, factor, (1, -1, *[1] * (x.rank - 2)))
     units = c.elementwise("mul", summed, factor)
-    return _codes(c, units, to_scalar(c, c[7]), dtype)
+    return codes_of(c, units, to_scalar(c, c[7]), dtype)
 
 
 def _by_channel(c: Call, parameter: Value, shape: Sequence[int]) -> Value:

@@ -19,8 +19,9 @@ from nnefkit.exchange.compositions.recurrent import (
     steps,
     unrolled,
 )
-from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, sliced
+from nnefkit.exchange.onnx.call import MICROSOFT, Call, operator
+from nnefkit.exchange.onnx.operators.quantization import numbers_by_range
+from nnefkit.exchange.reshaping import reshaped, sliced, to_scalar, transposed
 from nnefkit.exchange.source_graph import Value
 
 _ACTIVATIONS = {
@@ -46,6 +47,14 @@ class _RecurrentCell:
     hidden_bias: Value | None
     peepholes: Value | None
     activations: list[str]
+    is_quantized: bool = False
+    """Whether the hidden state is rounded to 256 steps before it is multiplied."""
+
+    def carried(self, hidden: Value, bias: Value | None) -> Value:
+        """Return the product of the hidden state and its weights."""
+        if self.is_quantized:
+            hidden = numbers_by_range(self.c, hidden)
+        return self.linear(hidden, self.hidden_weights, bias)
 
     def linear(self, x: Value, weights: Value, bias: Value | None) -> Value:
         return self.c.op("linear", x, weights, *([] if bias is None else [bias]))
@@ -85,6 +94,39 @@ def recurrent(c: Call) -> list[Value | None]:
             hidden.append(outputs)
             final.append(last)
         return _results(c, hidden, final, axis)
+
+
+_QUANTIZED = "quantized"
+"""A mark among the attributes of a layer whose weights are codes."""
+
+
+@operator("DynamicQuantizeLSTM", domain=MICROSOFT)
+def quantized_lstm(c: Call) -> list[Value | None]:
+    """Read an LSTM whose weights are codes, and whose input and hidden state are quantized.
+
+    They are rounded to 256 steps between their least and largest element, as codes would be.
+    """
+    weights = [_decoded(c, c[index], c[first], c.get(first + 1)) for index, first in _SCALES]
+    inputs = [numbers_by_range(c, c[0]), *weights, *c.inputs[3:8]]
+    attributes = {**c.attributes, _QUANTIZED: True}
+    names = c.input_names, c.output_names
+    return recurrent(Call("LSTM", c.graph, inputs, attributes, c.opset, *names, c.node))
+
+
+_SCALES = ((1, 8), (2, 10))
+"""The inputs for weights, and the first of their scale and zero point."""
+
+
+def _decoded(c: Call, codes: Value, scale: Value, zero: Value | None) -> Value:
+    """Return the weights that codes of shape (directions, columns, rows) represent."""
+    if scale.rank == 2:
+        scale = reshaped(c, scale, (scale.shape[0], 1, scale.shape[1]))
+    elif scale.rank:
+        scale = reshaped(c, scale, (scale.shape[0], 1, 1))
+    number = to_scalar(c, codes)
+    if zero is not None:
+        number = c.op("sub", number, reshaped(c, to_scalar(c, zero), scale.shape))
+    return transposed(c, c.op("mul", number, scale), [0, 2, 1])
 
 
 def _refuse_options(c: Call, count: int) -> None:
@@ -144,7 +186,9 @@ def _cell(c: Call, number: int, count: int, size: int) -> _RecurrentCell:
     if peepholes is not None:
         peepholes = reshaped(c, peepholes, (1, *peepholes.shape))
     weights = required(1), required(2)
-    return _RecurrentCell(c, size, *weights, input_bias, hidden_bias, peepholes, activations)
+    is_quantized = bool(c.attribute(_QUANTIZED))
+    biases = input_bias, hidden_bias
+    return _RecurrentCell(c, size, *weights, *biases, peepholes, activations, is_quantized)
 
 
 # -- steps -----------------------------------------------------------------------------------------
@@ -165,6 +209,8 @@ def _fragment(cell: _RecurrentCell) -> str:
         (name,) = cell.activations
         return f"rnn_{name}_step" if name in ("tanh", "relu") else ""
     if cell.activations != _ACTIVATIONS[c.operator] or cell.peepholes is not None:
+        return ""
+    if cell.is_quantized:
         return ""
     if c.operator == "GRU":
         return "gru_step" if c.attribute("linear_before_reset", 0) else ""
@@ -229,7 +275,7 @@ def _gru_gate(cell: _RecurrentCell, given: Value, carried: Value, number: int) -
 def _lstm_step(cell: _RecurrentCell, x: Value, states: States) -> States:
     c, (hidden, memory) = cell.c, states
     given = cell.linear(x, cell.input_weights, cell.input_bias)
-    carried = cell.linear(hidden, cell.hidden_weights, cell.hidden_bias)
+    carried = cell.carried(hidden, cell.hidden_bias)
     total = c.op("add", given, carried)
     enter, leave, forget, candidate = (cell.gate(total, number) for number in range(4))
     enter = cell.activated(0, _with_peephole(cell, enter, 0, memory))
