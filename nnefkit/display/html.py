@@ -44,8 +44,8 @@ TONES: dict[Tone, str] = {
 }
 # Code inherits the colors of its surroundings; notebooks would change its background.
 _CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
-_LEFT = "text-align:left;padding:1px 12px 1px 0"
-_RIGHT = "text-align:right;padding:1px 12px 1px 0"
+_LEFT = "text-align:left;padding:1px 10px 1px 0"
+_RIGHT = "text-align:right;padding:1px 10px 1px 0"
 
 
 def write(card: Card) -> str:
