@@ -96,7 +96,7 @@ def graph_of(name, call, wide=False):
             outputs[result.name] = Identifier(result.name)
             computed = [outputs[result.name]]
         array = isinstance(result.type, ArrayType)
-        declared = dtype_of(result.type.item if array else result.type)
+        declared = dtype_of(result.type.element if array else result.type)
         dtype = call.dtype or "scalar" if declared == "?" else declared
         tensors |= {tensor: Tensor(tensor, dtype) for tensor in computed}
         names += computed
