@@ -115,6 +115,7 @@ def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
     yield Phrase(" · ", "muted")
     if not provenance["verified"]:
         yield Phrase("not verified", "warning")
+        yield from _unused(provenance)
         return
     yield Phrase("verified", "right")
     difference, tolerance = provenance.get("largest_difference"), provenance.get("tolerance")
@@ -126,6 +127,15 @@ def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
         "muted",
         limit=0,
     )
+    yield from _unused(provenance)
+
+
+def _unused(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
+    """Yield the inputs that no operation reads."""
+    if unused := provenance.get("unused_inputs"):
+        listed = ", ".join(numbers.shorten(name) for name in unused[:4])
+        more = ", ..." if len(unused) > 4 else ""
+        yield Phrase(f" · not read: {listed}{more}", "warning")
 
 
 def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:

@@ -16,10 +16,10 @@ from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import (
     TOLERANCE,
     SourceRun,
-    random_inputs,
     verified,
     with_facts,
 )
+from nnefkit.exchange.proof_inputs import independent, random_inputs, unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -95,13 +95,14 @@ def from_onnx(
         return read(open_model(model, named, constants, keep_extents=True))
 
     graph = recorded(graph, converted, dynamic_shapes)
-    facts = _facts(source, graph)
+    facts = {**_facts(source, graph), **unused_inputs(graph)}
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
     proto = source.proto
     feeds = random_inputs(graph)
     for name, array in (inputs or {}).items():
         feeds[_input_name(graph, name)] = array
+    feeds = independent(feeds)
     if _is_half_precision(proto):
         # The graph and the model must start from the same numbers.
         feeds = {name: _half_precision(array) for name, array in feeds.items()}

@@ -14,7 +14,8 @@ from nnefkit.errors import Diagnostic, ExecutionError, InputError
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.runtime import run_model
-from nnefkit.exchange.proof import TOLERANCE, random_inputs, relative_difference
+from nnefkit.exchange.proof import TOLERANCE, relative_difference
+from nnefkit.exchange.proof_inputs import random_inputs
 from nnefkit.execution import Session
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET

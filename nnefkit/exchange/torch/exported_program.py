@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx
+from torch.utils import _pytree as pytree
 
 from nnefkit.arrays import Array
 from nnefkit.errors import InputError
@@ -103,7 +104,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
-    args, kwargs = given
+    args, kwargs = separate(given, [*module.parameters(), *module.buffers()])
     try:
         with _quiet(), torch.no_grad():
             return torch.export.export(module, args, kwargs, strict=False)
@@ -114,6 +115,30 @@ def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
             hint="The network must run on the example inputs, and its control flow must not depend "
             "on the values of tensors.",
         ) from error
+
+
+def separate(given: Arguments, others: Sequence[torch.Tensor]) -> Arguments:
+    """Return arguments of which no two tensors share memory, with each other or with `others`.
+
+    To PyTorch, a tensor that is passed twice is one input.
+    """
+    memory = {_memory(tensor) for tensor in others}
+
+    def own(tensor: torch.Tensor) -> torch.Tensor:
+        place = _memory(tensor)
+        copied = tensor.detach().clone() if place and place in memory else tensor
+        memory.add(place)
+        return copied
+
+    separated: Arguments = pytree.tree_map_only(torch.Tensor, own, given)
+    return separated
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    """Return the address of the memory of a tensor; 0 if it has none."""
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        return 0
+    return tensor.untyped_storage().data_ptr()
 
 
 def arguments(inputs: Any, kwargs: Mapping[str, Any] | None) -> Arguments:

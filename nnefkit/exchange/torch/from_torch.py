@@ -11,7 +11,8 @@ from nnefkit.errors import DocumentError, InputError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.packages import require
-from nnefkit.exchange.proof import SourceRun, random_inputs, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof_inputs import independent, random_inputs, unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -69,7 +70,9 @@ def from_torch(
             are checked when they are asked for, which needs the module.
 
     Returns:
-        The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference.
+        The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference,
+        and the ``unused_inputs`` if no operation reads some of them. One tensor that is passed as
+        several inputs becomes several independent inputs.
 
     Raises:
         DocumentError: NNEF cannot express the module; the error lists every such operator with its
@@ -100,12 +103,13 @@ def from_torch(
         return read(again, named, input_names, fold=fold)
 
     graph = recorded(graph, converted, dynamic_shapes)
-    facts = {"source": _title(module), **source.facts}
+    facts = {"source": _title(module), **source.facts, **unused_inputs(graph)}
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
     inputs = random_inputs(graph)
     if source.examples is not None:
-        inputs = dict(zip(graph.inputs, source.example_arrays().values(), strict=True))
+        examples = independent(source.example_arrays())
+        inputs = dict(zip(graph.inputs, examples.values(), strict=True))
     runs = SourceRun(source.outputs, source.all_tensors, facts)
     allowed = source.tolerance if tolerance is None else tolerance
     return verified(graph, runs, inputs, engine=engine, tolerance=allowed)

@@ -1,0 +1,60 @@
+"""Inputs on which a graph and its source are compared: random, and independent of each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnefkit.arrays import Array, Arrays
+from nnefkit.graph import Graph
+
+
+def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
+    """Return random inputs: normally distributed scalars, integers 0 and 1, logicals."""
+    generator = np.random.default_rng(seed)
+    inputs: dict[str, Array] = {}
+    for name in graph.inputs:
+        tensor = graph.tensors[name]
+        shape = tensor.shape or ()
+        if tensor.dtype == "integer":
+            inputs[name] = generator.integers(0, 2, shape)
+        elif tensor.dtype == "logical":
+            inputs[name] = generator.integers(0, 2, shape).astype(np.bool_)
+        else:
+            inputs[name] = generator.standard_normal(shape).astype(np.float32)
+    return inputs
+
+
+def independent(inputs: Arrays, seed: int = 0) -> dict[str, Array]:
+    """Return inputs of which no two are equal, since a proof could not tell them apart.
+
+    One that repeats an earlier one has its elements in another order; where all of them are the
+    same number, small random numbers are added to real ones.
+    """
+    generator = np.random.default_rng(seed)
+    distinct: dict[str, Array] = {}
+    for name, given in inputs.items():
+        array = np.asarray(given)
+        repeats = any(
+            array.shape == other.shape and array.dtype == other.dtype and _equal(array, other)
+            for other in distinct.values()
+        )
+        distinct[name] = _reordered(array, generator) if repeats else array
+    return distinct
+
+
+def _equal(array: Array, other: Array) -> bool:
+    return np.array_equal(array, other, equal_nan=array.dtype.kind == "f")
+
+
+def _reordered(array: Array, generator: np.random.Generator) -> Array:
+    """Return other elements of the same kind."""
+    if array.size and array.dtype.kind == "f" and bool((array == array.flat[0]).all()):
+        noise = 0.1 * generator.standard_normal(array.shape)
+        return np.asarray(array + noise, array.dtype)
+    return generator.permutation(array.reshape(-1)).reshape(array.shape)
+
+
+def unused_inputs(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Return a fact for the provenance: the inputs that no operation reads, if there are any."""
+    unused = tuple(name for name in graph.inputs if not graph.consumers[name])
+    return {"unused_inputs": unused} if unused else {}
