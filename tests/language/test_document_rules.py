@@ -141,6 +141,7 @@ BROKEN_DOCUMENTS = [
     ("3.2.1", "syntax", "version 1.0; graph g(x) -> (x) { x = external(shape = [1]);"),
     ("3.3.2", "undefined-parameter", "version 1.0; graph g(x, z)->(x) {x = external(shape=[1]);}"),
     ("3.3.2", "duplicate-parameter", "version 1.0; graph g(x, x)->(x) {x = external(shape=[1]);}"),
+    ("3.3.2", "duplicate-parameter", "version 1.0; graph g(x)->(x, x) {x = external(shape=[1]);}"),
     (
         "3.3.2",
         "parameter-not-external",

@@ -133,8 +133,18 @@ class GraphNames:
             seen.add(name)
 
     def _check_results(self) -> None:
+        seen: set[str] = set()
         for result in self.header.results:
-            if result.name not in self.types and result.name not in self._parameters:
+            if result.name in seen:
+                self.report.at(
+                    "duplicate-parameter",
+                    f"'{result.name}' occurs twice among the results of the graph",
+                    result.at,
+                    hint=f"A result has one name. For a second one, write: "
+                    f"{result.name}_again = copy({result.name});",
+                    section=_SECTION,
+                )
+            elif result.name not in self.types and result.name not in self._parameters:
                 self.report.at(
                     "undefined-result",
                     f"graph result '{result.name}' is not defined",
@@ -142,6 +152,7 @@ class GraphNames:
                     hint=self.report.suggest(result.name, self.types),
                     section=_SECTION,
                 )
+            seen.add(result.name)
 
 
 class NewNames:

@@ -26,7 +26,7 @@ _HINTS = {
 
 def inexpressible(graph: Graph) -> list[Diagnostic]:
     """Return an error for each argument or name of a graph that its text cannot express."""
-    problems = [*_names(graph)]
+    problems = [*_names(graph), *_repeated(graph)]
     for operation in graph.operations:
         arguments = {**operation.inputs, **operation.attribs}
         owner = f"{operation.name} of {', '.join(map(repr, operation.output_names))}"
@@ -70,6 +70,18 @@ def _wrong(value: Any) -> tuple[str, str] | None:
         else:
             return "value", f"is of type {type(value).__name__}, which NNEF does not have"
     return None
+
+
+def _repeated(graph: Graph) -> Iterator[Diagnostic]:
+    """Yield an error for each input and output that is listed twice."""
+    for role, names in (("input", graph.inputs), ("output", graph.outputs)):
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield Diagnostic(
+                "not-expressible",
+                f"the graph lists its {role} {name!r} twice",
+                hint=f"Each {role} has a name of its own; copy a tensor to return it twice.",
+                section="3.3.2",
+            )
 
 
 def _names(graph: Graph) -> Iterator[Diagnostic]:

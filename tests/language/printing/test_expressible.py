@@ -69,3 +69,10 @@ def test_quantization_arguments_are_checked_as_well(tmp_path):
     tensors = {**graph.tensors, "y": dataclasses.replace(graph.tensors["y"], quantization=info)}
     with pytest.raises(nk.NnefError, match="quantization of 'y': argument 'max' is inf"):
         nk.save(dataclasses.replace(graph, tensors=FrozenDict(tensors)), tmp_path / "model")
+
+
+@pytest.mark.parametrize(("field", "names"), [("outputs", ("y", "y")), ("inputs", ("x", "x"))])
+def test_a_name_that_is_listed_twice_is_refused(tmp_path, field, names):
+    graph = dataclasses.replace(nk.parse(TEXT), **{field: names})
+    with pytest.raises(nk.DocumentError, match=f"lists its {field[:-1]} '.' twice"):
+        nk.save(graph, tmp_path / "model")
