@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,11 @@ from nnefkit.execution import Trace
 from nnefkit.graph import Graph
 from nnefkit.storage import map_npy, read_tensor, unreadable
 
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(NotImplementedError, RuntimeError, MemoryError, IndexError, KeyError, TypeError),
+)
+"""What reading a damaged, encrypted or forged file raises."""
 
 Source = Mapping[str, Any] | str | PathLike[str]
 

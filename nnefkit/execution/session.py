@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from nnefkit.arguments import expected_names
 from nnefkit.arrays import Array, mapped_files
 from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display.numbers import plural
-from nnefkit.errors import ExecutionError, UnknownNameError, did_you_mean
+from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, ProcessLock, Watch
 from nnefkit.execution.preparation.inputs import check_feeds
@@ -111,11 +113,29 @@ class Session:
         """The graph that is run: calls of fragments expanded, shapes known."""
         self._state = UpdatedVariables(graph)
         self._entries = entries(graph)
-        self._files = mapped_files(tensor.data for tensor in graph.tensors.values())
-        self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing prepared."""
+        self._files = mapped_files(tensor.data for tensor in self.graph.tensors.values())
+        self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._preparing = ProcessLock()
         self._updating = ProcessLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What an engine prepared stays in its process; the variables as they are now do not.
+        with self._updating.here():
+            state = {**self.__dict__, "_state": copy.deepcopy(self._state)}
+        for name in ("_files", "_prepared", "_preparing", "_updating"):
+            del state[name]
+        if self._definitions:
+            _check_picklable(self._definitions)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin()
 
     @property
     def engine(self) -> str:
@@ -310,6 +330,16 @@ class Session:
         count = plural(len(self.graph.computations), "operation")
         closed = "closed " if self._closed else ""
         return f"<{closed}Session of '{self.graph.name}' ({count}) on the engine '{self.engine}'>"
+
+
+def _check_picklable(definitions: object) -> None:
+    try:
+        pickle.dumps(definitions)
+    except Exception as error:
+        raise InputError(
+            f"the session cannot be pickled, since its custom operations cannot: {error}",
+            hint="Define their functions at the top of a module, not inside of a function.",
+        ) from error
 
 
 # -- one run --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from nnefkit.storage.atomic_write import replacing_file, writing_to
 from nnefkit.storage.blob import check_readable
 from nnefkit.storage.file_names import GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.leftovers import TemporaryFolder, is_being_saved
-from nnefkit.storage.mapped_file import map_npy
+from nnefkit.storage.mapped_file import map_npy, view_npy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
 from nnefkit.storage.model_writer import write_model
 from nnefkit.storage.quantized_codes import dequantize
@@ -43,6 +43,7 @@ __all__ = [
     "tensor_content",
     "unpacked_limit",
     "unreadable",
+    "view_npy",
     "write_model",
     "write_tensor",
     "writing_to",

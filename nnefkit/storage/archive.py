@@ -40,6 +40,16 @@ def refuse_bomb(file: str, limit: int) -> StorageError:
     )
 
 
+def refuse_nameless(file: str) -> StorageError:
+    """Return the error about a member without a name."""
+    return StorageError(
+        "the archive has a member without a name",
+        hint="Pack the folder of the model again.",
+        file=file,
+        section="5.1",
+    )
+
+
 class Bytes(Protocol):
     """Bytes that can be read at any offset."""
 
@@ -186,6 +196,8 @@ class Archive:
 
     def _free(self, raw_name: str) -> str:
         name = member_name(raw_name, self.path)
+        if not name:
+            raise refuse_nameless(self.path)
         if name in self.members or name in self.links:
             raise StorageError(
                 f"the archive has two members '{name}'",

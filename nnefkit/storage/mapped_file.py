@@ -7,9 +7,11 @@ Python cannot catch. A mapping therefore remembers what the file was like, and `
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,23 +144,39 @@ def map_npy(path: str) -> Array:
         ValueError: It is not such a file, or holds Python objects.
     """
     with open(path, "rb") as file:  # noqa: PTH123 - the fast path needs a string
-        version = npy.read_magic(file)
-        if version not in _HEADERS:
-            file.seek(0)
-            whole: Array = npy.read_array(file, allow_pickle=False)
-            return whole
-        shape, fortran, dtype = _HEADERS[version](file)
-        start = file.tell()
         size = os.fstat(file.fileno()).st_size
-        count = 1
-        for extent in shape:
-            count *= extent
-        if dtype.hasobject or start + count * dtype.itemsize > size:
-            raise ValueError("it holds Python objects, or is truncated")
-        if not count or not dtype.itemsize:
-            return np.empty(shape, dtype)
-        data = map_descriptor(file.fileno(), size, path)
-    array = np.frombuffer(data, dtype, count, start)
+        return _npy(file, size, lambda: map_descriptor(file.fileno(), size, path))
+
+
+def view_npy(content: bytes) -> Array:
+    """Return the array in the content of an ``.npy`` file, a read-only view of it.
+
+    Raises:
+        ValueError: It is not such a file, or holds Python objects.
+    """
+    return _npy(io.BytesIO(content), len(content), lambda: content)
+
+
+def _npy(file: Any, size: int, data: Callable[[], Any]) -> Array:
+    version = npy.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"its format has version {version[0]}.{version[1]}")
+    try:
+        shape, fortran, dtype = _HEADERS[version](file)
+    except (RecursionError, MemoryError, TypeError, KeyError, SyntaxError) as error:
+        raise ValueError("its header is damaged") from error
+    start = file.tell()
+    count = 1
+    for extent in shape:
+        count *= extent
+    # Before anything is allocated.
+    if dtype.hasobject or count < 0 or start + count * dtype.itemsize > size:
+        raise ValueError("it holds Python objects, or is truncated")
+    if not count or not dtype.itemsize:
+        array = np.empty(shape, dtype)
+        array.flags.writeable = False
+        return array
+    array = np.frombuffer(data(), dtype, count, start)
     return array.reshape(shape, order="F" if fortran else "C")
 
 

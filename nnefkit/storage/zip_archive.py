@@ -12,7 +12,15 @@ import zlib
 from dataclasses import dataclass
 
 from nnefkit.errors import StorageError
-from nnefkit.storage.archive import Archive, FileBytes, Member, Stretch, refuse_bomb, unpacked_limit
+from nnefkit.storage.archive import (
+    Archive,
+    FileBytes,
+    Member,
+    Stretch,
+    refuse_bomb,
+    refuse_nameless,
+    unpacked_limit,
+)
 from nnefkit.storage.blob import HEAD, Blob
 from nnefkit.storage.file_names import member_name
 
@@ -77,6 +85,8 @@ def read_zip(
 def _add(
     archive: Archive, packed: zipfile.ZipFile, info: zipfile.ZipInfo, source: FileBytes
 ) -> None:
+    if not info.filename:
+        raise refuse_nameless(archive.path)
     if info.is_dir():
         member_name(info.filename, archive.path)
         return

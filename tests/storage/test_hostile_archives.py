@@ -343,3 +343,30 @@ def test_the_tar_reader_survives_any_bytes_after_a_good_member(noise):
         assert "a" in archive.members
         return
     assert problem.diagnostics
+
+
+def test_members_without_a_name_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("graph.nnef", TEXT)
+        archive.writestr("#", "y")
+    content = bytearray((tmp_path / "x.zip").read_bytes())
+    # The name of the second member is removed from both of its headers.
+    local, central = content.rfind(b"PK\3\4"), content.rfind(b"PK\1\2")
+    end = content.rfind(b"PK\5\6")
+    size, offset = struct.unpack_from("<II", content, end + 12)
+    struct.pack_into("<II", content, end + 12, size - 1, offset - 1)
+    struct.pack_into("<H", content, central + 28, 0)
+    struct.pack_into("<H", content, local + 26, 0)
+    del content[central + 46]
+    del content[local + 30]
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(StorageError, match="without a name"):
+        open_model(tmp_path / "x.zip")
+    for name in ("", ".", "./."):
+        with tarfile.open(tmp_path / "x.tar", "w") as archive:
+            for member, data in (("graph.nnef", TEXT), (name, b"y")):
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        with pytest.raises(StorageError, match="without a name"):
+            open_model(tmp_path / "x.tar")

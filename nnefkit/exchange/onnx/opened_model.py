@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from nnefkit.errors import (
 from nnefkit.exchange import packages
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.exchange.onnx.labels import Labels, index_labels
+from nnefkit.exchange.onnx.texts import invalid_text, refuse_invalid_text
 from nnefkit.storage import check_readable
 
 if TYPE_CHECKING:
@@ -126,9 +128,15 @@ def _loaded(source: Any) -> tuple[ModelProto, str]:
             "separate files.",
             file=path,
         ) from None
-    except (OSError, onnx.checker.ValidationError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise StorageError(f"the model cannot be read: {reason}", file=path) from error
+    except (OSError, ValueError, OverflowError, onnx.checker.ValidationError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise StorageError(
+            f"the model cannot be read: {reason}",
+            hint="Copy or export the model again, with the files of its weights in its folder.",
+            file=path,
+        ) from error
+    except TypeError:
+        raise invalid_text(path) from None
 
 
 def _refuse_broken(proto: ModelProto, path: str) -> None:
@@ -137,10 +145,10 @@ def _refuse_broken(proto: ModelProto, path: str) -> None:
 
     if not proto.HasField("graph") or not proto.graph.output:
         raise InputError("this is not an ONNX model: it has no graph with outputs", file=path)
-    names = [info.name for info in proto.graph.output]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"the model has the output '{name}' twice", file=path)
+    refuse_invalid_text(proto, path)
+    counts = Counter(info.name for info in proto.graph.output)
+    for name in (name for name, count in counts.items() if count > 1):
+        raise InputError(f"the model has the output '{name}' twice", file=path)
     if any(t.data_location == TensorProto.EXTERNAL for t in proto.graph.initializer):
         raise InputError(
             "the model stores its weights in other files, and their folder is not known",
@@ -326,9 +334,20 @@ def _brackets(shape: Sequence[int | str]) -> str:
 
 
 def dtype_of(type_: TypeProto) -> np.dtype[Any] | None:
-    """Return the dtype of a tensor type; None for a type that is not a tensor."""
+    """Return the dtype of a tensor type; None for a type that is not a tensor.
+
+    Raises:
+        InputError: There is no such type of elements.
+    """
     from onnx import helper
 
     if not type_.HasField("tensor_type") or not type_.tensor_type.elem_type:
         return None
-    return np.dtype(helper.tensor_dtype_to_np_dtype(type_.tensor_type.elem_type))
+    element = type_.tensor_type.elem_type
+    try:
+        return np.dtype(helper.tensor_dtype_to_np_dtype(element))
+    except KeyError:
+        raise InputError(
+            f"the model has an input with elements of the unknown type {element}",
+            hint="A newer 'onnx' package may know it, or the file is damaged.",
+        ) from None

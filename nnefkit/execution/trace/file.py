@@ -6,7 +6,9 @@ Nothing in it is pickled, so that reading an untrusted file cannot execute code.
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +21,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.statistics import Histogram, Statistics
 from nnefkit.errors import StorageError
 from nnefkit.execution.trace.run_record import Entry, Run
-from nnefkit.storage import replacing_file, unreadable
+from nnefkit.storage import replacing_file, unpacked_limit, unreadable, view_npy
 
 _VERSION = 1
 
@@ -68,22 +70,24 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            description = json.loads(archive.read("trace.json"))
+            _check_size(archive, path)
+            description = _mapping(json.loads(archive.read("trace.json")))
             if description.get("nnefkit-trace") != _VERSION:
                 raise StorageError(
-                    f"the trace is of version {description.get('nnefkit-trace')}, "
+                    f"the trace is of version {description.get('nnefkit-trace')!r:.20}, "
                     f"but only version {_VERSION} is known",
                     hint="A newer nnefkit wrote it: update nnefkit.",
                     file=str(path),
                 )
-            run = _run(description["run"])
+            run = _run(_mapping(description["run"]))
             tensors = _tensors(archive, run)
             statistics = {
-                name: _statistics(numbers) for name, numbers in description["statistics"].items()
+                name: _statistics(_mapping(numbers))
+                for name, numbers in _mapping(description["statistics"]).items()
             }
     except OSError as error:
         raise unreadable(error, path, "the trace") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
+    except _DAMAGED as error:
         raise StorageError(
             "the file is not a trace, or it is damaged",
             hint="trace.save(path) writes a trace.",
@@ -92,19 +96,42 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
     return run, tensors, statistics
 
 
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error),
+    *(KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, RecursionError),
+)
+"""What reading a damaged, encrypted or forged archive raises, or a description of other types."""
+
+
+def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > unpacked_limit(path.stat().st_size):
+        raise ValueError(f"it unpacks to {unpacked:,} bytes")
+
+
 def _run(fields: Mapping[str, Any]) -> Run:
-    rows = [
-        Entry(number, operation, tensor, None if shape is None else tuple(shape), line)
-        for number, operation, tensor, shape, line in fields["entries"]
-    ]
+    rows = [_entry(*_list(row)) for row in _list(fields["entries"])]
+    if len({row.tensor for row in rows}) < len(rows):
+        raise ValueError("two entries have one name")
+    seconds = _mapping(fields["seconds"])
     return Run(
-        engine=str(fields["engine"]),
-        graph_name=str(fields["graph_name"]),
-        inputs=tuple(fields["inputs"]),
-        outputs=tuple(fields["outputs"]),
+        engine=_string(fields["engine"]),
+        graph_name=_string(fields["graph_name"]),
+        inputs=tuple(map(_string, _list(fields["inputs"]))),
+        outputs=tuple(map(_string, _list(fields["outputs"]))),
         entries=tuple(rows),
-        seconds={name: float(value) for name, value in fields["seconds"].items()},
-        total=float(fields["total"]),
+        seconds={name: _number(value) for name, value in seconds.items()},
+        total=_number(fields["total"]),
+    )
+
+
+def _entry(number: Any, operation: Any, tensor: Any, shape: Any, line: Any) -> Entry:
+    return Entry(
+        _count(number),
+        _string(operation),
+        _string(tensor),
+        None if shape is None else tuple(map(_count, _list(shape))),
+        None if line is None else _count(line),
     )
 
 
@@ -113,14 +140,53 @@ def _tensors(archive: zipfile.ZipFile, run: Run) -> dict[str, Array]:
     tensors = {}
     for entry in run.entries:
         if f"{entry.tensor}.npy" in members:
-            with archive.open(f"{entry.tensor}.npy") as member:
-                array: Array = npy.read_array(member, allow_pickle=False)
-            array.flags.writeable = False
+            array = view_npy(archive.read(f"{entry.tensor}.npy"))
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"it holds values of dtype {array.dtype}")
             tensors[entry.tensor] = array
     return tensors
 
 
 def _statistics(fields: Mapping[str, Any]) -> Statistics:
-    counts, edges = fields["histogram"]
-    histogram = Histogram(tuple(counts), tuple(edges))
-    return Statistics(**{**fields, "histogram": histogram})
+    counts, edges = map(_list, _list(fields["histogram"]))
+    if edges and len(edges) != len(counts) + 1:
+        raise ValueError("a histogram has another number of edges than bars")
+    histogram = Histogram(tuple(map(_count, counts)), tuple(map(_number, edges)))
+    values: dict[str, Any] = {name: _count(fields[name]) for name in _COUNTS}
+    values |= {name: _number(fields[name]) for name in _NUMBERS}
+    return Statistics(**values, histogram=histogram)
+
+
+_COUNTS = ("count", "examined", "zeros", "nan", "infinite")
+_NUMBERS = ("minimum", "maximum", "mean", "deviation")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("a field is not a mapping")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("a field is not a list")
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a field is not a string")
+    value.encode()  # Half of a surrogate pair could not be printed.
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise TypeError("a field is not a count")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError("a field is not a number")
+    return float(value)

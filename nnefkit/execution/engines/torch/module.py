@@ -50,13 +50,25 @@ class GraphModule(torch.nn.Module):
         self._updates = updates(graph)
         self._steps: tuple[ProgramStep, ...] = ()
         names = ParameterNames(dir(self))
-        wanted = (*graph.outputs, *self._updates.values())
-        operations = graph.needed(wanted)
         scalar = scalar_dtype(graph)
-        for op in operations:
+        for op in graph.needed((*graph.outputs, *self._updates.values())):
             if op.is_weight:
                 self._introduce(op.output_names[0], op.name == "constant", scalar, names)
-        self._steps = make_program(graph, operations, wanted, scalar, torch.device("cpu"))
+        self._steps = self._program()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The steps consist of functions, which cannot be pickled. They follow from the graph.
+        return {name: value for name, value in self.__dict__.items() if name != "_steps"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._steps = self._program()
+
+    def _program(self) -> tuple[ProgramStep, ...]:
+        wanted = (*self.graph.outputs, *self._updates.values())
+        operations = self.graph.needed(wanted)
+        scalar = scalar_dtype(self.graph)
+        return make_program(self.graph, operations, wanted, scalar, torch.device("cpu"))
 
     def _introduce(
         self, name: str, constant: bool, scalar: np.dtype[Any], names: ParameterNames
