@@ -14,7 +14,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_graph import DType, Value
 
 _ROUNDS = 2
 """Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""
@@ -78,6 +78,14 @@ def floor_divide(c: OperatorCall, x: Value, y: Value) -> Value:
 def _exact(c: OperatorCall, fragment: str, x: Value, y: Value) -> Value:
     x, y = aligned(c, x, y)
     return c.fragment(fragment, broadcast(c, x.shape, y.shape), x, y)
+
+
+def wrapped(c: OperatorCall, x: Value, dtype: DType) -> Value:
+    """Return integers, computed as scalars, wrapped around to the range of a dtype."""
+    range_ = float(2 ** (8 * dtype.itemsize))
+    low = float(np.iinfo(dtype).min)
+    turns = c.op("floor", c.op("div", c.op("sub", x, low), range_))
+    return c.op("sub", x, c.op("mul", turns, range_))
 
 
 def power(c: OperatorCall, x: Value, exponent: float) -> Value:

@@ -16,7 +16,7 @@ import numpy as np
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange import call
-from nnefkit.exchange.compositions.elementwise import scalar_operation
+from nnefkit.exchange.compositions.elementwise import scalar_operation, wrapped
 from nnefkit.exchange.reshaping import to_dtype
 from nnefkit.exchange.source_graph import SCALAR, DType, Value
 from nnefkit.registry import Registry
@@ -70,7 +70,31 @@ class Call(call.OperatorCall):
 def arithmetic(c: Call, name: str, *values: Value | float) -> Value:
     """Call an elementwise operation on scalars; the result has PyTorch's dtype."""
     result = scalar_operation(c, name, *values)
-    return to_dtype(c, result, c.dtypes[0]) if result.data_type == SCALAR else result
+    return to_result(c, result, overflows=name in _OVERFLOWING)
+
+
+_OVERFLOWING = frozenset(("add", "sub", "mul", "neg", "abs", "sqr", "pow"))
+"""Operations on integers whose results may be outside of the range of their dtype."""
+
+
+def to_result(c: Call, x: Value, *, overflows: bool = False) -> Value:
+    """Return what was computed as scalars in PyTorch's dtype; narrow integers wrap around.
+
+    Args:
+        c: The call of the operator.
+        x: The result.
+        overflows: Whether it may be outside of the range of the dtype.
+    """
+    dtype = c.dtypes[0]
+    if x.data_type != SCALAR:
+        return x
+    if overflows and dtype.kind in "iu" and dtype.itemsize < WIDEST:
+        x = wrapped(c, x, dtype)
+    return to_dtype(c, x, dtype)
+
+
+WIDEST = 8
+"""Size in bytes of the integers that NNEF has, and engines compute with."""
 
 
 def per_axis(argument: float | Sequence[int], count: int) -> list[int]:

@@ -150,3 +150,31 @@ def test_large_integers_are_compared_exactly():
     a, b = {"x": np.array([2**53, 2**63 - 1])}, {"x": np.array([2**53 + 1, 2**63 - 1])}
     assert not nk.compare(a, b).ok
     assert nk.compare(a, a).ok
+
+
+# -- narrow integers ------------------------------------------------------------------------------
+
+NARROW = {
+    "add": lambda x: x + 100,
+    "sub": lambda x: 5 - x,
+    "mul": lambda x: x * x * 3,
+    "neg": lambda x: -x,
+    "abs": lambda x: x.abs(),
+    "square": lambda x: x**2,
+    "cast": lambda x: (x.long() * 1000).to(x.dtype),
+    "cast to uint8": lambda x: x.to(torch.uint8),
+    "cast to int8": lambda x: x.to(torch.int8) + x.to(torch.int64),
+    "remainder": lambda x: (x + 1) % 7,
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_integers_wrap_around_as_in_pytorch(name, dtype):
+    function, limits = NARROW[name], torch.iinfo(dtype)
+    x = torch.tensor([0, 1, 7, 100, limits.max, limits.min, limits.max // 2 + 1], dtype=dtype)
+    graph, named = exported(lambda x, y: function(x), x, torch.zeros(1))
+    expected = function(x).numpy()
+    for engine in ENGINES:
+        result = nk.run(graph, named(x.numpy(), np.zeros(1, np.float32)), engine)[graph.outputs[0]]
+        np.testing.assert_array_equal(result, expected.astype(np.int64))

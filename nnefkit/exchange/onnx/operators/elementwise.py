@@ -61,20 +61,12 @@ def arithmetic(c: Call) -> Value:
     if dtype.kind in "iu" and dtype.itemsize < 4:
         if c.operator == "Mul" and dtype.itemsize > 1:
             c.refuse("products of 16-bit integers wrap around", "Compute them in float.")
-        result = _wrapped(c, result, dtype)
+        result = elementwise.wrapped(c, result, dtype)
     elif dtype.kind == "u" and c.operator == "Sub":
         negative = c.op("lt", result, 0.0)
         raised = c.op("add", result, float(2 ** (8 * dtype.itemsize)))
         result = c.op("select", negative, raised, result)
     return to_dtype(c, result, dtype)
-
-
-def _wrapped(c: Call, x: Value, dtype: DType) -> Value:
-    """Return integers wrapped around to the range of a dtype."""
-    range_ = float(2 ** (8 * dtype.itemsize))
-    low = float(np.iinfo(dtype).min)
-    turns = c.op("floor", c.op("div", c.op("sub", x, low), range_))
-    return c.op("sub", x, c.op("mul", turns, range_))
 
 
 @operator("Div")
@@ -245,7 +237,7 @@ def _cast(c: Call, x: Value, dtype: DType) -> Value:
         return to_dtype(c, x, dtype)
     narrower = dtype.itemsize < x.dtype.itemsize or (dtype.kind == "u" and x.dtype.kind == "i")
     if narrower and dtype.itemsize < 4:
-        return to_dtype(c, _wrapped(c, to_scalar(c, x), dtype), dtype)
+        return to_dtype(c, elementwise.wrapped(c, to_scalar(c, x), dtype), dtype)
     return x
 
 

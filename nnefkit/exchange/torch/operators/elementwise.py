@@ -9,7 +9,7 @@ from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.call import READERS, Call, arithmetic, operator
+from nnefkit.exchange.torch.call import READERS, WIDEST, Call, arithmetic, operator, to_result
 
 Operand = Value | float
 
@@ -103,7 +103,8 @@ def power(c: Call, x: Operand, exponent: Operand) -> Value:
     """Return `pow`, or a simpler equivalent operation."""
     if isinstance(exponent, Value) or not isinstance(x, Value):
         return arithmetic(c, "pow", x, exponent)
-    return to_dtype(c, elementwise.power(c, to_scalar(c, x), float(exponent)), c.dtypes[0])
+    result = elementwise.power(c, to_scalar(c, x), float(exponent))
+    return to_result(c, result, overflows=True)
 
 
 @operator("log1p")
@@ -240,7 +241,12 @@ def to_copy(
         return to_logical(c, x)
     if dtype.kind in "iu" and x.data_type == LOGICAL:
         return c.op("cast", x, data_type="integer")
-    return to_scalar(c, x) if dtype.kind == "f" else x
+    if dtype.kind == "f":
+        return to_scalar(c, x)
+    is_narrower = dtype.itemsize < x.dtype.itemsize or dtype.kind != x.dtype.kind
+    if is_narrower and dtype.itemsize < WIDEST:
+        return to_result(c, to_scalar(c, x), overflows=True)
+    return x
 
 
 @operator("alias", "detach", "clone", "contiguous", "lift_fresh_copy", "positive")
