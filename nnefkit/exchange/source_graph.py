@@ -233,6 +233,11 @@ class SourceGraph:
         if operands and all(value.data is not None for value in operands):
             _fold(operation)
             return operation.results
+        if all(0 in value.shape for value in operation.results):
+            # Concatenations leave it out.
+            for value in operation.results:
+                value.data = np.zeros(value.shape, value.dtype)
+            return operation.results
         if any(0 in value.shape for value in operands):
             raise ArgumentError(
                 f"an argument of '{name}' is empty",

@@ -9,6 +9,7 @@ import numpy as np
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_graph import Value
 
 _MOST_FACTORS = 64
@@ -63,3 +64,40 @@ def cumulative_sum(
     )
     with c.graph.scope("cumulative_sum"):
         return along_axis(c, x, axis, matrix)
+
+
+def cumulative_product(
+    c: OperatorCall, x: Value, axis: int, *, exclusive: bool = False, reverse: bool = False
+) -> Value:
+    """Return the products of all elements up to each one along an axis.
+
+    Each round multiplies by the products of as many elements as the rounds before it have joined.
+
+    Args:
+        c: The call of the operator.
+        x: A tensor of scalars.
+        axis: The axis.
+        exclusive: Whether the element itself is left out.
+        reverse: Whether to multiply from the end of the axis.
+    """
+    with c.graph.scope("cumulative_product"):
+        if exclusive:
+            x = _delayed(c, x, axis, 1, reverse=reverse)
+        distance = 1
+        while distance < x.shape[axis]:
+            x = c.op("mul", x, _delayed(c, x, axis, distance, reverse=reverse))
+            distance *= 2
+        return x
+
+
+def _delayed(c: OperatorCall, x: Value, axis: int, distance: int, *, reverse: bool) -> Value:
+    """Return a tensor moved along an axis, with ones where it had no elements."""
+    extent = x.shape[axis]
+    distance = min(distance, extent)
+    padding = [(0, 0)] * x.rank
+    padding[axis] = (0, distance) if reverse else (distance, 0)
+    if distance == extent:
+        return c.graph.constant(np.ones(x.shape, c.scalar_dtype))
+    begin, end = (distance, extent) if reverse else (0, extent - distance)
+    part = sliced(c, x, axis, begin, end)
+    return c.op("pad", part, padding=padding, border="constant", value=1.0)

@@ -1,15 +1,16 @@
-"""Reversal of axes, and padding that `pad` does not express (4.5)."""
+"""Joining and splitting, reversal of axes, and padding that `pad` does not express (4.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import sliced
+from nnefkit.exchange.reshaping import empty, sliced
 from nnefkit.exchange.source_graph import Value
 
 _BEFORE_FIRST = -(2**31)
@@ -28,6 +29,29 @@ def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     count = len(axes)
     begin, end, stride = [-1] * count, [_BEFORE_FIRST] * count, [-1] * count
     return c.op("slice", x, axes=axes, begin=begin, end=end, stride=stride)
+
+
+def split(c: OperatorCall, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
+    """Return the parts of `x` of some lengths along an axis; some of them may be empty."""
+    positive = [length for length in lengths if length]
+    if len(positive) == 1:
+        parts = [x]
+    else:
+        divisor = gcd(*positive)
+        parts = c.ops("split", x, axis=axis, ratios=[length // divisor for length in positive])
+    remaining = iter(parts)
+    shapes = [(*x.shape[:axis], length, *x.shape[axis + 1 :]) for length in lengths]
+    return [next(remaining) if all(shape) else empty(c, shape, x.dtype) for shape in shapes]
+
+
+def concat(c: OperatorCall, parts: Sequence[Value], axis: int) -> Value:
+    """Return the concatenation of tensors; empty ones are left out."""
+    filled = [part for part in parts if 0 not in part.shape]
+    if not filled:
+        shape = [*parts[0].shape]
+        shape[axis] = sum(part.shape[axis] for part in parts)
+        return empty(c, shape, parts[0].dtype)
+    return filled[0] if len(filled) == 1 else c.op("concat", filled, axis=axis)
 
 
 def cropped(c: OperatorCall, x: Value, padding: Padding) -> tuple[Value, Padding]:

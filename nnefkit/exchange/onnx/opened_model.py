@@ -306,7 +306,11 @@ def _refuse_open_inputs(proto: ModelProto, path: str) -> None:
         tensor = info.type.tensor_type
         if any(d.HasField("dim_value") and not d.dim_value for d in tensor.shape.dim):
             raise InputError(
-                f"input '{info.name}' is empty", hint=NO_EMPTY_TENSORS, file=path, section="4.1.1"
+                f"input '{info.name}' is empty",
+                hint=f"{NO_EMPTY_TENSORS} If the model only joins it to others, make it constant: "
+                f"constants={{'{info.name}': np.zeros({_shape_of(tensor)})}}.",
+                file=path,
+                section="4.1.1",
             )
         if not tensor.HasField("shape") or any(d.dim_value <= 0 for d in tensor.shape.dim):
             unknown[info.name] = [_extent(dimension) for dimension in tensor.shape.dim]
@@ -322,6 +326,10 @@ def _refuse_open_inputs(proto: ModelProto, path: str) -> None:
             file=path,
             section="4.1.1",
         )
+
+
+def _shape_of(tensor: TypeProto.Tensor) -> tuple[int, ...]:
+    return tuple(dimension.dim_value for dimension in tensor.shape.dim)
 
 
 def _extent(dimension: TensorShapeProto.Dimension) -> int | str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 from torch.export.graph_signature import (
@@ -17,7 +18,7 @@ from torch.export.graph_signature import (
     TensorArgument,
 )
 
-from nnefkit.errors import ArgumentError
+from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
@@ -44,6 +45,7 @@ _SILENT = frozenset(
 """Operators that only check their arguments."""
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv3d"})
+_SPLITS = frozenset({"split", "split_with_sizes", "chunk", "tensor_split"})
 _PADDINGS = frozenset({"pad", "constant_pad_nd"})
 
 
@@ -112,6 +114,10 @@ class ProgramReader:
         number = self._input_count
         self._input_count += 1
         names = self.input_names
+        if not example.numel():
+            message = f"input '{node.name}' is empty"
+            self.problems.add(node, message, f"{NO_EMPTY_TENSORS} Make it a buffer of the module.")
+            return UNREAD
         name = names[number] if names is not None and number < len(names) else node.name
         value = self.graph.external(name, tuple(map(int, example.shape)), dtype_of(example))
         value.origin = node.name
@@ -138,6 +144,9 @@ class ProgramReader:
         if isinstance(result, fx.Node):
             value = self._constant(self.values[result])
             name = self._names.get(result, result.name)
+            if isinstance(value, Value) and 0 in value.shape:
+                self.problems.add(node, f"output '{name}' is empty", NO_EMPTY_TENSORS)
+                return []
             return [(name, value)] if isinstance(value, Value) else []
         if result is not None:
             self.problems.add(node, "an output is not a tensor", "Return tensors only.")
@@ -189,6 +198,8 @@ class ProgramReader:
     def _read(self, node: fx.Node, operator: str) -> Any:
         if operator not in READERS or not isinstance(node.target, torch._ops.OpOverload):
             raise unknown_operator(node)
+        if self._is_empty(node):
+            return self._empty_results(node)
         call = self._call(node, operator)
         arguments = self._arguments(node, READERS[operator])
         if operator in _CONVOLUTIONS:
@@ -209,7 +220,8 @@ class ProgramReader:
                 "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them.",
             )
         wanted = self._wanted(node)
-        if any(not examples[number].numel() for number in wanted if number < len(examples)):
+        is_empty = any(not examples[number].numel() for number in wanted if number < len(examples))
+        if is_empty and operator not in _SPLITS:
             refuse_empty_tensor()
         before = node.args[0] if node.args else None
         is_only_reader = isinstance(before, fx.Node) and len(before.users) == 1
@@ -224,6 +236,25 @@ class ProgramReader:
             self._convolutions.get(before) if is_only_reader else None,  # type: ignore[arg-type]
             self._padded.get(before) if is_only_reader else None,  # type: ignore[arg-type]
         )
+
+    def _is_empty(self, node: fx.Node) -> bool:
+        """Whether all results that are read have no elements; concatenations leave them out."""
+        examples = results(node)
+        wanted = [examples[number] for number in self._wanted(node) if number < len(examples)]
+        return bool(wanted) and all(
+            isinstance(example, torch.Tensor) and _is_static(example.shape) and not example.numel()
+            for example in wanted
+        )
+
+    def _empty_results(self, node: fx.Node) -> Any:
+        """Return constants without elements, which NNEF does not have."""
+        empties = [
+            self.graph.constant(np.zeros(tuple(example.shape), dtype_of(example)))
+            if isinstance(example, torch.Tensor) and not example.numel()
+            else UNREAD
+            for example in results(node)
+        ]
+        return empties if isinstance(node.meta.get("val"), (tuple, list)) else empties[0]
 
     def _wanted(self, node: fx.Node) -> frozenset[int]:
         """Return the indices of the results that are read."""

@@ -163,6 +163,22 @@ def _resized(d: Draw, x: Array, scales: list[float], attributes: dict[str, Any])
     return Drawn([x, empty, *given], attributes, known=(1, 2, 3))
 
 
+@draws("GridSample")
+def grid_sample(d: Draw) -> Drawn:
+    since(d, "GridSample")
+    d.opset = min(d.opset, 22)
+    names = ("bilinear", "nearest", "bicubic") if d.opset < 20 else ("linear", "nearest", "cubic")
+    mode = d.one(*names)
+    count = 3 if d.opset >= 20 and "cubic" not in mode and d.flag(0.3) else 2
+    batch, channels = d.int(1, 2), d.int(1, 3)
+    x = d.array((batch, channels, *(d.int(1, 5) for _ in range(count))))
+    grid = d.rng.uniform(-1.7, 1.7, (batch, *(d.int(1, 4) for _ in range(count)), count))
+    attributes = {"mode": mode} | d.some(
+        padding_mode=d.one("zeros", "border", "reflection"), align_corners=d.int(0, 1)
+    )
+    return Drawn([x, grid.astype(np.float32)], attributes)
+
+
 @draws("MatMul")
 def matmul(d: Draw) -> Drawn:
     batch = d.shape(0, 2, 3)

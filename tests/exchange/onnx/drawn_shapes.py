@@ -58,9 +58,9 @@ def arg(d: Draw) -> Drawn:
     return Drawn([np.round(x) if d.flag() else x], attributes)
 
 
-@draws("CumSum")
-def cumulative(d: Draw) -> Drawn:
-    since(d, "CumSum")
+@draws("CumSum", "CumProd")
+def cumulative(d: Draw, name: str) -> Drawn:
+    since(d, name)
     shape = d.shape(1)
     axis = np.array(d.axis(len(shape)), d.one(np.int32, np.int64))
     x = d.array(shape, kind=d.one(np.float32, np.int32, np.int64))
@@ -322,7 +322,9 @@ def scatter_elements(d: Draw) -> Drawn:
             axis % len(shape),
         )
         indices = np.take(indices, range(other[axis]), axis)
-    return Drawn([d.array(shape), indices.astype(np.int64), d.array(other)], attributes, known=(1,))
+    kind = d.one(np.float32, np.float32, np.int64)
+    x, updates = d.array(shape, kind=kind), d.array(other, kind=kind)
+    return Drawn([x, indices.astype(np.int64), updates], attributes)
 
 
 @draws("ScatterND")
@@ -339,8 +341,10 @@ def scatter_nd(d: Draw) -> Drawn:
     else:
         chosen = d.rng.permutation(every)[:count]
     indices = np.stack(np.unravel_index(chosen, shape[:depth]), -1).astype(np.int64)
+    extents = np.array(shape[:depth])
+    indices = np.where(d.rng.random(indices.shape) < 0.2, indices - extents, indices)
     updates = d.array((count, *shape[depth:]))
-    return Drawn([d.array(shape), indices, updates], attributes, known=(1,))
+    return Drawn([d.array(shape), indices, updates], attributes)
 
 
 @draws("OneHot")

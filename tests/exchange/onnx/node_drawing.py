@@ -157,6 +157,7 @@ _SINCE = {
     "Einsum": 12, "ReverseSequence": 10, "Det": 11, "BitShift": 11, "Compress": 9,
     "Swish": 24, "Col2Im": 18, "NegativeLogLikelihoodLoss": 12, "SoftmaxCrossEntropyLoss": 12,
     "Size": 7, "Shape": 7, "Pad": 7, "BitwiseNot": 18, "DepthToSpace": 7, "TensorScatter": 24,
+    "CumProd": 26, "GridSample": 16,
 }  # fmt: skip
 
 

@@ -7,9 +7,8 @@ from math import prod
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.exchange.compositions import indexing
+from nnefkit.exchange.compositions import indexing, scattering
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.reshaping import reshaped, to_dtype
 from nnefkit.exchange.source_graph import Value
 
@@ -67,8 +66,6 @@ def compress(c: Call) -> Value:
     """Read a selection of slices by a constant condition."""
     x = c[0]
     selected = np.flatnonzero(c.required_constant(1, "condition"))
-    if not selected.size:
-        refuse_empty_tensor()
     indices = c.graph.constant(selected, np.int64)
     if "axis" not in c.attributes:
         return indexing.at_positions(c, x, indices, selected.shape)
@@ -80,15 +77,21 @@ _REDUCTIONS = ("add", "mul", "max", "min")
 
 @operator("ScatterND", "ScatterElements", "Scatter")
 def scatter(c: Call) -> Value:
-    """Read a replacement of elements at constant indices."""
-    x, updates = c[0], c[2]
-    positions = _positions(c, x.shape, c.required_constant(1, "indices"))
+    """Read a replacement of elements at indices; computed ones are compared with all places."""
+    x, indices, updates = c[0], c[1], c[2]
     reduction = c.attribute("reduction", "none")
-    if reduction == "none":
-        return indexing.scatter(c, x, updates, positions)
-    if reduction not in _REDUCTIONS:
+    if reduction not in ("none", *_REDUCTIONS):
         c.refuse(f"NNEF has no '{reduction}' of indexed elements", "Scatter without a reduction.")
-    return indexing.scatter_reduce(c, x, updates, positions, reduction)
+    if indices.data is not None:
+        positions = _positions(c, x.shape, indices.data)
+        if reduction == "none":
+            return indexing.scatter(c, x, updates, positions)
+        return indexing.scatter_reduce(c, x, updates, positions, reduction)
+    if c.operator == "ScatterND":
+        columns = c.ops("unstack", indices, axis=indices.rank - 1)
+        return scattering.scatter_slices(c, x, columns, updates, reduction)
+    axis = c.axis("axis", 0, x.rank)
+    return scattering.scatter_along(c, x, indices, updates, axis, reduction)
 
 
 def _positions(c: Call, shape: Shape, indices: Array) -> Array:

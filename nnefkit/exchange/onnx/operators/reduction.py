@@ -6,7 +6,12 @@ from collections.abc import Collection
 
 import numpy as np
 
-from nnefkit.exchange.compositions.reduction import cumulative_sum, log_sum_exp, product
+from nnefkit.exchange.compositions.reduction import (
+    cumulative_product,
+    cumulative_sum,
+    log_sum_exp,
+    product,
+)
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
@@ -84,11 +89,12 @@ def arg(c: Call) -> Value:
     return result if c.attribute("keepdims", 1) else _without(c, result, [axis])
 
 
-@operator("CumSum")
-def cumsum(c: Call) -> Value:
-    """Read a cumulative sum."""
+@operator("CumSum", "CumProd")
+def cumulative(c: Call) -> Value:
+    """Read cumulative sums or products."""
     x = to_scalar(c, c[0])
     axis = int(c.required_constant(1, "axis").reshape(-1)[0]) % max(x.rank, 1)
     exclusive, reverse = bool(c.attribute("exclusive", 0)), bool(c.attribute("reverse", 0))
-    result = cumulative_sum(c, x, axis, exclusive=exclusive, reverse=reverse)
+    composed = cumulative_sum if c.operator == "CumSum" else cumulative_product
+    result = composed(c, x, axis, exclusive=exclusive, reverse=reverse)
     return to_dtype(c, result, c[0].dtype)

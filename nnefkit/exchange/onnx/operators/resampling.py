@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.exchange.compositions import grid_sampling
+from nnefkit.exchange.compositions.grid_sampling import Sampling
 from nnefkit.exchange.compositions.resampling import ResizedAxis, interpolated, selected
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse, refuse_empty_tensor
@@ -253,3 +255,20 @@ def _kernel(rules: _Rules, distances: Array) -> Array:
     inner = ((a + 2) * x - (a + 3)) * x * x + 1
     outer = ((x - 5) * x + 8) * x * a - 4 * a
     return np.asarray(np.where(x <= 1, inner, np.where(x < 2, outer, 0.0)))
+
+
+# -- sampling at computed positions ----------------------------------------------------------------
+
+
+@operator("GridSample")
+def grid_sample(c: Call) -> Value:
+    """Read an image sampled at the positions of a grid: gathered neighbors, and their weights."""
+    mode = str(c.attribute("mode", "bilinear" if c.opset < 20 else "linear"))
+    names = {"bilinear": "linear", "bicubic": "cubic"}
+    border = str(c.attribute("padding_mode", "zeros"))
+    sampling = Sampling(names.get(mode, mode), border, bool(c.attribute("align_corners", 0)))
+    if sampling.mode not in ("nearest", "linear", "cubic"):
+        c.refuse(f"its mode '{mode}' is unknown", INVALID)
+    if border not in ("zeros", "border", "reflection"):
+        c.refuse(f"its padding mode '{border}' is unknown", INVALID)
+    return grid_sampling.grid_sample(c, c[0], c[1], sampling)

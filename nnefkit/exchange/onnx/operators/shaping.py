@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import gcd, prod
+from math import prod
 
 import numpy as np
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange.compositions import resampling, shaping
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
-from nnefkit.exchange.refusal import refuse_empty_tensor
 from nnefkit.exchange.reshaping import (
     broadcast,
     empty,
@@ -103,10 +102,8 @@ def shape(c: Call) -> Value:
 @operator("Concat")
 def concat(c: Call) -> Value:
     """Read `concat`; empty tensors are left out."""
-    values = [value for value in c.inputs if value is not None and 0 not in value.shape]
-    if len(values) == 1:
-        return values[0]
-    return c.op("concat", values, axis=c.axis("axis", 1, values[0].rank))
+    values = [value for value in c.inputs if value is not None]
+    return shaping.concat(c, values, c.axis("axis", 1, values[0].rank))
 
 
 @operator("Split")
@@ -119,15 +116,7 @@ def split(c: Call) -> list[Value]:
         count = len(c.output_names)
         length = -(-x.shape[axis] // count)
         lengths = [length] * (count - 1) + [x.shape[axis] - length * (count - 1)]
-    positive = [length for length in lengths if length]
-    if len(positive) == 1:
-        parts = [x]
-    else:
-        divisor = gcd(*positive)
-        parts = c.ops("split", x, axis=axis, ratios=[length // divisor for length in positive])
-    remaining = iter(parts)
-    shapes = [(*x.shape[:axis], length, *x.shape[axis + 1 :]) for length in lengths]
-    return [next(remaining) if all(shape) else empty(c, shape, x.dtype) for shape in shapes]
+    return shaping.split(c, x, axis, lengths)
 
 
 # -- slicing ---------------------------------------------------------------------------------------
@@ -256,10 +245,10 @@ def expand(c: Call) -> Value:
 @operator("Tile")
 def tile(c: Call) -> Value:
     """Read `tile`."""
-    repeats = c.ints("repeats", 1) or []
+    x, repeats = c[0], c.ints("repeats", 1) or []
     if 0 in repeats:
-        refuse_empty_tensor()
-    return c[0] if all(repeat == 1 for repeat in repeats) else c.op("tile", c[0], repeats=repeats)
+        return empty(c, [n * repeat for n, repeat in zip(x.shape, repeats, strict=True)], x.dtype)
+    return x if all(repeat == 1 for repeat in repeats) else c.op("tile", x, repeats=repeats)
 
 
 # -- matrices and blocks ---------------------------------------------------------------------------

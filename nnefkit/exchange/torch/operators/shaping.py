@@ -121,7 +121,7 @@ def concat(c: Call, tensors: Sequence[Value], dim: int = 0) -> Value:
     parts = [x for x in tensors if x.shape != (0,)]
     if c.dtypes[0].kind == "f":
         parts = [to_scalar(c, part) for part in parts]
-    return c.op("concat", parts, axis=axis_of(dim, len(c.shape)))
+    return shaping.concat(c, parts, axis_of(dim, len(c.shape)))
 
 
 @operator("stack")
@@ -146,8 +146,7 @@ def split(
     extents = [shape[axis] for shape in c.shapes]
     if len(extents) == 1:
         return [x]
-    ratios = [1] * len(extents) if len(set(extents)) == 1 else extents
-    return c.ops("split", x, axis=axis, ratios=ratios)
+    return shaping.split(c, x, axis, extents)
 
 
 @operator("unbind")

@@ -1,0 +1,156 @@
+"""Elements replaced at indices that are known only at run time (4.5.8).
+
+Each place is compared with each index, which takes as many comparisons as there are pairs of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.compositions.elementwise import LARGEST
+from nnefkit.exchange.compositions.indexing import counted_from_front, flat_positions
+from nnefkit.exchange.compositions.reduction import product
+from nnefkit.exchange.refusal import refuse
+from nnefkit.exchange.reshaping import reshaped, sliced, to_dtype, to_scalar, transposed
+from nnefkit.exchange.source_graph import SCALAR, Value
+
+_MOST_PAIRS = 2**22
+_NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -LARGEST, "min": LARGEST}
+
+
+def scatter_along(
+    c: OperatorCall, x: Value, indices: Value, updates: Value, axis: int, operation: str = "none"
+) -> Value:
+    """Return a tensor with elements changed along an axis, each at its own index.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        indices: For each update its index along the axis; the other indices are its own.
+        updates: The new elements, of the shape of `indices`, no larger than `x` along other axes.
+        axis: The axis.
+        operation: ``none`` to replace elements, where the last update of one wins, or the
+            operation that joins elements and updates: add, mul, max or min.
+    """
+    region = [*indices.shape]
+    region[axis] = x.shape[axis]
+    part = x
+    for other, extent in enumerate(region):
+        part = sliced(c, part, other, 0, extent)
+    index = _checked(c, counted_from_front(c, indices, x.shape[axis]), x.shape[axis])
+    order = [other for other in range(x.rank) if other != axis] + [axis]
+    lines = prod(region) // x.shape[axis]
+    changed = _changed(
+        c,
+        reshaped(c, transposed(c, part, order), (lines, x.shape[axis], 1)),
+        reshaped(c, transposed(c, index, order), (lines, indices.shape[axis])),
+        reshaped(c, transposed(c, updates, order), (lines, indices.shape[axis], 1)),
+        operation,
+    )
+    changed = reshaped(c, changed, [region[other] for other in order])
+    return _joined(c, x, transposed(c, changed, [*np.argsort(order)]))
+
+
+def scatter_slices(
+    c: OperatorCall, x: Value, indices: Sequence[Value], updates: Value, operation: str = "none"
+) -> Value:
+    """Return a tensor with slices changed at indices along its first axes.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        indices: The indices along each of the first axes, of equal shapes.
+        updates: The new slices: the shape of the indices, then the remaining axes of `x`.
+        operation: As for `scatter_along`.
+    """
+    depth, count = len(indices), prod(indices[0].shape)
+    extents, rest = x.shape[:depth], prod(x.shape[depth:])
+    parts = [
+        _checked(c, counted_from_front(c, reshaped(c, index, (count,)), extent), extent)
+        for index, extent in zip(indices, extents, strict=True)
+    ]
+    changed = _changed(
+        c,
+        reshaped(c, x, (1, prod(extents), rest)),
+        reshaped(c, flat_positions(c, parts, extents), (1, count)),
+        reshaped(c, updates, (1, count, rest)),
+        operation,
+    )
+    return reshaped(c, changed, x.shape)
+
+
+def _checked(c: OperatorCall, index: Value, extent: int) -> Value:
+    """Return indices looked up in a table of themselves: those out of range are an error."""
+    if index.data is not None:
+        return index
+    table = c.graph.shared(f"indices_below_{extent}", lambda: np.arange(extent))
+    return c.op("gather", table, index, axis=0)
+
+
+def _joined(c: OperatorCall, x: Value, corner: Value) -> Value:
+    """Return `x` with the elements from the origin on replaced."""
+    for axis in range(x.rank):
+        extent = corner.shape[axis]
+        if extent == x.shape[axis]:
+            continue
+        rest = sliced(c, x, axis, extent, x.shape[axis])
+        for later in range(axis + 1, x.rank):
+            rest = sliced(c, rest, later, 0, corner.shape[later])
+        corner = c.op("concat", [corner, rest], axis=axis)
+    return corner
+
+
+def _changed(c: OperatorCall, x: Value, index: Value, updates: Value, operation: str) -> Value:
+    """Return lines of slices, [M, E, R], with slices changed by updates [M, K, R] at [M, K]."""
+    lines, extent, rest = x.shape
+    count = index.shape[1]
+    pairs = lines * extent * count * (1 if operation == "none" else rest)
+    if pairs > _MOST_PAIRS:
+        refuse(
+            f"its indices are computed, and compared with {pairs:,} places",
+            f"At most {_MOST_PAIRS:,} comparisons are made; make the indices constant.",
+        )
+    with c.graph.scope("scatter"):
+        places = c.graph.constant(np.arange(extent, dtype=np.float32)[None, :, None])
+        wanted = reshaped(c, to_scalar(c, index), (lines, 1, count))
+        hits = c.op("eq", wanted, places)
+        if operation == "none":
+            return _replaced(c, x, hits, updates)
+        return _combined(c, x, hits, updates, operation)
+
+
+def _replaced(c: OperatorCall, x: Value, hits: Value, updates: Value) -> Value:
+    lines, extent, count = hits.shape
+    order = c.graph.constant(np.arange(1, count + 1, dtype=np.float32)[None, None])
+    last = c.op("max_reduce", c.op("select", hits, order, 0.0), axes=[2])
+    source = c.op("max", c.op("sub", last, 1.0), 0.0)
+    if lines > 1:
+        starts = np.arange(lines, dtype=np.float32)[:, None, None] * count
+        source = c.op("add", source, c.graph.constant(starts))
+    source = to_dtype(c, reshaped(c, source, (lines, extent)), np.dtype(np.int64))
+    flat = reshaped(c, updates, (lines * count, x.shape[2]))
+    new = c.op("gather", flat, source, axis=0)
+    return c.op("select", c.op("gt", last, 0.0), new, x)
+
+
+def _combined(c: OperatorCall, x: Value, hits: Value, updates: Value, operation: str) -> Value:
+    lines, extent, count = hits.shape
+    number, rest = to_scalar(c, updates), x.shape[2]
+    terms = c.op(
+        "select",
+        reshaped(c, hits, (lines, extent, count, 1)),
+        reshaped(c, number, (lines, 1, count, rest)),
+        _NEUTRAL[operation],
+        data_type=SCALAR,
+    )
+    if operation == "mul":
+        total = product(c, terms, [2])
+    else:
+        name = "sum" if operation == "add" else operation
+        total = c.op(f"{name}_reduce", terms, axes=[2])
+    result = c.op(operation, to_scalar(c, x), reshaped(c, total, x.shape))
+    return to_dtype(c, result, x.dtype)
