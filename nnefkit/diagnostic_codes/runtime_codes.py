@@ -176,7 +176,8 @@ nk.run(graph, x, quantized=True)
         "wrong-export",
         "Conversion that does not compute the same",
         "After a conversion, both models are run on the same inputs; their outputs differ by more "
-        "than the tolerance. The message names the first tensor that differs.",
+        "than the tolerance. The message names the first tensor that differs, and by how much; the "
+        "hint says which tolerance would allow it.",
         example=python(
             """
 graph = nk.parse(

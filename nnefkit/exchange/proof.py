@@ -1,12 +1,14 @@
 """Proof that a graph computes what its source computes.
 
 Both run on the same example inputs. The tolerance is relative to the largest element of a tensor,
-since two orders of summation differ by a fraction of it, however small an element is.
+since two orders of summation differ by a fraction of it, however small an element is. Where an
+output differs by more, each operation is compared on its own: a graph whose operations are right
+may amplify small differences by any factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,17 +16,30 @@ import numpy as np
 
 from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import Diagnostic, ExecutionError
-from nnefkit.execution import run, trace
-from nnefkit.graph import FrozenDict, Graph
+from nnefkit.exchange.invented_inputs import invented_inputs
+from nnefkit.exchange.local_differences import (
+    LocalDifference,
+    first_local_difference,
+    relative_difference,
+)
+from nnefkit.exchange.proof_inputs import independent
+from nnefkit.execution import Session
+from nnefkit.graph import FrozenDict, Graph, Tensor
 
 TOLERANCE = 1e-4
-_LEAST = 1e-7
-"""Differences up to this size count as zero."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a proof calls its two sides, and their difference."""
+
+    wrong: str = "the graph does not compute what its source computes"
+    instead: str = "or verify=False to get the graph and compare it with nk.compare."
 
 
 @dataclass(frozen=True)
 class SourceRun:
-    """How to run the source of a graph."""
+    """How to run the source of a graph, or what was made of it."""
 
     outputs: Callable[[Arrays], Arrays]
     """Inputs of the source by name -> its outputs by name, in order."""
@@ -35,45 +50,52 @@ class SourceRun:
     again: Callable[[Arrays], Arrays] | None = None
     """The outputs computed in another order, for sources whose own rounding matters; a graph that
     agrees with either of the two is right."""
+    name_of: Callable[[Tensor], str] = lambda tensor: tensor.origin or tensor.name
+    """The name that a tensor of the graph has in the source."""
+    wording: Wording = Wording()
 
 
 def verified(
     graph: Graph,
     source: SourceRun,
-    inputs: Arrays,
+    given: Arrays,
     *,
     engine: str = "numpy",
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
+    default: float = TOLERANCE,
+    quantized: bool = False,
+    rounded: Callable[[Array], Array] | None = None,
 ) -> Graph:
     """Compare a graph with its source, and return it with the result in its provenance.
 
     Args:
         graph: The graph as it was read.
         source: Runs the source.
-        inputs: Inputs by the names of the graph.
+        given: Inputs by the names of the graph; those that are missing are invented.
         engine: The engine that runs the graph.
         tolerance: The largest allowed difference, relative to the largest element of a tensor.
+            With None it is `default`, and outputs may differ by more if each operation agrees on
+            its own.
+        default: The tolerance if none is given.
+        quantized: Whether the graph runs with its quantization info.
+        rounded: Rounds inputs to the precision of the source.
 
     Raises:
-        ExecutionError: The two differ; the error names the first tensor that differs.
+        ExecutionError: The two differ; the error names the first tensor that differs. Or no
+            invented inputs work.
     """
-    source_inputs = {graph.tensors[name].origin or name: array for name, array in inputs.items()}
-    outputs = [*run(graph, inputs, engine, progress=False).values()]
-    differences = _differences(outputs, source.outputs(source_inputs))
-    if source.again is not None and not max(differences, default=0.0) <= tolerance:
-        again = _differences(outputs, source.again(source_inputs))
-        differences = min(differences, again, key=max)
-    for name, difference in zip(graph.outputs, differences, strict=True):
-        if not difference <= tolerance:
-            first = _first_difference(graph, source, inputs, tolerance, engine)
-            raise _mismatch(graph, *(first or (name, difference, "")), tolerance)
-    proof = {
+    proof = _Proof(graph, source, engine, default if tolerance is None else tolerance, quantized)
+    proof.run(given, rounded or np.asarray)
+    if not proof.agrees() and not (tolerance is None and proof.agrees_step_by_step()):
+        raise proof.mismatch()
+    facts = {
         "verified": True,
         "engine": engine,
-        "tolerance": tolerance,
-        "largest_difference": max(differences, default=0.0),
+        "tolerance": proof.tolerance,
+        "largest_difference": max(proof.differences, default=0.0),
+        **({} if proof.agrees() else {"compared": "each operation on its own"}),
     }
-    return with_facts(graph, {**source.facts, **proof})
+    return with_facts(graph, {**source.facts, **facts})
 
 
 def with_facts(graph: Graph, facts: Mapping[str, Any]) -> Graph:
@@ -81,71 +103,134 @@ def with_facts(graph: Graph, facts: Mapping[str, Any]) -> Graph:
     return replace(graph, provenance=FrozenDict({**graph.provenance, **facts}))
 
 
-def _differences(outputs: Sequence[Array], expected: Arrays) -> list[float]:
-    # The outputs of a graph are in the order of those of the source.
-    return [relative_difference(a, b) for a, b in zip(outputs, expected.values(), strict=True)]
+class _Proof:
+    """The comparison of a graph with its source."""
 
+    def __init__(
+        self, graph: Graph, source: SourceRun, engine: str, tolerance: float, quantized: bool
+    ) -> None:
+        self.graph = graph
+        self.source = source
+        self.tolerance = tolerance
+        self.engine = engine
+        self.quantized = quantized
+        self.inputs: Arrays = {}
+        self.outputs: Arrays = {}
+        self.expected: list[Array] = []
+        self.differences: list[float] = []
+        self.local: LocalDifference | None = None
 
-def relative_difference(array: Array, expected: Array) -> float:
-    """Return the largest difference, relative to the largest element.
+    def run(self, given: Arrays, rounded: Callable[[Array], Array]) -> None:
+        """Run both on the given inputs, or on the first invented ones that work."""
+        session = Session(self.graph, self.engine, quantized=self.quantized)
+        if all(name in given for name in self.graph.inputs):
+            inputs = independent(given)
+            self._run(session, {name: rounded(array) for name, array in inputs.items()})
+            return
+        problem: ExecutionError | None = None
+        results: tuple[Any, ...] | None = None
+        for invented in invented_inputs(self.graph):
+            try:
+                inputs = independent({**invented, **given})
+                self._run(session, {name: rounded(array) for name, array in inputs.items()})
+            except ExecutionError as error:
+                problem = problem or error
+                continue
+            results = results or (self.inputs, self.outputs, self.expected, self.differences)
+            if all(np.isfinite(array).any() for array in self.expected if array.size):
+                return
+        if results is None:
+            raise _no_inputs(self.graph, problem)
+        # Nothing but NaN and infinity: that, too, is compared.
+        self.inputs, self.outputs, self.expected, self.differences = results
 
-    It is infinite if the shapes differ, or if elements that are not finite do.
-    """
-    expected = np.asarray(expected)
-    if array.shape != expected.shape:
-        return np.inf
-    a, b = array.astype(np.float64), expected.astype(np.float64)
-    finite = np.isfinite(b)
-    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-        return np.inf
-    if not finite.any():
-        return 0.0
-    with np.errstate(all="ignore"):
-        difference = float(np.abs(a[finite] - b[finite]).max())
-    if np.isnan(difference):
-        return np.inf
-    largest = float(np.abs(b[finite]).max())
-    return difference / max(largest, _LEAST) if difference > _LEAST else 0.0
+    def _run(self, session: Session, inputs: Arrays) -> None:
+        self.inputs = inputs
+        session.reset()
+        self.outputs = session.run(inputs, progress=False)
+        self._compare([*self.source.outputs(self._source_inputs()).values()])
+        if self.source.again is not None and not self.agrees():
+            first = self.expected, self.differences
+            self._compare([*self.source.again(self._source_inputs()).values()])
+            if max(first[1]) < max(self.differences):
+                self.expected, self.differences = first
 
+    def _compare(self, expected: list[Array]) -> None:
+        # The outputs of a graph are in the order of those of the source, which may have more: the
+        # new values of variables.
+        self.expected = [np.asarray(array) for array in expected[: len(self.outputs)]]
+        pairs = zip(self.outputs.values(), self.expected, strict=True)
+        self.differences = [relative_difference(array, other) for array, other in pairs]
 
-def _first_difference(
-    graph: Graph, source: SourceRun, inputs: Arrays, tolerance: float, engine: str
-) -> tuple[str, float, str] | None:
-    """Return the first tensor that differs, by how much, and the operation that computes it."""
-    source_inputs = {graph.tensors[name].origin or name: array for name, array in inputs.items()}
-    try:
-        expected = source.everything(source_inputs)
-        recorded = trace(graph, inputs, engine, progress=False)
-        for op in graph.operations:
-            for name in op.output_names:
-                array = expected.get(graph.tensors[name].origin or "")
-                if array is None or name not in recorded or op.is_weight:
-                    continue
-                difference = relative_difference(recorded[name], array)
-                if not difference <= tolerance:
-                    return name, difference, op.name
-    except Exception:  # noqa: BLE001 - the outputs differ in any case
-        return None
-    return None
+    def _source_inputs(self) -> dict[str, Array]:
+        tensors = self.graph.tensors
+        return {self.source.name_of(tensors[name]): a for name, a in self.inputs.items()}
 
+    def agrees(self) -> bool:
+        """Whether all outputs agree up to the tolerance."""
+        return all(difference <= self.tolerance for difference in self.differences)
 
-def _mismatch(
-    graph: Graph, name: str, difference: float, operation: str, tolerance: float
-) -> ExecutionError:
-    origin = graph.tensors[name].origin
-    tensor = f"'{name}'" + (f" ('{origin}' in the source)" if origin not in (None, name) else "")
-    by = f", computed by '{operation}'," if operation else ""
-    how = (
-        "in its shape or in elements that are not finite"
-        if np.isinf(difference)
-        else f"by {difference:.2g} of its largest element (tolerance {tolerance:.2g})"
-    )
-    return ExecutionError(
-        Diagnostic(
-            "wrong-export",
-            "the graph does not compute what its source computes: "
-            f"{tensor}{by} is the first tensor that differs, {how}",
-            hint="Pass a larger tolerance=..., or verify=False to get the graph and compare it "
-            "with nk.compare.",
+    def agrees_step_by_step(self) -> bool:
+        """Whether each operation agrees, given what the source computes before it."""
+        if self.quantized or self.engine != "numpy":
+            return False  # The steps are computed by numpy, without quantization info.
+        self.local, compared = self._compared_step_by_step()
+        return self.local is None and compared.issuperset(self.outputs)
+
+    def _compared_step_by_step(self) -> tuple[LocalDifference | None, set[str]]:
+        try:
+            expected = self.source.everything(self._source_inputs())
+            return first_local_difference(
+                self.graph, self.inputs, expected, self.source.name_of, self.tolerance
+            )
+        except Exception:  # noqa: BLE001 - the outputs differ in any case
+            return None, set()
+
+    def mismatch(self) -> ExecutionError:
+        """Return the error that names the first tensor that differs."""
+        number = next(i for i, d in enumerate(self.differences) if not d <= self.tolerance)
+        name, difference = [*self.outputs][number], self.differences[number]
+        message = f"{self.source.wording.wrong}: "
+        if self.local is None and not self.quantized:
+            self.local, _ = self._compared_step_by_step()
+        found = self.local or LocalDifference(name, difference, "")
+        message += f"{self._named(found.name, found.operation)} is the first tensor that differs, "
+        message += self._amount(found.difference)
+        if found.name != name:
+            message += f"; the output '{name}' differs {self._amount(difference)}"
+        return ExecutionError(Diagnostic("wrong-export", message, hint=self._hint()))
+
+    def _named(self, name: str, operation: str) -> str:
+        origin = self.source.name_of(self.graph.tensors[name])
+        tensor = f"'{name}'" + (f" ('{origin}' in the source)" if origin != name else "")
+        return tensor + (f", computed by '{operation}'," if operation else "")
+
+    def _amount(self, difference: float) -> str:
+        if np.isinf(difference):
+            return "in its shape or in elements that are not finite"
+        times = f", {difference / self.tolerance:.2g} times" if self.tolerance > 0 else ", above"
+        return (
+            f"by {difference:.2g} of its largest element{times} the tolerance {self.tolerance:.2g}"
         )
+
+    def _hint(self) -> str:
+        largest = max(self.differences)
+        if np.isinf(largest):
+            return f"Pass other inputs=..., {self.source.wording.instead}"
+        # Two digits, rounded up.
+        enough = float(f"{largest * 1.1:.1e}")
+        return (
+            f"If it is right by your judgment, pass tolerance={enough:.2g}, "
+            f"{self.source.wording.instead}"
+        )
+
+
+def _no_inputs(graph: Graph, problem: ExecutionError | None) -> ExecutionError:
+    names = ", ".join(f"'{name}': ..." for name in graph.inputs)
+    reason = problem.diagnostics[0].message if problem and problem.diagnostics else str(problem)
+    error = ExecutionError(
+        f"invented inputs do not work: {reason}",
+        hint=f"Pass inputs that the network accepts, inputs={{{names}}}, or verify=False.",
     )
+    error.__cause__ = problem
+    return error

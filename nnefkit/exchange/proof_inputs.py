@@ -8,22 +8,6 @@ from nnefkit.arrays import Array, Arrays
 from nnefkit.graph import Graph
 
 
-def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
-    """Return random inputs: normally distributed scalars, integers 0 and 1, logicals."""
-    generator = np.random.default_rng(seed)
-    inputs: dict[str, Array] = {}
-    for name in graph.inputs:
-        tensor = graph.tensors[name]
-        shape = tensor.shape or ()
-        if tensor.dtype == "integer":
-            inputs[name] = generator.integers(0, 2, shape)
-        elif tensor.dtype == "logical":
-            inputs[name] = generator.integers(0, 2, shape).astype(np.bool_)
-        else:
-            inputs[name] = generator.standard_normal(shape).astype(np.float32)
-    return inputs
-
-
 def independent(inputs: Arrays, seed: int = 0) -> dict[str, Array]:
     """Return inputs of which no two are equal, since a proof could not tell them apart.
 

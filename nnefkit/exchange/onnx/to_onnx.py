@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnefkit.arguments import expected_path
-from nnefkit.errors import Diagnostic, ExecutionError, InputError
-from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
+from nnefkit.errors import InputError
+from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.runtime import run_model
-from nnefkit.exchange.proof import TOLERANCE, relative_difference
-from nnefkit.exchange.proof_inputs import random_inputs
-from nnefkit.execution import Session
+from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
@@ -41,6 +39,7 @@ def to_onnx(
     quantized: bool = False,
     verify: bool = True,
     tolerance: float | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> ModelProto:
     """Write a graph as an ONNX model, with the same names of tensors.
 
@@ -59,10 +58,13 @@ def to_onnx(
         opset: The version of the ONNX operators, at least 16; None for the newest one that the
             installed packages onnx and onnxruntime both support.
         quantized: Whether to apply the quantization info.
-        verify: Whether to run the graph and the model on random inputs and to compare their
+        verify: Whether to run the graph and the model on the same inputs and to compare their
             outputs, before the file is written.
-        tolerance: Largest allowed difference, relative to the largest element of an output; 1e-4 by
-            default, 0.05 for quantized models.
+        tolerance: Largest allowed difference, relative to the largest element of an output. By
+            default it is that of the proof of `from_onnx` or `from_torch`, if the graph comes from
+            there, else 1e-4, and 0.05 for graphs that round to codes; and outputs may differ by
+            more, if each operation agrees on its own.
+        inputs: Input name -> array to run them on; inputs that are missing are invented.
 
     Returns:
         The model, which passes ONNX's checker.
@@ -99,8 +101,7 @@ def to_onnx(
     _rename(model, names)
     onnx.checker.check_model(model, full_check=True)
     if verify:
-        allowed = CODES_TOLERANCE if quantized else TOLERANCE
-        _verify(graph, model, quantized, allowed if tolerance is None else tolerance)
+        _verify(graph, model, inputs or {}, tolerance, quantized=quantized)
     if path is not None:
         with replacing_file(expected_path(path)) as file:
             file.write(model.SerializeToString())
@@ -224,29 +225,41 @@ def _rename(model: ModelProto, names: Mapping[str, str]) -> None:
 # -- proof -----------------------------------------------------------------------------------------
 
 
-def _verify(graph: Graph, model: ModelProto, quantized: bool, tolerance: float) -> None:
-    """Run the graph and the model on random inputs, and compare their outputs."""
-    feeds = random_inputs(graph)
-    expected = Session(graph, quantized=quantized).run(feeds, progress=False)
+_CODING = frozenset(("linear_quantize", "logarithmic_quantize")).union(
+    ("min_max_linear_quantize", "zero_point_linear_quantize")
+)
+"""Operations that round to codes, in either direction where a number is halfway between two."""
+_WORDING = Wording(
+    "the model does not compute what the graph computes", "or verify=False to skip the comparison."
+)
+
+
+def _verify(
+    graph: Graph,
+    model: ModelProto,
+    inputs: Mapping[str, Any],
+    tolerance: float | None,
+    *,
+    quantized: bool,
+) -> None:
+    """Run the graph and the model on the same inputs, and compare their outputs."""
     states = {
         name: np.asarray(graph.tensors[name].data)
         for name in updates(graph)
         if graph.tensors[name].data is not None
     }
-    results = run_model(model, {**feeds, **states})
-    # The new values of variables come after the outputs.
-    for name, array in zip(expected, results.values(), strict=False):
-        distance = relative_difference(array, expected[name])
-        if not distance <= tolerance:
-            raise ExecutionError(
-                Diagnostic(
-                    "wrong-export",
-                    f"the model does not compute what the graph computes: '{name}' differs by "
-                    f"{distance:.2g} of its largest element (tolerance {tolerance:.2g})",
-                    hint="Allow for more with tolerance=..., or skip the comparison with "
-                    "verify=False.",
-                )
-            )
+    source = SourceRun(
+        lambda feeds: run_model(model, {**feeds, **states}),
+        lambda feeds: run_model(model, {**feeds, **states}, everything=True),
+        {},
+        name_of=lambda tensor: tensor.name,
+        wording=_WORDING,
+    )
+    given = {input_name(graph, name): np.asarray(array) for name, array in inputs.items()}
+    default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
+    if quantized or any(op.name in _CODING for op in graph.operations):
+        default = max(default, CODES_TOLERANCE)
+    verified(graph, source, given, tolerance=tolerance, default=default, quantized=quantized)
 
 
 class _WriterEngine(Engine):
