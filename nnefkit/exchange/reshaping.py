@@ -22,6 +22,8 @@ from nnefkit.exchange.source_graph import (
     data_type_of,
 )
 
+_END = 2**31 - 1
+"""An end of slices that is past every axis."""
 EXACT = 2**24
 """The largest integer up to which float32 represents every integer."""
 
@@ -98,8 +100,35 @@ def transposed(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     return c.op("transpose", x, axes=axes)
 
 
-def sliced(c: OperatorCall, x: Value, axis: int, begin: int, end: int, step: int = 1) -> Value:
-    """Return a part of one axis; positions count from the front, `end` is excluded."""
+def written_bounds(begin: int | None, end: int | None, extent: int) -> tuple[int, int]:
+    """Return the bounds of a slice with a positive step as NNEF writes them, for any extent.
+
+    Bounds that count from the end do so in the text, and an end past the axis remains there
+    (4.5.4).
+    """
+    first, last, _ = slice(begin, end).indices(extent)
+    if begin is not None and -extent <= begin < 0:
+        first = begin
+    if end is None or end >= extent:
+        last = _END if end is None else min(end, _END)
+    elif -extent < end < 0:
+        last = end
+    return first, last
+
+
+def sliced(
+    c: OperatorCall,
+    x: Value,
+    axis: int,
+    begin: int,
+    end: int,
+    step: int = 1,
+    written: tuple[int, int] | None = None,
+) -> Value:
+    """Return a part of one axis; positions count from the front, `end` is excluded.
+
+    The attributes are the bounds that are `written`, if they are given.
+    """
     if (begin, end, step) == (0, x.shape[axis], 1):
         return x
     if x.data is not None:
@@ -109,6 +138,7 @@ def sliced(c: OperatorCall, x: Value, axis: int, begin: int, end: int, step: int
             lambda data: np.take(data, range(begin, end, step), axis),
         )
     stride: dict[str, Any] = {} if step == 1 else {"stride": [step]}
+    begin, end = written or (begin, end)
     return c.op("slice", x, axes=[axis], begin=[begin], end=[end], **stride)
 
 

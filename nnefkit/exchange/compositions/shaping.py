@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Padding
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import empty, sliced
+from nnefkit.exchange.reshaping import empty, sliced, written_bounds
 from nnefkit.exchange.source_graph import Value
 
 _BEFORE_FIRST = -(2**31)
@@ -73,7 +73,8 @@ def wrapped_around(c: OperatorCall, x: Value, padding: Padding) -> Value:
         extent = x.shape[axis]
         if before > extent or after > extent:
             refuse("it wraps around an axis more than once", "Pad in several steps.")
-        parts = [sliced(c, x, axis, extent - before, extent)] if before else []
+        written = written_bounds(-before, None, extent)
+        parts = [sliced(c, x, axis, extent - before, extent, written=written)] if before else []
         parts.append(x)
         parts += [sliced(c, x, axis, 0, after)] if after else []
         if len(parts) > 1:

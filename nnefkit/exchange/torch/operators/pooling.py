@@ -161,11 +161,13 @@ def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
 
 @operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | None]:
-    """Return `max_pool`, or the maxima of windows of different lengths."""
+    """Return `max_reduce`, `max_pool`, or the maxima of windows of different lengths."""
     spatial = _spatial(c)
     old, new = x.shape[-spatial:], c.shape[-spatial:]
     if 1 in c.wanted:
         refuse("its indices are positions in the whole tensor")
+    if all(extent == 1 for extent in new):
+        return [c.op("max_reduce", x, axes=[*range(x.rank - spatial, x.rank)]), None]
     if all(o % n == 0 for o, n in zip(old, new, strict=True)):
         size = [o // n for o, n in zip(old, new, strict=True)]
         return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]

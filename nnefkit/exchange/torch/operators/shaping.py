@@ -18,6 +18,7 @@ from nnefkit.exchange.reshaping import (
     to_rank,
     to_scalar,
     transposed,
+    written_bounds,
 )
 from nnefkit.exchange.source_graph import Value
 from nnefkit.exchange.torch.call import Call, operator
@@ -160,7 +161,8 @@ def select(c: Call, x: Value, dim: int, index: int) -> Value:
     """Return `slice` and `squeeze`."""
     axis = axis_of(dim, x.rank)
     at = axis_of(int(index), x.shape[axis])
-    return reshaped(c, sliced(c, x, axis, at, at + 1), c.shape)
+    written = written_bounds(int(index), int(index) + 1 or None, x.shape[axis])
+    return reshaped(c, sliced(c, x, axis, at, at + 1, written=written), c.shape)
 
 
 @operator("slice")
@@ -170,7 +172,8 @@ def slices(
     """Return `slice`."""
     axis = axis_of(dim, x.rank)
     begin, stop, _ = slice(start, end, step).indices(x.shape[axis])
-    return sliced(c, x, axis, begin, max(stop, begin), step)
+    written = written_bounds(start, end, x.shape[axis])
+    return sliced(c, x, axis, begin, max(stop, begin), step, written if stop > begin else None)
 
 
 @operator("narrow")
@@ -178,7 +181,8 @@ def narrow(c: Call, x: Value, dim: int, start: int, length: int) -> Value:
     """Return `slice`."""
     axis = axis_of(dim, x.rank)
     begin = axis_of(start, x.shape[axis])
-    return sliced(c, x, axis, begin, begin + length)
+    written = written_bounds(start, start + length or None, x.shape[axis])
+    return sliced(c, x, axis, begin, begin + length, written=written)
 
 
 @operator("flip")
@@ -198,7 +202,12 @@ def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> 
         extent = x.shape[axis]
         at = -shift % extent
         if at:
-            parts = [sliced(c, x, axis, at, extent), sliced(c, x, axis, 0, at)]
+            first = written_bounds(-shift, None, extent) if abs(shift) < extent else None
+            last = written_bounds(0, -shift, extent) if abs(shift) < extent else None
+            parts = [
+                sliced(c, x, axis, at, extent, written=first),
+                sliced(c, x, axis, 0, at, written=last),
+            ]
             x = c.op("concat", parts, axis=axis)
     return x
 
