@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, metadata
@@ -18,6 +18,9 @@ from typing import Literal, NamedTuple
 from nnefkit.display.diagnostic_text import diagnostic_text
 
 Severity = Literal["error", "warning", "note"]
+
+MOST_LISTED: Mapping[Severity, int] = {"error": 1000, "warning": 200, "note": 200}
+"""Beyond these numbers, the problems of a text are counted, but not listed."""
 
 NO_EMPTY_TENSORS = "NNEF has no empty tensors: all extents are positive (4.1.1)."
 """Hint of every error about an empty tensor."""
@@ -46,6 +49,7 @@ class Source:
 
     text: str = field(repr=False)
     name: str = "graph.nnef"
+    _last_line: tuple[int, str] = field(default=(0, ""), init=False, repr=False, compare=False)
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -69,6 +73,12 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return the text of line `number`, counted from 1, without its line break."""
+        # The diagnostics of one long line share its text.
+        if self._last_line[0] != number:
+            object.__setattr__(self, "_last_line", (number, self._line(number)))
+        return self._last_line[1]
+
+    def _line(self, number: int) -> str:
         start = self._line_starts[number - 1]
         end = self._line_starts[number] if number < self.line_count else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -152,6 +162,12 @@ class Diagnostic:
     def within(self, file: str) -> Diagnostic:
         """Return a copy of the diagnostic that is about `file`."""
         return replace(self, file=file)
+
+
+def unlisted_problems(count: int, file: str = "") -> Diagnostic:
+    """Return the note that problems beyond `MOST_LISTED` are not listed."""
+    message = f"{count} more problems are not listed"
+    return Diagnostic("too-many-problems", message, "note", file)
 
 
 class NnefError(Exception):

@@ -175,6 +175,7 @@ class _DocumentReading:
             self.registered,
             strict=self.strict,
             infer=self.infer,
+            unread=self.parser.unread,
         )
         rules = ExpansionRules(fragments=self._expanded_fragments(), misdeclared=invalid)
         expansion = Expansion(self.builder, rules)

@@ -10,31 +10,34 @@ _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
 
 
-def locate(source: Source, span: Span, argument: str) -> Span:
+def locate(source: Source, span: Span, argument: str, operation: str = "") -> Span:
     """Return the span of an argument of an operation.
 
     Args:
         source: The text that the operation was parsed from.
         span: The span of the assignment or the invocation.
         argument: The name of a parameter or a result of the operation.
+        operation: The name of the operation; by default that of the first invocation in the text.
 
     Returns:
         The span of the argument with its name, or for a result that of the tensor on the left-hand
-        side; the span of the name of the operation if the argument is omitted.
+        side; the span of the name of the operation if the argument is omitted; `span` itself if
+        the text is an expression with operators instead of an invocation of the operation.
     """
     tokens = Tokens(Source(source.text[span.start : span.end]))
-    call = next(
-        (
-            at
-            for at in range(tokens.count)
-            if tokens.kinds[tokens.texts[at]] == IDENTIFIER and tokens.texts[at + 1] in ("(", "<")
-        ),
-        None,
-    )
-    if call is None:
+    call = next((at for at in range(tokens.count) if _is_call(tokens, at)), None)
+    if call is None or operation not in ("", tokens.texts[call]):
         return span
     located = _argument(tokens, call, argument) or tokens.span(call, call + 1)
     return Span(located.start + span.start, located.end + span.start)
+
+
+def _is_call(tokens: Tokens, at: int) -> bool:
+    texts = tokens.texts
+    if tokens.kinds[texts[at]] != IDENTIFIER:
+        return False
+    following = texts[at + 1 : at + 5]
+    return following[:1] == ["("] or (following[::2] == ["<", ">"] and following[3:] == ["("])
 
 
 def _argument(tokens: Tokens, call: int, argument: str) -> Span | None:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from nnefkit.errors import Diagnostic, Severity, Source, Span, did_you_mean
+from nnefkit.errors import (
+    MOST_LISTED,
+    Diagnostic,
+    Severity,
+    Source,
+    Span,
+    did_you_mean,
+    unlisted_problems,
+)
 
-MOST_ERRORS = 1000
-MOST_WARNINGS = 200
-"""Beyond these, the problems of a text are counted, but not listed."""
+_LONGEST = 2000
+"""Maximum length of a message or a hint, since names and lists of parameters can be long."""
+
+
+def clipped(text: str) -> str:
+    """Return a text without its middle part if it is too long for a message."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 class TokenPositions(Protocol):
@@ -51,15 +65,16 @@ class Report:
         severity: Severity = "error",
     ) -> None:
         """Add a problem, once if it occurs again at the same place (in a fragment used twice)."""
+        message, hint = clipped(message), clipped(hint)
         key = (code, span, message)
         if key in self._diagnostics:
             return
         if severity == "error":
             self.errors += 1
-            listed = self.errors <= MOST_ERRORS
+            listed = self.errors <= MOST_LISTED[severity]
         else:
             self._warnings += 1
-            listed = self._warnings <= MOST_WARNINGS
+            listed = self._warnings <= MOST_LISTED[severity]
         if not listed:
             self._unlisted += 1
             return
@@ -104,14 +119,7 @@ class Report:
         """All diagnostics, in the order of the text."""
         ordered = sorted(self._diagnostics.values(), key=lambda d: d.span.start if d.span else -1)
         if self._unlisted:
-            ordered.append(
-                self.tokens.source.diagnostic(
-                    "too-many-problems",
-                    f"{self._unlisted} more problems are not listed",
-                    None,
-                    severity="note",
-                )
-            )
+            ordered.append(unlisted_problems(self._unlisted, self.tokens.source.name))
         return ordered
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nnefkit.errors import ArgumentError, Diagnostic, Source, Span
+from nnefkit.errors import (
+    MOST_LISTED,
+    ArgumentError,
+    Diagnostic,
+    Source,
+    Span,
+    unlisted_problems,
+)
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.registry import Problems
 
-Locate = Callable[[Source, Span, str], Span]
-"""``locate(source, span, argument)``: span of an argument in the assignment at `span`."""
+Locate = Callable[[Source, Span, str, str], Span]
+"""``locate(source, span, argument, operation)``: span of an argument of the operation at `span`."""
+
+_LOCATED = 4
+"""How often the text may be searched for arguments: operations of one fragment share their text."""
 
 
 class Reports:
@@ -20,6 +30,8 @@ class Reports:
         self._source = graph.source
         self._locate = locate
         self._diagnostics: list[Diagnostic] = []
+        self._counts: dict[str, int] = {}
+        self._searchable = 100_000 + _LOCATED * len(graph.source.text if graph.source else "")
 
     def add(self, op: Operation, error: ArgumentError) -> None:
         """Add the diagnostics of an error that a rule raised for `op`."""
@@ -35,9 +47,15 @@ class Reports:
 
     def in_order(self) -> list[Diagnostic]:
         """Return the diagnostics in the order of the text."""
-        return sorted(self._diagnostics, key=lambda d: d.span.start if d.span else -1)
+        ordered = sorted(self._diagnostics, key=lambda d: d.span.start if d.span else -1)
+        unlisted = sum(self._counts.values()) - len(ordered)
+        return [*ordered, unlisted_problems(unlisted)] if unlisted else ordered
 
     def _add(self, op: Operation, diagnostic: Diagnostic, argument: str) -> None:
+        severity = diagnostic.severity
+        self._counts[severity] = self._counts.get(severity, 0) + 1
+        if self._counts[severity] > MOST_LISTED[severity]:
+            return
         source, span = self._source, op.span
         message = f"{op.name}: {diagnostic.message}"
         hint = diagnostic.hint
@@ -47,8 +65,9 @@ class Reports:
             message = f"{op.name} of {', '.join(map(repr, op.output_names))}: {diagnostic.message}"
             self._diagnostics.append(replace(diagnostic, message=message, hint=hint))
             return
-        if argument and self._locate is not None:
-            span = self._locate(source, span, argument)
+        if argument and self._locate is not None and self._searchable > 0:
+            self._searchable -= span.end - span.start
+            span = self._locate(source, span, argument, op.name)
         self._diagnostics.append(
             source.diagnostic(
                 diagnostic.code,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from timing import assert_linear, least_seconds
 
+import nnefkit as nk
 from nnefkit import language
 from nnefkit.errors import Diagnostic
 
@@ -212,3 +213,117 @@ def test_any_mutation_of_a_valid_text_results_in_diagnostics(data):
 def test_any_quantization_text_results_in_diagnostics(text):
     _, diagnostics = language.parse_quantization(text)
     _told(diagnostics)
+
+
+LARGE = {
+    "leading zeros": "0" * 5000 + "2",
+    "digits": "9" * 5000,
+    "spaced minus": "- " + "9" * 5000,
+    "cast": f"integer('{'0' * 5000}2')",
+    "cast of digits": f"integer('{'9' * 5000}')",
+    "cast of a fraction": f"integer({'0' * 5000}2.0)",
+}
+
+
+@pytest.mark.parametrize("number", LARGE)
+def test_integers_of_thousands_of_digits_are_read_or_reported(number):
+    text = HEAD + f"y = reshape(x, shape = [{LARGE[number]}]); }}"
+    graph, diagnostics = language.parse(text)
+    _told(diagnostics)
+    assert all(len(d.message) < 3000 for d in diagnostics)
+    if "9" in LARGE[number]:
+        assert [d.code for d in diagnostics if d.severity == "error"]
+    else:
+        assert diagnostics == []
+        assert graph is not None
+        assert graph.operations[1].attribs["shape"] == [2]
+
+
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2500])
+def test_fragments_are_nested_to_any_depth(count):
+    declared = "(a: tensor<scalar>) -> (b: tensor<scalar>)"
+    fragments = [f"fragment f{i}{declared} {{ b = f{i + 1}(a); }}" for i in range(count)]
+    text = HEAD.replace(
+        "graph", " ".join([*fragments, f"fragment f{count}{declared} {{ b = relu(a); }} graph"]), 1
+    )
+    graph, diagnostics = language.parse(text + "y = f0(x); }")
+    assert diagnostics == []
+    assert graph is not None
+    assert [op.name for op in graph.operations] == ["external", "relu"]
+    assert len(graph.operations[1].scope) == count + 1
+
+
+def test_fragments_nested_too_deep_for_the_budget_are_reported():
+    declared = "(a: tensor<scalar>) -> (b: tensor<scalar>)"
+    fragments = [f"fragment f{i}{declared} {{ b = f{i + 1}(a); }}" for i in range(10_000)]
+    text = HEAD.replace("graph", " ".join([*fragments, "graph"]), 1).replace("f10000", "relu")
+    _, diagnostics = language.parse(text + "y = f0(x); }")
+    assert [d.code for d in diagnostics] == ["too-long"]
+
+
+def test_recursion_behind_deep_calls_is_still_endless():
+    declared = "(a: tensor<scalar>) -> (b: tensor<scalar>)"
+    fragments = [f"fragment f{i}{declared} {{ b = f{i + 1}(a); }}" for i in range(1200)]
+    for cycle in ("b = f1200(a);", "b = f1199(a);"):
+        last = f"fragment f1200{declared} {{ {cycle} }} graph"
+        text = HEAD.replace("graph", " ".join([*fragments, last]), 1)
+        _, diagnostics = language.parse(text + "y = f0(x); }")
+        assert [d.code for d in diagnostics] == ["endless-recursion"]
+
+
+def test_problems_of_operators_are_located():
+    """Shapes that do not fit, in an expression without any parenthesis."""
+    for operator in ("<", "<=", "+", "==", "^"):
+        body = f"w = variable(shape = [5, 7], label = 'w'); y = x {operator} w; }}"
+        report = nk.validate(HEAD + body)
+        assert [d.code for d in report.errors] == ["shape-mismatch"]
+        assert f"x {operator} w" in str(report.errors[0])
+
+
+def test_the_line_of_many_problems_is_stored_once():
+    text = HEAD + "".join(f"a{i} = rellu(x);" for i in range(2000)) + "y = copy(x); }"
+    text += " " * 1_000_000
+    _, diagnostics = language.parse(text)
+    assert len(diagnostics) == 1001
+    assert len({id(d.excerpt) for d in diagnostics if d.excerpt}) == 1
+
+
+def test_white_space_at_the_end_is_skipped_in_linear_time():
+    for space in (" ", "\n", "\t \n", "#\n", " # \n\f"):
+        text = HEAD + "y = relu(x); }" + space * 200_000
+        assert least_seconds(lambda text=text: language.parse(text), tries=2) < 2
+        assert language.parse(text)[1] == []
+
+
+def test_problems_of_shapes_are_counted_but_not_all_listed():
+    body = "".join(f"a{i} = reshape(x, shape = [7]);" for i in range(1500))
+    before = time.process_time()
+    report = nk.validate(HEAD + body + "y = relu(x); }")
+    assert time.process_time() - before < 5
+    assert len(report.errors) == 1000
+    assert [d.message for d in report.notes] == ["500 more problems are not listed"]
+    assert len({id(d.excerpt) for d in report.errors}) == 1
+
+
+def test_problems_in_one_long_assignment_are_located_in_linear_time():
+    """The operations of a fragment share its text, which is searched for arguments."""
+
+    def seconds(count: int) -> float:
+        body = "b = reshape(a, " + "# x\n" * count + "shape = [7]);"
+        fragment = f"fragment f(a: tensor<scalar>) -> (b: tensor<scalar>) {{ {body} }} graph"
+        calls = "".join(f"a{i} = f(x);" for i in range(count))
+        text = HEAD.replace("graph", fragment, 1) + calls + "y = copy(x); }"
+        return least_seconds(lambda: nk.validate(text), tries=2)
+
+    assert_linear(seconds, 250, factor=4, most=12)
+
+
+def test_messages_have_a_bounded_length():
+    name = "n" * 100_000
+    calls = "".join(f"a{i} = {name}(x, z = 1);" for i in range(100))
+    parameters = ", ".join(f"p{i}: scalar = 1.0" for i in range(10_000))
+    fragment = f"fragment {name}(a: tensor<scalar>, {parameters}) -> (b: tensor<scalar>);"
+    text = HEAD.replace("graph", fragment + " graph", 1) + calls + "y = copy(x); }"
+    _, diagnostics = language.parse(text)
+    assert len(diagnostics) == 100
+    assert all(len(d.message) + len(d.hint) < 5000 for d in diagnostics)

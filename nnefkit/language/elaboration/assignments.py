@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnefkit.graph import Identifier
-from nnefkit.language.declarations.binding import bind_arguments
+from nnefkit.language.declarations.binding import Binding, bind_arguments
+from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.language.elaboration.deprecated import DEPRECATED
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
@@ -77,7 +78,7 @@ class Assignments:
             outputs = left_side.outputs(declaration, binding.results)
             if builder.report.errors > errors:
                 return True
-        if binding.sound:
+        if binding.sound and (UNKNOWN not in types or _is_known(declaration, binding, types)):
             span = builder.tokens.span(assignment.at, assignment.end)
             builder.emit(declaration, binding, values, outputs, span)
         return True
@@ -117,3 +118,9 @@ class Assignments:
         if common is None:
             return None, UNKNOWN
         return [names.identifiers[element] for element in elements], common
+
+
+def _is_known(declaration: Declaration, binding: Binding, types: Sequence[Type]) -> bool:
+    """Return whether no attribute is a name without a definition, which is reported elsewhere."""
+    slots = (binding.slots[position] for _, position, _ in declaration.attributes)
+    return declaration.opaque or all(s is None or types[s] is not UNKNOWN for s in slots)

@@ -90,14 +90,14 @@ class Expansion:
                     if not assignment.sure:
                         scope.uncertain.add(name.name)
         for result in declaration.results:
-            if result.name not in scope.values:
+            if result.name not in scope.values and declaration.body:
                 report.add(
                     "unassigned-result",
                     f"result '{result.name}' of '{declaration.name}' is not assigned",
                     declaration.span,
                     section=_SECTION,
                 )
-        if report.errors > errors:
+        if report.errors > errors or not declaration.body:
             self.invocations.broken.add(declaration.name)
 
     def create_invocations(self, assign: AssignInScope) -> Invocations:

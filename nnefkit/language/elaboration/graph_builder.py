@@ -41,6 +41,7 @@ class GraphBuilder:
         strict: bool = True,
         infer: Callable[[Graph], Graph] | None = None,
         taken: Container[str] | None = None,
+        unread: Container[str] = (),
     ) -> None:
         self.header = header
         self.tokens = tokens
@@ -48,6 +49,8 @@ class GraphBuilder:
         self.declarations = declarations
         self.customs = customs
         """Registered custom operations, which the document may use once it declares them."""
+        self.unread = unread
+        """Fragments of the document whose definition has a syntax error."""
         self.strict = strict
         self.infer = infer
         """Fills in the shapes of a graph, for ``shape_of``."""
@@ -162,6 +165,8 @@ class GraphBuilder:
             Refused: Unknown operations are errors; it is reported.
         """
         name = invocation.name
+        if name in self.unread:
+            raise Refused
         if self.strict:
             self.report_unknown(invocation, report)
             raise Refused

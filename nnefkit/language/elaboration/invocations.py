@@ -33,7 +33,8 @@ from nnefkit.language.syntax.tree import (
 from nnefkit.language.types import GENERIC, UNKNOWN, TensorType
 
 MOST_CALLS = 1000
-"""Depth of fragment calls that counts as an endless recursion."""
+"""Depth of recursive fragment calls that counts as endless."""
+_CALLS_OF_A_STEP = 50
 _GRAPH_ONLY = frozenset(("external", "variable", "update"))
 
 
@@ -203,8 +204,10 @@ class Invocations:
         declaration, binding, arguments, node = call
         if declaration.name in self.broken:
             raise Refused
-        self.budget.spend(node, scope)
-        if len(scope.path) >= MOST_CALLS:
+        depth = len(scope.path)
+        # Each call has a copy of the path to it.
+        self.budget.spend(node, scope, 1 + depth // _CALLS_OF_A_STEP)
+        if depth >= MOST_CALLS:
             _refuse_recursion(declaration, node, scope)
         prefix = tensors[0] or self.builder.new_names.unused(f"{scope.stem}_{declaration.name}")
         inner = Scope(
@@ -324,8 +327,14 @@ def _result_names(
 def _refuse_recursion(
     declaration: Declaration, node: Expression | Assignment, scope: Scope
 ) -> None:
+    """Refuse a call that closes a cycle for too many times; deep calls alone are no recursion."""
     names = [label.partition(":")[0] for label in scope.path]
+    calls = names.count(declaration.name)
+    if not calls:
+        return
     last = len(names) - 1 - names[::-1].index(declaration.name)
+    if (calls + 1) * (len(names) - last) < MOST_CALLS:
+        return
     cycle = " -> ".join([*names[last:], declaration.name])
     scope.report.at(
         "endless-recursion",

@@ -85,6 +85,8 @@ class GraphNames:
 
     def check(self) -> None:
         """Report problems that only the whole body reveals."""
+        if not self.types:
+            return  # The body is empty, or could not be read at all, which is reported.
         self._check_undefined()
         self._check_parameters()
         self._check_results()

@@ -87,6 +87,7 @@ class ProvisionalReading:
             self.upgrades,
             self.infer,
             strict=self.strict,
+            unread=self.parser.unread,
         )
         expansion = ProvisionalExpansion(self.builder)
         for declaration in fragments:

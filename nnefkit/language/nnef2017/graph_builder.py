@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,8 +46,9 @@ class ProvisionalBuilder(GraphBuilder):
         infer: Infer | None,
         *,
         strict: bool,
+        unread: Container[str] = (),
     ) -> None:
-        super().__init__(header, tokens, report, vocabulary, customs, strict=strict)
+        super().__init__(header, tokens, report, vocabulary, customs, strict=strict, unread=unread)
         self.upgrades = upgrades
         self.shapes = KnownShapes(infer)
         self.unlisted: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.expressions import ExpressionParser
-from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
+from nnefkit.language.syntax.lexer import IDENTIFIER, KEYWORD, LITERAL, Tokens
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.tree import (
     ArrayOrTuple,
@@ -16,6 +16,9 @@ from nnefkit.language.syntax.tree import (
     Invocation,
     Name,
 )
+
+_ASSIGNS = frozenset(("=",))
+_AFTER_NAMES = frozenset(("(", ")", ",", ":", "<"))
 
 
 class BodyParser(ExpressionParser):
@@ -41,6 +44,22 @@ class BodyParser(ExpressionParser):
             span = self.tokens.span(first, first + 1)
         self.report.add("syntax", problem.message, span, problem.hint, problem.section)
 
+    def name(self, wanted: str, section: str, hint: str = "") -> Name:
+        """Consume the identifier that a definition introduces, described as `wanted` in messages.
+
+        A keyword in its place is reported once, and is a name from there on.
+        """
+        self._check_keyword(wanted, _AFTER_NAMES, section, hint)
+        return self.identifier(wanted, section, hint)
+
+    def _check_keyword(
+        self, wanted: str, following: frozenset[str], section: str = "3.2.1", hint: str = ""
+    ) -> None:
+        text = self.texts[self.index]
+        if self.kinds[text] == KEYWORD and self.texts[self.index + 1] in following:
+            self.problem(self.expected(wanted, hint, section))
+            self.kinds[text] = IDENTIFIER
+
     def body(self, accept: Callable[[Assignment], None]) -> None:
         """Parse ``{ assignments }`` and pass each to `accept` at once."""
         self.expect("{", section="3.2.1")
@@ -55,7 +74,8 @@ class BodyParser(ExpressionParser):
         repeated = self.repeated
         while texts[self.index] != "}":
             first = self.index
-            if not texts[first] or texts[first] in ("fragment", "graph"):
+            is_section = texts[first] in ("fragment", "graph") and texts[first + 1] != "="
+            if not texts[first] or is_section:
                 raise SyntaxProblem(
                     first,
                     f"expected '}}' but found {self.described(first)}",
@@ -98,6 +118,9 @@ class BodyParser(ExpressionParser):
         texts, kinds = self.texts, self.kinds
         first = index = self.index
         target: Expression
+        if kinds[texts[index]] == KEYWORD:
+            wanted = "an identifier on the left-hand side of an assignment"
+            self._check_keyword(wanted, _ASSIGNS)
         if texts[index + 1] == "=" and kinds[texts[index]] == IDENTIFIER:
             target = Name(texts[index], index, index + 1)
             self.index = index + 2

@@ -45,6 +45,7 @@ BUILTINS = frozenset(
     ("shape_of", "length_of", "range_of", "integer", "scalar", "logical", "string")
 )
 SEPARATED = "Arguments are separated by commas, and every '(' needs a matching ')'."
+NO_LAST_COMMA = "Remove the comma before it: commas separate elements, none follows the last one."
 LOOP = (
     "Write: [for i in array yield expression], or [for i in array if condition yield expression]."
 )
@@ -291,7 +292,8 @@ class ExpressionParser:
         if text in BUILTINS:
             reader = self.builtin
         if reader is None:
-            raise self.expected("an expression")
+            ends = text in (")", "]") and self.texts[index - 1] == ","
+            raise self.expected("an expression", NO_LAST_COMMA if ends else "")
         expression: Expression = yield reader()
         return expression
 

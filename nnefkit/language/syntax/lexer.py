@@ -95,6 +95,7 @@ _SYMBOLS = frozenset(
     ]
 )
 _INTEGER_LIMIT = 2**63
+_MOST_DIGITS = 19
 _INTEGERS = "Integers are between -9223372036854775808 and 9223372036854775807."
 _SCALARS = "The largest scalar is about 1.8e308."
 
@@ -123,7 +124,8 @@ class Tokens:
     def __init__(self, source: Source) -> None:
         self.source = source
         text = source.text
-        pieces = _TOKEN.findall(text)
+        # White space without a token after it would be searched again from each of its characters.
+        pieces = _TOKEN.findall(text.rstrip(_WHITE_SPACE))
         # Tokens and the white space before them cover the text without gaps.
         ends = list(accumulate(map(len, pieces)))
         texts = list(map(str.lstrip, pieces, repeat(_WHITE_SPACE)))
@@ -191,9 +193,12 @@ def number(text: str) -> int | float | Problem:
     if "." in text or "e" in text or "E" in text:
         real = float(text)
         return real if abs(real) != float("inf") else Problem("is too large for a scalar", _SCALARS)
-    if len(text) > 20 and len(text.lstrip("-").lstrip("0")) > 20:
+    if len(text) < _MOST_DIGITS:
+        return int(text)
+    digits = text.lstrip("-").lstrip("0") or "0"
+    if len(digits) > _MOST_DIGITS:
         return Problem("does not fit into 64 bits", _INTEGERS)
-    value = int(text)
+    value = int(digits) if text[0] != "-" else -int(digits)
     if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
         return value
     return Problem("does not fit into 64 bits", _INTEGERS)

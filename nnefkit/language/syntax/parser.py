@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nnefkit.errors import Span
+from nnefkit.language.report import Report
 from nnefkit.language.syntax.bodies import BodyParser
-from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL
+from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
@@ -41,6 +42,11 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 class Parser(BodyParser):
     """Parses a document, and reports syntax errors."""
+
+    def __init__(self, tokens: Tokens, report: Report) -> None:
+        super().__init__(tokens, report)
+        self.unread: set[str] = set()
+        """Fragments whose definition has a syntax error: their calls are not checked."""
 
     # -- the document (3.2.4) -----------------------------------------------------------------
 
@@ -162,9 +168,20 @@ class Parser(BodyParser):
     def _extension(self) -> list[Extension]:
         self.index += 1
         names = [self.identifier("the name of an extension", "3.2.4", EXTENSION)]
-        while self.kinds[self.texts[self.index]] == IDENTIFIER:
-            names.append(self.identifier("the name of an extension", "3.2.4"))
-        self.expect(";", EXTENSION, "3.2.4")
+        ends = True
+        while self.kinds[self.texts[self.index]] == IDENTIFIER or self.texts[self.index] == ",":
+            if self.texts[self.index] == ",":
+                if ends:
+                    hint = "Several extensions are separated by spaces: extension A B;"
+                    self.problem(self.expected("';'", hint, "3.2.4"))
+                ends = False
+                self.index += 1
+            names.append(self.identifier("the name of an extension", "3.2.4", EXTENSION))
+        if self.texts[self.index] in _SECTIONS:
+            # Only the semicolon is missing: the names count.
+            self.problem(self.expected("';'", EXTENSION, "3.2.4"))
+        else:
+            self.expect(";", EXTENSION, "3.2.4")
         return [Extension(name.name, name.at) for name in names]
 
     # -- fragments (3.2.2) --------------------------------------------------------------------
@@ -173,7 +190,8 @@ class Parser(BodyParser):
         """Parse a fragment definition."""
         at = self.index
         self.expect("fragment")
-        name = self.identifier("the name of the fragment", "3.2.2")
+        name = self.name("the name of the fragment", "3.2.2")
+        self.unread.add(name.name)
         generic, default = self.generic_declaration()
         parameters = self._parameters("a parameter")
         self.expect("->", section="3.2.2")
@@ -190,6 +208,7 @@ class Parser(BodyParser):
             raise self.expected(
                 "'{' or ';'", "A fragment has a body in braces, or ends with a semicolon.", "3.2.2"
             )
+        self.unread.discard(name.name)
         return Fragment(
             name.name,
             generic,
@@ -229,7 +248,7 @@ class Parser(BodyParser):
         self.expect("(", section="3.2.2")
         parameters: list[ParameterSyntax] = []
         while True:
-            name = self.identifier(f"the name of {role}", "3.2.2")
+            name = self.name(f"the name of {role}", "3.2.2")
             self.expect(":", section="3.2.2")
             declared = run(self._type())
             default: Constant | None = None
@@ -296,7 +315,7 @@ class Parser(BodyParser):
     def _graph_header(self) -> GraphSyntax:
         at = self.index
         self.index += 1
-        name = self.identifier("the name of the graph", hint=HEADER)
+        name = self.name("the name of the graph", "3.2.1", HEADER)
         parameters = self._identifiers("parameter")
         self.expect("->", HEADER)
         results = self._identifiers("result")
@@ -306,9 +325,9 @@ class Parser(BodyParser):
         self.expect("(", HEADER)
         if self.texts[self.index] == ")":
             raise SyntaxProblem(self.index, f"a graph needs at least one {role}", HEADER)
-        names = [self.identifier(f"the name of a {role}", "3.2.1")]
+        names = [self.name(f"the name of a {role}", "3.2.1")]
         while self.texts[self.index] == ",":
             self.index += 1
-            names.append(self.identifier(f"the name of a {role}", "3.2.1"))
+            names.append(self.name(f"the name of a {role}", "3.2.1"))
         self.expect(")", "Parameters and results of a graph have no types.", "3.2.1")
         return tuple(names)

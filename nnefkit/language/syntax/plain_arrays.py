@@ -72,7 +72,7 @@ class PlainArrays:
         """Return the array of identifiers whose opening bracket is at `index`, or None."""
         close = self._next("]", index)
         names = self.tokens.texts[index + 1 : min(close, index + _MEMO_TOKENS)]
-        if len(names) != close - index - 1:
+        if len(names) != close - index - 1 or len(names) % 2 == 0:
             return None
         kinds = self.tokens.kinds
         for position, name in enumerate(names):
