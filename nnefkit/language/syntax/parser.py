@@ -182,7 +182,9 @@ class Parser(BodyParser):
             self.problem(self.expected("';'", EXTENSION, "3.2.4"))
         else:
             self.expect(";", EXTENSION, "3.2.4")
-        return [Extension(name.name, name.at) for name in names]
+        # After a comma, which is reported, unknown names would only be a second problem.
+        known = names if ends else [name for name in names if name.name.startswith("KHR_")]
+        return [Extension(name.name, name.at) for name in known]
 
     # -- fragments (3.2.2) --------------------------------------------------------------------
 
