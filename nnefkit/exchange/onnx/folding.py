@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.exchange.source_graph import SourceGraph, Value
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, OperatorSetIdProto
@@ -19,6 +20,8 @@ _RANDOM = frozenset(
 )
 """Operators whose results differ each time."""
 
+_SMALL = 1024
+"""Number of elements up to which a constant is not a weight to be shared."""
 MOST_ELEMENTS = 2**28
 """Maximum number of elements of a result that is much larger than its inputs, against attacks."""
 
@@ -56,6 +59,30 @@ def fold(
     names = [name for name in node.output if name]
     arrays = dict(zip(names, results, strict=True))
     return [np.asarray(arrays[name]) if name else np.zeros(0) for name in node.output]
+
+
+def weight_form(
+    graph: SourceGraph, node: NodeProto, inputs: Sequence[Value | None]
+) -> Value | None:
+    """Return a weight itself, or reshaped or transposed without a copy; None for other nodes.
+
+    Weights that several nodes share are written as `Identity`, each with its own name, and so are
+    not stored again.
+    """
+    value = inputs[0] if inputs else None
+    if node.domain not in ("", "ai.onnx") or value is None or value.data is None:
+        return None
+    if node.op_type == "Identity":
+        return value
+    if value.data.size <= _SMALL:
+        return None
+    if node.op_type == "Transpose":
+        axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+        order = [*range(value.rank)][::-1] if axes is None else axes
+        if sorted(order) != [*range(value.rank)]:
+            return None
+        return graph.derived(value, ("transpose", *order), lambda data: data.transpose(order))
+    return None
 
 
 def _model(

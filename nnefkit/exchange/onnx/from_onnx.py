@@ -89,7 +89,7 @@ def from_onnx(
 
     def converted(shapes: Shapes) -> Graph:
         named = {origins[name]: shape for name, shape in shapes.items()}
-        return read(open_model(model, named, constants, keep_extents=True))
+        return read(open_model(source, named, constants, keep_extents=True))
 
     graph = recorded(graph, converted, dynamic_shapes)
     facts = {**_facts(source, graph), **unused_inputs(graph)}
@@ -98,10 +98,10 @@ def from_onnx(
     proto = source.proto
     given = {input_name(graph, name): array for name, array in (inputs or {}).items()}
     source_run = SourceRun(
-        lambda feeds: run_model(proto, feeds),
-        lambda feeds: run_model(proto, feeds, everything=True),
+        lambda feeds: run_model(proto, feeds, source.weights),
+        lambda feeds: run_model(proto, feeds, source.weights, everything=True),
         facts,
-        again=lambda feeds: run_model(proto, feeds, literal=True),
+        again=lambda feeds: run_model(proto, feeds, source.weights, literal=True),
     )
     return verified(
         graph,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nnefkit.errors import (
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import INVALID, ONNX_DOMAINS, READERS, Call, Result, qualified
-from nnefkit.exchange.onnx.folding import fold
+from nnefkit.exchange.onnx.folding import fold, weight_form
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
@@ -72,6 +72,8 @@ class ModelReader:
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.proto.opset_import)
         self._level = 0
+        self._folded: dict[Any, tuple[list[Value | None], list[Value] | None]] = {}
+        """Node, without its names -> its constant inputs, to keep them alive, and its results."""
         self._nodes = 0
         dtypes = [dtype_of(info.type) for info in source.proto.graph.input]
         self._is_double = np.dtype(np.float64) in dtypes
@@ -135,7 +137,12 @@ class ModelReader:
     def read_nodes(self, graph: GraphProto, values: Scope) -> None:
         """Read the weights and nodes of a graph; `values` has its inputs, and receives the rest."""
         for tensor in graph.initializer:
-            values[tensor.name] = self._weight(tensor.name, array_of, tensor)
+            # A graph inside of a node may have a weight of the same name.
+            large = self.source.weights if tensor.data_location else {}
+            if tensor.name in large:
+                values[tensor.name] = self._constant(large[tensor.name], tensor.name)
+            else:
+                values[tensor.name] = self._weight(tensor.name, array_of, tensor)
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
             values[name] = self._weight(name, dense_array, sparse)
@@ -250,6 +257,16 @@ class ModelReader:
     def _fold(self, node: NodeProto, inputs: Sequence[Value | None]) -> list[Value] | None:
         if any(attribute.type == attribute.GRAPH for attribute in node.attribute):
             return None
+        form = weight_form(self.graph, node, inputs)
+        if form is not None:
+            return [form]
+        key = node.op_type, node.domain, *(a.SerializeToString() for a in node.attribute)
+        key = *key, *map(id, inputs), len(node.output), self.opset
+        if key not in self._folded:
+            self._folded[key] = [*inputs], self._computed(node, inputs)
+        return self._folded[key][1]
+
+    def _computed(self, node: NodeProto, inputs: Sequence[Value | None]) -> list[Value] | None:
         named = zip(node.input, inputs, strict=True)
         arrays = {name: v.data for name, v in named if v is not None and v.data is not None}
         results = fold(node, arrays, self.opsets)

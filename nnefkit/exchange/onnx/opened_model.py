@@ -22,6 +22,7 @@ from nnefkit.errors import (
     did_you_mean,
 )
 from nnefkit.exchange import packages
+from nnefkit.exchange.onnx.detached_weights import Weights, detached, read_model
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.exchange.onnx.labels import Labels, index_labels
 from nnefkit.exchange.onnx.texts import invalid_text, refuse_invalid_text
@@ -45,6 +46,10 @@ class OnnxModel:
     name: str
     opset: int
     path: str = ""
+    weights: Weights = field(default_factory=dict)
+    """The large weights, which `proto` only refers to."""
+    loaded: ModelProto | None = field(default=None, repr=False)
+    """The model as it was loaded, to open it again with other shapes."""
     labels: Mapping[str, Labels] = field(default_factory=dict)
     """Name of an output -> the labels of its indices or columns."""
 
@@ -59,7 +64,7 @@ def require(package: str = "onnx") -> None:
 
 
 def open_model(
-    source: str | os.PathLike[str] | bytes | ModelProto,
+    source: str | os.PathLike[str] | bytes | ModelProto | OnnxModel,
     input_shapes: Shapes | None = None,
     constants: Mapping[str, Any] | None = None,
     *,
@@ -69,7 +74,7 @@ def open_model(
     """Open a model.
 
     Args:
-        source: A path, the bytes of a file, or a ModelProto.
+        source: A path, the bytes of a file, a ModelProto, or a model that is opened again.
         input_shapes: Input name -> shape, for inputs with open dimensions.
         constants: Input name -> values, for inputs that become constants.
         open_shapes: Whether dimensions may stay open, as for a model that is only run.
@@ -82,8 +87,12 @@ def open_model(
         UnknownNameError: The model has no input of a given name.
     """
     require()
-    proto, path = _loaded(source)
-    _refuse_broken(proto, path)
+    import onnx
+
+    loaded, weights, path = _loaded(source)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(loaded)
+    _refuse_broken(proto, weights, path)
     opset = _opset(proto, path)
     proto = inlined(proto, path)
     labels = index_labels(proto.graph)
@@ -96,21 +105,21 @@ def open_model(
     if not open_shapes:
         _refuse_open_inputs(proto, path)
     stem = Path(path).stem if path else proto.graph.name
-    return OnnxModel(proto, stem or "network", opset, path, labels)
+    return OnnxModel(proto, stem or "network", opset, path, weights, loaded, labels)
 
 
-def _loaded(source: Any) -> tuple[ModelProto, str]:
-    """Return the model, and its path if it came from a file."""
+def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:
+    """Return the model, its large weights, and its path if it came from a file."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+    if isinstance(source, OnnxModel) and source.loaded is not None:
+        return source.loaded, source.weights, source.path
     if isinstance(source, onnx.ModelProto):
-        copy = onnx.ModelProto()
-        copy.CopyFrom(source)
-        return copy, ""
+        return *detached(source), ""
     try:
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return onnx.load_model_from_string(bytes(source)), ""
+            return *detached(onnx.load_model_from_string(bytes(source))), ""
         path = os.fspath(source)
     except DecodeError:
         raise InputError("the bytes are not an ONNX model") from None
@@ -120,7 +129,7 @@ def _loaded(source: Any) -> tuple[ModelProto, str]:
         ) from None
     check_readable(path)
     try:
-        return onnx.load(path), path
+        return *read_model(path), path
     except DecodeError:
         raise InputError(
             "the file is not an ONNX model",
@@ -139,7 +148,7 @@ def _loaded(source: Any) -> tuple[ModelProto, str]:
         raise invalid_text(path) from None
 
 
-def _refuse_broken(proto: ModelProto, path: str) -> None:
+def _refuse_broken(proto: ModelProto, weights: Weights, path: str) -> None:
     """Refuse files that are not models, and weights in files whose folder is not known."""
     from onnx import TensorProto
 
@@ -149,7 +158,8 @@ def _refuse_broken(proto: ModelProto, path: str) -> None:
     counts = Counter(info.name for info in proto.graph.output)
     for name in (name for name, count in counts.items() if count > 1):
         raise InputError(f"the model has the output '{name}' twice", file=path)
-    if any(t.data_location == TensorProto.EXTERNAL for t in proto.graph.initializer):
+    external = [t for t in proto.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+    if any(tensor.name not in weights for tensor in external):
         raise InputError(
             "the model stores its weights in other files, and their folder is not known",
             hint="Pass the path of the model, or load it with onnx.load, which reads these files.",

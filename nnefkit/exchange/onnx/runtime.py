@@ -9,13 +9,14 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
+from nnefkit.exchange.onnx.detached_weights import declared_as_inputs
 from nnefkit.exchange.onnx.opened_model import dtype_of, require
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_MOST_BYTES = 2**31
-"""Maximum size of a model that ONNX Runtime reads from memory, in bytes."""
+_LARGE = 2**26
+"""Size in bytes of the weights from which on ONNX Runtime must not copy them."""
 _FATAL_ONLY = 4
 """ONNX Runtime's log level for fatal errors only."""
 
@@ -23,6 +24,7 @@ _FATAL_ONLY = 4
 def run_model(
     model: ModelProto,
     inputs: Mapping[str, Array],
+    weights: Mapping[str, Array] | None = None,
     *,
     everything: bool = False,
     literal: bool = False,
@@ -32,6 +34,7 @@ def run_model(
     Args:
         model: Its input shapes fit the arrays.
         inputs: Input name -> array.
+        weights: Name -> elements of the weights that the model only refers to.
         everything: Whether to return all tensors of the main graph, not only the outputs.
         literal: Whether to run the nodes one by one, without ONNX Runtime's optimizations: fused
             operators round differently, often better.
@@ -48,12 +51,12 @@ def run_model(
     names = [info.name for info in model.graph.output]
     require("onnxruntime")
     try:
-        results = _run_in_runtime(model, feeds, literal)
+        results = _run_in_runtime(model, feeds, weights or {}, literal)
     except ExecutionError:
         raise
     except Exception as error:  # noqa: BLE001 - the runtime raises errors of many kinds
         try:
-            results = _run_in_evaluator(model, feeds)
+            results = _run_in_evaluator(model, feeds, weights or {})
         except Exception:  # noqa: BLE001
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ExecutionError(
@@ -73,18 +76,25 @@ def _typed(model: ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
     }
 
 
-def _run_in_runtime(model: ModelProto, feeds: Mapping[str, Array], literal: bool) -> list[Any]:
+def _run_in_runtime(
+    model: ModelProto, feeds: Mapping[str, Array], weights: Mapping[str, Array], literal: bool
+) -> list[Any]:
     import onnxruntime
 
-    if sum(len(tensor.raw_data) for tensor in model.graph.initializer) >= _MOST_BYTES:
-        raise ExecutionError(
-            "ONNX Runtime takes models of less than 2 GiB from memory",
-            hint="Read the model without running it (verify=False).",
-        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     if literal or _has_branches(model):
         # The optimizer crashes the process if the condition of a branch is constant.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in weights.values()]
+    if sum(array.nbytes for array in weights.values()) < _LARGE:
+        if values:
+            options.add_external_initializers([*weights], values)
+    else:
+        # The weights are not copied, and not packed or transposed for speed: the model runs once.
+        for name, value in zip(weights, values, strict=True):
+            options.add_initializer(name, value)
+        options.add_session_config_entry("session.disable_prepacking", "1")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -97,10 +107,13 @@ def _has_branches(model: ModelProto) -> bool:
     return any(a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
 
 
-def _run_in_evaluator(model: ModelProto, feeds: Mapping[str, Array]) -> list[Any]:
+def _run_in_evaluator(
+    model: ModelProto, feeds: Mapping[str, Array], weights: Mapping[str, Array]
+) -> list[Any]:
     from onnx.reference import ReferenceEvaluator
 
-    return list(ReferenceEvaluator(model).run(None, dict(feeds)))
+    without = declared_as_inputs(model, weights)
+    return list(ReferenceEvaluator(without).run(None, {**weights, **feeds}))
 
 
 def _with_all_outputs(model: ModelProto) -> ModelProto:

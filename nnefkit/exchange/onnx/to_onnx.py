@@ -11,6 +11,13 @@ import numpy as np
 
 from nnefkit.arguments import expected_path
 from nnefkit.errors import InputError
+from nnefkit.exchange.onnx.detached_weights import (
+    Weights,
+    declared_as_inputs,
+    encoded,
+    refer,
+    with_weights,
+)
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.runtime import run_model
@@ -27,8 +34,8 @@ from nnefkit.storage import replacing_file
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_MOST_BYTES = 2**31 - 2**20
-"""Maximum size of the weights of a model in bytes: a file holds 2 GiB, some of it for nodes."""
+MOST_BYTES = 2**31 - 2**26
+"""Size of the weights in bytes up to which they are in the model file, which holds 2 GiB."""
 
 
 def to_onnx(
@@ -54,7 +61,9 @@ def to_onnx(
 
     Args:
         graph: Any graph whose variables have data.
-        path: The file to write; None to write none.
+        path: The file to write; None to write none. Weights of 2 GiB and more are written to a
+            second file beside it, with ``.data`` after its name, and the returned model refers to
+            that.
         opset: The version of the ONNX operators, at least 16; None for the newest one that the
             installed packages onnx and onnxruntime both support.
         quantized: Whether to apply the quantization info.
@@ -73,7 +82,8 @@ def to_onnx(
         MissingPackageError: The package onnx is not installed, or onnxruntime, to verify.
         ExecutionError: ONNX cannot express operations (all of them are reported at once), the
             outputs differ, or the graph has no quantization info.
-        InputError: ONNX does not have the opset, or the weights are too large for an ONNX file.
+        InputError: ONNX does not have the opset, or the weights have 2 GiB and more, and there is
+            no path.
         StorageError: The file cannot be written.
 
     Example:
@@ -91,21 +101,44 @@ def to_onnx(
 
     number = _known_opset(opset)
     plain = _prepared(graph)
-    _refuse_large(plain)
     names: dict[str, str] = {}
     if quantized:
         carried = pseudo_quantized(plain, data=False)
         names = _swapped(plain, carried.sources)
         plain = infer_shapes(carried.graph)
-    model = exported_model(plain, opset=number, codes=quantized)
+    weights: Weights = {}
+    model = exported_model(plain, opset=number, codes=quantized, shared=weights)
     _rename(model, names)
-    onnx.checker.check_model(model, full_check=True)
+    weights = {names.get(name, name): array for name, array in weights.items()}
+    onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
     if verify:
-        _verify(graph, model, inputs or {}, tolerance, quantized=quantized)
+        _verify(graph, model, weights, inputs or {}, tolerance, quantized=quantized)
+    if sum(array.nbytes for array in weights.values()) > MOST_BYTES:
+        _write_external(model, weights, path)
+        return model
     if path is not None:
         with replacing_file(expected_path(path)) as file:
+            file.writelines(encoded(model, weights))
+    return with_weights(model, weights)
+
+
+def _write_external(
+    model: ModelProto, weights: Weights, path: str | os.PathLike[str] | None
+) -> None:
+    """Write a model and a file of its weights beside it."""
+    if path is None:
+        size = sum(array.nbytes for array in weights.values())
+        raise InputError(
+            f"the weights have {size / 2**30:.2f} GiB, and a model in memory holds less than 2 GiB",
+            hint="Pass a path: the weights are then written to a file beside the model.",
+        )
+    target = expected_path(path)
+    beside = target.with_name(f"{target.name}.data")
+    with replacing_file(beside) as data:
+        for array in refer(model, weights, beside.name):
+            data.write(array.reshape(-1).view(np.uint8).data)
+        with replacing_file(target) as file:
             file.write(model.SerializeToString())
-    return model
 
 
 def _known_opset(opset: int | None) -> int:
@@ -178,15 +211,6 @@ def _prepared(graph: Graph) -> Graph:
     return graph
 
 
-def _refuse_large(graph: Graph) -> None:
-    size = sum(t.data.nbytes for t in graph.tensors.values() if t.data is not None)
-    if size > _MOST_BYTES:
-        raise InputError(
-            f"the weights have {size / 2**30:.2f} GiB, but an ONNX file holds less than 2 GiB",
-            hint="Split the graph with graph.between(...).",
-        )
-
-
 # -- names of quantized tensors --------------------------------------------------------------------
 
 
@@ -237,6 +261,7 @@ _WORDING = Wording(
 def _verify(
     graph: Graph,
     model: ModelProto,
+    weights: Weights,
     inputs: Mapping[str, Any],
     tolerance: float | None,
     *,
@@ -249,8 +274,8 @@ def _verify(
         if graph.tensors[name].data is not None
     }
     source = SourceRun(
-        lambda feeds: run_model(model, {**feeds, **states}),
-        lambda feeds: run_model(model, {**feeds, **states}, everything=True),
+        lambda feeds: run_model(model, {**feeds, **states}, weights),
+        lambda feeds: run_model(model, {**feeds, **states}, weights, everything=True),
         {},
         name_of=lambda tensor: tensor.name,
         wording=_WORDING,

@@ -58,10 +58,11 @@ def trace_onnx(
         >>> list(trace)
         ['x', 'y']
     """
-    proto = open_model(model, None, constants, open_shapes=True).proto
+    opened = open_model(model, None, constants, open_shapes=True)
+    proto = opened.proto
     feeds = _feeds(proto, inputs)
     started = perf_counter()
-    arrays = {**feeds, **run_model(proto, feeds, everything=True)}
+    arrays = {**feeds, **run_model(proto, feeds, opened.weights, everything=True)}
     seconds = perf_counter() - started
     if graph is None:
         graph = _graph(model, {name: array.shape for name, array in feeds.items()}, constants)

@@ -74,7 +74,13 @@ def _used(nodes: Sequence[Node], outputs: Sequence[OnnxValue]) -> list[Node]:
     return used
 
 
-def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> onnx.ModelProto:
+def exported_model(
+    graph: Graph,
+    *,
+    opset: int = OPSET,
+    codes: bool = False,
+    shared: dict[str, Array] | None = None,
+) -> onnx.ModelProto:
     """Return the ONNX model of `graph`, whose shapes are all known.
 
     Its inputs are those of the graph, then the variables that it updates; its outputs those of
@@ -84,6 +90,7 @@ def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> 
         graph: A graph without calls of fragments.
         opset: The version of the ONNX operators.
         codes: Whether quantization is expressed by integer codes, where ONNX can.
+        shared: As for `make_model`.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
@@ -91,7 +98,8 @@ def exported_model(graph: Graph, *, opset: int = OPSET, codes: bool = False) -> 
     graph = with_integer_arithmetic(graph)
     names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
     lowered = lower_graph(graph, names, opset=opset, portable=True, codes=codes)
-    return make_model(lowered, [_named(lowered, name) for name in names], graph.name)
+    outputs = [_named(lowered, name) for name in names]
+    return make_model(lowered, outputs, graph.name, shared=shared)
 
 
 def _named(lowered: LoweredGraph, name: str) -> OnnxValue:
