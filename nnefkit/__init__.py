@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from nnefkit import plot, widgets
     from nnefkit.analysis import Comparison, Tolerance, ValidationReport, compare, validate
+    from nnefkit.budget import Budget
     from nnefkit.custom_operations import (
         CustomOperations,
         register_operation,
@@ -63,6 +64,7 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
+    "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
         *("CustomOperations", "register_operation", "unregister_operation"),
     ),
@@ -87,6 +89,7 @@ _ALIASES = {"format": "format_document"}
 
 __all__ = [
     "ArgumentError",
+    "Budget",
     "Comparison",
     "CustomOperations",
     "Diagnostic",

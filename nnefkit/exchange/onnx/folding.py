@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.budget import current_budget, remedy
+from nnefkit.exchange.refusal import Refusal
 from nnefkit.exchange.source_graph import SourceGraph, Value
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, OperatorSetIdProto
 
+_TWO = 2
+_SUMS_OF_PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose"})
 _RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"}
     | {"RandomUniformLike"}
@@ -24,6 +29,61 @@ _SMALL = 1024
 """Number of elements up to which a constant is not a weight to be shared."""
 MOST_ELEMENTS = 2**28
 """Maximum number of elements of a result that is much larger than its inputs, against attacks."""
+
+
+_PRODUCTS_A_SECOND = 1e10
+"""Estimated speed of sums of products, to refuse a node before it is computed."""
+
+_FREE = 4
+"""Bytes that may be computed for each byte of the model's own data."""
+
+
+class Folding:
+    """Computes the constant nodes of one model, within the budget in effect."""
+
+    def __init__(self) -> None:
+        self.limits = current_budget()
+        self.bytes = 0.0
+        self.seconds = 0.0
+
+    def allow(self, data: Array) -> None:
+        """Count data that the model itself contains."""
+        self.bytes -= _FREE * data.nbytes
+
+    def fold(
+        self,
+        node: NodeProto,
+        inputs: Mapping[str, Array],
+        opsets: Sequence[OperatorSetIdProto],
+    ) -> list[Array] | None:
+        """Compute a node, as `fold` does.
+
+        Raises:
+            Refusal: The results of all nodes together take more memory or time than the budget.
+        """
+        if node.op_type == "Constant":
+            results = fold(node, inputs, opsets)
+            for array in results or ():
+                self.allow(array)
+            return results
+        arrays = [inputs[name] for name in node.input if name in inputs]
+        self._check(
+            _size(node.op_type, arrays), _products(node.op_type, arrays) / _PRODUCTS_A_SECOND
+        )
+        start = time.perf_counter()
+        results = fold(node, inputs, opsets)
+        self.seconds += time.perf_counter() - start
+        self.bytes += sum(array.nbytes for array in results or ())
+        self._check(0, 0)
+        return results
+
+    def _check(self, size: float, seconds: float) -> None:
+        limit, attribute = self.limits.exceeded(0, self.bytes + size, self.seconds + seconds)
+        if limit:
+            raise Refusal(
+                f"the constants of the model take more than {limit} to compute",
+                remedy(attribute, "nnefkit.from_onnx(model)"),
+            )
 
 
 def fold(
@@ -46,7 +106,8 @@ def fold(
 
     if node.op_type in _RANDOM:
         return None
-    if _size(node.op_type, [inputs[name] for name in node.input if name in inputs]) > MOST_ELEMENTS:
+    arrays = [inputs[name] for name in node.input if name in inputs]
+    if _size(node.op_type, arrays) > MOST_ELEMENTS:
         raise MemoryError
     try:
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
@@ -57,8 +118,8 @@ def fold(
     if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None
     names = [name for name in node.output if name]
-    arrays = dict(zip(names, results, strict=True))
-    return [np.asarray(arrays[name]) if name else np.zeros(0) for name in node.output]
+    by_name = dict(zip(names, results, strict=True))
+    return [np.asarray(by_name[name]) if name else np.zeros(0) for name in node.output]
 
 
 def weight_form(
@@ -109,6 +170,16 @@ def _size(operator: str, inputs: Sequence[Array]) -> float:
     """Return the number of elements of a result that can be much larger than the inputs."""
     fewest, size = _SIZES.get(operator, (0, None))
     return 0.0 if size is None or len(inputs) < fewest else size(*inputs)
+
+
+def _products(operator: str, arrays: Sequence[Array]) -> float:
+    """Return an upper bound of the number of multiplications of a node with sums of products."""
+    if operator not in _SUMS_OF_PRODUCTS or len(arrays) < _TWO or not all(a.size for a in arrays):
+        return 0.0
+    first, second = arrays[:_TWO]
+    if operator.startswith("Conv"):
+        return float(first.size) * second.size / max(second.shape[1:2] or (1,))
+    return float(first.size) * second.size / max(first.shape[-1:] or (1,))
 
 
 def _constant_size(shape: Array, *_: Array) -> float:

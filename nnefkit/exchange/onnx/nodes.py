@@ -20,7 +20,7 @@ from nnefkit.errors import (
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its readers)
 from nnefkit.exchange.onnx.call import INVALID, ONNX_DOMAINS, READERS, Call, Result, qualified
-from nnefkit.exchange.onnx.folding import fold, weight_form
+from nnefkit.exchange.onnx.folding import Folding, weight_form
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
@@ -71,6 +71,7 @@ class ModelReader:
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.proto.opset_import)
+        self.folding = Folding()
         self._level = 0
         self._folded: dict[Any, tuple[list[Value | None], list[Value] | None]] = {}
         """Node, without its names -> its constant inputs, to keep them alive, and its results."""
@@ -151,7 +152,9 @@ class ModelReader:
 
     def _weight(self, name: str, decode: Callable[[T], Array], tensor: T) -> Value | Unread:
         try:
-            return self._constant(decode(tensor), name)
+            array = decode(tensor)
+            self.folding.allow(array)
+            return self._constant(array, name)
         except (ValueError, LookupError, TypeError) as error:
             self._problem(f"the weight '{name}' is broken: {error}", "")
             return UNREAD
@@ -269,7 +272,7 @@ class ModelReader:
     def _computed(self, node: NodeProto, inputs: Sequence[Value | None]) -> list[Value] | None:
         named = zip(node.input, inputs, strict=True)
         arrays = {name: v.data for name, v in named if v is not None and v.data is not None}
-        results = fold(node, arrays, self.opsets)
+        results = self.folding.fold(node, arrays, self.opsets)
         if results is None:
             return None
         named_results = zip(node.output, results, strict=True)

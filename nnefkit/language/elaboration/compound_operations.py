@@ -11,6 +11,7 @@ from nnefkit.graph import FrozenDict, Graph, Operation
 from nnefkit.language.declarations.binding import Binding
 from nnefkit.language.declarations.custom_declarations import declared, with_definitions
 from nnefkit.language.declarations.declaration import Declaration, declarations
+from nnefkit.language.elaboration.budget import Spending
 from nnefkit.language.elaboration.expansion import Expansion
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.invocations import BoundCall, ExpansionRules
@@ -100,7 +101,7 @@ class _Lowering:
     def _replace(self, operation: Operation) -> None:
         declaration = self.known[operation.name]
         first = len(self.builder.operations)
-        self.expansion.invocations.budget.reset()
+        self.expansion.invocations.budget = Spending()  # for each operation
         scope = Scope(self.report, path=operation.scope, span=operation.span)
         scope.stem = next(iter(operation.output_names), operation.name)
         targets = list(operation.outputs.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from nnefkit.language.elaboration.budget import Budget
+from nnefkit.language.elaboration.budget import Spending, elements_of
 from nnefkit.language.elaboration.operators import (
     BINARY_OPERATIONS,
     UNARY_OPERATIONS,
@@ -55,7 +55,7 @@ BRANCHES = "Both branches must be of one type, whichever is chosen."
 class Resolver(Protocol):
     """Access of an evaluator to identifiers, operations and tensors."""
 
-    budget: Budget
+    budget: Spending
 
     def value_of(self, name: Name, scope: Scope) -> TypedValue:
         """Return the value of an identifier."""
@@ -107,6 +107,7 @@ class Evaluator:
             if scope.abstract:
                 value = ABSTRACT
             elif isinstance(value, list):
+                self._go_through(value, node, scope)
                 value = value.copy()
             return TypedValue(value, node.type)
         if isinstance(node, Name):
@@ -114,6 +115,11 @@ class Evaluator:
         result: TypedValue = yield self._handlers[type(node)](node, scope, tensor)
         # A value of unknown type is not known either.
         return TypedValue(ABSTRACT, UNKNOWN) if result.type is UNKNOWN else result
+
+    def _go_through(self, value: Any, node: Expression, scope: Scope) -> None:
+        """Count the elements of an array that is computed, copied or searched."""
+        if isinstance(value, (list, str)):
+            self.resolver.budget.spend(node, scope, 0, elements_of(value))
 
     # -- arrays and tuples --------------------------------------------------------------------
 
@@ -203,7 +209,10 @@ class Evaluator:
         if abstract or start is ABSTRACT or stop is ABSTRACT:
             return TypedValue(ABSTRACT, type_)
         try:
-            return TypedValue(subscript_value(node, sequence.value, start, stop), type_)
+            part = subscript_value(node, sequence.value, start, stop)
+            if node.is_range:
+                self._go_through(part, node, scope)
+            return TypedValue(part, type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
@@ -317,7 +326,11 @@ class Evaluator:
         if scope.abstract or UNKNOWN in (left.type, right.type) or is_abstract(left, right):
             return TypedValue(ABSTRACT, type_)
         try:
-            return TypedValue(binary_value(symbol, left.value, right.value), type_)
+            if symbol == "in":
+                self._go_through(right.value, node, scope)
+            value = binary_value(symbol, left.value, right.value)
+            self._go_through(value, node, scope)
+            return TypedValue(value, type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 
@@ -354,7 +367,9 @@ class Evaluator:
                 return scope.refuse("unknown-shape", message, node)
             return TypedValue(shape, type_)
         try:
-            return TypedValue(builtin_value(node.name, argument.value), type_)
+            value = builtin_value(node.name, argument.value)
+            self._go_through(value, node, scope)
+            return TypedValue(value, type_)
         except ValueProblem as problem:
             return scope.refuse(problem.code, problem.message, node, problem.hint)
 

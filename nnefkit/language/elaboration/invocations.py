@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nnefkit.graph import Identifier
 from nnefkit.language.declarations.binding import Binding, bind_arguments
 from nnefkit.language.declarations.declaration import Declaration
-from nnefkit.language.elaboration.budget import Budget
+from nnefkit.language.elaboration.budget import Spending, elements_of
 from nnefkit.language.elaboration.evaluator import Evaluator
 from nnefkit.language.elaboration.graph_builder import GraphBuilder
 from nnefkit.language.elaboration.scopes import (
@@ -82,7 +82,7 @@ class Invocations:
     def __init__(self, builder: GraphBuilder, rules: ExpansionRules, assign: AssignInScope) -> None:
         self.builder = builder
         self.rules = rules
-        self.budget = Budget()
+        self.budget = Spending()
         self.evaluator = Evaluator(self)
         self.broken: set[str] = set()
         """Fragments whose errors were reported; they are not expanded."""
@@ -285,8 +285,8 @@ class Invocations:
     def emit(self, call: BoundCall, scope: Scope, outputs: Mapping[str, Any]) -> None:
         """Add an operation to the graph."""
         declaration, binding, arguments, node = call
-        self.budget.spend(node, scope)
         values = [argument.value for argument in arguments]
+        self.budget.spend(node, scope, 1, sum(map(elements_of, values)))
         if any(_holds_abstract(value) for value in values):
             raise Refused
         span = scope.span or scope.report.tokens.span(node.at, node.end)

@@ -27,8 +27,6 @@ from nnefkit.language.types import (
 )
 
 _LEAST_RANK = 2
-_ELEMENTS_OF_A_STEP = 100
-"""Number of elements whose inspection counts as one step of the expansion."""
 
 
 class ProvisionalExpansion(Expansion):
@@ -113,7 +111,7 @@ class ProvisionalInvocations(Invocations):
         if scope.abstract:
             return TypedValue(ABSTRACT, loose(value.type))
         if isinstance(value.value, list):
-            self.budget.spend(name, scope, len(value.value) // _ELEMENTS_OF_A_STEP)
+            self.budget.spend(name, scope, 0, len(value.value))
         return self.typing.typed(value)
 
     def invoke(self, node: Invocation, scope: Scope, tensor: str | None) -> Call[TypedValue]:
