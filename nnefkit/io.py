@@ -37,7 +37,8 @@ def load(
     Args:
         path: A folder, a ``graph.nnef``, or an archive (tar, tar.gz or zip, recognized by its
             content).
-        strict: Whether unknown operations are errors; otherwise they become opaque operations.
+        strict: Whether unknown operations are errors; otherwise they become opaque operations, and
+            missing extensions and redefined compound operations are warnings.
         expand: As in `parse`.
         custom_operations: As in `parse`.
         copy: Whether to read all data into memory, where no other program can change it; False maps
@@ -83,7 +84,8 @@ def parse(
     Args:
         text: The content of a ``graph.nnef`` (chapter 3).
         quantization: The content of a ``graph.quant`` (section 5.3).
-        strict: Whether unknown operations are errors; otherwise they become opaque operations.
+        strict: Whether unknown operations are errors; otherwise they become opaque operations, and
+            missing extensions and redefined compound operations are warnings.
         expand: Whether to expand the fragments that the text defines to standard operations, or
             the names of the fragments to expand. The others remain calls, with their definitions in
             ``graph.declarations``; `nnefkit.lower` and every run expand them later.

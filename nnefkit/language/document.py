@@ -57,7 +57,8 @@ def parse(
         quantization: The text of the ``graph.quant`` file, None if there is none.
         quantization_name: Its name in messages.
         strict: True if unknown operations are errors; otherwise they become opaque operations, with
-            a warning.
+            a warning. Missing extensions and redefined compound standard operations are
+            warnings, too; the definition of the document is expanded.
         expand: True to expand all fragments to standard operations, or the names of those to
             expand; calls of the others remain operations, defined in ``Graph.declarations``.
         infer: Fills in the shapes of a graph; ``shape_of`` needs it for computed tensors.
@@ -142,6 +143,8 @@ class _DocumentReading:
         self.parser = Parser(self.tokens, self.report)
         self.builder: GraphBuilder | None = None
         self.extensions: tuple[str, ...] = ()
+        self.redefined: dict[str, Declaration] = {}
+        """The document's own definitions of standard operations, without `strict`."""
         self.declared: dict[str, Declaration] = {}
         """Declarations of the document itself, and registered ones that it uses."""
 
@@ -160,11 +163,14 @@ class _DocumentReading:
         known: Mapping[str, Declaration] = declarations()
         invalid: set[str] = set()
         if document.fragments:
-            invalid = check_declarations(document.fragments, self.report)
+            redefinable = () if self.strict else _redefinable()
+            invalid = check_declarations(document.fragments, self.report, redefinable)
             for fragment in document.fragments:
                 if fragment.name not in known:
                     self.declared.setdefault(fragment.name, declare(fragment, self.tokens))
-            known = {**known, **self.declared}
+                elif fragment.name in redefinable and fragment.body is not None:
+                    self.redefined.setdefault(fragment.name, declare(fragment, self.tokens))
+            known = {**known, **self.declared, **self.redefined}
         if not self.strict:
             known = {**self.registered, **known}
         self.builder = GraphBuilder(
@@ -179,7 +185,7 @@ class _DocumentReading:
         )
         rules = ExpansionRules(fragments=self._expanded_fragments(), misdeclared=invalid)
         expansion = Expansion(self.builder, rules)
-        for declaration in self.declared.values():
+        for declaration in (*self.declared.values(), *self.redefined.values()):
             if declaration.body is not None:
                 expansion.check(declaration)
         assignments = Assignments(self.builder, expansion)
@@ -197,7 +203,8 @@ class _DocumentReading:
                     f"the document defines no fragment '{name}' to expand",
                     hint=did_you_mean(name, fragments),
                 )
-        return self.expanded
+        # Calls that are kept would be those of the standard operation, also in other fragments.
+        return None if self.redefined else self.expanded
 
     def _check_registered(self, graph: Graph) -> None:
         """Check declarations against registered ones; add registered ones that are used."""
@@ -260,6 +267,9 @@ class _DocumentReading:
                     severity="warning",
                 )
         declared = {extension.name for extension in document.extensions}
+        # A graph that is saved declares the extensions that its definitions use.
+        used = (FRAGMENTS, document.fragments), (EXPRESSIONS, self.parser.extended)
+        self.extensions += tuple(name for name, use in used if use and name not in declared)
         if document.fragments and FRAGMENTS not in declared:
             fragment = document.fragments[0]
             self.report.at(
@@ -269,6 +279,7 @@ class _DocumentReading:
                 fragment.header_end,
                 hint=f"Write after the version: extension {FRAGMENTS};",
                 section="3.2.2",
+                severity="error" if self.strict else "warning",
             )
         if self.parser.extended is not None and EXPRESSIONS not in declared:
             at, end, construct = self.parser.extended
@@ -279,4 +290,10 @@ class _DocumentReading:
                 end,
                 hint=f"Write after the version: extension {EXPRESSIONS};",
                 section="3.2.3",
+                severity="error" if self.strict else "warning",
             )
+
+
+def _redefinable() -> Collection[str]:
+    """Return the standard operations whose own definition in a document can be expanded instead."""
+    return {name for name, declared in declarations().items() if declared.body is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -179,8 +179,15 @@ def declarations() -> Mapping[str, Declaration]:
 # -- rules of declarations (3.3.2) -------------------------------------------------------------
 
 
-def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str]:
+def check_declarations(
+    fragments: Iterable[Fragment], report: Report, redefinable: Container[str] = ()
+) -> set[str]:
     """Report fragment definitions of a document that violate the rules for declarations.
+
+    Args:
+        fragments: The definitions.
+        report: The report of their text.
+        redefinable: Standard operations whose definition with a body is only a warning.
 
     Returns:
         The names of fragments whose parameters or results violate them.
@@ -189,12 +196,16 @@ def check_declarations(fragments: Iterable[Fragment], report: Report) -> set[str
     invalid: set[str] = set()
     for fragment in fragments:
         if fragment.name in declarations():
+            accepted = fragment.name in redefinable and fragment.body is not None
             report.at(
                 "redefined-operation",
                 f"'{fragment.name}' is a standard operation and cannot be defined again",
                 fragment.name_at,
-                hint="Give the fragment another name.",
+                hint="The definition of the document is used."
+                if accepted and fragment.name not in known
+                else "Give the fragment another name.",
                 section="3.3.2",
+                severity="warning" if accepted and fragment.name not in known else "error",
             )
         elif fragment.name in known:
             line = report.line_of(known[fragment.name].name_at)
