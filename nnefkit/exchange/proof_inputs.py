@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from nnefkit.arrays import Array, Arrays
@@ -36,6 +39,12 @@ def _reordered(array: Array, generator: np.random.Generator) -> Array:
         noise = 0.1 * generator.standard_normal(array.shape)
         return np.asarray(array + noise, array.dtype)
     return generator.permutation(array.reshape(-1)).reshape(array.shape)
+
+
+def integer_inputs(dtypes: Mapping[str, np.dtype[Any]]) -> dict[str, dict[str, str]]:
+    """Return a fact for the provenance: the integer inputs that are not int64 in the source."""
+    narrow = {n: d.name for n, d in dtypes.items() if d.kind in "iu" and d.itemsize < 8}
+    return {"integer_inputs": narrow} if narrow else {}
 
 
 def unused_inputs(graph: Graph) -> dict[str, tuple[str, ...]]:

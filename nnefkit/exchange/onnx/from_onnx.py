@@ -11,10 +11,10 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.extents import recorded
-from nnefkit.exchange.onnx.opened_model import OnnxModel, open_model
+from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
-from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -92,7 +92,7 @@ def from_onnx(
         return read(open_model(source, named, constants, keep_extents=True))
 
     graph = recorded(graph, converted, dynamic_shapes)
-    facts = {**_facts(source, graph), **unused_inputs(graph)}
+    facts = {**_facts(source, graph), **unused_inputs(graph), **_integer_inputs(source, graph)}
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
     proto = source.proto
@@ -129,6 +129,12 @@ def read(source: OnnxModel) -> Graph:
     if graph is None:
         raise DocumentError(reader.problems)
     return graph
+
+
+def _integer_inputs(source: OnnxModel, graph: Graph) -> dict[str, Any]:
+    dtypes = {info.name: dtype_of(info.type) for info in source.proto.graph.input}
+    named = {name: dtypes.get(graph.tensors[name].origin or name) for name in graph.inputs}
+    return integer_inputs({name: dtype for name, dtype in named.items() if dtype is not None})
 
 
 def _default_tolerance(proto: ModelProto) -> float:

@@ -110,6 +110,7 @@ def to_onnx(
     model = exported_model(plain, opset=number, codes=quantized, shared=weights)
     _rename(model, names)
     weights = {names.get(name, name): array for name, array in weights.items()}
+    _restore_dtypes(model, graph.provenance.get("integer_inputs", {}))
     onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
     if verify:
         _verify(graph, model, weights, inputs or {}, tolerance, quantized=quantized)
@@ -244,6 +245,28 @@ def _rename(model: ModelProto, names: Mapping[str, str]) -> None:
         if info.name in names:
             # The output is a quantized input, whose name the unquantized input has now.
             info.name = names[info.name]
+
+
+def _restore_dtypes(model: ModelProto, dtypes: Mapping[str, str]) -> None:
+    """Give integer inputs the dtypes that they have in the source of the graph.
+
+    Args:
+        model: Its integer inputs are int64.
+        dtypes: Name of an input -> its dtype.
+    """
+    from onnx import TensorProto, helper
+
+    casts = {}
+    for info in model.graph.input:
+        if info.name in dtypes:
+            dtype = helper.np_dtype_to_tensor_dtype(np.dtype(dtypes[info.name]))
+            info.type.tensor_type.elem_type = dtype
+            casts[info.name] = f"{info.name}.int64"
+    for node in model.graph.node:
+        node.input[:] = [casts.get(name, name) for name in node.input]
+    for name, wide in reversed(casts.items()):
+        cast = helper.make_node("Cast", [name], [wide], name=wide, to=TensorProto.INT64)
+        model.graph.node.insert(0, cast)
 
 
 # -- proof -----------------------------------------------------------------------------------------

@@ -17,15 +17,18 @@ from torch.utils import _pytree as pytree
 from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.proof import TOLERANCE
+from nnefkit.exchange.proof_inputs import integer_inputs
 from nnefkit.exchange.torch.exported_program import (
     Arguments,
     Program,
     as_array,
     base_name,
+    dtype_of,
     live,
     results,
 )
 from nnefkit.exchange.torch.origins import origins, tensor_names
+from nnefkit.graph import Graph
 
 _HALF_TOLERANCE = 1e-2
 """The tolerance for elements of 16 bits: a few times their last place, after some layers."""
@@ -148,6 +151,12 @@ class ExportedModule:
             *map(tuple, shapes)
         ]:
             raise InputError("the program was exported with fixed shapes")
+
+    def integer_inputs(self, graph: Graph) -> dict[str, Any]:
+        """Return a fact for the provenance: the integer inputs of the graph that are not int64."""
+        nodes = [node for node, _ in self._tensor_inputs()]
+        pairs = zip(graph.inputs, nodes, strict=False)
+        return integer_inputs({name: dtype_of(node.meta["val"]) for name, node in pairs})
 
     # -- runs ---------------------------------------------------------------------------------
 

@@ -67,6 +67,7 @@ def exported(
                 "a module needs example inputs, since it is exported by running it",
                 hint="For example: nk.from_torch(module, torch.zeros(1, 3, 224, 224))",
             )
+        _check_module(source, given)
         return _export(source, given, type(source).__name__)
     if isinstance(source, (str, os.PathLike)):
         program = load_program(os.fspath(source), trust=trust)
@@ -111,10 +112,49 @@ def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"torch.export cannot export {name}: {lines[0]}",
-            hint="The network must run on the example inputs, and its control flow must not depend "
-            "on the values of tensors.",
+            f"torch.export cannot export {name}: {lines[0]}", hint=_hint(error)
         ) from error
+
+
+def _check_module(module: torch.nn.Module, given: Arguments) -> None:
+    """Refuse modules and inputs of kinds that `torch.export` reports misleadingly.
+
+    Raises:
+        InputError: The module is compiled TorchScript, or an input is an array of NumPy.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(
+            f"{type(module).__name__} is TorchScript, which torch.export cannot export",
+            hint="Pass the nn.Module that it was scripted or traced from.",
+        )
+    args, kwargs = given
+    named = {**{str(number): value for number, value in enumerate(args)}, **kwargs}
+    for name, value in named.items():
+        for leaf in pytree.tree_leaves(value):
+            if isinstance(leaf, (np.ndarray, np.generic)):
+                raise InputError(
+                    f"example input {name} is a NumPy {type(leaf).__name__}, not a tensor",
+                    hint="torch.from_numpy(array) makes a tensor of it; mind that modules usually "
+                    f"compute in float32, not in {leaf.dtype}."
+                    if leaf.dtype.kind == "f" and leaf.dtype != np.float32
+                    else "torch.from_numpy(array) makes a tensor of it.",
+                )
+
+
+_DATA_DEPENDENT = ("data-dependent", "DataDependent", "data dependent", "_local_scalar_dense")
+
+
+def _hint(error: Exception) -> str:
+    """Return the remedy for an error of `torch.export`."""
+    text = f"{type(error).__name__}: {error}"
+    if any(word in text for word in _DATA_DEPENDENT):
+        return "Its control flow must not depend on the values of tensors: torch.where chooses."
+    if "Cache" in text or "pytree" in text:
+        return (
+            "Inputs and outputs must be tensors, or lists, tuples and dicts of them. Caches of "
+            "keys and values are switched off by use_cache=False."
+        )
+    return "The module must run on the example inputs: try module(*example_inputs)."
 
 
 def separate(given: Arguments, others: Sequence[torch.Tensor]) -> Arguments:

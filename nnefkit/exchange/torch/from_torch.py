@@ -104,7 +104,12 @@ def from_torch(
         return read(again, named, input_names, fold=fold)
 
     graph = recorded(graph, converted, dynamic_shapes)
-    facts = {"source": _title(module), **source.facts, **unused_inputs(graph)}
+    facts = {
+        "source": _title(module),
+        **source.facts,
+        **unused_inputs(graph),
+        **source.integer_inputs(graph),
+    }
     if not verify:
         return with_facts(graph, {**facts, "verified": False})
     given: dict[str, Any] = {}
