@@ -218,6 +218,8 @@ def number(c: OperatorCall, x: Value | float) -> Value:
         return x
     if isinstance(x, (bool, int)):
         return c.graph.constant(x, np.bool_ if isinstance(x, bool) else np.int64)
+    if not np.isfinite(x):
+        return c.graph.not_finite(x, c.scalar_dtype)
     return c.graph.constant(x, c.scalar_dtype)
 
 

@@ -31,6 +31,9 @@ DTYPES = frozenset(
 """Names of the dtypes whose elements a tensor of NNEF can hold unchanged."""
 
 
+_SIGNS = ("negative", "positive")
+
+
 def data_type_of(dtype: DType) -> str:
     """Return the NNEF data type (3.3.1) for elements of a NumPy dtype."""
     return {"b": LOGICAL, "i": INTEGER, "u": INTEGER}.get(dtype.kind, SCALAR)
@@ -179,6 +182,13 @@ class SourceGraph:
             self._shared[name] = self.constant(make(), name=name)
         return self._shared[name]
 
+    def not_finite(self, number: float, dtype: DType) -> Value:
+        """Return infinity or NaN, which have no literals, as a constant that all readers share."""
+        name = "not_a_number" if np.isnan(number) else f"{_SIGNS[number > 0]}_infinity"
+        if dtype.itemsize == 8:
+            name += "_64"
+        return self.shared(name, lambda: np.asarray(number, dtype))
+
     def state(self, name: str, data: Array) -> Value:
         """Add a variable that a run changes, and that starts with `data` (4.8)."""
         value = Value(data.shape, data.dtype, self.names.unused(identifier(name)), origin=name)
@@ -219,6 +229,8 @@ class SourceGraph:
     ) -> list[Value]:
         """Call an operation with several results, or with an array of them; see `op`."""
         declaration = self.declarations[name]
+        inputs = self._without_literals(inputs)
+        _check_attributes(name, attribs)
         given = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=False))
         arguments = {n: given.get(n, default) for n, _, default in declaration.inputs}
         filled = {n: attribs.get(n, default) for n, _, default in declaration.attributes}
@@ -265,6 +277,8 @@ class SourceGraph:
             **attribs: All of its attributes.
         """
         declaration = fragments()[name]
+        inputs = self._without_literals(inputs)
+        _check_attributes(name, attribs)
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
         scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
         dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
@@ -294,6 +308,18 @@ class SourceGraph:
         self.operations.append(operation)
         self.name_results([result], [name])
         return result
+
+    def _without_literals(self, inputs: Sequence[Argument]) -> Sequence[Argument]:
+        """Return inputs of an operation, infinity and NaN as constants: they have no literals."""
+        if not any(isinstance(item, float) and not np.isfinite(item) for item in inputs):
+            return inputs
+        dtype = _scalar_dtype([value.dtype for value in values_in(inputs)])
+        return [
+            self.not_finite(item, dtype)
+            if isinstance(item, float) and not np.isfinite(item)
+            else item
+            for item in inputs
+        ]
 
     def _outputs(
         self,
@@ -373,6 +399,18 @@ def values_in(arguments: Sequence[Any]) -> list[Value]:
         elif isinstance(argument, (list, tuple)):
             values += values_in(argument)
     return values
+
+
+def _check_attributes(operation: str, attribs: Mapping[str, Any]) -> None:
+    """Refuse attributes that no literal expresses."""
+    for name, value in attribs.items():
+        if isinstance(value, float) and not np.isfinite(value):
+            raise ArgumentError(
+                f"attribute '{name}' of '{operation}' is {value}",
+                arguments=[name],
+                hint="NNEF has no literal for infinity or NaN; use a large number.",
+                section="2.2",
+            )
 
 
 def _shape(argument: Any) -> Any:

@@ -104,7 +104,6 @@ PAIRS = {
     "CELU of alpha 1": (nn.CELU(), "Celu", {}),
     "softplus": (nn.Softplus(), "Softplus", {}),
     "softsign": (nn.Softsign(), "Softsign", {}),
-    "threshold": (nn.Threshold(0.3, 0.0), "ThresholdedRelu", {"alpha": 0.3}),
     "softmax": (nn.Softmax(-1), "Softmax", {}),
     "log-softmax": (nn.LogSoftmax(1), "LogSoftmax", {"axis": 1}),
     "error function": (torch.erf, "Erf", {}),
@@ -117,6 +116,18 @@ def test_activations(name):
     module, node, attributes = PAIRS[name]
     theirs = from_onnx(node, IMAGE, **attributes)
     assert text(from_torch(module, IMAGE)) == text(theirs)
+
+
+def test_thresholds_differ_for_nan_only():
+    ours = from_torch(nn.Threshold(0.3, 0.0), IMAGE)
+    theirs = from_onnx("ThresholdedRelu", IMAGE, alpha=0.3)
+    x = np.random.default_rng(0).standard_normal(IMAGE).astype(np.float32)
+    x[0, 0, 0] = [0.3, np.inf, -np.inf, np.nan]
+    a, b = (nk.run(graph, x).popitem()[1] for graph in (ours, theirs))
+    assert np.isnan(a[0, 0, 0, 3])
+    assert b[0, 0, 0, 3] == 0
+    a[0, 0, 0, 3] = 0
+    np.testing.assert_array_equal(a, b)
 
 
 NORMALIZATIONS = {

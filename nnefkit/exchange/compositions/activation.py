@@ -90,11 +90,6 @@ def prelu(c: OperatorCall, x: Value, slope: Value) -> Value:
     return c.op("prelu", x, slope)
 
 
-def threshold(c: OperatorCall, x: Value, threshold: float, value: float = 0.0) -> Value:
-    """Return `x` where it is above a threshold, else `value`."""
-    return c.op("select", c.op("gt", x, c.decimal(threshold)), x, c.decimal(value))
-
-
 def shrink(c: OperatorCall, x: Value, threshold: float, bias: float) -> Value:
     """Return 0 where ``|x| <= threshold``, else `x` moved toward 0 by `bias`."""
     return c.fragment("shrink", x.shape, x, threshold=c.decimal(threshold), bias=c.decimal(bias))

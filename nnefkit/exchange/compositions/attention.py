@@ -7,7 +7,6 @@ from math import sqrt
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, DType, Value
 
@@ -34,8 +33,8 @@ def attention(
         causal: Whether a query attends to the keys up to its own position only; without a mask.
         scale: The factor of the scores; by default the inverse root of the number of features.
 
-    Raises:
-        Refusal: A constant mask excludes all keys of a query.
+    Returns:
+        The result; 0 for queries whose keys are all masked, by a logical or by minus infinity.
     """
     rank = query.rank
     key, value = to_rank(c, key, rank), to_rank(c, value, rank)
@@ -55,11 +54,8 @@ def attention(
         scale=1 / sqrt(query.shape[-1]) if scale is None else float(scale),
         axis=rank - 1,
     )
-    if mask is None or mask.data_type != LOGICAL or mask.data is not None:
-        return result
-    # The result for a query without keys is 0.
-    has_keys = c.op("any_reduce", to_rank(c, mask, rank), axes=[rank - 1])
-    return c.op("select", has_keys, result, 0.0)
+    has_keys = None if causal or mask is None else _has_keys(c, to_rank(c, mask, rank))
+    return result if has_keys is None else c.op("select", has_keys, result, 0.0)
 
 
 def with_heads_repeated(c: OperatorCall, x: Value, heads: int) -> Value:
@@ -79,10 +75,21 @@ def _causal(c: OperatorCall, queries: int, keys: int, dtype: DType) -> Value:
     )
 
 
+def _has_keys(c: OperatorCall, mask: Value) -> Value | None:
+    """Return whether the mask admits a key for each query; None if it is known that it does."""
+    axes = [mask.rank - 1]
+    if mask.data is None:
+        admits = mask if mask.data_type == LOGICAL else c.op("ne", to_scalar(c, mask), -np.inf)
+        return c.op("any_reduce", admits, axes=axes)
+    admits = mask.data if mask.data_type == LOGICAL else ~np.isneginf(mask.data)
+    has_keys = admits.any(axis=-1, keepdims=True)
+    return None if has_keys.all() else c.graph.constant(has_keys)
+
+
 def _additive(c: OperatorCall, mask: Value, dtype: DType) -> Value:
     """Return the mask to add to scores: 0 where a logical mask is true, else the lowest number.
 
-    Frameworks add minus infinity, which has no literal; the softmax of both is zero.
+    Frameworks add minus infinity, whose softmax is 0, too, but NaN if it masks all keys.
     """
     if mask.data_type != LOGICAL:
         wide = to_scalar(c, mask)
@@ -92,8 +99,6 @@ def _additive(c: OperatorCall, mask: Value, dtype: DType) -> Value:
             wide, "finite", lambda data: np.maximum(data, np.finfo(data.dtype).min)
         )
     if mask.data is not None:
-        if not mask.data.any(axis=-1).all():
-            refuse("its mask excludes all keys of a query", "Remove such queries.")
         return c.graph.derived(
             mask, "additive", lambda data: np.where(data, 0, np.finfo(dtype).min).astype(dtype)
         )

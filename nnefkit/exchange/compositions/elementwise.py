@@ -37,6 +37,12 @@ def atan2(c: OperatorCall, y: Value, x: Value) -> Value:
     return c.fragment("atan2", broadcast(c, y.shape, x.shape), y, x)
 
 
+def hypot(c: OperatorCall, x: Value, y: Value) -> Value:
+    """Return the root of the sum of squares."""
+    x, y = aligned(c, to_scalar(c, x), to_scalar(c, y))
+    return c.fragment("hypot", broadcast(c, x.shape, y.shape), x, y)
+
+
 def rounded(c: OperatorCall, x: Value) -> Value:
     """Round to the nearest integer, halves to the even one; NNEF's `round` rounds them up."""
     return c.fragment("round_half_to_even", x.shape, x)
@@ -109,9 +115,10 @@ def clamped(c: OperatorCall, x: Value, low: Value | None, high: Value | None) ->
     low, high = _bound(low, -np.inf), _bound(high, np.inf)
     if low is not None and high is not None and _is_ordered(low, high):
         return c.op("clamp", *aligned(c, x, low, high))
+    # `max` and `min` return their second argument if one of the two is NaN.
     if low is not None:
-        x = c.op("max", *aligned(c, x, low))
-    return x if high is None else c.op("min", *aligned(c, x, high))
+        x = c.op("max", *aligned(c, low, x))
+    return x if high is None else c.op("min", *aligned(c, high, x))
 
 
 def _bound(bound: Value | None, without_effect: float) -> Value | None:
@@ -139,4 +146,6 @@ def is_nan(c: OperatorCall, x: Value) -> Value:
 
 def is_infinite(c: OperatorCall, x: Value) -> Value:
     """Return whether elements are positive infinity, above the largest finite number."""
+    if x.dtype.itemsize == 8:
+        return c.op("eq", x, np.inf)
     return c.op("gt", x, LARGEST)

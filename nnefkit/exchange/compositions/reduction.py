@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_graph import Value
 
 _MOST_FACTORS = 64
-_MOST_SUMS = 4096
 
 
 def product(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
@@ -33,9 +31,8 @@ def product(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
 
 def log_sum_exp(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return the logarithm of a sum of exponentials, without overflow."""
-    largest = c.op("max_reduce", x, axes=[*axes])
-    total = c.op("sum_reduce", c.op("exp", c.op("sub", x, largest)), axes=[*axes])
-    return c.op("add", c.op("log", total), largest)
+    shape = [1 if axis in axes else extent for axis, extent in enumerate(x.shape)]
+    return c.fragment("log_sum_exp", shape, x, axes=[*axes])
 
 
 def cumulative_sum(
@@ -50,28 +47,15 @@ def cumulative_sum(
         exclusive: Whether the element itself is left out.
         reverse: Whether to sum from the end of the axis.
     """
-    extent = x.shape[axis]
-    if extent > _MOST_SUMS:
-        refuse(
-            f"it sums {extent} elements one by one",
-            f"NNEF has no cumulative sum; it is emulated for at most {_MOST_SUMS} elements.",
-        )
-    ones = np.triu(np.ones((extent, extent)), int(exclusive))
-    words = ["ones", *["exclusive"] * exclusive, *["reversed"] * reverse, "up_to", str(extent)]
-    matrix = c.graph.shared(
-        "_".join(words),
-        lambda: np.asarray(ones.T if reverse else ones, c.scalar_dtype, order="C"),
-    )
+    # Products with a matrix of ones would multiply later elements by 0, and infinity by 0 is NaN.
     with c.graph.scope("cumulative_sum"):
-        return along_axis(c, x, axis, matrix)
+        return _cumulated(c, "add", x, axis, exclusive=exclusive, reverse=reverse)
 
 
 def cumulative_product(
     c: OperatorCall, x: Value, axis: int, *, exclusive: bool = False, reverse: bool = False
 ) -> Value:
     """Return the products of all elements up to each one along an axis.
-
-    Each round multiplies by the products of as many elements as the rounds before it have joined.
 
     Args:
         c: The call of the operator.
@@ -81,23 +65,37 @@ def cumulative_product(
         reverse: Whether to multiply from the end of the axis.
     """
     with c.graph.scope("cumulative_product"):
-        if exclusive:
-            x = _delayed(c, x, axis, 1, reverse=reverse)
-        distance = 1
-        while distance < x.shape[axis]:
-            x = c.op("mul", x, _delayed(c, x, axis, distance, reverse=reverse))
-            distance *= 2
-        return x
+        return _cumulated(c, "mul", x, axis, exclusive=exclusive, reverse=reverse)
 
 
-def _delayed(c: OperatorCall, x: Value, axis: int, distance: int, *, reverse: bool) -> Value:
-    """Return a tensor moved along an axis, with ones where it had no elements."""
+_NEUTRAL = {"add": 0.0, "mul": 1.0}
+
+
+def _cumulated(
+    c: OperatorCall, operation: str, x: Value, axis: int, *, exclusive: bool, reverse: bool
+) -> Value:
+    """Return the elements up to each one, joined by an operation.
+
+    Each round adds as many elements as the rounds before it have joined.
+    """
+    neutral = _NEUTRAL[operation]
+    if exclusive:
+        x = _delayed(c, x, axis, 1, neutral, reverse=reverse)
+    distance = 1
+    while distance < x.shape[axis]:
+        x = c.op(operation, x, _delayed(c, x, axis, distance, neutral, reverse=reverse))
+        distance *= 2
+    return x
+
+
+def _delayed(
+    c: OperatorCall, x: Value, axis: int, distance: int, filler: float, *, reverse: bool
+) -> Value:
+    """Return a tensor moved along an axis, with a number where it had no elements."""
     extent = x.shape[axis]
-    distance = min(distance, extent)
+    if distance == extent:
+        return c.graph.constant(np.full(x.shape, filler, c.scalar_dtype))
     padding = [(0, 0)] * x.rank
     padding[axis] = (0, distance) if reverse else (distance, 0)
-    if distance == extent:
-        return c.graph.constant(np.ones(x.shape, c.scalar_dtype))
     begin, end = (distance, extent) if reverse else (0, extent - distance)
-    part = sliced(c, x, axis, begin, end)
-    return c.op("pad", part, padding=padding, border="constant", value=1.0)
+    return c.op("pad", sliced(c, x, axis, begin, end), padding=padding, value=filler)

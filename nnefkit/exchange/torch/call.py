@@ -53,8 +53,6 @@ class Call(call.OperatorCall):
     this call reads it; and the input of that convolution before it was padded."""
     padded: Padded | None = None
     """The input before it was padded with zeros, if only this call reads it."""
-    note: str = ""
-    """An intended difference from PyTorch's result; such tensors are not compared."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -312,7 +312,7 @@ class ProgramReader:
             if data_type_of(dtype_of(example)) == value.data_type:
                 value.dtype = dtype_of(example)
             if value.origin is None:
-                value.origin = f"{place} ({call.note})" if call.note else place
+                value.origin = place
         self.graph.name_results(values, names)
 
     # -- constants ----------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def celu(c: Call) -> Value:
 @operator("ThresholdedRelu")
 def thresholded_relu(c: Call) -> Value:
     """Read ``x`` above a threshold, else 0."""
-    return activation.threshold(c, c[0], c.number("alpha", 1.0))
+    return c.op("select", c.op("gt", c[0], c.number("alpha", 1.0)), c[0], 0.0)
 
 
 @operator("HardSigmoid")

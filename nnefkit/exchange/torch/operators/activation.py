@@ -115,8 +115,8 @@ def shrink(c: Call, x: Value, lambd: float = 0.5) -> Value:
 
 @operator("threshold")
 def threshold(c: Call, x: Value, threshold: float, value: float) -> Value:
-    """Return `x` where it is above a threshold, else `value`."""
-    return activation.threshold(c, x, threshold, value)
+    """Return `value` where `x` is at most a threshold, else `x`, which may be NaN."""
+    return c.op("select", c.op("le", x, c.decimal(threshold)), c.decimal(value), x)
 
 
 @operator("glu")

@@ -13,6 +13,8 @@ from nnefkit.exchange.torch.call import READERS, WIDEST, Call, arithmetic, opera
 
 Operand = Value | float
 
+_HALF = 0.5
+
 _UNARY = {
     "abs": "abs", "neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
     "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
@@ -146,8 +148,7 @@ def frac(c: Call, x: Value) -> Value:
 @operator("hypot")
 def hypot(c: Call, x: Value, other: Value) -> Value:
     """Return the root of the sum of squares."""
-    squares = [arithmetic(c, "sqr", value) for value in (x, other)]
-    return arithmetic(c, "sqrt", arithmetic(c, "add", *squares))
+    return elementwise.hypot(c, x, other)
 
 
 @operator("atan2")
@@ -209,14 +210,23 @@ def clamp_max(c: Call, x: Value, max: Operand) -> Value:
 
 @operator("lerp")
 def lerp(c: Call, x: Value, end: Value, weight: Operand) -> Value:
-    """Return the linear interpolation between two tensors."""
-    return arithmetic(c, "add", x, arithmetic(c, "mul", arithmetic(c, "sub", end, x), weight))
+    """Return the linear interpolation between two tensors, from the end that is closer."""
+    difference = arithmetic(c, "sub", end, x)
+    from_start = arithmetic(c, "add", x, arithmetic(c, "mul", difference, weight))
+    if not isinstance(weight, Value) and abs(weight) < _HALF:
+        return from_start
+    rest = arithmetic(c, "mul", difference, arithmetic(c, "sub", 1.0, weight))
+    from_end = arithmetic(c, "sub", end, rest)
+    if not isinstance(weight, Value):
+        return from_end
+    is_close = c.op("lt", c.op("abs", to_scalar(c, weight)), _HALF)
+    return elementwise.where(c, is_close, from_start, from_end)
 
 
 @operator("addcmul")
 def addcmul(c: Call, x: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
     """Return the sum of a tensor and a scaled product."""
-    return add(c, x, arithmetic(c, "mul", tensor1, tensor2), value)
+    return arithmetic(c, "add", x, arithmetic(c, "mul", _times(c, tensor1, value), tensor2))
 
 
 @operator("_to_copy", "to", "type_as")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import aligned, number, to_logical, to_scalar
@@ -51,21 +49,11 @@ def _logicals(c: Call, *values: Operand) -> list[Value]:
 
 @operator("where")
 def where(c: Call, condition: Value, x: Operand, other: Operand) -> Value:
-    """Return `select`; the largest number replaces infinity."""
-    values = [_finite(c, number(c, value)) for value in (x, other)]
+    """Return `select`."""
+    values = [number(c, value) for value in (x, other)]
     if c.dtypes[0].kind == "f":
         values = [to_scalar(c, value) for value in values]
     return elementwise.where(c, condition, *values)
-
-
-def _finite(c: Call, x: Value) -> Value:
-    """Return an infinite number, which has no literal, as the largest number."""
-    if x.data is None or x.data.size != 1 or np.isfinite(x.data).all() or x.data_type != SCALAR:
-        return x
-    if np.isnan(x.data).any():
-        refuse("it selects a constant NaN", "NNEF has no literal for NaN.")
-    c.note = "the largest number for infinity"
-    return c.graph.constant(np.copysign(elementwise.LARGEST, x.data), x.dtype, x.name)
 
 
 @operator("masked_fill")

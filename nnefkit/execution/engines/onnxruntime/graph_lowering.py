@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,11 @@ def named_weights(nodes: Sequence[Node], more: Sequence[OnnxValue] = ()) -> list
     for value in (*more, *(v for node in nodes for v in node.inputs)):
         if value is not None and value.data is not None:
             weights.setdefault(id(value), value)
-    for number, value in enumerate(weights.values(), 1):
+    values = (value for node in nodes for value in (*node.inputs, *node.outputs))
+    # A tensor called `constant` has reshaped forms that are called `constant.4`, for example.
+    taken = {value.name for value in (*more, *values) if value is not None}
+    numbered = (name for number in count(1) if (name := f"constant.{number}") not in taken)
+    for value in weights.values():
         if not value.name:
-            value.name = f"constant.{number}"
+            value.name = next(numbered)
     return list(weights.values())

@@ -371,3 +371,17 @@ def test_a_recurrent_network_of_129_steps_agrees_with_pytorch():
         expected = lstm(x)[0].numpy()
     result = run(graph, x.numpy(), "onnxruntime")[graph.outputs[0]]
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
+
+
+def test_a_variable_may_be_called_constant():
+    data = {"constant": np.arange(4, dtype=np.float32).reshape(1, 4)}
+    text = "constant = variable<scalar>(shape = [1, 4], label = 'constant');\n"
+    sums = "; ".join(f"y{i} = x * {float(i + 2)} + constant" for i in range(6))
+    reshaped = "row = reshape(constant, shape = [4]); z = x + unsqueeze(row, axes = [0]);"
+    outputs = ", ".join([*(f"y{i}" for i in range(6)), "z"])
+    graph = parsed(
+        f"x = external<scalar>(shape = [3, 4]);\n{text}{sums};\n{reshaped}", outputs=outputs
+    ).with_data(data)
+    x = np.ones((3, 4), np.float32)
+    for name, result in run(graph, x, "onnxruntime").items():
+        np.testing.assert_array_equal(result, run(graph, x, "numpy")[name])
