@@ -17,6 +17,7 @@ from nnefkit import language
 from nnefkit.arrays import Array, Shape
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.fragments import fragments
+from nnefkit.exchange.literals import check_attributes, constant_name, has_no_literal
 from nnefkit.exchange.names import Names, identifier, label
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations import registry
@@ -29,9 +30,6 @@ DTYPES = frozenset(
     f"{family}{bits}" for family in ("int", "uint", "float") for bits in (8, 16, 32, 64)
 ) - {"float8"} | {"bool"}
 """Names of the dtypes whose elements a tensor of NNEF can hold unchanged."""
-
-
-_SIGNS = ("negative", "positive")
 
 
 def data_type_of(dtype: DType) -> str:
@@ -183,10 +181,8 @@ class SourceGraph:
         return self._shared[name]
 
     def not_finite(self, number: float, dtype: DType) -> Value:
-        """Return infinity or NaN, which have no literals, as a constant that all readers share."""
-        name = "not_a_number" if np.isnan(number) else f"{_SIGNS[number > 0]}_infinity"
-        if dtype.itemsize == 8:
-            name += "_64"
+        """Return the constant for an infinity or NaN."""
+        name = constant_name(number, 8 * dtype.itemsize)
         return self.shared(name, lambda: np.asarray(number, dtype))
 
     def state(self, name: str, data: Array) -> Value:
@@ -229,8 +225,8 @@ class SourceGraph:
     ) -> list[Value]:
         """Call an operation with several results, or with an array of them; see `op`."""
         declaration = self.declarations[name]
-        inputs = self._without_literals(inputs)
-        _check_attributes(name, attribs)
+        inputs = self._with_constants(inputs)
+        check_attributes(name, attribs)
         given = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=False))
         arguments = {n: given.get(n, default) for n, _, default in declaration.inputs}
         filled = {n: attribs.get(n, default) for n, _, default in declaration.attributes}
@@ -277,8 +273,8 @@ class SourceGraph:
             **attribs: All of its attributes.
         """
         declaration = fragments()[name]
-        inputs = self._without_literals(inputs)
-        _check_attributes(name, attribs)
+        inputs = self._with_constants(inputs)
+        check_attributes(name, attribs)
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
         scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
         dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
@@ -309,17 +305,12 @@ class SourceGraph:
         self.name_results([result], [name])
         return result
 
-    def _without_literals(self, inputs: Sequence[Argument]) -> Sequence[Argument]:
-        """Return inputs of an operation, infinity and NaN as constants: they have no literals."""
-        if not any(isinstance(item, float) and not np.isfinite(item) for item in inputs):
-            return inputs
+    def _with_constants(self, inputs: Sequence[Argument]) -> tuple[Argument, ...]:
+        """Return inputs with constants for the numbers that have no literals."""
+        if not any(map(has_no_literal, inputs)):
+            return tuple(inputs)
         dtype = _scalar_dtype([value.dtype for value in values_in(inputs)])
-        return [
-            self.not_finite(item, dtype)
-            if isinstance(item, float) and not np.isfinite(item)
-            else item
-            for item in inputs
-        ]
+        return tuple(self.not_finite(x, dtype) if has_no_literal(x) else x for x in inputs)
 
     def _outputs(
         self,
@@ -399,18 +390,6 @@ def values_in(arguments: Sequence[Any]) -> list[Value]:
         elif isinstance(argument, (list, tuple)):
             values += values_in(argument)
     return values
-
-
-def _check_attributes(operation: str, attribs: Mapping[str, Any]) -> None:
-    """Refuse attributes that no literal expresses."""
-    for name, value in attribs.items():
-        if isinstance(value, float) and not np.isfinite(value):
-            raise ArgumentError(
-                f"attribute '{name}' of '{operation}' is {value}",
-                arguments=[name],
-                hint="NNEF has no literal for infinity or NaN; use a large number.",
-                section="2.2",
-            )
 
 
 def _shape(argument: Any) -> Any:

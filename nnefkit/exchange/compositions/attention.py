@@ -81,8 +81,8 @@ def _has_keys(c: OperatorCall, mask: Value) -> Value | None:
     if mask.data is None:
         admits = mask if mask.data_type == LOGICAL else c.op("ne", to_scalar(c, mask), -np.inf)
         return c.op("any_reduce", admits, axes=axes)
-    admits = mask.data if mask.data_type == LOGICAL else ~np.isneginf(mask.data)
-    has_keys = admits.any(axis=-1, keepdims=True)
+    is_key = mask.data if mask.data_type == LOGICAL else ~np.isneginf(mask.data)
+    has_keys = is_key.any(axis=-1, keepdims=True)
     return None if has_keys.all() else c.graph.constant(has_keys)
 
 
