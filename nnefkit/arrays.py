@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,3 +59,11 @@ def _file_of(array: Any) -> Iterator[Any]:
             yield base
             return
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+
+
+def is_surely_finite(array: Array) -> bool:
+    """Return whether all elements are finite, fast; False also if their squares overflow."""
+    if array.dtype.kind != "f":
+        return True
+    flat = array.reshape(-1)
+    return math.isfinite(np.dot(flat, flat))

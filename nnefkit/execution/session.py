@@ -6,6 +6,7 @@ import copy
 import pickle
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
@@ -29,6 +30,7 @@ from nnefkit.execution.preparation.runnable_graph import (
 from nnefkit.execution.preparation.updated_variables import UpdatedVariables, updates
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.selection import selected_engine
+from nnefkit.execution.trace.hidden_nan import warn_of_hidden_nan
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
 from nnefkit.execution.trace.run_record import Run, entries, with_shapes
 from nnefkit.execution.trace.trace import Trace
@@ -170,6 +172,9 @@ class Session:
         feeds = self._feeds(inputs)
         with Progress(self.graph, progress) as watch:
             results = self._compute(feeds, fetch, frozenset(), watch)
+        if not self._state.results:
+            run_again = partial(self.trace, inputs, "statistics", progress=False)
+            warn_of_hidden_nan(self.graph, feeds, results, run_again)
         return Outputs({name: results[name] for name in fetch}, self.engine)
 
     def trace(

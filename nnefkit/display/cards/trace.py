@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -60,6 +60,8 @@ class TraceSummary:
     """Time of the whole run."""
     statistics: Mapping[str, Statistics] = field(default_factory=dict, repr=False)
     """Statistics of tensors, by name; only those that are shown are read."""
+    hidden_nan: tuple[str, ...] = ()
+    """Names of the tensors whose operations replaced NaN by numbers."""
 
     @cached_property
     def stored(self) -> int:
@@ -86,7 +88,9 @@ def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
     """Return the card of a trace: first NaN and Inf, then the tensors in order."""
     blocks: list[Block] = []
     if summary.non_finite:
-        blocks.append(Paragraph(tuple(_non_finite(summary))))
+        blocks.append(Paragraph(tuple(_named("NaN or Inf, first in: ", summary.non_finite))))
+    if summary.hidden_nan:
+        blocks.append(Paragraph(tuple(_named("NaN replaced by numbers in: ", summary.hidden_nan))))
     if summary.rows:
         blocks.append(_table(summary, brief=brief))
     color = RED if summary.non_finite else VIOLET
@@ -105,9 +109,8 @@ def _facts(summary: TraceSummary) -> Iterator[str]:
     yield f"{len(summary.non_finite):,} with NaN or Inf"
 
 
-def _non_finite(summary: TraceSummary) -> Iterator[Phrase]:
-    names = summary.non_finite
-    yield Phrase("NaN or Inf, first in: ", "wrong")
+def _named(what: str, names: Sequence[str]) -> Iterator[Phrase]:
+    yield Phrase(what, "wrong")
     for position, name in enumerate(names[:NAMED]):
         if position:
             yield Phrase(", ")

@@ -18,6 +18,7 @@ from nnefkit.display.statistics import Statistics, all_finite, statistics
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
+from nnefkit.execution.trace.hidden_nan import hidden_in
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
@@ -148,6 +149,25 @@ class Trace(Displayed, Mapping[str, Array]):
         """The outputs of the graph by name, as far as they were recorded."""
         return {name: self._tensors[name] for name in self.run.outputs if name in self._tensors}
 
+    @property
+    def hidden_nan(self) -> tuple[str, ...]:
+        """Names of the tensors with fewer NaN than an argument of the operation: it hid them.
+
+        By their formulas, `relu`, `max`, `min` and `clamp` ignore NaN (4.2.4). Empty if the trace
+        was loaded without its graph.
+        """
+        if self.graph is None or all(
+            self._is_finite(e.tensor) is not False for e in self.run.entries
+        ):
+            return ()
+        found = hidden_in(self.graph, self._nan_count)
+        return tuple(op.output_names[0] for op in found)
+
+    def _nan_count(self, name: str) -> int:
+        if self._is_finite(name) is not False:
+            return 0
+        return self.statistics[name].nan
+
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each tensor: operation, shape, statistics, seconds."""
         import pandas as pd
@@ -211,6 +231,7 @@ class Trace(Displayed, Mapping[str, Array]):
             rows=tuple(self._display_row(entry) for entry in self.run.entries),
             seconds=self.run.total,
             statistics=self.statistics,
+            hidden_nan=self.hidden_nan,
         )
 
     def _is_finite(self, name: str) -> bool | None:

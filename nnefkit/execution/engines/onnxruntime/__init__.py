@@ -5,7 +5,8 @@ fits (`operations`, one module for each section of chapter 4). `graph_lowering` 
 `lowered_model` makes an ONNX model of it, `onnx_session` runs the model.
 
 ONNX specifies less than NNEF for NaN and infinity: which of two numbers is greater if one is NaN,
-and how infinity is interpolated, depends on ONNX Runtime.
+and how infinity is interpolated, depends on ONNX Runtime. Maxima and minima of axes and windows are
+computed in a form that is right for NaN and minus infinity where inputs or small weights hold them.
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ class Builder:
         opset: The version of the ONNX operators.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
         codes: Whether quantization is expressed by integer codes, where ONNX can.
+        careful: Whether maxima and minima are right for NaN and minus infinity, too.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class Builder:
         opset: int = OPSET,
         portable: bool = False,
         codes: bool = False,
+        careful: bool = False,
     ) -> None:
         self.scalar = scalar
         self.opset = opset
         self.nodes: list[Node] = []
         self.portable = portable
         self.codes = codes
+        self.careful = careful
         self._constants: dict[tuple[Any, ...], OnnxValue] = {}
         self._reshaped: dict[tuple[int, Shape], tuple[OnnxValue, OnnxValue]] = {}
 

@@ -51,6 +51,7 @@ def lower_graph(
     scalar: np.dtype[Any] | None = None,
     portable: bool = False,
     codes: bool = False,
+    careful: bool = False,
 ) -> LoweredGraph:
     """Lower the operations that some tensors depend on.
 
@@ -61,6 +62,7 @@ def lower_graph(
         scalar: The dtype of the tensors of data-type scalar; by default the one that engines use.
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
         codes: Whether quantization is expressed by integer codes, where ONNX can.
+        careful: Whether maxima and minima are right for NaN and minus infinity, too.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
@@ -70,7 +72,7 @@ def lower_graph(
             f"opset {opset} of ONNX lacks operators that are needed",
             hint=f"Use opset {MINIMUM_OPSET} or later.",
         )
-    builder = Builder(scalar or scalar_dtype(graph), opset, portable, codes)
+    builder = Builder(scalar or scalar_dtype(graph), opset, portable, codes, careful)
     return _GraphLowering(graph, builder).lower(outputs)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, is_surely_finite
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engine import Watch, failed_operation
@@ -26,6 +27,18 @@ IMPRECISE = ("MatMulScaleFusion", "LayerNormFusionL1")
 """Optimizations that carry float32 numbers into computations in float64."""
 SILENT = 4
 """Log level that silences ONNX Runtime: its exceptions contain what it would log."""
+
+
+_SENSITIVE = frozenset(("max_pool", *(f"{k}_reduce" for k in ("max", "min", "argmax", "argmin"))))
+"""Operations that ONNX Runtime computes wrongly for NaN or minus infinity. A graph with them is
+lowered again, with more nodes, for inputs that are not finite."""
+_SMALL = 2**16
+"""Number of elements up to which weights are searched for infinity and NaN: masks, not filters."""
+
+
+def _has_special_weights(graph: Graph, operations: Iterable[Operation]) -> bool:
+    weights = (graph.tensors[op.output_names[0]].data for op in operations if op.is_weight)
+    return not all(is_surely_finite(w) for w in weights if w is not None and w.size <= _SMALL)
 
 
 @dataclass(frozen=True)
@@ -66,11 +79,26 @@ class OnnxSession:
     """A session of ONNX Runtime, and the outputs that need no computation."""
 
     def __init__(
-        self, graph: Graph, fetch: Collection[str], watched: Collection[str], threads: int | None
+        self,
+        graph: Graph,
+        fetch: Collection[str],
+        watched: Collection[str],
+        threads: int | None,
+        *,
+        careful: bool = False,
     ) -> None:
         self._graph = graph
         self._fetch = tuple(fetch)
-        lowered = lower_graph(graph, tuple(dict.fromkeys((*fetch, *watched))))
+        wanted = tuple(dict.fromkeys((*fetch, *watched)))
+        needed = graph.needed(wanted)
+        is_sensitive = any(op.name in _SENSITIVE for op in needed)
+        careful = careful or (is_sensitive and _has_special_weights(graph, needed))
+        lowered = lower_graph(graph, wanted, careful=careful)
+        self._careful: Callable[[], OnnxSession] | None = None
+        if is_sensitive and not careful:
+            self._careful = cache(
+                partial(OnnxSession, graph, self._fetch, watched, threads, careful=True)
+            )
         self._operations = lowered.operations
         names = frozenset(watched)
         self._watched = [
@@ -112,6 +140,8 @@ class OnnxSession:
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
         """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        if self._careful is not None and not all(map(is_surely_finite, feeds.values())):
+            return self._careful()(feeds, watch)
         outputs = self._outputs
         results: dict[str, Array] = {}
         if self._session is not None:

@@ -6,7 +6,7 @@ Numbers are accepted as values; element-wise operators broadcast as in NNEF.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -265,3 +265,26 @@ def as_rows(b: Builder, x: OnnxValue, axis: int) -> OnnxValue:
     """Return a value as images with the elements along `axis`: (before, 1, extent, after)."""
     before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
     return b.reshape(x, (before, 1, x.shape[axis], after))
+
+
+def with_nan(
+    b: Builder, x: OnnxValue, result: OnnxValue, maxima: Callable[[OnnxValue], OnnxValue]
+) -> OnnxValue:
+    """Return maxima or minima that are NaN where one of their elements is; `b.careful` asks for it.
+
+    ONNX Runtime returns NaN or another element, depending on its place.
+
+    Args:
+        b: The builder.
+        x: The elements.
+        result: Their maxima or minima as ONNX Runtime computes them.
+        maxima: Computes maxima of the same elements of another tensor.
+    """
+    if not b.careful or x.dtype.kind != "f":
+        return result
+    return where(b, compare(b, "Greater", maxima(nan_flags(b, x)), 0.0), float("nan"), result)
+
+
+def nan_flags(b: Builder, x: OnnxValue) -> OnnxValue:
+    """Return 1 where an element is NaN, else 0."""
+    return cast(b, b.node("IsNaN", [x], x.shape, np.bool_), np.float32)

@@ -27,6 +27,7 @@ from nnefkit.execution.engines.onnxruntime.primitives import (
     reduce,
     unary,
     where,
+    with_nan,
 )
 from nnefkit.execution.lowering.window_kinds import is_padded_inside
 from nnefkit.operations.window import Window
@@ -41,6 +42,14 @@ def max_pool(
 ) -> OnnxValue:
     """Return the maximum of each window; minus infinity where it is all ignored border."""
     window = window.over(input.shape)
+    if not b.careful or input.dtype.kind != "f":
+        return _maxima(b, input, window)
+    # ONNX Runtime begins with the lowest number, which only float64 converts to minus infinity.
+    wide = cast(b, _maxima(b, cast(b, input, np.float64), window), input.dtype)
+    return with_nan(b, input, wide, lambda flags: _maxima(b, flags, window))
+
+
+def _maxima(b: Builder, input: OnnxValue, window: Window) -> OnnxValue:
     axes = window.covered_axes(input.shape)
     if axes is not None:
         return reduce(b, "ReduceMax", input, axes)

@@ -11,11 +11,15 @@ from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.execution.engines.onnxruntime.lowerings import lowering
 from nnefkit.execution.engines.onnxruntime.primitives import (
     cast,
+    compare,
     matmul,
+    nan_flags,
     reduce,
     square,
     sub,
     transpose,
+    where,
+    with_nan,
 )
 
 Axes = Sequence[int]
@@ -45,13 +49,15 @@ def mean_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
 @lowering("max_reduce")
 def max_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the maximum."""
-    return reduce(b, "ReduceMax", input, axes)
+    result = reduce(b, "ReduceMax", input, axes)
+    return with_nan(b, input, result, lambda flags: reduce(b, "ReduceMax", flags, axes))
 
 
 @lowering("min_reduce")
 def min_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the minimum."""
-    return reduce(b, "ReduceMin", input, axes)
+    result = reduce(b, "ReduceMin", input, axes)
+    return with_nan(b, input, result, lambda flags: reduce(b, "ReduceMax", flags, axes))
 
 
 @lowering("all_reduce")
@@ -69,13 +75,23 @@ def any_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
 @lowering("argmax_reduce")
 def argmax_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the position of the first maximum."""
-    return _position(b, "ArgMax", input, axes)
+    return _first_position(b, "ArgMax", input, axes)
 
 
 @lowering("argmin_reduce")
 def argmin_reduce(b: Builder, input: OnnxValue, *, axes: Axes) -> OnnxValue:
     """Return the position of the first minimum."""
-    return _position(b, "ArgMin", input, axes)
+    return _first_position(b, "ArgMin", input, axes)
+
+
+def _first_position(b: Builder, kind: str, input: OnnxValue, axes: Axes) -> OnnxValue:
+    """Return the position of the first extreme element, or if `b.careful` of the first NaN."""
+    position = _position(b, kind, input, axes)
+    if not b.careful or input.dtype.kind != "f":
+        return position
+    flags = nan_flags(b, input)
+    has_nan = compare(b, "Greater", reduce(b, "ReduceMax", flags, axes), 0.0)
+    return where(b, has_nan, _position(b, "ArgMax", flags, axes), position)
 
 
 def _position(b: Builder, kind: str, input: OnnxValue, axes: Axes) -> OnnxValue:

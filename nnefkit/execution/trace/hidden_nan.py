@@ -1,0 +1,81 @@
+"""NaN that operations replace by numbers.
+
+By the formulas of the specification, ``max(x, y)`` is ``select(x > y, x, y)``: `y` if `x` is NaN.
+`relu` returns 0 for NaN, `clamp` a bound. Engines drop NaN in other operations, too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from nnefkit.arrays import Array, is_surely_finite
+from nnefkit.graph import Graph, Operation
+
+HIDING = frozenset(("relu", "max", "min", "clamp")).union(
+    ("max_reduce", "min_reduce", "max_pool", "sigmoid", "tanh", "mul")
+)
+"""Operations that may return numbers for NaN: by their formulas, or in an engine."""
+_NAMED = 3
+
+
+class _Trace(Protocol):
+    @property
+    def hidden_nan(self) -> tuple[str, ...]: ...
+
+
+def hidden_in(graph: Graph, count: Callable[[str], int]) -> Iterator[Operation]:
+    """Return the operations whose results have fewer NaN than an argument of the same size.
+
+    Args:
+        graph: The graph that was run.
+        count: Returns the number of NaN in a tensor of the run.
+    """
+    for op in graph.operations:
+        if op.name in HIDING:
+            (result,) = op.output_names
+            shape = graph.tensors[result].shape
+            for name in op.input_names:
+                found = count(name)
+                is_elementwise = graph.tensors[name].shape == shape
+                if found and count(result) < (found if is_elementwise else 1):
+                    yield op
+                    break
+
+
+def warn_of_hidden_nan(
+    graph: Graph,
+    feeds: Mapping[str, Array],
+    results: Mapping[str, Array],
+    trace: Callable[[], _Trace],
+) -> None:
+    """Warn if the inputs of a run hold NaN, its outputs do not, and an operation replaced them.
+
+    Args:
+        graph: The graph that was run.
+        feeds: The inputs.
+        results: The outputs.
+        trace: Runs the graph once more and records all tensors.
+    """
+    if not any(map(_has_nan, feeds.values())) or any(map(_has_nan, results.values())):
+        return
+    if not any(op.name in HIDING for op in graph.operations):
+        return
+    hidden = trace().hidden_nan
+    if not hidden:
+        return
+    listed = ", ".join(f"'{name}' ({graph.producers[name].name})" for name in hidden[:_NAMED])
+    more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
+    warnings.warn(
+        f"NaN in the inputs was replaced by numbers in {listed}{more}: relu, max, min and clamp "
+        "ignore NaN (4.2.4), and some engines drop it elsewhere. nk.trace shows every tensor.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _has_nan(array: Array) -> bool:
+    return not is_surely_finite(array) and bool(np.isnan(array).any())
