@@ -22,7 +22,7 @@ HIDING = frozenset(("relu", "max", "min", "clamp")).union(
 _NAMED = 3
 
 
-class _Trace(Protocol):
+class _NanReport(Protocol):
     @property
     def hidden_nan(self) -> tuple[str, ...]: ...
 
@@ -50,7 +50,7 @@ def warn_of_hidden_nan(
     graph: Graph,
     feeds: Mapping[str, Array],
     results: Mapping[str, Array],
-    trace: Callable[[], _Trace],
+    trace: Callable[[], _NanReport],
 ) -> None:
     """Warn if the inputs of a run hold NaN, its outputs do not, and an operation replaced them.
 
