@@ -26,7 +26,7 @@ _ALWAYS = frozenset(
         *("external", "constant", "variable", "update", "copy", "neg", "exp", "log"),
         *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
         *("asin", "acos", "atan", "asinh", "acosh", "atanh"),
-        *("abs", "sign", "not", "floor", "ceil", "round"),
+        *("abs", "sign", "not", "floor", "ceil"),
         *("add", "sub", "mul", "div", "pow", "lt", "gt", "le", "ge", "eq", "ne", "and", "or"),
         *("sqr", "sqrt", "rsqr", "rsqrt", "log2", "min", "max", "clamp"),
         *("sum_reduce", "max_reduce", "min_reduce", "argmax_reduce", "argmin_reduce"),

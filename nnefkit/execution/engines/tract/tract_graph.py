@@ -12,7 +12,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import numpy_dtype, scalar_dtype, stored
 from nnefkit.execution.preparation.updated_variables import updates
-from nnefkit.graph import FrozenDict, Graph, Operation
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation
 from nnefkit.language import print_graph
 from nnefkit.operations.slicing import slice_bounds
 from nnefkit.storage import GRAPH, data_name, tensor_content
@@ -76,7 +76,7 @@ def tract_graph(graph: Graph, wanted: Collection[str]) -> TractGraph:
     if not computed:
         return TractGraph(graph, (), (), known, 0)
     inputs = {*updates(graph), *graph.inputs}
-    part = _plain(graph.between(inputs, sorted(computed)))
+    part = _plain(_without_updates(graph.between(inputs, sorted(computed))))
     scalar = scalar_dtype(graph)
     locations: list[TensorLocation] = []
     offset = 0
@@ -94,6 +94,24 @@ def _origin(graph: Graph, name: str) -> str:
     while (op := graph.producers[name]).name == "update":
         name = str(op.inputs["value"])
     return name
+
+
+def _without_updates(graph: Graph) -> Graph:
+    """Return the graph with the new values of variables in place of the results of updates."""
+    if not updates(graph):
+        return graph
+
+    def direct(value: Any) -> Any:
+        if isinstance(value, list):
+            return [direct(item) for item in value]
+        return Identifier(_origin(graph, value)) if isinstance(value, Identifier) else value
+
+    operations = tuple(
+        replace(op, inputs=FrozenDict({formal: direct(v) for formal, v in op.inputs.items()}))
+        for op in graph.operations
+        if op.name != "update"
+    )
+    return replace(graph, operations=operations)
 
 
 _SORTED = frozenset(

@@ -212,3 +212,32 @@ def test_a_missing_package_is_reported_with_the_command_that_installs_it(monkeyp
         assert not engines()["tract"].installed
     finally:
         load_engine.cache_clear()
+
+
+def test_results_of_updates_are_read_by_other_operations():
+    text = """
+    version 1.0;
+    graph g(x) -> (y, z)
+    {
+        x = external<scalar>(shape = [2, 3]);
+        s = variable<scalar>(shape = [2, 3], label = 's');
+        t = variable<scalar>(shape = [2, 3], label = 't');
+        u = update(s, x);
+        v = update(t, u);
+        y = relu(v);
+        z = concat([u, v], axis = 0);
+    }
+    """
+    ones = np.ones((2, 3), np.float32)
+    graph = io.parse(text).with_data({"s": ones, "t": 2 * ones})
+    x = np.arange(-3, 3, dtype=np.float32).reshape(2, 3)
+    found = run(graph, x, engine="tract")
+    np.testing.assert_array_equal(found["y"], np.maximum(x, 0))
+    np.testing.assert_array_equal(found["z"], np.concatenate([x, x]))
+
+
+def test_halves_are_rounded_up():
+    # tract rounds them away from zero, other than section 4.2.1.
+    text = "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [4]); y = round(x); }"
+    found = run(io.parse(text), [-1.5, -0.5, 0.5, 1.5], engine="tract", fallback="numpy")
+    np.testing.assert_array_equal(found["y"], [-1, 0, 1, 2])
