@@ -12,6 +12,7 @@ import mmap
 import os
 import sys
 from collections.abc import Callable
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def _npy(file: Any, size: int, data: Callable[[], Any]) -> Array:
         raise ValueError(f"its format has version {version[0]}.{version[1]}")
     try:
         shape, fortran, dtype = _HEADERS[version](file)
-    except (RecursionError, MemoryError, TypeError, KeyError, SyntaxError) as error:
+    except (RecursionError, MemoryError, TypeError, KeyError, SyntaxError, TokenError) as error:
         raise ValueError("its header is damaged") from error
     start = file.tell()
     count = 1

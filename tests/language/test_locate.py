@@ -29,7 +29,6 @@ PLACES = [
     ("y = relu(tanh(a))", "x", "tanh(a)"),
     ("a + b", "x", "a + b"),
     ("y = a < b", "y", "y = a < b"),
-    ("y = a < b > (c)", "y", "y = a < b > (c)"),
     ("y = copy<integer>(a)", "x", "a"),
 ]  # fmt: skip
 

@@ -95,6 +95,9 @@ def open_model(
     _refuse_broken(proto, weights, path)
     opset = _opset(proto, path)
     proto = inlined(proto, path)
+    if not proto.ir_version:
+        # ONNX Runtime refuses a model without it, and the evaluator does not know old operators.
+        proto.ir_version = _oldest_ir_version(proto)
     labels = index_labels(proto.graph)
     shapes = _mapping(input_shapes, "input_shapes")
     fixed = _mapping(constants, "constants")
@@ -106,6 +109,12 @@ def open_model(
         _refuse_open_inputs(proto, path)
     stem = Path(path).stem if path else proto.graph.name
     return OnnxModel(proto, stem or "network", opset, path, weights, loaded, labels)
+
+
+def _oldest_ir_version(proto: ModelProto) -> int:
+    from onnx import helper
+
+    return int(helper.find_min_ir_version_for(list(proto.opset_import), ignore_unknown=True))
 
 
 def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:

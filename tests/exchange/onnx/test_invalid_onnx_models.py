@@ -52,6 +52,13 @@ def test_the_valid_base_model_is_read():
     assert nk.from_onnx(bytearray(GOOD.SerializeToString())).outputs == ("y",)
 
 
+def test_models_without_a_version_of_the_format_are_run_by_their_opset():
+    # Before opset 13, this is over all axes from the second one on.
+    old = model(node("LogSoftmax", "x"), inputs=[("x", FLOAT, [2, 3, 4])], opset=7)
+    old.ClearField("ir_version")
+    assert nk.from_onnx(old).provenance["verified"] is True
+
+
 DATA = np.arange(3, dtype=np.float32).tobytes()
 
 
