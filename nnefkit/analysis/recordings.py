@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike, scandir
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,7 +23,8 @@ from nnefkit.graph import Graph
 from nnefkit.storage import map_npy, read_tensor, unreadable
 
 _UNREADABLE = (
-    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(struct.error, TokenError),
     *(NotImplementedError, RuntimeError, MemoryError, IndexError, KeyError, TypeError),
 )
 """What reading a damaged, encrypted or forged file raises."""

@@ -6,12 +6,14 @@ Nothing in it is pickled, so that reading an untrusted file cannot execute code.
 from __future__ import annotations
 
 import json
+import lzma
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -97,7 +99,8 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
 
 
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError),
+    *(RuntimeError, struct.error, TokenError),
     *(KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, RecursionError),
 )
 """What reading a damaged, encrypted or forged archive raises, or a description of other types."""
