@@ -124,14 +124,16 @@ def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:
 
     if isinstance(source, OnnxModel) and source.loaded is not None:
         return source.loaded, source.weights, source.path
-    if isinstance(source, onnx.ModelProto):
-        return *detached(source), ""
     try:
+        if isinstance(source, onnx.ModelProto):
+            return *detached(source), ""
         if isinstance(source, (bytes, bytearray, memoryview)):
             return *detached(onnx.load_model_from_string(bytes(source))), ""
         path = os.fspath(source)
     except DecodeError:
         raise InputError("the bytes are not an ONNX model") from None
+    except UnicodeDecodeError:
+        raise invalid_text("") from None
     except TypeError:
         raise InputError(
             f"an ONNX model is a path, bytes or a ModelProto, not of type {type(source).__name__}"
