@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.reshaping import channels, per_channel, to_rank
+from nnefkit.exchange.reshaping import channels, per_channel, reshaped, to_rank
 from nnefkit.exchange.source_graph import Value
 
 
@@ -21,12 +21,13 @@ def batch_normalization(
     offset: Value | None,
     epsilon: float,
 ) -> Value:
-    """Normalize each channel by known statistics."""
+    """Normalize each channel by statistics, one for each channel."""
+    count = x.shape[1]
     return c.op(
         "batch_normalization",
         x,
-        channels(c, mean),
-        channels(c, variance),
+        reshaped(c, mean, (1, count)),
+        reshaped(c, variance, (1, count)),
         channels(c, offset, 0.0),
         channels(c, scale, 1.0),
         epsilon=c.decimal(epsilon),

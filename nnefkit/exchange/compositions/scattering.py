@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.compositions.elementwise import LARGEST
 from nnefkit.exchange.compositions.indexing import counted_from_front, flat_positions
 from nnefkit.exchange.compositions.reduction import product
 from nnefkit.exchange.refusal import refuse
@@ -19,11 +18,18 @@ from nnefkit.exchange.reshaping import reshaped, sliced, to_dtype, to_scalar, tr
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 _MOST_PAIRS = 2**22
-_NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -LARGEST, "min": LARGEST}
+_NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
 
 
 def scatter_along(
-    c: OperatorCall, x: Value, indices: Value, updates: Value, axis: int, operation: str = "none"
+    c: OperatorCall,
+    x: Value,
+    indices: Value,
+    updates: Value,
+    axis: int,
+    operation: str = "none",
+    *,
+    from_end: bool = True,
 ) -> Value:
     """Return a tensor with elements changed along an axis, each at its own index.
 
@@ -35,13 +41,16 @@ def scatter_along(
         axis: The axis.
         operation: ``none`` to replace elements, where the last update of one wins, or the
             operation that joins elements and updates: add, mul, max or min.
+        from_end: Whether negative indices count from the end; otherwise they are out of range.
     """
     region = [*indices.shape]
     region[axis] = x.shape[axis]
     part = x
     for other, extent in enumerate(region):
         part = sliced(c, part, other, 0, extent)
-    index = _checked(c, counted_from_front(c, indices, x.shape[axis]), x.shape[axis])
+    if from_end:
+        indices = counted_from_front(c, indices, x.shape[axis])
+    index = _checked(c, indices, x.shape[axis])
     order = [other for other in range(x.rank) if other != axis] + [axis]
     lines = prod(region) // x.shape[axis]
     changed = _changed(
@@ -56,7 +65,13 @@ def scatter_along(
 
 
 def scatter_slices(
-    c: OperatorCall, x: Value, indices: Sequence[Value], updates: Value, operation: str = "none"
+    c: OperatorCall,
+    x: Value,
+    indices: Sequence[Value],
+    updates: Value,
+    operation: str = "none",
+    *,
+    from_end: bool = True,
 ) -> Value:
     """Return a tensor with slices changed at indices along its first axes.
 
@@ -66,13 +81,14 @@ def scatter_slices(
         indices: The indices along each of the first axes, of equal shapes.
         updates: The new slices: the shape of the indices, then the remaining axes of `x`.
         operation: As for `scatter_along`.
+        from_end: As for `scatter_along`.
     """
     depth, count = len(indices), prod(indices[0].shape)
     extents, rest = x.shape[:depth], prod(x.shape[depth:])
-    parts = [
-        _checked(c, counted_from_front(c, reshaped(c, index, (count,)), extent), extent)
-        for index, extent in zip(indices, extents, strict=True)
-    ]
+    parts = [reshaped(c, index, (count,)) for index in indices]
+    if from_end:
+        parts = [counted_from_front(c, *part) for part in zip(parts, extents, strict=True)]
+    parts = [_checked(c, *part) for part in zip(parts, extents, strict=True)]
     changed = _changed(
         c,
         reshaped(c, x, (1, prod(extents), rest)),
@@ -140,11 +156,13 @@ def _replaced(c: OperatorCall, x: Value, hits: Value, updates: Value) -> Value:
 def _combined(c: OperatorCall, x: Value, hits: Value, updates: Value, operation: str) -> Value:
     lines, extent, count = hits.shape
     number, rest = to_scalar(c, updates), x.shape[2]
+    # Infinity has no literal.
+    neutral = c.graph.constant(np.full((1, 1, 1, 1), _NEUTRAL[operation], c.scalar_dtype))
     terms = c.op(
         "select",
         reshaped(c, hits, (lines, extent, count, 1)),
         reshaped(c, number, (lines, 1, count, rest)),
-        _NEUTRAL[operation],
+        neutral if operation in ("max", "min") else _NEUTRAL[operation],
         data_type=SCALAR,
     )
     if operation == "mul":

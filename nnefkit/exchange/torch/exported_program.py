@@ -24,6 +24,7 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
     activation,
     convolution,
     elementwise,
+    embedding_bag,
     indexing,
     linear_algebra,
     logic,
@@ -32,6 +33,7 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
     recurrent,
     reduction,
     resampling,
+    scattering,
     shaping,
 )
 from nnefkit.exchange.torch.program_file import load_program

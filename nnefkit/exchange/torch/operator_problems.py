@@ -23,13 +23,8 @@ _WORKAROUNDS = {
     "argsort": _SORTING,
     "kthvalue": _SORTING,
     "median": _SORTING,
-    "grid_sampler": "Use interpolate or pad if the grid is regular, or cut the network before it.",
-    "scatter": _SCATTER,
-    "scatter_add": "NNEF has no scatter. Use a product with a matrix of ones and zeros.",
     "index_put": _SCATTER,
     "multinomial": "It draws random numbers. Remove it from the network.",
-    "cdist": "Write it as sqrt(|a|^2 - 2 a b + |b|^2).",
-    "cumprod": "Write it as the exponential of a cumsum of logarithms, if all are positive.",
     "cummax": "Use max_pool1d with padding on one side.",
 }
 _COMPLEX = ("fft", "view_as_complex", "complex", "stft", "istft", "polar")

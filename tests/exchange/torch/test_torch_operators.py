@@ -24,7 +24,7 @@ MODULES = {
     "linear_algebra": ("linear_algebra",),
     "reductions": ("reduction",),
     "shaping": ("shaping",),
-    "indexing": ("indexing",),
+    "indexing": ("indexing", "scattering", "embedding_bag"),
     "resampling": ("resampling",),
     "recurrent": ("recurrent",),
 }

@@ -40,7 +40,22 @@ CASES = {
     "baddbmm": (torch.baddbmm, (x(5, 2, 4), x(5, 2, 3), x(5, 3, 4))),
     "einsum": (lambda a, b: torch.einsum("bhqd,bhkd->bhqk", a, b), (x(2, 3, 5, 4), x(2, 3, 6, 4))),
     "tensordot": (lambda a, b: torch.tensordot(a, b, dims=2), (x(2, 3, 4), x(3, 4, 5))),
-    "cdist": (lambda a, b: (a[:, None] - b[None]).square().sum(-1).sqrt(), (x(3, 4), x(2, 4))),
+    "differences": (
+        lambda a, b: (a[:, None] - b[None]).square().sum(-1).sqrt(), (x(3, 4), x(2, 4))),
+    **{
+        f"cdist_{power}": (
+            lambda a, b, power=power: torch.cdist(a, b, power), (x(2, 3, 4), x(2, 5, 4, seed=1)))
+        for power in (0.0, 0.5, 1.0, 2.0, 3.0, float("inf"))
+    },
+    "cdist_broadcast": (torch.cdist, (x(4, 1, 3, 2), x(2, 5, 2, seed=1))),
+    "cdist_many": (torch.cdist, (x(40, 3), x(30, 3, seed=1))),
+    "cdist_product": (
+        lambda a, b: torch.cdist(
+            a, b, compute_mode="use_mm_for_euclid_dist"), (x(3, 4), x(2, 4, seed=1))),
+    "pdist": (F.pdist, (x(4, 3),)),
+    "pdist_1": (lambda a: F.pdist(a, 1.0), (x(4, 3),)),
+    "pairwise_distance": (
+        lambda a, b: F.pairwise_distance(a, b, 3.0, keepdim=True), (x(3, 4), x(3, 4, seed=1))),
     "attention": (_attention(), QKV),
     "attention_causal": (_attention(is_causal=True), (x(2, 3, 5, 4), x(2, 3, 5, 4), x(2, 3, 5, 4))),
     "attention_scale": (_attention(scale=0.3), QKV),

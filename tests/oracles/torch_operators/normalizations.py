@@ -46,6 +46,20 @@ CASES = {
     "batch_norm_decomposed": (
         Bare(lambda a, *b: aten._native_batch_norm_legit_no_training(a, *b, 0.1, 1e-5)[0],
              (3,), (3,), (3,), (3,)), (x(2, 3, 4),)),
+    "batch_norm_no_statistics": (
+        Norm(nn.BatchNorm2d(4, 1e-2, track_running_stats=False)), (x(3, 4, 5, 3),)),
+    "batch_norm_no_statistics_rows": (
+        Norm(nn.BatchNorm1d(4, affine=False, track_running_stats=False)), (x(3, 4),)),
+    "batch_norm_of_batch": (
+        lambda a: F.batch_norm(a, None, None, training=True, eps=1e-3), (x(2, 3, 4, 2, 2),)),
+    "native_training": (
+        Bare(lambda a, w, b: aten.native_batch_norm(a, w, b, None, None, True, 0.1, 1e-5),
+             (3,), (3,)), (x(2, 3, 4),)),
+    "legit_training": (
+        Bare(lambda a, w, b: aten._native_batch_norm_legit.no_stats(a, w, b, True, 0.1, 1e-5)[0],
+             (3,), (3,)), (x(2, 3, 4),)),
+    "native_layer_norm_statistics": (
+        lambda a: aten.native_layer_norm(a, [4, 5], None, None, 1e-2), (x(3, 4, 5),)),
     "layer_norm": (Norm(nn.LayerNorm(5)), (x(2, 4, 5),)),
     "layer_norm_axes": (Norm(nn.LayerNorm((4, 5), 1e-3)), (x(2, 4, 5),)),
     "layer_norm_no_bias": (Norm(nn.LayerNorm(5, bias=False)), (x(2, 4, 5),)),
@@ -81,17 +95,10 @@ CASES = {
 
 REFUSED = {
     "training": (nn.BatchNorm2d(3), (x(2, 3, 4, 4),), r"statistics of the batch.*eval\(\)"),
-    "no_statistics": (
-        nn.BatchNorm2d(3, track_running_stats=False), (x(2, 3, 4, 4),), "statistics of the batch"),
-    "native_training": (
-        Bare(lambda a, w, b: aten.native_batch_norm(a, w, b, None, None, True, 0.1, 1e-5)[0],
-             (3,), (3,)), (x(2, 3, 4),), "statistics of the batch"),
+    "instance_training": (
+        nn.InstanceNorm2d(3, track_running_stats=True).train(), (x(2, 3, 4, 4),),
+        "running statistics"),
     "functional_training": (
         Bare(lambda a, *b: aten._native_batch_norm_legit_functional(a, *b, True, 0.1, 1e-5)[0],
              (3,), (3,), (3,), (3,)), (x(2, 3, 4),), "statistics of the batch"),
-    "legit_training": (
-        Bare(lambda a, w, b: aten._native_batch_norm_legit.no_stats(a, w, b, True, 0.1, 1e-5)[0],
-             (3,), (3,)), (x(2, 3, 4),), "statistics of the batch"),
-    "layer_norm_statistics": (
-        lambda a: aten.native_layer_norm(a, [5], None, None, 1e-5), (x(2, 5),), "statistics"),
 }  # fmt: skip

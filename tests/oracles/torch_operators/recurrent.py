@@ -36,6 +36,14 @@ CASES = {
     "gru_state": (Recurrent("GRU", 3, 4, bias=False), (x(3, 2, 3), x(1, 2, 4))),
     "rnn": (Recurrent("RNN", 3, 4, states=True), (x(5, 2, 3),)),
     "rnn_relu": (Recurrent("RNN", 3, 4, 2, nonlinearity="relu"), (x(5, 2, 3),)),
+    "lstm_projected": (Recurrent("LSTM", 3, 4, proj_size=2, states=True), (x(3, 2, 3),)),
+    "lstm_projected_both_ways": (
+        Recurrent("LSTM", 3, 5, 2, proj_size=2, bidirectional=True, states=True), (x(4, 2, 3),)),
+    "lstm_projected_no_bias": (
+        Recurrent("LSTM", 3, 5, 2, proj_size=3, bias=False, batch_first=True), (x(2, 3, 3),)),
+    "lstm_projected_state": (
+        Recurrent("LSTM", 3, 4, proj_size=3, states=True),
+        (x(3, 2, 3), x(1, 2, 3), x(1, 2, 4, seed=1))),
     "lstm_cell": (lambda a, h, c: CELL(a, (h, c)), (x(2, 3), x(2, 4), x(2, 4, seed=1))),
     "rnn_cells": (
         lambda a, h: RNN_CELL(a, h) + RELU_CELL(a, h), (x(2, 3), x(2, 4))),
@@ -44,6 +52,5 @@ CASES = {
 
 
 REFUSED = {
-    "projected": (Recurrent("LSTM", 3, 4, proj_size=2), (x(3, 2, 3),), "projects its hidden"),
     "long": (Recurrent("GRU", 1, 1), (x(1001, 1, 1),), "1001 steps"),
 }  # fmt: skip

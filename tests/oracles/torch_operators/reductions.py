@@ -12,6 +12,12 @@ CASES = {
             "one": {"dim": 1}, "kept": {"dim": -1, "keepdim": True}, "two": {"dim": (0, 2)},
         }.items()
     },
+    "cumprod": (lambda a: a.cumprod(1), (x(3, 7, 2),)),
+    "cumprod_first": (lambda a: torch.cumprod(a, 0), (x(5),)),
+    "cumprod_one": (lambda a: a.cumprod(-1), (x(3, 1),)),
+    "cumprod_integers": (lambda a: a.cumprod(0), (whole(5, 2),)),
+    "cumprod_zeros": (lambda a: a.relu().cumprod(0), (x(6),)),
+    "cumprod_number": (lambda a: a.sum().cumprod(0), (x(2),)),
     "mean_all": (torch.mean, (x(3, 4),)),
     "sum_all": (torch.sum, (x(3, 4),)),
     "sum_integers": (torch.sum, (whole(3, 4),)),

@@ -55,6 +55,15 @@ CASES = {
     "channel_shuffle": (lambda a: F.channel_shuffle(a, 2), (x(1, 6, 2, 2),)),
     "unfold": (lambda a: a.unfold(1, 3, 2), (x(2, 8),)),
     "im2col": (lambda a: F.unfold(a, 2, padding=1, stride=2), (x(1, 2, 4, 5),)),
+    "fold": (lambda a: F.fold(a, (5, 6), (2, 3), padding=1, stride=2), (x(2, 18, 9),)),
+    "fold_dilated": (
+        lambda a: F.fold(a, (7, 6), 3, dilation=(2, 1), padding=(2, 0)), (x(1, 18, 28),)),
+    "fold_unbatched": (lambda a: F.fold(a, (4, 6), (2, 3), stride=(2, 3)), (x(12, 4),)),
+    "fold_apart": (lambda a: F.fold(a, (7, 5), 2, stride=3), (x(2, 8, 4),)),
+    "fold_rest": (lambda a: F.fold(a, (6, 6), 3, stride=2, padding=1), (x(2, 18, 9),)),
+    "fold_row": (lambda a: F.fold(a, (1, 9), (1, 4)), (x(2, 4, 6),)),
+    "fold_infinite": (
+        lambda a: F.fold(a / a.relu(), (4, 4), 2).isinf(), (x(1, 4, 9),)),
     "diagonal": (lambda a: a.diagonal(), (x(3, 4),)),
     "tril": (lambda a: a.tril() + a.triu(1), (x(2, 4, 4),)),
     "meshgrid": (lambda a, b: torch.meshgrid(a, b, indexing="ij"), (x(2), x(3))),

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from nnefkit.exchange.compositions.overlap import OverlappedAxis, overlap_added
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.spatial_window import (
     Padding,
@@ -153,28 +154,22 @@ def _transposed_padding(
 
 @operator("Col2Im")
 def column_to_image(c: Call) -> Value:
-    """Read a sum of overlapping blocks: `deconv` with filters that contain a single 1.
-
-    Each column of the input is a block, and each element of a block is a channel.
-    """
+    """Read a sum of overlapping blocks; each column is a block, each element of it a channel."""
     x = c[0]
     image, block = c.ints("image_shape", 1) or [], c.ints("block_shape", 2) or []
     count, volume = len(image), prod(block)
     padding = explicit_padding(c, count) or []
     window = SpatialWindow(block, padding, steps(c, "strides", count), steps(c, "dilations", count))
-    count_of_channels = x.shape[1] // volume
+    axes = [
+        OverlappedAxis(extent, before, stride, dilation)
+        for extent, (before, _), stride, dilation in zip(
+            image, padding, window.stride, window.dilation, strict=True
+        )
+    ]
     grid = [
         (n + p + q - span) // s + 1
         for n, (p, q), span, s in zip(image, padding, window.span, window.stride, strict=True)
     ]
-    filters = np.eye(volume, dtype=np.float32).reshape(volume, 1, *block)
-    summed = c.op(
-        "deconv",
-        reshaped(c, x, (x.shape[0] * count_of_channels, volume, *grid)),
-        c.graph.constant(filters),
-        padding=padding,
-        stride=window.stride,
-        dilation=window.dilation,
-        output_shape=[x.shape[0] * count_of_channels, 1, *image],
-    )
-    return reshaped(c, summed, (x.shape[0], count_of_channels, *image))
+    channels = x.shape[1] // volume
+    summed = overlap_added(c, reshaped(c, x, (x.shape[0] * channels, *block, *grid)), axes)
+    return reshaped(c, summed, (x.shape[0], channels, *image))

@@ -7,6 +7,7 @@ from functools import reduce
 import numpy as np
 
 from nnefkit.exchange.compositions import elementwise
+from nnefkit.exchange.compositions.integer_power import integer_power
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
     aligned,
@@ -97,6 +98,8 @@ def modulo(c: Call) -> Value:
 def power(c: Call) -> Value:
     """Read ``x ^ y`` in the dtype of `x`."""
     x, y = c[0], to_scalar(c, c[1])
+    if x.dtype.kind in "iu" and c[1].dtype.kind in "iu" and not y.is_number:
+        return to_dtype(c, integer_power(c, x, c[1]), x.dtype)
     if y.data is not None and y.is_number and y.rank <= x.rank and x.dtype.kind == "f":
         return elementwise.power(c, x, float(y.data.reshape(-1)[0]))
     result = c.elementwise("pow", to_scalar(c, x), y)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.exchange.compositions import activation, normalization
+from nnefkit.exchange.compositions import activation, distance, normalization
 from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.convolution import convolved
@@ -283,8 +283,4 @@ def distances(c: Call) -> Value:
     metric = c.attribute("metric", "sqeuclidean")
     if metric not in ("sqeuclidean", "euclidean"):
         refuse(f"its metric is '{metric}'", "Use euclidean or sqeuclidean.")
-    a, b = c[0], c[1]
-    left, right = reshaped(c, a, (a.shape[0], 1, a.shape[1])), reshaped(c, b, (1, *b.shape))
-    squares = c.op("sum_reduce", c.op("sqr", c.op("sub", left, right)), axes=[2])
-    result = reshaped(c, squares, (a.shape[0], b.shape[0]))
-    return c.op("sqrt", result) if metric == "euclidean" else result
+    return distance.distances(c, c[0], c[1], 2.0, root=metric == "euclidean")

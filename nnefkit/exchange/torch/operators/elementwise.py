@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from nnefkit.exchange.compositions import elementwise
+from nnefkit.exchange.compositions.integer_power import integer_power
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
@@ -103,10 +104,21 @@ def remainder(c: Call, x: Operand, other: Operand) -> Value:
 @operator("pow")
 def power(c: Call, x: Operand, exponent: Operand) -> Value:
     """Return `pow`, or a simpler equivalent operation."""
+    if c.dtypes[0].kind in "iu" and not _is_known(exponent):
+        base, count = (number(c, operand) for operand in (x, exponent))
+        return to_result(c, integer_power(c, base, count), overflows=True)
     if isinstance(exponent, Value) or not isinstance(x, Value):
         return arithmetic(c, "pow", x, exponent)
     result = elementwise.power(c, to_scalar(c, x), float(exponent))
     return to_result(c, result, overflows=True)
+
+
+def _is_known(exponent: Operand) -> bool:
+    """Return whether engines compute the power of integers by products."""
+    return not isinstance(exponent, Value) and exponent <= _MAX_EXPONENT
+
+
+_MAX_EXPONENT = 64
 
 
 @operator("log1p")

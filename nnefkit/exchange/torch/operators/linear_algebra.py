@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from nnefkit.exchange.compositions import attention as composition
-from nnefkit.exchange.compositions import linear_algebra
+from nnefkit.exchange.compositions import distance, linear_algebra
 from nnefkit.exchange.compositions.attention import with_heads_repeated
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_rank
@@ -75,6 +77,20 @@ def addmm(
     if alpha != 1:
         product = arithmetic(c, "mul", product, float(alpha))
     return arithmetic(c, "add", product, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))
+
+
+@operator("cdist", "_cdist_forward")
+def cdist(c: Call, x1: Value, x2: Value, p: float = 2.0, compute_mode: int | None = None) -> Value:
+    """Return norms of the differences of rows."""
+    return distance.distances(c, x1, x2, float(p))
+
+
+@operator("pdist", "_pdist_forward")
+def pdist(c: Call, x: Value, p: float = 2.0) -> Value:
+    """Return norms of the differences of rows, for each pair of rows."""
+    rows = np.triu_indices(x.shape[0], 1)
+    first, second = (c.op("gather", x, c.graph.constant(index), axis=0) for index in rows)
+    return reshaped(c, distance.norm(c, c.op("sub", first, second), float(p), [1]), c.shape)
 
 
 @operator("scaled_dot_product_attention")

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from nnefkit.exchange.compositions import normalization
+from nnefkit.exchange.compositions import distance, normalization
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axes_of, reshaped
 from nnefkit.exchange.source_graph import Value
@@ -28,12 +28,14 @@ def batch_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = False,
 ) -> Any:
-    """Return `batch_normalization`, or the convolution before it with other weights."""
-    if running_mean is None or running_var is None or training:
-        refuse(
-            "it normalizes by the statistics of the batch",
-            "Call module.eval() before the export, and track running statistics.",
-        )
+    """Return `batch_normalization`, or the convolution before it with other weights.
+
+    Without running statistics, the `moments` of the batch take their place.
+    """
+    if running_mean is None or running_var is None:
+        return _one_or_first(c, _by_batch_statistics(c, input, weight, bias, eps))
+    if training:
+        _refuse_training()
     known = all(v is None or v.data is not None for v in (weight, bias, running_mean, running_var))
     if c.folds and c.convolution is not None and known:
         return _one_or_first(c, _folded(c, weight, bias, running_mean, running_var, eps))
@@ -44,12 +46,54 @@ def batch_norm(
 
 
 @operator("_native_batch_norm_legit_functional", "_native_batch_norm_legit", "native_batch_norm")
-def batch_norm_in_training(c: Call, **arguments: Any) -> NoReturn:
-    """Refuse normalization by the statistics of the batch."""
+def native_batch_norm(
+    c: Call,
+    input: Value,
+    weight: Value | None,
+    bias: Value | None,
+    running_mean: Value | None = None,
+    running_var: Value | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> list[Value | None]:
+    """Return `batch_normalization` by known statistics, or by the `moments` of the batch."""
+    if c.wanted - {0} and not training:
+        refuse("its statistics are used", "Compute the statistics separately.")
+    if running_mean is not None and running_var is not None:
+        if training:
+            _refuse_training()
+        result = normalization.batch_normalization(
+            c, input, running_mean, running_var, weight, bias, eps
+        )
+        return [result, *[None] * (len(c.shapes) - 1)]
+    result = _by_batch_statistics(c, input, weight, bias, eps)
+    mean, deviation = None, None
+    if c.wanted - {0}:
+        axes = _all_but_channels(input)
+        mean, variance = c.ops("moments", input, axes=axes)
+        deviation = c.op("rsqrt", c.op("add", variance, c.decimal(eps)))
+        mean, deviation = (reshaped(c, value, c.shapes[1]) for value in (mean, deviation))
+    return [result, mean, deviation]
+
+
+def _refuse_training() -> NoReturn:
     refuse(
-        "it normalizes by the statistics of the batch",
-        "Call module.eval() before the export, and track running statistics.",
+        "it normalizes by the statistics of the batch and changes its running statistics",
+        "Call module.eval() before the export. If the statistics of the batch are intended, create "
+        "it with track_running_stats=False.",
     )
+
+
+def _by_batch_statistics(
+    c: Call, x: Value, scale: Value | None, offset: Value | None, eps: float
+) -> Value:
+    mean, variance = c.ops("moments", x, axes=_all_but_channels(x))
+    return normalization.batch_normalization(c, x, mean, variance, scale, offset, eps)
+
+
+def _all_but_channels(x: Value) -> list[int]:
+    return [axis for axis in range(x.rank) if axis != 1]
 
 
 def _one_or_first(c: Call, result: Value) -> Any:
@@ -101,10 +145,13 @@ def native_layer_norm(
     bias: Value | None,
     eps: float,
 ) -> list[Value | None]:
-    """Return ``layer_normalization``."""
-    if c.wanted - {0}:
-        refuse("its statistics are used", "Compute the statistics separately.")
-    return [layer_norm(c, input, normalized_shape, weight, bias, eps), None, None]
+    """Return ``layer_normalization``, and results of `moments`."""
+    result = layer_norm(c, input, normalized_shape, weight, bias, eps)
+    if not c.wanted - {0}:
+        return [result, None, None]
+    axes = range(input.rank - len(normalized_shape), input.rank)
+    mean, variance = c.ops("moments", input, axes=[*axes])
+    return [result, mean, c.op("rsqrt", c.op("add", variance, c.decimal(eps)))]
 
 
 @operator("rms_norm")
@@ -151,6 +198,8 @@ def instance_norm(
     """Return ``instance_normalization``, or `batch_normalization` with known statistics."""
     if not use_input_stats:
         return batch_norm(c, input, weight, bias, running_mean, running_var, False, 0.0, eps)
+    if running_mean is not None:
+        _refuse_training()
     return normalization.instance_normalization(c, input, weight, bias, eps)
 
 
@@ -159,17 +208,4 @@ def vector_norm(
     c: Call, x: Value, ord: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
     """Return the norm of vectors."""
-    axes = axes_of(dim, x.rank)
-    size = c.op("abs", x)
-    if ord == 2:
-        result = c.op("sqrt", c.op("sum_reduce", c.op("sqr", x), axes=axes))
-    elif ord == 1:
-        result = c.op("sum_reduce", size, axes=axes)
-    elif np.isinf(ord):
-        result = c.op("max_reduce" if ord > 0 else "min_reduce", size, axes=axes)
-    elif ord == 0:
-        result = c.op("sum_reduce", c.op("select", c.op("eq", x, 0.0), 0.0, 1.0), axes=axes)
-    else:
-        total = c.op("sum_reduce", c.op("pow", size, float(ord)), axes=axes)
-        result = c.op("pow", total, 1 / float(ord))
-    return reshaped(c, result, c.shape)
+    return reshaped(c, distance.norm(c, x, ord, axes_of(dim, x.rank)), c.shape)

@@ -18,6 +18,9 @@ from nnefkit.exchange.reshaping import channels
 from nnefkit.exchange.source_graph import Argument, Value
 from nnefkit.exchange.torch.call import Call, operator
 
+_UNPROJECTED = 4
+"""The number of weights of a direction without a projection of its hidden states."""
+
 
 @operator("lstm", "gru", "rnn_tanh", "rnn_relu")
 def recurrent(
@@ -33,14 +36,14 @@ def recurrent(
     batch_first: bool = False,
 ) -> list[Value | None]:
     """Return a call of the operator's fragment, such as ``lstm_step``, for each step."""
-    directions, per = 2 if bidirectional else 1, 4 if has_biases else 2
-    if len(params) != per * num_layers * directions:
-        refuse("it projects its hidden states", "Use proj_size=0.")
+    directions = 2 if bidirectional else 1
+    # An LSTM may have a projection of its hidden states as its last weight.
+    per = len(params) // (num_layers * directions)
     if dropout and train and num_layers > 1:
         refuse("it drops elements at random in training", "Call module.eval() before the export.")
     if input.rank != 3:
         refuse("its input has no batch axis", "Pass three axes: batch, steps, features.")
-    weights = [_weights(c, params[i : i + per]) for i in range(0, len(params), per)]
+    weights = [_weights(c, params[i : i + per], has_biases) for i in range(0, len(params), per)]
     layers = [weights[i : i + directions] for i in range(0, len(weights), directions)]
     states = [hx] if isinstance(hx, Value) else [*hx]
     return _RecurrentNetwork(c, layers).results(input, states, 1 if batch_first else 0)
@@ -78,10 +81,12 @@ def cell(
     return c.fragment(name, c.shape, input, hx, w_ih, w_hh, *biases)
 
 
-def _weights(c: Call, params: Sequence[Value]) -> list[Argument]:
+def _weights(c: Call, params: Sequence[Value], has_biases: bool) -> list[Argument]:
     """Return the filters and the biases of a direction as its fragment takes them."""
-    biases = [channels(c, bias) for bias in params[2:]] or [0.0, 0.0]
-    return [*params[:2], *biases]
+    biases: list[Argument] = [0.0, 0.0]
+    if has_biases:
+        biases = [channels(c, bias) for bias in params[2:4]]
+    return [*params[:2], *biases, *params[4 if has_biases else 2 :]]
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,9 @@ class _RecurrentNetwork:
         c = self.c
         hidden, last = [], []
         for is_backward, weights in zip((False, True), self.layers[number], strict=False):
-            step = fragment_step(c, f"{c.operator}_step", weights)
+            is_projected = len(weights) > _UNPROJECTED
+            fragment = "lstm_projected_step" if is_projected else f"{c.operator}_step"
+            step = fragment_step(c, fragment, weights)
             name = f"{c.name}.l{number}" + "_reverse" * is_backward
             states = [*first[is_backward]]
             outputs, final = unrolled(c, step, xs, states, name, backward=is_backward)

@@ -7,9 +7,9 @@ from typing import Any
 
 from nnefkit.exchange.compositions import reduction
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import axes_of, reshaped, to_dtype, to_logical, to_scalar
+from nnefkit.exchange.reshaping import axes_of, axis_of, reshaped, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_graph import Value
-from nnefkit.exchange.torch.call import Call, arithmetic, operator
+from nnefkit.exchange.torch.call import Call, arithmetic, operator, to_result
 
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
@@ -83,6 +83,14 @@ def prod(
     axes = axes_of(dim, x.rank)
     result = reshaped(c, reduction.product(c, to_scalar(c, x), axes), c.shape)
     return to_dtype(c, result, c.dtypes[0])
+
+
+@operator("cumprod")
+def cumprod(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
+    """Return `mul` of the elements so far, in rounds that double their number."""
+    wide = to_scalar(c, x)
+    total = reduction.cumulative_product(c, wide, axis_of(dim, x.rank)) if x.rank else wide
+    return to_result(c, total, overflows=True)
 
 
 @operator("var_mean", "std_mean")

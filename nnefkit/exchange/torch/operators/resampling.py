@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.compositions import linear_algebra, resampling
+from nnefkit.exchange.compositions import grid_sampling, linear_algebra, resampling
+from nnefkit.exchange.compositions.grid_sampling import Sampling
 from nnefkit.exchange.compositions.resampling import ResizedAxis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_graph import SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 
@@ -94,13 +95,11 @@ def linear(
     scales_w: Any = None,
 ) -> Value:
     """Return `multilinear_upsample` for integer factors, else a product with a matrix."""
-    if c.operator.endswith("_aa"):
-        refuse("it blurs before it downsamples", "Use interpolate with antialias=False.")
     given = scale_factors or _scales(scales, scales_d, scales_h, scales_w)
     return _weighted(c, input, "linear", given, align_corners)
 
 
-@operator("upsample_bicubic2d")
+@operator("upsample_bicubic2d", "_upsample_bicubic2d_aa")
 def cubic(
     c: Call,
     input: Value,
@@ -116,42 +115,65 @@ def cubic(
 
 
 def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, aligned: bool) -> Value:
+    if x.data_type != SCALAR:
+        refuse("it interpolates integers", "Convert them first: x.float().")
     axes = _axes(c, x, None if aligned else scales)
+    antialias = c.operator.endswith("_aa")
 
     def weights(number: int) -> Value:
         axis = axes[number]
         scale = scales[number - 2] if scales else None
         words = f"{mode}_{axis.extent}_to_{axis.new_extent}" + "_aligned" * aligned
+        words += "_antialiased" * antialias
 
         def make() -> Array:
-            matrix = _resize(np.eye(axis.extent), axis.new_extent, mode, scale, aligned)
+            options = {"align_corners": aligned, "antialias": antialias}
+            matrix = _resize(np.eye(axis.extent), axis.new_extent, mode, scale, options)
             return np.ascontiguousarray(matrix.T.astype(x.dtype))
 
         return c.graph.shared(words + (f"_by_{scale}" if scale else ""), make)
 
     method = "aligned" if aligned else "symmetric"
-    return resampling.interpolated(c, x, axes, weights, method=method if mode == "linear" else "")
+    # PyTorch's filter against aliasing takes other positions for aligned corners.
+    is_standard = mode == "linear" and not (aligned and antialias)
+    return resampling.interpolated(
+        c, x, axes, weights, method=method if is_standard else "", antialias=antialias
+    )
 
 
-def _resize(array: Array, count: int, mode: str, scale: float | None, aligned: bool) -> Array:
+def _resize(
+    array: Array, count: int, mode: str, scale: float | None, options: dict[str, bool]
+) -> Array:
     """Return the rows of `array`, resized by PyTorch itself, as columns."""
     import torch
     from torch.nn import functional
 
     extent = array.shape[-1]
-    plane = torch.from_numpy(array.astype(np.float64)).reshape(1, -1, extent)
-    size: dict[str, Any] = {"size": count}
+    image = torch.from_numpy(array.astype(np.float64)).reshape(1, -1, 1, extent)
+    size: dict[str, Any] = {"size": (1, count)}
     if scale is not None and int(extent * scale) == count:
-        size = {"scale_factor": float(scale), "recompute_scale_factor": False}
-    if mode == "bicubic":
-        size = {
-            k: (1, v) if k == "size" else (1.0, v) if k == "scale_factor" else v
-            for k, v in size.items()
-        }
-        rows = functional.interpolate(plane[:, :, None], mode=mode, align_corners=aligned, **size)
-        return np.asarray(rows.numpy()[0, :, 0].T)
-    rows = functional.interpolate(plane, mode=mode, align_corners=aligned, **size)
-    return np.asarray(rows.numpy()[0].T)
+        size = {"scale_factor": (1.0, float(scale)), "recompute_scale_factor": False}
+    mode = "bilinear" if mode == "linear" else mode
+    rows = functional.interpolate(image, mode=mode, **options, **size)
+    return np.asarray(rows.numpy()[0, :, 0].T)
+
+
+@operator("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+def grid_sampler(
+    c: Call,
+    input: Value,
+    grid: Value,
+    interpolation_mode: int,
+    padding_mode: int,
+    align_corners: bool,
+) -> Value:
+    """Return `gather` of the neighbors of each position, times their weights."""
+    mode, border = _MODES[interpolation_mode], _BORDERS[padding_mode]
+    return grid_sampling.grid_sample(c, input, grid, Sampling(mode, border, align_corners))
+
+
+_MODES = ("linear", "nearest", "cubic")
+_BORDERS = ("zeros", "border", "reflection")
 
 
 @operator("pixel_shuffle")

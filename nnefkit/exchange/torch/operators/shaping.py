@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.compositions import shaping
+from nnefkit.exchange.compositions.overlap import OverlappedAxis, overlap_added
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     axis_of,
@@ -246,3 +247,24 @@ def unfold(c: Call, x: Value, dimension: int, size: int, step: int) -> Value:
     stacked = c.op("stack", parts, axis=axis)
     order = [a for a in range(x.rank + 1) if a != axis + 1]
     return transposed(c, stacked, [*order, axis + 1])
+
+
+@operator("col2im")
+def fold(
+    c: Call,
+    x: Value,
+    output_size: Sequence[int],
+    kernel_size: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> Value:
+    """Return `add_n` of overlapping blocks."""
+    per = zip(output_size, kernel_size, dilation, padding, stride, strict=True)
+    grid, axes = [], []
+    for extent, size, step, before, every in per:
+        grid.append((extent + 2 * before - (size - 1) * step - 1) // every + 1)
+        axes.append(OverlappedAxis(extent, before, every, step))
+    images = math.prod(x.shape[:-1]) // math.prod(kernel_size)
+    blocks = reshaped(c, x, (images, *kernel_size, *grid))
+    return reshaped(c, overlap_added(c, blocks, axes), c.shape)
