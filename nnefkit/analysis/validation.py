@@ -18,6 +18,7 @@ from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
+from nnefkit.graph.not_finite import stands_for_its_value
 from nnefkit.operations.shape_inference import check_shapes, known_shapes
 
 if TYPE_CHECKING:
@@ -234,6 +235,8 @@ def _weights(graph: Graph | None) -> Iterator[Diagnostic]:
         if values is None or values.dtype.kind != "f":
             continue
         check_mapped(values)
+        if stands_for_its_value(variable):
+            continue  # A mask is filled with it, say.
         nan, infinite = non_finite(values)
         if not nan and not infinite:
             continue

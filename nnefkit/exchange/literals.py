@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, isnan
+from math import isfinite
 from typing import Any, TypeGuard
 
 from nnefkit.errors import ArgumentError
@@ -12,15 +12,6 @@ from nnefkit.errors import ArgumentError
 def has_no_literal(value: Any) -> TypeGuard[float]:
     """Return whether a Python number is infinite or NaN."""
     return isinstance(value, float) and not isfinite(value)
-
-
-def constant_name(number: float, bits: int) -> str:
-    """Return the name of the constant that stands for an infinity or NaN of a width in bits."""
-    # Some readers take names that begin with inf for numbers.
-    name = (
-        "not_a_number" if isnan(number) else f"{'positive' if number > 0 else 'negative'}_infinity"
-    )
-    return name if bits == 32 else f"{name}_{bits}"
 
 
 def check_attributes(operation: str, attribs: Mapping[str, Any]) -> None:

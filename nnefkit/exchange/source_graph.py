@@ -17,8 +17,9 @@ from nnefkit import language
 from nnefkit.arrays import Array, Shape
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.fragments import fragments
-from nnefkit.exchange.literals import check_attributes, constant_name, has_no_literal
+from nnefkit.exchange.literals import check_attributes, has_no_literal
 from nnefkit.exchange.names import Names, identifier, label
+from nnefkit.graph.not_finite import constant_name
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations import registry
 

@@ -106,6 +106,21 @@ def test_weights_that_are_not_finite_are_warned_of_at_their_line(folder, values,
     assert nk.validate(nk.load(folder)).warnings == (warning,)
 
 
+@pytest.mark.parametrize(
+    ("label", "value", "warnings"),
+    [("negative_infinity", -np.inf, 0), ("negative_infinity", np.nan, 1), ("scale", -np.inf, 1)],
+)
+def test_a_variable_may_stand_for_infinity_if_its_label_says_so(label, value, warnings):
+    text = (
+        "version 1.0; graph net(x) -> (y) { x = external<scalar>(shape = [2]); "
+        f"c = variable<scalar>(shape = [1], label = '{label}'); y = max(x, c); }}"
+    )
+    graph = nk.parse(text).with_data({"c": np.array([value], np.float32)})
+    report = nk.validate(graph)
+    assert report.ok
+    assert len(report.warnings) == warnings
+
+
 def test_a_loaded_graph_is_reported_as_its_file_is(folder):
     (folder / "graph.nnef").write_text(DEPRECATED)
     assert nk.validate(nk.load(folder)).diagnostics == nk.validate(folder).diagnostics
