@@ -137,7 +137,8 @@ def test_each_problem_is_reported_at_its_place_and_none_that_follows_from_anothe
 def test_a_problem_is_placed_at_its_argument_if_that_can_be_found():
     graph = build(INPUT, ("y", "softmax", {"x": "x"}, {"axes": [3]}))
 
-    def locate(source, span, argument):
+    def locate(source, span, argument, operation):
+        assert operation == "softmax"
         start = source.text.index(argument, span.start)
         return Span(start, start + len(argument))
 
