@@ -35,6 +35,7 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
     resampling,
     scattering,
     shaping,
+    spectral,
 )
 from nnefkit.exchange.torch.program_file import load_program
 

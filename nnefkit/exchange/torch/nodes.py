@@ -23,6 +23,7 @@ from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
+from nnefkit.exchange.torch.complex_numbers import READ, Complex, part_dtype, refuse_complex
 from nnefkit.exchange.torch.exported_program import (
     Program,
     as_array,
@@ -147,6 +148,9 @@ class ProgramReader:
             if isinstance(value, Value) and 0 in value.shape:
                 self.problems.add(node, f"output '{name}' is empty", NO_EMPTY_TENSORS)
                 return []
+            if isinstance(value, Complex):
+                message = f"output '{name}' is complex, and NNEF has no complex numbers (3.3.1)"
+                self.problems.add(node, message, "Return torch.view_as_real of it.")
             return [(name, value)] if isinstance(value, Value) else []
         if result is not None:
             self.problems.add(node, "an output is not a tensor", "Return tensors only.")
@@ -182,7 +186,7 @@ class ProgramReader:
             whole, index = node.args
             return self.values[whole][index]  # type: ignore[index]
         try:
-            if not any(isinstance(item, Value) for item in _flat(sources)):
+            if not any(isinstance(item, (Value, Complex)) for item in _flat(sources)):
                 result = self._folded(node, operator)
             else:
                 result = self._read(node, operator)
@@ -202,6 +206,7 @@ class ProgramReader:
             return self._empty_results(node)
         call = self._call(node, operator)
         arguments = self._arguments(node, READERS[operator])
+        refuse_complex(operator, arguments)
         if operator in _CONVOLUTIONS:
             weights = [arguments["weight"], arguments.get("bias")]
             if all(weight is None or weight.data is not None for weight in weights):
@@ -229,7 +234,12 @@ class ProgramReader:
             operator,
             self.graph,
             [tuple(map(int, example.shape)) for example in examples],
-            [dtype_of(example) for example in examples],
+            [
+                part_dtype(example)
+                if example.is_complex() and operator in READ
+                else dtype_of(example)
+                for example in examples
+            ],
             wanted,
             self._names.get(node, node.name),
             self.fold,
@@ -301,6 +311,9 @@ class ProgramReader:
         for value, example, place in zip(values, examples, places, strict=False):
             if value is None:
                 continue
+            if isinstance(value, Complex):
+                self._name_parts(value, call.name, place)
+                return
             if value.shape != tuple(example.shape):
                 refuse(
                     f"the converted shape {[*value.shape]} differs from PyTorch's "
@@ -314,6 +327,13 @@ class ProgramReader:
             if value.origin is None:
                 value.origin = place
         self.graph.name_results(values, names)
+
+    def _name_parts(self, value: Complex, name: str, place: str) -> None:
+        """Name the parts of a complex tensor."""
+        parts = {"real": value.real, "imaginary": value.imaginary}
+        for word, part in parts.items():
+            part.origin = part.origin or f"{place} ({word} part)"
+        self.graph.name_results([*parts.values()], [f"{name}_{word}" for word in parts])
 
     # -- constants ----------------------------------------------------------------------------
 

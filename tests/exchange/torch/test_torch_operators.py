@@ -26,6 +26,7 @@ MODULES = {
     "shaping": ("shaping",),
     "indexing": ("indexing", "scattering", "embedding_bag"),
     "resampling": ("resampling",),
+    "spectra": ("spectral",),
     "recurrent": ("recurrent",),
 }
 

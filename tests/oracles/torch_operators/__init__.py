@@ -14,11 +14,12 @@ from oracles.torch_operators import (
     reductions,
     resampling,
     shaping,
+    spectra,
 )
 
 _MODULES = (
     *(activations, convolutions, elementwise, indexing, linear_algebra, normalizations),
-    *(pooling, recurrent, reductions, resampling, shaping),
+    *(pooling, recurrent, reductions, resampling, shaping, spectra),
 )
 THEMES = {module.__name__.rpartition(".")[2]: module.CASES for module in _MODULES}
 """Theme -> name -> function or module, and its inputs."""

@@ -8,22 +8,10 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.compositions.spectral import short_time_spectra, waves
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
-
-_LONGEST = 8192
-"""Maximum number of elements of a transform; its matrix has the square of that."""
-
-
-def _waves(c: Call, elements: int, length: int, bins: int) -> tuple[Array, Array]:
-    """Return cosines and sines of shape (elements, bins)."""
-    if length > _LONGEST:
-        c.refuse(f"it transforms {length} elements at once", f"At most {_LONGEST} are supported.")
-    # The remainder keeps the angle exact where the product is large.
-    turns = np.outer(np.arange(elements), np.arange(bins)) % length
-    angles = 2 * np.pi * turns / length
-    return np.cos(angles), np.sin(angles)
 
 
 @dataclass(frozen=True)
@@ -46,7 +34,7 @@ def transform(c: Call) -> Value:
         return _from_half(c, x, t)
     x = sliced(c, x, t.axis, 0, min(t.length, x.shape[t.axis]))
     bins = t.length // 2 + 1 if t.onesided else t.length
-    cosine, sine = _waves(c, x.shape[t.axis], t.length, bins)
+    cosine, sine = waves(x.shape[t.axis], t.length, bins)
     if t.inverse:
         cosine, sine = cosine / t.length, -sine / t.length
     cosines, sines = _matrix(c, cosine, "cosines"), _matrix(c, sine, "sines")
@@ -91,7 +79,7 @@ def _from_half(c: Call, x: Value, t: _Transform) -> Value:
         c.refuse("its spectrum has no imaginary parts", INVALID)
     bins = min(t.length // 2 + 1, x.shape[t.axis])
     x = sliced(c, x, t.axis, 0, bins)
-    cosine, sine = _waves(c, bins, t.length, t.length)
+    cosine, sine = waves(bins, t.length, t.length)
     # Each bin also counts for its mirror image, except for the first and the middle one, if any.
     factors = np.full((bins, 1), 2 / t.length)
     factors[0] /= 2
@@ -113,28 +101,23 @@ def short_time_transform(c: Call) -> Value:
     if signal.rank == 3 and signal.shape[2] != 1:
         c.refuse("its signal is complex", "Transform the real and imaginary parts separately.")
     step = int(c.required_constant(1, "frame step").reshape(-1)[0])
-    filters = _windowed_waves(c)
-    batch, count = signal.shape[:2]
-    with c.graph.scope("stft"):
-        sound = reshaped(c, signal, (batch, 1, count))
-        weights = c.graph.constant(filters, name=f"{c.output_names[0]}.waves")
-        spectra = c.op("conv", sound, weights, padding=[(0, 0)], stride=[step])
-        parts = reshaped(c, spectra, (batch, 2, filters.shape[0] // 2, spectra.shape[2]))
-        return transposed(c, parts, [0, 3, 2, 1])
+    real, imaginary = short_time_spectra(
+        c,
+        reshaped(c, signal, signal.shape[:2]),
+        _window(c),
+        step,
+        onesided=bool(c.attribute("onesided", 1)),
+        name=f"{c.output_names[0]}.waves",
+    )
+    return transposed(c, c.op("stack", [real, imaginary], axis=3), [0, 2, 1, 3])
 
 
-def _windowed_waves(c: Call) -> Array:
-    """Return the filters: cosines, then negative sines, of shape (2 bins, 1, length)."""
+def _window(c: Call) -> Array:
+    """Return the factors of the elements of a frame."""
     window, frame = c.constant(2, "window"), c.constant(3, "length")
-    if frame is not None:
-        length = int(frame.reshape(-1)[0])
-    elif window is not None:
-        length = window.size
-    else:
+    if window is not None and frame is None:
+        return np.asarray(window, np.float64).reshape(-1)
+    if frame is None:
         c.refuse("it has neither a window nor a length of frames", INVALID)
-    bins = length // 2 + 1 if c.attribute("onesided", 1) else length
-    cosine, sine = _waves(c, length, length, bins)
-    waves = np.stack([cosine, -sine])
-    if window is not None:
-        waves *= np.asarray(window, np.float64).reshape(1, -1, 1)
-    return waves.transpose(0, 2, 1).reshape(2 * bins, 1, length).astype(np.float32)
+    length = int(frame.reshape(-1)[0])
+    return np.ones(length) if window is None else np.asarray(window, np.float64).reshape(-1)

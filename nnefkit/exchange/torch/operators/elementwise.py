@@ -17,7 +17,7 @@ Operand = Value | float
 _HALF = 0.5
 
 _UNARY = {
-    "abs": "abs", "neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
+    "neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
     "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "asin": "asin", "acos": "acos", "atan": "atan", "asinh": "asinh", "acosh": "acosh",
     "atanh": "atanh", "sign": "sign", "floor": "floor", "ceil": "ceil", "log2": "log2",
