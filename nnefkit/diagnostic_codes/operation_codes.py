@@ -139,7 +139,9 @@ CODES = (
         "undefined-quantization",
         "Quantization without a defined value",
         "For some elements, the formula of the quantization divides by zero or takes the logarithm "
-        "of a number that is not positive: the range is empty, or the scale is not positive.",
+        "of a number that is not positive: the range is empty, or the scale is not positive. A run "
+        "with quantized=True refuses such a graph. A zero point that is not one of the codes is "
+        "reported, too, since no code represents 0 then.",
         sections=("4.9.5",),
         severity="warning",
         example=quantization(_ZERO_POINT.format("0.0"), _ZERO_POINT.format("0.1")),

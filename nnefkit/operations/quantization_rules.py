@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.errors import ArgumentError, Diagnostic
+from nnefkit.errors import ArgumentError, Diagnostic, Severity
 from nnefkit.graph import Tensor
 from nnefkit.operations.broadcasting import align
 from nnefkit.operations.registry import SHAPE_RULES
@@ -22,12 +22,15 @@ ALGORITHMS = (
 """The quantization operations of the standard (4.9.5)."""
 
 
-def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Diagnostic]:
+def check_quantization(
+    tensor: Tensor, file: str = "graph.quant", *, computed: bool = False
+) -> Iterator[Diagnostic]:
     """Yield the problems of the quantization of a tensor by a standard operation.
 
     Args:
         tensor: If its shape is not known, array arguments are not checked against it.
         file: The file that contains the line, for messages.
+        computed: Whether the values are computed, so that undefined ones are errors.
     """
     line = tensor.quantization
     if not line or line.get("op-name") not in ALGORITHMS:
@@ -55,7 +58,9 @@ def check_quantization(tensor: Tensor, file: str = "graph.quant") -> Iterator[Di
     if problems:
         yield from problems
         return
-    yield from _undefined(tensor, name, inputs, file)
+    severity: Severity = "error" if computed else "warning"
+    yield from _undefined(tensor, name, inputs, file, severity)
+    yield from _without_zero(tensor, name, inputs, attribs, file)
     yield from _beyond(tensor, name, inputs, file)
 
 
@@ -101,27 +106,59 @@ def _beyond(
 
 
 def _undefined(
-    tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str
+    tensor: Tensor, name: str, inputs: Mapping[str, Any], file: str, severity: Severity
 ) -> Iterator[Diagnostic]:
-    """Yield a warning if the formula divides by zero or takes the logarithm of zero."""
+    """Yield a diagnostic if the formula divides by zero or takes the logarithm of zero."""
     arrays = {key: np.asarray(value, np.float64) for key, value in inputs.items()}
     if "scale" in arrays:
-        wrong, rule = arrays["scale"] <= 0, "'scale' is not positive"
+        wrong, rule = ~(arrays["scale"] > 0), "'scale' is not positive"
     elif "min" in arrays:
         low, high = align(arrays["min"], arrays["max"])
-        wrong, rule = np.asarray(low >= high), "'min' is not less than 'max'"
+        wrong, rule = np.asarray(~(low < high)), "'min' is not less than 'max'"
     else:
-        wrong, rule = arrays["max"] <= 0, "'max' is not positive"
+        wrong, rule = ~(arrays["max"] > 0), "'max' is not positive"
     if wrong.any():
-        where = f" at {np.count_nonzero(wrong)} of {wrong.size} places" if wrong.size > 1 else ""
         yield Diagnostic(
             "undefined-quantization",
-            f"{name} of '{tensor.name}': {rule}{where}, so that its values are not defined",
-            "warning",
+            f"{name} of '{tensor.name}': {rule}{_places(wrong)}, so that its values are not "
+            "defined",
+            severity,
             file,
             hint="For a channel whose weights are all zero, any other range will do.",
             section="4.9.5",
         )
+
+
+def _without_zero(
+    tensor: Tensor, name: str, inputs: Mapping[str, Any], attribs: Mapping[str, Any], file: str
+) -> Iterator[Diagnostic]:
+    """Yield a warning if the zero point is not a code, so that no code represents 0."""
+    if "zero_point" not in inputs:
+        return
+    low, high = _code_range(**{key: attribs[key] for key in ("bits", "signed", "symmetric")})
+    point = np.asarray(inputs["zero_point"])
+    wrong = np.asarray((point < low) | (point > high))
+    if wrong.any():
+        yield Diagnostic(
+            "undefined-quantization",
+            f"{name} of '{tensor.name}': 'zero_point' is not one of the codes from {low} to {high}"
+            f"{_places(wrong)}, so that no code represents 0",
+            "warning",
+            file,
+            hint="Check 'signed' and 'bits'.",
+            section="4.9.5",
+        )
+
+
+def _places(wrong: Any) -> str:
+    return f" at {np.count_nonzero(wrong)} of {wrong.size} places" if wrong.size > 1 else ""
+
+
+def _code_range(bits: int, signed: bool, symmetric: bool) -> tuple[int, int]:
+    """Return the smallest and the largest code of a linear quantization (4.9.5)."""
+    if not signed:
+        return 0, 2**bits - 1
+    return -(2 ** (bits - 1)) + int(symmetric), 2 ** (bits - 1) - 1
 
 
 def _arguments(

@@ -15,6 +15,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
 from nnefkit.storage.tensor_header import Header, ItemType
 
+_MOST_BITS = 64
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -84,8 +85,13 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
     name = str(algorithm.get("op-name", ""))
     try:
         bits = int(algorithm.get("bits", header.bits))
+        if has_invalid_bits({"bits": bits}):
+            raise ValueError(f"'bits' is {bits}, not from 1 to {_MOST_BITS}")
         signed = bool(algorithm.get("signed", False))
         symmetric = bool(algorithm.get("symmetric", False))
+        is_logarithmic = name == "logarithmic_quantize"
+        _check_codes(codes, bits, header.item.signed if is_logarithmic else signed, symmetric)
+        _check_arguments(algorithm, codes.ndim)
         if name in ("linear_quantize", "min_max_linear_quantize"):
             return _linear(
                 codes,
@@ -111,6 +117,48 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
         file=file,
         section="5.3",
     )
+
+
+def has_invalid_bits(algorithm: Mapping[str, Any] | None) -> bool:
+    """Return whether an algorithm has a number of bits that no code has."""
+    bits = (algorithm or {}).get("bits", 1)
+    return isinstance(bits, int) and not 1 <= bits <= _MOST_BITS
+
+
+def _check_codes(codes: Array, bits: int, signed: bool, symmetric: bool) -> None:
+    """Check that codes are in the range that an algorithm quantizes to (4.9.5).
+
+    Raises:
+        ValueError: Some are not.
+    """
+    low = -(2 ** (bits - 1)) + int(symmetric) if signed else 0
+    high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    smallest, largest = int(codes.min()), int(codes.max())
+    if smallest < low or largest > high:
+        wrong = largest if largest > high else smallest
+        raise ValueError(f"the file has the code {wrong}, but its codes are from {low} to {high}")
+
+
+def _check_arguments(algorithm: Mapping[str, Any], rank: int) -> None:
+    """Check that the codes have defined values.
+
+    Raises:
+        ValueError: The range is reversed, or an argument is negative or not a finite number.
+    """
+    given = {
+        key: _parameter(algorithm[key], rank)
+        for key in ("min", "max", "scale", "zero_point")
+        if key in algorithm
+    }
+    for key, value in given.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"'{key}' is not a finite number")
+    if "scale" in given and (given["scale"] < 0).any():
+        raise ValueError("'scale' is negative")
+    if "min" in given and "max" in given and (given["min"] > given["max"]).any():
+        raise ValueError("'min' is greater than 'max'")
+    if algorithm.get("op-name") == "logarithmic_quantize" and (given["max"] <= 0).any():
+        raise ValueError("'max' is not positive")
 
 
 def _by_own_algorithm(codes: Array, header: Header, file: str) -> Array:

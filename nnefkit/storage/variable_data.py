@@ -14,7 +14,7 @@ from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.storage.file_names import data_name
 from nnefkit.storage.model_files import ModelFiles
-from nnefkit.storage.quantized_codes import dequantize
+from nnefkit.storage.quantized_codes import dequantize, has_invalid_bits
 from nnefkit.storage.tensor_file import StoredTensor, TensorContent, tensor_content
 from nnefkit.storage.tensor_header import Header, ItemType
 
@@ -140,8 +140,8 @@ class _Attachment:
     def _values(self, tensor: Tensor, stored: StoredTensor) -> Array | None:
         header, data = stored.header, stored.data
         if header.item.quantized and tensor.dtype == "scalar":
-            if not self.complete:
-                return None
+            if not self.complete or has_invalid_bits(tensor.quantization):
+                return None  # It is reported with the other rules of the quantization file.
             try:
                 data = dequantize(data, header, tensor.quantization, stored.name)
             except StorageError as error:

@@ -44,7 +44,8 @@ def pseudo_quantized(graph: Graph, *, data: bool = True) -> Quantized:
 
     Raises:
         ExecutionError: No tensor has quantization info; or, all of them at once: an algorithm is
-            unknown, lacks an argument, or is applied to a tensor that is not scalar.
+            unknown, lacks an argument, is applied to a tensor that is not scalar, or has arguments
+            for which its values are not defined.
     """
     return _Quantizer(graph, data).quantized()
 
@@ -235,7 +236,7 @@ class _Quantizer:
 
     def _unfit(self) -> Iterator[Diagnostic]:
         for name, line in self.lines.items():
-            diagnostics = check_quantization(self.graph.tensors[name])
+            diagnostics = check_quantization(self.graph.tensors[name], computed=True)
             yield from (each for each in diagnostics if each.severity == "error")
             declaration = self.known.get(line["op-name"])
             for parameter in declaration.parameters[1:] if declaration else ():

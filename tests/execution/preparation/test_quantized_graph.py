@@ -1,5 +1,6 @@
 """Quantization info is applied as defined in 7.1: to each tensor after its value is computed."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +293,63 @@ def test_lines_that_do_not_fit_their_tensors_are_errors_of_the_document(message)
     assert "graph.quant" in str(caught.value)
 
 
+ZERO_POINT = (
+    "zero_point_linear_quantize(zero_point = {}, scale = 0.1, bits = {}, signed = {}, "
+    "symmetric = {})"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((256, 8, "false", "false"), "codes from 0 to 255"),
+        ((-1, 8, "false", "false"), "codes from 0 to 255"),
+        ((-128, 8, "true", "true"), "codes from -127 to 127"),
+        (("[[3, 16]]", 4, "false", "false"), "codes from 0 to 15 at 1 of 2"),
+    ],
+)
+def test_a_warning_reports_zero_points_that_are_no_codes(arguments, message):
+    report = nk.validate(nk.parse(PLAIN, f'"x": {ZERO_POINT.format(*arguments)};'))
+    assert report.ok
+    (warning,) = report.warnings
+    assert message in warning.message
+
+
+@pytest.mark.parametrize("point", [-128, 127])
+def test_a_zero_point_may_be_the_first_or_the_last_code(point):
+    graph = nk.parse(PLAIN, f'"x": {ZERO_POINT.format(point, 8, "true", "false")};')
+    assert not nk.validate(graph.with_data({"w": W})).warnings
+
+
+@pytest.mark.parametrize(
+    ("line", "codes", "message"),
+    [
+        ("min_max_linear_quantize(min = 0.0, max = 1.5, bits = 4, signed = false, "
+         "symmetric = false)", [3, 200], "the code 200, but its codes are from 0 to 15"),
+        ("linear_quantize(min = 0.0, max = 1.5, bits = 4)", [16, 0], "the code 16, but"),
+        (ZERO_POINT.format(0, 4, "false", "false"), [3, 200], "the code 200, but"),
+        (ZERO_POINT.format(0, 4, "true", "true"), [3, 8], "codes are from -7 to 7"),
+        ("logarithmic_quantize(max = 1.0, bits = 4)", [3, 16], "the code 16, but"),
+        ("logarithmic_quantize(max = -1.0, bits = 8)", [3, 16], "'max' is not positive"),
+        ("linear_quantize(min = 2.0, max = 1.5, bits = 8)", [0, 1], "'min' is greater than"),
+        (ZERO_POINT.format(0, 8, "false", "false").replace("0.1", "-0.1"), [0, 1], "negative"),
+        ("linear_quantize(min = 0.0, max = 1.0, bits = 0)", [0, 1], "'bits'"),
+        ("linear_quantize(min = 0.0, max = 1.0, bits = 65)", [0, 1], "'bits'"),
+    ],
+)  # fmt: skip
+def test_codes_without_a_defined_value_are_refused(tmp_path, line, codes, message):
+    (tmp_path / "graph.nnef").write_text(
+        "version 1.0;\ngraph g(x) -> (y)\n{\n    x = external(shape = [2]);\n"
+        "    w = variable(shape = [2], label = 'w');\n    y = add(x, w);\n}\n"
+    )
+    (tmp_path / "graph.quant").write_text(f'"w": {line};\n')
+    nk.write_tensor(tmp_path / "w.dat", np.uint8(codes), quantized=True)
+    (problem,) = nk.validate(tmp_path).errors
+    assert message in problem.message
+    with pytest.raises(nk.NnefError, match=message):
+        nk.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -303,11 +361,19 @@ def test_lines_that_do_not_fit_their_tensors_are_errors_of_the_document(message)
             "symmetric = true)",
             "'scale' is not positive",
         ),
+        ("linear_quantize(min = 2.0, max = 1.0, bits = 8)", "'min' is not less than 'max',"),
+        ("logarithmic_quantize(max = -4.0, bits = 8)", "'max' is not positive"),
     ],
 )
-def test_a_warning_reports_empty_ranges(line, message):
-    report = nk.validate(nk.parse(PLAIN, f'"x": {line};'))
+@pytest.mark.parametrize("engine", ["numpy", "torch", "onnxruntime"])
+def test_a_warning_reports_empty_ranges_and_a_run_refuses_them(line, message, engine):
+    graph = nk.parse(PLAIN, f'"x": {line};').with_data({"w": W})
+    report = nk.validate(graph)
     assert report.ok
+    with pytest.raises(nk.ExecutionError, match=re.escape(message)) as caught:
+        nk.run(graph, X, engine, quantized=True)
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "undefined-quantization"
     (warning,) = [d for d in report.warnings if d.code != "deprecated-operation"]
     assert warning.code == "undefined-quantization"
     assert message in warning.message
