@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,33 @@ def has_masked(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(has_masked, value))
     return False
+
+
+def as_array(value: Any) -> Array:
+    """Return an array-like as an array.
+
+    Tensors of PyTorch may require gradients, be on another device, or have 16-bit floats that NumPy
+    does not have, which become float32.
+
+    Raises:
+        ValueError: It cannot be converted; the message is the reason.
+    """
+    torch = sys.modules.get("torch")
+    try:
+        if torch is not None and isinstance(value, torch.Tensor):
+            value = value.detach().resolve_conj().resolve_neg()
+            if value.is_floating_point() and value.dtype not in _floats(torch):
+                value = value.float()
+            value = value if value.device.type == "meta" else value.cpu()
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()
+        raise ValueError(reason[0] if reason else type(error).__name__) from error
+
+
+def _floats(torch: Any) -> tuple[Any, ...]:
+    """Return the floating-point dtypes of PyTorch that NumPy has, too."""
+    return torch.float16, torch.float32, torch.float64
 
 
 def mapped_files(arrays: Iterable[Any]) -> list[Any]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-
 from nnefkit.analysis.causes import Agreement, Weights, altered, flow, weight_tensors
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
 from nnefkit.analysis.comparison import Comparison, Missing
@@ -16,7 +14,7 @@ from nnefkit.analysis.pairing import Axes, Pairs, Permutation, given_axes, neare
 from nnefkit.analysis.recordings import Side, Source, side
 from nnefkit.analysis.tolerance import Accepted, Tolerance, tolerance_for
 from nnefkit.arguments import refuse_masked
-from nnefkit.arrays import Array, check_mapped
+from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.display.cards.comparison import Verdict
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -163,8 +161,8 @@ def _verdict(measured: Metrics | None) -> Verdict:
 def _numeric(values: Any, name: str) -> Array:
     refuse_masked(values, f"tensor '{name}'")
     try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # of ragged lists, of other libraries
+        array = as_array(values)
+    except ValueError as error:  # of ragged lists, of other libraries
         raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise InputError(

@@ -22,6 +22,7 @@ from nnefkit.graph.extents import EXTENTS, converted_for, input_shapes
 from nnefkit.graph.frozen import FrozenDict, frozen
 from nnefkit.graph.operation import Identifier, Operation
 from nnefkit.graph.tensor import Tensor
+from nnefkit.graph.variable_names import variables_of
 from nnefkit.graph.variable_values import fitting_values
 
 if TYPE_CHECKING:
@@ -202,12 +203,15 @@ class Graph(Displayed):
         """Return a copy with new values for some variables.
 
         Args:
-            data: An array for each variable, by its name or label. Variables of one label share
-                their data (4.1.3).
+            data: An array for each variable, by its name or label, or by the name that it has in a
+                ``module.state_dict()``: characters other than letters and digits do not matter.
+                Variables of one label share their data (4.1.3). Extents of 1 may be left out, such
+                as in biases. ``num_batches_tracked``, which no result depends on, is ignored.
 
         Raises:
-            UnknownNameError: There is no such variable.
-            InputError: The values have another shape than the variable, or are not numeric.
+            UnknownNameError: There are no such variables, all of them at once.
+            InputError: The values have another shape than the variable, or are not numeric; or a
+                name fits several variables, or two names fit one that they give other values.
 
         Example:
             >>> graph = nk.parse('''
@@ -224,37 +228,13 @@ class Graph(Displayed):
         """
         expected_mapping(data, "data", "names of variables to arrays")
         tensors = dict(self.tensors)
-        by_label: dict[str, list[str]] = {}
-        for variable in self.variables:
-            by_label.setdefault(_label(variable), []).append(variable.name)
-        for key, values in data.items():
-            names = by_label[self._variable_label(key, by_label)]
-            array = fitting_values(tensors[names[0]], values)
-            for name in names:
+        for variables, values in variables_of(
+            self.name, self.tensors, self.variables, data
+        ).items():
+            array = fitting_values(tensors[variables[0]], values)
+            for name in variables:
                 tensors[name] = replace(tensors[name], data=array)
         return replace(self, tensors=FrozenDict(tensors))
-
-    def _variable_label(self, key: str, labels: Collection[str]) -> str:
-        """Return the label of the variable whose name or label is `key`.
-
-        Raises:
-            UnknownNameError: There is no such variable.
-        """
-        producer = self.producers.get(key)
-        if producer is not None and producer.name == "variable":
-            return _label(self.tensors[key])
-        label = str(key).lower()
-        if label in labels:
-            return label
-        if key in self.tensors:
-            hint = f"'{key}' is not a variable: it is computed, or an input."
-        else:
-            known = [name for v in self.variables for name in (v.name, v.label) if name]
-            hint = did_you_mean(key, known)
-        raise UnknownNameError(
-            f"graph '{self.name}' has no variable '{key}'",
-            hint=hint or "graph.variables lists them.",
-        )
 
     def with_outputs(self, outputs: str | Sequence[str]) -> Graph:
         """Return a copy that computes other tensors, without the operations that are not needed.
@@ -387,8 +367,3 @@ class Graph(Displayed):
             operations=operations,
             tensors=FrozenDict((n, tensor) for n, tensor in tensors.items() if n in present),
         )
-
-
-def _label(variable: Tensor) -> str:
-    # A variable without a label (built, not read) shares its data with no other.
-    return (variable.label or f"variable {variable.name}").lower()

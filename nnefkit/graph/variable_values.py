@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arguments import refuse_masked
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, Shape, as_array
 from nnefkit.errors import InputError
 from nnefkit.graph.tensor import Tensor
 
@@ -42,11 +42,17 @@ def fitting_values(variable: Tensor, values: Any) -> Array:
     return array
 
 
+def _lacks_ones(given: Shape, shape: Shape) -> bool:
+    """Return whether a shape differs from another one only by missing extents of 1."""
+    left = [extent for extent in shape if extent != 1]
+    return len(given) < len(shape) and [extent for extent in given if extent != 1] == left
+
+
 def _checked(variable: Tensor, values: Any) -> Array:
     refuse_masked(values, f"the values for variable '{variable.name}'")
     try:
-        array = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
+        array = as_array(values)
+    except ValueError as error:  # rows of different lengths, tensors of other libraries
         raise InputError(
             f"the values for variable '{variable.name}' are not an array: {error}"
         ) from None
@@ -57,6 +63,9 @@ def _checked(variable: Tensor, values: Any) -> Array:
             hint=_HINTS[variable.dtype],
             section="4.1.3",
         )
+    if variable.shape is not None and _lacks_ones(array.shape, variable.shape):
+        # Frameworks store biases as [C], which are [1, C] here (4.3.1).
+        array = array.reshape(variable.shape)
     if variable.shape is not None and array.shape != variable.shape:
         raise InputError(
             f"variable '{variable.name}' has shape {list(variable.shape)}, not {list(array.shape)}",

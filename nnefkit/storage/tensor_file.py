@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arguments import UNMASK, expected_path
-from nnefkit.arrays import Array, has_masked
+from nnefkit.arrays import Array, as_array, has_masked
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, StorageError
 from nnefkit.storage import item_encoding
 from nnefkit.storage.atomic_write import replacing_file
@@ -193,7 +193,7 @@ def _storable(array: Any, file: str) -> Array:
             "the array has masked elements, which have no value", hint=UNMASK, file=file
         )
     try:
-        array = np.asarray(array)
+        array = as_array(array)
     except ValueError as error:
         raise StorageError(f"this is not an array: {error}", file=file) from None
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:

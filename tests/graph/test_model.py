@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import nnefkit as nk
 from nnefkit.errors import FrozenError, InputError, NnefError, Source, Span, UnknownNameError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 
@@ -238,6 +239,60 @@ def test_with_data_refuses_values_that_do_not_fit(graph, dtype, values):
 def test_with_data_knows_variables_only(graph, key, hint):
     with pytest.raises(UnknownNameError, match=hint):
         graph.with_data({key: [1]})
+
+
+def network(variables):
+    """Return a graph with variables of the given labels and shapes."""
+    lines = [
+        f"    v{i} = variable(shape = {[*shape]}, label = '{label}');"
+        for i, (label, shape) in enumerate(variables.items())
+    ]
+    text = "version 1.0;\ngraph g(x) -> (y)\n{\n    x = external(shape = [1]);\n"
+    return nk.parse(text + "\n".join(lines) + "\n    y = neg(x);\n}\n")
+
+
+def test_with_data_takes_the_names_of_a_state_dict():
+    graph = network({"body/0/weight": [2, 3], "body/0/bias": [1, 2], "Scale": [1]})
+    data = {
+        "body.0.weight": np.ones((2, 3), np.float32),
+        "body.0.bias": np.float32([3, 4]),
+        "scale": np.float32(5),
+        "body.1.num_batches_tracked": np.int64(7),
+    }
+    changed = graph.with_data(data)
+    assert [changed.tensors[f"v{i}"].data.tolist() for i in range(3)] == [
+        [[1, 1, 1], [1, 1, 1]], [[3, 4]], [5]]  # fmt: skip
+
+
+def test_with_data_lists_all_names_without_a_variable():
+    graph = network({"body/weight": [2]})
+    with pytest.raises(UnknownNameError) as caught:
+        graph.with_data({"body.weight": [1, 2], "body.wieght": [1, 2], "other.bias": [1]})
+    assert [d.message for d in caught.value.diagnostics] == [
+        "graph 'g' has no variable 'body.wieght'",
+        "graph 'g' has no variable 'other.bias'",
+    ]
+    assert "body/weight" in caught.value.diagnostics[0].hint
+
+
+def test_with_data_refuses_names_that_fit_several_variables():
+    graph = network({"a/b_c": [1], "a_b/c": [1]})
+    with pytest.raises(InputError, match="any of the variables a/b_c, a_b/c"):
+        graph.with_data({"a.b.c": [1]})
+    assert graph.with_data({"a/b_c": [1]}).tensors["v0"].data.tolist() == [1]
+
+
+def test_with_data_refuses_two_values_of_one_variable():
+    graph = network({"a/b": [2]})
+    with pytest.raises(InputError, match="their values differ"):
+        graph.with_data({"a/b": [1, 2], "a.b": [2, 1]})
+    assert graph.with_data({"a/b": [1, 2], "a.b": [1, 2]}).tensors["v0"].data.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 1, 3), (6,), (2, 3, 1)])
+def test_with_data_adds_extents_of_one_only(shape):
+    with pytest.raises(InputError, match=r"has shape \[2, 3\]"):
+        network({"w": [2, 3]}).with_data({"w": np.zeros(shape, np.float32)})
 
 
 # -- with_input_shapes -----------------------------------------------------------------------

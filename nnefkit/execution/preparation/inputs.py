@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arguments import UNMASK
-from nnefkit.arrays import Array, has_masked
+from nnefkit.arrays import Array, as_array, has_masked
 from nnefkit.errors import Diagnostic, InputError, did_you_mean
 from nnefkit.execution.dtypes import numpy_dtype
 from nnefkit.graph import Graph, Tensor
@@ -100,9 +100,9 @@ def _checked(tensor: Tensor, value: Any, problems: list[Diagnostic]) -> Array | 
         )
         return None
     try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        hint = str(error).splitlines()[0] if str(error) else ""
+        array = as_array(value)
+    except ValueError as error:
+        hint = str(error)
         problems.append(
             Diagnostic(
                 "wrong-input", f"input '{tensor.name}' cannot be converted to an array", hint=hint
