@@ -6,6 +6,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import whole, x
 
+aten = torch.ops.aten
 TABLE = x(9, 4)
 
 CASES = {
@@ -126,6 +127,16 @@ CASES = {
     "embedding_bag_last_offset": (
         lambda i: F.embedding_bag(i, TABLE, torch.tensor([0, 2, 2, 5]), include_last_offset=True),
         (whole(5, low=0, high=9),),
+    ),
+    "_embedding_bag": (
+        lambda i: aten._embedding_bag(TABLE, i, torch.tensor([0, 2]), False, 1)[0],
+        (whole(5, low=0, high=9),),
+    ),
+    "_embedding_bag_forward_only": (
+        lambda i: aten._embedding_bag_forward_only(
+            TABLE, i, torch.tensor([0, 2]), False, 2, False, None, False, 2
+        )[0],
+        (torch.tensor([2, 2, 0, 2, 5]),),
     ),
     "embedding_bag_computed": (
         lambda w, i: F.embedding_bag(i, w, torch.tensor([0, 1]), mode="max"),

@@ -7,6 +7,8 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from oracles.torch_operators.drawn import x
 from oracles.torch_operators.normalizations import Bare
 
+aten = torch.ops.aten
+
 
 def _attention(**kwargs):
     return lambda q, k, v, *mask: F.scaled_dot_product_attention(q, k, v, *mask, **kwargs)
@@ -53,6 +55,9 @@ CASES = {
         lambda a, b: torch.cdist(
             a, b, compute_mode="use_mm_for_euclid_dist"), (x(3, 4), x(2, 4, seed=1))),
     "pdist": (F.pdist, (x(4, 3),)),
+    "cdist_forward": (
+        lambda a, b: aten._cdist_forward(a, b, 3.0, None), (x(3, 4), x(2, 4, seed=1))),
+    "pdist_forward": (lambda a: aten._pdist_forward(a, 2.0), (x(4, 3),)),
     "pdist_1": (lambda a: F.pdist(a, 1.0), (x(4, 3),)),
     "pairwise_distance": (
         lambda a, b: F.pairwise_distance(a, b, 3.0, keepdim=True), (x(3, 4), x(3, 4, seed=1))),
@@ -65,6 +70,8 @@ CASES = {
         Bare(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK)), QKV),
     "attention_without_keys": (
         _attention(), (*QKV, MASK & torch.tensor([[1], [1], [0], [1], [1]], dtype=torch.bool))),
+    "attention_no_key": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK & False), QKV),
     "attention_rank_3": (_attention(), tuple(t[0] for t in QKV)),
     "attention_rank_2": (_attention(), tuple(t[0, 0] for t in QKV)),
     "attention_grouped": (_attention(enable_gqa=True), (x(2, 6, 5, 4), *QKV[1:])),
@@ -76,7 +83,5 @@ CASES = {
 
 REFUSED = {
     "attention_dropout": (_attention(dropout_p=0.5), QKV, "random in training"),
-    "attention_no_key": (
-        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, MASK & False), QKV, "all keys"),
     "inverse": (torch.linalg.inv, (x(3, 3),), "linalg_inv"),
 }  # fmt: skip

@@ -6,6 +6,8 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from oracles.torch_operators.drawn import unit, whole, x
 
+aten = torch.ops.aten
+
 
 def _interpolate(**kwargs):
     return lambda a: F.interpolate(a, **kwargs)
@@ -75,6 +77,11 @@ CASES = {
     "grid_3d": (
         lambda a, g: F.grid_sample(a, g, padding_mode="reflection", align_corners=False),
         (x(1, 2, 3, 4, 5), unit(1, 2, 3, 2, 3))),
+    "grid_sampler_2d": (
+        lambda a, g: aten.grid_sampler_2d(a, g, 0, 1, True), (x(1, 2, 4, 3), unit(1, 2, 3, 2))),
+    "grid_sampler_3d": (
+        lambda a, g: aten.grid_sampler_3d(a, g, 1, 0, False),
+        (x(1, 2, 2, 4, 3), unit(1, 2, 2, 3, 3))),
     "grid_one_element": (
         lambda a, g: F.grid_sample(a, g, padding_mode="reflection", align_corners=True),
         (x(1, 2, 1, 3), unit(1, 2, 3, 2))),
