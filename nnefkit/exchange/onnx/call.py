@@ -47,6 +47,14 @@ Result = Value | Unread | None
 
 INVALID = "onnx.checker.check_model(model, full_check=True) reports what is wrong with the model."
 
+_FLAGS = frozenset(
+    "align_corners allowzero antialias ceil_mode channels_last count_include_pad do_rotary "
+    "exclude_outside exclusive fmod input_forget inverse is_causal keepdims largest "
+    "linear_before_reset noop_with_empty_axes one_class onesided reverse saturate "
+    "select_last_index sorted storage_order training_mode transA transB unidirectional upper".split()
+)
+"""Attributes that are 0 or 1."""
+
 
 @dataclass(eq=False)
 class Call(call.OperatorCall):
@@ -108,8 +116,15 @@ class Call(call.OperatorCall):
     # -- attributes and constant inputs -------------------------------------------------------
 
     def attribute(self, name: str, default: Any = None) -> Any:
-        """Return an attribute: a number, a string, an array, a graph, or a list of them."""
-        return self.attributes.get(name, default)
+        """Return an attribute: a number, a string, an array, a graph, or a list of them.
+
+        Raises:
+            Refusal: It is a flag, and neither 0 nor 1. Runtimes differ in what others mean.
+        """
+        value = self.attributes.get(name, default)
+        if name in _FLAGS and value not in (0, 1):
+            self.refuse(f"its attribute '{name}' is {value}", "It can be 0 or 1.")
+        return value
 
     def number(self, name: str, default: float) -> float:
         """Return a float attribute as the shortest decimal that represents it."""

@@ -210,6 +210,11 @@ def test_invalid_and_inexpressible_models_are_refused(name):
     refused(source, *phrases)
 
 
+@pytest.mark.parametrize(("operator", "flag"), [("ReduceMax", "keepdims"), ("ArgMax", "keepdims")])
+def test_flags_are_0_or_1(operator, flag):
+    refused(model(node(operator, "x", **{flag: -32})), f"'{flag}' is -32", "0 or 1")
+
+
 def test_any_other_error_names_the_node():
     for broken in (node("Softmax", "x", axis="a"), node("MaxPool", "x"), node("Gemm", "x x x")):
         with pytest.raises(nk.NnefError, match=f"{broken.op_type} with output 'y'"):
