@@ -48,10 +48,37 @@ Result = Value | Unread | None
 INVALID = "onnx.checker.check_model(model, full_check=True) reports what is wrong with the model."
 
 _FLAGS = frozenset(
-    "align_corners allowzero antialias ceil_mode channels_last count_include_pad do_rotary "
-    "exclude_outside exclusive fmod input_forget inverse is_causal keepdims largest "
-    "linear_before_reset noop_with_empty_axes one_class onesided reverse saturate "
-    "select_last_index sorted storage_order training_mode transA transB unidirectional upper".split()
+    [
+        "align_corners",
+        "allowzero",
+        "antialias",
+        "ceil_mode",
+        "channels_last",
+        "count_include_pad",
+        "do_rotary",
+        "exclude_outside",
+        "exclusive",
+        "fmod",
+        "input_forget",
+        "inverse",
+        "is_causal",
+        "keepdims",
+        "largest",
+        "linear_before_reset",
+        "noop_with_empty_axes",
+        "one_class",
+        "onesided",
+        "reverse",
+        "saturate",
+        "select_last_index",
+        "sorted",
+        "storage_order",
+        "training_mode",
+        "transA",
+        "transB",
+        "unidirectional",
+        "upper",
+    ]
 )
 """Attributes that are 0 or 1."""
 
