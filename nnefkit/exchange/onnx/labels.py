@@ -59,7 +59,7 @@ def _unzipped(graph: GraphProto) -> dict[str, Labels]:
     for node in graph.node:
         if node.domain != ML or node.op_type != "ZipMap":
             continue
-        attributes = attributes_of(node)
+        attributes = _attributes(node)
         columns = attributes.get("classlabels_strings") or attributes.get("classlabels_int64s")
         node.op_type, node.domain = "Identity", ""
         del node.attribute[:]
@@ -90,7 +90,7 @@ class _Strings:
     def _follow(self, node: NodeProto) -> bool:
         """Add the results of a node that are strings; return whether it can be replaced."""
         read = [name for name in _names(node) if name in self.of]
-        labels = self._labels_of(node, attributes_of(node) if node.domain == ML else {})
+        labels = self._labels_of(node, _attributes(node) if node.domain == ML else {})
         if labels is not None and node.output:
             self.of[node.output[0]] = labels
         is_copy = node.op_type in _COPIES and node.domain in ONNX_DOMAINS
@@ -132,7 +132,7 @@ class _Strings:
                 info.type.CopyFrom(helper.make_tensor_type_proto(TensorProto.INT64, None))
 
     def _replace_keys(self, node: NodeProto) -> None:
-        attributes = attributes_of(node)
+        attributes = _attributes(node)
         keys, known = attributes.get("keys_strings"), self.of.get(node.input[0])
         if not keys or known is None:
             return
@@ -148,13 +148,21 @@ class _Strings:
         _replace_attributes(node, ["keys_strings", field], new)
 
     def _replace_values(self, node: NodeProto) -> None:
-        attributes, labels = attributes_of(node), self.of.get(node.output[0])
+        attributes, labels = _attributes(node), self.of.get(node.output[0])
         if "values_strings" not in attributes or labels is None:
             return
         default = attributes.get("default_string", "_Unused")
         values = [labels.index(value) for value in attributes["values_strings"]]
         new = {"values_int64s": values, "default_int64": labels.index(default)}
         _replace_attributes(node, ["values_strings", "default_string"], new)
+
+
+def _attributes(node: NodeProto) -> dict[str, Any]:
+    """Return the attributes of a node, none where they are damaged: its reader refuses them."""
+    try:
+        return attributes_of(node)
+    except (ValueError, TypeError, IndexError):
+        return {}
 
 
 def _names(node: NodeProto) -> Iterable[str]:
