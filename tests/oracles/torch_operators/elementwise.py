@@ -186,5 +186,4 @@ REFUSED = {
     "dropout": (lambda a: F.dropout(a, 0.5, True), (x(3),), r"at random in training.*eval\(\)"),
     "random": (lambda a: a + torch.rand(3), (x(3),), "random numbers"),
     "complex": (lambda a: torch.view_as_complex(a), (x(3, 2),), "complex"),
-    "nothing": (lambda a: a.masked_fill(a > 0, float("nan")), (x(3),), "NaN"),
 }  # fmt: skip
