@@ -27,7 +27,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Validate",
         "A report lists every problem at once; each code has [its own page]"
         "(../diagnostics/index.md).",
-        ("validate", "ValidationReport", "Diagnostic"),
+        ("validate", "ValidationReport", "Diagnostic", "Budget"),
     ),
     "execution": (
         "Run and trace",

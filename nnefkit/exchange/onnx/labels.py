@@ -161,7 +161,7 @@ def _attributes(node: NodeProto) -> dict[str, Any]:
     """Return the attributes of a node, none where they are damaged: its reader refuses them."""
     try:
         return attributes_of(node)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, LookupError):
         return {}
 
 

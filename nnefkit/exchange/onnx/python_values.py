@@ -48,7 +48,7 @@ def dense_array(tensor: SparseTensorProto) -> Array:
 
 def attributes_of(node: NodeProto) -> dict[str, Any]:
     """Return the attributes of a node: numbers, strings, arrays, graphs, or lists of them."""
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     attributes = {}
     for attribute in node.attribute:
@@ -56,7 +56,7 @@ def attributes_of(node: NodeProto) -> dict[str, Any]:
         if attribute.type == attribute.SPARSE_TENSOR:
             value = dense_array(value)
         elif attribute.type == attribute.TENSOR:
-            value = numpy_helper.to_array(value)
+            value = array_of(value)
         elif isinstance(value, bytes):
             value = value.decode()
         elif attribute.type == attribute.STRINGS:

@@ -113,6 +113,8 @@ def feature_vectorizer(c: Call) -> Value:
     """Read a concatenation of features; each input is cut or padded to its given size."""
     inputs = [to_scalar(c, value) for value in c.inputs if value is not None]
     sizes = c.ints("inputdimensions") or [value.shape[-1] for value in inputs]
+    if len(sizes) != len(inputs) or any(x.rank > 2 for x in inputs):
+        c.refuse("its inputs are not one matrix for each of its input dimensions")
     parts = []
     for x, size in zip(inputs, sizes, strict=True):
         matrix = reshaped(c, x, (1, *x.shape)) if x.rank == 1 else x
