@@ -79,7 +79,7 @@ def _repeated(graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "not-expressible",
                 f"the graph lists its {role} {name!r} twice",
-                hint=f"Each {role} has a name of its own; copy a tensor to return it twice.",
+                hint=f"Give each {role} a different name; copy a tensor to return it twice.",
                 section="3.3.2",
             )
 
