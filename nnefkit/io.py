@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from nnefkit import language, storage
@@ -347,22 +347,26 @@ def _owners(op: Operation) -> list[str]:
     return [*(call.partition(":")[2] for call in op.scope), *op.output_names]
 
 
-_ATTEMPTS = 6
+PATIENCE = 10.0
+"""Seconds after which a model that is changed all the time is given up."""
 _PAUSE = 0.02
-"""Seconds before a model that was changed is read again; twice as many each time."""
+"""Seconds before a model that was changed is read again; twice as many each time, up to 0.25."""
 
 
 def _read(
     path: Path, strict: bool, expand: bool | Collection[str], copy: bool | None = None
 ) -> _ModelReading:
     """Read a model, again if it was changed meanwhile."""
-    attempt = 0
+    end = monotonic() + PATIENCE
+    pause = _PAUSE
     reading = _ModelReading()
-    while not _read_once(path, strict, expand, copy, reading) and attempt < _ATTEMPTS:
-        sleep(_PAUSE * 2**attempt)
-        attempt += 1
+    is_whole = _read_once(path, strict, expand, copy, reading)
+    while not is_whole and monotonic() < end:
+        sleep(pause)
+        pause = min(2 * pause, 0.25)
         reading = _ModelReading()
-    if attempt == _ATTEMPTS and reading.graph is not None:
+        is_whole = _read_once(path, strict, expand, copy, reading)
+    if not is_whole and reading.graph is not None:
         reading.of_files.append(
             Diagnostic(
                 "storage",
