@@ -19,6 +19,8 @@ from nnefkit.exchange.source_graph import DType, Value
 _ROUNDS = 2
 """Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""
 LARGEST = float(np.finfo(np.float32).max)
+NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
+"""Operation that joins elements -> the element that changes nothing."""
 
 
 def scalar_operation(c: OperatorCall, name: str, *values: Value | float) -> Value:

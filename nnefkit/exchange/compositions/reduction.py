@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.compositions.elementwise import NEUTRAL
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_graph import Value
@@ -68,9 +69,6 @@ def cumulative_product(
         return _cumulated(c, "mul", x, axis, exclusive=exclusive, reverse=reverse)
 
 
-_NEUTRAL = {"add": 0.0, "mul": 1.0}
-
-
 def _cumulated(
     c: OperatorCall, operation: str, x: Value, axis: int, *, exclusive: bool, reverse: bool
 ) -> Value:
@@ -78,7 +76,7 @@ def _cumulated(
 
     Each round adds as many elements as the rounds before it have joined.
     """
-    neutral = _NEUTRAL[operation]
+    neutral = NEUTRAL[operation]
     if exclusive:
         x = _delayed(c, x, axis, 1, neutral, reverse=reverse)
     distance = 1

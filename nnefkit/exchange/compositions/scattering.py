@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.compositions.elementwise import NEUTRAL
 from nnefkit.exchange.compositions.indexing import counted_from_front, flat_positions
 from nnefkit.exchange.compositions.reduction import product
 from nnefkit.exchange.refusal import refuse
@@ -18,7 +19,6 @@ from nnefkit.exchange.reshaping import reshaped, sliced, to_dtype, to_scalar, tr
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 _MOST_PAIRS = 2**22
-_NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
 
 
 def scatter_along(
@@ -157,12 +157,12 @@ def _combined(c: OperatorCall, x: Value, hits: Value, updates: Value, operation:
     lines, extent, count = hits.shape
     number, rest = to_scalar(c, updates), x.shape[2]
     # Infinity has no literal.
-    neutral = c.graph.constant(np.full((1, 1, 1, 1), _NEUTRAL[operation], c.scalar_dtype))
+    neutral = c.graph.constant(np.full((1, 1, 1, 1), NEUTRAL[operation], c.scalar_dtype))
     terms = c.op(
         "select",
         reshaped(c, hits, (lines, extent, count, 1)),
         reshaped(c, number, (lines, 1, count, rest)),
-        neutral if operation in ("max", "min") else _NEUTRAL[operation],
+        neutral if operation in ("max", "min") else NEUTRAL[operation],
         data_type=SCALAR,
     )
     if operation == "mul":

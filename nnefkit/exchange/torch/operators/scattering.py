@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.compositions import indexing, scattering
+from nnefkit.exchange.compositions.elementwise import NEUTRAL
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     axis_of,
@@ -28,7 +29,6 @@ _OPERATIONS = {
     "amin": "min",
 }
 """Reductions of PyTorch -> the operations that join elements."""
-_NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
 
 
 @operator("scatter")
@@ -68,7 +68,7 @@ def scatter_reduce(
     if include_self:
         total = _scattered(c, x, dim, index, src, operation)
         return c.op("div", total, c.op("add", count, 1.0))
-    start = c.graph.constant(np.full(x.shape, _NEUTRAL[operation], x.dtype))
+    start = c.graph.constant(np.full(x.shape, NEUTRAL[operation], x.dtype))
     result = _scattered(c, start, dim, index, src, operation)
     if reduce == "mean":
         result = c.op("div", result, c.op("max", count, 1.0))
