@@ -365,7 +365,7 @@ def _read(
         sleep(pause)
         pause = min(2 * pause, 0.25)
         reading = _ModelReading()
-        is_whole = _read_once(path, strict, expand, copy, reading)
+        is_whole = _read_once(path, strict, expand, copy, reading, at_once=True)
     if not is_whole and reading.graph is not None:
         reading.of_files.append(
             Diagnostic(
@@ -385,10 +385,12 @@ def _read_once(
     expand: bool | Collection[str],
     copy: bool | None,
     reading: _ModelReading,
+    *,
+    at_once: bool = False,
 ) -> bool:
     """Read a model, and return whether it stayed the same while it was read."""
     try:
-        with storage.open_model(path, copy=copy) as files:
+        with storage.open_model(path, copy=copy, at_once=at_once) as files:
             reading.name = files.text_name
             quantization = None
             try:

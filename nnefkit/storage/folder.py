@@ -14,6 +14,8 @@ from nnefkit.storage.blob import Blob, blob_of, open_regular
 from nnefkit.storage.mapped_file import State, state_of
 from nnefkit.storage.system_errors import unreadable
 
+_OPEN_FILES = 200
+"""Number of files that are open at once at most; a process may have 256 on some systems."""
 _BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd and os.scandir in os.supports_fd
 
 
@@ -25,14 +27,18 @@ class Folder:
     Args:
         path: The path of the folder.
         copy: Whether files are read, instead of mapped.
+        at_once: Whether all files are opened now and stay open, so that a program that replaces the
+            folder all the time cannot delete them before they are read.
 
     Raises:
         StorageError: It cannot be opened.
     """
 
-    def __init__(self, path: Path, *, copy: bool = False) -> None:
+    def __init__(self, path: Path, *, copy: bool = False, at_once: bool = False) -> None:
         self.path = path
         self._copy = copy
+        self._opened: dict[str, int] = {}
+        self._is_whole = False
         self._prefix = os.path.join(path, "")  # noqa: PTH118 - the fast path needs a string
         self._descriptor: int | None = None
         self._read: dict[str, State] = {}
@@ -47,9 +53,19 @@ class Folder:
                 self._identity = _identity(os.stat(self._prefix))  # noqa: PTH116
         except OSError as error:
             raise unreadable(error, path, "the folder") from error
+        if at_once:
+            self._open_files()
+
+    def _open_files(self) -> None:
+        for name in self._names[:_OPEN_FILES]:
+            with contextlib.suppress(StorageError):
+                self._opened[name] = self._open(name)
+        self._is_whole = not self._is_replaced()
 
     def close(self) -> None:
         """Close the folder; files from it stay valid."""
+        while self._opened:
+            os.close(self._opened.popitem()[1])
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -62,9 +78,15 @@ class Folder:
     def is_changed(self) -> bool:
         """Return whether the folder was replaced, or a file that was read was written to."""
         try:
-            if _identity(os.stat(self._prefix)) != self._identity:  # noqa: PTH116
+            if not self._is_whole and self._is_replaced():
                 return True
             return any(state_of(self._stat(name)) != state for name, state in self._read.items())
+        except OSError:
+            return True
+
+    def _is_replaced(self) -> bool:
+        try:
+            return _identity(os.stat(self._prefix)) != self._identity  # noqa: PTH116
         except OSError:
             return True
 
@@ -76,7 +98,15 @@ class Folder:
     def _names(self) -> list[str]:
         return list(_walk(self._prefix, self._descriptor))
 
+    def _open(self, name: str) -> int:
+        path = self._prefix + name
+        if self._descriptor is None:
+            return open_regular(path)
+        return open_regular(path, self._descriptor, name)
+
     def _stat(self, name: str) -> os.stat_result:
+        if name in self._opened:
+            return os.fstat(self._opened[name])
         if self._descriptor is None:
             return os.stat(self._prefix + name)  # noqa: PTH116
         return os.stat(name, dir_fd=self._descriptor)
@@ -93,6 +123,8 @@ class Folder:
             StorageError: It cannot be read.
         """
         path = self._prefix + name
+        if name in self._opened:
+            return self._blob(name, self._opened[name])
         try:
             self._lstat(name)
         except PermissionError as error:
@@ -100,15 +132,15 @@ class Folder:
             raise unreadable(error, path) from error
         except (OSError, ValueError):
             return None
-        if self._descriptor is None:
-            descriptor = open_regular(path)
-        else:
-            descriptor = open_regular(path, self._descriptor, name)
+        descriptor = self._open(name)
         try:
-            self._read[name] = state_of(os.fstat(descriptor))
-            return blob_of(descriptor, path, copy=self._copy)
+            return self._blob(name, descriptor)
         finally:
             os.close(descriptor)
+
+    def _blob(self, name: str, descriptor: int) -> Blob:
+        self._read[name] = state_of(os.fstat(descriptor))
+        return blob_of(descriptor, self._prefix + name, copy=self._copy)
 
     def file(self, name: str) -> FolderFile | None:
         """Return a file to be opened later; None if it is a link that leads out of the folder."""

@@ -219,13 +219,16 @@ class ExtraFiles(Mapping[str, bytes]):
         return ExtraFiles, (picklable,)
 
 
-def open_model(path: str | os.PathLike[str], *, copy: bool | None = False) -> ModelFiles:
+def open_model(
+    path: str | os.PathLike[str], *, copy: bool | None = False, at_once: bool = False
+) -> ModelFiles:
     """Open the model at `path`, whose format is determined by its content, never by its name.
 
     Args:
         path: A folder with a ``graph.nnef``, such a text itself (its folder holds the data), or an
             archive: tar, compressed or not, or zip.
         copy: Whether data is read into memory instead of mapped; None for that of archives.
+        at_once: Whether all files of a folder are opened at once.
 
     Raises:
         InputError: `path` is not a path.
@@ -234,7 +237,7 @@ def open_model(path: str | os.PathLike[str], *, copy: bool | None = False) -> Mo
     path = expected_path(path)
     try:
         if path.is_dir():
-            return _open_folder(path, path, GRAPH, bool(copy))
+            return _open_folder(path, path, GRAPH, bool(copy), at_once)
         if not path.exists():
             raise _nothing(path)
     except (OSError, ValueError) as error:
@@ -249,7 +252,7 @@ def open_model(path: str | os.PathLike[str], *, copy: bool | None = False) -> Mo
         archive = _read_archive(descriptor, head, str(path), resources, copy is not False)
         if archive is None:
             _check_text_file(path, head)
-            return _open_folder(path, path.parent, path.name, bool(copy))
+            return _open_folder(path, path.parent, path.name, bool(copy), at_once)
         return ModelFiles(
             path,
             archive,
@@ -259,10 +262,10 @@ def open_model(path: str | os.PathLike[str], *, copy: bool | None = False) -> Mo
         )
 
 
-def _open_folder(path: Path, folder: Path, text: str, copy: bool) -> ModelFiles:
+def _open_folder(path: Path, folder: Path, text: str, copy: bool, at_once: bool) -> ModelFiles:
     for attempt in range(_ATTEMPTS):
         with contextlib.ExitStack() as resources:
-            container = Folder(folder, copy=copy)
+            container = Folder(folder, copy=copy, at_once=at_once or attempt > 0)
             resources.callback(container.close)
             try:
                 return ModelFiles(path, container, text, resources, container.is_changed)
