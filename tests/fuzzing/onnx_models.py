@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,19 +44,12 @@ def _drawn() -> list[bytes]:
     folder = str(Path(__file__).parents[1] / "exchange" / "onnx")
     if folder not in sys.path:
         sys.path.append(folder)
-    import drawn_elementwise
-    import drawn_layers
-    import drawn_nodes
-    import drawn_quantization
-    import drawn_shapes
+    # All of them, in one order, whatever other tests have imported before.
+    for path in sorted(Path(folder).glob("drawn_*.py")):
+        import_module(path.stem)
     from node_drawing import DRAWERS, draw
 
-    assert drawn_elementwise
-    assert drawn_layers
-    assert drawn_nodes
-    assert drawn_quantization
-    assert drawn_shapes
-    models = [draw(name, seed) for name in DRAWERS for seed in range(4)]
+    models = [draw(name, seed) for name in sorted(DRAWERS) for seed in range(4)]
     return [model[0].SerializeToString() for model in models if model is not None]
 
 
@@ -261,9 +255,20 @@ def check_proof(data: bytes, chance: Any) -> str:
         _, error = attempt(nk.from_onnx, data)
         if error is not None:
             wrong = [d for d in error.diagnostics if d.code == "wrong-export"]
+            if wrong and not (_is_valid(data) and _is_finite(graph)):
+                # What ONNX Runtime makes of types that an operator does not allow is its own, and
+                # so is whether it multiplies a border of zeros by an infinite weight.
+                return "not valid"
             expect(not wrong, "a model is read wrongly", error)
             return "not run"
     return READ
+
+
+def _is_finite(graph: nk.Graph) -> bool:
+    import numpy as np
+
+    data = [tensor.data for tensor in graph.tensors.values() if tensor.data is not None]
+    return all(bool(np.isfinite(values).all()) for values in data)
 
 
 def _small(graph: nk.Graph) -> bool:

@@ -158,8 +158,14 @@ class Call(call.OperatorCall):
         return self.decimal(self.attribute(name, default))
 
     def axis(self, name: str, default: int, rank: int) -> int:
-        """Return an axis that is an attribute, counted from the front."""
+        """Return an axis that is an attribute, counted from the front.
+
+        Raises:
+            Refusal: There is no such axis. ONNX Runtime takes some of them modulo 2^32.
+        """
         axis = int(self.attribute(name, default))
+        if name in self.attributes and not -rank <= axis <= rank:
+            self.refuse(f"its axis is {axis}, but its input has rank {rank}", self.invalid_hint)
         return axis + rank if axis < 0 else axis
 
     def ints(self, name: str, index: int | None = None) -> list[int] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.budget import current_budget, remedy
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
     ArgumentError,
@@ -117,6 +119,12 @@ class ModelReader:
             )
             return UNREAD
         shape = tuple(dimension.dim_value for dimension in info.type.tensor_type.shape.dim)
+        if prod(shape) * dtype.itemsize > current_budget().bytes:
+            self._problem(
+                f"input '{info.name}' has {prod(shape):,} elements",
+                f"Use smaller extents. {remedy('bytes', 'nk.from_onnx(...)')}",
+            )
+            return UNREAD
         return self.graph.external(info.name, shape, dtype)
 
     def _outputs(self, graph: GraphProto, values: Scope) -> list[tuple[str, Value]]:

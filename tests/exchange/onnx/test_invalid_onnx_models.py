@@ -299,3 +299,43 @@ def test_arguments_of_from_onnx_are_checked(arguments, phrase):
 def test_shapes_and_values_of_weights_cannot_be_set():
     refused(GOOD, "'w' is a weight", input_shapes={"w": (3,)})
     refused(GOOD, "'w' is a weight", constants={"w": np.ones(3)})
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(
+    ("attributes", "axis"),
+    [
+        ({"kernel_shape": [2, 2], "pads": [0, 0, 1, 4], "strides": [2, 2]}, 3),
+        ({"kernel_shape": [2, 2], "pads": [2, 0, 0, 0]}, 2),
+        ({"kernel_shape": [2, 1], "pads": [1, 0, 1, 0], "dilations": [6, 1]}, 2),
+    ],
+)
+def test_windows_without_an_element_of_the_input_are_refused(kind, attributes, axis):
+    image = [("x", FLOAT, [1, 1, 5, 4])]
+    graph = model(node(kind, "x", **attributes), inputs=image, opset=19)
+    refused(graph, f"in the padding along axis {axis}", "smaller than the window")
+
+
+def test_padding_of_a_whole_dilated_window_is_read_where_each_window_has_an_element():
+    wide = {"kernel_shape": [3, 1], "pads": [4, 0, 4, 0], "dilations": [4, 1]}
+    graph = model(node("MaxPool", "x", **wide), inputs=[("x", FLOAT, [1, 1, 5, 4])], opset=19)
+    assert nk.from_onnx(graph).provenance["verified"] is True
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_split_into_another_number_of_parts_than_it_has_outputs_is_refused(count):
+    # ONNX Runtime ends the process if it is given such a model.
+    split = node("Split", "x", "y", "z", "w", num_outputs=count, axis=1)
+    refused(model(split, outputs=("y", "z", "w"), opset=18), "3 outputs", f"into {count} parts")
+
+
+@pytest.mark.parametrize("axis", [2**32 - 1, 3, -3, -(2**32)])
+@pytest.mark.parametrize("kind", ["Softmax", "Concat", "Split", "Flatten", "ArgMax"])
+def test_axes_that_do_not_exist_are_refused(kind, axis):
+    # ONNX Runtime takes 2^32 - 1 for -1 in some operators.
+    refused(model(node(kind, "x", axis=axis), opset=11), "axis", str(axis))
+
+
+def test_inputs_too_large_for_any_memory_are_refused_before_they_are_allocated():
+    large = [("x", FLOAT, [2, 2**32 - 1, 3])]
+    refused(model(node("Relu", "x"), inputs=large), "25,769,803,770 elements", "Budget(bytes=")

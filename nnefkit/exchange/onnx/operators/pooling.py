@@ -14,6 +14,9 @@ from nnefkit.exchange.onnx.spatial_window import SAME, Padding, padding_mode, wi
 from nnefkit.exchange.reshaping import EXACT, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, Value
 
+_CHECKED = 100_000
+"""Number of windows along one axis that are checked one by one at most."""
+
 
 @dataclass(frozen=True)
 class _Pool:
@@ -81,11 +84,35 @@ def _ceil_extra(extent: int, span: int, padding: tuple[int, int], stride: int) -
     return max((count - 1) * stride + span - padded, 0)
 
 
+def _refuse_empty_windows(c: Call, x: Value, pool: _Pool) -> None:
+    """Refuse windows without an element of the input: they have no maximum and no mean."""
+    attributes = pool.attributes()
+    spans = zip(x.shape, *(attributes[name] for name in attributes), strict=True)
+    for axis, (extent, size, (before, after), stride, dilation) in enumerate(spans):
+        reach = (size - 1) * dilation
+        starts = range(-before, extent + after - reach, stride)
+        # Where a dilated window finds an element in each input as long as the distance of its own
+        # elements, the outermost windows are the worst.
+        worst = starts if dilation > extent else (*starts[:1], *starts[-1:])
+        if len(worst) > _CHECKED or any(_misses(s, extent, reach, dilation) for s in worst):
+            c.refuse(
+                f"a window lies in the padding along axis {axis}, without an element of the input",
+                "Make the padding smaller than the window.",
+            )
+
+
+def _misses(start: int, extent: int, reach: int, dilation: int) -> bool:
+    """Return whether a window has no element between 0 and `extent`."""
+    first = start if start >= 0 else start % dilation
+    return first > start + reach or first >= extent
+
+
 @operator("MaxPool")
 def max_pool(c: Call) -> list[Value]:
     """Read `max_pool`, or `max_pool_with_index`; the border never wins."""
     x = to_scalar(c, c[0])
     pool = _pool_of(c, x)
+    _refuse_empty_windows(c, x, pool)
     if not c.wants(1):
         result = c.op("max_pool", x, border="ignore", **pool.attributes())
         return [to_dtype(c, result, c[0].dtype)]
@@ -139,6 +166,7 @@ def average_pool(c: Call) -> Value:
     pool = _pool_of(c, x)
     is_padded = any(p or q for p, q in pool.attributes()["padding"])
     if not c.attribute("count_include_pad", 0):
+        _refuse_empty_windows(c, x, pool)
         border = "ignore" if is_padded else "constant"
     elif any(pool.extra):
         # The padding of the node is counted, but not what is added for the last window.

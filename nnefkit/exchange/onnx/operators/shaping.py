@@ -112,8 +112,11 @@ def split(c: Call) -> list[Value]:
     x = c[0]
     axis = c.axis("axis", 0, x.rank)
     lengths = c.ints("split", 1)
+    count = len(c.output_names)
+    parts = c.attribute("num_outputs", count) if lengths is None else len(lengths)
+    if parts != count:
+        c.refuse(f"it has {count} outputs, but divides its input into {parts} parts")
     if lengths is None:
-        count = len(c.output_names)
         length = -(-x.shape[axis] // count)
         lengths = [length] * (count - 1) + [x.shape[axis] - length * (count - 1)]
     return shaping.split(c, x, axis, lengths)
