@@ -25,7 +25,7 @@ class OperatorCall:
 
     @property
     def scalar_dtype(self) -> DType:
-        """The dtype in which integers and Python numbers are computed with."""
+        """The dtype in which integers and Python numbers are computed."""
         return np.dtype(np.float32)
 
     @property
@@ -36,7 +36,7 @@ class OperatorCall:
     def decimal(self, number: float) -> float:
         """Return the shortest decimal that represents `number` in the scalar dtype.
 
-        Formats store attributes as float32: 0.1 is the attribute of 0.10000000149011612.
+        Formats store attributes as float32: the attribute 0.10000000149011612 yields 0.1.
         """
         return float(str(self.scalar_dtype.type(number)))
 

@@ -49,12 +49,12 @@ def checked_ranges(
     """Return the extents that the declared axes may have.
 
     Args:
-        source: Converts again.
+        source: The source, which can be converted again.
         names: The name of each input in the source -> its name in the graph.
         declared: As in `nnefkit.from_torch`.
 
     Raises:
-        InputError: An axis does not exist, or the graph is not right for other extents of it.
+        InputError: An axis does not exist, or the graph is not valid for other extents of it.
         UnknownNameError: There is no such input.
     """
     if declared is None:
@@ -77,7 +77,7 @@ def checked_ranges(
 
 
 def _least(source: Convertible, group: _DynamicAxes) -> int:
-    """Return the smallest extent from which on the graph is right."""
+    """Return the smallest extent from which the graph is valid."""
     least = group.extent
     for extent in sorted({group.least, 2, group.extent - 1}, reverse=True):
         if group.least <= extent < group.extent:
@@ -90,7 +90,7 @@ def _least(source: Convertible, group: _DynamicAxes) -> int:
 def _require(source: Convertible, shapes: Shapes) -> None:
     if place := source.difference(shapes):
         raise InputError(
-            f"the graph for {described(source.shapes)} is not right for {described(shapes)}, "
+            f"the graph for {described(source.shapes)} is not valid for {described(shapes)}, "
             f"which 'dynamic_shapes' declares: {place}",
             hint="Declare fewer axes, or a smaller range as in {axis: (1, 64)}; for other extents "
             "convert the source with an example of them.",
@@ -121,7 +121,7 @@ def _groups(shapes: Shapes, names: Mapping[str, str], declared: Any) -> dict[str
                 raise InputError(
                     f"axis {number} of '{given}' has extent {extent}, but '{word}' is "
                     f"{group.extent} elsewhere",
-                    hint="Axes of one name have the same extent.",
+                    hint="Axes with the same name must have the same extent.",
                 )
             group.axes.append((name, axis))
     return groups

@@ -1,7 +1,7 @@
-"""Other extents than those of the example: convert again, and compare the two graphs.
+"""Extents other than those of the example: convert again, and compare the two graphs.
 
-Whatever depends on extents only is computed while a source is read. Two graphs of one source that
-agree in all but the shapes of their inputs are one graph, which is right for both.
+Everything that depends only on extents is computed while a source is read. If two graphs of one
+source differ only in the shapes of their inputs, they are one graph, which is valid for both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Convert = Callable[[Shapes], Graph]
 
 
 class _Line(NamedTuple):
-    """What an operation is, but for the shapes of inputs."""
+    """An operation, without the shapes of inputs."""
 
     call: Operation
     attribs: Mapping[str, Any]
@@ -63,7 +63,7 @@ class RepeatableConversion:
 
 
 def recorded(graph: Graph, convert: Convert, dynamic_shapes: Any = None) -> Graph:
-    """Return a graph that knows for which extents it is right.
+    """Return a graph that checks for which extents it is valid.
 
     Args:
         graph: The graph as it was converted.
@@ -71,7 +71,7 @@ def recorded(graph: Graph, convert: Convert, dynamic_shapes: Any = None) -> Grap
         dynamic_shapes: As in `nnefkit.from_torch`.
 
     Raises:
-        InputError: A declared axis does not exist, or the graph is not right for other extents.
+        InputError: A declared axis does not exist, or the graph is not valid for other extents.
     """
     source = RepeatableConversion(graph, convert)
     names = {graph.tensors[name].origin or name: name for name in graph.inputs}
@@ -125,7 +125,7 @@ def _first_difference(lines: Sequence[_Line], others: Sequence[_Line]) -> str:
             return f"the constant {where} depends on the shapes"
     if len(lines) != len(others):
         longer = max(lines, others, key=len)
-        return f"{_place(longer[min(len(lines), len(others))])} is computed for one of them only"
+        return f"{_place(longer[min(len(lines), len(others))])} is computed for only one of them"
     return ""
 
 

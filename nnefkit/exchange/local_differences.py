@@ -1,8 +1,8 @@
-"""Differences that single operations of a graph introduce, without those that they inherit.
+"""Differences that single operations of a graph introduce, without those of their inputs.
 
 Small differences grow where a graph subtracts large numbers, divides by small ones or rounds to
-codes: two right implementations may end far apart. So each operation is given what the source
-computed before it, and only its own result is compared.
+codes: two correct implementations may diverge. Each operation is therefore run on the tensors that
+the source computed before it, and only its own result is compared.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from nnefkit.execution import Step, step
 from nnefkit.graph import Graph, Tensor
 
 _ROUNDING = 2.0**-19
-"""What implementations round off numbers of about 1: 16 units in the last place of float32."""
+"""The rounding of implementations for numbers near 1: 16 units in the last place of float32."""
 _FROM_ONE = frozenset(("sigmoid", "tanh", "softmax", "softplus", "elu", "selu", "gelu", "silu"))
-"""Functions that are computed from numbers of about 1, however small their results are."""
+"""Functions that are computed from numbers near 1, however small their results are."""
 _MOVING = frozenset(("copy", "reshape", "squeeze", "unsqueeze", "transpose", "stack", "unstack"))
 _SELECTING = _MOVING | {"slice", "concat", "split", "tile", "gather", "max_pool", "max_reduce"}
 """Operations whose results are elements of their inputs."""
@@ -42,7 +42,7 @@ def first_local_difference(
     name_of: Callable[[Tensor], str],
     tolerance: float,
 ) -> tuple[LocalDifference | None, set[str]]:
-    """Compare each operation, computed from what the source computes before it.
+    """Compare each operation, run on the tensors that the source computes before it.
 
     Args:
         graph: The graph.
@@ -78,7 +78,7 @@ def _scale(one: Step, scales: Mapping[str, float]) -> float:
 
     Args:
         one: The operation.
-        scales: The same of the tensors before it that the source does not have.
+        scales: The sizes for earlier tensors that the source does not have.
     """
     operation = one.operation.name
     if operation in _FROM_ONE:

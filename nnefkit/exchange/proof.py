@@ -2,7 +2,7 @@
 
 Both run on the same example inputs. The tolerance is relative to the largest element of a tensor,
 since two orders of summation differ by a fraction of it, however small an element is. Where an
-output differs by more, each operation is compared on its own: a graph whose operations are right
+output differs by more, each operation is compared on its own: a graph whose operations are correct
 may amplify small differences by any factor.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import Diagnostic, ExecutionError
-from nnefkit.exchange.invented_inputs import invented_inputs
+from nnefkit.exchange.generated_inputs import generated_inputs
 from nnefkit.exchange.local_differences import (
     LocalDifference,
     first_local_difference,
@@ -49,7 +49,7 @@ class SourceRun:
     """Facts for the provenance: source, versions."""
     again: Callable[[Arrays], Arrays] | None = None
     """The outputs computed in another order, for sources whose own rounding matters; a graph that
-    agrees with either of the two is right."""
+    agrees with either of the two is correct."""
     name_of: Callable[[Tensor], str] = lambda tensor: tensor.origin or tensor.name
     """The name that a tensor of the graph has in the source."""
     wording: Wording = Wording()
@@ -71,7 +71,7 @@ def verified(
     Args:
         graph: The graph as it was read.
         source: Runs the source.
-        given: Inputs by the names of the graph; those that are missing are invented.
+        given: Inputs by the names of the graph; missing ones are generated.
         engine: The engine that runs the graph.
         tolerance: The largest allowed difference, relative to the largest element of a tensor.
             With None it is `default`, and outputs may differ by more if each operation agrees on
@@ -81,8 +81,8 @@ def verified(
         rounded: Rounds inputs to the precision of the source.
 
     Raises:
-        ExecutionError: The two differ; the error names the first tensor that differs. Or no
-            invented inputs work.
+        ExecutionError: The two differ; the error names the first tensor that differs. Or none
+            of the generated inputs work.
     """
     proof = _Proof(graph, source, engine, default if tolerance is None else tolerance, quantized)
     proof.run(given, rounded or np.asarray)
@@ -123,7 +123,7 @@ class _Proof:
         self.local: LocalDifference | None = None
 
     def run(self, given: Arrays, rounded: Callable[[Array], Array]) -> None:
-        """Run both on the given inputs, or on the first invented ones that work."""
+        """Run both on the given inputs, or on the first generated ones that work."""
         session = Session(self.graph, self.engine, quantized=self.quantized)
         if all(name in given for name in self.graph.inputs):
             inputs = independent(given)
@@ -131,9 +131,9 @@ class _Proof:
             return
         problem: ExecutionError | None = None
         results: tuple[Any, ...] | None = None
-        for invented in invented_inputs(self.graph):
+        for generated in generated_inputs(self.graph):
             try:
-                inputs = independent({**invented, **given})
+                inputs = independent({**generated, **given})
                 self._run(session, {name: rounded(array) for name, array in inputs.items()})
             except ExecutionError as error:
                 problem = problem or error
@@ -190,7 +190,7 @@ class _Proof:
         return difference, compared - self._unlike_the_run(expected)
 
     def _unlike_the_run(self, everything: Mapping[str, Array]) -> set[str]:
-        """Return the outputs that the source computes otherwise when all tensors are recorded.
+        """Return the outputs that differ when the source is run with all tensors recorded.
 
         What is recorded is the program that was converted. Where the program itself is wrong, the
         operations of the graph agree with it all the same.
@@ -210,10 +210,10 @@ class _Proof:
         message = f"{self.source.wording.wrong}: "
         if self.local is None and not self.quantized:
             self.local, _ = self._compared_step_by_step()
-        found = self.local or LocalDifference(name, difference, "")
-        message += f"{self._named(found.name, found.operation)} is the first tensor that differs, "
-        message += self._amount(found.difference)
-        if found.name != name:
+        first = self.local or LocalDifference(name, difference, "")
+        message += f"{self._named(first.name, first.operation)} is the first tensor that differs, "
+        message += self._amount(first.difference)
+        if first.name != name:
             message += f"; the output '{name}' differs {self._amount(difference)}"
         return ExecutionError(Diagnostic("wrong-export", message, hint=self._hint()))
 
@@ -237,7 +237,7 @@ class _Proof:
         # Two digits, rounded up.
         enough = float(f"{largest * 1.1:.1e}")
         return (
-            f"If it is right by your judgment, pass tolerance={enough:.2g}, "
+            f"If you consider this difference acceptable, pass tolerance={enough:.2g}, "
             f"{self.source.wording.instead}"
         )
 
@@ -246,7 +246,7 @@ def _no_inputs(graph: Graph, problem: ExecutionError | None) -> ExecutionError:
     names = ", ".join(f"'{name}': ..." for name in graph.inputs)
     reason = problem.diagnostics[0].message if problem and problem.diagnostics else str(problem)
     error = ExecutionError(
-        f"invented inputs do not work: {reason}",
+        f"the generated inputs do not work: {reason}",
         hint=f"Pass inputs that the network accepts, inputs={{{names}}}, or verify=False.",
     )
     error.__cause__ = problem

@@ -34,7 +34,7 @@ def _equal(array: Array, other: Array) -> bool:
 
 
 def _reordered(array: Array, generator: np.random.Generator) -> Array:
-    """Return other elements of the same kind."""
+    """Return the elements in another order, or with noise if all of them are equal."""
     if array.size and array.dtype.kind == "f" and bool((array == array.flat[0]).all()):
         noise = 0.1 * generator.standard_normal(array.shape)
         return np.asarray(array + noise, array.dtype)

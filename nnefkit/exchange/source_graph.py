@@ -290,7 +290,7 @@ class SourceGraph:
         return results
 
     def cast(self, value: Value) -> Value:
-        """Return integers that scalars do not represent as scalars, cast at run time."""
+        """Cast integers to scalars at run time, which may round them."""
         result = self._result(value.shape, _DEFAULT_DTYPES[SCALAR])
         operation = PendingOperation(
             "cast", {"input": value}, {"output": result}, {}, SCALAR, self._scope

@@ -36,7 +36,7 @@ class Range(NamedTuple):
     least: int
     most: int
     name: str = ""
-    """Axes of one name have the same extent."""
+    """Axes with the same name have the same extent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class ConvertedExtents:
         self.__dict__.update(state)
 
     def check(self, wanted: Shapes, current: Shapes) -> None:
-        """Check that a graph is right for other shapes of its inputs.
+        """Check that a graph is valid for other shapes of its inputs.
 
         Args:
             wanted: The new shapes of some inputs.
@@ -77,7 +77,7 @@ class ConvertedExtents:
         if inner:
             raise InputError(
                 f"'{inner[0]}' is not an input of the graph that was converted, so that it is not "
-                "known whether the results are right for another shape of it",
+                "known whether the results are valid for another shape of it",
                 hint="Set the shapes of the inputs of the whole graph before cutting it.",
             )
         asked = {n: tuple(new.get(n, current.get(n, shape))) for n, shape in self.shapes.items()}
@@ -94,9 +94,9 @@ class ConvertedExtents:
             )
         if place := self.difference(asked):
             raise InputError(
-                f"the graph was converted for {described(self.shapes)}, and is not right for "
+                f"the graph was converted for {described(self.shapes)}, and is not valid for "
                 f"{described(asked)}: {place}",
-                hint=f"{_AGAIN}: these operations are right for one shape only.",
+                hint=f"{_AGAIN}: these operations are valid for one shape only.",
                 section="4.1.1",
             )
 

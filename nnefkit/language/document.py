@@ -115,7 +115,7 @@ def _with_record(graph: Graph, text: str, report: Report) -> Graph:
                 f"the text records that it was converted for another shape of '{name}'",
                 graph.producers[name].span,
                 "Convert the source again with an example of this shape. Remove the comment "
-                "'# converted for: ...' if all operations are right for it.",
+                "'# converted for: ...' if all operations are valid for it.",
                 "4.1.1",
             )
     return replace(graph, provenance=FrozenDict({**graph.provenance, EXTENTS: record}))

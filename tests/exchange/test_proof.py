@@ -1,4 +1,4 @@
-"""Proofs of conversions: which differences are allowed, and which inputs are invented."""
+"""Proofs of conversions: which differences are allowed, and which inputs are generated."""
 
 import numpy as np
 import onnx
@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import nnefkit as nk
-from nnefkit.exchange.invented_inputs import invented_inputs
+from nnefkit.exchange.generated_inputs import generated_inputs
 from nnefkit.exchange.onnx.call import READERS
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -122,12 +122,12 @@ def test_indices_are_drawn_from_all_rows():
         k = external<integer>(shape = [100]);
         y = gather(x, k, axis = 0);
     }"""
-    first = next(invented_inputs(nk.parse(text)))
+    first = next(generated_inputs(nk.parse(text)))
     assert {*first["k"]} == {*range(7)}
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-def test_invented_indices_select_rows_that_exist(rows):
+def test_generated_indices_select_rows_that_exist(rows):
     table = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3) + 1
     nodes = [
         ("Reshape", ["k", "shape"], "flat", {}),
@@ -138,13 +138,13 @@ def test_invented_indices_select_rows_that_exist(rows):
     assert nk.to_onnx(graph) is not None
 
 
-def test_invented_divisors_are_not_zero():
+def test_generated_divisors_are_not_zero():
     net = model([("Div", ["a", "b"], "y", {})], [("a", INT64, [9]), ("b", INT64, [9])])
     graph = nk.from_onnx(net)
     assert nk.to_onnx(graph) is not None
 
 
-def test_invented_arguments_of_logarithms_are_positive(monkeypatch):
+def test_generated_arguments_of_logarithms_are_positive(monkeypatch):
     nodes = [("ReduceMin", ["x"], "least", {}), ("Log", ["least"], "part", {})]
     net = model([*nodes, ("Neg", ["part"], "y", {})], [("x", FLOAT, [50])])
     assert nk.from_onnx(net).provenance["verified"] is True
@@ -153,16 +153,16 @@ def test_invented_arguments_of_logarithms_are_positive(monkeypatch):
         nk.from_onnx(net)
 
 
-def test_inputs_can_be_given_where_none_can_be_invented():
+def test_inputs_can_be_passed_where_none_can_be_generated():
     nodes = [("Add", ["k", "five"], "far", {}), ("Gather", ["table", "far"], "y", {})]
     weights = [("five", np.array([5])), ("table", np.ones((3, 2), np.float32))]
     net = model(nodes, [("k", INT64, [4])], weights)
-    with pytest.raises(nk.ExecutionError, match="invented inputs do not work") as caught:
+    with pytest.raises(nk.ExecutionError, match="generated inputs do not work") as caught:
         nk.from_onnx(net)
     assert "inputs={'k': ...}" in caught.value.diagnostics[0].hint
     k = np.array([-5, -4, -3, -3])
     graph = nk.from_onnx(net, inputs={"k": k})
-    with pytest.raises(nk.ExecutionError, match="invented inputs do not work"):
+    with pytest.raises(nk.ExecutionError, match="generated inputs do not work"):
         nk.to_onnx(graph)
     assert isinstance(nk.to_onnx(graph, inputs={"k": k}), onnx.ModelProto)
 

@@ -20,7 +20,7 @@ _ROUNDS = 2
 """Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""
 LARGEST = float(np.finfo(np.float32).max)
 NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
-"""Operation that joins elements -> the element that changes nothing."""
+"""Operation that combines elements -> its neutral element."""
 
 
 def scalar_operation(c: OperatorCall, name: str, *values: Value | float) -> Value:
@@ -46,7 +46,7 @@ def hypot(c: OperatorCall, x: Value, y: Value) -> Value:
 
 
 def rounded(c: OperatorCall, x: Value) -> Value:
-    """Round to the nearest integer, halves to the even one; NNEF's `round` rounds them up."""
+    """Round to the nearest integer, ties to even; NNEF's `round` rounds ties up."""
     return c.fragment("round_half_to_even", x.shape, x)
 
 
@@ -79,7 +79,7 @@ def remainder(
 
 
 def floor_divide(c: OperatorCall, x: Value, y: Value) -> Value:
-    """Return the quotient of scalars that are no integers, rounded down."""
+    """Return the quotient of scalars that are not integers, rounded down."""
     return _exact(c, "floor_divide", x, y)
 
 
@@ -109,7 +109,7 @@ def where(c: OperatorCall, condition: Value, x: Value, y: Value) -> Value:
 
 
 def clamped(c: OperatorCall, x: Value, low: Value | None, high: Value | None) -> Value:
-    """Return scalars limited to a range that may be open; if its bounds cross, the upper one wins.
+    """Clamp scalars to a range that may be open; if its bounds cross, the upper one wins.
 
     Raises:
         Refusal: A constant bound is NaN.
@@ -124,7 +124,7 @@ def clamped(c: OperatorCall, x: Value, low: Value | None, high: Value | None) ->
 
 
 def _bound(bound: Value | None, without_effect: float) -> Value | None:
-    """Return a bound; None for one that limits nothing."""
+    """Return a bound, or None if it has no effect."""
     if bound is None or bound.data is None:
         return bound
     if np.isnan(bound.data).any():

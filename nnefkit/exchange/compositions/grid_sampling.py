@@ -20,7 +20,7 @@ _CUBIC = -0.75
 
 @dataclass(frozen=True)
 class Sampling:
-    """How positions become elements."""
+    """How elements are sampled at positions."""
 
     mode: str
     """nearest, linear or cubic."""
@@ -36,18 +36,18 @@ def grid_sample(c: OperatorCall, x: Value, grid: Value, sampling: Sampling) -> V
     Args:
         c: The call of the operator.
         x: An image of shape [N, C, ...spatial].
-        grid: Positions of shape [N, ...new spatial, axes], from -1 to 1 inside of the image; the
+        grid: Positions of shape [N, ...new spatial, axes], from -1 to 1 inside the image; the
             last spatial axis comes first.
-        sampling: How positions become elements.
+        sampling: How elements are sampled at positions.
     """
     x, extents = to_scalar(c, x), x.shape[2:]
     if prod(extents) * x.shape[0] > EXACT:
         refuse(
-            f"it looks up elements among {prod(extents) * x.shape[0]:,}",
+            f"it selects from {prod(extents) * x.shape[0]:,} elements",
             f"At most {EXACT:,} are supported: use a smaller batch.",
         )
     if sampling.mode == "cubic" and len(extents) != 2:
-        refuse("its cubic interpolation is not of two axes", c.invalid_hint)
+        refuse("its cubic interpolation is not over two axes", c.invalid_hint)
     with c.graph.scope("grid_sample"):
         columns = [
             reshaped(c, column, (x.shape[0], prod(grid.shape[1:-1])))
@@ -75,7 +75,7 @@ class _Tap:
     weight: Value | None
     """Its weight; None for 1."""
     is_inside: Value | None
-    """Whether it is inside of the image; None if it always is."""
+    """Whether it is inside the image; None if it always is."""
 
 
 def _taps(c: OperatorCall, position: Value, extent: int, sampling: Sampling) -> list[_Tap]:

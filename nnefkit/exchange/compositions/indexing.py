@@ -52,7 +52,7 @@ def _is_position(c: OperatorCall, indices: Value) -> bool:
 
 
 def checked(c: OperatorCall, indices: Value, extent: int) -> Value:
-    """Return indices that are refused, or fail at run time, where one is out of range.
+    """Return indices, checked now if they are constant, and otherwise at run time.
 
     Raises:
         Refusal: A constant index is out of range.
@@ -176,7 +176,7 @@ def top(
             f"NNEF has no sorting; it is emulated for at most {_MOST_SORTED} elements.",
         )
     name = "max" if largest else "min"
-    # The last of all numbers that the elements can be.
+    # The number that is sorted last.
     least = LARGEST if x.dtype.kind == "f" else _LARGEST_INTEGER
     x = to_scalar(c, x)
     shape = [1] * x.rank
@@ -187,7 +187,7 @@ def top(
     with c.graph.scope("top_k"):
         for _ in range(count):
             if taken is not None:
-                # Elements that were already selected lose against all others.
+                # Elements that are already selected must not be selected again.
                 remaining = c.op("select", taken, -least if largest else least, x)
             values.append(c.op(f"{name}_reduce", remaining, axes=[axis]))
             index = c.op(f"arg{name}_reduce", remaining, axes=[axis])

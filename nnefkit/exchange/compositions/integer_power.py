@@ -12,7 +12,7 @@ from nnefkit.exchange.source_graph import SCALAR, Value
 
 _INDEX = np.dtype(np.int64)
 _ROUNDS = 8
-"""Digits of exponents: those up to 255 are computed."""
+"""The number of binary digits of exponents: those up to 255 are computed."""
 
 
 def integer_power(c: OperatorCall, x: Value, exponent: Value) -> Value:
@@ -58,7 +58,7 @@ def _powers(c: OperatorCall, x: Value) -> list[Value]:
 
 
 def _reduced(c: OperatorCall, power: Value) -> Value:
-    """Return a power less 1."""
+    """Return a power minus 1."""
     if power.data is None:
         return c.op("sub", power, 1.0)
     with np.errstate(over="ignore"):
@@ -66,11 +66,11 @@ def _reduced(c: OperatorCall, power: Value) -> Value:
 
 
 def _selecting(c: OperatorCall, is_small: Value, exponent: Value) -> Value:
-    """Return exponents that have no more digits than are computed, and the same powers."""
+    """Return exponents with at most `_ROUNDS` digits that yield the same powers."""
     rest = c.op("max", exponent, 0.0)
     if is_small.data is None or is_small.data.any():
         is_odd = _last_digit(c, exponent)[1]
-        # -1, 0 and 1 have the same power for all exponents but 0 that are odd, or even.
+        # The powers of -1, 0 and 1 depend only on whether an exponent is 0, odd or even.
         like = c.op("select", c.op("eq", exponent, 0.0), 0.0, c.op("sub", 2.0, is_odd))
         rest = c.op("select", *aligned(c, is_small, like, rest), data_type=SCALAR)
     if rest.data is not None:

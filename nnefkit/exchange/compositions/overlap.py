@@ -52,7 +52,7 @@ def overlap_added(c: OperatorCall, x: Value, axes: Sequence[OverlappedAxis]) -> 
 
 
 def _added(c: OperatorCall, x: Value, grid: int, axis: OverlappedAxis) -> Value:
-    """Return windows, whose elements are along axis 1, added along the axis of their numbers."""
+    """Add windows, whose elements are along axis 1, along the axis of their numbers."""
     x = _spread(c, x, axis.dilation)
     stride = axis.stride
     terms = -(-x.shape[1] // stride)
@@ -71,7 +71,7 @@ def _added(c: OperatorCall, x: Value, grid: int, axis: OverlappedAxis) -> Value:
     order = [a for a in range(total.rank) if a != 1]
     order.insert(grid, 1)
     moved = transposed(c, total, order)
-    # The axis of numbers is one place farther to the front now.
+    # The axis of window numbers is now one position further to the front.
     count = moved.shape[grid - 1] * stride
     line = reshaped(c, moved, (*moved.shape[: grid - 1], count, *moved.shape[grid + 1 :]))
     last = min(count, axis.before + axis.extent)

@@ -21,7 +21,7 @@ def product(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
         if x.shape[axis] > _MOST_FACTORS:
             refuse(
                 f"it multiplies {x.shape[axis]} elements, and NNEF has no product over an axis",
-                "Use a sum of logarithms, if the elements are positive.",
+                "Use a sum of logarithms if the elements are positive.",
             )
         if x.shape[axis] > 1:
             x, *others = c.ops("split", x, axis=axis, ratios=[1] * x.shape[axis])
@@ -72,9 +72,9 @@ def cumulative_product(
 def _cumulated(
     c: OperatorCall, operation: str, x: Value, axis: int, *, exclusive: bool, reverse: bool
 ) -> Value:
-    """Return the elements up to each one, joined by an operation.
+    """Return the elements up to each one, combined by an operation.
 
-    Each round adds as many elements as the rounds before it have joined.
+    Each round doubles the number of elements that are combined.
     """
     neutral = NEUTRAL[operation]
     if exclusive:
@@ -89,7 +89,7 @@ def _cumulated(
 def _delayed(
     c: OperatorCall, x: Value, axis: int, distance: int, filler: float, *, reverse: bool
 ) -> Value:
-    """Return a tensor moved along an axis, with a number where it had no elements."""
+    """Return a tensor shifted along an axis, and filled with a number at the start."""
     extent = x.shape[axis]
     if distance == extent:
         return c.graph.constant(np.full(x.shape, filler, c.scalar_dtype))

@@ -24,7 +24,7 @@ class ResizedAxis:
     scale: float
     """The scale by which positions are computed, which need not be the ratio of the extents."""
     by_size: bool = False
-    """Whether the source has the new extent, and the scale follows from it."""
+    """Whether the source states the new extent, and the scale follows from it."""
 
     @property
     def is_unchanged(self) -> bool:

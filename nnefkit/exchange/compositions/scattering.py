@@ -1,6 +1,6 @@
 """Elements replaced at indices that are known only at run time (4.5.8).
 
-Each place is compared with each index, which takes as many comparisons as there are pairs of them.
+Each position is compared with each index: one comparison for each pair.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def scatter_along(
     Args:
         c: The call of the operator.
         x: The tensor.
-        indices: For each update its index along the axis; the other indices are its own.
+        indices: The index of each update along the axis; along other axes it keeps its position.
         updates: The new elements, of the shape of `indices`, no larger than `x` along other axes.
         axis: The axis.
-        operation: ``none`` to replace elements, where the last update of one wins, or the
-            operation that joins elements and updates: add, mul, max or min.
+        operation: ``none`` to replace elements, where the last update of each wins, or
+            the operation that combines elements and updates: add, mul, max or min.
         from_end: Whether negative indices count from the end; otherwise they are out of range.
     """
     region = [*indices.shape]
@@ -100,7 +100,7 @@ def scatter_slices(
 
 
 def _checked(c: OperatorCall, index: Value, extent: int) -> Value:
-    """Return indices looked up in a table of themselves: those out of range are an error."""
+    """Look up indices in a table of the valid ones, so that others are an error of the run."""
     if index.data is not None:
         return index
     table = c.graph.shared(f"indices_below_{extent}", lambda: np.arange(extent))
@@ -108,7 +108,7 @@ def _checked(c: OperatorCall, index: Value, extent: int) -> Value:
 
 
 def _joined(c: OperatorCall, x: Value, corner: Value) -> Value:
-    """Return `x` with the elements from the origin on replaced."""
+    """Return `x` with its first elements along each axis replaced by `corner`."""
     for axis in range(x.rank):
         extent = corner.shape[axis]
         if extent == x.shape[axis]:
@@ -127,8 +127,8 @@ def _changed(c: OperatorCall, x: Value, index: Value, updates: Value, operation:
     pairs = lines * extent * count * (1 if operation == "none" else rest)
     if pairs > _MOST_PAIRS:
         refuse(
-            f"its indices are computed, and compared with {pairs:,} places",
-            f"At most {_MOST_PAIRS:,} comparisons are made; make the indices constant.",
+            f"its indices are not constant, and it takes {pairs:,} comparisons",
+            f"At most {_MOST_PAIRS:,} are supported: make the indices constant.",
         )
     with c.graph.scope("scatter"):
         places = c.graph.constant(np.arange(extent, dtype=np.float32)[None, :, None])

@@ -32,7 +32,7 @@ def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
 
 
 def split(c: OperatorCall, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
-    """Return the parts of `x` of some lengths along an axis; some of them may be empty."""
+    """Split `x` along an axis into parts of the given lengths, some of which may be empty."""
     positive = [length for length in lengths if length]
     if len(positive) == 1:
         parts = [x]
@@ -55,7 +55,7 @@ def concat(c: OperatorCall, parts: Sequence[Value], axis: int) -> Value:
 
 
 def cropped(c: OperatorCall, x: Value, padding: Padding) -> tuple[Value, Padding]:
-    """Return `x` without the elements that negative padding removes, and the other padding."""
+    """Return `x` without the elements that negative padding removes, and the remaining padding."""
     for axis, (before, after) in enumerate(padding):
         extent = x.shape[axis]
         x = sliced(c, x, axis, max(-before, 0), extent - max(-after, 0))

@@ -97,7 +97,7 @@ class Call(call.OperatorCall):
     """Reader of a graph that is an attribute: takes it and the values of its inputs, returns those
     of its outputs."""
     version: int = 0
-    """The version of the operator's own domain; `opset` is that of ONNX's."""
+    """The version of the operator's own domain; `opset` is that of ONNX's domain."""
 
     def __getitem__(self, index: int) -> Value:
         value = self.get(index)
@@ -106,7 +106,7 @@ class Call(call.OperatorCall):
         return value
 
     def get(self, index: int) -> Value | None:
-        """Return an optional input; None without it."""
+        """Return an optional input, or None if it is missing."""
         return self.inputs[index] if index < len(self.inputs) else None
 
     def wants(self, index: int) -> bool:
@@ -146,7 +146,7 @@ class Call(call.OperatorCall):
         """Return an attribute: a number, a string, an array, a graph, or a list of them.
 
         Raises:
-            Refusal: It is a flag, and neither 0 nor 1. Runtimes differ in what others mean.
+            Refusal: It is a flag, and neither 0 nor 1. Runtimes disagree on other values.
         """
         value = self.attributes.get(name, default)
         if name in _FLAGS and value not in (0, 1):
@@ -161,7 +161,7 @@ class Call(call.OperatorCall):
         """Return an axis that is an attribute, counted from the front.
 
         Raises:
-            Refusal: There is no such axis. ONNX Runtime takes some of them modulo 2^32.
+            Refusal: There is no such axis. ONNX Runtime wraps some of them modulo 2^32.
         """
         axis = int(self.attribute(name, default))
         if name in self.attributes and not -rank <= axis <= rank:
@@ -169,7 +169,7 @@ class Call(call.OperatorCall):
         return axis + rank if axis < 0 else axis
 
     def ints(self, name: str, index: int | None = None) -> list[int] | None:
-        """Return integers that are an attribute, or an input in later opsets; None without both.
+        """Return integers that are an attribute, or an input in later opsets; None without either.
 
         Raises:
             Refusal: The input is not constant.
@@ -186,7 +186,7 @@ class Call(call.OperatorCall):
         return None if axes is None else [axis + rank if axis < 0 else axis for axis in axes]
 
     def constant(self, index: int, what: str) -> Array | None:
-        """Return the elements of an input that must be constant; None without it.
+        """Return the elements of an input that must be constant, or None if it is missing.
 
         Args:
             index: The index of the input.

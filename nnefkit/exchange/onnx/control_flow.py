@@ -11,7 +11,7 @@ from nnefkit.exchange.refusal import UNREAD, Unread, refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
 _MOST_ITERATIONS = 256
-_NO_LOOPS = "NNEF has no loops, and loops with a constant trip count are unrolled."
+_NO_LOOPS = "NNEF has no loops; only loops with a constant trip count can be unrolled."
 
 
 @operator("If")

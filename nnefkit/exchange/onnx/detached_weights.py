@@ -1,8 +1,8 @@
 """Weights of ONNX models outside of the message, so that memory holds them only once.
 
-A protobuf message copies what it is given and what it is asked for. So large weights are arrays
-beside the message, which refers to them by name: those of a file are read from it directly, whether
-they are in the model file itself or in files beside it.
+A protobuf message copies data whenever it is set or read. Large weights are therefore arrays
+outside of the message, which refers to them by name. Those of a file are read from it directly,
+whether they are in the model file itself or in separate files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Weights = dict[str, Array]
 """Name of an initializer -> its elements."""
 
 _LARGE = 1 << 16
-"""Size in bytes from which on a weight is detached."""
+"""Minimum size in bytes of a weight that is detached."""
 _LARGE_INTEGERS = 1 << 20
 """The same for integers, which may be shapes and indices that ONNX Runtime wants in the model."""
 _DTYPES = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 10: "f2"} | {
@@ -39,11 +39,11 @@ _HOST = "\0model"
 """The location of weights that are in the model file itself: no file has this name."""
 
 
-# -- out of a message ------------------------------------------------------------------------------
+# -- from a message --------------------------------------------------------------------------------
 
 
 def detached(proto: ModelProto) -> tuple[ModelProto, Weights]:
-    """Return a copy of a model without its large weights, and these."""
+    """Return a copy of a model without its large weights, and these weights."""
     import onnx
 
     weights: Weights = {}
@@ -99,7 +99,7 @@ def _array(tensor: TensorProto, data: bytes) -> Array:
     return np.frombuffer(data, f"<{_DTYPES[tensor.data_type]}").reshape(tuple(tensor.dims))
 
 
-# -- out of a file ---------------------------------------------------------------------------------
+# -- from a file -----------------------------------------------------------------------------------
 
 
 def read_model(path: str) -> tuple[ModelProto, Weights]:
@@ -188,11 +188,11 @@ def _read(
 ) -> Array:
     available = os.fstat(file.fileno()).st_size - offset
     if available < size:
-        raise _broken(tensor, path, f"the file ends {size - max(available, 0):,} bytes before it")
+        raise _broken(tensor, path, f"the file is {size - max(available, 0):,} bytes too short")
     array = np.empty(size // dtype.itemsize, dtype)
     file.seek(offset)
     if file.readinto(array.reshape(-1).view(np.uint8).data) != size:  # type: ignore[attr-defined]
-        raise _broken(tensor, path, "the file ends before it")
+        raise _broken(tensor, path, "the file is too short")
     return array.reshape(tuple(tensor.dims)) if tensor.data_type in _DTYPES else array
 
 
@@ -268,7 +268,7 @@ def _rewritten(file: BinaryIO, start: int, end: int, path: tuple[int, ...]) -> l
 
 
 def _fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield number and kind of each field, and where it, its content and the next one start."""
+    """Yield the number, wire type, start, content start and end of each field."""
     position = start
     while position < end:
         file.seek(position)
@@ -331,7 +331,7 @@ def with_weights(proto: ModelProto, weights: Weights) -> ModelProto:
 
 
 def encoded(proto: ModelProto, weights: Weights) -> Iterator[bytes | memoryview]:
-    """Yield the parts of the file of a model, its weights without a copy."""
+    """Yield the parts of a model file, without copying the weights."""
     import onnx
 
     shell, graph = onnx.ModelProto(), onnx.GraphProto()
@@ -358,7 +358,7 @@ def encoded(proto: ModelProto, weights: Weights) -> Iterator[bytes | memoryview]
 
 
 def refer(proto: ModelProto, weights: Weights, location: str) -> Iterator[Array]:
-    """Make the weights of a model refer to a file, and yield what it contains, in its order."""
+    """Make the weights of a model refer to a file, and yield the contents of that file in order."""
     offset = 0
     for tensor in proto.graph.initializer:
         if tensor.name not in weights:

@@ -49,8 +49,8 @@ def from_onnx(
         input_shapes: Input name -> shape, for inputs with open dimensions.
         constants: Input name -> values, for inputs that become constants of the graph.
         verify: Whether to run the graph and the model, and to compare them.
-        inputs: Input name -> array to run them on; by default they are invented, with indices that
-            fit the tables that they select from.
+        inputs: Input name -> array to run them on; by default they are generated, with indices
+            that fit the tables that they select from.
         tolerance: Largest allowed difference, relative to the largest element of a tensor; 1e-4 by
             default, 1e-2 for models in half precision, and 0.05 for quantized models, whose codes
             may be rounded either way. By default outputs may also differ by more, if each operation

@@ -84,7 +84,7 @@ class _Strings:
         }
 
     def collect(self) -> bool:
-        """Find all tensors of strings; return whether there are any, and all can be replaced."""
+        """Find the tensors of strings; return whether there are any and all can be replaced."""
         return all(map(self._follow, self.graph.node)) and bool(self.of)
 
     def _follow(self, node: NodeProto) -> bool:

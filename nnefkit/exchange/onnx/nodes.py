@@ -146,7 +146,7 @@ class ModelReader:
     def read_nodes(self, graph: GraphProto, values: Scope) -> None:
         """Read the weights and nodes of a graph; `values` has its inputs, and receives the rest."""
         for tensor in graph.initializer:
-            # A graph inside of a node may have a weight of the same name.
+            # A graph inside a node may have a weight of the same name.
             large = self.source.weights if tensor.data_location else {}
             if tensor.name in large:
                 values[tensor.name] = self._constant(large[tensor.name], tensor.name)
@@ -296,7 +296,7 @@ class ModelReader:
         missing = [None] * (len(definition.inputs) - len(inputs))
         values: Scope = dict(zip(definition.inputs, [*inputs, *missing], strict=False))
         opsets, problems = self.opsets, len(self.problems)
-        # A definition of another domain may not name the version of ONNX's own.
+        # A definition of another domain may lack the version of ONNX's own domain.
         is_complete = any(opset.domain in ONNX_DOMAINS for opset in definition.opsets)
         self.opsets = [*definition.opsets, *([] if is_complete else opsets)]
         self._level += 1

@@ -136,7 +136,7 @@ def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:
         raise invalid_text("") from None
     except TypeError:
         raise InputError(
-            f"an ONNX model is a path, bytes or a ModelProto, not of type {type(source).__name__}"
+            f"an ONNX model must be a path, bytes or a ModelProto, not {type(source).__name__}"
         ) from None
     check_readable(path)
     try:
@@ -168,7 +168,7 @@ def _refuse_broken(proto: ModelProto, weights: Weights, path: str) -> None:
     refuse_invalid_text(proto, path)
     counts = Counter(info.name for info in proto.graph.output)
     for name in (name for name, count in counts.items() if count > 1):
-        raise InputError(f"the model has the output '{name}' twice", file=path)
+        raise InputError(f"the model lists the output '{name}' twice", file=path)
     external = [t for t in proto.graph.initializer if t.data_location == TensorProto.EXTERNAL]
     if any(tensor.name not in weights for tensor in external):
         raise InputError(
@@ -366,7 +366,7 @@ def dtype_of(type_: TypeProto) -> np.dtype[Any] | None:
     """Return the dtype of a tensor type; None for a type that is not a tensor.
 
     Raises:
-        InputError: There is no such type of elements.
+        InputError: The element type is unknown.
     """
     from onnx import helper
 
@@ -377,6 +377,6 @@ def dtype_of(type_: TypeProto) -> np.dtype[Any] | None:
         return np.dtype(helper.tensor_dtype_to_np_dtype(element))
     except KeyError:
         raise InputError(
-            f"the model has an input with elements of the unknown type {element}",
+            f"an input of the model has the unknown element type {element}",
             hint="A newer 'onnx' package may know it, or the file is damaged.",
         ) from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 _LARGE = 2**26
-"""Size in bytes of the weights from which on ONNX Runtime must not copy them."""
+"""Size of the weights in bytes above which ONNX Runtime must not copy them."""
 _FATAL_ONLY = 4
 """ONNX Runtime's log level for fatal errors only."""
 
@@ -32,7 +32,7 @@ def run_model(
     """Run a model.
 
     Args:
-        model: Its input shapes fit the arrays.
+        model: A model whose input shapes fit the arrays.
         inputs: Input name -> array.
         weights: Name -> elements of the weights that the model only refers to.
         everything: Whether to return all tensors of the main graph, not only the outputs.

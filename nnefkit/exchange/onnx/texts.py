@@ -1,4 +1,4 @@
-"""The check that the names in an ONNX model are text."""
+"""Check that the names in an ONNX model are valid UTF-8."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def refuse_invalid_text(proto: ModelProto, path: str) -> None:
-    """Check that all names are text: the protocol buffers of damaged files hold bytes instead.
+    """Check that all names are valid UTF-8; in damaged files, protobuf returns them as bytes.
 
     Raises:
         InputError: One of them is not.
@@ -48,7 +48,7 @@ def _check(names: tuple[Any, ...] | Iterator[Any], path: str) -> None:
 
 
 def invalid_text(path: str, name: object = b"") -> InputError:
-    """Return the error about a name that is not text."""
+    """Return the error for a name that is not UTF-8."""
     shown = f": {name!r:.80}" if name else ""
     return InputError(
         f"the model has a name that is not UTF-8{shown}",

@@ -61,9 +61,9 @@ def to_onnx(
 
     Args:
         graph: Any graph whose variables have data.
-        path: The file to write; None to write none. Weights of 2 GiB and more are written to a
-            second file beside it, with ``.data`` after its name, and the returned model refers to
-            that.
+        path: The file to write; None to write none. Weights of 2 GiB or more are written to a
+            second file next to it, with ``.data`` appended to its name, to which the returned model
+            refers.
         opset: The version of the ONNX operators, at least 16; None for the newest one that the
             installed packages onnx and onnxruntime both support.
         quantized: Whether to apply the quantization info.
@@ -73,7 +73,7 @@ def to_onnx(
             default it is that of the proof of `from_onnx` or `from_torch`, if the graph comes from
             there, else 1e-4, and 0.05 for graphs that round to codes; and outputs may differ by
             more, if each operation agrees on its own.
-        inputs: Input name -> array to run them on; inputs that are missing are invented.
+        inputs: Input name -> array to run them on; missing inputs are generated.
 
     Returns:
         The model, which passes ONNX's checker.
@@ -82,8 +82,8 @@ def to_onnx(
         MissingPackageError: The package onnx is not installed, or onnxruntime, to verify.
         ExecutionError: ONNX cannot express operations (all of them are reported at once), the
             outputs differ, or the graph has no quantization info.
-        InputError: ONNX does not have the opset, or the weights have 2 GiB and more, and there is
-            no path.
+        InputError: ONNX does not have the opset, or the weights take 2 GiB or more, and no path is
+            given.
         StorageError: The file cannot be written.
 
     Example:
@@ -130,8 +130,8 @@ def _write_external(
     if path is None:
         size = sum(array.nbytes for array in weights.values())
         raise InputError(
-            f"the weights have {size / 2**30:.2f} GiB, and a model in memory holds less than 2 GiB",
-            hint="Pass a path: the weights are then written to a file beside the model.",
+            f"the weights take {size / 2**30:.2f} GiB, and a model in memory holds less than 2 GiB",
+            hint="Pass a path: the weights are then written to a file next to the model.",
         )
     target = expected_path(path)
     beside = target.with_name(f"{target.name}.data")

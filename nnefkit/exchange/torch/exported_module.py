@@ -31,7 +31,7 @@ from nnefkit.exchange.torch.origins import origins, tensor_names
 from nnefkit.graph import Graph
 
 _HALF_TOLERANCE = 1e-2
-"""The tolerance for elements of 16 bits: a few times their last place, after some layers."""
+"""The tolerance for 16-bit elements: a few units in the last place, accumulated over layers."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class ExportedModule:
         """Check that it was exported for these shapes of its input tensors.
 
         Raises:
-            InputError: It was not, as a program with fixed shapes never is.
+            InputError: It was not; a program with fixed shapes never is.
         """
         if [tuple(node.meta["val"].shape) for node, _ in self._tensor_inputs()] != [
             *map(tuple, shapes)

@@ -86,7 +86,7 @@ def exported(
     given = given or program.example_inputs
     if given is None:
         raise InputError(
-            "the program has inputs of dynamic shapes",
+            "the program has inputs with dynamic shapes",
             hint="NNEF fixes shapes (4.1.1): pass example inputs of the shapes you want.",
             section="4.1.1",
         )
@@ -95,7 +95,7 @@ def exported(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what PyTorch logs and warns of; the error has the reason."""
+    """Silence the logs and warnings of PyTorch; the error states the reason."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -137,7 +137,7 @@ def _check_module(module: torch.nn.Module, given: Arguments) -> None:
             if isinstance(leaf, (np.ndarray, np.generic)):
                 raise InputError(
                     f"example input {name} is a NumPy {type(leaf).__name__}, not a tensor",
-                    hint="torch.from_numpy(array) makes a tensor of it; mind that modules usually "
+                    hint="torch.from_numpy(array) makes a tensor of it; note that modules usually "
                     f"compute in float32, not in {leaf.dtype}."
                     if leaf.dtype.kind == "f" and leaf.dtype != np.float32
                     else "torch.from_numpy(array) makes a tensor of it.",
@@ -151,11 +151,11 @@ def _hint(error: Exception) -> str:
     """Return the remedy for an error of `torch.export`."""
     text = f"{type(error).__name__}: {error}"
     if any(word in text for word in _DATA_DEPENDENT):
-        return "Its control flow must not depend on the values of tensors: torch.where chooses."
+        return "Its control flow must not depend on the values of tensors: use torch.where."
     if "Cache" in text or "pytree" in text:
         return (
-            "Inputs and outputs must be tensors, or lists, tuples and dicts of them. Caches of "
-            "keys and values are switched off by use_cache=False."
+            "Inputs and outputs must be tensors, or lists, tuples and dicts of them. "
+            "use_cache=False disables a cache of keys and values."
         )
     return "The module must run on the example inputs: try module(*example_inputs)."
 
@@ -225,7 +225,7 @@ def dtype_of(tensor: torch.Tensor) -> DType:
 def readable(program: Program) -> Program:
     """Return the program without in-place operators, and with operators that have readers."""
     unread = any(not is_read(node) for node in live(program.graph))
-    if not unread and not any(_tangled(node) for node in program.graph.nodes):
+    if not unread and not any(_is_aliased_change(node) for node in program.graph.nodes):
         return program
     table: Any = {}
     if unread:
@@ -252,7 +252,7 @@ def base_name(node: fx.Node) -> str:
 
 
 def source_of(node: fx.Node) -> tuple[str, str]:
-    """Return name and operator of the node of the exported program that a node is a part of."""
+    """Return the name and operator of the node of the exported program that a node is part of."""
     name, target = node.name, str(node.target)
     sources = node.meta.get("from_node")
     while sources:
@@ -296,7 +296,7 @@ def changed(node: fx.Node) -> list[fx.Node]:
     return nodes
 
 
-def _tangled(node: fx.Node) -> bool:
+def _is_aliased_change(node: fx.Node) -> bool:
     """Return whether a node changes a tensor in place that other nodes may see through a view."""
     if not mutates(node):
         return False

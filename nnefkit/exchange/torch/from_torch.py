@@ -45,7 +45,7 @@ def from_torch(
 
     Shapes are those of the example inputs, since NNEF fixes shapes (4.1.1). A program that was
     exported with dynamic shapes is fixed to the example inputs, too. Other shapes of the inputs
-    (`infer_shapes`) are accepted if the module, converted for them, gives the same operations.
+    (`infer_shapes`) are accepted if converting the module for them yields the same operations.
 
     Args:
         module: An ``nn.Module`` in evaluation mode, an ``ExportedProgram``, or the path of a
@@ -154,7 +154,7 @@ def read(
     """Return the graph of an exported module.
 
     Raises:
-        DocumentError: With one diagnostic for each operator that NNEF cannot express.
+        DocumentError: NNEF cannot express some operators; one diagnostic for each of them.
         InputError: There are more names than inputs.
     """
     from nnefkit.exchange.torch.nodes import ProgramReader

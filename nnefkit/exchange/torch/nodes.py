@@ -1,4 +1,4 @@
-"""Exported programs to graphs, node by node; all problems are collected."""
+"""Conversion of exported programs to graphs, node by node; all problems are collected."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class ProgramReader:
                 return []
             if isinstance(value, Complex):
                 message = f"output '{name}' is complex, and NNEF has no complex numbers (3.3.1)"
-                self.problems.add(node, message, "Return torch.view_as_real of it.")
+                self.problems.add(node, message, "Return torch.view_as_real(x).")
             return [(name, value)] if isinstance(value, Value) else []
         if result is not None:
             self.problems.add(node, "an output is not a tensor", "Return tensors only.")
@@ -345,7 +345,9 @@ class ProgramReader:
         target: Any = node.target
         is_random = torch.Tag.nondeterministic_seeded in getattr(target, "tags", ())
         if is_random and not ("dropout" in operator and not node.args[2]):
-            self.problems.refuse(node, Refusal("it draws random numbers", "Pass them as an input."))
+            self.problems.refuse(
+                node, Refusal("it generates random numbers", "Pass them as an input.")
+            )
             return UNREAD
         sources = [self.values[source] for source in node.all_input_nodes]
         known = [item for item in _flat(sources) if isinstance(item, Known)]

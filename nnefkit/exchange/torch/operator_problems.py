@@ -24,7 +24,7 @@ _WORKAROUNDS = {
     "kthvalue": _SORTING,
     "median": _SORTING,
     "index_put": _SCATTER,
-    "multinomial": "It draws random numbers. Remove it from the network.",
+    "multinomial": "It generates random numbers. Remove it from the network.",
     "cummax": "Use max_pool1d with padding on one side.",
 }
 _COMPLEX = ("fft", "view_as_complex", "complex", "stft", "istft", "polar")

@@ -99,7 +99,7 @@ def _check(file: BinaryIO, path: str) -> None:
     except _Distrust as reason:
         raise StorageError(
             f"{reason}, which could run code while it is read",
-            hint="If you trust who made the file, pass trust=True; else ask for an ONNX model.",
+            hint="If you trust its author, pass trust=True; otherwise ask for an ONNX model.",
             file=path,
         ) from None
     except RecursionError:
@@ -119,10 +119,10 @@ def _check_bomb(file: BinaryIO, path: str) -> None:
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[str, Callable[[str], bytes]]]:
-    """Yield the names of records that PyTorch interprets, and what reads a record of a name.
+    """Yield the name of each record that PyTorch interprets, and a function that reads it.
 
-    PyTorch's own reader finds them, so that nothing else is read later; files of the older form
-    have their records at the top, where Python's reader finds them.
+    PyTorch's own reader lists them, so that later nothing else is read. Files of the older format
+    have their records at the top level, where Python's reader finds them.
     """
     file.seek(0)
     with contextlib.suppress(RuntimeError):
@@ -166,7 +166,7 @@ def _check_pickle(name: str, data: bytes) -> None:
     try:
         torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise _Distrust(f"'{name}' is more than tensors") from error
+        raise _Distrust(f"'{name}' contains more than tensors") from error
 
 
 def _check_payloads(name: str, payloads: dict[str, Any], read: Callable[[str], bytes]) -> None:

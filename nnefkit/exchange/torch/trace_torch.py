@@ -30,7 +30,7 @@ def trace_torch(
 
     Tensors have the names of the graph that `from_torch` returns, so that `nnefkit.compare`
     compares the module with any engine that runs the graph. A module that NNEF cannot express is
-    traced under the names of its own modules.
+    traced under the names of its submodules.
 
     Args:
         module: A module, an exported program or a path, as for `from_torch`.

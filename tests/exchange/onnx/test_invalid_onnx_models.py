@@ -313,7 +313,7 @@ def test_shapes_and_values_of_weights_cannot_be_set():
 def test_windows_without_an_element_of_the_input_are_refused(kind, attributes, axis):
     image = [("x", FLOAT, [1, 1, 5, 4])]
     graph = model(node(kind, "x", **attributes), inputs=image, opset=19)
-    refused(graph, f"in the padding along axis {axis}", "smaller than the window")
+    refused(graph, f"along axis {axis} contains only padding", "smaller than the window")
 
 
 def test_padding_of_a_whole_dilated_window_is_read_where_each_window_has_an_element():

@@ -187,7 +187,7 @@ REFUSED = {
     "a node that does not exist": (stump(nodes_falsenodeids=[7, 0, 0]), "does not exist"),
     "a node beyond its tree": (branches(nodes_falsenodeids=[5]), "does not exist"),
     "a feature that does not exist": (stump(nodes_featureids=[2, 0, 0]), "beyond the 2 of"),
-    "a class that does not exist": (stump(class_ids=[0, 3]), "other targets than its 2"),
+    "a class that does not exist": (stump(class_ids=[0, 3]), "targets beyond its 2"),
     "scores for both of two classes": (stump(class_ids=[0, 1]), "runtimes disagree"),
     "several scores for a class": (stump(class_nodeids=[1, 1]), "several scores for a target"),
     "an unknown mode": (

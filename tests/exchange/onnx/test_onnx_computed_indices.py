@@ -82,7 +82,7 @@ def test_too_many_comparisons_are_refused():
         "i": np.zeros((4096, 1), np.int64),
         "u": np.zeros((4096, 2), np.float32),
     }
-    with pytest.raises(nk.DocumentError, match="compared with 16,777,216 places"):
+    with pytest.raises(nk.DocumentError, match="it takes 16,777,216 comparisons"):
         read("ScatterND", inputs)
 
 

@@ -109,5 +109,5 @@ def test_unknown_modes_are_refused(what):
 
 def test_scales_that_change_no_extent_are_refused():
     model, _ = resize((1, 1, 2, 2), [1.0, 1.0, 1.3, 1.0], mode="linear")
-    with pytest.raises(nk.DocumentError, match="scales change no extent, on which runtimes disag"):
+    with pytest.raises(nk.DocumentError, match="scales change no extent, and runtimes disagree"):
         nk.from_onnx(model, verify=False)

@@ -125,7 +125,7 @@ def test_a_refusal_names_the_place_and_the_remedy():
     graph = nk.from_torch(Net(), torch.randn(2, 6))
     with pytest.raises(
         nk.InputError,
-        match=r"converted for x = \[2, 6\], and is not right for x = "
+        match=r"converted for x = \[2, 6\], and is not valid for x = "
         r"\[2, 7\]: 'head'.* 'div'",
     ) as error:
         nk.infer_shapes(graph, x=(2, 7))
@@ -206,7 +206,7 @@ def test_modules_of_a_graph_check_their_inputs():
     module = nk.to_torch(nk.from_torch(by_name["std"].module, torch.randn(2, 6, 4)))
     x = torch.randn(5, 6, 4)
     assert torch.allclose(module(x), x.std((1, 2)), atol=1e-5)
-    with pytest.raises(nk.InputError, match="is not right for"):
+    with pytest.raises(nk.InputError, match="is not valid for"):
         module(torch.randn(2, 7, 4))
 
 
@@ -294,7 +294,7 @@ def test_declared_axes_of_an_onnx_model():
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
-        ({"x": [1]}, r"not right for x = \[2, 7\], which 'dynamic_shapes' declares: .*'div'"),
+        ({"x": [1]}, r"not valid for x = \[2, 7\], which 'dynamic_shapes' declares: .*'div'"),
         ({"y": [1]}, "names 'y', which is not an input"),
         ({"x": [2]}, "has no axis 2; its rank is 2"),
         ({"x": {True: "a"}}, "has no axis True"),

@@ -21,7 +21,7 @@ def dot_product_attention(c: Call) -> list[Value]:
         c.refuse("it caps its scores, limits its window, or computes in another dtype")
     mask, causal = c.get(3), bool(c.attribute("is_causal", 0))
     if causal and mask is not None:
-        c.refuse("it has a mask beside the causal one")
+        c.refuse("it has a mask in addition to the causal one")
     is_joined = c[0].rank == 3
     query = _by_head(c, c[0], "q_num_heads") if is_joined else c[0]
     key, value = (_by_head(c, x, "kv_num_heads") if is_joined else x for x in (c[1], c[2]))

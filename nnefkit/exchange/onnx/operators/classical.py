@@ -223,7 +223,7 @@ def category_mapper(c: Call) -> Value:
 
 @operator("CastMap", "DictVectorizer", domain=ML)
 def maps(c: Call) -> Value:
-    """Refuse operators of dictionaries."""
+    """Refuse operators on dictionaries."""
     c.refuse("it takes a dictionary", "NNEF has only tensors: pass the values as a tensor.")
 
 

@@ -142,7 +142,7 @@ def _bound(c: Call, name: str, index: int) -> Value | None:
 
 @operator("Round")
 def rounded(c: Call) -> Value:
-    """Read a rounding to the nearest integer, halves to the even one."""
+    """Read rounding to the nearest integer, ties to even."""
     return elementwise.rounded(c, c[0])
 
 
@@ -177,7 +177,7 @@ def logic(c: Call) -> Value:
 
 @operator("Xor")
 def exclusive_or(c: Call) -> Value:
-    """Read whether two logicals differ."""
+    """Read an exclusive or."""
     return elementwise.exclusive_or(c, c[0], c[1])
 
 
@@ -195,13 +195,13 @@ def where(c: Call) -> Value:
 
 @operator("IsNaN")
 def is_nan(c: Call) -> Value:
-    """Read whether elements are NaN."""
+    """Read a test for NaN."""
     return elementwise.is_nan(c, c[0])
 
 
 @operator("IsInf")
 def is_infinite(c: Call) -> Value:
-    """Read whether elements are infinite, of both signs or of one."""
+    """Read a test for infinity of both signs or of one."""
     x = c[0]
     positive, negative = c.attribute("detect_positive", 1), c.attribute("detect_negative", 1)
     if not positive and not negative:

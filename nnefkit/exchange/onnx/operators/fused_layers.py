@@ -93,9 +93,9 @@ def fused_matmul(c: Call) -> Value:
         for index, side in ((0, "A"), (1, "B"))
     )
     if c.attribute("transA", 0):
-        a = _turned(c, a)
+        a = _transposed(c, a)
     if c.attribute("transB", 0):
-        b = _turned(c, b)
+        b = _transposed(c, b)
     result = product(c, a, b)
     alpha = c.number("alpha", 1.0)
     result = result if alpha == 1 else c.op("mul", result, alpha)
@@ -108,8 +108,8 @@ def _oriented(c: Call, x: Value, is_batch_inside: int) -> Value:
     return transposed(c, x, [*range(1, x.rank - 1), 0, x.rank - 1])
 
 
-def _turned(c: Call, x: Value) -> Value:
-    """Return matrices with rows and columns exchanged; vectors are unchanged."""
+def _transposed(c: Call, x: Value) -> Value:
+    """Return transposed matrices; vectors are unchanged."""
     if x.rank < 2:
         return x
     return transposed(c, x, [*range(x.rank - 2), x.rank - 1, x.rank - 2])
@@ -180,7 +180,7 @@ def _mask_lengths(c: Call, batch: int) -> Value:
 # -- attention -------------------------------------------------------------------------------------
 
 _FAR = -10000.0
-"""What masks add to scores by default."""
+"""The number that masks add to scores by default."""
 
 
 @operator("Attention", domain=MICROSOFT)
@@ -240,15 +240,15 @@ def _by_heads(c: Call, parts: Sequence[Value], mask: Value | None, added: Value 
     with c.graph.scope("attention"):
         scores = c.op("matmul", query, key, transposeB=True)
         scores = c.op("mul", scores, c.decimal(scale))
-        for more in (_far(c, mask, scores), added, _future(c, scores)):
-            if more is not None:
-                scores = c.op("add", scores, to_rank(c, more, 4))
+        for mask_scores in (_key_mask(c, mask, scores), added, _causal_mask(c, scores)):
+            if mask_scores is not None:
+                scores = c.op("add", scores, to_rank(c, mask_scores, 4))
         result = c.op("matmul", c.op("softmax", scores, axes=[3]), value)
     return reshaped(c, transposed(c, result, [0, 2, 1, 3]), (batch, count, heads * value.shape[3]))
 
 
-def _far(c: Call, mask: Value | None, scores: Value) -> Value | None:
-    """Return what a mask of keys, of rank 2 or 3, adds to scores."""
+def _key_mask(c: Call, mask: Value | None, scores: Value) -> Value | None:
+    """Return the numbers that a mask of keys, of rank 2 or 3, adds to scores."""
     if mask is None:
         return None
     batch, _, queries, keys = scores.shape
@@ -262,13 +262,13 @@ def _far(c: Call, mask: Value | None, scores: Value) -> Value | None:
     return c.op("select", excluded, c.number("mask_filter_value", _FAR), 0.0, data_type="scalar")
 
 
-def _future(c: Call, scores: Value) -> Value | None:
-    """Return what excludes the keys after each query, if the attention is one-directional."""
+def _causal_mask(c: Call, scores: Value) -> Value | None:
+    """Return the numbers that exclude the keys after each query in unidirectional attention."""
     if not c.attribute("unidirectional", 0):
         return None
     queries, keys = scores.shape[2:]
     if queries != keys:
-        refuse("it is one-directional over keys of another number", _NO_CACHE)
+        refuse("it is unidirectional, but its numbers of queries and keys differ", _NO_CACHE)
     lowest = np.finfo(np.float32).min
     mask = np.triu(np.full((queries, keys), lowest, np.float32), 1)
     return c.graph.shared(f"causal_mask_{queries}_{keys}", lambda: mask)

@@ -15,7 +15,7 @@ from nnefkit.exchange.reshaping import EXACT, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, Value
 
 _CHECKED = 100_000
-"""Number of windows along one axis that are checked one by one at most."""
+"""Maximum number of windows along an axis that are checked one by one."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _ceil_extra(extent: int, span: int, padding: tuple[int, int], stride: int) -
     padded = extent + before + after
     count = -(-(padded - span) // stride) + 1
     if (count - 1) * stride >= extent + before:
-        count -= 1  # the window would be in the padding only
+        count -= 1  # the window would be only in the padding
     return max((count - 1) * stride + span - padded, 0)
 
 
@@ -91,12 +91,11 @@ def _refuse_empty_windows(c: Call, x: Value, pool: _Pool) -> None:
     for axis, (extent, size, (before, after), stride, dilation) in enumerate(spans):
         reach = (size - 1) * dilation
         starts = range(-before, extent + after - reach, stride)
-        # Where a dilated window finds an element in each input as long as the distance of its own
-        # elements, the outermost windows are the worst.
+        # If the input is at least as long as the dilation, only the outermost windows can miss it.
         worst = starts if dilation > extent else (*starts[:1], *starts[-1:])
         if len(worst) > _CHECKED or any(_misses(s, extent, reach, dilation) for s in worst):
             c.refuse(
-                f"a window lies in the padding along axis {axis}, without an element of the input",
+                f"a window along axis {axis} contains only padding",
                 "Make the padding smaller than the window.",
             )
 
@@ -109,7 +108,7 @@ def _misses(start: int, extent: int, reach: int, dilation: int) -> bool:
 
 @operator("MaxPool")
 def max_pool(c: Call) -> list[Value]:
-    """Read `max_pool`, or `max_pool_with_index`; the border never wins."""
+    """Read `max_pool`, or `max_pool_with_index`; the border is never the maximum."""
     x = to_scalar(c, c[0])
     pool = _pool_of(c, x)
     _refuse_empty_windows(c, x, pool)
@@ -123,7 +122,7 @@ def max_pool(c: Call) -> list[Value]:
 def _flat_index(c: Call, x: Value, index: Value, pool: _Pool) -> Value:
     """Return positions in the whole tensor, given positions in the windows."""
     if prod(x.shape) > EXACT:
-        c.refuse("its indices exceed 16,777,216", "Leave out the output of indices.")
+        c.refuse("its indices exceed 16,777,216", "Leave out the indices output.")
     weights = _position_weights(c, x)
     result = c.graph.constant(_window_starts(index, weights, pool))
     rest = c.op("cast", index, data_type=SCALAR)
@@ -161,7 +160,7 @@ def _window_starts(index: Value, weights: list[int], pool: _Pool) -> Array:
 
 @operator("AveragePool")
 def average_pool(c: Call) -> Value:
-    """Read `avg_pool`; the divisor includes the border or not."""
+    """Read `avg_pool`, whose divisor may include the border."""
     x = c[0]
     pool = _pool_of(c, x)
     is_padded = any(p or q for p, q in pool.attributes()["padding"])

@@ -109,7 +109,7 @@ def _shaped(c: Call, parameter: Value, x: Value) -> Value:
         return reshaped(c, parameter, (*[1] * axis, shape[0], *[1] * (x.rank - axis - 1)))
     block = int(c.attribute("block_size", 0))
     if not block or x.shape[axis] != shape[axis] * block:
-        c.refuse("its blocks do not divide the axis", "Quantize in blocks of equal size.")
+        c.refuse("its block size does not divide the axis", "Quantize in blocks of equal size.")
     single = reshaped(c, parameter, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
     return reshaped(
         c, expanded(c, single, (*shape[: axis + 1], block, *shape[axis + 1 :])), x.shape

@@ -48,7 +48,7 @@ class _RecurrentCell:
     peepholes: Value | None
     activations: list[str]
     is_quantized: bool = False
-    """Whether the hidden state is rounded to 256 steps before it is multiplied."""
+    """Whether the hidden state is rounded to 256 levels before it is multiplied."""
 
     def carried(self, hidden: Value, bias: Value | None) -> Value:
         """Return the product of the hidden state and its weights."""
@@ -104,7 +104,7 @@ _QUANTIZED = "quantized"
 def quantized_lstm(c: Call) -> list[Value | None]:
     """Read an LSTM whose weights are codes, and whose input and hidden state are quantized.
 
-    They are rounded to 256 steps between their least and largest element, as codes would be.
+    They are rounded to 256 levels between their smallest and largest elements, as codes would be.
     """
     weights = [_decoded(c, c[index], c[first], c.get(first + 1)) for index, first in _SCALES]
     inputs = [numbers_by_range(c, c[0]), *weights, *c.inputs[3:8]]

@@ -105,19 +105,19 @@ def _refuse_fractions(c: Call, axes: Sequence[ResizedAxis]) -> None:
         exact = axis.extent * axis.scale
         if not axis.by_size and abs(exact - round(exact)) > 1e-3:
             c.refuse(
-                f"it aligns corners of {exact:.6g} elements, on which runtimes disagree",
+                f"it aligns corners of {exact:.6g} elements, and runtimes disagree on the result",
                 _SET_SIZES,
             )
 
 
-_SET_SIZES = "Set sizes instead of scales, and let them stretch."
+_SET_SIZES = "Set sizes instead of scales, with keep_aspect_ratio_policy='stretch'."
 
 
 def _refuse_unchanged(c: Call, axes: Sequence[ResizedAxis]) -> None:
     """Refuse scales that change no extent: some runtimes resample, others copy."""
     idle = [axis.scale != 1 for axis in axes if axis.new_extent == axis.extent]
     if any(idle) and (len(idle) == len(axes) or c.attribute("antialias", 0)):
-        c.refuse("its scales change no extent, on which runtimes disagree", _SET_SIZES)
+        c.refuse("its scales change no extent, and runtimes disagree on the result", _SET_SIZES)
 
 
 @operator("Upsample")
@@ -156,7 +156,7 @@ def _resized(c: Call, x: Value, axes: Sequence[ResizedAxis], rules: _Rules) -> V
         refuse_empty_tensor()
     if rules.mode != "nearest" and x.data_type != SCALAR:
         c.refuse(
-            "it interpolates integers, on whose rounding runtimes disagree",
+            "it interpolates integers, and runtimes disagree on the rounding",
             "Cast them to float first.",
         )
     if rules.mode == "nearest":
@@ -203,7 +203,7 @@ def _positions(axis: ResizedAxis, rules: _Rules) -> Array:
 
 
 _NEARLY_HALF = F(5e-7)
-"""Positions that differ from a half by less are halves, rounded; as in ONNX Runtime."""
+"""Positions within this distance of a half are rounded as halves, as in ONNX Runtime."""
 _NEARLY_WHOLE = 1e-5
 
 
@@ -216,7 +216,7 @@ def _nearest(axis: ResizedAxis, rules: _Rules) -> Array:
         is_close = np.abs(positions - np.rint(positions)) < _NEARLY_WHOLE
         if is_close.any() and not axis.factor:
             refuse(
-                "it rounds positions that are nearly integers, on which runtimes disagree",
+                "it rounds positions that are nearly integers, and runtimes disagree on them",
                 "Use the coordinate transformation half_pixel, or round to the nearest.",
             )
     rounded = {
@@ -231,7 +231,7 @@ def _nearest(axis: ResizedAxis, rules: _Rules) -> Array:
 def _weights(axis: ResizedAxis, rules: _Rules) -> Array:
     """Return the weights of the old elements, a column for each new one."""
     positions = _positions(axis, rules).astype(np.float64)
-    # A filter against aliasing is stretched where the axis shrinks.
+    # An antialiasing filter is stretched where the axis shrinks.
     stretch = max(1.0, 1.0 / axis.scale) if rules.options.get("antialias") else 1.0
     reach = (2 if rules.mode == "cubic" else 1) * stretch
     first = np.floor(positions - reach).astype(np.int64)

@@ -60,8 +60,8 @@ def tree_ensemble(c: Call) -> Value:
     transform = TRANSFORMS[int(c.attribute("post_transform", 0))]
     if transform in ("SOFTMAX", "LOGISTIC") and targets > 1:
         refuse(
-            f"its transformation is number {c.attribute('post_transform')}, which is {transform}, "
-            "and ONNX Runtime confuses SOFTMAX and LOGISTIC",
+            f"its post_transform {c.attribute('post_transform')} is {transform}, and ONNX Runtime "
+            "confuses SOFTMAX and LOGISTIC",
             "Leave it out, and add a Softmax or Sigmoid node.",
         )
     return _regressed(c, x, trees, aggregate, transform)
@@ -76,9 +76,9 @@ def _regressed(c: Call, x: Value, trees: Trees, aggregate: str, transform: str) 
         scores = _aggregated(c, leaves, trees, aggregate)
         if base.any() and trees.scores.shape[1] > 1 and not trees.is_scored.all():
             refuse(
-                "it has base values of targets that not all of its leaves score, on which "
-                "runtimes disagree",
-                "Give each leaf a score for each target, if only 0.",
+                "it has base values for targets that some of its leaves do not score, and "
+                "runtimes disagree on the result",
+                "Give each leaf a score for each target, even if it is 0.",
             )
         if base.any():
             scores = c.op("add", scores, c.graph.constant(base[None]))
@@ -114,12 +114,14 @@ def _binary(
     (scored,) = np.nonzero(trees.has_score.any(0)) if trees.has_score.any() else ((0,),)
     if len(scored) > 1:
         refuse(
-            "its leaves have scores for both of two classes, on whose labels runtimes disagree",
+            "its leaves have scores for both classes, and runtimes disagree on the labels",
             "Give scores for one of the two classes only, as converters do.",
         )
     is_first = scored[0] == 0
     if base.size > 1 or (base.size and not is_first):
-        refuse(f"it has {base.size} base values for one score, on which runtimes disagree", INVALID)
+        refuse(
+            f"it has {base.size} base values for one score, and runtimes disagree on them", INVALID
+        )
     scores = _aggregated(c, leaves, trees, "SUM")
     score = c.op("slice", scores, axes=[1], begin=[int(scored[0])], end=[int(scored[0]) + 1])
     if base.any():
@@ -153,7 +155,7 @@ class _Tables:
         count, features = x.shape
         if count * features > EXACT:
             refuse(
-                f"it looks up features among {count * features:,} numbers",
+                f"it selects features from {count * features:,} numbers",
                 f"At most {EXACT:,} are supported: read the model with a smaller batch.",
             )
         self.flat = reshaped(c, x, (count * features,))
@@ -250,7 +252,7 @@ def _aggregated(c: Call, leaves: Value, trees: Trees, aggregate: str) -> Value:
 
 
 def _has_score(c: Call, leaves: Value, trees: Trees) -> Value | None:
-    """Return which targets have a score, of shape [N, targets]; None if all of them have."""
+    """Return which targets have a score, of shape [N, targets]; None if all of them do."""
     if trees.is_scored.all():
         return None
     table = c.graph.constant(trees.has_score.astype(np.float32))

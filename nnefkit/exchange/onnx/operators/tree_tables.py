@@ -134,7 +134,7 @@ def trees_of_branches(c: Call, targets: int, feature_count: int, dtype: Any) -> 
         np.r_[_flags(c, count), fill != 0],
     )
     if len(ids) != len(weights) or not len(ids):
-        refuse("its leaves have targets and weights of different numbers", INVALID)
+        refuse("its leaves have different numbers of targets and weights", INVALID)
     table = _scores(count + len(ids), targets, leaves, ids, weights)
     is_leaf = np.arange(count + len(ids)) >= count
     return _joined(branches, _ints(c, "tree_roots"), table, feature_count, is_leaf, sets)
@@ -226,11 +226,14 @@ def _scores(
 ) -> tuple[Array, Array]:
     """Return the scores of nodes, and which nodes have one, of shape [nodes, targets]."""
     if ids.size and (ids.min() < 0 or ids.max() >= targets):
-        refuse(f"its leaves have scores for other targets than its {targets}", INVALID)
+        refuse(f"its leaves have scores for targets beyond its {targets}", INVALID)
     has_score = np.zeros((count, targets), np.bool_)
     has_score[leaves, ids] = True
     if len(leaves) != np.count_nonzero(has_score):
-        refuse("a leaf has several scores for a target, on which runtimes disagree", INVALID)
+        refuse(
+            "a leaf has several scores for a target, and runtimes disagree on them",
+            INVALID,
+        )
     scores = np.zeros((count, targets), weights.dtype)
     scores[leaves, ids] = weights
     return scores, has_score

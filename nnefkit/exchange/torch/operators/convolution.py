@@ -111,7 +111,7 @@ def convolution(
 
 @operator("constant_pad_nd")
 def constant_pad(c: Call, x: Value, pad: Sequence[int], value: float = 0.0) -> Value:
-    """Return `pad` with a number."""
+    """Return `pad` with a constant."""
     padding, wide = _pairs(pad, x.rank), to_scalar(c, x)
     if isfinite(value):
         return to_dtype(c, c.op("pad", wide, padding=padding, value=float(value)), c.dtypes[0])

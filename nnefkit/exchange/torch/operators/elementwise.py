@@ -183,7 +183,7 @@ def erf(c: Call, x: Value) -> Value:
 
 @operator("round")
 def rounded(c: Call, x: Value, decimals: int = 0) -> Value:
-    """Round to the nearest integer, halves to the even one."""
+    """Round to the nearest integer, ties to even."""
     if decimals:
         refuse("it rounds to decimal places", "Multiply, round and divide.")
     return elementwise.rounded(c, x) if x.data_type == SCALAR else x

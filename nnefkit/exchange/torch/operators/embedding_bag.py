@@ -30,7 +30,7 @@ def embedding_bag(
 ) -> list[Value | None]:
     """Return a reduction of the rows of each bag, after `gather`."""
     if c.wanted - {0}:
-        refuse("the sizes of its bags are used", "Compute them separately.")
+        refuse("its returned bag sizes are used", "Compute them separately.")
     if offsets.data is None:
         refuse(
             "the offsets of its bags are computed",

@@ -117,11 +117,11 @@ def slice_scatter(
     axis = axis_of(dim, x.rank)
     begin, stop, stride = slice(start, end, step).indices(x.shape[axis])
     if stride != 1:
-        return _woven(c, x, src, axis, range(begin, stop, stride))
+        return _interleaved(c, x, src, axis, range(begin, stop, stride))
     return _put(c, x, src, axis, begin, stop)
 
 
-def _woven(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
+def _interleaved(c: Call, x: Value, part: Value, axis: int, places: range) -> Value:
     """Return `x` with `part` at some positions: `gather` of the concatenation of both."""
     extent = x.shape[axis]
     order = np.arange(extent)

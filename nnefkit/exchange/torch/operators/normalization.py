@@ -59,7 +59,7 @@ def native_batch_norm(
 ) -> list[Value | None]:
     """Return `batch_normalization` by known statistics, or by the `moments` of the batch."""
     if c.wanted - {0} and not training:
-        refuse("its statistics are used", "Compute the statistics separately.")
+        refuse("its returned statistics are used", "Compute the statistics separately.")
     if running_mean is not None and running_var is not None:
         if training:
             _refuse_training()

@@ -134,7 +134,7 @@ def _weighted(c: Call, x: Value, mode: str, scales: Sequence[float] | None, alig
         return c.graph.shared(words + (f"_by_{scale}" if scale else ""), make)
 
     method = "aligned" if aligned else "symmetric"
-    # PyTorch's filter against aliasing takes other positions for aligned corners.
+    # PyTorch's antialiasing filter uses other positions for aligned corners.
     is_standard = mode == "linear" and not (aligned and antialias)
     return resampling.interpolated(
         c, x, axes, weights, method=method if is_standard else "", antialias=antialias

@@ -1,4 +1,4 @@
-"""Elements replaced, or joined with others, at indices (4.5.8)."""
+"""Elements replaced, or combined with others, at indices (4.5.8)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OPERATIONS = {
     "amax": "max",
     "amin": "min",
 }
-"""Reductions of PyTorch -> the operations that join elements."""
+"""Reductions of PyTorch -> the operations that combine elements."""
 
 
 @operator("scatter")
@@ -41,7 +41,7 @@ def scatter(
     value: float | None = None,
     reduce: str | None = None,
 ) -> Value:
-    """Return `select` of the new elements, or the operation that joins them with the old ones."""
+    """Return `select` of the new elements, or the operation that combines them with the old."""
     operation = "none" if reduce is None else _OPERATIONS[reduce]
     return _scattered(c, x, dim, index, _updates(c, x, src, value), operation)
 

@@ -194,7 +194,7 @@ def flip(c: Call, x: Value, dims: Sequence[int]) -> Value:
 
 @operator("roll")
 def roll(c: Call, x: Value, shifts: Sequence[int], dims: Sequence[int] = ()) -> Value:
-    """Return `concat` of the two parts in the other order."""
+    """Return `concat` of the two parts in swapped order."""
     if not dims:
         flat = reshaped(c, x, (math.prod(x.shape),))
         return reshaped(c, roll(c, flat, shifts, [0]), x.shape)

@@ -118,7 +118,7 @@ class GraphModule(torch.nn.Module):
 
         Raises:
             TypeError: An input is missing, or there are too many.
-            InputError: The graph was converted, and is not right for the shapes of the inputs.
+            InputError: The graph was converted, and is not valid for the shapes of the inputs.
         """
         given = dict(zip(self.graph.inputs, inputs, strict=False)) | named
         missing = [name for name in self.graph.inputs if name not in given]
@@ -138,7 +138,7 @@ class GraphModule(torch.nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _check_shapes(self, given: Mapping[str, Tensor]) -> None:
-        """Check that a graph that was converted is right for the shapes of its inputs."""
+        """Check that a converted graph is valid for the shapes of its inputs."""
         record = self.graph.provenance.get(EXTENTS)
         if record is None or torch.compiler.is_compiling():
             return

@@ -1,4 +1,4 @@
-"""Inputs that are invented for a proof: random ones, within the ranges that the graph tells."""
+"""Inputs that are generated for a proof: random, and within the ranges that the graph implies."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nnefkit.execution.preparation.runnable_graph import expanded
 from nnefkit.graph import Graph
 
 _INTEGERS = 2
-"""Integers are drawn below this number where the graph does not tell their range."""
+"""The upper bound of random integers whose range does not follow from the graph."""
 _BLOCKING = frozenset(("lt", "gt", "le", "ge", "eq", "ne", "matmul", "linear", "conv", "gather"))
 """Operations whose results do not have the range of their inputs."""
 
 
-def invented_inputs(graph: Graph) -> Iterator[dict[str, Array]]:
-    """Yield inputs, most telling first: later ones work where earlier ones do not.
+def generated_inputs(graph: Graph) -> Iterator[dict[str, Array]]:
+    """Yield inputs, the most informative ones first; later ones may work where earlier ones fail.
 
     Indices are drawn from all rows of the smallest table that they select from. The first inputs
     are normally distributed scalars, and integers from 0 on; then follow positive numbers, for
@@ -69,7 +69,7 @@ def _filled(graph: Graph, name: str, number: int) -> Array:
 
 
 def _rows(graph: Graph) -> dict[str, int]:
-    """Return for inputs that are indices how many rows the smallest table has."""
+    """Return the number of rows of the smallest table for each input of indices."""
     plain = expanded(graph)
     fewest: dict[str, int] = {}
     # From the last operation to the first: what a tensor is used for is known before its producer.
