@@ -14,6 +14,7 @@ from nnefkit.custom_operations import CustomOperations, declarations_in_effect, 
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
 from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
 from nnefkit.operations import shape_inference
+from nnefkit.operations.repair import repaired
 
 Path = str | os.PathLike[str]
 
@@ -38,7 +39,8 @@ def load(
         path: A folder, a ``graph.nnef``, or an archive (tar, tar.gz or zip, recognized by its
             content).
         strict: Whether unknown operations are errors; otherwise they become opaque operations, and
-            missing extensions and redefined compound operations are warnings.
+            missing extensions, redefined compound operations, characters that labels cannot have,
+            and biases of rank 1 are warnings.
         expand: As in `parse`.
         custom_operations: As in `parse`.
         copy: Whether to read all data into memory, where no other program can change it; False maps
@@ -85,7 +87,8 @@ def parse(
         text: The content of a ``graph.nnef`` (chapter 3).
         quantization: The content of a ``graph.quant`` (section 5.3).
         strict: Whether unknown operations are errors; otherwise they become opaque operations, and
-            missing extensions and redefined compound operations are warnings.
+            missing extensions, redefined compound operations, characters that labels cannot have,
+            and biases of rank 1 are warnings.
         expand: Whether to expand the fragments that the text defines to standard operations, or
             the names of the fragments to expand. The others remain calls, with their definitions in
             ``graph.declarations``; `nnefkit.lower` and every run expand them later.
@@ -117,6 +120,8 @@ def parse(
             strict,
             _expanded(expand),
         )
+        if not strict:
+            reading.repair()
         reading.infer_shapes()
     return reading.graph_or_raise()
 
@@ -309,6 +314,12 @@ class _ModelReading:
         self.of_text += diagnostics
         self.graph = inferred if simpler is self.graph else _with_shapes(self.graph, inferred)
 
+    def repair(self) -> None:
+        """Let labels and biases follow the rules where their meaning is certain."""
+        if self.graph is not None:
+            self.graph, diagnostics = repaired(self.graph, language.locate)
+            self.of_text += diagnostics
+
     def attach_data(self, files: storage.ModelFiles, strict: bool) -> None:
         if self.graph is not None:
             # The quantization of a text with errors was not read.
@@ -399,6 +410,8 @@ def _read_once(
                 reading.of_files += error.diagnostics
             reading.read_text(files.text, quantization, files.quantization_name, strict, expand)
             reading.attach_data(files, strict)
+            if not strict:
+                reading.repair()
             return not files.changed
     except StorageError as error:
         reading.of_files += error.diagnostics

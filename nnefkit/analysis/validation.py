@@ -19,6 +19,7 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
 from nnefkit.graph.not_finite import stands_for_its_value
+from nnefkit.operations.repair import repaired
 from nnefkit.operations.shape_inference import check_shapes, known_shapes
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def validate(
         source: The path of a model (a folder, a ``graph.nnef``, an archive), the text of a graph,
             or a `Graph`. A string is a text if it has a line end, ``{`` or ``;`` in it, or is
             blank, and no file of that name exists; else it is a path.
-        strict: Whether unknown operations are errors; otherwise they are accepted with a warning.
+        strict: Whether unknown operations, and what else `nnefkit.parse` lists, are errors;
+            otherwise they are accepted with a warning.
         custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
 
     Raises:
@@ -222,8 +224,11 @@ def _check(
     )
     if graph is None:
         return None, diagnostics
+    repairs: list[Diagnostic] = []
+    if not strict:
+        graph, repairs = repaired(graph, language.locate)
     graph, more = check_shapes(graph, language.locate)
-    return graph, [*diagnostics, *more]
+    return graph, [*diagnostics, *repairs, *more]
 
 
 def _weights(graph: Graph | None) -> Iterator[Diagnostic]:

@@ -60,7 +60,8 @@ def strictness(parser: argparse.ArgumentParser) -> None:
         "--strict",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="treat unknown operations as errors (default), or keep them with a warning",
+        help="treat unknown operations, and other faults whose meaning is certain, as errors "
+        "(default) or as warnings",
     )
 
 

@@ -70,6 +70,11 @@ def constant(
     return np.broadcast_to(items[0], shape) if items.size == 1 else items.reshape(shape)
 
 
+def allowed_label(label: str) -> str:
+    """Return a label with ``_`` in place of characters that labels cannot have (4.1.3)."""
+    return _NOT_IN_LABEL.sub("_", label)
+
+
 @shape_rule("variable")
 def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
     """Return the shape of the result of `variable` (4.1.3)."""
@@ -87,7 +92,7 @@ def variable_shape(*, shape: Sequence[int], label: str) -> Shape:
             "label",
             f"the label '{label}' has characters that are not allowed: {disallowed!r}",
             "Labels consist of a-z, A-Z, 0-9, '_', '-', '.', '/' and '\\': "
-            f"'{_NOT_IN_LABEL.sub('_', label)}', for example.",
+            f"'{allowed_label(label)}', for example.",
         )
     problems.done()
     return tuple(shape)
