@@ -18,12 +18,11 @@ def least_seconds(function: Callable[[], object], bound: float = 0.0, tries: int
     """Return the least processor time of several calls, after fewer where one meets `bound`.
 
     What other processes do to caches and clock rates only ever adds to a measurement, so that one
-    quick call shows that the code is quick. The garbage collector is off: its turns take as long as
-    the heap of the test process is large.
+    quick call shows that the code is quick. The garbage collector is off, and not called before:
+    its turns take as long as the heap of the test process is large.
     """
     least = float("inf")
     for _ in range(tries):
-        gc.collect()
         gc.disable()
         began = time.process_time()
         try:
