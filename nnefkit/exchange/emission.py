@@ -32,6 +32,8 @@ def emitted(source: SourceGraph, name: str, outputs: Sequence[tuple[str, Value]]
     needed = with_shared_weights(
         source.needed([*results, *updates]), source.derivations, source.names
     )
+    read = [value for operation in needed for value in operation.arguments]
+    source.weights.note(value for value in read if value.data is not None)
     emission = _Emission(source)
     for value in source.externals:
         emission.source("external", value, {"shape": [*value.shape]})
@@ -159,7 +161,12 @@ class _Emission:
         return self._introduced[id(value)]
 
     def _constant(self, value: Value, data: Array) -> Identifier:
-        wanted = value.name or "constant"
+        weights = self._source.weights
+        wanted = weights.stem(value)
+
+        def is_foreign(name: str) -> bool:
+            return weights.is_foreign(name, value)
+
         attribs: dict[str, Any] = {"shape": [*value.shape]}
         elements: Array | None = data.reshape(-1)
         if value.is_number or value.filler:
@@ -168,12 +175,13 @@ class _Emission:
             elements = None
         if elements is None:
             operation = "variable"
-            attribs["label"] = self._source.labels.unused(label(wanted))
+            attribs["label"] = self._source.labels.unused(label(wanted), is_foreign)
         else:
             operation = "constant"
             attribs["value"] = [_literal(Value((), value.dtype, data=item)) for item in elements]
-        name = self._source.names.unused(identifier(wanted))
-        named = Value(value.shape, value.dtype, name, data, value.name or None)
+        name = self._source.names.unused(identifier(wanted), is_foreign)
+        origin = wanted if value.name else None
+        named = Value(value.shape, value.dtype, name, data, origin)
         return self.source(operation, named, attribs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _RESERVED = frozenset(
     ("version", "extension", "graph", "fragment", "tensor", "integer", "scalar", "logical")
@@ -41,10 +42,15 @@ class Names:
         self._counts: dict[str, int] = {}
         self._fold_case = fold_case
 
-    def unused(self, wanted: str) -> str:
-        """Return `wanted`, with the first number appended that makes it unique if it is in use."""
+    def unused(self, wanted: str, is_refused: Callable[[str], bool] = lambda _: False) -> str:
+        """Return `wanted`, with the first number appended that makes it unique if it is in use.
+
+        Args:
+            wanted: The name to start with.
+            is_refused: Whether a name must not be used though it is not in use.
+        """
         name = wanted
-        while self._key(name) in self._taken:
+        while self._key(name) in self._taken or is_refused(name):
             self._counts[wanted] = self._counts.get(wanted, 0) + 1
             name = f"{wanted}_{self._counts[wanted]}"
         self._taken.add(self._key(name))

@@ -203,7 +203,7 @@ def aligned(c: OperatorCall, *values: Value) -> list[Value]:
     results = []
     for value in values:
         if literal and value.is_number and value.data is not None:
-            results.append(Value((), value.dtype, value.name, value.data.reshape(())))
+            results.append(value.converted(value.data.reshape(()), value.dtype))
         else:
             results.append(to_rank(c, value, rank) if value.rank else value)
     return results
@@ -238,7 +238,7 @@ def to_scalar(c: OperatorCall, x: Value) -> Value:
     if x.data.size and np.abs(x.data.astype(np.float64)).max() > EXACT:
         # Engines compute with the integers themselves as long as the text has them.
         return c.graph.cast(x)
-    return Value(x.shape, c.scalar_dtype, x.name, x.data.astype(c.scalar_dtype))
+    return x.converted(x.data.astype(c.scalar_dtype), c.scalar_dtype)
 
 
 def to_dtype(c: OperatorCall, x: Value, dtype: DType) -> Value:
@@ -246,7 +246,7 @@ def to_dtype(c: OperatorCall, x: Value, dtype: DType) -> Value:
     if dtype.kind == "f":
         return x
     if x.data is not None:
-        return Value(x.shape, dtype, x.name, x.data.astype(dtype))
+        return x.converted(x.data.astype(dtype), dtype)
     if x.data_type == data_type_of(dtype):
         return x
     result = c.op("cast", x, data_type=LOGICAL if dtype.kind == "b" else INTEGER)
@@ -269,5 +269,5 @@ def to_logical(c: OperatorCall, x: Value) -> Value:
     if x.data_type == LOGICAL:
         return x
     if x.data is not None:
-        return Value(x.shape, np.dtype(np.bool_), x.name, x.data != 0)
+        return x.converted(x.data != 0, np.dtype(np.bool_))
     return c.op("cast", x, data_type=LOGICAL)

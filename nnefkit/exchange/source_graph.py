@@ -19,65 +19,46 @@ from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.literals import check_attributes, has_no_literal
 from nnefkit.exchange.names import Names, identifier, label
+from nnefkit.exchange.source_value import (
+    DTYPES,
+    INTEGER,
+    LOGICAL,
+    SCALAR,
+    Argument,
+    DType,
+    Value,
+    data_type_of,
+    values_in,
+)
+from nnefkit.exchange.weight_names import WeightNames
 from nnefkit.graph.not_finite import constant_name
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations import registry
 
-DType = np.dtype[Any]
+__all__ = [
+    "DTYPES",
+    "INTEGER",
+    "LOGICAL",
+    "SCALAR",
+    "Argument",
+    "DType",
+    "PendingOperation",
+    "SourceGraph",
+    "UpdatedVariable",
+    "Value",
+    "data_type_of",
+    "values_in",
+]
 
-SCALAR, INTEGER, LOGICAL = "scalar", "integer", "logical"
-
-DTYPES = frozenset(
-    f"{family}{bits}" for family in ("int", "uint", "float") for bits in (8, 16, 32, 64)
-) - {"float8"} | {"bool"}
-"""Names of the dtypes whose elements a tensor of NNEF can hold unchanged."""
-
-
-def data_type_of(dtype: DType) -> str:
-    """Return the NNEF data type (3.3.1) for elements of a NumPy dtype."""
-    return {"b": LOGICAL, "i": INTEGER, "u": INTEGER}.get(dtype.kind, SCALAR)
-
-
-class Value:
-    """A tensor of a graph under construction."""
-
-    __slots__ = ("data", "data_type", "dtype", "filler", "name", "origin", "shape")
-
-    def __init__(
-        self,
-        shape: Shape,
-        dtype: DType,
-        name: str = "",
-        data: Array | None = None,
-        origin: str | None = None,
-    ) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        """The NumPy dtype of the elements in the source format."""
-        self.name = name
-        """An identifier, or the stem of the label of a constant; empty until it is named."""
-        self.data = data
-        """The elements of a constant, None for a tensor that is computed at run time."""
-        self.origin = origin
-        """The name of the tensor in the source."""
-        self.data_type = data_type_of(dtype)
-        """The NNEF data type: scalar, integer or logical."""
-        self.filler = False
-        """Whether it is a constant that repeats one number, and not a weight."""
-
-    @property
-    def rank(self) -> int:
-        """Number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a constant with a single finite element, which a literal can express."""
-        return self.data is not None and self.data.size == 1 and bool(np.isfinite(self.data).all())
-
-
-Argument = Value | bool | float | Sequence[Value]
-"""An input of an operation: a tensor, a literal, or an array of tensors."""
+_FORMS = {
+    "transpose": "transposed",
+    "flip": "flipped",
+    "gates": "reordered",
+    "slice": "part",
+    "expand": "repeated",
+    "repeat": "repeated",
+}
+"""Derivation -> the word that the name of a weight gets by it."""
 
 
 @dataclass(eq=False)
@@ -132,6 +113,7 @@ class SourceGraph:
         self.declarations = language.declarations()
         self.names = Names()
         self.labels = Names(fold_case=True)
+        self.weights = WeightNames()
         self.operations: list[PendingOperation] = []
         self.externals: list[Value] = []
         self.states: list[UpdatedVariable] = []
@@ -156,6 +138,12 @@ class SourceGraph:
         array = np.asarray(data, dtype)
         return Value(array.shape, array.dtype, name, array)
 
+    def weight(self, data: Array, name: str, dtype: DType | None = None) -> Value:
+        """Return the constant for a tensor that the source stores under a name."""
+        value = Value(data.shape, dtype or data.dtype, name, data)
+        value.sources, value.whole = frozenset([name]), True
+        return value
+
     def derived(
         self, source: Value, how: Hashable, make: Callable[[Array], Array], name: str = ""
     ) -> Value:
@@ -171,7 +159,11 @@ class SourceGraph:
         if key not in self.derivations:
             assert source.data is not None  # noqa: S101 - it is a constant
             made = self.constant(make(source.data), name=name or source.name)
-            made.filler = source.filler
+            made.filler, made.sources = source.filler, source.sources
+            form = how[0] if isinstance(how, tuple) else how
+            made.whole = source.whole and form == "reshape"
+            if made.name in made.sources and form != "reshape":
+                made.name += f"_{_FORMS.get(str(form), form)}"
             self.derivations[key] = (source, made)
         return self.derivations[key][1]
 
@@ -382,17 +374,6 @@ class SourceGraph:
         return [one for one in self.externals if id(one) in read or one is value]
 
 
-def values_in(arguments: Sequence[Any]) -> list[Value]:
-    """Return the values among arguments and lists of them."""
-    values: list[Value] = []
-    for argument in arguments:
-        if isinstance(argument, Value):
-            values.append(argument)
-        elif isinstance(argument, (list, tuple)):
-            values += values_in(argument)
-    return values
-
-
 def _shape(argument: Any) -> Any:
     if isinstance(argument, Value):
         return argument.shape
@@ -408,10 +389,11 @@ def _fold(operation: PendingOperation) -> None:
     arrays = [_array(argument, scalar) for argument in arguments]
     computed = registry.KERNELS[name](*arrays, **operation.attribs, **typed)
     outputs = [*operation.outputs.values()]
+    sources = frozenset().union(*(value.sources for value in operation.arguments))
     for output, data in zip(outputs, (computed,) if len(outputs) == 1 else computed, strict=True):
         values, parts = (output, data) if isinstance(output, list) else ([output], [data])
         for value, part in zip(values, parts, strict=True):
-            value.data = np.asarray(part)
+            value.data, value.sources = np.asarray(part), sources
             if data_type_of(value.data.dtype) == data_type_of(value.dtype):
                 value.dtype = value.data.dtype
 

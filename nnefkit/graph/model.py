@@ -228,8 +228,9 @@ class Graph(Displayed):
         """
         expected_mapping(data, "data", "names of variables to arrays")
         tensors = dict(self.tensors)
+        is_converted = EXTENTS in self.provenance
         for variables, values in variables_of(
-            self.name, self.tensors, self.variables, data
+            self.name, self.tensors, self.variables, data, is_converted=is_converted
         ).items():
             array = fitting_values(tensors[variables[0]], values)
             for name in variables:

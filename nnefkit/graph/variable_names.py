@@ -17,7 +17,12 @@ _COUNTER = "num_batches_tracked"
 
 
 def variables_of(
-    graph: str, tensors: Mapping[str, Tensor], variables: Sequence[Tensor], data: Mapping[str, Any]
+    graph: str,
+    tensors: Mapping[str, Tensor],
+    variables: Sequence[Tensor],
+    data: Mapping[str, Any],
+    *,
+    is_converted: bool = False,
 ) -> dict[tuple[str, ...], Any]:
     """Return the values for the variables of each label, by the names of the variables.
 
@@ -26,6 +31,7 @@ def variables_of(
         tensors: All of its tensors.
         variables: Its variables.
         data: Values by the names or labels of variables, or by their names in the source.
+        is_converted: Whether the graph was converted, so that names may be those of its source.
 
     Raises:
         UnknownNameError: There are no such variables; with one diagnostic for each.
@@ -37,7 +43,7 @@ def variables_of(
         label = _label(variable)
         labels.setdefault(label, []).append(variable.name)
         for name in (variable.name, label):
-            alike.setdefault(_plain(name), set()).add(label)
+            alike.setdefault(plain(name), set()).add(label)
     names = {variable.name: variable for variable in variables}
     result: dict[tuple[str, ...], Any] = {}
     given: dict[str, str] = {}
@@ -46,7 +52,7 @@ def variables_of(
         found = _matching(key, names, labels, alike)
         if not found:
             if not str(key).endswith(_COUNTER):
-                unknown.append(_unknown(graph, key, tensors, variables))
+                unknown.append(_unknown(graph, key, tensors, variables, is_converted))
             continue
         if len(found) > 1:
             raise InputError(
@@ -78,10 +84,10 @@ def _matching(
     if key in names:
         return {_label(names[key])}
     label = str(key).lower()
-    return {label} if label in labels else alike.get(_plain(str(key)), set())
+    return {label} if label in labels else alike.get(plain(str(key)), set())
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Return a name in lower case, its parts joined by underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
@@ -99,15 +105,35 @@ def _is_same(first: Any, second: Any) -> bool:
 
 
 def _unknown(
-    graph: str, key: str, tensors: Mapping[str, Tensor], variables: Sequence[Tensor]
+    graph: str,
+    key: str,
+    tensors: Mapping[str, Tensor],
+    variables: Sequence[Tensor],
+    is_converted: bool,
 ) -> Diagnostic:
+    known = [name for v in variables for name in (v.name, v.label) if name]
     if key in tensors:
         hint = f"'{key}' is not a variable: it is computed, or an input."
+    elif is_converted:
+        hint = _hint_for_weight(str(key), known)
     else:
-        known = [name for v in variables for name in (v.name, v.label) if name]
         hint = did_you_mean(key, known)
     return Diagnostic(
         UnknownNameError.code,
         f"graph '{graph}' has no variable '{key}'",
         hint=hint or "graph.variables lists them.",
     )
+
+
+def _hint_for_weight(key: str, known: Sequence[str]) -> str:
+    """Return the remedy for what may be a weight of the source that the graph holds changed."""
+    forms = [name for name in known if plain(name).startswith(f"{plain(key)}_")]
+    if forms:
+        return (
+            f"The conversion computed '{forms[-1]}' from it, or other parts of the graph: convert "
+            "the source again, with its new weights."
+        )
+    return (
+        f"{did_you_mean(key, known)} A weight that the conversion combined with others, or that "
+        "no result depends on, has no variable: convert the source again, with its new weights."
+    ).lstrip()

@@ -249,16 +249,15 @@ class ModelReader:
     def _constant(self, array: Array, name: str) -> Value:
         """Return a constant; elements of a type that NNEF lacks are widened."""
         array = np.asarray(array)
+        self.graph.weights.add(name)
         if array.dtype.name in ("int4", "uint4", "int2", "uint2"):
             wide = array.astype(np.int8 if array.dtype.name[0] == "i" else np.uint8)
         elif self._becomes_float32(array):
             wide = array.astype(np.float32)
         else:
-            return Value(array.shape, array.dtype, name, array)
-        value = Value(array.shape, wide.dtype, name, wide)
+            return self.graph.weight(array, name)
         # Readers depend on the type in the model, such as that of a zero point.
-        value.dtype = array.dtype
-        return value
+        return self.graph.weight(wide, name, array.dtype)
 
     def _becomes_float32(self, array: Array) -> bool:
         if array.dtype == np.float64:
@@ -284,7 +283,11 @@ class ModelReader:
         if results is None:
             return None
         named_results = zip(node.output, results, strict=True)
-        return [self._constant(array, name) for name, array in named_results]
+        constants = [self._constant(array, name) for name, array in named_results]
+        weights = frozenset[str]().union(*(v.sources for v in inputs if v is not None))
+        for value in constants:
+            value.sources |= weights
+        return constants
 
     # -- definitions --------------------------------------------------------------------------
 

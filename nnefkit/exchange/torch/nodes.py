@@ -37,7 +37,7 @@ from nnefkit.exchange.torch.exported_program import (
 from nnefkit.exchange.torch.operator_problems import ProgramProblems, unknown_operator
 from nnefkit.exchange.torch.operators.convolution import zeros_around
 from nnefkit.exchange.torch.origins import module_path, origins, tensor_names
-from nnefkit.exchange.torch.weights import Constants, Known, computed
+from nnefkit.exchange.torch.weights import Constants, Known, computed, stored
 from nnefkit.graph import Graph
 
 _SILENT = frozenset(
@@ -66,6 +66,8 @@ class ProgramReader:
         self._live = frozenset(self._nodes)
         self._names = tensor_names(self._nodes)
         self._constants = Constants(self.graph)
+        for target in program.state_dict:
+            self.graph.weights.add(target)
         self._convolutions: dict[fx.Node, tuple[dict[str, Any], Padded | None]] = {}
         self._padded: dict[fx.Node, Padded] = {}
 
@@ -97,9 +99,9 @@ class ProgramReader:
             tensor = self.program.state_dict[target].detach()
             if target in self.program.graph_signature.buffers_to_mutate.values():
                 return self.graph.state(target, as_array(tensor))
-            return Known(tensor, target, True)
+            return stored(tensor, target, held=True)
         constant = self.program.constants.get(target)
-        return Known(constant.detach(), target) if isinstance(constant, torch.Tensor) else UNREAD
+        return stored(constant, target) if isinstance(constant, torch.Tensor) else UNREAD
 
     def _input(self, node: fx.Node, argument: Any) -> Any:
         if isinstance(argument, ConstantArgument):
@@ -173,7 +175,7 @@ class ProgramReader:
         """Return the result of a node."""
         if node.op == "get_attr":
             tensor = getattr(self.program.graph_module, str(node.target), None)
-            return Known(tensor, str(node.target)) if isinstance(tensor, torch.Tensor) else UNREAD
+            return stored(tensor, str(node.target)) if isinstance(tensor, torch.Tensor) else UNREAD
         sources = [self.values.get(source, UNREAD) for source in node.all_input_nodes]
         operator = base_name(node)
         if operator in _SILENT:

@@ -12,10 +12,17 @@ from nnefkit.arrays import Array
 from nnefkit.exchange.source_graph import SourceGraph, Value
 from nnefkit.exchange.torch.exported_program import as_array
 
-_FORMS = frozenset(
-    ("t", "transpose", "permute", "view", "reshape", "unsqueeze", "squeeze", "flatten", "expand")
-).union(("contiguous", "detach", "alias", "_to_copy", "to", "clone"))
-"""Operators whose result has the name of the weight that they reshape or convert."""
+_SAME_ORDER = frozenset(
+    ("view", "reshape", "_unsafe_view", "unsqueeze", "squeeze", "flatten", "unflatten")
+).union(("contiguous", "detach", "alias", "clone"))
+"""Operators whose result has the elements of a tensor in their order."""
+_FORMS = {
+    **dict.fromkeys(_SAME_ORDER, ""),
+    **dict.fromkeys(("t", "transpose", "permute", "numpy_T", "mT"), "transposed"),
+    **dict.fromkeys(("to", "_to_copy"), "converted"),
+    "expand": "repeated",
+}
+"""Operators whose result is named after the weight that they change, and a word for the change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +35,45 @@ class Known:
     """Whether it is a parameter or buffer of the network, which training may change."""
     base: Known | None = None
     """The tensor that it is a form of."""
+    sources: frozenset[str] = frozenset()
+    """The names of the stored tensors that it was computed from."""
+    whole: bool = False
+    """Whether it has all elements of the stored tensor of its name, in their order."""
+
+
+def stored(tensor: torch.Tensor, name: str, *, held: bool = False) -> Known:
+    """Return a tensor that the program stores as it is known."""
+    return Known(tensor.detach(), name, held, sources=frozenset([name]), whole=True)
 
 
 def computed(result: Any, operator: str, path: str, sources: list[Known]) -> Any:
     """Return the results of an operator in the module `path` as known tensors."""
-    form = operator in _FORMS and len(sources) == 1
-    name = sources[0].name if form else f"{path}.{operator.strip('_')}".lstrip(".")
-    return _named(result, name, sources[0] if form else None)
+    names: frozenset[str] = frozenset().union(*(source.sources for source in sources))
+    if operator in _FORMS and len(sources) == 1 and isinstance(result, torch.Tensor):
+        return _form(result, operator, sources[0])
+    return _named(result, f"{path}.{operator.strip('_')}".lstrip("."), names)
 
 
-def _named(result: Any, name: str, base: Known | None) -> Any:
+def _form(result: torch.Tensor, operator: str, base: Known) -> Known:
+    tensor = base.tensor
+    is_rounded = result.dtype != tensor.dtype and (
+        result.is_floating_point() != tensor.is_floating_point()
+        or torch.promote_types(result.dtype, tensor.dtype) != result.dtype
+    )
+    is_same = result.numel() == tensor.numel() and not is_rounded
+    whole = base.whole and is_same and _FORMS[operator] != "transposed"
+    word = "" if whole or not base.whole else _FORMS[operator] or "converted"
+    name = f"{base.name}_{word}" if word else base.name
+    return Known(result, name, base=base, sources=base.sources, whole=whole)
+
+
+def _named(result: Any, name: str, sources: frozenset[str]) -> Any:
     if isinstance(result, torch.Tensor):
-        return Known(result, name, base=base)
+        return Known(result, name, sources=sources)
     if isinstance(result, (list, tuple)):
-        return [_named(item, f"{name}_{i}" if i else name, None) for i, item in enumerate(result)]
+        return [
+            _named(item, f"{name}_{i}" if i else name, sources) for i, item in enumerate(result)
+        ]
     return result
 
 
@@ -66,7 +98,8 @@ class Constants:
         if base is not None and _memory(base.tensor) == _memory(tensor):
             return self._form(tensor, base)
         array = as_array(tensor)
-        value = self._graph.constant(array, name=known.name)
+        value = self._graph.weight(array, known.name)
+        value.sources, value.whole = known.sources, known.whole
         value.filler = not known.held and _is_filled(array)
         return value
 
@@ -84,7 +117,9 @@ class Constants:
             axes = _permutation(base.tensor, tensor)
             how = ("transpose", *axes) if axes else None
         if how is None:
-            return self._graph.constant(array, name=source.name)
+            value = self._graph.constant(array, name=source.name)
+            value.sources = source.sources
+            return value
         return self._graph.derived(source, how, lambda _: array)
 
 

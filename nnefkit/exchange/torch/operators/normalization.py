@@ -109,11 +109,13 @@ def _folded(
     factor = _wide(scale, 1) / np.sqrt(_wide(variance, 1) + eps)
     moved = (_wide(bias, 0) - _wide(mean, 0)) * factor + _wide(offset, 0)
     shape = (-1, *(1,) * (kernel.rank - 1))
-    arguments["weight"] = c.graph.constant(
-        kernel.data * factor.reshape(shape), kernel.dtype, kernel.name
-    )
+    weights = [v for v in (kernel, bias, scale, offset, mean, variance) if v is not None]
     name = bias.name if bias is not None else f"{kernel.name.rpartition('.')[0]}.bias".lstrip(".")
-    arguments["bias"] = c.graph.constant(moved, kernel.dtype, name)
+    folded = {"weight": kernel.data * factor.reshape(shape), "bias": moved}
+    for argument, stem in (("weight", kernel.name), ("bias", name)):
+        value = c.graph.constant(folded[argument], kernel.dtype, f"{stem}_folded")
+        value.sources = frozenset().union(*(weight.sources for weight in weights))
+        arguments[argument] = value
     return conv(c, **arguments)
 
 
