@@ -170,6 +170,20 @@ def test_functions_of_infinities_and_nan():
     agrees(FUNCTIONS, ROWS)
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_largest_elements_are_distinct_and_exact(count, largest):
+    # NaN comes first in both directions; to PyTorch, it is the largest.
+    rows = ROWS if largest else ROWS[~np.isnan(ROWS).any(1)]
+    graph = exported([lambda x: tuple(torch.topk(x, count, 1, largest))], rows)
+    expected = torch.topk(torch.from_numpy(rows), count, 1, largest).values.numpy()
+    for engine in ENGINES:
+        values, indices = nk.run(graph, rows, engine).values()
+        np.testing.assert_array_equal(values, expected, err_msg=engine)
+        np.testing.assert_array_equal(np.take_along_axis(rows, indices, 1), expected)
+        assert all(len({*row}) == count for row in indices.tolist()), engine
+
+
 PAIRS = {
     "atan2": torch.atan2,
     "hypot": torch.hypot,

@@ -12,11 +12,9 @@ from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import LARGEST, scalar_operation
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_graph import Value
 
 _INDEX = np.dtype(np.int64)
-_LARGEST_INTEGER = float(2**63 - 2**10)
-"""The largest 64-bit integer that float64 represents."""
 _MOST_SORTED = 32
 _MOST_REPETITIONS = 256
 
@@ -169,31 +167,43 @@ def scatter_reduce(
 def top(
     c: OperatorCall, x: Value, count: int, axis: int, *, largest: bool = True
 ) -> tuple[Value, Value]:
-    """Return the largest or smallest elements along an axis in order, and their indices."""
+    """Return the largest or smallest elements along an axis in order, and their indices.
+
+    No position repeats; NaN comes before all numbers.
+    """
     if count > _MOST_SORTED:
         refuse(
             f"it sorts {count} elements",
             f"NNEF has no sorting; it is emulated for at most {_MOST_SORTED} elements.",
         )
-    name = "max" if largest else "min"
-    # The number that is sorted last.
-    least = LARGEST if x.dtype.kind == "f" else _LARGEST_INTEGER
+    best, worst = ("max", "min") if largest else ("min", "max")
+    is_float = x.dtype.kind == "f"
     x = to_scalar(c, x)
+    if count == 1:
+        return c.op(f"{best}_reduce", x, axes=[axis]), c.op(f"arg{best}_reduce", x, axes=[axis])
     shape = [1] * x.rank
     shape[axis] = x.shape[axis]
     positions = c.graph.constant(np.arange(x.shape[axis], dtype=np.float32).reshape(shape))
-    remaining, taken = x, None
-    values, indices = [], []
+    past = float(x.shape[axis])
     with c.graph.scope("top_k"):
+        is_nan = c.op("ne", x, x) if is_float else None
+        limit = LARGEST if largest else -LARGEST
+        numbers = x if is_nan is None else c.op("select", is_nan, limit, x)
+        # What loses against all others, infinities among them, or ties.
+        last = c.op(f"{worst}_reduce", numbers, axes=[axis])
+        taken: Value | None = None
+        values, indices = [], []
         for _ in range(count):
+            remaining = x if taken is None else c.op("select", taken, last, x)
+            values.append(c.op(f"{best}_reduce", remaining, axes=[axis]))
+            is_best = c.op("eq", x, values[-1])
+            if is_nan is not None:
+                is_best = c.op("or", is_best, is_nan)
+            place = c.op("select", is_best, positions, past)
             if taken is not None:
-                # Elements that are already selected must not be selected again.
-                remaining = c.op("select", taken, -least if largest else least, x)
-            values.append(c.op(f"{name}_reduce", remaining, axes=[axis]))
-            index = c.op(f"arg{name}_reduce", remaining, axes=[axis])
-            indices.append(index)
-            is_found = c.op("eq", positions, c.op("cast", index, data_type=SCALAR))
+                place = c.op("select", taken, past, place)
+            indices.append(c.op("min_reduce", place, axes=[axis]))
+            is_found = c.op("eq", positions, indices[-1])
             taken = is_found if taken is None else c.op("or", taken, is_found)
-        if count == 1:
-            return values[0], indices[0]
-        return c.op("concat", values, axis=axis), c.op("concat", indices, axis=axis)
+        index = c.op("concat", indices, axis=axis)
+        return c.op("concat", values, axis=axis), to_dtype(c, index, _INDEX)
