@@ -32,7 +32,7 @@ def declare(commands: Commands) -> None:
         commands,
         "format",
         run,
-        summary="format a document, keeping its comments",
+        summary="format a document, preserving its comments",
         description="Format documents: the same tokens and comments, with consistent line breaks "
         "and indentation.",
         examples=_EXAMPLES,

@@ -60,7 +60,7 @@ def strictness(parser: argparse.ArgumentParser) -> None:
         "--strict",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="treat unknown operations, and other faults whose meaning is certain, as errors "
+        help="treat unknown operations, and faults whose intent is clear, as errors "
         "(default) or as warnings",
     )
 

@@ -1,4 +1,4 @@
-"""The check of an argument that must be a graph."""
+"""Check of an argument that must be a graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def expected_graph(value: object, *, data: bool = False) -> Graph:
 
     Args:
         value: The argument.
-        data: Whether the data of its variables is about to be read.
+        data: Whether the data of its variables will be read.
 
     Raises:
         InputError: It is not.

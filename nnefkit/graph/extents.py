@@ -1,8 +1,8 @@
 """The shapes for which a converted graph computes what its source does.
 
-A converter computes whatever depends on extents only while it reads a source: bounds, numbers of
-elements, whole constants. Its graph records the shapes of its inputs, so that other ones are
-accepted only where the source, converted for them, would give the same operations.
+Everything that depends only on extents is computed while a source is converted: bounds, numbers of
+elements, whole constants. The graph therefore records the shapes of its inputs, and accepts others
+only if converting the source for them would yield the same operations.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class ConvertedExtents:
     """(input, axis) -> the smallest and the largest extent that were declared and checked."""
     difference: Callable[[Shapes], str] | None = field(default=None, repr=False)
     """Converts the source for other shapes; returns where the result differs, or an empty string.
-    None where there is no source, as after the graph was saved and loaded."""
+    None without a source, as after saving and loading the graph."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the source, which need not be one that can be pickled."""
+        """Leave out the source, which may not be picklable."""
         return {"shapes": self.shapes, "ranges": self.ranges, "difference": None}
 
     def __deepcopy__(self, memo: Any) -> ConvertedExtents:
@@ -76,7 +76,7 @@ class ConvertedExtents:
         inner = [name for name in new if name not in self.shapes]
         if inner:
             raise InputError(
-                f"'{inner[0]}' is not an input of the graph that was converted, so that it is not "
+                f"'{inner[0]}' is not an input of the graph that was converted, so it is not "
                 "known whether the results are valid for another shape of it",
                 hint="Set the shapes of the inputs of the whole graph before cutting it.",
             )
@@ -115,7 +115,7 @@ class ConvertedExtents:
                     yield name, axis
 
     def covers(self, name: str, shape: Sequence[int]) -> bool:
-        """Return whether a shape of an input in a text is one that is recorded."""
+        """Return whether the shape of an input in a text is recorded."""
         return name in self.shapes and not [*self._changed({name: shape})]
 
     def comment(self, current: Shapes) -> str:
@@ -145,7 +145,7 @@ def described(shapes: Shapes) -> str:
 def recorded(text: str) -> ConvertedExtents | None:
     """Return the record in the comments of a text; None if it has none.
 
-    A record that cannot be read stands for no shapes at all.
+    A record that cannot be read counts as one without shapes.
     """
     if _MARK not in text:
         return None

@@ -205,13 +205,13 @@ class Graph(Displayed):
         Args:
             data: An array for each variable, by its name or label, or by the name that it has in a
                 ``module.state_dict()``: characters other than letters and digits do not matter.
-                Variables of one label share their data (4.1.3). Extents of 1 may be left out, such
-                as in biases. ``num_batches_tracked``, which no result depends on, is ignored.
+                Variables with the same label share their data (4.1.3). Extents of 1 may be left
+                out, as in biases. ``num_batches_tracked``, which no result depends on, is ignored.
 
         Raises:
-            UnknownNameError: There are no such variables, all of them at once.
+            UnknownNameError: There are no such variables; one diagnostic for each.
             InputError: The values have another shape than the variable, or are not numeric; or a
-                name fits several variables, or two names fit one that they give other values.
+                name fits several variables, or two names fit the same one with different values.
 
         Example:
             >>> graph = nk.parse('''

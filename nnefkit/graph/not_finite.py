@@ -19,7 +19,7 @@ def constant_name(number: float, bits: int) -> str:
 
 
 def stands_for_its_value(variable: Tensor) -> bool:
-    """Return whether a variable has one element, and the label that says it is not finite."""
+    """Return whether a variable has one element, and a label that marks it as not finite."""
     values = variable.data
     if values is None or values.size != 1 or np.isfinite(values).all():
         return False

@@ -1,4 +1,4 @@
-"""Names of variables, as the text and the source of a graph have them."""
+"""Names of variables in the text and in the source of a graph."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def variables_of(
         is_converted: Whether the graph was converted, so that names may be those of its source.
 
     Raises:
-        UnknownNameError: There are no such variables; with one diagnostic for each.
+        UnknownNameError: There are no such variables; one diagnostic for each.
         InputError: A name fits several variables, or a variable gets several values.
     """
     labels: dict[str, list[str]] = {}
@@ -64,7 +64,7 @@ def variables_of(
         if label in given and not _is_same(result[variables_with], values):
             raise InputError(
                 f"'{given[label]}' and '{key}' are the same variable, but their values differ",
-                hint="Give each variable once; variables of one label share their data (4.1.3).",
+                hint="Pass each variable once; variables with the same label share their data.",
                 section="4.1.3",
             )
         given[label] = str(key)

@@ -36,7 +36,7 @@ def fitting_values(variable: Tensor, values: Any) -> Array:
         # A list of numbers, or an array of integers, is not meant to change the precision.
         array = array.astype(old.dtype)
     if array.flags.writeable:
-        # Copied, so that later changes of the caller's array do not change the graph.
+        # Copied, so that later changes to the caller's array do not change the graph.
         array = array.copy()
         array.flags.writeable = False
     return array

@@ -50,10 +50,10 @@ def pad(
     """Return `array` with its borders extended, or cropped where the padding is negative.
 
     Args:
-        array: of any rank and dtype.
-        padding: extents before and after, for at least the leading dimensions.
-        border: one of `BORDERS`; 'constant' and 'ignore' fill with `value`.
-        value: fills the border.
+        array: An array of any rank and dtype.
+        padding: The extents before and after, for at least the leading dimensions.
+        border: One of `BORDERS`; 'constant' and 'ignore' fill with `value`.
+        value: The value that fills the border.
 
     Returns:
         A view if nothing is added, else a new array.

@@ -18,10 +18,10 @@ def broadcast_shape(
     """Return the common shape that all `shapes` broadcast to.
 
     Args:
-        shapes: of any ranks.
-        names: the formal names of the arguments, for messages.
-        section: of the specification, for messages.
-        result: name of the result, if the first of the shapes is that of a result instead of an
+        shapes: Shapes of any ranks.
+        names: The formal names of the arguments, for messages.
+        section: The section of the specification, for messages.
+        result: The name of the result, if the first of the shapes is that of a result instead of an
             argument.
 
     Raises:

@@ -37,11 +37,11 @@ def correlator(
     """Prepare a filter.
 
     Args:
-        filter: of shape (c, C / groups, ...), in the dtype to compute in.
-        extents: the spatial extents of the inputs.
-        window: as large as the filter, over these extents.
-        groups: the number of groups, at least 1.
-        bias: of shape (c,), or None.
+        filter: An array of shape (c, C / groups, ...), in the dtype to compute in.
+        extents: The spatial extents of the inputs.
+        window: A window as large as the filter, over these extents.
+        groups: The number of groups, at least 1.
+        bias: An array of shape (c,), or None.
     """
     if math.prod(window.size) == 1:
         return _Pointwise(filter, window, groups, bias)

@@ -41,11 +41,11 @@ class Planes:
         """Prepare a filter.
 
         Args:
-            filter: of shape (channels * multiplier, 1, ...).
-            extents: the spatial extents of the inputs.
-            window: as large as the filter, over these extents.
-            groups: the number of channels.
-            bias: of shape (channels * multiplier,), or None.
+            filter: An array of shape (channels * multiplier, 1, ...).
+            extents: The spatial extents of the inputs.
+            window: A window as large as the filter, over these extents.
+            groups: The number of channels.
+            bias: An array of shape (channels * multiplier,), or None.
         """
         self.window = window
         self.filter = filter.reshape(groups, -1, *filter.shape[2:])

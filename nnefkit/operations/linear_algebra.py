@@ -29,7 +29,7 @@ def _product_shape(
             problems.add(
                 name,
                 f"'{name}' has rank {len(shape)}, but matrices have at least 2",
-                "unsqueeze makes a matrix out of a vector.",
+                "unsqueeze turns a vector into a matrix.",
                 code="shape-mismatch",
             )
     if not problems and len(A) != len(B):

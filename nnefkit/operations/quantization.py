@@ -1,4 +1,4 @@
-"""Quantization (4.9.5): rounding to the values of a number of bits, as real numbers still."""
+"""Quantization (4.9.5): rounding to the real numbers that a number of bits can represent."""
 
 from __future__ import annotations
 

@@ -120,8 +120,7 @@ def _undefined(
     if wrong.any():
         yield Diagnostic(
             "undefined-quantization",
-            f"{name} of '{tensor.name}': {rule}{_places(wrong)}, so that its values are not "
-            "defined",
+            f"{name} of '{tensor.name}': {rule}{_places(wrong)}, so its values are not defined",
             severity,
             file,
             hint="For a channel whose weights are all zero, any other range will do.",
@@ -132,7 +131,7 @@ def _undefined(
 def _without_zero(
     tensor: Tensor, name: str, inputs: Mapping[str, Any], attribs: Mapping[str, Any], file: str
 ) -> Iterator[Diagnostic]:
-    """Yield a warning if the zero point is not a code, so that no code represents 0."""
+    """Yield a warning if the zero point is not a code, and therefore no code represents 0."""
     if "zero_point" not in inputs:
         return
     low, high = _code_range(**{key: attribs[key] for key in ("bits", "signed", "symmetric")})
@@ -142,7 +141,7 @@ def _without_zero(
         yield Diagnostic(
             "undefined-quantization",
             f"{name} of '{tensor.name}': 'zero_point' is not one of the codes from {low} to {high}"
-            f"{_places(wrong)}, so that no code represents 0",
+            f"{_places(wrong)}, so no code represents 0",
             "warning",
             file,
             hint="Check 'signed' and 'bits'.",

@@ -72,7 +72,7 @@ def sum_reduce(input: Array, *, axes: Sequence[int], normalize: bool) -> Array:
 
 
 _LONG = 1024
-"""Number of elements from which on summing them one by one loses digits."""
+"""Number of elements above which summing them one by one loses digits."""
 
 
 def precise_sum(input: Array, axes: Sequence[int]) -> Array:

@@ -1,7 +1,7 @@
 """The geometry of regions of interest (4.6): corners, cells and sample positions.
 
 The reference kernels and the engines share these functions, so that all of them divide regions
-alike.
+in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import ArgumentError
 
 _FAR = 2.0**31
-"""Bound of all coordinates: no feature map is as large."""
+"""Bound of all coordinates, larger than any feature map."""
 
 
 def region_corners(rois: Array) -> Array:
@@ -78,7 +78,7 @@ def cell_slices(start: int, stop: int, count: int, extent: int) -> list[slice]:
         start: First position of the region.
         stop: The position after its last one.
         count: Number of cells.
-        extent: Of the feature map.
+        extent: The extent of the feature map.
     """
     region = max(stop - start, 1)
     size, step = -(-region // count), region // count
@@ -94,8 +94,8 @@ def sample_positions(start: float, stop: float, count: int, method: str) -> Arra
     They follow the formulas of 4.3.4 with the factor ``count / (stop - start)``.
 
     Args:
-        start: Where the region starts.
-        stop: Where it ends.
+        start: The start of the region.
+        stop: Its end.
         count: Number of samples.
         method: 'symmetric', 'asymmetric' or 'aligned'.
     """

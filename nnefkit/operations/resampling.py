@@ -186,10 +186,10 @@ def interpolate(array: Array, axis: int, first: Array, fraction: Array) -> Array
     """Interpolate linearly along one axis.
 
     Args:
-        array: of any rank.
-        axis: along which to interpolate.
-        first: the indices of the elements before the requested positions.
-        fraction: the distances from these elements, in [0, 1). At 0 the next element is ignored,
+        array: An array of any rank.
+        axis: The axis along which to interpolate.
+        first: The indices of the elements before the requested positions.
+        fraction: The distances from these elements, in [0, 1). At 0 the next element is ignored,
             even if it is infinite or does not exist.
     """
     between = fraction > 0

@@ -21,11 +21,11 @@ def reverse_correlate(
     """Add the filter, times each element of the input, to the elements that it correlates.
 
     Args:
-        input: of shape (N,c,...).
-        filter: of shape (c, C / groups, ...) and the dtype of `input`.
-        extents: the spatial extents of the output.
-        window: as large as the filter, over these extents.
-        groups: the number of groups, at least 1.
+        input: An array of shape (N,c,...).
+        filter: An array of shape (c, C / groups, ...) and the dtype of `input`.
+        extents: The spatial extents of the output.
+        window: A window as large as the filter, over these extents.
+        groups: The number of groups, at least 1.
 
     Returns:
         An array of shape (N,C,...).
@@ -62,7 +62,7 @@ def _reverse_taps(
     window: Window,
     extension: Sequence[tuple[int, int]],
 ) -> Iterator[_Tap]:
-    """Yield for each entry of the window the elements of the input that it meets, and targets."""
+    """Yield for each entry of the window the input elements that it overlaps, and their targets."""
     ranges = [
         [reverse_tap(x, X, s, j * d - p - lo * s) for j in range(f)]
         for x, X, (f, (p, _), s, d), (lo, _) in zip(

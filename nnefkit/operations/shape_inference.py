@@ -278,7 +278,7 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
     else:
         problems.add(
             "",
-            f"its results are not the {len(target)} that are named on the left",
+            f"its results do not match the {len(target)} names on the left",
             "The left side has one identifier for each result.",
             code="wrong-result-count",
         )
@@ -341,7 +341,7 @@ def _note_customs(
     ruled = {name for name, definition in customs.items() if definition.shape is not None}
     noted: set[str] = set()
     for op in graph.operations:
-        # Operations that are not even declared are reported as errors already.
+        # Operations that are not even declared are already reported as errors.
         if op.name in SHAPE_RULES or op.name in noted or op.name in ruled or "0" in op.outputs:
             continue
         if any(shapes.get(name) is None for name in op.output_names):

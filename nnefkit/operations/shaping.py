@@ -25,7 +25,7 @@ def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_c
     """Check the rules of `reshape` and return its shape (4.5.1).
 
     An element 0 at position i of `shape` means the extent of axis ``axis_start + i`` of the
-    input, an element -1 the extent that is left.
+    input, an element -1 the remaining extent.
     """
     problems = Problems("4.5.1")
     axis_end = _axis_end(problems, len(input), axis_start, axis_count)
@@ -34,7 +34,7 @@ def reshape_shape(input: Shape, *, shape: Sequence[int], axis_start: int, axis_c
         problems.add(
             "shape",
             f"the elements of 'shape' must be positive, 0 or -1, not {wrong[0]}",
-            "0 retains an extent of the input, -1 means the extent that is left.",
+            "0 retains an extent of the input, -1 means the remaining extent.",
         )
     if list(shape).count(-1) > 1:
         problems.add(
@@ -76,7 +76,7 @@ def _inherited(problems: Problems, taken: Shape, shape: Sequence[int]) -> list[i
         else:
             problems.add(
                 "shape",
-                f"element {position} of 'shape' is 0, but the input's part to reshape has rank "
+                f"element {position} of 'shape' is 0, but the reshaped part of the input has rank "
                 f"{len(taken)}",
                 "0 retains the extent of the input's axis at the same position; "
                 "write the extent, or -1.",

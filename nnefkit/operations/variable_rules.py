@@ -11,7 +11,7 @@ from nnefkit.operations.registry import Problems
 
 
 def check_variables(graph: Graph, shapes: Mapping[str, Shape | None], reports: Reports) -> None:
-    """Check that variables of one label agree in shape, and that each is updated at most once."""
+    """Check that variables with the same label agree in shape, and are updated at most once."""
     check = _VariableCheck(graph, shapes, reports)
     for op in graph.operations:
         if op.name == "variable":

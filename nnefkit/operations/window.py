@@ -152,7 +152,7 @@ class Window:
         )
 
     def true_entries(self, extents: Sequence[int]) -> list[tuple[Array, Array]]:
-        """Return which entries of each window meet elements of the input instead of the border.
+        """Return which entries of each window cover elements of the input instead of the border.
 
         Args:
             extents: Up-scaled extents of the input.
@@ -206,7 +206,7 @@ def reverse_tap(extent: int, result: int, stride: int, offset: int) -> tuple[sli
     Args:
         extent: Down-scaled extent.
         result: Up-scaled extent.
-        stride: Up-scaled distance of two elements of the input.
+        stride: Up-scaled distance between two elements of the input.
         offset: Up-scaled position that the first element of the input is added to.
 
     Returns:

@@ -21,10 +21,10 @@ def reduce_windows(input: Array, window: Window, reduce: np.ufunc, outside: floa
     Sums are added element by element, never as differences of running sums, which would cancel.
 
     Args:
-        input: of any rank.
-        window: over all the dimensions of `input`.
+        input: An array of any rank.
+        window: A window over all the dimensions of `input`.
         reduce: `np.add` or `np.maximum`.
-        outside: the neutral element of `reduce`, which fills an ignored border.
+        outside: The neutral element of `reduce`, which fills an ignored border.
     """
     axes = window.covered_axes(input.shape)
     if axes is not None:

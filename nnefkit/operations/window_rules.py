@@ -78,7 +78,7 @@ def _wrong_length(
     if optional:
         hint += ", or [] for " + ("automatic padding" if name == "padding" else "ones")
     if not spatial and length == count - 2:
-        hint += "; batch and channels count here, so that it starts with "
+        hint += "; batch and channels count here, so it starts with "
         hint += "(0, 0), (0, 0)" if name == "padding" else "1, 1"
     elif spatial and length == count + 2:
         hint += "; batch and channels do not count here"

@@ -145,7 +145,7 @@ class Stretch:
         data, start = self.source.buffer(self.offset, self.size)
         if len(data) - start < self.size:
             raise StorageError(
-                "the archive was cut short while it was read",
+                "the archive was truncated while it was read",
                 hint="Wait until it is written, and load it again.",
                 file=name,
             )

@@ -1,4 +1,4 @@
-"""Two files or folders that change places in one step, where the system can do that."""
+"""Atomic exchange of two files or folders, where the system supports it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SWAP = 2
 
 
 def exchanged(one: Path, other: Path) -> bool:
-    """Let two paths change places, and return whether the system could do it."""
+    """Exchange two paths atomically, and return whether the system supports it."""
     swap = _swap()
     return swap is not None and swap(os.fsencode(one), os.fsencode(other)) == 0
 

@@ -15,14 +15,14 @@ from nnefkit.storage.mapped_file import State, state_of
 from nnefkit.storage.system_errors import unreadable
 
 _OPEN_FILES = 200
-"""Number of files that are open at once at most; a process may have 256 on some systems."""
+"""Maximum number of files that are open at once; some systems allow 256 for a process."""
 _BY_DESCRIPTOR = {os.open, os.stat} <= os.supports_dir_fd and os.scandir in os.supports_fd
 
 
 class Folder:
     """The files in a folder and in its sub-folders.
 
-    The folder is opened once: what replaces it while it is read is noticed, not mixed with it.
+    The folder is opened once: a replacement while it is read is detected, not mixed with it.
 
     Args:
         path: The path of the folder.
@@ -160,7 +160,7 @@ class FolderFile:
         """Size in bytes.
 
         Raises:
-            OSError: There is no such file any more.
+            OSError: The file no longer exists.
         """
         return os.stat(self.path).st_size  # noqa: PTH116
 
@@ -168,7 +168,7 @@ class FolderFile:
         """Return its bytes.
 
         Raises:
-            StorageError: It cannot be read, or is a link that leads out of the folder by now.
+            StorageError: It cannot be read, or is now a link that leads out of the folder.
         """
         descriptor = open_regular(self.path)
         try:

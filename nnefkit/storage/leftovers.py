@@ -1,7 +1,7 @@
 """Temporary files and folders beside their target, and those that a killed process left behind.
 
-A process holds a lock on what it is writing. The lock ends with the process, however it ends, so
-that whoever obtains it may remove the leftover.
+A process holds a lock on what it is writing. The lock ends with the process, however that ends, so
+any process that obtains it may remove the leftover.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DAY = 86_400.0
 _LONGEST = 60
 
 _scanned: dict[str, int] = {}
-"""The time of change of each folder after this process removed leftovers there, and wrote to it."""
+"""The modification time of each folder without leftovers, after this process last wrote to it."""
 
 
 def temporary_sibling(target: Path, mark: str = MARK) -> Path:
@@ -47,7 +47,7 @@ def is_temporary(path: str) -> bool:
 
 
 def is_being_saved(target: str | os.PathLike[str]) -> bool:
-    """Return whether there is nothing at `target`, but something that is about to be there."""
+    """Return whether nothing is at `target` yet, but a process is saving to it."""
     path = Path(target)
     prefix = f".{path.name[:_LONGEST]}{MARK}"
     try:
@@ -90,7 +90,7 @@ def released(descriptor: int) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in a folder; what others still write to stays."""
+    """Remove the leftovers of killed processes; files that are still being written remain."""
     with contextlib.suppress(OSError):
         if _scanned.get(str(folder)) == folder.stat().st_mtime_ns:
             return
@@ -127,7 +127,7 @@ def _is_leftover(name: str, folder: Path) -> bool:
     if not name.startswith(".") or MARK not in name:
         return False
     target, is_old, _ = name[1:].partition(OLD)
-    # The only copy of a model is none.
+    # The only copy of a model is not a leftover.
     return not is_old or (len(target) < _LONGEST and os.path.lexists(folder / target))
 
 
@@ -190,7 +190,7 @@ def _locked(path: Path, *, wait: bool) -> int:
         OSError: The system or the file system has no such locks, or there is no such file.
     """
     if fcntl is None:
-        raise OSError("no locks of files")
+        raise OSError("file locks are not supported")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

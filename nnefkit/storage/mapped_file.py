@@ -1,7 +1,7 @@
 """Files mapped into memory, or read as a whole.
 
-A mapped file that another program cuts short ends the process when a lost page is touched, which
-Python cannot catch. A mapping therefore remembers what the file was like, and `check_mapped` of
+If another program truncates a mapped file, touching a lost page kills the process, which Python
+cannot catch. A mapping therefore records the state of the file, and `check_mapped` of
 `nnefkit.arrays` compares it with the file before its values are used.
 """
 
@@ -42,10 +42,10 @@ class MappedFile(mmap.mmap):
     state: State
 
     def check_unchanged(self) -> None:
-        """Check that the mapping can be read, and holds what it held at first.
+        """Check that the mapping can be read, and that its content is unchanged.
 
         Raises:
-            StorageError: The file was changed in its place, or cut short.
+            StorageError: The file was changed in place, or truncated.
         """
         try:
             status = os.stat(self.path)  # noqa: PTH116 - the fast path needs a string

@@ -166,8 +166,8 @@ class ModelFiles:
     def extra_files(self, labels: Iterable[str]) -> ExtraFiles:
         """Return the files that belong to none of these variables, such as those of a vendor (5.1).
 
-        There are none for a text that was loaded by its own path: other files beside it may have
-        nothing to do with it.
+        There are none for a text that was loaded by its own path: other files next to it may be
+        unrelated.
         """
         if self._alone:
             return ExtraFiles({})
@@ -357,7 +357,7 @@ def _nothing(path: Path) -> StorageError:
         siblings = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     hint = _parse_hint(str(path)) or did_you_mean(path.name, siblings)
     if re.match(r"[a-z]+:/", str(path)):
-        hint = "nnefkit fetches nothing from a network: download it, and give the path of the file."
+        hint = "nnefkit does not access the network: download the file, and pass its path."
     if not hint and not path.parent.is_dir():
         hint = f"The folder {_shortened(path.parent)} does not exist, either."
     return StorageError("there is no such file or folder", hint=hint, file=_shortened(path))

@@ -70,9 +70,9 @@ def write_model(path: str | os.PathLike[str], files: Mapping[str, Content]) -> N
     """Write the files of a model; the old model at `path` remains until the new one is complete.
 
     Args:
-        path: an archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
+        path: An archive if it ends with ``.nnef.tgz``, ``.tgz``, ``.tar.gz``, ``.tar`` or ``.zip``,
             else a folder. Files in the folder of the old model that do not belong to it remain.
-        files: contents by name, with ``/`` between folders; ``graph.nnef`` among them.
+        files: The contents by name, with ``/`` between folders; ``graph.nnef`` among them.
 
     Raises:
         StorageError: A name leads out of the model, names collide, or `path` cannot be written.

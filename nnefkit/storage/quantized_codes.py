@@ -120,7 +120,7 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
 
 
 def has_invalid_bits(algorithm: Mapping[str, Any] | None) -> bool:
-    """Return whether an algorithm has a number of bits that no code has."""
+    """Return whether an algorithm has an invalid number of bits."""
     bits = (algorithm or {}).get("bits", 1)
     return isinstance(bits, int) and not 1 <= bits <= _MOST_BITS
 
@@ -136,7 +136,7 @@ def _check_codes(codes: Array, bits: int, signed: bool, symmetric: bool) -> None
     smallest, largest = int(codes.min()), int(codes.max())
     if smallest < low or largest > high:
         wrong = largest if largest > high else smallest
-        raise ValueError(f"the file has the code {wrong}, but its codes are from {low} to {high}")
+        raise ValueError(f"the file has the code {wrong}, but its codes range from {low} to {high}")
 
 
 def _check_arguments(algorithm: Mapping[str, Any], rank: int) -> None:

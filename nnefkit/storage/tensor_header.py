@@ -1,7 +1,7 @@
 """The header of a tensor file (5.2): 128 bytes that describe the data after them.
 
 The header of the provisional specification of 2017, which is shorter and contains the offset of
-the data instead of its length, is recognized by its contents and read, too.
+the data instead of its length, is recognized by its contents and can be read, too.
 """
 
 from __future__ import annotations

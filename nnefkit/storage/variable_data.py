@@ -90,7 +90,7 @@ class _Attachment:
 
     def _stored(self, tensor: Tensor) -> StoredTensor | None:
         label = tensor.label or ""
-        # Variables of one label, whatever its case, share their data (4.1.3).
+        # Variables with the same label, whatever its case, share their data (4.1.3).
         key = label.lower()
         if key not in self.stored:
             stored = None
@@ -174,7 +174,7 @@ class _Attachment:
         present = set(self.files.labels)
         hint = did_you_mean(self.missing[0], present - set(self.stored))
         if not present:
-            hint = "There are no .dat files beside the graph."
+            hint = "There are no .dat files next to the graph."
         return Diagnostic(
             "missing-data",
             f"the data of {plural(len(self.missing), 'variable')} is missing: {listed}"

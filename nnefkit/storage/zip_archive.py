@@ -49,7 +49,7 @@ def read_zip(
     Args:
         descriptor: The descriptor of the archive.
         path: Its path, for messages.
-        resources: What is to be closed with the archive.
+        resources: The resources that are closed together with the archive.
         copy: Whether stored members are copied, instead of mapped.
 
     Raises:
@@ -58,7 +58,7 @@ def read_zip(
     source = FileBytes(descriptor, path, copy=copy)
     archive = Archive(path)
     try:
-        # The file that is open, whatever has its path by now.
+        # The open file, even if its path refers to another one by now.
         file = resources.enter_context(os.fdopen(os.dup(descriptor), "rb", 0))
         packed = resources.enter_context(zipfile.ZipFile(file))
         infos = packed.infolist()

@@ -344,7 +344,7 @@ def _is_size_arithmetic(node: ast.AST) -> bool:
 
 def _is_plain_constant(value: object) -> bool:
     if isinstance(value, str):
-        # SymPy evaluates strings too, so that they must not be expressions.
+        # SymPy evaluates strings too, so they must not be expressions.
         return _KEY.match(value) is not None
     return isinstance(value, (int, float)) and abs(value) < 2**64
 

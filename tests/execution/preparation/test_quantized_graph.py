@@ -325,7 +325,7 @@ def test_a_zero_point_may_be_the_first_or_the_last_code(point):
     ("line", "codes", "message"),
     [
         ("min_max_linear_quantize(min = 0.0, max = 1.5, bits = 4, signed = false, "
-         "symmetric = false)", [3, 200], "the code 200, but its codes are from 0 to 15"),
+         "symmetric = false)", [3, 200], "the code 200, but its codes range from 0 to 15"),
         ("linear_quantize(min = 0.0, max = 1.5, bits = 4)", [16, 0], "the code 16, but"),
         (ZERO_POINT.format(0, 4, "false", "false"), [3, 200], "the code 200, but"),
         (ZERO_POINT.format(0, 4, "true", "true"), [3, 8], "codes are from -7 to 7"),

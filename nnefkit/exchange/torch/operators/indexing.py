@@ -49,7 +49,7 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
     values = [value for value in indices if value is not None]
     if any(value.data_type != INTEGER for value in values):
         refuse(
-            "it selects elements by a mask, so that their number depends on values",
+            "it selects elements by a mask, so their number depends on values",
             "Use torch.where, which keeps the shape.",
         )
     if used != [*range(used[0], used[-1] + 1)]:

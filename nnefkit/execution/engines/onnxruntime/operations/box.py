@@ -1,4 +1,4 @@
-"""Box filters (4.3.2), and the averages made of them (4.9.3)."""
+"""Box filters (4.3.2), and the averages based on them (4.9.3)."""
 
 from __future__ import annotations
 

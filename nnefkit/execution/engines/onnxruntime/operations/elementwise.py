@@ -1,7 +1,7 @@
 """Element-wise operations (4.2).
 
 The formulas of `max`, `min` and `clamp` define which argument is the result if one is NaN; in ONNX
-the result is NaN then.
+the result is always NaN.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def copy(b: Builder, x: OnnxValue) -> OnnxValue:  # noqa: ARG001
 
 @lowering("round")
 def round_(b: Builder, x: OnnxValue) -> OnnxValue:
-    """Return ``floor(x + 0.5)``; ONNX's own `Round` rounds halves to the even number."""
+    """Return ``floor(x + 0.5)``; ONNX's own `Round` rounds ties to even."""
     return round_half_up(b, x)
 
 

@@ -44,7 +44,7 @@ def max_pool(
     window = window.over(input.shape)
     if not b.careful or input.dtype.kind != "f":
         return _maxima(b, input, window)
-    # ONNX Runtime begins with the lowest number, which only float64 converts to minus infinity.
+    # ONNX Runtime starts from the lowest number, which only float64 converts to minus infinity.
     wide = cast(b, _maxima(b, cast(b, input, np.float64), window), input.dtype)
     return with_nan(b, input, wide, lambda flags: _maxima(b, flags, window))
 

@@ -198,7 +198,7 @@ def _positions(
 
 
 def _picked(b: Builder, images: OnnxValue, positions: OnnxValue) -> OnnxValue:
-    """Return elements along axis 1, at other positions for each region."""
+    """Return elements along axis 1, at different positions for each region."""
     indices = b.reshape(cast(b, positions, np.int64), (*positions.shape, 1))
     shape = (*positions.shape, *images.shape[2:])
     return b.node("GatherND", [images, indices], shape, batch_dims=1)

@@ -47,7 +47,7 @@ def transpose(b: Builder, input: OnnxValue, *, axes: Ints) -> OnnxValue:
 
 @lowering("cast")
 def cast(b: Builder, input: OnnxValue, *, dtype: str) -> OnnxValue:
-    """Convert to another data-type: to integer by rounding down, to logical by ``!= 0``."""
+    """Convert to another data type: to integer by rounding down, to logical by ``!= 0``."""
     if dtype == "scalar":
         return cast_to(b, input, b.scalar)
     if dtype == "integer":

@@ -42,7 +42,7 @@ def transpose(input: Tensor, *, axes: Shape) -> Tensor:
 
 @lowering("cast")
 def cast(input: Tensor, *, dtype: str, scalar: torch.dtype) -> Tensor:
-    """Convert to another data-type: to integer by rounding down, to logical by ``!= 0``.
+    """Convert to another data type: to integer by rounding down, to logical by ``!= 0``.
 
     Integers and logicals become `scalar`. Numbers beyond 64-bit integers become the nearest one,
     and NaN becomes 0.
