@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without requests of its own."""
+    """Debian's Chromium, which makes no requests itself."""
     chromium = shutil.which("chromium")
     if chromium is None:
         if os.environ.get("CI"):
@@ -78,13 +78,13 @@ def browser() -> Iterator[Browser]:
 def foreign_fault(
     pytestconfig: pytest.Config, record_property: Callable[[str, object], None]
 ) -> Callable[[str], bool]:
-    """Report a fault of a foreign oracle, which an umpire has found to be one.
+    """Report a fault of a foreign oracle that an umpire has confirmed.
 
     A test calls the fixture with a description when an implementation that is not ours disagrees
     and the umpire (the formula of the specification, or a second implementation) sides with us. In
     a run with fresh draws the fault is listed in the summary, and the fixture returns True: the
     test goes on. Where the draws are fixed it returns False and the test fails, since every fault
-    that they meet is to be excluded by a rule where the oracle is defined.
+    that they meet must be excluded by a rule where the oracle is defined.
     """
 
     def report(description: str) -> bool:

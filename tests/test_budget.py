@@ -1,4 +1,4 @@
-"""One budget bounds what a whole reading costs, and can be raised."""
+"""One budget bounds the cost of reading a model, and can be raised."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_product_that_is_too_large_is_refused_before_it_is_computed():
 
 
 def test_data_of_the_file_is_not_counted():
-    """Transposed and widened weights are no attack, whatever their size."""
+    """Transposed and widened weights are not an attack, whatever their size."""
     onnx = pytest.importorskip("onnx")
     weight = onnx.numpy_helper.from_array(np.ones((512, 512), np.float32), "w")
     nodes = [onnx.helper.make_node("Transpose", ["w"], ["t"])]

@@ -105,7 +105,7 @@ def test_every_error_survives_pickling(kind):
     assert str(again) == str(error)
 
 
-def test_codes_tell_the_kinds_apart():
+def test_codes_distinguish_the_kinds_of_errors():
     codes = [kind.code for kind in FAMILY]
     assert len(codes) == len(set(codes))
 

@@ -90,7 +90,7 @@ def test_no_test_uses_private_names() -> None:
 
 
 def test_modules_stay_small() -> None:
-    """A file that outgrows its room is told by name; tables of data have a file of their own."""
+    """A file that is too long is reported by name; tables of data are in separate files."""
     package = Path(nk.__file__).parent
     long = {
         str(path.relative_to(package)): lines

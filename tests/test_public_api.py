@@ -1,7 +1,7 @@
 """The public names and their signatures are those that were promised.
 
-A change of `public_api.txt` is a change of what users rely on: it belongs into the changelog.
-`NNEFKIT_WRITE_TABLES=1 pytest tests/test_public_api.py` writes the file anew.
+A change of `public_api.txt` is a change of what users rely on: it belongs in the changelog.
+`NNEFKIT_WRITE_TABLES=1 pytest tests/test_public_api.py` rewrites the file.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_tensors_are_read_without_loss(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_tensors_that_are_no_arrays_are_refused(name, tmp_path):
+def test_tensors_that_are_not_arrays_are_refused(name, tmp_path):
     tensor = REFUSED[name]
     with pytest.raises(nk.InputError, match="'w'"):
         GRAPH.with_data({"w": tensor})

@@ -167,7 +167,7 @@ def test_a_path_that_is_not_a_file_is_refused_with_a_hint(folder, file, spoil, w
 
 @pytest.mark.parametrize("file", ["graph.nnef", "filter.dat"])
 def test_a_forbidden_file_names_the_permissions(folder, file, monkeypatch):
-    """Root may read anything, so that the system's answer is put in its mouth."""
+    """Root may read anything, so the error of the system is simulated."""
     opened = os.open
 
     def refusing(path, *args, **kwargs):
@@ -229,7 +229,7 @@ def test_a_label_that_no_file_can_be_called_by_is_named(tmp_path):
 
 
 def test_an_unreadable_folder_is_not_reported_as_an_empty_one(folder, monkeypatch):
-    """Root may enter any folder, so that the system's answer is put in its mouth."""
+    """Root may enter any folder, so the error of the system is simulated."""
 
     def refusing(path, *args, **kwargs):
         if str(path).startswith(str(folder)) or kwargs.get("dir_fd") is not None:

@@ -143,7 +143,7 @@ def empty_folder(path):
 
 
 CASES = [
-    # how it is made, kind of error, the file it names, line and column, words of message or mend
+    # how it is made, kind of error, the file it names, line and column, words of message or hint
     (empty_file, DocumentError, "graph.nnef", (1, 1), ["version"]),
     (garbage, StorageError, "graph.nnef", None, ["not text"]),
     (garbage_alone, StorageError, "graph.nnef", None, ["text"]),

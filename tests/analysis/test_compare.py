@@ -127,7 +127,7 @@ def test_a_difference_that_hides_within_the_tolerance_is_still_the_same_one():
     found = verdicts(compare(Run(network()), b))
     assert (found["conv1"], found["relu1"], found["conv2"]) == ("introduces", "within", "inherits")
     b = Run(network(), conv1=[2, -5], conv2=[7, 0])
-    # relu takes the difference away: what comes after is another one.
+    # relu removes the difference: a later one is a new one.
     found = verdicts(compare(Run(network()), b))
     assert (found["conv1"], found["relu1"], found["conv2"]) == ("introduces", "equal", "introduces")
 
@@ -194,7 +194,7 @@ def test_rows_are_in_the_order_of_the_graph():
     assert [row.name for row in compare(shuffled, dict(a))] == list(shuffled)
 
 
-def test_a_graph_on_the_second_side_alone_serves_as_well():
+def test_a_graph_on_the_second_side_alone_is_enough():
     plain = {"first/" + name: values for name, values in Run(network()).items()}
     b = Run(network(weights=(2, 5)))
     found = compare(plain, b, names={"first/" + name: name for name in b})
@@ -413,7 +413,7 @@ def test_anything_but_a_run_is_refused(bad):
 
 
 @pytest.mark.parametrize("bad", [[[1], [1, 2]], ["a"], None])
-def test_arrays_of_other_things_than_numbers_are_refused(bad):
+def test_arrays_that_are_not_numeric_are_refused(bad):
     with pytest.raises(InputError, match="'x'"):
         compare({"x": bad}, {"x": [1]})
 

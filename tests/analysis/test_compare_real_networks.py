@@ -1,4 +1,4 @@
-"""It is found where runs of real networks diverge, and real networks are valid."""
+"""The place where runs of real networks diverge is found, and real networks are valid."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ def trace(graph, inputs):
     return nk.trace(graph, inputs)
 
 
-def behind(graph, name):
-    """Everything that is computed from `name`, however far."""
+def downstream(graph, name):
+    """Return all tensors that depend on `name`."""
     found, waiting = set(), [name]
     while waiting:
         for op in graph.consumers[waiting.pop()]:
@@ -61,7 +61,7 @@ def test_rounded_weights_are_the_cause_and_their_spread_is_reported(graph, input
     assert first.metrics.snr == pytest.approx(ratio, rel=1e-9)
     differing = {row.name for row in found.differing} - {"conv8"}
     assert differing == {row.name for row in found if row.verdict == "inherits"}
-    assert differing <= behind(graph, "conv8")
+    assert differing <= downstream(graph, "conv8")
     assert set(graph.outputs) <= differing
     assert f"{len(differing)} tensors inherit the difference" in found.summary
     assert "The runs diverge at conv8 (conv, line 106)" in found.summary

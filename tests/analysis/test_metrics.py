@@ -80,7 +80,7 @@ def test_distances_survive_magnitudes_whose_squares_overflow_or_vanish(pairs):
         return
     m = metrics(a, b)
     assert m.max_abs == e["max_abs"]
-    # One step of the least denormal number is all that a tiny result can be known to.
+    # A tiny result is known only up to one step of the smallest denormal number.
     assert m.rmse == pytest.approx(e["rmse"], rel=1e-12, abs=1e-323)
     if e["noise"] and e["signal"] and m.rmse > 1e-300:
         assert m.snr == pytest.approx(decibels(e["signal"] / e["noise"]), abs=1e-9)
@@ -212,7 +212,7 @@ def test_differences_of_integers_and_logicals_are_exact(a, b, distance):
     assert m.different == m.outside == (distance > 0)
 
 
-def test_shares_of_elements():
+def test_fractions_of_elements():
     a = np.arange(8)
     b = np.where(a < 2, a + 1, a)
     m = metrics(a, b)
@@ -353,6 +353,6 @@ def test_bad_tolerances_are_refused(bad):
         tolerance_for(bad, np.dtype("float32"))
 
 
-def test_the_nearest_dtype_is_suggested_for_a_misspelt_one():
+def test_the_nearest_dtype_is_suggested_for_a_misspelled_one():
     with pytest.raises(InputError, match="Did you mean 'float32'"):
         tolerance_for({"flaot32": 1}, np.dtype("float32"))

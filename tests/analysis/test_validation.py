@@ -1,4 +1,4 @@
-"""`validate` reports all that is wrong with a model, in the order of its text, and never raises."""
+"""`validate` reports all problems of a model, in the order of its text, and never raises."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""The benchmarks' networks stand in a package beside this file."""
+"""Make the package `networks`, next to this file, importable."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a comparison of all the tensors of a real run costs, and its displays."""
+"""Cost of a comparison of all the tensors of a real run, and of its displays."""
 
 from pathlib import Path
 

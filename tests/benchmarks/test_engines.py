@@ -65,18 +65,18 @@ THREADS = [int(number) for number in asked_for("NNEFKIT_THREADS", "1")]
 ROUNDS = int(os.environ.get("NNEFKIT_ROUNDS", "3"))
 CLOCK = process_time if os.environ.get("NNEFKIT_CLOCK") == "cpu" else perf_counter
 ROUND = 1.0
-"""Seconds that a round may take: what is quicker is measured in more rounds."""
+"""Seconds that a round may take; faster calls are measured in more rounds."""
 MOST = 10
-"""How many times as many rounds the quickest get."""
+"""The largest factor by which the number of rounds is increased."""
 IDLE = 0.05
-"""Seconds between two runs: threads that have run out of work spin for some time."""
+"""Seconds between two runs, since idle threads spin for some time."""
 
 
 # -- measuring --------------------------------------------------------------------------------
 
 
 def in_turns(calls, threads):
-    """Milliseconds of each call in each round."""
+    """Return the milliseconds of each call in each round."""
     times = {name: [] for name in calls}
     for call in calls.values():
         call()
@@ -97,7 +97,7 @@ def in_turns(calls, threads):
 
 
 def copying(arrays):
-    """A call that copies arrays to memory that is there already."""
+    """Return a call that copies arrays to memory that is already allocated."""
     pairs = [(np.empty_like(array), array) for array in arrays]
 
     def call():
@@ -142,7 +142,7 @@ class Table:
         self.lines.append("".join(cells).replace("nan", "  -"))
 
     def skip(self, network, name, error):
-        # tract tells the cause last, before a list of its functions.
+        # tract reports the cause last, before a list of its functions.
         lines = str(error).partition("Stack backtrace")[0].strip().splitlines() or [repr(error)]
         whole = len(lines) == 1 or isinstance(error, nk.NnefError)
         reason = lines[0] if whole else f"{lines[0]} ... {lines[-1].strip()}"
@@ -185,7 +185,7 @@ def opened(network, threads, table):
 
 
 def alike(results):
-    """Checks that all have computed the same, as far as the order of sums allows."""
+    """Check that all results are the same, as far as the order of sums allows."""
     expected = results.get(RIVAL) or next(iter(results.values()))
     for arrays in results.values():
         for array, other in zip(arrays, expected, strict=True):

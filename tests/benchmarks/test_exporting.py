@@ -1,4 +1,4 @@
-"""How long it takes to export networks from PyTorch, beside its own ONNX exporter in the same run.
+"""Time to export networks from PyTorch, compared with its ONNX exporter in the same run.
 
 Ours reads, names, runs and compares; theirs writes an ONNX model.
 """

@@ -1,4 +1,4 @@
-"""How long it takes to open models, beside the Khronos package in the same run."""
+"""Time to open models, compared with the Khronos package in the same run."""
 
 from pathlib import Path
 

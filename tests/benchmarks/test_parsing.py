@@ -1,4 +1,4 @@
-"""Parsing with shapes, beside the Khronos parser in the same run: microseconds an operation."""
+"""Parsing with shapes, compared with the Khronos parser: microseconds for each operation."""
 
 import gc
 import time
@@ -142,7 +142,7 @@ def _seconds(parser, text):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_parsing_and_shapes_take_little_longer_than_khronos(model):
-    # In turns, and the least of each: other work of the machine hits both.
+    # In turns, and the minimum of each: other work of the machine affects both.
     text = MODELS[model](10_000)
     times = [(_seconds(_ours, text), _seconds(_theirs, text)) for _ in range(4)]
     ours, theirs = map(min, zip(*times, strict=True))

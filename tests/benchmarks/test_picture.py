@@ -1,4 +1,4 @@
-"""How long the layout of a graph and its picture take."""
+"""Time to lay out and to draw a graph."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import nnefkit as nk
 
 @pytest.fixture
 def network(tmp_path: Path) -> Path:
-    """An ONNX model with an open extent, a strange name, and an input that is no data."""
+    """An ONNX model with an open extent, a strange name, and an input that is not data."""
     branches = {"then_branch": _branch(2.0), "else_branch": _branch(3.0)}
     nodes = [
         helper.make_node("Equal", ["rate", "high"], ["is_high"]),

@@ -78,20 +78,20 @@ def test_variables_of_one_label_are_counted_once(net):
 
 
 def test_an_operation_is_one_line_with_all_arguments(net):
-    said = repr(net.operations[3])
-    assert "\n" not in said
+    text = repr(net.operations[3])
+    assert "\n" not in text
     for fact in ("y = conv(", "filter = wt", "bias = 0.0", "border = 'constant'"):
-        assert fact in said
+        assert fact in text
     for fact in ("[(1, 1), (1, 1)]", "groups = 1", "3.46 k MACs", "stem/unit"):
-        assert fact in said
+        assert fact in text
     page = net.operations[3]._repr_html_()
     for fact in ("wt", "0.0", "&#x27;constant&#x27;", "[(1, 1), (1, 1)]", "3.46 k MACs"):
         assert fact in page
 
 
 def test_a_tensor_is_one_line_with_its_statistics(net):
-    said = repr(net.tensors["w"])
-    assert "\n" not in said
+    text = repr(net.tensors["w"])
+    assert "\n" not in text
     for fact in (
         "w",
         "2×3×3×3",
@@ -103,7 +103,7 @@ def test_a_tensor_is_one_line_with_its_statistics(net):
         "μ 26.5",
         "finite",
     ):
-        assert fact in said
+        assert fact in text
     assert "image/png" in net.tensors["w"]._repr_html_()
     assert "no values" in repr(net.tensors["y"])
     assert "linear_quantize" in net.tensors["y"]._repr_html_()

@@ -11,7 +11,7 @@ from timing import assert_quick
 from nnefkit.display.html import BUDGET, MUTED
 from nnefkit.display.vocabulary import VOCABULARY
 
-# What JupyterLab's sanitizer keeps, of what a display might want; checked against JupyterLab 4.
+# What JupyterLab's sanitizer allows, as far as displays may use it; checked with JupyterLab 4.
 TAGS = {"b", "code", "details", "div", "img", "meter", "pre", "span", "summary"} | {
     "table",
     "tbody",

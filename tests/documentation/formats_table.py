@@ -1,4 +1,4 @@
-"""Which formats are read and written, and how that is proved."""
+"""The formats that are read and written, and how that is proved."""
 
 from oracles.onnx_conformance import verdicts
 

@@ -1,4 +1,4 @@
-"""Which tables there are, and where they stand."""
+"""The generated tables, and their places in the documentation."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,16 +13,16 @@ class Table(NamedTuple):
     """A table that is generated."""
 
     file: str
-    """Path of the Markdown file that it stands in, from the top of the repository."""
+    """Path of the Markdown file that contains it, relative to the repository."""
     make: Callable[[], str]
-    """Gives its Markdown."""
+    """Returns its Markdown."""
 
 
 TABLES: dict[str, Table] = {}
 
 
 def table(name: str, file: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
-    """Registers what makes the table `name` of a file."""
+    """Register the function that makes the table `name` of a file."""
 
     def register(make: Callable[[], str]) -> Callable[[], str]:
         if name in TABLES:
@@ -34,7 +34,7 @@ def table(name: str, file: str) -> Callable[[Callable[[], str]], Callable[[], st
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in Markdown; vertical bars in cells are escaped."""
+    """Return a table in Markdown; vertical bars in cells are escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
@@ -42,16 +42,16 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def committed(name: str) -> str:
-    """The table as it stands in its file.
+    """Return the table in its file.
 
     Raises:
-        LookupError: the file has no place for it.
+        LookupError: The file has no place for it.
     """
     return _place(name).group("table")
 
 
 def write(name: str) -> None:
-    """Puts the table into its file, which keeps all else."""
+    """Write the table into its file, and leave the rest unchanged."""
     place = _place(name)
     file = ROOT / TABLES[name].file
     text = place.string
@@ -61,7 +61,7 @@ def write(name: str) -> None:
 
 
 def places(text: str) -> list[str]:
-    """Names of the tables that a file has a place for."""
+    """Return the names of the tables that a file has a place for."""
     return re.findall(r"<!-- begin (\w+)", text)
 
 

@@ -1,4 +1,4 @@
-"""What of ONNX is read, by the test cases that the package `onnx` brings along."""
+"""The ONNX operators that are read, by the test cases of the package `onnx`."""
 
 import re
 from collections import Counter
@@ -52,9 +52,12 @@ def domains() -> str:
         domain, _, operator = name.rpartition(".")
         line = str(READERS[name].__doc__).splitlines()[0]
         if line.startswith("Read "):
-            said = re.sub(r"`+", "`", line.removeprefix("Read ").rstrip("."))
-            several.setdefault((domain, said), []).append(f"`{operator}`")
-    rows = [[f"`{domain}`", ", ".join(names), said] for (domain, said), names in several.items()]
+            description = re.sub(r"`+", "`", line.removeprefix("Read ").rstrip("."))
+            several.setdefault((domain, description), []).append(f"`{operator}`")
+    rows = [
+        [f"`{domain}`", ", ".join(names), description]
+        for (domain, description), names in several.items()
+    ]
     return markdown(["domain", "operators", "what they compute"], rows)
 
 
@@ -62,23 +65,27 @@ def _row(name: str, found: list[Verdict]) -> list[object]:
     right = sum(verdict.result in ("passed", "fixed") for verdict in found)
     refused = [verdict for verdict in found if verdict.result == "refused"]
     reasons = Counter(_reason(verdict.reason) for verdict in refused)
-    told = [reason for reason, _ in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
-    more = len(told) - _MOST_REASONS
-    why = "; ".join(told[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
+    ranked = [reason for reason, _ in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
+    more = len(ranked) - _MOST_REASONS
+    why = "; ".join(ranked[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
     return [name, len(found), right or "–", len(refused) or "–", why]
 
 
-def _reason(told: str) -> str:
+def _reason(message: str) -> str:
     """A reason without names of nodes and tensors."""
-    told = told.split(": ")[-1]
-    if "elements of type" in told or "it casts to" in told or told.startswith("codes of type"):
+    message = message.split(": ")[-1]
+    if (
+        "elements of type" in message
+        or "it casts to" in message
+        or message.startswith("codes of type")
+    ):
         return "dtypes that NNEF does not have"
-    if "operator of the domain" in told:
+    if "operator of the domain" in message:
         return "an operator of another domain"
-    told = re.sub(r"\(?'[^']*'\)? ?", "", told)
-    told = re.sub(r"^input (has )?", "", told)
-    if told.startswith("the shape for"):
+    message = re.sub(r"\(?'[^']*'\)? ?", "", message)
+    message = re.sub(r"^input (has )?", "", message)
+    if message.startswith("the shape for"):
         return "empty tensors"
-    if "outputs are constant" in told:
+    if "outputs are constant" in message:
         return "all outputs are constant"
-    return told.strip()
+    return message.strip()

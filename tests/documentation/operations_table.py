@@ -1,4 +1,4 @@
-"""What runs each operation of chapter 4, and what it is checked against."""
+"""The engines that run each operation of chapter 4, and the references that check it."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ def sections() -> dict[str, list[str]]:
 
 
 def kinds(name: str) -> str:
-    """The data-types of the arguments that are tensors."""
+    """The data types of the arguments that are tensors."""
     declaration = declarations()[name]
     types = [dtype_of(parameter.type) for parameter in declaration.parameters]
     tensors = [p.is_tensor or str(p.type).endswith(">[]") for p in declaration.parameters]
@@ -41,11 +41,11 @@ def kinds(name: str) -> str:
 
 
 def checks(name: str) -> list[str]:
-    """What the numbers are checked against."""
+    """The references that results are checked against."""
     if name in SOURCES:
         return ["is fed", *["–"] * len(FOREIGN)]
     formula = "loop" if name in FORMULAS else "–"
-    return [formula, *(said[name].words if name in said else "–" for said in FOREIGN.values())]
+    return [formula, *(table[name].words if name in table else "–" for table in FOREIGN.values())]
 
 
 @table("operations", "docs/reference/support/operations.md")
@@ -68,7 +68,7 @@ def summary() -> str:
     by = {"Khronos": "the interpreter of the Khronos tools"}
     counted = {
         "a plain loop of the formula, in float16, float32 and float64": FORMULAS,
-        **{by.get(who, who): said for who, said in FOREIGN.items()},
+        **{by.get(who, who): table for who, table in FOREIGN.items()},
     }
     rows = [
         [what, f"{len(computing & names.keys())} of {len(computing)}"]
@@ -89,7 +89,7 @@ def engines() -> str:
 
 
 def info_of(name: str) -> str:
-    """What an engine does, by its docstring, and how to install it."""
+    """The description of an engine, from its docstring, and how to install it."""
     summary = str(type(find_engine(name)).__doc__).splitlines()[0]
     does = summary.removeprefix("The engine that ").removesuffix(".")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -1,6 +1,6 @@
 """The built documentation: links lead somewhere, nothing is fetched, pages fit the screen.
 
-`pytest tests/documentation --site docs/_build/html` looks at what `sphinx-build` has made.
+`pytest tests/documentation --site docs/_build/html` checks the output of `sphinx-build`.
 """
 
 from __future__ import annotations

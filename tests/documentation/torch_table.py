@@ -1,4 +1,4 @@
-"""Which of PyTorch's operators are read, and what becomes of them."""
+"""The PyTorch operators that are read, and what they become."""
 
 import re
 
@@ -16,11 +16,13 @@ def operators() -> str:
     for name, reader in READERS.items():
         names.setdefault((reader.__module__, reader.__doc__), []).append(name)
     rows = []
-    for (module, told), several in sorted(names.items(), key=lambda item: (item[0][0], item[1])):
+    for (module, docstring), several in sorted(
+        names.items(), key=lambda item: (item[0][0], item[1])
+    ):
         listed = ", ".join(f"`{name}`" for name in sorted(several))
-        line = str(told).strip().splitlines()[0].removeprefix("Return ").rstrip(".")
-        said = re.sub(r"`+", "`", line)
-        rows.append([module.rpartition(".")[2].replace("_", " "), listed, said])
+        line = str(docstring).strip().splitlines()[0].removeprefix("Return ").rstrip(".")
+        description = re.sub(r"`+", "`", line)
+        rows.append([module.rpartition(".")[2].replace("_", " "), listed, description])
     cases = sum(map(len, THEMES.values()))
     header = ["about", "operators", "in NNEF"]
     return f"{len(READERS)} operators, in {cases} cases:\n\n" + markdown(header, rows)

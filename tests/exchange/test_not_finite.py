@@ -87,7 +87,7 @@ MASKED = {
 
 
 @pytest.mark.parametrize("value", [-inf, inf, nan])
-def test_what_masks_fill_in_is_exact(value):
+def test_fill_values_of_masks_are_exact(value):
     filled = {
         f"{then} of a mask": lambda x, f=function: f(x.masked_fill(x > 1, value))
         for then, function in MASKED.items()

@@ -24,7 +24,7 @@ def model(nodes, inputs, weights=(), outputs=("y",)):
 
 
 def wrong_neg(monkeypatch, by):
-    """Read Neg as a negation that is wrong by a share of its result."""
+    """Read Neg as a negation that is wrong by a fraction of its result."""
     monkeypatch.setitem(READERS, "Neg", lambda c: c.op("mul", c[0], -1.0 - by))
 
 
@@ -62,13 +62,13 @@ def test_differences_that_later_functions_amplify_are_allowed():
     assert graph.provenance["compared"] == "each operation on its own"
 
 
-def test_an_operation_that_is_wrong_is_found_behind_amplified_differences(monkeypatch):
+def test_an_operation_that_is_wrong_is_found_after_amplified_differences(monkeypatch):
     wrong_neg(monkeypatch, 1e-3)
     with pytest.raises(nk.NnefError, match="computed by 'mul', is the first tensor that differs"):
         nk.from_onnx(cancelling())
 
 
-def test_a_given_tolerance_is_the_whole_rule():
+def test_a_given_tolerance_has_no_exceptions():
     with pytest.raises(nk.NnefError, match="times the tolerance 1e-06"):
         nk.from_onnx(cancelling(), tolerance=1e-6)
 
@@ -108,7 +108,7 @@ def test_the_tolerance_of_a_quantized_network_is_that_of_its_export():
     halfway = np.full((4, 100), 0.125, np.float32) + np.float32(0.05) * np.arange(100)
     graph = nk.from_onnx(net, inputs={"x": halfway / 4})
     nk.to_onnx(graph, inputs={"x": halfway / 4})
-    # The text alone tells that codes are rounded.
+    # Only the text shows that codes are rounded.
     nk.to_onnx(nk.parse(str(graph)), inputs={"x": halfway / 4})
 
 

@@ -1,4 +1,4 @@
-"""The same layer out of ONNX and out of PyTorch is the same operation or fragment call in NNEF."""
+"""The same layer in ONNX and in PyTorch becomes the same operation or fragment call."""
 
 from __future__ import annotations
 

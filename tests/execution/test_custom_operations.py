@@ -148,10 +148,10 @@ def test_defaults_come_from_the_declaration_of_the_document():
 
 
 def test_a_kernel_with_a_dtype_parameter_gets_the_data_type():
-    told = []
+    dtypes = []
 
     def kernel(x, n, dtype):
-        told.append(dtype)
+        dtypes.append(dtype)
         return x
 
     register(kernel=kernel)
@@ -159,7 +159,7 @@ def test_a_kernel_with_a_dtype_parameter_gets_the_data_type():
     text = DECLARED.replace("external<scalar>", "external<integer>").replace("exp(x)", "copy(x)")
     graph = nk.parse(text.replace("relu", "copy"))
     assert nk.run(graph, X.astype(np.int64))["z"].dtype == np.int64
-    assert told == ["scalar", "integer"]
+    assert dtypes == ["scalar", "integer"]
 
 
 def test_literals_several_results_and_arrays_of_tensors_reach_the_kernel():

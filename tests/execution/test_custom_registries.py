@@ -200,7 +200,7 @@ def test_asynchronous_tasks_do_not_see_each_others_blocks():
             found = await asyncio.gather(*map(work, range(3)))
             return found, result(graph)
 
-    # In a thread of its own: a browser of other tests may keep this one's event loop running.
+    # In a separate thread: a browser of other tests may keep this one's event loop running.
     with ThreadPoolExecutor(1) as pool:
         results = pool.submit(lambda: asyncio.run(all_of_them())).result()
     assert results == ([[0, 0, 0], [1, 2, 3], [2, 4, 6]], [2, 4, 6])

@@ -17,7 +17,7 @@ MANY = {"split", "unstack", "copy_n"}
 
 
 def written(value):
-    """A value as documents have it."""
+    """A value as it is written in documents."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

@@ -28,14 +28,14 @@ JUMPS = [
     " {n} = select({n}c, {0}, {1});",
     "{n} = round({0});",
 ]
-"""Steps that make a large difference of a small one."""
+"""Steps that turn a small difference into a large one."""
 LACKING = ["relu", "sigmoid", "neg", "copy", "softmax", "transpose", "add", "matmul", "split"]
 LACKING += ["concat", "select", "gt", "mean_reduce", "argmax_reduce", "update", "stack", "max"]
 
 
 @st.composite
 def graphs(draw, forms=FORMS):
-    """A graph of tensors of shape [4, 4], and the tensors that are wanted of it."""
+    """A graph of tensors of shape [4, 4], and the tensors that are requested."""
     names = ["x", "w", "s", "k"]
     lines = [
         "x = external<scalar>(shape = [4, 4]);",

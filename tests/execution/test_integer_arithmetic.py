@@ -137,7 +137,7 @@ def test_scalars_on_the_way_are_what_the_integers_are_as_scalars(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_numbers_that_are_no_integers_are_computed_as_before(engine):
+def test_numbers_that_are_not_integers_are_computed_as_before(engine):
     x = np.array([[2**24 + 1, 5, -3, 0]] * 3)
     scaled = run(document("cast<integer>(floor(a * 0.5))", inputs=("x",)), {"x": x}, engine)["z"]
     np.testing.assert_array_equal(scaled, np.floor(x.astype(np.float32) * np.float32(0.5)))

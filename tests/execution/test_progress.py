@@ -48,7 +48,7 @@ def test_long_runs_show_a_bar_after_the_delay(capsys, monkeypatch):
 
 
 class Notebook:
-    """What IPython gives to change an output."""
+    """The handle of IPython that updates an output."""
 
     def __init__(self):
         self.outputs = []

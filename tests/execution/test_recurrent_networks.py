@@ -1,4 +1,4 @@
-"""Recurrent networks written in NNEF: their state lives on in every engine (4.8)."""
+"""Recurrent networks written in NNEF: their state persists in every engine (4.8)."""
 
 import numpy as np
 import pytest
@@ -128,7 +128,7 @@ def test_a_sequence_has_the_results_of_the_pytorch_layer(make, engine):
     np.testing.assert_allclose(trace["y"], expected[0], atol=2e-6)
     assert {"h0_next", "c0_next"} <= set(trace) or make is gru
     np.testing.assert_allclose(session.run(x[1])["y"], expected[1], atol=2e-6)
-    # A session of its own begins at the beginning; this one goes on.
+    # A new session starts from the beginning; this one continues.
     np.testing.assert_allclose(
         nk.run(graph, x[0], engine, fallback=fallback)["y"], expected[0], atol=2e-6
     )

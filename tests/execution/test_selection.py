@@ -244,7 +244,7 @@ def test_a_package_that_is_broken_is_named_and_another_engine_chosen(
     command = [sys.executable, "-c", BROKEN % engine]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert "libgone.so: cannot open" in done.stdout
-    if engine != "tract":  # which is not imported here, but in a process of its own
+    if engine != "tract":  # which is not imported here, but in a separate process
         assert f"'{package}', which is installed but cannot be imported" in done.stdout
         assert "pip install --force-reinstall" in done.stdout
     assert done.stdout.endswith(f"{instead} 2.0\n")

@@ -1,4 +1,4 @@
-"""Sessions run a graph many times, and variables live on from run to run (4.8)."""
+"""Sessions run a graph many times, and variables persist from run to run (4.8)."""
 
 import gc
 

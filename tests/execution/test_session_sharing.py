@@ -60,7 +60,7 @@ def _forked(session, queue):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_forked_process_goes_on_with_its_own_copy_of_a_session(engine):
-    """PyTorch's threads are not forked: a run that waited for them would wait for ever."""
+    """PyTorch's threads are not forked: a run that waited for them would wait forever."""
     large = nk.parse(TEXT.replace("[8, 64]", "[512, 64]"))
     session = nk.Session(large.with_data({"w": W, "sum": np.zeros((512, 64), "f")}), engine)
     x = np.ones((512, 64), np.float32)

@@ -34,7 +34,7 @@ X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Puts distributions on the path for one test: modules, and metadata as pip writes it."""
+    """Put distributions on the path for one test: modules, and metadata as pip writes it."""
     modules = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)
 

@@ -21,7 +21,7 @@ from .target import Target  # noqa: E402
 from .targets import TARGETS  # noqa: E402
 
 SLICE = 20.0
-"""Seconds for one target before it is the turn of the next one."""
+"""Seconds for one target before the next one."""
 SILENCE = 600.0
 """Seconds without a new input after which a process is killed."""
 ADDRESSES = 12 << 30

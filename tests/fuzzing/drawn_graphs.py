@@ -21,7 +21,7 @@ class GraphDrawing:
     """A graph that grows by one operation at a time.
 
     A small difference of the inputs must not become a large one, or engines would differ for good
-    reasons: operations that jump take tensors only that every engine computes without rounding.
+    reasons: operations with jumps only take tensors that every engine computes without rounding.
     """
 
     def __init__(self, chance: Random) -> None:
@@ -118,7 +118,7 @@ FORMS: list[Callable[[GraphDrawing, str], Line]] = []
 
 
 def form(share: int) -> Callable[[Callable[[GraphDrawing, str], Line]], object]:
-    """Register a way to add an operation, as likely as `share` says."""
+    """Register a way to add an operation, with `share` as its relative probability."""
     return lambda function: FORMS.extend([function] * share)
 
 

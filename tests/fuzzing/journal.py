@@ -23,7 +23,7 @@ class Journal:
         return int(struct.unpack_from("<q", self._map, 8 * index)[0])
 
     def begin(self, target: str, number: int) -> None:
-        """Note that an input is about to be tried: a later process goes on after it."""
+        """Record the input that is tried next: a later process continues after it."""
         index = self.targets.index(target)
         struct.pack_into("<q", self._map, 0, index)
         struct.pack_into("<q", self._map, 8 * (1 + index), number + 1)

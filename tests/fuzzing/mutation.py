@@ -20,7 +20,7 @@ def tokens_of(text: str) -> list[str]:
 
 
 def mutated_parts(parts: Sequence[Any], vocabulary: Sequence[Any], chance: Random) -> list[Any]:
-    """Delete, repeat, swap, insert or replace some items of a sequence."""
+    """Delete, repeat, swap, insert or replace some elements of a sequence."""
     parts = list(parts)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
         at = chance.randrange(len(parts)) if parts else 0
@@ -81,7 +81,7 @@ def mutated_bytes(content: bytes, chance: Random, *, most: int = 1 << 16) -> byt
 
 
 def without_parts(parts: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Return the sequence without one of its runs of items: long runs first, then shorter ones."""
+    """Yield the sequence without one of its runs of elements, from long runs to short ones."""
     size = len(parts)
     while size > 1:
         size = (size + 1) // 2

@@ -1,4 +1,4 @@
-"""ONNX models: messages with changed fields, and bytes that are hardly messages any more."""
+"""ONNX models: messages with changed fields, and bytes that are hardly messages."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def check_proof(data: bytes, chance: Any) -> str:
         if error is not None:
             wrong = [d for d in error.diagnostics if d.code == "wrong-export"]
             if wrong and not (_is_valid(data) and _is_finite(graph)):
-                # What ONNX Runtime makes of types that an operator does not allow is its own, and
+                # Results for types that an operator does not allow are not defined, and
                 # so is whether it multiplies a border of zeros by an infinite weight.
                 return "not valid"
             expect(not wrong, "a model is read wrongly", error)

@@ -81,7 +81,7 @@ def peak_memory() -> int:
 def alarm(seconds: float) -> Iterator[None]:
     """Raise `TooLong` in code that takes more seconds of the processor.
 
-    What waits for ever takes none: the process that watches over this one ends that.
+    Waiting forever takes none: the process that watches over this one ends that.
     """
 
     def ring(number: int, frame: Any) -> None:

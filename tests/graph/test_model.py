@@ -103,7 +103,7 @@ def test_lines_are_those_of_the_source(graph):
     assert replace(graph, source=None).line(graph.producers["c"]) is None
 
 
-def test_an_unknown_tensor_is_answered_with_the_nearest(graph):
+def test_an_unknown_tensor_is_refused_with_the_nearest(graph):
     assert graph.tensor("state").name == "state"
     with pytest.raises(UnknownNameError, match="Did you mean 'state'"):
         graph.tensor("sttae")
@@ -236,7 +236,7 @@ def test_with_data_refuses_values_that_do_not_fit(graph, dtype, values):
 
 
 @pytest.mark.parametrize(("key", "hint"), [("sttae", "'state'"), ("x", "'x'"), (3, "'3'")])
-def test_with_data_knows_variables_only(graph, key, hint):
+def test_with_data_accepts_variables_only(graph, key, hint):
     with pytest.raises(UnknownNameError, match=hint):
         graph.with_data({key: [1]})
 

@@ -11,7 +11,7 @@ import nnef
 
 def verdict(path):
     text = pathlib.Path(path).read_bytes().decode()
-    # It leaves fragments as they are unless it is told to expand them.
+    # It expands fragments only on request.
     bodies = re.findall(r"fragment\s+(\w+)[^{;]*{", text)
     opaque = re.search(r"fragment\s+\w+[^{;]*;", text)
     try:
@@ -23,7 +23,7 @@ def verdict(path):
     return "accepts"
 
 
-# What asks for endless time or memory ends the process, too.
+# Excessive time or memory also ends the process.
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 for name in sys.argv[1:]:
     print(f"{name}\t", end="", flush=True)

@@ -76,8 +76,8 @@ def test_formatting_a_formatted_document_changes_nothing(path):
 def test_an_invalid_document_has_exactly_the_expected_errors(path):
     text = _text(path)
     report = nk.validate(text)
-    told = [d for d in report.diagnostics if d.severity != "note"]
-    assert [(d.code, d.line) for d in told] == _expected(text)
+    reported = [d for d in report.diagnostics if d.severity != "note"]
+    assert [(d.code, d.line) for d in reported] == _expected(text)
     assert report.errors
     for diagnostic in report.errors:
         assert diagnostic.hint, str(diagnostic)
@@ -179,9 +179,9 @@ def _verdicts(paths):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         lines = [line.partition("\t") for line in done.stdout.splitlines()]
         # Its own messages are on lines without a document.
-        told = {name: said for name, _, said in lines if pathlib.Path(name) in paths}
-        assert told, done.stderr
-        found |= {pathlib.Path(name): said for name, said in told.items()}
+        verdicts = {name: verdict for name, _, verdict in lines if pathlib.Path(name) in paths}
+        assert verdicts, done.stderr
+        found |= {pathlib.Path(name): verdict for name, verdict in verdicts.items()}
         paths = [path for path in paths if path not in found]
     return found
 
@@ -190,8 +190,8 @@ def test_the_khronos_parser_differs_only_where_the_specification_decides():
     paths = sorted(FOLDER.glob("*/*.nnef"))
     differing = {
         path.stem
-        for path, said in _verdicts(paths).items()
-        if not said.startswith("accepts" if path.parent.name == "valid" else "refuses")
+        for path, verdict in _verdicts(paths).items()
+        if not verdict.startswith("accepts" if path.parent.name == "valid" else "refuses")
     }
     # With enough memory, it builds even this.
     assert differing - {"result_too_long"} == DISAGREEMENTS.keys()

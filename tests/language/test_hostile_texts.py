@@ -38,7 +38,7 @@ GARBAGE = {
 }
 
 
-def _told(diagnostics: list[Diagnostic]) -> None:
+def _check_diagnostics(diagnostics: list[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         assert diagnostic.message
         assert str(diagnostic)
@@ -49,7 +49,7 @@ def test_garbage_results_in_diagnostics(text):
     _, diagnostics = language.parse(text)
     if text not in (GARBAGE["long fraction"], GARBAGE["byte order mark"]):
         assert any(d.severity == "error" for d in diagnostics)
-    _told(diagnostics)
+    _check_diagnostics(diagnostics)
 
 
 def test_a_byte_order_mark_is_not_an_error():
@@ -185,7 +185,7 @@ PIECES = st.sampled_from(
 def test_any_mixture_of_tokens_results_in_diagnostics(pieces, with_head, strict):
     text = (HEAD if with_head else "") + " ".join(pieces)
     _, diagnostics = language.parse(text, strict=strict)
-    _told(diagnostics)
+    _check_diagnostics(diagnostics)
 
 
 VALID = HEAD + (
@@ -205,14 +205,14 @@ def test_any_mutation_of_a_valid_text_results_in_diagnostics(data):
         end = data.draw(st.integers(start, min(len(text), start + 12)))
         text = text[:start] + data.draw(st.text(max_size=4)) + text[end:]
     _, diagnostics = language.parse(text)
-    _told(diagnostics)
+    _check_diagnostics(diagnostics)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
 def test_any_quantization_text_results_in_diagnostics(text):
     _, diagnostics = language.parse_quantization(text)
-    _told(diagnostics)
+    _check_diagnostics(diagnostics)
 
 
 LARGE = {
@@ -229,7 +229,7 @@ LARGE = {
 def test_integers_of_thousands_of_digits_are_read_or_reported(number):
     text = HEAD + f"y = reshape(x, shape = [{LARGE[number]}]); }}"
     graph, diagnostics = language.parse(text)
-    _told(diagnostics)
+    _check_diagnostics(diagnostics)
     assert all(len(d.message) < 3000 for d in diagnostics)
     if "9" in LARGE[number]:
         assert [d.code for d in diagnostics if d.severity == "error"]
@@ -261,7 +261,7 @@ def test_fragments_nested_too_deep_for_the_budget_are_reported():
     assert [d.code for d in diagnostics] == ["too-long"]
 
 
-def test_recursion_behind_deep_calls_is_still_endless():
+def test_recursion_after_deep_calls_is_still_endless():
     declared = "(a: tensor<scalar>) -> (b: tensor<scalar>)"
     fragments = [f"fragment f{i}{declared} {{ b = f{i + 1}(a); }}" for i in range(1200)]
     for cycle in ("b = f1200(a);", "b = f1199(a);"):

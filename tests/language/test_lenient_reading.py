@@ -1,4 +1,4 @@
-"""What others write against the rules is opened with `strict=False`, and saved by the rules."""
+"""Documents that break the rules are opened with `strict=False`, and saved by the rules."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def packaged(package: str, file: str) -> Path:
     try:
         return Path(str(metadata.distribution(package).locate_file(file)))
     except metadata.PackageNotFoundError:
-        told = f"needs the network in the package {package}: {INSTALL}"
+        message = f"needs the network in the package {package}: {INSTALL}"
         if os.environ.get("CI"):
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(message)
+        pytest.skip(message)

@@ -1,6 +1,6 @@
 """Executing the project's notebooks from a clean kernel, without a network.
 
-``python tests/notebooks/executing.py`` executes all of them in place, as they are kept.
+``python tests/notebooks/executing.py`` executes all of them in place, as they are stored.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _util.find_spec = _visible
 
 
 def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
-    """The notebook at `path`, executed in its own folder, as it is kept and shared.
+    """Return the notebook at `path`, executed in its own folder, as it is stored and shared.
 
-    A view of a widget needs its kernel: where one has an HTML twin, only that is kept.
+    A view of a widget needs its kernel: where one has an HTML twin, only that is stored.
 
     Args:
-        path: Of the notebook.
-        without: Names of packages that are to be missed, as if they were not installed.
+        path: The path of the notebook.
+        without: Names of packages to hide, as if they were not installed.
     """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
@@ -69,14 +69,14 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
-            # Our figures read on any page, and need no white one behind them.
+            # Figures are legible on any page, and need no white background.
             output.get("metadata", {}).pop("needs_background", None)
     notebook.metadata.pop("widgets", None)
     return notebook
 
 
 def is_spent_bar(output: nbformat.NotebookNode) -> bool:
-    """Whether an output is where a progress bar was, on a slow machine."""
+    """Return whether an output is what is left of a progress bar, as on a slow machine."""
     return output.output_type == "display_data" and output.data == {"text/plain": ""}
 
 

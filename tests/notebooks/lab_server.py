@@ -43,7 +43,7 @@ def environment(folder: Path, theme: str = "JupyterLab Light") -> dict[str, str]
 
 @contextmanager
 def lab_server(root: Path, env: dict[str, str]) -> Iterator[str]:
-    """Serves the folder `root`; gives the server's address."""
+    """Serve the folder `root`; yield the address of the server."""
     log = Path(env["JUPYTER_CONFIG_DIR"]).parent / "server.log"
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),

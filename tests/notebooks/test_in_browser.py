@@ -126,7 +126,7 @@ def test_nbconvert_html_shows_every_notebook_as_kept_without_fault(
 
 
 def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_path: Path) -> None:
-    """A kernel, the widget in the page, and a turned slider changes the picture."""
+    """A moved slider of the widget in the page changes the picture."""
     folder = tmp_path / "live"
     folder.mkdir()
     source = (
@@ -153,7 +153,7 @@ def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_pat
 
 
 def _run_first_cell(page: Page) -> None:
-    """A page asks for a kernel when it is ready; what is run before that is forgotten."""
+    """A page asks for a kernel when it is ready; what is run before that is lost."""
     view = page.locator(".jupyter-widgets .nnefkit-tensor")
     for _ in range(12):
         page.locator(".jp-CodeCell .cm-content").first.click()

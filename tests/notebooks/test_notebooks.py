@@ -1,4 +1,4 @@
-"""Every notebook runs from a clean kernel without a network, and is kept as it ran."""
+"""Every notebook runs from a clean kernel without a network, and is stored as it ran."""
 
 from __future__ import annotations
 

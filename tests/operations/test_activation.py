@@ -97,7 +97,7 @@ def test_attributes_of_elu_and_selu_matter():
     np.testing.assert_allclose(selu, [1.5 * drop, 1])
 
 
-def test_gelu_is_exact_and_no_approximation():
+def test_gelu_is_exact_and_not_an_approximation():
     x = np.linspace(-6, 6, 1001)
     exact = [v * math.erfc(-v / math.sqrt(2)) / 2 for v in x]
     np.testing.assert_allclose(run("gelu", x), exact, 1e-14, 1e-300)
@@ -107,12 +107,12 @@ def test_gelu_is_exact_and_no_approximation():
 def test_the_normal_distribution_is_right_far_down_its_tail(dtype, tolerance):
     x = np.linspace(-9, 9, 4001).astype(dtype)
     expected = [math.erfc(-float(v) / math.sqrt(2)) / 2 for v in x]
-    # erfc itself rounds its argument: what that does at -9 is 81 units in the last place.
+    # erfc itself rounds its argument: at -9, that makes 81 units in the last place.
     slack = 1 + np.square(x) / 16
     assert (np.abs(normal_cdf(x) - expected) <= tolerance * slack * expected).all()
 
 
-def test_softmax_normalises_over_all_axes_at_once():
+def test_softmax_normalizes_over_all_axes_at_once():
     x = np.random.default_rng(4).normal(0, 5, (2, 3, 4, 5)).astype(np.float32)
     result = run("softmax", x, axes=[1, 3])
     flat = torch.from_numpy(x).permute(0, 2, 1, 3).reshape(2, 4, 15)
@@ -134,6 +134,6 @@ def test_prelu_has_a_slope_for_each_channel():
     np.testing.assert_array_equal(run("prelu", x, alpha), expected)
 
 
-def test_an_infinite_slope_spoils_nothing_above_zero():
+def test_an_infinite_slope_does_not_affect_values_above_zero():
     result = run("prelu", np.array([-1.0, 0.0, 2.0]), np.array([INF, INF, NAN]))
     assert result.tolist() == [-INF, 0.0, 2.0]

@@ -13,7 +13,7 @@ PAD = {"padding": [(0, 0)] * 4, "border": "constant", "value": 0.0}
 MATMUL = {"transposeA": False, "transposeB": False}
 QUANTIZE = {"bits": 8, "signed": True, "symmetric": False}
 
-# operation, input shapes, attributes, argument that is to blame, section, part of what is said
+# operation, input shapes, attributes, argument that violates the rule, section, part of the message
 BROKEN = [
     # 4.1 Tensor Introducing Operations
     ("external", [], {"shape": [1, 0]}, "shape", "4.1.1", "strictly positive"),
@@ -215,16 +215,16 @@ ALLOWED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "shapes", "attribs", "argument", "section", "said"), BROKEN)
+@pytest.mark.parametrize(("name", "shapes", "attribs", "argument", "section", "words"), BROKEN)
 def test_a_violated_rule_is_reported_with_argument_and_section(
-    name, shapes, attribs, argument, section, said
+    name, shapes, attribs, argument, section, words
 ):
     with pytest.raises(ArgumentError) as raised:
         SHAPE_RULES[name](*shapes, **attribs)
     (diagnostic,) = raised.value.diagnostics
     assert raised.value.arguments == (argument,)
     assert diagnostic.section == section
-    assert said in f"{diagnostic.message} {diagnostic.hint}"
+    assert words in f"{diagnostic.message} {diagnostic.hint}"
 
 
 @pytest.mark.parametrize(("name", "shapes", "attribs", "result"), ALLOWED)

@@ -9,7 +9,7 @@ from nnefkit.operations import COSTS, KERNELS, SHAPE_RULES
 
 DECLARED = sorted(declarations())
 WITHOUT_KERNEL = {"external", "variable"}
-"""Their values come from outside of a run."""
+"""Their values do not come from a computation."""
 
 
 def parameters(name):

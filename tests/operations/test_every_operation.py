@@ -28,11 +28,11 @@ def test_every_operation_has_a_formula_and_is_drawn():
 
 
 STEPPED = {name for name in CALLS if name.endswith("_quantize")}
-"""Their results jump where a value lies halfway, but for what rounding does to it."""
+"""Their results jump where rounding moves a value across the middle between two codes."""
 
 
 def is_steady(function, x):
-    """Where the results of a function with jumps stay the same if `x` changes a little."""
+    """Return where the results of a function with jumps stay the same if `x` changes a little."""
     x = x.astype(np.float64)
     return function(x * (1 - 1e-5)) == function(x * (1 + 1e-5))
 
@@ -61,12 +61,12 @@ def check(name, one, dtype):
 
     found = call(name, as_typed(name, one.dtype, inputs), one.attribs, one.dtype)
     assert all(type(array) is np.ndarray for array in found)
-    # A kernel that makes real numbers of others knows of no graph whose precision it should take.
+    # A kernel that converts others to real numbers does not know the precision of a graph.
     knows = name not in TYPED or (inputs and inputs[0].dtype.kind == "f")
     agree(found, dtype if knows else np.float32)
 
     if dtype == np.float16:
-        return  # a way to store numbers, which no engine computes in
+        return  # a storage format, in which no engine computes
     graph, feeds = graph_of(name, one, wide=dtype == np.float64)
     feeds = {key: as_dtype(value, dtype) for key, value in feeds.items()}
     agree([*Session(graph).run(feeds).values()], dtype)
@@ -89,12 +89,12 @@ def test_operations_compute_their_formula_in_many_calls(name, data):
     check(name, one, data.draw(st.sampled_from([np.float64, np.float32, np.float16])))
 
 
-SAID = [(who, name) for who, table in FOREIGN.items() for name in table]
-"""Who computes what. An operation that an implementation has, but in a sense of its own, is not
-among its own; calls that it cannot express are drawn anew."""
+OPERATIONS = [(who, name) for who, table in FOREIGN.items() for name in table]
+"""Implementation and operation. Operations that have another meaning there are left out; calls that
+it cannot express are drawn again."""
 
 
-@pytest.mark.parametrize(("who", "name"), SAID)
+@pytest.mark.parametrize(("who", "name"), OPERATIONS)
 @settings(quick, max_examples=8)
 @given(data=st.data())
 def test_operations_compute_what_others_compute(who, name, data, foreign_fault):
@@ -128,8 +128,8 @@ def test_operations_compute_what_others_compute(who, name, data, foreign_fault):
 
 
 def test_every_operation_that_computes_is_checked_against_others():
-    said = {name for table in FOREIGN.values() for name in table}
-    assert said == set(CALLS) | {"constant"}
+    checked = {name for table in FOREIGN.values() for name in table}
+    assert checked == set(CALLS) | {"constant"}
 
 
 def test_ranks_up_to_eight_work():

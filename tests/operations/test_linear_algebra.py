@@ -32,7 +32,7 @@ def test_products_sum_over_the_inner_extent(transpose_a, transpose_b, left, righ
     assert COSTS["matmul"]([a.shape, b.shape], [result.shape], attribs) == result.size * 6
 
 
-def test_products_of_halves_add_up_with_more_digits():
+def test_float16_products_are_summed_with_more_digits():
     a = np.full((1, 4000), 0.1, np.float16)
     (result,) = call("matmul", [a, a], {"transposeA": False, "transposeB": True})
     assert result.dtype == np.float16

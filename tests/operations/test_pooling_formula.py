@@ -84,7 +84,7 @@ def test_a_constant_border_can_win_a_maximum_and_an_ignored_one_cannot():
     assert_array_equal(KERNELS["argmax_pool"](x, **attribs)[0, 0], [[0, 0], [0, 0]])
 
 
-def test_minus_infinity_is_a_value_and_no_border():
+def test_minus_infinity_is_a_value_and_not_a_border():
     x = np.full((4,), -np.inf, np.float32)
     attribs = attributes([3], padding=[(2, 2)])
     values, index = KERNELS["max_pool_with_index"](x, **attribs)

@@ -82,7 +82,7 @@ def test_zero_point_quantization_agrees_with_pytorch_per_channel():
         symmetric=False,
     )
     assert result.dtype == np.float32
-    # Ties go up here and to even there, and one of the two may divide differently.
+    # Ties are rounded up here and to even there, and one of the two may divide differently.
     close = np.isclose(result, expected, 1e-6, 1e-6)
     assert close.mean() > 0.99
     assert (np.abs(result - expected.numpy()) <= 1.01 * scale.numpy()[:, None]).all()

@@ -26,7 +26,7 @@ def arrays_and_axes(draw):
 
 
 @given(arrays_and_axes())
-def test_positions_over_several_axes_find_the_item_again(drawn):
+def test_positions_over_several_axes_identify_the_element(drawn):
     array, axes = drawn
     (position,) = call("argmax_reduce", [array], {"axes": axes})
     assert position.dtype == np.int64
@@ -39,7 +39,7 @@ def test_positions_over_several_axes_find_the_item_again(drawn):
         assert array[at] == array[block].max()
 
 
-def test_the_first_of_equal_items_is_the_position():
+def test_the_first_of_equal_elements_is_the_position():
     x = np.array([[1.0, 3.0, 3.0], [3.0, 0.0, 3.0]])
     assert call("argmax_reduce", [x], {"axes": [1]})[0].tolist() == [[1], [0]]
     assert call("argmax_reduce", [x], {"axes": [0, 1]})[0].tolist() == [[1]]
@@ -64,7 +64,7 @@ def test_an_empty_volume_sums_to_zero():
     assert result.tolist() == [[0.0], [0.0]]
 
 
-def test_halves_are_summed_with_more_digits_and_rounded_once():
+def test_float16_is_summed_with_more_digits_and_rounded_once():
     x = np.full((1, 5000), 0.1, np.float16)
     (total,) = call("sum_reduce", [x], {"axes": [1], "normalize": False})
     assert total.dtype == np.float16

@@ -116,7 +116,7 @@ def test_a_batch_index_of_rank_one_has_the_same_result():
         ([[0, 0, 2, 4]], [[-1]], "batch_index", "is -1"),
     ],
 )
-def test_regions_that_cannot_be_are_refused(rois, batch, argument, message):
+def test_invalid_regions_are_refused(rois, batch, argument, message):
     x = np.zeros((2, 1, 4, 4))
     given = x, np.array(rois, float), np.array(batch)
     calls = [

@@ -161,17 +161,17 @@ def test_the_fragments_that_an_operation_comes_from_are_named():
 
 
 @pytest.mark.parametrize(
-    ("results", "said"),
+    ("results", "message"),
     [
         (["a", "b"], "returns 3 tensors, but 2 are named"),
         (["a", "b", "c", "d"], "returns 3 tensors, but 4 are named"),
         ("a", "returns an array of 3 tensors, but 'a' is one"),
     ],
 )
-def test_an_array_result_needs_as_many_names_as_it_has_tensors(results, said):
+def test_an_array_result_needs_as_many_names_as_it_has_tensors(results, message):
     graph = build(INPUT, (results, "unstack", {"value": "x"}, {"axis": 1}))
     (diagnostic,) = check_shapes(graph)[1]
-    assert said in diagnostic.message
+    assert message in diagnostic.message
     assert diagnostic.section == "3.3.2"
     assert "[a, " in diagnostic.hint
 
@@ -216,7 +216,7 @@ def test_variables_of_one_label_agree_in_shape_without_regard_to_case():
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "message"),
     [
         (("v", "x"), "variable 'v' is updated twice"),
         (("w", "x"), "which shares its data with 'v', is updated twice"),
@@ -226,7 +226,7 @@ def test_variables_of_one_label_agree_in_shape_without_regard_to_case():
         (("u", "v"), None),
     ],
 )
-def test_a_variable_is_updated_once_and_nothing_else_is(second, said):
+def test_a_variable_is_updated_once_and_nothing_else_is(second, message):
     graph = build(
         ("x", "external", {}, {"shape": [2, 3]}),
         variable("v", "state"),
@@ -235,13 +235,13 @@ def test_a_variable_is_updated_once_and_nothing_else_is(second, said):
         ("n", "update", {"variable": "v", "value": "x"}, {}),
         ("m", "update", dict(zip(("variable", "value"), second, strict=True)), {}),
     )
-    told = [d for d in check_shapes(graph)[1] if d.code != "shape-mismatch"]
-    assert [d.section for d in told] == ([] if said is None else ["4.8"])
-    if said:
-        assert said in told[0].message
-        assert told[0].line == 6
-    if said and "twice" in said:
-        assert "line 5" in told[0].hint
+    diagnostics = [d for d in check_shapes(graph)[1] if d.code != "shape-mismatch"]
+    assert [d.section for d in diagnostics] == ([] if message is None else ["4.8"])
+    if message:
+        assert message in diagnostics[0].message
+        assert diagnostics[0].line == 6
+    if message and "twice" in message:
+        assert "line 5" in diagnostics[0].hint
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ def test_a_shape_that_was_probably_meant_to_end_with_the_other_is_a_warning(shap
         ("b", "external", {}, {"shape": other}),
         ("y", "add", {"x": "x", "y": "b"}, {}),
     )
-    told = [(d.severity, d.code, d.section) for d in check_shapes(graph)[1]]
-    assert told == [("warning", "suspicious-broadcast", "4.2.2")] * warned
+    reported = [(d.severity, d.code, d.section) for d in check_shapes(graph)[1]]
+    assert reported == [("warning", "suspicious-broadcast", "4.2.2")] * warned
     if warned:
         assert "[1, 1, " in check_shapes(graph)[1][0].hint
 

@@ -24,7 +24,7 @@ def run(name, *inputs, **attribs):
     return results[0] if len(results) == 1 else list(results)
 
 
-# -- reshape and its kin --------------------------------------------------------------------------
+# -- reshape and similar --------------------------------------------------------------------------
 
 
 @given(st.data())
@@ -141,7 +141,7 @@ def test_slices_select_the_elements_that_the_rules_name(extent, begin, end, stri
     try:
         shape = SHAPE_RULES["slice"](x.shape, **attribs)
     except ArgumentError:
-        # An empty slice may also be refused for beginning where there is nothing.
+        # An empty slice may also be refused for starting outside of the axis.
         assert not indices
         return
     assert indices is not None

@@ -61,7 +61,7 @@ REGIONS = ["avg_roi_pool", "max_roi_pool", "roi_resample", "avg_roi_align", "max
 
 
 def problems(name, shapes=(), **attribs):
-    """What the rule says with some inputs (by position) and attributes replaced."""
+    """Return the diagnostics with some inputs (by position) and attributes replaced."""
     inputs, valid = VALID[name]
     inputs = list(inputs)
     for position, shape in dict(shapes).items():

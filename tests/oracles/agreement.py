@@ -1,21 +1,21 @@
-"""Whether two results are the same but for rounding."""
+"""Check that two results are the same up to rounding."""
 
 import numpy as np
 
 TOLERANCES = {"f2": 2e-3, "f4": 1e-6, "f8": 1e-13}
-"""What results may differ by, as a share of the largest item of a tensor."""
+"""Allowed differences, as fractions of the largest element of a tensor."""
 
 
 def assert_agree(found, expected, dtype, spread=1.0, where="", least=1e-3):
-    """Results agree with numbers of a formula: shapes, kinds, what is not finite, and the rest.
+    """Check that results agree with a formula: shapes, kinds of dtypes, NaN, infinities, numbers.
 
     Args:
-        found: arrays whose real numbers are of `dtype`.
-        expected: arrays of doubles, integers or logicals.
-        dtype: decides upon the tolerance.
-        spread: how much wider the tolerance is.
-        where: said where they differ.
-        least: the tolerance is relative to this size where all items are smaller.
+        found: Arrays whose real numbers are of `dtype`.
+        expected: Arrays of doubles, integers or logicals.
+        dtype: Determines the tolerance.
+        spread: The factor by which the tolerance is wider.
+        where: Part of the message if they differ.
+        least: The tolerance is relative to this size where all elements are smaller.
     """
     assert len(found) == len(expected)
     for mine, wanted in zip(found, expected, strict=True):

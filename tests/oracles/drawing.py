@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 BORDERS = ["constant", "replicate", "reflect", "reflect-even"]
 VOLUME = 120
-"""About how many items a wild tensor has."""
+"""The approximate number of elements of a wild tensor."""
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Call:
     attribs: dict
     dtype: str | None = None
     spread: float = 1.0
-    """How much the tolerance is to be widened."""
+    """The factor by which the tolerance is wider."""
     least: float = 1e-3
     """The size that rounding is relative to, where results are smaller: sums may cancel."""
 
@@ -31,10 +31,10 @@ class Drawing:
         self.strange = strange
         """Whether there may be NaN, infinities and zeros of both signs."""
         self.plain = plain
-        """Whether calls are of the kind that most networks have: windows slide over spatial
-        dimensions only, beyond which zeros lie."""
+        """Whether calls are like those of most networks: windows slide only over spatial
+        dimensions, with zeros as the border."""
         self.wild = wild
-        """Whether ranks, strides, dilation and padding go as far as the specification lets them."""
+        """Whether ranks, strides, dilation and padding go as far as the specification allows."""
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32)))
 
     def number(self, low, high):

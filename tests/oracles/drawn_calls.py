@@ -154,5 +154,5 @@ CALLS = {
     "add_n": add_n,
     "moments": reduction(strange=False, summed=True),
 }
-"""Operation name -> a function of a `Drawing` that makes a call. Sources of tensors are in every
-graph, and not among them."""
+"""Operation name -> a function of a `Drawing` that returns a call. Sources of tensors are in every
+graph, and not listed."""

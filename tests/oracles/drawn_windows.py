@@ -53,7 +53,7 @@ def convolution(separable=False, reverse=False):
 
 
 def _reversible(d, shape, size, attribs, fixed):
-    """Makes the attributes of a reverse operation valid: an output shape, no cropping of all."""
+    """Make the attributes of a reverse operation valid: an output shape that is not empty."""
     stride = attribs["stride"] or [1] * len(size)
     attribs["padding"] = [
         (p, q) if (x - 1) * s + (f - 1) * g + 1 - p - q > 0 else (0, 0)
@@ -161,7 +161,7 @@ def regions(d, **attribs):
     size = [d.number(1, 3) for _ in range(spatial)]
     count = d.number(1, 3)
     kind = d.one("inside", "divided") if d.plain else d.one("anywhere", "inside", "divided")
-    # Of a divided region, each cell has the same number of items.
+    # Each cell of a divided region has the same number of elements.
     most = 8 if spatial < 3 else 5
     extents = [d.number(n if kind == "divided" else 1, most) for n in size]
     if kind == "anywhere":

@@ -15,12 +15,12 @@ from oracles.drawing import Call, Drawing
 from oracles.drawn_calls import CALLS
 
 SOURCES = {"external", "variable"}
-"""They compute nothing, and stand in every graph."""
+"""They compute nothing, and are in every graph."""
 
 
 @st.composite
 def calls_of(draw, name, strange=True, plain=False, wild=False):
-    """A call of the operation `name`; see `Drawing`."""
+    """Draw a call of the operation `name`; see `Drawing`."""
     drawing = Drawing(draw, strange, plain, wild)
     call = CALLS[name](drawing)
     if call.dtype == "scalar" and name not in TYPED:
@@ -30,7 +30,7 @@ def calls_of(draw, name, strange=True, plain=False, wild=False):
 
 
 def _retyped(value, kind):
-    """The same argument of a generic operation with items of another data-type."""
+    """Return the same argument of a generic operation with elements of another data type."""
     if isinstance(value, list):
         return [_retyped(item, kind) for item in value]
     floats = value.dtype.kind == "f" if isinstance(value, np.ndarray) else True
@@ -46,12 +46,12 @@ KINDS = {"f": "scalar", "i": "integer", "b": "logical"}
 
 
 def graph_of(name, call, wide=False):
-    """A graph of one call, whose arrays are inputs, and the feeds.
+    """Return a graph of one call, whose arrays are inputs, and the feeds.
 
     Args:
-        name: of the operation.
-        call: its arguments.
-        wide: whether to compute in float64, which a variable of that width decides.
+        name: The name of the operation.
+        call: Its arguments.
+        wide: Whether to compute in float64, which a variable of that width decides.
     """
     declaration = declarations()[name]
     operations: list[Operation] = []
@@ -111,14 +111,14 @@ def graph_of(name, call, wide=False):
 
 
 def shape_of(value):
-    """The shape of an argument, as shape rules take it."""
+    """Return the shape of an argument, as shape rules take it."""
     if isinstance(value, list):
         return [shape_of(item) for item in value]
     return value.shape if isinstance(value, np.ndarray) else ()
 
 
 def as_dtype(value, dtype):
-    """An argument whose real numbers are of another width."""
+    """Return an argument with its real numbers in another width."""
     if isinstance(value, list):
         return [as_dtype(item, dtype) for item in value]
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -127,7 +127,7 @@ def as_dtype(value, dtype):
 
 
 def as_typed(name, dtype, inputs):
-    """The arguments with whole numbers that stand for real ones as such, as documents have them."""
+    """Return the arguments with real numbers written as such, as in documents."""
     scalar = ("scalar", "?") if dtype == "scalar" else ("scalar",)
     return [
         float(value) if type(value) is int and dtype_of(parameter.type) in scalar else value

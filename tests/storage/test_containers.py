@@ -81,7 +81,7 @@ def check(path):
         filter_, bias = files.tensor("conv1/filter"), files.tensor("conv1/bias")
         assert files.tensor("conv1/offset") is None
         extra = files.extra_files(["conv1/filter", "conv1/bias"])
-    # What was given out stays valid when the archive is closed.
+    # Data that was returned stays valid when the archive is closed.
     assert np.array_equal(filter_.data, FILTER)
     assert np.array_equal(bias.data, BIAS)
     assert not filter_.data.flags.writeable
@@ -94,7 +94,7 @@ def check(path):
     ("packer", "layout"),
     [(p, lay) for p in PACKERS for lay in LAYOUTS if p != "folder" or lay == "plain"],
 )
-def test_every_container_gives_the_same_files_whatever_its_name(tmp_path, packer, layout):
+def test_every_container_has_the_same_files_whatever_its_name(tmp_path, packer, layout):
     path = tmp_path / "model.of.some.kind"
     PACKERS[packer](path, {LAYOUTS[layout](name): data for name, data in FILES.items()})
     check(path)
@@ -154,7 +154,7 @@ def test_labels_are_compared_without_regard_to_case(tmp_path, packer):
 
 
 @pytest.mark.parametrize("packer", ["tar", "zip"])
-def test_labels_that_several_files_answer_to_are_refused(tmp_path, packer):
+def test_labels_that_several_files_match_are_refused(tmp_path, packer):
     path = tmp_path / "model"
     PACKERS[packer](path, {"graph.nnef": TEXT, "A.dat": dat(BIAS), "a.dat": dat(BIAS + 1)})
     with open_model(path) as files:
@@ -249,7 +249,7 @@ def test_written_files_are_read_again_and_by_other_tools(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["m.tgz", "m.tar", "m.zip"])
-def test_the_same_model_gives_the_same_archive(tmp_path, name):
+def test_the_same_model_is_written_as_the_same_archive(tmp_path, name):
     write_model(tmp_path / name, FILES)
     first = (tmp_path / name).read_bytes()
     (tmp_path / "other").mkdir()

@@ -68,7 +68,7 @@ def patched(content, what, by):
 
 
 def with_size(content, size):
-    """A zip archive whose directory says that its first member has `size` bytes."""
+    """A zip archive whose directory states that its first member has `size` bytes."""
     content = bytearray(content)
     struct.pack_into("<I", content, content.index(b"PK\1\2") + 24, size)
     return bytes(content)
@@ -210,7 +210,7 @@ def test_a_missing_path_is_reported_with_the_nearest_name(tmp_path):
         open_model(tmp_path / "efficientnet.nnef")
 
 
-def test_a_damaged_member_of_a_zip_is_refused_when_it_is_asked_for(tmp_path):
+def test_a_damaged_member_of_a_zip_is_refused_when_it_is_read(tmp_path):
     content = bytearray(zipped(("a.dat", DATA)))
     middle = content.index(b"a.dat") + 400
     content[middle : middle + 8] = b"\xff" * 8

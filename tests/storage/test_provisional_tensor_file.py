@@ -113,13 +113,13 @@ def test_other_extents_may_not_differ(
     assert "wrong-data-shape" in codes
 
 
-def test_trailing_extents_count_in_files_of_today(tmp_path: Path) -> None:
+def test_trailing_extents_count_in_current_files(tmp_path: Path) -> None:
     folder = model(tmp_path, [2], b"")
     nk.write_tensor(folder / "v.dat", np.ones((2, 1), np.float32))
     assert [d.code for d in nk.validate(folder).errors] == ["wrong-data-shape"]
 
 
-def test_the_model_is_saved_with_files_of_today(tmp_path: Path) -> None:
+def test_the_model_is_saved_with_current_files(tmp_path: Path) -> None:
     data = np.arange(1, 3, dtype="<f4")
     path = model(tmp_path, [2], provisional_file((2, 1), 0, 32, data.tobytes()))
     notes = {note.code for note in nk.validate(path).notes}

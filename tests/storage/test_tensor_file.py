@@ -23,7 +23,7 @@ SHAPES = hnp.array_shapes(min_dims=0, max_dims=8, min_side=1, max_side=4)
 
 
 def through_bytes(array, **options):
-    """Writes and reads in memory; the file's bytes as well."""
+    """Write and read in memory; return the bytes of the file as well."""
     content = b"".join(map(bytes, tensor_content(array, **options).chunks()))
     stored = open_tensor(Blob("x.dat", content, content, 0, len(content)))
     assert stored.warnings == ()
@@ -254,7 +254,7 @@ def test_values_that_the_format_cannot_store_are_refused_and_nothing_is_written(
     ("dtype", "bits", "count"), [("f4", None, 2**30), ("u1", None, 2**32), ("u8", 33, 2**30)]
 )
 def test_more_than_4_gb_is_refused_at_once(tmp_path, dtype, bits, count):
-    # A view of one item repeated: what counts is the length that the header would have to say.
+    # A view of one item repeated: what counts is the length that the header would have to state.
     array = np.broadcast_to(np.zeros((), dtype), (count,))
     with pytest.raises(StorageError, match=r"more than the 4,294,967,295"):
         write_tensor(tmp_path / "x.dat", array, bits=bits)
@@ -308,7 +308,7 @@ def test_mapping_leaves_the_process_descriptors_to_work_with(tmp_path):
 
 @given(st.binary(max_size=300), st.integers(0, 127), st.integers(0, 255))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_no_bytes_bring_out_anything_but_a_storage_error(noise, position, value):
+def test_any_bytes_are_read_or_raise_a_storage_error(noise, position, value):
     good = bytearray(through_bytes(np.arange(12, dtype="i2").reshape(3, 4), bits=12)[1])
     good[position] = value
     for content in (noise, b"N\xef\x01\x00" + noise, bytes(good), bytes(good) + noise):

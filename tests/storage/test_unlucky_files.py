@@ -1,4 +1,4 @@
-"""Files that other programs change, cut short, or leave behind."""
+"""Files that other programs change, truncate, or leave behind."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def python(script, *arguments, **options):
     )
 
 
-# -- files that are cut short ----------------------------------------------------------------------
+# -- files that are truncated ----------------------------------------------------------------------
 
 CUT_SHORT = """
 import os, sys
@@ -90,7 +90,7 @@ for name, call in calls.items():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="mapped files cannot be cut short there")
-def test_a_file_cut_short_after_loading_is_refused_and_does_not_end_the_process(folder, tmp_path):
+def test_a_file_truncated_after_loading_is_refused_and_does_not_end_the_process(folder, tmp_path):
     result = python(CUT_SHORT, folder, folder / "w.dat", tmp_path / "other")
     assert result.returncode == 0, result.stderr
     names = [line.split()[0] for line in result.stdout.splitlines()]
@@ -130,7 +130,7 @@ print(outcomes)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["model", "model.zip", "model.tar"])
-def test_models_cut_short_under_load_are_whole_or_refused(tmp_path, name):
+def test_models_truncated_while_they_are_loaded_are_whole_or_refused(tmp_path, name):
     nk.save(model(1), tmp_path / name)
     path = tmp_path / name
     result = python(CUT_UNDER_LOAD, path / "w.dat" if path.is_dir() else path, path)
@@ -459,7 +459,7 @@ print(interrupts, sorted(os.listdir(os.path.dirname(sys.argv[1]))))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX")
 @pytest.mark.parametrize("name", ["m.zip", "m.tar", "m"])
-def test_an_interrupt_of_a_save_stays_one_and_leaves_nothing(tmp_path, name):
+def test_an_interrupt_of_a_save_is_raised_and_leaves_nothing(tmp_path, name):
     result = python(INTERRUPTED, tmp_path / name)
     assert result.returncode == 0, result.stderr
     count, listed = result.stdout.split(maxsplit=1)
@@ -467,7 +467,7 @@ def test_an_interrupt_of_a_save_stays_one_and_leaves_nothing(tmp_path, name):
     assert listed.strip() in ("[]", f"['{name}']")
 
 
-def test_an_interrupt_within_a_member_of_a_zip_stays_one(tmp_path, monkeypatch):
+def test_an_interrupt_within_a_member_of_a_zip_is_raised(tmp_path, monkeypatch):
     def interrupted(self, *arguments, **options):
         raise KeyboardInterrupt
 

@@ -224,7 +224,7 @@ def test_the_current_folder_is_not_pulled_from_under_the_process(tmp_path, monke
         (lambda path: None, "x.TBZ2", "can be read, but not written"),
     ],
 )
-def test_targets_that_cannot_be_are_refused(tmp_path, make, target, message):
+def test_invalid_targets_are_refused(tmp_path, make, target, message):
     make(tmp_path)
     before = snapshot(tmp_path)
     with pytest.raises(StorageError, match=message):
@@ -302,7 +302,7 @@ def test_a_model_can_be_saved_over_the_files_that_it_is_mapped_from(tmp_path):
             assert (files.tensor("sub/b").data == 4).all()
 
 
-def test_files_to_copy_must_be_there(tmp_path):
+def test_files_to_copy_must_exist(tmp_path):
     for target in ("m", "m.tar"):
         with pytest.raises(StorageError, match="no such file") as caught:
             write_model(tmp_path / target, NEW | {"x.bin": tmp_path / "gone.bin"})

@@ -65,10 +65,10 @@ def from_torch(
         trust: Whether a ``.pt2`` file may run code while it is read. Otherwise files with anything
             but tensors and PyTorch's own operators in them, such as pickled objects, are refused.
         dynamic_shapes: Axes that may have other extents: input name -> a list of axes, or axis -> a
-            name, a range such as ``(1, 64)`` or a ``torch.export.Dim``; axes of one name change
-            together. The module is converted again for other extents, up to 1,024 where no range is
-            stated, and the ranges are saved with the graph. Other extents of a graph without them
-            are checked when they are asked for, which needs the module.
+            name, a range such as ``(1, 64)`` or a ``torch.export.Dim``; axes with the same name
+            change together. The module is converted again for other extents, up to 1,024 where no
+            range is stated, and the ranges are saved with the graph. Other extents of a graph
+            without them are checked when they are asked for, which needs the module.
 
     Returns:
         The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference,

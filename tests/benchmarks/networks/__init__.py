@@ -1,1 +1,1 @@
-"""What the benchmarks of the engines run: networks, and everything that can run them."""
+"""Networks for the benchmarks of the engines, and everything that can run them."""

@@ -44,7 +44,7 @@ class Network:
 
     @property
     def is_module(self) -> bool:
-        """Whether PyTorch has it as well."""
+        """Whether it is also a PyTorch module."""
         return self.name in MODULES
 
     @property
@@ -59,7 +59,7 @@ class Network:
 
     @property
     def need(self) -> int:
-        """Bytes of the weights, and of the activations at the time when most of them are alive."""
+        """Bytes of the weights, and of the activations when most of them are alive."""
         sizes = {name: 4 * math.prod(t.shape or ()) for name, t in self.graph.tensors.items()}
         weights = {tensor.name for tensor in self.graph.variables}
         last = {n: i for i, op in enumerate(self.graph.operations) for n in op.input_names}
@@ -72,12 +72,12 @@ class Network:
 
     @cached_property
     def input(self) -> np.ndarray[Any, Any]:
-        """A value for its one input."""
+        """A value for its only input."""
         return np.load(self.folder / "input.npy")
 
 
 def prepare(name: str, folder: Path) -> Network:
-    """Writes the files of a network; ONNX Runtime gets what PyTorch's exporter writes.
+    """Write the files of a network; ONNX Runtime gets what PyTorch's exporter writes.
 
     Trained networks, which no PyTorch module is left of, are exported by nnefkit instead.
     """

@@ -1,8 +1,8 @@
-"""What the first run costs in a process of its own: ``python -m networks.first_run ...``.
+"""Cost of the first run in a separate process: ``python -m networks.first_run ...``.
 
 Arguments are the name of a network, its folder, the name of a runner and the number of threads. The
-result is a line of JSON: seconds from the files to the first result, and the bytes that the process
-has grown by at most, mapped files included. What is imported does not count.
+result is a line of JSON: seconds from the files to the first result, and the largest growth of the
+process in bytes, mapped files included. Imports do not count.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from networks.runners import KINDS
 
 
 class Cost(NamedTuple):
-    """Of a first run."""
+    """The cost of a first run."""
 
     seconds: float
     peak: int | None
-    """Bytes; None where the system does not tell, or another process does the work."""
+    """Bytes; None if the system does not report them, or another process does the work."""
 
 
 def first_run(network: Network, runner: str, threads: int) -> Cost:
-    """Measures it in a process of its own."""
+    """Measure the cost in a separate process."""
     arguments = [network.name, str(network.folder), runner, str(threads)]
     done = subprocess.run(
         [sys.executable, "-m", "networks.first_run", *arguments],
@@ -59,7 +59,7 @@ def _measure(network: Network, runner: str, threads: int) -> Cost:
 
 
 def _forget_peak() -> bool:
-    """Lets the peak of the memory begin anew, where the system can do that."""
+    """Reset the peak memory, and return whether the system supports it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -68,7 +68,7 @@ def _forget_peak() -> bool:
 
 
 def _warm_up(runner: str) -> None:
-    """Imports what is imported late."""
+    """Import all that is imported lazily."""
     engine = runner.split()[0]
     if engine in ("numpy", "onnxruntime", "torch"):
         tiny = nk.parse(
@@ -80,7 +80,7 @@ def _warm_up(runner: str) -> None:
 
 
 def _memory(key: str) -> int | None:
-    """An entry of what Linux says of this process, in bytes."""
+    """Return an entry of Linux's status of this process, in bytes."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 def _convolution(
     channels: int, results: int, size: int, stride: int = 1, groups: int = 1, clip: str = "relu"
 ) -> list[nn.Module]:
-    """A convolution that keeps the extents (but for the stride), normalised and clipped."""
+    """A convolution that preserves the extents (except for the stride), normalized and clipped."""
     conv = nn.Conv2d(channels, results, size, stride, size // 2, groups=groups, bias=False)
     last: dict[str, list[nn.Module]] = {"relu": [nn.ReLU()], "relu6": [nn.ReLU6()], "": []}
     return [conv, nn.BatchNorm2d(results), *last[clip]]
@@ -37,7 +37,7 @@ def alexnet() -> nn.Module:
 
 
 class _Residual(nn.Module):
-    """What is added to a (projected) shortcut, and rectified."""
+    """A branch that is added to a (projected) shortcut, and rectified."""
 
     def __init__(self, body: Iterable[nn.Module], shortcut: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -154,8 +154,8 @@ class Joined(nn.Module):
         return x.transpose(1, 2).flatten(2)
 
 
-class Turned(nn.Module):
-    """The transposes of matrices, scaled."""
+class Transposed(nn.Module):
+    """Scaled transposes of matrices."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -167,14 +167,14 @@ class Turned(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """One layer: attention and a multilayer perceptron, each normalised before it and added."""
+    """One layer: attention and a multilayer perceptron, each after a normalization, and added."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.before_attention, self.before_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.split, self.join = Heads(heads), Joined()
-        self.turn = Turned((width // heads) ** -0.5)
+        self.turn = Transposed((width // heads) ** -0.5)
         self.product, self.softmax = Matrices(), nn.Softmax(-1)
         self.perceptron = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)

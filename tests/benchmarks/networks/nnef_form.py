@@ -11,19 +11,19 @@ from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
 import nnefkit as nk
-from networks.modules import Heads, Joined, Matrices, Turned
+from networks.modules import Heads, Joined, Matrices, Transposed
 
-LEAVES = (Heads, Joined, Matrices, Turned)
+LEAVES = (Heads, Joined, Matrices, Transposed)
 
 
 def nnef_form(module: nn.Module, shape: tuple[int, ...], folded: bool = True) -> nk.Graph:
     """A module as an nnefkit graph.
 
     Args:
-        module: Takes one tensor and gives one.
-        shape: Of that tensor.
-        folded: Whether batch normalisations are folded into the convolutions before them, as
-            most exporters do; else they are operations of their own.
+        module: A module that takes one tensor and returns one.
+        shape: The shape of its input.
+        folded: Whether batch normalizations are folded into the convolutions before them, as
+            most exporters do; otherwise they are separate operations.
     """
     traced = _Tracer().trace(module)
     ShapeProp(fx.GraphModule(module, traced)).propagate(torch.zeros(shape))
@@ -56,7 +56,7 @@ class _Writer:
         return name
 
     def variable(self, name: str, value: Any, rank: int) -> str:
-        """Declares a variable with leading extents of 1 up to `rank`; returns its name."""
+        """Declare a variable with leading extents of 1 up to `rank`; return its name."""
         array = value.detach().numpy()
         array = np.ascontiguousarray(array.reshape(*[1] * (rank - array.ndim), *array.shape))
         self.data[name] = array
@@ -154,7 +154,7 @@ def _joined(writer: _Writer, name: str, part: Joined, rank: int, x: str) -> str:
     return writer.call(name, f"reshape({turned}, shape = [-1], axis_start = 2, axis_count = 2)")
 
 
-def _turned(writer: _Writer, name: str, part: Turned, rank: int, x: str) -> str:
+def _turned(writer: _Writer, name: str, part: Transposed, rank: int, x: str) -> str:
     turned = writer.call(f"{name}_turned", f"transpose({x}, axes = [0, 1, 3, 2])")
     return writer.call(name, f"mul({turned}, {part.scale!r})")
 
@@ -174,5 +174,5 @@ WRITERS: dict[type[nn.Module], Callable[..., str]] = {
     Matrices: _plainly("matmul({0}, {1})"),
     Heads: _heads,
     Joined: _joined,
-    Turned: _turned,
+    Transposed: _turned,
 }

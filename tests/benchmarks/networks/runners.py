@@ -1,4 +1,4 @@
-"""Everything that runs the networks, behind one face: plainly, and with intermediates captured."""
+"""One interface to everything that runs the networks, plainly or with intermediates captured."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class Runner(NamedTuple):
     """A network that is ready to run."""
 
     run: Callable[[], list[Array]]
-    """Gives the outputs."""
+    """Returns the outputs."""
     capture: Callable[[], Any] | None
-    """Runs and keeps every intermediate; None where that is not to be had."""
+    """Runs and stores every intermediate; None if that is not possible."""
 
 
 class Kind(NamedTuple):
     """Something that runs networks."""
 
     package: str
-    """That must be installed."""
+    """The package that must be installed."""
     open: Callable[[Network, int], Runner]
-    """Makes a network ready for a number of threads. What depends on `capture` alone is made when
-    that is first called."""
+    """Prepares a network for a number of threads. What only `capture` needs is made when it is
+    first called."""
     runs: Callable[[Network, int], bool] = lambda network, threads: True
 
 
@@ -91,7 +91,7 @@ def _pytorch(network: Network, threads: int) -> Runner:
     def capture() -> Any:
         kept: list[Any] = []
         leaves = [leaf for leaf in part.modules() if not [*leaf.children()]]
-        # What is rectified in place or seen through a view would not be a copy, but none is here.
+        # Results that are changed in place, or views, would not be copies; there are none here.
         hooks = [leaf.register_forward_hook(lambda _, __, y: kept.append(y)) for leaf in leaves]
         run()
         for hook in hooks:
@@ -155,9 +155,9 @@ KINDS: dict[str, Kind] = {
     "Khronos interpreter": Kind("nnef_tools", _khronos),
     "tract directly": Kind("tract", _tract, lambda network, threads: threads == 1),
 }
-"""Name -> what runs networks; those in lower case are the engines of nnefkit.
+"""Name -> a way to run networks; those in lower case are the engines of nnefkit.
 
-``numpy (unfolded)`` runs the graph with batch normalizations that are operations of their own.
+``numpy (unfolded)`` runs the graph with batch normalizations as separate operations.
 """
 
 

@@ -211,7 +211,7 @@ def _features(d: Draw, count: int, kind: Any) -> Array:
 
 
 def _grown(d: Draw, features: int, modes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The nodes of a random tree, in a random order behind the root."""
+    """The nodes of a random tree, in a random order after the root."""
     nodes: list[dict[str, Any]] = [{"depth": 0}]
     for node in nodes:
         is_leaf = node["depth"] >= 4 or (d.flag(0.3) and node["depth"] > 0) or d.flag(0.05)

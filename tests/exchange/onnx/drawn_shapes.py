@@ -316,7 +316,7 @@ def scatter_elements(d: Draw) -> Drawn:
         attributes["reduction"] = d.one("add", "mul", *(["max", "min"] if d.opset >= 18 else []))
         indices = d.array(other, -n, n - 1, np.int64)
     else:
-        # Twice the same index has no meaning there.
+        # Repeated indices are undefined there.
         indices = np.argsort(
             d.rng.random([*other[: axis % len(shape)], n, *other[axis % len(shape) + 1 :]]),
             axis % len(shape),

@@ -54,7 +54,7 @@ class Draw:
             low = max(low, 0) if kind.kind == "u" else low
             return self.rng.integers(int(low), int(high) + 1, shape).astype(kind)
         values = self.rng.uniform(low, high, shape)
-        # Halves and whole numbers are where rules of rounding and of ties show.
+        # Halves and whole numbers show the rules for rounding and for ties.
         if low < 0 and self.flag(0.3):
             values = np.round(values * 2) / 2
         return np.asarray(values, kind)

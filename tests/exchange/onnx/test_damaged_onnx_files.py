@@ -1,4 +1,4 @@
-"""Damaged ONNX files: cut-off external data, unknown element types, names that are not text."""
+"""Damaged ONNX files: truncated external data, unknown element types, names that are not UTF-8."""
 
 import os
 import random
@@ -35,7 +35,7 @@ def refused(source, words=None):
 
 @pytest.fixture
 def external(tmp_path):
-    """A model whose weights are in a file beside it."""
+    """A model whose weights are in a separate file."""
     path = tmp_path / "model" / "model.onnx"
     path.parent.mkdir()
     onnx.save_model(
@@ -46,7 +46,7 @@ def external(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 100, 16383])
-def test_external_data_that_is_cut_off_is_refused(external, length):
+def test_truncated_external_data_is_refused(external, length):
     os.truncate(external.with_name("w.bin"), length)
     refused(external, "cannot be read")
 
@@ -69,7 +69,7 @@ def test_external_data_that_is_cut_off_is_refused(external, length):
         ("location", "missing.bin"),
     ],
 )
-def test_entries_of_external_data_that_cannot_be_are_refused(external, key, value):
+def test_impossible_entries_of_external_data_are_refused(external, key, value):
     external.parent.with_name("secret.bin").write_bytes(bytes(1 << 15))
     proto = onnx.load(external, load_external_data=False)
     entries = proto.graph.initializer[0].external_data
@@ -101,7 +101,7 @@ def test_weights_of_other_types_are_refused(element):
     ("name", "damaged"),
     [(b"MatMul", b"Mat\xff\xfe\xfd"), (b"first", b"fir\xc3\x28"), (b"\x01z", b"\x01\xff")],
 )
-def test_names_that_are_not_text_are_refused(tmp_path, name, damaged):
+def test_names_that_are_not_utf8_are_refused(tmp_path, name, damaged):
     content = model().SerializeToString()
     assert name in content
     content = content.replace(name, damaged)
@@ -110,13 +110,13 @@ def test_names_that_are_not_text_are_refused(tmp_path, name, damaged):
     refused(content, "not UTF-8")
 
 
-def test_attributes_that_are_not_text_are_refused(tmp_path):
+def test_attributes_that_are_not_utf8_are_refused(tmp_path):
     content = model().SerializeToString().replace(b"constant", b"\xffonstant")
     (tmp_path / "m.onnx").write_bytes(content)
     refused(tmp_path / "m.onnx")
 
 
-def test_files_of_random_damage_are_read_or_refused(tmp_path):
+def test_randomly_damaged_files_are_read_or_refused(tmp_path):
     whole = model().SerializeToString()
     drawn = random.Random(7)
     refusals = 0

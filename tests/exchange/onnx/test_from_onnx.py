@@ -72,7 +72,7 @@ def test_a_wrong_graph_is_refused_with_the_first_different_tensor(sabotaged):
     assert diagnostic.code == "wrong-export"
     assert "'second_Abs' ('/second/Abs;fused' in the source)" in diagnostic.message
     assert "computed by 'neg'" in diagnostic.message
-    # Without the proof one gets it, to look at.
+    # Without the proof, the graph is returned for inspection.
     graph = nk.from_onnx(chain(), verify=False)
     x = np.ones((2, 3), np.float32)
     comparison = nk.compare(nk.trace_onnx(chain(), {"x": x}, graph=graph), nk.trace(graph, x))
@@ -84,7 +84,7 @@ def test_the_tolerance_allows_for_a_difference(sabotaged):
 
 
 def test_inputs_and_engine_of_the_comparison_can_be_chosen(sabotaged):
-    # Of numbers whose product is not positive, nothing is wrong.
+    # The graph is right where the product is not positive.
     x = np.array([[-1, 1, -1]] * 2, np.float32)
     facts = nk.from_onnx(chain(), inputs={"x": x}, engine="onnxruntime").provenance
     assert facts["verified"] is True
@@ -115,7 +115,7 @@ def test_outputs_have_their_names_in_the_model():
         outputs=("y", "z", "same"),
     )
     assert nk.from_onnx(shared).outputs == ("y", "z", "same")
-    # An inner tensor whose identifier is that of an output gives way.
+    # An inner tensor whose identifier is that of an output is renamed.
     clash = model(
         node("Abs", ["x"], ["y.1"]),
         node("Exp", ["y.1"], ["y_1"]),

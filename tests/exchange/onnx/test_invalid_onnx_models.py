@@ -324,7 +324,7 @@ def test_padding_of_a_whole_dilated_window_is_read_where_each_window_has_an_elem
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_a_split_into_another_number_of_parts_than_it_has_outputs_is_refused(count):
-    # ONNX Runtime ends the process if it is given such a model.
+    # Such a model crashes ONNX Runtime and its process.
     split = node("Split", "x", "y", "z", "w", num_outputs=count, axis=1)
     refused(model(split, outputs=("y", "z", "w"), opset=18), "3 outputs", f"into {count} parts")
 

@@ -38,7 +38,7 @@ def test_operators_are_read_correctly_or_refused():
     assert results["passed"] + results["fixed"] >= 1390
 
 
-def test_a_wrong_value_is_noticed():
+def test_a_wrong_value_is_detected():
     case = next(case for case in node_cases() if case.name == "test_add")
     spoiled = Case(case.name, case.model, case.inputs, [case.outputs[0] + 1])
     assert judge(spoiled).result == "wrong"

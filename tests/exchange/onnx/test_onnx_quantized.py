@@ -90,7 +90,7 @@ def assert_graph_computes_the_same(path, steps):
     (expected,) = onnxruntime.InferenceSession(str(path), options).run(None, {"x": x})
     for engine in ("numpy", "onnxruntime", "torch"):
         actual = nk.run(graph, x, engine=engine)["y"]
-        # A number between two codes may get the one or the other.
+        # A number between two codes may be rounded to either.
         assert np.abs(actual - expected).max() <= steps * np.ptp(expected) / 255
     return graph
 
@@ -103,7 +103,7 @@ def test_graphs_of_statically_quantized_networks_compute_the_same(kind, network,
     graph = assert_graph_computes_the_same(path, steps=2)
     names = [op.name for op in graph.operations]
     if kind != "operators":
-        # Pairs of quantising and dequantising are one operation, and weights are numbers again.
+        # Quantization with dequantization becomes one operation, and weights are numbers again.
         assert names.count("zero_point_linear_quantize") >= 5
         assert "round" not in names
         report = nk.validate(str(graph))

@@ -34,7 +34,7 @@ def assert_close(actual, expected, tolerance):
 
 
 def assert_written_correctly(graph, folder):
-    """Check that the saved graph is valid and that both parsers read it without a loss."""
+    """Check that the saved graph is valid and that both parsers read it without loss."""
     nk.save(graph, folder)
     report = nk.validate(folder)
     assert report.ok
@@ -51,7 +51,7 @@ def assert_written_correctly(graph, folder):
         np.testing.assert_array_equal(again.tensors[tensor.name].data, tensor.data)
 
 
-# -- basic-pitch: notes out of a sound ------------------------------------------------------------
+# -- basic-pitch: notes in a recording ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_pitch_network_is_verified_and_hears_the_chord(pitch, chord):
 def test_the_pitch_network_computes_what_onnx_runtime_computes(pitch, chord, engine):
     """The logarithms of its quiet bands amplify rounding, in ONNX Runtime too: 4e-4 in float32.
 
-    Engines may be off as far as ONNX Runtime is, from what the network computes in float64.
+    Engines may differ from the results in float64 by as much as ONNX Runtime does.
     """
     path, graph = pitch
     wide = {v.label: v.data.astype(np.float64) for v in graph.variables if v.data.dtype.kind == "f"}
@@ -126,7 +126,7 @@ def test_the_pitch_network_survives_a_round_trip(pitch, chord, tmp_path):
     assert_close([*nk.run(again, chord).values()], [*expected.values()], 2e-4)
 
 
-# -- silero-vad: whether somebody speaks -----------------------------------------------------------
+# -- silero-vad: voice activity -------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_the_other_rate_gives_another_network(voice):
     assert_close([*nk.run(graph, feeds).values()], [*expected.values()], 1e-5)
 
 
-# -- rapidocr: which way up a text is --------------------------------------------------------------
+# -- rapidocr: orientation of text -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_interpolated_elements(coordinates, mode, antialias):
 
 @pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
-def test_aspect_ratios_are_kept_by_one_scale_for_all_axes(mode, policy):
+def test_aspect_ratios_are_preserved_by_one_scale_for_all_axes(mode, policy):
     modes = {"mode": mode, "keep_aspect_ratio_policy": policy, "axes": [2, 3]}
     for old, new in product([(3, 5), (7, 4), (6, 6)], [(2, 9), (5, 3), (11, 10)]):
         model, x = resize(

@@ -72,7 +72,7 @@ def test_an_identity_of_a_bias_is_the_same_variable():
 
 
 @pytest.mark.parametrize("kind", ["Transpose", "Cast", "Neg"])
-def test_what_several_nodes_compute_of_a_weight_is_stored_once(kind):
+def test_what_several_nodes_compute_from_a_weight_is_stored_once(kind):
     more = {"to": TensorProto.FLOAT} if kind == "Cast" else {}
     nodes = [
         helper.make_node(kind, ["w"], ["w_1"], **more),
@@ -225,7 +225,7 @@ print((peak[0] - before) / count)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("call", ["from", "to"])
-def test_weights_are_held_one_and_a_half_times_at_most(tmp_path, call):
+def test_weights_take_at_most_one_and_a_half_times_their_size(tmp_path, call):
     side = 1536
     nodes = [
         helper.make_node("MatMul", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"])

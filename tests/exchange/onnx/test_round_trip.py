@@ -26,7 +26,7 @@ def test_every_operation_survives_a_round_trip(name, data):
 
 
 def test_an_output_that_equals_another_tensor_retains_its_name():
-    # It goes out as a Pad and a Max of one input, which is the same tensor under another name.
+    # It is written as a Pad and a Max of one input, which is the same tensor under another name.
     window = {"size": [1], "padding": [(0, 1)], "stride": [1], "dilation": [1]}
     x = np.array([-1.0], np.float32)
     check_round_trip("max_pool", Call([x], {"border": "constant", **window}))

@@ -149,7 +149,7 @@ def test_quantization_info_becomes_codes():
     for name, step in (("y", 0.01), ("z", 0.01)):
         assert np.abs(actual[name] - expected[name]).max() <= 2.01 * step
         assert np.abs(actual[name] - expected[name]).mean() <= 0.05 * step
-    # And not what the graph computes without.
+    # Without quantization, the graph computes something else.
     assert np.abs(actual["y"] - nk.run(graph, x)["y"]).max() > 0.01
 
 

@@ -29,7 +29,7 @@ class Row(NamedTuple):
     module: nn.Module
     shape: tuple[int, ...]
     general: str = ""
-    """The axes that the graph holds for, whatever their extent."""
+    """The axes for whose extents, whatever they are, the graph is valid."""
 
 
 ROWS_SHAPE = (2, 6, 4)

@@ -1,4 +1,4 @@
-"""MiniLM-L6, a BERT of six layers that makes a vector of a sentence, in plain PyTorch."""
+"""MiniLM-L6, a BERT of six layers that embeds a sentence as a vector, in plain PyTorch."""
 
 import json
 
@@ -56,7 +56,7 @@ class Embeddings(nn.Module):
 
 
 class MiniLM(nn.Module):
-    """Tokens ``[N, T]`` and which of them are there to vectors ``[N, 384]`` of length 1."""
+    """Maps tokens ``[N, T]`` and their mask to unit vectors ``[N, 384]``."""
 
     def __init__(self, width=384, heads=12, inner=1536, vocabulary=30522, positions=512):
         super().__init__()
@@ -93,7 +93,7 @@ def pretrained(path):
 
 
 def tokenized(sentences, vocabulary):
-    """Sentences as the numbers of their longest known pieces, and which tokens are there."""
+    """Return sentences as the ids of their longest known pieces, and the mask of the tokens."""
     rows = []
     for sentence in sentences:
         pieces = ["[CLS]"]

@@ -1,4 +1,4 @@
-"""What `from_torch`, `trace_torch` and `to_torch` promise beside right numbers."""
+"""Promises of `from_torch`, `trace_torch` and `to_torch` besides correct numbers."""
 
 import subprocess
 import sys
@@ -58,12 +58,12 @@ def test_the_proof_is_stored(small):
 
 
 def test_the_proof_is_shown(small):
-    for graph, told in (
+    for graph, fact in (
         (nk.from_torch(*small), "verified with numpy: "),
         (nk.from_torch(*small, verify=False), "not verified"),
     ):
         assert f"from PyTorch module Small (torch {torch.__version__})" in repr(graph)
-        assert told in repr(graph)
+        assert fact in repr(graph)
         assert "PyTorch module Small" in graph._repr_html_()
 
 
@@ -77,7 +77,7 @@ def test_the_cost_of_a_fragment_is_that_of_its_parts():
     assert call.macs >= 2 * (2 * 5 * 5 * 4)
 
 
-def test_a_mismatch_names_the_first_tensor_that_parts(small, monkeypatch):
+def test_a_mismatch_names_the_first_tensor_that_differs(small, monkeypatch):
     from nnefkit.exchange.torch import call as registry
     from nnefkit.exchange.torch import nodes  # noqa: F401  (it registers the readers)
 
@@ -137,13 +137,13 @@ class Refused(nn.Module):
 def test_inexpressible_parts_are_refused_all_at_once():
     with pytest.raises(nk.DocumentError) as caught:
         nk.from_torch(Refused(), torch.eye(4))
-    told = caught.value.diagnostics
-    assert [d.code for d in told] == ["not-expressible"] * 2
-    assert "linalg_inv" in told[0].message
-    assert "sort" in told[1].message
-    assert all(d.hint and d.file == __file__ for d in told)
-    assert "torch.linalg.inv(self.first(x))" in told[0].excerpt
-    assert told[1].line == told[0].line + 1
+    diagnostics = caught.value.diagnostics
+    assert [d.code for d in diagnostics] == ["not-expressible"] * 2
+    assert "linalg_inv" in diagnostics[0].message
+    assert "sort" in diagnostics[1].message
+    assert all(d.hint and d.file == __file__ for d in diagnostics)
+    assert "torch.linalg.inv(self.first(x))" in diagnostics[0].excerpt
+    assert diagnostics[1].line == diagnostics[0].line + 1
 
 
 def test_operations_that_read_a_refused_tensor_are_checked_too():
@@ -155,11 +155,11 @@ def test_operations_that_read_a_refused_tensor_are_checked_too():
 
     with pytest.raises(nk.DocumentError) as caught:
         nk.from_torch(Loudest(), torch.randn(16))
-    told = [d.message for d in caught.value.diagnostics]
-    assert [message.partition(":")[0] for message in told] == ["fft_rfft", "sort", "index"]
+    messages = [d.message for d in caught.value.diagnostics]
+    assert [message.partition(":")[0] for message in messages] == ["fft_rfft", "sort", "index"]
 
 
-def test_training_mode_is_refused_with_the_way_out():
+def test_training_mode_is_refused_with_a_remedy():
     network = nn.Sequential(nn.Linear(4, 4), nn.Dropout(), nn.BatchNorm1d(4))
     with pytest.raises(nk.DocumentError) as caught:
         nk.from_torch(network, torch.randn(3, 4))
@@ -167,7 +167,7 @@ def test_training_mode_is_refused_with_the_way_out():
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         (lambda x: x.add_(1), "changes its input 'inputs_0' in place.*clone"),
         (lambda x: (x * 2, x.shape[0]), "an output is not a tensor"),
@@ -176,8 +176,8 @@ def test_training_mode_is_refused_with_the_way_out():
         (lambda x: x[:0], "empty tensor"),
     ],
 )
-def test_values_other_than_tensors_of_fixed_shapes_are_refused(function, told):
-    with pytest.raises(nk.DocumentError, match=f"(?s){told}"):
+def test_values_other_than_tensors_of_fixed_shapes_are_refused(function, message):
+    with pytest.raises(nk.DocumentError, match=f"(?s){message}"):
         nk.from_torch(Of(function), torch.randn(2, 3))
 
 
@@ -205,7 +205,7 @@ def test_modules_as_people_write_them(tmp_path):
 
 
 @pytest.mark.parametrize("assigns", [False, True])
-def test_buffers_that_a_run_changes_live_on_in_a_session(assigns, tmp_path):
+def test_buffers_that_a_run_changes_persist_in_a_session(assigns, tmp_path):
     class Stream(nn.Module):
         def __init__(self):
             super().__init__()
@@ -265,7 +265,7 @@ def test_a_module_needs_example_inputs(small):
         nk.from_torch(small[0])
 
 
-def test_files_that_are_none_are_refused(tmp_path):
+def test_files_that_are_not_programs_are_refused(tmp_path):
     (tmp_path / "x.pt2").write_bytes(b"nothing")
     for name in ("x.pt2", "missing.pt2"):
         with pytest.raises(nk.StorageError):
@@ -342,7 +342,7 @@ def test_modules_are_exported_and_train(small):
     np.testing.assert_allclose(after, back(x).detach().numpy(), atol=1e-5)
 
 
-def test_fragments_are_carried_out_by_every_way_of_running_a_graph():
+def test_fragments_are_computed_by_every_way_of_running_a_graph():
     module = nn.Sequential(nn.LayerNorm(4), nn.Hardswish())
     x = torch.randn(2, 4)
     graph = nk.from_torch(module, x)

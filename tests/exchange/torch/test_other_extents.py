@@ -1,4 +1,4 @@
-"""Graphs that were converted for one shape, asked for others: right, or refused with the place.
+"""Graphs that were converted for one shape, run on others: right, or refused with the place.
 
 The judges are PyTorch and ONNX Runtime, run on the other shape.
 """
@@ -143,7 +143,7 @@ def test_shapes_that_the_module_refuses_are_refused():
         nk.infer_shapes(graph, input=(1, 1, 4, 4, 4))
 
 
-def test_a_module_that_has_changed_is_noticed():
+def test_a_module_that_has_changed_is_detected():
     module = Of(lambda x: x / 6)
     graph = nk.from_torch(module, torch.randn(2, 6))
     module.function = lambda x: x / 7
@@ -151,7 +151,7 @@ def test_a_module_that_has_changed_is_noticed():
         nk.infer_shapes(graph, x=(3, 6))
 
 
-def test_trained_weights_are_no_change():
+def test_trained_weights_do_not_count_as_a_change():
     module = nn.Linear(4, 2)
     graph = nk.from_torch(module, torch.randn(1, 4))
     with torch.no_grad():

@@ -257,7 +257,7 @@ def test_a_program_that_unpacks_to_too_much_is_refused(program):
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"{}", b"null", b"\xff\xfe", b'{"a": 1e999}'])
-def test_descriptions_that_are_none_are_refused(program, content):
+def test_invalid_descriptions_are_refused(program, content):
     path, _ = program
     rewritten(path, lambda name, data: content if name.endswith("model.json") else data)
     with pytest.raises(nk.NnefError):

@@ -79,7 +79,7 @@ def test_a_weight_as_an_input_is_not_the_weight():
 
 def test_the_proof_tells_equal_inputs_apart(monkeypatch):
     class Confused(nn.Module):
-        """Another function when it is run than when it is exported."""
+        """A function that differs between run and export."""
 
         def forward(self, a, b):
             return a - b if torch.compiler.is_exporting() else b - a

@@ -1,4 +1,4 @@
-"""Architectures of every kind come out right, readable, valid, and readable by others."""
+"""Architectures of every kind become graphs that are correct, readable, valid and portable."""
 
 import re
 

@@ -65,8 +65,8 @@ def test_operators_are_read_right(theme, monkeypatch):
     problems = {name: problem(*case) for name, case in THEMES[theme].items()}
     wrong = {name: found for name, found in problems.items() if found is not None}
     assert not wrong, "\n".join(f"{name}: {found}" for name, found in wrong.items())
-    for function, inputs, told in REFUSED.get(theme, {}).values():
-        with pytest.raises((nk.DocumentError, nk.InputError), match=f"(?s){told}"):
+    for function, inputs, message in REFUSED.get(theme, {}).values():
+        with pytest.raises((nk.DocumentError, nk.InputError), match=f"(?s){message}"):
             nk.from_torch(module_of(function), inputs)
     here = {
         name
@@ -82,7 +82,7 @@ def test_every_reader_belongs_to_a_theme():
     assert {function.__module__.rpartition(".")[2] for function in READERS.values()} == modules
 
 
-def test_a_wrong_reader_is_noticed(monkeypatch):
+def test_a_wrong_reader_is_detected(monkeypatch):
     monkeypatch.setitem(READERS, "sigmoid", lambda c, x: c.op("tanh", x))
     assert isinstance(problem(torch.sigmoid, (x(3),)), nk.ExecutionError)
 

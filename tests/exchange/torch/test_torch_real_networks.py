@@ -39,7 +39,7 @@ def _variables(graph):
     return [graph.tensors[name].data for name in names]
 
 
-# -- EfficientNet-Lite0: what is on a photo --------------------------------------------------------
+# -- EfficientNet-Lite0: classes of photos ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_every_layer_of_efficientnet_is_that_of_pytorch(lite0, exported, photos)
     assert len(compared) > 90
 
 
-# -- MiniLM: what sentences mean -------------------------------------------------------------------
+# -- MiniLM: embeddings of sentences ---------------------------------------------------------------
 
 SENTENCES = [
     "A dog plays with a ball in the garden.",

@@ -11,7 +11,7 @@ from nnefkit.language import declarations
 
 COMPOUND = [name for name, d in declarations().items() if d.body is not None]
 EXACT = 1e-9
-"""Bound of the error in float64, as a share of the largest item."""
+"""Bound of the error in float64, as a fraction of the largest element."""
 APPROXIMATE = {"gelu": 1e-6}
 """Absolute bounds of definitions that only approximate, as operations of the standard must."""
 

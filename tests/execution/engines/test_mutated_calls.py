@@ -58,7 +58,7 @@ def reshaped(array, choose):
 
 
 def mutated(call, choose):
-    """A call with one or two arguments that are others."""
+    """A call with one or two arguments replaced."""
     inputs, attribs = list(call.inputs), dict(call.attribs)
     arrays = [i for i, value in enumerate(inputs) if isinstance(value, np.ndarray)]
     for _ in range(choose.choice([1, 1, 2])):

@@ -62,11 +62,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("inputs", "code", "said", "hint"), WRONG)
-def test_wrong_inputs_are_refused_with_what_was_expected(inputs, code, said, hint):
+@pytest.mark.parametrize(("inputs", "code", "message", "hint"), WRONG)
+def test_wrong_inputs_are_refused_with_what_was_expected(inputs, code, message, hint):
     found = [d for d in refusal(TWO_INPUTS, inputs) if d.code == code]
     assert len(found) == 1
-    assert said in found[0].message
+    assert message in found[0].message
     assert hint in found[0].hint
 
 

@@ -91,7 +91,7 @@ def test_each_tensor_is_quantized_right_after_its_value_is_computed(chosen, data
 
 
 def logarithm_of(code, high, bits, signed):
-    """What a code of logarithmic quantization stands for: sign bit first, then the exponent."""
+    """The value of a code of logarithmic quantization: sign bit first, then the exponent."""
     sign = 1.0
     if signed:
         code %= 2**bits

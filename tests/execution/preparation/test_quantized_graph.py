@@ -52,7 +52,7 @@ def loaded(lines, text=PLAIN, **weights):
 
 @st.composite
 def algorithms(draw):
-    """A line's arguments as they stand in graph.quant and in an operation: equal by 7.1."""
+    """The arguments of a line of graph.quant and of an operation: equal by 7.1."""
     bits = draw(st.integers(2, 10))
     flags = {"signed": draw(st.booleans()), "symmetric": draw(st.booleans())}
     name = draw(st.sampled_from(["min_max_linear", "linear", "zero_point_linear", "logarithmic"]))
@@ -104,7 +104,7 @@ def test_channels_are_quantized_as_pytorch_quantizes_them(signed):
         f"{[float(s) for s in scale]}, bits = 8, signed = {str(signed).lower()}, "
         "symmetric = false);"
     )
-    # PyTorch rounds halves to even and NNEF up: none of the random values lies there.
+    # PyTorch rounds ties to even, NNEF rounds them up: none of the random values is a tie.
     theirs = torch.fake_quantize_per_channel_affine(
         *(torch.tensor(W), torch.tensor(scale), torch.tensor(zero, dtype=torch.int32), 0),
         *((-128, 127) if signed else (0, 255)),
@@ -143,7 +143,7 @@ def test_every_engine_quantizes_alike(engine):
     assert list(other) == list(reference)
     comparison = nk.compare(reference, other)
     assert comparison.missing == ((), ())
-    # A value that lies next to a boundary may be rounded to the other side.
+    # A value near a boundary may be rounded to the other side.
     for row in comparison:
         assert row.metrics.outside <= 0.05, row
 
@@ -209,7 +209,7 @@ def test_inputs_are_given_and_refused_by_their_own_names():
         assert "must " in str(caught.value)
 
 
-# -- what cannot be carried out ------------------------------------------------------------------
+# -- what cannot be computed ---------------------------------------------------------------------
 
 
 def test_unknown_algorithms_are_refused_by_name_all_at_once():
@@ -308,7 +308,7 @@ ZERO_POINT = (
         (("[[3, 16]]", 4, "false", "false"), "codes from 0 to 15 at 1 of 2"),
     ],
 )
-def test_a_warning_reports_zero_points_that_are_no_codes(arguments, message):
+def test_a_warning_reports_zero_points_that_are_not_codes(arguments, message):
     report = nk.validate(nk.parse(PLAIN, f'"x": {ZERO_POINT.format(*arguments)};'))
     assert report.ok
     (warning,) = report.warnings
@@ -389,7 +389,7 @@ def test_a_warning_reports_empty_ranges_and_a_run_refuses_them(line, message, en
 def test_stored_codes_are_the_values_that_quantization_computes(
     tmp_path, algorithm, bits, symmetric, signed
 ):
-    """Every code: it is loaded as what its algorithm says, and quantizing changes it no more."""
+    """Every code is loaded as its algorithm defines, and quantizing it again changes nothing."""
     low = -(2 ** (bits - 1)) + symmetric if signed else 0
     high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
     codes = np.arange(low, high + 1)
@@ -418,7 +418,7 @@ def test_stored_codes_are_the_values_that_quantization_computes(
     for quantized in (False, True):
         y = nk.run(graph, zeros, quantized=quantized)["y"]
         np.testing.assert_allclose(y, expected, rtol=1e-6, atol=1e-6)
-    # And once more through a file: the codes are kept, bit by bit.
+    # And once more through a file: the codes are preserved, bit by bit.
     nk.save(graph, tmp_path / "again")
     assert (tmp_path / "again" / "w.dat").read_bytes() == (tmp_path / "w.dat").read_bytes()
     assert nk.load(tmp_path / "again").tensors["w"].quantization == graph.tensors["w"].quantization

@@ -39,7 +39,7 @@ class PlainEngine(Engine):
                 except Exception as error:
                     shapes = {name: tensors[name].shape for name in op.input_names}
                     raise failed_operation(graph, op, shapes, error) from error
-                if watch is not None:  # traces and progress bars look on
+                if watch is not None:  # traces and progress bars observe it
                     shown = {result: tensors[result]} if result in watched else {}
                     watch((op,), shown, perf_counter() - started)
             return {name: tensors[name].copy() for name in fetch}

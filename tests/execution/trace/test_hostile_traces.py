@@ -100,7 +100,7 @@ def test_fields_of_any_type_are_read_or_refused(members, tmp_path):
     ],
     ids=range(9),
 )
-def test_texts_that_are_none_are_refused(members, tmp_path, text):
+def test_invalid_texts_are_refused(members, tmp_path, text):
     with pytest.raises(nk.StorageError) as caught:
         nk.Trace.load(packed(tmp_path / "t.npz", {**members, "trace.json": text}))
     assert caught.value.diagnostics[0].file == str(tmp_path / "t.npz")
@@ -164,7 +164,7 @@ def npy(array=None, **header):
     ],
     ids=range(10),
 )
-def test_arrays_that_are_none_are_refused_before_memory_is_taken(members, tmp_path, content):
+def test_invalid_arrays_are_refused_before_memory_is_allocated(members, tmp_path, content):
     path = packed(tmp_path / "t.npz", {**members, "x.npy": content})
     with pytest.raises(nk.StorageError):
         nk.Trace.load(path)

@@ -1,7 +1,8 @@
 """Every difference between the provisional specification and 1.0, one row each.
 
 A row has the section of the provisional text, what was written then, what is written today, and
-what the report says of it. Both texts must give the same graph, and both graphs the same numbers.
+what the report says about it. Both texts must yield the same graph, and both graphs the same
+numbers.
 """
 
 from __future__ import annotations
@@ -345,9 +346,9 @@ def numbers_of(graph: nk.Graph) -> np.ndarray:
     return nk.run(graph.with_data(data), {"x": x})["y"]
 
 
-@pytest.mark.parametrize(("section", "old", "new", "told"), OPERATIONS)
+@pytest.mark.parametrize(("section", "old", "new", "message"), OPERATIONS)
 def test_each_difference_is_converted_to_its_present_form(
-    section: str, old: str, new: str, told: str
+    section: str, old: str, new: str, message: str
 ) -> None:
     assert section
     graph, today = nk.parse(old_text(old)), nk.parse(new_text(new))
@@ -359,4 +360,4 @@ def test_each_difference_is_converted_to_its_present_form(
     assert not report.warnings
     assert {note.code for note in report.notes} == {"provisional"}
     assert all(note.line is not None and note.section for note in report.notes)
-    assert any(told in note.message for note in report.notes)
+    assert any(message in note.message for note in report.notes)

@@ -179,9 +179,9 @@ def inputs(graph: nk.Graph) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize(("section", "fragments", "old", "new", "told"), COMPOSITIONAL)
+@pytest.mark.parametrize(("section", "fragments", "old", "new", "message"), COMPOSITIONAL)
 def test_provisional_fragments_expand_to_present_operations(
-    section: str, fragments: str, old: str, new: str, told: str
+    section: str, fragments: str, old: str, new: str, message: str
 ) -> None:
     assert section
     head = "graph net( x ) -> ( y )\n{\nx = external(shape = [2, 3, 4, 6])"
@@ -191,7 +191,7 @@ def test_provisional_fragments_expand_to_present_operations(
     found = nk.run(graph.with_data(data(graph)), inputs(graph))["y"]
     expected = nk.run(today.with_data(data(today)), inputs(today))["y"]
     np.testing.assert_array_equal(found, expected)
-    assert any(told in note.message for note in nk.validate(written).notes)
+    assert any(message in note.message for note in nk.validate(written).notes)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -241,7 +241,7 @@ def test_the_report_of_a_provisional_document_has_only_notes(name: str) -> None:
     assert report.notes[0].message.startswith("the document follows the provisional specification")
     assert {note.code for note in report.notes} == {"provisional"}
     messages = [note.message for note in report.notes]
-    assert len(messages) == len(set(messages)), "each kind of change is told once"
+    assert len(messages) == len(set(messages)), "each kind of change is reported once"
 
 
 def test_operations_have_spans_in_the_provisional_text() -> None:

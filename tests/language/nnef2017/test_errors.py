@@ -152,8 +152,8 @@ def test_everything_is_reported_once() -> None:
     body = "a = relu(x\nb = gather(a, a)\nc = rellu(b)\ny = relu(c))"
     text = f"version 1.0\n{GRAPH}{body}\n}}"
     report = nk.validate(text)
-    told = [(error.line, error.code) for error in report.errors]
-    assert told == [
+    reported = [(error.line, error.code) for error in report.errors]
+    assert reported == [
         (5, "syntax"),
         (6, "unknown-operation"),
         (7, "unknown-operation"),
@@ -230,8 +230,8 @@ def test_changes_of_quantization_files_are_noted() -> None:
     _, found = language.parse(
         QUANTIZED, quantization="'x': quantize_linear(min = -2.0, max = 2.5, bits = 8)"
     )
-    told = [(d.severity, d.line, d.column, d.message) for d in found if d.file == "graph.quant"]
-    assert told == [
+    reported = [(d.severity, d.line, d.column, d.message) for d in found if d.file == "graph.quant"]
+    assert reported == [
         ("note", 1, 6, "'quantize_linear' is called 'min_max_linear_quantize' since 1.0"),
         ("note", 1, 53, "lines end with a semicolon since 1.0"),
     ]

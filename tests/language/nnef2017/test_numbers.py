@@ -100,7 +100,7 @@ def test_results_are_those_of_the_provisional_text(
 @pytest.mark.parametrize("window", [1, 2, 3])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_an_omitted_trailing_padding_is_computed(extent: int, window: int, stride: int) -> None:
-    # Section 4.3: the extent becomes ceil(X / s), and the greater half of the padding comes last.
+    # Section 4.3: the extent becomes ceil(X / s), and the larger half of the padding comes last.
     text = (
         f"version 1.0\ngraph net( x ) -> ( y )\n{{\n    x = external(shape = [1, 1, {extent}])\n"
         f"    y = box(x, size = [1, 1, {window}], stride = [1, 1, {stride}],"

@@ -1,11 +1,11 @@
 """The operations as implementations that are not ours compute them."""
 
 from oracles.foreign import khronos, onnx_runtime, pytorch
-from oracles.foreign.said import Said
+from oracles.foreign.oracle import Oracle
 
-FOREIGN: dict[str, dict[str, Said]] = {
-    "PyTorch": pytorch.SAID,
-    "ONNX Runtime": onnx_runtime.SAID,
-    "Khronos": khronos.SAID,
+FOREIGN: dict[str, dict[str, Oracle]] = {
+    "PyTorch": pytorch.OPERATIONS,
+    "ONNX Runtime": onnx_runtime.OPERATIONS,
+    "Khronos": khronos.OPERATIONS,
 }
-"""Implementation -> operation -> how it is said there."""
+"""Implementation -> operation -> how it is computed there."""

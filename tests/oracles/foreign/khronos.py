@@ -1,6 +1,6 @@
 """The interpreter of the Khronos tools (`nnef_tools`), whose kernels take the attributes of NNEF.
 
-Calls that it asserts that it cannot run count as not said. So do those that it is known to get
+Calls that it rejects by an assertion count as not supported. So do those that it is known to get
 wrong; each condition names the fault.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from nnef_tools.interpreter.pytorch.nnef_operators import Operators
 
-from oracles.foreign.said import Said
+from oracles.foreign.oracle import Oracle
 
 
 def tensor(value, beside):
@@ -37,7 +37,7 @@ def runs_all(*_inputs, **_attribs):
 
 
 def runs(name, wrong):
-    """The kernel of an operation, but for calls that it gets `wrong`."""
+    """Return the kernel of an operation, except for calls that it gets `wrong`."""
     kernel = Operators[name]
 
     def compute(*inputs, **attribs):
@@ -59,30 +59,30 @@ def runs(name, wrong):
                 warnings.simplefilter("ignore")  # it was written for older versions
                 results = kernel(*(tensor(value, beside) for value in inputs), **attribs)
         except (AssertionError, IndexError, NotImplementedError, RuntimeError, TypeError):
-            return None  # it says, or shows, that it has no such call
+            return None  # it does not support the call
         if isinstance(results, (list, tuple)):
             return [result.numpy() for result in results]
         return results.numpy()
 
-    return Said("✓", compute)
+    return Oracle("✓", compute)
 
 
 def one_reach(*inputs, border, padding, output_shape, **attribs):
-    """It extends the input of a deconvolution by one item, whatever the window reaches; and where
-    the output is larger than what is computed, it has no bias there."""
+    """It extends the input of a deconvolution by one element, however far the window reaches; and
+    where the output is larger than what is computed, the bias is missing."""
     extended = output_shape or not padding or any(min(pair) < 0 for pair in padding)
     return border != "constant" or bool(extended and np.any(inputs[-1]))
 
 
 def empty_window(input, size, border, padding, **attribs):
-    """It gives 0 for the average of a window in which all is ignored."""
+    """It returns 0 for the average of a window whose elements are all ignored."""
     return border == "ignore" and any(
         max(pair) >= f for pair, f in zip(padding, size, strict=False)
     )
 
 
 def many_axes(x, axes):
-    """Its softmax over several axes divides by the sum of what it is applied to, over none by 1."""
+    """Its softmax over several axes divides by the sum of its input, over none by 1."""
     return len(axes) != 1
 
 
@@ -97,7 +97,7 @@ def out_of_order(input, axes):
 
 
 def toward_zero(input, dtype):
-    """It cuts the fraction off instead of rounding down."""
+    """It truncates instead of rounding down."""
     return dtype == "integer" and input.dtype.kind == "f"
 
 
@@ -112,7 +112,7 @@ def aligned_right(x, *parameters, **attribs):
 
 
 def several_limits(x, max, bits):
-    """It takes one limit."""
+    """It accepts only one limit."""
     return np.size(max) != 1 or np.ndim(max) > x.ndim
 
 
@@ -131,10 +131,10 @@ WRONG = {
     "zero_point_linear_quantize": aligned_right,
     "logarithmic_quantize": several_limits,
 }
-NOT_SAID = {
-    # No operation of the standard.
+NOT_SUPPORTED = {
+    # Not an operation of the standard.
     "softabs",
-    # Its positions are those in the whole input, which the specification does not mean.
+    # Its positions are those in the whole input, unlike in the specification.
     "argmax_pool",
     "max_pool_with_index",
     "desample",
@@ -142,4 +142,6 @@ NOT_SAID = {
     "linear_quantize",
 }
 
-SAID = {name: runs(name, WRONG.get(name, runs_all)) for name in Operators if name not in NOT_SAID}
+OPERATIONS = {
+    name: runs(name, WRONG.get(name, runs_all)) for name in Operators if name not in NOT_SUPPORTED
+}

@@ -5,15 +5,15 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from oracles.foreign.said import Said
+from oracles.foreign.oracle import Oracle
 
 OPSET = 21
 
 
 def run(nodes, feeds, outputs):
-    """Runs nodes (op type, inputs, outputs, attributes) on arrays.
+    """Run nodes (op type, inputs, outputs, attributes) on arrays.
 
-    An input that is an array itself becomes a constant of the model.
+    An input that is an array becomes a constant of the model.
     """
     made, constants = [], []
     for op, inputs, results, attributes in nodes:
@@ -53,7 +53,7 @@ def choose(condition, true_value, false_value):
 
 
 def one(op, *arrays, constants=(), **attributes):
-    """The result of one node."""
+    """Return the result of one node."""
     names = [f"x{i}" for i in range(len(arrays))]
     node = (op, [*names, *constants], ["y"], attributes)
     return run([node], dict(zip(names, arrays, strict=True)), ["y"])[0]
@@ -68,7 +68,7 @@ def single(array):
 
 
 def arrays(*values):
-    """Arguments as arrays of one rank, missing dimensions trailing."""
+    """Return arguments as arrays of one rank; missing dimensions are trailing."""
     kinds = [v.dtype for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
     made = [np.asarray(v, kinds[0] if kinds and type(v) in (int, float) else None) for v in values]
     rank = max(a.ndim for a in made)
@@ -76,7 +76,7 @@ def arrays(*values):
 
 
 def node(op, **attributes):
-    return Said(op, lambda *values: one(op, *arrays(*values), **attributes))
+    return Oracle(op, lambda *values: one(op, *arrays(*values), **attributes))
 
 
 def ints(*values):

@@ -1,4 +1,4 @@
-"""ONNX Runtime: models of one node, or of a few where one does not say it."""
+"""ONNX Runtime: models of one node, or of a few where one is not enough."""
 
 import numpy as np
 
@@ -49,7 +49,7 @@ from oracles.foreign.onnx_windows import (
     separable_conv,
     separable_deconv,
 )
-from oracles.foreign.said import Said
+from oracles.foreign.oracle import Oracle
 
 UNARY = {
     **{name: name.capitalize() for name in ("neg", "exp", "log", "sin", "cos", "tan", "sinh")},
@@ -70,93 +70,95 @@ BINARY = {
     "eq": "Equal",
 }
 
-SAID: dict[str, Said] = {
+OPERATIONS: dict[str, Oracle] = {
     **{name: node(op) for name, op in {**UNARY, **BINARY}.items()},
-    "ne": Said("Equal, Not", lambda x, y: ~one("Equal", *arrays(x, y))),
-    "select": Said("Where", choose),
-    "clamp": Said("Min, Max", lambda x, a, b: one("Max", *arrays(one("Min", *arrays(x, b)), a))),
-    "sqr": Said("Pow", lambda x: one("Pow", single(x), np.array(2, np.float32))),
-    "rsqr": Said("Pow", lambda x: one("Pow", single(x), np.array(-2, np.float32))),
-    "rsqrt": Said("Pow", lambda x: one("Pow", single(x), np.array(-0.5, np.float32))),
-    "silu": Said("Sigmoid, Mul", lambda x: one("Mul", single(x), one("Sigmoid", single(x)))),
-    "leaky_relu": Said("LeakyRelu", lambda x, alpha: one("LeakyRelu", single(x), alpha=alpha)),
-    "elu": Said("Elu", lambda x, alpha: one("Elu", single(x), alpha=alpha)),
-    "selu": Said(
+    "ne": Oracle("Equal, Not", lambda x, y: ~one("Equal", *arrays(x, y))),
+    "select": Oracle("Where", choose),
+    "clamp": Oracle("Min, Max", lambda x, a, b: one("Max", *arrays(one("Min", *arrays(x, b)), a))),
+    "sqr": Oracle("Pow", lambda x: one("Pow", single(x), np.array(2, np.float32))),
+    "rsqr": Oracle("Pow", lambda x: one("Pow", single(x), np.array(-2, np.float32))),
+    "rsqrt": Oracle("Pow", lambda x: one("Pow", single(x), np.array(-0.5, np.float32))),
+    "silu": Oracle("Sigmoid, Mul", lambda x: one("Mul", single(x), one("Sigmoid", single(x)))),
+    "leaky_relu": Oracle("LeakyRelu", lambda x, alpha: one("LeakyRelu", single(x), alpha=alpha)),
+    "elu": Oracle("Elu", lambda x, alpha: one("Elu", single(x), alpha=alpha)),
+    "selu": Oracle(
         "Selu",
         lambda x, alpha, **rest: one("Selu", single(x), alpha=alpha * 1.0, gamma=rest["lambda"]),
     ),
-    "prelu": Said("PRelu", prelu),
-    "softmax": Said("Softmax", softmax),
-    "conv": Said("Conv", conv),
-    "deconv": Said("ConvTranspose", deconv),
-    "separable_conv": Said("Conv", separable_conv),
-    "separable_deconv": Said("ConvTranspose", separable_deconv),
-    "box": Said("AveragePool", box),
-    "avg_pool": Said("AveragePool", average_pool),
-    "rms_pool": Said("AveragePool", rms_pool),
-    "max_pool": Said("MaxPool", max_pool),
-    "argmax_pool": Said("MaxPool", argmax_pool),
-    "max_pool_with_index": Said("MaxPool", max_pool_with_index),
-    "nearest_downsample": Said("Resize", nearest(lambda f: 1 / f)),
-    "nearest_upsample": Said("Resize", nearest(float)),
-    "area_downsample": Said("AveragePool", area_downsample),
-    "multilinear_upsample": Said("Resize", multilinear_upsample),
-    "avg_roi_align": Said("RoiAlign", avg_roi_align),
-    "max_roi_pool": Said("MaxRoiPool", max_roi_pool),
-    "sum_reduce": Said("ReduceSum, ReduceMean", sum_reduce),
+    "prelu": Oracle("PRelu", prelu),
+    "softmax": Oracle("Softmax", softmax),
+    "conv": Oracle("Conv", conv),
+    "deconv": Oracle("ConvTranspose", deconv),
+    "separable_conv": Oracle("Conv", separable_conv),
+    "separable_deconv": Oracle("ConvTranspose", separable_deconv),
+    "box": Oracle("AveragePool", box),
+    "avg_pool": Oracle("AveragePool", average_pool),
+    "rms_pool": Oracle("AveragePool", rms_pool),
+    "max_pool": Oracle("MaxPool", max_pool),
+    "argmax_pool": Oracle("MaxPool", argmax_pool),
+    "max_pool_with_index": Oracle("MaxPool", max_pool_with_index),
+    "nearest_downsample": Oracle("Resize", nearest(lambda f: 1 / f)),
+    "nearest_upsample": Oracle("Resize", nearest(float)),
+    "area_downsample": Oracle("AveragePool", area_downsample),
+    "multilinear_upsample": Oracle("Resize", multilinear_upsample),
+    "avg_roi_align": Oracle("RoiAlign", avg_roi_align),
+    "max_roi_pool": Oracle("MaxRoiPool", max_roi_pool),
+    "sum_reduce": Oracle("ReduceSum, ReduceMean", sum_reduce),
     **{
-        f"{kind}_reduce": Said(f"Reduce{kind.capitalize()}", reduced(f"Reduce{kind.capitalize()}"))
+        f"{kind}_reduce": Oracle(
+            f"Reduce{kind.capitalize()}", reduced(f"Reduce{kind.capitalize()}")
+        )
         for kind in ("mean", "max", "min")
     },
-    "argmax_reduce": Said("ArgMax", position("ArgMax")),
-    "argmin_reduce": Said("ArgMin", position("ArgMin")),
-    "all_reduce": Said("ReduceMin", logical("ReduceMin")),
-    "any_reduce": Said("ReduceMax", logical("ReduceMax")),
-    "moments": Said("ReduceMean", moments),
-    "l1_normalization": Said("ReduceL1", normalization("ReduceL1")),
-    "l2_normalization": Said("ReduceL2", normalization("ReduceL2")),
-    "batch_normalization": Said("BatchNormalization", batch_normalization),
-    "local_response_normalization": Said("LRN, AveragePool", local_response_normalization),
-    "local_mean_normalization": Said("AveragePool", local_mean_normalization),
-    "local_variance_normalization": Said("AveragePool", local_variance_normalization),
-    "local_contrast_normalization": Said("AveragePool", local_contrast_normalization),
-    "matmul": Said("MatMul", matmul),
-    "linear": Said("Gemm", linear),
-    "reshape": Said("Reshape", reshape),
-    "squeeze": Said(
+    "argmax_reduce": Oracle("ArgMax", position("ArgMax")),
+    "argmin_reduce": Oracle("ArgMin", position("ArgMin")),
+    "all_reduce": Oracle("ReduceMin", logical("ReduceMin")),
+    "any_reduce": Oracle("ReduceMax", logical("ReduceMax")),
+    "moments": Oracle("ReduceMean", moments),
+    "l1_normalization": Oracle("ReduceL1", normalization("ReduceL1")),
+    "l2_normalization": Oracle("ReduceL2", normalization("ReduceL2")),
+    "batch_normalization": Oracle("BatchNormalization", batch_normalization),
+    "local_response_normalization": Oracle("LRN, AveragePool", local_response_normalization),
+    "local_mean_normalization": Oracle("AveragePool", local_mean_normalization),
+    "local_variance_normalization": Oracle("AveragePool", local_variance_normalization),
+    "local_contrast_normalization": Oracle("AveragePool", local_contrast_normalization),
+    "matmul": Oracle("MatMul", matmul),
+    "linear": Oracle("Gemm", linear),
+    "reshape": Oracle("Reshape", reshape),
+    "squeeze": Oracle(
         "Squeeze",
         lambda input, axes: (
             one("Squeeze", single(input), constants=(ints(*axes),)) if axes else None
         ),
     ),
-    "unsqueeze": Said(
+    "unsqueeze": Oracle(
         "Unsqueeze", lambda input, axes: one("Unsqueeze", single(input), constants=(ints(*axes),))
     ),
-    "transpose": Said("Transpose", transpose),
-    "split": Said("Split", split),
-    "concat": Said("Concat", concat),
-    "stack": Said("Unsqueeze, Concat", stack),
-    "unstack": Said("Split, Squeeze", unstack),
-    "slice": Said("Slice", slice_),
-    "pad": Said("Pad", pad),
-    "tile": Said(
+    "transpose": Oracle("Transpose", transpose),
+    "split": Oracle("Split", split),
+    "concat": Oracle("Concat", concat),
+    "stack": Oracle("Unsqueeze, Concat", stack),
+    "unstack": Oracle("Split, Squeeze", unstack),
+    "slice": Oracle("Slice", slice_),
+    "pad": Oracle("Pad", pad),
+    "tile": Oracle(
         "Tile",
         lambda input, repeats: (
             one("Tile", single(input), constants=(ints(*repeats),)) if repeats else None
         ),
     ),
-    "gather": Said(
+    "gather": Oracle(
         "Gather", lambda input, indices, axis: one("Gather", single(input), indices, axis=axis)
     ),
-    "cast": Said("Cast", cast),
-    "update": Said("Identity", lambda variable, value: one("Identity", single(value))),
-    "copy_n": Said("Identity", lambda x, times: [one("Identity", single(x))] * times),
-    "add_n": Said("Sum", lambda x: one("Sum", *arrays(*x))),
-    "zero_point_linear_quantize": Said(
+    "cast": Oracle("Cast", cast),
+    "update": Oracle("Identity", lambda variable, value: one("Identity", single(value))),
+    "copy_n": Oracle("Identity", lambda x, times: [one("Identity", single(x))] * times),
+    "add_n": Oracle("Sum", lambda x: one("Sum", *arrays(*x))),
+    "zero_point_linear_quantize": Oracle(
         "QuantizeLinear, DequantizeLinear",
         lambda x, zero_point, scale, **attribs: quantized(x, scale, zero_point, **attribs),
     ),
-    "min_max_linear_quantize": Said("QuantizeLinear, DequantizeLinear", min_max),
-    "linear_quantize": Said("QuantizeLinear, DequantizeLinear", min_max),
-    "logarithmic_quantize": Said("Log, Round, Pow", logarithmic),
+    "min_max_linear_quantize": Oracle("QuantizeLinear, DequantizeLinear", min_max),
+    "linear_quantize": Oracle("QuantizeLinear, DequantizeLinear", min_max),
+    "logarithmic_quantize": Oracle("Log, Round, Pow", logarithmic),
 }

@@ -164,7 +164,7 @@ def prelu(x, alpha):
 
 
 def quantized(x, scale, zero_point, bits, signed, symmetric):
-    """By QuantizeLinear to eight bits and back."""
+    """Quantize to eight bits by QuantizeLinear, and dequantize."""
     scale, zero = np.asarray(scale, np.float32), np.asarray(zero_point)
     dtype = np.int8 if signed else np.uint8
     info = np.iinfo(dtype)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from oracles.foreign.onnx_node import one, run, single
-from oracles.foreign.said import extended, same_padding
+from oracles.foreign.oracle import extended, same_padding
 
 
 def pads(padding):
@@ -94,7 +94,7 @@ def pooled(op, outputs=1, **fixed):
                 return None
             input, padding = extended(input, padding, border), [(0, 0)] * input.ndim
         if any(max(pair) >= f for pair, f in zip(padding, size, strict=True)):
-            return None  # refused, since a window might have no true item
+            return None  # refused, since a window might have no true element
         if {*dilation} != {1} and any(map(any, padding)):
             return None  # a window may have none, whose average is 0 there
         attributes = {
@@ -231,7 +231,7 @@ def avg_roi_align(input, rois, batch_index, output_size, sampling_rate, resize_m
         return None
     starts, stops = rois.reshape(len(rois), 2, 2).swapaxes(0, 1)
     if (starts < 0).any() or (stops > input.shape[2:]).any() or (stops < starts + 1e-3).any():
-        return None  # what lies outside is 0 there
+        return None  # positions outside are 0 there
     height, width = output_size
     return one(
         "RoiAlign",
@@ -254,6 +254,6 @@ def max_roi_pool(input, rois, batch_index, output_size):
     if (starts < 0).any() or (stops > input.shape[2:]).any() or (extents < 1).any():
         return None
     if (extents % output_size).any():
-        return None  # cells that do not divide a region are others there
+        return None  # cells that do not divide a region differ there
     rows = np.concatenate([batch_index, starts[:, ::-1], stops[:, ::-1] - 1], 1)
     return one("MaxRoiPool", single(input), rows.astype(np.float32), pooled_shape=output_size)

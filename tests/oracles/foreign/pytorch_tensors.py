@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from oracles.foreign.said import extended
+from oracles.foreign.oracle import extended
 
 
 def tensors(*values):
-    """Arguments as tensors of one rank, missing dimensions trailing."""
+    """Return arguments as tensors of one rank; missing dimensions are trailing."""
     made = [torch.as_tensor(np.asarray(value)) for value in values]
     if not all(isinstance(value, np.ndarray) for value in values):
         floats = [
@@ -44,13 +44,13 @@ def reduced(function):
 
 
 def flattened(x, axes):
-    """The tensor with `axes` as one last dimension."""
+    """Return the tensor with `axes` as one last dimension."""
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     return x.permute(*kept, *sorted(axes)).flatten(len(kept)) if axes else x[..., None]
 
 
 def back(y, input, axes):
-    """Undoes `flattened` of a result of the same volume."""
+    """Undo `flattened` for a result of the same volume."""
     kept = [axis for axis in range(input.ndim) if axis not in axes]
     order = [*kept, *sorted(axes)]
     y = y.reshape([input.shape[axis] for axis in order])

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from oracles.foreign.said import extended, same_padding
+from oracles.foreign.oracle import extended, same_padding
 
 
 def filled(rank, extents, size, padding, stride, dilation):
@@ -35,7 +35,7 @@ def conv(input, filter, bias, border, padding, stride, dilation, groups):
 
 
 def spread(down, size, padding, stride, dilation, up, border):
-    """Where a reverse operation over an input whose border is made real has its true part.
+    """Return the input of a reverse operation extended by its border, and the place of the output.
 
     Returns:
         The extended input, and for each dimension how much comes before the output.
@@ -50,7 +50,7 @@ def spread(down, size, padding, stride, dilation, up, border):
 
 
 def cut(whole, before, up):
-    """The part of a full output that the padding leaves; what nothing was added to is 0."""
+    """Return the part of a full output that the padding leaves; 0 where nothing was added."""
     lead = whole.ndim - len(up)
     pairs = [(0, 0)] * lead + [
         (-first, X + first - extent)
@@ -108,7 +108,7 @@ def separable_deconv(input, plane_filter, point_filter, bias, groups, **attribs)
 
 
 def unfolded(x, size, stride, dilation):
-    """The items of each window in a last dimension."""
+    """Return the elements of each window in a last dimension."""
     rank = x.ndim
     for axis, (f, s, d) in enumerate(zip(size, stride, dilation, strict=True)):
         x = x.unfold(axis, (f - 1) * d + 1, s)[..., ::d]
@@ -140,7 +140,7 @@ def maximum(input, border, **attribs):
 def argmax_pool(input, **attribs):
     found = maximum(input, **attribs)
     if attribs["border"] == "ignore" and torch.isneginf(found.amax(-1)).any():
-        return None  # nothing there but border
+        return None  # nothing but border
     return found.argmax(-1).numpy()
 
 
@@ -154,7 +154,7 @@ def sample(input, index, **attribs):
 
 
 def adjoint(up, function, down):
-    """The transpose of a linear function, by differentiating it."""
+    """Return the transpose of a linear function, by differentiating it."""
     x = torch.zeros(tuple(up), dtype=torch.as_tensor(down).dtype, requires_grad=True)
     y = function(x)
     y.backward(torch.tensor(np.ascontiguousarray(down)))
@@ -229,7 +229,7 @@ def down(mode):
 
 
 def grid_sampled(maps, places, padding_mode="border"):
-    """Maps (N,C,...) at the positions of each dimension, between which it is linear."""
+    """Return maps (N,C,...) interpolated linearly at the positions of each dimension."""
     rank = maps.ndim - 2
     x = torch.tensor(np.ascontiguousarray(maps))
     if rank == 1:
@@ -303,7 +303,7 @@ def roi_pool(reduce):
                 return None  # reaches beyond the map
             extents = stops - starts
             if (extents < output_size).any():
-                return None  # its cells would have to stand still
+                return None  # its cells would have to stay in place
             crop = input[
                 (b, slice(None), *(slice(a, z) for a, z in zip(starts, stops, strict=True)))
             ]

@@ -1,7 +1,7 @@
 """Every operation of chapter 4 as a plain loop over single numbers, from its formula.
 
 A formula is ``formula(*inputs, **attribs)``, with arrays of any real dtype. It computes in Python's
-own numbers (doubles, integers of any size, booleans), and shares no line with what it checks.
+own numbers (doubles, integers of any size, booleans), and shares no code with what it checks.
 """
 
 from collections.abc import Callable
@@ -17,4 +17,4 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     **regions.FORMULAS,
     **quantization.FORMULAS,
 }
-"""Operation name -> its formula, which gives an array, or a list of arrays for several results."""
+"""Operation name -> its formula, which returns an array, or a list of them for several results."""

@@ -1,4 +1,4 @@
-"""Element-wise operations (4.2), activations (4.9.1), and what else maps item to item."""
+"""Element-wise operations (4.2), activations (4.9.1), and others that map element to element."""
 
 import math
 
@@ -8,14 +8,14 @@ NAN, INF = math.nan, math.inf
 
 
 def item(array, index):
-    """The item that meets `index` of a result: extents of 1 repeat, missing ones trail."""
+    """Return the element for `index` of a result: extents of 1 repeat, missing ones trail."""
     return array[
         tuple(i if extent > 1 else 0 for i, extent in zip(index, array.shape, strict=False))
     ].item()
 
 
 def broadcast(arrays):
-    """The shape that arrays have together."""
+    """Return the shape that arrays broadcast to."""
     rank = max((array.ndim for array in arrays), default=0)
     return tuple(
         max((array.shape[axis] for array in arrays if axis < array.ndim), default=1)
@@ -32,7 +32,7 @@ def array_of(function, shape):
 
 
 def each(function):
-    """The formula that applies a function of numbers to each item."""
+    """Return the formula that applies a function of numbers to each element."""
 
     def formula(*inputs, **attribs):
         arrays = [np.asarray(value) for value in inputs]
@@ -119,7 +119,7 @@ def sigmoid(x):
 
 
 def elu(x, alpha):
-    # exp(x) - 1 as real numbers have it.
+    # exp(x) - 1 in real numbers.
     return alpha * math.expm1(x) if x < 0 else x
 
 
@@ -128,7 +128,7 @@ def gelu(x):
 
 
 def softplus(x):
-    # log(exp(x) + 1) as real numbers have it: the exponential of a double may be none.
+    # log(exp(x) + 1) in real numbers: the exponential of a double may overflow.
     return x + math.log1p(math.exp(-x)) if x > 0 else math.log1p(exp(x))
 
 

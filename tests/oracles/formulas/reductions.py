@@ -8,7 +8,7 @@ from oracles.formulas.elementwise import array_of, each, exp, item, maximum, ove
 
 
 def reduced(function):
-    """The formula that applies a function to the items along `axes`, in row-major order."""
+    """Return the formula of a function of the elements along `axes`, in row-major order."""
 
     def formula(input, axes):
         shape = tuple(1 if k in axes else extent for k, extent in enumerate(input.shape))
@@ -34,7 +34,7 @@ def total(items):
 
 
 def first(better):
-    """The position of the first item that is better than all before it; NaN is best of all."""
+    """Return the position of the first best element; NaN is better than all numbers."""
 
     def position(items):
         best = 0

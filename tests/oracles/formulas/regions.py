@@ -10,13 +10,13 @@ from oracles.formulas.reductions import total as added
 
 
 def row_of(rois, n):
-    """The corners of a region: where it starts and stops in each dimension."""
+    """Return the corners of a region: where it starts and stops in each dimension."""
     row = [value.item() for value in rois[n]]
     return row[: len(row) // 2], row[len(row) // 2 :]
 
 
 def pooled(function):
-    """Each cell of a region that lies in the map, or 0."""
+    """Return the formula of the cells of a region in the map; 0 for cells outside of it."""
 
     def formula(input, rois, batch_index, output_size):
         def at(index):
@@ -44,7 +44,7 @@ def pooled(function):
 
 
 def position(i, count, start, stop, method):
-    """Where in the map output `i` lies: 4.3.4 for a factor of count / (stop - start)."""
+    """Return the position of output `i` in the map: 4.3.4 for the factor count / (stop - start)."""
     extent = stop - start
     if method == "asymmetric":
         return start + i * extent / count

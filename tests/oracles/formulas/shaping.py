@@ -1,4 +1,4 @@
-"""Operations that move items without computing (4.5; of others those that do)."""
+"""Operations that move elements without computing (4.5, and similar ones of other sections)."""
 
 import math
 
@@ -8,7 +8,7 @@ from oracles.formulas.windows import source
 
 
 def filled(shape, dtype, function):
-    """The array that has ``function(index)`` at each index; the items keep their very values."""
+    """Return the array with ``function(index)`` at each index; elements keep their exact values."""
     result = np.empty(shape, dtype)
     for index in np.ndindex(*shape):
         result[index] = function(index)
@@ -16,7 +16,7 @@ def filled(shape, dtype, function):
 
 
 def in_order(input, shape):
-    """The items in row-major order under another shape."""
+    """Return the elements in row-major order in another shape."""
     items = [input[index] for index in np.ndindex(*input.shape)]
     result = np.empty(shape, input.dtype)
     for value, index in zip(items, np.ndindex(*shape), strict=True):

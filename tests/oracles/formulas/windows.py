@@ -8,8 +8,8 @@ from oracles.formulas.elementwise import array_of, each, maximum, over, power
 
 
 def source(i, extent, border):
-    """Which index of the input the extended input has at `i`: the formulas of 4.3, as often as
-    they lead outside. None where a border has no such index."""
+    """Return the index in the input of index `i` of the extended input: the formulas of 4.3,
+    applied again while they lead outside. None where a border has no such index."""
     while not 0 <= i < extent:
         if border in ("constant", "ignore"):
             return None
@@ -23,7 +23,7 @@ def source(i, extent, border):
 
 
 def extended(array, place, border):
-    """The item of the extended input; None where it is to be ignored."""
+    """Return the element of the extended input; None where it is ignored."""
     found = [source(i, extent, border) for i, extent in zip(place, array.shape, strict=True)]
     if None in found:
         return None if border == "ignore" else 0.0
@@ -31,7 +31,7 @@ def extended(array, place, border):
 
 
 def automatic(padding, up, size, stride, dilation):
-    """The padding of an up-scaled shape, where none is given."""
+    """Return the padding of an up-scaled shape, automatic if none is given."""
     if padding:
         return padding
     result = []
@@ -62,7 +62,7 @@ def steps(rank, stride, dilation):
 
 
 def covered(i, j, padding, stride, dilation):
-    """Which item entry `j` of window `i` lies on."""
+    """Return the index of the element under entry `j` of window `i`."""
     return [
         i_ * s + j_ * d - p
         for i_, j_, (p, _), s, d in zip(i, j, padding, stride, dilation, strict=True)
@@ -70,7 +70,7 @@ def covered(i, j, padding, stride, dilation):
 
 
 def covering(i, j, padding, stride, dilation):
-    """Whose window has entry `j` on the up-scaled item `i`: an index, or None if nobody's has."""
+    """Return the index of the window with entry `j` on up-scaled element `i`; None without one."""
     places = []
     for i_, j_, (p, _), s, d in zip(i, j, padding, stride, dilation, strict=True):
         place, rest = divmod(i_ + p - j_ * d, s)
@@ -156,7 +156,7 @@ def separable_deconv(input, plane_filter, point_filter, bias, groups, **attribs)
 
 
 def windows(function, input, size, border, padding, stride, dilation):
-    """Applies a function to the items of each window, in row-major order."""
+    """Return the results of a function of the elements of each window, in row-major order."""
     stride, dilation = steps(input.ndim, stride, dilation)
     padding = automatic(padding, input.shape, size, stride, dilation)
 
@@ -183,7 +183,7 @@ def average(items):
 
 
 def first_maximum(items):
-    """The position of the first maximum, or the first NaN; None where all is to be ignored."""
+    """The position of the first maximum, or the first NaN; None where all are ignored."""
     best = None
     for j, value in enumerate(items):
         if value is None:
@@ -289,7 +289,7 @@ def nearest_upsample(input, factor):
 
 
 def weights(i, factor, extent, method):
-    """The first of two neighbours, and the weight of the second."""
+    """Return the first of two neighbors, and the weight of the second."""
     if method == "asymmetric":
         numerator, denominator = i, factor
     elif method == "symmetric":
@@ -306,7 +306,7 @@ def multilinear_upsample(input, factor, method, border):
     shape = (*input.shape[:2], *(x * f for x, f in zip(input.shape[2:], factor, strict=True)))
 
     def along(plane, neighbours):
-        """The weighted sum over the corners around a point; what weighs nothing is not there."""
+        """Return the weighted sum over the corners around a point; weights of zero do not count."""
         result = 0.0
         for corner in np.ndindex(*[2] * len(neighbours)):
             weight = math.prod(

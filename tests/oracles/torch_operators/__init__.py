@@ -26,7 +26,7 @@ THEMES = {module.__name__.rpartition(".")[2]: module.CASES for module in _MODULE
 REFUSED = {
     module.__name__.rpartition(".")[2]: getattr(module, "REFUSED", {}) for module in _MODULES
 }
-"""Theme -> name -> function or module, its inputs, and what the refusal tells."""
+"""Theme -> name -> function or module, its inputs, and part of the refusal."""
 
 
 class Of(nn.Module):

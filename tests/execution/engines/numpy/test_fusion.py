@@ -9,7 +9,7 @@ import nnefkit as nk
 from nnefkit.execution.engines.numpy.planner import make_plan
 
 TOLERANCE = {np.float16: 1e-5, np.float32: 1e-5, np.float64: 1e-13}
-"""Share of the largest item; weights of float16 are computed with in float32."""
+"""Fraction of the largest element; weights of float16 are computed in float32."""
 AFTER = ["relu({})", "clamp({}, -0.5, 0.75)", "max({}, 0.25)", "min({}, 0.0)", "max(-0.25, {})"]
 
 
@@ -59,7 +59,7 @@ def convolutions(draw):
 def networks(draw):
     """Draw a convolution, operations on its result in any order, and the weights.
 
-    The tensor that is added comes from another convolution, before or behind the first one.
+    The tensor that is added comes from another convolution, before or after the first one.
     """
     (shape, filter_shape), bias, attribs = draw(convolutions())
     channels = filter_shape[0]
@@ -133,7 +133,7 @@ def test_fused_convolutions_agree_with_the_kernels(network, dtype, strange, seed
     expected = referenced(graph, x)
     trace = session.trace(x)
     for name, result in results.items():
-        # To the bit, but for what NaN says beside that it is one.
+        # Bit by bit, except for the payload of NaN.
         np.testing.assert_array_equal(result, trace[name])
         known = ~np.isnan(result)
         np.testing.assert_array_equal(np.signbit(result[known]), np.signbit(trace[name][known]))
@@ -166,7 +166,7 @@ def test_a_convolution_and_all_that_follows_it_are_one_step(kind):
         assert fused == [["conv", "batch_normalization"], ["add"], ["relu"]]
     else:
         assert fused == [["conv", "batch_normalization", "add", "relu"]]
-    # What somebody wants to see is computed.
+    # Requested tensors are computed.
     seen = make_plan(graph, frozenset("y"), frozenset("b"))
     assert seen.steps[0].writes == ("b",)
 

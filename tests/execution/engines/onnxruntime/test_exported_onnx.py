@@ -1,5 +1,5 @@
-"""ONNX models that are written give, in every opset, what the graph gives: in ONNX Runtime and in
-ONNX's own evaluator.
+"""Written ONNX models compute in every opset what the graph computes: in ONNX Runtime and in ONNX's
+evaluator.
 """
 
 import warnings
@@ -75,7 +75,7 @@ def test_models_agree_in_the_evaluator_of_onnx(
     standard_operation, opset, calls, data, foreign_fault
 ):
     graph, call, proto, feeds, expected = written(calls, standard_operation, data, opset)
-    # It mistakes the channels of transposed convolutions in groups.
+    # It confuses the channels of transposed convolutions in groups.
     assume(not any(in_groups(node) for node in proto.graph.node))
     # It has no indices of maxima over an extent of 1.
     assume(

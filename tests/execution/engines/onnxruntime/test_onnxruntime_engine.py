@@ -175,7 +175,7 @@ def test_a_failing_operation_is_named_with_its_line(index):
 
 
 def test_a_zero_pad_before_a_maximum_stays_a_zero():
-    # ONNX Runtime merges both into a maximum that knows no zeros.
+    # ONNX Runtime merges both into a maximum that ignores the zeros.
     graph = parsed(
         "x = external<scalar>(shape = [1, 1, 4]);\n"
         "p = pad(x, padding = [(0, 0), (0, 0), (1, 1)]);\n"
@@ -209,7 +209,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(monkeypatch, 
     assert caught.value.diagnostics[0].hint == 'pip install "nnefkit[onnx]"'
 
 
-def test_other_builds_of_the_package_are_known(monkeypatch):
+def test_other_builds_of_the_package_are_recognized(monkeypatch):
     def version(name):
         if name == "onnxruntime-gpu":
             return "1.99"

@@ -1,7 +1,7 @@
 """Every operation of the onnxruntime engine agrees with the reference kernels.
 
-The tolerance is that of `conftest`: 2e-6 of the largest item in float32, 1e-13 in float64, ten
-times that where many items are added. Inputs have infinities, zeros of both signs and NaN among
+The tolerance is that of `conftest`: 2e-6 of the largest element in float32, 1e-13 in float64, ten
+times that where many elements are added. Inputs have infinities, zeros of both signs and NaN among
 them, but no NaN where the specification says which argument wins: ONNX does not define that.
 """
 
@@ -25,8 +25,8 @@ CHOOSING = {"argmax_pool", "argmax_reduce", "argmin_reduce", "clamp", "max", "ma
 CHOOSING |= {"min_reduce", "relu"}
 """Operations whose result for NaN is not defined by ONNX."""
 FINITE = {"max_pool", "max_pool_with_index", "multilinear_upsample"}
-"""ONNX Runtime begins maxima of windows with the lowest finite number, and interpolates with
-infinity times nothing."""
+"""ONNX Runtime starts maxima of windows from the lowest finite number, and multiplies infinity by
+zero when it interpolates."""
 INEXACT = {"elu", "selu"}
 """ONNX Runtime subtracts 1 from an exponential, which costs digits next to 0."""
 SINGLE_ONLY = {"acos", "acosh", "asin", "asinh", "atan", "atanh", "cosh", "gelu", "sinh", "tan"}

@@ -144,9 +144,9 @@ def test_a_graph_in_float64_is_refused_as_a_whole_and_left_to_numpy(network):
         ExecutionError, match=r"207 operations: external \(1\), variable \(74\)"
     ) as caught:
         Session(wide, "tract")
-    (told,) = caught.value.diagnostics
-    assert told.line == 5
-    assert told.hint.startswith("tract computes in float32: use graph.with_data(...)")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.line == 5
+    assert diagnostic.hint.startswith("tract computes in float32: use graph.with_data(...)")
     found = run(wide, recorded["external1"], engine="tract", fallback="numpy")
     expected = run(wide, recorded["external1"])
     for name, array in expected.items():
@@ -237,7 +237,7 @@ def test_results_of_updates_are_read_by_other_operations():
 
 
 def test_halves_are_rounded_up():
-    # tract rounds them away from zero, other than section 4.2.1.
+    # tract rounds them away from zero, unlike section 4.2.1.
     text = "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [4]); y = round(x); }"
     found = run(io.parse(text), [-1.5, -0.5, 0.5, 1.5], engine="tract", fallback="numpy")
     np.testing.assert_array_equal(found["y"], [-1, 0, 1, 2])

@@ -1,4 +1,4 @@
-"""An operation in the words of another implementation."""
+"""An operation in terms of another implementation."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Said(NamedTuple):
-    """How another implementation is asked for an operation."""
+class Oracle(NamedTuple):
+    """The computation of an operation by another implementation."""
 
     words: str
-    """The functions that compute there, for the table of what was checked."""
+    """The names of its functions, for the table of references."""
     compute: Callable[..., Any]
     """``compute(*inputs, **attribs)``: an array, a list of them, or None for a call that it cannot
     express or is known to get wrong."""
 
 
 def extended(array, padding, border, value=0.0):
-    """The array as NumPy pads it; negative padding crops afterwards."""
+    """Return the array as NumPy pads it; negative padding crops afterward."""
     if not padding:
         return array
     modes = {"replicate": "edge", "reflect": "reflect", "reflect-even": "symmetric"}
@@ -35,7 +35,7 @@ def extended(array, padding, border, value=0.0):
 
 
 def same_padding(extents, size, stride, dilation):
-    """The padding that other frameworks call SAME_UPPER."""
+    """Return the padding that other frameworks call SAME_UPPER."""
     result = []
     for extent, f, s, d in zip(extents, size, stride, dilation, strict=True):
         total = max((-(-extent // s) - 1) * s + (f - 1) * d + 1 - extent, 0)
