@@ -56,9 +56,9 @@ def first_local_difference(
     """
     compared: set[str] = set()
     scales: dict[str, float] = {}
-    for one in step(graph, inputs):
-        scale = _scale(one, scales)
-        for name, array in one.outputs.items():
+    for run_step in step(graph, inputs):
+        scale = _scale(run_step, scales)
+        for name, array in run_step.outputs.items():
             tensor = graph.tensors.get(name)
             source = None if tensor is None else expected.get(name_of(tensor))
             if source is None or np.shape(source) != array.shape:
@@ -67,27 +67,27 @@ def first_local_difference(
                 continue
             difference = relative_difference(array, np.asarray(source), scale)
             if not difference <= tolerance:
-                return LocalDifference(name, difference, one.operation.name), compared
-            one.outputs[name] = source
+                return LocalDifference(name, difference, run_step.operation.name), compared
+            run_step.outputs[name] = source
             compared.add(name)
     return None, compared
 
 
-def _scale(one: Step, scales: Mapping[str, float]) -> float:
+def _scale(run_step: Step, scales: Mapping[str, float]) -> float:
     """Return the size of the numbers whose rounding is in the results of an operation.
 
     Args:
-        one: The operation.
+        run_step: The step that runs the operation.
         scales: The sizes for earlier tensors that the source does not have.
     """
-    operation = one.operation.name
+    operation = run_step.operation.name
     if operation in _FROM_ONE:
         return 1.0
-    given = [scales.get(name, 0.0) for name in one.inputs]
+    given = [scales.get(name, 0.0) for name in run_step.inputs]
     if not any(given):
         return 0.0
     if operation == "mul":
-        sizes = [float(np.abs(array).max(initial=0.0)) for array in one.inputs.values()]
+        sizes = [float(np.abs(array).max(initial=0.0)) for array in run_step.inputs.values()]
         return max(scale * max(sizes) for scale in given)
     if operation in ("add", "sub", "add_n"):
         return sum(given)

@@ -49,17 +49,17 @@ def variables_of(
     given: dict[str, str] = {}
     unknown = []
     for key, values in data.items():
-        found = _matching(key, names, labels, alike)
-        if not found:
+        matches = _matching(key, names, labels, alike)
+        if not matches:
             if not str(key).endswith(_COUNTER):
                 unknown.append(_unknown(graph, key, tensors, variables, is_converted))
             continue
-        if len(found) > 1:
+        if len(matches) > 1:
             raise InputError(
-                f"'{key}' may be any of the variables {', '.join(sorted(found))}",
+                f"'{key}' matches several variables: {', '.join(sorted(matches))}",
                 hint="Use the exact names or labels of variables.",
             )
-        (label,) = found
+        (label,) = matches
         variables_with = (*labels[label],)
         if label in given and not _is_same(result[variables_with], values):
             raise InputError(

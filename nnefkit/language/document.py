@@ -203,7 +203,7 @@ class _DocumentReading:
                     f"the document defines no fragment '{name}' to expand",
                     hint=did_you_mean(name, fragments),
                 )
-        # Calls that are kept would be those of the standard operation, also in other fragments.
+        # Unexpanded calls would be those of the standard operation, also in other fragments.
         return None if self.redefined else self.expanded
 
     def _check_registered(self, graph: Graph) -> None:
@@ -295,5 +295,5 @@ class _DocumentReading:
 
 
 def _redefinable() -> Collection[str]:
-    """Return the standard operations whose own definition in a document can be expanded instead."""
+    """Return the standard operations whose definition in the document can be expanded instead."""
     return {name for name, declared in declarations().items() if declared.body is not None}

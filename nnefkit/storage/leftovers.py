@@ -1,4 +1,4 @@
-"""Temporary files and folders beside their target, and those that a killed process left behind.
+"""Temporary files and folders next to their target, and those that a killed process left behind.
 
 A process holds a lock on what it is writing. The lock ends with the process, however that ends, so
 any process that obtains it may remove the leftover.
@@ -36,7 +36,7 @@ _scanned: dict[str, int] = {}
 
 
 def temporary_sibling(target: Path, mark: str = MARK) -> Path:
-    """Return a new path beside `target` for a temporary file or folder."""
+    """Return a new path next to `target` for a temporary file or folder."""
     # Shorten the name, since a long one may leave no room for a suffix.
     return target.with_name(f".{target.name[:_LONGEST]}{mark}{secrets.token_hex(6)}")
 

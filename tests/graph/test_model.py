@@ -277,7 +277,7 @@ def test_with_data_lists_all_names_without_a_variable():
 
 def test_with_data_refuses_names_that_fit_several_variables():
     graph = network({"a/b_c": [1], "a_b/c": [1]})
-    with pytest.raises(InputError, match="any of the variables a/b_c, a_b/c"):
+    with pytest.raises(InputError, match="several variables: a/b_c, a_b/c"):
         graph.with_data({"a.b.c": [1]})
     assert graph.with_data({"a/b_c": [1]}).tensors["v0"].data.tolist() == [1]
 

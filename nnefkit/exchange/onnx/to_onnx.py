@@ -126,7 +126,7 @@ def to_onnx(
 def _write_external(
     model: ModelProto, weights: Weights, path: str | os.PathLike[str] | None
 ) -> None:
-    """Write a model and a file of its weights beside it."""
+    """Write a model, and its weights to a file next to it."""
     if path is None:
         size = sum(array.nbytes for array in weights.values())
         raise InputError(
@@ -134,9 +134,9 @@ def _write_external(
             hint="Pass a path: the weights are then written to a file next to the model.",
         )
     target = expected_path(path)
-    beside = target.with_name(f"{target.name}.data")
-    with replacing_file(beside) as data:
-        for array in refer(model, weights, beside.name):
+    data_path = target.with_name(f"{target.name}.data")
+    with replacing_file(data_path) as data:
+        for array in refer(model, weights, data_path.name):
             data.write(array.reshape(-1).view(np.uint8).data)
         with replacing_file(target) as file:
             file.write(model.SerializeToString())

@@ -323,8 +323,8 @@ def live(graph: fx.Graph) -> list[fx.Node]:
     wanted: set[fx.Node] = set()
     nodes = []
     for node in reversed([*graph.nodes]):
-        kept = node in wanted or any(other in wanted for other in changed(node))
-        if node.op in ("output", "placeholder") or kept:
+        is_live = node in wanted or any(other in wanted for other in changed(node))
+        if node.op in ("output", "placeholder") or is_live:
             nodes.append(node)
             wanted.update(node.all_input_nodes)
     return nodes[::-1]

@@ -181,10 +181,10 @@ def label_encoder(c: Call) -> Value:
         parts = [c.op("eq", flat, known)] if known.shape[-1] else []
         parts += [is_nan(c, flat)] if is_missing.any() else []
         hits = parts[0] if len(parts) == 1 else c.op("concat", parts, axis=x.rank)
-        found = c.op("cast", hits, data_type=SCALAR)
+        numbers = c.op("cast", hits, data_type=SCALAR)
         table = np.r_[_exact(values[~is_missing]), _exact(values[is_missing])]
         weights = c.graph.constant(table.reshape(one_row))
-        chosen = c.op("sum_reduce", c.op("mul", found, weights), axes=[x.rank])
+        chosen = c.op("sum_reduce", c.op("mul", numbers, weights), axes=[x.rank])
         is_known = c.op("any_reduce", hits, axes=[x.rank])
         result = c.op("select", is_known, chosen, float(_exact([default])[0]))
     return to_dtype(c, reshaped(c, result, x.shape), values.dtype)

@@ -210,8 +210,8 @@ class _Tables:
             row = reshaped(c, members, (1, 1, members.shape[1]))
         else:
             row = c.op("gather", members, self.of(trees.sets, node, "sets", _INTEGER), axis=0)
-        found = c.op("eq", reshaped(c, x, (*x.shape, 1)), row)
-        return reshaped(c, c.op("any_reduce", found, axes=[2]), found.shape[:2])
+        is_equal = c.op("eq", reshaped(c, x, (*x.shape, 1)), row)
+        return reshaped(c, c.op("any_reduce", is_equal, axes=[2]), is_equal.shape[:2])
 
 
 def _leaves(c: Call, x: Value, trees: Trees) -> Value:
@@ -256,5 +256,5 @@ def _has_score(c: Call, leaves: Value, trees: Trees) -> Value | None:
     if trees.is_scored.all():
         return None
     table = c.graph.constant(trees.has_score.astype(np.float32))
-    found = c.op("max_reduce", c.op("gather", table, leaves, axis=0), axes=[1])
-    return c.op("gt", reshaped(c, found, (leaves.shape[0], trees.scores.shape[1])), 0.5)
+    scored = c.op("max_reduce", c.op("gather", table, leaves, axis=0), axes=[1])
+    return c.op("gt", reshaped(c, scored, (leaves.shape[0], trees.scores.shape[1])), 0.5)

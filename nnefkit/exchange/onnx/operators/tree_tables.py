@@ -81,10 +81,10 @@ def trees_of(c: Call, prefix: str, targets: int, feature_count: int, dtype: Any)
 
     def rows(ids: Array) -> Array:
         pairs = zip(trees.tolist(), ids.tolist(), is_leaf.tolist(), strict=True)
-        found = [0 if leaf else row_of.get((tree, node), -1) for tree, node, leaf in pairs]
-        if min(found) < 0:
+        successors = [0 if leaf else row_of.get((tree, node), -1) for tree, node, leaf in pairs]
+        if min(successors) < 0:
             refuse("a node leads to a node that does not exist", INVALID)
-        return np.asarray(np.where(is_leaf, itself, found))
+        return np.asarray(np.where(is_leaf, itself, successors))
 
     starts = np.flatnonzero(np.r_[True, trees[1:] != trees[:-1]])
     if len({*trees[starts].tolist()}) != len(starts):

@@ -74,7 +74,7 @@ class TorchEngine(Engine):
 
 
 _REASON = 160
-"""Length at which the reason that PyTorch gives is cut, in characters."""
+"""Maximum length of a reason from PyTorch, in characters; longer ones are cut."""
 
 
 def _usable(device: Any) -> Any:
