@@ -19,7 +19,7 @@ from nnefkit.display.diagnostic_text import diagnostic_text
 
 Severity = Literal["error", "warning", "note"]
 
-MOST_LISTED: Mapping[Severity, int] = {"error": 1000, "warning": 200, "note": 200}
+MAX_LISTED: Mapping[Severity, int] = {"error": 1000, "warning": 200, "note": 200}
 """Beyond these numbers, the problems of a text are counted, but not listed."""
 
 NO_EMPTY_TENSORS = "NNEF has no empty tensors: all extents are positive (4.1.1)."
@@ -165,7 +165,7 @@ class Diagnostic:
 
 
 def unlisted_problems(count: int, file: str = "") -> Diagnostic:
-    """Return the note that problems beyond `MOST_LISTED` are not listed."""
+    """Return the note that problems beyond `MAX_LISTED` are not listed."""
     message = f"{count} more problems are not listed"
     return Diagnostic("too-many-problems", message, "note", file)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from nnefkit.display.excerpt import marked_excerpt, printable
 from nnefkit.display.protocols import DiagnosticLike, marked_length
 
-MOST_CODES = 6
+MAX_CODES = 6
 """Maximum number of codes in the command that explains them."""
 MORE = "more about the codes: "
 
@@ -15,7 +15,7 @@ MORE = "more about the codes: "
 def explaining_command(diagnostics: Iterable[DiagnosticLike]) -> str:
     """Return the command that explains the codes of diagnostics, each once, the first few."""
     codes = dict.fromkeys(printable(diagnostic.code) for diagnostic in diagnostics)
-    return " ".join(["nnefkit explain", *list(codes)[:MOST_CODES]])
+    return " ".join(["nnefkit explain", *list(codes)[:MAX_CODES]])
 
 
 def diagnostic_text(diagnostic: DiagnosticLike) -> str:

@@ -15,7 +15,7 @@ from nnefkit.operation_names import SOURCES
 
 BUDGET = 2_000_000
 """Maximum number of values of variables examined."""
-MOST_VARIABLES = 400
+MAX_VARIABLES = 400
 """Maximum number of variables examined: many small ones cost more than their values do."""
 
 
@@ -106,7 +106,7 @@ class GraphSummary:
     def examined(self) -> Examined:
         """Statistics of the variables, in their order, until the budget is spent."""
         results: list[Statistics | None] = []
-        budget, calls = BUDGET, MOST_VARIABLES
+        budget, calls = BUDGET, MAX_VARIABLES
         available = nan = infinite = 0
         for variable in self.graph.variables:
             values = variable.data

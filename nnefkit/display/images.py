@@ -33,7 +33,7 @@ _SCALE_SAMPLE = 200_000
 _LOOKED_AT = 3_000_000
 _FEWEST_ROWS = 800
 # The short side of a heat map at least, in pixels.
-_LEAST = 64
+_MIN_SIZE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def heat_map(
     small = reduced(values, *most)
     rows, columns = small.shape
     factor = max(1, min(most[0] // rows, most[1] // columns, 8))
-    tall, wide = max(factor, _LEAST // rows), max(factor, _LEAST // columns)
+    tall, wide = max(factor, _MIN_SIZE // rows), max(factor, _MIN_SIZE // columns)
     places = levels(small, scale).repeat(tall, axis=0).repeat(wide, axis=1)
     canvas = np.pad(places, 1, constant_values=FRAME)
     return Image(alt, lambda: png_uri(canvas), canvas.shape[1], canvas.shape[0])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from nnefkit.errors import (
-    MOST_LISTED,
+    MAX_LISTED,
     Diagnostic,
     Severity,
     Source,
@@ -71,10 +71,10 @@ class Report:
             return
         if severity == "error":
             self.errors += 1
-            listed = self.errors <= MOST_LISTED[severity]
+            listed = self.errors <= MAX_LISTED[severity]
         else:
             self._warnings += 1
-            listed = self._warnings <= MOST_LISTED[severity]
+            listed = self._warnings <= MAX_LISTED[severity]
         if not listed:
             self._unlisted += 1
             return

@@ -46,13 +46,13 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
     return f"Axes count from 0 to {rank - 1}."
 
 
-MOST_RESULTS = 1_000_000
+MAX_RESULTS = 1_000_000
 """Maximum number of results of one operation; no document names more of them."""
 
 
 def check_count(problems: Problems, argument: str, number: int) -> None:
     """Add a problem if the `number` of results of an operation is absurdly large."""
-    if number > MOST_RESULTS:
+    if number > MAX_RESULTS:
         problems.add(
             argument,
             f"it would return {number} tensors",

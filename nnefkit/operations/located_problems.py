@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nnefkit.errors import (
-    MOST_LISTED,
+    MAX_LISTED,
     ArgumentError,
     Diagnostic,
     Source,
@@ -54,7 +54,7 @@ class Reports:
     def _add(self, op: Operation, diagnostic: Diagnostic, argument: str) -> None:
         severity = diagnostic.severity
         self._counts[severity] = self._counts.get(severity, 0) + 1
-        if self._counts[severity] > MOST_LISTED[severity]:
+        if self._counts[severity] > MAX_LISTED[severity]:
             return
         source, span = self._source, op.span
         message = f"{op.name}: {diagnostic.message}"

@@ -10,7 +10,7 @@ from nnefkit.operations.elementwise import clamp, round_half_up
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.registry import Problems, kernel, shape_rule
 
-MOST_BITS = 64
+MAX_BITS = 64
 """Maximum number of bits of an element of a tensor file (5.2)."""
 
 
@@ -26,10 +26,10 @@ def _quantized_shape(
             if least > 1
             else "It is the number of bits of the codes, for example 8.",
         )
-    if bits > MOST_BITS:
+    if bits > MAX_BITS:
         problems.add(
             "bits",
-            f"'bits' must be at most {MOST_BITS}, but is {bits}",
+            f"'bits' must be at most {MAX_BITS}, but is {bits}",
             "No stored element has more bits (5.2).",
         )
     shape = broadcast_checked(problems, shapes, names)

@@ -15,8 +15,8 @@ from nnefkit.storage.mapped_file import map_descriptor, read_at, read_whole
 from nnefkit.storage.system_errors import system_message
 
 MAX_MEMBERS = 100_000
-LEAST_LIMIT = 256 << 20
-_MOST_RATIO = 64
+MIN_LIMIT = 256 << 20
+_MAX_RATIO = 64
 _MAX_LINKS = 8
 
 
@@ -26,7 +26,7 @@ def unpacked_limit(packed: int) -> int:
     Weights hardly compress: an archive that grows more than this is a decompression bomb, or all
     zeros.
     """
-    return max(LEAST_LIMIT, _MOST_RATIO * packed)
+    return max(MIN_LIMIT, _MAX_RATIO * packed)
 
 
 def refuse_bomb(file: str, limit: int) -> StorageError:

@@ -15,7 +15,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
 from nnefkit.storage.tensor_header import Header, ItemType
 
-_MOST_BITS = 64
+_MAX_BITS = 64
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -86,7 +86,7 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
     try:
         bits = int(algorithm.get("bits", header.bits))
         if has_invalid_bits({"bits": bits}):
-            raise ValueError(f"'bits' is {bits}, not from 1 to {_MOST_BITS}")
+            raise ValueError(f"'bits' is {bits}, not from 1 to {_MAX_BITS}")
         signed = bool(algorithm.get("signed", False))
         symmetric = bool(algorithm.get("symmetric", False))
         is_logarithmic = name == "logarithmic_quantize"
@@ -122,7 +122,7 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
 def has_invalid_bits(algorithm: Mapping[str, Any] | None) -> bool:
     """Return whether an algorithm has an invalid number of bits."""
     bits = (algorithm or {}).get("bits", 1)
-    return isinstance(bits, int) and not 1 <= bits <= _MOST_BITS
+    return isinstance(bits, int) and not 1 <= bits <= _MAX_BITS
 
 
 def _check_codes(codes: Array, bits: int, signed: bool, symmetric: bool) -> None:

@@ -15,7 +15,7 @@ SETS = {
     "pytorch-operator": "operators as PyTorch wrote them",
     "simple": "small models",
 }
-_MOST_REASONS = 3
+_MAX_REASONS = 3
 
 
 @table("onnx_sets", FILE)
@@ -66,8 +66,8 @@ def _row(name: str, found: list[Verdict]) -> list[object]:
     refused = [verdict for verdict in found if verdict.result == "refused"]
     reasons = Counter(_reason(verdict.reason) for verdict in refused)
     ranked = [reason for reason, _ in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))]
-    more = len(ranked) - _MOST_REASONS
-    why = "; ".join(ranked[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
+    more = len(ranked) - _MAX_REASONS
+    why = "; ".join(ranked[:_MAX_REASONS]) + (f"; and {more} more" if more > 0 else "")
     return [name, len(found), right or "–", len(refused) or "–", why]
 
 

@@ -14,7 +14,7 @@ SMOOTH += ("silu", "sqr", "elu", "selu", "exp", "sinh", "asinh")
 EXACT = ("copy", "neg", "abs", "relu")
 JUMPS = ("round", "floor", "ceil", "sign")
 COMPARED = ("lt", "gt", "le", "ge", "eq", "ne")
-MOST_ELEMENTS = 4000
+MAX_ELEMENTS = 4000
 
 
 class GraphDrawing:
@@ -53,7 +53,7 @@ class GraphDrawing:
         except nk.NnefError:
             self.lines = before
             return False
-        if any(math.prod(graph.tensors[name].shape or ()) > MOST_ELEMENTS for name in results):
+        if any(math.prod(graph.tensors[name].shape or ()) > MAX_ELEMENTS for name in results):
             self.lines = before
             return False
         self.graph = graph

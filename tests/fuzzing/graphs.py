@@ -12,7 +12,7 @@ import numpy as np
 
 import nnefkit as nk
 
-from .drawn_graphs import MOST_ELEMENTS, draw_graph
+from .drawn_graphs import MAX_ELEMENTS, draw_graph
 from .mutation import without_parts
 from .target import READ, REFUSED, Fault, Target, attempt, chosen, expect
 from .texts import check_graph
@@ -75,7 +75,7 @@ def _double(feeds: dict[str, Any]) -> dict[str, Any]:
 
 def _large(graph: nk.Graph) -> bool:
     shapes = [tensor.shape for tensor in graph.tensors.values()]
-    if any(shape is None or np.prod(shape, dtype=float) > 4 * MOST_ELEMENTS for shape in shapes):
+    if any(shape is None or np.prod(shape, dtype=float) > 4 * MAX_ELEMENTS for shape in shapes):
         return True
     return sum(op.macs or 0 for op in graph.operations) > 1e7
 

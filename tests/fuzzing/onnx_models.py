@@ -36,7 +36,7 @@ STRINGS = [
 STRINGS += ["ai.onnx", "com.microsoft", "axis", "axes", "value", "..", "/etc/passwd", "NOTSET"]
 NUMBERS = [*EDGES, *(-number for number in EDGES if number <= 2**63)]
 FLOATS = [0.0, -1.0, 1e-40, 1e38, float("inf"), float("nan"), 0.5]
-MOST_BYTES = 20_000
+MAX_BYTES = 20_000
 
 
 def _drawn() -> list[bytes]:
@@ -84,7 +84,7 @@ def models() -> list[bytes]:
     network = nk.parse(NETWORK)
     data = {"f": np.ones((4, 2, 3, 3), np.float32), "w": np.ones((3, 4), np.float32)}
     ours = nk.to_onnx(network.with_data(data)).SerializeToString()
-    return [model for model in (*_drawn(), *files, *[ours] * 40) if len(model) < MOST_BYTES]
+    return [model for model in (*_drawn(), *files, *[ours] * 40) if len(model) < MAX_BYTES]
 
 
 # -- drawing -------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def draw_onnx(chance: Random) -> bytes:
         data = model.SerializeToString()
     except Exception:  # noqa: BLE001 - a string that is not UTF-8
         return data
-    return data if len(data) < 4 * MOST_BYTES else data[: 4 * MOST_BYTES]
+    return data if len(data) < 4 * MAX_BYTES else data[: 4 * MAX_BYTES]
 
 
 def messages_of(message: Any) -> Iterator[Any]:

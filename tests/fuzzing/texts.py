@@ -28,7 +28,7 @@ from .target import (
 FOLDER = pathlib.Path(__file__).parents[1] / "language"
 STRANGE = [chr(code) for code in (*range(128), 0x85, 0xE9, 0x2028, 0x202E, 0x2066, 0xFEFF, 0xFFFF)]
 STRANGE += ["\ud800", "\U0001f600", "\r\n", "'", '"', "\\", "\\'"]
-MOST_PROBLEMS_OF_ONE = 3
+MAX_PROBLEMS_OF_ONE = 3
 """Largest number of syntax errors that one wrong token may cause."""
 
 
@@ -269,7 +269,7 @@ def check_one_fault(data: bytes, chance: Any) -> str:
     errors = nk.validate(f"{data.decode()}\n").errors
     syntax = [d for d in errors if d.code == "syntax"]
     details = "\n\n".join(map(str, syntax))
-    expect(len(syntax) <= MOST_PROBLEMS_OF_ONE, "one wrong token is many errors", details)
+    expect(len(syntax) <= MAX_PROBLEMS_OF_ONE, "one wrong token is many errors", details)
     return outcome
 
 

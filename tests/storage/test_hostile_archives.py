@@ -232,7 +232,7 @@ def bombs(size):
 
 
 def test_archives_that_grow_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_module, "LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archive_module, "MIN_LIMIT", 1 << 20)
     for content in bombs(8 << 20):
         (tmp_path / "bomb").write_bytes(content)
         with pytest.raises(StorageError, match=r"unpacks to more than [\d,]+ MiB"):
@@ -248,7 +248,7 @@ def test_archives_of_countless_members_are_refused(tmp_path, monkeypatch):
 
 def test_members_that_overlap_count_with_their_full_size(tmp_path, monkeypatch):
     # Every entry of the directory of the archive points to the same bytes.
-    monkeypatch.setattr(archive_module, "LEAST_LIMIT", 1 << 20)
+    monkeypatch.setattr(archive_module, "MIN_LIMIT", 1 << 20)
     content = zipped(("a0.dat", bytes(500_000)))
     start = content.index(b"PK\1\2", content.index(b"PK\1\2") + 1)
     end = content.index(b"PK\5\6")

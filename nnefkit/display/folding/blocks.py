@@ -11,7 +11,7 @@ from nnefkit.display.folding.network import Group, Network, joined, merged_opera
 
 EFFORT = 5
 """Limit of the search: steps back from merges, per node of the network."""
-LEAST_EFFORT = 10_000
+MIN_EFFORT = 10_000
 """Additional steps, for small networks."""
 
 
@@ -83,7 +83,7 @@ class _Search:
         self.before = [list(sources) for sources in network.main_before()]
         self.after: list[list[int]] = [list(targets) for targets in network.after]
         self.top = list(range(self.size))
-        self.steps_left = LEAST_EFFORT + EFFORT * self.size
+        self.steps_left = MIN_EFFORT + EFFORT * self.size
         # The root of the dominator tree is -1.
         self.parent = [-1] * self.size
         self.jump = [-1] * self.size

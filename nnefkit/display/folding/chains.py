@@ -11,7 +11,7 @@ from nnefkit.display.vocabulary import OTHERS, PRODUCTS, entry, family
 
 LONGEST_PERIOD = 16
 LONGEST_RUN = 6
-MOST_PATTERNS = 16
+MAX_PATTERNS = 16
 ENDS = frozenset({"input", "output"})
 
 
@@ -229,7 +229,7 @@ def _patterns(runs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     candidates = Counter(run for run in runs if 1 < len(run) <= LONGEST_RUN)
     patterns = [
         pattern
-        for pattern, number in candidates.most_common(MOST_PATTERNS)
+        for pattern, number in candidates.most_common(MAX_PATTERNS)
         if number > 1 or sum(len(_occurrences(run, [pattern])) for run in runs) > 1
     ]
     return sorted(patterns, key=len, reverse=True)

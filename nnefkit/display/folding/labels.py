@@ -15,7 +15,7 @@ from nnefkit.display.vocabulary import PRODUCTS, entry, family
 DOT = " · "
 NAMED = 5
 """Operations that a line names before it counts the rest."""
-MOST_SIZES = 4
+MAX_SIZES = 4
 
 
 def make_box(
@@ -119,7 +119,7 @@ def _normalizes(names: Mapping[str, int]) -> bool:
 def _sizes(inside: Sequence[PlainOperation]) -> str:
     """Return the windows of a block, if they are few and alike: ``conv 1×1 · 3×3 dw /2``."""
     products = [operation for operation in inside if family(operation.name) is PRODUCTS]
-    if not 0 < len(products) <= MOST_SIZES or len({operation.name for operation in products}) > 1:
+    if not 0 < len(products) <= MAX_SIZES or len({operation.name for operation in products}) > 1:
         return ""
     if not all(operation.attributes for operation in products):
         return ""

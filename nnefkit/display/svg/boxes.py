@@ -19,7 +19,7 @@ LEADING = 14.0
 WIDEST = 176.0
 """Room for the texts of a box."""
 NARROWEST = 40.0
-MOST_LINES = 3
+MAX_LINES = 3
 DOT = " · "
 BAR = 4.0
 """Width of the colored bar at the left of a box."""
@@ -42,7 +42,7 @@ class MeasuredBox:
     height: float
 
 
-def measure(box: Box, most_lines: int = MOST_LINES) -> MeasuredBox:
+def measure(box: Box, most_lines: int = MAX_LINES) -> MeasuredBox:
     """Break the text of a box into at most `most_lines` lines below its title, and measure it."""
     badge = ""
     if box.count > 1:

@@ -12,7 +12,7 @@ from nnefkit.display.layout import Layout, Point, lay_out
 from nnefkit.display.numbers import plural
 from nnefkit.display.svg.boxes import (
     LINE,
-    MOST_LINES,
+    MAX_LINES,
     STACK,
     TEXT,
     MeasuredBox,
@@ -70,7 +70,7 @@ def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
     """
     labels = _labels(picture)
     roomy = len(picture.boxes) <= ROOMY
-    measured = [measure(box, MOST_LINES if roomy else 1) for box in picture.boxes]
+    measured = [measure(box, MAX_LINES if roomy else 1) for box in picture.boxes]
     room = None if width is None else width - 2 * MARGIN
     layout = _rightwards(picture, measured, labels, room)
     if room is not None and layout.around > TANGLED * (layout.rows - 1):

@@ -10,7 +10,7 @@ from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank
 from nnefkit.exchange.source_graph import Value
 
-_MOST_DIFFERENCES = 2**26
+_MAX_DIFFERENCES = 2**26
 
 
 def norm(c: OperatorCall, x: Value, power: float, axes: Sequence[int]) -> Value:
@@ -62,10 +62,10 @@ def distances(c: OperatorCall, a: Value, b: Value, power: float, *, root: bool =
     count = 1
     for extent in shape:
         count *= extent
-    if count > _MOST_DIFFERENCES:
+    if count > _MAX_DIFFERENCES:
         refuse(
             f"it computes {count:,} differences",
-            f"At most {_MOST_DIFFERENCES:,} are supported: use a smaller batch, or compute "
+            f"At most {_MAX_DIFFERENCES:,} are supported: use a smaller batch, or compute "
             "squares of distances by a product, |a|^2 - 2 a b + |b|^2.",
         )
     with c.graph.scope("distances"):

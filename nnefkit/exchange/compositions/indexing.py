@@ -15,8 +15,8 @@ from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import Value
 
 _INDEX = np.dtype(np.int64)
-_MOST_SORTED = 32
-_MOST_REPETITIONS = 256
+_MAX_SORTED = 32
+_MAX_REPETITIONS = 256
 
 
 # -- selecting -------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def scatter_reduce(
     sources = np.arange(positions.size)
     # One round for each repetition of a position.
     for repetition in range(prod(positions.shape)):
-        if repetition > _MOST_REPETITIONS:
+        if repetition > _MAX_REPETITIONS:
             refuse("its indices repeat too many times", "Scatter without a reduction.")
         if not positions.size:
             break
@@ -171,10 +171,10 @@ def top(
 
     No position repeats; NaN comes before all numbers.
     """
-    if count > _MOST_SORTED:
+    if count > _MAX_SORTED:
         refuse(
             f"it sorts {count} elements",
-            f"NNEF has no sorting; it is emulated for at most {_MOST_SORTED} elements.",
+            f"NNEF has no sorting; it is emulated for at most {_MAX_SORTED} elements.",
         )
     best, worst = ("max", "min") if largest else ("min", "max")
     is_float = x.dtype.kind == "f"

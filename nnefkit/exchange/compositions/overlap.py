@@ -12,7 +12,7 @@ from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced, transposed
 from nnefkit.exchange.source_graph import Value
 
-_MOST_TERMS = 512
+_MAX_TERMS = 512
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def _added(c: OperatorCall, x: Value, grid: int, axis: OverlappedAxis) -> Value:
     x = _spread(c, x, axis.dilation)
     stride = axis.stride
     terms = -(-x.shape[1] // stride)
-    if terms > _MOST_TERMS:
+    if terms > _MAX_TERMS:
         refuse(
             f"{terms} windows overlap along an axis",
-            f"At most {_MOST_TERMS} are supported: use smaller windows or a larger stride.",
+            f"At most {_MAX_TERMS} are supported: use smaller windows or a larger stride.",
         )
     x = _padded(c, x, 1, 0, terms * stride - x.shape[1])
     cut = reshaped(c, x, (x.shape[0], terms, stride, *x.shape[2:]))

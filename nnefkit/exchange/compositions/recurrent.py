@@ -10,7 +10,7 @@ from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
 from nnefkit.exchange.source_graph import Argument, Value
 
-MOST_STEPS = 1000
+MAX_STEPS = 1000
 """Maximum number of steps that are unrolled."""
 
 States = list[Value]
@@ -22,13 +22,13 @@ def steps(c: OperatorCall, x: Value, axis: int, name: str) -> list[Value]:
     """Return the inputs of the steps along an axis, named after the layer.
 
     Raises:
-        Refusal: There are more than `MOST_STEPS` steps.
+        Refusal: There are more than `MAX_STEPS` steps.
     """
     count = x.shape[axis]
-    if count > MOST_STEPS:
+    if count > MAX_STEPS:
         refuse(
             f"it has {count} steps, and NNEF has no loops",
-            f"At most {MOST_STEPS} steps are unrolled: pass a shorter input, "
+            f"At most {MAX_STEPS} steps are unrolled: pass a shorter input, "
             "or export a module that computes a single step.",
         )
     inputs = c.ops("unstack", x, axis=axis)

@@ -12,13 +12,13 @@ from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_graph import Value
 
-_MOST_FACTORS = 64
+_MAX_FACTORS = 64
 
 
 def product(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return the product over some axes, which keep an extent of 1, factor by factor."""
     for axis in axes:
-        if x.shape[axis] > _MOST_FACTORS:
+        if x.shape[axis] > _MAX_FACTORS:
             refuse(
                 f"it multiplies {x.shape[axis]} elements, and NNEF has no product over an axis",
                 "Use a sum of logarithms if the elements are positive.",

@@ -18,7 +18,7 @@ from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced, to_dtype, to_scalar, transposed
 from nnefkit.exchange.source_graph import SCALAR, Value
 
-_MOST_PAIRS = 2**22
+_MAX_PAIRS = 2**22
 
 
 def scatter_along(
@@ -125,10 +125,10 @@ def _changed(c: OperatorCall, x: Value, index: Value, updates: Value, operation:
     lines, extent, rest = x.shape
     count = index.shape[1]
     pairs = lines * extent * count * (1 if operation == "none" else rest)
-    if pairs > _MOST_PAIRS:
+    if pairs > _MAX_PAIRS:
         refuse(
             f"its indices are not constant, and it takes {pairs:,} comparisons",
-            f"At most {_MOST_PAIRS:,} are supported: make the indices constant.",
+            f"At most {_MAX_PAIRS:,} are supported: make the indices constant.",
         )
     with c.graph.scope("scatter"):
         places = c.graph.constant(np.arange(extent, dtype=np.float32)[None, :, None])

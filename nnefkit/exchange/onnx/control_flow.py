@@ -10,7 +10,7 @@ from nnefkit.exchange.onnx.call import Call, Result, operator
 from nnefkit.exchange.refusal import UNREAD, Unread, refuse_empty_tensor
 from nnefkit.exchange.source_graph import Value
 
-_MOST_ITERATIONS = 256
+_MAX_ITERATIONS = 256
 _NO_LOOPS = "NNEF has no loops; only loops with a constant trip count can be unrolled."
 
 
@@ -29,7 +29,7 @@ def loop(c: Call) -> list[Result]:
     carried: list[Result] = [*c.inputs[2:]]
     if condition is not None and not bool(condition):
         return carried
-    if count is None or int(count) > _MOST_ITERATIONS:
+    if count is None or int(count) > _MAX_ITERATIONS:
         c.refuse("its trip count is not constant, or too large", _NO_LOOPS)
     scanned: list[list[Result]] = [[] for _ in body.output[1 + len(carried) :]]
     true = c.graph.constant(True, np.bool_)
@@ -72,7 +72,7 @@ def _scan_inputs(c: Call, count: int) -> list[list[Value]]:
     for index, axis, backward in zip(range(count), axes, directions, strict=True):
         x = c[len(c.inputs) - count + index]
         axis = axis % x.rank
-        if x.shape[axis] > _MOST_ITERATIONS:
+        if x.shape[axis] > _MAX_ITERATIONS:
             c.refuse(f"it has {x.shape[axis]} iterations", _NO_LOOPS)
         parts = c.ops("unstack", x, axis=axis)
         slices.append(parts[::-1] if backward else parts)

@@ -27,7 +27,7 @@ _RANDOM = frozenset(
 
 _SMALL = 1024
 """Number of elements up to which a constant is not a weight to be shared."""
-MOST_ELEMENTS = 2**28
+MAX_ELEMENTS = 2**28
 """Maximum number of elements of a result that is much larger than its inputs, against attacks."""
 
 
@@ -100,14 +100,14 @@ def fold(
         Its outputs, an empty array for one without a name; None if it cannot be computed.
 
     Raises:
-        MemoryError: An output would have more than `MOST_ELEMENTS` elements.
+        MemoryError: An output would have more than `MAX_ELEMENTS` elements.
     """
     from onnx.reference import ReferenceEvaluator
 
     if node.op_type in _RANDOM:
         return None
     arrays = [inputs[name] for name in node.input if name in inputs]
-    if _size(node.op_type, arrays) > MOST_ELEMENTS:
+    if _size(node.op_type, arrays) > MAX_ELEMENTS:
         raise MemoryError
     try:
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         OperatorSetIdProto,
     )
 
-_MOST_NODES = 200_000
+_MAX_NODES = 200_000
 """Maximum number of nodes after inlining, since small files can expand to any number."""
 
 _Key = tuple[str, str, str]
@@ -39,9 +39,9 @@ def inlined(model: ModelProto, path: str = "") -> ModelProto:
     if not model.functions:
         return model
     count = _inlined_size(model, path)
-    if count > _MOST_NODES:
+    if count > _MAX_NODES:
         raise InputError(
-            f"the model has {count:,} nodes after inlining its functions; at most {_MOST_NODES:,} "
+            f"the model has {count:,} nodes after inlining its functions; at most {_MAX_NODES:,} "
             "can be read",
             file=path,
         )

@@ -54,10 +54,10 @@ from nnefkit.graph import Graph
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
-_MOST_LEVELS = 10
+_MAX_LEVELS = 10
 """Maximum depth of operators that ONNX defines by functions of other operators."""
 
-_MOST_NODES = 500_000
+_MAX_NODES = 500_000
 """Maximum number of nodes with loops unrolled, since nested loops can expand to any number."""
 
 T = TypeVar("T")
@@ -170,9 +170,9 @@ class ModelReader:
     def read_node(self, node: NodeProto, values: Scope) -> None:
         """Read a node; its outputs are added to `values`."""
         self._nodes += 1
-        if self._nodes > _MOST_NODES:
+        if self._nodes > _MAX_NODES:
             raise InputError(
-                f"the model has more than {_MOST_NODES:,} nodes with its loops unrolled",
+                f"the model has more than {_MAX_NODES:,} nodes with its loops unrolled",
                 file=self.source.path,
             )
         results = self._results(node, values)
@@ -294,7 +294,7 @@ class ModelReader:
     def _read_definition(self, node: NodeProto, inputs: list[Value | None]) -> Sequence[Result]:
         """Read a node by ONNX's definition of its operator."""
         definition = definition_of(node, inputs, self.opset)
-        if definition is None or self._level > _MOST_LEVELS:
+        if definition is None or self._level > _MAX_LEVELS:
             raise _unknown(node)
         missing = [None] * (len(definition.inputs) - len(inputs))
         values: Scope = dict(zip(definition.inputs, [*inputs, *missing], strict=False))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.onnx.folding import MOST_ELEMENTS
+from nnefkit.exchange.onnx.folding import MAX_ELEMENTS
 
 if TYPE_CHECKING:
     from onnx import NodeProto, SparseTensorProto, TensorProto
@@ -37,7 +37,7 @@ def dense_array(tensor: SparseTensorProto) -> Array:
         IndexError: An index is out of range.
     """
     shape = tuple(tensor.dims)
-    if np.prod(shape, dtype=float) > MOST_ELEMENTS:
+    if np.prod(shape, dtype=float) > MAX_ELEMENTS:
         raise ValueError(f"it has the shape {list(shape)}")
     values, indices = array_of(tensor.values), array_of(tensor.indices)
     dense = np.zeros(shape, values.dtype)

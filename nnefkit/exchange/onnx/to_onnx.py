@@ -34,7 +34,7 @@ from nnefkit.storage import replacing_file
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-MOST_BYTES = 2**31 - 2**26
+MAX_BYTES = 2**31 - 2**26
 """Size of the weights in bytes up to which they are in the model file, which holds 2 GiB."""
 
 
@@ -114,7 +114,7 @@ def to_onnx(
     onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
     if verify:
         _verify(graph, model, weights, inputs or {}, tolerance, quantized=quantized)
-    if sum(array.nbytes for array in weights.values()) > MOST_BYTES:
+    if sum(array.nbytes for array in weights.values()) > MAX_BYTES:
         _write_external(model, weights, path)
         return model
     if path is not None:

@@ -42,7 +42,7 @@ _FACTORIES = frozenset(("list", "dict", "set", "tuple", "int", "float", "str", "
 _FREE_TEXT = frozenset(("as_string", "metadata", "stack_trace"))
 _CODE = frozenset(("expr_str", "guards_code"))
 _NAMES = frozenset(("name", "as_name", "forward_arg_names"))
-_MOST_ELEMENTS = 1 << 28
+_MAX_ELEMENTS = 1 << 28
 
 
 class _Distrust(Exception):  # noqa: N818 - the reason for a refusal, not an error
@@ -187,7 +187,7 @@ def _check_payloads(name: str, payloads: dict[str, Any], read: Callable[[str], b
 def _check_size(name: str, meta: dict[str, Any]) -> None:
     """Check that a tensor does not repeat its elements without bound."""
     elements = math.prod(_integers(meta, "sizes"))
-    if elements > _MOST_ELEMENTS and 0 in _integers(meta, "strides"):
+    if elements > _MAX_ELEMENTS and 0 in _integers(meta, "strides"):
         raise _Distrust(f"'{name}' lists a tensor of {elements:,} repeated elements")
 
 
@@ -288,15 +288,15 @@ _ARITHMETIC = (
     *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Load),
     *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
 )
-_MOST_CODE = 1 << 14
-_MOST_EXPONENT = 64
-_MOST_POWERS = 2
-_MOST_BITS = 1024
+_MAX_CODE = 1 << 14
+_MAX_EXPONENT = 64
+_MAX_POWERS = 2
+_MAX_BITS = 1024
 
 
 def _is_arithmetic(code: str) -> bool:
     """Return whether an expression only computes with sizes of tensors."""
-    if len(code) > _MOST_CODE:
+    if len(code) > _MAX_CODE:
         return False
     try:
         tree = ast.parse(code, mode="eval")
@@ -304,7 +304,7 @@ def _is_arithmetic(code: str) -> bool:
         return False
     nodes = [*ast.walk(tree)]
     powers = [n for n in nodes if isinstance(n, ast.Pow | ast.LShift) or _called(n) == "Pow"]
-    return len(powers) <= _MOST_POWERS and all(map(_is_size_arithmetic, nodes))
+    return len(powers) <= _MAX_POWERS and all(map(_is_size_arithmetic, nodes))
 
 
 def _called(node: ast.AST) -> str:
@@ -314,7 +314,7 @@ def _called(node: ast.AST) -> str:
 def _is_small(exponent: ast.AST) -> bool:
     match exponent:
         case ast.Constant(value=int() as value):
-            return abs(value) <= _MOST_EXPONENT
+            return abs(value) <= _MAX_EXPONENT
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return _is_small(operand)
         case ast.Call(func=ast.Name(id="Integer" | "Rational"), args=arguments):
@@ -336,7 +336,7 @@ def _is_size_arithmetic(node: ast.AST) -> bool:
             return _is_small(exponent)
         case ast.keyword(arg=name, value=ast.Constant(value=value)):
             # Properties of a symbol, and the bits of a number.
-            return name is not None and isinstance(value, int) and abs(value) < _MOST_BITS
+            return name is not None and isinstance(value, int) and abs(value) < _MAX_BITS
         case ast.Subscript(slice=ast.Constant()):
             return True
     return isinstance(node, _ARITHMETIC)

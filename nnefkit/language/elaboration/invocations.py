@@ -32,7 +32,7 @@ from nnefkit.language.syntax.tree import (
 )
 from nnefkit.language.types import GENERIC, UNKNOWN, TensorType
 
-MOST_CALLS = 1000
+MAX_CALLS = 1000
 """Depth of recursive fragment calls that counts as endless."""
 _CALLS_OF_A_STEP = 50
 _GRAPH_ONLY = frozenset(("external", "variable", "update"))
@@ -207,7 +207,7 @@ class Invocations:
         depth = len(scope.path)
         # Each call has a copy of the path to it.
         self.budget.spend(node, scope, 1 + depth // _CALLS_OF_A_STEP)
-        if depth >= MOST_CALLS:
+        if depth >= MAX_CALLS:
             _refuse_recursion(declaration, node, scope)
         prefix = tensors[0] or self.builder.new_names.unused(f"{scope.stem}_{declaration.name}")
         inner = Scope(
@@ -333,12 +333,12 @@ def _refuse_recursion(
     if not calls:
         return
     last = len(names) - 1 - names[::-1].index(declaration.name)
-    if (calls + 1) * (len(names) - last) < MOST_CALLS:
+    if (calls + 1) * (len(names) - last) < MAX_CALLS:
         return
     cycle = " -> ".join([*names[last:], declaration.name])
     scope.report.at(
         "endless-recursion",
-        f"'{declaration.name}' calls itself more than {MOST_CALLS} times: {cycle}",
+        f"'{declaration.name}' calls itself more than {MAX_CALLS} times: {cycle}",
         node.at,
         node.end,
         hint="A recursion must end in an if-else that chooses another branch.",

@@ -43,7 +43,7 @@ BINARY_OPERATIONS = {
 }
 """The operation that each operator denotes if an operand is a tensor."""
 
-MOST_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 1_000_000
 """Maximum length of computed strings and arrays: a short text could demand any amount of memory."""
 
 _NUMERIC = (INTEGER, SCALAR)
@@ -156,7 +156,7 @@ def binary_value(symbol: str, left: Any, right: Any) -> Any:
 
 def _sequence(symbol: str, left: Any, right: Any) -> Any:
     count = len(left) + len(right) if symbol == "+" else len(left) * max(right, 0)
-    if count > MOST_ELEMENTS:
+    if count > MAX_ELEMENTS:
         raise ValueProblem("too-long", f"the result would have {count} elements")
     return left + right if symbol == "+" else left * right
 

@@ -13,7 +13,7 @@ from nnefkit.graph import Tensor
 from nnefkit.graph.construction import new_tensor
 
 _ARRAY_DTYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
-_MOST_DIMENSIONS = 64
+_MAX_DIMENSIONS = 64
 _BYTES_LIMIT = 2**63
 
 
@@ -44,7 +44,7 @@ def _constant_data(dtype: str, shape: tuple[int, ...], value: Sequence[Any]) -> 
     """
     volume = math.prod(shape)
     array_dtype = _ARRAY_DTYPES.get(dtype)
-    if array_dtype is None or len(value) not in (1, volume) or len(shape) > _MOST_DIMENSIONS:
+    if array_dtype is None or len(value) not in (1, volume) or len(shape) > _MAX_DIMENSIONS:
         return None
     if volume * np.dtype(array_dtype).itemsize >= _BYTES_LIMIT:
         return None

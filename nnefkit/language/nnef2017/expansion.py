@@ -26,7 +26,7 @@ from nnefkit.language.types import (
     Type,
 )
 
-_LEAST_RANK = 2
+_MIN_RANK = 2
 
 
 class ProvisionalExpansion(Expansion):
@@ -169,9 +169,9 @@ class ProvisionalInvocations(Invocations):
         if known is None or isinstance(value, list):
             return None
         shape = [*known]
-        while len(shape) > _LEAST_RANK and shape[-1] == 1:
+        while len(shape) > _MIN_RANK and shape[-1] == 1:
             del shape[-1]
-        return shape + [1] * (_LEAST_RANK - len(shape))
+        return shape + [1] * (_MIN_RANK - len(shape))
 
 
 def _check_literal(

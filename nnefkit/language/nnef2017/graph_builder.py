@@ -24,7 +24,7 @@ from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.tree import Expression, GraphSyntax, Invocation, Name
 from nnefkit.language.types import PRIMITIVES, SCALAR, PrimitiveType, Type, bind
 
-_MOST_DIMENSIONS = 64
+_MAX_DIMENSIONS = 64
 """Maximum number of dimensions of a tensor, whatever the text requests."""
 
 
@@ -198,7 +198,7 @@ class ProvisionalBuilder(GraphBuilder):
         other trailing extents is returned unchanged.
         """
         shape = self.shape(value)
-        if not isinstance(value, Identifier) or shape is None or rank > _MOST_DIMENSIONS:
+        if not isinstance(value, Identifier) or shape is None or rank > _MAX_DIMENSIONS:
             return value
         if len(shape) == rank:
             return value

@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.language.declarations.declaration import Declaration, declarations
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
 
-MOST_TOKENS = 400
+MAX_TOKENS = 400
 """Maximum length of a pattern: longer assignments are constants, which do not recur."""
 ANY_NAME = object()
 ANY_LABEL = object()
@@ -50,7 +50,7 @@ def _extents_before(texts: list[str], label: int) -> tuple[int, int]:
     first, last = label - 3, label - 2
     if texts[label - 1] != "," or texts[last] != "]":
         return 0, 0
-    while texts[first - 1] == "," and label - first < MOST_TOKENS:
+    while texts[first - 1] == "," and label - first < MAX_TOKENS:
         first -= 2
     return (first, last) if texts[first - 3 : first] == ["shape", "=", "["] else (0, 0)
 

@@ -23,7 +23,7 @@ from nnefkit.graph import FrozenDict, FrozenList, Identifier
 from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.language.elaboration.assignments import Assignments
 from nnefkit.language.replay.patterns import (
-    MOST_TOKENS,
+    MAX_TOKENS,
     Unrepeatable,
     identifier_offsets,
     token_patterns,
@@ -39,11 +39,11 @@ from nnefkit.language.replay.recording import (
 from nnefkit.language.syntax.tree import Assignment
 from nnefkit.language.types import UNKNOWN, Type
 
-MOST_PATTERNS = 10_000
+MAX_PATTERNS = 10_000
 """Maximum number of patterns: a text with more of them is not repetitive."""
-_MOST_VARIANTS = 4
+_MAX_VARIANTS = 4
 """Maximum number of recordings of one pattern, for different types of its identifiers."""
-_MOST_STEPS = 2000
+_MAX_STEPS = 2000
 _UNSEEN: list[RecordedPattern] = []
 
 
@@ -102,18 +102,18 @@ class Replay:
         end = self._semicolon
         if end < first:
             end = self._semicolon = self._next_semicolon(first)
-        if end - first > MOST_TOKENS:
+        if end - first > MAX_TOKENS:
             return 0
         pattern = tuple(self._patterns[first:end])
         variants = self._recordings.get(pattern, _UNSEEN)
         if variants is _UNSEEN:
-            if len(self._recordings) < MOST_PATTERNS:
+            if len(self._recordings) < MAX_PATTERNS:
                 self._recordings[pattern] = []
         elif variants is not None:
             for recording in variants:
                 if self._replay(recording, first):
                     return end + 1
-            if len(variants) < _MOST_VARIANTS:
+            if len(variants) < _MAX_VARIANTS:
                 self._pending = _Pending(first, end, variants)
         return 0
 
@@ -136,7 +136,7 @@ class Replay:
         try:
             return self.tokens.texts.index(";", first)
         except ValueError:
-            return len(self.tokens.texts) + MOST_TOKENS
+            return len(self.tokens.texts) + MAX_TOKENS
 
     # -- replaying ----------------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ class Replay:
         builder, tokens = self.builder, self.tokens
         first, end = pending.first, pending.end
         steps = self.invocations.budget.steps - before.steps
-        if self._side_effects() != before.side_effects or steps > _MOST_STEPS:
+        if self._side_effects() != before.side_effects or steps > _MAX_STEPS:
             raise Unrepeatable
         offsets, repeats = identifier_offsets(tokens, first, end)
         numbers = {name: number for number, name in enumerate(offsets)}

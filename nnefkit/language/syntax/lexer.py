@@ -95,7 +95,7 @@ _SYMBOLS = frozenset(
     ]
 )
 _INTEGER_LIMIT = 2**63
-_MOST_DIGITS = 19
+_MAX_DIGITS = 19
 _INTEGERS = "Integers are between -9223372036854775808 and 9223372036854775807."
 _SCALARS = "The largest scalar is about 1.8e308."
 
@@ -193,10 +193,10 @@ def number(text: str) -> int | float | Problem:
     if "." in text or "e" in text or "E" in text:
         real = float(text)
         return real if abs(real) != float("inf") else Problem("is too large for a scalar", _SCALARS)
-    if len(text) < _MOST_DIGITS:
+    if len(text) < _MAX_DIGITS:
         return int(text)
     digits = text.lstrip("-").lstrip("0") or "0"
-    if len(digits) > _MOST_DIGITS:
+    if len(digits) > _MAX_DIGITS:
         return Problem("does not fit into 64 bits", _INTEGERS)
     value = int(digits) if text[0] != "-" else -int(digits)
     if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:

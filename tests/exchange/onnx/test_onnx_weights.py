@@ -140,7 +140,7 @@ def test_the_file_holds_the_same_as_the_message(tmp_path):
 
 
 def test_large_models_store_their_weights_in_a_file_beside_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[writing.__module__], "MOST_BYTES", 100_000)
+    monkeypatch.setattr(sys.modules[writing.__module__], "MAX_BYTES", 100_000)
     graph = nk.from_onnx(layers())
     path = tmp_path / "net.onnx"
     nk.to_onnx(graph, path)

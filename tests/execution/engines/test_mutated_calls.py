@@ -17,7 +17,7 @@ from nnefkit.execution import Session
 NUMBERS = [-5, -2, -1, 0, 1, 2, 3, 5, 7, 100, 2**62]
 WORDS = ["constant", "replicate", "reflect", "reflect-even", "ignore", "aligned", "", "Constant"]
 REALS = [0.0, -1.0, 1e30, -1e-30, math.inf, math.nan]
-MOST = 100_000
+MAX_ELEMENTS = 100_000
 """Largest number of elements of a tensor that is worth running."""
 
 
@@ -83,7 +83,7 @@ def test_invalid_calls_are_refused_and_others_have_the_inferred_shape(name, data
     except NnefError:
         return
     assert all(tensor.shape is not None for tensor in graph.tensors.values())
-    if max(math.prod(tensor.shape) for tensor in graph.tensors.values()) > MOST:
+    if max(math.prod(tensor.shape) for tensor in graph.tensors.values()) > MAX_ELEMENTS:
         return
     try:
         results = Session(graph, engine).run(feeds)

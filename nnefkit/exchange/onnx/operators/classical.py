@@ -157,7 +157,7 @@ def _exact(numbers: Sequence[float] | Array) -> Array:
 
 
 _FIELDS = {"int64s": np.int64, "floats": np.float32}
-_MOST_CLASSES = 4096
+_MAX_CLASSES = 4096
 
 
 @operator("LabelEncoder", domain=ML)
@@ -166,8 +166,8 @@ def label_encoder(c: Call) -> Value:
     keys, values, default = _table(c)
     if keys.size != values.size:
         refuse(f"it has {keys.size} keys and {values.size} values", INVALID)
-    if keys.size > _MOST_CLASSES:
-        refuse(f"it has {keys.size:,} keys", f"At most {_MOST_CLASSES:,} are supported.")
+    if keys.size > _MAX_CLASSES:
+        refuse(f"it has {keys.size:,} keys", f"At most {_MAX_CLASSES:,} are supported.")
     x = to_scalar(c, c[0])
     if not keys.size:
         return c.graph.constant(np.full(x.shape, default, values.dtype))

@@ -15,8 +15,8 @@ from nnefkit.exchange.refusal import refuse
 LESS_EQUAL, LESS, EQUAL, MEMBER = range(4)
 """How the feature of a node is compared."""
 
-_MOST_LEVELS = 512
-_MOST_NODES = 2**24
+_MAX_LEVELS = 512
+_MAX_NODES = 2**24
 """Maximum number of nodes: their indices are exact as float32."""
 
 _MODES = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ", "MEMBER")
@@ -160,7 +160,7 @@ def _joined(
 ) -> Trees:
     """Return the tables, with each mode as one of the four comparisons."""
     lengths = {len(array) for array in (b.features, b.thresholds, b.modes, b.true, b.false)}
-    if len(lengths) != 1 or len(b.modes) > _MOST_NODES:
+    if len(lengths) != 1 or len(b.modes) > _MAX_NODES:
         refuse(f"its nodes are too many, or of different lengths: {sorted(lengths)}", INVALID)
     unknown = {*b.modes.tolist()} - {*_COMPARISONS}
     if unknown:
@@ -205,10 +205,10 @@ def _depth(roots: Array, true: Array, false: Array, is_leaf: Array) -> tuple[int
             refuse("its trees share nodes", INVALID)
         level = np.unique(nodes)
         depth += 1
-        if depth > min(_MOST_LEVELS, len(is_leaf)):
+        if depth > min(_MAX_LEVELS, len(is_leaf)):
             refuse(
                 f"its trees have more than {depth - 1} levels, or cycles",
-                f"Trees of at most {_MOST_LEVELS} levels are unrolled; limit the depth.",
+                f"Trees of at most {_MAX_LEVELS} levels are unrolled; limit the depth.",
             )
     return depth, owners
 

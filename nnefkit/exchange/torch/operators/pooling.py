@@ -15,7 +15,7 @@ from nnefkit.exchange.torch.operators.resampling import along
 
 Extents = int | Sequence[int]
 
-_MOST = 64
+_MAX_WINDOWS = 64
 """Maximum number of windows of different lengths."""
 
 
@@ -179,7 +179,7 @@ def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | N
 def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
     """Return the maxima of `count` windows of an axis."""
     extent = x.shape[axis]
-    if count > _MOST:
+    if count > _MAX_WINDOWS:
         refuse(f"it has {count} windows of different lengths", "Pool with windows of one size.")
     parts = []
     for i in range(count):
