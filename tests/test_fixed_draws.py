@@ -53,13 +53,13 @@ def test_draws_do_not_depend_on_what_is_imported_or_on_hash_seeds() -> None:
     assert alone == crowded
 
 
-@pytest.mark.skipif("'fresh' in ' '.join(sys.argv)", reason="examples are drawn anew on request")
+@pytest.mark.skipif("'fresh' in ' '.join(sys.argv)", reason="examples are drawn again on request")
 def test_the_fixed_profile_is_the_standard_one() -> None:
     assert settings.default.derandomize
     assert settings.default.database is None
 
 
-@pytest.mark.skipif("'fresh' in ' '.join(sys.argv)", reason="examples are drawn anew on request")
+@pytest.mark.skipif("'fresh' in ' '.join(sys.argv)", reason="examples are drawn again on request")
 def test_a_property_sees_the_same_examples_each_time() -> None:
     rounds = []
     for _ in range(2):

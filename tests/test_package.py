@@ -105,7 +105,7 @@ PARALLEL = {"Call"}
 
 
 def test_no_two_classes_have_the_same_name() -> None:
-    """A name says what a class holds; an underscore alone is no difference."""
+    """A name says what a class holds; an underscore alone does not make a difference."""
     package = Path(nk.__file__).parent
     places: dict[str, list[str]] = {}
     for path in package.rglob("*.py"):

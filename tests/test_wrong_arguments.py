@@ -32,7 +32,7 @@ CALLS = {
     "load-bytes": (lambda: nk.load(b"model"), "'path' must be a path"),
     "load-graph": (lambda: nk.load(GRAPH), "not of type Graph"),
     "load-nothing": (lambda: nk.load(""), "'path' is an empty string"),
-    "load-address": (lambda: nk.load("https://example.org/a.nnef.tgz"), "download it"),
+    "load-address": (lambda: nk.load("https://example.org/a.nnef.tgz"), "download the file"),
     "parse-none": (lambda: nk.parse(None), "'text' must be a str, not None"),
     "parse-bytes": (lambda: nk.parse(b"version 1.0;"), ".decode()"),
     "parse-path": (lambda: nk.parse(Path("model")), "nnefkit.load(path)"),

@@ -1,4 +1,4 @@
-"""Runs of the examples of diagnostic codes, in a folder that is removed afterwards."""
+"""Runs of the examples of diagnostic codes, in a folder that is removed afterward."""
 
 from __future__ import annotations
 

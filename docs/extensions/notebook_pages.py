@@ -1,6 +1,6 @@
 """Pages of the tutorials: the notebooks of `notebooks/`, copied as they are stored.
 
-The notebooks live beside their models, where JupyterLab opens them; Sphinx reads pages from below
+The notebooks are next to their models, where JupyterLab opens them; Sphinx reads pages from below
 `docs/` only. The copies are build products and ignored by git.
 """
 

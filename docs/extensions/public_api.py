@@ -1,4 +1,4 @@
-"""Pages of the API reference: every public name, sorted by what one wants to do with it."""
+"""Pages of the API reference: every public name, grouped by task."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Name of a page -> its title, its introduction and the public names that it describes."""
 
-DATA = {
-    "STYLE": "Settings for ``plt.rcParams.update(...)``: figures that read on light and dark pages."
-}
+DATA = {"STYLE": "Settings for ``plt.rcParams.update(...)``: figures for light and dark pages."}
 """Public names that are not callable -> their description."""
 
 
@@ -94,10 +92,12 @@ def write_pages(app: Sphinx) -> None:
     """Write a page for each group of names.
 
     Raises:
-        LookupError: a public name is on no page.
+        LookupError: A public name is on no page, or a page has a name that does not exist.
     """
     if missing := undocumented():
-        raise LookupError(f"pages of the API reference lack or invent {sorted(missing)}")
+        raise LookupError(
+            f"public names without a page, or names that do not exist: {sorted(missing)}"
+        )
     folder = Path(app.srcdir) / "reference" / "api"
     folder.mkdir(parents=True, exist_ok=True)
     for page, (title, introduction, names) in PAGES.items():

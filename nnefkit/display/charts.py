@@ -15,7 +15,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display import numbers
-from nnefkit.display.colors import BLUE, GREY, RED
+from nnefkit.display.colors import BLUE, GRAY, RED
 from nnefkit.display.elements import Image
 from nnefkit.display.excerpt import printable
 
@@ -145,12 +145,12 @@ def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
 
 
 def _rule(left: float, right: float, y: float) -> str:
-    return f"<path stroke='{GREY}' stroke-opacity='.35' d='M{left:g} {y:.4g}H{right:g}'/>"
+    return f"<path stroke='{GRAY}' stroke-opacity='.35' d='M{left:g} {y:.4g}H{right:g}'/>"
 
 
 def _tick(left: float, y: float, text: str) -> str:
     return (
-        f"<text x='{left - 6:g}' y='{y + 3.5:.4g}' text-anchor='end' fill='{GREY}' {FONT}>"
+        f"<text x='{left - 6:g}' y='{y + 3.5:.4g}' text-anchor='end' fill='{GRAY}' {FONT}>"
         f"{html.escape(text)}</text>"
     )
 
@@ -205,7 +205,7 @@ def _snr(
     if marked is not None and (worst := ratios[marked]) is not None and not math.isnan(worst):
         body.append(_flag(place(marked), level(worst), bottom, label, width))
     body.append(
-        f"<text x='{left + plot / 2:g}' y='{height - 3}' text-anchor='middle' fill='{GREY}' {FONT}>"
+        f"<text x='{left + plot / 2:g}' y='{height - 3}' text-anchor='middle' fill='{GRAY}' {FONT}>"
         "tensors in the order of the graph · SNR in dB</text>"
     )
     return _document(width, height, "".join(body))

@@ -11,7 +11,7 @@ import html
 from collections.abc import Iterable
 
 from nnefkit.display import numbers
-from nnefkit.display.colors import AMBER, GREEN, GREY, RED
+from nnefkit.display.colors import AMBER, GRAY, GREEN, RED
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -110,7 +110,7 @@ def _block(block: Block) -> str:
 
 
 def _listing(block: Listing) -> str:
-    rule = f"border-left:2px solid {GREY};padding:0 0 0 10px;" if block.ruled else "padding:0;"
+    rule = f"border-left:2px solid {GRAY};padding:0 0 0 10px;" if block.ruled else "padding:0;"
     body = "\n".join(line(each) for each in block.lines)
     return (
         # JupyterLab would wrap long lines, and so separate carets from what they point at.
@@ -137,7 +137,7 @@ def _head_cell(column: Column) -> str:
     style = _RIGHT if column.align == "right" else _LEFT
     return (
         f'<th scope="col"{align} style="{style};font-weight:bold;white-space:nowrap;'
-        f'border-bottom:1px solid {GREY}">{escape(column.head)}</th>'
+        f'border-bottom:1px solid {GRAY}">{escape(column.head)}</th>'
     )
 
 

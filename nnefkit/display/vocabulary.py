@@ -23,7 +23,7 @@ from nnefkit.display.attributes_in_brief import (
     value_of,
     window,
 )
-from nnefkit.display.colors import AMBER, BLUE, GREY, TEAL, VIOLET
+from nnefkit.display.colors import AMBER, BLUE, GRAY, TEAL, VIOLET
 
 Helps = Literal["nothing", "neighbors", "next"]
 """Operations whose box may absorb a small one: none, adjacent ones, or the one after it."""
@@ -46,9 +46,9 @@ PRODUCTS = Family("windows and products", BLUE, 6)
 REDUCTIONS = Family("pooling and reductions", VIOLET, 4)
 NORMALIZATIONS = Family("normalization and quantization", TEAL, 3, "neighbors")
 ELEMENTWISE = Family("elementwise", AMBER, 2, "neighbors")
-SHAPING = Family("shaping", GREY, 1, "neighbors")
-INTRODUCING = Family("inputs and parameters", GREY, 5)
-OTHERS = Family("other", GREY, 5)
+SHAPING = Family("shaping", GRAY, 1, "neighbors")
+INTRODUCING = Family("inputs and parameters", GRAY, 5)
+OTHERS = Family("other", GRAY, 5)
 """Custom and vendor operations; somebody added them for a reason, hence the weight."""
 
 

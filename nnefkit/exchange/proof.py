@@ -193,7 +193,7 @@ class _Proof:
         """Return the outputs that differ when the source is run with all tensors recorded.
 
         What is recorded is the program that was converted. Where the program itself is wrong, the
-        operations of the graph agree with it all the same.
+        operations of the graph agree with it nevertheless.
         """
         names = {name: self.source.name_of(self.graph.tensors[name]) for name in self.outputs}
         return {

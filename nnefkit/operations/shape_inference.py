@@ -276,9 +276,10 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
             code="wrong-result-count",
         )
     else:
+        count = 1 if isinstance(target, str) else len(target)
         problems.add(
             "",
-            f"its results do not match the {len(target)} names on the left",
+            f"its results do not match the {plural(count, 'name')} on the left",
             "The left side has one identifier for each result.",
             code="wrong-result-count",
         )

@@ -209,7 +209,7 @@ def test_load_reports_the_file_the_place_and_a_fix(tmp_path, make, kind, file, p
     for word in words:
         assert word in message
     first = raised.value.diagnostics[0]
-    assert first.hint, "nothing says what would mend it"
+    assert first.hint, "nothing says how to fix it"
     assert ((first.line, first.column) if first.line else None) == place
     assert "^" in message or not first.excerpt
 

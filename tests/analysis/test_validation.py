@@ -95,7 +95,7 @@ def test_severities_are_separated():
     ("values", "words"),
     [([np.nan, 1, 2, 3], "1 NaN among 4"), ([np.nan, np.inf, -np.inf, 3], "1 NaN and 2 infinite")],
 )
-def test_weights_that_are_not_finite_are_warned_of_at_their_line(folder, values, words):
+def test_weights_that_are_not_finite_get_a_warning_at_their_line(folder, values, words):
     data = np.array(values, np.float32).reshape(2, 2)
     nk.write_tensor(folder / "filter.dat", data)
     report = nk.validate(folder)
@@ -155,7 +155,7 @@ def test_a_graph_built_by_hand_is_checked_whole():
     assert "label" in report.errors[0].message
 
 
-def test_unknown_operations_are_warned_of_where_they_are_allowed():
+def test_unknown_operations_get_a_warning_where_they_are_allowed():
     text = TEXT.replace("relu(product)", "vendor_relu(product)")
     assert not nk.validate(text).ok
     report = nk.validate(text, strict=False)

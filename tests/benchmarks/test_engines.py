@@ -6,17 +6,17 @@ environment variables ask for more:
 - ``NNEFKIT_NETWORKS``: names of networks with commas between them, or ``all``;
 - ``NNEFKIT_RUNNERS``: names of engines and tools with commas between them (default: all installed);
 - ``NNEFKIT_THREADS``: numbers of threads with commas between them (default ``1``);
-- ``NNEFKIT_ROUNDS``: how often each is run at least (default 3); the quick ones are run more often;
+- ``NNEFKIT_ROUNDS``: the minimum number of runs of each (default 3); fast ones are run more often;
 - ``NNEFKIT_CLOCK``: ``cpu`` counts only the time in which the process computes (default ``wall``),
-  for a busy machine: with one thread, and without the engine ``tract``, whose work another process
-  does.
+  for a busy machine: with one thread, and without the engine ``tract``, which works in another
+  process.
 
 The whole table takes a quarter of an hour:
 ``NNEFKIT_NETWORKS=all NNEFKIT_THREADS=1,2 NNEFKIT_ROUNDS=20``.
 
-All of them take turns, in another order each time, so that what disturbs one disturbs all; ratios
-are to ONNX Runtime in the same turns. OpenBLAS chooses its kernels by the processor, unless the
-environment does: the table says which run.
+All of them take turns, in a different order each time, so that disturbances affect all of them;
+ratios are relative to ONNX Runtime in the same turns. OpenBLAS chooses its kernels by the
+processor, unless the environment does: the table names those that run.
 
 What the engines promise, of the best times of one table:
 
@@ -54,14 +54,14 @@ import nnefkit as nk  # noqa: E402
 from nnefkit.execution.engine_list import BUILT_IN, find_engine  # noqa: E402
 
 
-def asked_for(variable, default):
+def names_in(variable, default):
     return [part.strip() for part in os.environ.get(variable, default).split(",")]
 
 
-NETWORKS = asked_for("NNEFKIT_NETWORKS", "MobileNetV2,BlazeFace")
+NETWORKS = names_in("NNEFKIT_NETWORKS", "MobileNetV2,BlazeFace")
 NETWORKS = [*NAMES] if NETWORKS == ["all"] else NETWORKS
-RUNNERS = asked_for("NNEFKIT_RUNNERS", ",".join(available()))
-THREADS = [int(number) for number in asked_for("NNEFKIT_THREADS", "1")]
+RUNNERS = names_in("NNEFKIT_RUNNERS", ",".join(available()))
+THREADS = [int(number) for number in names_in("NNEFKIT_THREADS", "1")]
 ROUNDS = int(os.environ.get("NNEFKIT_ROUNDS", "3"))
 CLOCK = process_time if os.environ.get("NNEFKIT_CLOCK") == "cpu" else perf_counter
 ROUND = 1.0

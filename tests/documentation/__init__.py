@@ -1,6 +1,6 @@
 """Tables in the documentation that the tests generate, so that they cannot be wrong for long.
 
-A module ``*_table.py`` beside this one registers a function that returns Markdown:
+A module ``*_table.py`` next to this one registers a function that returns Markdown:
 
     @table("engines", "README.md")
     def engines() -> str: ...

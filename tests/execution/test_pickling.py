@@ -40,7 +40,7 @@ def run(session):
 
 @pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "torch", "auto"])
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_a_session_that_has_run_goes_on_by_itself(graph, engine, way):
+def test_a_copied_session_continues_independently(graph, engine, way):
     session = nk.Session(graph, engine=engine)
     assert run(session) == 2
     another = way(session)

@@ -22,7 +22,7 @@ graph net(x) -> (y)
 """
 
 
-def test_a_bar_is_shown_when_asked_for_and_counts_operations(capsys):
+def test_a_bar_is_shown_on_request_and_counts_operations(capsys):
     Session(io.parse(TEXT)).run(np.ones(4), progress=True)
     shown = capsys.readouterr().err
     assert "net" in shown

@@ -63,7 +63,7 @@ def test_variables_that_take_each_others_value_are_swapped():
     assert session.run([0.0], outputs="new_x")["new_x"] == 2
 
 
-def test_updates_happen_whatever_outputs_are_asked_for():
+def test_updates_happen_whatever_outputs_are_requested():
     session = Session(zeros(io.parse(COUNTER)))
     session.run(np.ones((1, 2)), outputs=["x"])
     session.trace(np.ones((1, 2)), keep=["x"])

@@ -103,7 +103,7 @@ KEPT = {
 @pytest.mark.parametrize("spilled", [False, True])
 @pytest.mark.parametrize("keep", KEPT)
 @pytest.mark.parametrize("engine", [*ENGINES, "auto"])
-def test_every_engine_records_what_is_asked_for(graph, engine, keep, spilled, tmp_path):
+def test_every_engine_records_what_is_requested(graph, engine, keep, spilled, tmp_path):
     what, names, values = KEPT[keep]
     x = RANDOM.standard_normal((8, 64)).astype(np.float32)
     expected = nk.trace(graph, x)

@@ -98,7 +98,7 @@ def alarm(seconds: float) -> Iterator[None]:
 
 def allowed_seconds(target: Target, data: bytes) -> float:
     """Return the largest processor time of an input."""
-    return SLOWER * (target.seconds + target.seconds_a_byte * len(data))
+    return SLOWER * (target.seconds + target.seconds_per_byte * len(data))
 
 
 def try_input(target: Target, data: bytes, chance: Any = None) -> tuple[str, Finding | None, float]:

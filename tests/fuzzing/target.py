@@ -1,4 +1,4 @@
-"""What a fuzzer draws and what it checks, and the faults that it finds."""
+"""Targets of the fuzzers: how inputs are drawn and checked, and the faults that are found."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Target:
     """Smaller inputs that are similar to one."""
     seconds: float = 1.0
     """Largest processor time of an input."""
-    seconds_a_byte: float = 1e-3
+    seconds_per_byte: float = 1e-3
     mebibytes: int = 300
     """Largest growth of the resident memory of the process."""
     patience: float = 10.0
-    """Seconds of the processor, in addition to twenty times the largest ones, after which an input
-    is stopped in the middle."""
+    """Seconds of processor time, in addition to twenty times the largest one, after which an input
+    is stopped."""
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, Any]:

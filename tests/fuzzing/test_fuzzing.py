@@ -109,7 +109,7 @@ def test_an_endless_input_is_stopped():
             except Exception:  # noqa: BLE001 - code that catches too much does not stop the alarm
                 continue
 
-    target = replace(planted(check), seconds=0.0, seconds_a_byte=0.0, patience=0.1)
+    target = replace(planted(check), seconds=0.0, seconds_per_byte=0.0, patience=0.1)
     outcome, finding, _ = try_input(target, b"x")
     assert (outcome, finding.kind) == ("too long", "endless")
 
@@ -123,7 +123,7 @@ def test_slow_inputs_are_found_and_slow_machines_are_not():
             time.sleep(0.2)
         return READ
 
-    target = replace(planted(check), seconds=0.02, seconds_a_byte=0.0)
+    target = replace(planted(check), seconds=0.02, seconds_per_byte=0.0)
     assert try_input(target, b"slow")[1].kind == "slow"
     assert try_input(target, b"busy")[1] is None
 

@@ -21,7 +21,7 @@ GARBAGE = {
     "blank": " \n\t ",
     "NUL bytes": "\0" * 1000,
     "binary": bytes(range(256)).decode("latin-1") * 40,
-    "binary behind a head": HEAD + bytes(range(256)).decode("latin-1"),
+    "binary after a head": HEAD + bytes(range(256)).decode("latin-1"),
     "byte order mark": "\ufeff" + HEAD + "y = relu(x); }",
     "open string": HEAD + "y = variable(shape = [1], label = 'abc",
     "open string with escape": HEAD + "y = variable(shape = [1], label = 'abc\\",

@@ -106,7 +106,7 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
-def test_nbconvert_html_shows_every_notebook_as_kept_without_fault(
+def test_nbconvert_html_shows_every_notebook_as_stored_without_fault(
     browser: Browser, tmp_path: Path, name: str, theme: str
 ) -> None:
     executed = NOTEBOOKS / name

@@ -22,7 +22,7 @@ def test_there_are_notebooks() -> None:
 
 
 def copied(folder: Path) -> Path:
-    """A copy of the notebooks, beside the tests' models, one of which they refer to."""
+    """A copy of the notebooks, next to the models of the tests, one of which they use."""
     shutil.copytree(NOTEBOOKS, folder / "notebooks")
     (folder / "tests").symlink_to(NOTEBOOKS.parent / "tests")
     return folder / "notebooks"

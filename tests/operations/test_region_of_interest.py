@@ -141,7 +141,7 @@ def test_huge_coordinates_do_no_harm():
 
 
 @pytest.mark.parametrize(("shape", "severities"), [([2, 1], []), ([2], ["warning"])])
-def test_a_batch_index_of_rank_one_is_warned_of(shape, severities):
+def test_a_batch_index_of_rank_one_gets_a_warning(shape, severities):
     shapes = {"x": [2, 1, 4, 4], "rois": [2, 4], "batch": shape}
     operations = [
         Operation("external", {}, {"output": Identifier(name)}, {"shape": extents})

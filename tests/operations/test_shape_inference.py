@@ -178,9 +178,9 @@ def test_an_array_result_needs_as_many_names_as_it_has_tensors(results, message)
 
 def test_one_result_needs_one_name():
     (message,) = messages(build(INPUT, (["a", "b"], "relu", {"x": "x"}, {})))
-    assert "not the 2" in message
+    assert "do not match the 2 names" in message
     (message,) = messages(build(INPUT, ("m", "moments", {"input": "x"}, {"axes": [0]})))
-    assert "named on the left" in message
+    assert "do not match the 1 name on the left" in message
 
 
 def test_an_operation_built_without_its_attributes_is_reported():

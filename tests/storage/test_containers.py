@@ -100,7 +100,7 @@ def test_every_container_has_the_same_files_whatever_its_name(tmp_path, packer, 
     check(path)
 
 
-def test_a_text_by_itself_finds_its_data_but_owns_no_other_files(tmp_path):
+def test_a_lone_text_finds_its_data_but_has_no_extra_files(tmp_path):
     folder(tmp_path, FILES)
     (tmp_path / "graph.nnef").rename(tmp_path / "net.nnef")
     (tmp_path / "net.quant").write_text("q")

@@ -111,7 +111,7 @@ DAMAGED = {
     "size beyond the end": (tar(member("a.dat", size=10**12)), "ends within the member 'a.dat'"),
     "size of 8 exabytes": (tar(member("a.dat", size=2**63)), "ends within the member"),
     "negative size": (tar(pax(size="-5"), member("a.dat")), "no valid size"),
-    "size that is no number": (tar(pax(size="many"), member("a.dat")), "no valid size"),
+    "size that is not a number": (tar(pax(size="many"), member("a.dat")), "no valid size"),
     "size of many digits": (tar(pax(size="9" * 5000), member("a.dat")), "no valid size"),
     "long name of many bytes": (
         tar(member("././@LongLink", b"x" * 70_000, type=tarfile.GNUTYPE_LONGNAME), member("a")),

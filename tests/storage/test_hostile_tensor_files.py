@@ -72,8 +72,8 @@ REFUSED = {
     "integer of 2**31 bits": (tensor_file(bits=2**31, item=1), "cannot have 2147483648 bits"),
     "bool of 2 bits": (tensor_file(bits=2, item=5), "bool items cannot have 2 bits"),
     "unknown item-type": (tensor_file(item=6), "item type 6 does not exist"),
-    "item-type of a vendor": (tensor_file(item=0x5254_0001), "belongs to vendor 0x5254"),
-    "vendor and item-type swapped": (tensor_file(item=4 << 16), "belongs to vendor 0x0004"),
+    "item type of a vendor": (tensor_file(item=0x5254_0001), "belongs to vendor 0x5254"),
+    "vendor and item type swapped": (tensor_file(item=4 << 16), "belongs to vendor 0x0004"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from nnefkit.display import numbers
-from nnefkit.display.colors import GREY, VIOLET
+from nnefkit.display.colors import GRAY, VIOLET
 from nnefkit.display.elements import (
     Block,
     Card,
@@ -145,7 +145,7 @@ def engine_card(engine: EngineLike) -> Card:
     """Return the card of one engine."""
     if not engine.installed:
         hint = Paragraph((Phrase(engine.hint, code=True, limit=80),))
-        return Card(engine.name, GREY, (_state(engine),), (hint,), "muted")
+        return Card(engine.name, GRAY, (_state(engine),), (hint,), "muted")
     return Card(engine.name, VIOLET, tuple(_facts(engine)), tuple(_lists(engine)))
 
 

@@ -41,9 +41,9 @@ def heights(
     for forward in (True, False):
         sequence = layers if forward else layers[::-1]
         beside = main_before if forward else main_after
-        for upwards in (False, True):
-            root = _align(sequence, beside, position, crossed, upwards=upwards)
-            results.append(_compact(layers, gaps, root, upwards=upwards))
+        for upward in (False, True):
+            root = _align(sequence, beside, position, crossed, upward=upward)
+            results.append(_compact(layers, gaps, root, upward=upward))
     return _balanced(results)
 
 
@@ -115,13 +115,13 @@ def _align(
     position: dict[int, int],
     crossed: set[tuple[int, int]],
     *,
-    upwards: bool,
+    upward: bool,
 ) -> dict[int, int]:
     """Return the block of each node, named by its first node; its nodes have the same height."""
     root: dict[int, int] = {}
     for layer in layers:
-        limit = len(position) if upwards else -1
-        for node in reversed(layer) if upwards else layer:
+        limit = len(position) if upward else -1
+        for node in reversed(layer) if upward else layer:
             root[node] = node
             others = beside[node]
             if not others:
@@ -129,13 +129,13 @@ def _align(
             middle = len(others) // 2
             if len(others) % 2:
                 medians: Sequence[int] = (others[middle],)
-            elif upwards:
+            elif upward:
                 medians = (others[middle], others[middle - 1])
             else:
                 medians = (others[middle - 1], others[middle])
             for other in medians:
                 place = position[other]
-                free = place < limit if upwards else place > limit
+                free = place < limit if upward else place > limit
                 if free and not (
                     crossed and ((other, node) in crossed or (node, other) in crossed)
                 ):
@@ -150,10 +150,10 @@ def _compact(
     gaps: Sequence[Sequence[float]],
     root: dict[int, int],
     *,
-    upwards: bool,
+    upward: bool,
 ) -> dict[int, float]:
     """Heights of blocks: as close to the first (or the last) as the gaps allow, then tightened."""
-    below, missing = _constraints(layers, gaps, root, upwards=upwards)
+    below, missing = _constraints(layers, gaps, root, upward=upward)
     order = [block for block, number in missing.items() if not number]
     place = dict.fromkeys(order, 0.0)
     for block in order:
@@ -171,7 +171,7 @@ def _compact(
             nearest = min([place[other] - gap for other, gap in others])
             if nearest > place[block]:
                 place[block] = nearest
-    sign = -1.0 if upwards else 1.0
+    sign = -1.0 if upward else 1.0
     return {node: sign * place[block] for node, block in root.items()}
 
 
@@ -180,7 +180,7 @@ def _constraints(
     gaps: Sequence[Sequence[float]],
     root: dict[int, int],
     *,
-    upwards: bool,
+    upward: bool,
 ) -> tuple[dict[int, list[tuple[int, float]]], dict[int, int]]:
     """Return the blocks below each block with their distances, and the number of blocks above."""
     below: dict[int, list[tuple[int, float]]] = {}
@@ -188,7 +188,7 @@ def _constraints(
     for layer, distances in zip(layers, gaps, strict=True):
         for upper, lower, gap in zip(layer, layer[1:], distances, strict=False):
             a, b = root[upper], root[lower]
-            if upwards:
+            if upward:
                 a, b = b, a
             below.setdefault(a, []).append((b, gap))
             above[b] += 1

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Point(NamedTuple):
-    """A position in the picture; y grows downwards."""
+    """A position in the picture; y grows downward."""
 
     x: float
     y: float

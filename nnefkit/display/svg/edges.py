@@ -36,7 +36,7 @@ def paths(
 ) -> tuple[str, str, str]:
     """Path data of plain lines, of dashed ones (which skip boxes), and of arrow heads.
 
-    A part that edges out of one box share is drawn once. With `down`, arrows point downwards.
+    A part that edges out of one box share is drawn once. With `down`, arrows point downward.
     """
     drawn: set[Segment] = set()
     plain: list[str] = []

@@ -356,5 +356,5 @@ def _is_plain_call(call: ast.Call) -> bool:
         case ast.Call(func=ast.Name(id=name)):
             return name in _FUNCTIONS and name != "Pow"
         case ast.Call(func=ast.Attribute(), keywords=[]):
-            return True  # The attribute is checked by itself.
+            return True  # The attribute is checked separately.
     return False

@@ -1,4 +1,4 @@
-"""The networks of the benchmark, each as files in all the forms that something runs."""
+"""The networks of the benchmark, each as files in all the formats that are run."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ NAMES = (*MODULES, *TRAINED)
 
 @dataclass(frozen=True)
 class Network:
-    """A folder that has a network as ``model.nnef``, ``model.onnx`` and ``input.npy``.
+    """A folder that contains a network as ``model.nnef``, ``model.onnx`` and ``input.npy``.
 
     ``captured.onnx`` and ``captured.nnef`` are the same with every intermediate as an output;
-    ``unfolded.nnef`` keeps batch normalizations that the others have in their weights.
+    ``unfolded.nnef`` has batch normalizations that the others have folded into their weights.
     """
 
     name: str

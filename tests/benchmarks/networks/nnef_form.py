@@ -113,10 +113,10 @@ def _layer_normalization(writer: _Writer, name: str, part: Any, rank: int, x: st
     writer.lines.append(f"{mean}, {variance} = moments({x}, axes = [{rank - 1}])")
     scale = writer.variable(f"{name}_scale", part.weight, rank)
     offset = writer.variable(f"{name}_offset", part.bias, rank)
-    centred = writer.call(f"{name}_centred", f"sub({x}, {mean})")
+    centered = writer.call(f"{name}_centered", f"sub({x}, {mean})")
     positive = writer.call(f"{name}_positive", f"add({variance}, {part.eps!r})")
     factor = writer.call(f"{name}_factor", f"rsqrt({positive})")
-    divided = writer.call(f"{name}_divided", f"mul({centred}, {factor})")
+    divided = writer.call(f"{name}_divided", f"mul({centered}, {factor})")
     scaled = writer.call(f"{name}_scaled", f"mul({divided}, {scale})")
     return writer.call(name, f"add({scaled}, {offset})")
 

@@ -100,7 +100,7 @@ def test_parameters_and_operations_on_them_have_no_boxes() -> None:
     y = b.add("conv", x, weights, b.add("constant"))
     found = b.picture([x], [y])
     assert titles(found) == ["conv"]
-    assert found.parameters == 2, "a variable and a constant are no operations on parameters"
+    assert found.parameters == 2, "variables and constants are not operations on parameters"
     assert found.operations == 1
 
 

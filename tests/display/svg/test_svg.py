@@ -53,7 +53,7 @@ def rectangles(svg: str) -> list[Rectangle]:
 
 
 def labels(svg: str) -> list[Rectangle]:
-    """The frames of the shapes beside edges."""
+    """The frames of the shapes next to edges."""
     root = ET.fromstring(svg)
     (group,) = [g for g in root.findall(NAMESPACE + "g") if g.get("font-size")]
     found = []

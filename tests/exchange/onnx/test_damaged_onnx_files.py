@@ -87,7 +87,7 @@ def test_external_data_behind_a_link_is_refused(external):
 
 @pytest.mark.parametrize("element", [99, 76, 1000])
 def test_inputs_of_unknown_types_are_refused(element):
-    refused(model(element), f"unknown type {element}")
+    refused(model(element), f"unknown element type {element}")
 
 
 @pytest.mark.parametrize("element", [-1, 0, 8, 15, 22, 23, 24, 99])

@@ -139,7 +139,7 @@ RANGE = [
 BAD = {
     "an input that does not exist": (model(node("Add", "x q")), "no earlier node computes", "'q'"),
     "an output that does not exist": (model(ADD, outputs=["q"], weights=[W]), "output 'q'"),
-    "an output twice": (model(ADD, outputs=["y", "y"], weights=[W]), "output 'y' twice"),
+    "a repeated output": (model(ADD, outputs=["y", "y"], weights=[W]), "output 'y' twice"),
     "a cycle": (model(node("Add", "x z"), node("Relu", "y", "z"), outputs=["z"]), "'z'"),
     "nodes in the wrong order": (model(node("Relu", "q"), node("Relu", "x", "q")), "'q'"),
     "too few inputs": (model(node("Conv", "x")), "input 1 is missing"),

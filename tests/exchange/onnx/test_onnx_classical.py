@@ -188,13 +188,13 @@ REFUSED = {
     "a node beyond its tree": (branches(nodes_falsenodeids=[5]), "does not exist"),
     "a feature that does not exist": (stump(nodes_featureids=[2, 0, 0]), "beyond the 2 of"),
     "a class that does not exist": (stump(class_ids=[0, 3]), "targets beyond its 2"),
-    "scores for both of two classes": (stump(class_ids=[0, 1]), "runtimes disagree"),
+    "scores for both classes": (stump(class_ids=[0, 1]), "runtimes disagree"),
     "several scores for a class": (stump(class_nodeids=[1, 1]), "several scores for a target"),
     "an unknown mode": (
         stump(nodes_modes=["BRANCH_ODD", "LEAF", "LEAF"]), "unknown mode 'ODD'"
     ),
     "lengths that differ": (stump(nodes_values=[0.0]), "of different lengths"),
-    "trees that are mixed": (
+    "mixed trees": (
         stump(
             nodes_treeids=[0, 1, 0, 0], nodes_nodeids=[0, 0, 1, 2],
             nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF", "LEAF"], nodes_values=[0.0] * 4,

@@ -1,4 +1,4 @@
-"""Weights of ONNX models: held once, shared, in the file or beside it."""
+"""Weights of ONNX models: in memory once, shared, in the file or next to it."""
 
 import subprocess
 import sys
@@ -139,7 +139,7 @@ def test_the_file_holds_the_same_as_the_message(tmp_path):
     onnx.checker.check_model(tmp_path / "net.onnx", full_check=True)
 
 
-def test_large_models_store_their_weights_in_a_file_beside_them(tmp_path, monkeypatch):
+def test_large_models_store_their_weights_in_a_file_next_to_them(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[writing.__module__], "MAX_BYTES", 100_000)
     graph = nk.from_onnx(layers())
     path = tmp_path / "net.onnx"
@@ -164,7 +164,7 @@ def test_large_models_store_their_weights_in_a_file_beside_them(tmp_path, monkey
         ({"location": "/etc/passwd"}, "absolute path"),
         ({"location": ""}, "points outside"),
         ({"location": "missing"}, "No such file"),
-        ({"offset": "7000000"}, "the file ends"),
+        ({"offset": "7000000"}, "too short"),
         ({"offset": "-4"}, "offset"),
         ({"length": "12"}, "12 bytes instead of"),
         ({"length": "many"}, "not numbers"),

@@ -309,9 +309,9 @@ def test_integers_and_masks_are_inputs_too():
 def test_a_trace_needs_no_graph_and_no_expressible_module(small):
     module, x = small
     graph = nk.from_torch(module, x)
-    alone, beside = nk.trace_torch(module, x), nk.trace_torch(module, x, graph=graph)
-    assert [*alone] == [*beside]
-    np.testing.assert_array_equal(alone["head"], module(x).detach().numpy())
+    without_graph, with_graph = nk.trace_torch(module, x), nk.trace_torch(module, x, graph=graph)
+    assert [*without_graph] == [*with_graph]
+    np.testing.assert_array_equal(without_graph["head"], module(x).detach().numpy())
     trace = nk.trace_torch(Refused(), torch.eye(4))
     assert [*trace][:2] == ["x", "first"]
     assert trace.run.inputs == ("x",)
@@ -383,7 +383,7 @@ def test_without_pytorch_the_command_that_installs_it_is_reported(monkeypatch, s
             call()
 
 
-def test_pytorch_is_not_imported_before_it_is_asked_for():
+def test_pytorch_is_not_imported_before_it_is_needed():
     code = "import sys, nnefkit as nk; nk.from_torch, nk.to_torch, nk.trace_torch; "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -134,7 +134,7 @@ KEEPS = [
 
 
 @pytest.mark.parametrize(("keep", "kept"), KEEPS)
-def test_only_what_was_asked_for_is_recorded(graph, image, keep, kept):
+def test_only_requested_tensors_are_recorded(graph, image, keep, kept):
     full = trace(graph, image)
     traced = trace(graph, image, keep=keep)
     assert list(traced) == kept

@@ -14,12 +14,12 @@ from nnef_tools.interpreter.pytorch.nnef_operators import Operators
 from oracles.foreign.oracle import Oracle
 
 
-def tensor(value, beside):
+def tensor(value, number_dtype):
     if isinstance(value, list):
-        return [tensor(item, beside) for item in value]
+        return [tensor(item, number_dtype) for item in value]
     if isinstance(value, np.ndarray):
         return torch.tensor(value)
-    return torch.tensor(value, dtype=beside if type(value) in (int, float) else None)
+    return torch.tensor(value, dtype=number_dtype if type(value) in (int, float) else None)
 
 
 def dtype_of(values):
@@ -53,11 +53,11 @@ def runs(name, wrong):
         for optional in ("padding", "stride", "dilation", "output_shape"):
             if attribs.get(optional, True) == []:
                 attribs[optional] = None
-        beside = dtype_of(inputs)
+        number_dtype = dtype_of(inputs)
         try:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it was written for older versions
-                results = kernel(*(tensor(value, beside) for value in inputs), **attribs)
+                results = kernel(*(tensor(value, number_dtype) for value in inputs), **attribs)
         except (AssertionError, IndexError, NotImplementedError, RuntimeError, TypeError):
             return None  # it does not support the call
         if isinstance(results, (list, tuple)):

@@ -57,21 +57,21 @@ def roi_resample(input, rois, batch_index, output_size, method):
     def at(index):
         n, c, *outputs = index
         starts, stops = row_of(rois, n)
-        neighbours = []
+        neighbors = []
         for i, count, a, b, extent in zip(
             outputs, output_size, starts, stops, input.shape[2:], strict=True
         ):
             place = min(max(position(i, count, a, b, method), 0), extent - 1)
             j = math.floor(place)
-            neighbours.append((j, min(j + 1, extent - 1), place - j))
+            neighbors.append((j, min(j + 1, extent - 1), place - j))
         plane = input[int(batch_index.reshape(-1)[n]), c]
         result = 0.0
         for corner in np.ndindex(*[2] * len(outputs)):
             weight = math.prod(
-                u if side else 1 - u for side, (_, _, u) in zip(corner, neighbours, strict=True)
+                u if side else 1 - u for side, (_, _, u) in zip(corner, neighbors, strict=True)
             )
             if weight:
-                place = tuple(pair[side] for side, pair in zip(corner, neighbours, strict=True))
+                place = tuple(pair[side] for side, pair in zip(corner, neighbors, strict=True))
                 result += weight * plane[place].item()
         return result
 

@@ -305,25 +305,25 @@ def weights(i, factor, extent, method):
 def multilinear_upsample(input, factor, method, border):
     shape = (*input.shape[:2], *(x * f for x, f in zip(input.shape[2:], factor, strict=True)))
 
-    def along(plane, neighbours):
+    def along(plane, neighbors):
         """Return the weighted sum over the corners around a point; weights of zero do not count."""
         result = 0.0
-        for corner in np.ndindex(*[2] * len(neighbours)):
+        for corner in np.ndindex(*[2] * len(neighbors)):
             weight = math.prod(
-                u if side else 1 - u for side, (_, u) in zip(corner, neighbours, strict=True)
+                u if side else 1 - u for side, (_, u) in zip(corner, neighbors, strict=True)
             )
             if weight:
-                place = [j + side for side, (j, _) in zip(corner, neighbours, strict=True)]
+                place = [j + side for side, (j, _) in zip(corner, neighbors, strict=True)]
                 result += weight * extended(plane, place, border)
         return result
 
     def at(index):
         b, c, *places = index
-        neighbours = [
+        neighbors = [
             weights(i, f, x, method)
             for i, f, x in zip(places, factor, input.shape[2:], strict=True)
         ]
-        return along(input[b, c], neighbours)
+        return along(input[b, c], neighbors)
 
     return array_of(at, shape)
 

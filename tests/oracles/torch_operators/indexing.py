@@ -154,7 +154,7 @@ REFUSED = {
         lambda a, i: a[i, :, i], (x(3, 3, 3), whole(2, low=0, high=3)), "not adjacent"),
     "scatter": (
         lambda a, i: a.scatter(0, i, 1.0),
-        (x(9999), whole(999, low=0, high=3)), "compared with 9,989,001 places"),
+        (x(9999), whole(999, low=0, high=3)), "takes 9,989,001 comparisons"),
     "offsets": (
         lambda i, o: F.embedding_bag(i, TABLE, o),
         (whole(5, low=0, high=9), torch.tensor([0, 3])), "offsets of its bags are computed"),

@@ -69,10 +69,10 @@ def networks(draw):
         lines.append(variable("b", bias))
         shapes["b"] = bias
     other = f"other = conv(x, v, 0.0, {attribs})"
-    behind = draw(st.booleans())
-    lines += [] if behind else [other]
+    after = draw(st.booleans())
+    lines += [] if after else [other]
     lines.append(f"t0 = conv(x, w, {'0.0' if bias is None else 'b'}, {attribs})")
-    lines += [other] if behind else []
+    lines += [other] if after else []
     for number in range(draw(st.integers(0, 4))):
         source, target = f"t{number}", f"t{number + 1}"
         kind = draw(st.sampled_from(["normalize", "add", "clip", "clip", "neg"]))
