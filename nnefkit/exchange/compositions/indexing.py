@@ -189,7 +189,7 @@ def top(
         is_nan = c.op("ne", x, x) if is_float else None
         limit = LARGEST if largest else -LARGEST
         numbers = x if is_nan is None else c.op("select", is_nan, limit, x)
-        # What loses against all others, infinities among them, or ties.
+        # The worst element, infinities included: it never replaces one that is not taken.
         last = c.op(f"{worst}_reduce", numbers, axes=[axis])
         taken: Value | None = None
         values, indices = [], []
