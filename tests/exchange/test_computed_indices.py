@@ -42,6 +42,19 @@ TORCH = {
     "take": (lambda x, k: torch.take(x, k), (3,)),
     "take_along_dim": (lambda x, k: torch.take_along_dim(x, k, 1), (3, 2, 1)),
     "embedding": (lambda x, k: nn.functional.embedding(k, WEIGHT), (2, 3)),
+    "index_put": (lambda x, k: x.index_put((k,), torch.tensor(-1.0)), (2, 2)),
+    "index_put of two axes": (lambda x, k: x.index_put((k, k), torch.tensor(-1.0)), (2,)),
+    "index_put of each row": (
+        lambda x, k: x.index_put((torch.arange(3), k), torch.tensor(-1.0)),
+        (3,),
+    ),
+    "index_put that adds": (
+        lambda x, k: x.index_put((k,), torch.tensor(2.0), accumulate=True),
+        (3,),
+    ),
+    "put": (lambda x, k: x[:, 0, 0].put(k, torch.ones(3) * 2), (3,)),
+    "index_fill": (lambda x, k: x.index_fill(1, k, 2.0), (2,)),
+    "index apart": (lambda x, k: x[k, :, k], (2,)),
     "one_hot": (lambda x, k: nn.functional.one_hot(k, 4), (2, 3)),
 }
 

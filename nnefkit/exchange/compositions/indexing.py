@@ -11,7 +11,14 @@ from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import LARGEST, scalar_operation
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
+from nnefkit.exchange.reshaping import (
+    EXACT,
+    aligned,
+    expanded,
+    reshaped,
+    to_dtype,
+    to_scalar,
+)
 from nnefkit.exchange.source_graph import Value
 
 _INDEX = np.dtype(np.int64)
@@ -133,6 +140,34 @@ def scatter(c: OperatorCall, x: Value, updates: Value, positions: Array) -> Valu
     if is_replaced.all():
         return new
     return c.op("select", c.graph.constant(is_replaced.reshape(x.shape)), new, x)
+
+
+def replace_slices(c: OperatorCall, x: Value, updates: Value, positions: Array, axis: int) -> Value:
+    """Return a tensor with slices along an axis replaced; the last update of a slice wins.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        updates: The new slices along the axis, or a single element for all of them.
+        positions: The position along the axis of each new slice.
+        axis: The axis.
+    """
+    extent = x.shape[axis]
+    source, is_replaced = np.zeros(extent, _INDEX), np.zeros(extent, np.bool_)
+    source[positions] = np.arange(positions.size)
+    is_replaced[positions] = True
+    if prod(updates.shape) == 1:
+        new = reshaped(c, updates, (1,) * x.rank)
+    elif np.array_equal(source, np.arange(updates.shape[axis])):
+        new = updates
+    else:
+        new = c.op("gather", updates, c.graph.constant(source), axis=axis)
+    if is_replaced.all():
+        return expanded(c, new, x.shape)
+    line = [1] * x.rank
+    line[axis] = extent
+    mask = c.graph.constant(is_replaced.reshape(line))
+    return c.op("select", *aligned(c, mask, new, x))
 
 
 def scatter_reduce(

@@ -72,28 +72,32 @@ def scatter_slices(
     operation: str = "none",
     *,
     from_end: bool = True,
+    lines: int = 0,
 ) -> Value:
     """Return a tensor with slices changed at indices along its first axes.
 
     Args:
         c: The call of the operator.
         x: The tensor.
-        indices: The indices along each of the first axes, of equal shapes.
+        indices: The indices along each of the first axes after the lines, of equal shapes.
         updates: The new slices: the shape of the indices, then the remaining axes of `x`.
         operation: As for `scatter_along`.
         from_end: As for `scatter_along`.
+        lines: The number of axes before those; the indices have them first, and each line is
+            changed at its own indices.
     """
-    depth, count = len(indices), prod(indices[0].shape)
-    extents, rest = x.shape[:depth], prod(x.shape[depth:])
-    parts = [reshaped(c, index, (count,)) for index in indices]
+    depth, count = len(indices), prod(indices[0].shape[lines:])
+    first, extents = prod(x.shape[:lines]), x.shape[lines : lines + depth]
+    rest = prod(x.shape[lines + depth :])
+    parts = [reshaped(c, index, (first * count,)) for index in indices]
     if from_end:
         parts = [counted_from_front(c, *part) for part in zip(parts, extents, strict=True)]
     parts = [_checked(c, *part) for part in zip(parts, extents, strict=True)]
     changed = _changed(
         c,
-        reshaped(c, x, (1, prod(extents), rest)),
-        reshaped(c, flat_positions(c, parts, extents), (1, count)),
-        reshaped(c, updates, (1, count, rest)),
+        reshaped(c, x, (first, prod(extents), rest)),
+        reshaped(c, flat_positions(c, parts, extents), (first, count)),
+        reshaped(c, updates, (first, count, rest)),
         operation,
     )
     return reshaped(c, changed, x.shape)

@@ -7,7 +7,7 @@ import operator as python
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ from nnefkit.errors import InputError
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import DType
 from nnefkit.exchange.torch.call import READERS
+from nnefkit.exchange.torch.known_masks import has_unknown_shapes, replace_known_masks
 from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register their readers)
     activation,
+    assignment,
     convolution,
     elementwise,
     embedding_bag,
@@ -38,13 +40,17 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
     spectral,
 )
 from nnefkit.exchange.torch.program_file import load_program
+from nnefkit.exchange.torch.selections import assign_through_masks
 
 Program = torch.export.ExportedProgram
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 _MAY_ALIAS = frozenset(
     ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "type_as")
-).union(("atleast_1d", "atleast_2d", "atleast_3d", "meshgrid", "broadcast_tensors"))
+).union(
+    ("atleast_1d", "atleast_2d", "atleast_3d", "meshgrid", "broadcast_tensors"),
+    ("einsum", "sum_to_size"),
+)
 """Operators that may return one of their arguments, though their schema does not say so."""
 
 
@@ -71,7 +77,7 @@ def exported(
                 hint="For example: nk.from_torch(module, torch.zeros(1, 3, 224, 224))",
             )
         _check_module(source, given)
-        return _export(source, given, type(source).__name__)
+        return _settled(_export(source, given, type(source).__name__), given)
     if isinstance(source, (str, os.PathLike)):
         program = load_program(os.fspath(source), trust=trust)
     elif isinstance(source, Program):
@@ -82,7 +88,7 @@ def exported(
             hint="Pass an nn.Module, an ExportedProgram, or the path of a .pt2 file.",
         )
     if not _is_dynamic(program):
-        return program
+        return _settled(program, given or program.example_inputs)
     given = given or program.example_inputs
     if given is None:
         raise InputError(
@@ -90,21 +96,41 @@ def exported(
             hint="NNEF fixes shapes (4.1.1): pass example inputs of the shapes you want.",
             section="4.1.1",
         )
-    return _export(program.module(), given, "the program")
+    return _settled(_export(program.module(), given, "the program"), given)
+
+
+def _settled(program: Program, given: Arguments | None) -> Program:
+    """Return the program with fixed shapes where masks allow it.
+
+    The masks are known, or elements are assigned through the same mask that selects them.
+    """
+    if given is None or not has_unknown_shapes(program):
+        return program
+    module: Any = program.module()
+    changed = replace_known_masks(module, program.graph_signature.buffers_to_mutate.values())
+    changed |= assign_through_masks(module)
+    if not changed:
+        return program
+    module.recompile()
+    with suppress(InputError):  # The program itself is refused, with the place in the source.
+        return _export(module, given, "the program")
+    return program
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the logs and warnings of PyTorch; the error states the reason."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
@@ -144,6 +170,7 @@ def _check_module(module: torch.nn.Module, given: Arguments) -> None:
                 )
 
 
+_LOGGERS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 _DATA_DEPENDENT = ("data-dependent", "DataDependent", "data dependent", "_local_scalar_dense")
 
 
@@ -151,7 +178,15 @@ def _hint(error: Exception) -> str:
     """Return the remedy for an error of `torch.export`."""
     text = f"{type(error).__name__}: {error}"
     if any(word in text for word in _DATA_DEPENDENT):
-        return "Its control flow must not depend on the values of tensors: use torch.where."
+        return (
+            "Its control flow must not depend on the values of tensors: use torch.where. An index "
+            "of a single element is a tensor of shape [1]."
+        )
+    if "unbacked symbols" in text:
+        return (
+            "Shapes must not depend on the values of tensors: keep the indices of a mask, "
+            "mask.nonzero()[:, 0], as a buffer of the module."
+        )
     if "Cache" in text or "pytree" in text:
         return (
             "Inputs and outputs must be tensors, or lists, tuples and dicts of them. "
@@ -225,13 +260,22 @@ def dtype_of(tensor: torch.Tensor) -> DType:
 def readable(program: Program) -> Program:
     """Return the program without in-place operators, and with operators that have readers."""
     unread = any(not is_read(node) for node in live(program.graph))
-    if not unread and not any(_is_aliased_change(node) for node in program.graph.nodes):
+    is_aliased = any(_is_aliased_change(node) for node in program.graph.nodes)
+    if not unread and not is_aliased:
         return program
+    # Nodes that no output reads may write to views, and only decomposition shows all views.
+    aliases = _MAY_ALIAS if is_aliased else frozenset()
+    unread |= is_aliased and any(
+        base_name(node) in aliases or not is_read(node)
+        for node in program.graph.nodes
+        if node.op == "call_function"
+    )
     table: Any = {}
     if unread:
         table = torch.export.default_decompositions()
         for overload in [*table.keys()]:
-            if overload.name().split("::")[1].split(".")[0] in READERS:
+            name = overload.name().split("::")[1].split(".")[0]
+            if name in READERS and name not in aliases:
                 del table[overload]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -288,7 +288,9 @@ class ProgramReader:
         taken = parameters(reader)
         arguments = {}
         for name, argument in given.items():
-            parameter = "x" if name == "self" else name
+            # The tensor itself is `self` in one form of an operator, and `input` in another one.
+            is_first = name == declared[0].name and name not in taken and "x" in taken
+            parameter = "x" if name == "self" or is_first else name
             if parameter in taken or "arguments" in taken:
                 arguments[parameter] = self._argument(argument)
             elif name not in defaults or argument != defaults[name]:

@@ -13,9 +13,9 @@ _NO_OPERATION = "NNEF has no operation for it"
 _SHAPE = "The shape of its result depends on values, and NNEF fixes shapes. "
 _MASK = _SHAPE + "Use torch.where, which keeps the shape."
 _SORTING = "NNEF has no sorting. Remove it from the network, and sort the output of the network."
-_SCATTER = "NNEF has no scatter. Use torch.where or a concatenation."
 _WORKAROUNDS = {
     "nonzero": _MASK,
+    "argwhere": _MASK,
     "masked_select": _MASK,
     "unique": _SHAPE + "Remove it from the network.",
     "nms": _SHAPE + "Remove it from the network, and apply it to the output of the network.",
@@ -23,7 +23,6 @@ _WORKAROUNDS = {
     "argsort": _SORTING,
     "kthvalue": _SORTING,
     "median": _SORTING,
-    "index_put": _SCATTER,
     "multinomial": "It generates random numbers. Remove it from the network.",
     "cummax": "Use max_pool1d with padding on one side.",
 }

@@ -61,7 +61,20 @@ def test_infinities_in_excluded_rows_do_not_spread():
 
 @pytest.mark.parametrize("index", [-1, 4])
 def test_an_index_out_of_range_is_an_error(index):
-    for function in (lambda x, i: x.scatter(0, i, 1.0), lambda x, i: x.index_fill(0, i, 1.0)):
-        graph = nk.from_torch(Of(function), (torch.arange(4.0), INDEX))
-        with pytest.raises(nk.ExecutionError, match=str(index)):
-            run(graph, torch.arange(4.0), torch.tensor([0, index, 1]))
+    for function in (lambda x, i: x.scatter(0, i, 1.0), lambda x, i: x.index_copy(0, i, -x[:3])):
+        check_out_of_range(function, index)
+
+
+@pytest.mark.parametrize("index", [-5, 4])
+def test_an_index_out_of_range_is_an_error_where_negative_ones_count_from_the_end(index):
+    for function in (lambda x, i: x.index_fill(0, i, 1.0), lambda x, i: x.put(i, -x[:3])):
+        check_out_of_range(function, index)
+
+
+def check_out_of_range(function, index):
+    inputs = torch.arange(4.0), torch.tensor([0, index, 1])
+    with pytest.raises((IndexError, RuntimeError)):
+        function(*inputs)
+    graph = nk.from_torch(Of(function), (torch.arange(4.0), INDEX))
+    with pytest.raises(nk.ExecutionError, match=str(index)):
+        run(graph, *inputs)

@@ -24,7 +24,7 @@ MODULES = {
     "linear_algebra": ("linear_algebra",),
     "reductions": ("reduction",),
     "shaping": ("shaping",),
-    "indexing": ("indexing", "scattering", "embedding_bag"),
+    "indexing": ("indexing", "scattering", "assignment", "embedding_bag"),
     "resampling": ("resampling",),
     "spectra": ("spectral",),
     "recurrent": ("recurrent",),

@@ -279,8 +279,8 @@ def same(c: Call, x: Value, memory_format: Any = None) -> Value:
 
 @operator("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout")
 @operator("native_dropout")
-def dropout(c: Call, input: Value, p: float, train: bool | None) -> Any:
+def dropout(c: Call, x: Value, p: float, train: bool | None) -> Any:
     """Return `x` unchanged."""
     if train and p:
         refuse("it drops elements at random in training", "Call module.eval() before the export.")
-    return [input, None] if c.operator == "native_dropout" else input
+    return [x, None] if c.operator == "native_dropout" else x

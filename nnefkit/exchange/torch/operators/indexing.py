@@ -18,6 +18,7 @@ from nnefkit.exchange.reshaping import (
     sliced,
     to_dtype,
     to_scalar,
+    transposed,
 )
 from nnefkit.exchange.source_graph import INTEGER, Value
 from nnefkit.exchange.torch.call import Call, operator
@@ -53,7 +54,9 @@ def index(c: Call, x: Value, indices: Sequence[Value | None]) -> Value:
             "Use torch.where, which keeps the shape.",
         )
     if used != [*range(used[0], used[-1] + 1)]:
-        refuse("it selects along axes that are not adjacent", "Permute them first.")
+        # The axes of the indices come before all others.
+        x = transposed(c, x, [*used, *(axis for axis in range(x.rank) if axis not in used)])
+        used = [*range(len(used))]
     axis = used[0]
     if len(used) > 1:
         x, place = _flat(c, x, used, values)
@@ -116,6 +119,8 @@ def slice_scatter(
     """Return `concat` of the old and the new elements, or `gather` of both."""
     axis = axis_of(dim, x.rank)
     begin, stop, stride = slice(start, end, step).indices(x.shape[axis])
+    if begin >= stop:
+        return x
     if stride != 1:
         return _interleaved(c, x, src, axis, range(begin, stop, stride))
     return _put(c, x, src, axis, begin, stop)
@@ -154,13 +159,13 @@ def fill(
     pin_memory: Any = None,
     memory_format: Any = None,
 ) -> Value:
-    """Return a constant."""
+    """Return a constant, or a computed number repeated."""
     given = {"zeros_like": 0, "ones_like": 1}.get(
         c.operator, value if fill_value is None else fill_value
     )
     if isinstance(given, Value):
         if given.data is None:
-            refuse("it fills a tensor with a computed number", "Use expand.")
+            return expanded(c, to_dtype(c, given, c.dtypes[0]), c.shape)
         given = given.data.item()
     return c.graph.constant(np.full(c.shape, given, c.dtypes[0]), name=c.name)
 

@@ -101,10 +101,9 @@ def index_copy(c: Call, x: Value, dim: int, index: Value, source: Value) -> Valu
 @operator("index_fill")
 def index_fill(c: Call, x: Value, dim: int, index: Value, value: Any) -> Value:
     """Return `select` of a number at indices along an axis, and the old elements elsewhere."""
-    axis = axis_of(dim, x.rank)
-    shape = [*x.shape]
-    shape[axis] = prod(index.shape)
-    return _with_slices(c, x, dim, index, _filled(c, x, value, shape), "none")
+    index = indexing.counted_from_front(c, index, x.shape[dim] if x.rank else 1)
+    number = value if isinstance(value, Value) else c.graph.constant(value, x.dtype)
+    return _with_slices(c, x, dim, index, to_dtype(c, number, x.dtype), "none")
 
 
 def _updates(c: Call, x: Value, src: Value | None, value: float | None) -> Value:
@@ -113,16 +112,19 @@ def _updates(c: Call, x: Value, src: Value | None, value: float | None) -> Value
     return c.graph.constant(np.asarray(value, x.dtype))
 
 
-def _filled(c: Call, x: Value, value: Any, shape: list[int]) -> Value:
-    if not isinstance(value, Value):
-        return c.graph.constant(np.full(shape, value, x.dtype))
-    return expanded(c, value, shape)
-
-
 def _with_slices(c: Call, x: Value, dim: int, index: Value, source: Value, operation: str) -> Value:
-    if index.data is not None or not x.rank:
-        return _scattered(c, x, dim, _repeated(c, x, dim, index, source), source, operation)
+    """Return `x` with slices changed at indices; a single element applies to all of them."""
     axis = axis_of(dim, x.rank)
+    if x.rank and index.data is not None and operation == "none":
+        places = indexing.checked(c, index, x.shape[axis]).data
+        assert places is not None  # noqa: S101 - it is a constant
+        return indexing.replace_slices(c, x, source, places.reshape(-1), axis)
+    if x.rank:
+        shape = [*x.shape]
+        shape[axis] = prod(index.shape)
+        source = expanded(c, source, shape)
+    if not x.rank or index.data is not None:
+        return _scattered(c, x, dim, _repeated(c, x, dim, index, source), source, operation)
     order = [axis, *(other for other in range(x.rank) if other != axis)]
     moved, updates = (transposed(c, value, order) for value in (x, source))
     result = scattering.scatter_slices(c, moved, [index], updates, operation, from_end=False)
