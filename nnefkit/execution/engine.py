@@ -226,7 +226,8 @@ def failed_operation(
     elif not isinstance(error, NnefError):
         reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     message = f"operation '{op.name}'{result} failed: {reason}"
-    hint = f"Its inputs were {names}." if names else ""
+    hint = error.diagnostics[0].hint if isinstance(error, NnefError) else ""
+    hint = " ".join(filter(None, [hint, f"Its inputs were {names}." if names else ""]))
     if graph.source is None or op.span is None:
         return ExecutionError(Diagnostic("failed-operation", message, hint=hint))
     return ExecutionError(graph.source.diagnostic("failed-operation", message, op.span, hint=hint))

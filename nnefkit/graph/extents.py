@@ -80,7 +80,7 @@ class ConvertedExtents:
                 "known whether the results are valid for another shape of it",
                 hint="Set the shapes of the inputs of the whole graph before cutting it.",
             )
-        asked = {n: tuple(new.get(n, current.get(n, shape))) for n, shape in self.shapes.items()}
+        asked = self._asked(new, current)
         changed = [*self._changed(asked)]
         if not changed:
             return
@@ -99,6 +99,15 @@ class ConvertedExtents:
                 hint=f"{_AGAIN}: these operations are valid for one shape only.",
                 section="4.1.1",
             )
+
+    def allows(self, wanted: Shapes, current: Shapes) -> bool:
+        """Return whether shapes of inputs are recorded as valid; see `check`."""
+        known = all(name in self.shapes for name, shape in wanted.items() if shape != current[name])
+        return known and not any(self._changed(self._asked(wanted, current)))
+
+    def _asked(self, wanted: Shapes, current: Shapes) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all inputs that were converted."""
+        return {n: tuple(wanted.get(n, current.get(n, s))) for n, s in self.shapes.items()}
 
     def _changed(self, asked: Shapes) -> Iterator[tuple[str, int]]:
         """Yield the axes whose extents are neither those of the conversion nor in a range."""

@@ -16,7 +16,7 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from nnefkit.arrays import Array
-from nnefkit.errors import InputError
+from nnefkit.errors import InputError, NnefError
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import DType
 from nnefkit.exchange.torch.call import READERS
@@ -41,6 +41,7 @@ from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register the
 )
 from nnefkit.exchange.torch.program_file import load_program
 from nnefkit.exchange.torch.selections import assign_through_masks
+from nnefkit.execution.engines.torch.module import GraphModule
 
 Program = torch.export.ExportedProgram
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -77,6 +78,8 @@ def exported(
                 hint="For example: nk.from_torch(module, torch.zeros(1, 3, 224, 224))",
             )
         _check_module(source, given)
+        if isinstance(source, GraphModule):
+            source.checked_inputs(*given[0], **given[1])
         return _settled(_export(source, given, type(source).__name__), given)
     if isinstance(source, (str, os.PathLike)):
         program = load_program(os.fspath(source), trust=trust)
@@ -138,6 +141,12 @@ def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
     try:
         with _quiet(), torch.no_grad():
             return torch.export.export(module, args, kwargs, strict=False)
+    except NnefError as error:
+        # The module is one of `to_torch`.
+        problem = error.diagnostics[0]
+        raise InputError(
+            f"torch.export cannot export {name}: {problem.message}", hint=problem.hint
+        ) from error
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(

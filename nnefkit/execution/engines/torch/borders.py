@@ -9,6 +9,7 @@ from itertools import chain
 import torch
 from torch.nn import functional
 
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.operations.borders import border_indices
 
@@ -33,7 +34,8 @@ def pad(x: Tensor, padding: Pairs, border: str = "constant", value: float = 0.0)
         return functional.pad(x, flat(padding[2:]), mode)
     for axis, (before, after) in enumerate(padding):
         if before or after:
-            x = x.index_select(axis, _indices(x.shape[axis], before, after, border, x.device))
+            positions = torch.from_numpy(_positions(int(x.shape[axis]), before, after, border))
+            x = x.index_select(axis, positions.to(x.device))
     return x
 
 
@@ -54,6 +56,6 @@ def _is_spatial(x: Tensor, padding: Pairs, mode: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _indices(extent: int, before: int, after: int, border: str, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # it is cached for runs that may need gradients
-        return torch.from_numpy(border_indices(extent, before, after, border)).to(device)
+def _positions(extent: int, before: int, after: int, border: str) -> Array:
+    # Not a tensor: while PyTorch traces a program, it would be a tensor without elements.
+    return border_indices(extent, before, after, border)

@@ -12,11 +12,11 @@ from nnefkit.errors import ExecutionError
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.parameter_names import ParameterNames
-from nnefkit.execution.engines.torch.program import ProgramStep, make_program
+from nnefkit.execution.engines.torch.program import ProgramStep, make_program, run_step
+from nnefkit.execution.engines.torch.run_shapes import RunShapes
 from nnefkit.execution.engines.torch.tensor_conversion import as_array
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import EXTENTS, input_shapes
 
 
 class GraphModule(torch.nn.Module):
@@ -48,6 +48,7 @@ class GraphModule(torch.nn.Module):
         self._places: dict[str, str] = {}
         """Tensor name -> name of the parameter or buffer."""
         self._updates = updates(graph)
+        self._shapes = RunShapes(graph)
         self._steps: tuple[ProgramStep, ...] = ()
         names = ParameterNames(dir(self))
         scalar = scalar_dtype(graph)
@@ -119,7 +120,19 @@ class GraphModule(torch.nn.Module):
         Raises:
             TypeError: An input is missing, or there are too many.
             InputError: The graph was converted, and is not valid for the shapes of the inputs.
+            ExecutionError: The graph cannot be computed for these shapes, or an operation failed.
         """
+        given = self.checked_inputs(*inputs, **named)
+        values = given | {name: self._parameter(place) for name, place in self._places.items()}
+        self._run(values)
+        for variable, result in self._updates.items():
+            with torch.no_grad():
+                self._parameter(self._places[variable]).copy_(values[result])
+        outputs = tuple(values[name] for name in self.graph.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def checked_inputs(self, *inputs: Tensor, **named: Tensor) -> dict[str, Tensor]:
+        """Return the arguments of a call by the names of the graph's inputs; see `forward`."""
         given = dict(zip(self.graph.inputs, inputs, strict=False)) | named
         missing = [name for name in self.graph.inputs if name not in given]
         if missing or len(inputs) > len(self.graph.inputs) or len(given) > len(self.graph.inputs):
@@ -127,24 +140,16 @@ class GraphModule(torch.nn.Module):
                 f"the graph's inputs are {', '.join(self.graph.inputs)}; "
                 f"{len(inputs)} were given in this order, and by name: {', '.join(named) or 'none'}"
             )
-        self._check_shapes(given)
-        values = given | {name: self._parameter(place) for name, place in self._places.items()}
-        for step in self._steps:
-            step.run(values)
-        for variable, result in self._updates.items():
-            with torch.no_grad():
-                self._parameter(self._places[variable]).copy_(values[result])
-        outputs = tuple(values[name] for name in self.graph.outputs)
-        return outputs[0] if len(outputs) == 1 else outputs
+        self._shapes.check({name: tensor.shape for name, tensor in given.items()})
+        return given
 
-    def _check_shapes(self, given: Mapping[str, Tensor]) -> None:
-        """Check that a converted graph is valid for the shapes of its inputs."""
-        record = self.graph.provenance.get(EXTENTS)
-        if record is None or torch.compiler.is_compiling():
-            return
-        shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
-        if all(type(extent) is int for shape in shapes.values() for extent in shape):
-            record.check(shapes, input_shapes(self.graph.operations))
+    def _run(self, values: dict[str, Tensor]) -> None:
+        if torch.compiler.is_dynamo_compiling():
+            for step in self._steps:
+                step.run(values)
+        else:
+            for step in self._steps:
+                run_step(self.graph, step, values)
 
     def weights(self) -> Mapping[str, np.ndarray[Any, Any]]:
         """Return the current values of the variables by name, as ``graph.with_data`` takes them."""

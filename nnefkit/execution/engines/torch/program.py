@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnefkit.errors import NnefError
+from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.torch.literals import TorchLiterals
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.execution.engines.torch.operations import LOWERINGS
@@ -42,6 +44,22 @@ class ProgramStep:
             values.update(zip(self.writes, results, strict=True))
         for name in self.frees:
             del values[name]
+
+
+def run_step(graph: Graph, step: ProgramStep, values: dict[str, Tensor]) -> None:
+    """Run one step of the program of a graph.
+
+    Raises:
+        ExecutionError: The operation failed.
+    """
+    try:
+        step.run(values)
+    except Exception as error:
+        if torch.compiler.is_compiling() and not isinstance(error, NnefError):
+            raise  # The tracer of PyTorch catches some of its own.
+        op = step.operation
+        shapes = {name: tuple(values[name].shape) for name in op.input_names if name in values}
+        raise failed_operation(graph, op, shapes, error) from error
 
 
 def make_program(

@@ -12,9 +12,9 @@ import torch
 
 from nnefkit.arrays import Array
 from nnefkit.execution.dtypes import scalar_dtype, stored
-from nnefkit.execution.engine import ProcessLock, Watch, failed_operation
+from nnefkit.execution.engine import ProcessLock, Watch
 from nnefkit.execution.engines.torch.lowerings import Tensor
-from nnefkit.execution.engines.torch.program import ProgramStep, make_program
+from nnefkit.execution.engines.torch.program import make_program, run_step
 from nnefkit.execution.engines.torch.tensor_conversion import as_array, as_tensor
 from nnefkit.execution.lowering.schedule import make_schedule
 from nnefkit.graph import Graph
@@ -52,7 +52,7 @@ class ProgramRunner:
                 self._known[name] = as_tensor(stored(graph.tensors[name], scalar)).to(device)
             kept = self._known.keys() | {n for op in self._constant for n in op.output_names}
             for step in make_program(graph, schedule.constant, kept, scalar, device):
-                self._run_step(step, self._known)
+                run_step(graph, step, self._known)
         self._steps = make_program(
             graph, schedule.varying, visible.union(self._known), scalar, device
         )
@@ -67,18 +67,10 @@ class ProgramRunner:
             values = dict(foreign)
             if watch is None:
                 for step in self._steps:
-                    self._run_step(step, values)
+                    run_step(self._graph, step, values)
             else:
                 self._run_watched(values, foreign, watch)
             return self._results(values, foreign)
-
-    def _run_step(self, step: ProgramStep, values: dict[str, Tensor]) -> None:
-        try:
-            step.run(values)
-        except Exception as error:
-            op = step.operation
-            shapes = {n: tuple(values[n].shape) for n in op.input_names if n in values}
-            raise failed_operation(self._graph, op, shapes, error) from error
 
     def _run_watched(
         self, values: dict[str, Tensor], foreign: Mapping[str, Tensor], watch: Watch
@@ -90,7 +82,7 @@ class ProgramRunner:
         measurable = self._device.type in ("cpu", "cuda")
         for step in self._steps:
             started = perf_counter()
-            self._run_step(step, values)
+            run_step(self._graph, step, values)
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)
             seconds = perf_counter() - started if measurable else nan

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.torch.lowerings import Tensor
 from nnefkit.operations.window import Window
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-@lru_cache(maxsize=4096)
+
+def _cached(function: Callable[P, R]) -> Callable[P, R]:
+    """Cache the results of a function, except for extents that are symbols of `torch.export`."""
+    cached: Any = lru_cache(maxsize=4096)(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result: R = cached(*args, **kwargs)
+        except TypeError:  # A symbol cannot be a key.
+            return function(*args, **kwargs)
+        return result
+
+    return call
+
+
+@_cached
 def resolved(window: Window, extents: Shape, size: Shape | None = None) -> Window:
     """Return `window`, of the `size` of a filter if one is given, over up-scaled `extents`."""
     return (window if size is None else window.of_size(size)).over(extents)
 
 
-@lru_cache(maxsize=4096)
+@_cached
 def reverse_resolved(
     window: Window, extents: Shape, wanted: Shape, size: Shape | None = None
 ) -> tuple[Shape, Window]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from nnefkit.arrays import Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.execution.engines.torch.borders import pad
+from nnefkit.execution.engines.torch.index_checks import check_indices
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.window_views import (
     reduced,
@@ -87,15 +88,17 @@ def sample(
 
 def _check_positions(index: Tensor, size: Shape) -> None:
     volume = math.prod(size)
-    low, high = (int(bound) for bound in torch.aminmax(index))
-    if low < 0 or high >= volume:
-        raise ArgumentError(
-            f"'index' has a position {low if low < 0 else high}, "
+
+    def refusal(position: int) -> ArgumentError:
+        return ArgumentError(
+            f"'index' has a position {position}, "
             f"but the windows have positions from 0 to {volume - 1}",
             argument="index",
             hint="Positions count within each window, in row-major order.",
             section="4.3.3",
         )
+
+    check_indices(index, volume, refusal)
 
 
 @lowering("desample")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from nnefkit.arrays import Shape
+from nnefkit.execution.engines.torch.index_checks import refuse_export
 from nnefkit.execution.engines.torch.lowerings import Tensor, lowering, widened
 from nnefkit.execution.engines.torch.operations.resampling import interpolate
 from nnefkit.execution.engines.torch.tensor_conversion import as_array
@@ -42,6 +43,7 @@ def _pooled(
     output_size: Shape,
     reduce: Callable[..., Tensor],
 ) -> Tensor:
+    refuse_export("the positions of regions of interest")
     results = []
     corners = whole_corners(as_array(rois))
     batches = batch_items(as_array(batch_index), len(input))
@@ -67,6 +69,7 @@ def roi_resample(
     input: Tensor, rois: Tensor, batch_index: Tensor, *, output_size: Shape, method: str
 ) -> Any:
     """Return each region, resampled to the output size by linear interpolation."""
+    refuse_export("the positions of regions of interest")
     results = []
     corners = region_corners(as_array(rois))
     batches = batch_items(as_array(batch_index), len(input))

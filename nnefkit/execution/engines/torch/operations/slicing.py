@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from nnefkit.arrays import Shape
 from nnefkit.errors import ExecutionError
 from nnefkit.execution.engines.torch import borders
+from nnefkit.execution.engines.torch.index_checks import check_indices
 from nnefkit.execution.engines.torch.lowerings import Argument, Tensor, lowering
 from nnefkit.operations.slicing import slice_bounds
 
@@ -54,14 +53,14 @@ def gather(input: Tensor, indices: Argument, *, axis: int) -> Tensor:
     """
     positions = torch.as_tensor(indices, device=input.device).long()
     extent = input.shape[axis]
-    if positions.numel():
-        low, high = (int(bound) for bound in torch.aminmax(positions))
-        if low < 0 or high >= extent:
-            raise ExecutionError(
-                f"'indices' has {low if low < 0 else high}, but axis {axis} of the input has "
-                f"{extent} elements",
-                hint=f"Indices count from 0 to {extent - 1}.",
-                section="4.5.7",
-            )
-    index: Any = (*(slice(None),) * axis, positions)
-    return input[index]
+
+    def refusal(index: int) -> ExecutionError:
+        return ExecutionError(
+            f"'indices' has {index}, but axis {axis} of the input has {extent} elements",
+            hint=f"Indices count from 0 to {extent - 1}.",
+            section="4.5.7",
+        )
+
+    check_indices(positions, extent, refusal)
+    selected = input.index_select(axis, positions.reshape(-1))
+    return selected.reshape((*input.shape[:axis], *positions.shape, *input.shape[axis + 1 :]))
