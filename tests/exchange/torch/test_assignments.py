@@ -331,3 +331,98 @@ def test_too_few_elements_for_a_mask_are_an_error():
     given = dict(zip(graph.inputs, (np.zeros(4, np.float32), np.ones(4, bool)), strict=False))
     with pytest.raises(nk.ExecutionError, match=r"operation 'gather'.*'indices' has 3, "):
         nk.run(graph, {**given, graph.inputs[2]: np.zeros(3, np.float32)})
+
+
+# -- views, reductions and buffers -----------------------------------------------------------------
+
+
+def similar(a):
+    result = a.clone()
+    view = result[:, 1:]
+    view[..., 0] = 2.0
+    view.mul_(3)
+    similarity = nn.functional.cosine_similarity(view, result[:, :3], dim=-1)
+    products = torch.einsum("ij,kj->ik", view, result[:, :3])
+    result[0] = 0
+    return products + similarity + result
+
+
+def turned(a):
+    result = a.clone()
+    view = torch.einsum("ij->ji", result)
+    result[0] = 7
+    torch.einsum("ii->i", result).add_(1)
+    return view * 2
+
+
+def reduced(name):
+    return lambda a, i, v: a.scatter_reduce(0, i, v, name, include_self=False)
+
+
+OTHERS = {
+    "products of a written view": (similar, x(4, 4)),
+    "a view by einsum": (turned, x(4, 4)),
+    "added to what is read": (put(lambda a, i: i, lambda a, i: a[i] + 1),
+                              x(4, 3), whole(3, low=-4, high=4)),
+    "through a transposed view": (lambda a, i, v: put(lambda t: i, v)(a.T).T,
+                                  x(4, 4), whole(3, low=-4, high=4), x(3, 4)),
+    **{
+        f"the {name} of new integers": (
+            reduced(name), whole(3, 4), whole(5, 4, low=0, high=3), whole(5, 4))
+        for name in ("sum", "prod", "amax", "amin")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_assignments_are_those_of_pytorch(name):
+    function, *inputs = OTHERS[name]
+    check(function, inputs)
+
+
+class Cache(nn.Module):
+    """A cache of keys, one of which is replaced by each run."""
+
+    def __init__(self, assign):
+        super().__init__()
+        self.assign = assign
+        self.register_buffer("cache", torch.zeros(2, 5, 3))
+
+    def forward(self, new, place):
+        self.assign(self.cache, new, place)
+        self.cache[self.cache > 1] = 1
+        return self.cache * 2
+
+
+def at_index(cache, new, place):
+    cache[:, place] = new
+
+
+@pytest.mark.parametrize(
+    "assign", [at_index, lambda cache, new, place: cache.index_copy_(1, place, new)]
+)
+def test_buffers_are_assigned_to_from_run_to_run(assign):
+    module = Cache(assign)
+    graph = nk.from_torch(module, (x(2, 1, 3), torch.tensor([2])))
+    session = nk.Session(graph)
+    module.cache.zero_()
+    for place in (4, 0, 4):
+        inputs = x(2, 1, 3, seed=place), torch.tensor([place])
+        arrays = [tensor.numpy() for tensor in inputs]
+        found = session.run(dict(zip(graph.inputs, arrays, strict=True)))[graph.outputs[0]]
+        np.testing.assert_array_equal(found, module(*inputs).numpy())
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda a: a[ROW, torch.tensor([1, -1])], r"mask\.nonzero\(\)\[:, 0\], as a buffer"),
+        (put(lambda a: a.argmax(), 1.0), r"An index of a single element is a tensor of shape \[1]"),
+        (lambda a: a[a > 0], r"torch\.where"),
+        (lambda a: torch.where(a > 0)[0], r"torch\.where\(condition, x, 0\) keeps them"),
+        (lambda a: a.argwhere(), "Use torch.where, which keeps the shape"),
+    ],
+)
+def test_shapes_that_depend_on_values_are_refused_with_a_remedy(function, hint):
+    with pytest.raises((nk.InputError, nk.DocumentError), match=f"(?s){hint}"):
+        nk.from_torch(module_of(function), x(3, 4))

@@ -19,7 +19,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_graph import DType, Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 _OPERATIONS = {
@@ -60,19 +60,27 @@ def scatter_reduce(
     operation = _OPERATIONS[reduce]
     if include_self and reduce != "mean":
         return _scattered(c, x, dim, index, src, operation)
-    if x.dtype.kind != "f":
-        refuse("it reduces integers without the old elements", "Convert them to float first.")
-    ones = c.graph.constant(np.ones(index.shape, x.dtype))
-    zeros = c.graph.constant(np.zeros(x.shape, x.dtype))
+    if x.dtype.kind != "f" and reduce == "mean":
+        refuse("it computes means of integers", "Convert them to float first.")
+    ones = c.graph.constant(np.ones(index.shape, c.scalar_dtype))
+    zeros = c.graph.constant(np.zeros(x.shape, c.scalar_dtype))
     count = _scattered(c, zeros, dim, index, ones, "add")
     if include_self:
         total = _scattered(c, x, dim, index, src, operation)
         return c.op("div", total, c.op("add", count, 1.0))
-    start = c.graph.constant(np.full(x.shape, NEUTRAL[operation], x.dtype))
+    start = c.graph.constant(np.full(x.shape, _neutral(operation, x.dtype), x.dtype))
     result = _scattered(c, start, dim, index, src, operation)
     if reduce == "mean":
         result = c.op("div", result, c.op("max", count, 1.0))
     return c.op("select", c.op("gt", count, 0.0), result, x)
+
+
+def _neutral(operation: str, dtype: DType) -> float:
+    """Return the element that changes nothing; the limits of integers stand for infinities."""
+    if dtype.kind in "iu" and operation in ("max", "min"):
+        limits = np.iinfo(dtype)
+        return int(limits.min if operation == "max" else limits.max)
+    return NEUTRAL[operation]
 
 
 @operator("index_add")
