@@ -230,24 +230,27 @@ class SourceGraph:
         outputs = self._outputs(declaration, shapes, data_type, dtypes)
         generic = data_type if declaration.generic else None
         operation = PendingOperation(name, arguments, outputs, filled, generic, self._scope)
+        self._add(operation)
+        return operation.results
+
+    def _add(self, operation: PendingOperation) -> None:
+        """Add an operation, unless its results are constants."""
         operands = operation.arguments
         if operands and all(value.data is not None for value in operands):
             _fold(operation)
-            return operation.results
-        if all(0 in value.shape for value in operation.results):
+        elif all(0 in value.shape for value in operation.results):
             # Concatenations leave it out.
             for value in operation.results:
                 value.data = np.zeros(value.shape, value.dtype)
-            return operation.results
-        if any(0 in value.shape for value in operands):
+        elif any(0 in value.shape for value in operands):
             raise ArgumentError(
-                f"an argument of '{name}' is empty",
+                f"an argument of '{operation.name}' is empty",
                 arguments=[""],
                 hint=NO_EMPTY_TENSORS,
                 section="4.1.1",
             )
-        self.operations.append(operation)
-        return operation.results
+        else:
+            self.operations.append(operation)
 
     def fragment(
         self,

@@ -21,7 +21,7 @@ from torch.export.graph_signature import (
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
-from nnefkit.exchange.source_graph import SourceGraph, Value, data_type_of
+from nnefkit.exchange.source_graph import DType, SourceGraph, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
 from nnefkit.exchange.torch.complex_numbers import READ, Complex, part_dtype, refuse_complex
 from nnefkit.exchange.torch.exported_program import (
@@ -221,27 +221,15 @@ class ProgramReader:
 
     def _call(self, node: fx.Node, operator: str) -> Call:
         examples = [value for value in results(node) if isinstance(value, torch.Tensor)]
-        if not all(_is_static(example.shape) for example in examples):
-            refuse(
-                "its shape depends on values",
-                "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them.",
-            )
         wanted = self._wanted(node)
-        is_empty = any(not examples[number].numel() for number in wanted if number < len(examples))
-        if is_empty and operator not in _SPLITS:
-            refuse_empty_tensor()
+        _check_shapes(operator, examples, wanted)
         before = node.args[0] if node.args else None
         is_only_reader = isinstance(before, fx.Node) and len(before.users) == 1
         return Call(
             operator,
             self.graph,
             [tuple(map(int, example.shape)) for example in examples],
-            [
-                part_dtype(example)
-                if example.is_complex() and operator in READ
-                else dtype_of(example)
-                for example in examples
-            ],
+            [_dtype(operator, example) for example in examples],
             wanted,
             self._names.get(node, node.name),
             self.fold,
@@ -395,3 +383,19 @@ def _flat(items: Sequence[Any]) -> list[Any]:
     for item in items:
         flat += _flat(item) if isinstance(item, list) else [item]
     return flat
+
+
+def _check_shapes(operator: str, examples: Sequence[torch.Tensor], wanted: frozenset[int]) -> None:
+    if not all(_is_static(example.shape) for example in examples):
+        refuse(
+            "its shape depends on values",
+            "NNEF fixes all shapes (4.1.1); torch.where(condition, x, 0) keeps them.",
+        )
+    is_empty = any(not examples[number].numel() for number in wanted if number < len(examples))
+    if is_empty and operator not in _SPLITS:
+        refuse_empty_tensor()
+
+
+def _dtype(operator: str, example: torch.Tensor) -> DType:
+    is_part = example.is_complex() and operator in READ
+    return part_dtype(example) if is_part else dtype_of(example)
