@@ -16,7 +16,7 @@ from nnefkit.errors import StorageError
 from nnefkit.storage.tensor_header import Header, ItemType
 
 _MAX_BITS = 64
-_ARGUMENT = re.compile(r"(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
+_ARGUMENT = re.compile(r"\b(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 
 
 def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> Array:
