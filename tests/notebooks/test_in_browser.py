@@ -82,8 +82,15 @@ def count_outputs(path: Path) -> int:
     return sum(1 for cell in cells if cell.cell_type == "code" for _ in cell.outputs)
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
+@pytest.mark.parametrize(
+    ("trusted", "theme"),
+    [
+        pytest.param(True, "JupyterLab Light", marks=pytest.mark.slow, id="trusted-light"),
+        pytest.param(True, "JupyterLab Dark", id="trusted-dark"),
+        pytest.param(False, "JupyterLab Light", marks=pytest.mark.slow, id="untrusted-light"),
+        pytest.param(False, "JupyterLab Dark", marks=pytest.mark.slow, id="untrusted-dark"),
+    ],
+)
 def test_jupyterlab_shows_the_executed_notebook_without_fault(
     browser: Browser, executed: Path, tmp_path: Path, trusted: bool, theme: str
 ) -> None:
@@ -104,7 +111,7 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
         without_fault(watch, count_outputs(executed), "Dark" in theme)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
 def test_nbconvert_html_shows_every_notebook_as_stored_without_fault(
     browser: Browser, tmp_path: Path, name: str, theme: str

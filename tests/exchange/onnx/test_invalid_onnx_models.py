@@ -127,7 +127,7 @@ def test_files_that_are_not_models_are_refused(tmp_path):
         path.write_bytes(content)
         refused(path, "not an ONNX model", str(path))
     refused(onnx.ModelProto(), "not an ONNX model")
-    refused(5, "not of type int")
+    refused(5, "a ModelProto, not int")
 
 
 # -- models ----------------------------------------------------------------------------------------
