@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.arguments import expected_path
-from nnefkit.errors import InputError
+from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.onnx.detached_weights import (
     Weights,
     declared_as_inputs,
@@ -20,11 +20,14 @@ from nnefkit.exchange.onnx.detached_weights import (
 )
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
 from nnefkit.exchange.onnx.opened_model import require
+from nnefkit.exchange.onnx.recurrent_layers import has_layers, with_recurrent_layers
+from nnefkit.exchange.onnx.recurrent_lowering import RecurrentLowering
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
+from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
 from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation, expected_graph
@@ -52,6 +55,8 @@ def to_onnx(
 
     Variables that the graph updates become additional inputs, and their new values additional
     outputs.
+
+    Unrolled recurrent layers become one LSTM, GRU or RNN each, where it computes the same.
 
     With ``quantized=True`` the quantization info of tensors (``graph.quant``) becomes pairs of
     QuantizeLinear and DequantizeLinear, and that of variables becomes codes with DequantizeLinear.
@@ -106,14 +111,23 @@ def to_onnx(
         carried = pseudo_quantized(plain, data=False)
         names = _swapped(plain, carried.sources)
         plain = infer_shapes(carried.graph)
-    weights: Weights = {}
-    model = exported_model(plain, opset=number, codes=quantized, shared=weights)
-    _rename(model, names)
-    weights = {names.get(name, name): array for name, array in weights.items()}
-    _restore_dtypes(model, graph.provenance.get("integer_inputs", {}))
-    onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
-    if verify:
-        _verify(graph, model, weights, inputs or {}, tolerance, quantized=quantized)
+    source, layered = graph, with_recurrent_layers(plain)
+
+    def written(graph: Graph) -> tuple[ModelProto, Weights]:
+        model, weights = _written(graph, number, names, quantized=quantized)
+        _restore_dtypes(model, source.provenance.get("integer_inputs", {}))
+        onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
+        if verify:
+            _verify(source, model, weights, inputs or {}, tolerance, quantized=quantized)
+        return model, weights
+
+    try:
+        model, weights = written(layered)
+    except ExecutionError:
+        # Where numbers are not finite, ONNX Runtime computes a layer otherwise than its steps.
+        if layered is plain:
+            raise
+        model, weights = written(plain)
     if sum(array.nbytes for array in weights.values()) > MAX_BYTES:
         _write_external(model, weights, path)
         return model
@@ -121,6 +135,17 @@ def to_onnx(
         with replacing_file(expected_path(path)) as file:
             file.writelines(encoded(model, weights))
     return with_weights(model, weights)
+
+
+def _written(
+    graph: Graph, opset: int, names: Mapping[str, str], *, quantized: bool
+) -> tuple[ModelProto, Weights]:
+    """Return the model of a prepared graph, and the weights that it refers to."""
+    weights: Weights = {}
+    lowerings = {**LOWERINGS, **RecurrentLowering().lowerings} if has_layers(graph) else LOWERINGS
+    model = exported_model(graph, opset=opset, codes=quantized, shared=weights, lowerings=lowerings)
+    _rename(model, names)
+    return model, {names.get(name, name): array for name, array in weights.items()}
 
 
 def _write_external(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -26,6 +26,7 @@ from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operation_names import SOURCES
 
+Lowering = Callable[..., Any]
 OPERATIONS = frozenset((*SOURCES, *LOWERINGS))
 """Names of the operations that can be expressed in ONNX."""
 
@@ -52,6 +53,7 @@ def lower_graph(
     portable: bool = False,
     codes: bool = False,
     careful: bool = False,
+    lowerings: Mapping[str, Lowering] = LOWERINGS,
 ) -> LoweredGraph:
     """Lower the operations that some tensors depend on.
 
@@ -63,6 +65,7 @@ def lower_graph(
         portable: Whether to use operators that onnxruntime itself cannot run in float64.
         codes: Whether quantization is expressed by integer codes, where ONNX can.
         careful: Whether maxima and minima are right for NaN and minus infinity, too.
+        lowerings: The lowering of each operation, by its name.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
@@ -73,17 +76,20 @@ def lower_graph(
             hint=f"Use opset {MINIMUM_OPSET} or later.",
         )
     builder = Builder(scalar or scalar_dtype(graph), opset, portable, codes, careful)
-    return _GraphLowering(graph, builder).lower(outputs)
+    return _GraphLowering(graph, builder, lowerings).lower(outputs)
 
 
 class _GraphLowering:
-    def __init__(self, graph: Graph, builder: Builder) -> None:
+    def __init__(self, graph: Graph, builder: Builder, lowerings: Mapping[str, Lowering]) -> None:
         self.graph = graph
+        self.lowerings = lowerings
         self.scalar = builder.scalar
         self.builder = builder
         self.updated = updates(graph)
         self.values: dict[str, OnnxValue] = {}
         self.inputs: list[OnnxValue] = []
+        self.numbered: set[int] = set()
+        """Intermediate values, by their ids."""
 
     def lower(self, outputs: Collection[str]) -> LoweredGraph:
         operations = []
@@ -113,14 +119,16 @@ class _GraphLowering:
         start = len(self.builder.nodes)
         results = self._results(op)
         for name, value in zip(op.output_names, results, strict=True):
-            if not value.name and value.data is None:
+            # An intermediate value of an operation may be the result of a later one.
+            if value.data is None and (not value.name or id(value) in self.numbered):
                 value.name = name
+                self.numbered.discard(id(value))
             self.values[name] = value
         self._name_intermediates(op.output_names[0] if op.output_names else op.name, start)
 
     def _results(self, op: Operation) -> Sequence[OnnxValue]:
         """Add the nodes that compute `op`; return its results."""
-        lowering = LOWERINGS.get(op.name)
+        lowering = self.lowerings.get(op.name)
         if lowering is None:
             raise ExecutionError(f"ONNX has no operators for '{op.name}'")
         lowering = partial(lowering, self.builder, **attributes(op))
@@ -143,6 +151,7 @@ class _GraphLowering:
                 if not value.name:
                     number += 1
                     value.name = f"{name}.{number}"
+                    self.numbered.add(id(value))
 
 
 class _OnnxLiterals(Literals):

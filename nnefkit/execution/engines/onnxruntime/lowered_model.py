@@ -11,9 +11,11 @@ from nnefkit.arrays import Array
 from nnefkit.execution.engines.onnxruntime.builder import OPSET, Node, OnnxValue
 from nnefkit.execution.engines.onnxruntime.graph_lowering import (
     LoweredGraph,
+    Lowering,
     lower_graph,
     named_weights,
 )
+from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
 from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
@@ -80,6 +82,7 @@ def exported_model(
     opset: int = OPSET,
     codes: bool = False,
     shared: dict[str, Array] | None = None,
+    lowerings: Mapping[str, Lowering] = LOWERINGS,
 ) -> onnx.ModelProto:
     """Return the ONNX model of `graph`, whose shapes are all known.
 
@@ -91,13 +94,16 @@ def exported_model(
         opset: The version of the ONNX operators.
         codes: Whether quantization is expressed by integer codes, where ONNX can.
         shared: As for `make_model`.
+        lowerings: The lowering of each operation, by its name.
 
     Raises:
         ExecutionError: An operation cannot be expressed in ONNX, or a variable has no values.
     """
     graph = with_integer_arithmetic(graph)
     names = tuple(dict.fromkeys((*graph.outputs, *updates(graph).values())))
-    lowered = lower_graph(graph, names, opset=opset, portable=True, codes=codes)
+    lowered = lower_graph(
+        graph, names, opset=opset, portable=True, codes=codes, lowerings=lowerings
+    )
     outputs = [_named(lowered, name) for name in names]
     return make_model(lowered, outputs, graph.name, shared=shared)
 
