@@ -328,7 +328,7 @@ def test_a_zero_point_may_be_the_first_or_the_last_code(point):
          "symmetric = false)", [3, 200], "the code 200, but its codes range from 0 to 15"),
         ("linear_quantize(min = 0.0, max = 1.5, bits = 4)", [16, 0], "the code 16, but"),
         (ZERO_POINT.format(0, 4, "false", "false"), [3, 200], "the code 200, but"),
-        (ZERO_POINT.format(0, 4, "true", "true"), [3, 8], "codes are from -7 to 7"),
+        (ZERO_POINT.format(0, 4, "true", "true"), [3, 8], "codes range from -7 to 7"),
         ("logarithmic_quantize(max = 1.0, bits = 4)", [3, 16], "the code 16, but"),
         ("logarithmic_quantize(max = -1.0, bits = 8)", [3, 16], "'max' is not positive"),
         ("linear_quantize(min = 2.0, max = 1.5, bits = 8)", [0, 1], "'min' is greater than"),
