@@ -7,6 +7,7 @@ all steps in ONNX.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,16 +102,40 @@ class RecurrentLowering:
         self, b: Builder, form: StepForm, given: Mapping[str, list[OnnxValue]]
     ) -> list[OnnxValue | None]:
         """Return the filters of the input and of the hidden state, and the biases, if any."""
-        filters: list[OnnxValue | None] = [
-            self._gates(b, form, [(value,) for value in given[name]])
-            for name in ("input_filter", "hidden_filter")
-        ]
-        biases = [*zip(given["input_bias"], given["hidden_bias"], strict=True)]
-        if all(bias.data is not None and not bias.data.any() for pair in biases for bias in pair):
-            return [*filters, None]
         columns = given["input_filter"][0].shape[0]
-        rows = [tuple(_row(b, bias, columns) for bias in pair) for pair in biases]
-        return [*filters, self._gates(b, form, rows)]
+        hidden_filter = self._merged(b, given, "filter")
+        filters: list[OnnxValue | None] = [
+            self._gates(b, form, [(value,) for value in values])
+            for values in (given["input_filter"], hidden_filter)
+        ]
+        biases = [value for name, one in given.items() if name.endswith("_bias") for value in one]
+        if all(bias.data is not None and not bias.data.any() for bias in biases):
+            return [*filters, None]
+        extents = {"input_bias": columns, "hidden_bias": columns}
+        extents |= {"gates_bias": columns // 3 * 2, "candidate_bias": columns // 3}
+        rows = {
+            name: [_row(b, value, extents[name]) for value in values]
+            for name, values in given.items()
+            if name.endswith("_bias")
+        }
+        pairs = [*zip(rows["input_bias"], self._merged(b, rows, "bias"), strict=True)]
+        return [*filters, self._gates(b, form, pairs)]
+
+    def _merged(
+        self, b: Builder, given: Mapping[str, list[OnnxValue]], kind: str
+    ) -> list[OnnxValue]:
+        """Return the weights of the hidden state, whose candidate may have its own, in one."""
+        whole = given.get(f"hidden_{kind}")
+        if whole is not None:
+            return whole
+        merged = []
+        for pair in zip(given[f"gates_{kind}"], given[f"candidate_{kind}"], strict=True):
+            arrays = [_data(value) for value in pair]
+            if all(value.data is not None for value in pair):
+                merged.append(self._weight("rows", pair, partial(np.concatenate, arrays)))
+            else:
+                merged.append(primitives.concat(b, pair, 0))
+        return merged
 
     def _gates(
         self, b: Builder, form: StepForm, directions: Sequence[tuple[OnnxValue, ...]]

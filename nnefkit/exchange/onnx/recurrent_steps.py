@@ -66,6 +66,11 @@ class StepForm:
             "hidden_filter": (columns, size),
             "input_bias": (1, columns),
             "hidden_bias": (1, columns),
+            # Of a GRU that computes its candidate by itself.
+            "gates_filter": (2 * size, size),
+            "candidate_filter": (size, size),
+            "gates_bias": (1, 2 * size),
+            "candidate_bias": (1, size),
         }
 
     @property
@@ -87,6 +92,7 @@ class StepForm:
 FORMS = (
     StepForm("lstm_step", "LSTM", (0, 3, 1, 2), {}),
     StepForm("gru_step", "GRU", (1, 0, 2), {"linear_before_reset": 1}),
+    StepForm("gru_reset_first_step", "GRU", (1, 0, 2), {}),
     StepForm("rnn_tanh_step", "RNN", (0,), {}),
     StepForm("rnn_relu_step", "RNN", (0,), {"activations": ("Relu",)}),
 )

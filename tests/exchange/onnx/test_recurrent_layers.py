@@ -170,7 +170,18 @@ def test_single_results_of_a_layer_are_read_from_it():
 # -- ONNX ------------------------------------------------------------------------------------------
 
 
-def onnx_layer(kind, steps, batch, size, *, direction="forward", bias=True, states=0, outputs=3):
+def onnx_layer(
+    kind,
+    steps,
+    batch,
+    size,
+    *,
+    direction="forward",
+    bias=True,
+    states=0,
+    outputs=3,
+    reset_first=False,
+):
     rng = np.random.default_rng(steps + size)
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     count = 2 if direction == "bidirectional" else 1
@@ -188,7 +199,7 @@ def onnx_layer(kind, steps, batch, size, *, direction="forward", bias=True, stat
     names = ["X", *(n if w is not None else "" for n, w in weights.items()), "", *initial]
     results = ["Y", "Y_h", "Y_c"][: 3 if kind == "LSTM" else 2]
     kept = [name if outputs >> i & 1 else "" for i, name in enumerate(results)]
-    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    attributes = {"linear_before_reset": int(not reset_first)} if kind == "GRU" else {}
     while not names[-1]:
         names.pop()
     node = helper.make_node(
@@ -245,6 +256,20 @@ def test_any_results_of_a_layer_may_be_wanted(kind, outputs, bias):
     assert [*kinds(again)] == [kind]
     assert weight_count(again) == weight_count(model)
     assert [o.name for o in again.graph.output] == [o.name for o in model.graph.output]
+    close(in_runtime(again, *feeds), in_runtime(model, *feeds))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("extents", [(1, 2, 3), (4, 3, 5), (129, 1, 1)])
+def test_a_layer_may_reset_the_state_before_the_product(direction, extents, bias):
+    form = {"direction": direction, "bias": bias, "states": extents[0] % 2, "reset_first": True}
+    model, feeds = onnx_layer("GRU", *extents, **form)
+    again = nk.to_onnx(nk.from_onnx(model))
+    (layer,) = [node for node in again.graph.node if node.op_type == "GRU"]
+    assert "linear_before_reset" not in str(layer.attribute)
+    assert len(again.graph.node) <= 4
+    assert weight_count(again) == weight_count(model)
     close(in_runtime(again, *feeds), in_runtime(model, *feeds))
 
 

@@ -22,7 +22,7 @@ from nnefkit.exchange.compositions.recurrent import (
 from nnefkit.exchange.onnx.call import MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.quantization import numbers_by_range
 from nnefkit.exchange.reshaping import reshaped, sliced, to_scalar, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_graph import Argument, Value
 
 _ACTIVATIONS = {
     "RNN": ["tanh"],
@@ -202,6 +202,9 @@ def _step_of(cell: _RecurrentCell) -> Step:
     return lambda x, states: step(cell, x, states)
 
 
+_RESET_FIRST = "gru_reset_first_step"
+
+
 def _fragment(cell: _RecurrentCell) -> str:
     """Return the name of the fragment for a step; empty if there is none."""
     c = cell.c
@@ -213,21 +216,33 @@ def _fragment(cell: _RecurrentCell) -> str:
     if cell.is_quantized:
         return ""
     if c.operator == "GRU":
-        return "gru_step" if c.attribute("linear_before_reset", 0) else ""
+        return "gru_step" if c.attribute("linear_before_reset", 0) else _RESET_FIRST
     return "" if c.attribute("input_forget", 0) else "lstm_step"
 
 
 def _usual_step(cell: _RecurrentCell, name: str) -> Step:
-    c, order = cell.c, _GATES[cell.c.operator]
-    weights = [
-        *(_reordered(cell, value, 0, order) for value in (cell.input_weights, cell.hidden_weights)),
-        *(
-            0.0 if bias is None else _reordered(cell, bias, 1, order)
-            for bias in (cell.input_bias, cell.hidden_bias)
-        ),
+    order = _GATES[cell.c.operator]
+    filters = [
+        _reordered(cell, value, 0, order) for value in (cell.input_weights, cell.hidden_weights)
     ]
+    biases: list[Argument] = [
+        0.0 if bias is None else _reordered(cell, bias, 1, order)
+        for bias in (cell.input_bias, cell.hidden_bias)
+    ]
+    if name == _RESET_FIRST:
+        # The product for the candidate is another one than that for the gates.
+        filters[1:] = _gates_and_candidate(cell, filters[1], 0)
+        hidden_bias = biases[1]
+        parts: Sequence[Argument] = [0.0, 0.0]
+        if isinstance(hidden_bias, Value):
+            parts = _gates_and_candidate(cell, hidden_bias, 1)
+        biases[1:] = parts
+    return fragment_step(cell.c, name, [*filters, *biases])
 
-    return fragment_step(c, name, weights)
+
+def _gates_and_candidate(cell: _RecurrentCell, value: Value, axis: int) -> list[Value]:
+    """Return the parts of weights for the two gates, and for the candidate."""
+    return [cell.part(value, axis, 0, 2), cell.part(value, axis, 2, 3)]
 
 
 def _reordered(cell: _RecurrentCell, value: Value, axis: int, order: Sequence[int]) -> Value:
