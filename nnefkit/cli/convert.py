@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,12 @@ def run(options: argparse.Namespace) -> int:
         from nnefkit.exchange import to_onnx
 
         model = to_onnx(
-            graph, target, opset=options.opset, quantized=options.quantized, verify=options.verify
+            graph,
+            target,
+            opset=options.opset,
+            quantized=options.quantized,
+            verify=options.verify,
+            progress=_progress(),
         )
         proved = ", same outputs" if options.verify else ", not verified"
         facts.append(f"written in opset {model.opset_import[0].version}{proved}")
@@ -154,12 +160,18 @@ def _read(source: Path, given: Mapping[str, Any], verify: bool) -> Graph:
     format_ = SOURCES[source.suffix.lower()]
     parameters = {name: given[name] for name in format_.parameters}
     try:
-        graph: Graph = getattr(exchange, format_.reader)(source, verify=verify, **parameters)
+        read = getattr(exchange, format_.reader)
+        graph: Graph = read(source, verify=verify, progress=_progress(), **parameters)
         return graph
     except NnefError as error:
         # The hints name parameters of functions; the command line has options instead.
         diagnostics = [replace(d, hint=_as_options(d.hint)) for d in error.diagnostics]
         raise type(error)(diagnostics) from error
+
+
+def _progress() -> bool | None:
+    """Return whether to show progress bars: on a terminal, in conversions that take a while."""
+    return None if sys.stderr.isatty() else False
 
 
 def _as_options(hint: str) -> str:

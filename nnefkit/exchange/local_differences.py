@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array, Arrays
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.execution import Step, step
 from nnefkit.graph import Graph, Tensor
 
@@ -41,6 +42,7 @@ def first_local_difference(
     expected: Mapping[str, Array],
     name_of: Callable[[Tensor], str],
     tolerance: float,
+    bar: ProgressBar,
 ) -> tuple[LocalDifference | None, set[str]]:
     """Compare each operation, run on the tensors that the source computes before it.
 
@@ -50,6 +52,7 @@ def first_local_difference(
         expected: The tensors of the source, by their names there.
         name_of: The name of a tensor in the source.
         tolerance: The largest allowed difference, relative to the largest element of a tensor.
+        bar: Counts the operations.
 
     Returns:
         The first difference, or None; and the names of the tensors that were compared.
@@ -57,6 +60,7 @@ def first_local_difference(
     compared: set[str] = set()
     scales: dict[str, float] = {}
     for run_step in step(graph, inputs):
+        bar.update(1)
         scale = _scale(run_step, scales)
         for name, array in run_step.outputs.items():
             tensor = graph.tensors.get(name)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Arrays
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import Diagnostic, ExecutionError
 from nnefkit.exchange.generated_inputs import generated_inputs
 from nnefkit.exchange.local_differences import (
@@ -65,6 +66,7 @@ def verified(
     default: float = TOLERANCE,
     quantized: bool = False,
     rounded: Callable[[Array], Array] | None = None,
+    bar: StagedProgressBar | None = None,
 ) -> Graph:
     """Compare a graph with its source, and return it with the result in its provenance.
 
@@ -79,12 +81,14 @@ def verified(
         default: The tolerance if none is given.
         quantized: Whether the graph runs with its quantization info.
         rounded: Rounds inputs to the precision of the source.
+        bar: Shows the progress.
 
     Raises:
         ExecutionError: The two differ; the error names the first tensor that differs. Or none
             of the generated inputs work.
     """
-    proof = _Proof(graph, source, engine, default if tolerance is None else tolerance, quantized)
+    allowed = default if tolerance is None else tolerance
+    proof = _Proof(graph, source, engine, allowed, quantized, bar)
     proof.run(given, rounded or np.asarray)
     # Rounding explains no difference in shape, NaN or infinity.
     is_rounding = tolerance is None and bool(np.isfinite(proof.differences).all())
@@ -109,13 +113,20 @@ class _Proof:
     """The comparison of a graph with its source."""
 
     def __init__(
-        self, graph: Graph, source: SourceRun, engine: str, tolerance: float, quantized: bool
+        self,
+        graph: Graph,
+        source: SourceRun,
+        engine: str,
+        tolerance: float,
+        quantized: bool,
+        bar: StagedProgressBar | None,
     ) -> None:
         self.graph = graph
         self.source = source
         self.tolerance = tolerance
         self.engine = engine
         self.quantized = quantized
+        self.bar = bar or StagedProgressBar("", False)
         self.inputs: Arrays = {}
         self.outputs: Arrays = {}
         self.expected: list[Array] = []
@@ -124,6 +135,7 @@ class _Proof:
 
     def run(self, given: Arrays, rounded: Callable[[Array], Array]) -> None:
         """Run both on the given inputs, or on the first generated ones that work."""
+        self.bar.stage("comparing", 2, "run")
         session = Session(self.graph, self.engine, quantized=self.quantized)
         if all(name in given for name in self.graph.inputs):
             inputs = independent(given)
@@ -150,7 +162,9 @@ class _Proof:
         self.inputs = inputs
         session.reset()
         self.outputs = session.run(inputs, progress=False)
+        self.bar.update(1)
         self._compare([*self.source.outputs(self._source_inputs()).values()])
+        self.bar.update(1)
         if self.source.again is not None and not self.agrees():
             first = self.expected, self.differences
             self._compare([*self.source.again(self._source_inputs()).values()])
@@ -181,9 +195,10 @@ class _Proof:
 
     def _compared_step_by_step(self) -> tuple[LocalDifference | None, set[str]]:
         try:
+            self.bar.stage("comparing operations", len(self.graph.computations), "operation")
             expected = self.source.everything(self._source_inputs())
             difference, compared = first_local_difference(
-                self.graph, self.inputs, expected, self.source.name_of, self.tolerance
+                self.graph, self.inputs, expected, self.source.name_of, self.tolerance, self.bar
             )
         except Exception:  # noqa: BLE001 - the outputs differ in any case
             return None, set()

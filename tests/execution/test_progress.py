@@ -1,10 +1,13 @@
 """Long runs show a progress bar, short ones do not."""
 
 import contextlib
+import threading
+import time
 
 import numpy as np
 import pytest
 import tqdm.notebook
+import tqdm.std
 
 from nnefkit import io
 from nnefkit.display import progress_bar
@@ -78,4 +81,81 @@ def test_a_bar_leaves_nothing_in_a_notebook(monkeypatch, fails):
         if fails:
             raise KeyboardInterrupt
         shown.update(1)
+    assert notebook.outputs == [{"text/plain": ""}]
+
+
+# -- work in stages --------------------------------------------------------------------------------
+
+
+def shown_within(capsys, *words):
+    """Return what was shown when all words have been, or after a minute."""
+    shown, end = "", time.monotonic() + 60
+    while not all(word in shown for word in words) and time.monotonic() < end:
+        time.sleep(0.02)
+        shown += capsys.readouterr().err
+    return shown
+
+
+def test_a_stage_that_cannot_be_counted_shows_a_bar_while_it_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(progress_bar, "DELAY", 0.05)
+    with progress_bar.StagedProgressBar("net", None) as bar:
+        bar.stage("exporting")
+        shown = shown_within(capsys, "net: exporting: 00:0")
+        bar.stage("reading", 5, "node")
+        bar.update(2)
+        bar.update(3)
+        shown += shown_within(capsys, "net: reading", "/5")
+    assert "net: exporting: 00:0" in shown
+    assert "net: reading" in shown
+    assert "/5" in shown
+    assert not tqdm.std.tqdm._instances
+
+
+def test_quick_work_in_stages_shows_nothing(capsys):
+    with progress_bar.StagedProgressBar("net", None) as bar:
+        bar.stage("reading", 2, "node")
+        bar.update(2)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_staged_bar_is_closed_when_the_work_fails(capsys, error):
+    threads = threading.active_count()
+    with contextlib.suppress(error), progress_bar.StagedProgressBar("net", True) as bar:
+        bar.stage("reading", 2, "node")
+        raise error
+    assert "net: reading" in capsys.readouterr().err
+    assert not tqdm.std.tqdm._instances
+    end = time.monotonic() + 60
+    while threading.active_count() > threads and time.monotonic() < end:
+        time.sleep(0.02)
+    assert threading.active_count() == threads
+
+
+def test_a_staged_bar_that_cannot_be_shown_disturbs_nothing(monkeypatch):
+    monkeypatch.setattr(progress_bar, "DELAY", 0.01)
+
+    class Fails:
+        def __init__(self, **_):
+            failed.set()
+            raise OSError
+
+    failed = threading.Event()
+    monkeypatch.setattr("tqdm.auto.tqdm", Fails)
+    with progress_bar.StagedProgressBar("net", None) as bar:
+        bar.stage("waiting")
+        assert failed.wait(60)
+        bar.stage("reading", 2, "node")
+        bar.update(1)
+
+
+def test_a_staged_bar_leaves_nothing_in_a_notebook(monkeypatch):
+    notebook = Notebook()
+    monkeypatch.setattr("IPython.display.display", notebook.display)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm.notebook.tqdm)
+    with progress_bar.StagedProgressBar("net", True) as bar:
+        bar.stage("exporting")
+        bar.stage("reading", 3, "node")
+        bar.update(1)
+        assert len(notebook.outputs) == 1
     assert notebook.outputs == [{"text/plain": ""}]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.extents import recorded
+from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
@@ -27,6 +30,7 @@ _TENSOR_FLOAT16, _TENSOR_BFLOAT16 = 10, 16
 """The codes of the half-precision types in ONNX."""
 
 
+@quiet_frameworks()
 def from_onnx(
     model: str | os.PathLike[str] | bytes | ModelProto,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -37,6 +41,7 @@ def from_onnx(
     tolerance: float | None = None,
     engine: str = "numpy",
     dynamic_shapes: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
 ) -> Graph:
     """Read an ONNX model.
 
@@ -58,6 +63,7 @@ def from_onnx(
         engine: The engine that runs the graph.
         dynamic_shapes: Axes that may have other extents; see `from_torch`. The model must leave
             them open.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
         The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
@@ -83,39 +89,60 @@ def from_onnx(
         >>> nk.from_onnx(model).outputs
         ('y',)
     """
-    source = open_model(model, input_shapes, constants)
-    graph = read(source)
+    with StagedProgressBar(_title(model), progress) as bar:
+        bar.stage("opening")
+        source = open_model(model, input_shapes, constants)
+        graph = read(source, bar)
+        if dynamic_shapes:
+            bar.stage("converting for other shapes")
+        graph = _recorded(graph, source, constants, dynamic_shapes)
+        facts = {**_facts(source, graph), **unused_inputs(graph), **_integer_inputs(source, graph)}
+        if not verify:
+            return with_facts(graph, {**facts, "verified": False})
+        proto = source.proto
+        given = {input_name(graph, name): array for name, array in (inputs or {}).items()}
+        source_run = SourceRun(
+            lambda feeds: run_model(proto, feeds, source.weights),
+            lambda feeds: run_model(proto, feeds, source.weights, everything=True),
+            facts,
+            again=lambda feeds: run_model(proto, feeds, source.weights, literal=True),
+        )
+        return verified(
+            graph,
+            source_run,
+            given,
+            engine=engine,
+            tolerance=tolerance,
+            default=_default_tolerance(proto),
+            # The graph and the model must start from the same numbers.
+            rounded=_half_precision if _is_half_precision(proto) else None,
+            bar=bar,
+        )
+
+
+def _recorded(
+    graph: Graph,
+    source: OnnxModel,
+    constants: Mapping[str, Any] | None,
+    dynamic_shapes: Mapping[str, Any] | None,
+) -> Graph:
+    """Return the graph with a record of the shapes for which it is valid."""
     origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
 
+    @quiet_frameworks()
     def converted(shapes: Shapes) -> Graph:
         named = {origins[name]: shape for name, shape in shapes.items()}
         return read(open_model(source, named, constants, keep_extents=True))
 
-    graph = recorded(graph, converted, dynamic_shapes)
-    facts = {**_facts(source, graph), **unused_inputs(graph), **_integer_inputs(source, graph)}
-    if not verify:
-        return with_facts(graph, {**facts, "verified": False})
-    proto = source.proto
-    given = {input_name(graph, name): array for name, array in (inputs or {}).items()}
-    source_run = SourceRun(
-        lambda feeds: run_model(proto, feeds, source.weights),
-        lambda feeds: run_model(proto, feeds, source.weights, everything=True),
-        facts,
-        again=lambda feeds: run_model(proto, feeds, source.weights, literal=True),
-    )
-    return verified(
-        graph,
-        source_run,
-        given,
-        engine=engine,
-        tolerance=tolerance,
-        default=_default_tolerance(proto),
-        # The graph and the model must start from the same numbers.
-        rounded=_half_precision if _is_half_precision(proto) else None,
-    )
+    return recorded(graph, converted, dynamic_shapes)
 
 
-def read(source: OnnxModel) -> Graph:
+def _title(model: Any) -> str:
+    """Return what a progress bar calls a model."""
+    return Path(model).stem if isinstance(model, (str, os.PathLike)) else "ONNX model"
+
+
+def read(source: OnnxModel, bar: StagedProgressBar | None = None) -> Graph:
     """Read a model without running it.
 
     Raises:
@@ -125,7 +152,9 @@ def read(source: OnnxModel) -> Graph:
     from nnefkit.exchange.onnx.nodes import ModelReader
 
     reader = ModelReader(source)
-    graph = reader.read()
+    if bar is not None:
+        bar.stage("reading", len(source.proto.graph.node), "node")
+    graph = reader.read(bar)
     if graph is None:
         raise DocumentError(reader.problems)
     return graph

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.budget import current_budget, remedy
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
     ArgumentError,
@@ -93,11 +94,15 @@ class ModelReader:
         versions = [opset.version for opset in self.opsets if opset.domain in domains]
         return versions[0] if versions else self.source.opset if "" in domains else 1
 
-    def read(self) -> Graph | None:
-        """Return the graph, or None if there are problems."""
+    def read(self, bar: ProgressBar | None = None) -> Graph | None:
+        """Return the graph, or None if there are problems.
+
+        Args:
+            bar: Counts the nodes.
+        """
         graph = self.source.proto.graph
         values: Scope = {info.name: self._input(info) for info in graph.input}
-        self.read_nodes(graph, values)
+        self.read_nodes(graph, values, bar)
         outputs = self._outputs(graph, values)
         if not self.graph.externals and not self.problems:
             self._problem(
@@ -143,7 +148,7 @@ class ModelReader:
 
     # -- nodes --------------------------------------------------------------------------------
 
-    def read_nodes(self, graph: GraphProto, values: Scope) -> None:
+    def read_nodes(self, graph: GraphProto, values: Scope, bar: ProgressBar | None = None) -> None:
         """Read the weights and nodes of a graph; `values` has its inputs, and receives the rest."""
         for tensor in graph.initializer:
             # A graph inside a node may have a weight of the same name.
@@ -157,6 +162,8 @@ class ModelReader:
             values[name] = self._weight(name, dense_array, sparse)
         for node in graph.node:
             self.read_node(node, values)
+            if bar is not None:
+                bar.update(1)
 
     def _weight(self, name: str, decode: Callable[[T], Array], tensor: T) -> Value | Unread:
         try:

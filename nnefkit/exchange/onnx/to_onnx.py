@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnefkit.arguments import expected_path
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import ExecutionError, InputError
+from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.onnx.detached_weights import (
     Weights,
     declared_as_inputs,
@@ -41,6 +43,7 @@ MAX_BYTES = 2**31 - 2**26
 """Size of the weights in bytes up to which they are in the model file, which holds 2 GiB."""
 
 
+@quiet_frameworks()
 def to_onnx(
     graph: Graph,
     path: str | os.PathLike[str] | None = None,
@@ -50,6 +53,7 @@ def to_onnx(
     verify: bool = True,
     tolerance: float | None = None,
     inputs: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
 ) -> ModelProto:
     """Write a graph as an ONNX model, with the same names of tensors.
 
@@ -79,6 +83,7 @@ def to_onnx(
             there, else 1e-4, and 0.05 for graphs that round to codes; and outputs may differ by
             more, if each operation agrees on its own.
         inputs: Input name -> array to run them on; missing inputs are generated.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
         The model, which passes ONNX's checker.
@@ -102,9 +107,33 @@ def to_onnx(
     """
     graph = expected_graph(graph, data=True)
     require()
+    number = _known_opset(opset)
+    with StagedProgressBar(graph.name, progress) as bar:
+
+        def check(model: ModelProto, weights: Weights) -> None:
+            if verify:
+                given = inputs or {}
+                _verify(graph, model, weights, given, tolerance, quantized=quantized, bar=bar)
+
+        bar.stage("writing")
+        model, weights = _model(graph, number, quantized, check)
+        bar.stage("saving")
+        return _saved(model, weights, path)
+
+
+def _model(
+    graph: Graph, opset: int, quantized: bool, check: Callable[[ModelProto, Weights], None]
+) -> tuple[ModelProto, Weights]:
+    """Return the model of a graph, and the weights that it refers to.
+
+    Args:
+        graph: Any graph.
+        opset: The version of the operators.
+        quantized: Whether to apply the quantization info.
+        check: Raises an `ExecutionError` for a model that does not compute what the graph does.
+    """
     import onnx
 
-    number = _known_opset(opset)
     plain = _prepared(graph)
     names: dict[str, str] = {}
     if quantized:
@@ -114,20 +143,23 @@ def to_onnx(
     source, layered = graph, with_recurrent_layers(plain)
 
     def written(graph: Graph) -> tuple[ModelProto, Weights]:
-        model, weights = _written(graph, number, names, quantized=quantized)
+        model, weights = _written(graph, opset, names, quantized=quantized)
         _restore_dtypes(model, source.provenance.get("integer_inputs", {}))
         onnx.checker.check_model(declared_as_inputs(model, weights), full_check=True)
-        if verify:
-            _verify(source, model, weights, inputs or {}, tolerance, quantized=quantized)
+        check(model, weights)
         return model, weights
 
     try:
-        model, weights = written(layered)
+        return written(layered)
     except ExecutionError:
         # Where numbers are not finite, ONNX Runtime computes a layer otherwise than its steps.
         if layered is plain:
             raise
-        model, weights = written(plain)
+        return written(plain)
+
+
+def _saved(model: ModelProto, weights: Weights, path: str | os.PathLike[str] | None) -> ModelProto:
+    """Write a model, if there is a path, and return it."""
     if sum(array.nbytes for array in weights.values()) > MAX_BYTES:
         _write_external(model, weights, path)
         return model
@@ -314,6 +346,7 @@ def _verify(
     tolerance: float | None,
     *,
     quantized: bool,
+    bar: StagedProgressBar,
 ) -> None:
     """Run the graph and the model on the same inputs, and compare their outputs."""
     states = {
@@ -332,7 +365,9 @@ def _verify(
     default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
     if quantized or any(op.name in _CODING for op in graph.operations):
         default = max(default, CODES_TOLERANCE)
-    verified(graph, source, given, tolerance=tolerance, default=default, quantized=quantized)
+    verified(
+        graph, source, given, tolerance=tolerance, default=default, quantized=quantized, bar=bar
+    )
 
 
 class _WriterEngine(Engine):

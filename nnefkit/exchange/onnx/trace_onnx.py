@@ -11,6 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
+from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.from_onnx import read
 from nnefkit.exchange.onnx.opened_model import dtype_of, open_model
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
+@quiet_frameworks()
 def trace_onnx(
     model: str | os.PathLike[str] | bytes | ModelProto,
     inputs: Mapping[str, Any],

@@ -18,8 +18,8 @@ from nnefkit.arrays import Array, Arrays
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.proof import TOLERANCE
 from nnefkit.exchange.proof_inputs import integer_inputs
+from nnefkit.exchange.torch.export_problems import Arguments
 from nnefkit.exchange.torch.exported_program import (
-    Arguments,
     Program,
     as_array,
     base_name,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import operator as python
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,16 @@ from torch import fx
 from torch.utils import _pytree as pytree
 
 from nnefkit.arrays import Array
-from nnefkit.errors import InputError, NnefError
+from nnefkit.errors import InputError
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import DType
 from nnefkit.exchange.torch.call import READERS
+from nnefkit.exchange.torch.export_problems import (
+    Arguments,
+    export_problem,
+    refuse_arrays,
+    refuse_torchscript,
+)
 from nnefkit.exchange.torch.known_masks import has_unknown_shapes, replace_known_masks
 from nnefkit.exchange.torch.operators import (  # noqa: F401  (they register their readers)
     activation,
@@ -44,7 +48,6 @@ from nnefkit.exchange.torch.selections import assign_through_masks
 from nnefkit.execution.engines.torch.module import GraphModule
 
 Program = torch.export.ExportedProgram
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 _MAY_ALIAS = frozenset(
     ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "type_as")
@@ -71,13 +74,15 @@ def exported(
         StorageError: The file cannot be read.
     """
     given = None if example_inputs is None and not kwargs else arguments(example_inputs, kwargs)
+    if given is not None:
+        refuse_arrays(given)
     if isinstance(source, torch.nn.Module):
         if given is None:
             raise InputError(
                 "a module needs example inputs, since it is exported by running it",
                 hint="For example: nk.from_torch(module, torch.zeros(1, 3, 224, 224))",
             )
-        _check_module(source, given)
+        refuse_torchscript(source)
         if isinstance(source, GraphModule):
             source.checked_inputs(*given[0], **given[1])
         return _settled(_export(source, given, type(source).__name__), given)
@@ -120,88 +125,13 @@ def _settled(program: Program, given: Arguments | None) -> Program:
     return program
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the logs and warnings of PyTorch; the error states the reason."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
 def _export(module: torch.nn.Module, given: Arguments, name: str) -> Program:
     args, kwargs = separate(given, [*module.parameters(), *module.buffers()])
     try:
-        with _quiet(), torch.no_grad():
+        with torch.no_grad():
             return torch.export.export(module, args, kwargs, strict=False)
-    except NnefError as error:
-        # The module is one of `to_torch`.
-        problem = error.diagnostics[0]
-        raise InputError(
-            f"torch.export cannot export {name}: {problem.message}", hint=problem.hint
-        ) from error
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(
-            f"torch.export cannot export {name}: {lines[0]}", hint=_hint(error)
-        ) from error
-
-
-def _check_module(module: torch.nn.Module, given: Arguments) -> None:
-    """Refuse modules and inputs of kinds that `torch.export` reports misleadingly.
-
-    Raises:
-        InputError: The module is compiled TorchScript, or an input is an array of NumPy.
-    """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise InputError(
-            f"{type(module).__name__} is TorchScript, which torch.export cannot export",
-            hint="Pass the nn.Module that it was scripted or traced from.",
-        )
-    args, kwargs = given
-    named = {**{str(number): value for number, value in enumerate(args)}, **kwargs}
-    for name, value in named.items():
-        for leaf in pytree.tree_leaves(value):
-            if isinstance(leaf, (np.ndarray, np.generic)):
-                raise InputError(
-                    f"example input {name} is a NumPy {type(leaf).__name__}, not a tensor",
-                    hint="torch.from_numpy(array) makes a tensor of it; note that modules usually "
-                    f"compute in float32, not in {leaf.dtype}."
-                    if leaf.dtype.kind == "f" and leaf.dtype != np.float32
-                    else "torch.from_numpy(array) makes a tensor of it.",
-                )
-
-
-_LOGGERS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
-_DATA_DEPENDENT = ("data-dependent", "DataDependent", "data dependent", "_local_scalar_dense")
-
-
-def _hint(error: Exception) -> str:
-    """Return the remedy for an error of `torch.export`."""
-    text = f"{type(error).__name__}: {error}"
-    if any(word in text for word in _DATA_DEPENDENT):
-        return (
-            "Its control flow must not depend on the values of tensors: use torch.where. An index "
-            "of a single element is a tensor of shape [1]."
-        )
-    if "unbacked symbols" in text:
-        return (
-            "Shapes must not depend on the values of tensors: keep the indices of a mask, "
-            "mask.nonzero()[:, 0], as a buffer of the module."
-        )
-    if "Cache" in text or "pytree" in text:
-        return (
-            "Inputs and outputs must be tensors, or lists, tuples and dicts of them. "
-            "use_cache=False disables a cache of keys and values."
-        )
-    return "The module must run on the example inputs: try module(*example_inputs)."
+        raise export_problem(module, given, name, error) from error
 
 
 def separate(given: Arguments, others: Sequence[torch.Tensor]) -> Arguments:
@@ -286,9 +216,7 @@ def readable(program: Program) -> Program:
             name = overload.name().split("::")[1].split(".")[0]
             if name in READERS and name not in aliases:
                 del table[overload]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plain: Program = program.run_decompositions(table)
+    plain: Program = program.run_decompositions(table)
     return plain
 
 

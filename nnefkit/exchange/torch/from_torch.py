@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_names
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, InputError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.packages import require
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from nnefkit.exchange.torch.exported_module import ExportedModule
 
 
+@quiet_frameworks()
 def from_torch(
     module: Any,
     example_inputs: Any = None,
@@ -33,6 +36,7 @@ def from_torch(
     engine: str = "numpy",
     trust: bool = False,
     dynamic_shapes: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
 ) -> Graph:
     """Convert a PyTorch module to an NNEF graph, and verify the result.
 
@@ -69,6 +73,7 @@ def from_torch(
             change together. The module is converted again for other extents, up to 1,024 where no
             range is stated, and the ranges are saved with the graph. Other extents of a graph
             without them are checked when they are asked for, which needs the module.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
         The graph. Its ``provenance`` holds the source, versions, tolerance and largest difference,
@@ -93,32 +98,56 @@ def from_torch(
     require_torch()
     if input_names is not None:
         input_names = expected_names(input_names, "input_names")
-    source = export(module, example_inputs, kwargs, trust=trust)
     named = name or _graph_name(module)
-    graph = read(source, named, input_names, fold=fold)
+    with StagedProgressBar(named, progress) as bar:
+        bar.stage("exporting")
+        source = export(module, example_inputs, kwargs, trust=trust)
+        graph = read(source, named, input_names, fold=fold, bar=bar)
+        if dynamic_shapes:
+            bar.stage("converting for other shapes")
+        graph = _recorded(graph, source, named, input_names, fold, trust, dynamic_shapes)
+        facts = {
+            "source": _title(module),
+            **source.facts,
+            **unused_inputs(graph),
+            **source.integer_inputs(graph),
+        }
+        if not verify:
+            return with_facts(graph, {**facts, "verified": False})
+        given: dict[str, Any] = {}
+        if source.examples is not None:
+            given = dict(zip(graph.inputs, source.example_arrays().values(), strict=True))
+        runs = SourceRun(source.outputs, source.all_tensors, facts)
+        return verified(
+            graph,
+            runs,
+            given,
+            engine=engine,
+            tolerance=tolerance,
+            default=source.tolerance,
+            bar=bar,
+        )
 
+
+def _recorded(
+    graph: Graph,
+    source: ExportedModule,
+    name: str,
+    input_names: Sequence[str] | None,
+    fold: bool,
+    trust: bool,
+    dynamic_shapes: Mapping[str, Any] | None,
+) -> Graph:
+    """Return the graph with a record of the shapes for which it is valid."""
+
+    @quiet_frameworks()
     def converted(shapes: Shapes) -> Graph:
         arguments = source.examples_of([*shapes.values()])
-        again = export(module, *arguments, trust=trust)
+        again = export(source.module, *arguments, trust=trust)
         again.check_shapes([*shapes.values()])
-        return read(again, named, input_names, fold=fold)
+        return read(again, name, input_names, fold=fold)
 
-    graph = recorded(graph, converted, dynamic_shapes)
-    facts = {
-        "source": _title(module),
-        **source.facts,
-        **unused_inputs(graph),
-        **source.integer_inputs(graph),
-    }
-    if not verify:
-        return with_facts(graph, {**facts, "verified": False})
-    given: dict[str, Any] = {}
-    if source.examples is not None:
-        given = dict(zip(graph.inputs, source.example_arrays().values(), strict=True))
-    runs = SourceRun(source.outputs, source.all_tensors, facts)
-    return verified(
-        graph, runs, given, engine=engine, tolerance=tolerance, default=source.tolerance
-    )
+    return recorded(graph, converted, dynamic_shapes)
 
 
 def require_torch() -> None:
@@ -150,6 +179,7 @@ def read(
     input_names: Sequence[str] | None = None,
     *,
     fold: bool = False,
+    bar: StagedProgressBar | None = None,
 ) -> Graph:
     """Return the graph of an exported module.
 
@@ -160,7 +190,9 @@ def read(
     from nnefkit.exchange.torch.nodes import ProgramReader
 
     reader = ProgramReader(source.read, input_names, fold)
-    graph = reader.read(name)
+    if bar is not None:
+        bar.stage("reading", reader.size, "operator")
+    graph = reader.read(name, bar)
     if graph is None:
         raise DocumentError(reader.problems.diagnostics)
     if input_names is not None and len(input_names) > len(graph.inputs):

@@ -18,6 +18,7 @@ from torch.export.graph_signature import (
     TensorArgument,
 )
 
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
@@ -71,10 +72,22 @@ class ProgramReader:
         self._convolutions: dict[fx.Node, tuple[dict[str, Any], Padded | None]] = {}
         self._padded: dict[fx.Node, Padded] = {}
 
-    def read(self, name: str) -> Graph | None:
-        """Return the graph, or None if there are problems."""
+    @property
+    def size(self) -> int:
+        """The number of nodes to read."""
+        return len(self._nodes)
+
+    def read(self, name: str, bar: ProgressBar | None = None) -> Graph | None:
+        """Return the graph, or None if there are problems.
+
+        Args:
+            name: The name of the graph.
+            bar: Counts the nodes.
+        """
         self._read_placeholders()
         for node in self._nodes:
+            if bar is not None:
+                bar.update(1)
             if node.op in ("call_function", "get_attr"):
                 self.values[node] = self._node(node)
         outputs = self._outputs()

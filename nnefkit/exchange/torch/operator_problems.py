@@ -13,7 +13,14 @@ _NO_OPERATION = "NNEF has no operation for it"
 _SHAPE = "The shape of its result depends on values, and NNEF fixes shapes. "
 _MASK = _SHAPE + "Use torch.where, which keeps the shape."
 _SORTING = "NNEF has no sorting. Remove it from the network, and sort the output of the network."
+_VALUE = "Compute with tensors, not with their values (item, tolist, int, float): use torch.where."
+_BRANCH = "Its control flow must not depend on the values of tensors: use torch.where."
 _WORKAROUNDS = {
+    "item": _VALUE,
+    "_local_scalar_dense": _VALUE,
+    "scalar_tensor": _VALUE,
+    "cond": _BRANCH,
+    "while_loop": "The number of its steps must not depend on the values of tensors.",
     "nonzero": _MASK,
     "argwhere": _MASK,
     "masked_select": _MASK,

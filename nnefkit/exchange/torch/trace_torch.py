@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnefkit.arrays import Arrays
 from nnefkit.errors import DocumentError
+from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import Names, identifier
 from nnefkit.exchange.torch.from_torch import export, read, require_torch
 from nnefkit.execution import Trace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from nnefkit.exchange.torch.exported_module import ExportedModule
 
 
+@quiet_frameworks()
 def trace_torch(
     module: Any,
     inputs: Any = None,
