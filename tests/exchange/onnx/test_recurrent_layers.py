@@ -487,6 +487,19 @@ def test_a_layer_that_onnx_runtime_computes_otherwise_stays_unrolled():
     np.testing.assert_array_equal(in_runtime(model, x, h)[0], expected["h2"])
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_layer_whose_proof_has_nan_stays_unrolled(kind):
+    # ONNX Runtime's own operators compute numbers from NaN.
+    module, inputs = network(kind, 4, 2, 5)
+    graph = nk.from_torch(module, inputs, verify=False)
+    x = inputs[0].numpy().copy()
+    x[1, 0, 2] = np.nan
+    expected = module(torch.from_numpy(x))[0].detach().numpy()
+    assert np.isnan(expected).sum() == 15
+    model = nk.to_onnx(graph, inputs={graph.inputs[0]: x})
+    np.testing.assert_allclose(in_runtime(model, x)[0], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_variables_that_a_run_updates_may_be_states():
     text = """version 1.0;
     graph net(x) -> (y)
