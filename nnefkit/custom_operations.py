@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 from nnefkit.arguments import wrong_type
+from nnefkit.display.elements import LONGEST
+from nnefkit.display.excerpt import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.language import Declaration
 from nnefkit.language.declarations.custom_declarations import EXAMPLE, custom_operation
@@ -62,7 +64,8 @@ class CustomOperation:
         if definition is not None and definition.registration is self._registration:
             has = [word for role, word in _FUNCTIONS.items() if getattr(definition, role)]
         parts = f"with {' and '.join(has)}" if has else "without a kernel"
-        return f"<custom operation {parts}: {self.declaration or self.name}>"
+        declaration = " ".join((self.declaration or self.name).splitlines())
+        return f"<custom operation {parts}: {visible(declaration, LONGEST)}>"
 
 
 class CustomOperations(Mapping[str, CustomOperation]):

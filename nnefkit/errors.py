@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, metadata
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from nnefkit.display.diagnostic_text import diagnostic_text
+from nnefkit.display.diagnostic_text import diagnostic_text, message_of
+from nnefkit.display.text import brief_repr
 
 Severity = Literal["error", "warning", "note"]
 
@@ -114,7 +115,7 @@ def _documentation_site() -> str:
     return f"{site.rstrip('/')}/" if site else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnostic:
     """A problem in a document, a file or a call: its location, and a hint on how to fix it.
 
@@ -147,6 +148,10 @@ class Diagnostic:
     hint: str = ""
     section: str = ""
     excerpt: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
+        return f"Diagnostic({', '.join(f'{key}={brief_repr(shown[key])}' for key in shown)})"
 
     def __str__(self) -> str:
         return diagnostic_text(self)
@@ -199,7 +204,7 @@ class NnefError(Exception):
         if isinstance(problem, Diagnostic):
             problem = (problem,)
         self.diagnostics: tuple[Diagnostic, ...] = tuple(problem)
-        super().__init__("\n\n".join(map(str, self.diagnostics)))
+        super().__init__(message_of(self.diagnostics))
 
     def __str__(self) -> str:
         # KeyError, a base class of some of these errors, would show its argument in quotes.
@@ -362,6 +367,10 @@ _CANDIDATES = 10_000
 """Largest number of names that are searched for a similar one, to take at most 0.1 s."""
 
 
+_LONGEST = 200
+"""Names longer than this are not compared: the time grows with the square of their length."""
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return "Did you mean ...?" with the most similar `known` name, or an empty string.
 
@@ -370,7 +379,11 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
         >>> did_you_mean("rellu", ["relu", "elu", "sigmoid"])
         "Did you mean 'relu'?"
     """
-    candidates = list(dict.fromkeys(islice(known, _CANDIDATES)))
+    if len(str(name)) > _LONGEST:
+        return ""
+    candidates = [
+        each for each in dict.fromkeys(islice(known, _CANDIDATES)) if len(each) < _LONGEST
+    ]
     lowered = {candidate.lower(): candidate for candidate in reversed(candidates)}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     return f"Did you mean '{lowered[near[0]]}'?" if near else ""

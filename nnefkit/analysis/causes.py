@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import check_mapped
+from nnefkit.display.elements import code
+from nnefkit.display.excerpt import visible
+from nnefkit.display.nnef_text import abbreviated
 from nnefkit.graph import Graph, Identifier, Operation
+
+LONGEST_VALUE = 80
+"""Maximum length of the value of an attribute in a sentence."""
 
 
 class Agreement(IntEnum):
@@ -92,9 +98,13 @@ class Weights:
     def _sources(self, op: Operation) -> tuple[str, ...]:
         """Return the variables and constants that the weights of `op` are computed from."""
         sources: dict[str, None] = {}
+        seen: set[str] = set()
         waiting = [name for name in reversed(op.input_names) if name in self.names]
         while waiting:
             name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
             producer = self._graph.producers[name]
             if producer.input_names:
                 waiting.extend(reversed(producer.input_names))
@@ -126,10 +136,10 @@ def altered(op: Operation, other: Operation | None) -> str:
     if other is None:
         return ""
     if op.name != other.name:
-        return f"it is `{op.name}` in the first graph and `{other.name}` in the second"
+        return f"it is {code(op.name)} in the first graph and {code(other.name)} in the second"
     ours, theirs = _settings(op), _settings(other)
     different = [
-        f"its `{key}` is {_shown(ours.get(key))} in the first graph and "
+        f"its {code(key)} is {_shown(ours.get(key))} in the first graph and "
         f"{_shown(theirs.get(key))} in the second"
         for key in dict.fromkeys((*ours, *theirs))
         if ours.get(key) != theirs.get(key) and key != "label"
@@ -148,4 +158,4 @@ def _settings(op: Operation) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "a tensor" if value is None else f"{value!r}"
+    return "a tensor" if value is None else visible(abbreviated(value), LONGEST_VALUE)

@@ -13,10 +13,12 @@ from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.pairing import Permutation
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.arrays import Shape
+from nnefkit.display import html
 from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
-from nnefkit.display.cards.comparison import ComparisonRow, Verdict
+from nnefkit.display.cards.comparison import ComparisonRow, Verdict, compared_tensors_card
 from nnefkit.display.displayed import Displayed
-from nnefkit.display.elements import Card
+from nnefkit.display.elements import LONGEST_NAME, Card, code, selection
+from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import number, percent, plural, shape
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ _VERDICTS: dict[Verdict, str] = {
 _NAMED = 3
 """Number of names that a sentence lists before "and ... more"."""
 
-_SHOWN = ("operation", "line", "verdict", "max_abs", "max_rel", "snr_db", "cosine", "outside")
-"""The columns that a display shows, as many as fit into a notebook."""
+_FIRST, _LAST = 24, 8
+"""Number of tensors that a display shows of many."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,7 +84,8 @@ class ComparedTensor(Displayed):
 
     def __repr__(self) -> str:
         at = f" ({place(self)})" if self.operation else ""
-        parts = (f"{self.name}{at}: {_VERDICTS[self.verdict]}", _size_unless_ok(self), self.note)
+        name = visible(self.name, 2 * LONGEST_NAME)
+        parts = (f"{name}{at}: {_VERDICTS[self.verdict]}", _size_unless_ok(self), self.note)
         return f"<{'; '.join(filter(None, parts))}>"
 
     def _card(self, *, brief: bool) -> Card:
@@ -102,7 +105,8 @@ class ComparedTensor(Displayed):
 
 def place(tensor: ComparedTensor) -> str:
     """Return operation and line, such as ``"conv, line 12"``; empty where no graph is known."""
-    return f"{tensor.operation}, line {tensor.line:,}" if tensor.line else tensor.operation
+    operation = visible(tensor.operation, LONGEST_NAME)
+    return f"{operation}, line {tensor.line:,}" if tensor.line else operation
 
 
 def size(tensor: ComparedTensor) -> str:
@@ -142,7 +146,7 @@ def facts(tensor: ComparedTensor) -> str:
     if tensor.metrics is not None:
         parts.append(_non_finite(tensor.metrics))
     if tensor.other != tensor.name:
-        parts.append(f"compared with {tensor.other}")
+        parts.append(f"compared with {visible(tensor.other, LONGEST_NAME)}")
     return "; ".join(filter(None, parts))
 
 
@@ -179,7 +183,7 @@ def _explained(measured: Metrics, tolerance: Tolerance) -> Iterator[tuple[str, s
 
 def listed(names: Sequence[str]) -> str:
     """Return names as a part of a sentence; only the first ones if there are many."""
-    shown = [f"`{name}`" for name in names[:_NAMED]]
+    shown = [code(name) for name in names[:_NAMED]]
     rest = len(names) - len(shown)
     if rest:
         return f"{', '.join(shown)} and {rest:,} more"
@@ -213,6 +217,7 @@ def row(tensor: ComparedTensor, index: int) -> ComparisonRow:
         tensor.shapes[0],
         tensor.output,
         facts(tensor),
+        None if measured is None else measured.outside_share,
     )
 
 
@@ -253,10 +258,18 @@ class ComparedTensors(tuple[ComparedTensor, ...]):
         return frame.astype({"line": "Int64"})
 
     def __repr__(self) -> str:
-        return "\n".join(map(repr, self)) or "<no tensors>"
+        chosen = selection(self, _FIRST, _LAST)
+        lines = ["⋮" if each is None else repr(each) for each in chosen]
+        if len(chosen) < len(self):
+            shown = sum(each is not None for each in chosen)
+            lines.append(f"{shown:,} of {len(self):,} tensors · all: .to_frame()")
+        return "\n".join(lines) or "<no tensors>"
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame()[[*_SHOWN]].to_html())
+        chosen = selection(self, _FIRST, _LAST)
+        rows = [None if each is None else row(each, each.number) for each in chosen]
+        agree = all(each.ok for each in self)
+        return html.write(compared_tensors_card(rows, len(self), agree=agree))
 
 
 def record(tensor: ComparedTensor) -> dict[str, Any]:

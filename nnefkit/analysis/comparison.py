@@ -23,8 +23,10 @@ from nnefkit.analysis.compared_tensor import (
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
 from nnefkit.display.displayed import Displayed
-from nnefkit.display.elements import Card
+from nnefkit.display.elements import LONGEST_NAME, Card, code
+from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import number, plural
+from nnefkit.display.text import brief_repr
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -37,6 +39,10 @@ class Missing(NamedTuple):
 
     first_only: tuple[str, ...]
     second_only: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        first, second = map(brief_repr, self)
+        return f"Missing(first_only={first}, second_only={second})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,7 +141,10 @@ class Comparison(Displayed):
             headline = "The runs are equal." if self.equal else "The runs agree."
             sentences = [_agreement(self)]
         else:
-            headline, sentences = f"The runs diverge at `{first.name}`", _divergence(self, first)
+            headline, sentences = (
+                f"The runs diverge at {code(first.name)}",
+                _divergence(self, first),
+            )
         sentences += [_permuted(self), _not_compared(self)]
         return headline, " ".join(filter(None, sentences))
 
@@ -182,7 +191,7 @@ def _agreement(comparison: Comparison) -> str:
         return ""
     return (
         f"{subject} within the tolerance; the largest relative difference is "
-        f"{number(measured.max_rel)}, at `{worst.name}` ({number(measured.max_abs)}, "
+        f"{number(measured.max_rel)}, at {code(worst.name)} ({number(measured.max_abs)}, "
         f"SNR {number(measured.snr)} dB)."
     )
 
@@ -259,8 +268,8 @@ def _outputs(comparison: Comparison, first: ComparedTensor) -> str:
         return "the outputs are within the tolerance" if outputs else ""
     worst = max(wrong, key=severity)
     if worst.metrics is None or worst.metrics.mismatched:
-        return f"the output `{worst.name}` differs"
-    return f"the output `{worst.name}` is off by {number(worst.metrics.max_abs)}"
+        return f"the output {code(worst.name)} differs"
+    return f"the output {code(worst.name)} is off by {number(worst.metrics.max_abs)}"
 
 
 def _extent(comparison: Comparison) -> str:
@@ -268,7 +277,7 @@ def _extent(comparison: Comparison) -> str:
     worst = max(comparison.differing, key=severity)
     return (
         f"{count:,} of {len(comparison.judged):,} tensors are out of tolerance; the largest "
-        f"difference, relative to the tensor, is at `{worst.name}` ({size(worst)})."
+        f"difference, relative to the tensor, is at {code(worst.name)} ({size(worst)})."
     )
 
 
@@ -277,15 +286,22 @@ def _permuted(comparison: Comparison) -> str:
     for each in comparison.rows:
         if each.axes is not None:
             permuted.setdefault(each.axes, []).append(each.name)
+    second = _label(comparison.labels[1])
     return " ".join(
-        f"The axes of {listed(names)} in {comparison.labels[1]} were permuted by {list(axes)}."
+        f"The axes of {listed(names)} in {second} were permuted by {list(axes)}."
         for axes, names in permuted.items()
     )
 
 
+def _label(label: str) -> str:
+    return visible(label, LONGEST_NAME)
+
+
 def _not_compared(comparison: Comparison) -> str:
     sides = zip(comparison.labels, comparison.missing, strict=True)
-    parts = [f"{plural(len(names), 'tensor')} only in {label}" for label, names in sides if names]
+    parts = [
+        f"{plural(len(names), 'tensor')} only in {_label(label)}" for label, names in sides if names
+    ]
     return f"Not compared: {' and '.join(parts)}." if parts else ""
 
 
@@ -302,7 +318,9 @@ def _rows(comparison: Comparison) -> Iterator[ComparisonRow]:
         for name in names:
             index = numbers.get(name, max(len(operations), len(comparison)))
             operation = operations[index].name if name in numbers else ""
-            rows.append(ComparisonRow(index, operation, name, "missing", note=f"only in {label}"))
+            rows.append(
+                ComparisonRow(index, operation, name, "missing", note=f"only in {_label(label)}")
+            )
     return iter(sorted(rows, key=lambda row: row.number))
 
 

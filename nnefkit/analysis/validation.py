@@ -12,9 +12,10 @@ from nnefkit.analysis.metrics import non_finite
 from nnefkit.arrays import check_mapped
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display.cards.report import report_card
-from nnefkit.display.diagnostic_text import MORE, explaining_command
+from nnefkit.display.diagnostic_text import LONGEST, MORE, explaining_command
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
+from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
@@ -102,7 +103,8 @@ class ValidationReport(Displayed):
             operations = plural(len(self.graph.computations), "operation")
             checked = f"; checked {operations}, {plural(len(self.graph.variables), 'variable')}"
         verdict = "valid" if self.ok else "not valid"
-        return f"{self.name}: {verdict}: {', '.join(counts)}{checked}"
+        name = visible(self.name, LONGEST)
+        return f"{name}: {verdict}: {', '.join(counts)}{checked}"
 
     def _card(self, *, brief: bool) -> Card:
         from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES

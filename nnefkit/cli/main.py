@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import NoReturn
 
 from nnefkit.cli import compare, convert, explain, info, run, terminal, validate
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
+from nnefkit.display.excerpt import printable
 from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefError, UnknownNameError
 
 INTERRUPTED = 130
@@ -76,8 +78,15 @@ def _report(error: NnefError) -> int:
     )
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of arguments; its errors do not send control characters to the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _CommandParser(
         prog="nnefkit",
         description="Work with models in the Khronos Neural Network Exchange Format (NNEF).",
         epilog=_EPILOG,

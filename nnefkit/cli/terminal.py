@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from nnefkit.display.excerpt import printable
 from nnefkit.errors import Diagnostic
 
 FAILED = 1
@@ -33,13 +34,17 @@ def prepare() -> None:
 
 
 def line(text: str) -> None:
-    """Write a line."""
-    sys.stdout.write(f"{text}\n")
+    """Write one or several lines, with control characters made visible."""
+    sys.stdout.write(f"{_visible(text)}\n")
 
 
 def error_line(text: str) -> None:
     """Write a line to the error stream."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{_visible(text)}\n")
+
+
+def _visible(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def document(text: str) -> None:
@@ -89,9 +94,10 @@ def _write(stream: TextIO, reported: Iterable[Diagnostic]) -> None:
 
 def verdict(text: str, *, ok: bool) -> None:
     """Write the last line of a report."""
+    text = _visible(text)
     if has_color(sys.stdout):
         text = _colored(text, _GREEN if ok else _RED)
-    line(text)
+    sys.stdout.write(f"{text}\n")
 
 
 def has_color(stream: TextIO) -> bool:

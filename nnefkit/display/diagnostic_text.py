@@ -4,18 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnefkit.display.excerpt import marked_excerpt, printable
+from nnefkit.display.excerpt import marked_excerpt, visible
+from nnefkit.display.numbers import plural, shorten
 from nnefkit.display.protocols import DiagnosticLike, marked_length
 
 MAX_CODES = 6
 """Maximum number of codes in the command that explains them."""
+LONGEST = 2_000
+"""Maximum length of a message, a hint or a path."""
+LONGEST_NAME = 200
+"""Maximum length of a code or a section."""
+BUDGET = 96 * 1024
+"""Maximum size of the message of an error in bytes, without its last line."""
 MORE = "more about the codes: "
 
 
 def explaining_command(diagnostics: Iterable[DiagnosticLike]) -> str:
     """Return the command that explains the codes of diagnostics, each once, the first few."""
-    codes = dict.fromkeys(printable(diagnostic.code) for diagnostic in diagnostics)
+    codes = dict.fromkeys(visible(diagnostic.code, LONGEST_NAME) for diagnostic in diagnostics)
     return " ".join(["nnefkit explain", *list(codes)[:MAX_CODES]])
+
+
+def message_of(diagnostics: Iterable[DiagnosticLike]) -> str:
+    """Return the message of an error: all its diagnostics, or the first ones and their number."""
+    every = tuple(diagnostics)
+    texts: list[str] = []
+    room = BUDGET
+    for diagnostic in every:
+        text = diagnostic_text(diagnostic)
+        room -= len(text.encode()) + 2
+        if room < 0:
+            left_out = len(every) - len(texts)
+            texts.append(f"{plural(left_out, 'more problem')}: error.diagnostics has all of them")
+            break
+        texts.append(text)
+    return "\n\n".join(texts)
 
 
 def diagnostic_text(diagnostic: DiagnosticLike) -> str:
@@ -34,27 +57,32 @@ def diagnostic_text(diagnostic: DiagnosticLike) -> str:
     has_excerpt = diagnostic.line is not None and diagnostic.excerpt.strip()
     number = str(diagnostic.line) if has_excerpt else ""
     gutter = " " * len(number)
-    lines = [
-        f"{diagnostic.severity}[{printable(diagnostic.code)}]: {printable(diagnostic.message)}"
-    ]
+    code = visible(diagnostic.code, LONGEST_NAME)
+    lines = [f"{diagnostic.severity}[{code}]: {visible(diagnostic.message, LONGEST)}"]
     place = _place(diagnostic)
     if place:
         lines.append(f"{gutter} --> {place}")
     if number:
         lines += _marked_lines(diagnostic, number, gutter)
     if diagnostic.hint:
-        head, *more = (printable(part) for part in diagnostic.hint.splitlines())
+        parts = shorten(diagnostic.hint, LONGEST).splitlines()
+        head, *more = (visible(part, LONGEST) for part in parts or [""])
         lines.append(f"{gutter} = hint: {head}")
         lines += (f"{gutter}         {part}" for part in more)
     if diagnostic.section:
-        lines.append(f"{gutter} = section {printable(diagnostic.section)} of NNEF 1.0.5")
+        lines.append(
+            f"{gutter} = section {visible(diagnostic.section, LONGEST_NAME)} of NNEF 1.0.5"
+        )
+    for name in ("message", "hint"):
+        if (length := len(getattr(diagnostic, name))) > LONGEST:
+            lines.append(f"{gutter} = the {name} has {length:,} characters: diagnostic.{name}")
     return "\n".join(lines)
 
 
 def _place(diagnostic: DiagnosticLike) -> str:
     """``file:line:column``, as far as they are known."""
     file, line, column = diagnostic.file, diagnostic.line, diagnostic.column
-    parts = [printable(file)] if file else []
+    parts = [visible(file, LONGEST)] if file else []
     if line is not None:
         parts.append(f"{line}" if file else f"line {line}")
         if column is not None:

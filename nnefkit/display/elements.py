@@ -10,6 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
+from nnefkit.display.excerpt import visible
+
+LONGEST = 2_000
+"""Maximum length of a text without a limit of its own."""
+LONGEST_FACT = 160
+LONGEST_NAME = 40
+
 Tone = Literal["plain", "muted", "strong", "wrong", "right", "warning", "equal"]
 Align = Literal["left", "right"]
 
@@ -22,7 +29,7 @@ class Phrase(NamedTuple):
     code: bool = False
     """Set in monospaced type: names, code to copy."""
     limit: int = 40
-    """Longer texts are shortened in their middle; 0 means no limit."""
+    """Longer texts are shortened in their middle; 0 means `LONGEST`."""
     link: str = ""
     """The address that it leads to, in HTML; may be empty."""
 
@@ -139,6 +146,11 @@ class Card:
     smaller: Callable[[], Card] | None = None
     """Function that returns a smaller card, for use if this one exceeds the budget."""
 
+    @property
+    def fact_line(self) -> str:
+        """The facts in one line, long ones shortened."""
+        return " · ".join(visible(fact, LONGEST_FACT) for fact in self.facts)
+
 
 Row = TypeVar("Row")
 
@@ -177,6 +189,11 @@ def left_out(chosen: Sequence[object | None], total: int, noun: str, code: str) 
         Phrase(f"{shown:,} of {total:,} {noun} · all: ", "muted", limit=0),
         Phrase(code, "muted", code=True, limit=0),
     )
+
+
+def code(name: str) -> str:
+    """Return a name as code of a sentence for `code_in`: in backticks, shortened, visible."""
+    return f"`{visible(name, LONGEST_NAME).replace('`', chr(39))}`"
 
 
 def code_in(sentence: str, tone: Tone = "plain") -> Line:

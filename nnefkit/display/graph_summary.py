@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from nnefkit.arrays import Shape
-from nnefkit.display.operation_table import OperationRow, element_count, operation_rows
+from nnefkit.display.operation_table import OperationRows, element_count
 from nnefkit.display.protocols import GraphLike, GraphTensorLike
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.operation_names import SOURCES
@@ -65,14 +65,14 @@ class GraphSummary:
         )
 
     @cached_property
-    def computations(self) -> tuple[OperationRow, ...]:
+    def computations(self) -> OperationRows:
         """Rows of the operations, without externals, variables and constants."""
-        return tuple(row for row in operation_rows(self.graph) if row.operation not in SOURCES)
+        return OperationRows(self.graph, sources=False)
 
     @cached_property
     def histogram(self) -> tuple[tuple[str, int], ...]:
         """Number of calls of each operation, the most frequent first; without sources."""
-        counts = Counter(row.operation for row in self.computations)
+        counts = Counter(op.name for op in self.graph.operations if op.name not in SOURCES)
         return tuple(sorted(counts.items(), key=lambda item: -item[1]))
 
     @cached_property

@@ -10,9 +10,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-from nnefkit.display import numbers
 from nnefkit.display.colors import AMBER, GRAY, GREEN, RED
 from nnefkit.display.elements import (
+    LONGEST,
+    LONGEST_FACT,
     Block,
     Card,
     Cell,
@@ -27,10 +28,12 @@ from nnefkit.display.elements import (
     Table,
     Tone,
 )
-from nnefkit.display.excerpt import printable
+from nnefkit.display.excerpt import printable, visible
 
 BUDGET = 100 * 1024
 """Maximum size of a display in bytes."""
+TITLE = 200
+"""Maximum length of the title of a shortened text."""
 MUTED = "#7f7f7f"
 MONOSPACE = "font-family:monospace"
 TONES: dict[Tone, str] = {
@@ -57,6 +60,19 @@ def write(card: Card) -> str:
     return page
 
 
+def write_all(cards: Iterable[Card]) -> str:
+    """Return the HTML of several cards, as many as fit into the budget of one display."""
+    pages: list[str] = []
+    room = BUDGET
+    for card in cards:
+        page = write(card)
+        room -= len(page.encode())
+        if room < 0 and pages:
+            break
+        pages.append(page)
+    return "".join(pages)
+
+
 def _exceeds_budget(page: str) -> bool:
     return len(page) > BUDGET or len(page.encode()) > BUDGET
 
@@ -66,7 +82,7 @@ def _page(card: Card) -> str:
 
 
 def _head(card: Card) -> str:
-    facts = escape(" · ".join(card.facts))
+    facts = escape(card.fact_line)
     title = phrase(Phrase(card.title, card.tone, limit=80))
     return (
         f'<div style="border-left:3px solid {card.color};padding:2px 0 2px 14px;margin:6px 0;'
@@ -206,17 +222,23 @@ def picture(one: Image, *, shrinks: bool = True) -> str:
     style = "max-width:100%;height:auto" if shrinks else "max-width:none"
     if one.legible:
         style += f";min-width:{round(one.width * one.legible)}px"
+    alt = visible(one.alt, 2 * LONGEST_FACT)
     return (
-        f'<img src="{escape(one.make())}" alt="{escape(one.alt)}" width="{one.width}" '
+        f'<img src="{escape(one.make())}" alt="{escape(alt)}" width="{one.width}" '
         f'height="{one.height}" style="{style};vertical-align:middle;margin:0">'
     )
 
 
 def shortened(text: str, limit: int) -> tuple[str, str]:
     """`text`, escaped and at most `limit` long, and a ``title`` attribute for shortened text."""
-    if not limit or len(text) <= limit:
-        return escape(text), ""
-    return escape(numbers.shorten(text, limit)), f' title="{escape(numbers.shorten(text, 200))}"'
+    limit = limit or LONGEST
+    if len(text) <= limit:
+        return html.escape(visible(text, limit)), ""
+    title = html.escape(visible(text, TITLE))
+    if len(title) > 2 * TITLE:
+        # Nearly all of it is quotes and brackets.
+        title = html.escape(visible(text, TITLE // 4))
+    return html.escape(visible(text, limit)), f' title="{title}"'
 
 
 def escape(text: str) -> str:

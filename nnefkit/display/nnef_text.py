@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nnefkit.display.numbers import integer, shorten
 from nnefkit.display.vocabulary import VOCABULARY
 
 DEDUCED = frozenset(name for name, entry in VOCABULARY.items() if entry.deduced)
@@ -55,6 +56,36 @@ def _atom(value: Any, identifier: type[str] | tuple[()]) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value)
+
+
+ELEMENTS = (24, 6, 4, 2)
+"""Maximum numbers of elements that `abbreviated` writes of a list, of lists in it, and so on."""
+LONGEST = 400
+"""Maximum length of a string that it writes."""
+
+
+def abbreviated(value: Any, depth: int = 0) -> str:
+    """`value` as NNEF text for displays: of long lists, of deep ones and of long strings a part.
+
+    Strings are literals, instances of its subclasses are names of tensors.
+    """
+    if isinstance(value, (list, tuple)):
+        brackets = "[]" if isinstance(value, list) else "()"
+        if depth == len(ELEMENTS):
+            return f"{brackets[0]}…{brackets[1]}"
+        most = ELEMENTS[depth]
+        listed = ", ".join([abbreviated(element, depth + 1) for element in value[:most]])
+        if len(value) > most:
+            listed += f", … {len(value) - most:,} more"
+        return f"{brackets[0]}{listed}{brackets[1]}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text = shorten(value, LONGEST)
+        return f"'{text}'" if type(value) is str else text
+    if isinstance(value, int):
+        return integer(value)
+    return shorten(str(value), LONGEST)
 
 
 def quoted(text: str) -> str:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import SupportsIndex
+
+LARGEST = 10**307
+"""Integers from here on are not written: few of them fit into a float, or can be converted."""
+_ALL_DIGITS = 10**24
+_EXTENTS, _LAST_EXTENTS = 6, 2
+# Shapes of more extents are shortened.
+_MAX_EXTENTS = 12
 
 
 def number(value: float | None) -> str:
@@ -13,6 +21,8 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return ""
+    if abs(value) >= LARGEST and isinstance(value, int):
+        return integer(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     magnitude = abs(value)
@@ -37,7 +47,16 @@ def _trimmed(digits: str) -> str:
 
 def count(value: int | None) -> str:
     """All digits, in groups of three: ``101,390``; ``""`` for None."""
-    return "" if value is None else f"{value:,}"
+    return "" if value is None else integer(value, grouped=True)
+
+
+def integer(value: int, *, grouped: bool = False) -> str:
+    """All digits of an integer below 1e24, otherwise three: ``1e24``, ``over 1e307``."""
+    if -_ALL_DIGITS < value < _ALL_DIGITS:
+        return f"{value:,}" if grouped else f"{value}"
+    if -LARGEST < value < LARGEST:
+        return number(float(value))
+    return "over 1e307" if value > 0 else "below -1e307"
 
 
 def quantity(value: float | None) -> str:
@@ -51,6 +70,8 @@ def size(value: int | None) -> str:
 
 
 def _scaled(value: float, base: int, prefixes: Sequence[str], unit: str) -> str:
+    if abs(value) >= LARGEST:
+        return f"{number(value)} {unit}".rstrip()
     step = 0
     # Values that round up to the next prefix take it: 999.9 k is 1 M.
     while abs(value) >= base - 0.5 and step < len(prefixes) - 1:
@@ -76,10 +97,21 @@ def duration(seconds: float | None) -> str:
 
 
 def shape(extents: Sequence[int] | None) -> str:
-    """``1×24×64×64``; ``()`` for rank 0, ``?`` if unknown."""
-    if extents is None:
-        return "?"
-    return "×".join(map(str, extents)) or "()"
+    """``1×24×64×64``; ``()`` for rank 0, ``?`` if unknown; many axes are only counted."""
+    return "?" if extents is None else product(extents) or "()"
+
+
+def product(extents: Sequence[int]) -> str:
+    """``3×3``; of many extents the first and the last: ``1×1×1×1×1×1×…×1×1 (100 axes)``."""
+    if len(extents) <= _MAX_EXTENTS:
+        return "×".join(map(_extent, extents))
+    first, last = map(product, (extents[:_EXTENTS], extents[-_LAST_EXTENTS:]))
+    return f"{first}×…×{last} ({len(extents):,} axes)"
+
+
+def _extent(extent: object) -> str:
+    # Extents of a graph that was not checked may be anything.
+    return integer(int(extent)) if isinstance(extent, SupportsIndex) else "?"
 
 
 def typed_shape(dtype: str, extents: Sequence[int] | None) -> str:
@@ -107,7 +139,7 @@ def percent(share: float | None) -> str:
 
 def plural(amount: int, noun: str) -> str:
     """``1 error``, ``2 errors``."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+    return f"{count(amount)} {noun}" if amount == 1 else f"{count(amount)} {noun}s"
 
 
 def shorten_path(path: str, limit: int = 60) -> str:

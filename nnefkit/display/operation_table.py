@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from nnefkit.arrays import Shape
-from nnefkit.display.protocols import GraphLike, TensorLike
-from nnefkit.operation_names import WEIGHTS
+from nnefkit.display.numbers import LARGEST
+from nnefkit.display.protocols import GraphLike, OperationLike, TensorLike
+from nnefkit.operation_names import SOURCES, WEIGHTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,44 +32,93 @@ class OperationRow(NamedTuple):
     scope: tuple[str, ...] = ()
 
 
-def operation_rows(graph: GraphLike) -> tuple[OperationRow, ...]:
-    """Rows of all operations, in the order of the graph.
+class OperationRows(Sequence[OperationRow]):
+    """The rows of some operations, in the order of the graph, each made when it is read.
 
     Parameters are counted at the operation that combines them with data, not at one that only
     reshapes or transposes a variable.
     """
-    sizes = {tensor.name: element_count(tensor) for tensor in graph.variables}
-    tensors = graph.tensors
-    # The variables of each tensor that is computed from variables and constants alone.
-    fixed: dict[str, frozenset[str]] = {}
-    rows = []
-    for number, op in enumerate(graph.operations):
-        results = op.output_names
-        reads = [fixed.get(name) for name in op.input_names]
-        own = frozenset[str]().union(*filter(None, reads))
-        if op.name in WEIGHTS or (reads and None not in reads):
-            variables = own.union(name for name in results if name in sizes)
-            fixed.update(dict.fromkeys(results, variables))
-            own = frozenset()
-        first = tensors.get(results[0]) if results else None
-        rows.append(
-            OperationRow(
-                number,
-                op.name,
-                results,
-                None if first is None else first.shape,
-                op.macs,
-                sum(map(sizes.__getitem__, own)),
-                graph.line(op),
-                op.scope,
-            )
+
+    def __init__(self, graph: GraphLike, *, sources: bool = True) -> None:
+        self._graph = graph
+        self._operations = graph.operations
+        self._numbers = [
+            number
+            for number, operation in enumerate(graph.operations)
+            if sources or operation.name not in SOURCES
+        ]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> OperationRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[OperationRow]: ...
+    def __getitem__(self, index: int | slice) -> OperationRow | Sequence[OperationRow]:
+        if isinstance(index, slice):
+            return [self._row(number) for number in self._numbers[index]]
+        return self._row(self._numbers[index])
+
+    def _row(self, number: int) -> OperationRow:
+        operation = self._operations[number]
+        results = operation.output_names
+        first = self._graph.tensors.get(results[0]) if results else None
+        return OperationRow(
+            number,
+            operation.name,
+            results,
+            None if first is None else first.shape,
+            operation.macs,
+            self._parameters(operation),
+            self._graph.line(operation),
+            operation.scope,
         )
-    return tuple(rows)
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """Numbers of elements of the variables."""
+        return {tensor.name: element_count(tensor) for tensor in self._graph.variables}
+
+    @cached_property
+    def _fixed(self) -> dict[str, OperationLike]:
+        """The operations that compute the tensors that depend on variables and constants alone."""
+        fixed: dict[str, OperationLike] = {}
+        for operation in self._operations:
+            if operation.name not in WEIGHTS:
+                reads = operation.input_names
+                if not reads or not all(name in fixed for name in reads):
+                    continue
+            fixed.update(dict.fromkeys(operation.output_names, operation))
+        return fixed
+
+    def _parameters(self, operation: OperationLike) -> int:
+        fixed = self._fixed
+        waiting = [name for name in operation.input_names if name in fixed]
+        if operation.name in WEIGHTS or len(waiting) == len(operation.input_names):
+            return 0
+        seen = set(waiting)
+        while waiting:
+            for name in fixed[waiting.pop()].input_names:
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(name)
+        return sum(self._sizes[name] for name in seen if name in self._sizes)
 
 
 def element_count(tensor: TensorLike) -> int:
-    """Return the number of elements of a tensor, 0 while its shape is unknown."""
-    return math.prod(tensor.shape) if tensor.shape is not None else 0
+    """Return the number of elements of a tensor, 0 while its shape is unknown.
+
+    Above `LARGEST` it is `LARGEST`: products of many extents would take long.
+    """
+    if tensor.shape is None or 0 in tensor.shape:
+        return 0
+    total = 1
+    for extent in tensor.shape:
+        total *= extent
+        if total >= LARGEST:
+            return LARGEST
+    return total
 
 
 def operation_frame(graph: GraphLike) -> pd.DataFrame:
@@ -78,7 +129,7 @@ def operation_frame(graph: GraphLike) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = operation_rows(graph)
+    rows = list(OperationRows(graph))
     frame = pd.DataFrame(
         {
             "operation": [row.operation for row in rows],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import (
+    LONGEST,
     Block,
     Card,
     Cell,
@@ -18,21 +19,32 @@ from nnefkit.display.elements import (
     Paragraph,
     Table,
 )
-from nnefkit.display.excerpt import printable, width
+from nnefkit.display.excerpt import printable, visible, width
 
 INDENT = "  "
+NAMES = 20
+"""Number of elements that `brief_repr` writes of a tuple."""
 BAR = 12
 """Characters of a full bar."""
 
 
 def write(card: Card) -> str:
     """Return the lines of `card`, without trailing blanks or control characters."""
-    facts = " · ".join(map(printable, card.facts))
-    title = printable(numbers.shorten(card.title, 80))
-    lines = ["  ".join(part for part in (title, facts) if part)]
+    title = visible(card.title, 80)
+    lines = ["  ".join(part for part in (title, card.fact_line) if part)]
     for block in card.blocks:
         lines += (f"{INDENT}{line}".rstrip() for line in _block(block))
     return "\n".join(lines)
+
+
+def brief_repr(value: object) -> str:
+    """Return `repr` of a value, or of the beginning and the end of a long string or sequence."""
+    if isinstance(value, str):
+        return printable(repr(numbers.shorten(value, LONGEST)))
+    if isinstance(value, tuple) and len(value) > NAMES:
+        names = ", ".join(map(brief_repr, value[:NAMES]))
+        return f"({names}, … {len(value) - NAMES:,} more)"
+    return visible(repr(value), LONGEST)
 
 
 def _block(block: Block) -> Iterator[str]:
@@ -60,9 +72,7 @@ def _block(block: Block) -> Iterator[str]:
 def phrases(line: Line) -> str:
     """Return the words of `line`, with replacements for its pictures."""
     return "".join(
-        part.twin
-        if isinstance(part, Image)
-        else printable(numbers.shorten(part.text, part.limit) if part.limit else part.text)
+        part.twin if isinstance(part, Image) else visible(part.text, part.limit or LONGEST)
         for part in line
     )
 
@@ -87,7 +97,7 @@ def _width(column: Column, texts: Iterable[str]) -> int:
 def _cell(cell: Cell) -> str:
     if cell.bar is not None:
         return "█" * round(cell.bar * BAR)
-    return printable(numbers.shorten(cell.text, cell.limit))
+    return visible(cell.text, cell.limit or LONGEST)
 
 
 def _aligned(texts: Sequence[str], widths: Sequence[int], rights: Sequence[bool]) -> str:

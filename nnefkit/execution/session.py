@@ -14,7 +14,7 @@ from typing import Any, Self
 from nnefkit.arguments import expected_names
 from nnefkit.arrays import Array, mapped_files
 from nnefkit.custom_operations import CustomOperations, using
-from nnefkit.display.numbers import plural
+from nnefkit.display import excerpt, numbers
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, ProcessLock, Watch
@@ -332,9 +332,9 @@ class Session:
             self._state.reset(self._sources.get(name, name) for name in names or known)
 
     def __repr__(self) -> str:
-        count = plural(len(self.graph.computations), "operation")
-        closed = "closed " if self._closed else ""
-        return f"<{closed}Session of '{self.graph.name}' ({count}) on the engine '{self.engine}'>"
+        count = numbers.plural(len(self.graph.computations), "operation")
+        of = f"{'closed ' * self._closed}Session of '{excerpt.visible(self.graph.name, 40)}'"
+        return f"<{of} ({count}) on the engine '{self.engine}'>"
 
 
 def _check_picklable(definitions: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array
 from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html
+from nnefkit.display.cards.operation import LINE, operation_card
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
+from nnefkit.display.excerpt import visible
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation
@@ -76,16 +79,20 @@ class Step:
                 producer=self.operation.name,
                 access=f'step.outputs["{name}"]',
             )
-            for name, values in self.outputs.items()
+            for name, values in islice(self.outputs.items(), _SHOWN)
         ]
 
     def __repr__(self) -> str:
-        lines = [f"<Step {self.number}: {self.operation}>"]
-        return "\n  ".join(lines + [card.line for card in self._cards(brief=True)])
+        lines = [f"<Step {self.number}: {visible(str(self.operation), LINE)}>"]
+        lines += [card.line for card in self._cards(brief=True)]
+        if len(self.outputs) > _SHOWN:
+            lines.append(f"{_SHOWN} of {len(self.outputs):,} results · all: step.outputs")
+        return "\n  ".join(lines)
 
     def _repr_html_(self) -> str:
-        shown = self._cards(brief=False)[:_SHOWN]
-        return self.operation._repr_html_() + "".join(map(html.write, shown))
+        # Pictures of noise are large; all cards together have the budget of one.
+        cards = [operation_card(self.operation), *self._cards(brief=False)]
+        return html.write_all(cards)
 
 
 _SHOWN = 4

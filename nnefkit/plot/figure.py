@@ -9,6 +9,7 @@ import numpy as np
 
 from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array, check_mapped
+from nnefkit.display.excerpt import visible
 from nnefkit.display.images import COLORS, Scale
 from nnefkit.errors import InputError
 
@@ -37,6 +38,8 @@ STYLE: Any = {
     "savefig.facecolor": "none",
 }
 """Settings for figures on white and on black pages: ``plt.rcParams.update(nk.plot.STYLE)``."""
+LONGEST_LABEL = 40
+"""Maximum length of a name in a plot."""
 LEVELS = 255
 """Number of colors of a scale; odd, so that one of them means zero."""
 _NOT_A_NUMBER = "#e600c8"
@@ -92,7 +95,12 @@ def name_of(tensor: Any, title: str | None) -> str:
     if title is not None:
         return title
     name = getattr(tensor, "name", "")
-    return name if isinstance(name, str) else ""
+    return label(name) if isinstance(name, str) else ""
+
+
+def label(name: str) -> str:
+    """Return a name as text of a plot: shortened, visible, and not a formula."""
+    return visible(name, LONGEST_LABEL).replace("$", r"\$")
 
 
 def color_map(scale: Scale) -> Colormap:

@@ -12,7 +12,7 @@ from nnefkit.arguments import wrong_type
 from nnefkit.display import numbers
 from nnefkit.display.colors import BLUE, RED
 from nnefkit.errors import InputError
-from nnefkit.plot.figure import MUTED, axes, refuse_below_one
+from nnefkit.plot.figure import MUTED, axes, label, refuse_below_one
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def comparison(
         # Tensors before it are far higher, those after it just as low.
         left = place > len(names) / 8
         ax.annotate(
-            first,
+            label(first),
             (place, heights[place]),
             xytext=(-7 if left else 7, -3),
             textcoords="offset points",
@@ -146,7 +146,7 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
     drawn = ax.barh(places, [1e3 * time for _, time in bars], color=colors, height=0.7)
     shares = [f"{time / total:.0%}" if total else "" for _, time in bars]
     ax.bar_label(drawn, shares, padding=3, fontsize=8, color=MUTED)
-    ax.set_yticks(places, [name for name, _ in bars])
+    ax.set_yticks(places, [label(name) for name, _ in bars])
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.margins(x=0.1)
     ax.set_xlabel("ms")

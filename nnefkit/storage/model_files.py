@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from nnefkit.arguments import expected_path
+from nnefkit.display.text import brief_repr
 from nnefkit.errors import StorageError, did_you_mean
 from nnefkit.storage.archive import Archive, FileBytes, MemoryBytes
 from nnefkit.storage.blob import HEAD, Blob, open_regular
@@ -208,7 +209,7 @@ class ExtraFiles(Mapping[str, bytes]):
         return len(self.contents)
 
     def __repr__(self) -> str:
-        return f"ExtraFiles({', '.join(self.contents)})"
+        return f"ExtraFiles{brief_repr(tuple(self.contents))}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Views of mapped archives cannot be pickled, but their bytes can.

@@ -12,11 +12,15 @@ from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
 from nnefkit.display import html, numbers
 from nnefkit.display.cards.tensor import tensor_card
+from nnefkit.display.elements import Card
+from nnefkit.display.excerpt import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 
+_LONGEST = 60
+"""Maximum length of a name in the drop-down."""
 _AXES = ("item", "channel")
 """Names of the first two axes (chapter 4); the others are spatial."""
 
@@ -91,11 +95,11 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     def _draw(self, _change: object = None) -> None:
         array = self._tensors[self.name]
-        parts = [_page(self._tensors, self.name, array, self.name)]
+        cards = [_card(self._tensors, self.name, array, self.name)]
         if self.index and array.size:
             place = f"{self.name}[{', '.join(map(str, self.index))}]"
-            parts.append(_page(self._tensors, self.name, array[self.index], place))
-        self._view.value = "".join(parts)
+            cards.append(_card(self._tensors, self.name, array[self.index], place))
+        self._view.value = html.write_all(cards)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
@@ -156,7 +160,7 @@ def _producer(tensors: Mapping[str, Array], name: str) -> str:
 
 def _entry(tensors: Mapping[str, Array], name: str) -> str:
     facts = (name, _producer(tensors, name), numbers.shape(tensors[name].shape))
-    return "  ".join(fact for fact in facts if fact)
+    return "  ".join(visible(fact, _LONGEST) for fact in facts if fact)
 
 
 def _sliding(shape: tuple[int, ...]) -> range:
@@ -174,8 +178,8 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
     )
 
 
-def _page(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> str:
+def _card(tensors: Mapping[str, Array], name: str, values: Array, title: str) -> Card:
     """Return the static display of a tensor, or of the part named by `title`."""
     tensor = TracedTensor(title, data_type(values.dtype), values)
     access = f'trace["{name}"]{title[len(name) :]}'
-    return html.write(tensor_card(tensor, producer=_producer(tensors, name), access=access))
+    return tensor_card(tensor, producer=_producer(tensors, name), access=access)

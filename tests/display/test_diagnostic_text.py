@@ -2,6 +2,7 @@
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from timing import assert_quick
@@ -92,5 +93,27 @@ def test_the_marked_part_is_what_the_span_names(line, data):
 def test_printable_text_shows_hidden_characters(text):
     shown = printable(text)
     assert shown.isprintable()
-    if all(unicodedata.category(c)[0] in "LNPS" for c in text):
+    assert printable(shown) == shown
+    if all(unicodedata.category(c)[0] in "LNPS" and c not in BLANK for c in text):
         assert shown == text
+
+
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that nothing is drawn for."""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("na\u0308me", "na\u0308me"),
+        ("a" + "\u0301" * 6, "a" + "\u0301" * 4 + r"\u0301" * 2),
+        ("name\u3164", r"name\u3164"),
+        ("name\ufe0f", r"name\ufe0f"),
+        ("\u2764\ufe0f", "\u2764\ufe0f"),
+        ("a\u034fb\u2800", r"a\u034fb\u2800"),
+        ("\u202ea\u2066", r"\u202ea\u2066"),
+        ("\udc80", r"\udc80"),
+    ],
+)
+def test_names_that_look_alike_are_told_apart(text, shown):
+    assert printable(text) == shown

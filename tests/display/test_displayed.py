@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from nnefkit.display import html
+from nnefkit.display import html, text
 from nnefkit.display.colors import BLUE
 from nnefkit.display.displayed import Displayed
-from nnefkit.display.elements import Card, Cell, Column, Table
+from nnefkit.display.elements import Card, Cell, Column, Paragraph, Phrase, Table
 from nnefkit.display.html import BUDGET
 from nnefkit.errors import Source, Span
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
@@ -149,7 +149,15 @@ def test_a_class_has_text_and_html_from_its_card():
 
 def test_html_over_the_budget_is_that_of_a_smaller_card():
     small = Card("small", BLUE)
-    medium = Card("medium" + "m" * BUDGET, BLUE, ("m" * BUDGET,), smaller=lambda: small)
-    large = Card("large", BLUE, ("l" * BUDGET,), smaller=lambda: medium)
+    lines = (Paragraph((Phrase("w" * 1_000, limit=0),)),) * (BUDGET // 1_000)
+    medium = Card("medium", BLUE, (), lines, smaller=lambda: small)
+    large = Card("large", BLUE, (), lines * 2, smaller=lambda: medium)
     assert html.write(large) == html.write(small)
-    assert len(html.write(Card("large", BLUE, ("l" * BUDGET,)))) > BUDGET
+    assert len(html.write(Card("large", BLUE, (), lines))) > BUDGET
+
+
+def test_the_parts_of_a_card_are_bounded():
+    long = "l" * BUDGET
+    card = Card(long, BLUE, (long,), (Paragraph((Phrase(long, limit=0),)),))
+    for document in (html.write(card), text.write(card)):
+        assert len(document) < 4_000

@@ -75,6 +75,8 @@ class ComparisonRow(NamedTuple):
     """True if it is an output of the graph; outputs are always shown."""
     note: str = ""
     """Other findings: "shapes differ", "2 NaN"."""
+    outside: float | None = None
+    """Share of the elements out of tolerance."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,35 @@ def comparison_card(summary: ComparisonSummary, *, brief: bool = False) -> Card:
         blocks.append(_table(summary, brief=brief))
     color = GREEN if summary.agree else RED
     return Card(summary.title, color, tuple(_facts(summary)), tuple(blocks))
+
+
+def compared_tensors_card(rows: Sequence[ComparisonRow | None], total: int, *, agree: bool) -> Card:
+    """Return the card of some tensors of a comparison, of `total` that there are.
+
+    `agree` says whether all of them are within the tolerance.
+    """
+    columns = (
+        Column("tensor"),
+        Column("operation"),
+        Column("line", "right"),
+        *COLUMNS[3:7],
+        Column("outside", "right"),
+        COLUMNS[-1],
+    )
+    cells = tuple(None if row is None else tuple(_listed(row)) for row in rows)
+    table = Table(columns, cells, left_out(rows, total, "tensors", ".to_frame()"))
+    title = numbers.plural(total, "tensor")
+    return Card(title, GREEN if agree else RED, (), (table,) if cells else ())
+
+
+def _listed(row: ComparisonRow) -> Iterator[Cell]:
+    _, operation, tensor, *measured = _row(row)
+    yield tensor
+    yield operation
+    yield Cell(numbers.count(row.line), "muted")
+    yield from measured[:4]
+    yield Cell(numbers.percent(row.outside))
+    yield measured[-1]
 
 
 def _answer(summary: ComparisonSummary) -> Line:

@@ -17,8 +17,13 @@ from nnefkit.display.elements import (
     Phrase,
     Table,
     code_in,
+    left_out,
 )
 
+CONTESTED = 200
+"""Maximum number of operations whose support is compared."""
+LISTED = 6_000
+"""Maximum length of a list of operations: two or three times as many as NNEF has."""
 _IN_PART = (
     "in part: only for some attributes or dtypes. Operations that an engine cannot run are "
     'reported before anything runs; with `fallback="numpy"`, numpy runs just those.'
@@ -130,9 +135,10 @@ def _differences(contested: Sequence[str], installed: Sequence[EngineLike]) -> T
     columns = (Column("operation"), *(Column(engine.name) for engine in installed))
     rows = tuple(
         (Cell(name, code=True), *(_mark(name, engine) for engine in installed))
-        for name in contested
+        for name in contested[:CONTESTED]
     )
-    return Table(columns, rows)
+    note = left_out(rows, len(contested), "operations", "nk.engines().to_frame()")
+    return Table(columns, rows, note if len(rows) < len(contested) else ())
 
 
 def _mark(name: str, engine: EngineLike) -> Cell:
@@ -163,5 +169,5 @@ def _lists(engine: EngineLike) -> Iterator[Block]:
 
 def _named(title: str, names: Collection[str]) -> Iterator[Block]:
     if names:
-        words = Phrase(", ".join(sorted(names)), code=True, limit=0)
+        words = Phrase(", ".join(sorted(names)), code=True, limit=LISTED)
         yield Paragraph((Phrase(f"{title}: ", "muted"), words))

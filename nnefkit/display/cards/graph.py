@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from nnefkit.display import charts, numbers
@@ -24,6 +25,7 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
+from nnefkit.display.excerpt import visible
 from nnefkit.display.graph_summary import GraphSummary, Port
 from nnefkit.display.operation_table import OperationRow
 from nnefkit.display.protocols import GraphLike, TextLike
@@ -33,6 +35,8 @@ PORTS = 8
 """Maximum number of inputs and outputs that are named."""
 KINDS = 8
 """Maximum number of operations that are counted by name."""
+PACKAGES = 4
+"""Maximum number of packages whose versions are named."""
 TEXT_LINES, TEXT_WIDTH = 120, 160
 
 
@@ -109,7 +113,8 @@ def _ports(summary: GraphSummary) -> Iterator[Phrase]:
 def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
     """Yield the source model of a converted graph, and whether both compute the same."""
     packages = provenance.get("versions", {})
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items())
+    listed = islice(packages.items(), PACKAGES)
+    versions = ", ".join(f"{name} {version}" for name, version in listed)
     yield Phrase(f"from {provenance.get('source', '')}", limit=80)
     yield Phrase(f" ({versions})" if versions else "", "muted", limit=80)
     yield Phrase(" · ", "muted")
@@ -164,12 +169,12 @@ def _operations(summary: GraphSummary, *, brief: bool) -> Fold:
     operations = summary.computations
     chosen = selection(operations, *((10, 2) if brief else (24, 6)))
     counts = " · ".join(
-        f"{count:,} {numbers.shorten(name)}" for name, count in summary.histogram[:KINDS]
+        f"{count:,} {visible(name, 32)}" for name, count in summary.histogram[:KINDS]
     )
     if len(summary.histogram) > KINDS:
         counts += " …"
-    lines = any(row.line is not None for row in operations)
-    scopes = any(row.scope for row in operations)
+    lines = any(row is not None and row.line is not None for row in chosen)
+    scopes = any(row is not None and row.scope for row in chosen)
     columns = [
         Column("#", "right", 4),
         Column("operation", least=12),
@@ -257,7 +262,7 @@ def _text(source: TextLike, most: int) -> Fold:
     total = source.text.count("\n") + (not source.text.endswith("\n"))
     # Only the beginning is split into lines: a text may have millions of them.
     start = source.text[: most * TEXT_WIDTH]
-    lines = [(Phrase(line, limit=TEXT_WIDTH),) for line in start.splitlines()[:most]]
+    lines = [(Phrase(line.rstrip("\r"), limit=TEXT_WIDTH),) for line in start.split("\n")[:most]]
     blocks: list[Block] = [Listing(tuple(lines))]
     if total > len(lines):
         note = f"{len(lines):,} of {total:,} lines · "

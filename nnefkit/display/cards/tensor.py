@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,19 @@ from nnefkit.arrays import Array, check_mapped
 from nnefkit.display import charts, images, numbers, text
 from nnefkit.display.cards import statistics_cells
 from nnefkit.display.colors import BLUE
-from nnefkit.display.elements import Block, Card, Figure, Line, Paragraph, Phrase
-from nnefkit.display.excerpt import printable
+from nnefkit.display.elements import (
+    LONGEST_FACT,
+    Block,
+    Card,
+    Figure,
+    Line,
+    Paragraph,
+    Phrase,
+)
+from nnefkit.display.excerpt import visible
 from nnefkit.display.images import Scale
+from nnefkit.display.nnef_text import abbreviated
+from nnefkit.display.operation_table import element_count
 from nnefkit.display.protocols import TensorLike
 from nnefkit.display.statistics import Statistics, statistics
 from nnefkit.display.vocabulary import family
@@ -27,6 +38,8 @@ MAP = (200, 720)
 """Maximum number of points of a heat map: height, width."""
 
 
+QUANTIZED = 8
+"""Maximum number of entries shown of the quantization of a tensor."""
 SAMPLE = 4_000_000
 """Maximum number of values examined."""
 DETAILS = (1.0, 0.75, 0.5)
@@ -109,11 +122,11 @@ def _card(shown: _Shown, facts: tuple[str, ...], blocks: list[Block], size: int)
 
 def _line(shown: _Shown, facts: tuple[str, ...]) -> str:
     """``<Tensor add1: float32 1×24×64×64 · 98,304 elements · [-6.36 ▁▂█▃ 5.31] ...>``."""
-    parts = [*map(printable, facts)]
+    parts = [visible(fact, LONGEST_FACT) for fact in facts]
     if shown.statistics is not None:
         line = statistics_cells.line(shown.statistics, shown.color, logical=shown.logical)
         parts.append(text.phrases(line))
-    return f"<Tensor {printable(numbers.shorten(shown.tensor.name, 60))}: {' · '.join(parts)}>"
+    return f"<Tensor {visible(shown.tensor.name, 60)}: {' · '.join(parts)}>"
 
 
 def _facts(shown: _Shown) -> Iterator[str]:
@@ -121,7 +134,7 @@ def _facts(shown: _Shown) -> Iterator[str]:
     dtype = tensor.dtype if values is None else str(values.dtype)
     yield numbers.typed_shape(dtype, tensor.shape)
     if tensor.shape is not None:
-        yield numbers.plural(math.prod(tensor.shape), "element")
+        yield numbers.plural(element_count(tensor), "element")
     if values is not None:
         yield numbers.size(values.nbytes)
     if shown.producer:
@@ -130,12 +143,17 @@ def _facts(shown: _Shown) -> Iterator[str]:
     if shown.label:
         yield f"label {numbers.shorten(shown.label, 60)}"
     if shown.quantization:
-        named = ", ".join(f"{key} {value}" for key, value in shown.quantization.items())
+        entry = islice(shown.quantization.items(), QUANTIZED)
+        named = ", ".join(f"{numbers.shorten(key)} {_plain(value)}" for key, value in entry)
         yield f"quantization {numbers.shorten(named, 80)}"
     if shown.origin:
         yield f"from {numbers.shorten(shown.origin, 60)}"
     if values is None:
         yield "no values" if shown.label else "no values before a run"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else abbreviated(value)
 
 
 def _varies(statistics: Statistics | None) -> bool:

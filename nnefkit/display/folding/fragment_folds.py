@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from nnefkit.display.folding.network import Group, Network, joined, merged_operations
 from nnefkit.display.folding.plain_operation import PlainOperation
@@ -20,12 +20,19 @@ def fold_fragments(network: Network, operations: Sequence[PlainOperation]) -> Ne
     deepest = max(map(len, scopes), default=0)
     if not deepest:
         return network
-    folded = network
-    for depth in range(1, deepest + 1):
-        folded = _at_depth(network, scopes, depth)
-        if len(folded) > FEWEST:
-            break
-    return folded
+    # Two neighbors are in one box up to the depth at which their calls differ.
+    splits = [_shared(a, b) + 1 if a and b else 1 for a, b in pairwise(scopes) if a != b or not a]
+    depths = sorted(splits)[:FEWEST]
+    depth = depths[-1] if len(depths) == FEWEST else deepest
+    return _at_depth(network, scopes, depth)
+
+
+def _shared(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """Return the number of fragment calls that contain two operations."""
+    for depth, (one, other) in enumerate(zip(a, b, strict=False)):
+        if one != other:
+            return depth
+    return min(len(a), len(b))
 
 
 def _at_depth(network: Network, scopes: Sequence[tuple[str, ...]], depth: int) -> Network:

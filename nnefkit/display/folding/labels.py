@@ -10,6 +10,7 @@ from nnefkit.arrays import Shape
 from nnefkit.display.folding.network import Group
 from nnefkit.display.folding.picture import Box
 from nnefkit.display.folding.plain_operation import PlainOperation
+from nnefkit.display.numbers import product
 from nnefkit.display.vocabulary import PRODUCTS, entry, family
 
 DOT = " · "
@@ -54,7 +55,7 @@ def _end(group: Group, shape_of: Mapping[str, Shape | None]) -> Box:
     if len(group.names) == 1:
         name = group.names[0]
         shape = shape_of.get(name)
-        lines = ["scalar" if not shape else "×".join(map(str, shape))] if shape is not None else []
+        lines = ["scalar" if not shape else product(shape)] if shape is not None else []
         return Box(
             kind, name, lines, "", operations, description=DOT.join([f"{kind} {name}", *lines])
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import ceil
 
+from nnefkit.display.excerpt import visible
 from nnefkit.display.folding import Box
 from nnefkit.display.layout import Point
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
@@ -20,6 +21,8 @@ WIDEST = 176.0
 """Room for the texts of a box."""
 NARROWEST = 40.0
 MAX_LINES = 3
+LONGEST = 160
+"""Maximum length of a text before it is broken into lines."""
 DOT = " · "
 BAR = 4.0
 """Width of the colored bar at the left of a box."""
@@ -48,6 +51,7 @@ def measure(box: Box, most_lines: int = MAX_LINES) -> MeasuredBox:
     if box.count > 1:
         badge = f"× {box.count} parallel" if box.parallel else f"× {box.count}"
     badge_room = text_width(badge, LINE, "bold") + 10 if badge else 0.0
+    box = _visible(box)
     title = fitted(box.title, WIDEST - badge_room, TITLE, "bold")
     lines = [line for text in box.lines for line in wrapped(text, WIDEST, LINE)]
     if len(lines) > most_lines:
@@ -58,6 +62,13 @@ def measure(box: Box, most_lines: int = MAX_LINES) -> MeasuredBox:
     width = max(NARROWEST, max(texts) + sides)
     height = 28.0 + LEADING * len(lines)
     return MeasuredBox(box, title, badge, lines, 2.0 * ceil(width / 2), height)
+
+
+def _visible(box: Box) -> Box:
+    """Return a box without characters that SVG does not allow or a reader cannot see."""
+    lines = [visible(line, LONGEST) for line in box.lines]
+    description = visible(box.description, 2 * LONGEST)
+    return replace(box, title=visible(box.title, LONGEST), lines=lines, description=description)
 
 
 def draw_box(box: MeasuredBox, center: Point, *, plain: bool = False) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from nnefkit.display.folding import Edge
 from nnefkit.display.layout import Point
+from nnefkit.display.numbers import product
 from nnefkit.display.svg.boxes import number
 
 Segment = tuple[Point, Point]
@@ -28,7 +29,7 @@ def shape_label(edges: Sequence[Edge]) -> str:
         return ""
     if len(shape) > 2 and shape[0] == 1:
         shape = shape[1:]
-    return "×".join(map(str, shape)) if shape else "scalar"
+    return product(shape) if shape else "scalar"
 
 
 def paths(
