@@ -56,7 +56,7 @@ def lab_server(root: Path, env: dict[str, str]) -> Iterator[str]:
         yield _address(process, log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

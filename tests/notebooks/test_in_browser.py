@@ -82,13 +82,14 @@ def count_outputs(path: Path) -> int:
     return sum(1 for cell in cells if cell.cell_type == "code" for _ in cell.outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trusted", "theme"),
     [
-        pytest.param(True, "JupyterLab Light", marks=pytest.mark.slow, id="trusted-light"),
+        pytest.param(True, "JupyterLab Light", id="trusted-light"),
         pytest.param(True, "JupyterLab Dark", id="trusted-dark"),
-        pytest.param(False, "JupyterLab Light", marks=pytest.mark.slow, id="untrusted-light"),
-        pytest.param(False, "JupyterLab Dark", marks=pytest.mark.slow, id="untrusted-dark"),
+        pytest.param(False, "JupyterLab Light", id="untrusted-light"),
+        pytest.param(False, "JupyterLab Dark", id="untrusted-dark"),
     ],
 )
 def test_jupyterlab_shows_the_executed_notebook_without_fault(

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import helper, numpy_helper
+from sampled import sampled
 from torch import nn
 
 import nnefkit as nk
@@ -87,7 +88,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "steps", "batch", "size", "form"), CASES)
+@pytest.mark.parametrize(("kind", "steps", "batch", "size", "form"), sampled(CASES, 3))
 def test_a_layer_of_pytorch_is_one_operator_with_the_same_results(kind, steps, batch, size, form):
     module, inputs = network(kind, steps, batch, size, **form)
     graph = nk.from_torch(module, inputs, verify=False)
@@ -230,7 +231,9 @@ DIRECTIONS = ("forward", "reverse", "bidirectional")
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("kind", sorted(RECURRENT))
-@pytest.mark.parametrize("extents", [(1, 3, 5), (2, 1, 1), (7, 3, 5), (129, 1, 5)])
+@pytest.mark.parametrize(
+    "extents", [(1, 3, 5), (2, 1, 1), (7, 3, 5), pytest.param((129, 1, 5), marks=pytest.mark.slow)]
+)
 def test_a_layer_of_onnx_returns_as_the_same_node(kind, direction, extents):
     states = sum(extents) % 2 * (2 if kind == "LSTM" else 1)
     model, feeds = onnx_layer(kind, *extents, direction=direction, states=states, outputs=7)
@@ -261,7 +264,9 @@ def test_any_results_of_a_layer_may_be_wanted(kind, outputs, bias):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("extents", [(1, 2, 3), (4, 3, 5), (129, 1, 1)])
+@pytest.mark.parametrize(
+    "extents", [(1, 2, 3), (4, 3, 5), pytest.param((129, 1, 1), marks=pytest.mark.slow)]
+)
 def test_a_layer_may_reset_the_state_before_the_product(direction, extents, bias):
     form = {"direction": direction, "bias": bias, "states": extents[0] % 2, "reset_first": True}
     model, feeds = onnx_layer("GRU", *extents, **form)
