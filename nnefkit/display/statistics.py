@@ -18,6 +18,8 @@ BINS = 24
 _CHUNK = 1 << 16
 # One block of a sample: whole pages of a mapped file.
 _BLOCK = 1 << 12
+# The integers up to this one are exact in float64.
+_EXACT = 1 << 53
 # Squares of larger values might overflow.
 _HUGE = 1e150
 
@@ -150,7 +152,7 @@ class _First:
             return
         with np.errstate(over="ignore"):
             self.total += float(values.sum(dtype=np.float64))
-        low, high = float(values.min()), float(values.max())
+        low, high = _number(values.min()), _number(values.max())
         self.minimum = min(self.minimum, low) if self.finite else low
         self.maximum = max(self.maximum, high) if self.finite else high
         self.finite += values.size
@@ -165,6 +167,12 @@ class _First:
         self.nan += nan
         self.infinite += chunk.size - int(np.count_nonzero(finite)) - nan
         return chunk[finite]
+
+
+def _number(element: Any) -> float:
+    """Return an element as a float; as an integer, if it is one that float64 would round."""
+    number = element.item()
+    return number if isinstance(number, int) and abs(number) > _EXACT else float(number)
 
 
 def _spread(

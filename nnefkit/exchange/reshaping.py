@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import Refusal
 from nnefkit.exchange.source_graph import (
@@ -235,10 +236,15 @@ def to_scalar(c: OperatorCall, x: Value) -> Value:
         return x
     if x.data is None:
         return c.op("cast", x, data_type=SCALAR)
-    if x.data.size and np.abs(x.data.astype(np.float64)).max() > EXACT:
+    if _exceeds(x.data):
         # Engines compute with the integers themselves as long as the text has them.
         return c.graph.cast(x)
     return x.converted(x.data.astype(c.scalar_dtype), c.scalar_dtype)
+
+
+def _exceeds(data: Array) -> bool:
+    """Return whether some numbers are larger than the integers that float32 represents."""
+    return bool(data.size) and bool(np.abs(data.astype(np.float64)).max() > EXACT)
 
 
 def to_dtype(c: OperatorCall, x: Value, dtype: DType) -> Value:
@@ -246,6 +252,11 @@ def to_dtype(c: OperatorCall, x: Value, dtype: DType) -> Value:
     if dtype.kind == "f":
         return x
     if x.data is not None:
+        if dtype.kind in "iu" and x.data.dtype == np.float32 and _exceeds(x.data):
+            raise Refusal(
+                "it computes integers above 16,777,216 from constants, which float32 rounds",
+                "Compute them before the export.",
+            )
         return x.converted(x.data.astype(dtype), dtype)
     if x.data_type == data_type_of(dtype):
         return x

@@ -184,7 +184,44 @@ def test_the_largest_elements_are_distinct_and_exact(count, largest):
         assert all(len({*row}) == count for row in indices.tolist()), engine
 
 
+OF_MASKS = {
+    "largest of a mask": lambda x: x.masked_fill(x > 1, -inf).amax(-1),
+    "smallest of a mask": lambda x: x.masked_fill(x > 1, inf).amin(-1),
+    "zero times a mask": lambda x: x.masked_fill(x > 1, -inf) * 0,
+    "largest of windows": lambda x: functional.max_pool1d(
+        x[:, None] + torch.tensor([0.0, -inf, -inf, 0.0]), 2, 1
+    ),
+    "softmax of a mask": lambda x: functional.softmax(x.masked_fill(x > 1, -inf), -1),
+    "attention": lambda x: functional.softmax(
+        x @ x.T + torch.triu(torch.full((12, 12), -inf), 1), -1
+    ),
+}
+
+
+@pytest.mark.parametrize("function", OF_MASKS.values(), ids=OF_MASKS)
+def test_tract_computes_infinite_constants_right_or_refuses_them(function):
+    x = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    x[3] = 5
+    graph = exported([function], x)
+    try:
+        (result,) = nk.run(graph, x, "tract").values()
+    except nk.ExecutionError as error:
+        (refusal,) = [d for d in error.diagnostics if "which a weight holds" in str(d)]
+        assert refusal
+        return
+    expected = function(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
+
+
 PAIRS = {
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "maximum with a constant": lambda x, y: torch.maximum(x, torch.tensor(0.5)),
+    "minimum with a constant": lambda x, y: torch.minimum(torch.tensor(0.5), y),
+    "quotient rounded down": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+    "quotient rounded toward zero": lambda x, y: torch.div(x, y, rounding_mode="trunc"),
+    "fmod": torch.fmod,
+    "remainder": torch.remainder,
     "atan2": torch.atan2,
     "hypot": torch.hypot,
     "quotient": torch.div,

@@ -18,6 +18,8 @@ from nnefkit.exchange.source_graph import DType, Value
 
 _ROUNDS = 2
 """Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""
+WIDEST = 8
+"""Size in bytes of the integers that NNEF has, and engines compute with."""
 LARGEST = float(np.finfo(np.float32).max)
 NEUTRAL = {"add": 0.0, "mul": 1.0, "max": -np.inf, "min": np.inf}
 """Operation that combines elements -> its neutral element."""
@@ -89,11 +91,37 @@ def _exact(c: OperatorCall, fragment: str, x: Value, y: Value) -> Value:
 
 
 def wrapped(c: OperatorCall, x: Value, dtype: DType) -> Value:
-    """Return integers, computed as scalars, wrapped around to the range of a dtype."""
-    range_ = float(2 ** (8 * dtype.itemsize))
-    low = float(np.iinfo(dtype).min)
-    turns = c.op("floor", c.op("div", c.op("sub", x, low), range_))
-    return c.op("sub", x, c.op("mul", turns, range_))
+    """Return integers, computed as scalars, wrapped around to the range of a dtype.
+
+    Numbers inside of the range meet no large ones on the way, which float32 would round.
+    """
+    turns, half = x, float(2 ** (8 * dtype.itemsize - 1))
+    if dtype.kind == "i":
+        # From -half to half: floor((x + half) / range).
+        halves = c.op("floor", c.op("div", x, half))
+        turns = c.op("floor", c.op("div", c.op("add", halves, 1.0), 2.0))
+    else:
+        turns = c.op("floor", c.op("div", x, 2 * half))
+    return c.op("sub", x, c.op("mul", turns, 2 * half))
+
+
+def narrowed(c: OperatorCall, x: Value, dtype: DType) -> Value:
+    """Return integers, computed as scalars, in the range of a dtype: narrow ones wrap around."""
+    return wrapped(c, x, dtype) if dtype.kind in "iu" and dtype.itemsize < WIDEST else x
+
+
+def extreme(c: OperatorCall, name: str, x: Value, y: Value, *, is_integer: bool = False) -> Value:
+    """Return the `max` or `min` of scalars; NaN if one of them is.
+
+    ``max(x, y)`` is `y` where `x` is NaN (4.2.4).
+    """
+    x, y = aligned(c, x, y)
+    if y.data is not None and x.data is None:
+        x, y = y, x
+    result = c.op(name, x, y)
+    if is_integer or (x.data is not None and not np.isnan(x.data).any()):
+        return result
+    return c.op("select", c.op("ne", x, x), x, result)
 
 
 def power(c: OperatorCall, x: Value, exponent: float) -> Value:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.compositions.elementwise import LARGEST, scalar_operation
+from nnefkit.exchange.compositions.elementwise import LARGEST, extreme, scalar_operation
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     EXACT,
@@ -189,8 +189,11 @@ def scatter_reduce(
         is_changed[positions[first]] = True
         new = at_positions(c, values, c.graph.constant(source), x.shape)
         mask = c.graph.constant(is_changed.reshape(x.shape))
-        other = result if neutral is None else neutral
-        result = c.op(operation, result, c.op("select", mask, new, other))
+        if neutral is None:
+            joined = extreme(c, operation, result, new, is_integer=x.dtype.kind in "iu")
+            result = c.op("select", mask, joined, result)
+        else:
+            result = c.op(operation, result, c.op("select", mask, new, neutral))
         rest = np.setdiff1d(np.arange(positions.size), first)
         positions, sources = positions[rest], sources[rest]
     return to_dtype(c, result, x.dtype)

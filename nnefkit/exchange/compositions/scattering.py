@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.compositions.elementwise import NEUTRAL
+from nnefkit.exchange.compositions.elementwise import NEUTRAL, extreme
 from nnefkit.exchange.compositions.indexing import counted_from_front, flat_positions
 from nnefkit.exchange.compositions.reduction import product
 from nnefkit.exchange.refusal import refuse
@@ -174,5 +174,10 @@ def _combined(c: OperatorCall, x: Value, hits: Value, updates: Value, operation:
     else:
         name = "sum" if operation == "add" else operation
         total = c.op(f"{name}_reduce", terms, axes=[2])
-    result = c.op(operation, to_scalar(c, x), reshaped(c, total, x.shape))
+    total = reshaped(c, total, x.shape)
+    if operation in ("max", "min"):
+        is_integer = x.dtype.kind in "iu"
+        result = extreme(c, operation, total, to_scalar(c, x), is_integer=is_integer)
+    else:
+        result = c.op(operation, to_scalar(c, x), total)
     return to_dtype(c, result, x.dtype)

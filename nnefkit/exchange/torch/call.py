@@ -16,8 +16,8 @@ import numpy as np
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange import call
-from nnefkit.exchange.compositions.elementwise import scalar_operation, wrapped
-from nnefkit.exchange.reshaping import to_dtype
+from nnefkit.exchange.compositions.elementwise import extreme, narrowed, scalar_operation
+from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
 from nnefkit.exchange.source_graph import SCALAR, DType, Value
 from nnefkit.registry import Registry
 
@@ -67,7 +67,11 @@ class Call(call.OperatorCall):
 
 def arithmetic(c: Call, name: str, *values: Value | float) -> Value:
     """Call an elementwise operation on scalars; the result has PyTorch's dtype."""
-    result = scalar_operation(c, name, *values)
+    if name in ("max", "min"):
+        x, y = (to_scalar(c, number(c, value)) for value in values)
+        result = extreme(c, name, x, y, is_integer=c.dtypes[0].kind in "iu")
+    else:
+        result = scalar_operation(c, name, *values)
     return to_result(c, result, overflows=name in _OVERFLOWING)
 
 
@@ -86,13 +90,7 @@ def to_result(c: Call, x: Value, *, overflows: bool = False) -> Value:
     dtype = c.dtypes[0]
     if x.data_type != SCALAR:
         return x
-    if overflows and dtype.kind in "iu" and dtype.itemsize < WIDEST:
-        x = wrapped(c, x, dtype)
-    return to_dtype(c, x, dtype)
-
-
-WIDEST = 8
-"""Size in bytes of the integers that NNEF has, and engines compute with."""
+    return to_dtype(c, narrowed(c, x, dtype) if overflows else x, dtype)
 
 
 def per_axis(argument: float | Sequence[int], count: int) -> list[int]:

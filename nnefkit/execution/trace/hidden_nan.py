@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +16,14 @@ import numpy as np
 from nnefkit.arrays import Array, is_surely_finite
 from nnefkit.graph import Graph, Operation
 
-HIDING = frozenset(("relu", "max", "min", "clamp")).union(
-    ("max_reduce", "min_reduce", "max_pool", "sigmoid", "tanh", "mul")
+_NORMALIZATIONS = frozenset(("l1_normalization", "l2_normalization")).union(
+    ("local_variance_normalization", "local_contrast_normalization")
+)
+"""Operations that divide several elements by ``max(sigma, epsilon)``."""
+HIDING = (
+    _NORMALIZATIONS.union(("relu", "max", "min", "clamp", "sigmoid", "tanh", "mul"))
+    .union(("max_reduce", "min_reduce", "max_pool", "linear_quantize", "logarithmic_quantize"))
+    .union(("min_max_linear_quantize", "zero_point_linear_quantize"))
 )
 """Operations that may return numbers for NaN: by their formulas, or in an engine."""
 _NAMED = 3
@@ -41,7 +48,11 @@ def hidden_in(graph: Graph, count: Callable[[str], int]) -> Iterator[Operation]:
             for name in op.input_names:
                 found = count(name)
                 is_elementwise = graph.tensors[name].shape == shape
-                if found and count(result) < (found if is_elementwise else 1):
+                least = found if is_elementwise else 1
+                if op.name in _NORMALIZATIONS:
+                    # Not only the elements themselves become NaN, unless all of them are.
+                    least = min(found + 1, prod(shape or ()))
+                if found and count(result) < least:
                     yield op
                     break
 

@@ -48,7 +48,10 @@ _UNARY = {
 def unary(c: Call) -> Value:
     """Read a function of one argument."""
     x = c[0]
-    return to_dtype(c, c.op(_UNARY[c.operator], to_scalar(c, x)), x.dtype)
+    result = c.op(_UNARY[c.operator], to_scalar(c, x))
+    if c.operator in ("Abs", "Neg"):
+        result = elementwise.narrowed(c, result, x.dtype)
+    return to_dtype(c, result, x.dtype)
 
 
 # -- arithmetic ------------------------------------------------------------------------------------
@@ -56,18 +59,15 @@ def unary(c: Call) -> Value:
 
 @operator("Add", "Sub", "Mul")
 def arithmetic(c: Call) -> Value:
-    """Read a sum, difference or product; integers are computed as scalars."""
+    """Read a sum, difference or product; integers wrap around as those of their dtype."""
     dtype = c[0].dtype
+    if dtype == np.uint64 and c.operator == "Sub":
+        c.refuse(
+            "its differences of uint64 wrap around below 0",
+            "The integers of NNEF are signed (3.3.1): subtract int64.",
+        )
     result = c.elementwise(c.operator.lower(), to_scalar(c, c[0]), to_scalar(c, c[1]))
-    if dtype.kind in "iu" and dtype.itemsize < 4:
-        if c.operator == "Mul" and dtype.itemsize > 1:
-            c.refuse("products of 16-bit integers wrap around", "Compute them in float.")
-        result = elementwise.wrapped(c, result, dtype)
-    elif dtype.kind == "u" and c.operator == "Sub":
-        negative = c.op("lt", result, 0.0)
-        raised = c.op("add", result, float(2 ** (8 * dtype.itemsize)))
-        result = c.op("select", negative, raised, result)
-    return to_dtype(c, result, dtype)
+    return to_dtype(c, elementwise.narrowed(c, result, dtype), dtype)
 
 
 @operator("Div")
@@ -99,10 +99,12 @@ def power(c: Call) -> Value:
     """Read ``x ^ y`` in the dtype of `x`."""
     x, y = c[0], to_scalar(c, c[1])
     if x.dtype.kind in "iu" and c[1].dtype.kind in "iu" and not y.is_number:
-        return to_dtype(c, integer_power(c, x, c[1]), x.dtype)
+        return to_dtype(c, elementwise.narrowed(c, integer_power(c, x, c[1]), x.dtype), x.dtype)
     if y.data is not None and y.is_number and y.rank <= x.rank and x.dtype.kind == "f":
         return elementwise.power(c, x, float(y.data.reshape(-1)[0]))
     result = c.elementwise("pow", to_scalar(c, x), y)
+    if c[1].dtype.kind in "iu":
+        return to_dtype(c, elementwise.narrowed(c, result, x.dtype), x.dtype)
     return to_dtype_truncated(c, result, x.dtype)
 
 
@@ -113,7 +115,14 @@ _VARIADIC = {"Sum": "add", "Mean": "add", "Max": "max", "Min": "min"}
 def variadic(c: Call) -> Value:
     """Read the sum, mean, maximum or minimum of any number of tensors."""
     values = [to_scalar(c, value) for value in c.inputs if value is not None]
-    result = reduce(lambda x, y: c.elementwise(_VARIADIC[c.operator], x, y), values)
+    name = _VARIADIC[c.operator]
+    if name == "add":
+        result = reduce(lambda x, y: c.elementwise(name, x, y), values)
+    else:
+        is_integer = c[0].dtype.kind in "iu"
+        result = reduce(
+            lambda x, y: elementwise.extreme(c, name, x, y, is_integer=is_integer), values
+        )
     if c.operator == "Mean" and len(values) > 1:
         result = c.op("div", result, float(len(values)))
     return to_dtype(c, result, c[0].dtype)
@@ -238,9 +247,9 @@ def _cast(c: Call, x: Value, dtype: DType) -> Value:
         return to_dtype(c, truncated(c, x), dtype)
     if x.data_type == LOGICAL:
         return to_dtype(c, x, dtype)
-    narrower = dtype.itemsize < x.dtype.itemsize or (dtype.kind == "u" and x.dtype.kind == "i")
-    if narrower and dtype.itemsize < 4:
-        return to_dtype(c, elementwise.wrapped(c, to_scalar(c, x), dtype), dtype)
+    is_narrower = dtype.itemsize < x.dtype.itemsize or dtype.kind != x.dtype.kind
+    if is_narrower and dtype.itemsize < elementwise.WIDEST:
+        return to_dtype(c, elementwise.narrowed(c, to_scalar(c, x), dtype), dtype)
     return x
 
 

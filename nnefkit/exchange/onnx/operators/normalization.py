@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnefkit.exchange.compositions import normalization
+from nnefkit.exchange.compositions import distance, normalization
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_graph import Value
@@ -99,6 +99,7 @@ def local_response_normalization(c: Call) -> Value:
 
 @operator("LpNormalization")
 def lp_normalization(c: Call) -> Value:
-    """Read `l1_normalization` or `l2_normalization`."""
-    name = "l1_normalization" if c.attribute("p", 2) == 1 else "l2_normalization"
-    return c.op(name, c[0], axes=[c.axis("axis", -1, c[0].rank)], epsilon=_TINY)
+    """Read a division by a norm, which is NaN where an element is; 0 where the norm is."""
+    axis, power = c.axis("axis", -1, c[0].rank), c.attribute("p", 2)
+    length = distance.norm(c, c[0], power, [axis])
+    return c.op("div", c[0], c.op("max", c.decimal(_TINY), length))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import prod
 
 import numpy as np
 
+from nnefkit.exchange.compositions.elementwise import narrowed
 from nnefkit.exchange.compositions.reduction import (
     cumulative_product,
     cumulative_sum,
@@ -14,7 +16,7 @@ from nnefkit.exchange.compositions.reduction import (
 )
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
-from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
+from nnefkit.exchange.source_graph import INTEGER, LOGICAL, SCALAR, Value
 
 _STANDARD = {
     "ReduceSum": "sum_reduce",
@@ -31,6 +33,8 @@ _WITHOUT_AXES = {**_BEFORE, "ReduceL2": "abs", "ReduceLogSum": "log"}
 """The functions that operators compute if they reduce no axes."""
 _FRACTIONS = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
 """Operators whose results are truncated for integers."""
+_OVERFLOWING = ("ReduceSum", "ReduceProd", "ReduceL1", "ReduceSumSquare")
+"""Operators on integers whose results may be outside of the range of their dtype."""
 
 
 @operator(*_STANDARD, *_COMPOSED, "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum")
@@ -41,6 +45,8 @@ def reduce(c: Call) -> Value:
         result = c.op("any_reduce" if c.operator == "ReduceMax" else "all_reduce", x, axes=axes)
     else:
         result = _reduced(c, to_scalar(c, x), axes)
+        if c.operator in _OVERFLOWING:
+            result = narrowed(c, result, x.dtype)
         restored = to_dtype_truncated if c.operator in _FRACTIONS else to_dtype
         result = restored(c, result, x.dtype)
     return result if c.attribute("keepdims", 1) else _without(c, result, axes)
@@ -63,6 +69,11 @@ def _reduced(c: Call, x: Value, axes: list[int]) -> Value:
     if not axes:
         function = _WITHOUT_AXES.get(c.operator)
         return c.op(function, x) if function else x
+    if c.operator == "ReduceMean" and c[0].data_type == INTEGER:
+        # Sums of integers are exact.
+        count = prod(x.shape[axis] for axis in axes)
+        total = narrowed(c, c.op("sum_reduce", x, axes=axes), c[0].dtype)
+        return c.op("div", total, float(count))
     if c.operator in _STANDARD:
         return c.op(_STANDARD[c.operator], x, axes=axes)
     before, after = _BEFORE.get(c.operator), _AFTER.get(c.operator)
@@ -97,4 +108,4 @@ def cumulative(c: Call) -> Value:
     exclusive, reverse = bool(c.attribute("exclusive", 0)), bool(c.attribute("reverse", 0))
     composed = cumulative_sum if c.operator == "CumSum" else cumulative_product
     result = composed(c, x, axis, exclusive=exclusive, reverse=reverse)
-    return to_dtype(c, result, c[0].dtype)
+    return to_dtype(c, narrowed(c, result, c[0].dtype), c[0].dtype)

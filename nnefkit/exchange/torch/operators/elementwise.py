@@ -10,7 +10,7 @@ from nnefkit.exchange.compositions.integer_power import integer_power
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
 from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
-from nnefkit.exchange.torch.call import READERS, WIDEST, Call, arithmetic, operator, to_result
+from nnefkit.exchange.torch.call import READERS, Call, arithmetic, operator, to_result
 
 Operand = Value | float
 
@@ -266,7 +266,7 @@ def to_copy(
     if dtype.kind == "f":
         return to_scalar(c, x)
     is_narrower = dtype.itemsize < x.dtype.itemsize or dtype.kind != x.dtype.kind
-    if is_narrower and dtype.itemsize < WIDEST:
+    if is_narrower and dtype.itemsize < elementwise.WIDEST:
         return to_result(c, to_scalar(c, x), overflows=True)
     return x
 

@@ -1,7 +1,7 @@
 """The operations that tract computes correctly, and why it cannot run the others.
 
 Determined by running version 0.23.9 on every operation and comparing with the reference; the tests
-repeat that for the installed version. Only finite numbers were compared: tract's functions may drop
+repeat that for the installed version. Only finite inputs were compared: tract's functions may drop
 NaN, and return NaN for infinity.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import is_surely_finite
 from nnefkit.errors import NnefError
 from nnefkit.execution.dtypes import scalar_dtype
 from nnefkit.execution.preparation.integer_arithmetic import ARITHMETIC
@@ -231,6 +232,13 @@ _CONDITIONS: dict[str, Callable[[SupportedCall], str]] = {
 _WRONG = {"softplus": "tract returns infinity for inputs above 88."}
 """Operations that tract supports, but computes wrongly for any attributes."""
 
+_EXTREMES = "tract returns a finite number for the extreme of infinities, which a weight holds."
+_FINITE = {
+    **dict.fromkeys(("max_reduce", "min_reduce", "max_pool"), _EXTREMES),
+    "mul": "tract returns 0 for the product of 0 and infinity, which a weight holds.",
+}
+"""Operations that tract computes wrongly if infinity or NaN is among the weights."""
+
 CLAIMED = _ALWAYS | _CONDITIONS.keys()
 """Names of the operations that tract can run, at least with some attributes."""
 
@@ -247,6 +255,8 @@ def objection(graph: Graph, op: Operation) -> str:
         return "tract computes in float32: use graph.with_data(...) to give it float32 weights."
     if op.name in ARITHMETIC and any(_is_integer(graph, value) for value in op.inputs.values()):
         return "tract does not compute with integers."
+    if op.name in _FINITE and _has_infinity(graph):
+        return _FINITE[op.name]
     condition = _CONDITIONS.get(op.name)
     if condition is None:
         return ""
@@ -265,6 +275,12 @@ def _is_integer(graph: Graph, value: Any) -> bool:
 @lru_cache(maxsize=4)
 def _is_wide(graph: Graph) -> bool:
     return scalar_dtype(graph) == np.float64
+
+
+@lru_cache(maxsize=4)
+def _has_infinity(graph: Graph) -> bool:
+    arrays = [tensor.data for tensor in graph.tensors.values() if tensor.data is not None]
+    return not all(is_surely_finite(a) or bool(np.isfinite(a).all()) for a in arrays)
 
 
 def _has_scalars(graph: Graph, op: Operation) -> bool:

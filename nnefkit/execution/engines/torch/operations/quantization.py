@@ -62,4 +62,5 @@ def logarithmic_quantize(x: Argument, max: Argument, *, bits: int) -> Tensor:
     x, limit = _tensors(x, max)
     top = torch.ceil(torch.log2(limit))
     exponent = round_half_up(clamp(torch.log2(x.abs()), top - float(2**bits - 1), top))
-    return torch.sign(x) * torch.exp2(exponent)
+    # PyTorch's sign of NaN is 0.
+    return torch.where(x.isnan(), x, torch.sign(x) * torch.exp2(exponent))

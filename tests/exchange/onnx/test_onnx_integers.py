@@ -1,0 +1,154 @@
+"""Arithmetic of ONNX models on integers of every width, at the ends of their ranges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from test_onnx_operators import reference_results
+
+import nnefkit as nk
+
+ENGINES = ("numpy", "onnxruntime", "torch")
+NARROW = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
+
+
+def model_of(operator, feeds, opset=18, **attributes):
+    """Return a model of one operator."""
+    inputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in feeds.items()
+    ]
+    node = helper.make_node(operator, [*feeds], ["result"], **attributes)
+    output = helper.make_empty_tensor_value_info("result")
+    graph = helper.make_graph([node], "g", inputs, [output])
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+
+def agrees(operator, feeds, expected=None, **attributes):
+    """Check that all engines compute what ONNX Runtime, or NumPy, does."""
+    model = model_of(operator, feeds, **attributes)
+    if expected is None:
+        (expected,) = reference_results(model, feeds)
+    graph = nk.from_onnx(model, verify=False)
+    given = {name: feeds[name] for name in graph.inputs}
+    for engine in ENGINES:
+        (result,) = nk.run(graph, given, engine).values()
+        np.testing.assert_array_equal(
+            result.astype(object), np.asarray(expected).astype(object), err_msg=engine
+        )
+    return graph
+
+
+def ends(dtype, count):
+    """Return numbers at and near the ends of the range of a dtype, and others."""
+    info, rng = np.iinfo(dtype), np.random.default_rng(0)
+    low, high = info.min, info.max
+    fixed = [low, low + 1, high, high - 1, 0, 1, low // 2, high // 2 + 1, 3, high // 3]
+    more = rng.integers(low, high, count - len(fixed), endpoint=True, dtype=dtype)
+    return np.concatenate([np.array(fixed, dtype), more])
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul"])
+def test_narrow_integers_wrap_around(operator, dtype):
+    x = ends(dtype, 16)
+    y = np.random.default_rng(1).permutation(x)
+    function = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply}[operator]
+    agrees(operator, {"x": x, "y": y}, function(x, y))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32"])
+@pytest.mark.parametrize("operator", ["Neg", "Abs"])
+def test_the_least_integer_has_no_opposite(operator, dtype):
+    x = ends(dtype, 12)
+    agrees(operator, {"x": x}, np.negative(x) if operator == "Neg" else np.abs(x))
+
+
+@pytest.mark.parametrize("operator", ["ReduceSum", "ReduceProd", "ReduceSumSquare"])
+def test_sums_and_products_of_32_bits_wrap_around(operator):
+    x = ends("int32", 12).reshape(3, 4)
+    functions = {
+        "ReduceSum": lambda: x.sum(keepdims=True, dtype=np.int32),
+        "ReduceProd": lambda: x.prod(keepdims=True, dtype=np.int32),
+        "ReduceSumSquare": lambda: (x * x).sum(keepdims=True, dtype=np.int32),
+    }
+    agrees(operator, {"x": x}, functions[operator](), opset=12)
+
+
+def test_cumulative_sums_of_32_bits_wrap_around():
+    x = ends("int32", 12)
+    model = model_of("CumSum", {"x": x, "axis": np.array(0)})
+    graph = nk.from_onnx(model, constants={"axis": np.array(0)}, verify=False)
+    for engine in ENGINES:
+        (result,) = nk.run(graph, x, engine).values()
+        np.testing.assert_array_equal(result, x.cumsum(dtype=np.int32), err_msg=engine)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_means_of_large_integers_are_exact(dtype):
+    x = np.array([[2**24 + 1, 2**24 + 3], [-(2**24) - 1, -(2**24) - 4], [5, -8]], dtype)
+    if dtype == "int64":
+        x = np.concatenate([x, [[2**53 + 1, 2**53 + 5]]])
+    agrees("ReduceMean", {"x": x}, np.trunc(x.sum(1, keepdims=True) / 2).astype(dtype)
+           if dtype == "int32" else [[2**24 + 2], [-(2**24) - 2], [-1], [2**53 + 3]],
+           opset=12, axes=[1])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("int64", "int32"), ("int64", "uint32"), ("int32", "uint32"), ("uint32", "int32"),
+     ("int64", "int16"), ("int32", "int8"), ("int8", "uint8"), ("uint8", "int8")],
+)  # fmt: skip
+def test_casts_to_narrow_integers_wrap_around(before, after):
+    x = ends(before, 16)
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(after))
+    agrees("Cast", {"x": x}, x.astype(after), to=code)
+
+
+def test_powers_of_32_bits_wrap_around():
+    x = np.array([3, -3, 65537, 2, 7], np.int32)
+    y = np.array([21, 21, 2, 31, 2], np.int32)
+    agrees("Pow", {"x": x, "y": y}, x**y)
+
+
+def test_differences_of_uint64_are_refused():
+    x = np.array([3], np.uint64)
+    with pytest.raises(nk.DocumentError, match="wrap around below 0"):
+        nk.from_onnx(model_of("Sub", {"x": x, "y": x}))
+
+
+def test_steps_compute_small_integers_of_32_bits():
+    x = np.array([3, -5, 2**24 - 1], np.int32)
+    graph = nk.from_onnx(model_of("Mul", {"x": x, "y": x}), verify=False)
+    feeds = {"x": np.array([3, -5, 7]), "y": np.array([2, 2, -1])}
+    results = {}
+    for one in nk.step(graph, feeds):
+        results.update(one.outputs)
+    assert results["result"].tolist() == [6, -10, -7]
+
+
+def test_hashes_as_trained_models_compute_them():
+    nodes = [
+        helper.make_node("Mul", ["k", "prime"], ["product"]),
+        helper.make_node("Mod", ["product", "buckets"], ["bucket"]),
+        helper.make_node("Cast", ["bucket"], ["wide"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "wide"], ["y"]),
+    ]
+    k = helper.make_tensor_value_info("k", TensorProto.UINT32, [4])
+    weights = [
+        helper.make_tensor("prime", TensorProto.UINT32, [], [2654435761]),
+        helper.make_tensor("buckets", TensorProto.UINT32, [], [8]),
+        helper.make_tensor("table", TensorProto.FLOAT, [8], np.arange(8.0)),
+    ]
+    output = helper.make_empty_tensor_value_info("y")
+    graph = helper.make_graph(nodes, "g", [k], [output], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    numbers = np.array([1, 77, 2**31, 2**32 - 1], np.uint32)
+    read = nk.from_onnx(model, inputs={"k": numbers})
+    expected = (numbers * np.uint32(2654435761)) % 8
+    for engine in ENGINES:
+        assert nk.run(read, numbers, engine)["y"].tolist() == expected.tolist()
