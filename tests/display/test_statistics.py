@@ -104,3 +104,12 @@ def test_huge_values_have_exact_bounds():
     found = statistics(np.array([-1.7e308, 1.7e308]))
     assert (found.histogram.edges[0], found.histogram.edges[-1]) == (-1.7e308, 1.7e308)
     assert np.isfinite(found.histogram.edges).all()
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8"])
+def test_bounds_of_large_integers_are_exact(dtype):
+    high = np.iinfo(dtype).max
+    found = statistics(np.array([2**53 + 1, high, high - 1], dtype))
+    assert (found.minimum, found.maximum) == (2**53 + 1, high)
+    assert found.minimum <= found.mean <= found.maximum
+    assert sum(found.histogram.counts) == 3

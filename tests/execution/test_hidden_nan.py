@@ -36,6 +36,49 @@ def test_a_run_reports_nan_that_a_formula_replaces(expression, engine):
     assert result[1] == HIDING[expression]
 
 
+DIVIDED = ("l1_normalization(x, axes = [1])", "l2_normalization(x, axes = [1])")
+QUANTIZED = {
+    "linear_quantize(x, -1.0, 1.0, bits = 8)": 1,
+    "zero_point_linear_quantize(x, 0, 0.1, bits = 8, signed = true, symmetric = false)": 12.7,
+}
+
+
+@pytest.mark.parametrize("expression", DIVIDED)
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_norms_without_nan_are_reported(expression, engine):
+    # max(sigma, epsilon) is epsilon where sigma is NaN.
+    graph = graph_of(expression, "[2, 4]")
+    trace = nk.trace(graph, np.float32([[0, NAN, 1, 3], [1, 2, 3, 4]]), engine)
+    assert trace.hidden_nan == ("y",)
+    assert not nk.trace(graph, np.float32([[0, 2, 1, 3], [1, 2, 3, 4]]), engine).hidden_nan
+
+
+@pytest.mark.parametrize("expression", QUANTIZED)
+def test_quantization_has_no_code_for_nan(expression):
+    with pytest.warns(RuntimeWarning, match="replaced by numbers in 'y'"):
+        (result,) = nk.run(graph_of(expression), np.float32([0, NAN, 1, 3])).values()
+    assert result[1] == np.float32(QUANTIZED[expression])
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "torch"])
+def test_logarithmic_quantization_of_nan_is_nan(engine):
+    graph = graph_of("logarithmic_quantize(x, 1.0, bits = 8)")
+    (result,) = nk.run(graph, np.float32([0, NAN, 1, -np.inf]), engine).values()
+    np.testing.assert_array_equal(result, [0, NAN, 1, -1])
+
+
+def test_nan_hidden_inside_of_a_fragment_is_reported():
+    graph = nk.parse(
+        "version 1.0;\nextension KHR_enable_fragment_definitions;\n"
+        "fragment bounded(x: tensor<scalar>) -> (y: tensor<scalar>)\n"
+        "{\nz = neg(x);\nw = relu(z);\ny = neg(w);\n}\n"
+        "graph g(x) -> (y)\n{\nx = external<scalar>(shape = [4]);\ny = bounded(x);\n}",
+        expand=False,
+    )
+    with pytest.warns(RuntimeWarning, match="replaced by numbers in"):
+        nk.run(graph, np.float32([0, NAN, 1, 3]))
+
+
 def test_a_trace_names_the_tensor():
     graph = graph_of("neg(relu(x))")
     trace = nk.trace(graph, np.float32([NAN, 1, NAN, 2]))

@@ -16,10 +16,8 @@ import numpy as np
 from nnefkit.arrays import Array, is_surely_finite
 from nnefkit.graph import Graph, Operation
 
-_NORMALIZATIONS = frozenset(("l1_normalization", "l2_normalization")).union(
-    ("local_variance_normalization", "local_contrast_normalization")
-)
-"""Operations that divide several elements by ``max(sigma, epsilon)``."""
+_NORMALIZATIONS = frozenset(("l1_normalization", "l2_normalization"))
+"""Operations that divide all elements along some axes by ``max(sigma, epsilon)``."""
 HIDING = (
     _NORMALIZATIONS.union(("relu", "max", "min", "clamp", "sigmoid", "tanh", "mul"))
     .union(("max_reduce", "min_reduce", "max_pool", "linear_quantize", "logarithmic_quantize"))
@@ -50,30 +48,30 @@ def hidden_in(graph: Graph, count: Callable[[str], int]) -> Iterator[Operation]:
                 is_elementwise = graph.tensors[name].shape == shape
                 least = found if is_elementwise else 1
                 if op.name in _NORMALIZATIONS:
-                    # Not only the elements themselves become NaN, unless all of them are.
-                    least = min(found + 1, prod(shape or ()))
+                    # All elements that are divided together become NaN.
+                    together = prod(shape[axis] for axis in op.attribs["axes"]) if shape else 1
+                    least = -(-found // together) * together
                 if found and count(result) < least:
                     yield op
                     break
 
 
+def may_hide_nan(graph: Graph) -> bool:
+    """Return whether an operation of a graph may return numbers for NaN."""
+    return any(op.name in HIDING for op in graph.operations)
+
+
 def warn_of_hidden_nan(
-    graph: Graph,
-    feeds: Mapping[str, Array],
-    results: Mapping[str, Array],
-    trace: Callable[[], _NanReport],
+    graph: Graph, results: Mapping[str, Array], trace: Callable[[], _NanReport]
 ) -> None:
-    """Warn if the inputs of a run hold NaN, its outputs do not, and an operation replaced them.
+    """Warn if the outputs of a run with NaN hold none, and an operation replaced them.
 
     Args:
         graph: The graph that was run.
-        feeds: The inputs.
         results: The outputs.
         trace: Runs the graph once more and records all tensors.
     """
-    if not any(map(_has_nan, feeds.values())) or any(map(_has_nan, results.values())):
-        return
-    if not any(op.name in HIDING for op in graph.operations):
+    if any(map(has_nan, results.values())):
         return
     hidden = trace().hidden_nan
     if not hidden:
@@ -88,5 +86,6 @@ def warn_of_hidden_nan(
     )
 
 
-def _has_nan(array: Array) -> bool:
+def has_nan(array: Array) -> bool:
+    """Return whether an array holds NaN."""
     return not is_surely_finite(array) and bool(np.isnan(array).any())
