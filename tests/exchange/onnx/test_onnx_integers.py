@@ -115,10 +115,13 @@ def test_powers_of_32_bits_wrap_around():
     agrees("Pow", {"x": x, "y": y}, x**y)
 
 
-def test_differences_of_uint64_are_refused():
-    x = np.array([3], np.uint64)
-    with pytest.raises(nk.DocumentError, match="wrap around below 0"):
-        nk.from_onnx(model_of("Sub", {"x": x, "y": x}))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_differences_of_uint64_below_0_fail(engine):
+    x, y = np.array([7, 2**62 + 3], np.uint64), np.array([3, 2**62], np.uint64)
+    graph = nk.from_onnx(model_of("Sub", {"x": x, "y": y}), verify=False)
+    assert nk.run(graph, {"x": x, "y": y}, engine)["result"].tolist() == [4, 3]
+    with pytest.raises(nk.ExecutionError):
+        nk.run(graph, {"x": y, "y": x}, engine)
 
 
 def test_steps_compute_small_integers_of_32_bits():

@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from nnefkit.exchange.compositions import elementwise
+from nnefkit.exchange.compositions import elementwise, indexing
 from nnefkit.exchange.compositions.integer_power import integer_power
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
@@ -61,12 +61,12 @@ def unary(c: Call) -> Value:
 def arithmetic(c: Call) -> Value:
     """Read a sum, difference or product; integers wrap around as those of their dtype."""
     dtype = c[0].dtype
-    if dtype == np.uint64 and c.operator == "Sub":
-        c.refuse(
-            "its differences of uint64 wrap around below 0",
-            "The integers of NNEF are signed (3.3.1): subtract int64.",
-        )
     result = c.elementwise(c.operator.lower(), to_scalar(c, c[0]), to_scalar(c, c[1]))
+    if dtype == np.uint64 and c.operator != "Mul" and result.data is None:
+        # The integers of NNEF are signed: a run with numbers outside of their range fails.
+        is_below = c.op("select", c.op("lt", result, 0.0), 1.0, 0.0)
+        zero = indexing.checked(c, to_dtype(c, is_below, np.dtype(np.int64)), 1)
+        result = c.op("add", result, to_scalar(c, zero))
     return to_dtype(c, elementwise.narrowed(c, result, dtype), dtype)
 
 
