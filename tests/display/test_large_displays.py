@@ -139,7 +139,7 @@ def test_operations_of_a_hundred_thousand_arguments(make: Callable[[], Graph]) -
 def test_an_operation_says_how_many_of_its_arguments_are_left_out() -> None:
     operation = many_parameters(1_000).operations[-1]
     assert "2,964 more arguments" in repr(operation)
-    assert "180 of 3,000 arguments · all: " in operation._repr_html_()
+    assert "60 of 3,000 arguments · all: " in operation._repr_html_()
     assert "operation.attribs" in operation._repr_html_()
 
 

@@ -19,7 +19,7 @@ NAME = 60
 """Maximum length of the names of the operation and of its fragments in one line."""
 LINE_ARGUMENT, LINE = 40, 240
 """Maximum length of an argument, and of the list of arguments, in one line."""
-ARGUMENTS, LINE_ARGUMENTS = 60, 12
+ARGUMENTS, LINE_ARGUMENTS = 20, 12
 """Maximum number of inputs, of results and of attributes in the table, and in one line."""
 
 
