@@ -41,7 +41,7 @@ def test_drawn_inputs_keep_all_promises(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_many_drawn_inputs_keep_all_promises(name):
-    assert not run(TARGETS[name], seed=2, inputs=8 * FEW.get(name, 200)).findings
+    assert not run(TARGETS[name], seed=2, inputs=4 * FEW.get(name, 200)).findings
 
 
 def test_the_same_seed_draws_the_same_inputs():
