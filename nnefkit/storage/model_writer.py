@@ -272,6 +272,13 @@ def _write_zip(path: Path, contents: Mapping[str, _Sized], bar: ProgressBar) -> 
 def _write_member(
     packed: zipfile.ZipFile, name: str, content: _Sized, bar: ProgressBar, offset: int
 ) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise StorageError(
+            f"a zip archive cannot hold the file {name!r}: its name is not UTF-8",
+            hint="Save the model as a folder or as .nnef.tgz.",
+        ) from None
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o100644 << 16

@@ -525,3 +525,17 @@ def test_two_names_are_exchanged_in_one_step_where_the_system_can(tmp_path):
         assert names(tmp_path / "a") == ["x"]
     assert not exchange.exchanged(tmp_path / "a", tmp_path / "missing")
     assert Path(tmp_path / "a").exists()
+
+
+def test_a_zip_archive_refuses_a_file_whose_name_is_not_utf_8(folder, tmp_path):
+    name = b"notes-\xf8.txt".decode("utf-8", "surrogateescape")
+    (folder / name).write_text("mine")
+    graph = nk.load(folder)
+    for ending in ("", ".tar", ".nnef.tgz"):
+        nk.save(graph, tmp_path / f"other{ending}")
+        again = nk.load(tmp_path / f"other{ending}")
+        assert {**again.provenance["files"]} == {name: b"mine"}
+    with pytest.raises(nk.StorageError, match="zip archive cannot hold the file") as error:
+        nk.save(graph, tmp_path / "other.zip")
+    assert "as a folder" in str(error.value)
+    assert not (tmp_path / "other.zip").exists()
