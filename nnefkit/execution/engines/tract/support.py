@@ -178,6 +178,8 @@ def _reshape(call: SupportedCall) -> str:
 
 
 def _slice(call: SupportedCall) -> str:
+    if 0 in (call.graph.tensors[call.op.output_names[0]].shape or ()):
+        return "tract takes a slice without elements for one of the whole axis."
     return "tract's slices have no stride." if set(call.attribs["stride"]) - {1} else ""
 
 

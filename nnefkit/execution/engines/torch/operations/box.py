@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,7 +28,7 @@ def box(input: Tensor, *, window: Window, normalize: bool) -> Tensor:
     if axes is not None:
         total = input.sum(axes, keepdim=True) if axes else input
         return total / volume if normalize else total
-    if _is_pooling(window):
+    if _is_pooling(window, input.shape):
         return _pooled(input, window, normalize)
     sums = reduced(pad(input, window.padding, window.border), window, torch.sum)
     if not normalize:
@@ -45,10 +46,13 @@ def _true_counts(window: Window, extents: Shape) -> list[Array]:
     return window.true_counts(extents)
 
 
-def _is_pooling(window: Window) -> bool:
+def _is_pooling(window: Window, extents: Sequence[int]) -> bool:
     """Return whether PyTorch's average pooling computes the same."""
+    # In three dimensions, it requires that the window fits without the padding.
+    fits = len(extents) < 5 or all(k <= n for k, n in zip(window.size, extents, strict=True))
     return (
-        is_spatial(window)
+        fits
+        and is_spatial(window)
         and window.border in ("constant", "ignore")
         and set(window.dilation) == {1}
         and is_padded_evenly(window)
