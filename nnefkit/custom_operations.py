@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 from nnefkit.arguments import wrong_type
-from nnefkit.display.elements import LONGEST
-from nnefkit.display.excerpt import visible
+from nnefkit.display.visible_text import LONGEST, visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.language import Declaration
 from nnefkit.language.declarations.custom_declarations import EXAMPLE, custom_operation

@@ -11,8 +11,8 @@ import numpy as np
 
 from nnefkit.arrays import check_mapped
 from nnefkit.display.elements import code
-from nnefkit.display.excerpt import visible
 from nnefkit.display.nnef_text import abbreviated
+from nnefkit.display.visible_text import visible
 from nnefkit.graph import Graph, Identifier, Operation
 
 LONGEST_VALUE = 80

@@ -18,8 +18,8 @@ from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tens
 from nnefkit.display.cards.comparison import ComparisonRow, Verdict, compared_tensors_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import LONGEST_NAME, Card, code, selection
-from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import number, percent, plural, shape
+from nnefkit.display.visible_text import visible
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,9 +24,9 @@ from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import LONGEST_NAME, Card, code
-from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import number, plural
 from nnefkit.display.text import brief_repr
+from nnefkit.display.visible_text import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 

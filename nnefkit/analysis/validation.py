@@ -12,11 +12,11 @@ from nnefkit.analysis.metrics import non_finite
 from nnefkit.arrays import check_mapped
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display.cards.report import report_card
-from nnefkit.display.diagnostic_text import LONGEST, MORE, explaining_command
+from nnefkit.display.diagnostic_text import MORE, explaining_command
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
-from nnefkit.display.excerpt import visible
 from nnefkit.display.numbers import plural
+from nnefkit.display.visible_text import LONGEST, visible
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
 from nnefkit.graph.not_finite import stands_for_its_value

@@ -12,7 +12,7 @@ from typing import NoReturn
 from nnefkit.cli import compare, convert, explain, info, run, terminal, validate
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
-from nnefkit.display.excerpt import printable
+from nnefkit.display.visible_text import printable
 from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefError, UnknownNameError
 
 INTERRUPTED = 130

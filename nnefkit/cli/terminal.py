@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from nnefkit.display.excerpt import printable
+from nnefkit.display.visible_text import printable
 from nnefkit.errors import Diagnostic
 
 FAILED = 1

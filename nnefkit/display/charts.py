@@ -17,7 +17,7 @@ from nnefkit.arrays import Array
 from nnefkit.display import numbers
 from nnefkit.display.colors import BLUE, GRAY, RED
 from nnefkit.display.elements import Image
-from nnefkit.display.excerpt import printable
+from nnefkit.display.visible_text import printable
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"

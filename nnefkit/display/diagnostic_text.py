@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nnefkit.display.excerpt import marked_excerpt, visible
+from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.numbers import plural, shorten
 from nnefkit.display.protocols import DiagnosticLike, marked_length
+from nnefkit.display.visible_text import LONGEST, visible
 
 MAX_CODES = 6
 """Maximum number of codes in the command that explains them."""
-LONGEST = 2_000
-"""Maximum length of a message, a hint or a path."""
 LONGEST_NAME = 200
 """Maximum length of a code or a section."""
 BUDGET = 96 * 1024

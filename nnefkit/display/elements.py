@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
-from nnefkit.display.excerpt import visible
+from nnefkit.display.visible_text import visible
 
-LONGEST = 2_000
-"""Maximum length of a text without a limit of its own."""
 LONGEST_FACT = 160
 LONGEST_NAME = 40
 
@@ -29,7 +27,7 @@ class Phrase(NamedTuple):
     code: bool = False
     """Set in monospaced type: names, code to copy."""
     limit: int = 40
-    """Longer texts are shortened in their middle; 0 means `LONGEST`."""
+    """Longer texts are shortened in their middle; 0 means `visible_text.LONGEST`."""
     link: str = ""
     """The address that it leads to, in HTML; may be empty."""
 

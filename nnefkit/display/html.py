@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 from nnefkit.display.colors import AMBER, GRAY, GREEN, RED
 from nnefkit.display.elements import (
-    LONGEST,
     LONGEST_FACT,
     Block,
     Card,
@@ -28,7 +27,7 @@ from nnefkit.display.elements import (
     Table,
     Tone,
 )
-from nnefkit.display.excerpt import printable, visible
+from nnefkit.display.visible_text import LONGEST, printable, visible
 
 BUDGET = 100 * 1024
 """Maximum size of a display in bytes."""

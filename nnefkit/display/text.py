@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import (
-    LONGEST,
     Block,
     Card,
     Cell,
@@ -19,7 +18,7 @@ from nnefkit.display.elements import (
     Paragraph,
     Table,
 )
-from nnefkit.display.excerpt import printable, visible, width
+from nnefkit.display.visible_text import LONGEST, printable, visible, width
 
 INDENT = "  "
 NAMES = 20

@@ -14,7 +14,7 @@ from typing import Any, Self
 from nnefkit.arguments import expected_names
 from nnefkit.arrays import Array, mapped_files
 from nnefkit.custom_operations import CustomOperations, using
-from nnefkit.display import excerpt, numbers
+from nnefkit.display import numbers, visible_text
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import scalar_dtype, with_precise_constants
 from nnefkit.execution.engine import Prepared, ProcessLock, Watch
@@ -333,7 +333,7 @@ class Session:
 
     def __repr__(self) -> str:
         count = numbers.plural(len(self.graph.computations), "operation")
-        of = f"{'closed ' * self._closed}Session of '{excerpt.visible(self.graph.name, 40)}'"
+        of = f"{'closed ' * self._closed}Session of '{visible_text.visible(self.graph.name, 40)}'"
         return f"<{of} ({count}) on the engine '{self.engine}'>"
 
 

@@ -16,7 +16,7 @@ from nnefkit.display import html
 from nnefkit.display.cards.operation import LINE, operation_card
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
-from nnefkit.display.excerpt import visible
+from nnefkit.display.visible_text import visible
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
 from nnefkit.execution.engine import failed_operation

@@ -9,8 +9,8 @@ import numpy as np
 
 from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array, check_mapped
-from nnefkit.display.excerpt import visible
 from nnefkit.display.images import COLORS, Scale
+from nnefkit.display.visible_text import visible
 from nnefkit.errors import InputError
 
 if TYPE_CHECKING:

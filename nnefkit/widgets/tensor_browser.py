@@ -13,7 +13,7 @@ from nnefkit.arrays import Array
 from nnefkit.display import html, numbers
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
-from nnefkit.display.excerpt import visible
+from nnefkit.display.visible_text import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
 from nnefkit.execution.dtypes import data_type

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timing import assert_quick
 
-from nnefkit.display.excerpt import marked_excerpt, printable, width
+from nnefkit.display.excerpt import marked_excerpt
+from nnefkit.display.visible_text import printable, width
 from nnefkit.errors import Diagnostic, Source, Span
 
 DOCUMENT = "version 1.0;\n\tconv1 = conv(input, filter, bordr = 'ignore');\n"

@@ -19,8 +19,8 @@ import nnefkit as nk
 from nnefkit.analysis import Comparison
 from nnefkit.cli.main import main
 from nnefkit.display.diagnostic_text import LONGEST
-from nnefkit.display.excerpt import MARKS
 from nnefkit.display.html import BUDGET
+from nnefkit.display.visible_text import MARKS
 from nnefkit.errors import Diagnostic, Source, Span
 from nnefkit.graph import Graph, Identifier, Operation, Tensor
 

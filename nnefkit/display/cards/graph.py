@@ -25,10 +25,10 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.excerpt import visible
 from nnefkit.display.graph_summary import GraphSummary, Port
 from nnefkit.display.operation_table import OperationRow
 from nnefkit.display.protocols import GraphLike, TextLike
+from nnefkit.display.visible_text import visible
 from nnefkit.display.vocabulary import family
 
 PORTS = 8

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import Fold, Line, Listing, Phrase, Tone
-from nnefkit.display.excerpt import marked_excerpt, printable
+from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
+from nnefkit.display.visible_text import printable
 
 AROUND = 3
 """Number of lines shown before and after a marked one."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from nnefkit.display import numbers
 from nnefkit.display.elements import Block, Card, Cell, Column, Line, Phrase, Table
-from nnefkit.display.excerpt import visible
 from nnefkit.display.nnef_text import abbreviated
 from nnefkit.display.protocols import OperationLike
+from nnefkit.display.visible_text import visible
 from nnefkit.display.vocabulary import family
 
 VALUE = 100

@@ -24,12 +24,12 @@ from nnefkit.display.elements import (
     Paragraph,
     Phrase,
 )
-from nnefkit.display.excerpt import visible
 from nnefkit.display.images import Scale
 from nnefkit.display.nnef_text import abbreviated
 from nnefkit.display.operation_table import element_count
 from nnefkit.display.protocols import TensorLike
 from nnefkit.display.statistics import Statistics, statistics
+from nnefkit.display.visible_text import visible
 from nnefkit.display.vocabulary import family
 
 TILES, COLUMNS = 24, 12

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from html import escape
 from math import ceil
 
-from nnefkit.display.excerpt import visible
 from nnefkit.display.folding import Box
 from nnefkit.display.layout import Point
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
+from nnefkit.display.visible_text import visible
 from nnefkit.display.vocabulary import family
 
 TITLE = 12.5

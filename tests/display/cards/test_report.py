@@ -11,7 +11,7 @@ from nnefkit import errors
 from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.display import html, text
 from nnefkit.display.cards.report import report_card
-from nnefkit.display.excerpt import printable
+from nnefkit.display.visible_text import printable
 
 WRONG = """version 1.0;
 graph net( x ) -> ( y, z )

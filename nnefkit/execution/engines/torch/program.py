@@ -56,7 +56,7 @@ def run_step(graph: Graph, step: ProgramStep, values: dict[str, Tensor]) -> None
         step.run(values)
     except Exception as error:
         if torch.compiler.is_compiling() and not isinstance(error, NnefError):
-            raise  # The tracer of PyTorch catches some of its own.
+            raise  # PyTorch's tracer handles its own exceptions.
         op = step.operation
         shapes = {name: tuple(values[name].shape) for name in op.input_names if name in values}
         raise failed_operation(graph, op, shapes, error) from error
