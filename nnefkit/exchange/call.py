@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.exchange.source_graph import Argument, DType, SourceGraph, Value
+from nnefkit.exchange.source_graph import SourceGraph
+from nnefkit.exchange.source_value import Argument, DType, Value
 
 
 @dataclass(eq=False)

@@ -10,13 +10,8 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.names import identifier, label
-from nnefkit.exchange.source_graph import (
-    SCALAR,
-    PendingOperation,
-    SourceGraph,
-    UpdatedVariable,
-    Value,
-)
+from nnefkit.exchange.source_graph import PendingOperation, SourceGraph, UpdatedVariable
+from nnefkit.exchange.source_value import SCALAR, Value
 from nnefkit.exchange.weight_forms import with_shared_weights
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.language.declarations.custom_declarations import EXPRESSIONS, FRAGMENTS

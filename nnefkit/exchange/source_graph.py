@@ -20,7 +20,6 @@ from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.literals import check_attributes, has_no_literal
 from nnefkit.exchange.names import Names, identifier, label
 from nnefkit.exchange.source_value import (
-    DTYPES,
     INTEGER,
     LOGICAL,
     SCALAR,
@@ -34,21 +33,6 @@ from nnefkit.exchange.weight_names import WeightNames
 from nnefkit.graph.not_finite import constant_name
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations import registry
-
-__all__ = [
-    "DTYPES",
-    "INTEGER",
-    "LOGICAL",
-    "SCALAR",
-    "Argument",
-    "DType",
-    "PendingOperation",
-    "SourceGraph",
-    "UpdatedVariable",
-    "Value",
-    "data_type_of",
-    "values_in",
-]
 
 _FORMS = {
     "transpose": "transposed",

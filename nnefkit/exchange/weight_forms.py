@@ -11,7 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from nnefkit.exchange.names import Names, identifier
-from nnefkit.exchange.source_graph import PendingOperation, Value
+from nnefkit.exchange.source_graph import PendingOperation
+from nnefkit.exchange.source_value import Value
 
 _FORMS = ("reshape", "transpose")
 _Made = dict[int, tuple[Value, Any]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import aligned
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _SAME = 16
 """Above this number, ``softplus(x)`` is ``x`` in float32."""

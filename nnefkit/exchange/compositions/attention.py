@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, to_scalar
-from nnefkit.exchange.source_graph import LOGICAL, SCALAR, DType, Value
+from nnefkit.exchange.source_value import LOGICAL, SCALAR, DType, Value
 
 
 def attention(

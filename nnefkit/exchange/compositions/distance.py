@@ -8,7 +8,7 @@ from math import isinf
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _MAX_DIFFERENCES = 2**26
 

@@ -14,7 +14,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.source_value import DType, Value
 
 _ROUNDS = 2
 """Divisions after which a remainder is exact; each reduces it by the digits of its quotient."""

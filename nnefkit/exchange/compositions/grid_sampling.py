@@ -13,7 +13,7 @@ from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import rounded
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _CUBIC = -0.75
 

@@ -19,7 +19,7 @@ from nnefkit.exchange.reshaping import (
     to_dtype,
     to_scalar,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _INDEX = np.dtype(np.int64)
 _MAX_SORTED = 32

@@ -8,7 +8,7 @@ from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import scalar_operation
 from nnefkit.exchange.compositions.indexing import checked
 from nnefkit.exchange.reshaping import aligned, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 _INDEX = np.dtype(np.int64)
 _ROUNDS = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 def product(c: OperatorCall, a: Value, b: Value) -> Value:

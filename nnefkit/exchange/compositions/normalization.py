@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.reshaping import channels, per_channel, reshaped, to_rank
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 def batch_normalization(

@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _MAX_TERMS = 512
 

@@ -8,7 +8,7 @@ from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
-from nnefkit.exchange.source_graph import Argument, Value
+from nnefkit.exchange.source_value import Argument, Value
 
 MAX_STEPS = 1000
 """Maximum number of steps that are unrolled."""

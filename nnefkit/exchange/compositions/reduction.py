@@ -10,7 +10,7 @@ from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import NEUTRAL
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import sliced
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _MAX_FACTORS = 64
 

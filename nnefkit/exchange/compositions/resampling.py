@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.linear_algebra import along_axis
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 # -- resizing --------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from nnefkit.exchange.compositions.indexing import counted_from_front, flat_posi
 from nnefkit.exchange.compositions.reduction import product
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced, to_dtype, to_scalar, transposed
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 _MAX_PAIRS = 2**22
 

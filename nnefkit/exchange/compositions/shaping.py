@@ -11,7 +11,7 @@ from nnefkit.arrays import Padding
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import empty, sliced, written_bounds
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _BEFORE_FIRST = -(2**31)
 """An `end` of `slice` that is before the first element of any axis."""

@@ -8,7 +8,7 @@ from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _LONGEST = 8192
 """Maximum number of elements of a transform; its matrix has the square of that."""

@@ -14,7 +14,7 @@ from nnefkit.arrays import Array
 from nnefkit.exchange import call
 from nnefkit.exchange.refusal import Refusal, Unread
 from nnefkit.exchange.reshaping import aligned, number, reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.registry import Registry
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.onnx.call import Call, Result, operator
 from nnefkit.exchange.refusal import UNREAD, Unread, refuse_empty_tensor
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _MAX_ITERATIONS = 256
 _NO_LOOPS = "NNEF has no loops; only loops with a constant trip count can be unrolled."

@@ -12,7 +12,8 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.budget import current_budget, remedy
 from nnefkit.exchange.refusal import Refusal
-from nnefkit.exchange.source_graph import SourceGraph, Value
+from nnefkit.exchange.source_graph import SourceGraph
+from nnefkit.exchange.source_value import Value
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, OperatorSetIdProto

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.errors import InputError
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 if TYPE_CHECKING:
     from onnx import (

@@ -49,7 +49,8 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
 )
 from nnefkit.exchange.onnx.python_values import array_of, attributes_of, dense_array
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
-from nnefkit.exchange.source_graph import DTYPES, DType, SourceGraph, Value
+from nnefkit.exchange.source_graph import SourceGraph
+from nnefkit.exchange.source_value import DTYPES, DType, Value
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from nnefkit.arrays import Padding
 from nnefkit.exchange import call
 from nnefkit.exchange.compositions.elementwise import extreme, narrowed, scalar_operation
 from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import SCALAR, DType, Value
+from nnefkit.exchange.source_value import SCALAR, DType, Value
 from nnefkit.registry import Registry
 
 READERS = Registry()

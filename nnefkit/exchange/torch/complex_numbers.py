@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.source_value import DType, Value
 
 READ = frozenset(("stft", "view_as_real", "view_as_complex", "real", "imag", "abs"))
 """Operators that are read with complex arguments or results."""

@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 from nnefkit.arrays import Array
 from nnefkit.errors import InputError
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.source_graph import DType
+from nnefkit.exchange.source_value import DType
 from nnefkit.exchange.torch.call import READERS
 from nnefkit.exchange.torch.export_problems import (
     Arguments,

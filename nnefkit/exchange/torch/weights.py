@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.source_graph import SourceGraph, Value
+from nnefkit.exchange.source_graph import SourceGraph
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.exported_program import as_array
 
 _SAME_ORDER = frozenset(

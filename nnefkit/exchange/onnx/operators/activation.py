@@ -7,7 +7,7 @@ from math import prod
 from nnefkit.exchange.compositions import activation
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 @operator("Sigmoid")

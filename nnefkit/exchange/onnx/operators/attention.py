@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnefkit.exchange.compositions.attention import attention, with_heads_repeated
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _PLAIN = {"scale", "is_causal", "q_num_heads", "kv_num_heads", "softcap", "qk_matmul_output_mode"}
 """Attributes of an attention that NNEF expresses by one fragment."""

@@ -10,7 +10,7 @@ from nnefkit.exchange.compositions.elementwise import LARGEST
 from nnefkit.exchange.onnx.call import INVALID, Call
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 TRANSFORMS = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
 """The transformations, in the order of their numbers in `TreeEnsemble`."""

@@ -12,7 +12,7 @@ from nnefkit.exchange.compositions.indexing import counted_from_front
 from nnefkit.exchange.onnx.call import INVALID, ML, Call, operator
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import EXACT, reshaped, sliced, to_dtype, to_scalar, truncated
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 _STRINGS = "Process strings outside of the network, and pass their indices."
 

@@ -20,7 +20,7 @@ from nnefkit.exchange.onnx.spatial_window import (
     window_of,
 )
 from nnefkit.exchange.reshaping import reshaped, to_scalar
-from nnefkit.exchange.source_graph import INTEGER, Value
+from nnefkit.exchange.source_value import INTEGER, Value
 
 
 @operator("Conv")

@@ -17,7 +17,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_graph import DTYPES, LOGICAL, SCALAR, DType, Value
+from nnefkit.exchange.source_value import DTYPES, LOGICAL, SCALAR, DType, Value
 
 _UNARY = {
     "Abs": "abs",

@@ -19,7 +19,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 # -- activations -----------------------------------------------------------------------------------
 

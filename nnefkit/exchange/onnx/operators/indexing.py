@@ -10,7 +10,7 @@ from nnefkit.arrays import Array, Shape
 from nnefkit.exchange.compositions import indexing, scattering
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 @operator("Gather")

@@ -15,7 +15,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 @operator("MatMul")

@@ -19,7 +19,7 @@ from nnefkit.exchange.onnx.operators.class_scores import (
 )
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 def _numbers(c: Call, name: str) -> Array:

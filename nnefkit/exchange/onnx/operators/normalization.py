@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnefkit.exchange.compositions import distance, normalization
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _TINY = 1e-30
 """Makes 0 / 0 equal 0, and does not affect other quotients."""

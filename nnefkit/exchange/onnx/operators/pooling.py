@@ -12,7 +12,7 @@ from nnefkit.arrays import Array
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.spatial_window import SAME, Padding, padding_mode, window_of
 from nnefkit.exchange.reshaping import EXACT, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 _CHECKED = 100_000
 """Maximum number of windows along an axis that are checked one by one."""

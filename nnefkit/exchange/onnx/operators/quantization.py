@@ -11,7 +11,7 @@ from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.operators.convolution import convolved
 from nnefkit.exchange.reshaping import expanded, reshaped, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.source_value import DType, Value
 
 _CODES = ("int8", "uint8", "int16", "uint16")
 _BYTES = ("int8", "uint8")

@@ -20,7 +20,7 @@ from nnefkit.exchange.onnx.operators.quantization import (
 )
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_scalar, transposed
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.source_value import DType, Value
 
 _BYTES = ("int8", "uint8")
 

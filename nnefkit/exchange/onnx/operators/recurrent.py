@@ -22,7 +22,7 @@ from nnefkit.exchange.compositions.recurrent import (
 from nnefkit.exchange.onnx.call import MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.quantization import numbers_by_range
 from nnefkit.exchange.reshaping import reshaped, sliced, to_scalar, transposed
-from nnefkit.exchange.source_graph import Argument, Value
+from nnefkit.exchange.source_value import Argument, Value
 
 _ACTIVATIONS = {
     "RNN": ["tanh"],

@@ -16,7 +16,7 @@ from nnefkit.exchange.compositions.reduction import (
 )
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
-from nnefkit.exchange.source_graph import INTEGER, LOGICAL, SCALAR, Value
+from nnefkit.exchange.source_value import INTEGER, LOGICAL, SCALAR, Value
 
 _STANDARD = {
     "ReduceSum": "sum_reduce",

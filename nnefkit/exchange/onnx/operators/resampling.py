@@ -18,7 +18,7 @@ from nnefkit.exchange.compositions.grid_sampling import Sampling
 from nnefkit.exchange.compositions.resampling import ResizedAxis, interpolated, selected
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.refusal import refuse, refuse_empty_tensor
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 F = np.float32
 

@@ -20,7 +20,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 
 @operator("Constant")

@@ -11,7 +11,7 @@ from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.compositions.spectral import short_time_spectra, waves
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import reshaped, sliced, transposed
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from nnefkit.exchange.onnx.operators.tree_tables import (
 )
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import EXACT, reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 
 _INTEGER = np.dtype(np.int64)
 _AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")

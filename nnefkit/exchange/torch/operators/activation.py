@@ -7,7 +7,7 @@ from typing import Any
 from nnefkit.exchange.compositions import activation
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axis_of, reshaped, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 

@@ -23,7 +23,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import LOGICAL, Value
+from nnefkit.exchange.source_value import LOGICAL, Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators import logic
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.exchange.compositions.shaping import padded_by_constants, wrapped_around
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import channels, reshaped, to_dtype, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator, per_axis
 
 Extents = int | Sequence[int]

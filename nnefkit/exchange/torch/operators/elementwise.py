@@ -9,7 +9,7 @@ from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.compositions.integer_power import integer_power
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_logical, to_scalar, truncated
-from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
+from nnefkit.exchange.source_value import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import READERS, Call, arithmetic, operator, to_result
 
 Operand = Value | float

@@ -9,7 +9,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axis_of, reshaped, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator
 
 _SUM, _MEAN, _MAX = range(3)

@@ -20,7 +20,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import INTEGER, Value
+from nnefkit.exchange.source_value import INTEGER, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 

@@ -12,7 +12,7 @@ from nnefkit.exchange.compositions import distance, linear_algebra
 from nnefkit.exchange.compositions.attention import with_heads_repeated
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_rank
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import aligned, number, to_logical, to_scalar
-from nnefkit.exchange.source_graph import LOGICAL, SCALAR, Value
+from nnefkit.exchange.source_value import LOGICAL, SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 Operand = Value | float

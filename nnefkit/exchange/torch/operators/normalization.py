@@ -10,7 +10,7 @@ import numpy as np
 from nnefkit.exchange.compositions import distance, normalization
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axes_of, reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator
 from nnefkit.exchange.torch.operators.convolution import conv
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, sliced
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator, per_axis
 from nnefkit.exchange.torch.operators.resampling import along
 

@@ -15,7 +15,7 @@ from nnefkit.exchange.compositions.recurrent import (
 )
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import channels
-from nnefkit.exchange.source_graph import Argument, Value
+from nnefkit.exchange.source_value import Argument, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 _UNPROJECTED = 4

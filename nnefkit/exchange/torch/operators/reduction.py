@@ -8,7 +8,7 @@ from typing import Any
 from nnefkit.exchange.compositions import reduction
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axes_of, axis_of, reshaped, to_dtype, to_logical, to_scalar
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator, to_result
 
 

@@ -13,7 +13,7 @@ from nnefkit.exchange.compositions.grid_sampling import Sampling
 from nnefkit.exchange.compositions.resampling import ResizedAxis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_graph import SCALAR, Value
+from nnefkit.exchange.source_value import SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
 
 

@@ -19,7 +19,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_graph import DType, Value
+from nnefkit.exchange.source_value import DType, Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 
 _OPERATIONS = {

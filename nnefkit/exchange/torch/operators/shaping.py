@@ -21,7 +21,7 @@ from nnefkit.exchange.reshaping import (
     transposed,
     written_bounds,
 )
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator
 
 

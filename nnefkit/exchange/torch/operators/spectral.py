@@ -7,7 +7,7 @@ import numpy as np
 from nnefkit.exchange.compositions import spectral
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_graph import Value
+from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
 from nnefkit.exchange.torch.complex_numbers import Complex
 
