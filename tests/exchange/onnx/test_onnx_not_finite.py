@@ -73,7 +73,10 @@ def judged(name, seed, numbers):
 @pytest.mark.parametrize("numbers", [[np.inf, -np.inf], [np.nan]], ids=["infinity", "NaN"])
 @pytest.mark.parametrize("name", sorted(set(DRAWERS) - set(FOREIGN)))
 def test_operators_compute_what_onnx_runtime_computes(name, numbers):
-    assert all(judged(name, seed, numbers) is not False for seed in SEEDS)
+    verdicts = [judged(name, seed, numbers) for seed in SEEDS]
+    if verdicts == [None] * len(SEEDS):
+        pytest.skip("no drawn model has a float input and is read")
+    assert False not in verdicts
 
 
 def test_only_operators_with_a_difference_are_left_out():
