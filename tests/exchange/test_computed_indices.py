@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from sampled import sampled
 from torch import nn
 
 import nnefkit as nk
@@ -67,7 +68,7 @@ def graph_of(name):
     return nk.from_torch(Layer(function), (x, k)), x, shape, function
 
 
-@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("name", sampled(TORCH, 3))
 @pytest.mark.parametrize("engine", ENGINES)
 def test_indices_are_those_of_pytorch_or_an_error_that_names_one(engine, name):
     graph, x, shape, function = graph_of(name)

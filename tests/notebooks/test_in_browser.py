@@ -18,9 +18,11 @@ from executing import NOTEBOOKS, execute
 from lab_server import environment, lab_server
 from playwright.sync_api import Browser, Page, Request
 from playwright.sync_api import TimeoutError as NotInTime
+from sampled import sampled
 
 pytestmark = pytest.mark.browser
 
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 FAULTS = (Path(__file__).parent / "faults.js").read_text()
 
 
@@ -113,7 +115,7 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", sorted(path.name for path in NOTEBOOKS.glob("*.ipynb")))
+@pytest.mark.parametrize("name", sampled(NAMES, 4))
 def test_nbconvert_html_shows_every_notebook_as_stored_without_fault(
     browser: Browser, tmp_path: Path, name: str, theme: str
 ) -> None:

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 from packaged import packaged
 from PIL import Image, ImageDraw, ImageFont
+from sampled import sampled
 
 import nnefkit as nk
 
@@ -177,12 +178,15 @@ def test_the_speech_network_is_refused_without_its_rate():
 
 @pytest.mark.parametrize(
     ("file", "constants"),
-    [
-        ("silero_vad.onnx", {"sr": 16000}),
-        ("silero_vad_16k_op15.onnx", {"sr": 16000}),
-        ("silero_vad_op18_ifless.onnx", {"sr": 16000}),
-        ("silero_vad_half.onnx", {}),
-    ],
+    sampled(
+        [
+            ("silero_vad.onnx", {"sr": 16000}),
+            ("silero_vad_16k_op15.onnx", {"sr": 16000}),
+            ("silero_vad_op18_ifless.onnx", {"sr": 16000}),
+            ("silero_vad_half.onnx", {}),
+        ],
+        3,
+    ),
 )
 def test_speech_is_detected_as_in_onnx_runtime(file, constants, voice, tmp_path):
     path = packaged("silero-vad", SPEECH + file)

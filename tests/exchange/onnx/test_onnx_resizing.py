@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from sampled import sampled
 
 import nnefkit as nk
 
@@ -47,7 +48,7 @@ PAIRS = [(old, new) for old in range(1, 8) for new in range(1, 12)]
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
-@pytest.mark.parametrize("coordinates", [*COORDINATES, "tf_half_pixel_for_nn"])
+@pytest.mark.parametrize("coordinates", sampled([*COORDINATES, "tf_half_pixel_for_nn"], 2))
 def test_nearest_elements(coordinates, rounding):
     opset = 11 if coordinates == "tf_half_pixel_for_nn" else 19
     modes = {"coordinate_transformation_mode": coordinates, "nearest_mode": rounding}

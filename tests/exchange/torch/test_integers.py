@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sampled import sampled
 from torch import nn
 
 import nnefkit as nk
@@ -72,7 +73,7 @@ def exported(function, *inputs, weight=None):
     }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", sampled(FUNCTIONS, 3))
 def test_integers_are_those_of_pytorch(name):
     function, divisors = FUNCTIONS[name], torch.tensor(DIVISORS)
     graph, named = exported(function, torch.tensor(SMALL), divisors)

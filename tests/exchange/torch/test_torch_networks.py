@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from architectures import NETWORKS
+from sampled import sampled
 
 import nnefkit as nk
 
@@ -17,7 +18,7 @@ def fragments(graph):
     return [re.match(r"fragment (\w+)", text)[1] for text in graph.declarations]
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=sampled(NETWORKS, 3))
 def exported(request):
     make, made = NETWORKS[request.param]
     module, given = make(), made()
