@@ -400,6 +400,7 @@ def _read_once(
     at_once: bool = False,
 ) -> bool:
     """Read a model, and return whether it stayed the same while it was read."""
+    before = storage.identity(path)
     try:
         with storage.open_model(path, copy=copy, at_once=at_once) as files:
             reading.name = files.text_name
@@ -415,4 +416,5 @@ def _read_once(
             return not files.changed
     except StorageError as error:
         reading.of_files += error.diagnostics
-        return not storage.is_being_saved(path)
+        # In this order, so that a save that ends in between is noticed.
+        return not storage.is_being_saved(path) and storage.identity(path) == before

@@ -4,7 +4,7 @@ from nnefkit.storage.archive import unpacked_limit
 from nnefkit.storage.atomic_write import replacing_file, writing_to
 from nnefkit.storage.blob import check_readable
 from nnefkit.storage.file_names import GRAPH, QUANTIZATION, data_name
-from nnefkit.storage.leftovers import TemporaryFolder, is_being_saved
+from nnefkit.storage.leftovers import TemporaryFolder, identity, is_being_saved
 from nnefkit.storage.mapped_file import map_npy, view_npy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
 from nnefkit.storage.model_writer import write_model
@@ -35,6 +35,7 @@ __all__ = [
     "data_files",
     "data_name",
     "dequantize",
+    "identity",
     "is_being_saved",
     "map_npy",
     "open_model",

@@ -46,6 +46,15 @@ def is_temporary(path: str) -> bool:
     return MARK in path
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return what identifies the file or folder at `path`; None if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called for each model that is loaded
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def is_being_saved(target: str | os.PathLike[str]) -> bool:
     """Return whether nothing is at `target` yet, but a process is saving to it."""
     path = Path(target)

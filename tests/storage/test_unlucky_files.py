@@ -1,6 +1,7 @@
 """Files that other programs change, truncate, or leave behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,39 @@ def test_a_model_is_loaded_whole_where_a_save_takes_two_renames(tmp_path):
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "model")]) as writer:
         check_whole(tmp_path / "model", writer)
     assert writer.returncode == 0
+
+
+def test_a_model_that_is_away_for_a_moment_is_read_again(folder, monkeypatch):
+    original = nk.io.storage.open_model
+    away = folder.with_name("away")
+    fresh = folder.with_name("fresh")
+    shutil.copytree(folder, fresh)
+    calls = []
+
+    def opened(path, **options):
+        calls.append(path)
+        if len(calls) > 1:
+            return original(path, **options)
+        folder.rename(away)
+        try:
+            return original(path, **options)
+        finally:
+            fresh.rename(folder)
+
+    monkeypatch.setattr(nk.io.storage, "open_model", opened)
+    assert nk.load(folder).variables
+    assert len(calls) == 2
+
+
+def test_a_model_that_is_not_there_is_not_waited_for(folder, monkeypatch):
+    original = nk.io.storage.open_model
+    calls = []
+    monkeypatch.setattr(
+        nk.io.storage, "open_model", lambda *a, **k: calls.append(a) or original(*a, **k)
+    )
+    with pytest.raises(nk.StorageError, match="no such file"):
+        nk.load(folder.with_name("nowhere"))
+    assert len(calls) == 1
 
 
 def test_files_written_in_place_are_read_again(folder, monkeypatch):
