@@ -89,16 +89,11 @@ def _file_of(array: Any) -> Iterator[Any]:
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
 
 
-_SMALL = 4096
-"""Number of elements up to which looking at each one is faster than a product."""
+_SINGLE_OR_DOUBLE = "fd"
 
 
 def is_surely_finite(array: Array) -> bool:
     """Return whether all elements are finite, fast; False also if their squares overflow."""
-    if array.dtype.kind != "f":
-        return True
-    if array.size <= _SMALL:
-        return bool(np.count_nonzero(np.isfinite(array)) == array.size)
-    flat = array.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(np.dot(flat, flat))
+    if array.dtype.char in _SINGLE_OR_DOUBLE:
+        return math.isfinite(np.vdot(array, array))
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

@@ -172,7 +172,7 @@ class Session:
         feeds = self._feeds(inputs)
         with Progress(self.graph, progress) as watch:
             results = self._compute(feeds, fetch, frozenset(), watch)
-        if self._hides_nan and any(map(has_nan, feeds.values())):
+        if self._hides_nan and has_nan(feeds.values()):
             run_again = partial(self.trace, inputs, "statistics", progress=False)
             warn_of_hidden_nan(self.graph, results, run_again)
         return Outputs({name: results[name] for name in fetch}, self.engine)

@@ -7,7 +7,7 @@ By the formulas of the specification, ``max(x, y)`` is ``select(x > y, x, y)``: 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from typing import Protocol
 
@@ -71,7 +71,7 @@ def warn_of_hidden_nan(
         results: The outputs.
         trace: Runs the graph once more and records all tensors.
     """
-    if any(map(has_nan, results.values())):
+    if has_nan(results.values()):
         return
     hidden = trace().hidden_nan
     if not hidden:
@@ -86,6 +86,9 @@ def warn_of_hidden_nan(
     )
 
 
-def has_nan(array: Array) -> bool:
-    """Return whether an array holds NaN."""
-    return not is_surely_finite(array) and bool(np.isnan(array).any())
+def has_nan(arrays: Iterable[Array]) -> bool:
+    """Return whether one of the arrays holds NaN."""
+    for array in arrays:  # noqa: SIM110 - a generator takes longer than the check of an array
+        if not is_surely_finite(array) and np.isnan(array).any():
+            return True
+    return False
