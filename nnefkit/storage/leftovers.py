@@ -50,7 +50,7 @@ def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     """Return what identifies the file or folder at `path`; None if there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 - called for each model that is loaded
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
     return status.st_dev, status.st_ino
 
