@@ -36,6 +36,8 @@ class Wording:
 
     wrong: str = "the graph does not compute what its source computes"
     instead: str = "or verify=False to get the graph and compare it with nk.compare."
+    inputs: str = "inputs"
+    """The parameter that takes the inputs to compare on."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class SourceRun:
     again: Callable[[Arrays], Arrays] | None = None
     """The outputs computed in another order, for sources whose own rounding matters; a graph that
     agrees with either of the two is correct."""
+    again_is: str = ""
+    """What distinguishes those outputs, for the provenance; nothing if they are as good."""
     name_of: Callable[[Tensor], str] = lambda tensor: tensor.origin or tensor.name
     """The name that a tensor of the graph has in the source."""
     wording: Wording = Wording()
@@ -94,12 +98,15 @@ def verified(
     is_rounding = tolerance is None and bool(np.isfinite(proof.differences).all())
     if not proof.agrees() and not (is_rounding and proof.agrees_step_by_step()):
         raise proof.mismatch()
+    compared = [source.again_is] if proof.is_again and source.again_is else []
+    if not proof.agrees():
+        compared.append("each operation on its own")
     facts = {
         "verified": True,
         "engine": engine,
         "tolerance": proof.tolerance,
         "largest_difference": max(proof.differences, default=0.0),
-        **({} if proof.agrees() else {"compared": "each operation on its own"}),
+        **({"compared": ", ".join(compared)} if compared else {}),
     }
     return with_facts(graph, {**source.facts, **facts})
 
@@ -132,6 +139,8 @@ class _Proof:
         self.expected: list[Array] = []
         self.differences: list[float] = []
         self.local: LocalDifference | None = None
+        self.is_again = False
+        """Whether the outputs that are compared are those of `SourceRun.again`."""
 
     def run(self, given: Arrays, rounded: Callable[[Array], Array]) -> None:
         """Run both on the given inputs, or on the first generated ones that work."""
@@ -154,7 +163,7 @@ class _Proof:
             if all(np.isfinite(array).any() for array in self.expected if array.size):
                 return
         if results is None:
-            raise _no_inputs(self.graph, problem)
+            raise _no_inputs(self.graph, problem, self.source.wording.inputs)
         # Nothing but NaN and infinity: that, too, is compared.
         self.inputs, self.outputs, self.expected, self.differences = results
 
@@ -168,7 +177,8 @@ class _Proof:
         if self.source.again is not None and not self.agrees():
             first = self.expected, self.differences
             self._compare([*self.source.again(self._source_inputs()).values()])
-            if max(first[1]) < max(self.differences):
+            self.is_again = max(self.differences) <= max(first[1])
+            if not self.is_again:
                 self.expected, self.differences = first
 
     def _compare(self, expected: list[Array]) -> None:
@@ -227,9 +237,9 @@ class _Proof:
             self.local, _ = self._compared_step_by_step()
         first = self.local or LocalDifference(name, difference, "")
         message += f"{self._named(first.name, first.operation)} is the first tensor that differs, "
-        message += self._amount(first.difference)
+        message += self._amount(first.name, first.difference)
         if first.name != name:
-            message += f"; the output '{name}' differs {self._amount(difference)}"
+            message += f"; the output '{name}' differs {self._amount(name, difference)}"
         return ExecutionError(Diagnostic("wrong-export", message, hint=self._hint()))
 
     def _named(self, name: str, operation: str) -> str:
@@ -237,9 +247,12 @@ class _Proof:
         tensor = f"'{name}'" + (f" ('{origin}' in the source)" if origin != name else "")
         return tensor + (f", computed by '{operation}'," if operation else "")
 
-    def _amount(self, difference: float) -> str:
+    def _amount(self, name: str, difference: float) -> str:
         if np.isinf(difference):
-            return "in its shape or in elements that are not finite"
+            pairs = dict(zip(self.outputs, self.expected, strict=True))
+            if name not in pairs:
+                return "in its shape or in elements that are not finite"
+            return _without_measure(self.outputs[name], pairs[name])
         times = f", {difference / self.tolerance:.2g} times" if self.tolerance > 0 else ", above"
         return (
             f"by {difference:.2g} of its largest element{times} the tolerance {self.tolerance:.2g}"
@@ -248,7 +261,8 @@ class _Proof:
     def _hint(self) -> str:
         largest = max(self.differences)
         if np.isinf(largest):
-            return f"Pass other inputs=..., {self.source.wording.instead}"
+            wording = self.source.wording
+            return f"Pass other {wording.inputs}=..., {wording.instead}"
         # Two digits, rounded up.
         enough = float(f"{largest * 1.1:.1e}")
         return (
@@ -257,12 +271,27 @@ class _Proof:
         )
 
 
-def _no_inputs(graph: Graph, problem: ExecutionError | None) -> ExecutionError:
+def _without_measure(array: Array, expected: Array) -> str:
+    """Return how two arrays differ whose difference has no size relative to their elements."""
+    if array.shape != expected.shape:
+        return f"in its shape: it is [{_listed(array)}] instead of [{_listed(expected)}]"
+    a, b = array.astype(np.float64), expected.astype(np.float64)
+    unlike = ~((a == b) | (np.isnan(a) & np.isnan(b))) & ~(np.isfinite(a) & np.isfinite(b))
+    if count := int(unlike.sum()):
+        return f"in {count:,} of {array.size:,} elements, which are not finite in one of the two"
+    return f"by {np.abs(a - b).max():.2g}, where all of its elements are 0"
+
+
+def _listed(array: Array) -> str:
+    return ", ".join(map(str, array.shape))
+
+
+def _no_inputs(graph: Graph, problem: ExecutionError | None, parameter: str) -> ExecutionError:
     names = ", ".join(f"'{name}': ..." for name in graph.inputs)
     reason = problem.diagnostics[0].message if problem and problem.diagnostics else str(problem)
     error = ExecutionError(
         f"the generated inputs do not work: {reason}",
-        hint=f"Pass inputs that the network accepts, inputs={{{names}}}, or verify=False.",
+        hint=f"Pass inputs that the network accepts, {parameter}={{{names}}}, or verify=False.",
     )
     error.__cause__ = problem
     return error

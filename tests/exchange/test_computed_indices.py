@@ -34,6 +34,10 @@ TORCH = {
     "one axis": (lambda x, k: x[k], (2, 2)),
     "second axis": (lambda x, k: x[:, k], (3,)),
     "two axes": (lambda x, k: x[:, k, k], (2,)),
+    "one slice": (lambda x, k: x[k], ()),
+    "slice of another axis": (lambda x, k: x[1:, 2, k], ()),
+    "slice of a slice": (lambda x, k: x[k].select(-1, k), ()),
+    "slice of known rows": (lambda x, k: x[torch.tensor([True, False, True])][:, k], ()),
     "outer axes": (lambda x, k: x[k.unsqueeze(1), torch.arange(4)], (3,)),
     "three axes": (lambda x, k: x[k, k, k], (3,)),
     "index_select": (lambda x, k: torch.index_select(x, 1, k), (3,)),
@@ -64,7 +68,7 @@ def graph_of(name):
     """Return the graph of a function, its inputs and the function itself."""
     function, shape = TORCH[name]
     x = torch.arange(60.0).reshape(3, 4, 5)
-    k = torch.arange(np.prod(shape)).reshape(shape) % 3
+    k = torch.arange(int(np.prod(shape))).reshape(shape) % 3
     return nk.from_torch(Layer(function), (x, k)), x, shape, function
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import nnefkit as nk
 from nnefkit.exchange.generated_inputs import generated_inputs
 from nnefkit.exchange.onnx.call import READERS
+from nnefkit.exchange.torch.call import READERS as TORCH_READERS
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
@@ -96,6 +98,53 @@ def test_the_message_names_the_tolerance_to_pass(monkeypatch):
     tolerance = float(diagnostic.hint.split("tolerance=")[1].split(",")[0])
     assert 2e-4 < tolerance < 3e-4
     assert nk.from_onnx(net, tolerance=tolerance).provenance["verified"] is True
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda c, x: c.op("mul", x, -1.01), r"by 0\.01 of its largest element, 1e\+02 times"),
+        (lambda c, x: c.op("log", c.op("sub", x, x)), "in 6 of 6 elements, which are not finite"),
+        (lambda c, x: c.op("select", c.op("eq", x, x), 0.0, x), "by 1 of its largest element"),
+    ],
+)
+def test_a_module_that_is_read_wrongly_is_refused_with_the_amount(monkeypatch, wrong, message):
+    monkeypatch.setitem(TORCH_READERS, "neg", wrong)
+    module = torch.nn.Module()
+    module.forward = lambda x: -x
+    x = torch.arange(1.0, 7.0)
+    with pytest.raises(nk.ExecutionError, match=message) as caught:
+        nk.from_torch(module, x)
+    hint = caught.value.diagnostics[0].hint
+    if "finite" in message:
+        assert "Pass other example_inputs=..., or verify=False" in hint
+    else:
+        tolerance = float(hint.split("tolerance=")[1].split(",")[0])
+        assert nk.from_torch(module, x, tolerance=tolerance).provenance["verified"] is True
+
+
+def test_a_difference_from_zeros_is_reported_as_it_is(monkeypatch):
+    net = model([("Neg", ["x"], "y", {})], [("x", FLOAT, [3])])
+    monkeypatch.setitem(READERS, "Neg", lambda c: c.op("add", c[0], 0.25))
+    with pytest.raises(nk.NnefError, match=r"by 0\.25, where all of its elements are 0"):
+        nk.from_onnx(net, inputs={"x": np.zeros(3, np.float32)})
+
+
+def test_a_different_shape_is_reported_as_it_is(monkeypatch):
+    net = model([("Neg", ["x"], "y", {})], [("x", FLOAT, [3])])
+    monkeypatch.setitem(READERS, "Neg", lambda c: c.op("concat", [c[0], c[0]], axis=0))
+    with pytest.raises(nk.NnefError, match=r"in its shape: it is \[6\] instead of \[3\]"):
+        nk.from_onnx(net)
+
+
+def test_programs_without_example_inputs_name_the_parameter_that_takes_them():
+    module = torch.nn.Module()
+    module.forward = lambda k: torch.arange(3.0)[k + 5]
+    program = torch.export.export(module, (torch.tensor([-5, -4]),))
+    program._example_inputs = None
+    with pytest.raises(nk.ExecutionError, match="generated inputs do not work") as caught:
+        nk.from_torch(program)
+    assert "example_inputs={'k': ...}" in caught.value.diagnostics[0].hint
 
 
 def test_the_tolerance_of_a_quantized_network_is_that_of_its_export():

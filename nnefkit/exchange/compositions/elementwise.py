@@ -105,11 +105,6 @@ def wrapped(c: OperatorCall, x: Value, dtype: DType) -> Value:
     return c.op("sub", x, c.op("mul", turns, 2 * half))
 
 
-def narrowed(c: OperatorCall, x: Value, dtype: DType) -> Value:
-    """Return integers, computed as scalars, in the range of a dtype: narrow ones wrap around."""
-    return wrapped(c, x, dtype) if dtype.kind in "iu" and dtype.itemsize < WIDEST else x
-
-
 def extreme(c: OperatorCall, name: str, x: Value, y: Value, *, is_integer: bool = False) -> Value:
     """Return the `max` or `min` of scalars; NaN if one of them is.
 

@@ -10,6 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.elementwise import LARGEST, extreme, scalar_operation
+from nnefkit.exchange.compositions.integer_range import narrowed
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     EXACT,
@@ -196,7 +197,7 @@ def scatter_reduce(
             result = c.op(operation, result, c.op("select", mask, new, neutral))
         rest = np.setdiff1d(np.arange(positions.size), first)
         positions, sources = positions[rest], sources[rest]
-    return to_dtype(c, result, x.dtype)
+    return to_dtype(c, narrowed(c, result, x.dtype), x.dtype)
 
 
 # -- sorting ---------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ import numpy as np
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange import call
-from nnefkit.exchange.compositions.elementwise import extreme, narrowed, scalar_operation
-from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
+from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
+from nnefkit.exchange.compositions.integer_range import narrowed
+from nnefkit.exchange.reshaping import number, to_dtype, to_scalar, truncated
 from nnefkit.exchange.source_value import SCALAR, DType, Value
 from nnefkit.registry import Registry
 
@@ -91,6 +92,12 @@ def to_result(c: Call, x: Value, *, overflows: bool = False) -> Value:
     if x.data_type != SCALAR:
         return x
     return to_dtype(c, narrowed(c, x, dtype) if overflows else x, dtype)
+
+
+def in_dtype_of_result(c: Call, x: Value) -> Value:
+    """Return a tensor as scalars, truncated if the result has another dtype and is an integer."""
+    is_truncated = c.dtypes[0].kind in "iu" and x.dtype.kind == "f"
+    return truncated(c, x) if is_truncated else to_scalar(c, x)
 
 
 def per_axis(argument: float | Sequence[int], count: int) -> list[int]:

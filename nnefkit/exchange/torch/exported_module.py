@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +31,8 @@ from nnefkit.exchange.torch.exported_program import (
 from nnefkit.exchange.torch.origins import origins, tensor_names
 from nnefkit.graph import Graph
 
+_FAST = (torch.nn.TransformerEncoder, torch.nn.TransformerEncoderLayer, torch.nn.MultiheadAttention)
+"""Modules with a fast path for attention."""
 _HALF_TOLERANCE = 1e-2
 """The tolerance for 16-bit elements: a few units in the last place, accumulated over layers."""
 
@@ -160,11 +163,18 @@ class ExportedModule:
 
     # -- runs ---------------------------------------------------------------------------------
 
-    def outputs(self, inputs: Arrays) -> dict[str, Array]:
+    @property
+    def has_fast_path(self) -> bool:
+        """Whether a part of the module computes attention in another way outside of exports."""
+        is_module = isinstance(self.module, torch.nn.Module)
+        return is_module and any(isinstance(part, _FAST) for part in self.module.modules())
+
+    def outputs(self, inputs: Arrays, *, fast: bool = True) -> dict[str, Array]:
         """Run the module itself, or the program where there is no module.
 
         Args:
             inputs: Inputs, by the names of the program.
+            fast: Whether PyTorch may compute attention by its fast path.
 
         Returns:
             The outputs in their order.
@@ -179,7 +189,7 @@ class ExportedModule:
         flat = self._flat_inputs(inputs)
         args, kwargs = pytree.tree_unflatten(flat, self.program.call_spec.in_spec)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), _fast_path(fast):
                 outputs = module(*args, **kwargs)
         except Exception as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -224,6 +234,20 @@ class ExportedModule:
         """Return the origins of the outputs of the program as exported."""
         output = next(node for node in self.program.graph.nodes if node.op == "output")
         return [origin for node in output.all_input_nodes for origin in origins(node, 1)]
+
+
+@contextmanager
+def _fast_path(enabled: bool) -> Iterator[None]:
+    """Disable PyTorch's fast path for attention, or leave it as it is.
+
+    It returns 0 at the padded positions of an encoder, where exports compute attention as anywhere.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(enabled and before)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _all_arguments(program: Program, inputs: Sequence[Any]) -> list[Any]:

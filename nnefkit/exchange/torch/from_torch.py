@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.arguments import expected_names
@@ -13,7 +14,7 @@ from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.packages import require
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, Wording, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
@@ -117,7 +118,14 @@ def from_torch(
         given: dict[str, Any] = {}
         if source.examples is not None:
             given = dict(zip(graph.inputs, source.example_arrays().values(), strict=True))
-        runs = SourceRun(source.outputs, source.all_tensors, facts)
+        runs = SourceRun(
+            source.outputs,
+            source.all_tensors,
+            facts,
+            again=partial(source.outputs, fast=False) if source.has_fast_path else None,
+            again_is="without the fast path for attention",
+            wording=Wording(inputs="example_inputs"),
+        )
         return verified(
             graph,
             runs,

@@ -216,7 +216,8 @@ class ProgramReader:
         return result
 
     def _read(self, node: fx.Node, operator: str) -> Any:
-        if operator not in READERS or not isinstance(node.target, torch._ops.OpOverload):
+        is_operator = operator in READERS and isinstance(node.target, torch._ops.OpOverload)
+        if not is_operator or (operator == "item" and not _is_index(node)):
             raise unknown_operator(node)
         if self._is_empty(node):
             return self._empty_results(node)
@@ -386,6 +387,11 @@ def _placeholder_results(node: fx.Node) -> Any:
             with suppress(Refusal):
                 stand_ins[-1] = Value(tuple(example.shape), dtype_of(example), "unread")
     return stand_ins if isinstance(node.meta.get("val"), (tuple, list)) else stand_ins[0]
+
+
+def _is_index(node: fx.Node) -> bool:
+    """Return whether the number that a node computes is only used to select slices."""
+    return all(user.op == "call_function" and base_name(user) == "select" for user in node.users)
 
 
 def _is_static(shape: Sequence[Any]) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from test_onnx_operators import reference_results
 
 import nnefkit as nk
+from nnefkit.exchange.compositions.integer_range import root
+from nnefkit.exchange.emission import emitted
+from nnefkit.exchange.onnx.call import Call as OnnxCall
+from nnefkit.exchange.reshaping import to_dtype, to_scalar
+from nnefkit.exchange.source_graph import SourceGraph
 
 ENGINES = ("numpy", "onnxruntime", "torch")
 NARROW = ("int8", "uint8", "int16", "uint16", "int32", "uint32")
@@ -96,6 +103,152 @@ def test_means_of_large_integers_are_exact(dtype):
     agrees("ReduceMean", {"x": x}, np.trunc(x.sum(1, keepdims=True) / 2).astype(dtype)
            if dtype == "int32" else [[2**24 + 2], [-(2**24) - 2], [-1], [2**53 + 3]],
            opset=12, axes=[1])  # fmt: skip
+
+
+def whole_roots():
+    """Return sums of squares next to those of integers, and their roots."""
+    roots = [1, 2, 3, 7, 4095, 4097, 2**24 + 1, 94906267, 2**31 - 1, 2**31 + 11, 3037000499]
+    totals = [root * root + more for root in roots for more in (-1, 0, 1, root)]
+    totals = [total for total in [0, *totals] if total < 2**63]
+    return totals, [math.isqrt(total) for total in totals]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32", "uint64"])
+def test_roots_of_sums_of_squares_are_rounded_down(dtype):
+    x = np.array([[2**24 + 1, 2**24 + 3], [5, 2**24 + 1], [3, 4], [40000, 50001], [0, 0]], dtype)
+    expected = [math.isqrt(sum(n * n for n in row)) for row in x.tolist()]
+    agrees("ReduceL2", {"x": x}, expected, opset=12, axes=[1], keepdims=0)
+    if dtype == "int64":
+        agrees("ReduceL2", {"x": -x}, opset=12, axes=[1], keepdims=0)
+
+
+def test_roots_of_integers_up_to_64_bits_are_rounded_down():
+    totals, roots = whole_roots()
+    call = OnnxCall("Root", SourceGraph(), [], {}, 18)
+    x = call.graph.external("x", (len(totals),), np.dtype(np.int64))
+    y = to_dtype(call, root(call, to_scalar(call, x)), x.dtype)
+    graph = emitted(call.graph, "roots", [("y", y)])
+    for engine in ENGINES:
+        (result,) = nk.run(graph, np.array(totals), engine).values()
+        assert result.tolist() == roots, engine
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_logarithms_of_sums_are_rounded_toward_zero(dtype):
+    # The logarithm of 8,886,110 is 15.99999994, which float32 rounds to 16.
+    x = np.array([[8886110, 0], [8886000, 111], [1, 0], [2, 1], [-5, 7], [2**30, 2**30 - 1]], dtype)
+    agrees("ReduceLogSum", {"x": x}, [15, 16, 0, 1, 0, 21], opset=12, axes=[1], keepdims=0)
+    if dtype == "int64":
+        x = np.array([[2**62, 2**62 - 1], [2**53, 1]], dtype)
+        agrees("ReduceLogSum", {"x": x}, opset=12, axes=[1], keepdims=0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("numbers", [[0, 0], [-3, 2]])
+def test_logarithms_of_integers_that_are_not_positive_fail(engine, numbers):
+    x = np.array([[1, 2], numbers])
+    model = model_of("ReduceLogSum", {"x": x}, opset=12, axes=[1])
+    with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+        nk.run(nk.from_onnx(model, verify=False), x, engine)
+
+
+def test_logarithms_of_sums_of_exponentials_of_integers_are_exact():
+    x = np.array(
+        [[2**24 + 1, 2**24 + 3, 0], [2**40 + 1, 2**40 + 1, 2**40 + 1], [-7, -7, -7], [0, 0, 0],
+         [-1, -1, -1], [-(2**24) - 3, -(2**24) - 3, -(2**24) - 3]]
+    )  # fmt: skip
+    # The logarithms of 1 + e^-2 and of 3 are 0.13 and 1.1.
+    expected = [2**24 + 3, 2**40 + 2, -5, 1, 0, -(2**24) - 1]
+    agrees("ReduceLogSumExp", {"x": x}, expected, opset=12, axes=[1], keepdims=0)
+
+
+UNSIGNED = {
+    "Add": ([2**62, 5], [2**62 - 1, 5], [2**62, 5], {}),
+    "Sub": ([7, 2**62], [3, 2**62], [8, 1], {}),
+    "Mul": ([2**31 + 1, 0], [2**31, 2**63 - 1], [2**33, 5], {}),
+    "Pow": ([3, 2], [39, 62], [41, 63], {}),
+    "MatMul": ([2**31, 1], [2**31, 2**62 - 1], [2**32, 2**62], {}),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("operator", UNSIGNED)
+def test_results_of_uint64_beyond_64_bits_fail(operator, engine):
+    x, y, larger, attributes = UNSIGNED[operator]
+    x, y, larger = (np.array(numbers, np.uint64) for numbers in (x, y, larger))
+    function = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Pow": np.power,
+                "MatMul": np.matmul}[operator]  # fmt: skip
+    graph = nk.from_onnx(model_of(operator, {"x": x, "y": y}, **attributes), verify=False)
+    result = nk.run(graph, {"x": x, "y": y}, engine)["result"]
+    np.testing.assert_array_equal(result.astype(np.uint64), function(x, y))
+    with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+        nk.run(graph, {"x": x, "y": larger}, engine)
+
+
+REDUCED = {
+    "ReduceSum": ([2**62, 2**62 - 1], [[2**62, 2**62], [2**63 - 1, 2**63 - 1, 2]]),
+    "ReduceL1": ([2**62, 2**62 - 1], [[2**62, 2**62], [2**63 - 1, 2**63 - 1, 2]]),
+    "ReduceMean": ([2**62, 2**62 - 1], [[2**62, 2**62]]),
+    "ReduceSumSquare": ([3037000499, 5], [[3037000500, 0], [2**32, 0], [2**33, 5]]),
+    "ReduceL2": ([3037000499, 5], [[3037000500, 0], [2**32, 0], [2**33, 5]]),
+    "ReduceProd": ([2**31, 2**32 - 1], [[2**31, 2**32], [2**32, 2**32], [2**40, 2**40]]),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("operator", REDUCED)
+def test_reductions_of_uint64_beyond_64_bits_fail(operator, engine):
+    numbers, larger = REDUCED[operator]
+    functions = {
+        "ReduceMean": lambda x: sum(x) // len(x),
+        "ReduceSumSquare": lambda x: sum(n * n for n in x),
+        "ReduceL2": lambda x: math.isqrt(sum(n * n for n in x)),
+        "ReduceProd": math.prod,
+    }
+    for given in (numbers, *larger):
+        x = np.array([given], np.uint64)
+        graph = nk.from_onnx(model_of(operator, {"x": x}, opset=12, axes=[1]), verify=False)
+        if given is numbers:
+            expected = functions.get(operator, sum)(given)
+            assert nk.run(graph, x, engine)["result"].tolist() == [[expected]]
+            continue
+        with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+            nk.run(graph, x, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_squares_of_signed_integers_beyond_64_bits_have_no_root(engine):
+    for numbers in ([2**40 + 1, 2**40 + 4], [-(2**32), 0], [3037000500, 0]):
+        x = np.array([numbers])
+        model = model_of("ReduceL2", {"x": x}, opset=12, axes=[1])
+        with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+            nk.run(nk.from_onnx(model, verify=False), x, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [(np.array([2**62, 0]), np.array([-1, 5])), (np.float32([2**62, 5.5]), np.float32([1e19, 5]))],
+)
+def test_casts_to_uint64_beyond_64_bits_fail(good, bad, engine):
+    graph = nk.from_onnx(model_of("Cast", {"x": good}, to=TensorProto.UINT64), verify=False)
+    assert nk.run(graph, good, engine)["result"].tolist() == good.astype(np.uint64).tolist()
+    with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+        nk.run(graph, bad, engine)
+
+
+@pytest.mark.parametrize("operator", ["MatMul", "Gemm"])
+def test_matrix_products_of_32_bits_wrap_around(operator):
+    x = ends("int32", 12).reshape(3, 4)
+    y = np.random.default_rng(2).permutation(x.reshape(-1)).reshape(4, 3)
+    agrees(operator, {"x": x, "y": y}, x @ y)
+
+
+def test_sums_of_products_of_uint64_are_refused():
+    x = np.ones((2, 2), np.uint64)
+    for operator, attributes in (("Gemm", {}), ("Einsum", {"equation": "ij,jk->ik"})):
+        with pytest.raises(nk.DocumentError, match=r"computes with uint64.*\s.*Cast to int64"):
+            nk.from_onnx(model_of(operator, {"x": x, "y": x}, **attributes))
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,44 @@ def test_integers_are_those_of_pytorch(name):
             np.testing.assert_array_equal(result, expected)
 
 
+LARGE_ROWS = torch.tensor([[2**24 + 1, 2**24 + 3], [2**31 - 1, 5], [-(2**31), -7], [3, 40]])
+REDUCTIONS = {
+    "sum of int32": lambda x: x.sum(1, dtype=torch.int32),
+    "sum of int8": lambda x: x.sum(1, dtype=torch.int8),
+    "sum of narrow integers": lambda x: x.int().sum(1),
+    "sum of logicals": lambda x: x.sum(1, dtype=torch.bool),
+    "product of int32": lambda x: x.prod(1, dtype=torch.int32),
+    "cumulative sum of int32": lambda x: x.cumsum(1, dtype=torch.int32),
+    "cumulative product of int32": lambda x: x.cumprod(1, dtype=torch.int32),
+    "mean": lambda x: x.mean(1, dtype=torch.float32),
+    "log-sum-exp": lambda x: x.logsumexp(1),
+    "matrix product of int32": lambda x: x.int() @ x.int().T,
+    "sum and matrix product of int32": lambda x: torch.addmm(x.int()[:, :1], x.int(), x.int().T),
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions_have_the_dtype_of_pytorch(name):
+    function = REDUCTIONS[name]
+    graph = nk.from_torch(Layer(function), torch.tensor([[1, 2], [3, -3], [7, 5], [0, 1]]))
+    expected = function(LARGE_ROWS)
+    for engine in ENGINES:
+        (result,) = nk.run(graph, LARGE_ROWS.numpy(), engine).values()
+        np.testing.assert_array_equal(result, expected.numpy(), err_msg=engine)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_real_numbers_are_truncated_before_they_are_summed_as_integers(name):
+    def function(x):
+        return getattr(x, name)(1, dtype=torch.int64)
+
+    x = torch.tensor([[1.5, 1.6, -2.75], [-0.5, 3.9, 8.0]])
+    graph = nk.from_torch(Layer(function), x)
+    for engine in ENGINES:
+        (result,) = nk.run(graph, x.numpy(), engine).values()
+        np.testing.assert_array_equal(result, function(x).numpy(), err_msg=engine)
+
+
 @pytest.mark.parametrize("name", ["remainder", "fmod", "floor_divide", "div trunc"])
 def test_integers_divided_by_zero_are_an_error(name):
     graph, named = exported(FUNCTIONS[name], torch.tensor(SMALL), torch.tensor(DIVISORS))

@@ -94,6 +94,11 @@ CASES = {
     "put_bools": (_put(lambda a: a == a[0], True), (coins(5),)),
     "put_accumulate": (
         lambda a: a.index_put((a > 0,), torch.tensor(2.0), accumulate=True), (x(3, 4),)),
+    "select_computed": (
+        lambda a, i: (a[i], a[:, i, 1:], a[..., i], a[i][i], a.select(1, i)),
+        (x(3, 3, 3), torch.tensor(-2))),
+    "select_computed_of_integers": (
+        lambda a, i: a[i] + a[a[0, 0]], (whole(4, 3, low=0, high=3), torch.tensor(1))),
     "put_known_mask": (_put(MASK, lambda a: a[0, 0]), (x(2, 3, 4),)),
     "put_known_mask_each": (_put(MASK, lambda a: a.reshape(-1)[:16].reshape(4, 4)), (x(2, 3, 4),)),
     "put_known": (_put(torch.tensor([0, -1]), lambda a: a[:2] * 2), (x(4, 3),)),
@@ -312,6 +317,8 @@ CASES = {
 
 
 REFUSED = {
+    "slice_computed": (lambda a, i: a[i : i + 1], (x(4), torch.tensor(1)), "torch.where"),
+    "number_computed": (lambda a, i: a[i] * i.item(), (x(4), torch.tensor(1)), "torch.where"),
     "mask": (lambda a: a[a > 0], (x(3),), "depend"),
     "nonzero": (lambda a: a.nonzero(), (x(3),), "depend"),
     "scatter": (

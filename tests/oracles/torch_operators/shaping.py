@@ -21,6 +21,10 @@ CASES = {
     "permute": (lambda a: a.permute(2, 0, 1), (x(2, 3, 4),)),
     "transpose": (lambda a: a.transpose(-1, 0), (x(2, 3, 4),)),
     "t": (lambda a: a.t() + a.T + a.mT, (x(3, 3),)),
+    "T_of_one_axis": (lambda a: a.T * 2, (x(3),)),
+    "numpy_T": (
+        lambda a: (torch.ops.aten.numpy_T(a), torch.ops.aten.numpy_T(a[0])), (x(2, 3, 4, 5),)),
+    "mT_mH": (lambda a: (a.mT, a.mH * 2, a.adjoint(), a[0].H), (x(2, 3, 4),)),
     "swapaxes": (lambda a: a.swapaxes(0, 1), (x(2, 3),)),
     "movedim": (lambda a: a.movedim(0, 2), (x(2, 3, 4),)),
     "movedim_two": (lambda a: a.movedim((0, 1), (2, 0)), (x(2, 3, 4),)),

@@ -6,8 +6,9 @@ from functools import reduce
 
 import numpy as np
 
-from nnefkit.exchange.compositions import elementwise, indexing
+from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.compositions.integer_power import integer_power
+from nnefkit.exchange.compositions.integer_range import failing, narrowed, real, within_64_bits
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
     aligned,
@@ -50,7 +51,7 @@ def unary(c: Call) -> Value:
     x = c[0]
     result = c.op(_UNARY[c.operator], to_scalar(c, x))
     if c.operator in ("Abs", "Neg"):
-        result = elementwise.narrowed(c, result, x.dtype)
+        result = narrowed(c, result, x.dtype)
     return to_dtype(c, result, x.dtype)
 
 
@@ -60,14 +61,11 @@ def unary(c: Call) -> Value:
 @operator("Add", "Sub", "Mul")
 def arithmetic(c: Call) -> Value:
     """Read a sum, difference or product; integers wrap around as those of their dtype."""
-    dtype = c[0].dtype
-    result = c.elementwise(c.operator.lower(), to_scalar(c, c[0]), to_scalar(c, c[1]))
-    if dtype == np.uint64 and c.operator != "Mul" and result.data is None:
-        # The integers of NNEF are signed: a run with numbers outside of their range fails.
-        is_below = c.op("select", c.op("lt", result, 0.0), 1.0, 0.0)
-        zero = indexing.checked(c, to_dtype(c, is_below, np.dtype(np.int64)), 1)
-        result = c.op("add", result, to_scalar(c, zero))
-    return to_dtype(c, elementwise.narrowed(c, result, dtype), dtype)
+    dtype, name = c[0].dtype, c.operator.lower()
+    x, y = to_scalar(c, c[0]), to_scalar(c, c[1])
+    result = c.elementwise(name, x, y)
+    estimate = (lambda: c.elementwise(name, real(c, x), real(c, y))) if name == "mul" else None
+    return to_dtype(c, narrowed(c, result, dtype, estimate), dtype)
 
 
 @operator("Div")
@@ -99,13 +97,19 @@ def power(c: Call) -> Value:
     """Read ``x ^ y`` in the dtype of `x`."""
     x, y = c[0], to_scalar(c, c[1])
     if x.dtype.kind in "iu" and c[1].dtype.kind in "iu" and not y.is_number:
-        return to_dtype(c, elementwise.narrowed(c, integer_power(c, x, c[1]), x.dtype), x.dtype)
+        result = integer_power(c, x, c[1])
+        return to_dtype(c, narrowed(c, result, x.dtype, lambda: _estimate(c, x, y)), x.dtype)
     if y.data is not None and y.is_number and y.rank <= x.rank and x.dtype.kind == "f":
         return elementwise.power(c, x, float(y.data.reshape(-1)[0]))
     result = c.elementwise("pow", to_scalar(c, x), y)
     if c[1].dtype.kind in "iu":
-        return to_dtype(c, elementwise.narrowed(c, result, x.dtype), x.dtype)
+        return to_dtype(c, narrowed(c, result, x.dtype, lambda: _estimate(c, x, y)), x.dtype)
     return to_dtype_truncated(c, result, x.dtype)
+
+
+def _estimate(c: Call, x: Value, y: Value) -> Value:
+    """Return the power of integers as a real number."""
+    return c.elementwise("pow", real(c, to_scalar(c, x)), y)
 
 
 _VARIADIC = {"Sum": "add", "Mean": "add", "Max": "max", "Min": "min"}
@@ -244,12 +248,17 @@ def _cast(c: Call, x: Value, dtype: DType) -> Value:
         # The width of a scalar is not a property of a graph in NNEF.
         return to_scalar(c, x)
     if x.data_type == SCALAR:
-        return to_dtype(c, truncated(c, x), dtype)
+        whole = truncated(c, x)
+        if dtype == np.uint64 and x.data is None:
+            whole = failing(c, whole, c.op("ge", x, 2.0**63))
+        return to_dtype(c, whole, dtype)
     if x.data_type == LOGICAL:
         return to_dtype(c, x, dtype)
+    if dtype == np.uint64 and x.dtype.kind == "i" and x.data is None:
+        return to_dtype(c, within_64_bits(c, to_scalar(c, x)), dtype)
     is_narrower = dtype.itemsize < x.dtype.itemsize or dtype.kind != x.dtype.kind
     if is_narrower and dtype.itemsize < elementwise.WIDEST:
-        return to_dtype(c, elementwise.narrowed(c, to_scalar(c, x), dtype), dtype)
+        return to_dtype(c, narrowed(c, to_scalar(c, x), dtype), dtype)
     return x
 
 

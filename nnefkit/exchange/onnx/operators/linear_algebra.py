@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from nnefkit.exchange.compositions.integer_range import narrowed, real
 from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
@@ -21,12 +22,15 @@ from nnefkit.exchange.source_value import Value
 @operator("MatMul")
 def matmul(c: Call) -> Value:
     """Read a product of matrices or vectors."""
-    return to_dtype(c, product(c, to_scalar(c, c[0]), to_scalar(c, c[1])), c[0].dtype)
+    a, b = to_scalar(c, c[0]), to_scalar(c, c[1])
+    result = narrowed(c, product(c, a, b), c[0].dtype, lambda: product(c, real(c, a), real(c, b)))
+    return to_dtype(c, result, c[0].dtype)
 
 
 @operator("Gemm")
 def gemm(c: Call) -> Value:
     """Read ``alpha A B + beta C``: `linear`, or `matmul` and `add`."""
+    _refuse_uint64(c)
     a, b, bias = to_scalar(c, c[0]), to_scalar(c, c[1]), c.get(2)
     result = _linear(c, a, b, bias)
     if result is None:
@@ -36,7 +40,13 @@ def gemm(c: Call) -> Value:
             added = to_scalar(c, bias)
             added = c.op("mul", added, beta) if beta != 1 else added
             result = c.elementwise("add", result, added)
-    return to_dtype(c, result, c[0].dtype)
+    return to_dtype(c, narrowed(c, result, c[0].dtype), c[0].dtype)
+
+
+def _refuse_uint64(c: Call) -> None:
+    """Refuse sums of products that may exceed the integers of NNEF."""
+    if c[0].dtype == np.uint64:
+        c.refuse("it computes with uint64, and integers of NNEF are signed", "Cast to int64.")
 
 
 def _linear(c: Call, a: Value, b: Value, bias: Value | None) -> Value | None:
@@ -87,6 +97,7 @@ def einsum(c: Call) -> Value:
     terms, result_term = _terms(c)
     if any(len(set(term)) != len(term) for term in terms):
         c.refuse("it takes a diagonal", "Write the diagonal as a gather.")
+    _refuse_uint64(c)
     value, term = to_scalar(c, c[0]), terms[0]
     for index in range(1, len(terms)):
         needed_later = {*"".join(terms[index + 1 :]), *result_term}

@@ -7,7 +7,13 @@ from math import prod
 
 import numpy as np
 
-from nnefkit.exchange.compositions.elementwise import narrowed
+from nnefkit.exchange.compositions.integer_range import (
+    logarithm,
+    narrowed,
+    real,
+    root,
+    within_64_bits,
+)
 from nnefkit.exchange.compositions.reduction import (
     cumulative_product,
     cumulative_sum,
@@ -15,7 +21,7 @@ from nnefkit.exchange.compositions.reduction import (
     product,
 )
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
+from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar, truncated
 from nnefkit.exchange.source_value import INTEGER, LOGICAL, SCALAR, Value
 
 _STANDARD = {
@@ -31,8 +37,6 @@ _AFTER = {"ReduceL2": "sqrt", "ReduceLogSum": "log"}
 """Operators that apply a function to a sum."""
 _WITHOUT_AXES = {**_BEFORE, "ReduceL2": "abs", "ReduceLogSum": "log"}
 """The functions that operators compute if they reduce no axes."""
-_FRACTIONS = ("ReduceMean", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
-"""Operators whose results are truncated for integers."""
 _OVERFLOWING = ("ReduceSum", "ReduceProd", "ReduceL1", "ReduceSumSquare")
 """Operators on integers whose results may be outside of the range of their dtype."""
 
@@ -44,11 +48,8 @@ def reduce(c: Call) -> Value:
     if x.data_type == LOGICAL:
         result = c.op("any_reduce" if c.operator == "ReduceMax" else "all_reduce", x, axes=axes)
     else:
-        result = _reduced(c, to_scalar(c, x), axes)
-        if c.operator in _OVERFLOWING:
-            result = narrowed(c, result, x.dtype)
-        restored = to_dtype_truncated if c.operator in _FRACTIONS else to_dtype
-        result = restored(c, result, x.dtype)
+        reduced = _reduced_integers if x.data_type == INTEGER else _reduced
+        result = to_dtype(c, reduced(c, to_scalar(c, x), axes), x.dtype)
     return result if c.attribute("keepdims", 1) else _without(c, result, axes)
 
 
@@ -69,11 +70,6 @@ def _reduced(c: Call, x: Value, axes: list[int]) -> Value:
     if not axes:
         function = _WITHOUT_AXES.get(c.operator)
         return c.op(function, x) if function else x
-    if c.operator == "ReduceMean" and c[0].data_type == INTEGER:
-        # Sums of integers are exact.
-        count = prod(x.shape[axis] for axis in axes)
-        total = narrowed(c, c.op("sum_reduce", x, axes=axes), c[0].dtype)
-        return c.op("div", total, float(count))
     if c.operator in _STANDARD:
         return c.op(_STANDARD[c.operator], x, axes=axes)
     before, after = _BEFORE.get(c.operator), _AFTER.get(c.operator)
@@ -82,6 +78,29 @@ def _reduced(c: Call, x: Value, axes: list[int]) -> Value:
             return _COMPOSED[c.operator](c, x, axes)
         result = c.op("sum_reduce", c.op(before, x) if before else x, axes=axes)
         return c.op(after, result) if after else result
+
+
+def _reduced_integers(c: Call, x: Value, axes: list[int]) -> Value:
+    """Return a reduction of integers, cast to scalars, rounded toward zero as in ONNX Runtime."""
+    dtype = c[0].dtype
+    if c.operator in _OVERFLOWING:
+        estimate = lambda: _reduced(c, real(c, x), axes)  # noqa: E731
+        return narrowed(c, _reduced(c, x, axes), dtype, estimate)
+    if c.operator == "ReduceLogSumExp" and axes:
+        shape = [1 if axis in axes else extent for axis, extent in enumerate(x.shape)]
+        return c.fragment("integer_log_sum_exp", shape, x, axes=axes)
+    if c.operator == "ReduceL2" and axes:
+        estimate = lambda: c.op("sum_reduce", c.op("sqr", real(c, x)), axes=axes)  # noqa: E731
+        return root(c, within_64_bits(c, c.op("sum_reduce", c.op("sqr", x), axes=axes), estimate))
+    if c.operator not in ("ReduceMean", "ReduceLogSum"):
+        return _reduced(c, x, axes)
+    total = x
+    if axes:
+        estimate = lambda: c.op("sum_reduce", real(c, x), axes=axes)  # noqa: E731
+        total = narrowed(c, c.op("sum_reduce", x, axes=axes), dtype, estimate)
+    if c.operator == "ReduceLogSum":
+        return logarithm(c, total)
+    return truncated(c, c.op("div", total, float(prod(x.shape[axis] for axis in axes))))
 
 
 @operator("ArgMax", "ArgMin")

@@ -17,11 +17,10 @@ from nnefkit.exchange.reshaping import (
     reshaped,
     sliced,
     to_dtype,
-    to_scalar,
     transposed,
 )
 from nnefkit.exchange.source_value import INTEGER, Value
-from nnefkit.exchange.torch.call import Call, operator
+from nnefkit.exchange.torch.call import Call, in_dtype_of_result, operator, to_result
 
 
 @operator("embedding")
@@ -178,9 +177,10 @@ def copy(c: Call, x: Value, src: Value, non_blocking: bool = False) -> Value:
 
 @operator("cumsum")
 def cumsum(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
-    """Return `matmul` with a triangle of ones."""
-    total = reduction.cumulative_sum(c, to_scalar(c, x), axis_of(dim, x.rank))
-    return to_dtype(c, total, c.dtypes[0])
+    """Return `add` of the elements so far, in rounds that double their number."""
+    wide = in_dtype_of_result(c, x)
+    total = reduction.cumulative_sum(c, wide, axis_of(dim, x.rank)) if x.rank else wide
+    return to_result(c, total, overflows=True)
 
 
 @operator("topk")

@@ -11,9 +11,9 @@ from nnefkit.exchange.compositions import attention as composition
 from nnefkit.exchange.compositions import distance, linear_algebra
 from nnefkit.exchange.compositions.attention import with_heads_repeated
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, to_rank
+from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.torch.call import Call, arithmetic, operator
+from nnefkit.exchange.torch.call import Call, arithmetic, operator, to_result
 
 
 @operator("linear")
@@ -55,7 +55,8 @@ def matmul(
 ) -> Value:
     """Return `matmul`; vectors are reshaped to matrices."""
     second = next(v for v in (other, mat2, vec, tensor) if v is not None)
-    return linear_algebra.product(c, x, second)
+    product = linear_algebra.product(c, to_scalar(c, x), to_scalar(c, second))
+    return to_result(c, product, overflows=True)
 
 
 @operator("addmm", "baddbmm")
@@ -73,7 +74,7 @@ def addmm(
     first, second = (
         next(v for v in pair if v is not None) for pair in ((mat1, batch1), (mat2, batch2))
     )
-    product = c.op("matmul", first, second)
+    product = c.op("matmul", to_scalar(c, first), to_scalar(c, second))
     if alpha != 1:
         product = arithmetic(c, "mul", product, float(alpha))
     return arithmetic(c, "add", product, x if beta == 1 else arithmetic(c, "mul", x, float(beta)))

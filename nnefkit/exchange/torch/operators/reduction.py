@@ -9,7 +9,7 @@ from nnefkit.exchange.compositions import reduction
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import axes_of, axis_of, reshaped, to_dtype, to_logical, to_scalar
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.torch.call import Call, arithmetic, operator, to_result
+from nnefkit.exchange.torch.call import Call, arithmetic, in_dtype_of_result, operator, to_result
 
 
 def _reduced(c: Call, name: str, x: Value, dim: Any) -> Value:
@@ -25,8 +25,11 @@ def mean(c: Call, x: Value, dim: Any = None, keepdim: bool = False, dtype: Any =
 
 @operator("sum")
 def sums(c: Call, x: Value, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Value:
-    """Return `sum_reduce`."""
-    return _reduced(c, "sum_reduce", x, dim)
+    """Return `sum_reduce`, or `any_reduce` for a sum of logicals."""
+    if c.dtypes[0].kind == "b":
+        return reshaped(c, c.op("any_reduce", to_logical(c, x), axes=axes_of(dim, x.rank)), c.shape)
+    result = c.op("sum_reduce", in_dtype_of_result(c, x), axes=axes_of(dim, x.rank))
+    return to_result(c, reshaped(c, result, c.shape), overflows=True)
 
 
 @operator("amax")
@@ -80,15 +83,14 @@ def prod(
     c: Call, x: Value, dim: int | None = None, keepdim: bool = False, dtype: Any = None
 ) -> Value:
     """Return the product of all elements by `mul`."""
-    axes = axes_of(dim, x.rank)
-    result = reshaped(c, reduction.product(c, to_scalar(c, x), axes), c.shape)
-    return to_dtype(c, result, c.dtypes[0])
+    result = reduction.product(c, in_dtype_of_result(c, x), axes_of(dim, x.rank))
+    return to_result(c, reshaped(c, result, c.shape), overflows=True)
 
 
 @operator("cumprod")
 def cumprod(c: Call, x: Value, dim: int, dtype: Any = None) -> Value:
     """Return `mul` of the elements so far, in rounds that double their number."""
-    wide = to_scalar(c, x)
+    wide = in_dtype_of_result(c, x)
     total = reduction.cumulative_product(c, wide, axis_of(dim, x.rank)) if x.rank else wide
     return to_result(c, total, overflows=True)
 
@@ -135,4 +137,5 @@ def variance(
 @operator("logsumexp")
 def logsumexp(c: Call, x: Value, dim: Any, keepdim: bool = False) -> Value:
     """Return the logarithm of a sum of exponentials, without overflow."""
-    return reshaped(c, reduction.log_sum_exp(c, x, axes_of(dim, x.rank)), c.shape)
+    total = reduction.log_sum_exp(c, to_scalar(c, x), axes_of(dim, x.rank))
+    return reshaped(c, total, c.shape)

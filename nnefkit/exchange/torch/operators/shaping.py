@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.compositions import shaping
+from nnefkit.exchange.compositions.indexing import counted_from_front
 from nnefkit.exchange.compositions.overlap import OverlappedAxis, overlap_added
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
@@ -67,7 +68,13 @@ def transpose(c: Call, x: Value, dim0: int, dim1: int) -> Value:
     return transposed(c, x, axes)
 
 
-@operator("t", "numpy_T", "mT")
+@operator("numpy_T")
+def reversed_axes(c: Call, x: Value) -> Value:
+    """Return `transpose` of all axes, in reverse order."""
+    return transposed(c, x, [*range(x.rank)][::-1])
+
+
+@operator("t", "mT")
 def turned(c: Call, x: Value) -> Value:
     """Return `transpose` of the last two axes."""
     return x if x.rank < 2 else transpose(c, x, -2, -1)
@@ -158,12 +165,21 @@ def unbind(c: Call, x: Value, dim: int = 0) -> Any:
 
 
 @operator("select")
-def select(c: Call, x: Value, dim: int, index: int) -> Value:
-    """Return `slice` and `squeeze`."""
+def select(c: Call, x: Value, dim: int, index: int | Value) -> Value:
+    """Return `slice` and `squeeze`, or `gather` if the index is known only at run time."""
     axis = axis_of(dim, x.rank)
+    if isinstance(index, Value):
+        place = counted_from_front(c, index, x.shape[axis])
+        return reshaped(c, c.op("gather", x, place, axis=axis), c.shape)
     at = axis_of(int(index), x.shape[axis])
     written = written_bounds(int(index), int(index) + 1 or None, x.shape[axis])
     return reshaped(c, sliced(c, x, axis, at, at + 1, written=written), c.shape)
+
+
+@operator("item")
+def item(c: Call, x: Value) -> Value:
+    """Return an index of `select` as a tensor of rank 0; other numbers are refused."""
+    return reshaped(c, x, ())
 
 
 @operator("slice")
