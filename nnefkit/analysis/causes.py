@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import check_mapped
+from nnefkit.arrays import Array, check_mapped
 from nnefkit.display.elements import code
 from nnefkit.display.nnef_text import abbreviated
 from nnefkit.display.visible_text import visible
+from nnefkit.execution.trace.weight_digests import digest
 from nnefkit.graph import Graph, Identifier, Operation
 
 LONGEST_VALUE = 80
@@ -73,16 +74,40 @@ def flow(graph: Graph, states: Mapping[str, Agreement], weights: frozenset[str])
     return Flow(frozenset(introduces), frozenset(inherits))
 
 
+def unseen_before(
+    graph: Graph, name: str, states: Mapping[str, Agreement], weights: frozenset[str]
+) -> tuple[str, ...]:
+    """Return the tensors before `name` that were not compared, up to those that were.
+
+    They are in the order of the graph, without weights.
+    """
+    unseen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for source in graph.producers[waiting.pop()].input_names:
+            if source not in weights and source not in states and source not in unseen:
+                unseen.add(source)
+                waiting.append(source)
+    return tuple(t for op in graph.operations for t in op.output_names if t in unseen)
+
+
 class Weights:
     """The weights that differ between the two runs.
 
     They are looked up in `states` (by name) where both runs recorded them, else in the two graphs
-    (by name, then by label).
+    (by name, then by label), by their values or, for saved traces, by their digests.
     """
 
-    def __init__(self, graph: Graph, other: Graph | None, states: Mapping[str, Agreement]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        other: Graph | None,
+        states: Mapping[str, Agreement],
+        digests: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
+    ) -> None:
         self.names = weight_tensors(graph)
         self._graph, self._other, self._states = graph, other, states
+        self._digests = digests
         variables = other.variables if other is not None else ()
         self._by_label = {(variable.label or "").lower(): variable.name for variable in variables}
 
@@ -94,6 +119,12 @@ class Weights:
         sources = tuple(name for name in self._sources(op) if self._differs(name))
         direct = (name for name in dict.fromkeys(op.input_names) if name in self.names)
         return sources or tuple(name for name in direct if self._states.get(name, Agreement.EQUAL))
+
+    def are_known(self, op: Operation) -> bool:
+        """Return whether all weights of an operation were compared, and its attributes as well."""
+        if self._other is None:
+            return False
+        return all(self._differs(name) is not None for name in self._sources(op))
 
     def _sources(self, op: Operation) -> tuple[str, ...]:
         """Return the variables and constants that the weights of `op` are computed from."""
@@ -112,23 +143,35 @@ class Weights:
                 sources[name] = None
         return tuple(sources)
 
-    def _differs(self, name: str) -> bool:
+    def _differs(self, name: str) -> bool | None:
+        """Return whether a variable or constant differs; None if it cannot be compared."""
         if name in self._states:
             return self._states[name] != Agreement.EQUAL
         if self._other is None:
-            return False
+            return None
         tensor = self._graph.tensors[name]
         label = (tensor.label or "").lower()
         counterpart = name if name in self._other.tensors else self._by_label.get(label)
         if counterpart is None:
-            return False
+            return None
         ours, theirs = tensor.data, self._other.tensors[counterpart].data
-        if ours is None or theirs is None or ours is theirs:
+        known = self._digests[0].get(name), self._digests[1].get(counterpart)
+        if any(known):
+            # A saved trace: its digests are those of the weights that were run.
+            digests = _digest(ours, known[0]), _digest(theirs, known[1])
+            return None if None in digests else digests[0] != digests[1]
+        if ours is None or theirs is None:
+            return None
+        if ours is theirs:
             return False
         check_mapped(ours, theirs)
         return not np.array_equal(
             ours, theirs, equal_nan=ours.dtype.kind == theirs.dtype.kind == "f"
         )
+
+
+def _digest(data: Array | None, known: str | None) -> str | None:
+    return known if known or data is None else digest(data)
 
 
 def altered(op: Operation, other: Operation | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.analysis.metrics import Metrics
@@ -46,9 +47,10 @@ class ComparedTensor(Displayed):
     other: str
     """The name in the second run."""
     verdict: Verdict  # never "missing"
-    """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` the
-    difference: the inputs of its operation agree, but not the result; ``"inherits"`` it from the
-    inputs of its operation; ``"differs"`` where no graph is known (or the tensor is a weight)."""
+    """``"equal"``: the same in every element; ``"within"`` the tolerance; ``"introduces"`` a
+    difference: no input of its operation is known to differ, or its own weights or attributes do;
+    ``"inherits"`` it from the inputs of its operation; ``"differs"`` where no graph is known (or
+    the tensor is a weight)."""
     metrics: Metrics | None
     """None where the shapes do not match in any order of axes."""
     tolerance: Tolerance
@@ -71,6 +73,12 @@ class ComparedTensor(Displayed):
     """If it introduces a difference: the variables of its operation that differ."""
     altered: str = ""
     """If it introduces a difference: how its operation differs in the second graph, in words."""
+    suspects: tuple[str, ...] = ()
+    """If it introduces a difference: the tensors where that may arise. These are the ones before it
+    that were not compared, in the order of the graph, and itself."""
+    weights_compared: bool = False
+    """If it introduces a difference: whether the weights and attributes of its operation were
+    compared."""
 
     @property
     def ok(self) -> bool:
@@ -123,6 +131,16 @@ def size(tensor: ComparedTensor) -> str:
     return "; ".join(parts)
 
 
+def element(tensor: ComparedTensor, labels: tuple[str, str] = ("a", "b")) -> str:
+    """Return the exact values of the element that differs most, as a sentence; may be empty."""
+    measured = tensor.metrics
+    if measured is None or measured.element is None:
+        return ""
+    at, first, second = measured.element
+    subject = f"At {list(at)} it" if at else "It"
+    return f"{subject} is {first!s} in {labels[0]} and {second!s} in {labels[1]}."
+
+
 def _size_unless_ok(tensor: ComparedTensor) -> str:
     return "" if tensor.ok else size(tensor)
 
@@ -151,14 +169,31 @@ def facts(tensor: ComparedTensor) -> str:
 
 
 def _advice(tensor: ComparedTensor) -> str:
-    if tensor.metrics is None and sorted(tensor.shapes[0]) == sorted(tensor.shapes[1]):
+    if tensor.metrics is not None:
+        return ""
+    if sorted(tensor.shapes[0]) == sorted(tensor.shapes[1]):
         return 'axes="auto" looks for the order of axes that matches'
+    if _broadcast(*tensor.shapes):
+        return "they would broadcast to each other, but only equal shapes are compared"
     return ""
+
+
+def _broadcast(first: Shape, second: Shape) -> bool:
+    """Return whether NumPy or NNEF would combine arrays of these shapes element by element."""
+    pairs = (
+        zip_longest(first, second, fillvalue=1),
+        zip_longest(first[::-1], second[::-1], fillvalue=1),
+    )
+    return any(all(x == y or 1 in (x, y) for x, y in each) for each in pairs)
 
 
 def advice(tensor: ComparedTensor) -> str:
     """Return advice on how to compare the tensor, as a sentence; empty if its shapes match."""
-    return f"{_advice(tensor)}.".replace('axes="auto"', '`axes="auto"`') if _advice(tensor) else ""
+    words = _advice(tensor)
+    if not words:
+        return ""
+    sentence = words if words.startswith("axes") else f"{words[0].upper()}{words[1:]}"
+    return f"{sentence}.".replace('axes="auto"', '`axes="auto"`')
 
 
 def _explained(measured: Metrics, tolerance: Tolerance) -> Iterator[tuple[str, str, str]]:

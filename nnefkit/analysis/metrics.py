@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,17 @@ BLOCK = 1 << 14
 
 _HUGE = 1e120
 """Squares and products of magnitudes between 1 / _HUGE and _HUGE neither over- nor underflow."""
+
+
+class Element(NamedTuple):
+    """One element of two arrays."""
+
+    at: tuple[int, ...]
+    """Its index."""
+    first: Any
+    """Its value in ``a``, a NumPy scalar."""
+    second: Any
+    """Its value in ``b``."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,9 @@ class Metrics:
     worst: tuple[int, ...] | None
     """Index of the element with the largest ``|a - b|``, the first of several; None if none differs
     by a finite amount."""
+    element: Element | None = None
+    """The first element that is NaN or infinite in one array and not the same in the other; else
+    the one at `worst`; None if the arrays are equal."""
 
     @property
     def ok(self) -> bool:
@@ -107,7 +121,12 @@ def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
         sums = _Sums(extent_a, extent_b, tolerance.allowed(extent_a.largest), _ulp_type(a, b))
         for x, y in _blocks(a, b):
             sums.add(x, y)
-    return sums.metrics(a.shape)
+    found = sums.metrics(a.shape)
+    place = sums.mismatch if sums.mismatch is not None else sums.worst
+    if place < 0:
+        return found
+    index = tuple(int(i) for i in np.unravel_index(place, a.shape))
+    return replace(found, element=Element(index, a[index], b[index]))
 
 
 def non_finite(array: Array) -> tuple[int, int]:
@@ -189,6 +208,8 @@ class _Sums:
         self.squares_a = self.squares_b = self.products = 0.0
         self.noise = 0.0
         self.largest, self.worst = 0.0, -1
+        self.mismatch: int | None = None
+        """Position of the first element in `mismatched`."""
         self.ulp: int | None = 0 if floating else None
 
     def add(self, x: Array, y: Array) -> None:
@@ -196,7 +217,7 @@ class _Sums:
         self.count += x.size
         places = None
         if not self.finite:
-            x, y, places = self._without_non_finite(x, y)
+            x, y, places = self._without_non_finite(x, y, start)
         self.compared += x.size
         if not x.size:
             return
@@ -217,10 +238,14 @@ class _Sums:
         # hypot neither over- nor underflows where a sum of squares would.
         self.noise = math.hypot(self.noise, _norm(distance, largest))
 
-    def _without_non_finite(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    def _without_non_finite(self, x: Array, y: Array, start: int) -> tuple[Array, Array, Array]:
         usable = np.isfinite(x) & np.isfinite(y)
-        u, v = x[~usable], y[~usable]
-        unlike = int(np.count_nonzero((u != v) & ~(np.isnan(u) & np.isnan(v))))
+        places = np.flatnonzero(~usable)
+        u, v = x[places], y[places]
+        different = np.flatnonzero((u != v) & ~(np.isnan(u) & np.isnan(v)))
+        unlike = different.size
+        if unlike and self.mismatch is None:
+            self.mismatch = start + int(places[different[0]])
         self.mismatched += unlike
         self.different += unlike
         self.outside += unlike

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, scandir
 from pathlib import Path
 from tokenize import TokenError
@@ -58,6 +58,10 @@ class Side:
     """The graph that was run, if it is known."""
     label: str
     """Its name: the engine or the file; may be empty."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Name of a variable -> digest of its values, of those that a saved trace had."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Name of a tensor -> the line of its operation in the text that a saved trace had."""
 
 
 def side(source: Source) -> Side:
@@ -74,8 +78,9 @@ def side(source: Source) -> Side:
     """
     if isinstance(source, (str, PathLike)):
         path = expected_path(source)
-        tensors = Trace.load(path) if _is_trace(path) else record(path)
-        return Side(tensors, None, path.name)
+        if not _is_trace(path):
+            return Side(record(path), None, path.name)
+        return _of_trace(Trace.load(path), path.name)
     if not isinstance(source, Mapping):
         raise InputError(
             f"a {type(source).__name__} cannot be compared",
@@ -84,7 +89,14 @@ def side(source: Source) -> Side:
         )
     graph = getattr(source, "graph", None)
     label = str(getattr(source, "engine", ""))
+    if isinstance(source, Trace):
+        return _of_trace(source, label)
     return Side(source, graph if isinstance(graph, Graph) else None, label)
+
+
+def _of_trace(trace: Trace, label: str) -> Side:
+    lines = {entry.tensor: entry.line for entry in trace.run.entries if entry.line is not None}
+    return Side(trace, trace.graph, label, trace.weight_digests, lines)
 
 
 def record(path: Path) -> RecordedFiles:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from nnefkit.analysis.causes import Agreement, Weights, altered, flow, weight_tensors
+from nnefkit.analysis.causes import Agreement, Weights, altered, flow, unseen_before, weight_tensors
+from nnefkit.analysis.compared_runs import Missing
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
-from nnefkit.analysis.comparison import Comparison, Missing
+from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.pairing import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
 from nnefkit.analysis.recordings import Side, Source, side
@@ -17,7 +18,7 @@ from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.display.cards.comparison import Verdict
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
-from nnefkit.graph import Graph
+from nnefkit.graph import FrozenDict, Graph, expected_graph
 
 
 def compare(
@@ -28,6 +29,7 @@ def compare(
     names: Mapping[str, str] | None = None,
     axes: Axes = None,
     labels: tuple[str, str] | None = None,
+    graph: Graph | None = None,
 ) -> Comparison:
     """Compare two runs, tensor by tensor, and find where they diverge.
 
@@ -44,6 +46,8 @@ def compare(
             best, which `ComparedTensor.axes` reports.
         labels: Names of the two runs; by default their engines or files where these differ, else
             "a" and "b".
+        graph: The graph that was run, for runs that do not know theirs: recorded files, outputs of
+            another program. Its weights are not assumed to be those of the runs.
 
     Returns:
         The comparison. Where a graph is known, it distinguishes tensors that introduce a difference
@@ -64,19 +68,27 @@ def compare(
     first, second = side(a), side(b)
     pairs = pair(first.tensors, second.tensors, names)
     _check_axes(axes, pairs.both)
-    graph, key = _order(first, second)
+    known, key = _order(first, second)
+    if known is None and graph is not None:
+        known = _without_weights(expected_graph(graph))
     rows = [
         _compared(name, other, first, second, tolerance, axes) for name, other in pairs.both.items()
     ]
-    if graph is not None:
-        rows = _explained(rows, graph, key, second.graph if key == "name" else None)
+    if known is not None:
+        other = second.graph if key == "name" else None
+        rows = _explained(rows, known, key, other, (first, second))
     return Comparison(
         ComparedTensors(rows),
         _missing(pairs, first, second),
         labels or _labels(first, second),
-        graph,
+        known,
         first.graph is not None and second.graph is not None,
     )
+
+
+def _without_weights(graph: Graph) -> Graph:
+    tensors = {name: replace(tensor, data=None) for name, tensor in graph.tensors.items()}
+    return replace(graph, tensors=FrozenDict(tensors))
 
 
 def _pair_of_strings(labels: Any) -> tuple[str, str]:
@@ -174,11 +186,16 @@ def _numeric(values: Any, name: str) -> Array:
 
 
 def _explained(
-    rows: list[ComparedTensor], graph: Graph, key: Literal["name", "other"], second: Graph | None
+    rows: list[ComparedTensor],
+    graph: Graph,
+    key: Literal["name", "other"],
+    second: Graph | None,
+    sides: tuple[Side, Side],
 ) -> list[ComparedTensor]:
     """Sort rows by the graph, and add their operations and the causes of differences."""
     states = {getattr(row, key): _state(row) for row in rows}
-    weights = Weights(graph, second, states)
+    weights = Weights(graph, second, states, (sides[0].digests, sides[1].digests))
+    lines = sides[0 if key == "name" else 1].lines
     differences = flow(graph, states, weights.names)
     numbers = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
     others = {getattr(row, key): row.other for row in rows}
@@ -190,23 +207,30 @@ def _explained(
         op = graph.operations[numbers[name]]
         verdict: Verdict = row.verdict
         causes: tuple[str, ...] = ()
+        suspects: tuple[str, ...] = ()
         change = ""
-        if name in differences.inherits:
-            verdict = "inherits"
-        elif name in differences.introduces:
-            verdict = "introduces"
+        if name in differences.inherits or name in differences.introduces:
             causes = weights.differing(op)
             change = altered(op, second.producers.get(others[name]) if second else None)
+            # Weights and attributes that differ are a cause, whatever the inputs do.
+            is_cause = name in differences.introduces or causes or change
+            verdict = "introduces" if is_cause else "inherits"
+        if name in differences.introduces:
+            suspects = (*unseen_before(graph, name, states, weights.names), name)
+        elif verdict == "introduces":
+            suspects = (name,)
         return replace(
             row,
             verdict=verdict,
             operation=op.name,
             number=numbers[name],
-            line=graph.line(op),
+            line=graph.line(op) or lines.get(name),
             output=name in graph.outputs,
             weight=name in weights.names,
             causes=causes,
             altered=change,
+            suspects=suspects,
+            weights_compared=verdict == "introduces" and weights.are_known(op),
         )
 
     order = {name: i for i, name in enumerate(numbers)}

@@ -11,10 +11,12 @@ from nnefkit.analysis.compared_tensor import record
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output
 from nnefkit.errors import NnefError
+from nnefkit.io import load
 
 _EXAMPLES = """\
   nnefkit compare expected.npz result.npz
   nnefkit compare recorded/ trace.npz --tolerance 1e-3 --axes auto
+  nnefkit compare expected/ device/ --graph model.nnef.tgz
 
 exit status: 0 the runs agree; 1 they diverge; 2 they cannot be compared.
 """
@@ -45,6 +47,12 @@ def declare(commands: Commands) -> None:
         choices=["auto"],
         help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
     )
+    parser.add_argument(
+        "--graph",
+        metavar="MODEL",
+        help="the model that was run, for runs that do not know theirs: it orders the tensors and "
+        "tells operations that introduce a difference from those that inherit it",
+    )
     json_output(parser)
 
 
@@ -52,7 +60,11 @@ def run(options: argparse.Namespace) -> int:
     """Compare two runs; return 1 if they diverge, and 2 if they cannot be compared."""
     try:
         comparison = compare(
-            Path(options.a), Path(options.b), tolerance=options.tolerance, axes=options.axes
+            Path(options.a),
+            Path(options.b),
+            tolerance=options.tolerance,
+            axes=options.axes,
+            graph=None if options.graph is None else load(options.graph),
         )
     except NnefError as error:
         terminal.error_diagnostics(error.diagnostics)
@@ -72,6 +84,7 @@ def _record(options: argparse.Namespace, comparison: Comparison) -> dict[str, An
         "ok": comparison.ok,
         "equal": comparison.equal,
         "first_divergence": None if first is None else first.name,
+        "suspects": comparison.suspects,
         "only_in_a": comparison.missing.first_only,
         "only_in_b": comparison.missing.second_only,
         "tensors": [record(row) for row in comparison],

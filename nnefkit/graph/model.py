@@ -21,6 +21,7 @@ from nnefkit.graph.cut import check_cut, external, needed_operations, needed_wit
 from nnefkit.graph.extents import EXTENTS, converted_for, input_shapes
 from nnefkit.graph.frozen import FrozenDict, frozen
 from nnefkit.graph.operation import Identifier, Operation
+from nnefkit.graph.provenance import unproven
 from nnefkit.graph.tensor import Tensor
 from nnefkit.graph.variable_names import variables_of
 from nnefkit.graph.variable_values import fitting_values
@@ -235,7 +236,8 @@ class Graph(Displayed):
             array = fitting_values(tensors[variables[0]], values)
             for name in variables:
                 tensors[name] = replace(tensors[name], data=array)
-        return replace(self, tensors=FrozenDict(tensors))
+        facts = unproven(self.provenance, "with_data")
+        return replace(self, tensors=FrozenDict(tensors), provenance=facts)
 
     def with_outputs(self, outputs: str | Sequence[str]) -> Graph:
         """Return a copy that computes other tensors, without the operations that are not needed.
@@ -256,7 +258,8 @@ class Graph(Displayed):
             >>> graph.with_outputs("y").outputs
             ('y',)
         """
-        return self.between(None, outputs)
+        facts = unproven(self.provenance, "with_outputs")
+        return replace(self.between(None, outputs), provenance=facts)
 
     def with_input_shapes(self, /, **shapes: Sequence[int]) -> Graph:
         """Return a copy with new shapes of inputs; shapes that depend on them become None.
@@ -286,7 +289,12 @@ class Graph(Displayed):
         for name, tensor in self.tensors.items():
             known = tensor.shape if name in fixed else None
             tensors[name] = replace(tensor, shape=wanted.get(name, known))
-        return replace(self, operations=tuple(operations), tensors=FrozenDict(tensors))
+        return replace(
+            self,
+            operations=tuple(operations),
+            tensors=FrozenDict(tensors),
+            provenance=unproven(self.provenance, "with_input_shapes"),
+        )
 
     def _check_input_shape(self, name: str, shape: Any) -> None:
         if name not in self.inputs:
@@ -367,4 +375,5 @@ class Graph(Displayed):
             outputs=outputs,
             operations=operations,
             tensors=FrozenDict((n, tensor) for n, tensor in tensors.items() if n in present),
+            provenance=unproven(self.provenance, "between"),
         )

@@ -85,8 +85,9 @@ def test_changed_weights_are_identified_as_the_cause_and_traced():
     assert (first.name, first.operation, first.number) == ("conv2", "conv", 6)
     assert first.causes == ("w2",)
     assert found.summary == (
-        "The runs diverge at conv2 (conv): largest difference 4, SNR 3.52 dB. Its weight w2 "
-        "differs; its input does not. 1 tensor inherits the difference; the output sum is off by 4."
+        "The runs diverge at conv2 (conv): largest difference 4, SNR 3.52 dB. At [0] it is 6.0 in "
+        "a and 10.0 in b. Its weight w2 differs; its input does not. 1 tensor inherits the "
+        "difference; the output sum is off by 4."
     )
     assert not found.ok
 
@@ -213,7 +214,7 @@ def test_names_that_differ_are_mapped():
     found = compare({"x": [1.0], "y": [2.0]}, {"y": [1.0], "z": [5.0]}, names={"x": "y"})
     assert [(row.name, row.other, row.verdict) for row in found] == [("x", "y", "equal")]
     assert found.missing == (("y",), ("z",))
-    assert "Not compared: 1 tensor only in a and 1 tensor only in b." in found.summary
+    assert "Not compared: 1 tensor only in a (y), 1 tensor only in b (z)." in found.summary
 
 
 @pytest.mark.parametrize("names", [{"q": "x"}, {"x": "q"}])

@@ -119,7 +119,9 @@ def _proof(provenance: Mapping[str, Any]) -> Iterator[Phrase]:
     yield Phrase(f" ({versions})" if versions else "", "muted", limit=80)
     yield Phrase(" · ", "muted")
     if not provenance["verified"]:
-        yield Phrase("not verified", "warning")
+        change = provenance.get("changed_by")
+        words = f"not verified since it was changed by {change}" if change else "not verified"
+        yield Phrase(words, "warning")
         yield from _unused(provenance)
         return
     yield Phrase("verified", "right")

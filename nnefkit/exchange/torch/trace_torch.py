@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from nnefkit.exchange.names import Names, identifier
 from nnefkit.exchange.torch.from_torch import export, read, require_torch
 from nnefkit.execution import Trace
 from nnefkit.execution.trace.run_record import Entry, Run, entries
-from nnefkit.graph import Graph, expected_graph
+from nnefkit.graph import FrozenDict, Graph, expected_graph
 
 if TYPE_CHECKING:
     from nnefkit.exchange.torch.exported_module import ExportedModule
@@ -39,7 +40,8 @@ def trace_torch(
         inputs: The arguments to call the module with: a tensor, a tuple of positional arguments, or
             a mapping of arguments by name. An exported program has its own.
         kwargs: Arguments by name, in addition to those in a tuple.
-        graph: The graph that `from_torch` returned; without it, the module is converted again.
+        graph: The graph that `from_torch` returned, whose names the tensors get. The trace has the
+            graph of the module as it is now, whose weights and attributes may differ from these.
         trust: Whether a ``.pt2`` file may run code while it is read, as for `from_torch`.
 
     Returns:
@@ -61,11 +63,9 @@ def trace_torch(
         graph = expected_graph(graph)
     source = export(module, inputs, kwargs, trust=trust)
     examples = source.example_arrays()
+    graph = _graph_of(source, graph)
     if graph is None:
-        try:
-            graph = read(source, "network")
-        except DocumentError:
-            return _without_graph(source, examples)
+        return _without_graph(source, examples)
     started = perf_counter()
     arrays = _read_only(source.all_tensors(examples))
     total = perf_counter() - started
@@ -73,6 +73,22 @@ def trace_torch(
     tensors = {names[origin]: array for origin, array in arrays.items() if origin in names}
     run = Run("pytorch", graph.name, graph.inputs, graph.outputs, entries(graph), {}, total)
     return Trace(run, tensors, None, graph)
+
+
+def _graph_of(source: ExportedModule, given: Graph | None) -> Graph | None:
+    """Return the graph of a module as it is now; None if NNEF cannot express it.
+
+    The weights and attributes of the module may differ from those of the graph that it was once
+    converted to. Where its operations are other ones, the weights of that graph are left out.
+    """
+    try:
+        graph = read(source, "network" if given is None else given.name)
+    except DocumentError:
+        graph = None
+    if given is None or (graph is not None and [*graph.tensors] == [*given.tensors]):
+        return graph
+    tensors = {name: replace(t, data=None) for name, t in given.tensors.items()}
+    return replace(given, tensors=FrozenDict(tensors))
 
 
 def _read_only(arrays: Arrays) -> Arrays:

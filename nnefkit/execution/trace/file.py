@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -26,46 +26,53 @@ from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.storage import replacing_file, unpacked_limit, unreadable, view_npy
 
 _VERSION = 1
+_TEXT = "graph.nnef"
 
 
-def write(
-    path: Path, run: Run, tensors: Mapping[str, Array], statistics: Mapping[str, Statistics]
-) -> None:
+class Content(NamedTuple):
+    """The content of the file of a trace."""
+
+    run: Run
+    """The circumstances of the run."""
+    tensors: Mapping[str, Array]
+    """Recorded values by name."""
+    statistics: Mapping[str, Statistics]
+    """Statistics of tensors whose values were not recorded, by name."""
+    text: str | None
+    """The text of the graph, if it was known."""
+    digests: Mapping[str, str]
+    """The digests of its weights, by name."""
+
+
+def write(path: Path, content: Content) -> None:
     """Write a trace to `path`; an interrupted write leaves an existing file intact.
-
-    Args:
-        path: Path of the file.
-        run: The circumstances of the run.
-        tensors: Recorded values by name.
-        statistics: Statistics of tensors whose values were not recorded, by name.
 
     Raises:
         StorageError: The file cannot be written.
     """
     with replacing_file(path) as file:
-        _write_archive(file, run, tensors, statistics)
+        _write_archive(file, content)
 
 
-def _write_archive(
-    file: BinaryIO, run: Run, tensors: Mapping[str, Array], statistics: Mapping[str, Statistics]
-) -> None:
+def _write_archive(file: BinaryIO, content: Content) -> None:
+    run, statistics = content.run, content.statistics
     description = {
         "nnefkit-trace": _VERSION,
         "run": asdict(run) | {"entries": [list(entry) for entry in run.entries]},
         "statistics": {name: asdict(numbers) for name, numbers in statistics.items()},
+        "weights": dict(content.digests),
     }
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         archive.writestr("trace.json", json.dumps(description, allow_nan=True))
-        for name, array in tensors.items():
+        if content.text is not None:
+            archive.writestr(_TEXT, content.text)
+        for name, array in content.tensors.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)
 
 
-def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
+def read(path: Path) -> Content:
     """Read a file that `write` wrote.
-
-    Returns:
-        The circumstances of the run, recorded values, and statistics of other tensors.
 
     Raises:
         StorageError: The file cannot be read, or is not a trace.
@@ -87,6 +94,12 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
                 name: _statistics(_mapping(numbers))
                 for name, numbers in _mapping(description["statistics"]).items()
             }
+            # Traces of earlier versions have neither a text nor digests.
+            text = archive.read(_TEXT).decode() if _TEXT in archive.namelist() else None
+            digests = {
+                name: _string(value)
+                for name, value in _mapping(description.get("weights", {})).items()
+            }
     except OSError as error:
         raise unreadable(error, path, "the trace") from error
     except _DAMAGED as error:
@@ -95,7 +108,7 @@ def read(path: Path) -> tuple[Run, dict[str, Array], dict[str, Statistics]]:
             hint="trace.save(path) writes a trace.",
             file=str(path),
         ) from error
-    return run, tensors, statistics
+    return Content(run, tensors, statistics, text, digests)
 
 
 _DAMAGED = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnefkit import language
 from nnefkit.arguments import expected_path
 from nnefkit.arrays import Array
 from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
@@ -15,13 +17,15 @@ from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
 from nnefkit.display.statistics import Statistics, all_finite, statistics
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
 from nnefkit.execution.trace.hidden_nan import hidden_in
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
+from nnefkit.execution.trace.weight_digests import weight_digests
 from nnefkit.graph import Graph
+from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import TemporaryFolder
 
 if TYPE_CHECKING:
@@ -51,10 +55,12 @@ class Trace(Displayed, Mapping[str, Array]):
         statistics: Mapping[str, Statistics] | None = None,
         graph: Graph | None = None,
         folder: TemporaryFolder | None = None,
+        digests: Mapping[str, str] | None = None,
     ) -> None:
         self.run = run
         self.graph = graph
-        """The graph that was run; None if the trace was loaded without it."""
+        """The graph that was run; None if it is not known. A saved trace has it without weights."""
+        self._digests = digests
         self._tensors = {e.tensor: tensors[e.tensor] for e in run.entries if e.tensor in tensors}
         self._finite: dict[str, bool] = {}
         self.statistics: Mapping[str, Statistics] = LazyStatistics(
@@ -187,17 +193,27 @@ class Trace(Displayed, Mapping[str, Array]):
             row |= {name: getattr(numbers, name) for name in _STATISTICS}
         return row
 
+    @property
+    def weight_digests(self) -> Mapping[str, str]:
+        """Name of each variable -> a digest of its values, of those that a saved trace had."""
+        return self._digests or {}
+
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write the trace to one file, which `numpy.load` can read as well.
+
+        The file also has the text of the graph, and digests of its weights instead of their values.
 
         Raises:
             StorageError: The file cannot be written.
         """
         # Statistics of recorded tensors can be computed again.
         others = {name: s for name, s in self.statistics.items() if name not in self}
-        trace_file.write(expected_path(path), self.run, self._tensors, others)
+        text = str(self.graph) if self.graph is not None else None
+        digests = {**(weight_digests(self.graph) if self.graph else {}), **self.weight_digests}
+        content = trace_file.Content(self.run, self._tensors, others, text, digests)
+        trace_file.write(expected_path(path), content)
 
     @classmethod
     def load(cls, path: str | Path, graph: Graph | None = None) -> Trace:
@@ -205,21 +221,23 @@ class Trace(Displayed, Mapping[str, Array]):
 
         Args:
             path: Path of the file.
-            graph: The graph that was run, if available: the file does not hold it.
+            graph: The graph that was run, if available: the file has its text, but not its weights.
 
         Raises:
             StorageError: The file cannot be read, or is not a trace.
             InputError: The trace is of another graph.
         """
-        run, tensors, statistics = trace_file.read(expected_path(path))
-        if graph is not None:
+        run, tensors, statistics, text, digests = trace_file.read(expected_path(path))
+        if graph is None:
+            graph = _graph_of(text, run)
+        else:
             missing = [e.tensor for e in run.entries if e.tensor not in graph.tensors]
             if missing:
                 raise InputError(
                     f"the trace is not of graph '{graph.name}', which has no tensor '{missing[0]}'",
                     file=str(path),
                 )
-        return cls(run, tensors, statistics, graph)
+        return cls(run, tensors, statistics, graph, digests=digests)
 
     # -- display --------------------------------------------------------------------------------
 
@@ -260,6 +278,20 @@ class Trace(Displayed, Mapping[str, Array]):
 
     def _card(self, *, brief: bool) -> Card:
         return trace_card(self.summary(), brief=brief)
+
+
+def _graph_of(text: str | None, run: Run) -> Graph | None:
+    """Return the graph of a saved trace, without weights; None if the text is not its graph."""
+    if text is None:
+        return None
+    graph, _ = language.parse(text, strict=False)
+    if graph is None or any(entry.tensor not in graph.tensors for entry in run.entries):
+        return None
+    try:
+        # Lines are those of the text that was run, which is another one.
+        return replace(infer_shapes(graph), source=None)
+    except NnefError:
+        return None
 
 
 _STATISTICS = ("minimum", "maximum", "mean", "deviation", "zero_share", "nan", "infinite")
