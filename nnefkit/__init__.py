@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _TYPE_CHECKING:
     from nnefkit import plot, widgets
-    from nnefkit.analysis import Comparison, Tolerance, ValidationReport, compare, validate
+    from nnefkit.analysis import (
+        Blame,
+        Comparison,
+        Tolerance,
+        ValidationReport,
+        blame,
+        compare,
+        validate,
+    )
     from nnefkit.budget import Budget
     from nnefkit.custom_operations import (
         CustomOperations,
@@ -63,7 +71,10 @@ if _TYPE_CHECKING:
 # The module of each public name. A module is imported when one of its names is first used, so that
 # `import nnefkit` takes almost no time.
 _MODULES = {
-    "nnefkit.analysis": ("Comparison", "Tolerance", "ValidationReport", "compare", "validate"),
+    "nnefkit.analysis": (
+        *("Blame", "Comparison", "Tolerance", "ValidationReport"),
+        *("blame", "compare", "validate"),
+    ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
         *("CustomOperations", "register_operation", "unregister_operation"),
@@ -89,6 +100,7 @@ _ALIASES = {"format": "format_document"}
 
 __all__ = [
     "ArgumentError",
+    "Blame",
     "Budget",
     "Comparison",
     "CustomOperations",
@@ -110,6 +122,7 @@ __all__ = [
     "Trace",
     "UnknownNameError",
     "ValidationReport",
+    "blame",
     "compare",
     "engines",
     "format",

@@ -1,5 +1,7 @@
 """Answers about graphs and runs: what is wrong with a model, where two runs diverge."""
 
+from nnefkit.analysis.blame import blame
+from nnefkit.analysis.blame_result import Blame
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics
@@ -8,11 +10,13 @@ from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.analysis.validation import ValidationReport, validate
 
 __all__ = [
+    "Blame",
     "ComparedTensor",
     "Comparison",
     "Metrics",
     "Tolerance",
     "ValidationReport",
+    "blame",
     "compare",
     "validate",
 ]

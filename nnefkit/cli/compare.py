@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nnefkit.analysis import Comparison, compare
-from nnefkit.analysis.compared_tensor import record
+from nnefkit.analysis.compared_tensor import record, size
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output
+from nnefkit.display.numbers import number
 from nnefkit.errors import NnefError
 from nnefkit.io import load
 
@@ -18,7 +19,8 @@ _EXAMPLES = """\
   nnefkit compare recorded/ trace.npz --tolerance 1e-3 --axes auto
   nnefkit compare expected/ device/ --graph model.nnef.tgz
 
-exit status: 0 the runs agree; 1 they diverge; 2 they cannot be compared.
+exit status: 0 the runs agree; 1 they diverge; 2 they cannot be compared. With
+--min-snr or --min-cosine, these decide between 0 and 1 instead.
 """
 
 
@@ -53,6 +55,12 @@ def declare(commands: Commands) -> None:
         help="the model that was run, for runs that do not know theirs: it orders the tensors and "
         "tells operations that introduce a difference from those that inherit it",
     )
+    parser.add_argument(
+        "--min-snr", type=float, metavar="DB", help="lowest signal-to-noise ratio of any tensor"
+    )
+    parser.add_argument(
+        "--min-cosine", type=float, metavar="C", help="lowest cosine similarity of any tensor"
+    )
     json_output(parser)
 
 
@@ -73,7 +81,25 @@ def run(options: argparse.Namespace) -> int:
         terminal.as_json(_record(options, comparison))
     else:
         terminal.line(repr(comparison))
-    return 0 if comparison.ok else terminal.FAILED
+    if options.min_snr is None and options.min_cosine is None:
+        return 0 if comparison.ok else terminal.FAILED
+    reason = _failed_gate(comparison, options.min_snr, options.min_cosine)
+    if not options.json:
+        terminal.line(f"failed: {reason}" if reason else "passed")
+    return terminal.FAILED if reason else 0
+
+
+def _failed_gate(comparison: Comparison, snr: float | None, cosine: float | None) -> str:
+    """Return why a comparison fails the limits, in one line; empty if it does not."""
+    for row in comparison.worst(len(comparison)):
+        measured = row.metrics
+        if measured is None or measured.mismatched:
+            return f"{row.name}: {size(row)}"
+        if snr is not None and not measured.snr >= snr:
+            return f"{row.name} has an SNR of {number(measured.snr)} dB, less than {snr:g} dB"
+        if cosine is not None and not measured.cosine >= cosine:
+            return f"{row.name} has a cosine of {measured.cosine:.6g}, less than {cosine:g}"
+    return ""
 
 
 def _record(options: argparse.Namespace, comparison: Comparison) -> dict[str, Any]:

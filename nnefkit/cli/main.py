@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from nnefkit.cli import compare, convert, explain, info, run, terminal, validate
+from nnefkit.cli import blame, compare, convert, explain, info, run, terminal, validate
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
 from nnefkit.display.visible_text import printable
@@ -27,6 +27,7 @@ examples:
   nnefkit format --in-place model/graph.nnef
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
+  nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
   nnefkit convert network.onnx model.nnef.tgz
 
 exit status: 0 success; 1 negative result or failure; 2 wrong usage.
@@ -94,6 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (validate, explain, info, format_, run, compare, convert):
+    for command in (validate, explain, info, format_, run, compare, blame, convert):
         command.declare(commands)
     return parser

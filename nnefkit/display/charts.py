@@ -30,7 +30,8 @@ def svg_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
 
 
-def _document(width: int, height: int, body: str) -> str:
+def svg_document(width: int, height: int, body: str) -> str:
+    """Return an SVG document with `body`, as a ``data:`` URI."""
     return svg_uri(
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' "
         f"viewBox='0 0 {width} {height}'>{body}</svg>"
@@ -63,7 +64,7 @@ def histogram(
     merged = _merged(counts, most)
 
     def draw() -> str:
-        return _document(width, height, _bars_path(merged, color, width, height))
+        return svg_document(width, height, _bars_path(merged, color, width, height))
 
     small = bars(counts)
     return Image(f"histogram {small}", draw, width, height, small)
@@ -114,9 +115,9 @@ def _curve(flat: Array, color: str, width: int, height: int) -> str:
 
     lows, highs = _ranges(flat, min(flat.size, plot // 2))
     step = plot / max(lows.size, 1)
-    body = [_rule(left, width, y(0.0)), _tick(left, y(0.0), "0")]
+    body = [rule(left, width, y(0.0)), tick(left, y(0.0), "0")]
     body += [
-        _tick(left, y(value), numbers.number(value))
+        tick(left, y(value), numbers.number(value))
         for value in dict.fromkeys((low, high))
         if abs(y(value) - y(0.0)) > 10
     ]
@@ -131,7 +132,7 @@ def _curve(flat: Array, color: str, width: int, height: int) -> str:
     body.append(f"<path stroke='{color}' stroke-width='{thick:.3g}' d='{''.join(path)}'/>")
     if breaks:
         body.append(f"<path stroke='{RED}' stroke-dasharray='2 2' d='{''.join(breaks)}'/>")
-    return _document(width, height, "".join(body))
+    return svg_document(width, height, "".join(body))
 
 
 def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
@@ -144,11 +145,13 @@ def _ranges(flat: Array, pieces: int) -> tuple[Array, Array]:
     return np.where(bad, np.nan, lows), np.where(bad, np.nan, highs)
 
 
-def _rule(left: float, right: float, y: float) -> str:
+def rule(left: float, right: float, y: float) -> str:
+    """Return a thin horizontal line."""
     return f"<path stroke='{GRAY}' stroke-opacity='.35' d='M{left:g} {y:.4g}H{right:g}'/>"
 
 
-def _tick(left: float, y: float, text: str) -> str:
+def tick(left: float, y: float, text: str) -> str:
+    """Return a label to the left of the axis."""
     return (
         f"<text x='{left - 6:g}' y='{y + 3.5:.4g}' text-anchor='end' fill='{GRAY}' {FONT}>"
         f"{html.escape(text)}</text>"
@@ -194,8 +197,8 @@ def _snr(
 
     body = []
     for ratio in (0, 20, 40, 60, 80):
-        body.append(_rule(left, width - 12, level(ratio)))
-        body.append(_tick(left, level(ratio), f"≥{ratio}" if ratio == SNR_TOP else f"{ratio}"))
+        body.append(rule(left, width - 12, level(ratio)))
+        body.append(tick(left, level(ratio), f"≥{ratio}" if ratio == SNR_TOP else f"{ratio}"))
     runs = _runs(ratios, plot // 4, marked)
     for run in runs:
         path = "L".join(f"{place(i):.4g} {level(ratio):.4g}" for i, ratio in run)
@@ -208,7 +211,7 @@ def _snr(
         f"<text x='{left + plot / 2:g}' y='{height - 3}' text-anchor='middle' fill='{GRAY}' {FONT}>"
         "tensors in the order of the graph · SNR in dB</text>"
     )
-    return _document(width, height, "".join(body))
+    return svg_document(width, height, "".join(body))
 
 
 def _runs(

@@ -44,3 +44,36 @@ def test_the_status_is_2_if_runs_cannot_be_compared(
     result = nnefkit("compare", tmp_path / "a.npz", tmp_path / "b.npz")
     assert (result.status, result.out) == (2, "")
     assert "there is no such file" in result.err
+
+
+def test_limits_decide_and_give_one_line_of_reason(
+    tmp_path: Path, nnefkit: Callable[..., Any]
+) -> None:
+    a, b = tmp_path / "a.npz", tmp_path / "b.npz"
+    np.savez(a, x=IMAGE, y=IMAGE)
+    np.savez(b, x=IMAGE, y=IMAGE + np.float32([[0.5, 0]]))
+    result = nnefkit("compare", a, b, "--min-snr", "20", "--min-cosine", "0.9")
+    assert (result.status, result.out.splitlines()[-1]) == (0, "passed")
+    result = nnefkit("compare", a, b, "--min-snr", "30")
+    assert result.status == 1
+    assert result.out.splitlines()[-1] == "failed: y has an SNR of 22.1 dB, less than 30 dB"
+    result = nnefkit("compare", a, b, "--min-cosine", "0.9999")
+    assert result.out.splitlines()[-1].startswith("failed: y has a cosine of 0.99")
+    np.savez(b, x=IMAGE, y=IMAGE * np.nan)
+    result = nnefkit("compare", a, b, "--min-snr", "1")
+    assert result.out.splitlines()[-1] == "failed: y: 0 NaN against 2 in 2 elements"
+
+
+def test_a_graph_tells_causes_from_consequences(
+    tmp_path: Path, nnefkit: Callable[..., Any]
+) -> None:
+    text = "version 1.0; graph g(x) -> (z) {x = external(shape = [1, 2]); y = neg(x); z = abs(y);}"
+    nk.save(nk.parse(text), tmp_path / "model")
+    values = {"x": IMAGE, "y": -IMAGE, "z": abs(IMAGE)}
+    np.savez(tmp_path / "a.npz", **values)
+    np.savez(tmp_path / "b.npz", **{**values, "y": -IMAGE + 1, "z": abs(IMAGE) + 1})
+    result = nnefkit(
+        "compare", tmp_path / "a.npz", tmp_path / "b.npz", "--graph", tmp_path / "model"
+    )
+    assert "The runs diverge at y (neg, line 6)" in result.out
+    assert "1 tensor inherits the difference" in result.out

@@ -1,0 +1,338 @@
+"""`blame`: which operations of a suspect run introduce its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnefkit.analysis.blame_result import Blame
+from nnefkit.analysis.blame_sides import Reference, Subject, Suspect
+from nnefkit.analysis.blamed_operation import BlamedOperation, Verdict, ranked
+from nnefkit.analysis.bug_report import Evidence
+from nnefkit.analysis.causes import Weights, altered, weight_tensors
+from nnefkit.analysis.metrics import Metrics, metrics
+from nnefkit.analysis.segments import Segment, own_results, run_on, segments
+from nnefkit.analysis.tolerance import Accepted, tolerance_for
+from nnefkit.analysis.weight_differences import described_cause
+from nnefkit.arrays import Array
+from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.errors import InputError
+from nnefkit.execution.trace.trace import Trace
+from nnefkit.graph import Graph, expected_graph
+
+BUDGET = 1 << 30
+"""Number of bytes that the values of operations that are run together may take."""
+SHARES = 8
+"""Number of guilty operations, the worst ones, whose share of the error is measured."""
+
+
+def blame(
+    graph: Graph,
+    inputs: Any,
+    *,
+    reference: Subject = "numpy",
+    suspect: Subject,
+    engine: str = "numpy",
+    tolerance: Accepted = None,
+    quantized: bool = False,
+    budget: int = BUDGET,
+    labels: tuple[str, str] | None = None,
+    progress: bool | None = None,
+) -> Blame:
+    """Find the operations of a suspect that introduce its error, told from those that inherit it.
+
+    Each operation of the suspect is run on the values that its inputs have in the reference. What
+    it then gets wrong is an error of its own. Of the worst ones, the share of the error of the
+    outputs is measured: without the operation's own error, the suspect runs on from there.
+
+    Args:
+        graph: The graph, with weights.
+        inputs: Its inputs, as for `nnefkit.run`; or a list of such inputs.
+        reference: What is right: the name of an engine, another graph, or a recorded run of all or
+            some tensors (a `Trace`, a mapping, or a path, as for `nnefkit.compare`) for the inputs.
+        suspect: What is suspected: the name of an engine that runs `graph`, or another graph, such
+            as one with quantized weights. Its tensors have the names of the reference's.
+        engine: The engine that runs a `reference` or a `suspect` that is a graph.
+        tolerance: The allowed error of an operation, as for `nnefkit.compare`.
+        quantized: Whether a `suspect` that is a graph is run with its quantization info.
+        budget: Number of bytes that the values of operations that are run together may take; with
+            more, the operations are run in several parts.
+        labels: Names of the reference and of the suspect for the displays.
+        progress: Whether to show a progress bar; None shows it if it takes more than a second.
+
+    Returns:
+        The operations, the guiltiest first.
+
+    Raises:
+        InputError: The inputs do not fit, the reference is recorded and there are several inputs,
+            the suspect cannot be run, or the reference has no tensor of the suspect.
+        ExecutionError: An engine cannot run the graph.
+        StorageError: A recorded run cannot be read.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
+        ...     "x = external(shape = [2]); y = mul(x, 2.0); z = exp(y); }")
+        >>> other = nk.parse(str(graph).replace("2.0", "2.5"))
+        >>> nk.blame(graph, np.array([1.0, 2.0]), suspect=other).guilty
+        <y (mul, line 1): guilty; own error 12 dB, inherited ∞ dB; 100% of the error of the outputs>
+    """
+    graph = expected_graph(graph, data=True)
+    suspected = Suspect.of(suspect, graph, engine, quantized)
+    examples = list(inputs) if isinstance(inputs, list) else [inputs]
+    if not examples:
+        raise InputError("there are no inputs", hint="Pass at least one.")
+    referee = Reference(reference, graph, engine, len(examples))
+    delay = 0.0 if progress else math.inf if progress is False else None
+    fixed = weight_tensors(suspected.graph)
+    total = len(examples) * sum(
+        fixed.isdisjoint(op.output_names) for op in suspected.graph.computations
+    )
+    found: dict[str, _Found] = {}
+    with ProgressBar(total, graph.name, "operation", delay=delay) as bar:
+        for example in examples:
+            _Examination(suspected, referee.run(example), tolerance, budget, bar).add_to(
+                found, example
+            )
+    known = labels or (referee.label, suspected.label)
+    return _result(found, suspected, referee, (str(known[0]), str(known[1])))
+
+
+@dataclass
+class _Found:
+    """What is known about one segment, over all inputs."""
+
+    segment: Segment
+    own: list[Metrics] = field(default_factory=list)
+    signal: list[float] = field(default_factory=list)
+    """Sum of squares of the reference, for each input."""
+    inherited: float = 0.0
+    """Sum of squares of the inherited error."""
+    total_is_wrong: bool = False
+    """Whether the result in the run of the suspect is out of tolerance."""
+    errors: list[tuple[float, float]] = field(default_factory=list)
+    """Error of the outputs with and without the error of its own, for each input."""
+    evidence: Evidence | None = None
+    """The values of the worst input, if it is guilty."""
+
+    @property
+    def is_guilty(self) -> bool:
+        return any(not each.ok for each in self.own)
+
+    @property
+    def worst(self) -> Metrics:
+        return max(self.own, key=lambda each: (each.mismatched > 0, -_or(each.snr, -math.inf)))
+
+    def snr(self) -> float:
+        noise = sum(_or(each.rmse, math.inf) ** 2 * each.compared for each in self.own)
+        return _ratio(sum(self.signal), noise)
+
+    def inherited_snr(self) -> float:
+        return _ratio(sum(self.signal), self.inherited)
+
+    def share(self) -> float | None:
+        before = sum(error**2 for error, _ in self.errors)
+        after = sum(error**2 for _, error in self.errors)
+        if not before or not math.isfinite(before) or not math.isfinite(after):
+            return None
+        return 1 - after / before
+
+
+def _or(value: float, other: float) -> float:
+    return other if math.isnan(value) else value
+
+
+def _ratio(signal: float, noise: float) -> float:
+    if math.isnan(noise):
+        return math.nan
+    if not noise:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal and math.isfinite(noise) else -math.inf
+
+
+# -- the examination -------------------------------------------------------------------------------
+
+
+class _Examination:
+    """One input: the errors of all segments, and the shares of the guilty ones."""
+
+    def __init__(
+        self,
+        suspect: Suspect,
+        reference: Mapping[str, Array],
+        tolerance: Accepted,
+        budget: int,
+        bar: ProgressBar,
+    ) -> None:
+        self.suspect = suspect
+        self.tolerance = tolerance
+        self.budget = budget
+        self.bar = bar
+        graph = suspect.graph
+        self.given = {n: a for n, a in reference.items() if n in graph.tensors}
+        self.own: dict[str, Array] = {}
+
+    def add_to(self, found: dict[str, _Found], example: Any) -> None:
+        graph = self.suspect.graph
+        self.suspect.session.reset()
+        run = self.suspect.session.trace(example, progress=False)
+        for name in graph.inputs:
+            self.given.setdefault(name, run[name])
+        parts = segments(graph, self.given)
+        if not parts:
+            raise InputError(
+                "the reference has no tensor that the suspect computes",
+                hint="Tensors are paired by name: give both graphs the same names.",
+            )
+        for part, own in own_results(graph, parts, self.given, self.suspect.run, self.budget):
+            each = found.setdefault(part.tensor, _Found(part))
+            self._measure(each, own, run[part.tensor])
+            self.bar.update(len(part.operations))
+        self._shares(found, run)
+
+    def _measure(self, each: _Found, own: Array, full: Array) -> None:
+        name = each.segment.tensor
+        expected = self.given[name]
+        if expected.shape != own.shape:
+            raise InputError(
+                f"'{name}' has shape {list(own.shape)} in the suspect and {list(expected.shape)} "
+                "in the reference",
+                hint="Only tensors of equal shapes are examined: leave it out of the reference.",
+            )
+        allowed = tolerance_for(self.tolerance, expected.dtype, own.dtype)
+        measured = metrics(expected, own, allowed)
+        each.own.append(measured)
+        if not measured.ok:
+            self.own[name] = own
+            if each.worst is measured:
+                each.evidence = Evidence(self._inputs(each.segment), expected, own)
+        with np.errstate(all="ignore"):
+            usable = np.isfinite(expected)
+            each.signal.append(float(np.square(expected[usable], dtype=np.float64).sum()))
+        passed_on = metrics(own, full)
+        each.inherited += _or(passed_on.rmse, math.inf) ** 2 * passed_on.compared
+        if passed_on.mismatched:
+            each.inherited = math.inf
+        each.total_is_wrong |= not metrics(expected, full, allowed).ok
+
+    def _inputs(self, part: Segment) -> dict[str, Array]:
+        names = {name for op in part.operations for name in op.input_names}
+        inside = {name for op in part.operations for name in op.output_names}
+        names -= inside | weight_tensors(self.suspect.graph)
+        return {name: self.given[name] for name in sorted(names)}
+
+    def _shares(self, found: Mapping[str, _Found], run: Trace) -> None:
+        """Measure how much of the error of the outputs is left without one operation's own."""
+        before = self._error(run.outputs)
+        if before is None or not before:
+            return
+        guilty = sorted(
+            (each for each in found.values() if each.segment.tensor in self.own),
+            key=lambda each: each.own[-1].snr,
+        )
+        values = dict(run)
+        for each in guilty[:SHARES]:
+            name = each.segment.tensor
+            outputs = each.segment.main.output_names
+            changed = {other: values[other] for other in outputs}
+            changed[name] = _without_error(values[name], self.own[name], self.given[name])
+            after = self._error(run_on(self.suspect.graph, values, changed, self.suspect.run))
+            if after is not None:
+                each.errors.append((before, after))
+
+    def _error(self, outputs: Mapping[str, Array]) -> float | None:
+        """Return the error of the outputs relative to the reference; None if it is not known."""
+        errors = []
+        for name, array in outputs.items():
+            if name not in self.given:
+                continue
+            measured = metrics(self.given[name], array)
+            if measured.mismatched or not measured.compared:
+                return None
+            norm = math.sqrt(float(np.square(self.given[name], dtype=np.float64).mean()))
+            errors.append(measured.rmse / norm if norm else measured.rmse)
+        return math.hypot(*errors) if errors else None
+
+
+def _without_error(full: Array, own: Array, expected: Array) -> Array:
+    """Return a result of the suspect's run without the error of the operation's own."""
+    if full.dtype.kind != "f" or not np.isfinite(own).all() or not np.isfinite(expected).all():
+        return expected.astype(full.dtype)
+    wide = full.astype(np.float64) - (own.astype(np.float64) - expected.astype(np.float64))
+    return wide.astype(full.dtype)
+
+
+# -- the result ------------------------------------------------------------------------------------
+
+
+def _result(
+    found: Mapping[str, _Found], suspect: Suspect, reference: Reference, labels: tuple[str, str]
+) -> Blame:
+    graph = suspect.graph
+    causes = _Causes(graph, reference)
+    numbers = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
+    operations = []
+    for name, each in found.items():
+        op = each.segment.main
+        verdict: Verdict = "clean"
+        if each.is_guilty:
+            verdict = "guilty"
+        elif each.total_is_wrong:
+            verdict = "passes it on"
+        operations.append(
+            BlamedOperation(
+                name,
+                op.name,
+                numbers[name],
+                graph.line(op),
+                verdict,
+                each.worst,
+                each.snr(),
+                each.inherited_snr(),
+                each.share(),
+                causes.of(each.segment) if verdict == "guilty" else "",
+                name in graph.outputs,
+                tuple(other.output_names[0] for other in each.segment.operations),
+                tuple(_or(measured.snr, -math.inf) for measured in each.own),
+            )
+        )
+    examined = {name for each in operations for name in each.operations}
+    examined |= weight_tensors(graph)
+    return Blame(
+        tuple(ranked(operations)),
+        graph,
+        labels,
+        tuple(
+            op.output_names[0]
+            for op in graph.computations
+            if examined.isdisjoint(op.output_names) and op.name != "update"
+        ),
+        suspect.engine,
+        {name: each.evidence for name, each in found.items() if each.evidence is not None},
+    )
+
+
+class _Causes:
+    """What differs in operations themselves, as far as the graph of the reference is known."""
+
+    def __init__(self, graph: Graph, reference: Reference) -> None:
+        self.graph = graph
+        self.other = reference.graph
+        recorded = reference.recorded
+        digests = recorded.digests if recorded is not None else {}
+        self.weights = Weights(graph, self.other, {}, ({}, digests))
+
+    def of(self, segment: Segment) -> str:
+        if self.other is None:
+            return ""
+        parts = []
+        for op in segment.operations:
+            names = self.weights.differing(op)
+            parts += [described_cause(name, self.graph, self.other) for name in names]
+            counterpart = self.other.producers.get(op.output_names[0])
+            if counterpart is not None and (change := altered(counterpart, op)):
+                parts.append(change)
+        return "; ".join(dict.fromkeys(parts))

@@ -1,0 +1,188 @@
+"""The result of `blame`, its sentences and displays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from nnefkit.analysis.blamed_operation import BlamedOperation, BlamedOperations
+from nnefkit.analysis.bug_report import Evidence, write_bug_report
+from nnefkit.arguments import expected_path
+from nnefkit.display.cards.blame import BlameRow, BlameSummary, blame_card
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import Card, code
+from nnefkit.display.numbers import percent, plural
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.graph import Graph
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, repr=False)
+class Blame(Displayed):
+    """The operations of a suspect and the errors of their own, as `nnefkit.blame` returns them.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = mul(x, 2.0); }")
+        >>> nk.blame(graph, np.array([1.0, 2.0]), suspect=graph).ok
+        True
+    """
+
+    operations: tuple[BlamedOperation, ...] = field(repr=False)
+    """All operations that were examined, the guiltiest first."""
+    graph: Graph = field(repr=False)
+    """The graph of the suspect."""
+    labels: tuple[str, str] = ("reference", "suspect")
+    unchecked: tuple[str, ...] = ()
+    """Results of operations that were not examined: the reference has no value after them."""
+    engine: str = "numpy"
+    """The engine that ran the suspect."""
+    _evidence: Mapping[str, Evidence] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no operation has an error of its own out of tolerance."""
+        return not self.guilty
+
+    @property
+    def guilty(self) -> BlamedOperations:
+        """The operations whose own error is out of tolerance, the guiltiest first."""
+        return BlamedOperations(each for each in self.operations if each.verdict == "guilty")
+
+    @property
+    def summary(self) -> str:
+        """The result in words: who is guilty, of how much, and how many only pass it on."""
+        return " ".join(self._answer).replace("`", "")
+
+    @cached_property
+    def _answer(self) -> tuple[str, str]:
+        guilty = self.guilty
+        if not guilty:
+            return "No operation is guilty.", self._innocence()
+        names = [code(each.tensor) for each in guilty[:_NAMED]]
+        rest = len(guilty) - len(names)
+        if rest:
+            listed = f"{', '.join(names)} and {rest:,} more are"
+        elif len(names) == 1:
+            listed = f"{names[0]} is"
+        else:
+            listed = f"{', '.join(names[:-1])} and {names[-1]} are"
+        return f"{listed} guilty.", self._extent()
+
+    def _innocence(self) -> str:
+        count = plural(len(self.operations), "operation")
+        sentence = f"On the reference's inputs, the result of each of {count} is within tolerance."
+        wrong = [code(each.tensor) for each in self.operations if each.verdict != "clean"]
+        if wrong:
+            sentence += f" Small errors add up: {plural(len(wrong), 'result')} of the whole run"
+            sentence += f" {'is' if len(wrong) == 1 else 'are'} out of tolerance."
+        return f"{sentence}{self._left_out()}"
+
+    def _extent(self) -> str:
+        guilty = self.guilty
+        measured = [each for each in guilty[:_NAMED] if each.share is not None]
+        parts = [
+            f"{code(each.tensor)} alone{' removes' if not i else ''} "
+            f"{percent(max(each.share or 0.0, 0.0))}"
+            f"{' of the error of the outputs' if not i else ''}"
+            for i, each in enumerate(measured)
+        ]
+        sentences = [f"Fixing {', '.join(parts)}."] if parts else []
+        inheriting = sum(each.verdict == "passes it on" for each in self.operations)
+        if inheriting:
+            verb = "operation only passes" if inheriting == 1 else "operations only pass"
+            sentences.append(f"{inheriting:,} {verb} it on.")
+        sentences += [
+            f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
+        ]
+        return f"{' '.join(sentences)}{self._left_out()}"
+
+    def _left_out(self) -> str:
+        if not self.unchecked:
+            return ""
+        return (
+            f" {plural(len(self.unchecked), 'operation')} not examined: the reference has no "
+            "value after them."
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row for each operation, the guiltiest first.
+
+        ``own_snr`` and ``inherited_snr`` are in dB, shares at most 1.
+        """
+        return BlamedOperations(self.operations).to_frame()
+
+    def minimal(self, path: str | PathLike[str], tensor: str | None = None) -> None:
+        """Save a guilty operation as a model that can be run, with its inputs and both results.
+
+        The folder is a bug report: a model of the one operation (or of those between two tensors
+        that the reference knows), ``inputs.npz``, ``expected.npz``, ``result.npz``, a script that
+        shows the fault, and a ``README.md``.
+
+        Args:
+            path: A folder that does not exist yet, or is empty.
+            tensor: The result of the operation; None is the guiltiest one.
+
+        Raises:
+            InputError: No operation is guilty, or not this one.
+            StorageError: The folder is not empty, or cannot be written.
+        """
+        guilty = {each.tensor: each for each in self.guilty}
+        name = next(iter(guilty), None) if tensor is None else tensor
+        if name is None or name not in guilty:
+            raise InputError(
+                f"'{name}' is not guilty" if name else "no operation is guilty",
+                hint=did_you_mean(name or "", guilty) or "blame.guilty lists those that are.",
+            )
+        write_bug_report(
+            expected_path(path),
+            self.graph,
+            guilty[name],
+            self._evidence[name],
+            self.engine,
+            self.labels,
+        )
+
+    def __getitem__(self, tensor: str) -> BlamedOperation:
+        for each in self.operations:
+            if each.tensor == tensor:
+                return each
+        raise UnknownNameError(
+            f"the operation of '{tensor}' was not examined",
+            hint=did_you_mean(tensor, [each.tensor for each in self.operations]),
+        )
+
+    def _card(self, *, brief: bool) -> Card:
+        headline, sentence = self._answer
+        summary = BlameSummary(
+            title=f"{self.labels[0]} against {self.labels[1]}",
+            graph=self.graph.name,
+            ok=self.ok,
+            headline=headline,
+            sentence=sentence,
+            examined=len(self.operations),
+            unchecked=len(self.unchecked),
+            rows=tuple(
+                BlameRow(
+                    each.number,
+                    each.operation,
+                    each.tensor,
+                    each.line,
+                    each.verdict,
+                    each.own_snr,
+                    each.inherited_snr,
+                    each.share,
+                    each.cause,
+                    each.output,
+                )
+                for each in self.operations
+            ),
+        )
+        return blame_card(summary, brief=brief)

@@ -1,0 +1,109 @@
+"""``nnefkit blame``: the operations that introduce an error."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from nnefkit.analysis import blame
+from nnefkit.analysis.blamed_operation import record
+from nnefkit.cli import terminal
+from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
+from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
+from nnefkit.errors import NnefError
+from nnefkit.graph import Graph
+from nnefkit.io import load
+
+_EXAMPLES = """\
+  nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
+  nnefkit blame model/ --input image=cat.npy --suspect quantized/ -o bug_report
+  nnefkit blame model/ --input cat.npz --reference recorded.npz --suspect torch
+
+exit status: 0 nobody is guilty; 1 an operation is; 2 it cannot be examined.
+"""
+
+
+def declare(commands: Commands) -> None:
+    """Add the command."""
+    parser = command(
+        commands,
+        "blame",
+        run,
+        summary="find the operations that introduce an error",
+        description="Run each operation of a suspect on the values that its inputs have in a "
+        "reference, and list those whose own error is out of tolerance.",
+        examples=_EXAMPLES,
+    )
+    model_path(parser)
+    input_files(parser)
+    parser.add_argument(
+        "--reference",
+        default="numpy",
+        metavar="R",
+        help="what is right: an engine (default: numpy), a model, or a recorded run (a saved "
+        "trace, an .npz file, a folder of .npy or .dat files)",
+    )
+    parser.add_argument(
+        "--suspect", required=True, metavar="S", help="what is suspected: an engine, or a model"
+    )
+    parser.add_argument(
+        "--engine", default="numpy", help="the engine that runs models (default: numpy)"
+    )
+    parser.add_argument(
+        "--quantized",
+        action="store_true",
+        help="run a suspect that is a model with its quantization file",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="T",
+        help="largest allowed difference, relative to the largest magnitude in the tensor "
+        "(default: depends on the dtype)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="save the guiltiest operation with its inputs and both results: a bug report",
+    )
+    strictness(parser)
+    json_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine a suspect; return 1 if an operation is guilty, and 2 if it cannot be examined."""
+    try:
+        graph = load(Path(options.path), strict=options.strict)
+        found = blame(
+            graph,
+            recorded_inputs(options.input, graph),
+            reference=_subject(options.reference, options.strict),
+            suspect=_subject(options.suspect, options.strict),
+            engine=options.engine,
+            tolerance=options.tolerance,
+            quantized=options.quantized,
+        )
+        if options.output and not found.ok:
+            found.minimal(options.output)
+    except NnefError as error:
+        terminal.error_diagnostics(error.diagnostics)
+        return terminal.USAGE
+    if options.json:
+        operations = [record(each) for each in found.operations]
+        terminal.as_json({"ok": found.ok, "summary": found.summary, "operations": operations})
+    else:
+        terminal.line(repr(found))
+    return 0 if found.ok else terminal.FAILED
+
+
+def _subject(name: str, strict: bool) -> str | Graph | Path | Any:
+    """Return what an argument names: an engine, a model, or a recorded run."""
+    path = Path(name)
+    if not path.exists():
+        return name
+    is_recording = path.suffix in (".npz", ".npy", ".dat")
+    if path.is_dir():
+        is_recording = not (path / "graph.nnef").exists()
+    return path if is_recording else load(path, strict=strict)

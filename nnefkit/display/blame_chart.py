@@ -1,0 +1,90 @@
+"""The chart of a blame: the error of each operation along the depth of a graph."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+
+from nnefkit.display import numbers
+from nnefkit.display.charts import FONT, LEGIBLE, SNR_TOP, rule, svg_document, tick
+from nnefkit.display.colors import GRAY, RED
+from nnefkit.display.elements import Image
+from nnefkit.display.visible_text import printable
+
+Bar = tuple[str, float, float, bool]
+"""Name of a tensor, ratio of its own and of its inherited error in dB, whether it is guilty."""
+_NAMED = 4
+
+
+def blame_chart(bars: Sequence[Bar], *, width: int = 760, height: int = 120) -> Image:
+    """Draw the errors of operations in the order of the graph, in dB below the signal.
+
+    The higher a bar, the larger the error: red is an operation's own, gray the larger of its own
+    and the inherited one.
+    """
+    alt = "error of each operation in dB below the signal, in the order of the graph"
+    guilty = [name for name, _, _, is_guilty in bars if is_guilty]
+    if guilty:
+        alt += f"; guilty: {', '.join(guilty[:_NAMED])}"
+    return Image(alt, lambda: _drawn(bars, width, height), width, height, legible=LEGIBLE)
+
+
+def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
+    left, bottom, top = 40, height - 20, 18
+    plot = width - left - 12
+
+    def level(ratio: float) -> float:
+        return top + (bottom - top) * min(max(ratio, 0.0), SNR_TOP) / SNR_TOP
+
+    body = [rule(left, width - 12, top), rule(left, width - 12, bottom)]
+    body += [tick(left, top, "0 dB"), tick(left, bottom, f"≥{SNR_TOP:g}")]
+    # Of many bars, each column shows the largest errors of a few operations.
+    step = max(1, -(-len(bars) // (plot // 2)))
+    room = plot / max(-(-len(bars) // step), 1)
+    thick = max(1.0, min(0.8 * room, 14.0))
+    gray, red, named = [], [], 0
+    for column, start in enumerate(range(0, len(bars), step)):
+        piece = bars[start : start + step]
+        x = left + (column + 0.5) * room
+        largest = min((_known(r) for _, own, rest, _ in piece for r in (own, rest)))
+        if largest < SNR_TOP:
+            gray.append(f"M{x:.4g} {bottom}V{level(largest):.4g}")
+        guilty = [bar for bar in piece if bar[3]]
+        if not guilty:
+            continue
+        worst = min(guilty, key=lambda bar: _known(bar[1]))
+        red.append(f"M{x:.4g} {bottom}V{level(_known(worst[1])):.4g}")
+        if named < _NAMED:
+            named += 1
+            body.append(_label(x, top - 6, worst[0], width))
+    body.insert(0, _path(gray, GRAY, thick, 0.5))
+    body.insert(1, _path(red, RED, thick, 1.0))
+    body.append(
+        f"<text x='{left + plot / 2:g}' y='{height - 4}' text-anchor='middle' fill='{GRAY}' {FONT}>"
+        "operations in the order of the graph · error in dB below the signal: red is an "
+        "operation's own, gray the larger of that and the inherited one</text>"
+    )
+    return svg_document(width, height, "".join(body))
+
+
+def _known(ratio: float) -> float:
+    return math.inf if math.isnan(ratio) else ratio
+
+
+def _path(parts: Sequence[str], color: str, thick: float, opacity: float) -> str:
+    if not parts:
+        return ""
+    return (
+        f"<path stroke='{color}' stroke-opacity='{opacity:g}' stroke-width='{thick:.3g}' "
+        f"d='{''.join(parts)}'/>"
+    )
+
+
+def _label(x: float, y: float, name: str, width: int) -> str:
+    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
+    text = html.escape(printable(numbers.shorten(name, 24)))
+    return (
+        f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
+        f"{FONT}>{text}</text>"
+    )

@@ -1,0 +1,129 @@
+"""The card of a blame: who is guilty, a chart along the depth, a table of the worst."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from nnefkit.display import numbers
+from nnefkit.display.blame_chart import blame_chart
+from nnefkit.display.colors import GREEN, RED
+from nnefkit.display.elements import (
+    Block,
+    Card,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Phrase,
+    Table,
+    Tone,
+    code_in,
+    left_out,
+    selection,
+)
+from nnefkit.display.vocabulary import family
+
+Verdict = Literal["guilty", "passes it on", "clean"]
+TONES: dict[Verdict, Tone] = {"guilty": "wrong", "passes it on": "muted", "clean": "equal"}
+COLUMNS = (
+    Column("#", "right", 4),
+    Column("operation", least=12),
+    Column("tensor", least=16),
+    Column("line", "right"),
+    Column("own dB", "right"),
+    Column("inherited dB", "right"),
+    Column("of output error", "right"),
+    Column("cause", least=20),
+    Column("verdict", least=12),
+)
+_FIRST = 12
+"""Number of operations that a display shows."""
+
+
+class BlameRow(NamedTuple):
+    """One operation of a blame."""
+
+    number: int
+    """Index of the operation in the graph, from 0."""
+    operation: str
+    tensor: str
+    line: int | None
+    verdict: Verdict
+    own: float
+    """Signal-to-noise ratio of its own error, in dB."""
+    inherited: float
+    """The same of the error that it inherits; NaN if it was not measured."""
+    share: float | None
+    """Share of the error of the outputs."""
+    cause: str
+    """What differs, with names in `backticks`."""
+    output: bool
+
+
+@dataclass(frozen=True)
+class BlameSummary:
+    """Which operations of a suspect introduce its error."""
+
+    title: str
+    """The two sides: "float weights against 8-bit weights"."""
+    graph: str
+    ok: bool
+    """True if no operation is guilty."""
+    headline: str
+    """The answer in a few words. Words in `backticks` are code."""
+    sentence: str
+    examined: int
+    """Number of operations that were examined."""
+    unchecked: int
+    """Number of operations that were not."""
+    rows: tuple[BlameRow, ...] = field(default=(), repr=False)
+    """All operations, the guiltiest first."""
+
+
+def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
+    """Return the card of a blame."""
+    tone: Tone = "right" if summary.ok else "wrong"
+    answer = (*code_in(summary.headline, tone), Phrase(" "), *code_in(summary.sentence))
+    blocks: list[Block] = [Paragraph(answer)]
+    depth = sorted(summary.rows, key=lambda row: row.number)
+    if not brief and any(row.verdict != "clean" for row in depth):
+        bars = [(row.tensor, row.own, row.inherited, row.verdict == "guilty") for row in depth]
+        blocks.append(Figure(blame_chart(bars)))
+    if summary.rows:
+        blocks.append(_table(summary, brief=brief))
+    return Card(summary.title, GREEN if summary.ok else RED, tuple(_facts(summary)), tuple(blocks))
+
+
+def _facts(summary: BlameSummary) -> Iterator[str]:
+    yield numbers.shorten(summary.graph, 60)
+    yield "blame"
+    checked = numbers.plural(summary.examined, "operation")
+    yield f"{checked} examined, each on the reference's inputs"
+    yield f"{summary.unchecked:,} not examined"
+
+
+def _table(summary: BlameSummary, *, brief: bool) -> Table:
+    few = 5 if brief else _FIRST
+    rows = summary.rows
+    outputs = [i for i, row in enumerate(rows) if row.output][:4]
+    guilty = sum(row.verdict == "guilty" for row in rows)
+    chosen = selection(rows, min(len(rows), max(few, min(guilty, 2 * few))), 0, keep=outputs)
+    cells = tuple(None if row is None else tuple(_cells(row)) for row in chosen)
+    note = left_out(chosen, len(rows), "operations", "blame.to_frame()")
+    return Table(COLUMNS, cells, note)
+
+
+def _cells(row: BlameRow) -> Iterator[Cell]:
+    yield Cell(f"{row.number}", "muted")
+    yield Cell(row.operation, marker=family(row.operation).color)
+    yield Cell(row.tensor, code=True)
+    yield Cell(numbers.count(row.line), "muted")
+    yield Cell(numbers.number(row.own))
+    yield Cell("" if math.isnan(row.inherited) else numbers.number(row.inherited))
+    yield Cell("" if row.share is None else numbers.percent(max(row.share, 0.0)))
+    yield Cell(row.cause.replace("`", ""), limit=64)
+    verdict = f"output, {row.verdict}" if row.output else row.verdict
+    yield Cell(verdict, TONES[row.verdict])

@@ -1,0 +1,288 @@
+"""`blame` names the operations that introduce an error, and only those."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import nnefkit as nk
+
+# A residual network with a branch: stem, blocks of two convolutions, a pooled head.
+BLOCKS = 4
+
+
+def text(**changes):
+    lines = [
+        "x = external(shape = [1, 4, 8, 8]);",
+        "ws = variable(shape = [8, 4, 3, 3], label = 'ws');",
+        "bs = variable(shape = [1, 8], label = 'bs');",
+        "s = conv(x, ws, bs, padding = [(1, 1), (1, 1)], border = 'constant');",
+        "r0 = relu(s);",
+    ]
+    for i in range(BLOCKS):
+        lines += [
+            f"w{i}a = variable(shape = [8, 8, 3, 3], label = 'w{i}a');",
+            f"w{i}t = transpose(w{i}a, axes = [0, 1, 3, 2]);",
+            f"b{i} = variable(shape = [1, 8], label = 'b{i}');",
+            f"c{i} = conv(r{i}, w{i}t, b{i}, padding = [(1, 1), (1, 1)], border = 'constant');",
+            f"n{i} = local_response_normalization(c{i}, size = [1, 3, 1, 1], alpha = 1.0,"
+            f" beta = 0.5, bias = 0.01);",
+            f"a{i} = add(n{i}, r{i});",
+            f"r{i + 1} = leaky_relu(a{i}, alpha = 0.1);",
+        ]
+    lines += [
+        f"p = max_pool(r{BLOCKS}, size = [1, 1, 2, 2], stride = [1, 1, 2, 2],"
+        " padding = [], border = 'ignore');",
+        f"m = mean_reduce(r{BLOCKS}, axes = [2, 3]);",
+        "f = squeeze(m, axes = [2, 3]);",
+        "wf = variable(shape = [5, 8], label = 'wf');",
+        "l = linear(f, wf);",
+        "y = softmax(l);",
+    ]
+    for name, (old, new) in changes.items():
+        lines = [
+            line.replace(old, new) if line.startswith(f"{name} = ") else line for line in lines
+        ]
+    body = "\n    ".join(lines)
+    return f"version 1.0;\ngraph net( x ) -> ( y, p )\n{{\n    {body}\n}}\n"
+
+
+@pytest.fixture(scope="module")
+def graph():
+    graph = nk.parse(text())
+    random = np.random.default_rng(5)
+    return graph.with_data(
+        {
+            v.name: random.normal(size=v.shape).astype(np.float32) / math.sqrt(v.shape[-1] * 6)
+            for v in graph.variables
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(6).normal(size=(1, 4, 8, 8)).astype(np.float32)
+
+
+def with_text(graph, **changes):
+    other = nk.parse(text(**changes))
+    return other.with_data({v.name: v.data for v in graph.variables})
+
+
+def with_weight(graph, name, change):
+    return graph.with_data({name: np.ascontiguousarray(change(graph.tensor(name).data))})
+
+
+def rounded(bits):
+    def change(data):
+        step = np.abs(data).max() / (2 ** (bits - 1) - 1)
+        return np.round(data / step) * step
+
+    return change
+
+
+def swapped(data):
+    return data[[1, 0, *range(2, len(data))]]
+
+
+def without_one(data):
+    data = data.copy()
+    data[0, 3] = 0
+    return data
+
+
+FAULTS = {
+    "a wrong attribute": (lambda g: with_text(g, r3=("0.1", "0.3")), ["r3"]),
+    "a weight transposed": (
+        lambda g: with_weight(g, "w1a", lambda w: w.transpose(1, 0, 2, 3)),
+        ["c1"],
+    ),
+    "channels swapped": (lambda g: with_weight(g, "ws", swapped), ["s"]),
+    "one bias zeroed": (lambda g: with_weight(g, "b2", without_one), ["c2"]),
+    "rounding to 8 bits": (lambda g: with_weight(g, "w2a", rounded(8)), ["c2"]),
+    "rounding to 4 bits": (lambda g: with_weight(g, "w0a", rounded(4)), ["c0"]),
+    "another border": (lambda g: with_text(g, c3=("'constant'", "'replicate'")), ["c3"]),
+    "an epsilon ten times as large": (lambda g: with_text(g, n1=("0.01", "0.1")), ["n1"]),
+    "a fault in a branch": (lambda g: with_text(g, p=("max_pool", "avg_pool")), ["p"]),
+    "the last operation": (lambda g: with_weight(g, "wf", rounded(3)), ["l"]),
+    "two at once": (
+        lambda g: with_weight(with_text(g, r4=("0.1", "0.2")), "ws", rounded(5)),
+        ["r4", "s"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found_by_name(graph, x, name):
+    change, guilty = FAULTS[name]
+    found = nk.blame(graph, x, suspect=change(graph))
+    assert not found.ok
+    assert sorted(each.tensor for each in found.guilty) == guilty
+    assert found.operations[0].tensor in guilty
+    assert "guilty." in found.summary
+    assert all(each.own.ok for each in found.operations[len(guilty) :])
+    outputs = [each.tensor for each in found.operations if each.output]
+    assert {*outputs} == {"y", "p"}
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "torch"])
+def test_a_clean_pair_blames_nobody(graph, x, engine):
+    found = nk.blame(graph, x, suspect=engine)
+    assert found.ok
+    assert found.guilty == ()
+    assert found.summary.startswith("No operation is guilty.")
+    assert not found.unchecked
+    assert len(found.operations) == 2 + 4 * BLOCKS + 5
+    assert min(each.own_snr for each in found.operations) > 80
+
+
+def test_those_that_only_inherit_are_not_guilty(graph, x):
+    found = nk.blame(graph, x, suspect=with_weight(graph, "w1a", rounded(4)))
+    assert found["n1"].verdict == found["y"].verdict == "passes it on"
+    assert found["c0"].verdict == "clean"
+    assert found["n1"].own_snr == math.inf
+    assert found["n1"].inherited_snr < 60
+    assert found["c1"].inherited_snr == math.inf
+    assert "its weight w1a differs (SNR" in found.summary
+    assert found["c1"].operation == "conv"
+
+
+def test_the_share_of_one_fault_is_all_and_shares_of_two_are_told_apart(graph, x):
+    one = nk.blame(graph, x, suspect=with_weight(graph, "w1a", rounded(6)))
+    assert one.guilty[0].share == pytest.approx(1, abs=1e-3)
+    large = with_weight(graph, "ws", rounded(5))
+    both = nk.blame(graph, x, suspect=with_weight(large, "w3a", rounded(8)))
+    assert [each.tensor for each in both.guilty] == ["s", "c3"]
+    assert both.guilty[0].share > 0.8
+    assert both.guilty[1].share < 0.2
+
+
+def test_a_fault_behind_an_operation_on_parameters_is_that_of_its_reader(graph, x):
+    found = nk.blame(graph, x, suspect=with_weight(graph, "w3a", rounded(4)))
+    assert [each.tensor for each in found.guilty] == ["c3"]
+    assert "w3a" in found.guilty[0].cause
+    assert all(each.tensor != "w3t" for each in found.operations)
+
+
+def test_a_recorded_reference_of_some_tensors_is_enough(graph, x):
+    kept = ["r0", "r1", "r2", "y", "p"]
+    reference = nk.trace(graph, x, keep=kept)
+    suspect = with_weight(graph, "w1a", rounded(4))
+    found = nk.blame(graph, x, reference=reference, suspect=suspect)
+    assert [each.tensor for each in found.guilty] == ["r2"]
+    assert found["r2"].operations == ("c1", "n1", "a1", "r2")
+    plain = nk.blame(graph, x, reference=dict(reference), suspect=suspect)
+    assert [each.tensor for each in plain.guilty] == ["r2"]
+    assert plain.guilty[0].cause == ""
+    last = nk.blame(graph, x, reference=nk.run(graph, x), suspect=suspect)
+    assert {each.tensor for each in last.guilty} == {"y", "p"}
+
+
+def test_a_saved_trace_is_a_reference(graph, x, tmp_path):
+    nk.trace(graph, x).save(tmp_path / "reference.npz")
+    suspect = with_weight(graph, "b0", without_one)
+    found = nk.blame(graph, x, reference=tmp_path / "reference.npz", suspect=suspect)
+    assert [each.tensor for each in found.guilty] == ["c0"]
+    assert "its weight b0 differs" in found.summary
+
+
+def test_several_inputs_give_the_worst_and_the_spread(graph):
+    random = np.random.default_rng(9)
+    inputs = [random.normal(size=(1, 4, 8, 8)).astype(np.float32) * s for s in (1, 1, 30)]
+    suspect = with_weight(graph, "b2", without_one)
+    found = nk.blame(graph, inputs, suspect=suspect)
+    assert [each.tensor for each in found.guilty] == ["c2"]
+    guilty = found.guilty[0]
+    assert len(guilty.by_input) == 3
+    assert guilty.by_input[2] > max(guilty.by_input[:2]) + 10
+    assert guilty.worst_input in (0, 1)
+    assert min(guilty.by_input) < guilty.own_snr < max(guilty.by_input)
+
+
+@pytest.mark.parametrize("budget", [1, 20_000])
+def test_the_budget_changes_nothing_but_the_parts(graph, x, budget):
+    suspect = with_weight(graph, "w1a", rounded(4))
+    whole, parts = (nk.blame(graph, x, suspect=suspect, budget=b) for b in (1 << 30, budget))
+    assert parts.to_frame().equals(whole.to_frame())
+
+
+def test_quantized_tensors_are_examined(x):
+    graph = nk.parse(
+        text(),
+        quantization='"r1": linear_quantize(min = -2.0, max = 2.0, bits = 5);\n',
+    )
+    random = np.random.default_rng(5)
+    graph = graph.with_data(
+        {v.name: (random.normal(size=v.shape) / 5).astype(np.float32) for v in graph.variables}
+    )
+    found = nk.blame(graph, x, suspect=graph, quantized=True)
+    assert [each.tensor for each in found.guilty] == ["r1"]
+
+
+def test_the_table_has_the_guiltiest_first(graph, x):
+    found = nk.blame(graph, x, suspect=with_weight(graph, "w1a", rounded(4)))
+    frame = found.to_frame()
+    assert frame.index[0] == "c1"
+    assert frame.loc["c1", "verdict"] == "guilty"
+    assert len(frame) == len(found.operations)
+    for shown in (repr(found), found._repr_html_()):
+        assert "c1" in shown
+        assert "guilty" in shown
+        assert "passes it on" in shown
+
+
+def test_the_guilty_operation_is_saved_as_a_bug_report(graph, x, tmp_path):
+    found = nk.blame(graph, x, suspect=with_weight(graph, "w1a", rounded(4)))
+    found.minimal(tmp_path / "report")
+    names = sorted(p.name for p in (tmp_path / "report").iterdir())
+    assert names == [
+        *("README.md", "expected.npz", "inputs.npz", "model", "result.npz", "show_fault.py"),
+    ]
+    part = nk.load(tmp_path / "report" / "model")
+    assert part.inputs == ("r1",)
+    assert sorted(op.name for op in part.operations) == [
+        *("conv", "external", "transpose", "variable", "variable"),
+    ]
+    with np.load(tmp_path / "report" / "inputs.npz") as inputs:
+        result = nk.run(part, dict(inputs))
+    with np.load(tmp_path / "report" / "result.npz") as recorded:
+        np.testing.assert_array_equal(result["c1"], recorded["c1"])
+    command = [sys.executable, str(tmp_path / "report" / "show_fault.py")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "The runs diverge at c1" in shown
+    readme = (tmp_path / "report" / "README.md").read_text()
+    assert "# `conv` computes another `c1`" in readme
+    with pytest.raises(nk.StorageError, match="not empty"):
+        found.minimal(tmp_path / "report")
+    with pytest.raises(nk.InputError, match="'n1' is not guilty"):
+        found.minimal(tmp_path / "other", "n1")
+    with pytest.raises(nk.InputError, match="no operation is guilty"):
+        nk.blame(graph, x, suspect=graph).minimal(tmp_path / "other")
+
+
+def test_nan_of_the_suspect_is_its_own(graph, x):
+    found = nk.blame(graph, x, suspect=with_weight(graph, "b1", lambda b: b + np.nan))
+    assert [each.tensor for each in found.guilty] == ["c1"]
+    assert found.guilty[0].own.mismatched > 0
+
+
+def test_what_cannot_be_examined_is_refused(graph, x):
+    trace = nk.trace(graph, x)
+    with pytest.raises(nk.InputError, match="the suspect must be an engine or a graph"):
+        nk.blame(graph, x, suspect=trace)
+    with pytest.raises(nk.InputError, match="a recorded run is of one input"):
+        nk.blame(graph, [x, x], reference=trace, suspect="numpy")
+    with pytest.raises(nk.InputError, match="there are no inputs"):
+        nk.blame(graph, [], suspect="numpy")
+    with pytest.raises(nk.InputError, match="no tensor that the suspect computes"):
+        nk.blame(graph, x, reference={"elsewhere": x}, suspect="numpy")
+    with pytest.raises(nk.UnknownNameError):
+        nk.blame(graph, x, suspect="numpi")
+    with pytest.raises(nk.InputError, match="'c1' has shape"):
+        nk.blame(graph, x, reference={"c1": np.ones((1, 8, 4, 4))}, suspect="numpy")
+    with pytest.raises(nk.UnknownNameError, match="was not examined"):
+        nk.blame(graph, x, suspect="numpy")["w1a"]
