@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import aligned
 from nnefkit.exchange.source_value import Value
 
@@ -57,9 +58,20 @@ def selu(c: OperatorCall, x: Value, alpha: float = 1.67326319, gamma: float = 1.
 
 
 def celu(c: OperatorCall, x: Value, alpha: float = 1.0) -> Value:
-    """Return ``max(0, x) + min(0, alpha (exp(x / alpha) - 1))``."""
+    """Return ``max(0, x) + min(0, alpha (exp(x / alpha) - 1))``.
+
+    Raises:
+        Refusal: `alpha` is 0.
+    """
+    if alpha == 0:
+        refuse("its alpha is 0", "Use relu.")
     if alpha == 1:
         return c.op("elu", x)
+    if alpha < 0:
+        with c.graph.scope("celu"):
+            power = c.op("exp", c.op("div", x, c.decimal(alpha)))
+            part = c.op("mul", c.op("sub", power, 1.0), c.decimal(alpha))
+            return c.op("add", c.op("max", 0.0, x), c.op("min", 0.0, part))
     return c.fragment("celu", x.shape, x, alpha=c.decimal(alpha))
 
 

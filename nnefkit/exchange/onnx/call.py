@@ -105,6 +105,20 @@ class Call(call.OperatorCall):
             raise Refusal(f"its input {index} is missing", INVALID)
         return value
 
+    def ranked(self, index: int, least: int) -> Value:
+        """Return an input that has at least so many dimensions.
+
+        Raises:
+            Refusal: It is missing, or it has fewer.
+        """
+        value = self[index]
+        if value.rank < least:
+            self.refuse(
+                f"its input {index} has rank {value.rank}, and needs at least {least} dimensions",
+                self.invalid_hint,
+            )
+        return value
+
     def get(self, index: int) -> Value | None:
         """Return an optional input, or None if it is missing."""
         return self.inputs[index] if index < len(self.inputs) else None
@@ -157,16 +171,43 @@ class Call(call.OperatorCall):
         """Return a float attribute as the shortest decimal that represents it."""
         return self.decimal(self.attribute(name, default))
 
-    def axis(self, name: str, default: int, rank: int) -> int:
+    def axis(self, name: str, default: int, rank: int, *, past: bool = False) -> int:
         """Return an axis that is an attribute, counted from the front.
+
+        Args:
+            name: The name of the attribute.
+            default: The axis without the attribute.
+            rank: The rank of the tensor.
+            past: Whether the axis may be the rank itself, for operators that name the axes after
+                the first ones.
+
+        Raises:
+            Refusal: There is no such axis.
+        """
+        return self.front_axis(int(self.attribute(name, default)), rank, past=past)
+
+    def front_axis(self, axis: int, rank: int, *, past: bool = False) -> int:
+        """Return an axis counted from the front.
 
         Raises:
             Refusal: There is no such axis. ONNX Runtime wraps some of them modulo 2^32.
         """
-        axis = int(self.attribute(name, default))
-        if name in self.attributes and not -rank <= axis <= rank:
+        if not -rank <= axis < rank + past:
             self.refuse(f"its axis is {axis}, but its input has rank {rank}", self.invalid_hint)
         return axis + rank if axis < 0 else axis
+
+    def axis_input(self, index: int, rank: int, default: int | None = None) -> int:
+        """Return an axis that is a constant input, counted from the front.
+
+        Raises:
+            Refusal: The input is not a constant with one element, or there is no such axis.
+        """
+        given = self.constant(index, "axis")
+        if given is None and default is not None:
+            return self.front_axis(default, rank)
+        if given is None or given.size != 1:
+            self.refuse("its axis must be one number", self.invalid_hint)
+        return self.front_axis(int(given.reshape(-1)[0]), rank)
 
     def ints(self, name: str, index: int | None = None) -> list[int] | None:
         """Return integers that are an attribute, or an input in later opsets; None without either.
@@ -181,9 +222,13 @@ class Call(call.OperatorCall):
         return None if data is None else [int(item) for item in data.reshape(-1)]
 
     def axes(self, index: int, rank: int) -> list[int] | None:
-        """Return the axes in attribute or input ``axes``, counted from the front."""
+        """Return the axes in attribute or input ``axes``, counted from the front.
+
+        Raises:
+            Refusal: The input is not constant, or there is no such axis.
+        """
         axes = self.ints("axes", index)
-        return None if axes is None else [axis + rank if axis < 0 else axis for axis in axes]
+        return None if axes is None else [self.front_axis(axis, rank) for axis in axes]
 
     def constant(self, index: int, what: str) -> Array | None:
         """Return the elements of an input that must be constant, or None if it is missing.

@@ -71,7 +71,7 @@ def _scan_inputs(c: Call, count: int) -> list[list[Value]]:
     slices = []
     for index, axis, backward in zip(range(count), axes, directions, strict=True):
         x = c[len(c.inputs) - count + index]
-        axis = axis % x.rank
+        axis = c.front_axis(axis, x.rank)
         if x.shape[axis] > _MAX_ITERATIONS:
             c.refuse(f"it has {x.shape[axis]} iterations", _NO_LOOPS)
         parts = c.ops("unstack", x, axis=axis)
@@ -90,4 +90,4 @@ def _stacked(c: Call, parts: Sequence[Result], axis: int) -> Value | Unread:
     values = [part for part in parts if isinstance(part, Value)]
     if len(values) < len(parts):
         return UNREAD
-    return c.op("stack", values, axis=axis % (values[0].rank + 1))
+    return c.op("stack", values, axis=c.front_axis(axis, values[0].rank + 1))

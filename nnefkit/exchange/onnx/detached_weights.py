@@ -8,7 +8,7 @@ whether they are in the model file itself or in separate files.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,7 +19,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 Weights = dict[str, Array]
 """Name of an initializer -> its elements."""
@@ -125,7 +125,7 @@ def _read_weights(proto: ModelProto, path: str, host: BinaryIO) -> Weights:
     from onnx import TensorProto
 
     weights: Weights = {}
-    for tensor in _tensors(proto.graph):
+    for tensor in tensors_of(proto):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -146,14 +146,29 @@ def _read_weights(proto: ModelProto, path: str, host: BinaryIO) -> Weights:
     return weights
 
 
+def tensors_of(proto: ModelProto) -> Iterator[TensorProto]:
+    """Yield all tensors of a model: its initializers, and those in attributes and functions."""
+    yield from _tensors(proto.graph)
+    for function in proto.functions:
+        yield from _attribute_tensors(function.node)
+
+
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
     """Yield the initializers of a graph and the tensors in its attributes."""
     yield from graph.initializer
-    for node in graph.node:
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _attribute_tensors(graph.node)
+
+
+def _attribute_tensors(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
             for inner in (attribute.g, *attribute.graphs):
                 yield from _tensors(inner)
 

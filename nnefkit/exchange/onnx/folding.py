@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TWO = 2
 _SUMS_OF_PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose"})
+_DIVISIONS = frozenset({"Div", "Mod"})
 _RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform"}
     | {"RandomUniformLike"}
@@ -102,6 +103,7 @@ def fold(
 
     Raises:
         MemoryError: An output would have more than `MAX_ELEMENTS` elements.
+        Refusal: Integers are divided by zero, or the smallest one by -1.
     """
     from onnx.reference import ReferenceEvaluator
 
@@ -110,6 +112,8 @@ def fold(
     arrays = [inputs[name] for name in node.input if name in inputs]
     if _size(node.op_type, arrays) > MAX_ELEMENTS:
         raise MemoryError
+    if node.op_type in _DIVISIONS and len(arrays) == _TWO:
+        _check_divisor(*arrays)
     try:
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
     except MemoryError:
@@ -121,6 +125,19 @@ def fold(
     names = [name for name in node.output if name]
     by_name = dict(zip(names, results, strict=True))
     return [np.asarray(by_name[name]) if name else np.zeros(0) for name in node.output]
+
+
+def _check_divisor(x: Array, y: Array) -> None:
+    """Refuse quotients of integers that have no value, which end the process in ONNX Runtime."""
+    if x.dtype.kind not in "iu" or not y.size:
+        return
+    if (y == 0).any():
+        raise Refusal("it divides integers by zero", "Correct the divisor in the source network.")
+    if x.dtype.kind == "i" and (y == -1).any() and (x == np.iinfo(x.dtype).min).any():
+        raise Refusal(
+            f"it divides the smallest integer of type {x.dtype.name} by -1",
+            "The quotient is outside of its range.",
+        )
 
 
 def weight_form(

@@ -48,6 +48,7 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
     tree_ensembles,
 )
 from nnefkit.exchange.onnx.python_values import array_of, attributes_of, dense_array
+from nnefkit.exchange.onnx.signatures import refuse_incomplete
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, DType, Value
@@ -211,6 +212,7 @@ class ModelReader:
 
     def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Result]:
         """Compute a node if its inputs are constant, else read it by its reader or definition."""
+        refuse_incomplete(node, self._version(node.domain))
         is_onnx = node.domain in ONNX_DOMAINS or not _has_reader(node)
         if node.op_type == "Constant" or (
             is_onnx and all(v is None or v.data is not None for v in inputs)
@@ -223,11 +225,15 @@ class ModelReader:
         first = len(self.graph.operations)
         try:
             results = READERS[_name(node)](self._call(node, inputs, values))
-        except Refusal:
+        except Refusal as refusal:
             del self.graph.operations[first:]
             if not has_definition(node, self.opset):
                 raise
-            return self._read_definition(node, inputs)
+            try:
+                return self._read_definition(node, inputs)
+            except Refusal:
+                # What is wrong with the node itself says more than what is wrong inside of it.
+                raise refusal from None
         results = list(results) if isinstance(results, (list, tuple)) else [results]
         self.graph.name_results(results, node.output)
         return results

@@ -22,7 +22,7 @@ from nnefkit.errors import (
     did_you_mean,
 )
 from nnefkit.exchange import packages
-from nnefkit.exchange.onnx.detached_weights import Weights, detached, read_model
+from nnefkit.exchange.onnx.detached_weights import Weights, detached, read_model, tensors_of
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.exchange.onnx.labels import Labels, index_labels
 from nnefkit.exchange.onnx.texts import invalid_text, refuse_invalid_text
@@ -169,7 +169,7 @@ def _refuse_broken(proto: ModelProto, weights: Weights, path: str) -> None:
     counts = Counter(info.name for info in proto.graph.output)
     for name in (name for name, count in counts.items() if count > 1):
         raise InputError(f"the model lists the output '{name}' twice", file=path)
-    external = [t for t in proto.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+    external = [t for t in tensors_of(proto) if t.data_location == TensorProto.EXTERNAL]
     if any(tensor.name not in weights for tensor in external):
         raise InputError(
             "the model stores its weights in other files, and their folder is not known",

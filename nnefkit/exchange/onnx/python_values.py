@@ -17,10 +17,13 @@ def array_of(tensor: TensorProto) -> Array:
     """Return the elements of a tensor.
 
     Raises:
-        ValueError: Their number does not fit the shape, or their type is unknown.
+        ValueError: Their number does not fit the shape, their type is unknown, or they are in
+            another file.
     """
     from onnx import numpy_helper
 
+    if tensor.data_location == tensor.EXTERNAL:
+        raise ValueError("its elements are in another file")
     if any(extent < 0 for extent in tensor.dims):
         raise ValueError(f"its shape is {list(tensor.dims)}")
     try:

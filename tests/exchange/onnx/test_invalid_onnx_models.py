@@ -6,45 +6,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from small_models import FLOAT, model, node, refused, weight
 
 import nnefkit as nk
-
-FLOAT = TensorProto.FLOAT
-
-
-def weight(array, name="w"):
-    return numpy_helper.from_array(np.asarray(array), name)
-
-
-def model(*nodes, inputs=(("x", FLOAT, [2, 3]),), outputs=("y",), weights=(), opset=17, **parts):
-    graph = helper.make_graph(
-        list(nodes),
-        "g",
-        [helper.make_tensor_value_info(*info) for info in inputs],
-        [helper.make_empty_tensor_value_info(name) for name in outputs],
-        list(weights),
-    )
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10, **parts)
-
-
-def node(kind, inputs, *outputs, **attributes):
-    return helper.make_node(kind, inputs.split(), outputs or ["y"], **attributes)
-
 
 W = weight(np.ones(3, np.float32))
 ADD = node("Add", "x w")
 GOOD = model(ADD, weights=[W])
-
-
-def refused(source, *phrases, **arguments):
-    with pytest.raises(nk.NnefError) as caught:
-        nk.from_onnx(source, **arguments)
-    text = str(caught.value)
-    for phrase in phrases:
-        assert phrase in text
-    assert "could not be read" not in text
-    return caught.value
 
 
 def test_the_valid_base_model_is_read():
@@ -91,6 +59,28 @@ def external(tmp_path):
 def test_weights_in_a_file_next_to_the_model_are_read(external):
     graph = nk.from_onnx(external("data/w.bin"))
     np.testing.assert_array_equal(nk.run(graph, np.zeros((2, 3)))["y"][0], [0, 1, 2])
+
+
+@pytest.mark.parametrize("place", ["attribute", "sparse", "branch", "function"])
+def test_tensors_of_a_model_in_memory_are_not_read_from_other_files(place, tmp_path, monkeypatch):
+    (tmp_path / "secret.bin").write_bytes(DATA)
+    monkeypatch.chdir(tmp_path)
+    tensor = TensorProto(name="w", data_type=FLOAT, dims=[3])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secret.bin")
+    constant = helper.make_node("Constant", [], ["w"], value=tensor)
+    proto = model(constant, ADD)
+    if place == "sparse":
+        proto = model(ADD)
+        proto.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    elif place == "branch":
+        branch = helper.make_graph([ADD], "b", [], [onnx.ValueInfoProto(name="y")], [tensor])
+        true = weight(np.array(True), "t")
+        proto = model(node("If", "t", then_branch=branch, else_branch=branch), weights=[true])
+    elif place == "function":
+        inside = function("Inside", constant, ADD)
+        proto = model(node("Inside", "x", domain="own"), functions=[inside])
+    refused(proto, "weights in other files", "Pass the path of the model")
 
 
 def test_a_model_in_memory_cannot_have_weights_in_other_files(external):
@@ -147,7 +137,7 @@ BAD = {
         model(node("Add", "x w"), weights=[weight(np.ones(2))]),
         "[2, 3] and [2] cannot be broadcast",
     ),
-    "an axis out of range": (model(node("Softmax", "x", axis=7)), "rank is 2"),
+    "an axis out of range": (model(node("Softmax", "x", axis=7)), "axis is 7", "rank 2"),
     "no permutation": (model(node("Transpose", "x", perm=[0, 0])), "not a permutation"),
     "a shape of another volume": (
         model(node("Reshape", "x n"), weights=[weight(np.array([4, -1]), "n")]),

@@ -141,3 +141,34 @@ def test_cumulative_products_take_few_operations():
     graph = nk.from_onnx(made, verify=False)
     np.testing.assert_allclose(run(graph, {"x": x}), np.cumprod(x, 1), 1e-4)
     assert len(graph.operations) < 30
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "torch"])
+def test_indices_that_are_not_integers_are_truncated(engine):
+    inputs = {"i": np.float32([0, 1.5, -0.5, 2.9, -1.5, 3])}
+    depth, values = helper.make_tensor("d", TensorProto.FLOAT, [], [3.0]), [5.0, 7.0]
+    pair = helper.make_tensor("v", TensorProto.FLOAT, [2], values)
+    info = helper.make_tensor_value_info("i", TensorProto.FLOAT, [6])
+    node = helper.make_node("OneHot", ["i", "d", "v"], ["y"])
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [6, 3])
+    graph = helper.make_graph([node], "one_hot", [info], [output], [depth, pair])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    expected = np.array([5.0, 7.0])[
+        (np.trunc(inputs["i"])[:, None] % 3 == np.arange(3)).astype(int)
+    ]
+    expected[5] = 5  # 3 is out of range.
+    np.testing.assert_array_equal(run(nk.from_onnx(made), inputs, engine), expected)
+
+
+def test_no_largest_element_is_an_empty_tensor():
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])]
+    none = helper.make_tensor("k", TensorProto.INT64, [1], [0])
+    nodes = [
+        helper.make_node("TopK", ["x", "k"], ["values", "indices"]),
+        helper.make_node("Concat", ["values", "x"], ["y"], axis=1),
+    ]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3])
+    graph = helper.make_graph(nodes, "top", inputs, [output], [none])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(run(nk.from_onnx(made), {"x": x}), x)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from test_onnx_operators import reference_results
 
 import nnefkit as nk
@@ -308,3 +308,19 @@ def test_hashes_as_trained_models_compute_them():
     expected = (numbers * np.uint32(2654435761)) % 8
     for engine in ENGINES:
         assert nk.run(read, numbers, engine)["y"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("is_constant", [False, True])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+def test_the_smallest_integer_divided_by_minus_1_is_itself(dtype, is_constant):
+    low = np.iinfo(dtype).min
+    x, y = np.array([low, 7, low, -7], dtype), np.array([-1, -1, 1, 2], dtype)
+    feeds = {"x": x, "y": y}
+    model = model_of("Div", feeds, 14)
+    if is_constant:
+        model.graph.initializer.append(numpy_helper.from_array(y, "y"))
+        del model.graph.input[1]
+    graph = nk.from_onnx(model)
+    for engine in ENGINES:
+        (result,) = nk.run(graph, {name: feeds[name] for name in graph.inputs}, engine).values()
+        np.testing.assert_array_equal(result, [low, -7, low, -3], err_msg=engine)

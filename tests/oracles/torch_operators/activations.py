@@ -51,6 +51,8 @@ CASES = {
     "elu_0.5": (lambda a: F.elu(a, 0.5), (x(9),)),
     "celu_0.5": (lambda a: F.celu(a, 0.5), (x(9),)),
     "celu_2": (lambda a: F.celu(a, 2.0), (x(9),)),
+    "celu_negative": (lambda a: F.celu(a, -0.5), (x(9),)),
+    "celu_overflow": (lambda a: F.celu(a * 1e10, 1e-30), (x(9),)),
     "softplus_2": (lambda a: F.softplus(a, 2.0), (x(9) * 20,)),
     "softplus_threshold": (lambda a: F.softplus(a, 1.0, 2.0), (x(40) * 3,)),
     "threshold": (lambda a: F.threshold(a, 0.2, -3.0), (x(9),)),

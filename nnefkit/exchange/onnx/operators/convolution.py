@@ -26,7 +26,7 @@ from nnefkit.exchange.source_value import INTEGER, Value
 @operator("Conv")
 def conv(c: Call) -> Value:
     """Read `conv`."""
-    return convolved(c, c[0], c[1], c.get(2))
+    return convolved(c, c.ranked(0, 3), c.ranked(1, 3), c.get(2))
 
 
 def convolved(c: Call, x: Value, weight: Value, bias: Value | None = None) -> Value:
@@ -80,7 +80,7 @@ def _centered(c: Call, index: int) -> Value:
 @operator("ConvTranspose")
 def conv_transpose(c: Call) -> Value:
     """Read `deconv`; its attribute `output_shape` expresses ONNX's output padding."""
-    x, weight = c[0], c[1]
+    x, weight = c.ranked(0, 3), c.ranked(1, 3)
     window, extents = _transposed_window(c)
     shortest = [
         s * (n - 1) + span - p - q

@@ -73,7 +73,13 @@ def divide(c: Call) -> Value:
     """Read a quotient; integer quotients are truncated."""
     x, y = c[0], c[1]
     result = c.elementwise("div", to_scalar(c, x), to_scalar(c, y))
-    return to_dtype_truncated(c, result, x.dtype) if x.dtype.kind in "iu" else result
+    if x.dtype.kind not in "iu":
+        return result
+    result = truncated(c, result)
+    if x.dtype.kind == "i" and (y.data is None or (y.data == -1).any()):
+        # The smallest integer divided by -1 is itself.
+        result = narrowed(c, result, x.dtype)
+    return to_dtype(c, result, x.dtype)
 
 
 @operator("Mod")

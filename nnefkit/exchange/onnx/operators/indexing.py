@@ -9,7 +9,7 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 from nnefkit.exchange.compositions import indexing, scattering
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, to_dtype
+from nnefkit.exchange.reshaping import empty, reshaped, to_dtype, truncated
 from nnefkit.exchange.source_value import Value
 
 
@@ -39,7 +39,16 @@ def gather_elements(c: Call) -> Value:
 def gather_nd(c: Call) -> Value:
     """Read a selection of slices by indices along several axes."""
     x, indices = c[0], c[1]
-    batch, depth = int(c.attribute("batch_dims", 0)), indices.shape[-1]
+    batch = int(c.attribute("batch_dims", 0))
+    depth = indices.shape[-1] if indices.rank else 0
+    if not 0 <= batch < indices.rank or not 1 <= depth <= x.rank - batch:
+        c.refuse(
+            f"it has {batch} batch dimensions and indices of shape {[*indices.shape]} for an input "
+            f"of rank {x.rank}",
+            c.invalid_hint,
+        )
+    if indices.shape[:batch] != x.shape[:batch]:
+        c.refuse("its input and its indices differ in their batch dimensions", c.invalid_hint)
     shape = indices.shape[:-1]
     parts = [indexing.grid(c, shape, axis) for axis in range(batch)]
     columns = c.ops("unstack", indices, axis=indices.rank - 1)
@@ -57,8 +66,13 @@ def gather_nd(c: Call) -> Value:
 def one_hot(c: Call) -> Value:
     """Read a one-hot encoding with given values."""
     depth = int(c.required_constant(1, "depth").reshape(-1)[0])
+    axis = c.axis("axis", -1, c[0].rank + 1)
+    if depth < 1:
+        c.refuse(f"its depth is {depth}", "NNEF has no empty tensors.")
+    # ONNX casts indices to integers.
+    indices = truncated(c, c[0]) if c[0].dtype.kind == "f" else c[0]
     off, on = c.ops("unstack", c[2], axis=0)
-    return indexing.one_hot(c, c[0], depth, c.axis("axis", -1, c[0].rank + 1), off, on)
+    return indexing.one_hot(c, indices, depth, axis, off, on)
 
 
 @operator("Compress")
@@ -68,8 +82,10 @@ def compress(c: Call) -> Value:
     selected = np.flatnonzero(c.required_constant(1, "condition"))
     indices = c.graph.constant(selected, np.int64)
     if "axis" not in c.attributes:
+        indices = indexing.checked(c, indices, prod(x.shape))
         return indexing.at_positions(c, x, indices, selected.shape)
-    return c.op("gather", x, indices, axis=c.axis("axis", 0, x.rank))
+    axis = c.axis("axis", 0, x.rank)
+    return c.op("gather", x, indexing.checked(c, indices, x.shape[axis]), axis=axis)
 
 
 _REDUCTIONS = ("add", "mul", "max", "min")
@@ -101,7 +117,10 @@ def _positions(c: Call, shape: Shape, indices: Array) -> Array:
     else:
         index = [*np.indices(indices.shape)]
         index[c.axis("axis", 0, len(shape))] = indices
-    positions: Array = np.arange(prod(shape)).reshape(shape)[tuple(index)]
+    try:
+        positions: Array = np.arange(prod(shape)).reshape(shape)[tuple(index)]
+    except IndexError as error:
+        c.refuse(f"its indices are wrong: {error}", c.invalid_hint)
     return positions.reshape(-1)
 
 
@@ -118,8 +137,17 @@ def unknown_length(c: Call) -> Value:
 def top_k(c: Call) -> list[Value]:
     """Read the largest elements and their indices."""
     x = c[0]
-    count = (c.ints("k", 1) or [1])[0]
+    counts = c.ints("k", 1) or []
+    if len(counts) != 1:
+        c.refuse("its number of elements is missing", c.invalid_hint)
+    count = counts[0]
     largest = bool(c.attribute("largest", 1))
     axis = c.axis("axis", -1, x.rank)
+    extent = x.shape[axis] if x.rank else 1
+    if not 0 <= count <= extent:
+        c.refuse(f"it takes {count} elements of {extent}", c.invalid_hint)
+    if not count:
+        shape = [*x.shape[:axis], 0, *x.shape[axis + 1 :]]
+        return [empty(c, shape, x.dtype), empty(c, shape, np.dtype(np.int64))]
     values, indices = indexing.top(c, x, count, axis, largest=largest)
     return [to_dtype(c, values, c[0].dtype), indices]

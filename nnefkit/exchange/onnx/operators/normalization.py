@@ -26,14 +26,14 @@ def batch_normalization(c: Call) -> list[Value]:
         c.refuse("it computes statistics of the batch", "Export the network for inference.")
     if not c.attribute("spatial", 1):
         c.refuse("it has statistics for each position", "Normalize by channels.")
-    x, scale, offset, mean, variance = (c[index] for index in range(5))
+    x, scale, offset, mean, variance = c.ranked(0, 2), *(c[index] for index in range(1, 5))
     return [normalization.batch_normalization(c, x, mean, variance, scale, offset, _epsilon(c))]
 
 
 @operator("InstanceNormalization")
 def instance_normalization(c: Call) -> Value:
     """Read a separate normalization of each channel."""
-    return normalization.instance_normalization(c, c[0], c[1], c[2], _epsilon(c))
+    return normalization.instance_normalization(c, c.ranked(0, 3), c[1], c[2], _epsilon(c))
 
 
 @operator("LayerNormalization")
@@ -63,7 +63,7 @@ def group_normalization(c: Call) -> Value:
 
 def _by_channel(c: Call, parameter: Value, groups: int) -> Value:
     """Return a parameter for each channel; before opset 21, ONNX has one for each group."""
-    channels = c[0].shape[1]
+    channels = c.ranked(0, 3).shape[1]
     if parameter.shape[0] == channels:
         return parameter
     size = channels // groups
@@ -77,7 +77,7 @@ def _by_channel(c: Call, parameter: Value, groups: int) -> Value:
 def mean_variance_normalization(c: Call) -> Value:
     """Read a normalization without parameters."""
     x = c[0]
-    axes = sorted(axis % x.rank for axis in c.ints("axes") or [0, 2, 3])
+    axes = sorted({c.front_axis(axis, x.rank) for axis in c.ints("axes") or [0, 2, 3]})
     with c.graph.scope("mean_variance_normalization"):
         mean, variance = c.ops("moments", x, axes=axes)
         deviation = c.op("add", c.op("sqrt", variance), 1e-9)
@@ -89,7 +89,7 @@ def local_response_normalization(c: Call) -> Value:
     """Read `local_response_normalization` over neighboring channels."""
     return c.op(
         "local_response_normalization",
-        c[0],
+        c.ranked(0, 3),
         size=[1, int(c.attribute("size")), *[1] * (c[0].rank - 2)],
         alpha=c.number("alpha", 0.0001),
         beta=c.number("beta", 0.75),

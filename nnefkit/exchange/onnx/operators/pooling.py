@@ -40,6 +40,7 @@ class _Pool:
 
 
 def _pool_of(c: Call, x: Value) -> _Pool:
+    c.ranked(0, 3)
     window = window_of(c, x.shape[2:], [int(extent) for extent in c.attribute("kernel_shape")])
     _refuse_ambiguous(c, x, window.size, window.stride, window.dilation)
     extra = [0] * len(window.size)
@@ -204,7 +205,7 @@ def _root(c: Call, x: Value, order: float) -> Value:
 @operator("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def global_pool(c: Call) -> Value:
     """Read a reduction of the spatial axes."""
-    x = c[0]
+    x = c.ranked(0, 3)
     axes = [*range(2, x.rank)]
     if c.operator == "GlobalLpPool":
         order = float(c.attribute("p", 2))

@@ -123,7 +123,7 @@ def arg(c: Call) -> Value:
 def cumulative(c: Call) -> Value:
     """Read cumulative sums or products."""
     x = to_scalar(c, c[0])
-    axis = int(c.required_constant(1, "axis").reshape(-1)[0]) % max(x.rank, 1)
+    axis = c.axis_input(1, x.rank)
     exclusive, reverse = bool(c.attribute("exclusive", 0)), bool(c.attribute("reverse", 0))
     composed = cumulative_sum if c.operator == "CumSum" else cumulative_product
     result = composed(c, x, axis, exclusive=exclusive, reverse=reverse)

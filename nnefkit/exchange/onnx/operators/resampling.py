@@ -64,7 +64,9 @@ def resize(c: Call) -> Value:
 
 def _axes(c: Call) -> list[ResizedAxis]:
     shape = c[0].shape
-    numbers = [axis % len(shape) for axis in c.ints("axes") or range(len(shape))]
+    numbers = [c.front_axis(axis, len(shape)) for axis in c.ints("axes") or range(len(shape))]
+    if len({*numbers}) < len(numbers):
+        c.refuse("its axes repeat", INVALID)
     scales, sizes = c.constant(2, "scales"), c.constant(3, "sizes")
     axes = [ResizedAxis(extent, extent, 1.0) for extent in shape]
     if sizes is not None and sizes.size:

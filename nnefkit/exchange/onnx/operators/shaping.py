@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -40,8 +40,10 @@ def reshape(c: Call) -> Value:
     """Read a reshape; 0 copies an extent, -1 stands for the rest."""
     x = c[0]
     shape = c.ints("shape", 1) or []
-    if not c.attribute("allowzero", 0):
-        shape = [x.shape[axis] if n == 0 else n for axis, n in enumerate(shape)]
+    copies = [axis for axis, n in enumerate(shape) if n == 0 and not c.attribute("allowzero", 0)]
+    if shape.count(-1) > 1 or min(shape, default=0) < -1 or any(a >= x.rank for a in copies):
+        c.refuse(f"its shape is {shape}, but its input has the shape {[*x.shape]}", INVALID)
+    shape = [x.shape[axis] if axis in copies else n for axis, n in enumerate(shape)]
     others = prod(n for n in shape if n != -1)
     if -1 in shape and others:
         shape[shape.index(-1)] = prod(x.shape) // others
@@ -52,7 +54,7 @@ def reshape(c: Call) -> Value:
 def flatten(c: Call) -> Value:
     """Read a reshape to rank 2."""
     x = c[0]
-    axis = c.axis("axis", 1, x.rank)
+    axis = c.axis("axis", 1, x.rank, past=True)
     return reshaped(c, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 
 
@@ -63,6 +65,10 @@ def squeeze(c: Call) -> Value:
     axes = c.axes(1, x.rank)
     if axes is None:
         axes = [axis for axis, n in enumerate(x.shape) if n == 1]
+    elif not axes and 1 in x.shape:
+        c.refuse("its axes are empty, and runtimes disagree on the result", "Leave out the axes.")
+    elif any(x.shape[axis] != 1 for axis in axes):
+        c.refuse(f"the extents of its axes {axes} are not all 1", INVALID)
     if x.data is not None or not axes:
         return reshaped(c, x, [n for axis, n in enumerate(x.shape) if axis not in axes])
     return c.op("squeeze", x, axes=sorted(axes))
@@ -74,10 +80,16 @@ def unsqueeze(c: Call) -> Value:
     x = c[0]
     rank = x.rank + len(c.ints("axes", 1) or [])
     axes = sorted(c.axes(1, rank) or [])
+    _refuse_repeated(c, axes)
     if x.data is not None:
         extents = iter(x.shape)
         return reshaped(c, x, [1 if axis in axes else next(extents) for axis in range(rank)])
     return c.op("unsqueeze", x, axes=axes) if axes else x
+
+
+def _refuse_repeated(c: Call, axes: Sequence[int]) -> None:
+    if len({*axes}) < len(axes):
+        c.refuse(f"its axes {[*axes]} repeat", INVALID)
 
 
 @operator("Transpose")
@@ -136,6 +148,9 @@ def slice_(c: Call) -> Value:
     axes = c.axes(3, x.rank)
     axes = [*range(len(begins))] if axes is None else axes
     strides = c.ints("steps", 4) or [1] * len(axes)
+    _refuse_repeated(c, axes)
+    if len({len(numbers) for numbers in (axes, begins, ends, strides)}) > 1 or 0 in strides:
+        c.refuse("its starts, ends, axes and steps do not fit each other", INVALID)
     ranges = {
         axis: range(*slice(begin, end, stride).indices(x.shape[axis]))
         for axis, begin, end, stride in zip(axes, begins, ends, strides, strict=True)
@@ -211,6 +226,8 @@ def pad(c: Call) -> Value:
     if not any(p or q for p, q in padding):
         return x
     mode = c.attribute("mode", "constant")
+    if mode != "wrap" and mode not in _BORDERS:
+        c.refuse(f"its mode '{mode}' is unknown", INVALID)
     if mode == "wrap":
         return shaping.wrapped_around(c, x, padding)
     number = _padding_value(c) if mode == "constant" else 0.0
@@ -225,6 +242,9 @@ def _padding(c: Call) -> Padding:
     rank = c[0].rank
     pads, axes = c.ints("pads", 1) or [], c.axes(3, rank)
     axes = [*range(rank)] if axes is None else axes
+    _refuse_repeated(c, axes)
+    if len(pads) != 2 * len(axes):
+        c.refuse(f"it has {len(pads)} paddings for {len(axes)} axes", INVALID)
     padding = [(0, 0)] * rank
     for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
         padding[axis] = before, after
@@ -249,6 +269,8 @@ def expand(c: Call) -> Value:
 def tile(c: Call) -> Value:
     """Read `tile`."""
     x, repeats = c[0], c.ints("repeats", 1) or []
+    if len(repeats) != x.rank or min(repeats, default=0) < 0:
+        c.refuse(f"its repeats are {repeats}, but its input has rank {x.rank}", INVALID)
     if 0 in repeats:
         return empty(c, [n * repeat for n, repeat in zip(x.shape, repeats, strict=True)], x.dtype)
     return x if all(repeat == 1 for repeat in repeats) else c.op("tile", x, repeats=repeats)
@@ -273,16 +295,29 @@ def triangle(c: Call) -> Value:
     """Read a triangle of a matrix, with zeros elsewhere."""
     x, diagonal = c[0], c.constant(1, "diagonal")
     k = 0 if diagonal is None else int(diagonal.reshape(-1)[0])
+    # Numbers beyond the corners select the same triangle, and NumPy does not take all of them.
+    k = min(max(k, -sum(x.shape[-2:])), sum(x.shape[-2:]))
     ones = np.ones(x.shape[-2:], np.bool_)
     mask = np.triu(ones, k) if c.attribute("upper", 1) else np.tril(ones, k)
     triangle_mask = c.graph.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
     return c.op("select", triangle_mask, x, c.graph.constant(0, x.dtype))
 
 
+def _block(c: Call) -> tuple[int, bool]:
+    """Return the extent of a block, and whether its pixels come after the channels."""
+    block, mode = int(c.attribute("blocksize")), c.attribute("mode", "DCR")
+    if block < 1 or mode not in ("DCR", "CRD") or c[0].rank != 4:
+        c.refuse(
+            f"it has blocks of {block}, the mode '{mode}', and an input of rank {c[0].rank}",
+            "Blocks have positive extents, the mode is DCR or CRD, and the rank is 4.",
+        )
+    return block, mode == "CRD"
+
+
 @operator("DepthToSpace")
 def depth_to_space(c: Call) -> Value:
     """Rearrange channels into blocks of pixels; in mode CRD, this is PyTorch's pixel shuffle."""
-    x, block, is_crd = c[0], int(c.attribute("blocksize")), c.attribute("mode", "DCR") == "CRD"
+    x, (block, is_crd) = c[0], _block(c)
     n, channels, h, w = x.shape
     depth = channels // (block * block)
     shape = (n, depth, h * block, w * block)
@@ -297,7 +332,7 @@ def depth_to_space(c: Call) -> Value:
 @operator("SpaceToDepth")
 def space_to_depth(c: Call) -> Value:
     """Rearrange blocks of pixels into channels; in mode CRD, this is PyTorch's pixel unshuffle."""
-    x, block, is_crd = c[0], int(c.attribute("blocksize")), c.attribute("mode", "DCR") == "CRD"
+    x, (block, is_crd) = c[0], _block(c)
     n, channels, h, w = x.shape
     height, width = h // block, w // block
     shape = (n, channels * block * block, height, width)

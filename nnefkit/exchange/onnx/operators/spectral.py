@@ -62,8 +62,7 @@ def _transform_of(c: Call) -> _Transform:
     if c.opset < 20:
         axis = c.axis("axis", 1, x.rank)
     else:
-        given = c.constant(2, "axis")
-        axis = (-2 if given is None else int(given.reshape(-1)[0])) % x.rank
+        axis = c.axis_input(2, x.rank, -2)
     inverse, onesided = bool(c.attribute("inverse", 0)), bool(c.attribute("onesided", 0))
     length = c.constant(1, "length")
     if length is not None:

@@ -1,0 +1,138 @@
+"""Nodes with wrong axes, counts and missing inputs are refused with errors that explain why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper
+from small_models import FLOAT, model, node, refused, weight
+
+
+@pytest.mark.parametrize("axis", [2, -3, 2**40])
+@pytest.mark.parametrize(
+    "kind", ["CumSum", "ReduceSum", "Unsqueeze", "Squeeze", "Slice", "Pad", "Resize", "Gather"]
+)
+def test_axes_in_inputs_and_lists_must_exist(kind, axis):
+    axes = weight(np.array([axis]), "a")
+    zero, one = weight(np.array([0]), "zero"), weight(np.array([1]), "one")
+    pads, number = weight(np.array([1, 1]), "p"), weight(np.float32(0), "n")
+    scales = weight(np.float32([2]), "s")
+    made, weights = {
+        "CumSum": (node("CumSum", "x a"), [weight(np.array(axis), "a")]),
+        "ReduceSum": (node("ReduceSum", "x a"), [axes]),
+        "Squeeze": (node("Squeeze", "x a"), [axes]),
+        "Slice": (node("Slice", "x zero one a"), [zero, one, axes]),
+        "Pad": (node("Pad", "x p n a"), [pads, number, axes]),
+        "Resize": (helper.make_node("Resize", ["x", "", "s"], ["y"], axes=[axis]), [scales]),
+        "Gather": (node("Gather", "x zero", axis=axis), [zero]),
+        # The new axis counts in the result.
+        "Unsqueeze": (node("Unsqueeze", "x a"), [weight(np.array([axis + np.sign(axis)]), "a")]),
+    }[kind]
+    refused(model(made, weights=weights, opset=18), "axis is", "rank")
+
+
+def test_axes_of_constants_must_exist_too():
+    constant, axes = weight(np.ones((2, 1, 3), np.float32)), weight(np.array([5]), "a")
+    for kind in ("Squeeze", "Unsqueeze"):
+        nodes = node(kind, "w a", "k"), node("Add", "x k")
+        refused(model(*nodes, weights=[constant, axes]), "axis is 5", "rank")
+
+
+def test_axes_that_repeat_are_refused():
+    axes, pair = weight(np.array([1, -1]), "a"), weight(np.array([0, 1]), "p")
+    ends, pads = weight(np.array([1, 3]), "e"), weight(np.array([1, 1, 0, 2]), "q")
+    refused(model(node("Slice", "x p e a"), weights=[axes, pair, ends]), "[1, 1] repeat")
+    refused(
+        model(node("Pad", ["x", "q", "", "a"]), weights=[axes, pads], opset=18), "[1, 1] repeat"
+    )
+    refused(model(node("Unsqueeze", "x a"), weights=[weight(np.array([1, -3]), "a")]), "repeat")
+
+
+def test_empty_axes_of_a_squeeze_are_refused():
+    # ONNX Runtime removes all axes of extent 1, the definition of ONNX none.
+    row, axes = [("x", FLOAT, [1, 3])], weight(np.zeros(0, np.int64), "a")
+    refused(
+        model(node("Squeeze", "x a"), inputs=row, weights=[axes]), "axes are empty", "Leave out"
+    )
+
+
+@pytest.mark.parametrize("kind", ["Max", "Min", "Sum", "Mean", "Concat"])
+def test_inputs_left_out_of_a_list_are_refused(kind):
+    # ONNX Runtime ends the process for most of them.
+    options = {"axis": 0} if kind == "Concat" else {}
+    refused(model(node(kind, ["x", "", "x"], **options)), "input 1 is missing")
+    refused(model(node(kind, [], **options)), "input 0 is missing")
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (node("Einsum", "x"), "equation"),
+        (node("Cast", "x"), "to"),
+        (node("Concat", "x x"), "axis"),
+        (node("DepthToSpace", "x"), "blocksize"),
+    ],
+)
+def test_missing_attributes_are_named(made, name):
+    refused(model(made), f"attribute '{name}' is missing")
+
+
+@pytest.mark.parametrize("kind", ["Div", "Mod"])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64])
+def test_constant_integers_divided_by_zero_are_refused(kind, dtype):
+    # ONNX Runtime ends the process for some of them.
+    numbers = [weight(np.array([7], dtype), "a"), weight(np.array([0], dtype), "b")]
+    inputs = [("x", numbers[0].data_type, [2])]
+    nodes = node(kind, "a b", "k"), node("Add", "x k")
+    refused(model(*nodes, inputs=inputs, weights=numbers), "divides integers by zero")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+def test_the_smallest_integer_is_not_divided_by_minus_1_as_a_constant(dtype):
+    # ONNX Runtime ends the process.
+    low = np.iinfo(dtype).min
+    numbers = [weight(np.array([low], dtype), "a"), weight(np.array([-1], dtype), "b")]
+    inputs = [("x", numbers[0].data_type, [2])]
+    nodes = node("Div", "a b", "k"), node("Add", "x k")
+    refused(model(*nodes, inputs=inputs, weights=numbers), "smallest integer", "by -1")
+
+
+@pytest.mark.parametrize("count", [-1, 4, 2**40])
+def test_more_elements_than_there_are_cannot_be_the_largest(count):
+    top = node("TopK", "x k", "y", "z")
+    weights = [weight(np.array([count]), "k")]
+    refused(model(top, outputs=("y", "z"), weights=weights), f"takes {count} elements of 3")
+
+
+@pytest.mark.parametrize(
+    ("made", "weights", "phrase"),
+    [
+        (node("Reshape", "x n"), [weight(np.array([-1, -1]), "n")], "shape is [-1, -1]"),
+        (node("Reshape", "x n"), [weight(np.array([3, 2, 0]), "n")], "shape is [3, 2, 0]"),
+        (node("Tile", "x n"), [weight(np.array([1, 1, 1]), "n")], "repeats are [1, 1, 1]"),
+        (node("Tile", "x n"), [weight(np.array([-1, 1]), "n")], "repeats are [-1, 1]"),
+        (node("Compress", "x n", axis=0), [weight(np.array([0, 0, 1], bool), "n")], "indices"),
+        (node("Pad", "x n", mode="none"), [weight(np.array([0, 1, 0, 1]), "n")], "mode 'none'"),
+        (node("GatherND", "x n", batch_dims=-1), [weight(np.array([[0]]), "n")], "-1 batch"),
+        (node("ScatterND", "x n x"), [weight(np.array([[0], [2]]), "n")], "indices are wrong"),
+        (
+            node("OneHot", "x n v"),
+            [weight(np.array(0), "n"), weight(np.ones(2), "v")],
+            "depth is 0",
+        ),
+    ],
+)
+def test_attributes_and_inputs_that_do_not_fit_are_named(made, weights, phrase):
+    refused(model(made, weights=weights), phrase)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["InstanceNormalization", "MaxPool", "GlobalAveragePool", "Conv", "ConvTranspose", "LRN"],
+)
+@pytest.mark.parametrize("shape", [[], [2], [2, 3]])
+def test_layers_of_images_need_the_axes_of_images(kind, shape):
+    names = {"InstanceNormalization": "x x x", "Conv": "x x", "ConvTranspose": "x x"}.get(kind, "x")
+    options = {"MaxPool": {"kernel_shape": [1]}, "LRN": {"size": 1}}.get(kind, {})
+    made = node(kind, names, **options)
+    refused(model(made, inputs=[("x", FLOAT, shape)]), f"rank {len(shape)}", "at least 3")
