@@ -15,7 +15,7 @@ from nnefkit.analysis.blamed_operation import BlamedOperation, Verdict, ranked
 from nnefkit.analysis.bug_report import Evidence
 from nnefkit.analysis.causes import Weights, altered, weight_tensors
 from nnefkit.analysis.metrics import Metrics, metrics
-from nnefkit.analysis.segments import Segment, own_results, run_on, segments
+from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segments
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.weight_differences import described_cause
 from nnefkit.arrays import Array
@@ -105,7 +105,7 @@ def blame(
 class _Found:
     """What is known about one segment, over all inputs."""
 
-    segment: Segment
+    segment: IsolatedSegment
     own: list[Metrics] = field(default_factory=list)
     signal: list[float] = field(default_factory=list)
     """Sum of squares of the reference, for each input."""
@@ -218,7 +218,7 @@ class _Examination:
             each.inherited = math.inf
         each.total_is_wrong |= not metrics(expected, full, allowed).ok
 
-    def _inputs(self, part: Segment) -> dict[str, Array]:
+    def _inputs(self, part: IsolatedSegment) -> dict[str, Array]:
         names = {name for op in part.operations for name in op.input_names}
         inside = {name for op in part.operations for name in op.output_names}
         names -= inside | weight_tensors(self.suspect.graph)
@@ -325,7 +325,7 @@ class _Causes:
         digests = recorded.digests if recorded is not None else {}
         self.weights = Weights(graph, self.other, {}, ({}, digests))
 
-    def of(self, segment: Segment) -> str:
+    def of(self, segment: IsolatedSegment) -> str:
         if self.other is None:
             return ""
         parts = []

@@ -27,7 +27,7 @@ _HUGE = 1e120
 """Squares and products of magnitudes between 1 / _HUGE and _HUGE neither over- nor underflow."""
 
 
-class Element(NamedTuple):
+class DifferingElement(NamedTuple):
     """One element of two arrays."""
 
     at: tuple[int, ...]
@@ -82,7 +82,7 @@ class Metrics:
     worst: tuple[int, ...] | None
     """Index of the element with the largest ``|a - b|``, the first of several; None if none differs
     by a finite amount."""
-    element: Element | None = None
+    element: DifferingElement | None = None
     """The first element that is NaN or infinite in one array and not the same in the other; else
     the one at `worst`; None if the arrays are equal."""
 
@@ -126,7 +126,7 @@ def metrics(a: Any, b: Any, tolerance: Tolerance = EXACT) -> Metrics:
     if place < 0:
         return found
     index = tuple(int(i) for i in np.unravel_index(place, a.shape))
-    return replace(found, element=Element(index, a[index], b[index]))
+    return replace(found, element=DifferingElement(index, a[index], b[index]))
 
 
 def non_finite(array: Array) -> tuple[int, int]:

@@ -16,7 +16,7 @@ Run = Callable[[Graph, Mapping[str, Array], Collection[str]], Mapping[str, Array
 
 
 @dataclass(frozen=True)
-class Segment:
+class IsolatedSegment:
     """The operations that compute a tensor from others whose values are given."""
 
     tensor: str
@@ -29,7 +29,7 @@ class Segment:
         return self.operations[-1]
 
 
-def segments(graph: Graph, given: Collection[str]) -> list[Segment]:
+def segments(graph: Graph, given: Collection[str]) -> list[IsolatedSegment]:
     """Return the segment of each computed tensor of `given`, in the order of the graph.
 
     Tensors on paths from an input that is not given belong to no segment.
@@ -43,7 +43,7 @@ def segments(graph: Graph, given: Collection[str]) -> list[Segment]:
                 found = _before(graph, name, given, weights)
                 if found is not None:
                     order = sorted(found, key=lambda each: numbers[each.output_names[0]])
-                    result.append(Segment(name, (*order,)))
+                    result.append(IsolatedSegment(name, (*order,)))
     return result
 
 
@@ -64,11 +64,11 @@ def _before(
 
 def own_results(
     graph: Graph,
-    parts: Sequence[Segment],
+    parts: Sequence[IsolatedSegment],
     given: Mapping[str, Array],
     run: Run,
     budget: int,
-) -> Iterator[tuple[Segment, Array]]:
+) -> Iterator[tuple[IsolatedSegment, Array]]:
     """Yield what each segment computes from the values in `given`.
 
     Args:
@@ -87,9 +87,9 @@ def own_results(
 
 
 def _groups(
-    parts: Sequence[Segment], given: Mapping[str, Array], budget: int
-) -> Iterator[list[Segment]]:
-    group: list[Segment] = []
+    parts: Sequence[IsolatedSegment], given: Mapping[str, Array], budget: int
+) -> Iterator[list[IsolatedSegment]]:
+    group: list[IsolatedSegment] = []
     size = 0
     for part in parts:
         names = {name for op in part.operations for name in (*op.input_names, *op.output_names)}
@@ -104,7 +104,7 @@ def _groups(
 
 
 def _together(
-    graph: Graph, group: Sequence[Segment], given: Mapping[str, Array]
+    graph: Graph, group: Sequence[IsolatedSegment], given: Mapping[str, Array]
 ) -> tuple[Graph, dict[str, str]]:
     """Return a graph that computes all segments of a group, and the names of their results.
 
