@@ -77,8 +77,9 @@ def blame(
         >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
         ...     "x = external(shape = [2]); y = mul(x, 2.0); z = exp(y); }")
         >>> other = nk.parse(str(graph).replace("2.0", "2.5"))
-        >>> nk.blame(graph, np.array([1.0, 2.0]), suspect=other).guilty
-        <y (mul, line 1): guilty; own error 12 dB, inherited ∞ dB; 100% of the error of the outputs>
+        >>> found = nk.blame(graph, np.array([1.0, 2.0]), suspect=other)
+        >>> [(each.tensor, each.cause) for each in found.guilty]
+        [('y', 'its `y` is 2.0 in the first graph and 2.5 in the second')]
     """
     graph = expected_graph(graph, data=True)
     suspected = Suspect.of(suspect, graph, engine, quantized)
