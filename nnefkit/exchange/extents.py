@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from nnefkit.errors import NnefError
 from nnefkit.exchange.dynamic_shapes import checked_ranges
 from nnefkit.exchange.proof import with_facts
+from nnefkit.exchange.shape_changes import RESHAPING, ShapeChange, general_form, makes
 from nnefkit.graph import Graph, Operation
 from nnefkit.graph.extents import EXTENTS, ConvertedExtents, Shapes, input_shapes
 
@@ -30,6 +32,8 @@ class _Line(NamedTuple):
     data: bytes
     """A digest of the data of a variable."""
     origin: str
+    change: ShapeChange | None = None
+    """The change of the shape, of an operation that changes nothing else."""
 
 
 class RepeatableConversion:
@@ -40,6 +44,10 @@ class RepeatableConversion:
         self._operations = graph.operations
         self._convert = convert
         self._first: list[_Line] | None = None
+        self._changes: dict[int, list[ShapeChange]] = {}
+        """The changes of the shape that an operation must make, by its position."""
+        self.adapts = False
+        """Whether operations that change the shape may be written in another form."""
         self._known: dict[tuple[tuple[int, ...], ...], str] = {}
 
     def difference(self, wanted: Shapes) -> str:
@@ -59,7 +67,38 @@ class RepeatableConversion:
                 return "the source has changed since it was converted"
             self._first = _lines(again, again)
         other = self._convert({name: wanted[name] for name in self.shapes})
-        return _first_difference(self._first, _lines(other, other))
+        return self._difference(self._first, _lines(other, other))
+
+    def _difference(self, lines: list[_Line], others: list[_Line]) -> str:
+        if self.adapts:
+            lines = self._general(lines, others)
+        place = _first_difference(lines, others)
+        if not place:
+            self._first = lines
+            for number, other in enumerate(others):
+                if other.change:
+                    self._changes.setdefault(number, []).append(other.change)
+        return place
+
+    def _general(self, lines: list[_Line], others: list[_Line]) -> list[_Line]:
+        """Return lines that change shapes as the others do, too, where one form makes both."""
+        general = [*lines]
+        for number, (line, other) in enumerate(zip(lines, others, strict=False)):
+            if line.change and other.change and not makes(line.call, other.change):
+                changes = [line.change, *self._changes.get(number, ()), other.change]
+                call = general_form(line.call, changes) or line.call
+                general[number] = line._replace(call=call, attribs=call.attribs)
+        return general
+
+    def adapted(self, graph: Graph) -> Graph:
+        """Return a graph with the forms of operations that are valid for all compared shapes."""
+        if self._first is None:
+            return graph
+        operations = tuple(
+            replace(op, name=line.call.name, attribs=line.call.attribs) if line.change else op
+            for op, line in zip(graph.operations, self._first, strict=True)
+        )
+        return replace(graph, operations=operations)
 
 
 def recorded(graph: Graph, convert: Convert, dynamic_shapes: Any = None) -> Graph:
@@ -75,9 +114,11 @@ def recorded(graph: Graph, convert: Convert, dynamic_shapes: Any = None) -> Grap
     """
     source = RepeatableConversion(graph, convert)
     names = {graph.tensors[name].origin or name: name for name in graph.inputs}
+    source.adapts = True
     ranges = checked_ranges(source, names, dynamic_shapes)
+    source.adapts = False
     record = ConvertedExtents(source.shapes, ranges, source.difference)
-    return with_facts(graph, {EXTENTS: record})
+    return with_facts(source.adapted(graph), {EXTENTS: record})
 
 
 def _lines_of(operations: Sequence[Operation]) -> list[_Line]:
@@ -91,8 +132,14 @@ def _lines(graph: Graph, data: Graph | None) -> list[_Line]:
         tensor = graph.tensors[op.output_names[0]] if op.output_names else None
         array = None if tensor is None or data is None or op.name != "variable" else tensor.data
         origin = (tensor.origin or "") if tensor is not None else ""
-        lines.append(_Line(op, _attribs(op), _digest(array), origin))
+        change = _shape_change(graph, op) if op.name in RESHAPING and op.input_names else None
+        lines.append(_Line(op, _attribs(op), _digest(array), origin, change))
     return lines
+
+
+def _shape_change(graph: Graph, op: Operation) -> ShapeChange | None:
+    before, after = (graph.tensors[name].shape for name in (op.input_names[0], op.output_names[0]))
+    return None if before is None or after is None else ShapeChange(before, after)
 
 
 def _attribs(op: Operation) -> Mapping[str, Any]:
@@ -111,10 +158,13 @@ def _first_difference(lines: Sequence[_Line], others: Sequence[_Line]) -> str:
     for line, other in zip(lines, others, strict=False):
         a, b = line.call, other.call
         where = _place(line)
-        if (a.name, a.dtype) != (b.name, b.dtype):
+        is_same = bool(other.change and line.change and makes(a, other.change))
+        if a.dtype != b.dtype or (a.name != b.name and not is_same):
             return f"{where} would be computed by '{b.name}' instead of '{a.name}'"
         if a.outputs != b.outputs or a.inputs != b.inputs:
             return f"{where}, computed by '{a.name}', would have other arguments"
+        if is_same:
+            continue
         for name, value in line.attribs.items():
             if _text(value) != _text(other.attribs.get(name)):
                 return (

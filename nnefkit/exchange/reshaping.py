@@ -6,7 +6,8 @@ model is read, everything else by operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.shape_changes import ShapeChange, reshape_attributes
 from nnefkit.exchange.source_value import INTEGER, LOGICAL, SCALAR, DType, Value, data_type_of
 
 _END = 2**31 - 1
 """An end of slices that is past every axis."""
+BEFORE_FIRST = -(2**31)
+"""An end of slices that is before the first element of any axis."""
 EXACT = 2**24
 """The largest integer up to which float32 represents every integer."""
 
@@ -25,8 +29,25 @@ EXACT = 2**24
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-def reshaped(c: OperatorCall, x: Value, shape: Sequence[int]) -> Value:
-    """Return `x` with another shape, by the simplest possible operation."""
+def reshaped(
+    c: OperatorCall,
+    x: Value,
+    shape: Sequence[int],
+    inferred: int | None = None,
+    inherited: Collection[int] = (),
+) -> Value:
+    """Return `x` with another shape, by the simplest possible operation.
+
+    The text names few extents, so that it is valid for others, too.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        shape: Its new shape.
+        inferred: The axis of the new shape whose extent the source infers from the others.
+        inherited: The axes of the new shape whose extents the source takes from the same axes of
+            `x`.
+    """
     shape = tuple(int(extent) for extent in shape)
     if shape == x.shape:
         return x
@@ -35,11 +56,17 @@ def reshaped(c: OperatorCall, x: Value, shape: Sequence[int]) -> Value:
     if x.data is not None:
         return c.graph.derived(x, ("reshape", shape), lambda data: data.reshape(shape))
     added, removed = _added_axes(x.shape, shape), _added_axes(shape, x.shape)
-    if added:
-        return c.op("unsqueeze", x, axes=added)
-    if removed:
-        return c.op("squeeze", x, axes=removed)
-    return c.op("reshape", x, **_changed_part(x.shape, shape))
+    # An extent of 1 that is inferred, or that of a batch, is not 1 for other inputs.
+    is_open = inferred is not None and (inferred in added or 0 in (*added, *removed))
+    if not is_open or not x.shape or not shape:
+        if added:
+            return c.op("unsqueeze", x, axes=added)
+        if removed:
+            return c.op("squeeze", x, axes=removed)
+    if prod(shape) != prod(x.shape):
+        return c.op("reshape", x, shape=[*shape])  # This fails; with a -1, it need not.
+    change = ShapeChange(x.shape, shape)
+    return c.op("reshape", x, **reshape_attributes(change, inferred, inherited))
 
 
 def _added_axes(short: Sequence[int], long: Sequence[int]) -> list[int]:
@@ -54,22 +81,6 @@ def _added_axes(short: Sequence[int], long: Sequence[int]) -> list[int]:
         else:
             return []
     return axes if position == len(short) else []
-
-
-def _changed_part(old: Sequence[int], new: Sequence[int]) -> dict[str, Any]:
-    """Return the attributes of a `reshape` that names only the axes that change."""
-    shorter = min(len(old), len(new))
-    start = 0
-    while start < shorter and old[start] == new[start]:
-        start += 1
-    tail = 0
-    while tail < shorter - start and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    count = len(old) - tail - start
-    if count < 1 or not start + tail or len(new) - tail - start < 1:
-        return {"shape": [*new]}
-    shape = [*new[start : len(new) - tail]]
-    return {"shape": shape, "axis_start": start, "axis_count": count if tail else -1}
 
 
 def empty(c: OperatorCall, shape: Sequence[int], dtype: DType) -> Value:
@@ -94,19 +105,25 @@ def transposed(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     return c.op("transpose", x, axes=axes)
 
 
-def written_bounds(begin: int | None, end: int | None, extent: int) -> tuple[int, int]:
-    """Return the bounds of a slice with a positive step as NNEF writes them, for any extent.
+def written_bounds(
+    begin: int | None, end: int | None, extent: int, step: int = 1
+) -> tuple[int, int]:
+    """Return the bounds of a slice as NNEF writes them, for any extent.
 
     Bounds that count from the end do so in the text, and an end past the axis remains there
     (4.5.4).
     """
-    first, last, _ = slice(begin, end).indices(extent)
+    first, last, _ = slice(begin, end, step).indices(extent)
     if begin is not None and -extent <= begin < 0:
         first = begin
-    if end is None or end >= extent:
+    elif step < 0 and (begin is None or begin >= extent):
+        first = -1
+    if end is not None and (-extent <= end < 0 or end < 0 > step):
+        last = max(end, BEFORE_FIRST)
+    elif step < 0 and last < 0:
+        last = BEFORE_FIRST
+    elif step > 0 and (end is None or end >= extent):
         last = _END if end is None else min(end, _END)
-    elif -extent < end < 0:
-        last = end
     return first, last
 
 

@@ -99,6 +99,6 @@ def group_normalization(
         per_channel(c, scale, x.rank, 1.0),
         per_channel(c, offset, x.rank, 0.0),
         groups=groups,
-        shape=[*x.shape[1:]],
+        axes=[*range(2, x.rank + 1)],
         epsilon=c.decimal(epsilon),
     )

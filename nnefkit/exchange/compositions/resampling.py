@@ -10,6 +10,7 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import SCALAR, Value
 
 # -- resizing --------------------------------------------------------------------------------------
@@ -41,7 +42,7 @@ class ResizedAxis:
 def selected(
     c: OperatorCall, x: Value, axes: Sequence[ResizedAxis], indices: Sequence[Array], name: str = ""
 ) -> Value:
-    """Return elements selected along each axis: `nearest_upsample` or else `gather`.
+    """Return selected elements: `nearest_upsample`, `nearest_downsample`, or else `gather`.
 
     Args:
         c: The call of the operator.
@@ -57,6 +58,14 @@ def selected(
     )
     if is_repeated and _is_image(x, axes):
         return c.op("nearest_upsample", x, factor=factors[2:])
+    divisors = [max(axis.extent // axis.new_extent, 1) for axis in axes]
+    is_strided = all(
+        np.array_equal(index, np.arange(0, axis.extent, divisor))
+        and axis.extent == divisor * axis.new_extent
+        for axis, index, divisor in zip(axes, indices, divisors, strict=True)
+    )
+    if is_strided and _is_image(x, axes):
+        return c.op("nearest_downsample", x, factor=divisors[2:])
     with c.graph.scope("resize"):
         for number, (axis, index) in enumerate(zip(axes, indices, strict=True)):
             if not np.array_equal(index, np.arange(axis.extent)):
@@ -117,19 +126,27 @@ def _is_same_or_halved(axis: ResizedAxis) -> bool:
 # -- pixels and channels ---------------------------------------------------------------------------
 
 
+def cut(c: OperatorCall, x: Value, axis: int, size: int) -> Value:
+    """Return `x` with an axis cut into pieces of a size, which are an axis of their own."""
+    count = x.shape[axis] // size
+    return reshaped(c, x, (*x.shape[:axis], count, size, *x.shape[axis + 1 :]), axis)
+
+
+def merged(c: OperatorCall, x: Value, axis: int) -> Value:
+    """Return `x` with an axis and the one after it as one."""
+    extent = x.shape[axis] * x.shape[axis + 1]
+    return reshaped(c, x, (*x.shape[:axis], extent, *x.shape[axis + 2 :]), axis)
+
+
 def pixel_shuffle(c: OperatorCall, x: Value, factor: int) -> Value:
     """Return ``[N, C r r, H, W]`` as ``[N, C, H r, W r]``."""
     batch, channels, height, width = x.shape
-    channels //= factor * factor
-    shape = batch, channels, height * factor, width * factor
-    attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
-    return c.fragment("pixel_shuffle", shape, x, **attribs)
+    shape = batch, channels // (factor * factor), height * factor, width * factor
+    return c.fragment("pixel_shuffle", shape, x, factor=factor)
 
 
 def pixel_unshuffle(c: OperatorCall, x: Value, factor: int) -> Value:
     """Return ``[N, C, H r, W r]`` as ``[N, C r r, H, W]``."""
     batch, channels, height, width = x.shape
-    height, width = height // factor, width // factor
-    shape = batch, channels * factor * factor, height, width
-    attribs = {"factor": factor, "channels": channels, "height": height, "width": width}
-    return c.fragment("pixel_unshuffle", shape, x, **attribs)
+    shape = batch, channels * factor * factor, height // factor, width // factor
+    return c.fragment("pixel_unshuffle", shape, x, factor=factor)

@@ -10,11 +10,8 @@ import numpy as np
 from nnefkit.arrays import Padding
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import empty, sliced, written_bounds
+from nnefkit.exchange.reshaping import BEFORE_FIRST, empty, sliced, written_bounds
 from nnefkit.exchange.source_value import Value
-
-_BEFORE_FIRST = -(2**31)
-"""An `end` of `slice` that is before the first element of any axis."""
 
 
 def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
@@ -27,8 +24,14 @@ def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
             x, ("flip", *axes), lambda data: np.ascontiguousarray(np.flip(data, tuple(axes)))
         )
     count = len(axes)
-    begin, end, stride = [-1] * count, [_BEFORE_FIRST] * count, [-1] * count
+    begin, end, stride = [-1] * count, [BEFORE_FIRST] * count, [-1] * count
     return c.op("slice", x, axes=axes, begin=begin, end=end, stride=stride)
+
+
+def element(c: OperatorCall, x: Value, axis: int, index: int) -> Value:
+    """Return one element of an axis, which keeps an extent of 1; negative indices stay negative."""
+    begin, end = written_bounds(index, index + 1 or None, x.shape[axis])
+    return c.op("slice", x, axes=[axis], begin=[begin], end=[end])
 
 
 def split(c: OperatorCall, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
@@ -58,7 +61,9 @@ def cropped(c: OperatorCall, x: Value, padding: Padding) -> tuple[Value, Padding
     """Return `x` without the elements that negative padding removes, and the remaining padding."""
     for axis, (before, after) in enumerate(padding):
         extent = x.shape[axis]
-        x = sliced(c, x, axis, max(-before, 0), extent - max(-after, 0))
+        begin, end = max(-before, 0), min(after, 0)
+        written = written_bounds(begin, end or None, extent)
+        x = sliced(c, x, axis, begin, extent + end, written=written)
     return x, [(max(before, 0), max(after, 0)) for before, after in padding]
 
 

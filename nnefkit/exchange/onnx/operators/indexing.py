@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.exchange.compositions import indexing, scattering
+from nnefkit.exchange.compositions import indexing, scattering, shaping
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import empty, reshaped, to_dtype, truncated
 from nnefkit.exchange.source_value import Value
@@ -19,10 +19,10 @@ def gather(c: Call) -> Value:
     x = c[0]
     axis = c.axis("axis", 0, x.rank)
     indices = indexing.counted_from_front(c, c[1], x.shape[axis])
-    if indices.data is not None and indices.data.size == 1:
-        index = int(indices.data.reshape(-1)[0])
-        part = c.op("slice", x, axes=[axis], begin=[index], end=[index + 1])
-        return reshaped(c, part, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+    given = c[1].data
+    if given is not None and given.size == 1:
+        part = shaping.element(c, x, axis, int(given.reshape(-1)[0]))
+        return reshaped(c, part, (*x.shape[:axis], *given.shape, *x.shape[axis + 1 :]))
     return c.op("gather", x, indices, axis=axis)
 
 

@@ -11,6 +11,7 @@ from nnefkit.arrays import Padding
 from nnefkit.exchange.compositions import resampling, shaping
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import (
+    BEFORE_FIRST,
     broadcast,
     empty,
     expanded,
@@ -19,6 +20,7 @@ from nnefkit.exchange.reshaping import (
     to_dtype,
     to_scalar,
     transposed,
+    written_bounds,
 )
 from nnefkit.exchange.source_value import SCALAR, Value
 
@@ -39,15 +41,16 @@ def constant(c: Call) -> Value:
 def reshape(c: Call) -> Value:
     """Read a reshape; 0 copies an extent, -1 stands for the rest."""
     x = c[0]
-    shape = c.ints("shape", 1) or []
-    copies = [axis for axis, n in enumerate(shape) if n == 0 and not c.attribute("allowzero", 0)]
-    if shape.count(-1) > 1 or min(shape, default=0) < -1 or any(a >= x.rank for a in copies):
-        c.refuse(f"its shape is {shape}, but its input has the shape {[*x.shape]}", INVALID)
-    shape = [x.shape[axis] if axis in copies else n for axis, n in enumerate(shape)]
+    given = c.ints("shape", 1) or []
+    inherited = [] if c.attribute("allowzero", 0) else [a for a, n in enumerate(given) if n == 0]
+    if given.count(-1) > 1 or min(given, default=0) < -1 or any(a >= x.rank for a in inherited):
+        c.refuse(f"its shape is {given}, but its input has the shape {[*x.shape]}", INVALID)
+    shape = [x.shape[axis] if axis in inherited else n for axis, n in enumerate(given)]
+    inferred = given.index(-1) if -1 in given else None
     others = prod(n for n in shape if n != -1)
-    if -1 in shape and others:
-        shape[shape.index(-1)] = prod(x.shape) // others
-    return reshaped(c, x, shape)
+    if inferred is not None and others:
+        shape[inferred] = prod(x.shape) // others
+    return reshaped(c, x, shape, inferred, inherited)
 
 
 @operator("Flatten")
@@ -55,7 +58,8 @@ def flatten(c: Call) -> Value:
     """Read a reshape to rank 2."""
     x = c[0]
     axis = c.axis("axis", 1, x.rank, past=True)
-    return reshaped(c, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+    inferred = 1 if axis < min(2, x.rank) else 0
+    return reshaped(c, x, (prod(x.shape[:axis]), prod(x.shape[axis:])), inferred)
 
 
 @operator("Squeeze")
@@ -131,18 +135,17 @@ def split(c: Call) -> list[Value]:
     if lengths is None:
         length = -(-x.shape[axis] // count)
         lengths = [length] * (count - 1) + [x.shape[axis] - length * (count - 1)]
+    if sum(lengths) != x.shape[axis]:
+        c.refuse(f"its parts are {sum(lengths)} long, and the axis {x.shape[axis]}", INVALID)
     return shaping.split(c, x, axis, lengths)
 
 
 # -- slicing ---------------------------------------------------------------------------------------
 
-Slices = Mapping[int, tuple[int, int, int]]
-"""Axis -> begin, end and stride as `slice` takes them."""
-
 
 @operator("Slice")
 def slice_(c: Call) -> Value:
-    """Read `slice`."""
+    """Read `slice`; bounds that count from the end do so in the text."""
     x = c[0]
     begins, ends = c.ints("starts", 1) or [], c.ints("ends", 2) or []
     axes = c.axes(3, x.rank)
@@ -151,42 +154,25 @@ def slice_(c: Call) -> Value:
     _refuse_repeated(c, axes)
     if len({len(numbers) for numbers in (axes, begins, ends, strides)}) > 1 or 0 in strides:
         c.refuse("its starts, ends, axes and steps do not fit each other", INVALID)
-    ranges = {
-        axis: range(*slice(begin, end, stride).indices(x.shape[axis]))
-        for axis, begin, end, stride in zip(axes, begins, ends, strides, strict=True)
-    }
-    if not all(ranges.values()):
-        extents = [len(ranges[axis]) if axis in ranges else n for axis, n in enumerate(x.shape)]
+    extents = [*x.shape]
+    changed: dict[int, tuple[int, int, int]] = {}
+    for axis, begin, end, stride in zip(axes, begins, ends, strides, strict=True):
+        positions = range(*slice(begin, end, stride).indices(x.shape[axis]))
+        extents[axis] = len(positions)
+        if positions != range(x.shape[axis]):
+            changed[axis] = (*written_bounds(begin, end, x.shape[axis], stride), stride)
+    if 0 in extents:
         return empty(c, extents, x.dtype)
-    from_end = all(
-        begin == -1 or begin >= x.shape[axis] for axis, begin in zip(axes, begins, strict=True)
-    )
-    if from_end and all(part == range(x.shape[axis])[::-1] for axis, part in ranges.items()):
-        return shaping.flipped(c, x, axes)
-    return _sliced(
-        c, x, {axis: _bounds(positions, x.shape[axis]) for axis, positions in ranges.items()}
-    )
+    return _sliced(c, x, changed)
 
 
-def _bounds(positions: range, extent: int) -> tuple[int, int, int]:
-    # An end of -1 would count from the end of the axis.
-    end = positions.stop if positions.stop >= 0 else -extent - 1
-    return positions.start, end, positions.step
-
-
-def _sliced(c: Call, x: Value, slices: Slices) -> Value:
-    changed = {axis: part for axis, part in slices.items() if part != (0, x.shape[axis], 1)}
-    if not changed:
+def _sliced(c: Call, x: Value, slices: Mapping[int, tuple[int, int, int]]) -> Value:
+    """Return parts of some axes: axis -> begin, end and stride as `slice` takes them."""
+    if not slices:
         return x
-    strides = [stride for _, _, stride in changed.values()]
-    return c.op(
-        "slice",
-        x,
-        axes=[*changed],
-        begin=[begin for begin, _, _ in changed.values()],
-        end=[end for _, end, _ in changed.values()],
-        stride=[] if all(stride == 1 for stride in strides) else strides,
-    )
+    begins, ends, strides = (list(column) for column in zip(*slices.values(), strict=True))
+    stride = [] if set(strides) == {1} else strides
+    return c.op("slice", x, axes=[*slices], begin=begins, end=ends, stride=stride)
 
 
 @operator("ReverseSequence")
@@ -209,7 +195,7 @@ def _reversed(c: Call, x: Value, axis: int, length: int) -> Value:
         return x
     if length == x.shape[axis]:
         return shaping.flipped(c, x, [axis])
-    first = _sliced(c, x, {axis: (length - 1, -x.shape[axis] - 1, -1)})
+    first = _sliced(c, x, {axis: (length - 1, BEFORE_FIRST, -1)})
     return c.op("concat", [first, sliced(c, x, axis, length, x.shape[axis])], axis=axis)
 
 
@@ -318,27 +304,25 @@ def _block(c: Call) -> tuple[int, bool]:
 def depth_to_space(c: Call) -> Value:
     """Rearrange channels into blocks of pixels; in mode CRD, this is PyTorch's pixel shuffle."""
     x, (block, is_crd) = c[0], _block(c)
-    n, channels, h, w = x.shape
-    depth = channels // (block * block)
-    shape = (n, depth, h * block, w * block)
     if is_crd and x.data_type == SCALAR:
         return resampling.pixel_shuffle(c, x, block)
+    n, channels, h, w = x.shape
+    depth = channels // (block * block)
     with c.graph.scope("depth_to_space"):
         parts = (depth, block, block) if is_crd else (block, block, depth)
         order = [0, 1, 4, 2, 5, 3] if is_crd else [0, 3, 4, 1, 5, 2]
-        return reshaped(c, transposed(c, reshaped(c, x, (n, *parts, h, w)), order), shape)
+        cells = reshaped(c, x, (n, *parts, h, w), 1 if is_crd else 3)
+        woven = transposed(c, cells, order)
+        return resampling.merged(c, resampling.merged(c, woven, 2), 3)
 
 
 @operator("SpaceToDepth")
 def space_to_depth(c: Call) -> Value:
     """Rearrange blocks of pixels into channels; in mode CRD, this is PyTorch's pixel unshuffle."""
     x, (block, is_crd) = c[0], _block(c)
-    n, channels, h, w = x.shape
-    height, width = h // block, w // block
-    shape = (n, channels * block * block, height, width)
     if is_crd and x.data_type == SCALAR:
         return resampling.pixel_unshuffle(c, x, block)
     with c.graph.scope("space_to_depth"):
-        parts = reshaped(c, x, (n, channels, height, block, width, block))
+        parts = resampling.cut(c, resampling.cut(c, x, 2, block), 4, block)
         order = [0, 1, 3, 5, 2, 4] if is_crd else [0, 3, 5, 1, 2, 4]
-        return reshaped(c, transposed(c, parts, order), shape)
+        return resampling.merged(c, resampling.merged(c, transposed(c, parts, order), 1), 1)

@@ -26,8 +26,8 @@ from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator
 
 
-@operator("view", "reshape", "_unsafe_view", "unflatten", "flatten", "squeeze", "unsqueeze")
-@operator("view_as", "_reshape_copy", "ravel")
+@operator("view", "reshape", "_unsafe_view", "unflatten", "squeeze", "unsqueeze")
+@operator("view_as", "_reshape_copy")
 def reshape(
     c: Call,
     x: Value,
@@ -35,15 +35,26 @@ def reshape(
     shape: Any = None,
     dim: Any = None,
     sizes: Any = None,
-    start_dim: int = 0,
-    end_dim: int = -1,
     other: Any = None,
     dtype: Any = None,
 ) -> Value:
     """Return `reshape`, `squeeze` or `unsqueeze`."""
     if dtype is not None:
         refuse("it reinterprets the bits of its elements as another dtype")
-    return reshaped(c, x, c.shape)
+    return reshaped(c, x, c.shape, _inferred(x, size or shape, sizes, dim))
+
+
+def _inferred(x: Value, shape: Any, sizes: Any, dim: Any) -> int | None:
+    """Return the axis of the new shape that the arguments of a `view` or `unflatten` leave open."""
+    if isinstance(sizes, (list, tuple)) and -1 in sizes:
+        return axis_of(dim, x.rank) + sizes.index(-1)
+    return shape.index(-1) if isinstance(shape, (list, tuple)) and -1 in shape else None
+
+
+@operator("flatten", "ravel")
+def flatten(c: Call, x: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
+    """Return `reshape`, `squeeze` or `unsqueeze`."""
+    return reshaped(c, x, c.shape, axis_of(start_dim, max(x.rank, 1)))
 
 
 @operator("permute")
@@ -247,9 +258,9 @@ def diagonal(c: Call, x: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -
 @operator("channel_shuffle")
 def channel_shuffle(c: Call, x: Value, groups: int) -> Value:
     """Return `reshape`, `transpose`, `reshape`."""
-    cells = c.op("reshape", x, shape=[groups, x.shape[1] // groups], axis_start=1, axis_count=1)
+    cells = c.op("reshape", x, shape=[groups, -1], axis_start=1, axis_count=1)
     swapped = transpose(c, cells, 1, 2)
-    return c.op("reshape", swapped, shape=[x.shape[1]], axis_start=1, axis_count=2)
+    return c.op("reshape", swapped, shape=[-1], axis_start=1, axis_count=2)
 
 
 @operator("unfold")
