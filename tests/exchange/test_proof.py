@@ -8,8 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nnefkit as nk
 from nnefkit.exchange.generated_inputs import generated_inputs
-from nnefkit.exchange.onnx.call import READERS
-from nnefkit.exchange.torch.call import READERS as TORCH_READERS
+from nnefkit.exchange.onnx.nodes import READERS
+from nnefkit.exchange.torch.exported_program import READERS as TORCH_READERS
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import nnefkit as nk
-from nnefkit.exchange.onnx.call import READERS
+from nnefkit.exchange.onnx.nodes import READERS
 
 FLOAT = TensorProto.FLOAT
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import nnefkit as nk
-from nnefkit.exchange.torch.call import READERS
+from nnefkit.exchange.torch.exported_program import READERS
 
 SEQUENCE = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 5, 8), np.float32))
 PADDED = torch.tensor([[False, False, False, True, True], [False, False, False, False, True]])

@@ -78,7 +78,7 @@ def test_the_cost_of_a_fragment_is_that_of_its_parts():
 
 
 def test_a_mismatch_names_the_first_tensor_that_differs(small, monkeypatch):
-    from nnefkit.exchange.torch import call as registry
+    from nnefkit.exchange.torch import exported_program as registry
     from nnefkit.exchange.torch import nodes  # noqa: F401  (it registers the readers)
 
     monkeypatch.setitem(registry.READERS, "relu", lambda c, x: c.op("abs", x))
