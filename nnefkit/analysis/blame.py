@@ -120,8 +120,10 @@ class _Found:
     """The values of the worst input, if it is guilty."""
 
     @property
-    def is_guilty(self) -> bool:
-        return any(not each.ok for each in self.own)
+    def verdict(self) -> Verdict:
+        if any(not each.ok for each in self.own):
+            return "guilty"
+        return "passes it on" if self.total_is_wrong else "clean"
 
     @property
     def worst(self) -> Metrics:
@@ -278,11 +280,7 @@ def _result(
     operations = []
     for name, each in found.items():
         op = each.segment.main
-        verdict: Verdict = "clean"
-        if each.is_guilty:
-            verdict = "guilty"
-        elif each.total_is_wrong:
-            verdict = "passes it on"
+        verdict = each.verdict
         operations.append(
             BlamedOperation(
                 name,
@@ -300,19 +298,22 @@ def _result(
                 tuple(_or(measured.snr, -math.inf) for measured in each.own),
             )
         )
-    examined = {name for each in operations for name in each.operations}
-    examined |= weight_tensors(graph)
     return Blame(
         tuple(ranked(operations)),
         graph,
         labels,
-        tuple(
-            op.output_names[0]
-            for op in graph.computations
-            if examined.isdisjoint(op.output_names) and op.name != "update"
-        ),
+        _unchecked(graph, operations),
         suspect.engine,
         {name: each.evidence for name, each in found.items() if each.evidence is not None},
+    )
+
+
+def _unchecked(graph: Graph, operations: list[BlamedOperation]) -> tuple[str, ...]:
+    examined = {name for each in operations for name in each.operations} | weight_tensors(graph)
+    return tuple(
+        op.output_names[0]
+        for op in graph.computations
+        if examined.isdisjoint(op.output_names) and op.name != "update"
     )
 
 

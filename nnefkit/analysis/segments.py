@@ -181,12 +181,7 @@ def run_on(
         changed: Other values, by name.
         run: Runs a graph.
     """
-    affected = set(changed)
-    later: list[Operation] = []
-    for op in graph.operations:
-        if not affected.isdisjoint(op.input_names) and affected.isdisjoint(op.output_names):
-            later.append(op)
-            affected.update(op.output_names)
+    affected, later = _affected(graph, changed)
     wanted = [name for name in graph.outputs if name in affected and name not in changed]
     results = {name: changed.get(name, values[name]) for name in graph.outputs if name in values}
     if wanted:
@@ -194,7 +189,17 @@ def run_on(
         reads = {name for op in later for name in op.input_names}
         cut = {n for n in reads if n in changed or (n not in affected and n not in weights)}
         part = graph.between(cut, wanted)
-        inputs = {name: changed.get(name, values[name]) for name in part.inputs if name in cut}
-        inputs |= {name: values[name] for name in part.inputs if name not in inputs}
+        inputs = {name: changed.get(name, values[name]) for name in part.inputs}
         results |= run(part, inputs, wanted)
     return results
+
+
+def _affected(graph: Graph, changed: Collection[str]) -> tuple[set[str], list[Operation]]:
+    """Return the tensors that depend on some tensors, with these, and their operations."""
+    affected = set(changed)
+    later: list[Operation] = []
+    for op in graph.operations:
+        if not affected.isdisjoint(op.input_names) and affected.isdisjoint(op.output_names):
+            later.append(op)
+            affected.update(op.output_names)
+    return affected, later

@@ -42,15 +42,21 @@ def reshape(c: Call) -> Value:
     """Read a reshape; 0 copies an extent, -1 stands for the rest."""
     x = c[0]
     given = c.ints("shape", 1) or []
-    inherited = [] if c.attribute("allowzero", 0) else [a for a, n in enumerate(given) if n == 0]
-    if given.count(-1) > 1 or min(given, default=0) < -1 or any(a >= x.rank for a in inherited):
-        c.refuse(f"its shape is {given}, but its input has the shape {[*x.shape]}", INVALID)
+    inherited = _inherited(c, given)
     shape = [x.shape[axis] if axis in inherited else n for axis, n in enumerate(given)]
     inferred = given.index(-1) if -1 in given else None
     others = prod(n for n in shape if n != -1)
     if inferred is not None and others:
         shape[inferred] = prod(x.shape) // others
     return reshaped(c, x, shape, inferred, inherited)
+
+
+def _inherited(c: Call, shape: Sequence[int]) -> list[int]:
+    """Return the axes whose extents a reshape copies; refuse a shape that cannot be meant."""
+    copied = [] if c.attribute("allowzero", 0) else [a for a, n in enumerate(shape) if n == 0]
+    if shape.count(-1) > 1 or min(shape, default=0) < -1 or max(copied, default=-1) >= c[0].rank:
+        c.refuse(f"its shape is {[*shape]}, but its input has the shape {[*c[0].shape]}", INVALID)
+    return copied
 
 
 @operator("Flatten")
