@@ -39,9 +39,9 @@ def test_drawn_inputs_keep_all_promises(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_many_drawn_inputs_keep_all_promises(name):
-    assert not run(TARGETS[name], seed=2, inputs=4 * FEW.get(name, 200)).findings
+def test_many_drawn_models_are_read_right():
+    # The gate runs the other targets for minutes, with a new seed.
+    assert not run(TARGETS["onnx_proof"], seed=2, inputs=4 * FEW.get("onnx_proof", 200)).findings
 
 
 def test_the_same_seed_draws_the_same_inputs():
