@@ -195,6 +195,31 @@ def test_a_loaded_trace_has_shapes_of_its_graph_and_no_weights(graph, x, tmp_pat
     assert trace.hidden_nan == ()
 
 
+def test_a_saved_trace_of_a_custom_operation_knows_its_shapes(tmp_path):
+    customs = nk.CustomOperations()
+    customs.register(
+        "fragment twice( x: tensor<scalar> ) -> ( y: tensor<scalar> );",
+        kernel=lambda x: 2 * x,
+        shape=lambda x: x,
+    )
+    text = """
+version 1.0;
+extension KHR_enable_fragment_definitions;
+fragment twice( x: tensor<scalar> ) -> ( y: tensor<scalar> );
+graph net( x ) -> ( y )
+{
+    x = external(shape = [2, 3]);
+    t = twice(x);
+    y = max_reduce(t, axes = [1]);
+}
+"""
+    graph = nk.parse(text, custom_operations=customs)
+    trace = nk.trace(graph, np.ones((2, 3), np.float32), custom_operations=customs)
+    loaded = nk.Trace.load(saved(tmp_path, "custom.npz", trace))
+    assert loaded.graph.tensor("t").shape == (2, 3)
+    assert loaded.graph.tensor("y").shape == (2, 1)
+
+
 # -- in words --------------------------------------------------------------------------------------
 
 

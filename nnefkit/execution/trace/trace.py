@@ -24,7 +24,7 @@ from nnefkit.execution.trace.hidden_nan import hidden_in
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.execution.trace.weight_digests import weight_digests
-from nnefkit.graph import Graph
+from nnefkit.graph import FrozenDict, Graph
 from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import TemporaryFolder
 
@@ -288,10 +288,16 @@ def _graph_of(text: str | None, run: Run) -> Graph | None:
     if graph is None or any(entry.tensor not in graph.tensors for entry in run.entries):
         return None
     try:
-        # Lines are those of the text that was run, which is another one.
-        return replace(infer_shapes(graph), source=None)
+        graph = infer_shapes(graph)
     except NnefError:
         return None
+    shapes = {entry.tensor: entry.shape for entry in run.entries}
+    tensors = {
+        name: replace(tensor, shape=shapes.get(name)) if tensor.shape is None else tensor
+        for name, tensor in graph.tensors.items()
+    }
+    # Lines are those of the text that was run, which is another one.
+    return replace(graph, tensors=FrozenDict(tensors), source=None)
 
 
 _STATISTICS = ("minimum", "maximum", "mean", "deviation", "zero_share", "nan", "infinite")
