@@ -286,3 +286,15 @@ def test_what_cannot_be_examined_is_refused(graph, x):
         nk.blame(graph, x, reference={"c1": np.ones((1, 8, 4, 4))}, suspect="numpy")
     with pytest.raises(nk.UnknownNameError, match="was not examined"):
         nk.blame(graph, x, suspect="numpy")["w1a"]
+
+
+def test_a_deep_graph_is_examined_whole():
+    lines = ["x = external(shape = [8]);", "t0 = copy(x);"]
+    lines += [f"t{i + 1} = add(t{i}, 0.001);" for i in range(2000)]
+    text = "version 1.0;\ngraph deep( x ) -> ( t2000 )\n{\n" + "\n".join(lines) + "\n}\n"
+    graph = nk.parse(text)
+    wrong = nk.parse(text.replace("t901 = add(t900, 0.001)", "t901 = add(t900, 0.5)"))
+    found = nk.blame(graph, np.ones(8, np.float32), suspect=wrong)
+    assert [each.tensor for each in found.guilty] == ["t901"]
+    assert sum(each.verdict == "passes it on" for each in found.operations) == 1099
+    assert len(found.operations) == 2001

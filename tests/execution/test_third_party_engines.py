@@ -202,3 +202,14 @@ def test_the_engines_of_nnefkit_are_declared_as_those_of_others_are():
     assert project["entry-points"][GROUP] == BUILT_IN
     for name in BUILT_IN:
         assert isinstance(find_engine(name), Engine)
+
+
+def test_an_engine_with_one_wrong_kernel_is_found_by_its_operation(install):
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    source = (EXAMPLE / "nnefkit_plain.py").read_text().replace("x.clip(0)", "x.clip(-1)")
+    install(project["name"], project["entry-points"][GROUP], nnefkit_plain=source)
+    found = nk.blame(PLAIN, X, suspect="plain")
+    assert [each.tensor for each in found.guilty] == ["b"]
+    assert found["y"].verdict == "passes it on"
+    assert found["a"].verdict == "clean"
+    assert found.guilty[0].share == pytest.approx(1)
