@@ -205,10 +205,10 @@ def test_the_engines_of_nnefkit_are_declared_as_those_of_others_are():
 
 
 def test_an_engine_with_one_wrong_kernel_is_found_by_its_operation(install):
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     source = (EXAMPLE / "nnefkit_plain.py").read_text().replace("x.clip(0)", "x.clip(-1)")
-    install(project["name"], project["entry-points"][GROUP], nnefkit_plain=source)
-    found = nk.blame(PLAIN, X, suspect="plain")
+    source = source.replace('name = "plain"', 'name = "wrong"')
+    install("nnefkit-wrong", {"wrong": "nnefkit_wrong:PlainEngine"}, nnefkit_wrong=source)
+    found = nk.blame(PLAIN, X, suspect="wrong")
     assert [each.tensor for each in found.guilty] == ["b"]
     assert found["y"].verdict == "passes it on"
     assert found["a"].verdict == "clean"

@@ -151,8 +151,9 @@ def test_every_engine_quantizes_alike(engine):
 def test_a_comparison_shows_the_error_of_quantization():
     graph = loaded(LINES)
     comparison = nk.compare(nk.trace(graph, X), nk.trace(graph, X, quantized=True))
-    assert comparison["z"].verdict == "inherits"
-    assert comparison["x"].verdict == "introduces"
+    # Both are quantized in the second run only, which adds an error of their own.
+    assert comparison["z"].verdict == comparison["x"].verdict == "introduces"
+    assert "in the second" in comparison["z"].altered
     assert "min_max_linear_quantize" in repr(comparison)
     assert "not run on the same values" not in repr(comparison)
     fine = nk.parse(PLAIN, LINES.replace("bits = 5", "bits = 16").split("\n")[0])
