@@ -35,9 +35,10 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("run", "trace", "step", "Session", "Trace", "Step", "engines"),
     ),
     "comparison": (
-        "Compare",
-        "Two runs side by side: where they diverge first, and how far the difference spreads.",
-        ("compare", "Comparison", "Tolerance"),
+        "Compare and blame",
+        "Two runs side by side: where they diverge first, how far the difference spreads, and which "
+        "operations introduce it.",
+        ("compare", "Comparison", "Tolerance", "blame", "Blame"),
     ),
     "exchange": (
         "Exchange with other frameworks",
