@@ -36,8 +36,8 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "comparison": (
         "Compare and blame",
-        "Two runs side by side: where they diverge first, how far the difference spreads, and which "
-        "operations introduce it.",
+        "Where two runs diverge first, how far the difference spreads, and which operations "
+        "introduce it.",
         ("compare", "Comparison", "Tolerance", "blame", "Blame"),
     ),
     "exchange": (
