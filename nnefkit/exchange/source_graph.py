@@ -19,6 +19,7 @@ from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
 from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.literals import check_attributes, has_no_literal
 from nnefkit.exchange.names import Names, identifier, label
+from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import (
     INTEGER,
     LOGICAL,
@@ -256,6 +257,12 @@ class SourceGraph:
         inputs = self._with_constants(inputs)
         check_attributes(name, attribs)
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
+        for tensor, value in arguments.items():
+            is_scalar = not isinstance(value, Value) or value.data_type == SCALAR
+            if not is_scalar and str(declaration.by_name[tensor].type) == "tensor<scalar>":
+                refuse(
+                    "it computes with scalars, but its input holds others", "Cast it to float32."
+                )
         scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
         dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
         results = [

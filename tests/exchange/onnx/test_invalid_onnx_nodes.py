@@ -136,3 +136,9 @@ def test_layers_of_images_need_the_axes_of_images(kind, shape):
     options = {"MaxPool": {"kernel_shape": [1]}, "LRN": {"size": 1}}.get(kind, {})
     made = node(kind, names, **options)
     refused(model(made, inputs=[("x", FLOAT, shape)]), f"rank {len(shape)}", "at least 3")
+
+
+def test_parameters_of_a_layer_normalization_must_broadcast_to_the_input():
+    row, scale = [("x", FLOAT, [2, 1])], [weight(np.ones(3, np.float32))]
+    made = node("LayerNormalization", "x w")
+    refused(model(made, inputs=row, weights=scale, opset=17), "shape [3]", "[2, 1]")

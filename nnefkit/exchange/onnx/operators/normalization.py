@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.exchange.compositions import distance, normalization
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
 
@@ -40,6 +40,7 @@ def instance_normalization(c: Call) -> Value:
 def layer_normalization(c: Call) -> list[Value]:
     """Read a normalization over the last axes, with its mean and deviation if they are used."""
     x, axes, epsilon = c[0], _last_axes(c), _epsilon(c)
+    _check_broadcast(c, x, c[1], c.get(2))
     result = normalization.layer_normalization(c, x, c[1], c.get(2), axes, epsilon)
     if not (c.wants(1) or c.wants(2)):
         return [result]
@@ -50,7 +51,21 @@ def layer_normalization(c: Call) -> list[Value]:
 @operator("RMSNormalization")
 def rms_normalization(c: Call) -> Value:
     """Read a division by the root mean square over the last axes."""
+    _check_broadcast(c, c[0], c[1])
     return normalization.rms_normalization(c, c[0], c[1], _last_axes(c), _epsilon(c))
+
+
+def _check_broadcast(c: Call, x: Value, *parameters: Value | None) -> None:
+    """Refuse parameters that do not broadcast to the shape of the input."""
+    for parameter in parameters:
+        if parameter is not None:
+            pairs = zip(parameter.shape[::-1], x.shape[::-1], strict=False)
+            if parameter.rank > x.rank or any(n not in (1, extent) for n, extent in pairs):
+                c.refuse(
+                    f"it has a parameter of shape {[*parameter.shape]} for an input of shape "
+                    f"{[*x.shape]}",
+                    INVALID,
+                )
 
 
 @operator("GroupNormalization")
