@@ -257,12 +257,7 @@ class SourceGraph:
         inputs = self._with_constants(inputs)
         check_attributes(name, attribs)
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
-        for tensor, value in arguments.items():
-            is_scalar = not isinstance(value, Value) or value.data_type == SCALAR
-            if not is_scalar and str(declaration.by_name[tensor].type) == "tensor<scalar>":
-                refuse(
-                    "it computes with scalars, but its input holds others", "Cast it to float32."
-                )
+        _check_types(declaration, arguments)
         scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
         dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
         results = [
@@ -366,6 +361,14 @@ class SourceGraph:
         """Return the inputs of the graph that a value depends on."""
         read = {id(argument) for one in self.needed([value]) for argument in one.arguments}
         return [one for one in self.externals if id(one) in read or one is value]
+
+
+def _check_types(declaration: Declaration, arguments: Mapping[str, Any]) -> None:
+    """Refuse integers and logicals where a fragment takes scalars only."""
+    for name, value in arguments.items():
+        is_scalar = not isinstance(value, Value) or value.data_type == SCALAR
+        if not is_scalar and str(declaration.by_name[name].type) == "tensor<scalar>":
+            refuse("it computes with scalars, but its input holds others", "Cast it to float32.")
 
 
 def _shape(argument: Any) -> Any:

@@ -19,7 +19,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_value import Value
+from nnefkit.exchange.source_value import SCALAR, Value
 
 # -- activations -----------------------------------------------------------------------------------
 
@@ -34,6 +34,7 @@ def gelu(c: Call) -> Value:
 def gelu_of_sum(c: Call) -> Value:
     """Read `gelu` of a sum with a bias, or its approximation by tanh."""
     bias = c.get(1)
+    _check_scalars(c, c[0], bias)
     x = c[0] if bias is None else c.elementwise("add", c[0], bias)
     return activation.gelu(c, x, "tanh" if c.operator == "FastGelu" else "none")
 
@@ -125,6 +126,7 @@ def skip_layer_normalization(c: Call) -> list[Value | None]:
     if c.wants(1) or c.wants(2):
         refuse("it returns means and deviations, which runtimes leave out", INVALID)
     bias = c.get(3 if is_simplified else 4)
+    _check_scalars(c, c[0], c[1], bias)
     total = c.elementwise("add", c[0], c[1])
     total = total if bias is None else c.elementwise("add", total, bias)
     axes, epsilon = [total.rank - 1], float(c.attribute("epsilon", 1e-12))
@@ -228,10 +230,19 @@ def multi_head_attention(c: Call) -> list[Value]:
     return [_by_heads(c, parts, c.get(4), c.get(5))]
 
 
+def _check_scalars(c: Call, *values: Value | None) -> None:
+    """Refuse integers, which no schema rules out for these operators."""
+    if any(value is not None and value.data_type != SCALAR for value in values):
+        c.refuse("it computes with scalars, but its input holds others", "Cast it to float32.")
+
+
 def _by_heads(c: Call, parts: Sequence[Value], mask: Value | None, added: Value | None) -> Value:
     """Return softmax(Q K^T scale + mask) V, computed head by head, of shape [batch, S, H]."""
     heads = int(c.attribute("num_heads"))
     batch, count, _ = parts[0].shape
+    _check_scalars(c, *parts, added)
+    if heads < 1 or any(part.shape[2] % heads for part in parts):
+        c.refuse(f"it has {heads} heads of {parts[0].shape[2]} features", INVALID)
     query, key, value = (
         transposed(c, reshaped(c, x, (*x.shape[:2], heads, x.shape[2] // heads)), [0, 2, 1, 3])
         for x in parts
