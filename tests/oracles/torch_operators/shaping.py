@@ -11,6 +11,7 @@ CASES = {
     "view": (lambda a: a.view(6, 4), (x(2, 3, 4),)),
     "view_1": (lambda a: a.view(-1), (x(2, 3, 4),)),
     "reshape_middle": (lambda a: a.reshape(2, 2, 3, 5), (x(2, 6, 5),)),
+    "item": (lambda a, k: a[k.item()] * 2, (x(4, 3), torch.tensor(2))),
     "flatten": (lambda a: a.flatten(1), (x(2, 3, 4),)),
     "flatten_all": (lambda a: a.flatten() + a.ravel(), (x(2, 3),)),
     "unflatten": (lambda a: a.unflatten(1, (2, 3)), (x(2, 6, 2),)),

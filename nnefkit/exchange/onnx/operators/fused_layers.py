@@ -153,6 +153,7 @@ def simplified_layer_normalization(c: Call) -> list[Value]:
 def embed_layer_normalization(c: Call) -> list[Value | None]:
     """Read the normalized sum of the embeddings of words, positions and segments."""
     ids, segments, words, positions, table = c[0], c.get(1), c[2], c[3], c.get(4)
+    _check_scalars(c, words, positions, table)
     count = ids.shape[1]
     total = c.op("gather", words, ids, axis=0)
     places = c.get(8)
