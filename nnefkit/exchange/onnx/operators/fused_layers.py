@@ -129,6 +129,9 @@ def skip_layer_normalization(c: Call) -> list[Value | None]:
     _check_scalars(c, c[0], c[1], bias)
     total = c.elementwise("add", c[0], c[1])
     total = total if bias is None else c.elementwise("add", total, bias)
+    offset = None if is_simplified else c.get(3)
+    if any(v is not None and v.shape != total.shape[-1:] for v in (c[2], offset)):
+        c.refuse(f"its parameters do not fit {total.shape[-1]} features", INVALID)
     axes, epsilon = [total.rank - 1], float(c.attribute("epsilon", 1e-12))
     if is_simplified:
         result = normalization.rms_normalization(c, total, c[2], axes, epsilon)
