@@ -11,6 +11,7 @@ from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.convolution import convolved
 from nnefkit.exchange.onnx.operators.linear_algebra import gemm
+from nnefkit.exchange.onnx.operators.normalization import check_parameters
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import (
     reshaped,
@@ -129,9 +130,7 @@ def skip_layer_normalization(c: Call) -> list[Value | None]:
     _check_scalars(c, c[0], c[1], bias)
     total = c.elementwise("add", c[0], c[1])
     total = total if bias is None else c.elementwise("add", total, bias)
-    offset = None if is_simplified else c.get(3)
-    if any(v is not None and v.shape != total.shape[-1:] for v in (c[2], offset)):
-        c.refuse(f"its parameters do not fit {total.shape[-1]} features", INVALID)
+    check_parameters(c, total, c[2], None if is_simplified else c.get(3))
     axes, epsilon = [total.rank - 1], float(c.attribute("epsilon", 1e-12))
     if is_simplified:
         result = normalization.rms_normalization(c, total, c[2], axes, epsilon)
@@ -145,6 +144,7 @@ def simplified_layer_normalization(c: Call) -> list[Value]:
     """Read an RMS normalization, with the inverse root of the mean square if it is used."""
     x, epsilon = c[0], c.number("epsilon", 1e-5)
     axes = [*range(c.axis("axis", -1, x.rank), x.rank)]
+    check_parameters(c, x, c[1])
     result = normalization.rms_normalization(c, x, c[1], axes, epsilon)
     if not c.wants(1):
         return [result]
@@ -168,6 +168,7 @@ def embed_layer_normalization(c: Call) -> list[Value | None]:
     total = c.elementwise("add", total, where)
     if segments is not None and table is not None:
         total = c.op("add", total, c.op("gather", table, segments, axis=0))
+    check_parameters(c, total, c[5], c[6])
     result = normalization.layer_normalization(
         c, total, c[5], c[6], [2], float(c.attribute("epsilon", 1e-12))
     )

@@ -40,7 +40,7 @@ def instance_normalization(c: Call) -> Value:
 def layer_normalization(c: Call) -> list[Value]:
     """Read a normalization over the last axes, with its mean and deviation if they are used."""
     x, axes, epsilon = c[0], _last_axes(c), _epsilon(c)
-    _check_broadcast(c, x, c[1], c.get(2))
+    check_parameters(c, x, c[1], c.get(2))
     result = normalization.layer_normalization(c, x, c[1], c.get(2), axes, epsilon)
     if not (c.wants(1) or c.wants(2)):
         return [result]
@@ -51,21 +51,23 @@ def layer_normalization(c: Call) -> list[Value]:
 @operator("RMSNormalization")
 def rms_normalization(c: Call) -> Value:
     """Read a division by the root mean square over the last axes."""
-    _check_broadcast(c, c[0], c[1])
+    check_parameters(c, c[0], c[1])
     return normalization.rms_normalization(c, c[0], c[1], _last_axes(c), _epsilon(c))
 
 
-def _check_broadcast(c: Call, x: Value, *parameters: Value | None) -> None:
-    """Refuse parameters that do not broadcast to the shape of the input."""
+def check_parameters(c: Call, x: Value, *parameters: Value | None) -> None:
+    """Refuse to normalize a number, and parameters that do not broadcast to the input's shape."""
     for parameter in parameters:
-        if parameter is not None:
-            pairs = zip(parameter.shape[::-1], x.shape[::-1], strict=False)
-            if parameter.rank > x.rank or any(n not in (1, extent) for n, extent in pairs):
-                c.refuse(
-                    f"it has a parameter of shape {[*parameter.shape]} for an input of shape "
-                    f"{[*x.shape]}",
-                    INVALID,
-                )
+        if parameter is None:
+            continue
+        pairs = zip(parameter.shape[::-1], x.shape[::-1], strict=False)
+        is_wide = parameter.rank > x.rank or any(n not in (1, extent) for n, extent in pairs)
+        if x.rank == 0 or is_wide:
+            c.refuse(
+                f"it has a parameter of shape {[*parameter.shape]} for an input of shape "
+                f"{[*x.shape]}",
+                INVALID,
+            )
 
 
 @operator("GroupNormalization")
