@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import broadcast, reshaped, to_rank, to_scalar
 from nnefkit.exchange.source_value import LOGICAL, SCALAR, DType, Value
 
@@ -37,6 +38,13 @@ def attention(
         The result; 0 for queries whose keys are all masked, by a logical or by minus infinity.
     """
     rank = query.rank
+    if mask is not None:
+        pairs = zip(mask.shape[::-1], (key.shape[-2], query.shape[-2]), strict=False)
+        if any(extent not in (1, count) for extent, count in pairs):
+            refuse(
+                f"its mask of shape {[*mask.shape]} does not broadcast to "
+                f"{query.shape[-2]} queries and {key.shape[-2]} keys"
+            )
     key, value = to_rank(c, key, rank), to_rank(c, value, rank)
     added: Value | float = 0.0
     if causal:

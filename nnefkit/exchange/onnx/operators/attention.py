@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.exchange.compositions.attention import attention, with_heads_repeated
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import reshaped, transposed
 from nnefkit.exchange.source_value import Value
 
@@ -22,9 +22,12 @@ def dot_product_attention(c: Call) -> list[Value]:
     mask, causal = c.get(3), bool(c.attribute("is_causal", 0))
     if causal and mask is not None:
         c.refuse("it has a mask in addition to the causal one")
+    if {x.rank for x in (c[0], c[1], c[2])} not in ({3}, {4}):
+        c.refuse("the ranks of its query, key and value are not all 3 or all 4", INVALID)
     is_joined = c[0].rank == 3
     query = _by_head(c, c[0], "q_num_heads") if is_joined else c[0]
     key, value = (_by_head(c, x, "kv_num_heads") if is_joined else x for x in (c[1], c[2]))
+    check_heads(c, query, key, value)
     key, value = (with_heads_repeated(c, x, query.shape[1]) for x in (key, value))
     scale = c.number("scale", 0.0) if c.attribute("scale") is not None else None
     result = attention(c, query, key, value, mask, causal=causal, scale=scale)
@@ -38,5 +41,16 @@ def _by_head(c: Call, x: Value, attribute: str) -> Value:
     """Return (batch, positions, heads * features) as (batch, heads, positions, features)."""
     heads = int(c.attribute(attribute))
     batch, positions, features = x.shape
+    if heads < 1 or features % heads:
+        c.refuse(f"it has {heads} heads of {features} features", INVALID)
     parts = reshaped(c, x, (batch, positions, heads, features // heads))
     return transposed(c, parts, [0, 2, 1, 3])
+
+
+def check_heads(c: Call, query: Value, key: Value, value: Value) -> None:
+    """Refuse heads whose queries, keys and values, (batch, heads, positions, features), misfit."""
+    heads = query.shape[1], key.shape[1], value.shape[1]
+    is_shared = heads[1] == heads[2] and not heads[0] % (heads[1] or 1)
+    if not is_shared or query.shape[3] != key.shape[3] or key.shape[2] != value.shape[2]:
+        shapes = ", ".join(str([*x.shape]) for x in (query, key, value))
+        c.refuse(f"by heads, its query, key and value have the shapes {shapes}", INVALID)

@@ -9,6 +9,7 @@ import numpy as np
 from nnefkit.exchange.compositions import activation, distance, normalization
 from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
+from nnefkit.exchange.onnx.operators.attention import check_heads
 from nnefkit.exchange.onnx.operators.convolution import convolved
 from nnefkit.exchange.onnx.operators.linear_algebra import gemm
 from nnefkit.exchange.onnx.operators.normalization import check_parameters
@@ -28,6 +29,7 @@ from nnefkit.exchange.source_value import SCALAR, Value
 @operator("Gelu", domain=MICROSOFT)
 def gelu(c: Call) -> Value:
     """Read `gelu`."""
+    _check_scalars(c, c[0])
     return activation.gelu(c, c[0])
 
 
@@ -43,6 +45,7 @@ def gelu_of_sum(c: Call) -> Value:
 @operator("QuickGelu", domain=MICROSOFT)
 def quick_gelu(c: Call) -> Value:
     """Read ``x sigmoid(alpha x)``."""
+    _check_scalars(c, c[0])
     return activation.swish(c, c[0], c.number("alpha", 1.702))
 
 
@@ -66,6 +69,7 @@ def _activated(c: Call, x: Value, name: str, parameters: Sequence[float]) -> Val
 @operator("FusedConv", domain=MICROSOFT)
 def fused_convolution(c: Call) -> Value:
     """Read `conv`, the addition of another tensor, and an activation."""
+    _check_scalars(c, c[0], c[1], c.get(2), c.get(3))
     result, other = convolved(c, c[0], c[1], c.get(2)), c.get(3)
     if other is not None:
         result = c.op("add", result, other)
@@ -76,6 +80,7 @@ def fused_convolution(c: Call) -> Value:
 @operator("FusedGemm", domain=MICROSOFT)
 def fused_gemm(c: Call) -> Value:
     """Read ``alpha A B + beta C`` and an activation."""
+    _check_scalars(c, c[0], c[1], c.get(2))
     parameters = [
         c.attribute(f"activation_{name}")
         for name in ("alpha", "beta", "gamma")
@@ -252,6 +257,7 @@ def _by_heads(c: Call, parts: Sequence[Value], mask: Value | None, added: Value 
         transposed(c, reshaped(c, x, (*x.shape[:2], heads, x.shape[2] // heads)), [0, 2, 1, 3])
         for x in parts
     )
+    check_heads(c, query, key, value)
     scale = float(c.attribute("scale", 0.0)) or 1 / np.sqrt(query.shape[3])
     with c.graph.scope("attention"):
         scores = c.op("matmul", query, key, transposeB=True)
@@ -299,4 +305,5 @@ def distances(c: Call) -> Value:
     metric = c.attribute("metric", "sqeuclidean")
     if metric not in ("sqeuclidean", "euclidean"):
         refuse(f"its metric is '{metric}'", "Use euclidean or sqeuclidean.")
+    _check_scalars(c, c[0], c[1])
     return distance.distances(c, c[0], c[1], 2.0, root=metric == "euclidean")

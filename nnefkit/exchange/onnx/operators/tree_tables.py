@@ -17,6 +17,8 @@ LESS_EQUAL, LESS, EQUAL, MEMBER = range(4)
 
 _MAX_LEVELS = 512
 _MAX_NODES = 2**24
+_MAX_SPARSE, _MAX_EMPTY = 1000, 2**20
+"""Number of elements of the table of scores for each score, and of any table, against attacks."""
 """Maximum number of nodes: their indices are exact as float32."""
 
 _MODES = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ", "MEMBER")
@@ -227,6 +229,8 @@ def _scores(
     """Return the scores of nodes, and which nodes have one, of shape [nodes, targets]."""
     if ids.size and (ids.min() < 0 or ids.max() >= targets):
         refuse(f"its leaves have scores for targets beyond its {targets}", INVALID)
+    if targets < 1 or count * targets > max(_MAX_EMPTY, _MAX_SPARSE * len(weights)):
+        refuse(f"it has {targets} targets, but its leaves have only {len(weights)} scores", INVALID)
     has_score = np.zeros((count, targets), np.bool_)
     has_score[leaves, ids] = True
     if len(leaves) != np.count_nonzero(has_score):
