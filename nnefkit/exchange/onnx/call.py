@@ -14,7 +14,7 @@ from nnefkit.arrays import Array
 from nnefkit.exchange import call
 from nnefkit.exchange.refusal import Refusal, Unread
 from nnefkit.exchange.reshaping import aligned, number, reshaped
-from nnefkit.exchange.source_value import Value
+from nnefkit.exchange.source_value import SCALAR, Value
 from nnefkit.registry import Registry
 
 if TYPE_CHECKING:
@@ -118,6 +118,13 @@ class Call(call.OperatorCall):
                 self.invalid_hint,
             )
         return value
+
+    def check_scalars(self, *values: Value | None) -> None:
+        """Refuse integers and logicals, which no schema rules out for operators of vendors."""
+        if any(value is not None and value.data_type != SCALAR for value in values):
+            self.refuse(
+                "it computes with scalars, but its input holds others", "Cast it to float32."
+            )
 
     def get(self, index: int) -> Value | None:
         """Return an optional input, or None if it is missing."""

@@ -142,3 +142,32 @@ def test_parameters_of_a_layer_normalization_must_broadcast_to_the_input():
     row, scale = [("x", FLOAT, [2, 1])], [weight(np.ones(3, np.float32))]
     made = node("LayerNormalization", "x w")
     refused(model(made, inputs=row, weights=scale, opset=17), "shape [3]", "[2, 1]")
+
+
+@pytest.mark.parametrize("index", [1, 2, 3, 5, 6, 7])
+def test_weights_and_states_of_an_lstm_must_fit(index):
+    # Input 3, hidden size 2, one direction, batch 4.
+    shapes = {1: (1, 8, 3), 2: (1, 8, 2), 3: (1, 16), 5: (1, 4, 2), 6: (1, 4, 2), 7: (1, 6)}
+    shapes[index] = (*shapes[index][:-1], shapes[index][-1] + 1)
+    weights = [weight(np.zeros(shape, np.float32), f"w{i}") for i, shape in shapes.items()]
+    names = ["x", "w1", "w2", "w3", "", "w5", "w6", "w7"]
+    made = node("LSTM", names, hidden_size=2)
+    source = model(made, inputs=[("x", FLOAT, [5, 4, 3])], weights=weights)
+    refused(source, f"input {index}", "instead of")
+
+
+@pytest.mark.parametrize("kind", ["InstanceNormalization", "BatchNormalization"])
+def test_parameters_for_channels_must_fit(kind):
+    image = [("x", FLOAT, [1, 2, 3, 3])]
+    names = ["x", *["w"] * (4 if kind == "BatchNormalization" else 2)]
+    source = model(node(kind, names), inputs=image, weights=[weight(np.ones(3, np.float32))])
+    refused(source, "parameter of shape [3] for 2 channels")
+
+
+def test_heads_and_masks_of_an_attention_must_fit():
+    made = node("Attention", "x k v", q_num_heads=3, kv_num_heads=3)
+    inputs = [(name, FLOAT, [1, 2, 8]) for name in ("x", "k", "v")]
+    refused(model(made, inputs=inputs, opset=23), "3")
+    made = node("Attention", "x k v w", q_num_heads=2, kv_num_heads=2)
+    mask = weight(np.zeros((2, 5), np.float32))
+    refused(model(made, inputs=inputs, weights=[mask], opset=23))

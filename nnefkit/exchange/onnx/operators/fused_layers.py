@@ -21,7 +21,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_value import SCALAR, Value
+from nnefkit.exchange.source_value import Value
 
 # -- activations -----------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ from nnefkit.exchange.source_value import SCALAR, Value
 @operator("Gelu", domain=MICROSOFT)
 def gelu(c: Call) -> Value:
     """Read `gelu`."""
-    _check_scalars(c, c[0])
+    c.check_scalars(c[0])
     return activation.gelu(c, c[0])
 
 
@@ -37,7 +37,7 @@ def gelu(c: Call) -> Value:
 def gelu_of_sum(c: Call) -> Value:
     """Read `gelu` of a sum with a bias, or its approximation by tanh."""
     bias = c.get(1)
-    _check_scalars(c, c[0], bias)
+    c.check_scalars(c[0], bias)
     x = c[0] if bias is None else c.elementwise("add", c[0], bias)
     return activation.gelu(c, x, "tanh" if c.operator == "FastGelu" else "none")
 
@@ -45,7 +45,7 @@ def gelu_of_sum(c: Call) -> Value:
 @operator("QuickGelu", domain=MICROSOFT)
 def quick_gelu(c: Call) -> Value:
     """Read ``x sigmoid(alpha x)``."""
-    _check_scalars(c, c[0])
+    c.check_scalars(c[0])
     return activation.swish(c, c[0], c.number("alpha", 1.702))
 
 
@@ -69,7 +69,7 @@ def _activated(c: Call, x: Value, name: str, parameters: Sequence[float]) -> Val
 @operator("FusedConv", domain=MICROSOFT)
 def fused_convolution(c: Call) -> Value:
     """Read `conv`, the addition of another tensor, and an activation."""
-    _check_scalars(c, c[0], c[1], c.get(2), c.get(3))
+    c.check_scalars(c[0], c[1], c.get(2), c.get(3))
     result, other = convolved(c, c[0], c[1], c.get(2)), c.get(3)
     if other is not None:
         result = c.op("add", result, other)
@@ -80,7 +80,7 @@ def fused_convolution(c: Call) -> Value:
 @operator("FusedGemm", domain=MICROSOFT)
 def fused_gemm(c: Call) -> Value:
     """Read ``alpha A B + beta C`` and an activation."""
-    _check_scalars(c, c[0], c[1], c.get(2))
+    c.check_scalars(c[0], c[1], c.get(2))
     parameters = [
         c.attribute(f"activation_{name}")
         for name in ("alpha", "beta", "gamma")
@@ -132,7 +132,7 @@ def skip_layer_normalization(c: Call) -> list[Value | None]:
     if c.wants(1) or c.wants(2):
         refuse("it returns means and deviations, which runtimes leave out", INVALID)
     bias = c.get(3 if is_simplified else 4)
-    _check_scalars(c, c[0], c[1], bias)
+    c.check_scalars(c[0], c[1], bias)
     total = c.elementwise("add", c[0], c[1])
     total = total if bias is None else c.elementwise("add", total, bias)
     check_parameters(c, total, c[2], None if is_simplified else c.get(3))
@@ -161,7 +161,7 @@ def simplified_layer_normalization(c: Call) -> list[Value]:
 def embed_layer_normalization(c: Call) -> list[Value | None]:
     """Read the normalized sum of the embeddings of words, positions and segments."""
     ids, segments, words, positions, table = c[0], c.get(1), c[2], c[3], c.get(4)
-    _check_scalars(c, words, positions, table)
+    c.check_scalars(words, positions, table)
     count = ids.shape[1]
     total = c.op("gather", words, ids, axis=0)
     places = c.get(8)
@@ -240,17 +240,11 @@ def multi_head_attention(c: Call) -> list[Value]:
     return [_by_heads(c, parts, c.get(4), c.get(5))]
 
 
-def _check_scalars(c: Call, *values: Value | None) -> None:
-    """Refuse integers, which no schema rules out for these operators."""
-    if any(value is not None and value.data_type != SCALAR for value in values):
-        c.refuse("it computes with scalars, but its input holds others", "Cast it to float32.")
-
-
 def _by_heads(c: Call, parts: Sequence[Value], mask: Value | None, added: Value | None) -> Value:
     """Return softmax(Q K^T scale + mask) V, computed head by head, of shape [batch, S, H]."""
     heads = int(c.attribute("num_heads"))
     batch, count, _ = parts[0].shape
-    _check_scalars(c, *parts, added)
+    c.check_scalars(*parts, added)
     if heads < 1 or any(part.shape[2] % heads for part in parts):
         c.refuse(f"it has {heads} heads of {parts[0].shape[2]} features", INVALID)
     query, key, value = (
@@ -305,5 +299,5 @@ def distances(c: Call) -> Value:
     metric = c.attribute("metric", "sqeuclidean")
     if metric not in ("sqeuclidean", "euclidean"):
         refuse(f"its metric is '{metric}'", "Use euclidean or sqeuclidean.")
-    _check_scalars(c, c[0], c[1])
+    c.check_scalars(c[0], c[1])
     return distance.distances(c, c[0], c[1], 2.0, root=metric == "euclidean")

@@ -27,13 +27,25 @@ def batch_normalization(c: Call) -> list[Value]:
     if not c.attribute("spatial", 1):
         c.refuse("it has statistics for each position", "Normalize by channels.")
     x, scale, offset, mean, variance = c.ranked(0, 2), *(c[index] for index in range(1, 5))
+    _check_channels(c, x, scale, offset, mean, variance)
     return [normalization.batch_normalization(c, x, mean, variance, scale, offset, _epsilon(c))]
 
 
 @operator("InstanceNormalization")
 def instance_normalization(c: Call) -> Value:
     """Read a separate normalization of each channel."""
-    return normalization.instance_normalization(c, c.ranked(0, 3), c[1], c[2], _epsilon(c))
+    x = c.ranked(0, 3)
+    _check_channels(c, x, c[1], c[2])
+    return normalization.instance_normalization(c, x, c[1], c[2], _epsilon(c))
+
+
+def _check_channels(c: Call, x: Value, *parameters: Value) -> None:
+    for parameter in parameters:
+        if parameter.shape != x.shape[1:2]:
+            c.refuse(
+                f"it has a parameter of shape {[*parameter.shape]} for {x.shape[1]} channels",
+                INVALID,
+            )
 
 
 @operator("LayerNormalization")

@@ -144,6 +144,7 @@ def codes_by_range(c: Call, x: Value) -> tuple[Value, Value, Value]:
 
 def numbers_by_range(c: Call, x: Value) -> Value:
     """Return scalars rounded to the numbers of their codes; see `codes_by_range`."""
+    c.check_scalars(x)
     with c.graph.scope("dynamic_quantize"):
         codes, scale, zero = codes_by_range(c, x)
         return c.op("mul", c.op("sub", codes, zero), scale)

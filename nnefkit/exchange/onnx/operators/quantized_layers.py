@@ -166,6 +166,7 @@ def _centered(c: Call, index: int, zero_index: int) -> Value:
 @operator("MatMulIntegerToFloat", domain=MICROSOFT)
 def integer_product(c: Call) -> Value:
     """Read the product of codes, times their scales, plus a bias."""
+    c.check_scalars(c[2], c[3], c.get(6))
     total = product(c, _centered(c, 0, 4), _centered(c, 1, 5))
     scale = c.elementwise("mul", to_scalar(c, c[2]), to_scalar(c, c[3]))
     result, bias = c.elementwise("mul", total, scale), c.get(6)
@@ -175,6 +176,7 @@ def integer_product(c: Call) -> Value:
 @operator("DynamicQuantizeMatMul", domain=MICROSOFT)
 def dynamic_product(c: Call) -> Value:
     """Read the product of numbers, quantized by their range, and codes; plus a bias."""
+    c.check_scalars(c[2], c.get(4))
     x = numbers_by_range(c, c[0])
     b = _centered(c, 1, 3)
     result = c.elementwise("mul", product(c, x, b), to_scalar(c, c[2]))

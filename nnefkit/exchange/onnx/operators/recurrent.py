@@ -19,7 +19,7 @@ from nnefkit.exchange.compositions.recurrent import (
     steps,
     unrolled,
 )
-from nnefkit.exchange.onnx.call import MICROSOFT, Call, operator
+from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.quantization import numbers_by_range
 from nnefkit.exchange.reshaping import reshaped, sliced, to_scalar, transposed
 from nnefkit.exchange.source_value import Argument, Value
@@ -73,13 +73,14 @@ class _RecurrentCell:
 @operator("RNN", "GRU", "LSTM")
 def recurrent(c: Call) -> list[Value | None]:
     """Read a layer of one or two directions."""
-    x = c[0]
+    x = c.ranked(0, 3)
     # The axis of the steps; in a single step and in the last states, the axis of the directions.
     axis = 1 if c.attribute("layout", 0) else 0
     _refuse_options(c, x.shape[axis])
     direction = c.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
     size = int(c.attribute("hidden_size") or c[2].shape[-1])
+    _check_shapes(c, count, size, axis)
     states = _initial_states(c, count, (x.shape[1 - axis], size), axis)
     name = next(filter(None, c.output_names), c.operator.lower())
     inputs = steps(c, x, axis, name)
@@ -137,6 +138,26 @@ def _refuse_options(c: Call, count: int) -> None:
         c.refuse("it clips its gates", "Train or export without clipping.")
     if c.attribute("activation_alpha") or c.attribute("activation_beta"):
         c.refuse("its activations have parameters", "Use activations without parameters.")
+
+
+def _check_shapes(c: Call, count: int, size: int, axis: int) -> None:
+    """Refuse weights and states whose shapes do not fit the input and the hidden size."""
+    x, rows = c[0], len(_GATES[c.operator]) * size
+    state = (count, x.shape[1 - axis], size)
+    if axis:
+        state = (state[1], state[0], state[2])
+    expected = {
+        1: (count, rows, x.shape[2]),
+        2: (count, rows, size),
+        3: (count, 2 * rows),
+        5: state,
+        6: state,
+        7: (count, 3 * size),
+    }
+    for index, shape in expected.items():
+        given = c.get(index)
+        if given is not None and given.shape != shape:
+            c.refuse(f"its input {index} has shape {[*given.shape]} instead of {[*shape]}", INVALID)
 
 
 def _initial_states(c: Call, count: int, shape: tuple[int, int], axis: int) -> list[States]:
