@@ -176,7 +176,12 @@ def test_a_trace_of_an_older_version_is_read(graph, x, tmp_path):
     assert nk.compare(trace, path).equal
 
 
-@pytest.mark.parametrize("text", ["", "graph", TEXT.replace("t1", "t9"), "\0" * 50, "version 1.0;"])
+WRONG = TEXT.replace("w = variable(shape = [3, 4]", "w = variable(shape \x7f [3, 4]")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "graph", TEXT.replace("t1", "t9"), "\0" * 50, "version 1.0;", WRONG]
+)
 def test_a_trace_with_another_text_has_no_graph(graph, x, tmp_path, text):
     import zipfile
 

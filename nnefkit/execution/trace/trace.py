@@ -284,8 +284,9 @@ def _graph_of(text: str | None, run: Run) -> Graph | None:
     """Return the graph of a saved trace, without weights; None if the text is not its graph."""
     if text is None:
         return None
-    graph, _ = language.parse(text, strict=False)
-    if graph is None or any(entry.tensor not in graph.tensors for entry in run.entries):
+    graph, diagnostics = language.parse(text, strict=False)
+    is_wrong = any(each.severity == "error" for each in diagnostics)
+    if graph is None or is_wrong or any(entry.tensor not in graph.tensors for entry in run.entries):
         return None
     try:
         graph = infer_shapes(graph)

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import nnefkit as nk
 
-FLOAT = TensorProto.FLOAT
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
 
 def weight(array, name="w"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from onnx import helper
-from small_models import FLOAT, model, node, refused, weight
+from small_models import FLOAT, INT64, model, node, refused, weight
 
 
 @pytest.mark.parametrize("axis", [2, -3, 2**40])
@@ -171,3 +171,17 @@ def test_heads_and_masks_of_an_attention_must_fit():
     made = node("Attention", "x k v w", q_num_heads=2, kv_num_heads=2)
     mask = weight(np.zeros((2, 5), np.float32))
     refused(model(made, inputs=inputs, weights=[mask], opset=23))
+
+
+def test_groups_places_and_depths_must_fit():
+    image, one = [("x", FLOAT, [1, 4, 2, 2])], weight(np.ones(3, np.float32))
+    made = node("GroupNormalization", "x w w", num_groups=3)
+    refused(model(made, inputs=image, weights=[one], opset=21), "3 groups of 4 channels")
+    made = node("GroupNormalization", "x w w", num_groups=2)
+    refused(model(made, inputs=image, weights=[one], opset=21), "shape [3] for 4 channels")
+    inputs = [("x", FLOAT, [2]), ("i", INT64, [1, 5])]
+    made = node("ScatterND", "x i w")
+    refused(model(made, inputs=inputs, weights=[one]), "do not fit: [2], [1, 5], [3]")
+    depth, values = weight(np.array(2**40), "d"), weight(np.float32([0, 1]), "v")
+    made = node("OneHot", "i d v")
+    refused(model(made, inputs=[("i", INT64, [2])], weights=[depth, values]), "budget")

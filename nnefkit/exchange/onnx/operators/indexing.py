@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
+from nnefkit.budget import current_budget, remedy
 from nnefkit.exchange.compositions import indexing, scattering, shaping
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import empty, reshaped, to_dtype, truncated
 from nnefkit.exchange.source_value import Value
 
@@ -62,6 +63,9 @@ def gather_nd(c: Call) -> Value:
     return reshaped(c, result, (*shape, *rest))
 
 
+_INDEX_BYTES = 8
+
+
 @operator("OneHot")
 def one_hot(c: Call) -> Value:
     """Read a one-hot encoding with given values."""
@@ -69,6 +73,9 @@ def one_hot(c: Call) -> Value:
     axis = c.axis("axis", -1, c[0].rank + 1)
     if depth < 1:
         c.refuse(f"its depth is {depth}", "NNEF has no empty tensors.")
+    if prod(c[0].shape) * depth * _INDEX_BYTES > current_budget().bytes:
+        hint = remedy("bytes", "nk.from_onnx(...)")
+        c.refuse(f"its depth is {depth}, which exceeds the memory of the budget", hint)
     # ONNX casts indices to integers.
     indices = truncated(c, c[0]) if c[0].dtype.kind == "f" else c[0]
     off, on = c.ops("unstack", c[2], axis=0)
@@ -104,6 +111,10 @@ def scatter(c: Call) -> Value:
             return indexing.scatter(c, x, updates, positions)
         return indexing.scatter_reduce(c, x, updates, positions, reduction)
     if c.operator == "ScatterND":
+        depth = indices.shape[-1] if indices.rank else 0
+        if not 1 <= depth <= x.rank or updates.shape != (*indices.shape[:-1], *x.shape[depth:]):
+            shapes = ", ".join(str([*each.shape]) for each in (x, indices, updates))
+            c.refuse(f"the shapes of its inputs do not fit: {shapes}", INVALID)
         columns = c.ops("unstack", indices, axis=indices.rank - 1)
         return scattering.scatter_slices(c, x, columns, updates, reduction)
     axis = c.axis("axis", 0, x.rank)

@@ -85,7 +85,9 @@ def check_parameters(c: Call, x: Value, *parameters: Value | None) -> None:
 @operator("GroupNormalization")
 def group_normalization(c: Call) -> Value:
     """Read a separate normalization of each group of channels."""
-    groups = int(c.attribute("num_groups"))
+    groups, channels = int(c.attribute("num_groups")), c.ranked(0, 3).shape[1]
+    if groups < 1 or channels % groups:
+        c.refuse(f"it has {groups} groups of {channels} channels", INVALID)
     scale, offset = (_by_channel(c, c[index], groups) for index in (1, 2))
     return normalization.group_normalization(c, c[0], groups, scale, offset, _epsilon(c))
 
@@ -93,8 +95,12 @@ def group_normalization(c: Call) -> Value:
 def _by_channel(c: Call, parameter: Value, groups: int) -> Value:
     """Return a parameter for each channel; before opset 21, ONNX has one for each group."""
     channels = c.ranked(0, 3).shape[1]
-    if parameter.shape[0] == channels:
+    if parameter.shape == (channels,):
         return parameter
+    if parameter.shape != (groups,):
+        c.refuse(
+            f"it has a parameter of shape {[*parameter.shape]} for {channels} channels", INVALID
+        )
     size = channels // groups
     if parameter.data is not None:
         return c.graph.derived(parameter, ("repeat", size), lambda data: data.repeat(size))
