@@ -46,8 +46,8 @@ def blame(
     """Find the operations of a suspect that introduce its error, told from those that inherit it.
 
     Each operation of the suspect is run on the values that its inputs have in the reference. What
-    it then gets wrong is an error of its own. Of the worst ones, the share of the error of the
-    outputs is measured: without the operation's own error, the suspect runs on from there.
+    it then gets wrong is the error that it introduces. For the worst ones, the share of the error
+    of the outputs is measured: the suspect runs on from the result without the introduced error.
 
     Args:
         graph: The graph, with weights.
@@ -115,7 +115,7 @@ class _Found:
     total_is_wrong: bool = False
     """Whether the result in the run of the suspect is out of tolerance."""
     errors: list[tuple[float, float]] = field(default_factory=list)
-    """Error of the outputs with and without the error of its own, for each input."""
+    """Error of the outputs with and without the introduced error, for each input."""
     evidence: Evidence | None = None
     """The values of the worst input, if it is guilty."""
 
@@ -228,7 +228,7 @@ class _Examination:
         return {name: self.given[name] for name in sorted(names)}
 
     def _shares(self, found: Mapping[str, _Found], run: Trace) -> None:
-        """Measure how much of the error of the outputs is left without one operation's own."""
+        """Measure how much of the error of the outputs remains without what one introduces."""
         before = self._error(run.outputs)
         if before is None or not before:
             return
@@ -261,7 +261,7 @@ class _Examination:
 
 
 def _without_error(full: Array, own: Array, expected: Array) -> Array:
-    """Return a result of the suspect's run without the error of the operation's own."""
+    """Return a result of the suspect's run without the error that the operation introduces."""
     if full.dtype.kind != "f" or not np.isfinite(own).all() or not np.isfinite(expected).all():
         return expected.astype(full.dtype)
     wide = full.astype(np.float64) - (own.astype(np.float64) - expected.astype(np.float64))

@@ -26,7 +26,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, repr=False)
 class Blame(Displayed):
-    """The operations of a suspect and the errors of their own, as `nnefkit.blame` returns them.
+    """The operations of a suspect and the errors that they introduce, from `nnefkit.blame`.
 
     Example:
         >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
@@ -48,7 +48,7 @@ class Blame(Displayed):
 
     @property
     def ok(self) -> bool:
-        """Whether no operation has an error of its own out of tolerance."""
+        """Whether no operation introduces an error out of tolerance."""
         return not self.guilty
 
     @property

@@ -1,4 +1,4 @@
-"""The operations of a blame: the error of each one's own, and the one that it inherits."""
+"""The operations of a blame: the error that each introduces, and the one that it inherits."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class BlamedOperation:
     line: int | None
     """Its line in the text of the graph."""
     verdict: Verdict
-    """``"guilty"``: its own error is out of tolerance; ``"passes it on"``: it is not, but its
-    result in the run of the suspect is; ``"clean"``: neither is."""
+    """``"guilty"``: the error that it introduces is out of tolerance; ``"passes it on"``: that is
+    not, but its result in the run of the suspect is; ``"clean"``: neither is."""
     own: Metrics
-    """The error of its own: what it computes from the reference's inputs, against the reference.
+    """The error that it introduces: what it computes from the reference's inputs, against that.
     With several inputs, that of the worst one."""
     own_snr: float
-    """Signal-to-noise ratio of its own error in dB, over all inputs; infinite without an error."""
+    """Signal-to-noise ratio of that error in dB, over all inputs; infinite without an error."""
     inherited_snr: float
     """Signal-to-noise ratio of the error that it inherits: what it computes in the run of the
     suspect, against what it computes from the reference's inputs. NaN where it was not measured."""
@@ -56,7 +56,7 @@ class BlamedOperation:
 
     @property
     def worst_input(self) -> int:
-        """Index of the input with the largest error of its own."""
+        """Index of the input for which it introduces the largest error."""
         return min(range(len(self.by_input)), key=self.by_input.__getitem__, default=0)
 
     def __repr__(self) -> str:

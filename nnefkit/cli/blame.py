@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.analysis import blame
 from nnefkit.analysis.blamed_operation import record
 from nnefkit.cli import terminal
-from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
+from nnefkit.cli.options import Commands, command, json_output, model_path, strictness, tolerance
 from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
 from nnefkit.errors import NnefError
 from nnefkit.graph import Graph
@@ -55,13 +55,7 @@ def declare(commands: Commands) -> None:
         action="store_true",
         help="run a suspect that is a model with its quantization file",
     )
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        metavar="T",
-        help="largest allowed difference, relative to the largest magnitude in the tensor "
-        "(default: depends on the dtype)",
-    )
+    tolerance(parser)
     parser.add_argument(
         "-o",
         "--output",

@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.analysis import Comparison, compare
 from nnefkit.analysis.compared_tensor import record, size
 from nnefkit.cli import terminal
-from nnefkit.cli.options import Commands, command, json_output
+from nnefkit.cli.options import Commands, command, json_output, tolerance
 from nnefkit.display.numbers import number
 from nnefkit.errors import NnefError
 from nnefkit.io import load
@@ -37,13 +37,7 @@ def declare(commands: Commands) -> None:
     )
     parser.add_argument("a", metavar="A", help="the reference")
     parser.add_argument("b", metavar="B", help="the run that is compared with it")
-    parser.add_argument(
-        "--tolerance",
-        type=float,
-        metavar="T",
-        help="largest allowed difference, relative to the largest magnitude in the tensor "
-        "(default: depends on the dtype)",
-    )
+    tolerance(parser)
     parser.add_argument(
         "--axes",
         choices=["auto"],

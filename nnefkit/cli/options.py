@@ -68,3 +68,14 @@ def strictness(parser: argparse.ArgumentParser) -> None:
 def json_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="write JSON instead of text")
+
+
+def tolerance(parser: argparse.ArgumentParser) -> None:
+    """Add ``--tolerance``."""
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="T",
+        help="largest allowed difference, relative to the largest magnitude in the tensor "
+        "(default: depends on the dtype)",
+    )

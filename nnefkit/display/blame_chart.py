@@ -13,15 +13,15 @@ from nnefkit.display.elements import Image
 from nnefkit.display.visible_text import printable
 
 Bar = tuple[str, float, float, bool]
-"""Name of a tensor, ratio of its own and of its inherited error in dB, whether it is guilty."""
+"""Name of a tensor, ratios of its introduced and inherited error in dB, whether it is guilty."""
 _NAMED = 4
 
 
 def blame_chart(bars: Sequence[Bar], *, width: int = 760, height: int = 120) -> Image:
     """Draw the errors of operations in the order of the graph, in dB below the signal.
 
-    The higher a bar, the larger the error: red is an operation's own, gray the larger of its own
-    and the inherited one.
+    The higher a bar, the larger the error: red is the introduced one, gray the larger of
+    that and the inherited one.
     """
     alt = "error of each operation in dB below the signal, in the order of the graph"
     guilty = [name for name, _, _, is_guilty in bars if is_guilty]
@@ -62,8 +62,8 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
     body.insert(1, _path(red, RED, thick, 1.0))
     body.append(
         f"<text x='{left + plot / 2:g}' y='{height - 4}' text-anchor='middle' fill='{GRAY}' {FONT}>"
-        "operations in the order of the graph · error in dB below the signal: red is an "
-        "operation's own, gray the larger of that and the inherited one</text>"
+        "operations in the order of the graph · error in dB below the signal: red is introduced, "
+        "gray the larger of that and the inherited one</text>"
     )
     return svg_document(width, height, "".join(body))
 

@@ -53,7 +53,7 @@ class BlameRow(NamedTuple):
     line: int | None
     verdict: Verdict
     own: float
-    """Signal-to-noise ratio of its own error, in dB."""
+    """Signal-to-noise ratio of the error that it introduces, in dB."""
     inherited: float
     """The same of the error that it inherits; NaN if it was not measured."""
     share: float | None

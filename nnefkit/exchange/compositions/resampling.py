@@ -127,7 +127,7 @@ def _is_same_or_halved(axis: ResizedAxis) -> bool:
 
 
 def cut(c: OperatorCall, x: Value, axis: int, size: int) -> Value:
-    """Return `x` with an axis cut into pieces of a size, which are an axis of their own."""
+    """Return `x` with an axis cut into pieces of a size, which become a new axis."""
     count = x.shape[axis] // size
     return reshaped(c, x, (*x.shape[:axis], count, size, *x.shape[axis + 1 :]), axis)
 
