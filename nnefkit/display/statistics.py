@@ -186,7 +186,8 @@ def _spread(
     slope = bars / (high - low) if high - low > 1e-300 else 0.0
     for chunk in chunks:
         # A copy in double precision, changed in place: differences of float32 may overflow.
-        values = chunk.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # of signaling NaN
+            values = chunk.astype(np.float64)
         values -= mean
         distance = float(np.dot(values, values))
         if not math.isfinite(distance):

@@ -192,6 +192,18 @@ def test_a_trace_with_another_text_has_no_graph(graph, x, tmp_path, text):
     assert nk.Trace.load(tmp_path / "bad.npz").graph is None
 
 
+def test_signaling_nan_in_weights_and_values_are_no_warning(tmp_path):
+    signaling = np.array([0x7F800001, 0x3F800000], np.uint32).view(np.float32)
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [2]);"
+        " w = variable(shape = [2], label = 'w'); y = add(x, w); }"
+    ).with_data({"w": signaling})
+    trace = nk.trace(graph, signaling)
+    loaded = nk.Trace.load(saved(tmp_path, "nan.npz", trace))
+    assert loaded.statistics["x"].nan == 1
+    assert len(loaded.weight_digests["w"]) == 32
+
+
 def test_a_loaded_trace_has_shapes_of_its_graph_and_no_weights(graph, x, tmp_path):
     trace = nk.Trace.load(saved(tmp_path, "a.npz", nk.trace(graph, x)))
     assert trace.graph.tensor("t2").shape == (1, 2)

@@ -38,7 +38,8 @@ def _blocks(array: Array) -> Iterator[Array]:
     for start in range(0, flat.size, _BLOCK):
         piece = flat[start : start + _BLOCK]
         if piece.dtype.kind == "f":
-            block = piece.astype("<f8")
+            with np.errstate(invalid="ignore"):  # of signaling NaN
+                block = piece.astype("<f8")
             block += 0.0  # -0.0 becomes 0.0
             block[np.isnan(block)] = np.nan
             yield block

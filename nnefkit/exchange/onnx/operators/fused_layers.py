@@ -21,7 +21,7 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     transposed,
 )
-from nnefkit.exchange.source_value import Value
+from nnefkit.exchange.source_value import INTEGER, Value
 
 # -- activations -----------------------------------------------------------------------------------
 
@@ -162,6 +162,8 @@ def embed_layer_normalization(c: Call) -> list[Value | None]:
     """Read the normalized sum of the embeddings of words, positions and segments."""
     ids, segments, words, positions, table = c[0], c.get(1), c[2], c[3], c.get(4)
     c.check_scalars(words, positions, table)
+    if any(x is not None and x.data_type != INTEGER for x in (ids, segments, c.get(8))):
+        c.refuse("its words, segments and positions are not all integers", INVALID)
     count = ids.shape[1]
     total = c.op("gather", words, ids, axis=0)
     places = c.get(8)
