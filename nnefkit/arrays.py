@@ -56,6 +56,16 @@ def as_array(value: Any) -> Array:
         raise ValueError(reason[0] if reason else type(error).__name__) from error
 
 
+def converted(values: Any, dtype: Any) -> Array:
+    """Return values in another floating-point dtype, without a warning of NaN or of overflow.
+
+    Signaling NaN, such as arbitrary bytes may be, are converted to quiet ones; NumPy warns of them.
+    The result is `values` itself if it has this dtype.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(values, dtype)
+
+
 def _floats(torch: Any) -> tuple[Any, ...]:
     """Return the floating-point dtypes of PyTorch that NumPy has, too."""
     return torch.float16, torch.float32, torch.float64

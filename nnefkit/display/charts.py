@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, converted
 from nnefkit.display import numbers
 from nnefkit.display.colors import BLUE, GRAY, RED
 from nnefkit.display.elements import Image
@@ -95,7 +95,7 @@ def curve(values: Array, color: str, *, width: int = 600, height: int = 110) -> 
     alt = f"the {flat.size:,} values in order"
     return Image(
         alt,
-        lambda: _curve(flat.astype(np.float64), color, width, height),
+        lambda: _curve(converted(flat, np.float64), color, width, height),
         width,
         height,
         legible=LEGIBLE,

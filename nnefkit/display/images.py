@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, converted
 from nnefkit.display import numbers
 from nnefkit.display.elements import Image
 
@@ -61,7 +61,7 @@ def robust_scale(values: Array) -> Scale:
     """
     flat = values.ravel()
     step = -(-flat.size // _SCALE_SAMPLE)
-    sample = flat[:: max(step, 1)].astype(np.float64)
+    sample = converted(flat[:: max(step, 1)], np.float64)
     sample = sample[np.isfinite(sample)]
     if not sample.size or not sample.any():
         return Scale(0.0, 1.0)
@@ -77,7 +77,7 @@ def robust_scale(values: Array) -> Scale:
 
 def levels(values: Array, scale: Scale) -> Array:
     """Return the position in the palette (uint8) of each value."""
-    values = np.asarray(values, np.float64)
+    values = converted(values, np.float64)
     nan, infinite = np.isnan(values), np.isinf(values)
     low, high = scale.low, scale.high
     # For values of one sign, the half of the palette with its colors.
@@ -129,12 +129,12 @@ def reduced(values: Array, height: int, width: int) -> Array:
     tall, wide = values.shape[-2:]
     rows, columns = _edges(tall, height), _edges(wide, width)
     if len(rows) == tall and len(columns) == wide:
-        return np.asarray(values, np.float64)
+        return converted(values, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.add.reduceat(np.asarray(values, np.float64), rows, axis=-2)
+        total = np.add.reduceat(converted(values, np.float64), rows, axis=-2)
         total = np.add.reduceat(total, columns, axis=-1)
-    sizes = np.outer(np.diff([*rows, tall]), np.diff([*columns, wide]))
-    return np.asarray(total / sizes)
+        sizes = np.outer(np.diff([*rows, tall]), np.diff([*columns, wide]))
+        return np.asarray(total / sizes)
 
 
 def thinned(values: Array) -> tuple[Array, str]:

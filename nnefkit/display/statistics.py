@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.arrays import Array, check_mapped
+from nnefkit.arrays import Array, check_mapped, converted
 
 BINS = 24
 """Number of bars of a histogram."""
@@ -131,7 +131,7 @@ def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
     for start in starts:
         chunk = flat[start : start + length]
         # Half precision is slow: it is computed in software, one value at a time.
-        yield chunk.astype(np.float32) if chunk.dtype == np.float16 else chunk
+        yield converted(chunk, np.float32) if chunk.dtype == np.float16 else chunk
 
 
 class _First:
@@ -175,6 +175,7 @@ def _number(element: Any) -> float:
     return number if isinstance(number, int) and abs(number) > _EXACT else float(number)
 
 
+@np.errstate(invalid="ignore")  # of signaling NaN
 def _spread(
     chunks: Iterator[Array], mean: float, low: float, high: float
 ) -> tuple[float, tuple[int, ...]]:
@@ -186,8 +187,7 @@ def _spread(
     slope = bars / (high - low) if high - low > 1e-300 else 0.0
     for chunk in chunks:
         # A copy in double precision, changed in place: differences of float32 may overflow.
-        with np.errstate(invalid="ignore"):  # of signaling NaN
-            values = chunk.astype(np.float64)
+        values = chunk.astype(np.float64)
         values -= mean
         distance = float(np.dot(values, values))
         if not math.isfinite(distance):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, converted
 from nnefkit.display import numbers
 from nnefkit.display.colors import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
@@ -233,10 +233,14 @@ def filters(
 
 
 def _colored(tiles: Array) -> Array:
-    """Return filters of three channels as colors, each with its own scale; gray is zero."""
-    tiles = np.nan_to_num(tiles.astype(np.float64))
-    reach = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
-    shares: Array = 0.5 + tiles / np.where(reach > 0, 2 * reach, 1.0)
+    """Return filters of three channels as colors, each with its own scale; gray is zero.
+
+    The scale is that of the finite values; NaN is gray, too, and Inf has the color of an end.
+    """
+    tiles = np.nan_to_num(converted(tiles, np.float64), posinf=np.inf, neginf=-np.inf)
+    finite = np.where(np.isfinite(tiles), np.abs(tiles), 0.0)
+    reach = finite.max(axis=(1, 2, 3), keepdims=True)
+    shares: Array = 0.5 + np.clip(tiles / np.where(reach > 0, reach, 1.0), -1, 1) / 2
     return shares
 
 
@@ -286,7 +290,7 @@ def _painted(tiles: Array, scale: Scale | None) -> Array:
 
 def _show(ax: Axes, matrix: Array, scale: Scale, extent: tuple[float, float, float, float]) -> Any:
     return ax.imshow(
-        np.ma.masked_invalid(matrix.astype(np.float64)),
+        np.ma.masked_invalid(converted(matrix, np.float64)),
         cmap=color_map(scale),
         vmin=scale.low,
         vmax=scale.high,

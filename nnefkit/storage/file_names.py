@@ -26,14 +26,15 @@ def data_name(label: str) -> str:
     parts = _SEPARATORS.split(label)
     if not label or "\0" in label:
         raise StorageError("a variable has no valid label", section="4.1.3")
-    if ".." in parts or _ABSOLUTE.match(label):
+    folders = [part for part in parts[:-1] if part not in ("", ".")]
+    result = "/".join([*folders, parts[-1] + DATA])
+    if ".." in parts or _ABSOLUTE.match(label) or _ABSOLUTE.match(result):
         raise StorageError(
             f"the label '{label}' leads out of the folder of the model",
             hint="Labels are paths relative to the folder of graph.nnef, such as 'conv1/filter'.",
             section="5.1",
         )
-    folders = [part for part in parts[:-1] if part not in ("", ".")]
-    return "/".join([*folders, parts[-1] + DATA])
+    return result
 
 
 def member_name(name: str, file: str) -> str:
@@ -42,12 +43,26 @@ def member_name(name: str, file: str) -> str:
     Raises:
         StorageError: It leads out of the archive.
     """
-    parts = _SEPARATORS.split(name)
-    if ".." in parts or _ABSOLUTE.match(name) or "\0" in name:
+    result = _without_dots(name)
+    if result is None:
         raise StorageError(
             f"the member '{name}' leads out of the archive",
             hint="Do not trust this archive: members are paths relative to its top.",
             file=file,
             section="5.1",
         )
-    return "/".join(part for part in parts if part not in ("", "."))
+    return result
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name leads to the same file within a folder on every system."""
+    return _without_dots(name) == name
+
+
+def _without_dots(name: str) -> str | None:
+    """Return a relative name with ``/`` between folders, without ``./``; None if it leads out."""
+    parts = _SEPARATORS.split(name)
+    result = "/".join(part for part in parts if part not in ("", "."))
+    # A drive of Windows may follow "./".
+    leads_out = ".." in parts or _ABSOLUTE.match(name) or _ABSOLUTE.match(result) or "\0" in name
+    return None if leads_out else result

@@ -17,7 +17,7 @@ from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import StorageError
 from nnefkit.storage.atomic_write import replacing_file, replacing_folder, writing_to
 from nnefkit.storage.blob import HEAD
-from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, member_name
+from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, is_plain
 from nnefkit.storage.folder import FolderFile
 from nnefkit.storage.model_files import ARCHIVE_ENDINGS, MAX_TEXT
 from nnefkit.storage.tensor_file import TensorContent
@@ -116,8 +116,13 @@ def _order(name: str) -> tuple[bool, bool, str]:
 def _check_names(files: Mapping[str, Content], path: str) -> None:
     taken: dict[str, str] = {}
     for name in files:
-        if member_name(name, path) != name:
-            raise StorageError(f"'{name}' is not a plain file name", file=path, section="5.1")
+        if not is_plain(name):
+            raise StorageError(
+                f"'{name}' is not a file name that every system has",
+                hint="Rename the file beside graph.nnef: without '..', '\\' and drives such as 'C:'.",
+                file=path,
+                section="5.1",
+            )
         other = taken.setdefault(name.lower(), name)
         # Files that do not belong to the model are left alone.
         if other != name and any(isinstance(files[n], TensorContent) for n in (name, other)):

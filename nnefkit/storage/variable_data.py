@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, converted
 from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
@@ -149,7 +149,7 @@ class _Attachment:
                 return None
         if header.provisional:
             scalar = tensor.dtype == "scalar" and data.dtype.kind != "f"
-            data = data.astype(np.float32) if scalar else data
+            data = converted(data, np.float32) if scalar else data
             data = data.reshape(header.shape if tensor.shape is None else tensor.shape)
             data.flags.writeable = False
             # A file of version 1.0 cannot contain such items, but it can contain their values.

@@ -169,7 +169,21 @@ def test_labels_that_several_files_match_are_refused(tmp_path, packer):
 
 
 @pytest.mark.parametrize(
-    "label", ["..", "../x", "a/../../x", "/etc/x", "\\x", "a\\..\\x", "C:/x", "c:x", "", "a/\0"]
+    "label",
+    [
+        "..",
+        "../x",
+        "a/../../x",
+        "/etc/x",
+        "\\x",
+        "a\\..\\x",
+        "C:/x",
+        "c:x",
+        "./C:/x",
+        ".\\c:x",
+        "",
+        "a/\0",
+    ],
 )
 def test_labels_that_lead_out_of_the_model_are_refused_by_name(tmp_path, label):
     folder(tmp_path / "model", {"graph.nnef": TEXT})

@@ -77,6 +77,7 @@ def with_size(content, size):
 GOOD_ZIP = zipped(("a.dat", DATA))
 DAMAGED = {
     "parent folder": (tar(member("../evil.dat", DATA)), r"'\.\./evil\.dat' leads out"),
+    "drive behind a dot": (tar(member("./C:/evil.dat")), "leads out of the archive"),
     "parent folder within": (tar(member("a/../../evil.dat")), "leads out of the archive"),
     "absolute path": (tar(member("/etc/passwd")), "'/etc/passwd' leads out"),
     "drive of Windows": (tar(member("C:/evil.dat")), "leads out"),

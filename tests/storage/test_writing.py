@@ -322,3 +322,17 @@ def test_more_files_are_copied_than_can_be_open_at_once(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (tmp_path / "m" / "399.bin").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["C:notes.txt", "a\\b.txt", "d\\..\\e.txt"])
+def test_files_beside_the_graph_with_names_that_not_every_system_has(tmp_path, name):
+    graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }")
+    nk.save(graph, tmp_path / "model")
+    try:
+        (tmp_path / "model" / name).write_text("notes")
+    except OSError:
+        pytest.skip("this system has no such name, either")
+    loaded = nk.load(tmp_path / "model")
+    with pytest.raises(nk.StorageError, match="is not a file name that every system has"):
+        nk.save(loaded, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from nnefkit.arrays import Array, check_mapped
+from nnefkit.arrays import Array, check_mapped, converted
 from nnefkit.graph import Graph
 
 _BLOCK = 1 << 16
@@ -39,8 +39,7 @@ def _blocks(array: Array) -> Iterator[Array]:
         piece = flat[start : start + _BLOCK]
         if piece.dtype.kind == "f":
             with np.errstate(invalid="ignore"):  # of signaling NaN
-                block = piece.astype("<f8")
-            block += 0.0  # -0.0 becomes 0.0
+                block = converted(piece, "<f8") + 0.0  # -0.0 becomes 0.0
             block[np.isnan(block)] = np.nan
             yield block
         else:
