@@ -210,7 +210,7 @@ class SourceGraph:
         filled = {n: attribs.get(n, default) for n, _, default in declaration.attributes}
         dtypes = [value.dtype for value in values_in(inputs)]
         if declaration.generic and data_type is None:
-            data_type = data_type_of(dtypes[-1] if name == "select" else dtypes[0])
+            data_type = _chosen_type(inputs) if name == "select" else data_type_of(dtypes[0])
         shapes = registry.SHAPE_RULES[name](*map(_shape, arguments.values()), **filled)
         outputs = self._outputs(declaration, shapes, data_type, dtypes)
         generic = data_type if declaration.generic else None
@@ -235,6 +235,9 @@ class SourceGraph:
                 section="4.1.1",
             )
         else:
+            _check_types(
+                self.declarations[operation.name], operation.inputs, operation.data_type or ""
+            )
             self.operations.append(operation)
 
     def fragment(
@@ -257,7 +260,7 @@ class SourceGraph:
         inputs = self._with_constants(inputs)
         check_attributes(name, attribs)
         arguments = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=True))
-        _check_types(declaration, arguments)
+        _check_types(declaration, arguments, "")
         scalar = _scalar_dtype([value.dtype for value in values_in(inputs)])
         dtypes = {"tensor<integer>": _DEFAULT_DTYPES[INTEGER]}
         results = [
@@ -363,12 +366,23 @@ class SourceGraph:
         return [one for one in self.externals if id(one) in read or one is value]
 
 
-def _check_types(declaration: Declaration, arguments: Mapping[str, Any]) -> None:
-    """Refuse integers and logicals where a fragment takes scalars only."""
-    for name, value in arguments.items():
-        is_scalar = not isinstance(value, Value) or value.data_type == SCALAR
-        if not is_scalar and str(declaration.by_name[name].type) == "tensor<scalar>":
-            refuse("it computes with scalars, but its input holds others", "Cast it to float32.")
+def _check_types(declaration: Declaration, arguments: Mapping[str, Any], generic: str) -> None:
+    """Refuse tensors whose data types are not those that an operation or a fragment takes.
+
+    Integers that an operation takes as scalars are cast when the graph is complete.
+    """
+    for name, argument in arguments.items():
+        declared = str(declaration.by_name[name].type).removesuffix("[]")
+        wanted = generic if declared == "tensor<?>" else declared[len("tensor<") : -1]
+        casts = declaration.standard and declared == "tensor<scalar>"
+        for value in values_in([argument]):
+            is_cast = casts and value.data_type == INTEGER
+            if wanted and value.data_type != wanted and not is_cast:
+                refuse(
+                    f"'{name}' of '{declaration.name}' must be {wanted}, "
+                    f"but its input is {value.data_type}",
+                    "Cast it to float32." if wanted == SCALAR else "",
+                )
 
 
 def _shape(argument: Any) -> Any:
@@ -412,6 +426,13 @@ _DEFAULT_DTYPES: Mapping[str, DType] = {
     INTEGER: np.dtype(np.int64),
     LOGICAL: np.dtype(np.bool_),
 }
+
+
+def _chosen_type(inputs: Sequence[Argument]) -> str:
+    """Return the data type of the tensors or literals that `select` chooses from."""
+    chosen = inputs[1:]
+    first = next((x for x in chosen if isinstance(x, Value)), chosen[0])
+    return data_type_of(first.dtype if isinstance(first, Value) else np.asarray(first).dtype)
 
 
 def _result_dtype(name: str, result: str, data_type: str | None, dtypes: Sequence[DType]) -> DType:

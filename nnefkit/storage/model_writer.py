@@ -119,7 +119,7 @@ def _check_names(files: Mapping[str, Content], path: str) -> None:
         if not is_plain(name):
             raise StorageError(
                 f"'{name}' is not a file name that every system has",
-                hint="Rename the file beside graph.nnef: without '..', '\\' and drives such as 'C:'.",
+                hint="Rename it: without '..', '\\' and drives such as 'C:'.",
                 file=path,
                 section="5.1",
             )

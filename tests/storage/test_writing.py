@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nnefkit as nk
 from nnefkit.errors import StorageError
 from nnefkit.storage import (
     atomic_write,
@@ -262,12 +263,12 @@ def test_files_and_folders_get_the_permissions_of_their_place(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["../evil.dat"], "leads out"),
-        (["/tmp/evil.dat"], "leads out"),
-        (["a/../../evil.dat"], "leads out"),
-        (["..\\evil.dat"], "leads out"),
-        (["./a.dat"], "not a plain file name"),
-        (["a\\b.dat"], "not a plain file name"),
+        (["../evil.dat"], "is not a file name"),
+        (["/tmp/evil.dat"], "is not a file name"),
+        (["a/../../evil.dat"], "is not a file name"),
+        (["..\\evil.dat"], "is not a file name"),
+        (["./a.dat"], "is not a file name"),
+        (["a\\b.dat"], "is not a file name"),
         (["A.dat", "a.dat"], "'a.dat' and 'A.dat' are the same file"),
         (["a.dat", "a.dat/b.dat"], "'a.dat' would have to be both"),
         (["graph.nnef/x.dat"], "'graph.nnef' would have to be both"),
