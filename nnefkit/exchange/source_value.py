@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
+from nnefkit.exchange.refusal import refuse
 
 DType = np.dtype[Any]
 
@@ -20,7 +21,13 @@ DTYPES = frozenset(
 
 
 def data_type_of(dtype: DType) -> str:
-    """Return the NNEF data type (3.3.1) for elements of a NumPy dtype."""
+    """Return the NNEF data type (3.3.1) for elements of a NumPy dtype.
+
+    Raises:
+        Refusal: They are complex.
+    """
+    if dtype.kind == "c":
+        refuse("NNEF has no complex numbers (3.3.1)", "Compute with their parts as two tensors.")
     return {"b": LOGICAL, "i": INTEGER, "u": INTEGER}.get(dtype.kind, SCALAR)
 
 

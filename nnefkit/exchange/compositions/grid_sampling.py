@@ -28,6 +28,9 @@ class Sampling:
     """What is beyond the image: zeros, border (the nearest element) or reflection."""
     align_corners: bool
     """Whether -1 and 1 are the centers of the outer elements, not their outer edges."""
+    rounds_first: bool = False
+    """Whether the nearest element is found before the reflection, as in ONNX, not after it, as in
+    PyTorch: halves between two elements are rounded to even ones."""
 
 
 def grid_sample(c: OperatorCall, x: Value, grid: Value, sampling: Sampling) -> Value:
@@ -85,10 +88,13 @@ def _taps(c: OperatorCall, position: Value, extent: int, sampling: Sampling) -> 
     else:
         place = c.op("mul", c.op("add", position, 1.0), float(extent))
         place = c.op("mul", c.op("sub", place, 1.0), 0.5)
+    if sampling.mode == "nearest" and sampling.rounds_first:
+        place = rounded(c, place)
     if sampling.mode != "cubic":
         place = _bounded(c, place, extent, sampling)
     if sampling.mode == "nearest":
-        return [_tap(c, rounded(c, place), None, extent, sampling)]
+        place = place if sampling.rounds_first else rounded(c, place)
+        return [_tap(c, place, None, extent, sampling)]
     first = c.op("floor", place)
     share = c.op("sub", place, first)
     if sampling.mode == "linear":

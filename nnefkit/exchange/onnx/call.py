@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from nnefkit.arrays import Array
@@ -125,6 +126,26 @@ class Call(call.OperatorCall):
             self.refuse(
                 "it computes with scalars, but its input holds others", "Cast it to float32."
             )
+
+    def one_number(self, value: Value, what: str) -> Value:
+        """Return a tensor of one element, such as a scale, with rank 0.
+
+        Raises:
+            Refusal: It has other than one element.
+        """
+        if prod(value.shape) != 1:
+            self.refuse(f"its {what} has shape {[*value.shape]}, and must be one number", INVALID)
+        return reshaped(self, value, ())
+
+    def one_or_each(self, value: Value, count: int, what: str) -> Value:
+        """Return a scale or a zero point: of rank 0, or one for each of so many rows or columns.
+
+        Raises:
+            Refusal: It has another shape.
+        """
+        if prod(value.shape) != 1 and value.shape != (count,):
+            self.refuse(f"its {what} has shape {[*value.shape]} for an extent of {count}", INVALID)
+        return reshaped(self, value, ()) if prod(value.shape) == 1 else value
 
     def get(self, index: int) -> Value | None:
         """Return an optional input, or None if it is missing."""

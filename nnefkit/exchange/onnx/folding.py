@@ -48,9 +48,10 @@ class Folding:
         self.bytes = 0.0
         self.seconds = 0.0
 
-    def allow(self, data: Array) -> None:
-        """Count data that the model itself contains."""
+    def allow(self, data: Array) -> Array:
+        """Count data that the model itself contains, and return it."""
         self.bytes -= _FREE * data.nbytes
+        return data
 
     def fold(
         self,
@@ -114,6 +115,9 @@ def fold(
         raise MemoryError
     if node.op_type in _DIVISIONS and len(arrays) == _TWO:
         _check_divisor(*arrays)
+    integers = [array for array in arrays[:1] if array.dtype.kind in "iu"]
+    if node.op_type == "ReduceMean" and any(array.size == 0 for array in integers):
+        raise Refusal("it is the mean of no integers", "Leave the empty tensor out.")
     try:
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
     except MemoryError:

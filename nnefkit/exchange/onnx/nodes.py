@@ -55,7 +55,7 @@ from nnefkit.exchange.source_value import DTYPES, DType, Value
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto, ValueInfoProto
+    from onnx import GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto
 
 _MAX_LEVELS = 10
 """Maximum depth of operators that ONNX defines by functions of other operators."""
@@ -156,12 +156,12 @@ class ModelReader:
             # A graph inside a node may have a weight of the same name.
             large = self.source.weights if tensor.data_location else {}
             if tensor.name in large:
-                values[tensor.name] = self._constant(large[tensor.name], tensor.name)
+                values[tensor.name] = self._weight(tensor.name, large.__getitem__, tensor.name)
             else:
-                values[tensor.name] = self._weight(tensor.name, array_of, tensor)
+                values[tensor.name] = self._weight(tensor.name, self._unpacked, tensor)
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
-            values[name] = self._weight(name, dense_array, sparse)
+            values[name] = self._weight(name, self._unpacked_sparse, sparse)
         for node in graph.node:
             self.read_node(node, values)
             if bar is not None:
@@ -169,12 +169,18 @@ class ModelReader:
 
     def _weight(self, name: str, decode: Callable[[T], Array], tensor: T) -> Value | Unread:
         try:
-            array = decode(tensor)
-            self.folding.allow(array)
-            return self._constant(array, name)
+            return self._constant(decode(tensor), name)
+        except Refusal as refusal:
+            self._problem(f"the weight '{name}' is not read: {refusal.reason}", refusal.hint)
         except (ValueError, LookupError, TypeError) as error:
             self._problem(f"the weight '{name}' is broken: {error}", "")
-            return UNREAD
+        return UNREAD
+
+    def _unpacked(self, tensor: TensorProto) -> Array:
+        return self.folding.allow(array_of(tensor))
+
+    def _unpacked_sparse(self, tensor: SparseTensorProto) -> Array:
+        return self.folding.allow(dense_array(tensor))
 
     def read_node(self, node: NodeProto, values: Scope) -> None:
         """Read a node; its outputs are added to `values`."""
@@ -227,7 +233,7 @@ class ModelReader:
             results = READERS[_name(node)](self._call(node, inputs, values))
         except Refusal as refusal:
             del self.graph.operations[first:]
-            if not has_definition(node, self.opset):
+            if refusal.hint == INVALID or not has_definition(node, self.opset):
                 raise
             try:
                 return self._read_definition(node, inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnefkit.exchange.onnx.call import Call
+from nnefkit.exchange.onnx.call import INVALID, Call
 
 Padding = list[tuple[int, int]]
 
@@ -31,6 +31,7 @@ class SpatialWindow:
 def window_of(c: Call, extents: Sequence[int], size: Sequence[int]) -> SpatialWindow:
     """Return the window of a node over an input with the given spatial extents."""
     count = len(extents)
+    check_kernel_shape(c, size)
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
     padding = explicit_padding(c, count)
     if padding is None:
@@ -40,6 +41,13 @@ def window_of(c: Call, extents: Sequence[int], size: Sequence[int]) -> SpatialWi
             for extent, step, k in zip(extents, stride, span, strict=True)
         ]
     return SpatialWindow([*size], padding, stride, dilation)
+
+
+def check_kernel_shape(c: Call, size: Sequence[int]) -> None:
+    """Refuse a kernel that has another shape than the node says."""
+    said = c.attribute("kernel_shape") or size
+    if [*said] != [*size]:
+        c.refuse(f"its kernel_shape is {[*said]}, but the kernel has {[*size]}", INVALID)
 
 
 def steps(c: Call, name: str, count: int) -> list[int]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 from small_models import FLOAT, INT64, model, node, refused, weight
+
+import nnefkit as nk
 
 
 @pytest.mark.parametrize("axis", [2, -3, 2**40])
@@ -185,3 +188,85 @@ def test_groups_places_and_depths_must_fit():
     depth, values = weight(np.array(2**40), "d"), weight(np.float32([0, 1]), "v")
     made = node("OneHot", "i d v")
     refused(model(made, inputs=[("i", INT64, [2])], weights=[depth, values]), "budget")
+
+
+@pytest.mark.parametrize("opset", [16, 20])
+@pytest.mark.parametrize("corners", [0, 1])
+def test_the_nearest_element_is_found_before_positions_are_reflected(opset, corners):
+    extent = 5 if corners else 4
+    places = np.arange(-20, 20.5, 0.5)
+    across = 2 * places / (extent - 1) - 1 if corners else (2 * places + 1) / extent - 1
+    down = np.full_like(across, 1 / extent - 1)
+    grid = np.stack([across, down], axis=-1)[None, None].astype(np.float32)
+    sampled = helper.make_node(
+        "GridSample",
+        ["x", "grid"],
+        ["y"],
+        mode="nearest",
+        padding_mode="reflection",
+        align_corners=corners,
+    )
+    image = [("x", FLOAT, [1, 1, extent, extent]), ("grid", FLOAT, [1, 1, places.size, 2])]
+    proto = model(sampled, inputs=image, opset=opset)
+    feeds = {"x": np.arange(extent**2, dtype=np.float32).reshape(1, 1, extent, extent)}
+    feeds["grid"] = grid
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    computed = nk.run(nk.from_onnx(proto, verify=False), feeds)["y"]
+    np.testing.assert_array_equal(computed, session.run(None, feeds)[0])
+
+
+def test_scales_zero_points_and_bounds_are_one_number():
+    pair, code = weight(np.float32([1, 2]), "w"), weight(np.uint8(3), "z")
+    row = [("x", FLOAT, [3])]
+    refused(model(node("Clip", "x w"), inputs=row, weights=[pair]), "min has shape [2]")
+    codes = [("x", TensorProto.UINT8, [2, 3])]
+    scale = weight(np.float32(0.5), "s")
+    sigmoid = helper.make_node(
+        "QLinearSigmoid", ["x", "w", "z", "s", "z"], ["y"], domain="com.microsoft"
+    )
+    refused(model(sigmoid, inputs=codes, weights=[pair, code, scale]), "scale has shape [2]")
+    matrix = weight(np.ones((3, 2), np.uint8), "b")
+    column = weight(np.float32([[1], [2]]), "w")
+    total = helper.make_node(
+        "MatMulIntegerToFloat", ["x", "b", "s", "w"], ["y"], domain="com.microsoft"
+    )
+    refused(model(total, inputs=codes, weights=[matrix, scale, column]), "scale has shape [2, 1]")
+
+
+@pytest.mark.parametrize(
+    ("made", "extents", "phrase"),
+    [
+        (node("DepthToSpace", "x", blocksize=2), [1, 14, 1, 1], "no blocks of 2"),
+        (node("SpaceToDepth", "x", blocksize=2), [1, 1, 3, 2], "no blocks of 2"),
+        (node("LpNormalization", "x", p=3), [4], "p is 3"),
+        (node("Celu", "x", alpha=0.0), [4], "alpha is 0"),
+        (node("MeanVarianceNormalization", "x", axes=[0]), [], "axis is 0"),
+    ],
+)
+def test_attributes_that_an_operator_does_not_allow(made, extents, phrase):
+    refused(model(made, inputs=[("x", FLOAT, extents)]), phrase)
+
+
+def test_a_kernel_has_the_shape_that_the_node_says():
+    kernel = weight(np.ones((1, 1, 3), np.float32))
+    for kind in ("Conv", "ConvTranspose"):
+        made = node(kind, "x w", kernel_shape=[4])
+        refused(model(made, inputs=[("x", FLOAT, [1, 1, 8])], weights=[kernel]), "kernel_shape")
+
+
+def test_updates_have_the_shape_of_what_the_indices_name():
+    image, updates = ("x", FLOAT, [3, 2, 2]), ("u", FLOAT, [2, 2])
+    index = weight(np.array([[1]]), "i")
+    refused(
+        model(node("ScatterND", "x i u"), inputs=[image, updates], weights=[index]),
+        "do not fit: [3, 2, 2], [1, 1], [2, 2]",
+    )
+    wide = weight(np.zeros((1, 3), np.int64), "i")
+    made = node("ScatterElements", "x i u", axis=0)
+    inputs = [("x", FLOAT, [3, 2]), ("u", FLOAT, [1, 3])]
+    refused(model(made, inputs=inputs, weights=[wide]), "do not fit")
+
+
+def test_complex_weights_are_refused():
+    constant = weight(np.complex64([1, 2]))
+    refused(model(node("Add", "x w"), inputs=[("x", FLOAT, [2])], weights=[constant]), "complex")

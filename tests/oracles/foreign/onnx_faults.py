@@ -35,7 +35,16 @@ def rounds_exponentials_near_1(node, opset, types):
     return node.op_type == "Celu" and abs(attributes(node).get("alpha", 1.0)) > 100
 
 
+def casts_numbers_beyond_the_range(node, opset, types):
+    """ONNX leaves open what a number becomes that the integer type does not have."""
+    if node.op_type not in ("Cast", "CastLike") or types.get(node.input[0]) not in REAL:
+        return False
+    given = attributes(node).get("to") if node.op_type == "Cast" else types.get(node.input[1])
+    return given not in (*REAL, TensorProto.BOOL, TensorProto.BFLOAT16)
+
+
 FAULTS = (
+    casts_numbers_beyond_the_range,
     ignores_the_factor_of_the_bias,
     compares_fractions_as_indices,
     rounds_exponentials_near_1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from nnefkit.exchange.compositions import activation
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import reshaped, to_dtype, to_dtype_truncated, to_scalar
 from nnefkit.exchange.source_value import Value
 
@@ -59,7 +59,10 @@ def selu(c: Call) -> Value:
 @operator("Celu")
 def celu(c: Call) -> Value:
     """Read ``max(0, x) + min(0, alpha (exp(x / alpha) - 1))``."""
-    return activation.celu(c, c[0], c.number("alpha", 1.0))
+    alpha = c.number("alpha", 1.0)
+    if alpha == 0:
+        c.refuse("its alpha is 0", INVALID)
+    return activation.celu(c, c[0], alpha)
 
 
 @operator("ThresholdedRelu")

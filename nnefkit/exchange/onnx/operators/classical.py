@@ -113,7 +113,8 @@ def feature_vectorizer(c: Call) -> Value:
     """Read a concatenation of features; each input is cut or padded to its given size."""
     inputs = [to_scalar(c, value) for value in c.inputs if value is not None]
     sizes = c.ints("inputdimensions") or [value.shape[-1] for value in inputs]
-    if len(sizes) != len(inputs) or any(x.rank > 2 for x in inputs):
+    is_odd = len(sizes) != len(inputs) or min(sizes, default=0) < 1
+    if is_odd or any(x.rank > 2 for x in inputs):
         c.refuse("its inputs are not one matrix for each of its input dimensions")
     parts = []
     for x, size in zip(inputs, sizes, strict=True):
@@ -139,6 +140,8 @@ def one_hot_encoder(c: Call) -> Value:
     x = c[0]
     number = truncated(c, x) if x.data_type == SCALAR else to_scalar(c, x)
     categories = _exact(c.attribute("cats_int64s") or [])
+    if np.unique(categories).size < categories.size:
+        c.refuse("it lists a category twice", INVALID)
     number = reshaped(c, number, (*x.shape, 1))
     shape = (1,) * x.rank + categories.shape
     known = c.graph.constant(categories.reshape(shape), name=f"{c.output_names[0]}.categories")

@@ -13,6 +13,7 @@ from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.onnx.spatial_window import (
     Padding,
     SpatialWindow,
+    check_kernel_shape,
     explicit_padding,
     halves,
     padding_mode,
@@ -119,6 +120,7 @@ def _transposed_window(c: Call) -> tuple[SpatialWindow, list[int]]:
     """Return the window of a transposed convolution, and the spatial extents of its output."""
     extents, size = c[0].shape[2:], c[1].shape[2:]
     count = len(extents)
+    check_kernel_shape(c, size)
     stride, dilation = steps(c, "strides", count), steps(c, "dilations", count)
     window = SpatialWindow([*size], [(0, 0)] * count, stride, dilation)
     output_padding = [int(item) for item in c.attribute("output_padding") or [0] * count]

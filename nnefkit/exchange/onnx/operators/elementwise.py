@@ -151,8 +151,11 @@ def _bound(c: Call, name: str, index: int) -> Value | None:
         value: Value | None = c.graph.constant(c.attributes[name], np.float32)
     else:
         value = c.get(index)
-    if value is None or value.data is None:
-        return None if value is None else to_scalar(c, value)
+    if value is None:
+        return None
+    value = c.one_number(value, name)
+    if value.data is None:
+        return to_scalar(c, value)
     number = float(value.data.reshape(-1)[0])
     limits = np.iinfo(value.dtype) if value.dtype.kind in "iu" else np.finfo(np.float32)
     limit = limits.min if name == "min" else limits.max

@@ -135,6 +135,8 @@ def skip_layer_normalization(c: Call) -> list[Value | None]:
     c.check_scalars(c[0], c[1], bias)
     total = c.elementwise("add", c[0], c[1])
     total = total if bias is None else c.elementwise("add", total, bias)
+    if total.shape != c[0].shape:
+        c.refuse(f"it adds to an input of shape {[*c[0].shape]} one that is larger", INVALID)
     check_parameters(c, total, c[2], None if is_simplified else c.get(3))
     axes, epsilon = [total.rank - 1], float(c.attribute("epsilon", 1e-12))
     if is_simplified:

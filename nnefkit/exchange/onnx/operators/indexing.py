@@ -105,20 +105,33 @@ def scatter(c: Call) -> Value:
     reduction = c.attribute("reduction", "none")
     if reduction not in ("none", *_REDUCTIONS):
         c.refuse(f"NNEF has no '{reduction}' of indexed elements", "Scatter without a reduction.")
+    _check_updates(c, x, indices, updates)
     if indices.data is not None:
         positions = _positions(c, x.shape, indices.data)
         if reduction == "none":
             return indexing.scatter(c, x, updates, positions)
         return indexing.scatter_reduce(c, x, updates, positions, reduction)
     if c.operator == "ScatterND":
-        depth = indices.shape[-1] if indices.rank else 0
-        if not 1 <= depth <= x.rank or updates.shape != (*indices.shape[:-1], *x.shape[depth:]):
-            shapes = ", ".join(str([*each.shape]) for each in (x, indices, updates))
-            c.refuse(f"the shapes of its inputs do not fit: {shapes}", INVALID)
         columns = c.ops("unstack", indices, axis=indices.rank - 1)
         return scattering.scatter_slices(c, x, columns, updates, reduction)
     axis = c.axis("axis", 0, x.rank)
     return scattering.scatter_along(c, x, indices, updates, axis, reduction)
+
+
+def _check_updates(c: Call, x: Value, indices: Value, updates: Value) -> None:
+    """Refuse updates whose shape is not that of what the indices name."""
+    if c.operator == "ScatterND":
+        depth = indices.shape[-1] if indices.rank else 0
+        fits = 1 <= depth <= x.rank
+        fits &= updates.shape == (*indices.shape[:-1], *x.shape[depth:])
+    else:
+        axis = c.axis("axis", 0, x.rank)
+        pairs = zip(indices.shape, x.shape, strict=False)
+        within = all(n <= extent for at, (n, extent) in enumerate(pairs) if at != axis)
+        fits = within and indices.rank == x.rank and updates.shape == indices.shape
+    if not fits:
+        shapes = ", ".join(str([*each.shape]) for each in (x, indices, updates))
+        c.refuse(f"the shapes of its inputs do not fit: {shapes}", INVALID)
 
 
 def _positions(c: Call, shape: Shape, indices: Array) -> Array:

@@ -111,8 +111,10 @@ def _by_channel(c: Call, parameter: Value, groups: int) -> Value:
 @operator("MeanVarianceNormalization")
 def mean_variance_normalization(c: Call) -> Value:
     """Read a normalization without parameters."""
-    x = c[0]
-    axes = sorted({c.front_axis(axis, x.rank) for axis in c.ints("axes") or [0, 2, 3]})
+    x, axes = c[0], c.ints("axes")
+    if axes == []:
+        c.refuse("it normalizes over no axes", INVALID)
+    axes = sorted({c.front_axis(axis, x.rank) for axis in axes or [0, 2, 3]})
     with c.graph.scope("mean_variance_normalization"):
         mean, variance = c.ops("moments", x, axes=axes)
         deviation = c.op("add", c.op("sqrt", variance), 1e-9)
@@ -136,5 +138,7 @@ def local_response_normalization(c: Call) -> Value:
 def lp_normalization(c: Call) -> Value:
     """Read a division by a norm, which is NaN where an element is; 0 where the norm is."""
     axis, power = c.axis("axis", -1, c[0].rank), c.attribute("p", 2)
+    if power not in (1, 2):
+        c.refuse(f"its p is {power}, not 1 or 2", INVALID)
     length = distance.norm(c, c[0], power, [axis])
     return c.op("div", c[0], c.op("max", c.decimal(_TINY), length))

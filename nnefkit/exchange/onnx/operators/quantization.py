@@ -45,6 +45,9 @@ def _code_dtype(c: Call) -> DType:
     return dtype
 
 
+SCALE, ZERO_POINT = "scale", "zero point"
+
+
 def codes_of(c: Call, x: Value, zero: Value | None, dtype: DType) -> Value:
     """Return numbers in units of the scale as codes."""
     codes = rounded(c, x)
@@ -159,33 +162,41 @@ def quantized_matmul(c: Call) -> Value:
     dtype = _result_dtype(c)
     (a, a_scale), (b, b_scale) = _matrix(c, 0, is_left=True), _matrix(c, 3, is_left=False)
     scale = c.elementwise("mul", a_scale, b_scale)
-    factor = c.elementwise("div", scale, to_scalar(c, c[6]))
+    factor = c.elementwise("div", scale, to_scalar(c, c.one_number(c[6], SCALE)))
     units = c.elementwise("mul", product(c, a, b), factor)
-    return codes_of(c, units, to_scalar(c, c[7]), dtype)
+    return codes_of(c, units, to_scalar(c, c.one_number(c[7], ZERO_POINT)), dtype)
 
 
 def _matrix(c: Call, index: int, *, is_left: bool) -> tuple[Value, Value]:
     """Return the codes of a matrix minus their zero point, and their scale."""
-    scale, zero = to_scalar(c, c[index + 1]), to_scalar(c, c[index + 2])
+    codes = c.ranked(index, 1)
+    count = (codes.shape[-2] if codes.rank > 1 else 1) if is_left else codes.shape[-1]
+    scale, zero = c[index + 1], c[index + 2]
+    if max(scale.rank, zero.rank) < 2:
+        scale = c.one_or_each(scale, count, SCALE)
+        zero = c.one_or_each(zero, count, ZERO_POINT)
+    scale, zero = to_scalar(c, scale), to_scalar(c, zero)
     if is_left and scale.rank == 1 and scale.shape[0] > 1:
         # One for each row.
         scale, zero = (reshaped(c, value, (*value.shape, 1)) for value in (scale, zero))
-    return c.elementwise("sub", to_scalar(c, c[index]), zero), scale
+    return c.elementwise("sub", to_scalar(c, codes), zero), scale
 
 
 @operator("QLinearConv")
 def quantized_convolution(c: Call) -> Value:
     """Read the convolution of the numbers that codes represent, as codes."""
     dtype, bias = _result_dtype(c), c.get(8)
-    x = c.elementwise("sub", to_scalar(c, c[0]), to_scalar(c, c[2]))
+    x = to_scalar(c, c[0])
+    x = c.elementwise("sub", x, to_scalar(c, c.one_number(c[2], ZERO_POINT)))
     zero = _by_channel(c, to_scalar(c, c[5]), (-1, *[1] * (x.rank - 1)))
     weight = c.elementwise("sub", to_scalar(c, c[3]), zero)
     summed = convolved(c, x, weight, None if bias is None else to_scalar(c, bias))
-    scale = c.elementwise("mul", to_scalar(c, c[1]), to_scalar(c, c[4]))
-    factor = c.elementwise("div", scale, to_scalar(c, c[6]))
+    scales = to_scalar(c, c.one_number(c[1], SCALE)), to_scalar(c, c[4])
+    result_scale = to_scalar(c, c.one_number(c[6], SCALE))
+    factor = c.elementwise("div", c.elementwise("mul", *scales), result_scale)
     factor = _by_channel(c, factor, (1, -1, *[1] * (x.rank - 2)))
     units = c.elementwise("mul", summed, factor)
-    return codes_of(c, units, to_scalar(c, c[7]), dtype)
+    return codes_of(c, units, to_scalar(c, c.one_number(c[7], ZERO_POINT)), dtype)
 
 
 def _by_channel(c: Call, parameter: Value, shape: Sequence[int]) -> Value:

@@ -13,6 +13,8 @@ from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.pooling import average_pool
 from nnefkit.exchange.onnx.operators.quantization import (
+    SCALE,
+    ZERO_POINT,
     codes_of,
     dequantize,
     numbers_by_range,
@@ -32,9 +34,9 @@ def _number(c: Call, index: int) -> Value:
 
 def numbers_of(c: Call, codes: Value, scale: Value, zero: Value | None) -> Value:
     """Return ``(codes - zero) scale``."""
-    x = to_scalar(c, codes)
+    x, scale = to_scalar(c, codes), c.one_number(scale, SCALE)
     if zero is not None and (zero.data is None or zero.data.any()):
-        x = c.elementwise("sub", x, to_scalar(c, zero))
+        x = c.elementwise("sub", x, to_scalar(c, c.one_number(zero, ZERO_POINT)))
     return c.elementwise("mul", x, to_scalar(c, scale))
 
 
@@ -42,8 +44,9 @@ def _codes(c: Call, x: Value, scale: Value, zero: Value | None, dtype: DType) ->
     """Return numbers as codes of 8 bits."""
     if dtype.name not in _BYTES:
         refuse(f"codes of type {dtype.name} are not supported", "Quantize to 8 bits.")
-    units = c.elementwise("div", x, to_scalar(c, scale))
-    return codes_of(c, units, None if zero is None else to_scalar(c, zero), dtype)
+    units = c.elementwise("div", x, to_scalar(c, c.one_number(scale, SCALE)))
+    zero = None if zero is None else to_scalar(c, c.one_number(zero, ZERO_POINT))
+    return codes_of(c, units, zero, dtype)
 
 
 # -- elementwise -----------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ def quantized_softmax(c: Call) -> Value:
     is_old = int(c.attribute("opset", 13)) < 13
     axis = c.axis("axis", 1 if is_old else -1, x.rank)
     # The zero point of the input cancels.
-    number = c.elementwise("mul", to_scalar(c, x), to_scalar(c, c[1]))
+    number = c.elementwise("mul", to_scalar(c, x), to_scalar(c, c.one_number(c[1], SCALE)))
     result = c.op("softmax", number, axes=[*range(axis, x.rank)] if is_old else [axis])
     return _codes(c, result, c[3], c.get(4), x.dtype)
 
@@ -133,7 +136,7 @@ def quantized_gemm(c: Call) -> Value:
 
     The codes of C have the product of the scales of A and B, times alpha.
     """
-    a, b = _centered(c, 0, 2), _centered(c, 3, 5)
+    a, b = _centered(c, 0, 2), _centered(c, 3, 5, columns=True)
     if c.attribute("transA", 0):
         a = transposed(c, a, [1, 0])
     if c.attribute("transB", 0):
@@ -141,7 +144,7 @@ def quantized_gemm(c: Call) -> Value:
     total, bias = product(c, a, b), c.get(6)
     if bias is not None:
         total = c.elementwise("add", total, to_scalar(c, bias))
-    scale = c.elementwise("mul", to_scalar(c, c[1]), to_scalar(c, c[4]))
+    scale = c.elementwise("mul", _scale(c, 1), _scale(c, 4, columns=b.shape[-1]))
     alpha = c.number("alpha", 1.0)
     scale = scale if alpha == 1 else c.op("mul", scale, alpha)
     result = c.elementwise("mul", total, scale)
@@ -153,12 +156,20 @@ def _code_dtype(c: Call) -> DType:
     return c[0].dtype if zero is None else zero.dtype
 
 
-def _centered(c: Call, index: int, zero_index: int) -> Value:
+def _scale(c: Call, index: int, *, columns: int = 1) -> Value:
+    """Return the scale of codes, one number or one for each column."""
+    return to_scalar(c, c.one_or_each(c[index], columns, SCALE))
+
+
+def _centered(c: Call, index: int, zero_index: int, *, columns: bool = False) -> Value:
     """Return codes minus their zero point, one number or one for each column."""
     x, zero = to_scalar(c, c[index]), c.get(zero_index)
     if zero is None or (zero.data is not None and not zero.data.any()):
         return x
-    if zero.rank and zero.shape[0] > 1 and c.attribute("transB", 0):
+    is_turned = columns and bool(c.attribute("transB", 0))
+    count = x.shape[-2 if is_turned else -1] if columns and x.rank else 1
+    zero = c.one_or_each(zero, count, ZERO_POINT)
+    if zero.rank and is_turned:
         zero = reshaped(c, zero, (zero.shape[0], 1))
     return c.elementwise("sub", x, to_scalar(c, zero))
 
@@ -167,8 +178,9 @@ def _centered(c: Call, index: int, zero_index: int) -> Value:
 def integer_product(c: Call) -> Value:
     """Read the product of codes, times their scales, plus a bias."""
     c.check_scalars(c[2], c[3], c.get(6))
-    total = product(c, _centered(c, 0, 4), _centered(c, 1, 5))
-    scale = c.elementwise("mul", to_scalar(c, c[2]), to_scalar(c, c[3]))
+    b = _centered(c, 1, 5, columns=True)
+    total = product(c, _centered(c, 0, 4), b)
+    scale = c.elementwise("mul", _scale(c, 2), _scale(c, 3, columns=b.shape[-1]))
     result, bias = c.elementwise("mul", total, scale), c.get(6)
     return result if bias is None else c.elementwise("add", result, bias)
 
@@ -178,8 +190,8 @@ def dynamic_product(c: Call) -> Value:
     """Read the product of numbers, quantized by their range, and codes; plus a bias."""
     c.check_scalars(c[2], c.get(4))
     x = numbers_by_range(c, c[0])
-    b = _centered(c, 1, 3)
-    result = c.elementwise("mul", product(c, x, b), to_scalar(c, c[2]))
+    b = _centered(c, 1, 3, columns=True)
+    result = c.elementwise("mul", product(c, x, b), _scale(c, 2, columns=b.shape[-1]))
     bias = c.get(4)
     return result if bias is None else c.elementwise("add", result, bias)
 

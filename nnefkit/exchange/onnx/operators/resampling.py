@@ -268,7 +268,8 @@ def grid_sample(c: Call) -> Value:
     mode = str(c.attribute("mode", "bilinear" if c.opset < 20 else "linear"))
     names = {"bilinear": "linear", "bicubic": "cubic"}
     border = str(c.attribute("padding_mode", "zeros"))
-    sampling = Sampling(names.get(mode, mode), border, bool(c.attribute("align_corners", 0)))
+    corners = bool(c.attribute("align_corners", 0))
+    sampling = Sampling(names.get(mode, mode), border, corners, rounds_first=True)
     if sampling.mode not in ("nearest", "linear", "cubic"):
         c.refuse(f"its mode '{mode}' is unknown", INVALID)
     if border not in ("zeros", "border", "reflection"):

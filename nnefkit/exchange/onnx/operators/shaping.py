@@ -303,6 +303,9 @@ def _block(c: Call) -> tuple[int, bool]:
             f"it has blocks of {block}, the mode '{mode}', and an input of rank {c[0].rank}",
             "Blocks have positive extents, the mode is DCR or CRD, and the rank is 4.",
         )
+    cut = {1: block * block} if c.operator == "DepthToSpace" else {2: block, 3: block}
+    if any(c[0].shape[axis] % extent for axis, extent in cut.items()):
+        c.refuse(f"its input of shape {[*c[0].shape]} has no blocks of {block}", INVALID)
     return block, mode == "CRD"
 
 

@@ -56,8 +56,8 @@ def tree_ensemble(c: Call) -> Value:
     """Read scores of targets, aggregated over the trees, in the form of version 5."""
     x, targets = rows(c), int(c.attribute("n_targets", 1))
     trees = trees_of_branches(c, targets, x.shape[1], _dtype(c))
-    aggregate = _AGGREGATES[int(c.attribute("aggregate_function", 1))]
-    transform = TRANSFORMS[int(c.attribute("post_transform", 0))]
+    aggregate = _AGGREGATES[_choice(c, "aggregate_function", 1, len(_AGGREGATES))]
+    transform = TRANSFORMS[_choice(c, "post_transform", 0, len(TRANSFORMS))]
     if transform in ("SOFTMAX", "LOGISTIC") and targets > 1:
         refuse(
             f"its post_transform {c.attribute('post_transform')} is {transform}, and ONNX Runtime "
@@ -65,6 +65,14 @@ def tree_ensemble(c: Call) -> Value:
             "Leave it out, and add a Softmax or Sigmoid node.",
         )
     return _regressed(c, x, trees, aggregate, transform)
+
+
+def _choice(c: Call, name: str, default: int, count: int) -> int:
+    """Return an attribute that is the number of a choice."""
+    number = int(c.attribute(name, default))
+    if not 0 <= number < count:
+        c.refuse(f"its {name} is {number}, and there are {count} choices", INVALID)
+    return number
 
 
 def _regressed(c: Call, x: Value, trees: Trees, aggregate: str, transform: str) -> Value:
