@@ -26,10 +26,13 @@ if _TYPE_CHECKING:
     from nnefkit.analysis import (
         Blame,
         Comparison,
+        QuantizationReport,
+        QuantizedGraph,
         Tolerance,
         ValidationReport,
         blame,
         compare,
+        quantize,
         validate,
     )
     from nnefkit.budget import Budget
@@ -72,8 +75,8 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "Tolerance", "ValidationReport"),
-        *("blame", "compare", "validate"),
+        *("Blame", "Comparison", "QuantizationReport", "QuantizedGraph", "Tolerance"),
+        *("ValidationReport", "blame", "compare", "quantize", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
@@ -114,6 +117,8 @@ __all__ = [
     "MissingPackageError",
     "NnefError",
     "Operation",
+    "QuantizationReport",
+    "QuantizedGraph",
     "Session",
     "Step",
     "StorageError",
@@ -133,6 +138,7 @@ __all__ = [
     "lower",
     "parse",
     "plot",
+    "quantize",
     "read_tensor",
     "register_operation",
     "run",

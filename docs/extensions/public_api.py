@@ -40,6 +40,12 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "introduce it.",
         ("compare", "Comparison", "Tolerance", "blame", "Blame"),
     ),
+    "quantization": (
+        "Quantize",
+        "Quantization info from calibration inputs, and what it costs; see "
+        "[Quantization](../quantization.md).",
+        ("quantize", "QuantizedGraph", "QuantizationReport"),
+    ),
     "exchange": (
         "Exchange with other frameworks",
         "Whatever is converted is run on both sides and compared before it is returned.",

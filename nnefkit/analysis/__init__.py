@@ -5,6 +5,12 @@ from nnefkit.analysis.blame_result import Blame
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics
+from nnefkit.analysis.quantization import (
+    QuantizationReport,
+    QuantizedGraph,
+    QuantizedTensor,
+    quantize,
+)
 from nnefkit.analysis.side_by_side import compare
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.analysis.validation import ValidationReport, validate
@@ -14,9 +20,13 @@ __all__ = [
     "ComparedTensor",
     "Comparison",
     "Metrics",
+    "QuantizationReport",
+    "QuantizedGraph",
+    "QuantizedTensor",
     "Tolerance",
     "ValidationReport",
     "blame",
     "compare",
+    "quantize",
     "validate",
 ]

@@ -20,7 +20,13 @@ class ProgressBar:
     """
 
     def __init__(
-        self, total: int, name: str, unit: str, *, delay: float | None = None, scaled: bool = False
+        self,
+        total: int | None,
+        name: str,
+        unit: str,
+        *,
+        delay: float | None = None,
+        scaled: bool = False,
     ) -> None:
         self._settings: dict[str, Any] = {
             "total": total,

@@ -15,8 +15,9 @@ _PROOF = frozenset(
 def unproven(provenance: Mapping[str, Any], method: str) -> FrozenDict:
     """Return the provenance of a copy of a graph that `method` changed.
 
-    The proof of a conversion was of the unchanged graph.
+    The proof of a conversion, and the report of a quantization, were of the unchanged graph.
     """
+    provenance = {key: value for key, value in provenance.items() if key != "quantization"}
     if not provenance.get("verified"):
         return FrozenDict(provenance)
     kept = {key: value for key, value in provenance.items() if key not in _PROOF}
