@@ -101,7 +101,7 @@ def _scale(run_step: Step, scales: Mapping[str, float]) -> float:
 def relative_difference(array: Array, expected: Array, scale: float = 0.0) -> float:
     """Return the largest difference of two arrays, relative to the largest element.
 
-    It is infinite if the shapes differ, or if elements that are not finite do.
+    It is infinite if the shapes differ, or if elements that are not finite, or are no numbers, do.
 
     Args:
         array: An array.
@@ -109,7 +109,7 @@ def relative_difference(array: Array, expected: Array, scale: float = 0.0) -> fl
         scale: The size of the numbers that it is computed from, if they may be larger than it:
             differences as small as their rounding count as zero.
     """
-    if array.shape != expected.shape:
+    if array.shape != expected.shape or expected.dtype.kind not in "biufV":
         return np.inf
     a, b = array.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(b)

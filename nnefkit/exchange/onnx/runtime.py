@@ -13,10 +13,12 @@ from nnefkit.exchange.onnx.detached_weights import declared_as_inputs
 from nnefkit.exchange.onnx.opened_model import dtype_of, require
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
 _LARGE = 2**26
 """Size of the weights in bytes above which ONNX Runtime must not copy them."""
+_WITHOUT_ZERO = 4
+"""Number of inputs of an activation on codes without the zero point of its result."""
 _FATAL_ONLY = 4
 """ONNX Runtime's log level for fatal errors only."""
 
@@ -45,7 +47,7 @@ def run_model(
     Raises:
         ExecutionError: The model cannot be run.
     """
-    feeds = _typed(model, inputs)
+    feeds, model = _typed(model, inputs), _with_every_zero_point(model)
     if everything:
         model = _with_all_outputs(model)
     names = [info.name for info in model.graph.output]
@@ -74,6 +76,26 @@ def _typed(model: ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
         for info in model.graph.input
         if info.name in inputs
     }
+
+
+def _with_every_zero_point(model: ModelProto) -> ModelProto:
+    """Return a model that names the optional zero points of the results of its activations.
+
+    ONNX Runtime ends the process where the last inputs of these nodes are left out.
+    """
+    if not any(_lacks_zero_point(node) for node in model.graph.node):
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if _lacks_zero_point(node):
+            node.input.append("")
+    return copy
+
+
+def _lacks_zero_point(node: NodeProto) -> bool:
+    is_activation = node.op_type in ("QLinearSigmoid", "QLinearLeakyRelu")
+    return is_activation and node.domain == "com.microsoft" and len(node.input) == _WITHOUT_ZERO
 
 
 def _run_in_runtime(

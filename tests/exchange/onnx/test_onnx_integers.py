@@ -262,10 +262,31 @@ def test_casts_to_narrow_integers_wrap_around(before, after):
     agrees("Cast", {"x": x}, x.astype(after), to=code)
 
 
-def test_powers_of_32_bits_wrap_around():
-    x = np.array([3, -3, 65537, 2, 7], np.int32)
-    y = np.array([21, 21, 2, 31, 2], np.int32)
-    agrees("Pow", {"x": x, "y": y}, x**y)
+def test_powers_of_32_bits():
+    x = np.array([3, -3, 46340, -2, 7, 2], np.int32)
+    y = np.array([19, 19, 2, 31, 2, -1], np.int32)
+    agrees("Pow", {"x": x, "y": y}, np.array([3**19, -(3**19), 46340**2, -(2**31), 49, 0]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+@pytest.mark.parametrize(("x", "y"), [(3, 21), (-3, 21), (46341, 2), (12, 40), (0, -2)])
+def test_powers_beyond_32_bits_fail(engine, dtype, x, y):
+    # ONNX Runtime wraps some of them around, and returns the smallest integer for others.
+    inputs = {"x": np.array([7, x], np.int32), "y": np.array([2, y], dtype)}
+    graph = nk.from_onnx(model_of("Pow", inputs), verify=False)
+    with pytest.raises(nk.ExecutionError, match="integer_out_of_range"):
+        nk.run(graph, inputs, engine)
+
+
+def test_squares_and_cubes_of_32_bits_wrap_around():
+    x = np.array([65537, 1291, -46341], np.int32)
+    for power in (2, 3):
+        model = model_of("Pow", {"x": x, "y": np.array(power, np.int32)})
+        model.graph.initializer.append(numpy_helper.from_array(np.array(power, np.int32), "y"))
+        del model.graph.input[1]
+        computed = nk.run(nk.from_onnx(model, verify=False), {"x": x})["result"]
+        assert computed.tolist() == (x**power).tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -278,7 +278,9 @@ def eye_like(c: Call) -> Value:
 
     code = c.attribute("dtype")
     rows, columns = c[0].shape
-    dtype = c[0].dtype if code is None else helper.tensor_dtype_to_np_dtype(code)
+    dtype = np.dtype(c[0].dtype if code is None else helper.tensor_dtype_to_np_dtype(code))
+    if dtype.kind not in "biuf":
+        c.refuse(f"its result has elements of type {dtype.name}", INVALID)
     return c.graph.constant(np.eye(rows, columns, int(c.attribute("k", 0)), dtype))
 
 
