@@ -26,13 +26,17 @@ if _TYPE_CHECKING:
     from nnefkit.analysis import (
         Blame,
         Comparison,
+        PrecisionCurve,
         QuantizationReport,
         QuantizedGraph,
+        Sensitivity,
         Tolerance,
         ValidationReport,
         blame,
         compare,
+        precision_curve,
         quantize,
+        sensitivity,
         validate,
     )
     from nnefkit.budget import Budget
@@ -75,8 +79,9 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "QuantizationReport", "QuantizedGraph", "Tolerance"),
-        *("ValidationReport", "blame", "compare", "quantize", "validate"),
+        *("Blame", "Comparison", "PrecisionCurve", "QuantizationReport", "QuantizedGraph"),
+        *("Sensitivity", "Tolerance", "ValidationReport"),
+        *("blame", "compare", "precision_curve", "quantize", "sensitivity", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
@@ -117,8 +122,10 @@ __all__ = [
     "MissingPackageError",
     "NnefError",
     "Operation",
+    "PrecisionCurve",
     "QuantizationReport",
     "QuantizedGraph",
+    "Sensitivity",
     "Session",
     "Step",
     "StorageError",
@@ -138,11 +145,13 @@ __all__ = [
     "lower",
     "parse",
     "plot",
+    "precision_curve",
     "quantize",
     "read_tensor",
     "register_operation",
     "run",
     "save",
+    "sensitivity",
     "step",
     "to_onnx",
     "to_text",

@@ -44,7 +44,10 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Quantize",
         "Quantization info from calibration inputs, and what it costs; see "
         "[Quantization](../quantization.md).",
-        ("quantize", "QuantizedGraph", "QuantizationReport"),
+        (
+            *("quantize", "QuantizedGraph", "QuantizationReport"),
+            *("precision_curve", "PrecisionCurve", "sensitivity", "Sensitivity"),
+        ),
     ),
     "exchange": (
         "Exchange with other frameworks",

@@ -6,11 +6,15 @@ from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.quantization import (
+    PrecisionCurve,
     QuantizationReport,
     QuantizedGraph,
     QuantizedTensor,
+    precision_curve,
     quantize,
 )
+from nnefkit.analysis.sensitivity import sensitivity
+from nnefkit.analysis.sensitivity_result import Sensitivity
 from nnefkit.analysis.side_by_side import compare
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.analysis.validation import ValidationReport, validate
@@ -20,13 +24,17 @@ __all__ = [
     "ComparedTensor",
     "Comparison",
     "Metrics",
+    "PrecisionCurve",
     "QuantizationReport",
     "QuantizedGraph",
     "QuantizedTensor",
+    "Sensitivity",
     "Tolerance",
     "ValidationReport",
     "blame",
     "compare",
+    "precision_curve",
     "quantize",
+    "sensitivity",
     "validate",
 ]

@@ -22,7 +22,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import InputError
 from nnefkit.execution.trace.trace import Trace
-from nnefkit.graph import Graph, expected_graph
+from nnefkit.graph import Graph, Operation, expected_graph
 
 BUDGET = 1 << 30
 """Number of bytes that the values of operations that are run together may take."""
@@ -275,17 +275,17 @@ def _result(
     found: Mapping[str, _Found], suspect: Suspect, reference: Reference, labels: tuple[str, str]
 ) -> Blame:
     graph = suspect.graph
-    causes = _Causes(graph, reference)
+    causes = _Causes(suspect, reference)
     numbers = {name: i for i, op in enumerate(graph.operations) for name in op.output_names}
     operations = []
     for name, each in found.items():
-        op = each.segment.main
+        op = _computing(suspect, each.segment)
         verdict = each.verdict
         operations.append(
             BlamedOperation(
                 name,
                 op.name,
-                numbers[name],
+                numbers[op.output_names[0]],
                 graph.line(op),
                 verdict,
                 each.worst,
@@ -308,6 +308,14 @@ def _result(
     )
 
 
+def _computing(suspect: Suspect, segment: IsolatedSegment) -> Operation:
+    """Return the operation that computes a result, before it is rounded by quantization info."""
+    op = segment.main
+    if segment.tensor in suspect.bits and op.input_names:
+        return suspect.graph.producers[op.input_names[0]]
+    return op
+
+
 def _unchecked(graph: Graph, operations: list[BlamedOperation]) -> tuple[str, ...]:
     examined = {name for each in operations for name in each.operations} | weight_tensors(graph)
     return tuple(
@@ -320,8 +328,9 @@ def _unchecked(graph: Graph, operations: list[BlamedOperation]) -> tuple[str, ..
 class _Causes:
     """What differs in operations themselves, as far as the graph of the reference is known."""
 
-    def __init__(self, graph: Graph, reference: Reference) -> None:
-        self.graph = graph
+    def __init__(self, suspect: Suspect, reference: Reference) -> None:
+        self.graph = graph = suspect.graph
+        self.rounded = suspect.bits
         self.other = reference.graph
         recorded = reference.recorded
         digests = recorded.digests if recorded is not None else {}
@@ -334,7 +343,11 @@ class _Causes:
         for op in segment.operations:
             names = self.weights.differing(op)
             parts += [described_cause(name, self.graph, self.other) for name in names]
-            counterpart = self.other.producers.get(op.output_names[0])
+            name = op.output_names[0]
+            if name in self.rounded:
+                parts.append(f"its result is rounded to {self.rounded[name]} bits")
+                continue
+            counterpart = self.other.producers.get(name)
             if counterpart is not None and (change := altered(counterpart, op)):
                 parts.append(change)
         return "; ".join(dict.fromkeys(parts))

@@ -24,6 +24,8 @@ class Suspect:
     engine: str
     label: str
     session: Session
+    bits: Mapping[str, int]
+    """Name of each tensor that is rounded by its quantization info -> number of bits."""
 
     @classmethod
     def of(cls, suspect: Subject, graph: Graph, engine: str, quantized: bool) -> Suspect:
@@ -34,10 +36,12 @@ class Suspect:
         """
         if isinstance(suspect, Graph):
             session = Session(expected_graph(suspect, data=True), engine, quantized=quantized)
-            return cls(session.graph, engine, "suspect", session)
+            rounded = _bits(suspect) if quantized else {}
+            return cls(session.graph, engine, "suspect", session, rounded)
         if isinstance(suspect, str) and not _is_path(suspect):
             session = Session(graph, suspect, quantized=quantized)
-            return cls(session.graph, suspect, suspect, session)
+            rounded = _bits(graph) if quantized else {}
+            return cls(session.graph, suspect, suspect, session, rounded)
         raise InputError(
             "the suspect must be an engine or a graph, since its operations are run one by one",
             hint="Of two recorded runs, nnefkit.compare(a, b, graph=graph) finds the first "
@@ -51,6 +55,11 @@ class Suspect:
         """Run a part of the graph."""
         with Session(graph, self.engine) as session:
             return session.run(inputs, outputs, progress=False)
+
+
+def _bits(graph: Graph) -> dict[str, int]:
+    lines = {name: tensor.quantization for name, tensor in graph.tensors.items()}
+    return {name: int(line.get("bits", 0)) for name, line in lines.items() if line}
 
 
 def _is_path(name: str) -> bool:

@@ -1,5 +1,7 @@
 """Quantization: ranges from calibration inputs, ``graph.quant``, and what it costs."""
 
+from nnefkit.analysis.quantization.precision import precision_curve
+from nnefkit.analysis.quantization.precision_result import PrecisionCurve
 from nnefkit.analysis.quantization.quantize import quantize
 from nnefkit.analysis.quantization.report import (
     QuantizationReport,
@@ -7,4 +9,11 @@ from nnefkit.analysis.quantization.report import (
     QuantizedTensor,
 )
 
-__all__ = ["QuantizationReport", "QuantizedGraph", "QuantizedTensor", "quantize"]
+__all__ = [
+    "PrecisionCurve",
+    "QuantizationReport",
+    "QuantizedGraph",
+    "QuantizedTensor",
+    "precision_curve",
+    "quantize",
+]

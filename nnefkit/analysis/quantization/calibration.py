@@ -51,17 +51,21 @@ class Calibration:
         return run
 
 
-def listed(calibration: Any) -> Iterable[Any]:
-    """Return calibration inputs as an iterable: an array or a mapping is one input.
+def listed(inputs: Any, argument: str) -> Iterable[Any]:
+    """Return inputs as an iterable: an array or a mapping is one input.
+
+    Args:
+        inputs: One input, or an iterable of them.
+        argument: The name of the argument, for messages.
 
     Raises:
         InputError: It is neither an input nor an iterable of inputs.
     """
-    if isinstance(calibration, (str, bytes)) or not isinstance(calibration, Iterable):
+    if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
         hint = "np.load(path) reads the arrays of a file."
-        raise wrong_type("calibration", _EXPECTED, calibration, hint)
-    is_one = isinstance(calibration, Mapping) or hasattr(calibration, "__array__")
-    return [calibration] if is_one else calibration
+        raise wrong_type(argument, _EXPECTED, inputs, hint)
+    is_one = isinstance(inputs, Mapping) or hasattr(inputs, "__array__")
+    return [inputs] if is_one else inputs
 
 
 def observed(
@@ -81,7 +85,7 @@ def observed(
     Raises:
         InputError: There are no inputs, one does not fit, or a tensor has NaN or infinite values.
     """
-    inputs = listed(calibration)
+    inputs = listed(calibration, "calibration")
     total = len(inputs) if isinstance(inputs, Sized) else None
     delay = 0.0 if progress else math.inf if progress is False else None
     retained: list[dict[str, Array]] = []

@@ -21,7 +21,7 @@ _AFFINE = ("add", "sub", "mul", "div", "batch_normalization")
 """Operations that engines compute together with the layer before, if their operand is constant."""
 _BOUNDS = ("relu", "clamp", "min", "max")
 """Activation functions that engines compute together with the operation before."""
-_MOVES = frozenset(
+MOVES = frozenset(
     (
         *("copy", "reshape", "squeeze", "unsqueeze", "transpose", "split", "unstack", "slice"),
         *("tile", "gather", "max_pool", "max_reduce", "min_reduce", "relu", "clamp", "concat"),
@@ -122,7 +122,7 @@ class _QuantizationPlanner:
             elif name not in fused:
                 self.parents[name] = name
         for op in graph.operations:
-            if op.name in _MOVES:
+            if op.name in MOVES:
                 self._share(op)
         groups: dict[str, list[str]] = {}
         for name in self.parents:
@@ -162,7 +162,7 @@ class _QuantizationPlanner:
             joined = len(before) == 1 and before[0] in fused
             if op.name in LAYERS or (joined and op.name in _AFFINE and stage[before[0]] == "layer"):
                 stage[name] = "layer"
-            elif op.name not in _MOVES or joined:
+            elif op.name not in MOVES or joined:
                 stage[name] = "other"
             if name in stage and self._joins(name, stage[name]):
                 fused.add(name)
@@ -181,7 +181,7 @@ class _QuantizationPlanner:
     def _keep_whole_layers(self, fused: set[str]) -> None:
         """Add to `keep` what is computed together with a kept result, or only moves it."""
         for op in self.graph.operations:
-            sources = _moved(op) if op.name in _MOVES else []
+            sources = moved(op) if op.name in MOVES else []
             if not (fused & self.keep).isdisjoint(op.input_names) or (
                 sources and self.keep.issuperset(sources)
             ):
@@ -192,10 +192,10 @@ class _QuantizationPlanner:
 
     def _share(self, op: Operation) -> None:
         names = [n for n in op.output_names if n in self.parents]
-        sources = [n for n in _moved(op) if n in self.parents]
+        sources = [n for n in moved(op) if n in self.parents]
         if not names or not sources:
             return
-        if len(sources) == len(_moved(op)) and not _adds_values(op):
+        if len(sources) == len(moved(op)) and not _adds_values(op):
             self.result.passed_on.update(names)
         for name in [*sources[1:], *names]:
             self.parents[self._root(name)] = self._root(sources[0])
@@ -299,7 +299,7 @@ class _QuantizationPlanner:
         self.result.left.setdefault(name, reason)
 
 
-def _moved(op: Operation) -> list[str]:
+def moved(op: Operation) -> list[str]:
     """Return the tensors whose values the result has."""
     skipped = {"gather": ("indices",), "select": ("condition",), "clamp": ("a", "b")}
     return [

@@ -106,8 +106,8 @@ def quantize(
         >>> quantized = nk.quantize(graph, np.float32([[-1.0, 0.5, 2.0, 1.0]]))
         >>> quantized.tensor("x").quantization["bits"]
         8
-        >>> nk.run(quantized, np.float32([[0.1, 0.2, 0.3, 0.4]]), quantized=True)["y"].round(3)
-        array([[0.282, 0.6  , 0.882, 1.2  ]], dtype=float32)
+        >>> nk.run(quantized, np.float32([[0.11, 0.2, 0.31, 0.4]]), quantized=True)["y"].round(3)
+        array([[0.318, 0.6  , 0.918, 1.2  ]], dtype=float32)
     """
     graph = _prepared(expected_graph(graph, data=True))
     settings = _settings(graph, bits, per_channel, symmetric, method, percentile, keep)
