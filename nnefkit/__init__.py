@@ -65,7 +65,7 @@ if _TYPE_CHECKING:
         trace_onnx,
         trace_torch,
     )
-    from nnefkit.execution import Session, Step, Trace, run, step, trace
+    from nnefkit.execution import Session, Step, Stepper, Trace, run, step, trace
     from nnefkit.execution.engine_list import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import infer_shapes, load, parse, save, to_text
@@ -94,7 +94,7 @@ _MODULES = {
     "nnefkit.exchange": (
         *("from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"),
     ),
-    "nnefkit.execution": ("Session", "Step", "Trace", "run", "step", "trace"),
+    "nnefkit.execution": ("Session", "Step", "Stepper", "Trace", "run", "step", "trace"),
     "nnefkit.execution.engine_list": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("infer_shapes", "load", "parse", "save", "to_text"),
@@ -128,6 +128,7 @@ __all__ = [
     "Sensitivity",
     "Session",
     "Step",
+    "Stepper",
     "StorageError",
     "Tensor",
     "Tolerance",

@@ -32,7 +32,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "execution": (
         "Run and trace",
         "One call runs a graph once; a session prepares it for many runs.",
-        ("run", "trace", "step", "Session", "Trace", "Step", "engines"),
+        ("run", "trace", "step", "Session", "Trace", "Step", "Stepper", "engines"),
     ),
     "comparison": (
         "Compare and blame",

@@ -6,7 +6,19 @@ here, it would hide the subpackage of that name.
 
 from nnefkit.execution.engine import Engine, Prepared, Watch
 from nnefkit.execution.session import Session, run, trace
-from nnefkit.execution.step import Step, step
+from nnefkit.execution.step import Step
+from nnefkit.execution.stepper import Stepper, step
 from nnefkit.execution.trace.trace import Trace
 
-__all__ = ["Engine", "Prepared", "Session", "Step", "Trace", "Watch", "run", "step", "trace"]
+__all__ = [
+    "Engine",
+    "Prepared",
+    "Session",
+    "Step",
+    "Stepper",
+    "Trace",
+    "Watch",
+    "run",
+    "step",
+    "trace",
+]

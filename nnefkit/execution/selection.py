@@ -16,8 +16,8 @@ FASTEST = ("onnxruntime", "torch", "numpy")
 or of another distribution, is used by name only."""
 
 PARAMETERS = (
-    *("custom_operations", "engine", "fallback", "inputs", "keep", "outputs", "progress"),
-    *("quantized", "spill"),
+    *("custom_operations", "engine", "fallback", "history", "inputs", "keep", "outputs"),
+    *("progress", "quantized", "spill"),
 )
 """Parameters of the functions that pass other keywords on as options, to detect misspelled ones."""
 

@@ -1,8 +1,8 @@
-"""Running a graph one operation at a time; results can be replaced between operations."""
+"""One operation that was computed on its own: its inputs and its results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,23 +11,40 @@ import numpy as np
 
 from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array
-from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html
 from nnefkit.display.cards.operation import LINE, operation_card
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.elements import Card
+from nnefkit.display.statistics import all_finite
 from nnefkit.display.visible_text import visible
-from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
-from nnefkit.execution.dtypes import data_type, scalar_dtype, stored, with_precise_constants
-from nnefkit.execution.engine import failed_operation
-from nnefkit.execution.engine_list import find_engine
-from nnefkit.execution.lowering.kernels import bind_kernel
-from nnefkit.execution.preparation.inputs import check_feeds
-from nnefkit.execution.preparation.integer_arithmetic import rounded_integers
-from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace.traced_tensor import TracedTensor
-from nnefkit.graph import Graph, Operation, expected_graph
-from nnefkit.operations.shape_inference import infer_shapes
+from nnefkit.graph import Operation
+
+
+def replacement(name: str, value: Any, present: Array) -> Array:
+    """Return `value` as an array that can replace the tensor `name`, whose values are `present`.
+
+    Raises:
+        InputError: It has another shape, or is not an array of numbers.
+    """
+    refuse_masked(value, f"'{name}'")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # of ragged lists
+        raise InputError(f"'{name}' cannot be converted to an array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"'{name}' cannot be replaced by values of dtype {array.dtype}",
+            hint="Pass numbers or bools.",
+        )
+    if array.shape != present.shape:
+        raise InputError(
+            f"'{name}' has shape {list(present.shape)}, not {list(array.shape)}",
+            hint="The operations after it are checked for that shape.",
+        )
+    return array.astype(present.dtype, copy=False)
 
 
 class Results(dict[str, Array]):
@@ -39,14 +56,7 @@ class Results(dict[str, Array]):
                 f"the operation has no result '{name}'",
                 hint=did_you_mean(str(name), self) or f"Its results are {', '.join(self)}.",
             )
-        refuse_masked(value, f"'{name}'")
-        array = np.asarray(value)
-        if array.shape != self[name].shape:
-            raise InputError(
-                f"'{name}' has shape {list(self[name].shape)}, not {list(array.shape)}",
-                hint="The operations after it are checked for that shape.",
-            )
-        super().__setitem__(name, array.astype(self[name].dtype, copy=False))
+        super().__setitem__(name, replacement(name, value, self[name]))
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,6 +80,16 @@ class Step:
     """The results by name. ``step.outputs[name] = array`` replaces one for later operations."""
     number: int
     """Index of the operation in the graph, from 0."""
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether a result has NaN."""
+        return any(not all_finite(a) and bool(np.isnan(a).any()) for a in self.outputs.values())
+
+    @property
+    def largest(self) -> float:
+        """Largest magnitude of a finite element of the results; 0.0 if there is none."""
+        return max((_largest(array) for array in self.outputs.values()), default=0.0)
 
     def _cards(self, *, brief: bool) -> list[Card]:
         return [
@@ -99,89 +119,8 @@ _SHOWN = 4
 """Maximum number of results of one operation that are drawn."""
 
 
-def step(
-    graph: Graph, inputs: Any, *, custom_operations: CustomOperations | None = None
-) -> Iterator[Step]:
-    """Run a graph on the reference kernels, one operation at a time.
-
-    Inputs are checked immediately; each operation is computed when the iterator reaches it.
-    Variables, constants and externals are not steps.
-
-    Args:
-        graph: The graph to run.
-        inputs: Input name -> array-like; or one array-like, if the graph has one input.
-        custom_operations: Custom operations in addition to those of `nnefkit.register_operation`.
-
-    Returns:
-        An iterator of `Step`; replacing one of ``step.outputs`` changes what later steps read.
-
-    Raises:
-        InputError: An input is missing, unknown, or of a wrong shape or dtype.
-        ExecutionError: There is no kernel for an operation, or it failed.
-
-    Example:
-        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( z ) {"
-        ...     "x = external(shape = [2]); y = relu(x); z = neg(y); }")
-        >>> for step in nk.step(graph, np.array([-1.0, 3.0])):
-        ...     print(step.operation.name, step.outputs)
-        relu {'y': array([0., 3.], dtype=float32)}
-        neg {'z': array([-0., -3.], dtype=float32)}
-    """
-    with using(custom_operations):
-        graph = expanded(expected_graph(graph, data=True))
-        refuse_unsupported(find_engine("numpy"), graph)
-        if any(tensor.shape is None for tensor in graph.tensors.values()):
-            graph = infer_shapes(graph)
-        scalar = scalar_dtype(graph)
-        feeds = check_feeds(graph, inputs, scalar)
-        graph = with_precise_constants(graph)
-        kernels = [
-            None if op.is_source else bind_kernel(graph, op, scalar) for op in graph.operations
-        ]
-    return _steps(graph, kernels, feeds, scalar)
-
-
-def _refuse_rounded(results: Mapping[str, Array], whole: Collection[str]) -> None:
-    """Refuse integers that scalars do not represent, and that become integers again.
-
-    Raises:
-        ExecutionError: There is one.
-    """
-    for name, array in results.items():
-        exact = 2 ** (np.finfo(array.dtype).nmant + 1) if name in whole else 0
-        if exact and array.size and np.abs(array).max() >= exact:
-            raise ExecutionError(
-                f"it computes integers of {exact:,} and more, which {array.dtype} rounds",
-                hint="nk.run and nk.trace compute them as integers.",
-            )
-
-
-def _steps(
-    graph: Graph,
-    kernels: Sequence[Callable[..., Any] | None],
-    values: dict[str, Array],
-    scalar: np.dtype[Any],
-) -> Iterator[Step]:
-    whole = rounded_integers(graph)
-    last = {name: i for i, op in enumerate(graph.operations) for name in op.input_names}
-    for number, (op, kernel) in enumerate(zip(graph.operations, kernels, strict=True)):
-        if kernel is None:
-            if op.is_weight:
-                values[op.output_names[0]] = stored(graph.tensors[op.output_names[0]], scalar)
-            continue
-        arrays = [values[name] for name in op.input_names]
-        try:
-            with np.errstate(all="ignore"):
-                computed = kernel(*arrays)
-            if isinstance(computed, np.ndarray):
-                computed = (computed,)
-            results = Results(zip(op.output_names, map(np.asarray, computed), strict=True))
-            _refuse_rounded(results, whole)
-        except Exception as error:
-            shapes = {name: values[name].shape for name in op.input_names}
-            raise failed_operation(graph, op, shapes, error) from error
-        yield Step(op, dict(zip(op.input_names, arrays, strict=True)), results, number)
-        values.update(results)
-        for name in op.input_names:
-            if last[name] == number:
-                values.pop(name, None)
+def _largest(array: Array) -> float:
+    if array.dtype.kind == "f" and not all_finite(array):
+        array = array[np.isfinite(array)]
+    # Not np.abs(array).max(): the magnitude of the smallest integer overflows.
+    return max(float(array.max()), -float(array.min())) if array.size else 0.0
