@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nnefkit.exchange.call import OperatorCall
@@ -57,6 +59,8 @@ def remainder(
 ) -> Value:
     """Return the remainder of a division whose quotient is truncated, or else rounded down.
 
+    It is NaN where the quotient of scalars has more digits than the divisions find.
+
     Args:
         c: The call of the operator.
         x: The dividend, as scalars.
@@ -77,7 +81,9 @@ def remainder(
         rest = _exact(c, "division_rest", rest, y)
     signs = c.op("mul", *aligned(c, c.op("sign", rest), c.op("sign", y)))
     raised = c.op("add", *aligned(c, rest, y))
-    return c.op("select", c.op("lt", signs, 0.0), raised, rest)
+    result = c.op("select", c.op("lt", signs, 0.0), raised, rest)
+    is_beyond = c.op("gt", *aligned(c, c.op("abs", result), c.op("abs", y)))
+    return c.op("select", is_beyond, math.nan, result)
 
 
 def floor_divide(c: OperatorCall, x: Value, y: Value) -> Value:

@@ -217,3 +217,17 @@ def test_narrow_integers_wrap_around_as_in_pytorch(name, dtype):
     for engine in ENGINES:
         result = nk.run(graph, named(x.numpy(), np.zeros(1, np.float32)), engine)[graph.outputs[0]]
         np.testing.assert_array_equal(result, expected.astype(np.int64))
+
+
+@pytest.mark.parametrize("function", [torch.remainder, torch.fmod])
+def test_remainders_of_quotients_with_too_many_digits_are_nan(function):
+    x, y = torch.tensor([1.0, -1.0, 7.5, -7.5, 1e30]), torch.tensor([6e-29, 6e-29, 2.0, 2.0, 3e8])
+
+    class Module(torch.nn.Module):
+        def forward(self, x, y):
+            return function(x, y)
+
+    graph = nk.from_torch(Module(), (x, y), verify=False)
+    (computed,) = nk.run(graph, {"x": x.numpy(), "y": y.numpy()}).values()
+    assert np.isnan(computed[[0, 1, 4]]).all()
+    np.testing.assert_array_equal(computed[2:4], function(x, y).numpy()[2:4])

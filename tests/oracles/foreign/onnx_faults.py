@@ -43,7 +43,19 @@ def casts_numbers_beyond_the_range(node, opset, types):
     return given not in (*REAL, TensorProto.BOOL, TensorProto.BFLOAT16)
 
 
+def divides_far_apart(node, opset, types):
+    """A remainder whose quotient has too many digits is NaN, since arithmetic does not find it."""
+    return node.op_type == "Mod" and types.get(node.input[0]) in REAL
+
+
+def transforms_inexactly(node, opset, types):
+    """ONNX Runtime rounds transforms whose length is no power of two to four digits."""
+    return node.op_type in ("DFT", "STFT")
+
+
 FAULTS = (
+    divides_far_apart,
+    transforms_inexactly,
     casts_numbers_beyond_the_range,
     ignores_the_factor_of_the_bias,
     compares_fractions_as_indices,

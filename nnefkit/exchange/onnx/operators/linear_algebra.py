@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
 from nnefkit.exchange.compositions.integer_range import narrowed, real
 from nnefkit.exchange.compositions.linear_algebra import product
-from nnefkit.exchange.onnx.call import Call, operator
+from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import (
+    expanded,
     reshaped,
     to_dtype,
     to_rank,
@@ -98,11 +100,11 @@ def einsum(c: Call) -> Value:
     if any(len(set(term)) != len(term) for term in terms):
         c.refuse("it takes a diagonal", "Write the diagonal as a gather.")
     _refuse_uint64(c)
-    value, term = to_scalar(c, c[0]), terms[0]
+    tensors = _broadcast(c, terms)
+    value, term = tensors[0]
     for index in range(1, len(terms)):
         needed_later = {*"".join(terms[index + 1 :]), *result_term}
-        other = to_scalar(c, c[index]), terms[index]
-        value, term = _contracted(c, (value, term), other, needed_later)
+        value, term = _contracted(c, (value, term), tensors[index], needed_later)
     summed = [axis for axis, letter in enumerate(term) if letter not in result_term]
     if summed:
         value = c.op("sum_reduce", value, axes=summed)
@@ -139,6 +141,24 @@ def _ellipsis(free: list[str], count: int) -> str:
 
 _Labeled = tuple[Value, str]
 """A tensor, and a letter for each of its axes."""
+
+
+def _broadcast(c: Call, terms: Sequence[str]) -> list[_Labeled]:
+    """Return the inputs with the same extent for each letter; extents of 1 are repeated."""
+    values = [to_scalar(c, c[index]) for index in range(len(terms))]
+    extents: dict[str, int] = {}
+    for value, term in zip(values, terms, strict=True):
+        if value.rank != len(term):
+            c.refuse(f"its input of shape {[*value.shape]} has other axes than '{term}'", INVALID)
+        for letter, extent in zip(term, value.shape, strict=True):
+            known = extents.setdefault(letter, extent)
+            extents[letter] = max(known, extent)
+            if 1 not in (known, extent) and known != extent:
+                c.refuse(f"its axis '{letter}' has {known} and {extent} elements", INVALID)
+    return [
+        (expanded(c, value, [extents[letter] for letter in term]), term)
+        for value, term in zip(values, terms, strict=True)
+    ]
 
 
 def _contracted(c: Call, left: _Labeled, right: _Labeled, needed_later: set[str]) -> _Labeled:
