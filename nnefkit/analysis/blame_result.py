@@ -14,6 +14,7 @@ from nnefkit.arguments import expected_path
 from nnefkit.display.cards.blame import BlameRow, BlameSummary, blame_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
+from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.numbers import percent, plural
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -159,6 +160,10 @@ class Blame(Displayed):
             hint=did_you_mean(tensor, [each.tensor for each in self.operations]),
         )
 
+    def _picture(self) -> str:
+        marks = {each.number: each.tensor for each in self.guilty}
+        return draw_graph(self.graph, marks)
+
     def _card(self, *, brief: bool) -> Card:
         headline, sentence = self._answer
         summary = BlameSummary(
@@ -184,5 +189,6 @@ class Blame(Displayed):
                 )
                 for each in self.operations
             ),
+            picture=self._picture,
         )
         return blame_card(summary, brief=brief)

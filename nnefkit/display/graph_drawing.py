@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nnefkit.arrays import Shape
 from nnefkit.collector import paused_collector
 from nnefkit.display.folding import PlainOperation
@@ -10,11 +12,19 @@ from nnefkit.display.svg import graph_picture
 from nnefkit.display.vocabulary import brief
 
 
-def draw_graph(graph: GraphLike) -> str:
-    """Return a graph drawn as an SVG document."""
+def draw_graph(graph: GraphLike, marks: Mapping[int, str] | None = None) -> str:
+    """Return a graph drawn as an SVG document.
+
+    Args:
+        graph: The graph.
+        marks: Numbers of operations -> names, for boxes that are outlined in red as guilty.
+    """
     with paused_collector():
         return graph_picture(
-            (_plain(graph, op) for op in graph.operations), graph.inputs, graph.outputs
+            (_plain(graph, op) for op in graph.operations),
+            graph.inputs,
+            graph.outputs,
+            marks=marks,
         )
 
 

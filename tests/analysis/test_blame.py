@@ -298,3 +298,9 @@ def test_a_deep_graph_is_examined_whole():
     assert [each.tensor for each in found.guilty] == ["t901"]
     assert sum(each.verdict == "passes it on" for each in found.operations) == 1099
     assert len(found.operations) == 2001
+
+
+def test_the_card_draws_the_graph_with_the_guilty_operation_outlined(graph, x):
+    page = nk.blame(graph, x, suspect=graph.with_data({"b1": graph.tensor("b1").data + 1}))
+    assert "guilty operations outlined" in page._repr_html_()
+    assert "guilty operations outlined" not in nk.blame(graph, x, suspect=graph)._repr_html_()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from nnefkit.display import numbers
+from nnefkit.display import charts, numbers
 from nnefkit.display.blame_chart import blame_chart
 from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import (
@@ -16,6 +16,8 @@ from nnefkit.display.elements import (
     Cell,
     Column,
     Figure,
+    Fold,
+    Image,
     Paragraph,
     Phrase,
     Table,
@@ -32,12 +34,12 @@ COLUMNS = (
     Column("#", "right", 4),
     Column("operation", least=12),
     Column("tensor", least=16),
+    Column("verdict", least=12),
     Column("line", "right"),
     Column("own dB", "right"),
     Column("inherited dB", "right"),
     Column("of output error", "right"),
     Column("cause", least=20),
-    Column("verdict", least=12),
 )
 _FIRST = 12
 """Number of operations that a display shows."""
@@ -81,6 +83,8 @@ class BlameSummary:
     """Number of operations that were not."""
     rows: tuple[BlameRow, ...] = field(default=(), repr=False)
     """All operations, the guiltiest first."""
+    picture: Callable[[], str] | None = field(default=None, repr=False)
+    """Draws the graph with the guilty operations outlined, as an SVG document."""
 
 
 def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
@@ -94,7 +98,21 @@ def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
         blocks.append(Figure(blame_chart(bars)))
     if summary.rows:
         blocks.append(_table(summary, brief=brief))
-    return Card(summary.title, GREEN if summary.ok else RED, tuple(_facts(summary)), tuple(blocks))
+    color, facts = GREEN if summary.ok else RED, tuple(_facts(summary))
+    if brief or summary.ok or summary.picture is None:
+        return Card(summary.title, color, facts, tuple(blocks))
+    without = Card(summary.title, color, facts, tuple(blocks))
+    blocks.append(_graph(summary, summary.picture()))
+    return Card(summary.title, color, facts, tuple(blocks), smaller=lambda: without)
+
+
+def _graph(summary: BlameSummary, svg: str) -> Fold:
+    """Return the picture of the graph, to be opened."""
+    width, height = charts.svg_size(svg)
+    alt = f"the operations of {numbers.shorten(summary.graph)}: {charts.svg_label(svg)}"
+    image = Image(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE)
+    title = Phrase("the graph, guilty operations outlined", "muted", limit=0)
+    return Fold((title,), (Figure(image),), html_only=True)
 
 
 def _facts(summary: BlameSummary) -> Iterator[str]:
@@ -120,10 +138,10 @@ def _cells(row: BlameRow) -> Iterator[Cell]:
     yield Cell(f"{row.number}", "muted")
     yield Cell(row.operation, marker=family(row.operation).color)
     yield Cell(row.tensor, code=True)
+    verdict = f"output, {row.verdict}" if row.output else row.verdict
+    yield Cell(verdict, TONES[row.verdict])
     yield Cell(numbers.count(row.line), "muted")
     yield Cell(numbers.number(row.own))
     yield Cell("" if math.isnan(row.inherited) else numbers.number(row.inherited))
     yield Cell("" if row.share is None else numbers.percent(max(row.share, 0.0)))
     yield Cell(row.cause.replace("`", ""), limit=64)
-    verdict = f"output, {row.verdict}" if row.output else row.verdict
-    yield Cell(verdict, TONES[row.verdict])

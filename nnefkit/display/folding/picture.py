@@ -28,6 +28,8 @@ class Box:
     """True if the repetitions are side by side, not one after the other."""
     description: str = ""
     """A full description, for readers who cannot see the picture."""
+    mark: str = ""
+    """Why it is outlined in red: "guilty: conv8"."""
 
 
 @dataclass(frozen=True, slots=True)

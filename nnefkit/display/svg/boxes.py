@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from math import ceil
 
+from nnefkit.display.colors import RED
 from nnefkit.display.folding import Box
 from nnefkit.display.layout import Point
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
@@ -41,6 +42,7 @@ class MeasuredBox:
     title: str
     badge: str
     lines: Sequence[str]
+    mark: str
     width: float
     height: float
 
@@ -58,17 +60,25 @@ def measure(box: Box, most_lines: int = MAX_LINES) -> MeasuredBox:
         lines = [*lines[: most_lines - 1], fitted(lines[most_lines - 1] + " …", WIDEST, LINE)]
     texts = [text_width(line, LINE) for line in lines]
     texts.append(text_width(title, TITLE, "bold") + badge_room)
+    mark = fitted(box.mark, WIDEST, LINE, "bold")
+    texts.append(text_width(mark, LINE, "bold"))
     sides = 2 * PADDING + (BAR if box.kind == "operation" else PADDING)
     width = max(NARROWEST, max(texts) + sides)
-    height = 28.0 + LEADING * len(lines)
-    return MeasuredBox(box, title, badge, lines, 2.0 * ceil(width / 2), height)
+    height = 28.0 + LEADING * (len(lines) + bool(mark))
+    return MeasuredBox(box, title, badge, lines, mark, 2.0 * ceil(width / 2), height)
 
 
 def _visible(box: Box) -> Box:
     """Return a box without characters that SVG does not allow or a reader cannot see."""
     lines = [visible(line, LONGEST) for line in box.lines]
     description = visible(box.description, 2 * LONGEST)
-    return replace(box, title=visible(box.title, LONGEST), lines=lines, description=description)
+    return replace(
+        box,
+        title=visible(box.title, LONGEST),
+        lines=lines,
+        description=description,
+        mark=visible(box.mark, LONGEST),
+    )
 
 
 def draw_box(box: MeasuredBox, center: Point, *, plain: bool = False) -> str:
@@ -109,6 +119,14 @@ def _operation(box: MeasuredBox, *, plain: bool) -> str:
             f'text-anchor="end">{box.badge}</text>'
         )
     parts += [text(x, 32 + i * LEADING, line) for i, line in enumerate(box.lines)]
+    if box.mark:
+        y = number(32 + len(box.lines) * LEADING)
+        parts.append(
+            f'<rect x="-3" y="-3" width="{number(box.width + 6)}" '
+            f'height="{number(box.height + 6)}" rx="6" fill="none" stroke="{RED}" '
+            f'stroke-width="2"/><text x="{number(x)}" y="{y}" fill="{RED}" font-weight="bold">'
+            f"{escape(box.mark, quote=False)}</text>"
+        )
     return "".join(parts)
 
 

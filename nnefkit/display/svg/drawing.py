@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from math import ceil
@@ -22,6 +22,7 @@ from nnefkit.display.svg.boxes import (
 )
 from nnefkit.display.svg.edges import paths, shape_label
 from nnefkit.display.svg.text_width import text_width
+from nnefkit.display.visible_text import visible
 
 FONTS = "system-ui,'Segoe UI',Roboto,Helvetica,Arial,'DejaVu Sans',sans-serif"
 LABEL = 9.5
@@ -34,6 +35,7 @@ ROOMY = 60
 """Number of boxes up to which each may have several lines, and a description."""
 WIDTH = 980
 """Maximum width of a picture in pixels: about that of a notebook's outputs."""
+GUILTY = "guilty: "
 TANGLED = 2.5
 """Number of lines from row to row from which on a picture is easier to read from top to bottom."""
 
@@ -43,6 +45,7 @@ def graph_picture(
     inputs: Sequence[str],
     outputs: Sequence[str],
     *,
+    marks: Mapping[int, str] | None = None,
     budget: int = BUDGET,
     width: int = WIDTH,
 ) -> str:
@@ -52,6 +55,7 @@ def graph_picture(
         operations: All operations in a valid order, including ``external`` and ``variable``.
         inputs: Names of the input tensors of the graph.
         outputs: Names of its output tensors.
+        marks: Numbers of operations -> names, for boxes that are outlined in red as guilty.
         budget: Maximum number of boxes.
         width: Maximum width in pixels; longer pictures continue in the next row.
 
@@ -59,7 +63,17 @@ def graph_picture(
         An SVG document in its natural size, to be shown directly or as data of an image. Its
         ``aria-label`` states what it shows and what it leaves out.
     """
-    return draw(fold_graph(operations, inputs, outputs, budget), width=width)
+    picture = fold_graph(operations, inputs, outputs, budget)
+    return draw(_marked(picture, marks) if marks else picture, width=width)
+
+
+def _marked(picture: Picture, marks: Mapping[int, str]) -> Picture:
+    """Return a picture whose boxes of some operations are outlined."""
+    boxes = []
+    for box in picture.boxes:
+        names = [marks[n] for n in box.operations if n in marks]
+        boxes.append(replace(box, mark=GUILTY + ", ".join(names)) if names else box)
+    return replace(picture, boxes=boxes)
 
 
 def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
@@ -181,6 +195,9 @@ def summary(picture: Picture) -> str:
     words = (
         f"{plural(picture.operations, 'operation')} in {shown} {'box' if shown == 1 else 'boxes'}"
     )
+    marked = [box.mark.removeprefix(GUILTY) for box in picture.boxes if box.mark]
+    if marked:
+        words += f", {GUILTY}{', '.join(visible(mark, 80) for mark in marked[:4])}"
     missing = []
     if picture.parameters:
         missing.append(f"{picture.parameters} on parameters only")

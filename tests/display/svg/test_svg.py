@@ -267,3 +267,15 @@ def test_a_full_picture_is_small_enough_for_a_notebook() -> None:
     ahead = [(i, i + 1) for i in range(119)] + [(i, i + 4) for i in range(0, 116, 4)]
     edges = [Edge(s, t, ("t",), ((1, 64, 112, 112),), t - s > 1) for s, t in ahead]
     assert len(draw(Picture(boxes, edges, 120, 0)).encode()) < 60 * 1024
+
+
+def test_guilty_operations_are_outlined_and_named():
+    plain = graph_picture(steps(), ["image"], ["sum"])
+    assert "guilty" not in plain
+    numbers = {i: op.outputs[0] for i, op in enumerate(steps()) if op.name == "conv"}
+    first, name = next(iter(numbers.items()))
+    marked = graph_picture(steps(), ["image"], ["sum"], marks={first: name})
+    assert marked.count('stroke-width="2"') == plain.count('stroke-width="2"') + 1
+    assert f">guilty: {name}<" in marked
+    label = re.search('aria-label="([^"]*)"', marked).group(1)
+    assert f"guilty: {name}" in label
