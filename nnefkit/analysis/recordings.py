@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike, scandir
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from nnefkit.analysis.recorded.polygraphy_results import polygraphy_readers
+from nnefkit.analysis.recorded.safetensors_file import safetensors_places
+from nnefkit.analysis.recorded.tensor_proto import tensor_proto
+from nnefkit.analysis.recorded.unreadable import UNREADABLE
 from nnefkit.arguments import expected_path
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
 from nnefkit.storage import map_npy, read_tensor, unreadable
 
-_UNREADABLE = (
-    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    *(struct.error, TokenError),
-    *(NotImplementedError, RuntimeError, MemoryError, IndexError, KeyError, TypeError),
-)
-"""What reading a damaged, encrypted or forged file raises."""
+SINGLE = (".npy", ".dat", ".pb", ".tensorproto")
+"""Endings of files that have one tensor each."""
+RECORDED = (".npz", ".safetensors", ".json", *SINGLE)
+"""Endings of recorded runs that are one file."""
 
 Source = Mapping[str, Any] | str | PathLike[str]
 
@@ -69,8 +67,9 @@ def side(source: Source) -> Side:
 
     Args:
         source: A `Trace`, a mapping from tensor names to arrays, or the path of recorded tensors:
-            a saved trace, an ``.npz`` file, or a folder of ``.npy`` and ``.dat`` files, named after
-            their tensors (those in subfolders by their path: ``block1/conv``).
+            a saved trace, an ``.npz`` or ``.safetensors`` file, results that Polygraphy saved as
+            ``.json``, or a folder of ``.npy``, ``.dat``, ``.pb`` and ``.tensorproto`` files, named
+            after their tensors (those in subfolders by their path: ``block1/conv``).
 
     Raises:
         InputError: `source` is none of these.
@@ -85,7 +84,7 @@ def side(source: Source) -> Side:
         raise InputError(
             f"a {type(source).__name__} cannot be compared",
             hint="Pass a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
-            ".npz file, or a folder of .npy or .dat files.",
+            ".npz file, or a folder of .npy, .dat or .pb files.",
         )
     graph = getattr(source, "graph", None)
     label = str(getattr(source, "engine", ""))
@@ -106,26 +105,52 @@ def record(path: Path) -> RecordedFiles:
         StorageError: There is no file, or none that can be read.
     """
     if path.is_dir():
-        _refuse_closed(path)
-        files = sorted(p for p in path.rglob("*") if p.suffix in (".npy", ".dat"))
-        if not files:
-            raise StorageError(
-                "the folder has no .npy or .dat files",
-                hint="numpy.save(folder / 'tensor.npy', array) writes one for each tensor.",
-                file=str(path),
-            )
-        return RecordedFiles(
-            path,
-            {p.relative_to(path).with_suffix("").as_posix(): _reader(p) for p in files},
-        )
+        return _folder(path)
     if not path.exists():
         raise StorageError(
             "there is no such file or folder", hint="Check the path.", file=str(path)
         )
-    if path.suffix in (".npy", ".dat"):
-        return RecordedFiles(path, {path.stem: _reader(path)})
+    suffix = path.suffix.lower()
+    if suffix in SINGLE:
+        name, read = _single(path, path.stem)
+        return RecordedFiles(path, {name: read})
+    if suffix == ".safetensors":
+        places = safetensors_places(path)
+        return RecordedFiles(path, {name: place.read for name, place in places.items()})
+    if suffix == ".json":
+        return RecordedFiles(path, polygraphy_readers(path))
     with _opened(path) as members:
         return RecordedFiles(path, {name: _member_reader(path, name) for name in members.files})
+
+
+def _folder(path: Path) -> RecordedFiles:
+    _refuse_closed(path)
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SINGLE and p.is_file())
+    if not files:
+        raise StorageError(
+            f"the folder has no {' or '.join((', '.join(SINGLE[:-1]), SINGLE[-1]))} files",
+            hint="numpy.save(folder / 'tensor.npy', array) writes one for each tensor.",
+            file=str(path),
+        )
+    readers: dict[str, Callable[[], Any]] = {}
+    for file in files:
+        name, read = _single(file, file.relative_to(path).with_suffix("").as_posix())
+        if name in readers:
+            raise StorageError(
+                f"the folder has two files of the tensor '{name}'",
+                hint="Delete one of them, or move them to two folders.",
+                file=str(file),
+            )
+        readers[name] = read
+    return RecordedFiles(path, readers)
+
+
+def _single(path: Path, name: str) -> tuple[str, Callable[[], Any]]:
+    """Return name and reader of the tensor in a file; `name` is that of the file."""
+    if path.suffix.lower() in (".npy", ".dat"):
+        return name, _reader(path)
+    tensor = tensor_proto(path)
+    return tensor.name or name, tensor.read
 
 
 def _refuse_closed(folder: Path) -> None:
@@ -140,17 +165,17 @@ def _is_trace(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "trace.json" in archive.namelist()
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
 def _reader(path: Path) -> Callable[[], Any]:
     def read() -> Any:
-        if path.suffix == ".dat":
+        if path.suffix.lower() == ".dat":
             return read_tensor(path)
         try:
             return map_npy(str(path))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise StorageError(f"this is not an .npy file: {error}", file=str(path)) from error
 
     return read
@@ -161,7 +186,7 @@ def _member_reader(path: Path, name: str) -> Callable[[], Any]:
         with _opened(path) as members:
             try:
                 return members[name]
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 raise StorageError(
                     f"tensor '{name}' cannot be read: {error}", file=str(path)
                 ) from error
@@ -174,11 +199,12 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     with _file(path) as file:
         try:
             members = np.load(file, allow_pickle=False)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise StorageError(
-                "this is neither an .npz file nor a folder of .npy or .dat files",
+                "this is neither an .npz file nor a folder of .npy, .dat or .pb files",
                 file=str(path),
-                hint="numpy.savez(path, **tensors) writes an .npz file.",
+                hint="numpy.savez(path, **tensors) writes an .npz file. Files of other formats "
+                "end in .safetensors or .json.",
             ) from error
         if not isinstance(members, np.lib.npyio.NpzFile):
             raise StorageError(

@@ -34,8 +34,10 @@ def compare(
     """Compare two runs, tensor by tensor, and find where they diverge.
 
     Args:
-        a: The reference: a `Trace`, a mapping from tensor names to arrays, or recorded files (a
-            saved trace, an ``.npz`` file, or a folder of ``.npy`` or ``.dat`` files).
+        a: The reference: a `Trace`, a mapping from tensor names to arrays, or recorded files: a
+            saved trace, an ``.npz`` or ``.safetensors`` file, results that Polygraphy saved as
+            ``.json``, or a folder with one file for each tensor: ``.npy``, ``.dat``, or ``.pb`` and
+            ``.tensorproto`` with a tensor of ONNX.
         b: The run to compare with it, of the same kinds.
         tolerance: The allowed difference: a number (relative to the largest magnitude in the
             tensor), a `Tolerance`, or a mapping from dtypes to these. The default depends on the

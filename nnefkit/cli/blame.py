@@ -8,6 +8,7 @@ from typing import Any
 
 from nnefkit.analysis import blame
 from nnefkit.analysis.blamed_operation import record
+from nnefkit.analysis.recordings import RECORDED
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness, tolerance
 from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
@@ -42,7 +43,8 @@ def declare(commands: Commands) -> None:
         default="numpy",
         metavar="R",
         help="what is right: an engine (default: numpy), a model, or a recorded run (a saved "
-        "trace, an .npz file, a folder of .npy or .dat files)",
+        "trace, an .npz or .safetensors file, .json of Polygraphy, a folder of .npy, .dat or .pb "
+        "files)",
     )
     parser.add_argument(
         "--suspect", required=True, metavar="S", help="what is suspected: an engine, or a model"
@@ -97,7 +99,7 @@ def _subject(name: str, strict: bool) -> str | Graph | Path | Any:
     path = Path(name)
     if not path.exists():
         return name
-    is_recording = path.suffix in (".npz", ".npy", ".dat")
+    is_recording = path.suffix.lower() in RECORDED
     if path.is_dir():
         is_recording = not (path / "graph.nnef").exists()
     return path if is_recording else load(path, strict=strict)

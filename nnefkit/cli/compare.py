@@ -32,7 +32,8 @@ def declare(commands: Commands) -> None:
         run,
         summary="find the first difference between two recorded runs",
         description="Compare the tensors of two runs by name. A run is a saved trace, an .npz "
-        "file, or a folder of .npy or .dat files.",
+        "or .safetensors file, results of Polygraphy (.json), or a folder of .npy, .dat or .pb "
+        "files.",
         examples=_EXAMPLES,
     )
     parser.add_argument("a", metavar="A", help="the reference")

@@ -397,7 +397,7 @@ def test_a_file_that_is_not_a_recording_is_refused_by_name(tmp_path, name, conte
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(StorageError, match=r"no \.npy or \.dat"):
+    with pytest.raises(StorageError, match=r"no \.npy, \.dat, \.pb or \.tensorproto"):
         compare(tmp_path, {})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from . import files, graphs, onnx_models, texts, traces
+from . import files, graphs, onnx_models, recordings, texts, traces
 from .target import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (texts, files, traces, onnx_models, graphs)
+    for module in (texts, files, traces, recordings, onnx_models, graphs)
     for target in module.TARGETS
 }

@@ -62,7 +62,7 @@ def draw_trace(chance: Random) -> bytes:
     if chance.random() < 0.7:
         described = named["trace.json"]
         if chance.random() < 0.9:
-            described = json.dumps(_changed(json.loads(described), chance)).encode()
+            described = json.dumps(changed_json(json.loads(described), chance)).encode()
             if chance.random() < 0.1:
                 described = mutated_bytes(described, chance)
         elif chance.random() < 0.5:
@@ -82,7 +82,7 @@ def draw_trace(chance: Random) -> bytes:
     return mutated_bytes(packed, chance) if chance.random() < 0.1 else packed
 
 
-def _changed(value: Any, chance: Random) -> Any:
+def changed_json(value: Any, chance: Random) -> Any:
     """Change one value somewhere in a structure of JSON, or a few."""
     for _ in range(chance.choice((1, 1, 2))):
         value = _changed_once(value, chance, 0)
