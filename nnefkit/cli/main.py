@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from nnefkit.cli import blame, compare, convert, explain, info, run, terminal, validate
+from nnefkit.cli import blame, compare, convert, explain, info, quantize, run, terminal, validate
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
 from nnefkit.display.visible_text import printable
@@ -28,6 +28,7 @@ examples:
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
   nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
+  nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
 
 exit status: 0 success; 1 negative result or failure; 2 wrong usage.
@@ -95,6 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (validate, explain, info, format_, run, compare, blame, convert):
+    for command in (validate, explain, info, format_, run, compare, blame, quantize, convert):
         command.declare(commands)
     return parser

@@ -17,7 +17,18 @@ from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, c
 from nnefkit.display.cards.engines import engine_card, engines_card
 from nnefkit.display.cards.graph import graph_card
 from nnefkit.display.cards.operation import operation_card
+from nnefkit.display.cards.precision import PrecisionRow, PrecisionSummary, precision_card
+from nnefkit.display.cards.quantization import (
+    QuantizationRow,
+    QuantizationSummary,
+    quantization_card,
+)
 from nnefkit.display.cards.report import report_card
+from nnefkit.display.cards.sensitivity import (
+    SensitivityRow,
+    SensitivitySummary,
+    sensitivity_card,
+)
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
 from nnefkit.display.elements import Card
@@ -267,6 +278,33 @@ def everything(name):
     yield engines(name)
     yield Shown("engine", lambda *, brief: engine_card(engine(name)))
     yield Shown("engine", lambda *, brief: engine_card(away(name)))
+    yield from quantized(name)
+
+
+def quantized(name, count=40):
+    """Cards of a quantization, of a precision curve and of a sensitivity."""
+    rows = tuple(
+        QuantizationRow(
+            *(name(i), "conv", ("input", "activation", "weight", "bias")[i % 4], 8),
+            *(-1.5, 2.5, 0.01, i + 1, i / count, 30.0 + i, 0.289, 20.0 + i),
+        )
+        for i in range(count)
+    )
+    summary = QuantizationSummary(
+        *(name(1), ("1 calibration input",), "In 8 bits the outputs have 20 dB.", "It is so."),
+        *((("plain", 15.0), ("equalized", 20.0)), rows, {name(3): "kept on request"}),
+    )
+    yield Shown("report", lambda *, brief: quantization_card(summary, brief=brief))
+    points = tuple(PrecisionRow(i, name(i) if i else "", "conv", 10.0 + i) for i in range(count))
+    curve = PrecisionSummary(
+        name(1), False, ("60 layers",), "39 layers do not.", "So.", 30.0, points
+    )
+    yield Shown("curve", lambda *, brief: precision_card(curve, brief=brief))
+    perturbed = tuple(
+        SensitivityRow(i, "conv", name(i), i, 30.0, 20.0 + i, 10.0 - i) for i in range(count)
+    )
+    found = SensitivitySummary(name(1), ("1 input",), "It moves.", "Most.", perturbed)
+    yield Shown("sensitivity", lambda *, brief: sensitivity_card(found, brief=brief))
 
 
 @pytest.fixture

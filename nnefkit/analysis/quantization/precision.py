@@ -45,7 +45,7 @@ def precision_curve(
             floating point.
         limit: Largest number of layers to keep.
         reference: The graph that computes the right outputs; None is `quantized` itself, without
-            quantization.
+            quantization. Pass the original graph if biases were corrected.
         engine: The engine that runs both.
         progress: Whether to show a progress bar; None shows it if it takes more than a second.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
+from nnefkit.analysis.quantization.bias_correction import with_corrected_biases
 from nnefkit.analysis.quantization.calibration import Calibration, observed
+from nnefkit.analysis.quantization.equalization import equalized
 from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.histogram import ValueHistogram
 from nnefkit.analysis.quantization.measurement import OutputLoss, RoundingSums, measured
@@ -59,6 +62,8 @@ def quantize(
     *,
     percentile: float = 99.99,
     keep: Iterable[str] = (),
+    equalize: bool = False,
+    correct_biases: bool = False,
     engine: str = "numpy",
     progress: bool | None = None,
 ) -> QuantizedGraph:
@@ -87,6 +92,9 @@ def quantize(
             ``"percentile"``.
         keep: Names of tensors to leave in floating point. If one is the result of a layer, its
             weights also stay.
+        equalize: Whether to scale the channels of neighboring layers to equal ranges first
+            (cross-layer equalization), which changes weights, but not what the graph computes.
+        correct_biases: Whether to take the mean error of rounded weights off the biases.
         engine: The engine that runs the graph.
         progress: Whether to show a progress bar; None shows it if it takes more than a second.
 
@@ -111,20 +119,84 @@ def quantize(
     """
     graph = _prepared(expected_graph(graph, data=True))
     settings = _settings(graph, bits, per_channel, symmetric, method, percentile, keep)
-    plan = planned(graph, settings.keep)
-    if not plan.groups and not plan.weights:
-        raise InputError(
-            f"graph '{graph.name}' has nothing to quantize",
-            hint="Only tensors of type scalar that are not in keep=[...] are quantized.",
-            section="5.3",
-        )
-    names = [n for group in plan.groups for n in group if n not in plan.passed_on]
-    run = Calibration(Session(graph, engine), names)
-    retained, count = observed([run], calibration, graph.name, progress=progress)
-    grids = _grids(graph, plan, run.histograms, settings)
-    quantized = with_grids(graph, grids)
-    report = _report(graph, quantized, plan, retained, engine, count, settings)
-    return QuantizedGraph.of(quantized, report)
+    for argument, value in (("equalize", equalize), ("correct_biases", correct_biases)):
+        if not isinstance(value, bool):
+            raise wrong_type(argument, "True or False", value)
+    stages = [_Stage("plain", graph, settings, engine)]
+    pairs: tuple[tuple[str, str], ...] = ()
+    if equalize:
+        scaled, pairs = equalized(graph)
+        stages.append(_Stage("equalized", scaled, settings, engine))
+    runs = [stage.run for stage in stages]
+    retained, count = observed(runs, calibration, graph.name, progress=progress)
+    loss = OutputLoss(graph, retained, engine)
+    steps = [(stage.title, loss.of(stage.quantized)) for stage in stages]
+    last = stages[-1]
+    result = last.quantized
+    corrected: tuple[str, ...] = ()
+    if correct_biases:
+        last, corrected = last.with_corrected_biases(retained)
+        result = last.quantized
+        steps.append((last.title, loss.of(result)))
+    rows = _rows(last.graph, result, last.plan, retained, engine)
+    report = QuantizationReport(
+        graph.name,
+        tuple(rows),
+        FrozenDict(last.plan.left),
+        tuple(steps),
+        count,
+        len(retained),
+        settings.method,
+        settings.bits,
+        pairs,
+        corrected,
+    )
+    return QuantizedGraph.of(result, report)
+
+
+class _Stage:
+    """A graph that is quantized: the given one, or one with other weights."""
+
+    def __init__(
+        self, title: str, graph: Graph, settings: QuantizationSettings, engine: str
+    ) -> None:
+        self.title = title
+        self.graph = graph
+        self.settings = settings
+        self.engine = engine
+        self.plan = planned(graph, settings.keep)
+        if not self.plan.groups and not self.plan.weights:
+            raise InputError(
+                f"graph '{graph.name}' has nothing to quantize",
+                hint="Only tensors of type scalar that are not in keep=[...] are quantized.",
+                section="5.3",
+            )
+        passed_on = self.plan.passed_on
+        names = [name for group in self.plan.groups for name in group if name not in passed_on]
+        self.run = Calibration(Session(graph, engine), names)
+
+    @cached_property
+    def grids(self) -> dict[str, QuantizationGrid]:
+        """The grids, after the calibration."""
+        return _grids(self.graph, self.plan, self.run.histograms, self.settings)
+
+    @cached_property
+    def quantized(self) -> Graph:
+        """The graph with quantization info."""
+        return with_grids(self.graph, self.grids)
+
+    def with_corrected_biases(
+        self, inputs: list[dict[str, Array]]
+    ) -> tuple[_Stage, tuple[str, ...]]:
+        """Return the stage after bias correction, and the layers that it changed."""
+        filters = {name: self.grids[name] for name in self.plan.filters if name in self.grids}
+        rounded = with_grids(self.graph, filters)
+        if not filters:
+            return self, ()
+        graph, names = with_corrected_biases(self.graph, rounded, inputs, self.engine)
+        stage = _Stage("biases corrected", graph, self.settings, self.engine)
+        stage.run.histograms = self.run.histograms
+        return stage, names
 
 
 def _prepared(graph: Graph) -> Graph:
@@ -304,18 +376,15 @@ def with_grids(graph: Graph, grids: Mapping[str, QuantizationGrid]) -> Graph:
 # -- report ----------------------------------------------------------------------------------------
 
 
-def _report(
+def _rows(
     graph: Graph,
     quantized: Graph,
     plan: QuantizationPlan,
     retained: list[dict[str, Array]],
     engine: str,
-    count: int,
-    settings: QuantizationSettings,
-) -> QuantizationReport:
+) -> Iterator[QuantizedTensor]:
     sums, deviations = measured(graph, quantized, retained, engine)
     values = weight_values(graph, plan.weights)
-    rows = []
     for op in graph.operations:
         for name in op.output_names:
             line = quantized.tensors[name].quantization
@@ -334,15 +403,4 @@ def _report(
                 role = "weight"
             elif op.name == "external":
                 role = "input"
-            rows.append(QuantizedTensor.of(name, op.name, role, grid, rounding, snr))
-    loss = OutputLoss(graph, retained, engine)
-    return QuantizationReport(
-        graph.name,
-        tuple(rows),
-        FrozenDict(plan.left),
-        (("quantized", loss.of(quantized)),),
-        count,
-        len(retained),
-        settings.method,
-        settings.bits,
-    )
+            yield QuantizedTensor.of(name, op.name, role, grid, rounding, snr)

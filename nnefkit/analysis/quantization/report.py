@@ -130,6 +130,10 @@ class QuantizationReport(Displayed):
     """Number of inputs, the first ones, that errors were measured with."""
     method: str
     bits: int
+    equalized: tuple[tuple[str, str], ...] = ()
+    """Results of the pairs of layers whose channels were scaled to equal ranges."""
+    corrected: tuple[str, ...] = ()
+    """Results of the layers whose biases were corrected."""
 
     @property
     def snr(self) -> float:
@@ -148,16 +152,18 @@ class QuantizationReport(Displayed):
     def _answer(self) -> tuple[str, str]:
         activations = sum(each.role in ("input", "activation") for each in self.tensors)
         weights = len(self.tensors) - activations
-        headline = f"{self.bits} bits cost the outputs down to {number(self.snr)} dB."
+        headline = f"In {self.bits} bits the outputs have {number(self.snr)} dB."
         if self.snr == np.inf:
             headline = f"{self.bits} bits change no output."
         sentence = (
             f"{plural(activations, 'activation')} and {plural(weights, 'weight')} are quantized, "
             f"{len(self.left):,} left in floating point."
         )
-        worst = min(self.tensors, key=lambda each: each.sqnr, default=None)
+        judged = [each for each in self.tensors if each.role != "bias"]
+        worst = min(judged, key=lambda each: each.sqnr, default=None)
         if worst is not None and worst.sqnr < np.inf:
-            sentence += f" Rounding {code(worst.name)} costs most: {number(worst.sqnr)} dB"
+            sentence += f" {code(worst.name)} loses most by its own rounding: "
+            sentence += f"{number(worst.sqnr)} dB"
             sentence += f", {percent(worst.clipped)} clipped." if worst.clipped else "."
         return headline, sentence
 

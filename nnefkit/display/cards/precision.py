@@ -83,4 +83,5 @@ def _cells(row: PrecisionRow, gain: float) -> Iterator[Cell]:
     yield Cell(row.operation, marker=family(row.operation).color) if row.layer else Cell("")
     yield Cell(row.layer, code=True) if row.layer else Cell("all quantized", "muted")
     yield Cell(numbers.number(row.snr))
-    yield Cell(f"+{numbers.number(gain)}" if row.kept else "")
+    sign = "+" if gain >= 0 else ""
+    yield Cell(f"{sign}{numbers.number(gain)}" if row.kept else "")

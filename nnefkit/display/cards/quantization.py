@@ -32,14 +32,13 @@ COLUMNS = (
     Column("tensor", least=16),
     Column("role", least=8),
     Column("bits", "right"),
-    Column("from", "right"),
-    Column("to", "right"),
-    Column("step", "right"),
-    Column("channels", "right"),
-    Column("clipped", "right"),
     Column("SQNR dB", "right"),
     Column("RMSE/step", "right"),
+    Column("clipped", "right"),
     Column("SNR dB", "right"),
+    Column("step", "right"),
+    Column("from", "right"),
+    Column("to", "right"),
 )
 _FIRST = 12
 _LEFT = 12
@@ -109,26 +108,31 @@ def _gains(steps: Sequence[tuple[str, float]]) -> Line:
 
 def _table(summary: QuantizationSummary, *, brief: bool) -> Table:
     few = 6 if brief else _FIRST
-    worst = sorted(summary.rows, key=lambda row: -math.inf if math.isnan(row.sqnr) else row.sqnr)
+    worst = sorted(summary.rows, key=_rank)
     chosen = selection(worst, few, 0)
     cells = tuple(None if row is None else tuple(_cells(row)) for row in chosen)
     note = left_out(chosen, len(summary.rows), "tensors, the worst first", "report.to_frame()")
     return Table(COLUMNS, cells, note)
 
 
+def _rank(row: QuantizationRow) -> tuple[bool, float]:
+    """Return the key for the worst first; biases, of fine steps, follow the others."""
+    return row.role == "bias", math.inf if math.isnan(row.sqnr) else row.sqnr
+
+
 def _cells(row: QuantizationRow) -> Iterator[Cell]:
     yield Cell(row.operation, marker=family(row.operation).color)
     yield Cell(row.tensor, code=True)
-    yield Cell(row.role, "muted")
+    channels = f" ×{row.channels:,}" if row.channels > 1 else ""
+    yield Cell(f"{row.role}{channels}", "muted")
     yield Cell(f"{row.bits}", "muted")
-    yield Cell(numbers.number(row.minimum))
-    yield Cell(numbers.number(row.maximum))
-    yield Cell(numbers.number(row.step))
-    yield Cell(numbers.count(row.channels) if row.channels > 1 else "", "muted")
-    yield Cell(numbers.percent(row.clipped) if row.clipped else "")
     yield Cell(numbers.number(row.sqnr))
     yield Cell(numbers.number(row.rmse_per_step))
+    yield Cell(numbers.percent(row.clipped) if row.clipped else "")
     yield Cell(numbers.number(row.snr))
+    yield Cell(numbers.number(row.step))
+    yield Cell(numbers.number(row.minimum))
+    yield Cell(numbers.number(row.maximum))
 
 
 def _floating(left: Mapping[str, str], *, brief: bool) -> Block:

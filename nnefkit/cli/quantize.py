@@ -1,0 +1,159 @@
+"""``nnefkit quantize``: quantization info from calibration inputs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from nnefkit.analysis import quantize
+from nnefkit.analysis.quantization.quantize import Symmetric
+from nnefkit.arrays import Array
+from nnefkit.cli import terminal
+from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
+from nnefkit.cli.recorded_inputs import recorded_inputs
+from nnefkit.errors import InputError, NnefError
+from nnefkit.graph import Graph
+from nnefkit.io import load, save
+
+_EXAMPLES = """\
+  nnefkit quantize model/ --calibration images/ -o quantized/
+  nnefkit quantize model/ --calibration cat.npy --calibration dog.npy --method mse \\
+      --equalize --correct-biases --min-snr 20 -o quantized.nnef.tgz
+
+exit status: 0 quantized; 1 the outputs lose more than --min-snr; 2 it cannot be quantized.
+"""
+_ENDINGS = (".npy", ".npz", ".dat")
+_SYMMETRIC: dict[str, Symmetric] = {"weights": "weights", "all": True, "none": False}
+
+
+def declare(commands: Commands) -> None:
+    """Add the command."""
+    parser = command(
+        commands,
+        "quantize",
+        run,
+        summary="write quantization info from calibration inputs",
+        description="Run a model on calibration inputs, choose a range for each tensor, and save "
+        "the model with a quantization file. What it costs is measured.",
+        examples=_EXAMPLES,
+    )
+    model_path(parser)
+    parser.add_argument(
+        "--calibration",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="the values of one input of the model (.npy, .npz or .dat), an .npz file with all "
+        "inputs by name, or a folder of such files; may be repeated",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="PATH", help="where to save the quantized model"
+    )
+    parser.add_argument(
+        "--bits", type=int, default=8, help="bits of activations and weights (default: 8)"
+    )
+    parser.add_argument(
+        "--method",
+        default="minmax",
+        metavar="M",
+        help="how ranges are chosen: minmax (default), percentile or mse",
+    )
+    parser.add_argument(
+        "--percentile",
+        type=float,
+        default=99.99,
+        metavar="P",
+        help="percentage of values in a range, for the method percentile (default: 99.99)",
+    )
+    parser.add_argument(
+        "--per-tensor", action="store_true", help="one range for each filter, not for each channel"
+    )
+    parser.add_argument(
+        "--symmetric",
+        choices=tuple(_SYMMETRIC),
+        default="weights",
+        help="the ranges that are symmetric about 0 (default: weights)",
+    )
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="TENSOR",
+        help="leave a tensor in floating point; may be repeated",
+    )
+    parser.add_argument(
+        "--equalize", action="store_true", help="scale channels of layers to equal ranges first"
+    )
+    parser.add_argument(
+        "--correct-biases",
+        action="store_true",
+        help="take the mean error of rounded weights off the biases",
+    )
+    parser.add_argument(
+        "--engine", default="numpy", help="the engine that runs the model (default: numpy)"
+    )
+    parser.add_argument(
+        "--min-snr",
+        type=float,
+        metavar="DB",
+        help="fail, and save nothing, if the outputs have a lower ratio against floating point",
+    )
+    strictness(parser)
+    json_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Quantize a model; return 1 if it loses too much, and 2 if it cannot be quantized."""
+    try:
+        graph = load(Path(options.path), strict=options.strict)
+        quantized = quantize(
+            graph,
+            _inputs(options.calibration, graph),
+            options.bits,
+            not options.per_tensor,
+            _SYMMETRIC[options.symmetric],
+            options.method,
+            percentile=options.percentile,
+            keep=options.keep,
+            equalize=options.equalize,
+            correct_biases=options.correct_biases,
+            engine=options.engine,
+        )
+        report = quantized.report
+        fails = options.min_snr is not None and not report.snr >= options.min_snr
+        if not fails:
+            save(quantized, options.output)
+    except NnefError as error:
+        terminal.error_diagnostics(error.diagnostics)
+        return terminal.USAGE
+    if options.json:
+        tensors = [asdict(each) for each in report.tensors]
+        steps = [{"step": step, "snr": snr} for step, snr in report.steps]
+        known = {"ok": not fails, "summary": report.summary, "snr": report.snr, "steps": steps}
+        terminal.as_json({**known, "tensors": tensors, "left": dict(report.left)})
+    else:
+        terminal.line(repr(report))
+        if fails:
+            terminal.line(f"failed: {report.snr:.4g} dB is less than {options.min_snr:g} dB")
+    return terminal.FAILED if fails else 0
+
+
+def _inputs(paths: list[str], graph: Graph) -> Iterator[dict[str, Array]]:
+    """Yield the calibration inputs, one at a time."""
+    for path in paths:
+        for file in _files(Path(path)):
+            yield recorded_inputs([str(file)], graph)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in _ENDINGS and file.is_file())
+    if not files:
+        raise InputError(
+            f"'{path}' has no calibration inputs",
+            hint=f"They are files that end in {', '.join(_ENDINGS)}.",
+        )
+    return files
