@@ -13,13 +13,16 @@ from nnefkit.arrays import Array, check_mapped, converted
 
 BINS = 24
 """Number of bars of a histogram."""
-
+COUNTED = 1 << 15
+"""Number of elements that a trace counts for a histogram; more would take longer than the run."""
 
 _CHUNK = 1 << 16
 # One block of a sample: whole pages of a mapped file.
 _BLOCK = 1 << 12
 # The integers up to this one are exact in float64.
 _EXACT = 1 << 53
+# Share of the variance in the squares about the first value below which digits are lost.
+_KEPT = 1e-4
 # Squares of larger values might overflow.
 _HUGE = 1e150
 
@@ -28,7 +31,9 @@ class Histogram(NamedTuple):
     """Numbers of finite values between each two edges, the last edge included."""
 
     counts: tuple[int, ...] = ()
-    """One for each bar; one bar if all values are equal, none if there are no finite values."""
+    """One for each bar; one bar if all values are equal, none if there are no finite values.
+
+    Large tensors of a trace are counted by an even sample."""
     edges: tuple[float, ...] = ()
     """One more than bars; the first is the minimum, the last is the maximum."""
 
@@ -68,11 +73,16 @@ class Statistics:
         return self.zeros / self.examined if self.examined else math.nan
 
 
-def statistics(array: Any, limit: int | None = None) -> Statistics:
+def statistics(array: Any, limit: int | None = None, bars: int | None = None) -> Statistics:
     """Statistics of all elements of `array`, or of about `limit` of them, evenly spread.
 
     Numbers and logicals of every width are examined; other elements (strings) are only counted.
     A sample is read in blocks, so that little of a mapped file is read.
+
+    Args:
+        array: Any array.
+        limit: Number of elements to examine; None for all.
+        bars: Number of elements to count for the histogram; None for all that are examined.
     """
     array = np.asarray(array)
     check_mapped(array)
@@ -81,29 +91,35 @@ def statistics(array: Any, limit: int | None = None) -> Statistics:
         return Statistics(size, 0, *(math.nan,) * 4, 0, 0, 0, Histogram())
     # The order does not matter, and the order in memory needs no copy of a transposed array.
     flat = array.ravel(order="K")
-    first = _First()
+    found = _Moments()
     for chunk in _chunks(flat, limit):
-        first.add(chunk)
-    low, high, finite = first.minimum, first.maximum, first.finite
+        found.add(chunk)
+    low, high, finite = found.minimum, found.maximum, found.finite
     if max(abs(low), abs(high)) > _HUGE:
-        return _scaled(statistics(flat / _HUGE, limit), first)
+        return _scaled(statistics(flat / _HUGE, limit), found)
     mean = deviation = math.nan
     histogram = Histogram()
     if finite:
-        mean = min(max(first.total / finite, low), high)
-        squares, counts = _spread(_chunks(flat, limit), mean, low, high)
+        mean = min(max(found.mean, low), high)
+        squares = found.squares
+        if low == high:
+            squares = 0.0
+        elif squares is None:
+            squares = sum(_squares(chunk, mean) for chunk in _chunks(flat, limit))
         deviation = math.sqrt(squares / finite)
+        counted = limit if bars is None else min(bars, limit or bars)
+        counts = _bars(_chunks(flat, counted), low, high)
         histogram = Histogram(counts, _edges(low, high, len(counts)))
     return Statistics(
         size,
-        first.examined,
+        found.examined,
         low,
         high,
         mean,
         deviation,
-        first.zeros,
-        first.nan,
-        first.infinite,
+        found.zeros,
+        found.nan,
+        found.infinite,
         histogram,
     )
 
@@ -134,35 +150,68 @@ def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
         yield converted(chunk, np.float32) if chunk.dtype == np.float16 else chunk
 
 
-class _First:
-    """The first pass: everything that does not depend on the mean or the range."""
+class _Moments:
+    """Everything but the histogram, in one pass over chunks."""
 
-    __slots__ = ("examined", "finite", "infinite", "maximum", "minimum", "nan", "total", "zeros")
+    __slots__ = (
+        "_about",
+        "_buffer",
+        "_square",
+        "_total",
+        "examined",
+        "finite",
+        "infinite",
+        "maximum",
+        "minimum",
+        "nan",
+        "zeros",
+    )
 
     def __init__(self) -> None:
         self.examined = self.finite = self.zeros = self.nan = self.infinite = 0
-        self.total = 0.0
         self.minimum = self.maximum = math.nan
+        # Sums of the distances from the first value, and of their squares.
+        self._about = self._total = self._square = 0.0
+        self._buffer = np.empty(_CHUNK)
 
+    @np.errstate(invalid="ignore", over="ignore")  # of signaling NaN, of huge values
     def add(self, chunk: Array) -> None:
         self.examined += chunk.size
-        self.zeros += chunk.size - int(np.count_nonzero(chunk))
-        values = self._finite_values(chunk)
-        if not values.size:
-            return
-        with np.errstate(over="ignore"):
-            self.total += float(values.sum(dtype=np.float64))
-        low, high = _number(values.min()), _number(values.max())
-        self.minimum = min(self.minimum, low) if self.finite else low
-        self.maximum = max(self.maximum, high) if self.finite else high
-        self.finite += values.size
+        # Comparing is quicker than counting what is not zero.
+        self.zeros += int(np.count_nonzero(chunk == 0))
+        lowest, highest = chunk.min(), chunk.max()
+        if chunk.dtype.kind == "f" and not (np.isfinite(lowest) and np.isfinite(highest)):
+            chunk = self._finite_values(chunk)
+            if not chunk.size:
+                return
+            lowest, highest = chunk.min(), chunk.max()
+        low, high = _number(lowest), _number(highest)
+        if not self.finite:
+            self.minimum, self.maximum, self._about = low, high, float(chunk[0])
+        self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
+        self.finite += chunk.size
+        distance = self._buffer[: chunk.size]
+        np.copyto(distance, chunk, casting="unsafe")
+        if self._about:
+            distance -= self._about
+        self._total += float(distance.sum())
+        # Not by BLAS, whose threads take longer to wake up than a chunk takes.
+        self._square += float(np.einsum("i,i->", distance, distance))
+
+    @property
+    def mean(self) -> float:
+        """The mean of the finite values."""
+        return self._about + self._total / self.finite
+
+    @property
+    def squares(self) -> float | None:
+        """The sum of squared distances from the mean; None if its digits were lost."""
+        shift = self._total * (self._total / self.finite)
+        rest = self._square - shift
+        return rest if rest > _KEPT * shift else None
 
     def _finite_values(self, chunk: Array) -> Array:
-        if chunk.dtype.kind != "f":
-            return chunk
         finite = np.isfinite(chunk)
-        if finite.all():
-            return chunk
         nan = int(np.count_nonzero(np.isnan(chunk)))
         self.nan += nan
         self.infinite += chunk.size - int(np.count_nonzero(finite)) - nan
@@ -175,12 +224,20 @@ def _number(element: Any) -> float:
     return number if isinstance(number, int) and abs(number) > _EXACT else float(number)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of signaling NaN, of infinity
+def _squares(chunk: Array, mean: float) -> float:
+    """Return the sum of squared distances of the finite values from the mean."""
+    distance = converted(chunk, np.float64) - mean
+    total = float(np.einsum("i,i->", distance, distance))
+    if math.isfinite(total):
+        return total
+    distance = distance[np.isfinite(distance)]
+    return float(np.einsum("i,i->", distance, distance))
+
+
 @np.errstate(invalid="ignore")  # of signaling NaN
-def _spread(
-    chunks: Iterator[Array], mean: float, low: float, high: float
-) -> tuple[float, tuple[int, ...]]:
-    """Make the second pass: the sum of squared distances from the mean, and the histogram."""
-    squares = 0.0
+def _bars(chunks: Iterator[Array], low: float, high: float) -> tuple[int, ...]:
+    """Return the numbers of the finite values in equal bars."""
     bars = BINS if high > low else 1
     counts = np.zeros(bars, np.int64)
     # If the range is so narrow that the quotient would overflow, all values are in the first bar.
@@ -188,18 +245,14 @@ def _spread(
     for chunk in chunks:
         # A copy in double precision, changed in place: differences of float32 may overflow.
         values = chunk.astype(np.float64)
-        values -= mean
-        distance = float(np.dot(values, values))
-        if not math.isfinite(distance):
+        if chunk.dtype.kind == "f":
             values = values[np.isfinite(values)]
-            distance = float(np.dot(values, values))
-        squares += distance
-        values += mean - low
+        values -= low
         values *= slope
         index = values.astype(np.int32)
         np.clip(index, 0, bars - 1, out=index)
         counts += np.bincount(index, minlength=bars)
-    return squares, tuple(counts.tolist())
+    return tuple(counts.tolist())
 
 
 def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float, ...]:
@@ -207,7 +260,7 @@ def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float
     return (*((low + (high - low) * (i / bars)) * unit for i in range(bars)), high * unit)
 
 
-def _scaled(small: Statistics, first: _First) -> Statistics:
+def _scaled(small: Statistics, first: _Moments) -> Statistics:
     """Return the statistics of values, from those of the values divided by `_HUGE`."""
     return replace(
         small,

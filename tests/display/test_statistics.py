@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,3 +114,24 @@ def test_bounds_of_large_integers_are_exact(dtype):
     assert (found.minimum, found.maximum) == (2**53 + 1, high)
     assert found.minimum <= found.mean <= found.maximum
     assert sum(found.histogram.counts) == 3
+
+
+def test_deviations_far_from_zero_keep_their_digits():
+    chance = np.random.default_rng(3)
+    for mean, deviation in ((1e6, 1e-3), (-3e8, 1.0), (1.0, 1e-9), (0.0, 1e-20)):
+        values = mean + deviation * chance.standard_normal(300_000)
+        values[0] = mean + 50 * deviation
+        assert statistics(values).deviation == pytest.approx(values.std(), rel=1e-6)
+    outlier = np.concatenate([[1e12], np.full(10, 7.0), np.full(10, 9.0)])
+    assert statistics(outlier).deviation == pytest.approx(outlier.std(), rel=1e-9)
+
+
+def test_a_histogram_of_a_part_leaves_the_other_numbers_exact():
+    values = np.random.default_rng(4).standard_normal(500_000).astype(np.float32)
+    values[123_456], values[77] = 99.0, np.nan
+    whole, part = statistics(values), statistics(values, bars=10_000)
+    assert replace(part, histogram=whole.histogram) == whole
+    assert part.maximum == 99.0
+    assert part.examined == values.size
+    assert sum(part.histogram.counts) < 20_000
+    assert part.histogram.edges == whole.histogram.edges

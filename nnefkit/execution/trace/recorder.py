@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arguments import expected_names, expected_path
 from nnefkit.arrays import Array
-from nnefkit.display.statistics import Statistics, statistics
+from nnefkit.display.statistics import COUNTED, Statistics, statistics
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph, Operation
 from nnefkit.storage import TemporaryFolder, map_npy, writing_to
@@ -69,7 +69,7 @@ class Recorder:
         """Record one tensor."""
         self.shapes[name] = array.shape
         if not self.values:
-            self.statistics[name] = statistics(array)
+            self.statistics[name] = statistics(array, bars=COUNTED)
             return
         if self.folder is not None:
             array = _spilled(array, self.folder.path / f"{len(self.tensors):06}.npy")

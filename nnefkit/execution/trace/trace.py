@@ -16,7 +16,7 @@ from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
-from nnefkit.display.statistics import Statistics, all_finite, statistics
+from nnefkit.display.statistics import COUNTED, Statistics, all_finite, statistics
 from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
@@ -323,7 +323,7 @@ class LazyStatistics(Mapping[str, Statistics]):
                 f"there are no statistics of '{name}'", hint=did_you_mean(str(name), self._names)
             )
         if name not in self._computed:
-            self._computed[name] = statistics(self._tensors[name])
+            self._computed[name] = statistics(self._tensors[name], bars=COUNTED)
         return self._computed[name]
 
     def __contains__(self, name: object) -> bool:

@@ -297,7 +297,9 @@ def test_a_card_computes_statistics_only_for_shown_tensors(monkeypatch):
     graph = io.parse(text + " ".join(lines) + " y = exp(t199); }")
     traced = trace(graph, np.float32([1, 2, 3, 1000]))
     computed = []
-    monkeypatch.setattr(trace_module, "statistics", lambda x: computed.append(x) or statistics(x))
+    monkeypatch.setattr(
+        trace_module, "statistics", lambda x, **how: computed.append(x) or statistics(x, **how)
+    )
     page = traced._repr_html_()
     assert "202 checked · 1 with NaN or Inf" in page
     assert "1 Inf" in page
