@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nnefkit.analysis.blame_result import Blame
-from nnefkit.analysis.blame_sides import Reference, Subject, Suspect
+from nnefkit.analysis.blame_sides import Alignment, Reference, Subject, Suspect
 from nnefkit.analysis.blamed_operation import BlamedOperation, Verdict, ranked
 from nnefkit.analysis.bug_report import Evidence
 from nnefkit.analysis.causes import Weights, altered, weight_tensors
 from nnefkit.analysis.metrics import Metrics, metrics
+from nnefkit.analysis.pairing import Axes
 from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segments
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.weight_differences import described_cause
@@ -41,6 +42,9 @@ def blame(
     quantized: bool = False,
     budget: int = BUDGET,
     labels: tuple[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+    axes: Axes = None,
+    by_values: bool = False,
     progress: bool | None = None,
 ) -> Blame:
     """Find the operations of a suspect that introduce its error, told from those that inherit it.
@@ -55,13 +59,17 @@ def blame(
         reference: What is right: the name of an engine, another graph, or a recorded run of all or
             some tensors (a `Trace`, a mapping, or a path, as for `nnefkit.compare`) for the inputs.
         suspect: What is suspected: the name of an engine that runs `graph`, or another graph, such
-            as one with quantized weights. Its tensors have the names of the reference's.
+            as one with quantized weights. Tensors are paired by name, unless `names` or `by_values`
+            say otherwise.
         engine: The engine that runs a `reference` or a `suspect` that is a graph.
         tolerance: The allowed error of an operation, as for `nnefkit.compare`.
         quantized: Whether a `suspect` that is a graph is run with its quantization info.
         budget: Number of bytes that the values of operations that are run together may take; with
             more, the operations are run in several parts.
         labels: Names of the reference and of the suspect for the displays.
+        names: Name in the reference -> name in the suspect, for tensors whose names differ.
+        axes: Orders of axes that differ, as for `nnefkit.compare`; ``"auto"`` finds them.
+        by_values: Whether to pair tensors that are left by their values, as for `nnefkit.compare`.
         progress: Whether to show a progress bar; None shows it if it takes more than a second.
 
     Returns:
@@ -86,6 +94,7 @@ def blame(
     examples = list(inputs) if isinstance(inputs, list) else [inputs]
     if not examples:
         raise InputError("there are no inputs", hint="Pass at least one.")
+    alignment = Alignment(names, by_values, axes)
     referee = Reference(reference, graph, engine, len(examples))
     delay = 0.0 if progress else math.inf if progress is False else None
     fixed = weight_tensors(suspected.graph)
@@ -95,11 +104,14 @@ def blame(
     found: dict[str, _Found] = {}
     with ProgressBar(total, graph.name, "operation", delay=delay) as bar:
         for example in examples:
-            _Examination(suspected, referee.run(example), tolerance, budget, bar).add_to(
-                found, example
+            reference_run = referee.run(example)
+            _Examination(suspected, alignment, tolerance, budget, bar).add_to(
+                found, example, reference_run
             )
     known = labels or (referee.label, suspected.label)
-    return _result(found, suspected, referee, (str(known[0]), str(known[1])))
+    result = _result(found, suspected, referee, (str(known[0]), str(known[1])))
+    pairs = {each.other: (name, each.confidence or 0.0) for name, each in alignment.found.items()}
+    return replace(result, paired_by_values=pairs)
 
 
 @dataclass
@@ -165,7 +177,7 @@ class _Examination:
     def __init__(
         self,
         suspect: Suspect,
-        reference: Mapping[str, Array],
+        alignment: Alignment,
         tolerance: Accepted,
         budget: int,
         bar: ProgressBar,
@@ -174,21 +186,26 @@ class _Examination:
         self.tolerance = tolerance
         self.budget = budget
         self.bar = bar
-        graph = suspect.graph
-        self.given = {n: a for n, a in reference.items() if n in graph.tensors}
+        self.alignment = alignment
+        self.given: dict[str, Array] = {}
+        """The values of the reference, by the names of the suspect."""
         self.own: dict[str, Array] = {}
 
-    def add_to(self, found: dict[str, _Found], example: Any) -> None:
+    def add_to(
+        self, found: dict[str, _Found], example: Any, reference: Mapping[str, Array]
+    ) -> None:
         graph = self.suspect.graph
         self.suspect.session.reset()
         run = self.suspect.session.trace(example, progress=False)
+        self.given = self.alignment.aligned(reference, run)
         for name in graph.inputs:
             self.given.setdefault(name, run[name])
         parts = segments(graph, self.given)
         if not parts:
             raise InputError(
                 "the reference has no tensor that the suspect computes",
-                hint="Tensors are paired by name: give both graphs the same names.",
+                hint="Tensors are paired by name: give both graphs the same names, or pass "
+                "names={...} or by_values=True.",
             )
         for part, own in own_results(graph, parts, self.given, self.suspect.run, self.budget):
             each = found.setdefault(part.tensor, _Found(part))

@@ -46,6 +46,9 @@ class Blame(Displayed):
     engine: str = "numpy"
     """The engine that ran the suspect."""
     _evidence: Mapping[str, Evidence] = field(default_factory=dict, repr=False)
+    paired_by_values: Mapping[str, tuple[str, float]] = field(default_factory=dict, repr=False)
+    """Tensor -> its name in the reference and the confidence from 0 to 1, of the tensors that were
+    paired by their values."""
 
     @property
     def ok(self) -> bool:
@@ -106,6 +109,21 @@ class Blame(Displayed):
         return f"{' '.join(sentences)}{self._left_out()}"
 
     def _left_out(self) -> str:
+        return f"{self._paired()}{self._unexamined()}"
+
+    def _paired(self) -> str:
+        if not self.paired_by_values:
+            return ""
+        pairs = self.paired_by_values.items()
+        name, (other, confidence) = min(pairs, key=lambda item: item[1][1])
+        count = len(self.paired_by_values)
+        return (
+            f" {plural(count, 'tensor')} {'was' if count == 1 else 'were'} paired with the "
+            f"reference by values, not by name; the least confident pair, {percent(confidence)}, "
+            f"is {code(name)} with {code(other)}."
+        )
+
+    def _unexamined(self) -> str:
         if not self.unchecked:
             return ""
         return (

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from nnefkit.analysis.metrics import metrics
+from nnefkit.analysis.pairing import Axes, Pairing, check_axes, given_axes, nearest_layout, pair
 from nnefkit.analysis.recordings import Side, Source, side
+from nnefkit.analysis.tolerance import tolerance_for
 from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.errors import InputError
-from nnefkit.execution import Session
+from nnefkit.execution import Session, Trace
 from nnefkit.graph import Graph, expected_graph
 
 Subject = str | Graph | Source
@@ -64,6 +69,58 @@ def _bits(graph: Graph) -> dict[str, int]:
 
 def _is_path(name: str) -> bool:
     return any(mark in name for mark in "/\\.")
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How tensors of the reference are paired with those of the suspect."""
+
+    names: Mapping[str, str] | None
+    """Name in the reference -> name in the suspect."""
+    by_values: bool
+    axes: Axes
+    found: dict[str, Pairing] = field(default_factory=dict)
+    """The pairs by values so far: name in the reference -> its counterpart."""
+
+    def aligned(self, reference: Mapping[str, Array], run: Trace) -> dict[str, Array]:
+        """Return the values of the reference by the names, and in the layout, of the suspect.
+
+        Args:
+            reference: The values of the reference.
+            run: All tensors of the suspect.
+
+        Raises:
+            InputError: An option is wrong, or no tensor has a counterpart.
+            UnknownNameError: `names` or `axes` names a tensor that does not exist.
+        """
+        if self.names is None and not self.by_values and self.axes is None:
+            return {name: array for name, array in reference.items() if name in run}
+        sides = Side(reference, None, ""), Side(run, run.graph, "")
+        pairs = pair(*sides, self.names, self.by_values)
+        check_axes(self.axes, pairs.both)
+        self.found.update((n, each) for n, each in pairs.both.items() if each.by == "values")
+        return {
+            paired.other: self._arranged(reference[name], run[paired.other], name, paired)
+            for name, paired in pairs.both.items()
+        }
+
+    def _arranged(self, values: Array, expected: Array, name: str, paired: Pairing) -> Array:
+        axes = given_axes(self.axes, name, values.ndim)
+        if axes is not None:
+            # They are given as for `compare`, where the second run is the one that is permuted.
+            return values.transpose(np.argsort(axes))
+        if self.axes != "auto" and paired.by != "values":
+            return values
+        tolerance = tolerance_for(None, expected.dtype, values.dtype)
+        nearest = nearest_layout(expected, values, tolerance)
+        if nearest is None:
+            return values
+        measured, layout = nearest
+        if values.shape == expected.shape and not measured.ok:
+            as_it_is = metrics(expected, values, tolerance)
+            if paired.by != "values" or not measured.rmse < as_it_is.rmse:
+                return values
+        return layout.arranged(values, expected.shape)
 
 
 class Reference:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnefkit.analysis.causes import weight_tensors
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors, severity
+from nnefkit.analysis.value_pairing import Unpaired
 from nnefkit.display.text import brief_repr
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -39,6 +40,8 @@ class ComparedRuns:
     """The graph that determines the order and the operations of the rows, if one is known."""
     both_graphs: bool = field(default=False, repr=False)
     """Whether the graphs of both runs are known, so that weights and attributes were compared."""
+    unpaired: tuple[Unpaired, ...] = field(default=(), repr=False)
+    """The tensors that could not be paired by their values, each with the reason."""
 
     @cached_property
     def _by_name(self) -> Mapping[str, ComparedTensor]:

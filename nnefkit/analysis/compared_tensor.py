@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from nnefkit.analysis.layouts import Permutation, core
 from nnefkit.analysis.metrics import Metrics
-from nnefkit.analysis.pairing import Permutation
+from nnefkit.analysis.pairing import PairedBy
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.arrays import Shape
 from nnefkit.display import html
@@ -79,6 +80,15 @@ class ComparedTensor(Displayed):
     weights_compared: bool = False
     """If it introduces a difference: whether the weights and attributes of its operation were
     compared."""
+    unit_axes: bool = False
+    """Whether axes of size 1 of the second one were dropped or added to compare it; `axes` is then
+    the order of the other axes."""
+    paired_by: PairedBy = "name"
+    """How the two were paired: by equal names, by the ``"names"`` that were given, by the
+    ``"origin"`` of one of them, or by their ``"values"``."""
+    confidence: float | None = None
+    """Of a pair by values: how much nearer the two are to equal than either is to any other tensor,
+    from 0 to 1."""
 
     @property
     def ok(self) -> bool:
@@ -159,22 +169,33 @@ def facts(tensor: ComparedTensor) -> str:
         parts.append(f"shapes {shape(tensor.shapes[0])} and {shape(tensor.shapes[1])}")
     if tensor.axes is not None:
         parts.append(f"axes permuted by {list(tensor.axes)}")
+    if tensor.unit_axes:
+        shapes = " and ".join(map(shape, tensor.shapes))
+        parts.append(f"without axes of size 1 ({shapes})")
     if tensor.dtypes[0] != tensor.dtypes[1]:
         parts.append(f"{tensor.dtypes[0]} and {tensor.dtypes[1]}")
     if tensor.metrics is not None:
         parts.append(_non_finite(tensor.metrics))
     if tensor.other != tensor.name:
-        parts.append(f"compared with {visible(tensor.other, LONGEST_NAME)}")
+        how = ""
+        if tensor.paired_by == "origin":
+            how = ", its origin"
+        elif tensor.confidence is not None:
+            how = f", paired by values, confidence {percent(tensor.confidence)}"
+        parts.append(f"compared with {visible(tensor.other, LONGEST_NAME)}{how}")
     return "; ".join(filter(None, parts))
 
 
 def _advice(tensor: ComparedTensor) -> str:
     if tensor.metrics is not None:
         return ""
-    if sorted(tensor.shapes[0]) == sorted(tensor.shapes[1]):
-        return 'axes="auto" looks for the order of axes that matches'
+    search = 'axes="auto" looks for the order of axes that matches'
+    unit_axes = sorted(core(tensor.shapes[0])) == sorted(core(tensor.shapes[1]))
     if _broadcast(*tensor.shapes):
-        return "they would broadcast to each other, but only equal shapes are compared"
+        words = "they would broadcast to each other, but only equal shapes are compared"
+        return f'{words}. axes="auto" leaves out axes of size 1' if unit_axes else words
+    if unit_axes or sorted(tensor.shapes[0]) == sorted(tensor.shapes[1]):
+        return search
     return ""
 
 
@@ -273,7 +294,11 @@ _METRICS: dict[str, Callable[[Metrics], float | None]] = {
 }
 """The columns of metrics in a table, and how to compute them."""
 
-_COLUMNS = [*("tensor", "operation", "line", "verdict", "shape", "dtype"), *_METRICS, "note"]
+_COLUMNS = [
+    *("tensor", "operation", "line", "verdict", "shape", "dtype"),
+    *_METRICS,
+    *("other", "paired_by", "confidence", "note"),
+]
 
 
 class ComparedTensors(tuple[ComparedTensor, ...]):
@@ -321,5 +346,8 @@ def record(tensor: ComparedTensor) -> dict[str, Any]:
         "shape": tensor.shapes[0],
         "dtype": tensor.dtypes[0],
         **metrics,
+        "other": tensor.other,
+        "paired_by": tensor.paired_by,
+        "confidence": tensor.confidence,
         "note": tensor.note,
     }

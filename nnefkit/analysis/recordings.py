@@ -60,6 +60,8 @@ class Side:
     """Name of a variable -> digest of its values, of those that a saved trace had."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """Name of a tensor -> the line of its operation in the text that a saved trace had."""
+    ordered: bool = True
+    """Whether the tensors are in the order of their computation, as far as one can know."""
 
 
 def side(source: Source) -> Side:
@@ -78,7 +80,8 @@ def side(source: Source) -> Side:
     if isinstance(source, (str, PathLike)):
         path = expected_path(source)
         if not _is_trace(path):
-            return Side(record(path), None, path.name)
+            is_ordered = not path.is_dir() and path.suffix.lower() != ".safetensors"
+            return Side(record(path), None, path.name, ordered=is_ordered)
         return _of_trace(Trace.load(path), path.name)
     if not isinstance(source, Mapping):
         raise InputError(

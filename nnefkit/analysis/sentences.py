@@ -15,7 +15,7 @@ from nnefkit.analysis.compared_tensor import (
 )
 from nnefkit.analysis.first_nan import first_nan
 from nnefkit.display.elements import LONGEST_NAME, code
-from nnefkit.display.numbers import number, plural
+from nnefkit.display.numbers import number, percent, plural
 from nnefkit.display.visible_text import visible
 
 _EXPLAINED = 3
@@ -34,7 +34,8 @@ def answer(runs: ComparedRuns) -> tuple[str, str]:
         where = "at or before" if len(first.suspects) > 1 else "at"
         headline = f"The runs diverge {where} {code(first.name)}"
         sentences = _divergence(runs, first)
-    sentences += [_not_finite(runs), _permuted(runs), _not_compared(runs)]
+    sentences += [_not_finite(runs), _paired(runs), _permuted(runs)]
+    sentences += [_not_compared(runs), _not_paired(runs)]
     return headline, " ".join(filter(None, sentences))
 
 
@@ -171,14 +172,59 @@ def _extent(runs: ComparedRuns) -> str:
 
 def _permuted(runs: ComparedRuns) -> str:
     permuted: dict[tuple[int, ...], list[str]] = {}
+    squeezed = []
     for each in runs.rows:
         if each.axes is not None:
             permuted.setdefault(each.axes, []).append(each.name)
+        if each.unit_axes:
+            squeezed.append(each.name)
     second = short_label(runs.labels[1])
-    return " ".join(
+    sentences = [
         f"The axes of {listed(names)} in {second} were permuted by {list(axes)}."
         for axes, names in permuted.items()
-    )
+    ]
+    if squeezed:
+        sentences.append(f"{listed(squeezed)} differ in axes of size 1, which were left out.")
+    return " ".join(sentences)
+
+
+def _paired(runs: ComparedRuns) -> str:
+    """Say which tensors were paired by anything else than their names."""
+    sentences = []
+    origins = [each for each in runs.rows if each.paired_by == "origin"]
+    if origins:
+        verb = "was" if len(origins) == 1 else "were"
+        sentences.append(f"{plural(len(origins), 'tensor')} {verb} paired by origin.")
+    rows = [each for each in runs.rows if each.confidence is not None]
+    if rows:
+        rows.sort(key=lambda each: each.confidence or 0.0)
+        least = rows[0]
+        named = f"{code(least.name)} with {code(least.other)}"
+        confidence = percent(least.confidence or 0.0)
+        if len(rows) == 1:
+            sentences.append(
+                f"One pair is by values, not by name: {named}, confidence {confidence}."
+            )
+        else:
+            sentences.append(
+                f"{len(rows):,} pairs are by values, not by name; the least confident, "
+                f"{confidence}, is {named}."
+            )
+    return " ".join(sentences)
+
+
+def _not_paired(runs: ComparedRuns) -> str:
+    """Say why tensors were not paired by values."""
+    if not runs.unpaired:
+        return ""
+    named = [
+        f"{code(each.name)} of {short_label(runs.labels[each.side])}: "
+        f"{visible(each.reason, 2 * LONGEST_NAME)}"
+        for each in runs.unpaired[:_EXPLAINED]
+    ]
+    rest = len(runs.unpaired) - len(named)
+    more = f"; {rest:,} more in comparison.unpaired" if rest else ""
+    return f"Not paired by values: {'; '.join(named)}{more}."
 
 
 def short_label(label: str) -> str:

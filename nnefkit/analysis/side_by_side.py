@@ -11,13 +11,23 @@ from nnefkit.analysis.compared_runs import Missing
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.metrics import Metrics, metrics
-from nnefkit.analysis.pairing import Axes, Pairs, Permutation, given_axes, nearest_layout, pair
+from nnefkit.analysis.pairing import (
+    Axes,
+    AxisLayout,
+    Pairing,
+    Pairs,
+    check_axes,
+    given_axes,
+    nearest_layout,
+    pair,
+)
 from nnefkit.analysis.recordings import Side, Source, side
-from nnefkit.analysis.tolerance import Accepted, Tolerance, tolerance_for
+from nnefkit.analysis.tolerance import Accepted, tolerance_for
+from nnefkit.analysis.value_pairing import Unpaired
 from nnefkit.arguments import refuse_masked
 from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.display.cards.comparison import Verdict
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError
 from nnefkit.graph import FrozenDict, Graph, expected_graph
 
 
@@ -30,6 +40,7 @@ def compare(
     axes: Axes = None,
     labels: tuple[str, str] | None = None,
     graph: Graph | None = None,
+    by_values: bool = False,
 ) -> Comparison:
     """Compare two runs, tensor by tensor, and find where they diverge.
 
@@ -45,11 +56,16 @@ def compare(
         names: Name in `a` -> name in `b`, for tensors whose names differ.
         axes: Name in `a` -> permutation of the axes of the tensor of `b` (NHWC read as NCHW is
             ``(0, 3, 1, 2)``); or ``"auto"``: where shapes (or values) differ, the order that fits
-            best, which `ComparedTensor.axes` reports.
+            best, which `ComparedTensor.axes` reports, also with axes of size 1 added or dropped.
         labels: Names of the two runs; by default their engines or files where these differ, else
             "a" and "b".
         graph: The graph that was run, for runs that do not know theirs: recorded files, outputs of
             another program. Its weights are not assumed to be those of the runs.
+
+        by_values: Whether to pair tensors that have no counterpart of the same name (or origin, or
+            in `names`) by their values: those that agree far better with each other than with any
+            other tensor, in any order of axes, with or without axes of size 1. The comparison
+            reports these pairs, their confidence, and what could not be paired.
 
     Returns:
         The comparison. Where a graph is known, it distinguishes tensors that introduce a difference
@@ -68,13 +84,14 @@ def compare(
     if labels is not None:
         labels = _pair_of_strings(labels)
     first, second = side(a), side(b)
-    pairs = pair(first.tensors, second.tensors, names)
-    _check_axes(axes, pairs.both)
+    pairs = pair(first, second, names, by_values)
+    check_axes(axes, pairs.both)
     known, key = _order(first, second)
     if known is None and graph is not None:
         known = _without_weights(expected_graph(graph))
     rows = [
-        _compared(name, other, first, second, tolerance, axes) for name, other in pairs.both.items()
+        _compared(name, paired, first, second, tolerance, axes)
+        for name, paired in pairs.both.items()
     ]
     if known is not None:
         other = second.graph if key == "name" else None
@@ -85,6 +102,7 @@ def compare(
         labels or _labels(first, second),
         known,
         first.graph is not None and second.graph is not None,
+        _unpaired(pairs, first, second),
     )
 
 
@@ -111,18 +129,9 @@ def _missing(pairs: Pairs, first: Side, second: Side) -> Missing:
     )
 
 
-def _check_axes(axes: Axes, names: Mapping[str, str]) -> None:
-    if isinstance(axes, Mapping):
-        for name in axes:
-            if name not in names:
-                raise UnknownNameError(
-                    f"axes are given for '{name}', which is not compared",
-                    hint=did_you_mean(name, names),
-                )
-    elif axes not in (None, "auto"):
-        raise InputError(
-            f'axes must be a mapping from tensor names to permutations or "auto", not {axes!r}'
-        )
+def _unpaired(pairs: Pairs, first: Side, second: Side) -> tuple[Unpaired, ...]:
+    weights = [weight_tensors(s.graph) if s.graph is not None else () for s in (first, second)]
+    return tuple(each for each in pairs.unpaired if each.name not in weights[each.side])
 
 
 def _order(first: Side, second: Side) -> tuple[Graph | None, Literal["name", "other"]]:
@@ -136,16 +145,25 @@ def _labels(first: Side, second: Side) -> tuple[str, str]:
 
 
 def _compared(
-    name: str, other: str, first: Side, second: Side, accepted: Accepted, axes: Axes
+    name: str, paired: Pairing, first: Side, second: Side, accepted: Accepted, axes: Axes
 ) -> ComparedTensor:
+    other = paired.other
     x, y = _numeric(first.tensors[name], name), _numeric(second.tensors[other], other)
     tolerance = tolerance_for(accepted, x.dtype, y.dtype)
-    measured, permutation = _measured(x, y, tolerance, given_axes(axes, name, y.ndim))
-    if axes == "auto" and (measured is None or not measured.ok):
+    layout = AxisLayout(given_axes(axes, name, y.ndim))
+    arranged = layout.arranged(y, x.shape)
+    measured = metrics(x, arranged, tolerance) if x.shape == arranged.shape else None
+    is_open = axes == "auto" or (paired.by == "values" and layout.axes is None)
+    if is_open and (measured is None or not measured.ok):
         nearest = nearest_layout(x, y, tolerance)
-        # Where the shapes match as they are, another order has to explain the whole difference.
-        if nearest is not None and (measured is None or nearest[0].ok):
-            measured, permutation = nearest
+        # Where the shapes match as they are, another order has to explain the whole difference,
+        # unless that order is why the two were paired.
+        if nearest is not None and (
+            measured is None
+            or nearest[0].ok
+            or (paired.by == "values" and nearest[0].rmse < measured.rmse)
+        ):
+            measured, layout = nearest
     return ComparedTensor(
         name,
         other,
@@ -154,16 +172,11 @@ def _compared(
         tolerance,
         (x.shape, y.shape),
         (str(x.dtype), str(y.dtype)),
-        permutation,
+        layout.axes,
+        unit_axes=layout.unit_axes,
+        paired_by=paired.by,
+        confidence=paired.confidence,
     )
-
-
-def _measured(
-    x: Array, y: Array, tolerance: Tolerance, permutation: Permutation | None
-) -> tuple[Metrics | None, Permutation | None]:
-    """Measure `y`, its axes permuted, against `x`; None if the shapes do not match."""
-    arranged = y if permutation is None else y.transpose(permutation)
-    return metrics(x, arranged, tolerance) if x.shape == arranged.shape else None, permutation
 
 
 def _verdict(measured: Metrics | None) -> Verdict:

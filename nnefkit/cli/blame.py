@@ -59,6 +59,16 @@ def declare(commands: Commands) -> None:
     )
     tolerance(parser)
     parser.add_argument(
+        "--axes",
+        choices=["auto"],
+        help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
+    )
+    parser.add_argument(
+        "--by-values",
+        action="store_true",
+        help="pair tensors of a recorded run that have other names by their values",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         metavar="DIR",
@@ -80,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
             engine=options.engine,
             tolerance=options.tolerance,
             quantized=options.quantized,
+            axes=options.axes,
+            by_values=options.by_values,
         )
         if options.output and not found.ok:
             found.minimal(options.output)

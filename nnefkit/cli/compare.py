@@ -45,6 +45,11 @@ def declare(commands: Commands) -> None:
         help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
     )
     parser.add_argument(
+        "--by-values",
+        action="store_true",
+        help="pair tensors that have other names by their values; such pairs are reported",
+    )
+    parser.add_argument(
         "--graph",
         metavar="MODEL",
         help="the model that was run, for runs that do not know theirs: it orders the tensors and "
@@ -67,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
             Path(options.b),
             tolerance=options.tolerance,
             axes=options.axes,
+            by_values=options.by_values,
             graph=None if options.graph is None else load(options.graph),
         )
     except NnefError as error:
@@ -108,5 +114,6 @@ def _record(options: argparse.Namespace, comparison: Comparison) -> dict[str, An
         "suspects": comparison.suspects,
         "only_in_a": comparison.missing.first_only,
         "only_in_b": comparison.missing.second_only,
+        "unpaired": [each._asdict() for each in comparison.unpaired],
         "tensors": [record(row) for row in comparison],
     }
