@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,9 +108,10 @@ class QuantizationGrid:
 
     def with_bits(self, bits: int) -> QuantizationGrid:
         """Return the grid of the same range with other steps."""
-        return QuantizationGrid.of(
-            self.low, self.high, bits, symmetric=self.signed and self.symmetric
-        )
+        if not self.signed or self.zero_point.any():
+            return QuantizationGrid.of(self.low, self.high, bits, symmetric=False)
+        grid = QuantizationGrid.of(-self.high, self.high, bits, symmetric=True)
+        return replace(grid, symmetric=self.symmetric)
 
 
 def _step(extent: Array, steps: int) -> Array:

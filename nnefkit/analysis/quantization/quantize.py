@@ -282,6 +282,8 @@ def _grids(
             symmetric=settings.is_symmetric("activation"),
             percentile=settings.percentile,
         )
+        # The one code that has no counterpart is free for values beyond the range, as in ONNX.
+        grid = replace(grid, symmetric=False)
         grids.update((name, grid) for name in group)
     grids |= weight_grids(graph, plan, grids, settings)
     return grids

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
+from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
+from nnefkit.exchange.onnx.quantization_info import with_quantization_info
 from nnefkit.exchange.onnx.runtime import run_model
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
@@ -41,6 +42,7 @@ def from_onnx(
     tolerance: float | None = None,
     engine: str = "numpy",
     dynamic_shapes: Mapping[str, Any] | None = None,
+    quantization: Literal["operations", "info"] = "operations",
     progress: bool | None = None,
 ) -> Graph:
     """Read an ONNX model.
@@ -63,6 +65,9 @@ def from_onnx(
         engine: The engine that runs the graph.
         dynamic_shapes: Axes that may have other extents; see `from_torch`. The model must leave
             them open.
+        quantization: Whether pairs of QuantizeLinear and DequantizeLinear become ``"operations"``,
+            or ``"info"`` (``graph.quant``, 5.3), with which ``quantized=True`` runs. Pairs that
+            info cannot express stay operations: ``provenance["quantized_by_operations"]``.
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
@@ -75,7 +80,8 @@ def from_onnx(
             each such node.
         ExecutionError: The outputs differ, with the first tensor that does; or the model cannot be
             run.
-        InputError: It is not an ONNX model, or inputs have open dimensions.
+        InputError: It is not an ONNX model, inputs have open dimensions, or `quantization` is
+            neither of the two.
         StorageError: The file cannot be read.
         UnknownNameError: The model has no input of a given name.
         MissingPackageError: The package onnx is not installed.
@@ -89,6 +95,8 @@ def from_onnx(
         >>> nk.from_onnx(model).outputs
         ('y',)
     """
+    if quantization not in ("operations", "info"):
+        raise InputError(f"'quantization' must be 'operations' or 'info', not {quantization!r}")
     with StagedProgressBar(_title(model), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, constants)
@@ -96,6 +104,8 @@ def from_onnx(
         if dynamic_shapes:
             bar.stage("converting for other shapes")
         graph = _recorded(graph, source, constants, dynamic_shapes)
+        if quantization == "info":
+            graph = with_quantization_info(graph, source.proto)
         facts = {**_facts(source, graph), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify:
             return with_facts(graph, {**facts, "verified": False})
@@ -114,6 +124,7 @@ def from_onnx(
             engine=engine,
             tolerance=tolerance,
             default=_default_tolerance(proto),
+            quantized=any(tensor.quantization for tensor in graph.tensors.values()),
             # The graph and the model must start from the same numbers.
             rounded=_half_precision if _is_half_precision(proto) else None,
             bar=bar,

@@ -96,6 +96,16 @@ def test_kept_layers_in_16_bits_have_the_same_ranges(net, inputs):
     assert curve.graph.tensor("x").quantization["bits"] == 8
 
 
+def test_symmetric_ranges_stay_symmetric_in_16_bits(net, inputs):
+    quantized = nk.quantize(net, inputs, symmetric=True)
+    curve = nk.precision_curve(quantized, inputs, target=1000, bits=16, limit=4)
+    for name in {"c2", "y"} & set(curve.keep):
+        before, after = (g.tensor(name).quantization for g in (quantized, curve.graph))
+        assert (after["bits"], after["zero_point"], after["signed"]) == (16, 0, True)
+        assert after["scale"] * 32767 == pytest.approx(before["scale"] * 127, rel=1e-5)
+    assert "c2" in curve.keep
+
+
 def test_its_choice_goes_back_to_quantize(net, inputs, tmp_path):
     curve = nk.precision_curve(nk.quantize(net, inputs), inputs, target=35)
     again = nk.quantize(net, inputs, keep=curve.keep)

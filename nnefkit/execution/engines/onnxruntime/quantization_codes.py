@@ -15,6 +15,8 @@ from nnefkit.execution.engines.onnxruntime.builder import Builder, OnnxValue
 from nnefkit.operations.elementwise import round_half_up
 
 _SINCE_16_BITS = 21
+_WIDE = 32
+"""Number of bits of integers that ONNX dequantizes, but does not quantize to."""
 _NEAR = 4e-7
 """Largest error of a zero point as a fraction of the range of codes: ranges are float32."""
 
@@ -25,20 +27,35 @@ class Coding(NamedTuple):
     zero_point: Array
     scale: Array
     dtype: np.dtype[Any]
+    lowest: int
+    """The smallest code: symmetric ranges lack that of the data type."""
 
 
 def by_zero_point(
-    b: Builder, zero_point: OnnxValue, scale: OnnxValue, bits: int, signed: bool, symmetric: bool
+    b: Builder,
+    x: OnnxValue,
+    zero_point: OnnxValue,
+    scale: OnnxValue,
+    bits: int,
+    signed: bool,
+    symmetric: bool,
 ) -> Coding | None:
     """Return the coding of `zero_point_linear_quantize`; None if ONNX lacks it or it is unknown."""
-    dtype = _dtype(b, bits, signed)
-    if dtype is None or (signed and symmetric) or zero_point.data is None or scale.data is None:
+    if zero_point.data is None or scale.data is None:
         return None
     points = np.asarray(zero_point.data, np.float64)
+    dtype = _dtype(b, bits, signed)
+    if b.codes and bits == _WIDE and signed and x.data is not None and not points.any():
+        dtype = np.dtype(np.int32)  # biases: they have no zero point, and are not quantized in runs
+    if dtype is None:
+        return None
     limits = np.iinfo(dtype)
+    lowest = int(limits.min) + int(signed and symmetric)
     if (points < limits.min).any() or (points > limits.max).any():
         return None
-    return Coding(points.astype(dtype), np.asarray(scale.data), dtype)
+    if lowest > limits.min and x.data is None:
+        return None  # ONNX would use the smallest code, too
+    return Coding(points.astype(dtype), np.asarray(scale.data), dtype, lowest)
 
 
 def by_range(
@@ -58,7 +75,8 @@ def by_range(
     near = np.abs(points - whole).max() <= _NEAR * (limits.max - limits.min)
     if not near or (whole < limits.min).any() or (whole > limits.max).any():
         return None
-    return Coding(whole.astype(dtype), scale.astype(np.asarray(low.data).dtype), dtype)
+    number = np.asarray(low.data).dtype
+    return Coding(whole.astype(dtype), scale.astype(number), dtype, int(limits.min))
 
 
 def _dtype(b: Builder, bits: int, signed: bool) -> np.dtype[Any] | None:
@@ -78,7 +96,7 @@ def coded(b: Builder, x: OnnxValue, coding: Coding) -> OnnxValue | None:
     if x.data is not None:
         limits = np.iinfo(coding.dtype)
         codes = round_half_up(x.data / _spread(scale, x, axis)) + _spread(zero_point, x, axis)
-        data = np.clip(codes, limits.min, limits.max).astype(coding.dtype)
+        data = np.clip(codes, coding.lowest, limits.max).astype(coding.dtype)
         held = OnnxValue(x.shape, data.dtype, f"{x.name}.codes" if x.name else "", data)
     else:
         held = b.node("QuantizeLinear", [x, *given], x.shape, coding.dtype, **attributes)
@@ -94,7 +112,7 @@ def _spread(parameter: Array, x: OnnxValue, axis: int | None) -> Array:
 
 def _along_one_axis(x: OnnxValue, coding: Coding) -> tuple[Array, Array, int | None] | None:
     """Return zero point and scale as single numbers, or as lists along an axis."""
-    zero_point, scale, _ = coding
+    zero_point, scale = coding.zero_point, coding.scale
     if zero_point.size == scale.size == 1:
         return zero_point.reshape(()), scale.reshape(()), None
     # NNEF aligns shapes from the left.

@@ -69,7 +69,7 @@ def zero_point_linear_quantize(
     symmetric: bool,
 ) -> OnnxValue:
     """Return the nearest multiple of `scale` whose code fits into the bits."""
-    coding = by_zero_point(b, zero_point, scale, bits, signed, symmetric)
+    coding = by_zero_point(b, x, zero_point, scale, bits, signed, symmetric)
     if coding is not None and (value := coded(b, x, coding)) is not None:
         return value
     x, zero, scale = align(b, x, cast(b, zero_point, x.dtype), scale)
