@@ -65,7 +65,17 @@ if _TYPE_CHECKING:
         trace_onnx,
         trace_torch,
     )
-    from nnefkit.execution import Session, Step, Stepper, Trace, run, step, trace
+    from nnefkit.execution import (
+        Session,
+        Step,
+        Stepper,
+        Trace,
+        TracedInputs,
+        run,
+        step,
+        trace,
+        trace_many,
+    )
     from nnefkit.execution.engine_list import engines
     from nnefkit.graph import Graph, Identifier, Operation, Tensor
     from nnefkit.io import infer_shapes, load, parse, save, to_text
@@ -94,7 +104,10 @@ _MODULES = {
     "nnefkit.exchange": (
         *("from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"),
     ),
-    "nnefkit.execution": ("Session", "Step", "Stepper", "Trace", "run", "step", "trace"),
+    "nnefkit.execution": (
+        *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
+        *("run", "step", "trace", "trace_many"),
+    ),
     "nnefkit.execution.engine_list": ("engines",),
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("infer_shapes", "load", "parse", "save", "to_text"),
@@ -133,6 +146,7 @@ __all__ = [
     "Tensor",
     "Tolerance",
     "Trace",
+    "TracedInputs",
     "UnknownNameError",
     "ValidationReport",
     "blame",
@@ -158,6 +172,7 @@ __all__ = [
     "to_text",
     "to_torch",
     "trace",
+    "trace_many",
     "trace_onnx",
     "trace_torch",
     "unregister_operation",

@@ -32,7 +32,18 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "execution": (
         "Run and trace",
         "One call runs a graph once; a session prepares it for many runs.",
-        ("run", "trace", "step", "Session", "Trace", "Step", "Stepper", "engines"),
+        (
+            "run",
+            "trace",
+            "trace_many",
+            "step",
+            "Session",
+            "Trace",
+            "Step",
+            "Stepper",
+            "TracedInputs",
+            "engines",
+        ),
     ),
     "comparison": (
         "Compare and blame",

@@ -5,6 +5,8 @@ here, it would hide the subpackage of that name.
 """
 
 from nnefkit.execution.engine import Engine, Prepared, Watch
+from nnefkit.execution.many.tensor_range import TensorRange
+from nnefkit.execution.many.traced_inputs import TracedInputs, trace_many
 from nnefkit.execution.session import Session, run, trace
 from nnefkit.execution.step import Step
 from nnefkit.execution.stepper import Stepper, step
@@ -16,9 +18,12 @@ __all__ = [
     "Session",
     "Step",
     "Stepper",
+    "TensorRange",
     "Trace",
+    "TracedInputs",
     "Watch",
     "run",
     "step",
     "trace",
+    "trace_many",
 ]

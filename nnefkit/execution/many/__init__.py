@@ -1,0 +1,1 @@
+"""Runs of a graph on many inputs, spread over threads, processes or machines."""
