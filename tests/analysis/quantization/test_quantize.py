@@ -314,3 +314,55 @@ def test_a_changed_copy_has_no_report(net, inputs):
     changed = quantized.with_data({"b1": np.zeros((1, 4), np.float32)})
     with pytest.raises(nk.InputError, match="changed after it was quantized"):
         _ = changed.report
+
+
+def small(body, **shapes):
+    """A graph of some operations on `x` with random weights, and an input."""
+    random = np.random.default_rng(6)
+    weights = " ".join(
+        f"{name} = variable(shape = {[*shape]}, label = '{name}');"
+        for name, shape in shapes.items()
+    )
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [2, 6]); " + weights + body + " }"
+    )
+    data = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return graph.with_data(data), random.normal(size=(2, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "c = gt(x, 0.0); y = select(c, x, 9.0);",
+        "y = pad(x, padding = [(0, 0), (1, 1)], value = 9.0);",
+        "e = exp(x); f = copy(e); k = clamp(e, 15.0, 17.0); y = add(k, f);",
+    ],
+)
+def test_values_that_an_operation_adds_are_in_the_range(body):
+    graph, x = small(body)
+    quantized = nk.quantize(graph, x)
+    assert quantized.report["y"].clipped == 0
+    for name in set(quantized.report.to_frame().name):
+        assert quantized.report[name].rmse_per_step < 0.5
+
+
+def test_variables_that_a_run_updates_stay_in_floating_point():
+    graph, x = small("n = add(s, x); u = update(s, n); y = exp(u);", s=(2, 6))
+    quantized = nk.quantize(graph, [x, x])
+    assert quantized.report.left == {
+        "s": "a variable that a run updates",
+        "u": "the new value of a variable",
+    }
+    assert line(quantized, "n")
+
+
+def test_graphs_of_float64_and_shared_biases():
+    graph, x = small("h = linear(x, w, b); y = linear(h, w, b);", w=(6, 6), b=(1, 6))
+    wide = graph.with_data({v.name: v.data.astype(np.float64) for v in graph.variables})
+    for each in (graph, wide):
+        quantized = nk.quantize(each, x, equalize=True, correct_biases=True)
+        assert quantized.report.left == {
+            "b": "several layers read it, each of which has another step"
+        }
+        assert quantized.report.snr > 30
+    assert nk.run(quantized, x, quantized=True)["y"].dtype == np.float64
