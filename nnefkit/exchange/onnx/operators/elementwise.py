@@ -107,7 +107,7 @@ def power(c: Call) -> Value:
     if y.data is not None and y.is_number and y.rank <= x.rank and x.dtype.kind == "f":
         return elementwise.power(c, x, float(y.data.reshape(-1)[0]))
     result = c.elementwise("pow", to_scalar(c, x), y)
-    if c[1].dtype.kind in "iu":
+    if x.dtype.kind in "iu" and c[1].dtype.kind in "iu":
         return to_dtype(c, _whole_power(c, result, x, y), x.dtype)
     if x.dtype.kind in "iu" and result.data is None:
         # NaN is not below the limit, either.
