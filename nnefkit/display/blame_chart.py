@@ -15,6 +15,9 @@ from nnefkit.display.visible_text import printable
 Bar = tuple[str, float, float, bool]
 """Name of a tensor, ratios of its introduced and inherited error in dB, whether it is guilty."""
 _NAMED = 4
+_LONGEST = 24
+_LETTER = 8.0
+"""Room for one letter of a name."""
 
 
 def blame_chart(bars: Sequence[Bar], *, width: int = 760, height: int = 120) -> Image:
@@ -43,7 +46,8 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
     step = max(1, -(-len(bars) // (plot // 2)))
     room = plot / max(-(-len(bars) // step), 1)
     thick = max(1.0, min(0.8 * room, 14.0))
-    gray, red, named = [], [], 0
+    gray, red = [], []
+    named: list[tuple[float, float, str]] = []
     for column, start in enumerate(range(0, len(bars), step)):
         piece = bars[start : start + step]
         x = left + (column + 0.5) * room
@@ -55,9 +59,8 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
             continue
         worst = min(guilty, key=lambda bar: _known(bar[1]))
         red.append(f"M{x:.4g} {bottom}V{level(_known(worst[1])):.4g}")
-        if named < _NAMED:
-            named += 1
-            body.append(_label(x, top - 6, worst[0], width))
+        named.append((_known(worst[1]), x, worst[0]))
+    body += [_label(x, top - 6, name, width) for x, name in _legible(named)]
     body.insert(0, _path(gray, GRAY, thick, 0.5))
     body.insert(1, _path(red, RED, thick, 1.0))
     body.append(
@@ -66,6 +69,16 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
         "gray the larger of that and the inherited one</text>"
     )
     return svg_document(width, height, "".join(body))
+
+
+def _legible(named: Sequence[tuple[float, float, str]]) -> list[tuple[float, str]]:
+    """Return places and names of the worst, without those that would cover worse ones."""
+    placed: list[tuple[float, float, str]] = []
+    for _, x, name in sorted(named)[:_NAMED]:
+        half = _LETTER * min(len(name), _LONGEST) / 2
+        if all(abs(x - other) > half + room for other, room, _ in placed):
+            placed.append((x, half, name))
+    return [(x, name) for x, _, name in placed]
 
 
 def _known(ratio: float) -> float:
@@ -83,7 +96,7 @@ def _path(parts: Sequence[str], color: str, thick: float, opacity: float) -> str
 
 def _label(x: float, y: float, name: str, width: int) -> str:
     anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
-    text = html.escape(printable(numbers.shorten(name, 24)))
+    text = html.escape(printable(numbers.shorten(name, _LONGEST)))
     return (
         f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
         f"{FONT}>{text}</text>"
