@@ -204,6 +204,9 @@ def thread_count(threads: Any) -> int | None:
 # -- running --------------------------------------------------------------------------------------
 
 
+_OUT_OF_RANGE = "integer_out_of_range"
+
+
 def failed_operation(
     graph: Graph, op: Operation, shapes: Mapping[str, Sequence[int]], error: BaseException
 ) -> ExecutionError:
@@ -225,8 +228,12 @@ def failed_operation(
         reason = "there is not enough memory" + (f": {reason}" if reason else "")
     elif not isinstance(error, NnefError):
         reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    message = f"operation '{op.name}'{result} failed: {reason}"
     hint = error.diagnostics[0].hint if isinstance(error, NnefError) else ""
+    if _OUT_OF_RANGE in computed and op.name == "gather":
+        # A reader of other formats makes the run fail there (`integers_in_range`).
+        reason = "an integer is outside of the range of its type"
+        hint = "What it becomes depends on the runtime. Use smaller numbers, or floating-point ones."
+    message = f"operation '{op.name}'{result} failed: {reason}"
     hint = " ".join(filter(None, [hint, f"Its inputs were {names}." if names else ""]))
     if graph.source is None or op.span is None:
         return ExecutionError(Diagnostic("failed-operation", message, hint=hint))

@@ -21,7 +21,7 @@ from nnefkit.exchange.compositions.reduction import (
     product,
 )
 from nnefkit.exchange.onnx.call import Call, operator
-from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar, truncated
+from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar, truncated
 from nnefkit.exchange.source_value import INTEGER, LOGICAL, SCALAR, Value
 
 _STANDARD = {
@@ -83,6 +83,11 @@ def _reduced(c: Call, x: Value, axes: list[int]) -> Value:
 def _reduced_integers(c: Call, x: Value, axes: list[int]) -> Value:
     """Return a reduction of integers, cast to scalars, rounded toward zero as in ONNX Runtime."""
     dtype = c[0].dtype
+    if dtype == np.uint64 and prod(x.shape[axis] for axis in axes) > EXACT:
+        c.refuse(
+            f"it reduces more than {EXACT:,} unsigned integers of 64 bits",
+            "Cast them to int64 before.",
+        )
     if c.operator in _OVERFLOWING:
         estimate = lambda: _reduced(c, real(c, x), axes)  # noqa: E731
         return narrowed(c, _reduced(c, x, axes), dtype, estimate)
