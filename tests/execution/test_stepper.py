@@ -173,7 +173,7 @@ def test_breakpoints_stop_go_and_until(graph):
         {"beyond": True},
         {"target": lambda one: np.array([True, False])},
     ],
-    ids=str,
+    ids=lambda conditions: " ".join(conditions),
 )
 def test_wrong_conditions_are_reported(graph, arguments):
     with pytest.raises(NnefError):
