@@ -232,7 +232,7 @@ def failed_operation(
     if _OUT_OF_RANGE in computed and op.name == "gather":
         # A reader of other formats makes the run fail there (`integers_in_range`).
         reason = "an integer is outside of the range of its type"
-        hint = "What it becomes depends on the runtime. Use smaller numbers, or floating-point ones."
+        hint = "What it becomes depends on the runtime. Use smaller numbers or floating-point ones."
     message = f"operation '{op.name}'{result} failed: {reason}"
     hint = " ".join(filter(None, [hint, f"Its inputs were {names}." if names else ""]))
     if graph.source is None or op.span is None:
