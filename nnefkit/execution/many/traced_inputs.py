@@ -33,6 +33,13 @@ class TracedInputs(Displayed, Mapping[str, TensorRange]):
     """Statistics of the tensors of a graph over many inputs, as `nnefkit.trace_many` returns them.
 
     A mapping from names of tensors to `TensorRange`.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+        ...     "x = external(shape = [2]); y = relu(x); }")
+        >>> traced = nk.trace_many(graph, [np.array([-1.0, 3.0]), np.array([5.0, 0.0])])
+        >>> traced["y"].maximum, traced.inputs
+        (5.0, 2)
     """
 
     ranges: Mapping[str, TensorRange] = field(repr=False)
