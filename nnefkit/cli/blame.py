@@ -10,7 +10,15 @@ from nnefkit.analysis import blame
 from nnefkit.analysis.blamed_operation import record
 from nnefkit.analysis.recordings import RECORDED
 from nnefkit.cli import terminal
-from nnefkit.cli.options import Commands, command, json_output, model_path, strictness, tolerance
+from nnefkit.cli.options import (
+    Commands,
+    command,
+    json_output,
+    model_path,
+    pairing,
+    strictness,
+    tolerance,
+)
 from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
 from nnefkit.errors import NnefError
 from nnefkit.graph import Graph
@@ -58,16 +66,7 @@ def declare(commands: Commands) -> None:
         help="run a suspect that is a model with its quantization file",
     )
     tolerance(parser)
-    parser.add_argument(
-        "--axes",
-        choices=["auto"],
-        help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
-    )
-    parser.add_argument(
-        "--by-values",
-        action="store_true",
-        help="pair tensors of a recorded run that have other names by their values",
-    )
+    pairing(parser)
     parser.add_argument(
         "-o",
         "--output",

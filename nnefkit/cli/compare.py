@@ -9,7 +9,7 @@ from typing import Any
 from nnefkit.analysis import Comparison, compare
 from nnefkit.analysis.compared_tensor import record, size
 from nnefkit.cli import terminal
-from nnefkit.cli.options import Commands, command, json_output, tolerance
+from nnefkit.cli.options import Commands, command, json_output, pairing, tolerance
 from nnefkit.display.numbers import number
 from nnefkit.errors import NnefError
 from nnefkit.io import load
@@ -39,16 +39,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument("a", metavar="A", help="the reference")
     parser.add_argument("b", metavar="B", help="the run that is compared with it")
     tolerance(parser)
-    parser.add_argument(
-        "--axes",
-        choices=["auto"],
-        help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
-    )
-    parser.add_argument(
-        "--by-values",
-        action="store_true",
-        help="pair tensors that have other names by their values; such pairs are reported",
-    )
+    pairing(parser)
     parser.add_argument(
         "--graph",
         metavar="MODEL",

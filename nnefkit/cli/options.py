@@ -70,6 +70,20 @@ def json_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="write JSON instead of text")
 
 
+def pairing(parser: argparse.ArgumentParser) -> None:
+    """Add ``--axes`` and ``--by-values``, which tell how tensors of two runs are paired."""
+    parser.add_argument(
+        "--axes",
+        choices=["auto"],
+        help="auto: where shapes differ, try other orders of the axes (NHWC, NCHW)",
+    )
+    parser.add_argument(
+        "--by-values",
+        action="store_true",
+        help="pair tensors that have other names by their values; such pairs are reported",
+    )
+
+
 def tolerance(parser: argparse.ArgumentParser) -> None:
     """Add ``--tolerance``."""
     parser.add_argument(

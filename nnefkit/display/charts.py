@@ -260,6 +260,14 @@ def _flag(x: float, y: float, bottom: float, label: str, width: int) -> str:
     )
 
 
+def svg_image(svg: str, alt: str) -> Image:
+    """Return the image of an SVG document; its ``aria-label`` is added to `alt`."""
+    if label := svg_label(svg):
+        alt += f": {label}"
+    width, height = svg_size(svg)
+    return Image(alt, lambda: svg_uri(svg), width, height, legible=LEGIBLE)
+
+
 def svg_label(svg: str) -> str:
     """Return the ``aria-label`` of an SVG document, or an empty string."""
     match = re.search(r'aria-label="([^"]*)"', _root(svg))

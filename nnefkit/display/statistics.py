@@ -91,12 +91,12 @@ def statistics(array: Any, limit: int | None = None, bars: int | None = None) ->
         return Statistics(size, 0, *(math.nan,) * 4, 0, 0, 0, Histogram())
     # The order does not matter, and the order in memory needs no copy of a transposed array.
     flat = array.ravel(order="K")
-    found = _Moments()
+    found = _Moments(min(size, _CHUNK))
     for chunk in _chunks(flat, limit):
         found.add(chunk)
     low, high, finite = found.minimum, found.maximum, found.finite
     if max(abs(low), abs(high)) > _HUGE:
-        return _scaled(statistics(flat / _HUGE, limit), found)
+        return _scaled(statistics(flat / _HUGE, limit, bars), found)
     mean = deviation = math.nan
     histogram = Histogram()
     if finite:
@@ -151,7 +151,7 @@ def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
 
 
 class _Moments:
-    """Everything but the histogram, in one pass over chunks."""
+    """Everything but the histogram, in one pass over chunks of at most `longest` elements."""
 
     __slots__ = (
         "_about",
@@ -167,12 +167,12 @@ class _Moments:
         "zeros",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         self.examined = self.finite = self.zeros = self.nan = self.infinite = 0
         self.minimum = self.maximum = math.nan
         # Sums of the distances from the first value, and of their squares.
         self._about = self._total = self._square = 0.0
-        self._buffer = np.empty(_CHUNK)
+        self._buffer = np.empty(longest)
 
     @np.errstate(invalid="ignore", over="ignore")  # of signaling NaN, of huge values
     def add(self, chunk: Array) -> None:

@@ -17,7 +17,6 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
-    Image,
     Paragraph,
     Phrase,
     Table,
@@ -108,9 +107,7 @@ def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
 
 def _graph(summary: BlameSummary, svg: str) -> Fold:
     """Return the picture of the graph, to be opened."""
-    width, height = charts.svg_size(svg)
-    alt = f"the operations of {numbers.shorten(summary.graph)}: {charts.svg_label(svg)}"
-    image = Image(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE)
+    image = charts.svg_image(svg, f"the operations of {numbers.shorten(summary.graph)}")
     title = Phrase("the graph, guilty operations outlined", "muted", limit=0)
     return Fold((title,), (Figure(image),), html_only=True)
 

@@ -16,7 +16,6 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
-    Image,
     Line,
     Listing,
     Paragraph,
@@ -160,11 +159,8 @@ def _listed(ports: Sequence[Port]) -> Iterator[Phrase]:
 def _figure(summary: GraphSummary, svg: str) -> Figure:
     inputs = ", ".join(numbers.shorten(port.name) for port in summary.inputs[:PORTS])
     outputs = ", ".join(numbers.shorten(port.name) for port in summary.outputs[:PORTS])
-    width, height = charts.svg_size(svg)
     alt = f"the operations of {numbers.shorten(summary.graph.name)} from {inputs} to {outputs}"
-    if label := charts.svg_label(svg):
-        alt += f": {label}"
-    return Figure(Image(alt, lambda: charts.svg_uri(svg), width, height, legible=charts.LEGIBLE))
+    return Figure(charts.svg_image(svg, alt))
 
 
 def _operations(summary: GraphSummary, *, brief: bool) -> Fold:

@@ -233,6 +233,7 @@ class ModelReader:
             results = READERS[_name(node)](self._call(node, inputs, values))
         except Refusal as refusal:
             del self.graph.operations[first:]
+            # ONNX's definition would compute something from a node that is not valid.
             if refusal.hint == INVALID or not has_definition(node, self.opset):
                 raise
             try:
