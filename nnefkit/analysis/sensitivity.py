@@ -14,8 +14,8 @@ from nnefkit.analysis.quantization.calibration import listed
 from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.measurement import Deviation, output_deviation
 from nnefkit.analysis.quantization.plan import constant_tensors, planned
-from nnefkit.analysis.quantization.quantize import check_bits
 from nnefkit.analysis.quantization.ranges import weight_grid
+from nnefkit.analysis.quantization.settings import check_bits
 from nnefkit.analysis.segments import own_results, run_on, segments
 from nnefkit.analysis.sensitivity_result import SensitiveOperation, Sensitivity
 from nnefkit.arguments import wrong_type

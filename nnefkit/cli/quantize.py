@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nnefkit.analysis import quantize
-from nnefkit.analysis.quantization.quantize import Symmetric
+from nnefkit.analysis.quantization.settings import Symmetric
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnefkit.analysis.quantization.grid import QuantizationGrid
+from nnefkit.analysis.quantization.plan import constant_tensors
 from nnefkit.arrays import Array
 from nnefkit.execution import Session
 from nnefkit.graph import Graph
@@ -169,13 +170,10 @@ def measured(
 
 def activation_grids(graph: Graph) -> Iterator[tuple[str, QuantizationGrid]]:
     """Yield the quantized tensors that depend on the inputs, with their grids."""
-    fixed: set[str] = set()
+    constant = constant_tensors(graph)
     for op in graph.operations:
-        if op.name != "external" and all(name in fixed for name in op.input_names):
-            fixed.update(op.output_names)
-            continue
         for name in op.output_names:
             line = graph.tensors[name].quantization
-            grid = QuantizationGrid.read(line) if line else None
+            grid = QuantizationGrid.read(line) if line and name not in constant else None
             if grid is not None:
                 yield name, grid

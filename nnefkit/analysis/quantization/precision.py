@@ -10,6 +10,7 @@ from nnefkit.analysis.quantization.calibration import Calibration, observed
 from nnefkit.analysis.quantization.layers import QuantizedLayer, quantized_layers, with_precision
 from nnefkit.analysis.quantization.measurement import OutputLoss
 from nnefkit.analysis.quantization.precision_result import PrecisionCurve, PrecisionPoint
+from nnefkit.analysis.quantization.settings import check_bits
 from nnefkit.arguments import wrong_type
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import InputError
@@ -89,9 +90,9 @@ def precision_curve(
 def _check(target: Any, bits: Any, limit: Any) -> None:
     if isinstance(target, bool) or not isinstance(target, (int, float)) or math.isnan(target):
         raise wrong_type("target", "a number of dB", target)
-    if bits is not None and (not isinstance(bits, int) or not 2 <= bits <= 16):
-        raise InputError(f"'bits' must be from 2 to 16, or None, not {bits!r}", section="4.9.5")
-    if not isinstance(limit, int) or limit < 1:
+    if bits is not None:
+        check_bits(bits)
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise InputError(f"'limit' must be a positive integer, not {limit!r}")
 
 

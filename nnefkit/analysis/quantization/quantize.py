@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any
 
 from nnefkit.analysis.quantization.bias_correction import with_corrected_biases
 from nnefkit.analysis.quantization.calibration import Calibration, observed
 from nnefkit.analysis.quantization.equalization import equalized
 from nnefkit.analysis.quantization.grid import QuantizationGrid
-from nnefkit.analysis.quantization.histogram import ValueHistogram
 from nnefkit.analysis.quantization.measurement import OutputLoss, RoundingSums, measured
-from nnefkit.analysis.quantization.plan import Bias, QuantizationPlan, planned
-from nnefkit.analysis.quantization.ranges import METHODS, Method, activation_grid, weight_grid
+from nnefkit.analysis.quantization.plan import QuantizationPlan, planned
+from nnefkit.analysis.quantization.ranges import Method
 from nnefkit.analysis.quantization.report import (
     QuantizationReport,
     QuantizedGraph,
     QuantizedTensor,
     Role,
 )
-from nnefkit.arguments import expected_names, wrong_type
+from nnefkit.analysis.quantization.settings import (
+    QuantizationSettings,
+    Symmetric,
+    checked_settings,
+)
+from nnefkit.analysis.quantization.tensor_grids import tensor_grids, weight_values, with_grids
+from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
-from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError
 from nnefkit.execution import Session
-from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
-
-Symmetric = bool | Literal["weights"]
-MIN_BITS, MAX_BITS = 2, 16
-BIAS_BITS = 32
-
-
-@dataclass(frozen=True)
-class QuantizationSettings:
-    """The checked arguments of `quantize`."""
-
-    bits: int
-    per_channel: bool
-    symmetric: Symmetric
-    method: Method
-    percentile: float
-    keep: tuple[str, ...]
-
-    def is_symmetric(self, role: Role) -> bool:
-        """Return whether the ranges of tensors of a role are symmetric."""
-        return role == "weight" if self.symmetric == "weights" else bool(self.symmetric)
 
 
 def quantize(
@@ -118,7 +100,7 @@ def quantize(
         array([[0.318, 0.6  , 0.918, 1.2  ]], dtype=float32)
     """
     graph = _prepared(expected_graph(graph, data=True))
-    settings = _settings(graph, bits, per_channel, symmetric, method, percentile, keep)
+    settings = checked_settings(graph, bits, per_channel, symmetric, method, percentile, keep)
     for argument, value in (("equalize", equalize), ("correct_biases", correct_biases)):
         if not isinstance(value, bool):
             raise wrong_type(argument, "True or False", value)
@@ -178,7 +160,7 @@ class _Stage:
     @cached_property
     def grids(self) -> dict[str, QuantizationGrid]:
         """The grids, after the calibration."""
-        return _grids(self.graph, self.plan, self.run.histograms, self.settings)
+        return tensor_grids(self.graph, self.plan, self.run.histograms, self.settings)
 
     @cached_property
     def quantized(self) -> Graph:
@@ -205,177 +187,6 @@ def _prepared(graph: Graph) -> Graph:
         graph = infer_shapes(graph)
     plain = {name: replace(t, quantization=None) for name, t in graph.tensors.items()}
     return replace(graph, tensors=FrozenDict(plain))
-
-
-def _settings(
-    graph: Graph,
-    bits: Any,
-    per_channel: Any,
-    symmetric: Any,
-    method: Any,
-    percentile: Any,
-    keep: Any,
-) -> QuantizationSettings:
-    check_bits(bits)
-    if not isinstance(per_channel, bool):
-        raise wrong_type("per_channel", "True or False", per_channel)
-    if not isinstance(symmetric, bool) and symmetric != "weights":
-        raise InputError(f"'symmetric' must be True, False or 'weights', not {symmetric!r}")
-    if method not in METHODS:
-        raise InputError(
-            f"there is no method {method!r}",
-            hint=did_you_mean(str(method), METHODS) or f"The methods are {', '.join(METHODS)}.",
-        )
-    if not isinstance(percentile, (int, float)) or not 50 <= percentile <= 100:
-        raise InputError(
-            f"'percentile' must be from 50 to 100, not {percentile!r}",
-            hint="99.99 clips one of 10,000 values.",
-        )
-    names = expected_names(keep, "keep")
-    for name in names:
-        if name not in graph.tensors:
-            raise UnknownNameError(
-                f"graph '{graph.name}' has no tensor '{name}'",
-                hint=did_you_mean(name, graph.tensors) or "graph.tensors has all of them by name.",
-            )
-    return QuantizationSettings(int(bits), per_channel, symmetric, method, float(percentile), names)
-
-
-def check_bits(bits: Any) -> None:
-    """Check a number of bits.
-
-    Raises:
-        InputError: It is not an integer from 2 to 16.
-    """
-    if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)):
-        raise wrong_type("bits", "an integer", bits)
-    if not MIN_BITS <= bits <= MAX_BITS:
-        raise InputError(
-            f"'bits' must be from {MIN_BITS} to {MAX_BITS}, not {bits}",
-            hint="Usual are 8 and 4; biases always have 32.",
-            section="4.9.5",
-        )
-
-
-# -- grids -----------------------------------------------------------------------------------------
-
-
-def _grids(
-    graph: Graph,
-    plan: QuantizationPlan,
-    histograms: Mapping[str, ValueHistogram],
-    settings: QuantizationSettings,
-) -> dict[str, QuantizationGrid]:
-    grids: dict[str, QuantizationGrid] = {}
-    for group in plan.groups:
-        values = ValueHistogram()
-        for name in group:
-            if name in histograms:
-                values.merge(histograms[name])
-        if not values.count:
-            plan.left.update((name, "it has no elements") for name in group)
-            continue
-        grid = activation_grid(
-            values,
-            settings.method,
-            settings.bits,
-            symmetric=settings.is_symmetric("activation"),
-            percentile=settings.percentile,
-        )
-        # The one code that has no counterpart is free for values beyond the range, as in ONNX.
-        grid = replace(grid, symmetric=False)
-        grids.update((name, grid) for name in group)
-    grids |= weight_grids(graph, plan, grids, settings)
-    return grids
-
-
-def weight_grids(
-    graph: Graph,
-    plan: QuantizationPlan,
-    activations: Mapping[str, QuantizationGrid],
-    settings: QuantizationSettings,
-) -> dict[str, QuantizationGrid]:
-    """Return the grids of all weights; those of biases follow from filters and inputs."""
-    values = weight_values(graph, plan.weights)
-    for name in plan.weights:
-        if not np.isfinite(values[name]).all():
-            raise InputError(
-                f"'{name}' has NaN or infinite values",
-                hint="Fix the weights, or leave them in floating point: keep=[...].",
-            )
-    grids: dict[str, QuantizationGrid] = {}
-    symmetric = settings.is_symmetric("weight")
-    axes = {
-        name: each.axis if settings.per_channel else None for name, each in plan.filters.items()
-    }
-    for name in [*plan.filters, *plan.operands]:
-        if values[name].size:
-            axis = axes.get(name)
-            grids[name] = weight_grid(
-                values[name], axis, settings.method, settings.bits, symmetric=symmetric
-            )
-        else:
-            plan.left[name] = "it has no elements"
-    for name, bias in [*plan.biases.items()]:
-        if bias.input not in activations or bias.filter.name not in grids:
-            plan.left[name] = "the input or the filter of its layer is in floating point"
-            del plan.biases[name]
-            continue
-        grids[name] = _bias_grid(bias, values[name], activations[bias.input], grids)
-    return grids
-
-
-def _bias_grid(
-    bias: Bias, values: Array, source: QuantizationGrid, grids: dict[str, QuantizationGrid]
-) -> QuantizationGrid:
-    """Return the grid of a bias; its step is the product of those of the input and the filter.
-
-    Where the bias would not fit into 32 bits, the step of the filter is enlarged.
-    """
-    filters = grids[bias.filter.name]
-    largest = 2 ** (BIAS_BITS - 1) - 1
-    flat = filters.scale.reshape(-1)
-    channels = np.abs(values.astype(np.float64)).reshape(-1)
-    if flat.size > 1 and channels.size == flat.size:
-        needed = channels / largest
-    else:
-        needed = np.full(flat.shape, channels.max(initial=0.0) / largest)
-    step = flat * float(source.scale)
-    short = step < needed
-    if short.any():
-        enlarged = np.where(short, needed / float(source.scale) * (1 + 1e-6), flat)
-        scale = enlarged.astype(np.float32).astype(np.float64).reshape(filters.scale.shape)
-        grids[bias.filter.name] = filters = replace(filters, scale=scale)
-        step = filters.scale.reshape(-1) * float(source.scale)
-    step = step.astype(np.float32).astype(np.float64)
-    shape = (*(1 for _ in range(bias.axis)), step.size) if step.size > 1 else ()
-    scale = step.reshape(shape)
-    return QuantizationGrid(
-        scale, np.zeros(shape, np.int64), BIAS_BITS, signed=True, symmetric=True
-    )
-
-
-def weight_values(graph: Graph, names: Iterable[str]) -> dict[str, Array]:
-    """Return the values of weights, those that are computed included."""
-    scalar = scalar_dtype(graph)
-    values = {n: stored(t, scalar) for n in names if (t := graph.tensors[n]).data is not None}
-    computed = [name for name in names if name not in values]
-    if computed:
-        with Session(graph.with_outputs(computed), "numpy") as session:
-            values |= session.run({}, progress=False)
-    return values
-
-
-def with_grids(graph: Graph, grids: Mapping[str, QuantizationGrid]) -> Graph:
-    """Return a graph with the quantization info of some tensors."""
-    tensors = {
-        name: replace(tensor, quantization=grids[name].line) if name in grids else tensor
-        for name, tensor in graph.tensors.items()
-    }
-    return replace(graph, tensors=FrozenDict(tensors))
-
-
-# -- report ----------------------------------------------------------------------------------------
 
 
 def _rows(

@@ -130,8 +130,10 @@ def test_nothing_is_kept_if_the_target_is_reached(net, inputs):
     [
         ({"target": np.nan}, "'target' must be a number of dB"),
         ({"target": "30"}, "'target' must be a number of dB"),
-        ({"bits": 1}, "'bits' must be from 2 to 16, or None"),
+        ({"bits": 1}, "'bits' must be from 2 to 16, not 1"),
+        ({"bits": True}, "'bits' must be an integer"),
         ({"limit": 0}, "'limit' must be a positive integer"),
+        ({"limit": True}, "'limit' must be a positive integer"),
         ({"inputs": []}, "there are no calibration inputs"),
     ],
 )
