@@ -2,7 +2,7 @@
 
 The result of a layer is quantized after its bias and activation function, which inference engines
 compute together with it. Operations that only move values, or choose among them, do not need a
-grid of their own: their results share that of their inputs.
+grid: their results share that of their inputs.
 """
 
 from __future__ import annotations
@@ -214,8 +214,8 @@ class _QuantizationPlanner:
                 if name not in self.constant or self.graph.tensors[name].dtype != "scalar":
                     continue
                 if kept or name in self.keep:
-                    self._leave(name, "kept on request")
-                else:
+                    self._leave(self._stored(name, None)[0], "kept on request")
+                elif name not in self.result.left:
                     self._add_weight(op, parameter, name)
 
     def _add_weight(self, op: Operation, parameter: str, name: str) -> None:
@@ -224,7 +224,7 @@ class _QuantizationPlanner:
         elif op.name in LAYERS and parameter == "bias":
             self._add_bias(op, name, 1)
         elif op.name in ("add", "sub") and (layer := self._layer_before(op)) is not None:
-            self._add_bias(layer, name, _channel_axis(self.graph, layer))
+            self._add_bias(layer, name, self._channel_axis(layer))
         elif op.name in _AFFINE and self._follows_layer(op):
             self._leave(name, "folded into the layer before")
         elif op.name in _ELEMENTWISE:
@@ -239,6 +239,7 @@ class _QuantizationPlanner:
         name, axis = self._stored(name, axis)
         if name in self.keep:
             self._leave(name, "kept on request")
+        if name in self.result.left:
             return
         found = self.result.filters.get(name)
         if found is not None and found.axis != axis:
@@ -291,6 +292,14 @@ class _QuantizationPlanner:
             names = [n for n in producer.input_names if n not in self.constant]
         return False
 
+    def _channel_axis(self, layer: Operation) -> int:
+        """Return the axis of the result of a layer along which its output channels are."""
+        if layer.name in ("conv", "deconv", "separable_conv", "separable_deconv"):
+            return 1
+        rank = len(self.graph.tensors[layer.output_names[0]].shape or ())
+        rows = layer.name == "matmul" and layer.inputs["A"] in self.constant
+        return rank - (2 if rows else 1)
+
     def _leave(self, name: str, reason: str) -> None:
         for chosen in (self.result.filters, self.result.biases):
             chosen.pop(name, None)
@@ -338,14 +347,6 @@ def filter_axis(graph: Graph, op: Operation, parameter: str) -> int | None:
         is_last = (parameter == "B") != bool(op.attribs[f"transpose{parameter}"])
         return len(shape) - (1 if is_last else 2)
     return None
-
-
-def _channel_axis(graph: Graph, layer: Operation) -> int:
-    """Return the axis of the result of a layer along which its output channels are."""
-    if layer.name in ("conv", "deconv", "separable_conv", "separable_deconv"):
-        return 1
-    shape = graph.tensors[layer.output_names[0]].shape or ()
-    return len(shape) - 1
 
 
 def _is_one_per_channel(graph: Graph, name: str, axis: int) -> bool:

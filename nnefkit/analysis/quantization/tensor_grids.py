@@ -89,37 +89,43 @@ def _weight_grids(
             plan.left[name] = "the input or the filter of its layer is in floating point"
             del plan.biases[name]
             continue
-        grids[name] = _bias_grid(bias, values[name], activations[bias.input], grids)
+        if values[name].size != grids[bias.filter.name].scale.size > 1:
+            plan.left[name] = "it has one value for channels, each of which has another step"
+            del plan.biases[name]
+            continue
+        filters = values[bias.filter.name]
+        grids[name] = _bias_grid(bias, values[name], filters, activations[bias.input], grids)
     return grids
 
 
 def _bias_grid(
-    bias: Bias, values: Array, source: QuantizationGrid, grids: dict[str, QuantizationGrid]
+    bias: Bias,
+    values: Array,
+    weights: Array,
+    source: QuantizationGrid,
+    grids: dict[str, QuantizationGrid],
 ) -> QuantizationGrid:
     """Return the grid of a bias; its step is the product of those of the input and the filter.
 
-    Where the bias would not fit into 32 bits, the step of the filter is enlarged.
+    Where the bias would not fit into 32 bits, the step of the filter is enlarged. Where the filter
+    is 0, any step represents it: that of the filter becomes as small as the bias allows.
     """
     filters = grids[bias.filter.name]
-    largest = 2 ** (BIAS_BITS - 1) - 1
-    flat = filters.scale.reshape(-1)
-    channels = np.abs(values.astype(np.float64)).reshape(-1)
-    if flat.size > 1 and channels.size == flat.size:
-        needed = channels / largest
-    else:
-        needed = np.full(flat.shape, channels.max(initial=0.0) / largest)
-    step = flat * float(source.scale)
-    short = step < needed
-    if short.any():
-        enlarged = np.where(short, needed / float(source.scale) * (1 + 1e-6), flat)
-        scale = enlarged.astype(np.float32).astype(np.float64).reshape(filters.scale.shape)
-        grids[bias.filter.name] = filters = replace(filters, scale=scale)
-        step = filters.scale.reshape(-1) * float(source.scale)
-    step = step.astype(np.float32).astype(np.float64)
+    scale = filters.scale.reshape(-1)
+    axes = tuple(i for i in range(weights.ndim) if scale.size == 1 or i != bias.filter.axis)
+    is_zero = ~weights.any(axis=axes).reshape(-1)
+    least = np.abs(values.astype(np.float64)).reshape(-1)
+    if scale.size == 1:
+        least = least.max(initial=0.0, keepdims=True)
+    least = least / (2 ** (BIAS_BITS - 1) - 1) / float(source.scale) * (1 + 1e-6)
+    changed = (least > scale) | (is_zero & (least > 0))
+    if changed.any():
+        scale = np.where(changed, least, scale).astype(np.float32).astype(np.float64)
+        grids[bias.filter.name] = replace(filters, scale=scale.reshape(filters.scale.shape))
+    step = (scale * float(source.scale)).astype(np.float32).astype(np.float64)
     shape = (*(1 for _ in range(bias.axis)), step.size) if step.size > 1 else ()
-    scale = step.reshape(shape)
     return QuantizationGrid(
-        scale, np.zeros(shape, np.int64), BIAS_BITS, signed=True, symmetric=True
+        step.reshape(shape), np.zeros(shape, np.int64), BIAS_BITS, signed=True, symmetric=True
     )
 
 

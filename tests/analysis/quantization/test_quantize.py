@@ -174,6 +174,25 @@ def test_kept_layers_stay_in_floating_point(net, inputs):
         nk.quantize(net, inputs, keep=["r2"])
 
 
+@pytest.mark.parametrize("keep", ["h", "y"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "h = linear(x, w, 0.0); y = linear(h, w, 0.0);",
+        "s = transpose(w, axes = [1, 0]); t = transpose(w, axes = [1, 0]);"
+        "h = linear(x, s, 0.0); y = linear(h, t, 0.0);",
+    ],
+)
+def test_weights_that_a_kept_layer_shares_stay_in_floating_point(body, keep):
+    graph, x = small(body, w=(6, 6))
+    quantized = nk.quantize(graph, x, keep=[keep])
+    assert line(quantized, "w") is None
+    assert quantized.report.left == {keep: "kept on request", "w": "kept on request"}
+    np.testing.assert_array_equal(
+        nk.trace(quantized, x, quantized=True)["w"], graph.tensor("w").data
+    )
+
+
 def test_axes_of_deconv_matmul_and_transposed_filters():
     graph = nk.parse("""
         version 1.0;
@@ -354,6 +373,47 @@ def test_variables_that_a_run_updates_stay_in_floating_point():
         "u": "the new value of a variable",
     }
     assert line(quantized, "n")
+
+
+def test_a_bias_of_one_value_for_several_steps_stays_in_floating_point():
+    graph, x = small("y = linear(x, w, b);", w=(5, 6), b=(1, 1))
+    quantized = nk.quantize(graph, x)
+    assert line(quantized, "b") is None
+    assert "one value for channels" in quantized.report.left["b"]
+    assert quantized.report.snr > 30
+    one = nk.quantize(graph, x, per_channel=False)
+    expected = line(one, "w")["scale"] * line(one, "x")["scale"]
+    assert line(one, "b")["scale"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_rows_of_a_constant_first_matrix_are_channels():
+    graph, x = small("m = matmul(w, x); y = add(m, b);", w=(4, 2), b=(4, 1))
+    quantized = nk.quantize(graph, x)
+    expected = np.abs(graph.tensor("w").data).max(axis=1) / 127 * line(quantized, "x")["scale"]
+    np.testing.assert_allclose(line(quantized, "b")["scale"], expected, rtol=1e-6)
+    graph, x = small("m = matmul(w, x); y = add(m, b);", w=(4, 2), b=(1, 6))
+    quantized = nk.quantize(graph, x)
+    assert quantized.report.left == {"b": "it has more than one value for each channel"}
+    assert quantized.report.snr > 30
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_the_bias_of_a_channel_without_weights_is_as_precise_as_others(per_channel, symmetric):
+    graph, x = small("y = linear(x, w, b);", w=(3, 6), b=(1, 3))
+    weights = graph.tensor("w").data.copy()
+    weights[slice(1, 2) if per_channel else slice(None)] = 0
+    graph = graph.with_data({"w": weights})
+    options = {"per_channel": per_channel, "symmetric": symmetric}
+    quantized = nk.quantize(graph, 300 * x, **options)
+    bias = graph.tensor("b").data
+    rounded = nk.trace(quantized, x, quantized=True)["b"]
+    step = np.broadcast_to(line(quantized, "b")["scale"], bias.shape)
+    np.testing.assert_allclose(rounded[:, 1], bias[:, 1], rtol=1e-6)
+    assert (np.abs(rounded - bias) <= 0.5001 * step + 1e-6 * np.abs(bias)).all()
+    assert not nk.trace(quantized, x, quantized=True)["w"][1].any()
+    product = np.asarray(line(quantized, "w")["scale"]) * line(quantized, "x")["scale"]
+    np.testing.assert_allclose(step, np.broadcast_to(product, step.shape), rtol=1e-6)
 
 
 def test_graphs_of_float64_and_shared_biases():
