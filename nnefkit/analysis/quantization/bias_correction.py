@@ -12,11 +12,13 @@ from functools import partial
 
 import numpy as np
 
+from nnefkit.analysis.quantization.plan import constant_tensors
 from nnefkit.analysis.quantization.stored_weights import WeightFinder, with_values
 from nnefkit.analysis.segments import own_results, segments
 from nnefkit.arrays import Array
 from nnefkit.execution import Session
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.cut import needed_operations
 
 _BUDGET = 1 << 28
 _LAYERS = ("conv", "deconv", "linear")
@@ -56,10 +58,14 @@ def with_corrected_biases(
     Returns:
         The graph, and the results of the layers whose biases were corrected.
     """
+    constant = constant_tensors(graph)
     layers = {
         op.output_names[0]: op
         for op in graph.operations
-        if op.name in _LAYERS and len(graph.tensors[op.output_names[0]].shape or ()) >= 2
+        if op.name in _LAYERS
+        and len(graph.tensors[op.output_names[0]].shape or ()) >= 2
+        and op.inputs["filter"] in constant
+        and _is_rounded(rounded, op.inputs["filter"])
     }
     errors: dict[str, MeanError] = {}
     with Session(graph, engine) as session, Session(rounded, engine, quantized=True) as other:
@@ -72,6 +78,12 @@ def with_corrected_biases(
                 known = errors.setdefault(part.tensor, MeanError(np.zeros(expected.shape[1])))
                 known.add(expected, found)
     return _corrected(graph, layers, errors)
+
+
+def _is_rounded(graph: Graph, name: str) -> bool:
+    """Return whether a weight, or one that it is computed from, is quantized."""
+    names = {n for op in needed_operations(graph.operations, [name]) for n in op.output_names}
+    return any(graph.tensors[each].quantization for each in names)
 
 
 def _run(
@@ -95,7 +107,7 @@ def _corrected(
             data = np.asarray(graph.tensors[stored.variable].data, np.float64)
             if data.ndim <= 2 and data.size in (1, shift.size) and data.shape[:1] == (1,):
                 if data.size == shift.size:
-                    values[stored.variable] = data + shift
+                    values[stored.variable] = data + shift.reshape(data.shape)
                 else:
                     added[name] = data.reshape(1, 1) + shift
         elif not isinstance(bias, Identifier):

@@ -113,14 +113,14 @@ def quantize(
     retained, count = observed(runs, calibration, graph.name, progress=progress)
     loss = OutputLoss(graph, retained, engine)
     steps = [(stage.title, loss.of(stage.quantized)) for stage in stages]
-    last = stages[-1]
+    reference = last = stages[-1]
     result = last.quantized
     corrected: tuple[str, ...] = ()
     if correct_biases:
         last, corrected = last.with_corrected_biases(retained)
         result = last.quantized
         steps.append((last.title, loss.of(result)))
-    rows = _rows(last.graph, result, last.plan, retained, engine)
+    rows = _rows(reference.graph, result, last.plan, retained, engine)
     report = QuantizationReport(
         graph.name,
         tuple(rows),
@@ -172,9 +172,9 @@ class _Stage:
     ) -> tuple[_Stage, tuple[str, ...]]:
         """Return the stage after bias correction, and the layers that it changed."""
         filters = {name: self.grids[name] for name in self.plan.filters if name in self.grids}
-        rounded = with_grids(self.graph, filters)
         if not filters:
             return self, ()
+        rounded = with_grids(self.graph, filters)
         graph, names = with_corrected_biases(self.graph, rounded, inputs, self.engine)
         stage = _Stage("biases corrected", graph, self.settings, self.engine)
         stage.run.histograms = self.run.histograms
@@ -190,15 +190,15 @@ def _prepared(graph: Graph) -> Graph:
 
 
 def _rows(
-    graph: Graph,
+    reference: Graph,
     quantized: Graph,
     plan: QuantizationPlan,
     retained: list[dict[str, Array]],
     engine: str,
 ) -> Iterator[QuantizedTensor]:
-    sums, deviations = measured(graph, quantized, retained, engine)
-    values = weight_values(graph, plan.weights)
-    for op in graph.operations:
+    sums, deviations = measured(reference, quantized, retained, engine)
+    values = weight_values(quantized, plan.weights)
+    for op in quantized.operations:
         for name in op.output_names:
             line = quantized.tensors[name].quantization
             grid = QuantizationGrid.read(line) if line else None

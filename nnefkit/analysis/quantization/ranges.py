@@ -32,7 +32,9 @@ def activation_grid(
     """
     low, high = min(values.minimum, 0.0), max(values.maximum, 0.0)
     if method == "percentile":
-        low, high = _within(values, percentile / 100, symmetric=symmetric)
+        within = _within(values, percentile / 100, symmetric=symmetric)
+        if within != (0.0, 0.0):  # else so few values are not 0 that they are the range
+            low, high = within
     elif method == "mse":
         low, high = _least_error(values, low, high, bits, symmetric=symmetric)
     return QuantizationGrid.of(low, high, bits, symmetric=symmetric)

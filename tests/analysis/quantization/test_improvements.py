@@ -157,6 +157,44 @@ def test_corrected_biases_have_the_mean_error_of_rounded_weights_taken_off(net, 
     assert bias.quantization["bits"] == 32
 
 
+def test_layers_in_floating_point_have_no_error_to_correct(net, inputs):
+    corrected = nk.quantize(net, inputs, bits=4, keep=["y"], correct_biases=True)
+    assert set(corrected.report.corrected) == {"c1", "c2"}
+    (last,) = [op for op in corrected.operations if op.output_names == ("y",)]
+    assert last.inputs["bias"] == 0.0
+
+
+def test_errors_of_tensors_are_against_the_graph_before_its_biases_are_corrected(net, inputs):
+    corrected = nk.quantize(net, inputs[0], bits=3, correct_biases=True)
+    assert corrected.report["y"].snr == pytest.approx(corrected.report.snr)
+    a = nk.trace(net, inputs[0])["c2"].astype(float)
+    b = nk.trace(corrected, inputs[0], quantized=True)["c2"]
+    expected = 10 * np.log10(np.square(a).sum() / np.square(a - b).sum())
+    assert corrected.report["c2"].snr == pytest.approx(expected)
+
+
+def test_a_bias_of_rank_1_keeps_its_shape():
+    graph = nk.parse("""
+        version 1.0;
+        graph net( x ) -> ( y )
+        {
+            x = external(shape = [2, 6]);
+            w = variable(shape = [1, 6], label = 'w');
+            b = variable(shape = [1], label = 'b');
+            y = linear(x, w, b);
+        }
+        """)
+    random = np.random.default_rng(4)
+    w, x = (random.normal(size=shape).astype(np.float32) for shape in ((1, 6), (2, 6)))
+    graph = graph.with_data({"w": w, "b": np.ones(1, np.float32)})
+    corrected = nk.quantize(graph, x, bits=3, correct_biases=True)
+    scale = float(np.abs(w).max()) / 3
+    rounded = torch.fake_quantize_per_tensor_affine(torch.tensor(w), scale, 0, -3, 3).numpy()
+    data = corrected.tensor("b").data
+    assert data.shape == (1,)
+    assert data[0] == pytest.approx(1 - (x @ (rounded - w).T).mean(), rel=1e-5)
+
+
 def test_a_corrected_model_is_saved_and_valid(net, inputs, tmp_path):
     corrected = nk.quantize(net, inputs, equalize=True, correct_biases=True)
     nk.save(corrected, tmp_path / "model.nnef.tgz")

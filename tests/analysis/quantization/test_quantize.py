@@ -243,6 +243,17 @@ def test_metrics_of_rounding_alone_and_of_clipping():
     assert cut["x"].minimum == pytest.approx(np.percentile(x, 5), abs=0.01)
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_percentile_of_nothing_but_zeros_is_not_the_range_of_other_values(symmetric):
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 40000]); y = copy(x); }"
+    )
+    x = np.zeros((1, 40000), np.float32)
+    x[0, 7] = 300
+    quantized = nk.quantize(graph, x, method="percentile", symmetric=symmetric)
+    assert nk.run(quantized, x, quantized=True)["y"][0, 7] == pytest.approx(300)
+
+
 def test_the_least_error_is_not_larger_than_that_of_any_other_range():
     graph = nk.parse(
         "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 20000]); y = copy(x); }"
