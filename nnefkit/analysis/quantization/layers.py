@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.plan import MOVES, constant_tensors, moved
 from nnefkit.graph import FrozenDict, Graph, Operation
+
+_BY_RANGE = ("min_max_linear_quantize", "linear_quantize")
 
 
 @dataclass
@@ -71,15 +74,25 @@ def with_precision(graph: Graph, tensors: Collection[str], bits: int | None) -> 
         graph: The graph, with quantization info.
         tensors: Names of quantized tensors.
         bits: Number of bits for the same ranges; None leaves the tensors in floating point. Tensors
-            that have more bits, such as biases, stay as they are.
+            that have more bits, such as biases, stay as they are, and so do those of other
+            algorithms than linear ones.
     """
     changed = dict(graph.tensors)
     for name in tensors:
         line = changed[name].quantization
-        grid = QuantizationGrid.read(line) if line else None
         if bits is None:
             changed[name] = replace(changed[name], quantization=None)
-        elif grid is not None and grid.bits < bits:
-            changed[name] = replace(changed[name], quantization=grid.with_bits(bits).line)
+        elif line and (finer := _with_bits(line, bits)) is not None:
+            changed[name] = replace(changed[name], quantization=finer)
     facts = {key: value for key, value in graph.provenance.items() if key != "quantization"}
     return replace(graph, tensors=FrozenDict(changed), provenance=FrozenDict(facts))
+
+
+def _with_bits(line: Mapping[str, Any], bits: int) -> FrozenDict | None:
+    """Return a line with the same range and smaller steps; None if there is none."""
+    grid = QuantizationGrid.read(line)
+    if grid is not None:
+        return grid.with_bits(bits).line if grid.bits < bits else None
+    if line["op-name"] in _BY_RANGE and line["bits"] < bits:
+        return FrozenDict({**line, "bits": bits})
+    return None

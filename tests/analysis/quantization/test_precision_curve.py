@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nnefkit as nk
+from nnefkit.graph import FrozenDict
 
 NET = """
 version 1.0;
@@ -104,6 +105,27 @@ def test_symmetric_ranges_stay_symmetric_in_16_bits(net, inputs):
         assert (after["bits"], after["zero_point"], after["signed"]) == (16, 0, True)
         assert after["scale"] * 32767 == pytest.approx(before["scale"] * 127, rel=1e-5)
     assert "c2" in curve.keep
+
+
+@pytest.mark.parametrize("operation", ["min_max_linear_quantize", "linear_quantize"])
+def test_kept_layers_of_other_linear_algorithms_have_the_same_ranges(net, inputs, operation):
+    line = {"op-name": operation, "min": -400.0, "max": 400.0, "bits": 8}
+    if operation == "min_max_linear_quantize":
+        line |= {"signed": False, "symmetric": False}
+    tensors = {
+        n: replace(t, quantization=FrozenDict(line)) if n in ("c2", "s2") else t
+        for n, t in net.tensors.items()
+    }
+    curve = nk.precision_curve(
+        replace(net, tensors=FrozenDict(tensors)), inputs, target=60, bits=16
+    )
+    assert curve.keep == ("c2",)
+    assert curve.graph.tensor("c2").quantization == {**line, "bits": 16}
+    step = 800 / 65535
+    x = nk.trace(net, inputs[0])["c2"].clip(-400, 400)
+    found = nk.trace(curve.graph, inputs[0], quantized=True)["c2"]
+    assert 0.4 * step < np.abs(found - x).max() < 0.51 * step
+    assert curve.points[1].snr > curve.points[0].snr + 20
 
 
 def test_its_choice_goes_back_to_quantize(net, inputs, tmp_path):
