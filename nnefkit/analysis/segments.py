@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nnefkit.analysis.causes import weight_tensors
 from nnefkit.arrays import Array
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.graph.cut import external, needed_operations
+from nnefkit.graph.operation import renamed
 
 Run = Callable[[Graph, Mapping[str, Array], Collection[str]], Mapping[str, Array]]
 """Computes tensors of a graph from its inputs."""
@@ -155,17 +155,10 @@ def _unused(name: str, taken: Collection[str]) -> str:
 
 
 def _renamed(op: Operation, names: Mapping[str, str]) -> Operation:
-    def renamed(value: Any) -> Any:
-        if isinstance(value, Identifier):
-            return Identifier(names.get(value, value))
-        if isinstance(value, (list, tuple)):
-            return [renamed(item) for item in value]
-        return value
-
     return replace(
         op,
-        inputs=FrozenDict((key, renamed(value)) for key, value in op.inputs.items()),
-        outputs=FrozenDict((key, renamed(value)) for key, value in op.outputs.items()),
+        inputs=FrozenDict(renamed(dict(op.inputs), names)),
+        outputs=FrozenDict(renamed(dict(op.outputs), names)),
         span=None,
     )
 

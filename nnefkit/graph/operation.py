@@ -114,3 +114,14 @@ def _identifiers(values: Iterable[Any], names: list[str]) -> list[str]:
         elif isinstance(value, (list, tuple)):
             _identifiers(value, names)
     return names
+
+
+def renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """Return values with other names of tensors, also within arrays; others stay as they are."""
+    if isinstance(values, Identifier):
+        return Identifier(names.get(values, values))
+    if isinstance(values, dict):
+        return {key: renamed(value, names) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return type(values)(renamed(value, names) for value in values)
+    return values

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.operation import renamed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -110,25 +111,21 @@ class _PairRewriting:
             if name in unread or (name in self.names and self.names[name] in self.lines):
                 continue  # a parameter, or the rounded form of an input
             line = self.lines.get(name)
-            renamed = self.names.get(name)
-            if renamed is not None:
-                origin = graph.tensors[renamed].origin
-                tensors[renamed] = replace(tensor, name=renamed, quantization=line, origin=origin)
+            new = self.names.get(name)
+            if new is not None:
+                origin = graph.tensors[new].origin
+                tensors[new] = replace(tensor, name=new, quantization=line, origin=origin)
             elif name not in self.names.values() or line is not None:
                 tensors[name] = replace(tensor, quantization=line) if line else tensor
         renamed_operations = tuple(
-            replace(op, inputs=self._renamed(op.inputs), outputs=self._renamed(op.outputs))
+            replace(
+                op,
+                inputs=FrozenDict(renamed(dict(op.inputs), self.names)),
+                outputs=FrozenDict(renamed(dict(op.outputs), self.names)),
+            )
             for op in kept
         )
         return replace(graph, operations=renamed_operations, tensors=FrozenDict(tensors))
-
-    def _renamed(self, arguments: Mapping[str, Any]) -> FrozenDict:
-        def new(value: Any) -> Any:
-            if isinstance(value, Identifier):
-                return Identifier(self.names.get(value, value))
-            return [new(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-        return FrozenDict((key, new(value)) for key, value in arguments.items())
 
 
 # -- weights ---------------------------------------------------------------------------------------
@@ -149,7 +146,7 @@ def _coded_weights(model: ModelProto) -> dict[bytes, tuple[Array, Array, Any, in
             continue
         try:
             codes, scale, *zero = (numpy_helper.to_array(stored[name]) for name in names)
-        except Exception:  # noqa: BLE001, S112 - data in a file of its own, or damaged
+        except Exception:  # noqa: BLE001, S112 - data in another file, or damaged
             continue
         attributes = {each.name: each.i for each in node.attribute}
         axis = attributes.get("axis", 1) % max(codes.ndim, 1)

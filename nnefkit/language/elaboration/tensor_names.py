@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nnefkit.graph import FrozenDict, Identifier, Operation, Tensor
+from nnefkit.graph.operation import renamed
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.tree import GraphSyntax, Name
 from nnefkit.language.types import OPAQUE_TENSOR, UNKNOWN, Type
@@ -217,8 +217,8 @@ class NewNames:
         final_operations = [
             replace(
                 operation,
-                inputs=FrozenDict(_renamed(dict(operation.inputs), aliases)),
-                outputs=FrozenDict(_renamed(dict(operation.outputs), aliases)),
+                inputs=FrozenDict(renamed(dict(operation.inputs), aliases)),
+                outputs=FrozenDict(renamed(dict(operation.outputs), aliases)),
             )
             for operation in operations
         ]
@@ -229,13 +229,3 @@ class NewNames:
             if name in aliases or name not in final_names
         }
         return final_operations, final_tensors
-
-
-def _renamed(values: Any, aliases: Mapping[str, str]) -> Any:
-    if isinstance(values, Identifier):
-        return Identifier(aliases.get(values, values))
-    if isinstance(values, dict):
-        return {key: _renamed(value, aliases) for key, value in values.items()}
-    if isinstance(values, (list, tuple)):
-        return type(values)(_renamed(value, aliases) for value in values)
-    return values
