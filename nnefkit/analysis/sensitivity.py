@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from nnefkit.analysis.quantization.measurement import Deviation, output_deviatio
 from nnefkit.analysis.quantization.plan import constant_tensors, planned
 from nnefkit.analysis.quantization.ranges import weight_grid
 from nnefkit.analysis.quantization.settings import check_bits
+from nnefkit.analysis.quantization.stored_weights import with_variables
+from nnefkit.analysis.quantization.tensor_grids import weight_values
 from nnefkit.analysis.segments import own_results, run_on, segments
 from nnefkit.analysis.sensitivity_result import SensitiveOperation, Sensitivity
 from nnefkit.arguments import wrong_type
@@ -23,7 +25,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
-from nnefkit.graph import FrozenDict, Graph, expected_graph
+from nnefkit.graph import Graph, expected_graph
 
 Perturbation = Literal["bits", "noise"]
 Perturbed = Literal["results", "weights"]
@@ -136,33 +138,38 @@ class _Perturbation:
         return f"noise of {self.snr:g} dB"
 
     def result(self, values: Array, number: int, place: int) -> Array:
-        """Perturb a result.
+        """Perturb a result; NaN and infinite values stay.
 
         Args:
             values: The result.
             number: The number of the input.
             place: The position of the tensor in the graph.
         """
-        if not values.size or not np.isfinite(values).all():
+        finite = np.isfinite(values)
+        if not finite.any():
             return values
+        changed = np.where(finite, values, 0)
         if self.kind == "noise":
-            return self._with_noise(values, number, place)
-        grid = QuantizationGrid.of(values.min(), values.max(), self.bits, symmetric=False)
-        return grid.rounded(values).astype(values.dtype)
+            changed = self._with_noise(changed, int(finite.sum()), number, place)
+        else:
+            low, high = values.min(where=finite, initial=0), values.max(where=finite, initial=0)
+            grid = QuantizationGrid.of(low, high, self.bits, symmetric=False)
+            changed = grid.rounded(changed).astype(values.dtype)
+        return np.where(finite, changed, values)
 
     def weight(self, values: Array, axis: int | None, place: int) -> Array:
         """Perturb a weight, rounded in each channel along `axis`."""
-        if not values.size or not np.isfinite(values).all():
+        if not values.size:
             return values
         if self.kind == "noise":
-            return self._with_noise(values, 0, place)
+            return self._with_noise(values, values.size, 0, place)
         grid = weight_grid(values, axis, "minmax", self.bits, symmetric=True)
         return grid.rounded(values).astype(values.dtype)
 
-    def _with_noise(self, values: Array, number: int, place: int) -> Array:
+    def _with_noise(self, values: Array, count: int, number: int, place: int) -> Array:
         random = np.random.default_rng([self.seed, number, place])
         wide = values.astype(np.float64)
-        level = math.sqrt(float(np.square(wide).mean())) * 10 ** (-self.snr / 20)
+        level = math.sqrt(float(np.square(wide).sum()) / count) * 10 ** (-self.snr / 20)
         return (wide + random.normal(size=wide.shape) * level).astype(values.dtype)
 
 
@@ -199,15 +206,16 @@ def _rounded(
 
 
 def _with_changed_weights(graph: Graph, perturb: _Perturbation) -> Graph:
-    """Return a graph whose layers all have perturbed weights."""
-    plan = planned(graph, ())
-    changed = dict(graph.tensors)
-    for place, (name, each) in enumerate(plan.filters.items()):
-        data = changed[name].data
-        if data is not None:
-            values = perturb.weight(np.asarray(data, np.float32), each.axis, place)
-            changed[name] = replace(changed[name], data=values.astype(data.dtype))
-    return replace(graph, tensors=FrozenDict(changed))
+    """Return a graph whose layers all have perturbed weights.
+
+    Raises:
+        InputError: A weight has NaN or infinite values.
+    """
+    filters = planned(graph, ()).filters
+    values = weight_values(graph, filters)
+    for place, (name, each) in enumerate(filters.items()):
+        values[name] = perturb.weight(values[name], each.axis, place)
+    return with_variables(graph, values)
 
 
 def _by_weights(graph: Graph, run: Mapping[str, Array], engine: str) -> Iterator[tuple[str, Array]]:

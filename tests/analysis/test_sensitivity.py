@@ -162,3 +162,57 @@ def test_a_graph_without_weights_has_no_sensitivity_to_them(x):
     )
     with pytest.raises(nk.InputError, match="has no weights to perturb"):
         nk.sensitivity(graph, x, of="weights")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_weights_that_are_computed_are_perturbed(engine, dtype):
+    graph = nk.parse("""
+        version 1.0;
+        graph net( x ) -> ( y, z )
+        {
+            x = external(shape = [4, 6]);
+            v = variable(shape = [10, 6], label = 'v');
+            [a, b] = split(v, axis = 0, ratios = [2, 3]);
+            d = mul(b, 2.0);
+            y = linear(x, a, 0.0);
+            z = linear(x, d, 0.0);
+        }
+        """)
+    random = np.random.default_rng(5)
+    v, x = (random.normal(size=shape).astype(np.float32) for shape in ((10, 6), (4, 6)))
+    graph = graph.with_data({"v": v.astype(dtype)})
+    found = nk.sensitivity(graph, x, of="weights", bits=4, engine=engine)
+    for name, w in (("y", v[:4]), ("z", 2 * v[4:])):
+        expected = decibels(x @ w.T, x @ by_channel(torch.tensor(w), 4).numpy().T)
+        assert found[name].own_snr == pytest.approx(expected, abs=0.1)
+        # The other output does not move.
+        assert found[name].output_snr == pytest.approx(expected + 10 * np.log10(2), abs=0.1)
+
+
+@pytest.mark.parametrize("perturbation", ["bits", "noise"])
+def test_infinite_values_stay_and_the_others_are_perturbed(perturbation):
+    graph = nk.parse("""
+        version 1.0;
+        graph net( x ) -> ( y )
+        {
+            x = external(shape = [1, 40000]);
+            l = log(x);
+            y = add(l, 0.5);
+        }
+        """)
+    x = np.random.default_rng(6).uniform(0.1, 1, size=(1, 40000)).astype(np.float32)
+    masked = x * (np.arange(40000) % 2)
+    found = nk.sensitivity(graph, masked, perturbation, bits=5, snr=20)
+    alone = nk.sensitivity(graph, x[:, 1::2].repeat(2, axis=1), perturbation, bits=5, snr=20)
+    for name in "ly":
+        assert np.isfinite(found[name].own_snr)
+        assert found[name].own_snr == pytest.approx(alone[name].own_snr, abs=0.2)
+        assert found[name].output_snr == pytest.approx(alone[name].output_snr, abs=0.2)
+
+
+def test_weights_that_are_not_finite_are_refused(net, x):
+    weights = net.tensor("w1").data.copy()
+    weights[0, 0, 0, 0] = np.nan
+    with pytest.raises(nk.InputError, match="'w1' has NaN or infinite values"):
+        nk.sensitivity(net.with_data({"w1": weights}), x, of="weights")

@@ -13,11 +13,11 @@ from functools import partial
 import numpy as np
 
 from nnefkit.analysis.quantization.plan import constant_tensors
-from nnefkit.analysis.quantization.stored_weights import WeightFinder, with_values
+from nnefkit.analysis.quantization.stored_weights import WeightFinder, new_variable, with_values
 from nnefkit.analysis.segments import own_results, segments
 from nnefkit.arrays import Array
 from nnefkit.execution import Session
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation
 from nnefkit.graph.cut import needed_operations
 
 _BUDGET = 1 << 28
@@ -121,30 +121,15 @@ def _with_new_biases(graph: Graph, added: Mapping[str, Array]) -> Graph:
     """Return a graph in which some layers have a variable as their bias."""
     operations: list[Operation] = []
     tensors = dict(graph.tensors)
-    labels = {(variable.label or "").lower() for variable in graph.variables}
     for op in graph.operations:
         name = op.output_names[0] if op.output_names else ""
         if op.name in _LAYERS and name in added:
-            bias = Identifier(_unused(f"{name}_bias", {*tensors, *labels}))
             filters = tensors[op.input_names[1]].data
             wide = filters is not None and filters.dtype == np.float64
             data = added[name].astype(np.float64 if wide else np.float32)
-            data.flags.writeable = False
-            tensors[bias] = Tensor(bias, "scalar", data.shape, data, str(bias))
-            operations.append(_variable(bias, data.shape))
-            op = replace(op, inputs=FrozenDict({**op.inputs, "bias": bias}))
+            variable, tensor = new_variable(f"{name}_bias", data, tensors)
+            tensors[tensor.name] = tensor
+            operations.append(variable)
+            op = replace(op, inputs=FrozenDict({**op.inputs, "bias": Identifier(tensor.name)}))
         operations.append(op)
     return replace(graph, operations=tuple(operations), tensors=FrozenDict(tensors))
-
-
-def _variable(name: Identifier, shape: tuple[int, ...]) -> Operation:
-    attribs = FrozenDict({"shape": [*shape], "label": str(name)})
-    return Operation(
-        "variable", FrozenDict(), FrozenDict({"output": name}), attribs, dtype="scalar"
-    )
-
-
-def _unused(name: str, taken: Collection[str]) -> str:
-    while name.lower() in taken or name in taken:
-        name += "_"
-    return name

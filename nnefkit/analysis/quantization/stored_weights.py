@@ -11,7 +11,8 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.preparation.updated_variables import updates
-from nnefkit.graph import FrozenDict, Graph, Identifier, Operation
+from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.operation import renamed
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,49 @@ def with_values(graph: Graph, values: Mapping[str, Array]) -> Graph:
         data.flags.writeable = False
         tensors[name] = replace(tensors[name], data=data)
     return replace(graph, tensors=FrozenDict(tensors))
+
+
+def with_variables(graph: Graph, values: Mapping[str, Array]) -> Graph:
+    """Return a graph in which operations read other values of some weights.
+
+    Weights that are computed, or stored as integers, are replaced by new variables.
+    """
+    own = {n for n in values if graph.producers[n].name == "variable" and _is_float(graph, n)}
+    graph = with_values(graph, {name: values[name] for name in own})
+    tensors = dict(graph.tensors)
+    added: list[Operation] = []
+    names: dict[str, str] = {}
+    for name in values:
+        if name not in own:
+            operation, tensor = new_variable(f"{name}_values", values[name], tensors)
+            names[name] = tensor.name
+            tensors[tensor.name] = tensor
+            added.append(operation)
+    rewired = (
+        replace(op, inputs=FrozenDict(renamed(dict(op.inputs), names))) for op in graph.operations
+    )
+    return replace(graph, operations=(*added, *rewired), tensors=FrozenDict(tensors))
+
+
+def _is_float(graph: Graph, name: str) -> bool:
+    data = graph.tensors[name].data
+    return data is not None and data.dtype.kind == "f"
+
+
+def new_variable(name: str, data: Array, tensors: Mapping[str, Tensor]) -> tuple[Operation, Tensor]:
+    """Return a variable and its tensor, under a name and a label that no other tensor has.
+
+    Args:
+        name: The name, which gets underscores at the end if it is taken.
+        data: The values.
+        tensors: The tensors of the graph.
+    """
+    taken = {*tensors, *((tensor.label or "").lower() for tensor in tensors.values())}
+    while name in taken or name.lower() in taken:
+        name += "_"
+    data = data.copy()
+    data.flags.writeable = False
+    attribs = FrozenDict({"shape": [*data.shape], "label": name})
+    outputs = FrozenDict({"output": Identifier(name)})
+    operation = Operation("variable", FrozenDict(), outputs, attribs, dtype="scalar")
+    return operation, Tensor(name, "scalar", data.shape, data, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -65,12 +65,6 @@ def _weight_grids(
 ) -> dict[str, QuantizationGrid]:
     """Return the grids of all weights; those of biases follow from filters and inputs."""
     values = weight_values(graph, plan.weights)
-    for name in plan.weights:
-        if not np.isfinite(values[name]).all():
-            raise InputError(
-                f"'{name}' has NaN or infinite values",
-                hint="Fix the weights, or leave them in floating point: keep=[...].",
-            )
     grids: dict[str, QuantizationGrid] = {}
     symmetric = settings.is_symmetric("weight")
     axes = {
@@ -129,14 +123,24 @@ def _bias_grid(
     )
 
 
-def weight_values(graph: Graph, names: Iterable[str]) -> dict[str, Array]:
-    """Return the values of weights, those that are computed included."""
+def weight_values(graph: Graph, names: Collection[str]) -> dict[str, Array]:
+    """Return the values of weights, those that are computed included.
+
+    Raises:
+        InputError: They are NaN or infinite.
+    """
     scalar = scalar_dtype(graph)
     values = {n: stored(t, scalar) for n in names if (t := graph.tensors[n]).data is not None}
     computed = [name for name in names if name not in values]
     if computed:
         with Session(graph.with_outputs(computed), "numpy") as session:
             values |= session.run({}, progress=False)
+    for name in names:
+        if not np.isfinite(values[name]).all():
+            raise InputError(
+                f"'{name}' has NaN or infinite values",
+                hint="Fix the weights; nnefkit.quantize(..., keep=[...]) leaves them as they are.",
+            )
     return values
 
 
