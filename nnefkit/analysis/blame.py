@@ -20,7 +20,7 @@ from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segm
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.weight_differences import described_cause
 from nnefkit.arrays import Array
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
 from nnefkit.execution.trace.trace import Trace
 from nnefkit.graph import Graph, Operation, expected_graph
@@ -96,13 +96,12 @@ def blame(
         raise InputError("there are no inputs", hint="Pass at least one.")
     alignment = Alignment(names, by_values, axes)
     referee = Reference(reference, graph, engine, len(examples))
-    delay = 0.0 if progress else math.inf if progress is False else None
     fixed = weight_tensors(suspected.graph)
     total = len(examples) * sum(
         fixed.isdisjoint(op.output_names) for op in suspected.graph.computations
     )
     found: dict[str, _Found] = {}
-    with ProgressBar(total, graph.name, "operation", delay=delay) as bar:
+    with ProgressBar(total, graph.name, "operation", delay=bar_delay(progress)) as bar:
         for example in examples:
             reference_run = referee.run(example)
             _Examination(suspected, alignment, tolerance, budget, bar).add_to(

@@ -7,12 +7,25 @@ from dataclasses import dataclass, replace
 
 from nnefkit.analysis.causes import weight_tensors
 from nnefkit.arrays import Array
+from nnefkit.execution import Session
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.graph.cut import external, needed_operations
 from nnefkit.graph.operation import renamed
 
 Run = Callable[[Graph, Mapping[str, Array], Collection[str]], Mapping[str, Array]]
 """Computes tensors of a graph from its inputs."""
+
+
+def run_in(engine: str) -> Run:
+    """Return the function that runs graphs in an engine."""
+
+    def run(
+        graph: Graph, inputs: Mapping[str, Array], outputs: Collection[str]
+    ) -> Mapping[str, Array]:
+        with Session(graph, engine) as session:
+            return session.run(inputs, outputs, progress=False)
+
+    return run
 
 
 @dataclass(frozen=True)

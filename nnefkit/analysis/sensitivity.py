@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,11 +17,11 @@ from nnefkit.analysis.quantization.ranges import weight_grid
 from nnefkit.analysis.quantization.settings import check_bits
 from nnefkit.analysis.quantization.stored_weights import with_variables
 from nnefkit.analysis.quantization.tensor_grids import weight_values
-from nnefkit.analysis.segments import own_results, run_on, segments
+from nnefkit.analysis.segments import own_results, run_in, run_on, segments
 from nnefkit.analysis.sensitivity_result import SensitiveOperation, Sensitivity
 from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
 from nnefkit.graph import Graph, expected_graph
@@ -82,9 +81,8 @@ def sensitivity(
     names = _results(session.graph)
     other = _with_changed_weights(session.graph, perturb) if of == "weights" else None
     found = {name: _Effect() for name in names}
-    delay = 0.0 if progress else math.inf if progress is False else None
     count = 0
-    with ProgressBar(None, graph.name, "operation", delay=delay) as bar:
+    with ProgressBar(None, graph.name, "operation", delay=bar_delay(progress)) as bar:
         for count, example in enumerate(listed(inputs, "inputs"), 1):
             session.reset()
             run = dict(session.trace(example, progress=False))
@@ -231,15 +229,8 @@ def _by_weights(graph: Graph, run: Mapping[str, Array], engine: str) -> Iterator
             else:
                 readers.add(op.output_names[0])
     parts = [part for part in segments(graph, run) if part.tensor in readers]
-    for part, values in own_results(graph, parts, run, partial(_run, engine), _BUDGET):
+    for part, values in own_results(graph, parts, run, run_in(engine), _BUDGET):
         yield part.tensor, values
-
-
-def _run(
-    engine: str, graph: Graph, inputs: Mapping[str, Array], outputs: Collection[str]
-) -> Mapping[str, Array]:
-    with Session(graph, engine) as session:
-        return session.run(inputs, outputs, progress=False)
 
 
 def _run_on(
@@ -248,7 +239,7 @@ def _run_on(
     """Return the outputs if one result had other values."""
     changed = {other: run[other] for other in graph.producers[name].output_names}
     changed[name] = values
-    return run_on(graph, run, changed, partial(_run, engine))
+    return run_on(graph, run, changed, run_in(engine))
 
 
 def _ranked(graph: Graph, found: Mapping[str, _Effect]) -> list[SensitiveOperation]:

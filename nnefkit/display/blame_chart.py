@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import html
-import math
 from collections.abc import Sequence
 
-from nnefkit.display import numbers
-from nnefkit.display.charts import FONT, LEGIBLE, SNR_TOP, rule, svg_document, tick
+from nnefkit.display.charts import (
+    FONT,
+    LEGIBLE,
+    LONGEST_LABEL,
+    SNR_TOP,
+    known_ratio,
+    name_label,
+    rule,
+    strokes,
+    svg_document,
+    tick,
+)
 from nnefkit.display.colors import GRAY, RED
 from nnefkit.display.elements import Image
-from nnefkit.display.visible_text import printable
 
 Bar = tuple[str, float, float, bool]
 """Name of a tensor, ratios of its introduced and inherited error in dB, whether it is guilty."""
 _NAMED = 4
-_LONGEST = 24
 _LETTER = 8.0
 """Room for one letter of a name."""
 
@@ -51,18 +57,18 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
     for column, start in enumerate(range(0, len(bars), step)):
         piece = bars[start : start + step]
         x = left + (column + 0.5) * room
-        largest = min((_known(r) for _, own, rest, _ in piece for r in (own, rest)))
+        largest = min((known_ratio(r) for _, own, rest, _ in piece for r in (own, rest)))
         if largest < SNR_TOP:
             gray.append(f"M{x:.4g} {bottom}V{level(largest):.4g}")
         guilty = [bar for bar in piece if bar[3]]
         if not guilty:
             continue
-        worst = min(guilty, key=lambda bar: _known(bar[1]))
-        red.append(f"M{x:.4g} {bottom}V{level(_known(worst[1])):.4g}")
-        named.append((_known(worst[1]), x, worst[0]))
-    body += [_label(x, top - 6, name, width) for x, name in _legible(named)]
-    body.insert(0, _path(gray, GRAY, thick, 0.5))
-    body.insert(1, _path(red, RED, thick, 1.0))
+        worst = min(guilty, key=lambda bar: known_ratio(bar[1]))
+        red.append(f"M{x:.4g} {bottom}V{level(known_ratio(worst[1])):.4g}")
+        named.append((known_ratio(worst[1]), x, worst[0]))
+    body += [name_label(x, top - 6, name, width) for x, name in _legible(named)]
+    body.insert(0, strokes(gray, GRAY, thick, 0.5))
+    body.insert(1, strokes(red, RED, thick, 1.0))
     body.append(
         f"<text x='{left + plot / 2:g}' y='{height - 4}' text-anchor='middle' fill='{GRAY}' {FONT}>"
         "operations in the order of the graph · error in dB below the signal: red is introduced, "
@@ -75,29 +81,7 @@ def _legible(named: Sequence[tuple[float, float, str]]) -> list[tuple[float, str
     """Return places and names of the worst, without those that would cover worse ones."""
     placed: list[tuple[float, float, str]] = []
     for _, x, name in sorted(named)[:_NAMED]:
-        half = _LETTER * min(len(name), _LONGEST) / 2
+        half = _LETTER * min(len(name), LONGEST_LABEL) / 2
         if all(abs(x - other) > half + room for other, room, _ in placed):
             placed.append((x, half, name))
     return [(x, name) for x, _, name in placed]
-
-
-def _known(ratio: float) -> float:
-    return math.inf if math.isnan(ratio) else ratio
-
-
-def _path(parts: Sequence[str], color: str, thick: float, opacity: float) -> str:
-    if not parts:
-        return ""
-    return (
-        f"<path stroke='{color}' stroke-opacity='{opacity:g}' stroke-width='{thick:.3g}' "
-        f"d='{''.join(parts)}'/>"
-    )
-
-
-def _label(x: float, y: float, name: str, width: int) -> str:
-    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
-    text = html.escape(printable(numbers.shorten(name, _LONGEST)))
-    return (
-        f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
-        f"{FONT}>{text}</text>"
-    )

@@ -23,6 +23,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 FONT = "font-family='DejaVu Sans,Verdana,sans-serif' font-size='10'"
 LEGIBLE = 0.7
 """Factor down to which pictures with words may shrink."""
+LONGEST_LABEL = 24
+"""Number of letters of the name of a tensor in a chart."""
 
 
 def svg_uri(svg: str) -> str:
@@ -156,6 +158,31 @@ def tick(left: float, y: float, text: str) -> str:
         f"<text x='{left - 6:g}' y='{y + 3.5:.4g}' text-anchor='end' fill='{GRAY}' {FONT}>"
         f"{html.escape(text)}</text>"
     )
+
+
+def strokes(parts: Sequence[str], color: str, thick: float, opacity: float) -> str:
+    """Return the bars of a chart as one path; nothing if there are none."""
+    if not parts:
+        return ""
+    return (
+        f"<path stroke='{color}' stroke-opacity='{opacity:g}' stroke-width='{thick:.3g}' "
+        f"d='{''.join(parts)}'/>"
+    )
+
+
+def name_label(x: float, y: float, name: str, width: int) -> str:
+    """Return the name of a tensor above its bar, within a chart of some width."""
+    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
+    text = html.escape(printable(numbers.shorten(name, LONGEST_LABEL)))
+    return (
+        f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
+        f"{FONT}>{text}</text>"
+    )
+
+
+def known_ratio(ratio: float) -> float:
+    """Return a ratio in dB, infinite if it is unknown (NaN)."""
+    return math.inf if math.isnan(ratio) else ratio
 
 
 SNR_TOP = 80.0

@@ -194,6 +194,11 @@ def code(name: str) -> str:
     return f"`{visible(name, LONGEST_NAME).replace('`', chr(39))}`"
 
 
+def answer(headline: str, sentence: str, tone: Tone = "strong") -> Paragraph:
+    """Return the paragraph that opens a card: the answer in a few words, then a sentence."""
+    return Paragraph((*code_in(headline, tone), Phrase(" "), *code_in(sentence)))
+
+
 def code_in(sentence: str, tone: Tone = "plain") -> Line:
     """`sentence` as a line, with words in `backticks` as code."""
     parts = sentence.split("`")

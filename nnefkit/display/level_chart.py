@@ -7,11 +7,18 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nnefkit.display import numbers
-from nnefkit.display.charts import FONT, LEGIBLE, rule, svg_document, tick
+from nnefkit.display.charts import (
+    FONT,
+    LEGIBLE,
+    known_ratio,
+    name_label,
+    rule,
+    strokes,
+    svg_document,
+    tick,
+)
 from nnefkit.display.colors import GRAY, RED
 from nnefkit.display.elements import Image
-from nnefkit.display.visible_text import printable
 
 TOP = 60.0
 """Ratio in dB at the bottom of the chart: errors that small do not matter."""
@@ -57,42 +64,20 @@ def _drawn(bars: Sequence[LevelBar], caption: str, width: int, height: int) -> s
     for column, start in enumerate(range(0, len(bars), step)):
         piece = bars[start : start + step]
         x = left + (column + 0.5) * room
-        whole = min(_known(bar.whole) for bar in piece)
-        least = min(piece, key=lambda bar: _known(bar.own))
+        whole = min(known_ratio(bar.whole) for bar in piece)
+        least = min(piece, key=lambda bar: known_ratio(bar.own))
         if whole < TOP:
             gray.append(f"M{x + thick / 2:.4g} {bottom}V{level(whole):.4g}")
-        if _known(least.own) < TOP:
+        if known_ratio(least.own) < TOP:
             red.append(f"M{x - thick / 2:.4g} {bottom}V{level(least.own):.4g}")
-        if _known(least.own) < worst:
+        if known_ratio(least.own) < worst:
             worst, place, name = least.own, x, least.name
-    body.insert(0, _path(gray, GRAY, thick, 0.5))
-    body.insert(1, _path(red, RED, thick, 1.0))
+    body.insert(0, strokes(gray, GRAY, thick, 0.5))
+    body.insert(1, strokes(red, RED, thick, 1.0))
     if name:
-        body.append(_label(place, top - 6, name, width))
+        body.append(name_label(place, top - 6, name, width))
     body.append(
         f"<text x='{left + plot / 2:g}' y='{height - 4}' text-anchor='middle' fill='{GRAY}' {FONT}>"
         f"{html.escape(caption)}</text>"
     )
     return svg_document(width, height, "".join(body))
-
-
-def _known(ratio: float) -> float:
-    return math.inf if math.isnan(ratio) else ratio
-
-
-def _path(parts: Sequence[str], color: str, thick: float, opacity: float) -> str:
-    if not parts:
-        return ""
-    return (
-        f"<path stroke='{color}' stroke-opacity='{opacity:g}' stroke-width='{thick:.3g}' "
-        f"d='{''.join(parts)}'/>"
-    )
-
-
-def _label(x: float, y: float, name: str, width: int) -> str:
-    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
-    text = html.escape(printable(numbers.shorten(name, 24)))
-    return (
-        f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
-        f"{FONT}>{text}</text>"
-    )

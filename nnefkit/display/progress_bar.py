@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextvars import copy_context
 from threading import Event, Lock, Thread
 from time import perf_counter, time
@@ -11,6 +12,11 @@ DELAY = 1.0
 """Seconds after which a bar appears."""
 _REFRESH = 1.0
 """Seconds after which a bar shows the time again, if nothing was counted."""
+
+
+def bar_delay(progress: bool | None) -> float | None:
+    """Return the delay for an argument `progress`: at once, never, or None for the usual one."""
+    return 0.0 if progress else math.inf if progress is False else None
 
 
 class ProgressBar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -13,7 +12,7 @@ from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display import html
 from nnefkit.display.cards.stepper import stepper_card
 from nnefkit.display.elements import Card
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.breakpoints import Condition, Target, conditions
 from nnefkit.execution.dtypes import stored, with_precise_constants
@@ -179,9 +178,8 @@ class Stepper(Iterator[Step]):
         return self._run([], progress)
 
     def _run(self, wanted: list[Condition], progress: bool | None) -> Step | None:
-        delay = 0.0 if progress else math.inf if progress is False else None
         left = len(self._order) - self._position
-        with ProgressBar(left, self.graph.name, "operation", delay=delay) as bar:
+        with ProgressBar(left, self.graph.name, "operation", delay=bar_delay(progress)) as bar:
             for step in self:
                 bar.update(1)
                 reasons = [each.reason(step) for each in wanted]

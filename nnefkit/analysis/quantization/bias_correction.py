@@ -6,15 +6,14 @@ the means are measured on the calibration inputs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from nnefkit.analysis.quantization.plan import constant_tensors
 from nnefkit.analysis.quantization.stored_weights import WeightFinder, new_variable, with_values
-from nnefkit.analysis.segments import own_results, segments
+from nnefkit.analysis.segments import own_results, run_in, segments
 from nnefkit.arrays import Array
 from nnefkit.execution import Session
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation
@@ -69,7 +68,7 @@ def with_corrected_biases(
     }
     errors: dict[str, MeanError] = {}
     with Session(graph, engine) as session, Session(rounded, engine, quantized=True) as other:
-        run = partial(_run, engine)
+        run = run_in(engine)
         for each in inputs:
             values = dict(session.trace(each, progress=False))
             parts = [part for part in segments(other.graph, values) if part.tensor in layers]
@@ -84,13 +83,6 @@ def _is_rounded(graph: Graph, name: str) -> bool:
     """Return whether a weight, or one that it is computed from, is quantized."""
     names = {n for op in needed_operations(graph.operations, [name]) for n in op.output_names}
     return any(graph.tensors[each].quantization for each in names)
-
-
-def _run(
-    engine: str, graph: Graph, inputs: Mapping[str, Array], outputs: Collection[str]
-) -> Mapping[str, Array]:
-    with Session(graph, engine) as session:
-        return session.run(inputs, outputs, progress=False)
 
 
 def _corrected(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from nnefkit.analysis.quantization.histogram import ValueHistogram
 from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
 from nnefkit.execution import Session, Trace
 
@@ -87,10 +86,9 @@ def observed(
     """
     inputs = listed(calibration, "calibration")
     total = len(inputs) if isinstance(inputs, Sized) else None
-    delay = 0.0 if progress else math.inf if progress is False else None
     retained: list[dict[str, Array]] = []
     held = count = 0
-    with ProgressBar(total, title, "input", delay=delay) as bar:
+    with ProgressBar(total, title, "input", delay=bar_delay(progress)) as bar:
         for example in _each(inputs):
             count += 1
             for run in runs[1:]:

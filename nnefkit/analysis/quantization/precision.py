@@ -12,7 +12,7 @@ from nnefkit.analysis.quantization.measurement import OutputLoss
 from nnefkit.analysis.quantization.precision_result import PrecisionCurve, PrecisionPoint
 from nnefkit.analysis.quantization.settings import check_bits
 from nnefkit.arguments import wrong_type
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
 from nnefkit.execution import Session
 from nnefkit.graph import Graph, expected_graph
@@ -81,8 +81,7 @@ def precision_curve(
     retained, _ = observed([run], inputs, graph.name, progress=False)
     loss = OutputLoss(reference, retained, engine)
     total = len(layers) + min(limit, len(layers)) * TRIES
-    delay = 0.0 if progress else math.inf if progress is False else None
-    with ProgressBar(total, graph.name, "run", delay=delay) as bar:
+    with ProgressBar(total, graph.name, "run", delay=bar_delay(progress)) as bar:
         points, graph = _LayerSearch(graph, layers, loss, bits, bar).points(target, limit)
     return PrecisionCurve(tuple(points), graph, float(target), bits, len(layers), len(retained))
 

@@ -17,11 +17,10 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Fold,
-    Paragraph,
     Phrase,
     Table,
     Tone,
-    code_in,
+    answer,
     left_out,
     selection,
 )
@@ -89,8 +88,7 @@ class BlameSummary:
 def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
     """Return the card of a blame."""
     tone: Tone = "right" if summary.ok else "wrong"
-    answer = (*code_in(summary.headline, tone), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence, tone)]
     depth = sorted(summary.rows, key=lambda row: row.number)
     if not brief and any(row.verdict != "clean" for row in depth):
         bars = [(row.tensor, row.own, row.inherited, row.verdict == "guilty") for row in depth]

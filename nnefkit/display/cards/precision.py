@@ -14,11 +14,9 @@ from nnefkit.display.elements import (
     Cell,
     Column,
     Figure,
-    Paragraph,
-    Phrase,
     Table,
     Tone,
-    code_in,
+    answer,
     left_out,
     selection,
 )
@@ -64,8 +62,7 @@ class PrecisionSummary:
 def precision_card(summary: PrecisionSummary, *, brief: bool = False) -> Card:
     """Return the card of a precision curve."""
     tone: Tone = "right" if summary.ok else "warning"
-    answer = (*code_in(summary.headline, tone), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence, tone)]
     if not brief and len(summary.rows) > 1:
         levels = [row.snr for row in summary.rows]
         blocks.append(Figure(step_chart(levels, summary.target)))

@@ -20,6 +20,8 @@ from nnefkit.display.elements import (
     Paragraph,
     Phrase,
     Table,
+    answer,
+    code,
     code_in,
     left_out,
     selection,
@@ -84,8 +86,7 @@ class QuantizationSummary:
 
 def quantization_card(summary: QuantizationSummary, *, brief: bool = False) -> Card:
     """Return the card of a quantization."""
-    answer = (*code_in(summary.headline, "strong"), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence)]
     if len(summary.steps) > 1:
         blocks.append(Paragraph(_gains(summary.steps)))
     flowing = [row for row in summary.rows if row.role in ("input", "activation")]
@@ -141,7 +142,7 @@ def _floating(left: Mapping[str, str], *, brief: bool) -> Block:
         reasons.setdefault(reason, []).append(name)
     lines: list[Block] = []
     for reason, names in list(reasons.items())[:_LEFT]:
-        shown = ", ".join(f"`{numbers.shorten(n, 40).replace('`', chr(39))}`" for n in names[:4])
+        shown = ", ".join(code(name) for name in names[:4])
         more = f" and {len(names) - 4:,} more" if len(names) > 4 else ""
         lines.append(Paragraph((*code_in(f"{shown}{more}: "), Phrase(reason, "muted"))))
     title = f"{numbers.plural(len(left), 'tensor')} in floating point · report.left"

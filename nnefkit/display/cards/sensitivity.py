@@ -14,10 +14,8 @@ from nnefkit.display.elements import (
     Cell,
     Column,
     Figure,
-    Paragraph,
-    Phrase,
     Table,
-    code_in,
+    answer,
     left_out,
     selection,
 )
@@ -68,8 +66,7 @@ class SensitivitySummary:
 
 def sensitivity_card(summary: SensitivitySummary, *, brief: bool = False) -> Card:
     """Return the card of a sensitivity."""
-    answer = (*code_in(summary.headline, "strong"), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence)]
     if not brief and summary.rows:
         depth = sorted(summary.rows, key=lambda row: row.number)
         bars = [LevelBar(row.tensor, row.outputs, row.own) for row in depth]

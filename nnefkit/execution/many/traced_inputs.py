@@ -14,7 +14,7 @@ from nnefkit.display.cards.traced_inputs import RangeRow, TracedInputsSummary, t
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.numbers import plural
-from nnefkit.display.progress_bar import ProgressBar
+from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import ProcessLock
 from nnefkit.execution.many.distribution import expected_examples, size_of, spread
@@ -241,9 +241,10 @@ def trace_many(
     task = TracingTask(session, "all" if keep == "statistics" else keep)
     ranges: dict[str, TensorRange] = {}
     done, interrupted = 0, False
-    delay = 0.0 if progress else math.inf if progress is False else None
     results = spread(task, examples, executor)
-    with ProgressBar(size_of(examples), session.graph.name, "input", delay=delay) as bar:
+    with ProgressBar(
+        size_of(examples), session.graph.name, "input", delay=bar_delay(progress)
+    ) as bar:
         try:
             for found in results:
                 merged = {n: ranges[n].merged(each) if done else each for n, each in found.items()}
