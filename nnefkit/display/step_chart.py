@@ -12,7 +12,7 @@ from nnefkit.display.elements import Image
 
 
 def step_chart(
-    levels: Sequence[float], target: float, *, width: int = 560, height: int = 170
+    levels: Sequence[float], target: float, *, width: int = 640, height: int = 170
 ) -> Image:
     """Draw ratios in dB by the number of layers that are kept precise."""
     alt = f"SNR of the outputs from {numbers.number(levels[0])} dB with no layer kept to "
@@ -21,7 +21,8 @@ def step_chart(
 
 
 def _drawn(levels: Sequence[float], target: float, width: int, height: int) -> str:
-    left, right, top, bottom = 48, width - 14, 12, height - 34
+    # The label of the target is to the right of the plot, where nothing crosses it.
+    left, right, top, bottom = 48, width - 100, 12, height - 34
     finite = [level for level in (*levels, target) if math.isfinite(level)] or [0.0]
     low, high = min(finite), max(finite)
     low, high = 5 * math.floor(low / 5), 5 * math.ceil((high + 0.01) / 5)
@@ -39,7 +40,7 @@ def _drawn(levels: Sequence[float], target: float, width: int, height: int) -> s
     if math.isfinite(target):
         body.append(
             f"<path stroke='{GREEN}' stroke-dasharray='4 3' d='M{left} {y(target):.4g}H{right}'/>"
-            f"<text x='{right}' y='{y(target) - 4:.4g}' text-anchor='end' fill='{GREEN}' {FONT}>"
+            f"<text x='{right + 6}' y='{y(target) + 3.5:.4g}' fill='{GREEN}' {FONT}>"
             f"target {numbers.number(target)} dB</text>"
         )
     points = [f"{x(i):.4g} {y(level):.4g}" for i, level in enumerate(levels)]
