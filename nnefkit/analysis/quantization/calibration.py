@@ -60,11 +60,12 @@ def listed(inputs: Any, argument: str) -> Iterable[Any]:
     Raises:
         InputError: It is neither an input nor an iterable of inputs.
     """
+    if isinstance(inputs, Mapping) or hasattr(inputs, "__array__"):
+        return [inputs]
     if isinstance(inputs, (str, bytes)) or not isinstance(inputs, Iterable):
         hint = "np.load(path) reads the arrays of a file."
         raise wrong_type(argument, _EXPECTED, inputs, hint)
-    is_one = isinstance(inputs, Mapping) or hasattr(inputs, "__array__")
-    return [inputs] if is_one else inputs
+    return inputs
 
 
 def observed(

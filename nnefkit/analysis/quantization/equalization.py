@@ -106,20 +106,16 @@ def layer_pairs(graph: Graph) -> Iterator[LayerPair]:
             continue
         if bias is None and (isinstance(first.inputs["bias"], Identifier) or first.inputs["bias"]):
             continue
-        if bias is not None and not _is_row(graph, bias):
+        channels = _channels(graph, first, filters[0])[0]
+        if bias is not None and (bias.axes or graph.tensors[bias.variable].shape != (1, channels)):
             continue
-        if _channels(graph, first, filters[0])[0] == _channels(graph, second, filters[1])[1]:
+        if channels == _channels(graph, second, filters[1])[1]:
             yield LayerPair(first, second, (filters[0], filters[1]), bias)
 
 
 def _has_two_axes_or_more(graph: Graph, op: Operation) -> bool:
     shape = graph.tensors[op.output_names[0]].shape or ()
     return len(shape) == 2 if op.name == "linear" else len(shape) >= 2
-
-
-def _is_row(graph: Graph, bias: StoredWeight) -> bool:
-    shape = graph.tensors[bias.variable].shape or ()
-    return len(shape) == 2 and shape[0] == 1 and not bias.axes
 
 
 def _channels(graph: Graph, op: Operation, weight: StoredWeight) -> tuple[int, int]:

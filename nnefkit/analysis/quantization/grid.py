@@ -14,7 +14,7 @@ from nnefkit.operations.broadcasting import align
 from nnefkit.operations.quantization import zero_point_linear_quantize
 
 ALGORITHM = "zero_point_linear_quantize"
-_TINY = float(np.finfo(np.float32).tiny)
+_TINY, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class QuantizationGrid:
 
 def _step(extent: Array, steps: int) -> Array:
     """Return the length of a step, a float32 number; 1 where the extent is 0."""
-    step = np.where(extent > 0, np.maximum(extent / steps, _TINY), 1.0)
+    step = np.where(extent > 0, np.clip(extent / steps, _TINY, _LARGEST), 1.0)
     return np.asarray(step.astype(np.float32).astype(np.float64))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nnefkit.analysis.quantization.grid import QuantizationGrid
-from nnefkit.analysis.quantization.plan import MOVES, constant_tensors, moved
+from nnefkit.analysis.quantization.plan import LAYERS, MOVES, constant_tensors, moved
 from nnefkit.graph import FrozenDict, Graph, Operation
 
 _BY_RANGE = ("min_max_linear_quantize", "linear_quantize")
@@ -48,7 +48,7 @@ def quantized_layers(graph: Graph) -> list[QuantizedLayer]:
 
 
 def _layer(graph: Graph, op: Operation, name: str, constant: Collection[str]) -> QuantizedLayer:
-    layer = QuantizedLayer(name, op.name, [name])
+    layer = QuantizedLayer(name, _main(graph, op, constant).name, [name])
     seen: set[str] = set()
     waiting = list(op.input_names)
     while waiting:
@@ -60,11 +60,21 @@ def _layer(graph: Graph, op: Operation, name: str, constant: Collection[str]) ->
         if is_quantized and source in constant:
             layer.tensors.append(source)
         elif not is_quantized:
-            producer = graph.producers[source]
-            waiting += producer.input_names
-            if source not in constant and not producer.is_source:
-                layer.operation = producer.name
+            waiting += graph.producers[source].input_names
     return layer
+
+
+def _main(graph: Graph, op: Operation, constant: Collection[str]) -> Operation:
+    """Return the operation that a quantized result is computed by, without what follows it."""
+    while op.name not in LAYERS:
+        sources = [name for name in op.input_names if name not in constant]
+        if len(sources) != 1 or graph.tensors[sources[0]].quantization:
+            return op
+        producer = graph.producers[sources[0]]
+        if producer.is_source or producer.name == "update":
+            return op
+        op = producer
+    return op
 
 
 def with_precision(graph: Graph, tensors: Collection[str], bits: int | None) -> Graph:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
-from nnefkit.analysis.quantization.calibration import Calibration, observed
+from nnefkit.analysis.quantization.calibration import RETAINED, Calibration, listed, observed
 from nnefkit.analysis.quantization.layers import QuantizedLayer, quantized_layers, with_precision
 from nnefkit.analysis.quantization.measurement import OutputLoss
 from nnefkit.analysis.quantization.precision_result import PrecisionCurve, PrecisionPoint
@@ -78,7 +79,8 @@ def precision_curve(
         )
     reference = graph if reference is None else expected_graph(reference, data=True)
     run = Calibration(Session(reference, engine), [])
-    retained, _ = observed([run], inputs, graph.name, progress=False)
+    used = islice(listed(inputs, "inputs"), RETAINED)
+    retained, _ = observed([run], used, graph.name, progress=False)
     loss = OutputLoss(reference, retained, engine)
     total = len(layers) + min(limit, len(layers)) * TRIES
     with ProgressBar(total, graph.name, "run", delay=bar_delay(progress)) as bar:

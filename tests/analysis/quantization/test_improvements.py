@@ -94,12 +94,18 @@ def test_the_factors_of_one_pair_are_those_of_the_paper():
         ),
         ("graph net( x ) -> ( y )", "graph net( x ) -> ( y, r1 )"),
         ("c1 = conv(x, w1, b1)", "c1 = conv(x, w1, 0.5)"),
+        (
+            "c1 = conv(x, w1, b1)",
+            "b0 = variable(shape = [1, 1], label = 'b0'); c1 = conv(x, w1, b0)",
+        ),
     ],
 )
 def test_layers_with_something_between_that_does_not_scale_are_left(net, old, new):
     assert old in NET
-    data = {v.name: v.data for v in net.variables}
-    names = {pair.names for pair in layer_pairs(nk.parse(NET.replace(old, new)).with_data(data))}
+    graph = nk.parse(NET.replace(old, new))
+    data = {v.name: v.data for v in net.variables} | {"b0": np.ones((1, 1), np.float32)}
+    graph = graph.with_data({v.name: data[v.name] for v in graph.variables})
+    names = {pair.names for pair in layer_pairs(graph)}
     assert names == {("c2", "y")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -135,6 +136,39 @@ def test_its_choice_goes_back_to_quantize(net, inputs, tmp_path):
     nk.save(curve.graph, tmp_path / "mixed")
     loaded = nk.load(tmp_path / "mixed")
     assert ratio(net, loaded, inputs) == pytest.approx(curve.points[-1].snr)
+
+
+def test_of_a_stream_the_first_inputs_are_used(net, inputs):
+    quantized = nk.quantize(net, inputs)
+    curve = nk.precision_curve(quantized, cycle(inputs), target=1)
+    assert curve.inputs == 16
+    used = [inputs[i % 3] for i in range(16)]
+    assert curve.points[0].snr == pytest.approx(ratio(net, quantized, used))
+    with pytest.raises(nk.InputError, match="'inputs' must be one input"):
+        nk.precision_curve(quantized, "images/")
+
+
+def test_the_operation_of_a_layer_is_the_one_with_weights_or_the_first_of_it(net, inputs):
+    curve = nk.precision_curve(nk.quantize(net, inputs, 6), inputs, target=1000)
+    operations = {point.layer: point.operation for point in curve.points[1:]}
+    assert operations == {"x": "external", "r1": "conv", "c2": "conv", "y": "conv"}
+    graph = nk.parse("""
+        version 1.0;
+        graph net( x ) -> ( y )
+        {
+            x = external(shape = [2, 6]);
+            s = variable(shape = [2, 6], label = 's');
+            n = add(s, x);
+            u = update(s, n);
+            w = variable(shape = [3, 6], label = 'w');
+            y = linear(u, w, 0.0);
+        }
+        """)
+    random = np.random.default_rng(3)
+    data = {v.name: random.normal(size=v.shape).astype(np.float32) for v in graph.variables}
+    x = random.normal(size=(2, 6)).astype(np.float32)
+    curve = nk.precision_curve(nk.quantize(graph.with_data(data), x), x, target=1000)
+    assert {p.layer: p.operation for p in curve.points[1:]}["y"] == "linear"
 
 
 def test_nothing_is_kept_if_the_target_is_reached(net, inputs):

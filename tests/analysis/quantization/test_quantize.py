@@ -437,3 +437,21 @@ def test_graphs_of_float64_and_shared_biases():
         }
         assert quantized.report.snr > 30
     assert nk.run(quantized, x, quantized=True)["y"].dtype == np.float64
+
+
+def test_values_beyond_float32_are_clipped():
+    graph, x = small("y = mul(x, w);", w=(2, 6))
+    graph = graph.with_data({"w": np.full((2, 6), 1e60)})
+    quantized = nk.quantize(graph, x.astype(np.float64))
+    largest = float(np.finfo(np.float32).max)
+    assert line(quantized, "y")["scale"] == largest
+    assert quantized.report["w"].maximum == 127 * largest
+    assert quantized.report["w"].clipped == 1
+    assert np.isfinite(nk.run(quantized, x.astype(np.float64), quantized=True)["y"]).all()
+
+
+def test_a_tensor_of_rank_0_is_one_input():
+    graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = []); y = exp(x); }")
+    quantized = nk.quantize(graph, np.float32(2))
+    assert quantized.report.inputs == 1
+    assert quantized.report["x"].maximum == pytest.approx(2)
