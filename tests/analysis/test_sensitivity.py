@@ -121,7 +121,7 @@ def test_noise_has_the_ratio_that_was_asked_for_and_repeats():
     assert frame.tensor.tolist() == [each.tensor for each in found.operations]
 
 
-def test_an_operation_that_no_output_depends_on_does_not_move_them(x):
+def test_noise_of_a_result_of_zeros_moves_no_output(x):
     graph = nk.parse("""
         version 1.0;
         graph net( x ) -> ( y )

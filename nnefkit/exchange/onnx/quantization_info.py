@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -101,31 +101,38 @@ class _PairRewriting:
         return None if data is None else np.asarray(data).tolist()
 
     def result(self) -> Graph:
+        """Return the graph with the info that was taken."""
         graph = self.graph
         operations = [op for op in graph.operations if id(op) not in self.removed]
         read = {name for op in operations for name in op.input_names}
         unread = self.parameters - read - set(graph.outputs)
-        kept = [op for op in operations if unread.isdisjoint(op.output_names)]
-        tensors: dict[str, Tensor] = {}
-        for name, tensor in graph.tensors.items():
-            if name in unread or (name in self.names and self.names[name] in self.lines):
-                continue  # a parameter, or the rounded form of an input
-            line = self.lines.get(name)
-            new = self.names.get(name)
-            if new is not None:
-                origin = graph.tensors[new].origin
-                tensors[new] = replace(tensor, name=new, quantization=line, origin=origin)
-            elif name not in self.names.values() or line is not None:
-                tensors[name] = replace(tensor, quantization=line) if line else tensor
         renamed_operations = tuple(
             replace(
                 op,
                 inputs=FrozenDict(renamed(dict(op.inputs), self.names)),
                 outputs=FrozenDict(renamed(dict(op.outputs), self.names)),
             )
-            for op in kept
+            for op in operations
+            if unread.isdisjoint(op.output_names)
         )
+        tensors = {tensor.name: tensor for tensor in self._tensors(unread)}
         return replace(graph, operations=renamed_operations, tensors=FrozenDict(tensors))
+
+    def _tensors(self, unread: Collection[str]) -> Iterator[Tensor]:
+        """Yield the tensors that remain, under their new names."""
+        tensors, replaced = self.graph.tensors, set(self.names.values())
+        for name, tensor in tensors.items():
+            if name in unread or self.names.get(name) in self.lines:
+                continue  # a parameter, or the rounded form of an input
+            line = self.lines.get(name)
+            new = self.names.get(name)
+            if new is not None:
+                origin = tensors[new].origin
+                yield replace(tensor, name=new, quantization=line, origin=origin)
+            elif line is not None:
+                yield replace(tensor, quantization=line)
+            elif name not in replaced:
+                yield tensor
 
 
 # -- weights ---------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def test_biases_have_the_step_of_the_products(net, inputs):
         assert line(quantized, bias)["bits"] == 32
 
 
-def test_what_is_computed_together_or_only_moved_has_no_range_of_its_own(net, inputs):
+def test_what_is_computed_together_or_only_moved_shares_a_range(net, inputs):
     quantized = nk.quantize(net, inputs)
     assert line(quantized, "c1") is None
     assert line(quantized, "c2") is None
