@@ -64,7 +64,8 @@ def sensitivity(
         The operations, the one that moves the outputs most first.
 
     Raises:
-        InputError: There are no inputs, an argument is out of range, or no layer has weights.
+        InputError: There are no inputs, an argument is out of range, or no layer has weights, or
+            weights that are NaN or infinite.
         ExecutionError: The engine cannot run the graph.
 
     Example:
