@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from nnefkit.display.charts import (
     FONT,
     LEGIBLE,
-    LONGEST_LABEL,
     SNR_TOP,
     known_ratio,
+    label_span,
     name_label,
     rule,
     strokes,
@@ -22,8 +22,6 @@ from nnefkit.display.elements import Image
 Bar = tuple[str, float, float, bool]
 """Name of a tensor, ratios of its introduced and inherited error in dB, whether it is guilty."""
 _NAMED = 4
-_LETTER = 8.0
-"""Room for one letter of a name."""
 
 
 def blame_chart(bars: Sequence[Bar], *, width: int = 760, height: int = 120) -> Image:
@@ -66,7 +64,7 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
         worst = min(guilty, key=lambda bar: known_ratio(bar[1]))
         red.append(f"M{x:.4g} {bottom}V{level(known_ratio(worst[1])):.4g}")
         named.append((known_ratio(worst[1]), x, worst[0]))
-    body += [name_label(x, top - 6, name, width) for x, name in _legible(named)]
+    body += [name_label(x, top - 6, name, width) for x, name in legible(named, width)]
     body.insert(0, strokes(gray, GRAY, thick, 0.5))
     body.insert(1, strokes(red, RED, thick, 1.0))
     body.append(
@@ -77,11 +75,18 @@ def _drawn(bars: Sequence[Bar], width: int, height: int) -> str:
     return svg_document(width, height, "".join(body))
 
 
-def _legible(named: Sequence[tuple[float, float, str]]) -> list[tuple[float, str]]:
-    """Return places and names of the worst, without those that would cover worse ones."""
-    placed: list[tuple[float, float, str]] = []
+def legible(named: Sequence[tuple[float, float, str]], width: int) -> list[tuple[float, str]]:
+    """Return places and names of the worst, without those that would cover worse ones.
+
+    Args:
+        named: Ratio in dB, place and name of each.
+        width: Width of the chart.
+    """
+    placed: list[tuple[float, float]] = []
+    found = []
     for _, x, name in sorted(named)[:_NAMED]:
-        half = _LETTER * min(len(name), LONGEST_LABEL) / 2
-        if all(abs(x - other) > half + room for other, room, _ in placed):
-            placed.append((x, half, name))
-    return [(x, name) for x, _, name in placed]
+        left, right = label_span(x, name, width)
+        if all(right < other or left > end for other, end in placed):
+            placed.append((left, right))
+            found.append((x, name))
+    return found

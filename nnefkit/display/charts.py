@@ -25,6 +25,8 @@ LEGIBLE = 0.7
 """Factor down to which pictures with words may shrink."""
 LONGEST_LABEL = 24
 """Number of letters of the name of a tensor in a chart."""
+_LETTER = 8.0
+"""Room for one letter of a label, in pixels."""
 
 
 def svg_uri(svg: str) -> str:
@@ -170,9 +172,20 @@ def strokes(parts: Sequence[str], color: str, thick: float, opacity: float) -> s
     )
 
 
+def _anchor(x: float, width: int) -> str:
+    return "start" if x < 60 else "end" if x > width - 60 else "middle"
+
+
+def label_span(x: float, name: str, width: int) -> tuple[float, float]:
+    """Return the left and right end, at most, of the name of a tensor above its bar."""
+    room = _LETTER * min(len(name), LONGEST_LABEL)
+    left = x - room * {"start": 0.0, "middle": 0.5, "end": 1.0}[_anchor(x, width)]
+    return left, left + room
+
+
 def name_label(x: float, y: float, name: str, width: int) -> str:
     """Return the name of a tensor above its bar, within a chart of some width."""
-    anchor = "start" if x < 60 else "end" if x > width - 60 else "middle"
+    anchor = _anchor(x, width)
     text = html.escape(printable(numbers.shorten(name, LONGEST_LABEL)))
     return (
         f"<text x='{x:.4g}' y='{y:.4g}' text-anchor='{anchor}' font-weight='bold' fill='{RED}' "
