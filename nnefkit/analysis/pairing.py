@@ -17,7 +17,6 @@ from nnefkit.graph import Graph
 
 Axes = Mapping[str, Sequence[int]] | Literal["auto"] | None
 
-
 PairedBy = Literal["name", "names", "origin", "values"]
 """How two tensors were paired: by equal names, by the given ones, by the ``origin`` of one, or by
 their values."""
@@ -91,19 +90,22 @@ def _by_origin(first: Side, second: Side, both: Mapping[str, Pairing]) -> dict[s
     """Pair tensors of which one is what the other was converted from."""
     left = [name for name in first.tensors if name not in both]
     matched = {each.other for each in both.values()}
-    right = [name for name in second.tensors if name not in matched]
+    right = {name for name in second.tensors if name not in matched}
     origins = _origins(first.graph, left), _origins(second.graph, right)
+    origin_of = {name: origin for origin, name in origins[0].items()}
+    taken: set[str] = set()
     found: dict[str, Pairing] = {}
     for name in left:
-        origin = next((o for o, n in origins[0].items() if n == name), None)
-        wanted = [n for n in (origin, origins[1].get(name), origins[1].get(origin or "")) if n]
-        others = [n for n in dict.fromkeys(wanted) if n in right]
-        if len(others) == 1 and all(others[0] != each.other for each in found.values()):
-            found[name] = Pairing(others[0], "origin")
+        origin = origin_of.get(name, "")
+        wanted = {origin, origins[1].get(name, ""), origins[1].get(origin, "")} - {""}
+        others = right.intersection(wanted)
+        if len(others) == 1 and taken.isdisjoint(others):
+            taken |= others
+            found[name] = Pairing(others.pop(), "origin")
     return found
 
 
-def _origins(graph: Graph | None, names: Sequence[str]) -> dict[str, str]:
+def _origins(graph: Graph | None, names: Iterable[str]) -> dict[str, str]:
     """Return origin -> tensor, of origins that one tensor of the graph has."""
     if graph is None:
         return {}

@@ -52,7 +52,7 @@ class Unpaired(NamedTuple):
     """Why, in words."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Profile:
     """Properties of a tensor that no order of its axes changes."""
 
@@ -95,15 +95,15 @@ def pair_by_values(
     unpaired: list[Unpaired] = []
     profiles = [_profiles(run, side, unpaired) for side, run in enumerate((first, second))]
     scores = _scores(first, second, *profiles)
-    found = _distinct(scores)
+    found = distinct = _distinct(scores)
     if ordered:
         anchors = [(first.positions[a], second.positions[b]) for a, b in known]
-        found = _in_order(found, anchors)
+        found = _in_order(distinct, anchors)
     pairs = [ValuePair(a.name, b.name, confidence) for (a, b), confidence in found.items()]
     taken = {pair.first for pair in pairs}, {pair.second for pair in pairs}
     for side, each in enumerate(profiles):
         unpaired += [
-            Unpaired(profile.name, side, _reason(profile, side, scores))
+            Unpaired(profile.name, side, _reason(profile, scores, distinct))
             for profile in each
             if profile.name not in taken[side]
         ]
@@ -145,50 +145,119 @@ def _array(values: Any) -> Array | None:
     return array
 
 
-_Scores = dict[tuple[_Profile, _Profile], float]
+class _Rivals:
+    """The two largest correlations of a tensor with any others."""
+
+    def __init__(self) -> None:
+        self.largest = self.next = 0.0
+
+    def add(self, score: float) -> None:
+        if score > self.largest:
+            self.largest, self.next = score, self.largest
+        else:
+            self.next = max(self.next, score)
+
+    def besides(self, score: float) -> float:
+        """Return the largest one but for `score`, which was added once."""
+        return self.next if score == self.largest else self.largest
+
+
+_Pair = tuple[_Profile, _Profile]
+
+
+class _Scores:
+    """The correlations of tensors that may be equal."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[_Pair, float] = {}
+        """Those that were computed, of at least `LEAST`."""
+        self.of: dict[_Profile, list[_Pair]] = {}
+        """The pairs of each tensor."""
+        self.crowded: set[_Profile] = set()
+        """Tensors that were not compared with all that they may be equal to."""
+        self._rivals: dict[tuple[_Profile, bool], _Rivals] = {}
+        """Of a tensor: all, and those with tensors of the same shape."""
+
+    def add(self, pair: _Pair, score: float) -> None:
+        self.pairs[pair] = score
+        for profile in pair:
+            self.of.setdefault(profile, []).append(pair)
+            self.add_rival(profile, score, _same_shape(pair))
+
+    def add_rival(self, profile: _Profile, score: float, same_shape: bool) -> None:
+        for only_same in {False, same_shape}:
+            self._rivals.setdefault((profile, only_same), _Rivals()).add(score)
+
+    def rival(self, pair: _Pair) -> float:
+        """Return the largest correlation of either tensor with another one.
+
+        Tensors of other shapes do not rival a pair of equal shapes.
+        """
+        rivals = (self._rivals[profile, _same_shape(pair)] for profile in pair)
+        return max(each.besides(self.pairs[pair]) for each in rivals)
 
 
 def _scores(first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Profile]) -> _Scores:
     """Return the correlation of each two tensors that may be equal."""
-    groups: dict[tuple[int, ...], list[_Profile]] = {}
-    for profile in b:
-        groups.setdefault(profile.core, []).append(profile)
-    scores: _Scores = {}
-    for profile in a:
-        group = groups.get(profile.core, [])
-        if not group:
-            continue
-        bounds = _bounds(profile, group)
-        likely = np.argsort(-bounds, kind="stable")
-        likely = likely[bounds[likely] >= LEAST]
-        if not likely.size:
-            continue
-        array = _array(first.tensors[profile.name])
-        for rank, index in enumerate(likely):
-            other = group[int(index)]
-            # The bound stands in for what is not computed: it makes pairs less certain, not more.
-            value = float(bounds[index])
-            if rank < _CANDIDATES and array is not None:
-                value = _correlation(array, _array(second.tensors[other.name]), profile, other)
-            if value >= LEAST:
-                scores[profile, other] = value
+    groups: dict[tuple[int, ...], tuple[list[_Profile], list[_Profile]]] = {}
+    for side, profiles in enumerate((a, b)):
+        for profile in profiles:
+            groups.setdefault(profile.core, ([], []))[side].append(profile)
+    scores = _Scores()
+    for group in groups.values():
+        if all(group):
+            _score_group(first, second, *group, scores)
     return scores
 
 
-def _bounds(profile: _Profile, group: list[_Profile]) -> Array:
+def _score_group(
+    first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Profile], scores: _Scores
+) -> None:
+    """Add the correlations of tensors that have the same sizes but for 1, in any order."""
+    shapes = sorted({each.shape for each in b})
+    shape_of = np.array([shapes.index(each.shape) for each in b])
+    means, variances = (np.array([getattr(each, n) for each in b]) for n in ("mean", "variance"))
+    # The bounds of what is not computed rival pairs: these become less certain, not more.
+    rest_of_b = {shape: np.zeros(len(b)) for shape in {each.shape for each in a}}
+    for profile in a:
+        bounds = _bounds(profile, means, variances)
+        likely = np.argsort(-bounds, kind="stable")
+        likely = likely[bounds[likely] >= LEAST]
+        array = _array(first.tensors[profile.name]) if likely.size else None
+        for index in likely[:_CANDIDATES]:
+            other = b[int(index)]
+            values = _array(second.tensors[other.name])
+            if array is None or values is None:
+                continue
+            value = _correlation(array, values, profile, other)
+            if value >= LEAST:
+                scores.add((profile, other), value)
+        rest = likely[_CANDIDATES:]
+        if rest.size:
+            scores.crowded.add(profile)
+            largest = rest_of_b[profile.shape]
+            largest[rest] = np.maximum(largest[rest], bounds[rest])
+            # They are sorted: the first one of each shape is the largest.
+            for number in np.unique(shape_of[rest]):
+                value = float(bounds[rest[shape_of[rest] == number][0]])
+                scores.add_rival(profile, value, shapes[number] == profile.shape)
+    for shape, largest in rest_of_b.items():
+        for index in np.flatnonzero(largest):
+            other = b[int(index)]
+            scores.crowded.add(other)
+            scores.add_rival(other, float(largest[index]), shape == other.shape)
+
+
+def _bounds(profile: _Profile, means: Array, variances: Array) -> Array:
     """Return the largest correlation that means and variances allow with each of a group."""
-    means = np.array([each.mean for each in group])
-    variances = np.array([each.variance for each in group])
     with np.errstate(all="ignore"):
         whole = profile.variance + variances + (profile.mean - means) ** 2
         bounds: Array = 2 * np.sqrt(profile.variance) * np.sqrt(variances) / whole
     return np.nan_to_num(bounds) + 1e-12
 
 
-def _correlation(a: Array, b: Array | None, first: _Profile, second: _Profile) -> float:
+def _correlation(a: Array, b: Array, first: _Profile, second: _Profile) -> float:
     """Return the largest correlation for any order of the axes."""
-    if b is None:
-        return 0.0
     a, b = without_unit_axes(a), without_unit_axes(b)
     whole = first.variance + second.variance + (first.mean - second.mean) ** 2
     centered = a.astype(np.float64) - first.mean
@@ -202,25 +271,15 @@ def _correlation(a: Array, b: Array | None, first: _Profile, second: _Profile) -
     return min(best, 1.0)
 
 
-def _distinct(scores: _Scores) -> dict[tuple[_Profile, _Profile], float]:
+def _distinct(scores: _Scores) -> dict[_Pair, float]:
     """Return the pairs that no other pair comes close to, with their confidence."""
-    rivals: dict[tuple[int, _Profile], list[tuple[float, tuple[_Profile, _Profile]]]] = {}
-    for pair, score in scores.items():
-        for side in (0, 1):
-            rivals.setdefault((side, pair[side]), []).append((score, pair))
-    found: dict[tuple[_Profile, _Profile], float] = {}
-    for pair, score in scores.items():
-        others = [
-            other_score
-            for side in (0, 1)
-            for other_score, other in rivals[side, pair[side]]
-            if other is not pair and not (_same_shape(pair) and not _same_shape(other))
-        ]
-        confidence = _confidence(score, max(others, default=0.0))
+    found: dict[_Pair, float] = {}
+    for pair, score in scores.pairs.items():
+        confidence = _confidence(score, scores.rival(pair))
         if confidence >= _DISTINCT and _is_significant(score, pair[0].elements):
             found[pair] = confidence
     taken: set[tuple[int, _Profile]] = set()
-    chosen: dict[tuple[_Profile, _Profile], float] = {}
+    chosen: dict[_Pair, float] = {}
     for pair, confidence in sorted(found.items(), key=lambda item: -item[1]):
         if (0, pair[0]) not in taken and (1, pair[1]) not in taken:
             taken |= {(0, pair[0]), (1, pair[1])}
@@ -228,7 +287,7 @@ def _distinct(scores: _Scores) -> dict[tuple[_Profile, _Profile], float]:
     return chosen
 
 
-def _same_shape(pair: tuple[_Profile, _Profile]) -> bool:
+def _same_shape(pair: _Pair) -> bool:
     return pair[0].shape == pair[1].shape
 
 
@@ -242,9 +301,7 @@ def _is_significant(score: float, elements: int) -> bool:
     return math.atanh(min(score, 1 - 1e-15)) * math.sqrt(elements - 3) >= _SIGNIFICANT
 
 
-def _in_order(
-    found: dict[tuple[_Profile, _Profile], float], known: list[tuple[int, int]]
-) -> dict[tuple[_Profile, _Profile], float]:
+def _in_order(found: dict[_Pair, float], known: list[tuple[int, int]]) -> dict[_Pair, float]:
     """Drop the uncertain pairs that are not in the order of the certain ones."""
     anchors = known + [
         (a.position, b.position) for (a, b), value in found.items() if value >= CONFIDENT
@@ -256,10 +313,19 @@ def _in_order(
     }
 
 
-def _reason(profile: _Profile, side: int, scores: _Scores) -> str:
-    alike = [pair[1 - side].name for pair in scores if pair[side] is profile]
-    if not alike:
+def _reason(profile: _Profile, scores: _Scores, distinct: Mapping[_Pair, float]) -> str:
+    pairs = scores.of.get(profile, [])
+    if not pairs:
+        if profile in scores.crowded:
+            return f"more than {_CANDIDATES} tensors have a similar mean and deviation"
         return "no tensor has such values"
-    if len(alike) == 1:
-        return f"'{alike[0]}' has such values, and so has another tensor"
-    return f"{len(alike):,} tensors have such values"
+    if len(pairs) > 1:
+        return f"{len(pairs):,} tensors have such values"
+    (pair,) = pairs
+    other = pair[1] if pair[0] is profile else pair[0]
+    known = f"'{other.name}' has such values"
+    if pair in distinct:
+        return f"{known}, but not its place in the order of the other pairs"
+    if not _is_significant(scores.pairs[pair], profile.elements):
+        return f"{known}, but they are too few to be sure"
+    return f"{known}, and so has another tensor"

@@ -1,5 +1,6 @@
 """Pairs of tensors whose names or layouts differ: by origin, and by values."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from nnefkit import blame, compare, io, trace
 from nnefkit.errors import InputError
 from nnefkit.graph import FrozenDict
 
+DRAW = np.random.default_rng(8)
 NET = """
 version 1.0;
 graph net(x) -> (y)
@@ -233,3 +235,46 @@ def test_a_pair_in_another_order_of_equal_sizes_is_compared_in_that_order():
     found = compare({"a": values}, {"b": noisy}, by_values=True)["a"]
     assert found.axes == (0, 3, 1, 2)
     assert 0.005 < found.metrics.rmse < 0.02
+
+
+def standardized(*shape):
+    values = DRAW.normal(size=shape)
+    return (values - values.mean()) / values.std()
+
+
+def test_tensors_that_only_share_mean_and_deviation_are_not_paired():
+    # More than are compared with each other; the last one has the lowest bound.
+    second = {f"b{i}": standardized(100) for i in range(16)}
+    second["last"] = standardized(100) * 1.2
+    with pytest.raises(InputError, match="no tensor in common") as caught:
+        compare({"a": standardized(100)}, second, by_values=True)
+    hint = caught.value.diagnostics[0].hint
+    assert "'a': more than 16 tensors have a similar mean and deviation" in hint
+    # The counterpart itself is found among them, if it is the nearest one.
+    second["last"] = second["b3"] * 1.0000001
+    found = compare({"a": second.pop("b3") + 1e-9}, second, by_values=True)
+    assert pairs(found) == {"a": "last"}
+
+
+def test_many_tensors_of_one_shape_take_little_time():
+    first = {f"a{i}": standardized(64) for i in range(400)}
+    second = {f"b{i}": standardized(64) for i in range(400)}
+    started = time.process_time()
+    with pytest.raises(InputError):
+        compare(first, second, by_values=True)
+    assert time.process_time() - started < 8
+
+
+def test_tensors_that_are_not_paired_name_the_true_reason():
+    first = {"a": np.arange(8.0), "b": standardized(200), "c": standardized(200)}
+    second = {
+        "few": np.arange(8.0) + 0.55 * np.array([1, -1, 1, 1, -1, 1, -1, -1]),
+        "exact": first["c"],
+        "vague": first["b"] + 0.15 * standardized(200),
+    }
+    found = compare(first, second, by_values=True)
+    assert pairs(found) == {"c": "exact"}
+    reasons = {each.name: each.reason for each in found.unpaired}
+    assert reasons["a"] == "'few' has such values, but they are too few to be sure"
+    order = "'vague' has such values, but not its place in the order of the other pairs"
+    assert reasons["b"] == order
