@@ -103,10 +103,8 @@ def blame(
     found: dict[str, _Found] = {}
     with ProgressBar(total, graph.name, "operation", delay=bar_delay(progress)) as bar:
         for example in examples:
-            reference_run = referee.run(example)
-            _Examination(suspected, alignment, tolerance, budget, bar).add_to(
-                found, example, reference_run
-            )
+            examination = _Examination(suspected, alignment, tolerance, budget, bar)
+            examination.add_to(found, example, referee)
     known = labels or (referee.label, suspected.label)
     result = _result(found, suspected, referee, (str(known[0]), str(known[1])))
     pairs = {each.other: (name, each.confidence or 0.0) for name, each in alignment.found.items()}
@@ -190,13 +188,12 @@ class _Examination:
         """The values of the reference, by the names of the suspect."""
         self.own: dict[str, Array] = {}
 
-    def add_to(
-        self, found: dict[str, _Found], example: Any, reference: Mapping[str, Array]
-    ) -> None:
+    def add_to(self, found: dict[str, _Found], example: Any, referee: Reference) -> None:
         graph = self.suspect.graph
+        reference = referee.run(example)
         self.suspect.session.reset()
         run = self.suspect.session.trace(example, progress=False)
-        self.given = self.alignment.aligned(reference, run)
+        self.given = self.alignment.aligned(reference, run, ordered=referee.ordered)
         for name in graph.inputs:
             self.given.setdefault(name, run[name])
         parts = segments(graph, self.given)

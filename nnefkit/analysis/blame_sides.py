@@ -10,9 +10,9 @@ import numpy as np
 
 from nnefkit.analysis.metrics import metrics
 from nnefkit.analysis.pairing import Axes, Pairing, check_axes, given_axes, nearest_layout, pair
-from nnefkit.analysis.recordings import Side, Source, side
+from nnefkit.analysis.recordings import Side, Source, numeric, side
 from nnefkit.analysis.tolerance import tolerance_for
-from nnefkit.arrays import Array, as_array, check_mapped
+from nnefkit.arrays import Array
 from nnefkit.errors import InputError
 from nnefkit.execution import Session, Trace
 from nnefkit.graph import Graph, expected_graph
@@ -82,25 +82,30 @@ class Alignment:
     found: dict[str, Pairing] = field(default_factory=dict)
     """The pairs by values so far: name in the reference -> its counterpart."""
 
-    def aligned(self, reference: Mapping[str, Array], run: Trace) -> dict[str, Array]:
+    def aligned(
+        self, reference: Mapping[str, Any], run: Trace, *, ordered: bool
+    ) -> dict[str, Array]:
         """Return the values of the reference by the names, and in the layout, of the suspect.
 
         Args:
             reference: The values of the reference.
             run: All tensors of the suspect.
+            ordered: Whether the reference is in the order of its computation.
 
         Raises:
             InputError: An option is wrong, or no tensor has a counterpart.
             UnknownNameError: `names` or `axes` names a tensor that does not exist.
         """
         if self.names is None and not self.by_values and self.axes is None:
-            return {name: array for name, array in reference.items() if name in run}
-        sides = Side(reference, None, ""), Side(run, run.graph, "")
+            return {name: numeric(reference[name], name) for name in reference if name in run}
+        sides = Side(reference, None, "", ordered=ordered), Side(run, run.graph, "")
         pairs = pair(*sides, self.names, self.by_values)
         check_axes(self.axes, pairs.both)
         self.found.update((n, each) for n, each in pairs.both.items() if each.by == "values")
         return {
-            paired.other: self._arranged(reference[name], run[paired.other], name, paired)
+            paired.other: self._arranged(
+                numeric(reference[name], name), run[paired.other], name, paired
+            )
             for name, paired in pairs.both.items()
         }
 
@@ -148,15 +153,14 @@ class Reference:
                     hint="Call nnefkit.blame for each input with its recorded run.",
                 )
 
-    def run(self, example: Any) -> dict[str, Array]:
-        """Return the values of the reference for one input, by name."""
+    @property
+    def ordered(self) -> bool:
+        """Whether its tensors are in the order of their computation, as far as one can know."""
+        return self.recorded is None or self.recorded.ordered
+
+    def run(self, example: Any) -> Mapping[str, Any]:
+        """Return the values of the reference for one input, by name, as they were recorded."""
         if self.session is not None:
             self.session.reset()
             return dict(self.session.trace(example, progress=False))
-        values = {}
-        recorded = {} if self.recorded is None else self.recorded.tensors
-        for name, value in recorded.items():
-            array = as_array(value)
-            check_mapped(array)
-            values[name] = array
-        return values
+        return {} if self.recorded is None else self.recorded.tensors

@@ -16,7 +16,8 @@ from nnefkit.analysis.recorded.polygraphy_results import polygraphy_readers
 from nnefkit.analysis.recorded.safetensors_file import safetensors_places
 from nnefkit.analysis.recorded.tensor_proto import tensor_proto
 from nnefkit.analysis.recorded.unreadable import UNREADABLE
-from nnefkit.arguments import expected_path
+from nnefkit.arguments import expected_path, refuse_masked
+from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.errors import InputError, StorageError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
@@ -101,6 +102,27 @@ def _of_trace(trace: Trace, label: str) -> Side:
     return Side(trace, trace.graph, label, trace.weight_digests, lines)
 
 
+def numeric(values: Any, name: str) -> Array:
+    """Return the values of a tensor as an array that can be compared.
+
+    Raises:
+        InputError: They are not numbers or bools, or have masked elements.
+        StorageError: They are mapped from a file that was changed.
+    """
+    refuse_masked(values, f"tensor '{name}'")
+    try:
+        array = as_array(values)
+    except ValueError as error:  # of ragged lists, of other libraries
+        raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(
+            f"tensor '{name}' has dtype {array.dtype}, which cannot be compared",
+            hint="Leave it out, or pass numbers or bools.",
+        )
+    check_mapped(array)
+    return array
+
+
 def record(path: Path) -> RecordedFiles:
     """Return the tensors recorded at `path`.
 
@@ -141,7 +163,7 @@ def _folder(path: Path) -> RecordedFiles:
         if name in readers:
             raise StorageError(
                 f"the folder has two files of the tensor '{name}'",
-                hint="Delete one of them, or move them to two folders.",
+                hint="Delete one of them, or pass the folder of one run, not that of several.",
                 file=str(file),
             )
         readers[name] = read

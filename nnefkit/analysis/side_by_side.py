@@ -21,11 +21,9 @@ from nnefkit.analysis.pairing import (
     nearest_layout,
     pair,
 )
-from nnefkit.analysis.recordings import Side, Source, side
+from nnefkit.analysis.recordings import Side, Source, numeric, side
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.value_pairing import Unpaired
-from nnefkit.arguments import refuse_masked
-from nnefkit.arrays import Array, as_array, check_mapped
 from nnefkit.display.cards.comparison import Verdict
 from nnefkit.errors import InputError
 from nnefkit.graph import FrozenDict, Graph, expected_graph
@@ -61,7 +59,6 @@ def compare(
             "a" and "b".
         graph: The graph that was run, for runs that do not know theirs: recorded files, outputs of
             another program. Its weights are not assumed to be those of the runs.
-
         by_values: Whether to pair tensors that have no counterpart of the same name (or origin, or
             in `names`) by their values: those that agree far better with each other than with any
             other tensor, in any order of axes, with or without axes of size 1. The comparison
@@ -148,7 +145,7 @@ def _compared(
     name: str, paired: Pairing, first: Side, second: Side, accepted: Accepted, axes: Axes
 ) -> ComparedTensor:
     other = paired.other
-    x, y = _numeric(first.tensors[name], name), _numeric(second.tensors[other], other)
+    x, y = numeric(first.tensors[name], name), numeric(second.tensors[other], other)
     tolerance = tolerance_for(accepted, x.dtype, y.dtype)
     layout = AxisLayout(given_axes(axes, name, y.ndim))
     arranged = layout.arranged(y, x.shape)
@@ -183,21 +180,6 @@ def _verdict(measured: Metrics | None) -> Verdict:
     if measured is None or not measured.ok:
         return "differs"
     return "within" if measured.different else "equal"
-
-
-def _numeric(values: Any, name: str) -> Array:
-    refuse_masked(values, f"tensor '{name}'")
-    try:
-        array = as_array(values)
-    except ValueError as error:  # of ragged lists, of other libraries
-        raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(
-            f"tensor '{name}' has dtype {array.dtype}, which cannot be compared",
-            hint="Leave it out, or pass numbers or bools.",
-        )
-    check_mapped(array)
-    return array
 
 
 def _explained(

@@ -4,13 +4,14 @@ import base64
 import io
 import json
 import struct
+import zipfile
 
 import numpy as np
 import pytest
 
 from nnefkit import compare, write_tensor
 from nnefkit.analysis.recordings import record
-from nnefkit.errors import NnefError, StorageError
+from nnefkit.errors import StorageError
 
 DRAWN = np.random.default_rng(0)
 ARRAYS = {
@@ -69,10 +70,32 @@ def test_tensors_of_onnx_are_read_from_bytes_and_from_fields(tmp_path):
         kind = onnx.helper.np_dtype_to_tensor_dtype(np.asarray(array).dtype)
         proto = onnx.helper.make_tensor("", kind, array.shape, np.asarray(array).ravel().tolist())
         assert not proto.HasField("raw_data")
-        # Without a name of its own, a tensor is called like its file.
+        # A tensor without a name is called like its file.
         (fields / f"{name}.tensorproto").write_bytes(proto.SerializeToString())
     assert_recorded(fields)
     assert_recorded(fields / "long.tensorproto", {"long": ARRAYS["long"]})
+
+
+def test_many_integers_of_all_lengths_are_read_from_fields(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    chance = np.random.default_rng(1)
+    integers = chance.integers(-(2**63), 2**63, 300_000) >> chance.integers(0, 64, 300_000)
+    proto = onnx.helper.make_tensor("x", onnx.TensorProto.INT64, integers.shape, integers)
+    # More than what is read at a time.
+    assert proto.ByteSize() > 1 << 20
+    (tmp_path / "x.pb").write_bytes(proto.SerializeToString())
+    np.testing.assert_array_equal(record(tmp_path / "x.pb")["x"], integers, strict=True)
+
+
+def test_elements_that_are_stored_one_by_one_are_read(tmp_path):
+    head = b"\x08\x02\x10"
+    for data, expected in (
+        (b"\x07\x38\x03\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", np.array([3, -1])),
+        (b"\x01\x25\0\0\x80\x3f\x25\0\0\0\xc0", np.float32([1, -2])),
+        (b"\x0b\x51" + struct.pack("<d", 0.1) + b"\x51" + bytes(8), np.array([0.1, 0])),
+    ):
+        (tmp_path / "x.pb").write_bytes(head + data)
+        np.testing.assert_array_equal(record(tmp_path / "x.pb")["x"], expected, strict=True)
 
 
 def test_bfloat16_of_onnx_is_read_as_float32(tmp_path):
@@ -131,6 +154,14 @@ def test_folders_mix_formats_but_refuse_two_files_of_one_tensor(tmp_path):
     np.save(tmp_path / "a.npy", ARRAYS["half"])
     with pytest.raises(StorageError, match="two files of the tensor 'a'"):
         record(tmp_path)
+    (tmp_path / "a.npy").unlink()
+    for run in ("first", "second"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "output.pb").write_bytes(b"\x10\x01\x42\x01y\x22\x04\0\0\0\0")
+    with pytest.raises(StorageError, match="two files of the tensor 'y'") as caught:
+        record(tmp_path)
+    assert "pass the folder of one run" in caught.value.diagnostics[0].hint
+    assert_recorded(tmp_path / "first", {"y": np.float32(0)})
 
 
 def safetensors_bytes(header, data=b"\0" * 8, length=None):
@@ -191,6 +222,13 @@ def test_damaged_safetensors_files_are_refused(tmp_path, data):
         b"\x08\x01" * 70 + b"\x10\x01\x22\x04\0\0\0\0",
         b"\x10\x07\x3a\x01\x80",
         b"\x10\x07\x3a\x0b" + b"\xff" * 11,
+        b"\x10\x07\x3a\x0b" + b"\xff" * 10 + b"\1",
+        # A model: its version, the name of what wrote it, and a graph.
+        b"\x08\x08\x12\x07pytorch\x3a\x08" + b"\1" * 8,
+        b"\x08\x01\x10\x01\x21" + bytes(8),
+        b"\x08\x01\x10\x01\x4d" + bytes(4),
+        b"\x0a\x80\x80\x04" + b"\1" * (1 << 16),
+        b"\x18\0" * ((1 << 20) + 1),
         b"\x0f\x01",
         b"\x00\x01",
         b"\xff" * 12,
@@ -204,6 +242,13 @@ def test_damaged_tensors_of_onnx_are_refused(tmp_path, data):
     with pytest.raises(StorageError) as caught:
         compare(path, {"x": np.zeros(2, np.float32)})
     assert caught.value.diagnostics[0].file == str(path)
+
+
+def zipped(name, data):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(name, data)
+    return {"array": base64.b64encode(buffer.getvalue()).decode()}
 
 
 @pytest.mark.parametrize(
@@ -222,11 +267,14 @@ def test_damaged_tensors_of_onnx_are_refused(tmp_path, data):
         '{"lst": []}',
         "[" * 100_000,
         json.dumps([{"x": {"array": base64.b64encode(b"\x80\x04K\x01.").decode()}}]),
+        json.dumps([{"x": zipped("data.pkl", b"ctorch")}]),
+        json.dumps([{"x": zipped("x.npy", bytes((1 << 28) + 1))}]),
     ],
     ids=lambda text: text[:40],
 )
 def test_damaged_results_of_polygraphy_are_refused(tmp_path, text):
     path = tmp_path / "results.json"
     path.write_text(text)
-    with pytest.raises(NnefError):
+    with pytest.raises(StorageError) as caught:
         compare(path, {"x": np.zeros(2, np.float32)})
+    assert caught.value.diagnostics[0].file == str(path)

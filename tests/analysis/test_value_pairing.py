@@ -278,3 +278,23 @@ def test_tensors_that_are_not_paired_name_the_true_reason():
     assert reasons["a"] == "'few' has such values, but they are too few to be sure"
     order = "'vague' has such values, but not its place in the order of the other pairs"
     assert reasons["b"] == order
+
+
+def test_blame_reads_what_it_compares_of_a_recorded_reference_as_compare_does(graph, traced):
+    for values in ([[1], [2, 3]], np.ma.masked_array(traced["c"], traced["c"] > 0), np.array("c")):
+        with pytest.raises(InputError, match="'c'"):
+            blame(graph, traced["x"], reference={"c": values}, suspect=graph)
+    # What is not compared may be anything.
+    found = blame(graph, traced["x"], reference={**traced, "words": ["a", "b"]}, suspect=graph)
+    assert found.ok
+
+
+def test_blame_does_not_take_the_names_of_files_for_the_order_of_a_run(graph, traced, tmp_path):
+    """Files are sorted by name, here against the order of the run."""
+    vague = DRAW.normal(size=traced["c"].shape, scale=0.15) * traced["c"].std() + traced["c"]
+    files = {"9": traced["x"], "8": traced["a"], "7": traced["b"], "6": vague, "5": traced["y"]}
+    for name, values in files.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    found = blame(graph, traced["x"], reference=tmp_path, suspect=graph, by_values=True)
+    assert found.paired_by_values["c"][0] == "6"
+    assert found.paired_by_values["c"][1] < 0.999

@@ -41,6 +41,8 @@ def polygraphy_readers(path: Path) -> dict[str, Callable[[], Array]]:
             raise
         raise _foreign(path, str(error)) from error
     groups = list(_groups(path, content))
+    if not groups:
+        raise _foreign(path, "it has no results")
     is_one = len(groups) == 1
     readers: dict[str, Callable[[], Array]] = {}
     for prefix, arrays in groups:
@@ -88,19 +90,29 @@ def _reader(path: Path, name: str, encoded: str) -> Callable[[], Array]:
                 data = base64.b64decode(encoded, validate=True)
             except ValueError:
                 data = encoded.encode("latin-1")  # of old releases
-            loaded: Any = np.load(io.BytesIO(data), allow_pickle=False)
-            if not isinstance(loaded, np.ndarray):
-                loaded = next(iter(loaded.values()))
+            array = _loaded(data)
         except (*UNREADABLE, StopIteration) as error:
             raise StorageError(
                 f"tensor '{name}' cannot be read: {error}",
                 hint="Arrays of NumPy can be read, tensors of PyTorch cannot.",
                 file=str(path),
             ) from error
-        array: Array = loaded
         return array
 
     return read
+
+
+def _loaded(data: bytes) -> Array:
+    """Return the array in an .npy file, or the first one in an .npz file, as of old releases."""
+    loaded: Any = np.load(io.BytesIO(data), allow_pickle=False)
+    if isinstance(loaded, np.lib.npyio.NpzFile):
+        archive: Any = loaded.zip
+        if sum(member.file_size for member in archive.infolist()) > MAX_SIZE:
+            raise ValueError(f"it is larger than {MAX_SIZE >> 20} MiB")
+        loaded = next(iter(loaded.values()))
+    if not isinstance(loaded, np.ndarray):
+        raise TypeError("it is not an array of NumPy")
+    return loaded
 
 
 def _foreign(path: Path, reason: str) -> StorageError:

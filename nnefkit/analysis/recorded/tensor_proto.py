@@ -22,7 +22,25 @@ _DIMS, _TYPE, _FLOATS, _INT32S, _INT64S = 1, 2, 4, 5, 7
 _NAME, _RAW, _DOUBLES, _UINT64S, _LOCATION = 8, 9, 10, 11, 14
 _BFLOAT16 = 16
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_WIRES = {
+    _DIMS: (_VARINT, _BYTES),
+    _TYPE: (_VARINT,),
+    _FLOATS: (_FIXED32, _BYTES),
+    _INT32S: (_VARINT, _BYTES),
+    _INT64S: (_VARINT, _BYTES),
+    _NAME: (_BYTES,),
+    _RAW: (_BYTES,),
+    _DOUBLES: (_FIXED64, _BYTES),
+    _UINT64S: (_VARINT, _BYTES),
+    _LOCATION: (_VARINT,),
+}
+"""Number of a field -> how it may be stored: one by one or, as bytes, together."""
 MAX_NAME = 1 << 16
+MAX_FIELDS = 1 << 20
+"""Largest number of fields in a file; many elements are one field."""
+MAX_VARINT = 10
+"""Largest size of a number in bytes."""
+_PIECE = 1 << 20
 
 _ITEMS = {
     1: "<f4",
@@ -107,7 +125,9 @@ def tensor_proto(path: Path) -> TensorProto:
             for field in _fields(file, path.stat().st_size):
                 match field.number:
                     case 1:
-                        dims += _varints(file, field)
+                        if field.wire == _BYTES and field.value > MAX_RANK * MAX_VARINT:
+                            raise ValueError("its shape is too long")
+                        dims += _varints(file, field).tolist()
                         if len(dims) > MAX_RANK:
                             raise ValueError(f"it has more than {MAX_RANK} axes")
                     case 2:
@@ -147,8 +167,11 @@ def _damaged(path: Path, reason: str) -> StorageError:
 
 def _fields(file: BinaryIO, size: int) -> Iterator[_Field]:
     """Yield the fields of the message; the caller may move in the file between two of them."""
-    position = 0
+    position = count = 0
     while position < size:
+        count += 1
+        if count > MAX_FIELDS:
+            raise ValueError(f"it has more than {MAX_FIELDS:,} fields")
         file.seek(position)
         key = _varint(file)
         number, wire = key >> 3, key & 7
@@ -166,12 +189,14 @@ def _fields(file: BinaryIO, size: int) -> Iterator[_Field]:
             position = start + value
             if position > size:
                 raise ValueError("it ends within a field")
+        if wire not in _WIRES.get(number, (wire,)):
+            raise ValueError(f"field {number} has a wrong type")
         yield _Field(number, wire, value, start)
 
 
 def _varint(file: BinaryIO) -> int:
     result = 0
-    for shift in range(0, 70, 7):
+    for shift in range(0, 7 * MAX_VARINT, 7):
         byte = file.read(1)
         if not byte:
             raise ValueError("it ends within a number")
@@ -182,35 +207,46 @@ def _varint(file: BinaryIO) -> int:
 
 
 def _bytes(file: BinaryIO, field: _Field, most: int) -> bytes:
-    if field.wire != _BYTES or field.value > most:
-        raise ValueError(f"field {field.number} has a wrong type or size")
+    if field.value > most:
+        raise ValueError(f"field {field.number} has {field.value:,} bytes")
     file.seek(field.start)
     return file.read(field.value)
 
 
-def _varints(file: BinaryIO, field: _Field) -> list[int]:
+def _varints(file: BinaryIO, field: _Field) -> Array:
     """Return signed 64-bit numbers: one, or several that are packed."""
     if field.wire == _VARINT:
-        return [_signed(field.value)]
-    data = _bytes(file, field, 1 << 40)
-    numbers: list[int] = []
-    number = shift = 0
-    for byte in data:
-        number |= (byte & 127) << shift
-        shift += 7
-        if shift > 70:
-            raise ValueError("a number has more than 64 bits")
-        if byte < 128:
-            numbers.append(_signed(number))
-            number = shift = 0
-    if shift:
+        return np.array([field.value], np.uint64).view(np.int64)
+    file.seek(field.start)
+    parts = [np.zeros(0, np.uint64)]
+    rest, left = b"", field.value
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise ValueError("it ends within a field")
+        left -= len(piece)
+        numbers, used = _unpacked(np.frombuffer(rest + piece, np.uint8))
+        rest = (rest + piece)[used:]
+        parts.append(numbers)
+    if rest:
         raise ValueError("it ends within a number")
-    return numbers
+    return np.concatenate(parts).view(np.int64)
 
 
-def _signed(number: int) -> int:
-    number &= 2**64 - 1
-    return number - 2**64 if number >= 2**63 else number
+def _unpacked(data: Array) -> tuple[Array, int]:
+    """Return the numbers in a row of bytes, and the number of bytes that they take."""
+    ends = np.flatnonzero(data < 128) + 1
+    lengths = np.diff(ends, prepend=0)
+    used = int(ends[-1]) if ends.size else 0
+    longest = int(lengths.max(initial=0))
+    if max(longest, data.size - used) > MAX_VARINT:
+        raise ValueError("a number has more than 64 bits")
+    numbers = np.zeros(ends.size, np.uint64)
+    for place in range(longest):
+        longer = lengths > place
+        bits = data[(ends - lengths)[longer] + place] & 127
+        numbers[longer] |= bits.astype(np.uint64) << np.uint64(7 * place)
+    return numbers, used
 
 
 def _values(tensor: TensorProto, file: BinaryIO) -> Array:
@@ -229,8 +265,7 @@ def _values(tensor: TensorProto, file: BinaryIO) -> Array:
             parts.append(file.read(field.value))
         array = np.frombuffer(b"".join(parts), dtype)
     else:
-        numbers = [each for field in own for each in _varints(file, field)]
-        wide = np.array(numbers, np.int64)
+        wide = np.concatenate([np.zeros(0, np.int64), *(_varints(file, each) for each in own)])
         # Half precision is stored as its bits.
         array = wide.astype("<u2").view(dtype) if tensor.data_type == 10 else wide.astype(dtype)
     if array.size != count or (raw and own):
