@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -97,7 +97,7 @@ def _beyond(bound: Any) -> Condition:
     wrong = isinstance(bound, (bool, np.bool_)) or not isinstance(
         bound, (int, float, np.integer, np.floating)
     )
-    if wrong or math.isnan(bound) or not 0 <= bound < math.inf:
+    if wrong or not 0 <= bound <= sys.float_info.max:  # NaN is not, either
         raise InputError(f"beyond must be a finite number of at least 0, not {bound!r}")
     limit = float(bound)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from nnefkit.arguments import refuse_masked
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, as_array, converted
 from nnefkit.display import html
 from nnefkit.display.cards.operation import LINE, operation_card
 from nnefkit.display.cards.tensor import tensor_card
@@ -27,11 +27,12 @@ def replacement(name: str, value: Any, present: Array) -> Array:
     """Return `value` as an array that can replace the tensor `name`, whose values are `present`.
 
     Raises:
-        InputError: It has another shape, or is not an array of numbers.
+        InputError: It has another shape, is not an array of numbers, or has numbers that the dtype
+            of the tensor cannot represent.
     """
     refuse_masked(value, f"'{name}'")
     try:
-        array = np.asarray(value)
+        array = as_array(value)
     except ValueError as error:  # of ragged lists
         raise InputError(f"'{name}' cannot be converted to an array: {error}") from error
     if array.dtype.kind not in "fiub":
@@ -44,7 +45,16 @@ def replacement(name: str, value: Any, present: Array) -> Array:
             f"'{name}' has shape {list(present.shape)}, not {list(array.shape)}",
             hint="The operations after it are checked for that shape.",
         )
-    return array.astype(present.dtype, copy=False)
+    if present.dtype.kind == "f":
+        return converted(array, present.dtype)
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(present.dtype, copy=False)
+    if not np.array_equal(whole, array):
+        raise InputError(
+            f"'{name}' is {present.dtype}, which cannot represent all of the values",
+            hint=f"Convert them before: array.astype(np.{present.dtype}).",
+        )
+    return whole
 
 
 class Results(dict[str, Array]):
@@ -57,6 +67,15 @@ class Results(dict[str, Array]):
                 hint=did_you_mean(str(name), self) or f"Its results are {', '.join(self)}.",
             )
         super().__setitem__(name, replacement(name, value, self[name]))
+
+    def update(self, *others: Any, **arrays: Any) -> None:
+        """Replace several results, each like ``outputs[name] = array``."""
+        for name, value in dict(*others, **arrays).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]
+        self.update(other)
+        return self
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,14 +15,14 @@ from nnefkit.display.elements import Card
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import ExecutionError, InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.breakpoints import Condition, Target, conditions
-from nnefkit.execution.dtypes import stored, with_precise_constants
+from nnefkit.execution.dtypes import with_precise_constants
 from nnefkit.execution.preparation.inputs import check_feeds
 from nnefkit.execution.preparation.quantized_graph import pseudo_quantized
 from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
-from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.execution.selection import selected_engine
 from nnefkit.execution.single_operations import SingleOperations
 from nnefkit.execution.step import Results, Step, replacement
+from nnefkit.execution.stepped_values import HISTORY, SteppedValues
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
 
@@ -66,8 +66,7 @@ class Stepper(Iterator[Step]):
         """Why the run stopped last, in words; empty if it did not stop."""
         self._given, self._sources = given, sources
         self._operations = operations
-        self._history = history
-        self._values = dict(feeds)
+        self._values = SteppedValues(graph, operations.scalar, feeds, history)
         self._order = [i for i, op in enumerate(graph.operations) if not op.is_source]
         self._position = 0
         """Number of operations that have been computed."""
@@ -76,12 +75,7 @@ class Stepper(Iterator[Step]):
             for place, number in enumerate(self._order)
             for name in graph.operations[number].output_names
         }
-        self._last = {name: i for i, op in enumerate(graph.operations) for name in op.input_names}
-        self._updates = updates(graph)
-        self._variables = {n: stored(graph.tensors[n], operations.scalar) for n in self._updates}
         self._breakpoints: list[Condition] = []
-
-    # -- going on -------------------------------------------------------------------------------
 
     def __iter__(self) -> Self:
         return self
@@ -92,10 +86,9 @@ class Stepper(Iterator[Step]):
         Raises:
             ExecutionError: It failed; the run can go on after `replace` or `back_to`.
         """
-        if self._position == len(self._order):
-            self._commit()
-            raise StopIteration
         self._commit()
+        if self._position == len(self._order):
+            raise StopIteration
         number = self._order[self._position]
         op = self.graph.operations[number]
         results = self._operations.compute(number, self._value)
@@ -107,28 +100,13 @@ class Stepper(Iterator[Step]):
 
     def _commit(self) -> None:
         """Make the results of the last step, perhaps replaced, what later operations read."""
-        step = self.current
-        if step is None:
-            return
-        self._values.update(step.outputs)
-        if not self._history:
-            for name in step.operation.input_names:
-                if self._last[name] == step.number and name not in self.graph.outputs:
-                    self._values.pop(name, None)
+        if self.current is not None:
+            self._values.take(self.current.number, self.current.outputs)
 
     def _value(self, name: str) -> Array:
         if self.current is not None and name in self.current.outputs:
             return self.current.outputs[name]
-        if name not in self._values:
-            known = self._variables.get(name)
-            if known is None and (name in self._places or name in self.graph.inputs):
-                raise ExecutionError(f"'{name}' is not held any longer", hint=_HISTORY)
-            return stored(self.graph.tensors[name], self._scalar) if known is None else known
         return self._values[name]
-
-    @property
-    def _scalar(self) -> np.dtype[Any]:
-        return self._operations.scalar
 
     def until(
         self,
@@ -183,18 +161,13 @@ class Stepper(Iterator[Step]):
             for step in self:
                 bar.update(1)
                 reasons = [each.reason(step) for each in wanted]
-                reasons += [
-                    f"breakpoint: {reason}"
-                    for each in self._breakpoints
-                    if (reason := each.reason(step))
-                ]
+                breaks = filter(None, [each.reason(step) for each in self._breakpoints])
+                reasons += [f"breakpoint: {reason}" for reason in breaks]
                 self.stopped = next(filter(None, reasons), "")
                 if self.stopped:
                     return step
         self.stopped = "end of the run"
         return None
-
-    # -- breakpoints ----------------------------------------------------------------------------
 
     def break_at(
         self, target: Target = None, *, nan: bool = False, beyond: float | None = None
@@ -224,8 +197,6 @@ class Stepper(Iterator[Step]):
         """Remove all breakpoints."""
         self._breakpoints.clear()
 
-    # -- going back -----------------------------------------------------------------------------
-
     def back_to(self, tensor: str) -> Step:
         """Go back to the operation that computes a tensor, and compute it again.
 
@@ -242,23 +213,19 @@ class Stepper(Iterator[Step]):
             ExecutionError: The history is not held, or the operation failed.
         """
         place = self._place(tensor)
-        if place >= self._position:
-            raise InputError(
-                f"'{tensor}' was not computed yet",
-                hint=f"steps.until('{tensor}') goes on to it.",
-            )
-        if not self._history:
-            raise ExecutionError("the values to go back to are not held", hint=_HISTORY)
+        self._check_computed(tensor)
+        if not self._values.history:
+            raise ExecutionError("the values to go back to are not held", hint=HISTORY)
         self._commit()
-        for number in self._order[place:]:
-            for name in self.graph.operations[number].output_names:
-                self._values.pop(name, None)
+        self._values.discard(name for name, other in self._places.items() if other >= place)
         self._position = place
         self.current = None
         return next(self)
 
     def next_run(self, inputs: Any) -> None:
         """Begin the next run, with the variables as this run left them (4.8).
+
+        Other variables and constants that were replaced remain replaced.
 
         Args:
             inputs: Input name -> array-like; or one array-like, if the graph has one input.
@@ -272,33 +239,24 @@ class Stepper(Iterator[Step]):
                 f"the run has not ended: {left:,} of {len(self._order):,} operations are left",
                 hint="steps.go() runs on to the end, or to a breakpoint.",
             )
-        feeds = _feeds(self._given, inputs, self._scalar, self._sources)
-        variables = {name: array.copy() for name, array in self._updated().items()}
-        self._values, self._variables = feeds, variables
+        feeds = _feeds(self._given, inputs, self._operations.scalar, self._sources)
+        self._values.begin(feeds, self._updated())
         self._position, self.current, self.stopped = 0, None, ""
-
-    # -- values ---------------------------------------------------------------------------------
 
     def replace(self, tensor: str, values: Any) -> None:
         """Replace the values of an input, a weight or a computed tensor for later operations.
 
         Args:
             tensor: Its name.
-            values: Array-like of the shape of the tensor.
+            values: Array-like of the shape of the tensor; numbers that its dtype can represent.
 
         Raises:
             UnknownNameError: There is no such tensor.
             InputError: It was not computed yet, or the values do not fit.
         """
-        self._check_name(tensor)
-        if self._places.get(tensor, -1) >= self._position:
-            raise InputError(
-                f"'{tensor}' was not computed yet",
-                hint=f"steps.until('{tensor}') goes on to it.",
-            )
-        array = replacement(tensor, values, self._value(tensor))
+        self._check_computed(tensor)
         # A copy: the array of the caller may change.
-        array = array.copy()
+        array = replacement(tensor, values, self._value(tensor)).copy()
         if self.current is not None and tensor in self.current.outputs:
             self.current.outputs[tensor] = array
         else:
@@ -311,25 +269,19 @@ class Stepper(Iterator[Step]):
             UnknownNameError: There is no such tensor.
             InputError: It was not computed yet.
         """
-        self._check_name(tensor)
-        if self._places.get(tensor, -1) >= self._position:
-            raise InputError(
-                f"'{tensor}' was not computed yet",
-                hint=f"steps.until('{tensor}') goes on to it.",
-            )
+        self._check_computed(tensor)
         return self._value(tensor)
 
     @property
     def variables(self) -> dict[str, Array]:
         """The variables that the graph updates, by name, as they are after the last step."""
-        return {name: array.copy() for name, array in self._updated().items()}
+        names = {source: name for name, source in self._sources.items()}
+        return {names.get(name, name): array for name, array in self._updated().items()}
 
     def _updated(self) -> dict[str, Array]:
-        done = {v: r for v, r in self._updates.items() if self._places[r] < self._position}
-        return {
-            name: self._value(done[name]) if name in done else self._values.get(name, before)
-            for name, before in self._variables.items()
-        }
+        results = set(self._values.updates.values())
+        computed = {r: self._value(r) for r in results if self._places[r] < self._position}
+        return self._values.updated(computed)
 
     def _place(self, name: str) -> int:
         self._check_name(name)
@@ -341,6 +293,13 @@ class Stepper(Iterator[Step]):
             )
         return self._places[name]
 
+    def _check_computed(self, name: str) -> None:
+        self._check_name(name)
+        if self._places.get(name, -1) >= self._position:
+            raise InputError(
+                f"'{name}' was not computed yet", hint=f"steps.until('{name}') goes on to it."
+            )
+
     def _check_name(self, name: object) -> None:
         if not isinstance(name, str) or name not in self.graph.tensors:
             raise UnknownNameError(
@@ -348,19 +307,15 @@ class Stepper(Iterator[Step]):
                 hint=did_you_mean(str(name), self.graph.tensors),
             )
 
-    # -- display --------------------------------------------------------------------------------
-
     def _card(self) -> Card:
-        next_op = None
-        if self._position < len(self._order):
-            next_op = self.graph.operations[self._order[self._position]]
+        left = self._order[self._position :]
         return stepper_card(
             self.graph.name,
             self.engine,
             (self._position, len(self._order)),
             self.stopped,
             self.breakpoints,
-            next_op,
+            self.graph.operations[left[0]] if left else None,
         )
 
     def __repr__(self) -> str:
@@ -368,9 +323,6 @@ class Stepper(Iterator[Step]):
 
     def _repr_html_(self) -> str:
         return html.write(self._card())
-
-
-_HISTORY = "nnefkit.step(..., history=True) holds the values of all tensors, to go back to."
 
 
 def _feeds(

@@ -171,6 +171,7 @@ def test_breakpoints_stop_go_and_until(graph):
         {"beyond": np.inf},
         {"beyond": "3"},
         {"beyond": True},
+        {"beyond": 10**400},
         {"target": lambda one: np.array([True, False])},
     ],
     ids=lambda conditions: " ".join(conditions),
@@ -200,6 +201,109 @@ def test_updated_variables_go_back_and_on_to_the_next_run(accumulator, engine):
         steps.go()
         np.testing.assert_array_equal(steps["y"], session.run(inputs)["y"])
         np.testing.assert_array_equal(steps.variables["s"], session.variables["s"])
+
+
+INFO = "".join(
+    f'"{name}": linear_quantize(min = -{bound}, max = {bound}, bits = {bits});'
+    for name, bound, bits in (
+        ("x", 8.0, 7),
+        ("w", 4.0, 4),
+        ("a", 16.0, 6),
+        ("s", 16.0, 5),
+        ("u", 16.0, 6),
+    )
+)
+QUANTIZED = """
+version 1.0;
+graph net(x) -> (y)
+{
+    x = external<scalar>(shape = [1, 4]);
+    w = variable<scalar>(shape = [1, 4], label = 'w');
+    s = variable<scalar>(shape = [1, 4], label = 's');
+    a = mul(x, w);
+    t = add(s, a);
+    u = update(s, t);
+    y = mul(u, 10.0);
+}
+"""
+
+
+@pytest.mark.parametrize("history", [True, False])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_quantized_graphs_are_stepped_as_they_are_traced(engine, history):
+    pytest.importorskip(engine)
+    weights = {"w": np.float32([[1, 2, 3, 4]]), "s": np.float32([[0.1, 0.2, 0.3, 0.4]])}
+    graph = io.parse(QUANTIZED, INFO).with_data(weights)
+    session = Session(graph, engine, quantized=True, fallback="numpy")
+    steps = step(graph, X, engine, quantized=True, fallback="numpy", history=history)
+    for number, inputs in enumerate((X, 2 * X, X - np.float32(1.3))):
+        if number:
+            steps.next_run(inputs)
+        traced = session.trace(inputs)
+        seen = {name: array for one in steps for name, array in one.outputs.items()}
+        assert {"x", "s", "a", "a_unquantized", "u", "u_unquantized", "y"} <= set(seen)
+        for name, array in seen.items():
+            np.testing.assert_allclose(array, traced[name], rtol=1e-6)
+        assert not np.array_equal(seen["a"], seen["a_unquantized"])
+        np.testing.assert_allclose(steps.variables["s"], session.variables["s"], rtol=1e-6)
+        assert list(steps.variables) == ["s"]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_replaced_weights_remain_replaced_also_in_the_next_run(history):
+    text = ACCUMULATOR.replace("mul(s, 10.0)", "mul(s, w)").replace(
+        "t = ", "w = variable<scalar>(shape = [2], label = 'w'); t = "
+    )
+    ones = np.ones(2, np.float32)
+    steps = step(io.parse(text).with_data({"s": ones, "w": ones}), ones, history=history)
+    steps.replace("w", [3, 5])
+    steps.replace("s", [10, 10])
+    steps.go()
+    np.testing.assert_array_equal(steps["w"], [3, 5])
+    np.testing.assert_array_equal(steps["y"], [30, 50])
+    steps.next_run(ones)
+    steps.go()
+    np.testing.assert_array_equal(steps["y"], [33, 55])
+    np.testing.assert_array_equal(steps.variables["s"], [12, 12])
+
+
+def test_what_a_tensor_cannot_represent_does_not_replace_it():
+    text = TEXT.replace("d = log(b)", "i = external<integer>(shape = [2]);d = gather(b, i, axis=1)")
+    graph = io.parse(text.replace("net(x)", "net(x, i)")).with_data({"w": np.ones((1, 4), "f4")})
+    steps = step(graph, {"x": X, "i": [0, 1]})
+    for values in ([0.5, 1], [np.nan, 1], [2.0**63, 1], np.array([2**64 - 1, 1], np.uint64)):
+        with pytest.raises(InputError, match="'i' is int64, which cannot represent"):
+            steps.replace("i", values)
+    steps.replace("i", np.array([1.0, 0.0]))
+    first = next(steps)
+    for change in (lambda: first.outputs.update(a=[1, 2]), lambda: first.outputs.__ior__({"a": 1})):
+        with pytest.raises(InputError, match=r"\[1, 4\]"):
+            change()
+    outputs = first.outputs
+    outputs |= {"a": [[5, 6, 7, 8]]}
+    np.testing.assert_array_equal(steps.until("d").outputs["d"], [[6, 5]])
+
+
+def test_an_interrupted_run_goes_on_where_it_was(graph):
+    def interrupt(one):
+        if "d" in one.outputs:
+            raise KeyboardInterrupt
+
+    steps = step(graph, X)
+    with pytest.raises(KeyboardInterrupt):
+        steps.until(interrupt)
+    assert "d" in steps.current.outputs
+    assert steps.go() is None
+    np.testing.assert_array_equal(steps["y"], trace(graph, X)["y"])
+
+
+def test_without_history_results_that_nothing_reads_are_released():
+    text = TEXT.replace("d = log(b)", "d = log(c)")
+    graph = io.parse(text).with_data({"w": np.float32([[1, -2, 3, -4]])})
+    steps = step(graph, X, history=False)
+    steps.until("e")
+    with pytest.raises(ExecutionError, match="'b' is not held any longer"):
+        steps["b"]
 
 
 def test_without_history_nothing_is_held_and_going_back_is_refused(graph):
