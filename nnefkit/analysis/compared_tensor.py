@@ -164,7 +164,7 @@ def _non_finite(measured: Metrics) -> str:
 
 def facts(tensor: ComparedTensor) -> str:
     """Return facts other than distances: differences in shape, dtype and axes, NaN and Inf."""
-    parts = []
+    parts = [_pairing(tensor)]
     if tensor.metrics is None:
         parts.append(f"shapes {shape(tensor.shapes[0])} and {shape(tensor.shapes[1])}")
     if tensor.axes is not None:
@@ -176,14 +176,18 @@ def facts(tensor: ComparedTensor) -> str:
         parts.append(f"{tensor.dtypes[0]} and {tensor.dtypes[1]}")
     if tensor.metrics is not None:
         parts.append(_non_finite(tensor.metrics))
-    if tensor.other != tensor.name:
-        how = ""
-        if tensor.paired_by == "origin":
-            how = ", its origin"
-        elif tensor.confidence is not None:
-            how = f", paired by values, confidence {percent(tensor.confidence)}"
-        parts.append(f"compared with {visible(tensor.other, LONGEST_NAME)}{how}")
     return "; ".join(filter(None, parts))
+
+
+def _pairing(tensor: ComparedTensor) -> str:
+    if tensor.other == tensor.name:
+        return ""
+    other = visible(tensor.other, LONGEST_NAME)
+    if tensor.paired_by == "origin":
+        return f"compared with {other}, its origin"
+    if tensor.confidence is not None:
+        return f"by values ({percent(tensor.confidence)}) with {other}"
+    return f"compared with {other}"
 
 
 def _advice(tensor: ComparedTensor) -> str:

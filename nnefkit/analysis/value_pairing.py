@@ -214,13 +214,9 @@ def _score_group(
     first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Profile], scores: _Scores
 ) -> None:
     """Add the correlations of tensors that have the same sizes but for 1, in any order."""
-    shapes = sorted({each.shape for each in b})
-    shape_of = np.array([shapes.index(each.shape) for each in b])
-    means, variances = (np.array([getattr(each, n) for each in b]) for n in ("mean", "variance"))
-    # The bounds of what is not computed rival pairs: these become less certain, not more.
-    rest_of_b = {shape: np.zeros(len(b)) for shape in {each.shape for each in a}}
+    rest = _Rest(b, scores)
     for profile in a:
-        bounds = _bounds(profile, means, variances)
+        bounds = _bounds(profile, rest.means, rest.variances)
         likely = np.argsort(-bounds, kind="stable")
         likely = likely[bounds[likely] >= LEAST]
         array = _array(first.tensors[profile.name]) if likely.size else None
@@ -232,20 +228,44 @@ def _score_group(
             value = _correlation(array, values, profile, other)
             if value >= LEAST:
                 scores.add((profile, other), value)
-        rest = likely[_CANDIDATES:]
-        if rest.size:
-            scores.crowded.add(profile)
-            largest = rest_of_b[profile.shape]
-            largest[rest] = np.maximum(largest[rest], bounds[rest])
-            # They are sorted: the first one of each shape is the largest.
-            for number in np.unique(shape_of[rest]):
-                value = float(bounds[rest[shape_of[rest] == number][0]])
-                scores.add_rival(profile, value, shapes[number] == profile.shape)
-    for shape, largest in rest_of_b.items():
-        for index in np.flatnonzero(largest):
-            other = b[int(index)]
-            scores.crowded.add(other)
-            scores.add_rival(other, float(largest[index]), shape == other.shape)
+        rest.add(profile, likely[_CANDIDATES:], bounds)
+    rest.finish()
+
+
+class _Rest:
+    """The pairs of a group whose correlations are not computed.
+
+    Their bounds rival the other pairs, which become less certain by them, not more.
+    """
+
+    def __init__(self, group: list[_Profile], scores: _Scores) -> None:
+        self.means = np.array([each.mean for each in group])
+        self.variances = np.array([each.variance for each in group])
+        self._group, self._scores = group, scores
+        self._shapes = sorted({each.shape for each in group})
+        numbers = {shape: number for number, shape in enumerate(self._shapes)}
+        self._numbers = np.array([numbers[each.shape] for each in group])
+        self._largest: dict[tuple[int, ...], Array] = {}
+        """Shape of tensors of the first run -> the largest bound of each tensor of the group."""
+
+    def add(self, profile: _Profile, indices: Array, bounds: Array) -> None:
+        """Add the pairs of a tensor with some of the group, in the order of their bounds."""
+        if not indices.size:
+            return
+        self._scores.crowded.add(profile)
+        largest = self._largest.setdefault(profile.shape, np.zeros(len(self._group)))
+        largest[indices] = np.maximum(largest[indices], bounds[indices])
+        for number in np.unique(self._numbers[indices]):
+            value = float(bounds[indices[self._numbers[indices] == number][0]])
+            self._scores.add_rival(profile, value, self._shapes[number] == profile.shape)
+
+    def finish(self) -> None:
+        """Add all of them to the tensors of the group."""
+        for shape, largest in self._largest.items():
+            for index in np.flatnonzero(largest):
+                other = self._group[int(index)]
+                self._scores.crowded.add(other)
+                self._scores.add_rival(other, float(largest[index]), shape == other.shape)
 
 
 def _bounds(profile: _Profile, means: Array, variances: Array) -> Array:

@@ -223,12 +223,7 @@ def failed_operation(
     # Integers that scalars are computed from are named after them.
     computed = next((name.partition(".")[0] for name in op.output_names), "")
     result = f", which computes '{computed}'," if computed else ""
-    reason = error.diagnostics[0].message if isinstance(error, NnefError) else str(error)
-    if isinstance(error, MemoryError):
-        reason = "there is not enough memory" + (f": {reason}" if reason else "")
-    elif not isinstance(error, NnefError):
-        reason = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    hint = error.diagnostics[0].hint if isinstance(error, NnefError) else ""
+    reason, hint = _reason(error)
     if _OUT_OF_RANGE in computed and op.name == "gather":
         # A reader of other formats makes the run fail there (`integers_in_range`).
         reason = "an integer is outside of the range of its type"
@@ -238,6 +233,17 @@ def failed_operation(
     if graph.source is None or op.span is None:
         return ExecutionError(Diagnostic("failed-operation", message, hint=hint))
     return ExecutionError(graph.source.diagnostic("failed-operation", message, op.span, hint=hint))
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    """Return why an operation failed, and a hint, which may be empty."""
+    if isinstance(error, NnefError):
+        return error.diagnostics[0].message, error.diagnostics[0].hint
+    reason = str(error)
+    kind = type(error).__name__
+    if isinstance(error, MemoryError):
+        kind = "there is not enough memory"
+    return f"{kind}: {reason}" if reason else kind, ""
 
 
 class ProcessLock:

@@ -65,13 +65,21 @@ class SingleOperations:
         arrays = {name: values(name) for name in op.input_names}
         try:
             results = self._results(number, op, arrays)
-            _refuse_rounded(results, self._rounded)
         except Exception as error:
             if self._engine is not None and isinstance(error, ExecutionError):
                 raise
-            shapes = {name: array.shape for name, array in arrays.items()}
-            raise failed_operation(self.graph, op, shapes, error) from error
+            raise self._failed(op, arrays, error) from error
+        try:
+            _refuse_rounded(results, self._rounded)
+        except ExecutionError as error:
+            raise self._failed(op, arrays, error) from error
         return results
+
+    def _failed(
+        self, op: Operation, arrays: Mapping[str, Array], error: Exception
+    ) -> ExecutionError:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        return failed_operation(self.graph, op, shapes, error)
 
     def _results(self, number: int, op: Operation, arrays: Mapping[str, Array]) -> dict[str, Array]:
         if self._engine is None:
@@ -142,7 +150,7 @@ def _refuse_rounded(results: Mapping[str, Array], whole: Collection[str]) -> Non
     """
     for name, array in results.items():
         exact = 2 ** (np.finfo(array.dtype).nmant + 1) if name in whole else 0
-        if exact and array.size and np.abs(array).max() >= exact:
+        if exact and bool((np.abs(array) >= exact).any()):
             raise ExecutionError(
                 f"it computes integers of {exact:,} and more, which {array.dtype} rounds",
                 hint="nk.run and nk.trace compute them as integers.",

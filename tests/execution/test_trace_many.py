@@ -1,11 +1,13 @@
 """Statistics over many inputs, and their independence of who computes them."""
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import nnefkit as nk
+from nnefkit.execution.many.tensor_range import TensorRange
 
 TEXT = """
 version 1.0;
@@ -162,3 +164,47 @@ def test_results_are_shown_as_words_and_as_tables(graph, alone):
     for text in (repr(alone), alone._repr_html_()):
         assert "trace of 11 inputs" in text
         assert "largest in input" in text
+
+
+def test_the_first_nan_is_said_to_be_first_in_its_input(graph):
+    inputs = [np.ones((2, 5), np.float32), np.full((2, 5), -3, np.float32)] * 2
+    found = nk.trace_many(graph, inputs)
+    assert "is l (20 NaN and 0 Inf), first in input 1." in found.summary
+
+
+def test_nothing_kept_is_an_empty_table(graph):
+    frame = nk.trace_many(graph, INPUTS[:2], keep=[]).to_frame()
+    assert len(frame) == 0
+    assert list(frame.columns) == list(nk.trace_many(graph, INPUTS[:2]).to_frame().columns)
+
+
+def test_statistics_of_integers_and_logicals_are_those_of_all_values():
+    graph = nk.parse("""
+        version 1.0;
+        graph net(i) -> (b)
+        {
+            i = external<integer>(shape = []);
+            s = cast<scalar>(i);
+            b = gt(s, 2.0);
+        }
+    """)
+    found = nk.trace_many(graph, [np.array(number) for number in (3, -7, 0)])
+    assert (found["i"].minimum, found["i"].maximum, found["i"].zeros) == (-7, 3, 1)
+    assert found["i"].worst == (-7.0, 1, ())
+    assert found["i"].magnitudes == {1: 1, 2: 1}
+    assert (found["b"].maximum, found["b"].zeros, found["b"].worst.input) == (1, 2, 0)
+    assert "The largest magnitude is -7, of i, input 1." in found.summary
+
+
+def test_an_empty_tensor_adds_nothing():
+    empty, values = TensorRange.of(np.zeros((0, 3)), 0), TensorRange.of(np.array([1.0, -4.0]), 1)
+    assert np.isnan(empty.mean)
+    assert (empty.count, empty.worst, empty.first_nan) == (0, None, None)
+    for merged in (empty.merged(values), values.merged(empty)):
+        assert replace(merged, inputs=1) == values
+
+
+def test_signaling_nan_are_counted_without_a_warning():
+    values = np.array([0x7F800001, 0x3F800000], np.uint32).view(np.float32)
+    found = TensorRange.of(values, 0)
+    assert (found.nan, found.maximum, found.magnitudes) == (1, 1.0, {0: 1})

@@ -44,12 +44,13 @@ COLUMNS = (
     Column("#", "right", 4),
     Column("operation", least=12),
     Column("tensor", least=16),
+    Column("verdict", least=10),
     Column("max |a−b|", "right"),
     Column("relative", "right", 8),
     Column("SNR dB", "right"),
     Column("cosine", "right", 8),
     Column("", html_only=True),
-    Column("verdict", least=16),
+    Column("note"),
 )
 
 
@@ -137,7 +138,7 @@ def compared_tensors_card(rows: Sequence[ComparisonRow | None], total: int, *, a
         Column("tensor"),
         Column("operation"),
         Column("line", "right"),
-        *COLUMNS[3:7],
+        *COLUMNS[3:8],
         Column("outside", "right"),
         COLUMNS[-1],
     )
@@ -152,7 +153,7 @@ def _listed(row: ComparisonRow) -> Iterator[Cell]:
     yield tensor
     yield operation
     yield Cell(numbers.count(row.line), "muted")
-    yield from measured[:4]
+    yield from measured[:5]
     yield Cell(numbers.percent(row.outside))
     yield measured[-1]
 
@@ -220,12 +221,13 @@ def _row(row: ComparisonRow) -> Iterator[Cell]:
     yield Cell(f"{row.number}" if row.number >= 0 else "", "muted")
     yield Cell(row.operation, marker=family(row.operation).color if row.operation else "")
     yield Cell(row.tensor, code=True)
+    yield Cell(word, tone)
     yield Cell(numbers.number(row.max_abs))
     yield Cell(numbers.number(row.relative))
     yield Cell(numbers.number(row.snr))
     yield Cell("" if row.cosine is None else f"{row.cosine:.5f}")
     yield Cell(bar=_share(row))
-    yield Cell(f"{word}, {row.note}" if row.note else word, tone, limit=48)
+    yield Cell(row.note, limit=64)
 
 
 def _share(row: ComparisonRow) -> float | None:

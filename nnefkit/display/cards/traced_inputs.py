@@ -24,10 +24,10 @@ from nnefkit.display.vocabulary import family
 _COLUMNS = (
     Column("operation", least=12),
     Column("tensor", least=16),
-    Column("minimum", "right", 9),
-    Column("maximum", "right", 9),
+    Column("min", "right", 9),
+    Column("max", "right", 9),
     Column("mean", "right", 9),
-    Column("deviation", "right", 9),
+    Column("σ", "right", 9),
     Column("NaN, Inf", "right"),
     Column("largest in input", "right"),
 )
@@ -80,7 +80,7 @@ def _cells(row: RangeRow) -> tuple[Cell, ...]:
     values = (row.minimum, row.maximum, row.mean, row.deviation)
     return (
         Cell(row.operation, marker=family(row.operation).color),
-        Cell(row.tensor, "strong"),
+        Cell(row.tensor, code=True),
         *(Cell(numbers.number(value)) for value in values),
         Cell(f"{row.non_finite:,}" if row.non_finite else "", "wrong"),
         Cell("" if row.worst_input is None else f"{row.worst_input:,}", "muted"),

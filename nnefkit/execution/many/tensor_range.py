@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from nnefkit.arrays import Array
+from nnefkit.arrays import Array, converted
 from nnefkit.display.statistics import Statistics, statistics
 
 _LOWEST, _HIGHEST = -1080, 1030
@@ -129,7 +129,7 @@ def _magnitudes(array: Array) -> dict[int, int]:
     counts = np.zeros(_HIGHEST - _LOWEST, np.int64)
     flat = array.reshape(-1)
     for start in range(0, flat.size, _PIECE):
-        piece = flat[start : start + _PIECE].astype(np.float64)
+        piece = converted(flat[start : start + _PIECE], np.float64)
         piece = piece[np.isfinite(piece) & (piece != 0)]
         # frexp returns magnitudes from 1/2 to 1.
         exponents = np.frexp(piece)[1] - 1

@@ -80,7 +80,7 @@ class TracedInputs(Displayed, Mapping[str, TensorRange]):
             what = f"{first.nan:,} NaN and {first.infinite:,} Inf"
             sentences.append(
                 f"{plural(len(bad), 'tensor')} with NaN or Inf; the first one in the order of the "
-                f"graph is {code(bad[0])} ({what}), from input {first.first_nan:,} on."
+                f"graph is {code(bad[0])} ({what}), first in input {first.first_nan:,}."
             )
         else:
             sentences.append("All values are finite.")
@@ -116,8 +116,10 @@ class TracedInputs(Displayed, Mapping[str, TensorRange]):
                     "first_nan": each.first_nan,
                 }
             )
-        frame = pd.DataFrame(rows).set_index("tensor")
-        return frame.astype({"worst_input": "Int64", "first_nan": "Int64"})
+        last = ("worst", "worst_input", "worst_at", "first_nan")
+        frame = pd.DataFrame(rows, columns=["tensor", "operation", *_COLUMNS, *last])
+        whole = {"worst_input": "Int64", "first_nan": "Int64"}
+        return frame.set_index("tensor").astype(whole)
 
     def _card(self, *, brief: bool) -> Card:
         rows = tuple(
