@@ -105,7 +105,7 @@ def from_onnx(
             bar.stage("converting for other shapes")
         graph = _recorded(graph, source, constants, dynamic_shapes)
         if quantization == "info":
-            graph = with_quantization_info(graph, source.proto)
+            graph = with_quantization_info(graph, source)
         facts = {**_facts(source, graph), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify:
             return with_facts(graph, {**facts, "verified": False})

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.exchange.onnx.opened_model import OnnxModel
+from nnefkit.exchange.onnx.python_values import array_of
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.graph.operation import renamed
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
 
 _ALGORITHM = "zero_point_linear_quantize"
 
 
-def with_quantization_info(graph: Graph, model: ModelProto) -> Graph:
+def with_quantization_info(graph: Graph, model: OnnxModel) -> Graph:
     """Return a graph whose pairs of quantization and dequantization are quantization info.
 
     Left as operations are those of a tensor that is also read, or returned, before it is rounded;
@@ -138,22 +137,23 @@ class _PairRewriting:
 # -- weights ---------------------------------------------------------------------------------------
 
 
-def _coded_weights(model: ModelProto) -> dict[bytes, tuple[Array, Array, Any, int, int]]:
+def _coded_weights(model: OnnxModel) -> dict[bytes, tuple[Array, Array, Any, int, int]]:
     """Return the weights that the model stores as codes, by a digest of their values.
 
     Each is its zero point and scale, the dtype of its codes, its rank and its axis.
     """
-    from onnx import numpy_helper
-
-    stored = {each.name: each for each in model.graph.initializer}
+    stored = {each.name: each for each in model.proto.graph.initializer}
     found: dict[bytes, tuple[Array, Array, Any, int, int]] = {}
-    for node in model.graph.node:
+    for node in model.proto.graph.node:
         names = [name for name in node.input if name]
         if node.op_type != "DequantizeLinear" or not all(name in stored for name in names):
             continue
         try:
-            codes, scale, *zero = (numpy_helper.to_array(stored[name]) for name in names)
-        except Exception:  # noqa: BLE001, S112 - data in another file, or damaged
+            codes, scale, *zero = (
+                model.weights[name] if stored[name].data_location else array_of(stored[name])
+                for name in names
+            )
+        except (ValueError, LookupError, TypeError):  # broken: no node that was read needs it
             continue
         attributes = {each.name: each.i for each in node.attribute}
         axis = attributes.get("axis", 1) % max(codes.ndim, 1)

@@ -206,3 +206,44 @@ def test_by_default_pairs_are_operations(network, tmp_path):
     nodes.append(helper.make_node("Sigmoid", ["h"], ["y"]))
     graph = nk.from_onnx(model(nodes, weights, "y"))
     assert [op.name for op in graph.computations] == ["zero_point_linear_quantize", "sigmoid"]
+
+
+@pytest.mark.parametrize("place", ["message", "model", "other file"])
+def test_large_weights_and_those_in_other_files_get_info(tmp_path, place):
+    """They are held outside of the message."""
+    random = np.random.default_rng(5)
+    codes = random.integers(-128, 128, (64, 128, 3, 3)).astype(np.int8)
+    steps = random.uniform(0.01, 0.02, 64).astype(np.float32)
+    weights = [
+        numpy_helper.from_array(codes, "codes"),
+        numpy_helper.from_array(steps, "steps"),
+        numpy_helper.from_array(np.zeros(64, np.int8), "zeros"),
+    ]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["codes", "steps", "zeros"], ["w"], axis=0),
+        helper.make_node("Conv", ["x", "w"], ["y"]),
+        # A pair, so that there is something to turn into info.
+        helper.make_node("QuantizeLinear", ["y", "step", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "step", "zero"], ["z"]),
+    ]
+    weights += [
+        numpy_helper.from_array(np.float32(0.1), "step"),
+        numpy_helper.from_array(np.int8(0), "zero"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 128, 4, 4))],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 64, 2, 2))],
+        weights,
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path / "net.onnx"
+    onnx.save(proto, path, save_as_external_data=place == "other file", size_threshold=0)
+    source = path.read_bytes() if place == "message" else path
+    read = nk.from_onnx(source, quantization="info")
+    (variable,) = [each for each in read.variables if each.shape == codes.shape]
+    info = variable.quantization
+    assert info is not None
+    assert (info["bits"], info["signed"], info["zero_point"]) == (8, True, 0)
+    np.testing.assert_allclose(np.ravel(info["scale"]), steps)
