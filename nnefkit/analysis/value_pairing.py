@@ -124,9 +124,11 @@ def _profiles(run: RunToPair, side: int, unpaired: list[Unpaired]) -> list[_Prof
             variance = float(array.var(dtype=np.float64))
         if not math.isfinite(variance):
             unpaired.append(Unpaired(name, side, "NaN, Inf or values that overflow"))
-        elif not variance or array.min() == array.max():
+        elif array.min() == array.max():
             reason = "all elements are equal" if array.flat[0] else "all elements are 0"
             unpaired.append(Unpaired(name, side, reason))
+        elif not variance:
+            unpaired.append(Unpaired(name, side, "values that underflow"))
         else:
             found.append(_Profile(name, run.positions[name], array.shape, mean, variance))
     return found

@@ -113,8 +113,10 @@ def test_tensors_that_only_one_run_has_are_not_paired_with_their_neighbors(trace
         (np.full((4, 4), 2.5), "all elements are equal"),
         (np.arange(4.0), "too few elements"),
         (np.array([[np.nan] + [1.0] * 9]), "NaN"),
+        (np.arange(9.0) * 1e-200, "underflow"),
+        (np.arange(9.0) * 1e200, "overflow"),
     ],
-    ids=["zero", "constant", "few", "nan"],
+    ids=["zero", "constant", "few", "nan", "tiny", "huge"],
 )
 def test_what_any_tensor_could_equal_is_left_out_with_the_reason(traced, values, reason):
     found = compare({**traced, "k": values}, {**renamed(traced), "z": values}, by_values=True)
