@@ -104,7 +104,7 @@ def fold(
 
     Raises:
         MemoryError: An output would have more than `MAX_ELEMENTS` elements.
-        Refusal: Integers are divided by zero, or the smallest one by -1.
+        Refusal: Integers are divided by zero, as in the mean of none, or the smallest one by -1.
     """
     from onnx.reference import ReferenceEvaluator
 
@@ -113,11 +113,7 @@ def fold(
     arrays = [inputs[name] for name in node.input if name in inputs]
     if _size(node.op_type, arrays) > MAX_ELEMENTS:
         raise MemoryError
-    if node.op_type in _DIVISIONS and len(arrays) == _TWO:
-        _check_divisor(*arrays)
-    integers = [array for array in arrays[:1] if array.dtype.kind in "iu"]
-    if node.op_type == "ReduceMean" and any(array.size == 0 for array in integers):
-        raise Refusal("it is the mean of no integers", "Leave the empty tensor out.")
+    _check_quotient(node.op_type, arrays)
     try:
         results = ReferenceEvaluator(_model(node, inputs, opsets)).run(None, dict(inputs))
     except MemoryError:
@@ -131,8 +127,15 @@ def fold(
     return [np.asarray(by_name[name]) if name else np.zeros(0) for name in node.output]
 
 
-def _check_divisor(x: Array, y: Array) -> None:
+def _check_quotient(operator: str, arrays: Sequence[Array]) -> None:
     """Refuse quotients of integers that have no value, which end the process in ONNX Runtime."""
+    if operator == "ReduceMean" and arrays and arrays[0].dtype.kind in "iu" and not arrays[0].size:
+        raise Refusal("it is the mean of no integers", "Leave the empty tensor out.")
+    if operator in _DIVISIONS and len(arrays) == _TWO:
+        _check_divisor(*arrays)
+
+
+def _check_divisor(x: Array, y: Array) -> None:
     if x.dtype.kind not in "iu" or not y.size:
         return
     if (y == 0).any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from nnefkit.exchange.onnx.opened_model import OnnxModel
 from nnefkit.exchange.onnx.python_values import array_of
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
 from nnefkit.graph.operation import renamed
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _ALGORITHM = "zero_point_linear_quantize"
 
@@ -142,19 +145,8 @@ def _coded_weights(model: OnnxModel) -> dict[bytes, tuple[Array, Array, Any, int
 
     Each is its zero point and scale, the dtype of its codes, its rank and its axis.
     """
-    stored = {each.name: each for each in model.proto.graph.initializer}
     found: dict[bytes, tuple[Array, Array, Any, int, int]] = {}
-    for node in model.proto.graph.node:
-        names = [name for name in node.input if name]
-        if node.op_type != "DequantizeLinear" or not all(name in stored for name in names):
-            continue
-        try:
-            codes, scale, *zero = (
-                model.weights[name] if stored[name].data_location else array_of(stored[name])
-                for name in names
-            )
-        except (ValueError, LookupError, TypeError):  # broken: no node that was read needs it
-            continue
+    for node, (codes, scale, *zero) in _dequantized_weights(model):
         attributes = {each.name: each.i for each in node.attribute}
         axis = attributes.get("axis", 1) % max(codes.ndim, 1)
         if codes.dtype.kind not in "iu" or attributes.get("block_size") or scale.ndim > 1:
@@ -164,6 +156,25 @@ def _coded_weights(model: OnnxModel) -> dict[bytes, tuple[Array, Array, Any, int
         numbers = centered.astype(np.float32) * _along(codes, scale, axis).astype(np.float32)
         found[_digest(numbers)] = (point, scale, codes.dtype, codes.ndim, axis)
     return found
+
+
+def _dequantized_weights(model: OnnxModel) -> Iterator[tuple[NodeProto, list[Array]]]:
+    """Yield the nodes that dequantize weights, with the weights: codes, scale and zero point."""
+    stored = {each.name: each for each in model.proto.graph.initializer}
+    for node in model.proto.graph.node:
+        names = [name for name in node.input if name]
+        if node.op_type != "DequantizeLinear" or not all(name in stored for name in names):
+            continue
+        try:
+            yield (
+                node,
+                [
+                    model.weights[name] if stored[name].data_location else array_of(stored[name])
+                    for name in names
+                ],
+            )
+        except (ValueError, LookupError, TypeError):  # broken: no node that was read needs it
+            continue
 
 
 def _along(codes: Array, parameter: Array, axis: int) -> Array:

@@ -14,16 +14,10 @@ _PLAIN = {"scale", "is_causal", "q_num_heads", "kv_num_heads", "softcap", "qk_ma
 @operator("Attention")
 def dot_product_attention(c: Call) -> list[Value]:
     """Read an attention without a cache and without capped scores; ONNX defines the others."""
-    has_cache = any(c.get(index) is not None for index in (4, 5, 6))
-    if has_cache or any(map(c.wants, (1, 2, 3))):
-        c.refuse("it reads or returns keys and values of earlier steps, or its scores")
-    if c.attribute("softcap", 0.0) or not _PLAIN.issuperset(c.attributes):
-        c.refuse("it caps its scores, limits its window, or computes in another dtype")
+    _check_plain(c)
     mask, causal = c.get(3), bool(c.attribute("is_causal", 0))
     if causal and mask is not None:
         c.refuse("it has a mask in addition to the causal one")
-    if {x.rank for x in (c[0], c[1], c[2])} not in ({3}, {4}):
-        c.refuse("the ranks of its query, key and value are not all 3 or all 4", INVALID)
     is_joined = c[0].rank == 3
     query = _by_head(c, c[0], "q_num_heads") if is_joined else c[0]
     key, value = (_by_head(c, x, "kv_num_heads") if is_joined else x for x in (c[1], c[2]))
@@ -35,6 +29,17 @@ def dot_product_attention(c: Call) -> list[Value]:
         return [result]
     batch, heads, positions, features = result.shape
     return [reshaped(c, transposed(c, result, [0, 2, 1, 3]), (batch, positions, heads * features))]
+
+
+def _check_plain(c: Call) -> None:
+    """Refuse an attention that is not the plain one of tensors of equal rank."""
+    has_cache = any(c.get(index) is not None for index in (4, 5, 6))
+    if has_cache or any(map(c.wants, (1, 2, 3))):
+        c.refuse("it reads or returns keys and values of earlier steps, or its scores")
+    if c.attribute("softcap", 0.0) or not _PLAIN.issuperset(c.attributes):
+        c.refuse("it caps its scores, limits its window, or computes in another dtype")
+    if {x.rank for x in (c[0], c[1], c[2])} not in ({3}, {4}):
+        c.refuse("the ranks of its query, key and value are not all 3 or all 4", INVALID)
 
 
 def _by_head(c: Call, x: Value, attribute: str) -> Value:
