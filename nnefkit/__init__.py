@@ -26,6 +26,7 @@ if _TYPE_CHECKING:
     from nnefkit.analysis import (
         Blame,
         Comparison,
+        Cost,
         PrecisionCurve,
         QuantizationReport,
         QuantizedGraph,
@@ -34,6 +35,7 @@ if _TYPE_CHECKING:
         ValidationReport,
         blame,
         compare,
+        cost,
         precision_curve,
         quantize,
         sensitivity,
@@ -89,9 +91,9 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "PrecisionCurve", "QuantizationReport", "QuantizedGraph"),
-        *("Sensitivity", "Tolerance", "ValidationReport"),
-        *("blame", "compare", "precision_curve", "quantize", "sensitivity", "validate"),
+        *("Blame", "Comparison", "Cost", "PrecisionCurve", "QuantizationReport"),
+        *("QuantizedGraph", "Sensitivity", "Tolerance", "ValidationReport"),
+        *("blame", "compare", "cost", "precision_curve", "quantize", "sensitivity", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
@@ -124,6 +126,7 @@ __all__ = [
     "Blame",
     "Budget",
     "Comparison",
+    "Cost",
     "CustomOperations",
     "Diagnostic",
     "DocumentError",
@@ -151,6 +154,7 @@ __all__ = [
     "ValidationReport",
     "blame",
     "compare",
+    "cost",
     "engines",
     "format",
     "from_onnx",

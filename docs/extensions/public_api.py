@@ -60,6 +60,11 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             *("precision_curve", "PrecisionCurve", "sensitivity", "Sensitivity"),
         ),
     ),
+    "costs": (
+        "Costs",
+        "What a run costs, from shapes alone; see [Costs](../costs.md).",
+        ("cost", "Cost"),
+    ),
     "exchange": (
         "Exchange with other frameworks",
         "Whatever is converted is run on both sides and compared before it is returned.",

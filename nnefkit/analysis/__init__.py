@@ -4,6 +4,7 @@ from nnefkit.analysis.blame import blame
 from nnefkit.analysis.blame_result import Blame
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
+from nnefkit.analysis.costs import Cost, cost
 from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.quantization import (
     PrecisionCurve,
@@ -23,6 +24,7 @@ __all__ = [
     "Blame",
     "ComparedTensor",
     "Comparison",
+    "Cost",
     "Metrics",
     "PrecisionCurve",
     "QuantizationReport",
@@ -33,6 +35,7 @@ __all__ = [
     "ValidationReport",
     "blame",
     "compare",
+    "cost",
     "precision_curve",
     "quantize",
     "sensitivity",

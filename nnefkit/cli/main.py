@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from nnefkit.cli import blame, compare, convert, explain, info, quantize, run, terminal, validate
+from nnefkit.cli import (
+    blame,
+    compare,
+    convert,
+    cost,
+    explain,
+    info,
+    quantize,
+    run,
+    terminal,
+    validate,
+)
 from nnefkit.cli import format as format_
 from nnefkit.cli.terminal import FAILED, USAGE
 from nnefkit.display.visible_text import printable
@@ -24,6 +35,7 @@ examples:
   nnefkit validate model.nnef.tgz
   nnefkit explain unknown-argument
   nnefkit info model/
+  nnefkit cost model/
   nnefkit format --in-place model/graph.nnef
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
@@ -96,6 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (validate, explain, info, format_, run, compare, blame, quantize, convert):
+    for command in (validate, explain, info, cost, format_, run, compare, blame, quantize, convert):
         command.declare(commands)
     return parser

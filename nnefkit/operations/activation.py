@@ -14,10 +14,11 @@ from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axis_rules import check_axes
 from nnefkit.operations.broadcasting import align, broadcast_shape
 from nnefkit.operations.elementwise import maximum, select
+from nnefkit.operations.flop_rules import for_each_input, for_each_result
 from nnefkit.operations.normal_distribution import normal_cdf
 from nnefkit.operations.precision import blockwise, quiet, widened
 from nnefkit.operations.reduction import precise_sum
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 
 @shape_rule("sigmoid", "relu", "gelu", "silu", "softplus")
@@ -30,6 +31,17 @@ def activation_shape(x: Shape) -> Shape:
 def parametric_shape(x: Shape, **_attribs: Any) -> Shape:
     """Return the shape of the argument (4.9.1)."""
     return x
+
+
+flops("sigmoid")(for_each_result(4, "neg, exp, add, div"))
+flops("relu")(for_each_result(1, "max"))
+flops("gelu")(for_each_result(2, "the distribution function, mul"))
+flops("silu")(for_each_result(5, "sigmoid, mul"))
+flops("softplus")(for_each_result(3, "exp, add, log"))
+flops("elu")(for_each_result(5, "lt, exp, sub, mul, select"))
+flops("selu")(for_each_result(6, "elu, mul"))
+flops("prelu", "leaky_relu")(for_each_input(1, "lt; mul, select", each_result=2))
+flops("softmax")(for_each_input(5, "max_reduce, sub, exp, sum_reduce, div"))
 
 
 @kernel("relu")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.borders import pad
+from nnefkit.operations.flop_rules import elements, window_size
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 from nnefkit.operations.window import Window, reverse_tap, windowed
 from nnefkit.operations.window_reduction import reduce_windows
 from nnefkit.operations.window_rules import (
@@ -153,3 +156,29 @@ def _spread(
             source, target = pair
             result[(*before, target)] += array[(*before, source)]
     return result
+
+
+@flops("box")
+def box_flops(_inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """The size of the window for each result: add; + 1 for each result if normalize: div."""
+    entries: int = window_size(attribs) + bool(attribs["normalize"])
+    return entries * elements(outputs[0])
+
+
+@flops("avg_pool")
+def avg_pool_flops(_inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """The size of the window + 1 for each result: add, div."""
+    return (window_size(attribs) + 1) * elements(outputs[0])
+
+
+@flops("rms_pool")
+def rms_pool_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """1 for each input: sqr; + the size of the window + 2 for each result: add, div, sqrt."""
+    return elements(inputs[0]) + (window_size(attribs) + 2) * elements(outputs[0])
+
+
+@flops("debox")
+def debox_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """The size of the window for each input: add; + 1 for each result if normalize: div."""
+    added: int = window_size(attribs) * elements(inputs[0])
+    return added + bool(attribs["normalize"]) * elements(outputs[0])

@@ -19,8 +19,9 @@ from nnefkit.operations.filter_rules import (
     check_separable,
     reverse_groups,
 )
+from nnefkit.operations.flop_rules import bias_flops
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, macs, shape_rule
 from nnefkit.operations.reverse_correlation import reverse_correlate
 from nnefkit.operations.window import Window, filter_windowed
 from nnefkit.operations.window_rules import (
@@ -274,3 +275,31 @@ def separable_deconv_macs(
     shape, plane, point, *_rest = inputs
     items = shape[0] * math.prod(shape[2:])
     return items * (shape[1] * point[1] + math.prod(plane))
+
+
+@flops("conv")
+def conv_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """2 for each MAC; + 1 for each result if there is a bias: add."""
+    return 2 * conv_macs(inputs, outputs, attribs) + bias_flops(inputs[2], outputs[0])
+
+
+@flops("deconv")
+def deconv_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """2 for each MAC; + 1 for each result if there is a bias: add."""
+    return 2 * deconv_macs(inputs, outputs, attribs) + bias_flops(inputs[2], outputs[0])
+
+
+@flops("separable_conv")
+def separable_conv_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """2 for each MAC; + 1 for each result if there is a bias: add."""
+    return 2 * separable_conv_macs(inputs, outputs, attribs) + bias_flops(inputs[3], outputs[0])
+
+
+@flops("separable_deconv")
+def separable_deconv_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """2 for each MAC; + 1 for each result if there is a bias: add."""
+    return 2 * separable_deconv_macs(inputs, outputs, attribs) + bias_flops(inputs[3], outputs[0])

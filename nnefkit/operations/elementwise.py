@@ -14,8 +14,9 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 from nnefkit.errors import ExecutionError
 from nnefkit.operations.broadcasting import align, broadcast_shape, warn_of_broadcast
+from nnefkit.operations.flop_rules import for_each_result, no_flops
 from nnefkit.operations.precision import blockwise, quiet
-from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
+from nnefkit.operations.registry import Problems, advice, flops, kernel, shape_rule
 
 _SMALL = 512
 """Number of elements up to which evaluating the plain formula is fastest."""
@@ -55,6 +56,10 @@ UNARY: dict[str, Callable[..., Any]] = {
 def unary_shape(x: Shape) -> Shape:
     """Return the shape of the argument (4.2.1)."""
     return x
+
+
+flops("round", "rsqr", "rsqrt", *UNARY)(for_each_result(1, "the function"))
+flops("copy")(no_flops)
 
 
 def _unary(function: Callable[..., Any]) -> Callable[[Array], Array]:
@@ -162,6 +167,9 @@ def binary_shape(x: Shape, y: Shape) -> Shape:
     return x if x == y else broadcast_shape(x, y, names=_XY)
 
 
+flops("min", "max", *BINARY)(for_each_result(1, "the function"))
+
+
 @advice("min", "max", *BINARY)
 def binary_advice(x: Shape, y: Shape) -> Problems:
     """Warn about shapes that look as if meant to be aligned from the right (4.2.2)."""
@@ -194,6 +202,9 @@ def select_shape(condition: Shape, true_value: Shape, false_value: Shape) -> Sha
     """Return the broadcast shape of all arguments (4.2.3)."""
     names = ("condition", "true_value", "false_value")
     return broadcast_shape(condition, true_value, false_value, names=names, section="4.2.3")
+
+
+flops("select")(for_each_result(1, "the selection"))
 
 
 @kernel("select")
@@ -285,6 +296,9 @@ def clamp_shape(x: Shape, a: Shape, b: Shape) -> Shape:
     return (
         x if not a and not b else broadcast_shape(x, a, b, names=("x", "a", "b"), section="4.2.4")
     )
+
+
+flops("clamp")(for_each_result(2, "min, max"))
 
 
 @kernel("clamp")

@@ -9,7 +9,8 @@ import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axis_rules import check_axis, check_count, check_positive
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.flop_rules import no_flops
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 
 @shape_rule("split")
@@ -133,3 +134,6 @@ def _check_alike(problems: Problems, values: Sequence[Shape], axis: int | None) 
                 code="shape-mismatch",
             )
             return
+
+
+flops("split", "concat", "stack", "unstack")(no_flops)

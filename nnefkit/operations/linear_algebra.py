@@ -10,8 +10,9 @@ import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.broadcasting import align, broadcast_checked, broadcast_shape, reusable
+from nnefkit.operations.flop_rules import bias_flops
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, macs, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, macs, shape_rule
 
 
 def _product_shape(
@@ -118,8 +119,23 @@ def linear(input: Array, filter: Array, bias: Array) -> Array:
 @macs("linear")
 def linear_macs(
     inputs: Sequence[Any],
-    outputs: Sequence[Any],
+    _outputs: Sequence[Any],
     attribs: dict[str, Any],  # noqa: ARG001
 ) -> int:
-    """Count one for each element of the result and each index of the inner dimension."""
-    return int(math.prod(outputs[0]) * inputs[0][-1])
+    """Count one for each element of the product and each index of the inner dimension."""
+    # A bias may be broadcast to a larger result than the product.
+    a, b = inputs[0], inputs[1]
+    batch = math.prod(max(pair) for pair in zip(a[:-2], b[:-2], strict=True))
+    return int(batch * a[-2] * b[-2] * a[-1])
+
+
+@flops("matmul")
+def matmul_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """2 for each MAC."""
+    return 2 * matmul_macs(inputs, outputs, attribs)
+
+
+@flops("linear")
+def linear_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """2 for each MAC; + 1 for each result if there is a bias: add."""
+    return 2 * linear_macs(inputs, outputs, attribs) + bias_flops(inputs[2], outputs[0])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.operations.box import box
 from nnefkit.operations.elementwise import maximum
+from nnefkit.operations.flop_rules import elements, window_size
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import CostRule, Problems, flops, kernel, shape_rule
 from nnefkit.operations.window import Window
 from nnefkit.operations.window_rules import check_window
 
@@ -77,3 +81,20 @@ def local_contrast_normalization(input: Array, *, size: Ints, bias: float, epsil
         centered, size=size, bias=bias, epsilon=epsilon
     )
     return normalized
+
+
+def _windowed(windows: int, others: int, functions: str) -> CostRule:
+    def rule(inputs: Sequence[Any], _outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+        return (windows * window_size(attribs) + others) * elements(inputs[0])
+
+    times = f"{windows} * " if windows > 1 else ""
+    rule.__doc__ = f"{times}the size of the window + {others} for each input: {functions}."
+    return rule
+
+
+flops("local_response_normalization")(_windowed(1, 6, "add; sqr, div, mul, add, pow, div"))
+flops("local_mean_normalization")(_windowed(1, 2, "add; div, sub"))
+flops("local_variance_normalization")(_windowed(1, 6, "add; sqr, div, sqrt, add, max, div"))
+flops("local_contrast_normalization")(
+    _windowed(2, 8, "local_mean_normalization, local_variance_normalization")
+)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axis_rules import check_count
 from nnefkit.operations.broadcasting import align, broadcast_shape
+from nnefkit.operations.flop_rules import elements, no_flops
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 
 @shape_rule("copy_n")
@@ -48,3 +50,12 @@ def add_n(x: Sequence[Array]) -> Array:
     for array in reversed(others):
         total = array + total
     return np.asarray(total)
+
+
+flops("copy_n")(no_flops)
+
+
+@flops("add_n")
+def add_n_flops(inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]) -> int:
+    """1 for each result and tensor but one: add."""
+    return max(len(inputs[0]) - 1, 0) * elements(outputs[0])

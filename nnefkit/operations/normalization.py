@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axis_rules import check_axes
 from nnefkit.operations.broadcasting import align, broadcast_shape, reusable
+from nnefkit.operations.flop_rules import elements
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.reduction import precise_sum
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 
 @shape_rule("l1_normalization", "l2_normalization")
@@ -77,3 +79,31 @@ def batch_normalization(
     result = np.asarray(x - shift)
     out = reusable(result, factor, offset)
     return np.asarray(np.add(np.multiply(result, factor, out=out), offset, out=out))
+
+
+@flops("l1_normalization")
+def l1_normalization_flops(
+    inputs: Sequence[Any], _outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """3 for each input: abs, add, div; + 2 for each norm: add, max."""
+    return 3 * elements(inputs[0]) + 2 * _norms(inputs[0], attribs["axes"])
+
+
+@flops("l2_normalization")
+def l2_normalization_flops(
+    inputs: Sequence[Any], _outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """3 for each input: sqr, add, div; + 3 for each norm: sqrt, add, max."""
+    return 3 * elements(inputs[0]) + 3 * _norms(inputs[0], attribs["axes"])
+
+
+def _norms(shape: Shape, axes: Sequence[int]) -> int:
+    return math.prod(extent for axis, extent in enumerate(shape) if axis not in axes)
+
+
+@flops("batch_normalization")
+def batch_normalization_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> int:
+    """4 for each result: sub, mul, div, add; + 2 for each variance: add, sqrt."""
+    return 4 * elements(outputs[0]) + 2 * elements(inputs[2])

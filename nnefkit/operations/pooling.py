@@ -15,8 +15,9 @@ import numpy as np
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.errors import ArgumentError
 from nnefkit.operations.borders import pad
+from nnefkit.operations.flop_rules import elements, for_each_input, no_flops, window_size
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, reads, shape_rule
 from nnefkit.operations.window import Window, windowed
 from nnefkit.operations.window_reduction import reduce_windows
 from nnefkit.operations.window_rules import (
@@ -261,3 +262,21 @@ def desample(input: Array, index: Array, *, window: Window, output_shape: Ints) 
         flat = flat * X + target
     np.add.at(output.reshape(-1), flat[inside], input[inside])
     return output
+
+
+@flops("max_pool", "argmax_pool", "max_pool_with_index")
+def max_pool_flops(_inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """The size of the window for each result: the comparison."""
+    return window_size(attribs) * elements(outputs[0])
+
+
+flops("sample")(no_flops)
+flops("desample")(for_each_input(1, "add"))
+
+
+@reads("sample")
+def sample_reads(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> list[int]:
+    """One element of the input for each result, but none of them twice."""
+    return [min(elements(inputs[0]), elements(outputs[0])), elements(inputs[1])]

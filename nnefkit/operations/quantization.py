@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.broadcasting import align, broadcast_checked
 from nnefkit.operations.elementwise import clamp, round_half_up
+from nnefkit.operations.flop_rules import elements, for_each_result
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 MAX_BITS = 64
 """Maximum number of bits of an element of a tensor file (5.2)."""
@@ -114,3 +118,22 @@ def logarithmic_quantize(x: Array, max: Array, *, bits: int) -> Array:
     r = x.dtype.type(2**bits - 1)
     q = round_half_up(clamp(np.asarray(np.log2(np.abs(x))), np.asarray(m - r), m))
     return np.asarray(np.sign(x) * np.exp2(q))
+
+
+@flops("min_max_linear_quantize", "linear_quantize")
+def min_max_linear_quantize_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> int:
+    """9 for each result: clamp, sub, div, mul, round, div, mul, add; + 2 for each range: sub."""
+    return 9 * elements(outputs[0]) + 2 * max(elements(inputs[1]), elements(inputs[2]))
+
+
+flops("zero_point_linear_quantize")(for_each_result(7, "div, round, add, clamp, sub, mul"))
+
+
+@flops("logarithmic_quantize")
+def logarithmic_quantize_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> int:
+    """8 for each result: abs, log2, clamp, round, pow, sign, mul; + 3 for each range."""
+    return 8 * elements(outputs[0]) + 3 * elements(inputs[1])

@@ -10,8 +10,9 @@ import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.operations.axis_rules import check_axes
+from nnefkit.operations.flop_rules import elements, for_each_input
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 
 def reduced_shape(
@@ -53,11 +54,27 @@ def choice_shape(input: Shape, *, axes: Sequence[int]) -> Shape:
     return reduced_shape(input, axes, nonempty=True)
 
 
+@flops("sum_reduce")
+def sum_reduce_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """1 for each input: add; + 1 for each result if normalize: div."""
+    return elements(inputs[0]) + bool(attribs["normalize"]) * elements(outputs[0])
+
+
+flops("mean_reduce")(for_each_input(1, "add, div", each_result=1))
+flops("max_reduce", "min_reduce", "argmax_reduce", "argmin_reduce")(
+    for_each_input(1, "the comparison")
+)
+flops("all_reduce", "any_reduce")(for_each_input(1, "and, or"))
+
+
 @shape_rule("moments")
 def moments_shape(input: Shape, *, axes: Sequence[int]) -> tuple[Shape, Shape]:
     """Return the shapes of the results of `moments` (4.9.6)."""
     shape = reduced_shape(input, axes, section="4.9.6")
     return shape, shape
+
+
+flops("moments")(for_each_input(4, "add, sub, sqr, add; div, div", each_result=2))
 
 
 @kernel("sum_reduce")

@@ -16,6 +16,7 @@ import numpy as np
 from nnefkit.arrays import Array, Ints, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.operations.axis_rules import check_positive
+from nnefkit.operations.flop_rules import elements
 from nnefkit.operations.precision import quiet, widened
 from nnefkit.operations.regions import (
     batch_items,
@@ -24,7 +25,7 @@ from nnefkit.operations.regions import (
     sample_positions,
     whole_corners,
 )
-from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
+from nnefkit.operations.registry import AT_MOST, Problems, advice, flops, kernel, shape_rule
 from nnefkit.operations.resampling import check_method, interpolate
 from nnefkit.operations.window import Window
 from nnefkit.operations.window_reduction import reduce_windows
@@ -282,3 +283,41 @@ def _resized(
     size = [count * rate for count, rate in zip(output_size, sampling_rate, strict=True)]
     resized: Array = roi_resample(input, rois, batch_index, output_size=size, method=method)
     return resized
+
+
+@flops("avg_roi_pool", "max_roi_pool")
+def roi_pool_flops(inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]) -> int:
+    """At most: 1 for each element of the map and region: add or max; + 1 for each average: div."""
+    (_, channels, *extents), regions, *_ = inputs
+    # Neighboring cells share at most one row of elements.
+    sizes = zip(extents, attribs["output_size"], strict=True)
+    covered = math.prod(extent + cells - 1 for extent, cells in sizes)
+    return int(regions[0] * channels * covered + elements(outputs[0]))
+
+
+AT_MOST.update(("avg_roi_pool", "max_roi_pool"))
+
+
+@flops("roi_resample")
+def roi_resample_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> int:
+    """2 * 2^d for each result: mul, add; d is the number of spatial dimensions."""
+    return (2 << (len(inputs[0]) - 2)) * elements(outputs[0])
+
+
+@flops("avg_roi_align")
+def avg_roi_align_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """(2 * 2^d + 1) * the sampling rates + 1 for each result: roi_resample; add, div."""
+    return max_roi_align_flops(inputs, outputs, attribs) + elements(outputs[0])
+
+
+@flops("max_roi_align")
+def max_roi_align_flops(
+    inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """(2 * 2^d + 1) * the sampling rates for each result: roi_resample; the comparison."""
+    each = (2 << (len(inputs[0]) - 2)) + 1
+    return int(each * math.prod(attribs["sampling_rate"]) * elements(outputs[0]))

@@ -1,11 +1,12 @@
 """Tables of the functions of every operation, by its NNEF name.
 
-An operation has up to four functions, side by side in the module of its section of chapter 4:
+An operation has several functions, side by side in the module of its section of chapter 4:
 
 - its *shape rule*, ``rule(*input_shapes, **attribs) -> shape`` (a tuple of shapes if it has
   several results, a list if a result is an array), which also checks the argument rules;
 - its *kernel*, ``kernel(*input_arrays, **attribs) -> array`` (likewise), in NumPy;
-- optionally its *cost*, ``macs(input_shapes, output_shapes, attribs) -> int``;
+- its *cost*, ``flops(input_shapes, output_shapes, attribs) -> int`` and, if it multiplies and adds,
+  ``macs`` with the same arguments (see `nnefkit.operations.work`);
 - optionally its *advice*, ``advise(*input_shapes, **attribs) -> Problems``: warnings about
   arguments that the rules accept but that should be changed.
 
@@ -30,7 +31,14 @@ AdviceRule = Callable[..., "Problems"]
 SHAPE_RULES = Registry()
 KERNELS = Registry()
 COSTS = Registry()
+FLOPS = Registry()
+AT_MOST: set[str] = set()
+"""The operations whose FLOPs depend on values, so that the formula is an upper bound."""
+READS = Registry()
 ADVICE = Registry()
+
+VIEWS = frozenset({"copy", "copy_n", "reshape", "squeeze", "unsqueeze"})
+"""The operations whose results have the elements of their input, in the same order."""
 
 
 shape_rule = SHAPE_RULES.register
@@ -39,6 +47,12 @@ kernel = KERNELS.register
 """``@kernel("conv")`` registers the reference kernel of an operation."""
 macs = COSTS.register
 """``@macs("conv")`` registers the number of multiply-accumulates of an operation."""
+flops = FLOPS.register
+"""``@flops("relu")`` registers the number of arithmetic operations; the first line of the docstring
+is its formula in the documentation."""
+reads = READS.register
+"""``@reads("slice")`` registers the elements that an operation reads, ``reads(input_shapes,
+output_shapes, attribs) -> list[int]`` with one count for each input; by default all of them."""
 advice = ADVICE.register
 """``@advice("max_roi_pool")`` registers the warnings about arguments that satisfy the rule."""
 

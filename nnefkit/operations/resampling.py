@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import did_you_mean
 from nnefkit.operations.axis_rules import check_positive
 from nnefkit.operations.borders import pad
+from nnefkit.operations.flop_rules import elements, for_each_input, no_flops
 from nnefkit.operations.precision import quiet, widened
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, reads, shape_rule
 from nnefkit.operations.window import Window
 from nnefkit.operations.window_reduction import reduce_windows
 from nnefkit.operations.window_rules import FILTER_BORDERS, check_border
@@ -201,3 +203,26 @@ def interpolate(array: Array, axis: int, first: Array, fraction: Array) -> Array
     output = left * (1 - weight)
     output += np.where(between.reshape(along), array.take(second, axis) * weight, 0)
     return np.asarray(output)
+
+
+flops("nearest_downsample", "nearest_upsample")(no_flops)
+
+
+@reads("nearest_downsample")
+def nearest_downsample_reads(
+    _inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> list[int]:
+    """One element for each result."""
+    return [elements(outputs[0])]
+
+
+flops("area_downsample")(for_each_input(1, "add, div", each_result=1))
+
+
+@flops("multilinear_upsample")
+def multilinear_upsample_flops(
+    _inputs: Sequence[Any], outputs: Sequence[Any], attribs: dict[str, Any]
+) -> int:
+    """2 * 2^d for each result: mul, add; d is the number of factors that are not 1."""
+    moved = sum(factor != 1 for factor in attribs["factor"])
+    return (2 << moved) * elements(outputs[0]) if moved else 0

@@ -12,8 +12,9 @@ from nnefkit.arrays import Array, Shape
 from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.operations.axis_rules import check_axes
+from nnefkit.operations.flop_rules import no_flops
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, shape_rule
 
 _SINGLE = np.dtype(np.float32)
 
@@ -233,3 +234,6 @@ def cast(input: Array, *, dtype: str, scalar: np.dtype[Any] = _SINGLE) -> Array:
         result[input >= limit] = np.iinfo(np.int64).max
         result[input <= -limit] = np.iinfo(np.int64).min
     return result
+
+
+flops("reshape", "squeeze", "unsqueeze", "transpose", "cast")(no_flops)

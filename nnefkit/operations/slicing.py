@@ -12,7 +12,8 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import ExecutionError
 from nnefkit.operations import borders
 from nnefkit.operations.axis_rules import check_axes, check_axis, check_positive
-from nnefkit.operations.registry import Problems, advice, kernel, shape_rule
+from nnefkit.operations.flop_rules import elements, no_flops
+from nnefkit.operations.registry import Problems, advice, flops, kernel, reads, shape_rule
 
 # -- slice ----------------------------------------------------------------------------------------
 
@@ -243,3 +244,22 @@ def gather(input: Array, indices: Array, *, axis: int) -> Array:
             section="4.5.7",
         )
     return np.asarray(input.take(indices.astype(np.intp, copy=False), axis))
+
+
+flops("slice", "pad", "tile", "gather")(no_flops)
+
+
+@reads("slice")
+def slice_reads(
+    _inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> list[int]:
+    """One element for each result."""
+    return [elements(outputs[0])]
+
+
+@reads("gather")
+def gather_reads(
+    inputs: Sequence[Any], outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> list[int]:
+    """One element of the input for each result, but none of them twice."""
+    return [min(elements(inputs[0]), elements(outputs[0])), elements(inputs[1])]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from nnefkit.arrays import Shape
 from nnefkit.display.numbers import plural
 from nnefkit.operations.axis_rules import check_positive
+from nnefkit.operations.flop_rules import elements, no_flops
 from nnefkit.operations.precision import quiet
-from nnefkit.operations.registry import Problems, kernel, shape_rule
+from nnefkit.operations.registry import Problems, flops, kernel, reads, shape_rule
 
 ITEM_TYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
 """The default NumPy type of each data type."""
@@ -117,3 +118,14 @@ def update_shape(variable: Shape, value: Shape) -> Shape:
 def update(variable: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:  # noqa: ARG001
     """Return the new value (4.8), which a session stores after the run."""
     return value
+
+
+flops("external", "constant", "variable", "update")(no_flops)
+
+
+@reads("update")
+def update_reads(
+    inputs: Sequence[Any], _outputs: Sequence[Any], _attribs: dict[str, Any]
+) -> list[int]:
+    """The new value; nothing of the variable, which is overwritten."""
+    return [0, elements(inputs[1])]

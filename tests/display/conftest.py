@@ -14,6 +14,14 @@ from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.display import html, text
 from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
+from nnefkit.display.cards.cost import (
+    BlockRow,
+    BlockSummary,
+    CostRow,
+    CostSummary,
+    blocks_card,
+    cost_card,
+)
 from nnefkit.display.cards.engines import engine_card, engines_card
 from nnefkit.display.cards.graph import graph_card
 from nnefkit.display.cards.operation import operation_card
@@ -279,6 +287,7 @@ def everything(name):
     yield Shown("engine", lambda *, brief: engine_card(engine(name)))
     yield Shown("engine", lambda *, brief: engine_card(away(name)))
     yield from quantized(name)
+    yield from costs(name)
 
 
 def quantized(name, count=40):
@@ -305,6 +314,23 @@ def quantized(name, count=40):
     )
     found = SensitivitySummary(name(1), ("1 input",), "It moves.", "Most.", perturbed)
     yield Shown("sensitivity", lambda *, brief: sensitivity_card(found, brief=brief))
+
+
+def costs(name, count=40):
+    """Cards of the costs of operations and of blocks."""
+    rows = tuple(
+        CostRow(
+            *(i, "conv", name(i), i, 10**i, None if i == 3 else 2 * 10**i, i, 1 << i, 0.5),
+            *(1 << i, ("", "unknown", "at most")[i % 3]),
+        )
+        for i in range(count)
+    )
+    blocks = BlockSummary(
+        name(1), "label", tuple(BlockRow(name(i), 2, 3, 4, 5, 6, 0.1, i % 2) for i in range(count))
+    )
+    summary = CostSummary(name(2), ("40 operations",), "So much.", f"At `{name(1)}`.", blocks, rows)
+    yield Shown("cost", lambda *, brief: cost_card(summary, brief=brief))
+    yield Shown("cost", lambda *, brief: blocks_card(blocks))
 
 
 @pytest.fixture
