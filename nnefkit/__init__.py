@@ -28,6 +28,7 @@ if _TYPE_CHECKING:
         Comparison,
         Cost,
         PrecisionCurve,
+        Profile,
         QuantizationReport,
         QuantizedGraph,
         Sensitivity,
@@ -37,6 +38,7 @@ if _TYPE_CHECKING:
         compare,
         cost,
         precision_curve,
+        profile,
         quantize,
         sensitivity,
         validate,
@@ -91,9 +93,10 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "Cost", "PrecisionCurve", "QuantizationReport"),
-        *("QuantizedGraph", "Sensitivity", "Tolerance", "ValidationReport"),
-        *("blame", "compare", "cost", "precision_curve", "quantize", "sensitivity", "validate"),
+        *("Blame", "Comparison", "Cost", "PrecisionCurve", "Profile"),
+        *("QuantizationReport", "QuantizedGraph", "Sensitivity", "Tolerance", "ValidationReport"),
+        *("blame", "compare", "cost", "precision_curve", "profile", "quantize"),
+        *("sensitivity", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
@@ -139,6 +142,7 @@ __all__ = [
     "NnefError",
     "Operation",
     "PrecisionCurve",
+    "Profile",
     "QuantizationReport",
     "QuantizedGraph",
     "Sensitivity",
@@ -165,6 +169,7 @@ __all__ = [
     "parse",
     "plot",
     "precision_curve",
+    "profile",
     "quantize",
     "read_tensor",
     "register_operation",

@@ -62,8 +62,8 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "costs": (
         "Costs",
-        "What a run costs, from shapes alone; see [Costs](../costs.md).",
-        ("cost", "Cost"),
+        "What a run costs, from shapes alone, and how long it takes; see [Costs](../costs.md).",
+        ("cost", "Cost", "profile", "Profile"),
     ),
     "exchange": (
         "Exchange with other frameworks",

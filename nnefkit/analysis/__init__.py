@@ -4,7 +4,7 @@ from nnefkit.analysis.blame import blame
 from nnefkit.analysis.blame_result import Blame
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
-from nnefkit.analysis.costs import Cost, cost
+from nnefkit.analysis.costs import Cost, Profile, cost, profile
 from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.quantization import (
     PrecisionCurve,
@@ -27,6 +27,7 @@ __all__ = [
     "Cost",
     "Metrics",
     "PrecisionCurve",
+    "Profile",
     "QuantizationReport",
     "QuantizedGraph",
     "QuantizedTensor",
@@ -37,6 +38,7 @@ __all__ = [
     "compare",
     "cost",
     "precision_curve",
+    "profile",
     "quantize",
     "sensitivity",
     "validate",

@@ -53,7 +53,7 @@ class Unpaired(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Profile:
+class _ValueProfile:
     """Properties of a tensor that no order of its axes changes."""
 
     name: str
@@ -111,7 +111,7 @@ def pair_by_values(
     return pairs, unpaired
 
 
-def _profiles(run: RunToPair, side: int, unpaired: list[Unpaired]) -> list[_Profile]:
+def _profiles(run: RunToPair, side: int, unpaired: list[Unpaired]) -> list[_ValueProfile]:
     found = []
     for name in run.names:
         array = _array(run.tensors[name])
@@ -130,7 +130,7 @@ def _profiles(run: RunToPair, side: int, unpaired: list[Unpaired]) -> list[_Prof
         elif not variance:
             unpaired.append(Unpaired(name, side, "values that underflow"))
         else:
-            found.append(_Profile(name, run.positions[name], array.shape, mean, variance))
+            found.append(_ValueProfile(name, run.positions[name], array.shape, mean, variance))
     return found
 
 
@@ -164,7 +164,7 @@ class _Rivals:
         return self.next if score == self.largest else self.largest
 
 
-_Pair = tuple[_Profile, _Profile]
+_Pair = tuple[_ValueProfile, _ValueProfile]
 
 
 class _Scores:
@@ -173,11 +173,11 @@ class _Scores:
     def __init__(self) -> None:
         self.pairs: dict[_Pair, float] = {}
         """Those that were computed, of at least `LEAST`."""
-        self.of: dict[_Profile, list[_Pair]] = {}
+        self.of: dict[_ValueProfile, list[_Pair]] = {}
         """The pairs of each tensor."""
-        self.crowded: set[_Profile] = set()
+        self.crowded: set[_ValueProfile] = set()
         """Tensors that were not compared with all that they may be equal to."""
-        self._rivals: dict[tuple[_Profile, bool], _Rivals] = {}
+        self._rivals: dict[tuple[_ValueProfile, bool], _Rivals] = {}
         """Of a tensor: all, and those with tensors of the same shape."""
 
     def add(self, pair: _Pair, score: float) -> None:
@@ -186,7 +186,7 @@ class _Scores:
             self.of.setdefault(profile, []).append(pair)
             self.add_rival(profile, score, _same_shape(pair))
 
-    def add_rival(self, profile: _Profile, score: float, same_shape: bool) -> None:
+    def add_rival(self, profile: _ValueProfile, score: float, same_shape: bool) -> None:
         for only_same in {False, same_shape}:
             self._rivals.setdefault((profile, only_same), _Rivals()).add(score)
 
@@ -199,9 +199,11 @@ class _Scores:
         return max(each.besides(self.pairs[pair]) for each in rivals)
 
 
-def _scores(first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Profile]) -> _Scores:
+def _scores(
+    first: RunToPair, second: RunToPair, a: list[_ValueProfile], b: list[_ValueProfile]
+) -> _Scores:
     """Return the correlation of each two tensors that may be equal."""
-    groups: dict[tuple[int, ...], tuple[list[_Profile], list[_Profile]]] = {}
+    groups: dict[tuple[int, ...], tuple[list[_ValueProfile], list[_ValueProfile]]] = {}
     for side, profiles in enumerate((a, b)):
         for profile in profiles:
             groups.setdefault(profile.core, ([], []))[side].append(profile)
@@ -213,7 +215,11 @@ def _scores(first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Pro
 
 
 def _score_group(
-    first: RunToPair, second: RunToPair, a: list[_Profile], b: list[_Profile], scores: _Scores
+    first: RunToPair,
+    second: RunToPair,
+    a: list[_ValueProfile],
+    b: list[_ValueProfile],
+    scores: _Scores,
 ) -> None:
     """Add the correlations of tensors that have the same sizes but for 1, in any order."""
     rest = _Rest(b, scores)
@@ -240,7 +246,7 @@ class _Rest:
     Their bounds rival the other pairs, which become less certain by them, not more.
     """
 
-    def __init__(self, group: list[_Profile], scores: _Scores) -> None:
+    def __init__(self, group: list[_ValueProfile], scores: _Scores) -> None:
         self.means = np.array([each.mean for each in group])
         self.variances = np.array([each.variance for each in group])
         self._group, self._scores = group, scores
@@ -250,7 +256,7 @@ class _Rest:
         self._largest: dict[tuple[int, ...], Array] = {}
         """Shape of tensors of the first run -> the largest bound of each tensor of the group."""
 
-    def add(self, profile: _Profile, indices: Array, bounds: Array) -> None:
+    def add(self, profile: _ValueProfile, indices: Array, bounds: Array) -> None:
         """Add the pairs of a tensor with some of the group, in the order of their bounds."""
         if not indices.size:
             return
@@ -270,7 +276,7 @@ class _Rest:
                 self._scores.add_rival(other, float(largest[index]), shape == other.shape)
 
 
-def _bounds(profile: _Profile, means: Array, variances: Array) -> Array:
+def _bounds(profile: _ValueProfile, means: Array, variances: Array) -> Array:
     """Return the largest correlation that means and variances allow with each of a group."""
     with np.errstate(all="ignore"):
         whole = profile.variance + variances + (profile.mean - means) ** 2
@@ -278,7 +284,7 @@ def _bounds(profile: _Profile, means: Array, variances: Array) -> Array:
     return np.nan_to_num(bounds) + 1e-12
 
 
-def _correlation(a: Array, b: Array, first: _Profile, second: _Profile) -> float:
+def _correlation(a: Array, b: Array, first: _ValueProfile, second: _ValueProfile) -> float:
     """Return the largest correlation for any order of the axes."""
     a, b = without_unit_axes(a), without_unit_axes(b)
     whole = first.variance + second.variance + (first.mean - second.mean) ** 2
@@ -300,7 +306,7 @@ def _distinct(scores: _Scores) -> dict[_Pair, float]:
         confidence = _confidence(score, scores.rival(pair))
         if confidence >= _DISTINCT and _is_significant(score, pair[0].elements):
             found[pair] = confidence
-    taken: set[tuple[int, _Profile]] = set()
+    taken: set[tuple[int, _ValueProfile]] = set()
     chosen: dict[_Pair, float] = {}
     for pair, confidence in sorted(found.items(), key=lambda item: -item[1]):
         if (0, pair[0]) not in taken and (1, pair[1]) not in taken:
@@ -335,7 +341,7 @@ def _in_order(found: dict[_Pair, float], known: list[tuple[int, int]]) -> dict[_
     }
 
 
-def _reason(profile: _Profile, scores: _Scores, distinct: Mapping[_Pair, float]) -> str:
+def _reason(profile: _ValueProfile, scores: _Scores, distinct: Mapping[_Pair, float]) -> str:
     pairs = scores.of.get(profile, [])
     if not pairs:
         if profile in scores.crowded:

@@ -226,13 +226,11 @@ class Session:
             watched = names.difference(self.graph.inputs)
             self._compute(feeds, self.graph.outputs, watched, watch)
         run = Run(
-            self.engine,
-            self.graph.name,
-            self.graph.inputs,
-            self.graph.outputs,
+            *(self.engine, self.graph.name, self.graph.inputs, self.graph.outputs),
             with_shapes(self._entries, recorder.shapes),
             recorder.seconds,
             perf_counter() - started,
+            recorder.groups,
         )
         return Trace(run, recorder.tensors, recorder.statistics, self.graph, recorder.folder)
 

@@ -26,6 +26,7 @@ from nnefkit.display.cards.engines import engine_card, engines_card
 from nnefkit.display.cards.graph import graph_card
 from nnefkit.display.cards.operation import operation_card
 from nnefkit.display.cards.precision import PrecisionRow, PrecisionSummary, precision_card
+from nnefkit.display.cards.profile import ProfileRow, ProfileSummary, profile_card
 from nnefkit.display.cards.quantization import (
     QuantizationRow,
     QuantizationSummary,
@@ -331,6 +332,15 @@ def costs(name, count=40):
     summary = CostSummary(name(2), ("40 operations",), "So much.", f"At `{name(1)}`.", blocks, rows)
     yield Shown("cost", lambda *, brief: cost_card(summary, brief=brief))
     yield Shown("cost", lambda *, brief: blocks_card(blocks))
+    steps = tuple(
+        ProfileRow(
+            *(i, "conv", name(i), 1 + i % 2, i, 10.0**-i, 0.5 * 10.0**-i, 2 * 10.0**-i, i / count),
+            *(None if i == 3 else i, i / 3, None),
+        )
+        for i in range(count)
+    )
+    times = ProfileSummary(name(2), (name(3),), "A run.", f"At `{name(1)}`.", steps)
+    yield Shown("profile", lambda *, brief: profile_card(times, brief=brief))
 
 
 @pytest.fixture

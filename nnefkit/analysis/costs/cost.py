@@ -23,6 +23,8 @@ from nnefkit.operations.flop_rules import elements
 from nnefkit.operations.registry import FLOPS, READS, VIEWS
 from nnefkit.operations.work import Work, work
 
+WIDTHS = {"integer": 8, "logical": 1}
+"""Bytes of an element, by data-type."""
 _BYTES = {"int8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 
@@ -100,7 +102,7 @@ class _Costs:
     ) -> None:
         self._graph, self._simpler, self._dtype = graph, simpler, dtype
         self._customs = customs
-        self._width = {"scalar": _BYTES[dtype], "integer": 8, "logical": 1}
+        self._width = {**WIDTHS, "scalar": _BYTES[dtype]}
         self._sizes = {
             name: elements(tensor.shape) * self._width.get(tensor.dtype, 1)
             for name, tensor in simpler.tensors.items()

@@ -64,6 +64,7 @@ class Recorder:
         self.tensors: dict[str, Array] = {}
         self.statistics: dict[str, Statistics] = {}
         self.seconds: dict[str, float] = {}
+        self.groups: dict[str, tuple[str, ...]] = {}
 
     def take(self, name: str, array: Array) -> None:
         """Record one tensor."""
@@ -83,8 +84,10 @@ class Recorder:
     ) -> None:
         """Record the results of operations just done; see `nnefkit.execution.engine.Watch`."""
         # Integers that scalars are computed from are named after them.
-        name = operations[0].output_names[0].partition(".")[0]
+        names = [op.output_names[0].partition(".")[0] for op in operations]
+        name = names[0]
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self.groups[name] = tuple(dict.fromkeys((*self.groups.get(name, ()), *names)))
         for name, array in results.items():
             self.take(name, array)
 

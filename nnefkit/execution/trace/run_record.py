@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nnefkit.graph import Graph
@@ -35,6 +35,9 @@ class Run:
     """Name of the first result of each operation that was timed -> seconds."""
     total: float
     """Seconds of the whole run, including those for recording."""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name in `seconds` -> the same of all the operations that the engine did in one step; empty
+    for saved traces."""
 
 
 def entries(graph: Graph) -> tuple[Entry, ...]:

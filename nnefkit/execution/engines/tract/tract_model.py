@@ -110,6 +110,10 @@ class TractModel:
         return {name: self._value(name, values).copy() for name in self._fetch}
 
     def _report(self, values: Mapping[str, Array], watch: Watch) -> None:
+        """Call `watch`; tract does not report how long each operation took."""
+        operations = tuple(op for op in self._graph.operations if not op.is_source)
+        if not self._watched and operations:
+            watch(operations, {}, nan)
         for op in self._graph.operations:
             names = [name for name in op.output_names if name in self._watched]
             if names:
