@@ -27,6 +27,7 @@ if _TYPE_CHECKING:
         Blame,
         Comparison,
         Cost,
+        Diff,
         PrecisionCurve,
         Profile,
         QuantizationReport,
@@ -37,6 +38,7 @@ if _TYPE_CHECKING:
         blame,
         compare,
         cost,
+        diff,
         precision_curve,
         profile,
         quantize,
@@ -93,9 +95,9 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "Cost", "PrecisionCurve", "Profile"),
+        *("Blame", "Comparison", "Cost", "Diff", "PrecisionCurve", "Profile"),
         *("QuantizationReport", "QuantizedGraph", "Sensitivity", "Tolerance", "ValidationReport"),
-        *("blame", "compare", "cost", "precision_curve", "profile", "quantize"),
+        *("blame", "compare", "cost", "diff", "precision_curve", "profile", "quantize"),
         *("sensitivity", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
@@ -132,6 +134,7 @@ __all__ = [
     "Cost",
     "CustomOperations",
     "Diagnostic",
+    "Diff",
     "DocumentError",
     "ExecutionError",
     "FrozenError",
@@ -159,6 +162,7 @@ __all__ = [
     "blame",
     "compare",
     "cost",
+    "diff",
     "engines",
     "format",
     "from_onnx",

@@ -47,9 +47,9 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "comparison": (
         "Compare and blame",
-        "Where two runs diverge first, how far the difference spreads, and which operations "
-        "introduce it.",
-        ("compare", "Comparison", "Tolerance", "blame", "Blame"),
+        "Where two runs diverge first, how far the difference spreads, which operations introduce "
+        "it, and what differs between two graphs; see [Differences](../differences.md).",
+        ("compare", "Comparison", "Tolerance", "blame", "Blame", "diff", "Diff"),
     ),
     "quantization": (
         "Quantize",

@@ -5,6 +5,7 @@ from nnefkit.analysis.blame_result import Blame
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.costs import Cost, Profile, cost, profile
+from nnefkit.analysis.differences import Diff, diff
 from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.quantization import (
     PrecisionCurve,
@@ -25,6 +26,7 @@ __all__ = [
     "ComparedTensor",
     "Comparison",
     "Cost",
+    "Diff",
     "Metrics",
     "PrecisionCurve",
     "Profile",
@@ -37,6 +39,7 @@ __all__ = [
     "blame",
     "compare",
     "cost",
+    "diff",
     "precision_curve",
     "profile",
     "quantize",

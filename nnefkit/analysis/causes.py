@@ -180,7 +180,7 @@ def altered(op: Operation, other: Operation | None) -> str:
         return ""
     if op.name != other.name:
         return f"it is {code(op.name)} in the first graph and {code(other.name)} in the second"
-    ours, theirs = _settings(op), _settings(other)
+    ours, theirs = settings(op), settings(other)
     different = [
         f"its {code(key)} is {_shown(ours.get(key))} in the first graph and "
         f"{_shown(theirs.get(key))} in the second"
@@ -190,7 +190,7 @@ def altered(op: Operation, other: Operation | None) -> str:
     return "; ".join(different)
 
 
-def _settings(op: Operation) -> dict[str, Any]:
+def settings(op: Operation) -> dict[str, Any]:
     """Return the attributes, and the inputs that are literals."""
     literal = {
         key: value

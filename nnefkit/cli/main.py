@@ -14,6 +14,7 @@ from nnefkit.cli import (
     compare,
     convert,
     cost,
+    diff,
     explain,
     info,
     quantize,
@@ -40,6 +41,7 @@ examples:
   nnefkit run model/ --input image=cat.npy -o result.npz
   nnefkit compare expected.npz result.npz
   nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
+  nnefkit diff before.nnef.tgz after.nnef.tgz
   nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
 
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (validate, explain, info, cost, format_, run, compare, blame, quantize, convert):
+    analyses = (compare, blame, diff, quantize)
+    for command in (validate, explain, info, cost, format_, run, *analyses, convert):
         command.declare(commands)
     return parser

@@ -22,6 +22,13 @@ from nnefkit.display.cards.cost import (
     blocks_card,
     cost_card,
 )
+from nnefkit.display.cards.diff import (
+    ChangedOperationRow,
+    ChangedWeightRow,
+    DifferenceRow,
+    DiffSummary,
+    diff_card,
+)
 from nnefkit.display.cards.engines import engine_card, engines_card
 from nnefkit.display.cards.graph import graph_card
 from nnefkit.display.cards.operation import operation_card
@@ -289,6 +296,7 @@ def everything(name):
     yield Shown("engine", lambda *, brief: engine_card(away(name)))
     yield from quantized(name)
     yield from costs(name)
+    yield from differences(name)
 
 
 def quantized(name, count=40):
@@ -341,6 +349,28 @@ def costs(name, count=40):
     )
     times = ProfileSummary(name(2), (name(3),), "A run.", f"At `{name(1)}`.", steps)
     yield Shown("profile", lambda *, brief: profile_card(times, brief=brief))
+
+
+def differences(name, count=40):
+    """Cards of the differences of two graphs."""
+    kinds = ("same", "added", "removed", "changed")
+    changed = tuple(
+        ChangedOperationRow(kinds[1 + i % 3], "conv", name(i), name(i + 1), i, None, name(i))
+        for i in range(count)
+    )
+    weights = tuple(
+        ChangedWeightRow(name(i), name(i + i % 2), 0.1, 0.2, 10.0 + i, 0.99, i % 3 == 0, name(i))
+        for i in range(count)
+    )
+    others = tuple(DifferenceRow("shape", name(i), name(i + 1), "[1]") for i in range(count))
+    facts = ("40 and 41 operations",)
+    differ = DiffSummary(
+        *(name(1), False, "The graphs differ: `a`.", f"At `{name(2)}`.", facts, kinds * 9),
+        *(changed, weights, others),
+    )
+    yield Shown("diff", lambda *, brief: diff_card(differ, brief=brief))
+    same = DiffSummary(name(1), True, "The graphs are equal.", "", facts, ("same",) * 9)
+    yield Shown("diff", lambda *, brief: diff_card(same, brief=brief))
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnefkit.analysis.costs.cost_result import Cost
 from nnefkit.analysis.costs.labels import operation_labels
 from nnefkit.analysis.costs.live_memory import LiveMemory
-from nnefkit.analysis.costs.operation_cost import OperationCost
+from nnefkit.analysis.costs.operation_cost import OperationCost, total
 from nnefkit.analysis.quantization.plan import constant_tensors
 from nnefkit.custom_operations import CustomOperations, using
 from nnefkit.display.graph_summary import GraphSummary
@@ -230,30 +230,29 @@ class _Costs:
 
     def _joined(self, rows: Sequence[OperationCost]) -> OperationCost:
         """Return the row of an operation of the given graph, the sum over those of its call."""
-        op = self._graph.operations[rows[0].number]
-        if len(rows) == 1 and rows[0].operation == op.name:
-            return rows[0]
-        running = [row for row in rows if not row.once]
-        chosen = running or rows
-        is_known = all(row.flops is not None for row in chosen)
-        notes = {row.note for row in chosen}
-        labels: Iterator[str] = (row.label for row in chosen if row.label)
-        lives = [row.live_bytes for row in running if row.live_bytes is not None]
+        first = rows[0]
+        op = self._graph.operations[first.number]
+        if len(rows) == 1 and first.operation == op.name:
+            return first
+        chosen = [row for row in rows if not row.once] or rows
+        sums = total(chosen)
+        notes = [row.note for row in chosen]
+        note = "unknown" if "unknown" in notes else max(notes)
         return OperationCost(
-            op.output_names[0] if op.output_names else "",
+            "".join(op.output_names[:1]),
             op.name,
-            rows[0].number,
-            rows[0].line,
-            sum(row.macs or 0 for row in chosen) if is_known else None,
-            sum(row.flops or 0 for row in chosen) if is_known else None,
-            sum(row.parameters for row in chosen),
-            sum(row.bytes_read for row in chosen),
-            sum(row.bytes_written for row in chosen),
-            max(lives, default=None),
-            not running,
+            first.number,
+            first.line,
+            None if sums.unknown else sums.macs,
+            None if sums.unknown else sums.flops,
+            sums.parameters,
+            sums.bytes_read,
+            sums.bytes_written,
+            max((r.live_bytes or 0 for r in chosen), default=0) if not chosen[0].once else None,
+            chosen[0].once,
             op.scope,
-            next(labels, ""),
-            "unknown" if "unknown" in notes else "at most" if "at most" in notes else "",
+            next((row.label for row in chosen if row.label), ""),
+            note,
         )
 
     def _located(self, error: ArgumentError, op: Operation) -> ArgumentError:

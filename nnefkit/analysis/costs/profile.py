@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.analysis.costs.cost import WIDTHS, cost
 from nnefkit.analysis.costs.cost_result import Cost
-from nnefkit.analysis.costs.operation_cost import OperationCost
+from nnefkit.analysis.costs.operation_cost import OperationCost, total
 from nnefkit.analysis.costs.profile_result import Profile
 from nnefkit.analysis.costs.timed_operation import TimedOperation
 from nnefkit.custom_operations import CustomOperations
@@ -121,39 +121,56 @@ def _rows(
     """Return the timed steps, in the order of the graph."""
     known = {row.tensor: row for row in costs.operations} if costs is not None else {}
     operations = {op.output_names[0]: op for op in graph.computations if op.output_names}
+    steps = _steps([name for name in operations if name in _running(graph, known)], runs)
+    whole = sum(float(np.median(times)) for _, times in steps.values())
     numbers = {op.output_names[0]: i for i, op in enumerate(graph.operations) if op.output_names}
-    once = {name for name, row in known.items() if row.once}
-    wanted = [*graph.outputs, *updates(graph).values()]
-    needed = {name for op in graph.needed(wanted) for name in op.output_names}
-    steps = _steps([name for name in operations if name in needed - once], runs)
-    medians = {name: float(np.median(times)) for name, (_, times) in steps.items()}
-    whole = sum(medians.values())
     rows = []
     for first, (names, times) in steps.items():
-        low, high = np.quantile(times, [0.25, 0.75]).tolist()
-        costed = [known[name] for name in names if name in known]
-        macs = [row.macs for row in costed]
-        flops = [row.flops for row in costed]
-        main = max(names, key=lambda n: (known[n].flops or 0) if n in known else 0)
-        is_known = costs is not None and None not in flops
+        low, median, high = np.quantile(times, [0.25, 0.5, 0.75]).tolist()
+        macs, flops, moved = _work(graph, names, operations, known)
         rows.append(
             TimedOperation(
                 first,
-                operations[main].name,
+                operations[_costliest(names, known)].name,
                 numbers[first],
                 graph.line(operations[first]),
                 names,
-                medians[first],
+                median,
                 low,
                 high,
                 float(np.min(times)),
-                medians[first] / whole if whole else 0.0,
-                sum(n for n in macs if n is not None) if is_known else None,
-                sum(n for n in flops if n is not None) if is_known else None,
-                None if costs is None else _traffic(graph, names, operations, known),
+                median / whole if whole else 0.0,
+                macs,
+                flops,
+                moved,
             )
         )
     return tuple(sorted(rows, key=lambda row: row.number))
+
+
+def _running(graph: Graph, known: Mapping[str, OperationCost]) -> set[str]:
+    """Return the tensors that each run computes."""
+    wanted = [*graph.outputs, *updates(graph).values()]
+    needed = {name for op in graph.needed(wanted) for name in op.output_names}
+    return needed - {name for name, row in known.items() if row.once}
+
+
+def _work(
+    graph: Graph,
+    names: Sequence[str],
+    operations: Mapping[str, Operation],
+    known: Mapping[str, OperationCost],
+) -> tuple[int | None, int | None, int | None]:
+    """Return the MACs, FLOPs and bytes of a step; None for what is unknown."""
+    if not all(name in known for name in names):
+        return None, None, None
+    work = total(known[name] for name in names)
+    moved = _traffic(graph, names, operations, known)
+    return (None, None, moved) if work.unknown else (work.macs, work.flops, moved)
+
+
+def _costliest(names: Sequence[str], known: Mapping[str, OperationCost]) -> str:
+    return max(names, key=lambda name: (known[name].flops or 0) if name in known else 0)
 
 
 def _steps(
