@@ -44,6 +44,11 @@ def work(
         if op.name not in FLOPS:
             rule = custom.cost if custom is not None else None
             macs = None if rule is None else rule(inputs, outputs, op.attribs)
+            if macs is not None and macs < 0:
+                raise ArgumentError(
+                    f"its cost is {macs:,}, but multiply-accumulates cannot be negative",
+                    hint="'macs' must return their number.",
+                )
             flops = None if macs is None else 2 * macs
         else:
             given = [_without_zero(*pair) for pair in zip(op.inputs.items(), inputs, strict=True)]

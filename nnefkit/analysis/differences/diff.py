@@ -23,7 +23,7 @@ from nnefkit.arguments import wrong_type
 from nnefkit.collector import paused_collector
 from nnefkit.errors import InputError
 from nnefkit.execution.preparation.runnable_graph import expanded
-from nnefkit.graph import Graph
+from nnefkit.graph import Graph, expected_graph
 from nnefkit.io import load
 
 
@@ -90,7 +90,7 @@ def diff(
 
 def _graph(given: Any, argument: str) -> Graph:
     if isinstance(given, Graph):
-        return given
+        return expected_graph(given, data=True)
     if isinstance(given, (str, os.PathLike)):
         return load(Path(given))
     raise wrong_type(argument, "a Graph or the path of a model", given)

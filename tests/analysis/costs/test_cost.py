@@ -267,6 +267,21 @@ def test_a_custom_count_that_fails_is_located() -> None:
         nk.cost(graph, custom_operations=custom)
 
 
+def test_a_negative_custom_count_is_refused() -> None:
+    custom = nk.CustomOperations()
+    custom.register("mystery", shape=lambda x: x, macs=lambda inputs, outputs, attribs: -3)
+    graph = nk.parse(CUSTOM, custom_operations=custom)
+    with pytest.raises(nk.ArgumentError, match="cannot be negative"):
+        nk.cost(graph, custom_operations=custom)
+
+
+def test_unknown_operations_are_refused_with_the_remedy() -> None:
+    text = "version 1.0; graph g( x ) -> ( y ) { x = external(shape = [4]); y = vendor(x); }"
+    graph = nk.parse(text, strict=False)
+    with pytest.raises(nk.InputError, match=r"nk\.register_operation\('vendor', shape="):
+        nk.cost(graph)
+
+
 def test_unknown_shapes_are_refused_with_the_remedy() -> None:
     graph = nk.parse(CUSTOM)
     with pytest.raises(nk.InputError) as raised:
