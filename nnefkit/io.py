@@ -12,7 +12,8 @@ from nnefkit import language, storage
 from nnefkit.arguments import expected_names, expected_path, expected_string
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
-from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
+from nnefkit.graph import FrozenDict, Graph, expected_graph
+from nnefkit.graph.call_macs import with_macs_of
 from nnefkit.operations import shape_inference
 from nnefkit.operations.repair import repaired
 
@@ -336,26 +337,11 @@ def _expanded(expand: bool | Collection[str]) -> bool | Collection[str]:
 
 def _with_shapes(graph: Graph, simpler: Graph) -> Graph:
     """Return `graph` with the shapes and MACs of `simpler`, in which fragments are expanded."""
-    calls = {op.output_names[0] for op in graph.operations if op.output_names}
-    macs: dict[str, int | None] = {}
-    for op in simpler.operations:
-        # The scope of an operation names each call that it came from by its first result.
-        owner = next((name for name in _owners(op) if name in calls), "")
-        before = macs.get(owner, 0)
-        macs[owner] = None if before is None or op.macs is None else before + op.macs
-    operations = tuple(
-        replace(op, macs=macs.get(op.output_names[0], 0)) if op.output_names else op
-        for op in graph.operations
-    )
     tensors = {
         name: replace(tensor, shape=simpler.tensors[name].shape)
         for name, tensor in graph.tensors.items()
     }
-    return replace(graph, operations=operations, tensors=FrozenDict(tensors))
-
-
-def _owners(op: Operation) -> list[str]:
-    return [*(call.partition(":")[2] for call in op.scope), *op.output_names]
+    return replace(with_macs_of(graph, simpler), tensors=FrozenDict(tensors))
 
 
 PATIENCE = 10.0

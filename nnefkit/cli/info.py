@@ -58,6 +58,7 @@ def _record(path: str, graph: Graph) -> dict[str, Any]:
         "parameters": summary.parameters,
         "bytes": summary.bytes,
         "macs": summary.macs,
+        "macs_unknown": summary.macs_unknown,
         "quantized": summary.quantized,
     }
 

@@ -77,9 +77,15 @@ class GraphSummary:
 
     @cached_property
     def macs(self) -> int | None:
-        """Multiply-accumulates of one run, as far as shapes are known; None where none are."""
+        """Multiply-accumulates of one run, as far as they are known; None where none are."""
         macs = [op.macs for op in self.graph.operations if op.macs is not None]
         return sum(macs) if macs else None
+
+    @cached_property
+    def macs_unknown(self) -> int:
+        """Number of operations whose MACs are unknown: custom ones, and those without shapes."""
+        operations = self.graph.operations
+        return sum(1 for op in operations if op.macs is None and op.name not in SOURCES)
 
     @cached_property
     def parameters(self) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
 from nnefkit.execution.preparation.runnable_graph import expanded
 from nnefkit.graph import Graph
+from nnefkit.graph.call_macs import with_macs_of
 from nnefkit.language.declarations.custom_declarations import declared
 from nnefkit.language.declarations.declaration import Declaration
 from nnefkit.operations.shape_inference import infer_shapes
@@ -24,12 +24,5 @@ def fragments() -> Mapping[str, Declaration]:
 
 def with_macs(graph: Graph) -> Graph:
     """Return `graph` with MACs; those of a fragment call are the sum over its operations."""
-    parts: dict[str, int] = {}
-    for op in expanded(graph).operations:
-        if op.scope and op.macs is not None:
-            parts[op.scope[0]] = parts.get(op.scope[0], 0) + op.macs
-    operations = tuple(
-        replace(op, macs=parts.get(f"{op.name}:{op.output_names[0]}", op.macs))
-        for op in infer_shapes(graph).operations
-    )
-    return replace(graph, operations=operations)
+    graph = infer_shapes(graph)
+    return with_macs_of(graph, expanded(graph))

@@ -177,7 +177,8 @@ class _Inference:
         """Apply the rule, advice and cost of an operation.
 
         Returns:
-            Its MACs; None if there are errors, which are reported.
+            Its MACs; None where those of a custom operation are unknown, and if there are errors,
+            which are reported.
         """
         try:
             result = rule(*inputs, **op.attribs)
@@ -189,7 +190,8 @@ class _Inference:
                 self.reports.collect(op, advice)
                 form = None if advice else form
             cost = COSTS.get(op.name) if custom is None else custom.cost
-            macs: int = cost(inputs, results, op.attribs) if cost else 0
+            unknown = None if custom else 0
+            macs: int | None = cost(inputs, results, op.attribs) if cost else unknown
         except ArgumentError as error:
             self.reports.add(op, error)
             return None
@@ -199,7 +201,7 @@ class _Inference:
                 op, _wrong_call(rule, op, inputs, error) if custom is None else wrong_results(op)
             )
             return None
-        if form is not None and custom is None and _is_shape(result):
+        if form is not None and macs is not None and custom is None and _is_shape(result):
             self.known[form] = result, macs
         return macs
 

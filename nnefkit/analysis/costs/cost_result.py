@@ -173,9 +173,10 @@ class Cost(Displayed):
         if self.once.operations:
             count = self.once.operations
             verb = "depends" if count == 1 else "depend"
+            flops = f": {quantity(self.once.flops)} FLOPs that are not counted here"
             yield (
-                f"{plural(count, 'operation')} {verb} on weights alone and can be computed once: "
-                f"{quantity(self.once.flops)} FLOPs that are not counted here."
+                f"{plural(count, 'operation')} {verb} on weights alone and can be computed once"
+                f"{flops if self.once.flops else ''}."
             )
         if self.unknown:
             names = ", ".join(map(code, self.unknown[:3]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from nnefkit.display.elements import LONGEST_NAME, code
@@ -77,14 +77,26 @@ class QuantizationChange(NamedTuple):
     def words(self) -> str:
         """What changed, such as ``scale: 0.1 → 0.2``."""
         if self.before is None or self.after is None:
-            return arrow(_name(self.before), _name(self.after))
-        keys = dict.fromkeys((*self.before, *self.after))
-        pairs = [(key, self.before.get(key), self.after.get(key)) for key in keys]
-        return "; ".join(f"{key}: {arrow(a, b)}" for key, a, b in pairs if a != b)
+            return " → ".join(self.sides)
+        return "; ".join(f"{key}: {arrow(a, b)}" for key, a, b in self._differing())
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What differs in the first graph and in the second one, such as ``scale: 0.1``."""
+        if self.before is None or self.after is None:
+            return _name(self.before), _name(self.after)
+        first = "; ".join(f"{key}: {_shown(a)}" for key, a, _ in self._differing())
+        return first, "; ".join(f"{key}: {_shown(b)}" for key, _, b in self._differing())
+
+    def _differing(self) -> Iterator[tuple[str, Any, Any]]:
+        before, after = self.before or {}, self.after or {}
+        for key in dict.fromkeys((*before, *after)):
+            if before.get(key) != after.get(key):
+                yield key, before.get(key), after.get(key)
 
 
-def _name(info: Mapping[str, Any] | None) -> str | None:
-    return None if info is None else str(info.get("op-name", "quantized"))
+def _name(info: Mapping[str, Any] | None) -> str:
+    return "nothing" if info is None else str(info.get("op-name", "quantized"))
 
 
 def arrow(before: Any, after: Any) -> str:

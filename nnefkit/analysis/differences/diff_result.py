@@ -279,7 +279,7 @@ class Diff(Displayed):
             yield DifferenceRow("weight removed", label, "", "")
         for each in self.quantization:
             name = arrow_of_names(each.tensor, each.other)
-            yield DifferenceRow("quantization", name, each.words, "")
+            yield DifferenceRow("quantization", name, *each.sides)
         inputs = {*self.graphs[0].inputs}
         for name, shapes in self.shapes.items():
             if name not in inputs:

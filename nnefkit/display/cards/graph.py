@@ -93,7 +93,8 @@ def _facts(summary: GraphSummary) -> Iterator[str]:
         if summary.bytes:
             yield numbers.size(summary.bytes)
     if summary.macs:
-        yield f"{numbers.quantity(summary.macs)} MACs"
+        least = "at least " if summary.macs_unknown else ""
+        yield f"{least}{numbers.quantity(summary.macs)} MACs"
     if summary.quantized:
         yield f"{numbers.plural(summary.quantized, 'tensor')} quantized"
     if graph.extensions:

@@ -13,6 +13,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.extents import recorded
+from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
@@ -168,7 +169,7 @@ def read(source: OnnxModel, bar: StagedProgressBar | None = None) -> Graph:
     graph = reader.read(bar)
     if graph is None:
         raise DocumentError(reader.problems)
-    return graph
+    return with_macs(graph)
 
 
 def _integer_inputs(source: OnnxModel, graph: Graph) -> dict[str, Any]:

@@ -452,10 +452,12 @@ def test_quantization_differences_name_the_argument() -> None:
     found = nk.diff(one, two)
     (row,) = found.quantization
     assert (row.tensor, row.words) == ("c1", "scale: 0.1 → 0.25")
+    assert row.sides == ("scale: 0.1", "scale: 0.25")
     assert "1 tensor quantized differently" in found.summary
     assert not found.ok
     found = nk.diff(GRAPH, two)
     assert found.quantization[0].words == "nothing → zero_point_linear_quantize"
+    assert found.quantization[0].sides == ("nothing", "zero_point_linear_quantize")
     assert nk.diff(two, made(quantization=QUANT.format(0.25))).equal
 
 

@@ -77,6 +77,16 @@ def test_the_cost_of_a_fragment_is_that_of_its_parts():
     assert call.macs >= 2 * (2 * 5 * 5 * 4)
 
 
+def test_the_cost_of_an_onnx_model_is_that_of_the_module(small, tmp_path):
+    module, example = small
+    graph = nk.from_torch(module, example)
+    nk.to_onnx(graph, tmp_path / "small.onnx")
+    again = nk.from_onnx(tmp_path / "small.onnx")
+    macs = [op.macs for op in again.operations]
+    assert None not in macs
+    assert sum(macs) == sum(op.macs for op in graph.operations) > 0
+
+
 def test_a_mismatch_names_the_first_tensor_that_differs(small, monkeypatch):
     from nnefkit.exchange.torch import exported_program as registry
     from nnefkit.exchange.torch import nodes  # noqa: F401  (it registers the readers)
