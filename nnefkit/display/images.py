@@ -1,7 +1,8 @@
 """Pictures of arrays: heat maps and grids of channels, as small PNG images.
 
-Negative values are blue, zero is white, positive values are orange; NaN and Inf have colors that
-are not in the scale. Large maps are reduced, small ones enlarged.
+Negative values are blue, positive values are orange, zero is transparent: white on a white page,
+black on a black one. NaN and Inf have colors that are not in the scale. Large maps are reduced,
+small ones enlarged.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ LEVELS = 63
 NAN, INFINITE, FRAME, EMPTY = range(LEVELS, LEVELS + 4)
 """Positions of the special colors in the palette."""
 
-COLORS = ((16, 64, 128), (66, 141, 208), (255, 255, 255), (242, 142, 50), (150, 60, 8))
-"""From the most negative value through zero to the most positive one, as red, green, blue."""
+BELOW, ABOVE = (42, 120, 196), (200, 98, 12)
+"""The colors of values below and above zero as red, green, blue.
+
+Each has a contrast of 4 : 1 on white and on #111, so that large magnitudes stand out from any page.
+"""
 _SPECIAL = ((230, 0, 200), (0, 160, 60), (128, 128, 128), (128, 128, 128))
-# Opacity: frames are light on white and dark on black.
-_OPACITY = bytes([255] * FRAME + [150, 0])
+# Frames are light on white and dark on black; empty parts are transparent.
+_SPECIAL_OPACITY = bytes([255, 255, 150, 0])
 _PERCENT = 99.0
 # Number of values that determine the scale.
 _SCALE_SAMPLE = 200_000
@@ -96,23 +100,30 @@ def levels(values: Array, scale: Scale) -> Array:
     return places
 
 
-def _palette() -> bytes:
-    position = np.linspace(0, len(COLORS) - 1, LEVELS)
-    channels = np.array(COLORS, float).T
-    colors = np.array([np.interp(position, range(len(COLORS)), c) for c in channels]).T
-    return bytes(np.rint(colors).astype(np.uint8)) + bytes(np.array(_SPECIAL, np.uint8))
+def shaded(shares: Array) -> Array:
+    """Return red, green, blue and opacity, 0 to 255, of shares (N) of the scale from -1 to 1."""
+    colors = np.where(shares[:, None] < 0, BELOW, ABOVE)
+    return np.column_stack([colors, np.rint(255 * np.abs(shares))])
+
+
+def _palette() -> tuple[bytes, bytes]:
+    """Return the colors of the palette, and their opacity."""
+    scale = shaded(np.linspace(-1, 1, LEVELS)).astype(np.uint8)
+    colors, opacity = scale[:, :3].tobytes(), scale[:, 3].tobytes()
+    return colors + bytes(np.array(_SPECIAL, np.uint8)), opacity + _SPECIAL_OPACITY
 
 
 def png(places: Array) -> bytes:
-    """Return a PNG file of a map of palette positions; empty ones are transparent."""
+    """Return a PNG file of a map of palette positions; zero and empty ones are transparent."""
     # Imported with the first picture, because importing it is slow.
     from PIL import Image
 
     height, width = places.shape
     image = Image.frombytes("P", (width, height), np.ascontiguousarray(places, np.uint8).tobytes())
-    image.putpalette(_palette())
+    colors, opacity = _palette()
+    image.putpalette(colors)
     file = io.BytesIO()
-    image.save(file, "PNG", transparency=_OPACITY, optimize=True)
+    image.save(file, "PNG", transparency=opacity, optimize=True)
     return file.getvalue()
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnefkit.arguments import refuse_masked
+from nnefkit.arguments import refuse_masked, wrong_type
 from nnefkit.arrays import Array, check_mapped
-from nnefkit.display.images import COLORS, Scale
+from nnefkit.display.images import Scale, shaded
 from nnefkit.display.visible_text import visible
-from nnefkit.errors import InputError
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,14 +47,64 @@ _NOT_A_NUMBER = "#e600c8"
 
 
 def axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return `ax`, or the axes of a new figure of that size in inches, which pyplot shows."""
+    """Return `ax`, or the axes of a new figure of that size in inches, which a notebook shows.
+
+    Pyplot knows nothing of a new figure: its figures, its backend and its mode stay as they are.
+    """
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
+    import matplotlib as mpl
 
-    with plt.rc_context(STYLE):
-        _, made = plt.subplots(figsize=(width, height), layout="constrained")
-    return made
+    from nnefkit.plot.notebook_figure import notebook_axes
+
+    with mpl.rc_context(STYLE):
+        return notebook_axes(width, height)
+
+
+def selected(tensor: Any, name: Any, ax: Axes | None) -> tuple[Any, Axes | None]:
+    """Return the tensor to draw, and the axes to draw into.
+
+    Args:
+        tensor: Values, an object that holds them as ``data``, or a mapping from names to these,
+            such as a trace or a graph.
+        name: The name of one of its tensors, if it is a mapping; or the axes, as second argument.
+        ax: The axes, if they are given by name.
+
+    Raises:
+        InputError: The name does not fit to the tensor, or the axes are not axes.
+        UnknownNameError: There is no tensor of that name.
+    """
+    if not isinstance(name, str | None):
+        name, ax = None, name
+    if ax is not None and not hasattr(ax, "imshow"):
+        hint = "plt.subplots() returns a figure and its axes." if not np.iterable(ax) else ""
+        raise wrong_type("ax", "the axes of a figure", ax, hint or "Pass one of them: axes[0].")
+    holds_many = isinstance(tensor, Mapping) or isinstance(
+        getattr(tensor, "tensors", None), Mapping
+    )
+    if holds_many:
+        return _of_name(tensor, name), ax
+    if name is not None:
+        raise InputError(
+            f"'{name}' names no part of an array",
+            hint="A name goes with a trace, a graph or a mapping; title='...' sets the title.",
+        )
+    return tensor, ax
+
+
+def _of_name(tensors: Any, name: str | None) -> Any:
+    names = tensors if isinstance(tensors, Mapping) else tensors.tensors
+    if name is None:
+        first = next(iter(names), "conv1")
+        raise InputError(
+            f"a {type(tensors).__name__} has many tensors: pass the name of one",
+            hint=f"For example: nnefkit.plot.heat_map(trace, {first!r}).",
+        )
+    if hasattr(tensors, "tensor"):
+        return tensors.tensor(name)
+    if name not in names:
+        raise UnknownNameError(f"there is no tensor '{name}'", hint=did_you_mean(name, names))
+    return SimpleNamespace(name=name, data=tensors[name])
 
 
 def values(tensor: Any) -> Array:
@@ -104,17 +155,14 @@ def label(name: str) -> str:
 
 
 def color_map(scale: Scale) -> Colormap:
-    """Return the colors of `scale`: blue below zero, white at zero, orange above, NaN magenta."""
-    from matplotlib.colors import LinearSegmentedColormap
+    """Return the colors of `scale`: blue below zero, orange above, NaN magenta.
 
-    if scale.low >= 0:
-        colors: Sequence[tuple[int, ...]] = COLORS[2:]
-    elif scale.high <= 0:
-        colors = COLORS[:3]
-    else:
-        colors = COLORS
-    shares = [tuple(part / 255 for part in color) for color in colors]
-    made = LinearSegmentedColormap.from_list("nnefkit", shares, N=LEVELS)
+    Zero is transparent, so that it has the color of the page.
+    """
+    from matplotlib.colors import ListedColormap
+
+    first, last = (0.0 if scale.low >= 0 else -1.0), (0.0 if scale.high <= 0 else 1.0)
+    made = ListedColormap(shaded(np.linspace(first, last, LEVELS)) / 255, "nnefkit")
     return made.with_extremes(bad=_NOT_A_NUMBER)
 
 

@@ -12,7 +12,15 @@ from nnefkit.display import numbers
 from nnefkit.display.colors import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
 from nnefkit.errors import InputError
-from nnefkit.plot.figure import axes, bare, color_map, name_of, refuse_below_one, values
+from nnefkit.plot.figure import (
+    axes,
+    bare,
+    color_map,
+    name_of,
+    refuse_below_one,
+    selected,
+    values,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +37,7 @@ LARGEST_MAP = 2_000
 
 def histogram(
     tensor: Any,
+    name: str | Axes | None = None,
     ax: Axes | None = None,
     *,
     bins: int = 60,
@@ -39,6 +48,7 @@ def histogram(
 
     Args:
         tensor: Values of any shape and numeric dtype.
+        name: The name of the tensor, if `tensor` is a trace, a graph or a mapping; or the axes.
         ax: The axes to draw into; by default those of a new figure.
         bins: Number of bars.
         log: True for logarithmic heights, so that rare values are visible.
@@ -49,6 +59,7 @@ def histogram(
 
     Raises:
         InputError: There are no numbers to draw.
+        UnknownNameError: There is no tensor `name`.
 
     Example:
         >>> ax = nk.plot.histogram(np.arange(5), title="x")
@@ -56,6 +67,7 @@ def histogram(
         'x   μ 2   σ 1.41'
     """
     refuse_below_one(bins=bins)
+    tensor, ax = selected(tensor, name, ax)
     array = values(tensor).ravel()
     finite = array[np.isfinite(array)].astype(np.float64)
     ax = axes(ax, 6.0, 2.4)
@@ -77,15 +89,21 @@ def histogram(
 
 
 def heat_map(
-    tensor: Any, ax: Axes | None = None, *, title: str | None = None, colorbar: bool = True
+    tensor: Any,
+    name: str | Axes | None = None,
+    ax: Axes | None = None,
+    *,
+    title: str | None = None,
+    colorbar: bool = True,
 ) -> Axes:
     """Draw a matrix in colors: blue below zero, orange above, magenta for NaN.
 
-    Tensors with more than two axes are reshaped to rows of the last axis. The scale covers 99 % of
-    the magnitudes, so that a few outliers do not hide the rest.
+    Zero has the color of the page. Tensors with more than two axes are reshaped to rows of the last
+    axis. The scale covers 99 % of the magnitudes, so that a few outliers do not hide the rest.
 
     Args:
         tensor: Values of any shape and numeric dtype.
+        name: The name of the tensor, if `tensor` is a trace, a graph or a mapping; or the axes.
         ax: The axes to draw into; by default those of a new figure.
         title: Title of the plot; by default the name of the tensor.
         colorbar: True to draw the color scale next to it.
@@ -95,12 +113,14 @@ def heat_map(
 
     Raises:
         InputError: There are no numbers to draw.
+        UnknownNameError: There is no tensor `name`.
 
     Example:
         >>> ax = nk.plot.heat_map(np.eye(3), title="identity")
         >>> ax.get_title(loc="left")
         'identity'
     """
+    tensor, ax = selected(tensor, name, ax)
     array = values(tensor)
     matrix = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else np.atleast_2d(array)
     steps = [ceil(extent / LARGEST_MAP) for extent in matrix.shape]
@@ -119,6 +139,7 @@ def heat_map(
 
 def feature_maps(
     tensor: Any,
+    name: str | Axes | None = None,
     ax: Axes | None = None,
     *,
     columns: int | None = None,
@@ -132,6 +153,7 @@ def feature_maps(
     Args:
         tensor: Shape (batch, channels, height, width), (channels, height, width) or
             (height, width); with `axis`, the channels may be another axis.
+        name: The name of the tensor, if `tensor` is a trace, a graph or a mapping; or the axes.
         ax: The axes to draw into; by default those of a new figure.
         columns: Channels in a row; by default a number that suits the total.
         limit: Maximum number of channels.
@@ -144,6 +166,7 @@ def feature_maps(
 
     Raises:
         InputError: There are no numbers to draw, or the shape is not one of these.
+        UnknownNameError: There is no tensor `name`.
 
     Example:
         >>> ax = nk.plot.feature_maps(np.zeros((1, 40, 4, 4)), limit=8)
@@ -151,6 +174,7 @@ def feature_maps(
         'channels 0–7 of 40'
     """
     refuse_below_one(limit=limit, columns=columns)
+    tensor, ax = selected(tensor, name, ax)
     array = values(tensor)
     if array.ndim == 4:
         if not (-4 <= axis < 4 and axis % 4 != 0 and -len(array) <= item < len(array)):
@@ -178,6 +202,7 @@ def feature_maps(
 
 def filters(
     weights: Any,
+    name: str | Axes | None = None,
     ax: Axes | None = None,
     *,
     columns: int | None = None,
@@ -190,7 +215,8 @@ def filters(
     each row is one filter, with its input channels side by side.
 
     Args:
-        weights: Shape (output channels, input channels, height, width).
+        weights: Shape (output channels, input channels, height, width); or, with `name`, a graph.
+        name: The name of the tensor, if `tensor` is a trace, a graph or a mapping; or the axes.
         ax: The axes to draw into; by default those of a new figure.
         columns: Filters in a row; ignored if a row is one filter.
         limit: Maximum number of filters, and of channels of each.
@@ -201,6 +227,7 @@ def filters(
 
     Raises:
         InputError: The weights have another rank.
+        UnknownNameError: There is no tensor `name`.
 
     Example:
         >>> ax = nk.plot.filters(np.ones((8, 1, 3, 3)), title="conv1")
@@ -208,6 +235,7 @@ def filters(
         'conv1'
     """
     refuse_below_one(limit=limit, columns=columns)
+    weights, ax = selected(weights, name, ax)
     array = values(weights)
     if array.ndim != 4:
         raise InputError(f"filters have 4 axes (output, input, height, width), not {array.ndim}")
@@ -302,5 +330,6 @@ def _show(ax: Axes, matrix: Array, scale: Scale, extent: tuple[float, float, flo
 def _add_color_bar(ax: Axes, image: Any) -> None:
     bar = ax.get_figure(root=False).colorbar(image, ax=ax, fraction=0.05, pad=0.02)  # type: ignore[union-attr]
     ticks = ax.yaxis.get_ticklabels()
+    bar.ax.set_facecolor(ax.get_facecolor())
     bar.ax.tick_params(labelsize=8, colors=ticks[0].get_color() if ticks else None)
     bar.outline.set_visible(False)

@@ -25,13 +25,20 @@ def pixels(uri):
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGBA")).astype(int)
 
 
-def colors(values, scale):
-    return pixels(images.png_uri(images.levels(np.atleast_2d(values), scale)))[..., :3]
+def colors(values, scale, page=(255, 255, 255)):
+    """The colors that values have on a page."""
+    return on(page, pixels(images.png_uri(images.levels(np.atleast_2d(values), scale))))
 
 
-def test_signs_have_their_colors_and_zero_is_white():
-    (row,) = colors([-2.0, -1.0, 0.0, 1.0, 2.0], images.Scale(-1, 1))
-    assert tuple(row[2]) == (255, 255, 255)
+def on(page, picture):
+    opacity = picture[..., 3:] / 255
+    return np.rint(opacity * picture[..., :3] + (1 - opacity) * np.array(page)).astype(int)
+
+
+@pytest.mark.parametrize("page", [(255, 255, 255), (17, 17, 17)])
+def test_signs_have_their_colors_and_zero_that_of_the_page(page):
+    (row,) = colors([-2.0, -1.0, 0.0, 1.0, 2.0], images.Scale(-1, 1), page)
+    assert tuple(row[2]) == page
     blue, orange = row[1], row[3]
     assert blue[2] > blue[0] + 60
     assert orange[0] > orange[2] + 60
@@ -48,11 +55,13 @@ def test_nan_and_inf_have_colors_that_no_number_has():
         assert abs(numbers - special).sum(axis=1).min() > 100
 
 
-def test_larger_numbers_are_darker():
-    (row,) = colors(np.linspace(0, 1, 50), images.Scale(0, 1))
-    light = row @ [0.299, 0.587, 0.114]
-    assert (np.diff(light) <= 0).all()
-    assert light[0] > light[-1] + 100
+@pytest.mark.parametrize(("page", "sign"), [((255, 255, 255), -1), ((17, 17, 17), 1)])
+@pytest.mark.parametrize("scale", [images.Scale(0, 1), images.Scale(-1, 0)])
+def test_larger_magnitudes_stand_out_from_the_page(page, sign, scale):
+    (row,) = colors(np.linspace(0, scale.low + scale.high, 50), scale, page)
+    light = sign * (row @ [0.299, 0.587, 0.114])
+    assert (np.diff(light) >= 0).all()
+    assert light[-1] > light[0] + 80
 
 
 def test_one_outlier_does_not_spoil_the_scale():
@@ -133,7 +142,7 @@ def test_a_grid_holds_each_channel_in_its_place():
     values = np.zeros((1, 4, 50, 50))
     values[0, 1], values[0, 3] = 1.0, -1.0
     picture, _ = figure(values)
-    grid = pixels(picture.make())
+    grid = on((255, 255, 255), pixels(picture.make()))
     middle = grid.shape[0] // 2
     quarter = grid.shape[1] // 4
     seen = [grid[middle, quarter * k + quarter // 2, :3] for k in range(4)]

@@ -1,10 +1,12 @@
-"""Plots take and return axes, use pyplot only when they need it, and draw all values."""
+"""Plots take and return axes, leave pyplot alone, and draw all values."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,8 +19,8 @@ mpl.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from nnefkit import plot
-from nnefkit.errors import InputError
+from nnefkit import parse, plot, trace
+from nnefkit.errors import InputError, UnknownNameError
 
 ARRAY = np.random.default_rng(0).normal(size=(1, 6, 8, 8)).astype(np.float32)
 SECONDS = {f"conv{i}": (i + 1) * 1e-3 for i in range(30)}
@@ -52,14 +54,115 @@ def test_given_axes_are_used_and_returned_without_pyplot(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLOTS)
-def test_without_axes_one_figure_is_made_for_the_notebook_to_show(name: str) -> None:
+def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(name: str) -> None:
     draw, data = PLOTS[name]
     before = dict(mpl.rcParams)
+    mine = plt.figure()
     ax = draw(data)
-    assert [ax.figure.number] == plt.get_fignums()
+    assert plt.get_fignums() == [mine.number]
+    assert plt.gcf() is mine
     assert dict(mpl.rcParams) == before
     ax.figure.canvas.draw()
     assert ax.figure.get_facecolor()[3] == 0  # the page shows through, white or black
+    assert all(part.get_facecolor()[3] == 0 for part in ax.figure.axes)
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_pyplot_stays_interactive_or_not_and_resolves_no_backend(interactive: bool) -> None:
+    code = (
+        "import matplotlib as mpl, numpy as np; mpl.interactive({on}); "
+        "import nnefkit as nk; nk.plot.heat_map(np.eye(3)).figure.canvas.draw(); import sys; "
+        "assert 'matplotlib.pyplot' not in sys.modules; assert mpl.is_interactive() is {on}; "
+        "assert mpl.get_backend(auto_select=False) is None"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    subprocess.run([sys.executable, "-c", code.format(on=interactive)], check=True, env=env)
+
+
+NOISE = np.random.default_rng(0).normal(size=(1, 64, 112, 112))
+
+
+@pytest.mark.parametrize(
+    ("draw", "values", "target"),
+    [
+        (plot.heat_map, NOISE.reshape(-1, 784), "path"),
+        (plot.feature_maps, NOISE, "path"),
+        (plot.feature_maps, NOISE, "string"),
+        (plot.feature_maps, NOISE, "without an ending"),
+        (plot.feature_maps, NOISE, "file"),
+        (plot.filters, NOISE.ravel()[: 64 * 3 * 64 * 64].reshape(64, 3, 64, 64), "path"),
+        (plot.filters, NOISE.reshape(64, 64, 14, 14), "path"),
+    ],
+)
+def test_saved_figures_are_small(draw: Any, values: Any, target: str, tmp_path: Path) -> None:
+    path = tmp_path / "figure.png"
+    figure = draw(values).figure
+    if target == "file":
+        with path.open("wb") as file:
+            figure.savefig(file)
+    else:
+        names = {"path": path, "string": str(path), "without an ending": str(path)[:-4]}
+        figure.savefig(names[target])
+    assert 10_000 < path.stat().st_size < 300 * 1024
+    saved = mpl.image.imread(path)
+    assert saved.shape[:2] == tuple(figure.canvas.get_width_height()[::-1])
+
+
+def test_a_resolution_is_obeyed_whatever_the_size(tmp_path: Path) -> None:
+    figure = plot.heat_map(NOISE.reshape(-1, 784)).figure
+    figure.savefig(tmp_path / "figure.png", dpi=50)
+    assert mpl.image.imread(tmp_path / "figure.png").shape[:2] == (300, 300)
+    figure.savefig(tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
+
+
+TENSORS = {"x": ARRAY, "w": ARRAY.reshape(6, 1, 8, 8)}
+GRAPH = parse(
+    "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 1, 8, 8]);"
+    " w = variable(shape = [6, 1, 3, 3], label = 'w'); y = conv(x, w); }"
+).with_data({"w": ARRAY.reshape(-1)[:54].reshape(6, 1, 3, 3)})
+DRAWS = [plot.histogram, plot.heat_map, plot.feature_maps, plot.filters]
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_mapping_a_trace_or_a_graph_goes_with_the_name_of_a_tensor(draw: Any) -> None:
+    run = trace(GRAPH, ARRAY[:, :1])
+    for tensors, name in ((TENSORS, "w"), (run, "y"), (run, "w"), (GRAPH, "w")):
+        ax = draw(tensors, name)
+        assert ax.get_title(loc="left").startswith(name)
+        given = Figure().subplots()
+        assert draw(tensors, name, given) is given
+        assert draw(tensors, name, ax=given, title="mine") is given
+        assert given.get_title(loc="left").startswith("mine")
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_a_tensor_that_cannot_be_picked_is_refused(draw: Any) -> None:
+    run = trace(GRAPH, ARRAY[:, :1])
+    for tensors in (TENSORS, run, GRAPH):
+        with pytest.raises(InputError, match="pass the name of one"):
+            draw(tensors)
+        with pytest.raises(UnknownNameError, match=r"no tensor 'ww'[^?]*Did you mean 'w'"):
+            draw(tensors, "ww")
+    with pytest.raises(InputError, match="'w' names no part of an array"):
+        draw(ARRAY, "w")
+    with pytest.raises(InputError, match=r"'ax' must be the axes.*\n.*axes\[0\]"):
+        draw(ARRAY, ax=[1, 2])
+    with pytest.raises(InputError, match="'ax' must be the axes of a figure, not of type Figure"):
+        draw(TENSORS, "x", Figure())
+
+
+def test_color_bars_and_maps_have_the_color_of_the_page() -> None:
+    """Zero is transparent, large magnitudes are opaque: no white glare on a dark page."""
+    values = np.array([[-1.0, 0.0, 1.0]] * 3)
+    image = plot.heat_map(values).images[0]
+    colors = image.cmap(image.norm(values[0]))
+    np.testing.assert_array_equal(np.rint(colors[:, 3]), [1, 0, 1])
+    assert colors[0, 2] > colors[0, 0]
+    assert colors[2, 0] > colors[2, 2]
+    for page in ("#ffffff", "#111111"):
+        for color in (colors[0], colors[2]):
+            assert contrast(color, page) >= 4
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -157,10 +260,10 @@ def test_a_channel_retains_its_pattern() -> None:
     image = plot.feature_maps(maps, columns=2).images[0].get_array()
     height, width = image.shape[:2]
     orange, blue = image[height // 2, width // 8], image[height // 2, width // 2 + width // 8]
-    white = image[height // 2, width // 2 - width // 16]
+    zero = image[height // 2, width // 2 - width // 16]
     assert orange[0] > orange[2]  # more red than blue
     assert blue[2] > blue[0]
-    assert tuple(white) == (255, 255, 255, 255)
+    assert zero[3] == 0  # the color of the page
 
 
 def test_large_maps_make_no_large_pictures() -> None:

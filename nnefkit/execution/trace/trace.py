@@ -106,9 +106,12 @@ class Trace(Displayed, Mapping[str, Array]):
                     else "its statistics were not recorded either."
                 ),
             )
+        known = [entry.tensor for entry in self.run.entries]
+        if self.graph is not None:
+            known += (tensor.name for tensor in self.graph.variables)
         return UnknownNameError(
             f"the trace of '{self.run.graph_name}' has no tensor '{name}'",
-            hint=did_you_mean(str(name), (entry.tensor for entry in self.run.entries)),
+            hint=did_you_mean(str(name), known) or "list(trace) has the names of all.",
         )
 
     def tensor(self, name: str) -> TracedTensor:
