@@ -60,6 +60,15 @@ class RepeatableConversion:
                 return error.diagnostics[0].message
         return self._known[key]
 
+    def is_adaptable(self, wanted: Shapes) -> bool:
+        """Return whether one graph is valid for these shapes, too, once their axes are declared."""
+        try:
+            other = self._convert({name: wanted[name] for name in self.shapes})
+        except NnefError:
+            return False
+        lines, others = self._first or [], _lines(other, other)
+        return bool(lines) and not _first_difference(self._general(lines, others), others)
+
     def _compared(self, wanted: Shapes) -> str:
         if self._first is None:
             again = self._convert(self.shapes)
@@ -117,7 +126,7 @@ def recorded(graph: Graph, convert: Convert, dynamic_shapes: Any = None) -> Grap
     source.adapts = True
     ranges = checked_ranges(source, names, dynamic_shapes)
     source.adapts = False
-    record = ConvertedExtents(source.shapes, ranges, source.difference)
+    record = ConvertedExtents(source.shapes, ranges, source.difference, source.is_adaptable)
     return with_facts(source.adapted(graph), {EXTENTS: record})
 
 

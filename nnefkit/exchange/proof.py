@@ -58,6 +58,8 @@ class SourceRun:
     name_of: Callable[[Tensor], str] = lambda tensor: tensor.origin or tensor.name
     """The name that a tensor of the graph has in the source."""
     wording: Wording = Wording()
+    remark: Callable[[], str] = lambda: ""
+    """What a reader must know of the last run to judge a difference, if anything."""
 
 
 def verified(
@@ -242,6 +244,8 @@ class _Proof:
         message += self._amount(first.name, first.difference)
         if first.name != name:
             message += f"; the output '{name}' differs {self._amount(name, difference)}"
+        if remark := self.source.remark():
+            message += f". {remark}"
         return ExecutionError(Diagnostic("wrong-export", message, hint=self._hint()))
 
     def _named(self, name: str, operation: str) -> str:

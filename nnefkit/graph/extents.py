@@ -49,6 +49,8 @@ class ConvertedExtents:
     difference: Callable[[Shapes], str] | None = field(default=None, repr=False)
     """Converts the source for other shapes; returns where the result differs, or an empty string.
     None without a source, as after saving and loading the graph."""
+    is_declarable: Callable[[Shapes], bool] = field(default=lambda _: False, repr=False)
+    """Returns whether one graph is valid for both shapes, if the axes are declared."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the source, which may not be picklable."""
@@ -93,10 +95,18 @@ class ConvertedExtents:
                 section="4.1.1",
             )
         if place := self.difference(asked):
+            hint = f"{_AGAIN}: these operations are valid for one shape only."
+            if self.is_declarable(asked):
+                axes: dict[str, list[int]] = {}
+                for name, axis in changed:
+                    axes.setdefault(name, []).append(axis)
+                hint = (
+                    f"{_AGAIN}, or with dynamic_shapes={axes} for a graph that is valid for both."
+                )
             raise InputError(
                 f"the graph was converted for {described(self.shapes)}, and is not valid for "
                 f"{described(asked)}: {place}",
-                hint=f"{_AGAIN}: these operations are valid for one shape only.",
+                hint=hint,
                 section="4.1.1",
             )
 

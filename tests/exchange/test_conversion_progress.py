@@ -1,8 +1,16 @@
 """Long conversions show a progress bar with the stage that they are in."""
 
+import os
+import signal
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
 import tqdm
+from onnx import TensorProto, helper
 
 import nnefkit as nk
 from nnefkit.display import progress_bar
@@ -22,6 +30,8 @@ def conversions(graph, **more):
         "from_torch": lambda: nk.from_torch(MODULE, torch.ones(1, 3), name="small", **more),
         "from_onnx": lambda: nk.from_onnx(model, **more),
         "to_onnx": lambda: nk.to_onnx(graph, **more),
+        "trace_torch": lambda: nk.trace_torch(MODULE, torch.ones(1, 3), **more),
+        "trace_onnx": lambda: nk.trace_onnx(model, {graph.inputs[0]: np.ones((1, 3))}, **more),
     }
 
 
@@ -29,6 +39,8 @@ STAGES = {
     "from_torch": ["small: exporting", "small: reading", "small: comparing"],
     "from_onnx": ["ONNX model: opening", "ONNX model: reading", "ONNX model: comparing"],
     "to_onnx": ["small: writing", "small: comparing", "small: saving"],
+    "trace_torch": ["Sequential: exporting", "Sequential: reading", "Sequential: running"],
+    "trace_onnx": ["ONNX model: opening", "ONNX model: running", "ONNX model: reading"],
 }
 
 
@@ -50,6 +62,33 @@ def test_nothing_is_shown_when_not_wanted(function, graph, capsys, monkeypatch):
     monkeypatch.setattr(progress_bar, "DELAY", 0.0)
     convert()
     assert capsys.readouterr().err == ""
+
+
+def products(count, size):
+    """Return a model of as many products of large matrices, which takes long to run."""
+    names = ["x", *(f"t{number}" for number in range(count))]
+    nodes = [
+        helper.make_node("MatMul", [before, "x"], [after]) for before, after in pairwise(names)
+    ]
+    infos = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [size, size])
+        for name in (names[0], names[-1])
+    ]
+    graph = helper.make_graph(nodes, "products", infos[:1], infos[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_a_run_of_an_onnx_model_can_be_interrupted(capsys):
+    model, x = products(2000, 600), np.full((600, 600), 1 / 600, np.float32)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    started = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        nk.trace_onnx(model, {"x": x}, progress=True)
+    # All of it takes ten seconds and more.
+    assert time.monotonic() - started < 5
+    assert "ONNX model: running" in capsys.readouterr().err
+    assert not tqdm.std.tqdm._instances
 
 
 def test_an_interrupt_closes_the_bar(capsys):

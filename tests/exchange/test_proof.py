@@ -220,3 +220,31 @@ def test_unknown_names_of_inputs_are_refused():
     graph = nk.from_onnx(model([("Neg", ["x"], "y", {})], [("x", FLOAT, [3])]))
     with pytest.raises(nk.UnknownNameError, match="'z'"):
         nk.to_onnx(graph, inputs={"z": np.ones(3)})
+
+
+# -- what computed the reference -------------------------------------------------------------------
+
+
+def old_gemm():
+    """Return a model that ONNX Runtime lacks, and that ONNX's evaluator computes wrongly."""
+    node = ("Gemm", ["a", "b", "c"], "y", {"beta": 2.0})
+    sizes = [("a", FLOAT, [2, 3]), ("b", FLOAT, [3, 2]), ("c", FLOAT, [2, 2])]
+    net = model([node], sizes)
+    net.opset_import[0].version, net.ir_version = 6, 3
+    return net
+
+
+def test_a_difference_from_the_evaluator_is_reported_as_such():
+    with pytest.raises(nk.ExecutionError, match="ONNX's evaluator, since ONNX Runtime does not"):
+        nk.from_onnx(old_gemm())
+    feeds = {"a": np.ones((2, 3)), "b": np.ones((3, 2)), "c": np.ones((2, 2))}
+    assert nk.trace_onnx(old_gemm(), feeds).engine == "onnx evaluator (source)"
+
+
+def test_a_difference_from_onnx_runtime_is_not(monkeypatch):
+    wrong_neg(monkeypatch, 1e-3)
+    net = model([("Neg", ["x"], "y", {})], [("x", FLOAT, [3])])
+    with pytest.raises(nk.ExecutionError) as error:
+        nk.from_onnx(net)
+    assert "evaluator" not in str(error.value)
+    assert nk.trace_onnx(net, {"x": np.ones(3)}).engine == "onnxruntime (source)"

@@ -17,7 +17,7 @@ from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
-from nnefkit.exchange.onnx.runtime import run_model
+from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.graph import Graph
@@ -98,7 +98,7 @@ def from_onnx(
     """
     if quantization not in ("operations", "info"):
         raise InputError(f"'quantization' must be 'operations' or 'info', not {quantization!r}")
-    with StagedProgressBar(_title(model), progress) as bar:
+    with StagedProgressBar(title(model), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, constants)
         graph = read(source, bar)
@@ -112,11 +112,13 @@ def from_onnx(
             return with_facts(graph, {**facts, "verified": False})
         proto = source.proto
         given = {input_name(graph, name): array for name, array in (inputs or {}).items()}
+        runner = ModelRunner(proto, source.weights)
         source_run = SourceRun(
-            lambda feeds: run_model(proto, feeds, source.weights),
-            lambda feeds: run_model(proto, feeds, source.weights, everything=True),
+            runner.run,
+            lambda feeds: runner.run(feeds, everything=True),
             facts,
-            again=lambda feeds: run_model(proto, feeds, source.weights, literal=True),
+            again=lambda feeds: runner.run(feeds, literal=True),
+            remark=runner.remark,
         )
         return verified(
             graph,
@@ -149,7 +151,7 @@ def _recorded(
     return recorded(graph, converted, dynamic_shapes)
 
 
-def _title(model: Any) -> str:
+def title(model: Any) -> str:
     """Return what a progress bar calls a model."""
     return Path(model).stem if isinstance(model, (str, os.PathLike)) else "ONNX model"
 

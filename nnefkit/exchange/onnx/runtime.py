@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,16 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
 from nnefkit.exchange.onnx.detached_weights import declared_as_inputs
+from nnefkit.exchange.onnx.integer_division import (
+    division_by_zero,
+    evaluated_divisions,
+    failed_division,
+    without_fatal_divisions,
+)
 from nnefkit.exchange.onnx.opened_model import dtype_of, require
 
 if TYPE_CHECKING:
+    import onnxruntime
     from onnx import ModelProto, NodeProto
 
 _LARGE = 2**26
@@ -23,50 +31,89 @@ _FATAL_ONLY = 4
 """ONNX Runtime's log level for fatal errors only."""
 
 
-def run_model(
-    model: ModelProto,
-    inputs: Mapping[str, Array],
-    weights: Mapping[str, Array] | None = None,
-    *,
-    everything: bool = False,
-    literal: bool = False,
-) -> dict[str, Array]:
-    """Run a model.
+class ModelRunner:
+    """Runs a model, of which it is known afterwards what ran it.
 
     Args:
-        model: A model whose input shapes fit the arrays.
-        inputs: Input name -> array.
+        model: A model whose input shapes fit the inputs.
         weights: Name -> elements of the weights that the model only refers to.
-        everything: Whether to return all tensors of the main graph, not only the outputs.
-        literal: Whether to run the nodes one by one, without ONNX Runtime's optimizations: fused
-            operators round differently, often better.
-
-    Returns:
-        Tensor name -> array.
-
-    Raises:
-        ExecutionError: The model cannot be run.
     """
-    feeds, model = _typed(model, inputs), _with_every_zero_point(model)
-    if everything:
-        model = _with_all_outputs(model)
-    names = [info.name for info in model.graph.output]
-    require("onnxruntime")
-    try:
-        results = _run_in_runtime(model, feeds, weights or {}, literal)
-    except ExecutionError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the runtime raises errors of many kinds
+
+    def __init__(self, model: ModelProto, weights: Mapping[str, Array] | None = None) -> None:
+        self._model = model
+        self._weights = weights or {}
+        self.why_evaluated = ""
+        """Why ONNX's evaluator computed the last results; empty if ONNX Runtime did."""
+
+    def run(
+        self, inputs: Mapping[str, Array], *, everything: bool = False, literal: bool = False
+    ) -> dict[str, Array]:
+        """Run the model.
+
+        Args:
+            inputs: Input name -> array.
+            everything: Whether to return all tensors of the main graph, not only the outputs.
+            literal: Whether to run the nodes one by one, without ONNX Runtime's optimizations:
+                fused operators round differently, often better.
+
+        Returns:
+            Tensor name -> array.
+
+        Raises:
+            ExecutionError: The model cannot be run.
+        """
+        model = _with_all_outputs(self._model) if everything else self._model
+        names = [info.name for info in model.graph.output]
+        feeds = _typed(model, inputs)
+        require("onnxruntime")
+        checked: Mapping[str, NodeProto] = {}
+        self.why_evaluated = ""
         try:
-            results = _run_in_evaluator(model, feeds, weights or {})
-        except Exception:  # noqa: BLE001
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            safe, checked = without_fatal_divisions(
+                _with_every_zero_point(model), lambda model: _types(model, self._weights)
+            )
+            results = _interruptible(_session(safe, self._weights, literal), feeds)
+        except ExecutionError:
+            raise
+        except Exception as error:
+            if (node := failed_division(error, checked)) is not None:
+                raise division_by_zero(node) from error
+            self.why_evaluated = _first_line(error)
+            results = self._evaluated(model, feeds, error)
+        return dict(zip(names, results, strict=True))
+
+    def remark(self) -> str:
+        """Return what must be known of the last run: that ONNX Runtime did not compute it."""
+        if not self.why_evaluated:
+            return ""
+        return (
+            "The reference is ONNX's evaluator, since ONNX Runtime does not run the model "
+            f"({self.why_evaluated})"
+        )
+
+    def _evaluated(
+        self, model: ModelProto, feeds: Mapping[str, Array], reason: Exception
+    ) -> list[Any]:
+        """Return what ONNX's evaluator computes, if ONNX Runtime does not run the model."""
+        from onnx.reference import ReferenceEvaluator
+
+        try:
+            evaluator = ReferenceEvaluator(
+                declared_as_inputs(model, self._weights), new_ops=evaluated_divisions()
+            )
+            return list(evaluator.run(None, {**self._weights, **feeds}))
+        except Exception as error:
+            if (node := failed_division(error, {})) is not None:
+                raise division_by_zero(node) from error
             raise ExecutionError(
-                f"the ONNX model cannot be run: {reason}",
+                f"the ONNX model cannot be run: {_first_line(reason)}",
                 hint="Pass example inputs that fit the model (inputs=...), or read it without "
                 "running it (verify=False).",
-            ) from error
-    return dict(zip(names, results, strict=True))
+            ) from reason
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _typed(model: ModelProto, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -98,9 +145,10 @@ def _lacks_zero_point(node: NodeProto) -> bool:
     return is_activation and node.domain == "com.microsoft" and len(node.input) == _WITHOUT_ZERO
 
 
-def _run_in_runtime(
-    model: ModelProto, feeds: Mapping[str, Array], weights: Mapping[str, Array], literal: bool
-) -> list[Any]:
+def _session(
+    model: ModelProto, weights: Mapping[str, Array], literal: bool
+) -> onnxruntime.InferenceSession:
+    """Return a session of ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -118,24 +166,39 @@ def _run_in_runtime(
             options.add_initializer(name, value)
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return list(session.run(None, dict(feeds)))
+
+
+def _interruptible(session: onnxruntime.InferenceSession, feeds: Mapping[str, Array]) -> list[Any]:
+    """Run a session in a thread, so that an interrupt ends it after the current node."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    with ThreadPoolExecutor(1) as thread:
+        run = thread.submit(session.run, None, feeds, options)
+        try:
+            return list(run.result())
+        except BaseException:
+            options.terminate = True
+            raise
+
+
+def _types(model: ModelProto, weights: Mapping[str, Array]) -> dict[str, int]:
+    """Return the types that ONNX Runtime infers for the tensors of the main graph."""
+    from onnx import TensorProto
+
+    types = {}
+    for output in _session(_with_all_outputs(model), weights, literal=True).get_outputs():
+        name = output.type.removeprefix("tensor(").removesuffix(")").upper()
+        types[output.name] = TensorProto.DataType.DESCRIPTOR.values_by_name.get(name)
+    return {name: value.number for name, value in types.items() if value is not None}
 
 
 def _has_branches(model: ModelProto) -> bool:
     nodes = model.graph.node
     return any(a.HasField("g") or a.graphs for node in nodes for a in node.attribute)
-
-
-def _run_in_evaluator(
-    model: ModelProto, feeds: Mapping[str, Array], weights: Mapping[str, Array]
-) -> list[Any]:
-    from onnx.reference import ReferenceEvaluator
-
-    without = declared_as_inputs(model, weights)
-    return list(ReferenceEvaluator(without).run(None, {**weights, **feeds}))
 
 
 def _with_all_outputs(model: ModelProto) -> ModelProto:

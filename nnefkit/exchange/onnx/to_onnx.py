@@ -24,7 +24,7 @@ from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.recurrent_layers import has_layers, with_recurrent_layers
 from nnefkit.exchange.onnx.recurrent_lowering import RecurrentLowering
-from nnefkit.exchange.onnx.runtime import run_model
+from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
 from nnefkit.execution.engine import Engine, Prepared
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
@@ -354,12 +354,14 @@ def _verify(
         for name in updates(graph)
         if graph.tensors[name].data is not None
     }
+    runner = ModelRunner(model, weights)
     source = SourceRun(
-        lambda feeds: run_model(model, {**feeds, **states}, weights),
-        lambda feeds: run_model(model, {**feeds, **states}, weights, everything=True),
+        lambda feeds: runner.run({**feeds, **states}),
+        lambda feeds: runner.run({**feeds, **states}, everything=True),
         {},
         name_of=lambda tensor: tensor.name,
         wording=_WORDING,
+        remark=runner.remark,
     )
     given = {input_name(graph, name): np.asarray(array) for name, array in inputs.items()}
     default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import identifier
-from nnefkit.exchange.onnx.from_onnx import read
-from nnefkit.exchange.onnx.opened_model import dtype_of, open_model
-from nnefkit.exchange.onnx.runtime import run_model
+from nnefkit.exchange.onnx.from_onnx import read, title
+from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
+from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.execution import Trace
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.graph import Graph
@@ -31,6 +32,7 @@ def trace_onnx(
     *,
     constants: Mapping[str, Any] | None = None,
     graph: Graph | None = None,
+    progress: bool | None = None,
 ) -> Trace:
     """Run an ONNX model in ONNX Runtime and record all of its tensors.
 
@@ -43,6 +45,7 @@ def trace_onnx(
         inputs: Input name, in the model or in the graph -> array.
         constants: As for `from_onnx`.
         graph: The graph that `from_onnx` returned, to save reading the model again.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
         The trace, in the order of the model's nodes.
@@ -60,15 +63,21 @@ def trace_onnx(
         >>> list(trace)
         ['x', 'y']
     """
-    opened = open_model(model, None, constants, open_shapes=True)
-    proto = opened.proto
-    feeds = _feeds(proto, inputs)
-    started = perf_counter()
-    arrays = {**feeds, **run_model(proto, feeds, opened.weights, everything=True)}
-    seconds = perf_counter() - started
-    if graph is None:
-        graph = _graph(model, {name: array.shape for name, array in feeds.items()}, constants)
-    return _RecordedRun(proto, arrays, graph).trace(seconds)
+    with StagedProgressBar(title(model), progress) as bar:
+        bar.stage("opening")
+        opened = open_model(model, None, constants, open_shapes=True)
+        proto = opened.proto
+        feeds = _feeds(proto, inputs)
+        runner = ModelRunner(proto, opened.weights)
+        bar.stage("running")
+        started = perf_counter()
+        arrays = {**feeds, **runner.run(feeds, everything=True)}
+        seconds = perf_counter() - started
+        if graph is None:
+            shapes = {name: array.shape for name, array in feeds.items()}
+            graph = _graph(opened, shapes, constants, bar)
+    engine = "onnx evaluator" if runner.why_evaluated else "onnxruntime"
+    return _RecordedRun(proto, arrays, graph).trace(f"{engine} (source)", seconds)
 
 
 def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
@@ -86,10 +95,13 @@ def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
 
 
 def _graph(
-    model: Any, shapes: Mapping[str, Sequence[int]], constants: Mapping[str, Any] | None
+    model: OnnxModel,
+    shapes: Mapping[str, Sequence[int]],
+    constants: Mapping[str, Any] | None,
+    bar: StagedProgressBar,
 ) -> Graph | None:
     try:
-        return read(open_model(model, shapes, constants))
+        return read(open_model(model, shapes, constants), bar)
     except DocumentError:
         # NNEF cannot express the model, but it can be run.
         return None
@@ -109,8 +121,13 @@ class _RecordedRun:
         for tensor in graph.tensors.values() if graph is not None else ():
             if tensor.origin and tensor.data is None:
                 self.graph_names.setdefault(tensor.origin, tensor.name)
+        outputs = [info.name for info in proto.graph.output]
+        if graph is not None and len(outputs) == len(graph.outputs):
+            # The result of a branch has its name there.
+            for origin, name in zip(outputs, graph.outputs, strict=True):
+                self.graph_names.setdefault(origin, name)
 
-    def trace(self, seconds: float) -> Trace:
+    def trace(self, engine: str, seconds: float) -> Trace:
         inputs = [info.name for info in self.proto.graph.input]
         for number, name in enumerate(inputs):
             self._add(number, "external", name)
@@ -119,7 +136,7 @@ class _RecordedRun:
                 if node.op_type != "Constant":
                     self._add(number, node.op_type, name, node.input)
         run = Run(
-            "onnxruntime (source)",
+            engine,
             self.graph.name if self.graph is not None else self.proto.graph.name,
             tuple(self._name(name) for name in inputs),
             tuple(self._name(info.name) for info in self.proto.graph.output),

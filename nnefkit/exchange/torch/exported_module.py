@@ -16,6 +16,7 @@ from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.utils import _pytree as pytree
 
 from nnefkit.arrays import Array, Arrays
+from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.proof import TOLERANCE
 from nnefkit.exchange.proof_inputs import integer_inputs
@@ -201,15 +202,23 @@ class ExportedModule:
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         return {str(number): as_array(tensor) for number, tensor in enumerate(tensors)}
 
-    def all_tensors(self, inputs: Arrays, *, exported: bool = False) -> dict[str, Array]:
+    @property
+    def size(self) -> int:
+        """The number of nodes that a recorded run computes."""
+        return len(self.read.graph.nodes)
+
+    def all_tensors(
+        self, inputs: Arrays, *, exported: bool = False, bar: ProgressBar | None = None
+    ) -> dict[str, Array]:
         """Run the program, and return the tensors of all nodes by their origins.
 
         Args:
             inputs: Inputs, by the names of the program.
             exported: Whether to run the program as exported instead of as read.
+            bar: Counts the nodes.
         """
         program = self.program if exported else self.read
-        recorder = _RecordingInterpreter(program.graph_module)
+        recorder = _RecordingInterpreter(program.graph_module, bar)
         with torch.no_grad():
             recorder.run(*_all_arguments(program, self._flat_inputs(inputs)))
         return recorder.arrays
@@ -269,12 +278,15 @@ def _all_arguments(program: Program, inputs: Sequence[Any]) -> list[Any]:
 class _RecordingInterpreter(fx.Interpreter):
     """Runs a program and records the tensors of its nodes."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, module: fx.GraphModule, bar: ProgressBar | None) -> None:
         super().__init__(module)
         self.arrays: dict[str, Array] = {}
+        self._bar = bar
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
+        if self._bar is not None:
+            self._bar.update(1)
         if n.op in ("placeholder", "call_function"):
             values = result if isinstance(result, (list, tuple)) else [result]
             for origin, value in zip(origins(n, len(values)), values, strict=True):

@@ -99,7 +99,7 @@ def from_torch(
     require_torch()
     if input_names is not None:
         input_names = expected_names(input_names, "input_names")
-    named = name or _graph_name(module)
+    named = name or graph_name(module)
     with StagedProgressBar(named, progress) as bar:
         bar.stage("exporting")
         source = export(module, example_inputs, kwargs, trust=trust)
@@ -217,7 +217,8 @@ def _title(module: Any) -> str:
     return f"PyTorch module {type(module).__name__}"
 
 
-def _graph_name(module: Any) -> str:
+def graph_name(module: Any) -> str:
+    """Return what the graph of a module is called."""
     if isinstance(module, (str, os.PathLike)):
         return os.path.splitext(os.path.basename(module))[0]  # noqa: PTH119, PTH122
     name = type(module).__name__

@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from nnefkit.arrays import Arrays
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import Names, identifier
-from nnefkit.exchange.torch.from_torch import export, read, require_torch
+from nnefkit.exchange.torch.from_torch import export, graph_name, read, require_torch
 from nnefkit.execution import Trace
 from nnefkit.execution.trace.run_record import Entry, Run, entries
 from nnefkit.graph import FrozenDict, Graph, expected_graph
@@ -28,6 +29,7 @@ def trace_torch(
     kwargs: Mapping[str, Any] | None = None,
     graph: Graph | None = None,
     trust: bool = False,
+    progress: bool | None = None,
 ) -> Trace:
     """Run a PyTorch module and record all of its tensors.
 
@@ -43,6 +45,7 @@ def trace_torch(
         graph: The graph that `from_torch` returned, whose names the tensors get. The trace has the
             graph of the module as it is now, whose weights and attributes may differ from these.
         trust: Whether a ``.pt2`` file may run code while it is read, as for `from_torch`.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
         The trace.
@@ -61,28 +64,31 @@ def trace_torch(
     require_torch()
     if graph is not None:
         graph = expected_graph(graph)
-    source = export(module, inputs, kwargs, trust=trust)
-    examples = source.example_arrays()
-    graph = _graph_of(source, graph)
-    if graph is None:
-        return _without_graph(source, examples)
-    started = perf_counter()
-    arrays = _read_only(source.all_tensors(examples))
-    total = perf_counter() - started
+    with StagedProgressBar(graph.name if graph else graph_name(module), progress) as bar:
+        bar.stage("exporting")
+        source = export(module, inputs, kwargs, trust=trust)
+        examples = source.example_arrays()
+        graph = _graph_of(source, graph, bar)
+        bar.stage("running", source.size, "operator")
+        if graph is None:
+            return _without_graph(source, examples, bar)
+        started = perf_counter()
+        arrays = _read_only(source.all_tensors(examples, bar=bar))
+        total = perf_counter() - started
     names = {t.origin: t.name for t in graph.tensors.values() if t.origin and t.data is None}
     tensors = {names[origin]: array for origin, array in arrays.items() if origin in names}
     run = Run("pytorch", graph.name, graph.inputs, graph.outputs, entries(graph), {}, total)
     return Trace(run, tensors, None, graph)
 
 
-def _graph_of(source: ExportedModule, given: Graph | None) -> Graph | None:
+def _graph_of(source: ExportedModule, given: Graph | None, bar: StagedProgressBar) -> Graph | None:
     """Return the graph of a module as it is now; None if NNEF cannot express it.
 
     The weights and attributes of the module may differ from those of the graph that it was once
     converted to. Where its operations are other ones, the weights of that graph are left out.
     """
     try:
-        graph = read(source, "network" if given is None else given.name)
+        graph = read(source, "network" if given is None else given.name, bar=bar)
     except DocumentError:
         graph = None
     if given is None or (graph is not None and [*graph.tensors] == [*given.tensors]):
@@ -97,10 +103,10 @@ def _read_only(arrays: Arrays) -> Arrays:
     return arrays
 
 
-def _without_graph(source: ExportedModule, examples: Arrays) -> Trace:
+def _without_graph(source: ExportedModule, examples: Arrays, bar: StagedProgressBar) -> Trace:
     """Return the trace of a module that NNEF cannot express."""
     started = perf_counter()
-    arrays = _read_only(source.all_tensors(examples, exported=True))
+    arrays = _read_only(source.all_tensors(examples, exported=True, bar=bar))
     total = perf_counter() - started
     names = Names()
     tensor_names: dict[str, str] = {}

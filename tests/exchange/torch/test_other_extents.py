@@ -315,6 +315,23 @@ def test_two_extents_that_a_reshape_divides_are_refused():
         nk.from_torch(Of(_divided_again), torch.randn(3, 2, 4), dynamic_shapes={"x": [0, 1]})
 
 
+def test_a_refusal_names_the_axes_to_declare():
+    graph = nk.from_torch(Of(_divided_again), torch.randn(3, 2, 4))
+    with pytest.raises(nk.InputError, match="not valid for") as error:
+        nk.infer_shapes(graph, x=(3, 7, 4))
+    assert "dynamic_shapes={'x': [1]}" in error.value.diagnostics[0].hint
+    # It is what the hint says, and no hint where it would not help.
+    declared = nk.from_torch(Of(_divided_again), torch.randn(3, 2, 4), dynamic_shapes={"x": [1]})
+    assert nk.infer_shapes(declared, x=(3, 7, 4)).inputs == ("x",)
+    with pytest.raises(nk.InputError, match="not valid for") as error:
+        nk.infer_shapes(graph, x=(5, 7, 4))
+    assert "dynamic_shapes" not in error.value.diagnostics[0].hint
+    fixed = nk.from_torch(Of(lambda x: x / x.shape[1]), torch.randn(2, 6))
+    with pytest.raises(nk.InputError, match="not valid for") as error:
+        nk.infer_shapes(fixed, x=(2, 7))
+    assert "dynamic_shapes" not in error.value.diagnostics[0].hint
+
+
 def test_axes_of_one_name_change_together():
     class Sum(nn.Module):
         def forward(self, a, b):
