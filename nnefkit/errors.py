@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from nnefkit.display.diagnostic_text import diagnostic_text, message_of
+from nnefkit.display.error_in_ipython import shown_in_ipython
 from nnefkit.display.text import brief_repr
 
 Severity = Literal["error", "warning", "note"]
@@ -178,6 +179,9 @@ def unlisted_problems(count: int, file: str = "") -> Diagnostic:
 class NnefError(Exception):
     """Base class of all errors that nnefkit raises.
 
+    IPython and notebooks show its message alone; ``%tb Verbose`` shows the whole traceback of the
+    last error, ``%xmode Verbose`` those of all that follow.
+
     Attributes:
         diagnostics: All problems that were found, each with its location and a hint.
 
@@ -212,6 +216,10 @@ class NnefError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.diagnostics,)
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: the message, or the traceback if its mode was changed."""
+        return shown_in_ipython(self)
 
 
 class DocumentError(NnefError):

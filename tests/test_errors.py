@@ -3,10 +3,12 @@
 import inspect
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nnefkit as nk
 import nnefkit.errors
 from nnefkit.errors import (
     ArgumentError,
@@ -161,3 +163,33 @@ def test_a_sea_of_names_is_not_searched_to_its_end():
             yield f"tensor{looked_at}"
 
     assert did_you_mean("tensor_1", names()) == "Did you mean 'tensor1'?"
+
+
+GRAPH = "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda graph: nk.load("nowhere.nnef"),
+        lambda graph: nk.run(graph, [[1.0], [2.0, 3.0]]),
+        lambda graph: nk.run(graph, np.zeros(3)),
+        lambda graph: nk.run(graph, np.zeros(2), engine="nunpy"),
+        lambda graph: nk.compare({"x": [[1.0], [2.0, 3.0]]}, {"x": np.zeros(2)}),
+        lambda graph: nk.compare({"x": "text"}, {"x": np.zeros(2)}),
+        lambda graph: next(nk.step(graph, np.zeros(2))).outputs.update(y=[[1.0], [2.0, 3.0]]),
+        lambda graph: nk.step(graph, np.zeros(2))["y"],
+        lambda graph: nk.trace_many(graph, [np.zeros(2), np.zeros(3)]),
+        lambda graph: nk.trace(graph, np.zeros(2))["z"],
+        lambda graph: graph.tensor("z"),
+        lambda graph: nk.plot.comparison(3),
+        lambda graph: nk.read_tensor("nowhere.dat"),
+    ],
+)
+def test_an_error_has_no_cause_of_our_own(call) -> None:
+    """Python would print the cause first: a second error, which only explains our insides."""
+    with pytest.raises(NnefError) as caught:
+        call(nk.parse(GRAPH))
+    cause, is_hidden = caught.value.__cause__, caught.value.__suppress_context__
+    assert isinstance(cause, OSError | None)
+    assert is_hidden or caught.value.__context__ is None

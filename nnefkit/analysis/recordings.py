@@ -113,7 +113,7 @@ def numeric(values: Any, name: str) -> Array:
     try:
         array = as_array(values)
     except ValueError as error:  # of ragged lists, of other libraries
-        raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from error
+        raise InputError(f"tensor '{name}' cannot be converted to an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"tensor '{name}' has dtype {array.dtype}, which cannot be compared",

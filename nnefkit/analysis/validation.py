@@ -12,10 +12,11 @@ from nnefkit.analysis.metrics import non_finite
 from nnefkit.arrays import check_mapped
 from nnefkit.custom_operations import CustomOperations, declarations_in_effect, using
 from nnefkit.display.cards.report import report_card
-from nnefkit.display.diagnostic_text import MORE, explaining_command
+from nnefkit.display.diagnostic_text import MORE, explaining_command, repeated_text
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.numbers import plural
+from nnefkit.display.repetition import repetitions
 from nnefkit.display.visible_text import LONGEST, visible
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
@@ -90,7 +91,8 @@ class ValidationReport(Displayed):
 
     def __str__(self) -> str:
         more = [MORE + explaining_command(self.diagnostics)] if self.diagnostics else []
-        return "\n\n".join([*map(str, self.diagnostics), *more, self._verdict])
+        texts = map(repeated_text, repetitions(self.diagnostics))
+        return "\n\n".join([*texts, *more, self._verdict])
 
     @property
     def _verdict(self) -> str:

@@ -166,7 +166,7 @@ def _read(source: Path, given: Mapping[str, Any], verify: bool) -> Graph:
     except NnefError as error:
         # The hints name parameters of functions; the command line has options instead.
         diagnostics = [replace(d, hint=_as_options(d.hint)) for d in error.diagnostics]
-        raise type(error)(diagnostics) from error
+        raise type(error)(diagnostics) from None
 
 
 def _progress() -> bool | None:

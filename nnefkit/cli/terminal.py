@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from nnefkit.display.diagnostic_text import repeated_text
+from nnefkit.display.repetition import repetitions
 from nnefkit.display.visible_text import printable
 from nnefkit.errors import Diagnostic
 
@@ -75,7 +77,7 @@ def _finite(value: Any) -> Any:
 
 
 def diagnostics(reported: Iterable[Diagnostic]) -> None:
-    """Write diagnostics, each followed by an empty line."""
+    """Write diagnostics, each followed by an empty line; many of one kind only once."""
     _write(sys.stdout, reported)
 
 
@@ -87,9 +89,9 @@ def error_diagnostics(reported: Iterable[Diagnostic]) -> None:
 
 def _write(stream: TextIO, reported: Iterable[Diagnostic]) -> None:
     colored = has_color(stream)
-    for diagnostic in reported:
-        text = str(diagnostic)
-        stream.write(f"{_painted(text, _COLORS[diagnostic.severity]) if colored else text}\n\n")
+    for group in repetitions(reported):
+        text = repeated_text(group)
+        stream.write(f"{_painted(text, _COLORS[group.first.severity]) if colored else text}\n\n")
 
 
 def verdict(text: str, *, ok: bool) -> None:

@@ -10,6 +10,7 @@ from nnefkit.analysis import ValidationReport, validate
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
 from nnefkit.display.diagnostic_text import MORE, explaining_command
+from nnefkit.display.repetition import repetitions
 from nnefkit.errors import Diagnostic
 
 _EXAMPLES = """\
@@ -61,6 +62,8 @@ def _print(report: ValidationReport, *, ok: bool) -> None:
     terminal.diagnostics(report.diagnostics)
     if report.diagnostics:
         terminal.line(f"{MORE}{explaining_command(report.diagnostics)}\n")
+        if any(group.others for group in repetitions(report.diagnostics)):
+            terminal.line("all of them, one by one: nnefkit validate --json\n")
     terminal.verdict(str(report).rsplit("\n", 1)[-1], ok=ok)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.numbers import plural, shorten
 from nnefkit.display.protocols import DiagnosticLike, marked_length
+from nnefkit.display.repetition import Repetition, repetitions
 from nnefkit.display.visible_text import LONGEST, visible
 
 MAX_CODES = 6
 """Maximum number of codes in the command that explains them."""
 LONGEST_NAME = 200
 """Maximum length of a code or a section."""
-BUDGET = 96 * 1024
+BUDGET = 16 * 1024
 """Maximum size of the message of an error in bytes, without its last line."""
 MORE = "more about the codes: "
 
@@ -28,16 +30,26 @@ def message_of(diagnostics: Iterable[DiagnosticLike]) -> str:
     """Return the message of an error: all its diagnostics, or the first ones and their number."""
     every = tuple(diagnostics)
     texts: list[str] = []
-    room = BUDGET
-    for diagnostic in every:
-        text = diagnostic_text(diagnostic)
+    room, left_out = BUDGET, len(every)
+    is_complete = True
+    for group in repetitions(every):
+        text = repeated_text(group)
         room -= len(text.encode()) + 2
         if room < 0:
-            left_out = len(every) - len(texts)
             texts.append(f"{plural(left_out, 'more problem')}: error.diagnostics has all of them")
-            break
+            return "\n\n".join(texts)
         texts.append(text)
+        left_out -= 1 + len(group.others)
+        is_complete = is_complete and not group.others
+    if not is_complete:
+        texts.append(f"{len(every):,} problems: error.diagnostics has all of them")
     return "\n\n".join(texts)
+
+
+def repeated_text(group: Repetition[Any]) -> str:
+    """Return the text of a diagnostic, and how many more there are like it."""
+    text = diagnostic_text(group.first)
+    return f"{text}\n... {group.note}" if group.others else text
 
 
 def diagnostic_text(diagnostic: DiagnosticLike) -> str:

@@ -72,7 +72,7 @@ class SingleOperations:
         try:
             _refuse_rounded(results, self._rounded)
         except ExecutionError as error:
-            raise self._failed(op, arrays, error) from error
+            raise self._failed(op, arrays, error) from None
         return results
 
     def _failed(

@@ -34,7 +34,7 @@ def replacement(name: str, value: Any, present: Array) -> Array:
     try:
         array = as_array(value)
     except ValueError as error:  # of ragged lists
-        raise InputError(f"'{name}' cannot be converted to an array: {error}") from error
+        raise InputError(f"'{name}' cannot be converted to an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise InputError(
             f"'{name}' cannot be replaced by values of dtype {array.dtype}",

@@ -225,6 +225,10 @@ def test_an_error_of_many_problems_says_where_all_of_them_are() -> None:
     error = nk.NnefError([problem("unknown operation 'x'")] * 1_000)
     assert len(error.diagnostics) == 1_000
     check_text(str(error))
+    assert str(error).endswith("\n\n1,000 problems: error.diagnostics has all of them")
+    words = ["".join(chr(97 + int(digit)) for digit in str(i)) for i in range(1_000)]
+    error = nk.NnefError([problem(f"another one: {word}") for word in words])
+    check_text(str(error))
     assert re.search(r"\d+ more problems: error.diagnostics has all of them$", str(error))
 
 

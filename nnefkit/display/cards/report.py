@@ -16,9 +16,10 @@ from nnefkit.display.diagnostic_text import MORE, explaining_command
 from nnefkit.display.elements import Block, Card, Fold, Line, Listing, Paragraph, Phrase
 from nnefkit.display.excerpt import marked_excerpt
 from nnefkit.display.protocols import DiagnosticLike, TextLike, marked_length
+from nnefkit.display.repetition import repetitions
 
 SHOWN = 40
-"""Maximum number of diagnostics shown."""
+"""Maximum number of diagnostics shown, repeated ones counted once."""
 NO_CODES: Mapping[str, CodeLike] = MappingProxyType({})
 
 
@@ -96,20 +97,29 @@ def _card(report: ReportLike, codes: Mapping[str, CodeLike], details: Sequence[_
     most, marked = detail.shown, detail.marked
     blocks: list[Block] = []
     explained: set[str] = set()
-    for diagnostic in diagnostics[:most]:
+    groups = repetitions(diagnostics)
+    for group in groups[:most]:
+        diagnostic = group.first
         first = diagnostic.code not in explained
         explained.add(diagnostic.code)
         code = codes.get(diagnostic.code)
         blocks += _diagnostic(diagnostic, report.name, code, example=detail.examples and first)
-    if len(diagnostics) > most:
-        note = f"{most:,} of {len(diagnostics):,} diagnostics · "
+        if group.others:
+            blocks.append(Paragraph((Phrase(group.note, "strong", limit=0),)))
+    if len(groups) > most or len(groups) < len(diagnostics):
+        note = f"{min(most, len(groups)):,} of {len(diagnostics):,} diagnostics in full · all: "
         access = "report.errors, report.warnings, report.notes"
         blocks.append(
             Paragraph((Phrase(note, "muted", limit=0), Phrase(access, "muted", code=True, limit=0)))
         )
     if diagnostics:
         more = Phrase(MORE, "muted", limit=0)
-        explain = Phrase(explaining_command(diagnostics[:most]), "muted", code=True, limit=0)
+        explain = Phrase(
+            explaining_command([group.first for group in groups[:most]]),
+            "muted",
+            code=True,
+            limit=0,
+        )
         blocks.append(Paragraph((more, explain), apart=True))
     if marked and report.source is not None and report.source.text:
         source = marked_source(report.source, diagnostics)

@@ -175,4 +175,4 @@ def _numbered(task: Task, number: int, example: Any) -> Any:
     except NnefError as error:
         first, *rest = error.diagnostics
         first = replace(first, message=f"input {number:,}: {first.message}")
-        raise type(error)([first, *rest]) from error
+        raise type(error)([first, *rest]) from None
