@@ -25,6 +25,7 @@ if _TYPE_CHECKING:
     from nnefkit import plot, widgets
     from nnefkit.analysis import (
         Blame,
+        ComparedInputs,
         Comparison,
         Cost,
         Diff,
@@ -37,6 +38,7 @@ if _TYPE_CHECKING:
         ValidationReport,
         blame,
         compare,
+        compare_many,
         cost,
         diff,
         precision_curve,
@@ -95,10 +97,10 @@ if _TYPE_CHECKING:
 # `import nnefkit` takes almost no time.
 _MODULES = {
     "nnefkit.analysis": (
-        *("Blame", "Comparison", "Cost", "Diff", "PrecisionCurve", "Profile"),
+        *("Blame", "ComparedInputs", "Comparison", "Cost", "Diff", "PrecisionCurve", "Profile"),
         *("QuantizationReport", "QuantizedGraph", "Sensitivity", "Tolerance", "ValidationReport"),
-        *("blame", "compare", "cost", "diff", "precision_curve", "profile", "quantize"),
-        *("sensitivity", "validate"),
+        *("blame", "compare", "compare_many", "cost", "diff", "precision_curve", "profile"),
+        *("quantize", "sensitivity", "validate"),
     ),
     "nnefkit.budget": ("Budget",),
     "nnefkit.custom_operations": (
@@ -130,6 +132,7 @@ __all__ = [
     "ArgumentError",
     "Blame",
     "Budget",
+    "ComparedInputs",
     "Comparison",
     "Cost",
     "CustomOperations",
@@ -163,6 +166,7 @@ __all__ = [
     "compare",
     "cost",
     "diff",
+    "compare_many",
     "engines",
     "format",
     "from_onnx",

@@ -48,8 +48,12 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "comparison": (
         "Compare and blame",
         "Where two runs diverge first, how far the difference spreads, which operations introduce "
-        "it, and what differs between two graphs; see [Differences](../differences.md).",
-        ("compare", "Comparison", "Tolerance", "blame", "Blame", "diff", "Diff"),
+        "it, and what differs between two graphs; see [Recorded runs](../recorded_runs.md) and "
+        "[Differences](../differences.md).",
+        (
+            *("compare", "compare_many", "Comparison", "ComparedInputs", "Tolerance"),
+            *("blame", "Blame", "diff", "Diff"),
+        ),
     ),
     "quantization": (
         "Quantize",

@@ -2,10 +2,12 @@
 
 from nnefkit.analysis.blame import blame
 from nnefkit.analysis.blame_result import Blame
+from nnefkit.analysis.compared_inputs import ComparedInputs
 from nnefkit.analysis.compared_tensor import ComparedTensor
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.costs import Cost, Profile, cost, profile
 from nnefkit.analysis.differences import Diff, diff
+from nnefkit.analysis.inputs_side_by_side import compare_many
 from nnefkit.analysis.metrics import Metrics
 from nnefkit.analysis.quantization import (
     PrecisionCurve,
@@ -23,6 +25,7 @@ from nnefkit.analysis.validation import ValidationReport, validate
 
 __all__ = [
     "Blame",
+    "ComparedInputs",
     "ComparedTensor",
     "Comparison",
     "Cost",
@@ -38,6 +41,7 @@ __all__ = [
     "ValidationReport",
     "blame",
     "compare",
+    "compare_many",
     "cost",
     "diff",
     "precision_curve",

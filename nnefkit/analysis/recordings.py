@@ -87,7 +87,9 @@ def side(source: Source) -> Side:
     if not isinstance(source, Mapping):
         raise InputError(
             f"a {type(source).__name__} cannot be compared",
-            hint="Pass a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
+            hint="Several runs are compared by nnefkit.compare_many."
+            if isinstance(source, (list, tuple))
+            else "Pass a trace (nnefkit.trace(...)), a mapping from tensor names to arrays, an "
             ".npz file, or a folder of .npy, .dat or .pb files.",
         )
     graph = getattr(source, "graph", None)

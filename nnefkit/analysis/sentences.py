@@ -35,7 +35,7 @@ def answer(runs: ComparedRuns) -> tuple[str, str]:
         headline = f"The runs diverge {where} {code(first.name)}"
         sentences = _divergence(runs, first)
     sentences += [_not_finite(runs), _paired(runs), _permuted(runs)]
-    sentences += [_not_compared(runs), _not_paired(runs)]
+    sentences += [not_compared(runs), _not_paired(runs)]
     return headline, " ".join(filter(None, sentences))
 
 
@@ -232,7 +232,8 @@ def short_label(label: str) -> str:
     return visible(label, LONGEST_NAME)
 
 
-def _not_compared(runs: ComparedRuns) -> str:
+def not_compared(runs: ComparedRuns) -> str:
+    """Return which tensors were not compared, as a sentence; empty if all were."""
     sides = zip(runs.labels, runs.missing, strict=True)
     parts = [
         f"{plural(len(names), 'tensor')} only in {short_label(label)} ({listed(names)})"

@@ -79,13 +79,13 @@ def compare(
         <y: differs; largest difference 1, SNR 0 dB>
     """
     if labels is not None:
-        labels = _pair_of_strings(labels)
+        labels = pair_of_strings(labels)
     first, second = side(a), side(b)
     pairs = pair(first, second, names, by_values)
     check_axes(axes, pairs.both)
     known, key = _order(first, second)
     if known is None and graph is not None:
-        known = _without_weights(expected_graph(graph))
+        known = without_weights(expected_graph(graph))
     rows = [
         _compared(name, paired, first, second, tolerance, axes)
         for name, paired in pairs.both.items()
@@ -103,12 +103,18 @@ def compare(
     )
 
 
-def _without_weights(graph: Graph) -> Graph:
+def without_weights(graph: Graph) -> Graph:
+    """Return a copy that holds no values of weights."""
     tensors = {name: replace(tensor, data=None) for name, tensor in graph.tensors.items()}
     return replace(graph, tensors=FrozenDict(tensors))
 
 
-def _pair_of_strings(labels: Any) -> tuple[str, str]:
+def pair_of_strings(labels: Any) -> tuple[str, str]:
+    """Return the labels of two runs, checked.
+
+    Raises:
+        InputError: They are not two.
+    """
     if isinstance(labels, (tuple, list)) and len(labels) == 2:
         return str(labels[0]), str(labels[1])
     raise InputError(
