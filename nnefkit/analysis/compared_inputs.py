@@ -16,7 +16,7 @@ from nnefkit.analysis.compared_tensor import (
     size,
 )
 from nnefkit.analysis.comparison import Comparison
-from nnefkit.analysis.sentences import not_compared
+from nnefkit.analysis.sentences import cause, not_compared
 from nnefkit.display.cards.compared_inputs import (
     ComparedInputsRow,
     ComparedInputsSummary,
@@ -99,12 +99,7 @@ class TensorOverInputs:
         worse = other if _badness(other.worst) > _badness(self.worst) else self
         first = other.first_outside if self.first_outside is None else self.first_outside
         measured = self.measured + other.measured
-        mean, squares = self.mean, self.squares
-        if other.measured:
-            share = other.measured / measured
-            distance = other.mean - self.mean
-            mean = other.mean if not self.measured else self.mean + distance * share
-            squares += other.squares + distance * distance * self.measured * share
+        mean, squares = self._moments(other)
         return replace(
             worse,
             inputs=self.inputs + other.inputs,
@@ -116,6 +111,18 @@ class TensorOverInputs:
             mean=mean,
             squares=squares,
         )
+
+    def _moments(self, other: TensorOverInputs) -> tuple[float, float]:
+        """Return `mean` and `squares` of both together (Chan, Golub and LeVeque)."""
+        if not self.measured or not other.measured:
+            some = self if self.measured else other
+            return some.mean, some.squares
+        if math.isinf(self.mean) or math.isinf(other.mean):
+            return math.inf, math.nan
+        share = other.measured / (self.measured + other.measured)
+        distance = other.mean - self.mean
+        squares = self.squares + other.squares + distance * distance * self.measured * share
+        return self.mean + distance * share, squares
 
 
 def _badness(tensor: ComparedTensor) -> tuple[bool, bool, bool, float]:
@@ -197,7 +204,7 @@ class ComparedInputs(Displayed):
         else:
             where = "at or before" if len(first.worst.suspects) > 1 else "at"
             headline = f"The runs diverge {where} {code(first.name)}"
-            sentences = [self._divergence(first), *cut, self._extent()]
+            sentences = [self._divergence(first), *cut, self._extent(first)]
         sentences += [not_compared(self.worst), self._missing_elsewhere()]
         return headline, " ".join(filter(None, sentences))
 
@@ -216,7 +223,7 @@ class ComparedInputs(Displayed):
     def _divergence(self, first: TensorOverInputs) -> str:
         where = place(first.worst)
         of = f"for {first.outside:,} of {plural(self.inputs, 'input')}"
-        since = f"{of}, the first of them {first.first_outside:,}" if self.inputs > 1 else of
+        since = f"{of}, first for input {first.first_outside:,}" if self.inputs > 1 else of
         sentences = [f"{f'({where}) ' if where else ''}{since}."]
         if self.inputs > 1:
             spread = _spread(first)
@@ -225,16 +232,23 @@ class ComparedInputs(Displayed):
         else:
             sentences.append(f"It has: {size(first.worst)}.")
         sentences.append(element(first.worst, self.labels))
+        reason = cause(first.worst)
+        if reason:
+            sentences.append(f"{reason[0].upper()}{reason[1:]}.")
         return " ".join(filter(None, sentences))
 
-    def _extent(self) -> str:
+    def _extent(self, first: TensorOverInputs) -> str:
+        if len(self.tensors) == 1:
+            return ""
         wrong = sum(not each.ok for each in self.tensors)
-        count = f"{wrong:,} of {plural(len(self.tensors), 'tensor')}"
-        verb = "is" if len(self.tensors) == 1 else "are"
+        verb = "is" if wrong == 1 else "are"
+        sentence = f"{wrong:,} of {len(self.tensors):,} tensors {verb} out of tolerance"
         worst = max(self.tensors, key=lambda each: _badness(each.worst))
+        if worst is first:
+            return f"{sentence}."
         return (
-            f"{count} {verb} out of tolerance, worst {code(worst.name)} for input "
-            f"{worst.worst_input:,}: {size(worst.worst)}."
+            f"{sentence}, worst {code(worst.name)} for input {worst.worst_input:,}: "
+            f"{size(worst.worst)}."
         )
 
     def _missing_elsewhere(self) -> str:

@@ -124,7 +124,7 @@ def compare_many(
             "there are no inputs to run", hint="Only two recorded sides need no inputs."
         )
     examples = _Examples((None if inputs is None else expected_examples(inputs), *runs))
-    options = {
+    options: dict[str, Any] = {
         "tolerance": tolerance,
         "names": names,
         "axes": axes,
@@ -138,7 +138,7 @@ def compare_many(
     found = _Found()
     results = spread(task, examples, executor)
     title = graph.name if graph is not None else "comparison"
-    with ProgressBar(len(examples), title, "input", delay=bar_delay(progress)) as bar:
+    with ProgressBar(examples.size, title, "input", delay=bar_delay(progress)) as bar:
         try:
             for each in results:
                 found = found.and_also(each if own is None else replace(each, graph=own))
@@ -196,8 +196,10 @@ class _Examples:
             counts = ", ".join(f"{size:,} for {word}" for word, size in self._sizes.items())
             raise _unequal(f"there are {counts}")
 
-    def __len__(self) -> int:
-        return next(iter(self._sizes.values()), 0)
+    @property
+    def size(self) -> int | None:
+        """The number of inputs; None if it is not known before the end."""
+        return next(iter(self._sizes.values()), None)
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         iterators = {word: iter(part) for word, part in self._parts.items() if part is not None}
@@ -257,9 +259,9 @@ class _Found:
         """
         if self.worst is None or self.tensors is None:
             raise InputError("there are no inputs", hint="Pass at least one.")
-        tensors = self.tensors.values()
+        tensors = list(self.tensors.values())
         if self.worst.graph is not None:
-            tensors = sorted(tensors, key=lambda each: (not each.worst.operation, _number(each)))
+            tensors.sort(key=lambda each: (not each.worst.operation, each.worst.number))
         return ComparedInputs(
             tuple(tensors),
             self.done,
@@ -270,7 +272,3 @@ class _Found:
             self.worst.graph,
             interrupted,
         )
-
-
-def _number(tensor: TensorOverInputs) -> int:
-    return tensor.worst.number

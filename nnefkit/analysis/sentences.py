@@ -76,9 +76,9 @@ def _reason(runs: ComparedRuns, first: ComparedTensor) -> str:
         about_inputs = f"{listed(hidden)} {verb} not compared"
     else:
         about_inputs = inputs[1] if inputs else ""
-    cause = _cause(first)
-    if cause:
-        return f"{cause[0].upper()}{'; '.join(filter(None, (cause[1:], about_inputs)))}."
+    reason = cause(first)
+    if reason:
+        return f"{reason[0].upper()}{'; '.join(filter(None, (reason[1:], about_inputs)))}."
     if hidden:
         return f"The difference may arise before it: {about_inputs}."
     if not inputs:
@@ -90,7 +90,7 @@ def _reason(runs: ComparedRuns, first: ComparedTensor) -> str:
     return f"{inputs[0]} and its weights are equal, so it is computed differently."
 
 
-def _cause(tensor: ComparedTensor) -> str:
+def cause(tensor: ComparedTensor) -> str:
     """Return what differs in the operation of a tensor itself, as a clause; may be empty."""
     if tensor.causes:
         noun, verb = ("weight", "differs") if len(tensor.causes) == 1 else ("weights", "differ")
@@ -131,7 +131,7 @@ def _others(others: list[ComparedTensor]) -> str:
         return ""
     noun = "tensor introduces" if len(others) == 1 else "tensors introduce"
     named = [
-        f"{code(each.name)}: {_cause(each)}" if _cause(each) else code(each.name)
+        f"{code(each.name)}: {cause(each)}" if cause(each) else code(each.name)
         for each in others[:_EXPLAINED]
     ]
     rest = f"; {len(others) - _EXPLAINED:,} more" if len(others) > _EXPLAINED else ""

@@ -12,6 +12,11 @@ import pytest
 from nnefkit.analysis.validation import ValidationReport
 from nnefkit.diagnostic_codes import DIAGNOSTIC_CODES
 from nnefkit.display import html, text
+from nnefkit.display.cards.compared_inputs import (
+    ComparedInputsRow,
+    ComparedInputsSummary,
+    compared_inputs_card,
+)
 from nnefkit.display.cards.compared_tensor import ComparedSummary, compared_tensor_card
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
 from nnefkit.display.cards.cost import (
@@ -47,6 +52,7 @@ from nnefkit.display.cards.sensitivity import (
 )
 from nnefkit.display.cards.tensor import tensor_card
 from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
+from nnefkit.display.cards.traced_inputs import RangeRow, TracedInputsSummary, traced_inputs_card
 from nnefkit.display.elements import Card
 from nnefkit.display.statistics import statistics
 from nnefkit.errors import Diagnostic, Source, Span
@@ -297,6 +303,7 @@ def everything(name):
     yield from quantized(name)
     yield from costs(name)
     yield from differences(name)
+    yield from over_inputs(name)
 
 
 def quantized(name, count=40):
@@ -371,6 +378,27 @@ def differences(name, count=40):
     yield Shown("diff", lambda *, brief: diff_card(differ, brief=brief))
     same = DiffSummary(name(1), True, "The graphs are equal.", "", facts, ("same",) * 9)
     yield Shown("diff", lambda *, brief: diff_card(same, brief=brief))
+
+
+def over_inputs(name, count=40):
+    """Cards of a comparison and of statistics over many inputs."""
+    rows = tuple(
+        ComparedInputsRow(
+            *("conv" if i % 2 else "", name(i), i % 3, 7, i % 7),
+            *(None if i == 3 else 0.1 * i, None if i == 3 else 20.0 + i, 0.05, 0.01),
+        )
+        for i in range(count)
+    )
+    of = ComparedInputsSummary(
+        *(name(1), name(2), False, f"The runs diverge at `{name(3)}`", f"Not `{name(4)}`.", rows)
+    )
+    yield Shown("compared_inputs", lambda *, brief: compared_inputs_card(of, brief=brief))
+    ranges = tuple(
+        RangeRow("conv", name(i), -0.1 * i, 2.0 * i, 0.5, 0.25, i // 39, None if i == 3 else i)
+        for i in range(count)
+    )
+    traced = TracedInputsSummary(name(5), name(6), 7, f"The first is `{name(7)}`.", False, ranges)
+    yield Shown("traced_inputs", lambda *, brief: traced_inputs_card(traced, brief=brief))
 
 
 @pytest.fixture

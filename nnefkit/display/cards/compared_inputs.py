@@ -23,8 +23,8 @@ from nnefkit.display.vocabulary import family
 _COLUMNS = (
     Column("operation", least=12),
     Column("tensor", least=16),
-    Column("wrong", "right"),
-    Column("worst", "right"),
+    Column("outside", "right"),
+    Column("worst for", "right"),
     Column("relative", "right", 8),
     Column("SNR dB", "right", 8),
     Column("mean", "right", 8),
@@ -83,6 +83,6 @@ def _cells(row: ComparedInputsRow) -> tuple[Cell, ...]:
         Cell(row.operation, marker=family(row.operation).color if row.operation else ""),
         Cell(row.tensor, "strong"),
         Cell(f"{row.outside:,} of {row.inputs:,}", "wrong" if row.outside else "muted"),
-        Cell(f"input {row.worst_input:,}", "muted"),
+        Cell("" if row.relative == 0 else f"input {row.worst_input:,}", "muted"),
         *(Cell("" if value is None else numbers.number(value)) for value in values),
     )
