@@ -48,7 +48,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "comparison": (
         "Compare and blame",
         "Where two runs diverge first, how far the difference spreads, which operations introduce "
-        "it, and what differs between two graphs; see [Recorded runs](../recorded_runs.md) and "
+        "it, and what differs between two graphs; see "
         "[Differences](../differences.md).",
         (
             *("compare", "compare_many", "Comparison", "ComparedInputs", "Tolerance"),

@@ -135,7 +135,7 @@ def compare_many(
         options["graph"] = without_weights(expected_graph(graph))
     task = ComparingTask((sessions[0], sessions[1]), options)
     own = next((each.graph for each in sessions if each is not None), None)
-    found = _Found()
+    found = _Tally()
     results = spread(task, examples, executor)
     title = graph.name if graph is not None else "comparison"
     with ProgressBar(examples.size, title, "input", delay=bar_delay(progress)) as bar:
@@ -223,7 +223,7 @@ def _unequal(what: str) -> InputError:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Tally:
     """The comparisons so far, merged in the order of the inputs."""
 
     tensors: Mapping[str, TensorOverInputs] | None = None
@@ -232,7 +232,7 @@ class _Found:
     worst_input: int = 0
     missing: tuple[Mapping[str, None], Mapping[str, None]] = ({}, {})
 
-    def and_also(self, comparison: Comparison) -> _Found:
+    def and_also(self, comparison: Comparison) -> _Tally:
         """Return the result with one more input; an interrupt leaves all of it, or nothing."""
         tensors = dict(self.tensors or {})
         for row in comparison.judged:
@@ -243,7 +243,7 @@ class _Found:
             {**known, **dict.fromkeys(names)}
             for known, names in zip(self.missing, comparison.missing, strict=True)
         )
-        return _Found(
+        return _Tally(
             tensors,
             self.done + 1,
             comparison if is_worse else self.worst,
