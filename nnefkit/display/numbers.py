@@ -110,6 +110,8 @@ def product(extents: Sequence[int]) -> str:
 
 
 def _extent(extent: object) -> str:
+    if type(extent) is int:
+        return integer(extent)
     # Extents of a graph that was not checked may be anything.
     return integer(int(extent)) if isinstance(extent, SupportsIndex) else "?"
 

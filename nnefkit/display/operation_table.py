@@ -87,7 +87,7 @@ class OperationRows(Sequence[OperationRow]):
         for operation in self._operations:
             if operation.name not in WEIGHTS:
                 reads = operation.input_names
-                if not reads or not all(name in fixed for name in reads):
+                if not reads or not all(map(fixed.__contains__, reads)):
                     continue
             fixed.update(dict.fromkeys(operation.output_names, operation))
         return fixed

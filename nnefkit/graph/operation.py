@@ -96,6 +96,10 @@ class Operation(Displayed):
     @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the tensors that it computes, in the order of the results."""
+        if len(self.outputs) == 1:
+            (only,) = self.outputs.values()
+            if isinstance(only, Identifier):
+                return (only,)
         return tuple(_identifiers(self.outputs.values(), []))
 
     def __str__(self) -> str:

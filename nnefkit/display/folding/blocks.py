@@ -170,8 +170,10 @@ class _Search:
                 inside.add(source)
                 waiting.append(source)
         for member in inside:
-            if member != merge and any(self._find(t) not in inside for t in self.after[member]):
-                return []
+            if member != merge:
+                for target in self.after[member]:
+                    if target not in inside and self._find(target) not in inside:
+                        return []
         members = sorted(inside, key=self._last)
         return members if self._fed_from_before(members) else []
 
@@ -185,14 +187,16 @@ class _Search:
 
     def _fed_from_before(self, members: Sequence[int]) -> bool:
         """Return whether all inputs from the side exist before the block begins."""
-        nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
+        nodes = set(members)
+        if max(members) >= self.size:
+            nodes = set(_flat(Block(list(members), 0, 0, 0), self.blocks, self.size))
         first = min(nodes)
-        before = self.network.before
-        return all(
-            source < first or source in nodes or source in self.before[node]
-            for node in nodes
-            for source in before[node]
-        )
+        before, main = self.network.before, self.before
+        for node in nodes:
+            for source in before[node]:
+                if source >= first and source not in nodes and source not in main[node]:
+                    return False
+        return True
 
     def _close(self, merge: int, fork: int, members: list[int]) -> None:
         number = self.size + len(self.blocks)

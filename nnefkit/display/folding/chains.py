@@ -36,8 +36,9 @@ def chains(network: Network) -> Iterator[list[int]]:
         chain = [start]
         node = following[start]
         while node >= 0:
-            if any(
-                start < source < node and source != chain[-1] for source in network.before[node]
+            sources = network.before[node]
+            if len(sources) > 1 and any(
+                start < source < node and source != chain[-1] for source in sources
             ):
                 yield chain
                 chain = []

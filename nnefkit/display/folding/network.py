@@ -15,6 +15,7 @@ Kind = Literal[
     "input", "output", "unit", "block", "chain", "repeat", "siblings", "fragment", "rest"
 ]
 
+_LAYERS = (PRODUCTS, REDUCTIONS)
 HUB = 6
 """Number of readers from which on a node may feed many layers from the side."""
 
@@ -121,19 +122,16 @@ def build_network(
     after: list[list[int]] = []
     maker: dict[str, int] = {}
 
-    def add(group: Group, sources: Iterable[int]) -> int:
+    def add(group: Group, sources: list[int]) -> int:
         node = len(groups)
         groups.append(group)
-        before.append(list(dict.fromkeys(sources)))
-        if group.kind == "unit" and family(operations[group.operations[0]].name) in (
-            PRODUCTS,
-            REDUCTIONS,
-        ):
-            group.prepares = False
-        else:
-            group.prepares = all(groups[source].prepares for source in before[node])
+        before.append(sources if len(sources) < 2 else [*dict.fromkeys(sources)])
+        group.prepares = not (
+            group.kind == "unit" and family(operations[group.operations[0]].name) in _LAYERS
+        )
         after.append([])
         for source in before[node]:
+            group.prepares = group.prepares and groups[source].prepares
             after[source].append(node)
         return node
 
@@ -141,13 +139,13 @@ def build_network(
     produced = {name for operation in operations for name in operation.outputs}
     for name in inputs:
         if name not in produced:
-            maker[name] = add(Group("input", [], external, external, names=(name,)), ())
+            maker[name] = add(Group("input", [], external, external, names=(name,)), [])
     for number, operation in enumerate(operations):
         if operation.name in WEIGHTS:
             continue
         if operation.name == "external":
             group = Group("input", [number], external, external, names=tuple(operation.outputs))
-            node = add(group, ())
+            node = add(group, [])
         else:
             sources = [maker[name] for name in operation.inputs if name in maker]
             if not sources and operation.inputs:

@@ -59,7 +59,7 @@ def fold_graph(
         outputs: Names of its output tensors.
         budget: At least 3: an input, an output and something between them.
     """
-    operations = [PlainOperation(*operation) for operation in operations]
+    operations = [*operations]
     folded = fold_network(build_network(operations, inputs, outputs), operations, budget)
     shape_of = {name: shape for operation in operations for name, shape in _with_shapes(operation)}
     boxes = [make_box(group, operations, shape_of) for group in folded.groups]
