@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 
+_NEWEST = 2**31 - 1
+"""The largest version that ONNX takes."""
+
+
 class _Requirements(NamedTuple):
     """The inputs and attributes without which an operator has no meaning."""
 
@@ -53,7 +57,8 @@ def _required(operator: str, domain: str, version: int) -> _Requirements:
     from onnx import defs
 
     try:
-        schema = defs.get_schema(operator, version, "" if domain == "ai.onnx" else domain)
+        domain = "" if domain == "ai.onnx" else domain
+        schema = defs.get_schema(operator, max(0, min(version, _NEWEST)), domain)
     except defs.SchemaError:
         return _Requirements()
     options = [parameter.option for parameter in schema.inputs]

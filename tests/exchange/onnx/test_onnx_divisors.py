@@ -186,6 +186,16 @@ def test_the_proof_reports_a_divisor_of_zero_and_names_inputs():
         nk.from_onnx(source, inputs={"x": np.ones(3, np.int32), "d": np.array([1, 0, 2])})
 
 
+def test_nodes_without_an_input_are_not_run():
+    # ONNX Runtime ends the process at some of them.
+    source = model(node("Min", ["x", "", "x"]))
+    with pytest.raises(nk.ExecutionError, match=r"'Min' \('y'\) is incomplete: its input 1"):
+        nk.trace_onnx(source, {"x": np.ones((2, 3))})
+    source = in_a_branch([node("Max", ["x", "", "d"], "inner")])
+    with pytest.raises(nk.ExecutionError, match="'Max'"):
+        traced(source, [1, 2, 3], [1, 2, 3])
+
+
 def test_divisors_of_unread_branches_of_a_graph_do_not_end_the_process():
     # The quotient is no output, and the graph does not have it.
     source = model(
@@ -197,3 +207,12 @@ def test_divisors_of_unread_branches_of_a_graph_do_not_end_the_process():
     assert nk.from_onnx(source).provenance["verified"]
     with pytest.raises(nk.ExecutionError, match="'unread'"):
         nk.trace_onnx(source, {"x": [1], "d": [0]})
+
+
+def test_absurd_versions_of_operators_are_refused():
+    source = model(node("Relu", "x"))
+    source.opset_import[1].version = 2**40
+    source.graph.node[0].domain = "own"
+    for call in (nk.from_onnx, lambda one: nk.trace_onnx(one, {"x": np.ones((2, 3))})):
+        with pytest.raises(nk.NnefError):
+            call(source)
