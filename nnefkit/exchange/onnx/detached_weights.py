@@ -7,6 +7,7 @@ whether they are in the model file itself or in separate files.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
@@ -110,14 +111,30 @@ def read_model(path: str) -> tuple[ModelProto, Weights]:
         OSError: It cannot be read.
         StorageError: A file of weights is missing, too short, or outside of its folder.
     """
+    with Path(path).open("rb") as file:
+        return _read_model(file, path)
+
+
+def read_bytes(data: bytes) -> tuple[ModelProto, Weights]:
+    """Read the bytes of a model file; weights in other files stay references.
+
+    Raises:
+        google.protobuf.message.DecodeError: It is not a model.
+        StorageError: The bytes of a weight are missing.
+    """
+    return _read_model(io.BytesIO(data), "")
+
+
+def _read_model(file: BinaryIO, path: str) -> tuple[ModelProto, Weights]:
     import onnx
 
     proto = onnx.ModelProto()
-    with Path(path).open("rb") as file:
-        parts = _without_weights(file, os.fstat(file.fileno()).st_size)
-        proto.ParseFromString(b"".join(parts))
-        weights = _read_weights(proto, path, file)
-    return proto, weights
+    proto.ParseFromString(b"".join(_without_weights(file, _size(file))))
+    return proto, _read_weights(proto, path, file)
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
 
 
 def _read_weights(proto: ModelProto, path: str, host: BinaryIO) -> Weights:
@@ -129,6 +146,8 @@ def _read_weights(proto: ModelProto, path: str, host: BinaryIO) -> Weights:
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}
+        if not path and entries.get("location") != _HOST:
+            continue
         data = _segment(tensor, entries, path, host)
         del tensor.external_data[:]
         tensor.ClearField("data_location")
@@ -201,7 +220,7 @@ def _segment(tensor: TensorProto, entries: dict[str, str], path: str, host: Bina
 def _read(
     file: BinaryIO, offset: int, size: int, dtype: np.dtype[Any], tensor: TensorProto, path: str
 ) -> Array:
-    available = os.fstat(file.fileno()).st_size - offset
+    available = _size(file) - offset
     if available < size:
         raise _broken(tensor, path, f"the file is {size - max(available, 0):,} bytes too short")
     array = np.empty(size // dtype.itemsize, dtype)

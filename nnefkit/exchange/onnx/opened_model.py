@@ -22,7 +22,13 @@ from nnefkit.errors import (
     did_you_mean,
 )
 from nnefkit.exchange import packages
-from nnefkit.exchange.onnx.detached_weights import Weights, detached, read_model, tensors_of
+from nnefkit.exchange.onnx.detached_weights import (
+    Weights,
+    detached,
+    read_bytes,
+    read_model,
+    tensors_of,
+)
 from nnefkit.exchange.onnx.functions import inlined
 from nnefkit.exchange.onnx.labels import Labels, index_labels
 from nnefkit.exchange.onnx.texts import invalid_text, refuse_invalid_text
@@ -128,7 +134,7 @@ def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:
         if isinstance(source, onnx.ModelProto):
             return *detached(source), ""
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return *detached(onnx.load_model_from_string(bytes(source))), ""
+            return *read_bytes(bytes(source)), ""
         path = os.fspath(source)
     except DecodeError:
         raise InputError("the bytes are not an ONNX model") from None

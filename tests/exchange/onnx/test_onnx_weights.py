@@ -207,7 +207,10 @@ def resident():
 path, call, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 small = nk.from_onnx(path + "/small.onnx")
 nk.to_onnx(small)
-graph = nk.from_onnx(path + "/large.onnx") if call == "to" else None
+source = path + "/large.onnx"
+if call == "bytes":
+    source = open(source, "rb").read()
+graph = nk.from_onnx(source) if call == "to" else None
 before, peak, done = resident(), [0], threading.Event()
 
 def watch():
@@ -216,7 +219,7 @@ def watch():
 
 thread = threading.Thread(target=watch)
 thread.start()
-result = nk.to_onnx(graph) if call == "to" else nk.from_onnx(path + "/large.onnx")
+result = nk.to_onnx(graph) if call == "to" else nk.from_onnx(source)
 done.set()
 thread.join()
 print((peak[0] - before) / count)
@@ -224,7 +227,7 @@ print((peak[0] - before) / count)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-@pytest.mark.parametrize("call", ["from", "to"])
+@pytest.mark.parametrize("call", ["from", "bytes", "to"])
 def test_weights_take_at_most_one_and_a_half_times_their_size(tmp_path, call):
     side = 1536
     nodes = [
