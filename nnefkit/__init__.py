@@ -210,7 +210,9 @@ def __getattr__(name: str) -> object:
 
         value = version("nnefkit")
     else:
-        raise AttributeError(f"module 'nnefkit' has no attribute '{name}'")
+        from nnefkit.arguments import unknown_name
+
+        raise unknown_name(name, __all__)
     globals()[name] = value
     return value
 

@@ -8,13 +8,84 @@ from pathlib import Path
 from typing import Any
 
 from nnefkit.arrays import has_masked
-from nnefkit.errors import InputError
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 
 
 def wrong_type(argument: str, expected: str, value: object, hint: str = "") -> InputError:
     """Return the error for an argument of another type than `expected`."""
     given = "None" if value is None else f"of type {type(value).__name__}"
     return InputError(f"'{argument}' must be {expected}, not {given}", hint=hint)
+
+
+class UnknownAttributeError(UnknownNameError, AttributeError):
+    """An attribute that an object does not have; the hint names the call that does it.
+
+    Example:
+        >>> graph = nk.parse("version 1.0; graph g(x) -> (x) { x = external(shape = [2]); }")
+        >>> try:
+        ...     graph.save("model.nnef.tgz")
+        ... except AttributeError as error:
+        ...     print(error.diagnostics[0].hint)
+        Use nnefkit.save(graph, path).
+    """
+
+
+def unknown_attribute(
+    owner: object, name: str, calls: Mapping[str, str], tensors: Iterable[str] = ()
+) -> AttributeError:
+    """Return the error for an attribute that `owner` does not have, with what to use instead.
+
+    Args:
+        owner: The object.
+        name: The attribute.
+        calls: What is often looked for in it -> what to call instead.
+        tensors: Names of its tensors, which are found by ``owner[name]``.
+    """
+    kind = type(owner).__name__
+    if name.startswith("_"):  # Python and IPython look for these themselves.
+        return AttributeError(f"'{kind}' object has no attribute '{name}'")
+    if name in calls:
+        hint = f"Use {calls[name]}."
+    elif name in tensors:
+        hint = f"Use {kind.lower()}['{name}'] for the tensor."
+    else:
+        hint = did_you_mean(name, (each for each in dir(owner) if not each.startswith("_")))
+    return UnknownAttributeError(f"a {kind} has no attribute '{name}'", hint=hint)
+
+
+OTHER_NAMES = {
+    "open": "nnefkit.load(path)",
+    "read": "nnefkit.load(path)",
+    "loads": "nnefkit.parse(text)",
+    "write": "nnefkit.save(graph, path)",
+    "dump": "nnefkit.save(graph, path)",
+    "export": "nnefkit.save(graph, path), nnefkit.to_onnx(graph, path)",
+    "check": "nnefkit.validate(model)",
+    "predict": "nnefkit.run(graph, inputs)",
+    "infer": "nnefkit.run(graph, inputs), nnefkit.infer_shapes(graph)",
+    "debug": "nnefkit.step(graph, inputs)",
+    "show": "the name of the graph as last line of a cell",
+    "view": "the name of the graph as last line of a cell",
+    "allclose": "nnefkit.compare(a, b).ok",
+    "from_pytorch": "nnefkit.from_torch(module, example)",
+    "to_pytorch": "nnefkit.to_torch(graph)",
+    "load_onnx": "nnefkit.from_onnx(path)",
+    "save_onnx": "nnefkit.to_onnx(graph, path)",
+    "parse_file": "nnefkit.load(path)",
+    "parse_string": "nnefkit.parse(text)",
+    "load_graph": "nnefkit.load(path)",
+    "save_graph": "nnefkit.save(graph, path)",
+}
+"""What is often looked for in the package, also from other NNEF tools -> what to call instead."""
+
+
+def unknown_name(name: str, names: Iterable[str]) -> AttributeError:
+    """Return the error for an attribute that the package does not have."""
+    problem = f"module 'nnefkit' has no attribute '{name}'"
+    if name.startswith("_"):
+        return AttributeError(problem)
+    hint = f"Use {OTHER_NAMES[name]}." if name in OTHER_NAMES else did_you_mean(name, names)
+    return UnknownAttributeError(problem, hint=hint)
 
 
 UNMASK = "array.filled(value) sets them to a value."

@@ -14,6 +14,7 @@ from nnefkit.custom_operations import CustomOperations, declarations_in_effect, 
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
 from nnefkit.graph import FrozenDict, Graph, expected_graph
 from nnefkit.graph.call_macs import with_macs_of
+from nnefkit.graph.input_shapes import reshaped
 from nnefkit.operations import shape_inference
 from nnefkit.operations.repair import repaired
 
@@ -170,7 +171,7 @@ def infer_shapes(
     """
     graph = expected_graph(graph)
     if input_shapes:
-        graph = graph.with_input_shapes(**input_shapes)
+        graph = reshaped(graph, input_shapes)
     with using(custom_operations):
         simpler = language.expand_calls(graph)
         inferred = shape_inference.infer_shapes(simpler)

@@ -16,6 +16,7 @@ from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.numbers import percent, plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -61,9 +62,9 @@ class Blame(Displayed):
         return BlamedOperations(each for each in self.operations if each.verdict == "guilty")
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words: who is guilty, of how much, and how many only pass it on."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @cached_property
     def _answer(self) -> tuple[str, str]:

@@ -5,18 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from nnefkit import plot
 from nnefkit.analysis.compared_runs import ComparedRuns
 from nnefkit.analysis.compared_tensor import ComparedTensors, row
 from nnefkit.analysis.sentences import answer, short_label
 from nnefkit.analysis.tolerance import Tolerance
+from nnefkit.arguments import unknown_attribute
 from nnefkit.display.cards.comparison import ComparisonRow, ComparisonSummary, comparison_card
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
+from nnefkit.display.summary_text import Summary, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+
+_OTHER_CALLS = {
+    "first": "comparison.first_divergence",
+    "passed": "comparison.ok",
+    "failed": "comparison.differing",
+    "failures": "comparison.differing",
+    "mismatches": "comparison.differing",
+    "tensors": "comparison.rows, comparison[name]",
+    "metrics": "comparison[name].metrics, comparison.to_frame()",
+    "max_abs": "comparison[name].metrics.max_abs, comparison.to_frame()",
+    "snr": "comparison[name].metrics.snr, comparison.to_frame()",
+    "report": "the name of the comparison as last line of a cell, comparison.to_frame()",
+    "show": "the name of the comparison as last line of a cell",
+    "blame": "nnefkit.blame(graph, inputs, ...)",
+}
+"""What is often looked for in a comparison -> the call or attribute that does it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,9 +52,9 @@ class Comparison(Displayed, ComparedRuns):
     """
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words: where the runs diverge, why, and how far the difference spreads."""
-        return f"{self._answer[0]} {self._answer[1]}".replace("`", "")
+        return in_words(*self._answer)
 
     @cached_property
     def _answer(self) -> tuple[str, str]:
@@ -57,6 +77,22 @@ class Comparison(Displayed, ComparedRuns):
                 for each in self.rows
             ),
         )
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Plot the signal-to-noise ratio of each tensor, in the order of the graph.
+
+        Args:
+            ax: The axes to draw into; by default those of a new figure.
+            **options: Those of `nnefkit.plot.comparison`.
+
+        Raises:
+            InputError: There is nothing to draw.
+        """
+        return plot.comparison(self, ax, **options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        names = [row.name for row in self.__dict__.get("rows", ())]
+        raise unknown_attribute(self, name, _OTHER_CALLS, names)
 
     def _card(self, *, brief: bool) -> Card:
         return comparison_card(self._summary, brief=brief)

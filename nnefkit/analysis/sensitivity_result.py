@@ -14,6 +14,7 @@ from nnefkit.display.cards.sensitivity import (
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import LONGEST_NAME, Card, code
 from nnefkit.display.numbers import number, plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.display.visible_text import visible
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -76,9 +77,9 @@ class Sensitivity(Displayed):
     """Number of inputs."""
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @property
     def _answer(self) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from nnefkit.analysis.pairing import (
     pair,
 )
 from nnefkit.analysis.recordings import Side, Source, numeric, side
-from nnefkit.analysis.tolerance import Accepted, tolerance_for
+from nnefkit.analysis.tolerance import Accepted, joined, tolerance_for
 from nnefkit.analysis.value_pairing import Unpaired
 from nnefkit.display.cards.comparison import Verdict
 from nnefkit.errors import InputError
@@ -39,6 +39,8 @@ def compare(
     labels: tuple[str, str] | None = None,
     graph: Graph | None = None,
     by_values: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Comparison:
     """Compare two runs, tensor by tensor, and find where they diverge.
 
@@ -63,6 +65,10 @@ def compare(
             in `names`) by their values: those that agree far better with each other than with any
             other tensor, in any order of axes, with or without axes of size 1. The comparison
             reports these pairs, their confidence, and what could not be paired.
+        rtol: The relative part of a tolerance for all dtypes but logical. It refers to the largest
+            magnitude in the tensor, not to each element as in `numpy.allclose`, and to the larger
+            of both parts, not to their sum (see `Tolerance`).
+        atol: Its absolute part.
 
     Returns:
         The comparison. Where a graph is known, it distinguishes tensors that introduce a difference
@@ -80,6 +86,7 @@ def compare(
     """
     if labels is not None:
         labels = pair_of_strings(labels)
+    tolerance = joined(tolerance, rtol, atol)
     first, second = side(a), side(b)
     pairs = pair(first, second, names, by_values)
     check_axes(axes, pairs.both)

@@ -75,6 +75,23 @@ Integers and logicals have to be equal.
 Accepted = float | Tolerance | Mapping[Any, "float | Tolerance"] | None
 
 
+def joined(tolerance: Accepted, rtol: float | None, atol: float | None) -> Accepted:
+    """Return the tolerance of a call that has it as one argument, or in two parts.
+
+    Raises:
+        InputError: Both are given, or a part is not a number of at least 0.
+    """
+    if rtol is None and atol is None:
+        return tolerance
+    whole = Tolerance(0.0 if rtol is None else rtol, 0.0 if atol is None else atol)
+    if tolerance is not None:
+        raise InputError(
+            "there is a tolerance, and rtol or atol",
+            hint=f"Pass one of them: tolerance=nnefkit.{whole!r}.",
+        )
+    return whole
+
+
 def tolerance_for(accepted: Accepted, *dtypes: np.dtype[Any]) -> Tolerance:
     """Return the tolerance for the comparison of tensors of `dtypes`: the widest of theirs.
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
-from nnefkit.arguments import expected_mapping, expected_names
+from nnefkit.arguments import expected_mapping, expected_names, unknown_attribute
 from nnefkit.display import nnef_text
 from nnefkit.display.cards.graph import graph_card
 from nnefkit.display.displayed import Displayed
@@ -18,8 +16,10 @@ from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, UnknownNameError, did_you_mean
 from nnefkit.graph.cut import check_cut, external, needed_operations, needed_with_updates
-from nnefkit.graph.extents import EXTENTS, converted_for, input_shapes
+from nnefkit.graph.extents import EXTENTS, converted_for
 from nnefkit.graph.frozen import FrozenDict, frozen
+from nnefkit.graph.input_shapes import inferred, reshaped
+from nnefkit.graph.obvious_calls import OTHER_CALLS, operation_at
 from nnefkit.graph.operation import Identifier, Operation
 from nnefkit.graph.provenance import unproven
 from nnefkit.graph.tensor import Tensor
@@ -165,6 +165,40 @@ class Graph(Displayed):
                 hint=did_you_mean(name, self.tensors) or "graph.tensors has all of them by name.",
             ) from None
 
+    def __getitem__(self, key: str | int | slice) -> Any:
+        """Return the tensor of that name; or the operation, or operations, at that position.
+
+        Raises:
+            UnknownNameError: The graph has no such tensor; the hint suggests the nearest name.
+            InputError: There is no operation at that position, or `key` is of another type.
+
+        Example:
+            >>> graph = nk.parse("version 1.0; graph g(x) -> (y) {"
+            ...     "x = external(shape = [1, 4]); y = relu(x); }")
+            >>> graph["y"].shape, graph[-1].name
+            ((1, 4), 'relu')
+        """
+        return self.tensor(key) if isinstance(key, str) else operation_at(self.operations, key)
+
+    def __iter__(self) -> Iterator[Operation]:
+        """Iterate over the operations, in their order."""
+        return iter(self.operations)
+
+    def __len__(self) -> int:
+        """Return the number of operations, sources included."""
+        return len(self.operations)
+
+    def __bool__(self) -> bool:
+        """Return True, also for a graph without operations."""
+        return True
+
+    def __contains__(self, item: object) -> bool:
+        """Return whether the graph has a tensor of that name, or an operation."""
+        return item in self.tensors if isinstance(item, str) else item in self.operations
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise unknown_attribute(self, name, OTHER_CALLS, self.__dict__.get("tensors", ()))
+
     def __str__(self) -> str:
         return nnef_text.document(
             name=self.name,
@@ -262,54 +296,24 @@ class Graph(Displayed):
         return replace(self.between(None, outputs), provenance=facts)
 
     def with_input_shapes(self, /, **shapes: Sequence[int]) -> Graph:
-        """Return a copy with new shapes of inputs; shapes that depend on them become None.
+        """Return a copy with new shapes of inputs, and the shapes that follow from them.
 
-        `nnefkit.infer_shapes(graph, **shapes)` does the same, and infers the other shapes again.
+        `nnefkit.infer_shapes(graph, **shapes)` does the same.
 
         Raises:
             UnknownNameError: There is no such input.
             InputError: An extent is not a positive integer; or the graph was converted, and what
                 its source computes for these shapes needs other operations, or may need them.
-        """
-        for name, shape in shapes.items():
-            self._check_input_shape(name, shape)
-        wanted = {name: tuple(map(int, shape)) for name, shape in shapes.items()}
-        if record := self.provenance.get(EXTENTS):
-            record.check(wanted, input_shapes(self.operations))
-        operations = []
-        fixed: set[str] = set()
-        for op in self.operations:
-            attribs = op.attribs
-            if op.name == "external" and (name := op.output_names[0]) in wanted:
-                attribs = FrozenDict(attribs, shape=[*wanted[name]])
-            if not op.input_names:
-                fixed.update(op.output_names)
-            operations.append(replace(op, attribs=attribs, macs=None))
-        tensors = {}
-        for name, tensor in self.tensors.items():
-            known = tensor.shape if name in fixed else None
-            tensors[name] = replace(tensor, shape=wanted.get(name, known))
-        return replace(
-            self,
-            operations=tuple(operations),
-            tensors=FrozenDict(tensors),
-            provenance=unproven(self.provenance, "with_input_shapes"),
-        )
+            DocumentError: Operations cannot be computed for these shapes (chapter 4); carries one
+                diagnostic for each.
 
-    def _check_input_shape(self, name: str, shape: Any) -> None:
-        if name not in self.inputs:
-            raise UnknownNameError(
-                f"graph '{self.name}' has no input '{name}'",
-                hint=did_you_mean(name, self.inputs) or f"Its inputs are {', '.join(self.inputs)}.",
-            )
-        if not isinstance(shape, (list, tuple)) or not all(
-            isinstance(extent, (int, np.integer)) and extent > 0 for extent in shape
-        ):
-            raise InputError(
-                f"the shape of input '{name}' must consist of positive integers, not {shape}",
-                hint=f"For example: {name}={self.tensors[name].shape}.",
-                section="4.1.1",
-            )
+        Example:
+            >>> graph = nk.parse("version 1.0; graph g(x) -> (y) {"
+            ...     "x = external(shape = [1, 4]); y = transpose(x, axes = [1, 0]); }")
+            >>> graph.with_input_shapes(x=[8, 4]).tensors["y"].shape
+            (4, 8)
+        """
+        return inferred(reshaped(self, shapes))
 
     def between(self, inputs: str | Collection[str] | None, outputs: str | Sequence[str]) -> Graph:
         """Return the part of the graph that computes `outputs` from `inputs`.

@@ -13,6 +13,7 @@ from nnefkit.display.numbers import plural
 from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.graph.construction import new_operation, new_tensor
+from nnefkit.graph.input_shapes import reshaped
 from nnefkit.operations.custom import Definition, definitions, wrong_results
 from nnefkit.operations.located_problems import Locate, Reports
 from nnefkit.operations.quantization_rules import check_quantization
@@ -29,7 +30,7 @@ def infer_shapes(graph: Graph, /, **input_shapes: Sequence[int]) -> Graph:
     """
     graph = expected_graph(graph)
     if input_shapes:
-        graph = graph.with_input_shapes(**input_shapes)
+        graph = reshaped(graph, input_shapes)
     inferred, diagnostics = check_shapes(graph)
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
     if errors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -333,3 +334,10 @@ def _add_color_bar(ax: Axes, image: Any) -> None:
     bar.ax.set_facecolor(ax.get_facecolor())
     bar.ax.tick_params(labelsize=8, colors=ticks[0].get_color() if ticks else None)
     bar.outline.set_visible(False)
+
+
+def picture_of(shape: tuple[int, ...]) -> Callable[..., Axes]:
+    """Return the function that draws tensors of a shape: maps, a matrix, or a distribution."""
+    if len(shape) in (3, 4) and min(shape[-2:]) > 1:
+        return feature_maps
+    return heat_map if len(shape) == 2 and min(shape) > 1 else histogram

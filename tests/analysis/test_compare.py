@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from matplotlib.figure import Figure as MatplotlibFigure
 
+import nnefkit as nk
 from nnefkit.analysis import compare
 from nnefkit.analysis.tolerance import Tolerance
 from nnefkit.errors import InputError, NnefError, StorageError, UnknownNameError
@@ -433,3 +437,46 @@ def test_one_tensor_shows_all_its_metrics():
     for words in ("differs", "max |a−b|", "0.5", "at [1, 2]", "RMSE", "ULP", "2 of 12", "0 / 1"):
         assert words in page, words
     assert "RMSE" not in compare({"x": a}, {"x": b[0]})["x"]._repr_html_()
+
+
+@pytest.mark.parametrize("relative", [0.0, 1e-3, 0.5])
+@pytest.mark.parametrize("absolute", [0.0, 1e-2, 3.0])
+def test_rtol_and_atol_are_a_tolerance(relative, absolute):
+    a = {"x": np.array([100.0, 1.0, 0.0]), "n": np.array([7, 8])}
+    b = {"x": np.array([101.0, 0.995, 0.005]), "n": np.array([7, 9])}
+    expected = nk.compare(a, b, tolerance=nk.Tolerance(relative, absolute))
+    both = nk.compare(a, b, rtol=relative, atol=absolute)
+    pd.testing.assert_frame_equal(both.to_frame(), expected.to_frame())
+    for name in a:
+        scale = max(np.abs(a[name]))
+        within = np.abs(a[name] - b[name]) <= max(absolute, relative * scale)
+        assert both[name].ok == bool(within.all())
+    only = nk.compare(a, b, rtol=relative)
+    assert only["x"].tolerance == nk.Tolerance(relative)
+    assert nk.compare(a, b, atol=absolute)["x"].tolerance == nk.Tolerance(absolute=absolute)
+
+
+def test_wrong_parts_of_a_tolerance_are_refused():
+    a = {"x": np.ones(3)}
+    for wrong in (-1.0, "much", np.nan):
+        for part in ("rtol", "atol"):
+            with pytest.raises(InputError, match="must be a number of at least 0"):
+                nk.compare(a, a, **{part: wrong})
+    with pytest.raises(InputError, match=r"tolerance=nnefkit.Tolerance\(relative=0.1"):
+        nk.compare(a, a, tolerance=1e-3, rtol=0.1)
+
+
+def test_a_comparison_draws_itself_and_is_summed_up_with_or_without_a_call():
+    a = {"x": np.ones(3), "y": np.ones(3)}
+    comparison = nk.compare(a, {"x": np.ones(3), "y": np.zeros(3)})
+    assert comparison.plot(title="mine").get_title(loc="left") == "mine"
+    ax = MatplotlibFigure().subplots()
+    assert comparison.plot(ax) is ax
+    assert comparison.summary() == comparison.summary
+    assert isinstance(comparison.summary, str)
+    assert type(comparison.summary()) is str
+    with pytest.raises(AttributeError, match=r"Use comparison\.differing"):
+        comparison.failures  # noqa: B018
+    with pytest.raises(AttributeError, match=r"Use comparison\['y'\]"):
+        comparison.y  # noqa: B018
+    assert pickle.loads(pickle.dumps(comparison)).summary == comparison.summary

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import nnefkit as nk
 from nnefkit.errors import DocumentError, InputError
 from nnefkit.graph import FrozenDict
+from nnefkit.graph.input_shapes import reshaped
 
 TEXT = """version 1.0;
 
@@ -140,7 +141,7 @@ def test_a_graph_that_was_changed_is_reported_by_its_own_text(folder):
 
 def test_shapes_of_a_graph_are_checked_again():
     graph = nk.parse(TEXT)
-    report = nk.validate(graph.with_input_shapes(input=(1, 3)))
+    report = nk.validate(reshaped(graph, {"input": (1, 3)}))
     assert "matmul" in report.errors[0].message
     assert "matmul(input, filter" in report.errors[0].excerpt
 

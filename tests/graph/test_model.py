@@ -11,6 +11,7 @@ import pytest
 import nnefkit as nk
 from nnefkit.errors import FrozenError, InputError, NnefError, Source, Span, UnknownNameError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.graph.input_shapes import reshaped
 
 I = Identifier  # noqa: E741
 TEXT = "graph g(x) -> (y)\n{\n    x = external();\n    y = relu(x);\n}\n"
@@ -299,7 +300,7 @@ def test_with_data_adds_extents_of_one_only(shape):
 
 
 def test_other_input_shapes_forget_what_follows_from_them(graph):
-    changed = graph.with_input_shapes(x=[8, 2])
+    changed = reshaped(graph, {"x": [8, 2]})
     assert changed.tensors["x"].shape == (8, 2)
     assert changed.producers["x"].attribs["shape"] == [8, 2]
     assert {n: t.shape for n, t in changed.tensors.items() if t.shape} == {
@@ -402,7 +403,7 @@ def test_a_part_needs_tensors_that_exist(graph, inputs, outputs):
 
 def test_a_cut_needs_a_shape(graph):
     with pytest.raises(InputError, match="infer_shapes"):
-        graph.with_input_shapes(x=(4, 2)).between(["c"], ["r"])
+        reshaped(graph, {"x": (4, 2)}).between(["c"], ["r"])
 
 
 def test_ten_thousand_operations_are_cut_in_linear_time():

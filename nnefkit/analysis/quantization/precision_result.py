@@ -9,6 +9,7 @@ from nnefkit.display.cards.precision import PrecisionRow, PrecisionSummary, prec
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import LONGEST_NAME, Card, code
 from nnefkit.display.numbers import number, plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.display.visible_text import visible
 from nnefkit.graph import Graph
 
@@ -72,9 +73,9 @@ class PrecisionCurve(Displayed):
         return tuple(point.layer for point in self.points[1:])
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @property
     def _answer(self) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from nnefkit.display.cards.quantization import (
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import LONGEST_NAME, Card, code
 from nnefkit.display.numbers import number, percent, plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.display.visible_text import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
@@ -144,9 +145,9 @@ class QuantizationReport(Displayed):
         return self.steps[-1][1]
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @property
     def _answer(self) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.numbers import plural
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution.engine import ProcessLock
 from nnefkit.execution.many.distribution import expected_examples, size_of, spread
@@ -66,9 +67,9 @@ class TracedInputs(Displayed, Mapping[str, TensorRange]):
         return len(self.ranges)
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words: where the first NaN or Inf is, and the largest magnitude."""
-        return self._sentence().replace("`", "")
+        return in_words(self._sentence())
 
     def _sentence(self) -> str:
         sentences = []

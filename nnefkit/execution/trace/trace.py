@@ -6,11 +6,12 @@ import math
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from nnefkit import language
-from nnefkit.arguments import expected_path
+from nnefkit import language, plot
+from nnefkit.arguments import expected_path, unknown_attribute
 from nnefkit.arrays import Array
 from nnefkit.display.cards.trace import TraceRow, TraceSummary, trace_card
 from nnefkit.display.displayed import Displayed
@@ -21,15 +22,19 @@ from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
 from nnefkit.execution.trace.hidden_nan import hidden_in
+from nnefkit.execution.trace.other_calls import OTHER_CALLS
 from nnefkit.execution.trace.run_record import Entry, Run
+from nnefkit.execution.trace.traced_array import traced_array
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.execution.trace.weight_digests import weight_digests
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.operations.shape_inference import infer_shapes
+from nnefkit.plot.tensors import picture_of
 from nnefkit.storage import TemporaryFolder
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class Trace(Displayed, Mapping[str, Array]):
@@ -73,6 +78,14 @@ class Trace(Displayed, Mapping[str, Array]):
     # -- the mapping --------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Array:
+        """Return the values of a tensor, read-only; a notebook shows them as a card.
+
+        Raises:
+            UnknownNameError: There is no such tensor, or its values were not recorded.
+        """
+        return traced_array(self._values(name), self, partial(_shown, name))
+
+    def _values(self, name: str) -> Array:
         try:
             return self._tensors[name]
         except KeyError:
@@ -120,7 +133,7 @@ class Trace(Displayed, Mapping[str, Array]):
         Raises:
             UnknownNameError: There is no such tensor, or its values were not recorded.
         """
-        values = self[name]
+        values = self._values(name)
         graph = self.graph
         operation = graph.producers.get(name) if graph is not None else None
         return TracedTensor(
@@ -151,12 +164,12 @@ class Trace(Displayed, Mapping[str, Array]):
     @property
     def inputs(self) -> dict[str, Array]:
         """The inputs by name, as far as they were recorded."""
-        return {name: self._tensors[name] for name in self.run.inputs if name in self._tensors}
+        return {name: self[name] for name in self.run.inputs if name in self._tensors}
 
     @property
     def outputs(self) -> dict[str, Array]:
         """The outputs of the graph by name, as far as they were recorded."""
-        return {name: self._tensors[name] for name in self.run.outputs if name in self._tensors}
+        return {name: self[name] for name in self.run.outputs if name in self._tensors}
 
     @property
     def hidden_nan(self) -> tuple[str, ...]:
@@ -244,6 +257,33 @@ class Trace(Displayed, Mapping[str, Array]):
 
     # -- display --------------------------------------------------------------------------------
 
+    def plot(self, name: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw one tensor in the way that suits its shape, or the times of the operations.
+
+        Args:
+            name: The name of a tensor: its channels are drawn as maps, a matrix as a heat map, and
+                what has no such form as a histogram. None draws the times.
+            ax: The axes to draw into; by default those of a new figure.
+            **options: Those of `nnefkit.plot.feature_maps`, `heat_map`, `histogram` or `timings`.
+
+        Raises:
+            UnknownNameError: There is no such tensor, or its values were not recorded.
+            InputError: There is nothing to draw.
+
+        Example:
+            >>> graph = nk.parse("version 1.0; graph g( x ) -> ( y ) {"
+            ...     "x = external(shape = [4, 3]); y = relu(x); }")
+            >>> nk.trace(graph, np.eye(4, 3)).plot("y").get_title(loc="left")
+            'y'
+        """
+        if name is None:
+            return plot.timings(self, ax, **options)
+        tensor = self.tensor(name)
+        return picture_of(tensor.shape)(tensor, ax=ax, **options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise unknown_attribute(self, name, OTHER_CALLS, self.__dict__.get("_tensors", ()))
+
     def summary(self) -> TraceSummary:
         """Return the content for the displays."""
         return TraceSummary(
@@ -281,6 +321,13 @@ class Trace(Displayed, Mapping[str, Array]):
 
     def _card(self, *, brief: bool) -> Card:
         return trace_card(self.summary(), brief=brief)
+
+
+def _shown(name: str, trace: Trace | None, values: Array) -> TracedTensor:
+    """Return what a notebook shows of the values of a tensor, also when the trace is gone."""
+    if trace is None:
+        return TracedTensor(name, data_type(values.dtype), values)
+    return trace.tensor(name)
 
 
 def _graph_of(text: str | None, run: Run) -> Graph | None:

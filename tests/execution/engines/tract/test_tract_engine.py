@@ -23,6 +23,7 @@ from nnefkit.errors import (
 from nnefkit.execution import Session, run
 from nnefkit.execution.engine_list import engines, find_engine, load_engine
 from nnefkit.execution.engines.tract import process
+from nnefkit.graph.input_shapes import reshaped
 
 
 def small(body="y = relu(x);"):
@@ -161,7 +162,7 @@ def test_conditions_hold_for_graphs_whose_shapes_are_still_to_be_inferred():
         y = conv(a, f, groups = 0);
     """
     graph = small(body).with_data({"f": np.ones((4, 1, 3, 3), np.float32)})
-    graph = graph.with_input_shapes(x=(2, 4))
+    graph = reshaped(graph, {"x": (2, 4)})
     assert graph.tensors["y"].shape is None
     with pytest.raises(ExecutionError, match="cannot run 'conv'"):
         Session(graph, "tract")
