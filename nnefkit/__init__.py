@@ -90,6 +90,7 @@ if _TYPE_CHECKING:
     from nnefkit.language import format_document as format  # noqa: A004 - its public name
     from nnefkit.lowering import lower
     from nnefkit.storage import read_tensor, write_tensor
+    from nnefkit.widgets.workbench import view
 
     __version__: str
 
@@ -123,6 +124,7 @@ _MODULES = {
     "nnefkit.lowering": ("lower",),
     "nnefkit.language": ("format",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
+    "nnefkit.widgets.workbench": ("view",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 # Inside the package, the function has a name that is not that of a builtin.
@@ -194,6 +196,7 @@ __all__ = [
     "trace_torch",
     "unregister_operation",
     "validate",
+    "view",
     "widgets",
     "write_tensor",
 ]

@@ -80,7 +80,11 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("register_operation", "unregister_operation", "CustomOperations"),
     ),
     "plots": ("Plots", "Matplotlib figures; each takes and returns an `Axes`.", ("plot",)),
-    "widgets": ("Widgets", "Interactive views for a live notebook.", ("widgets",)),
+    "widgets": (
+        "Widgets",
+        "Interactive views for a live notebook; see [The workbench](../workbench.md).",
+        ("view", "widgets"),
+    ),
     "errors": (
         "Errors",
         "Every bad input ends in a subclass of `NnefError`, which carries diagnostics.",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnefkit.analysis.causes import weight_tensors
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors, severity
+from nnefkit.analysis.layouts import AxisLayout
 from nnefkit.analysis.value_pairing import Unpaired
+from nnefkit.arrays import Array, as_array
 from nnefkit.display.text import brief_repr
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
@@ -42,6 +44,25 @@ class ComparedRuns:
     """Whether the graphs of both runs are known, so that weights and attributes were compared."""
     unpaired: tuple[Unpaired, ...] = field(default=(), repr=False)
     """The tensors that could not be paired by their values, each with the reason."""
+    runs: tuple[Mapping[str, Any], Mapping[str, Any]] | None = field(
+        default=None, repr=False, compare=False
+    )
+    """The tensors of both runs by name, as long as they are at hand: `nnefkit.view` shows them."""
+
+    def values(self, name: str) -> tuple[Array, Array] | None:
+        """Return a tensor of both runs, the second one with its axes as they were compared.
+
+        None if the runs are not at hand, or the shapes do not match in any order of axes.
+
+        Raises:
+            UnknownNameError: No such tensor was compared.
+        """
+        row = self[name]
+        if self.runs is None or row.metrics is None:
+            return None
+        first = as_array(self.runs[0][name])
+        layout = AxisLayout(row.axes, row.unit_axes)
+        return first, layout.arranged(as_array(self.runs[1][row.other]), first.shape)
 
     @cached_property
     def _by_name(self) -> Mapping[str, ComparedTensor]:

@@ -26,13 +26,14 @@ from nnefkit.display.visible_text import visible
 if TYPE_CHECKING:
     import pandas as pd
 
-_VERDICTS: dict[Verdict, str] = {
+VERDICTS: dict[Verdict, str] = {
     "equal": "equal",
     "within": "within the tolerance",
     "introduces": "introduces a difference",
     "inherits": "inherits a difference",
     "differs": "differs",
 }
+"""Each verdict in words."""
 _NAMED = 3
 """Number of names that a sentence lists before "and ... more"."""
 
@@ -103,7 +104,7 @@ class ComparedTensor(Displayed):
     def __repr__(self) -> str:
         at = f" ({place(self)})" if self.operation else ""
         name = visible(self.name, 2 * LONGEST_NAME)
-        parts = (f"{name}{at}: {_VERDICTS[self.verdict]}", _size_unless_ok(self), self.note)
+        parts = (f"{name}{at}: {VERDICTS[self.verdict]}", _size_unless_ok(self), self.note)
         return f"<{'; '.join(filter(None, parts))}>"
 
     def _card(self, *, brief: bool) -> Card:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
+from typing import NamedTuple
 
 from nnefkit.arrays import Array, Shape
 
@@ -39,3 +40,20 @@ def without_unit_axes(array: Array) -> Array:
 def core(shape: Shape) -> Shape:
     """Return a shape without its axes of size 1."""
     return tuple(size for size in shape if size != 1)
+
+
+class AxisLayout(NamedTuple):
+    """How the axes of the second tensor are arranged to compare it."""
+
+    axes: Permutation | None
+    """Their order; None if it is unchanged. With `unit_axes`, of the axes of other sizes."""
+    unit_axes: bool = False
+    """Whether axes of size 1 were dropped or added."""
+
+    def arranged(self, array: Array, shape: Shape) -> Array:
+        """Return the array as it is compared; `shape` is that of the first tensor."""
+        if self.unit_axes:
+            array = without_unit_axes(array)
+        if self.axes is not None:
+            array = array.transpose(self.axes)
+        return array.reshape(shape) if self.unit_axes else array

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from nnefkit.analysis.layouts import Permutation, core, other_layouts, without_unit_axes
+from nnefkit.analysis.layouts import AxisLayout, Permutation, core, other_layouts
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.recordings import Side
 from nnefkit.analysis.tolerance import Tolerance
@@ -194,23 +194,6 @@ def given_axes(axes: Axes, name: str, rank: int) -> Permutation | None:
             f"axes of '{name}' must be a permutation of {list(range(rank))}, not {axes[name]!r}"
         )
     return permutation
-
-
-class AxisLayout(NamedTuple):
-    """How the axes of the second tensor are arranged to compare it."""
-
-    axes: Permutation | None
-    """Their order; None if it is unchanged. With `unit_axes`, of the axes of other sizes."""
-    unit_axes: bool = False
-    """Whether axes of size 1 were dropped or added."""
-
-    def arranged(self, array: Array, shape: Shape) -> Array:
-        """Return the array as it is compared; `shape` is that of the first tensor."""
-        if self.unit_axes:
-            array = without_unit_axes(array)
-        if self.axes is not None:
-            array = array.transpose(self.axes)
-        return array.reshape(shape) if self.unit_axes else array
 
 
 def nearest_layout(a: Array, b: Array, tolerance: Tolerance) -> tuple[Metrics, AxisLayout] | None:

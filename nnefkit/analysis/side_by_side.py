@@ -10,10 +10,10 @@ from nnefkit.analysis.causes import Agreement, Weights, altered, flow, unseen_be
 from nnefkit.analysis.compared_runs import Missing
 from nnefkit.analysis.compared_tensor import ComparedTensor, ComparedTensors
 from nnefkit.analysis.comparison import Comparison
+from nnefkit.analysis.layouts import AxisLayout
 from nnefkit.analysis.metrics import Metrics, metrics
 from nnefkit.analysis.pairing import (
     Axes,
-    AxisLayout,
     Pairing,
     Pairs,
     check_axes,
@@ -107,6 +107,7 @@ def compare(
         known,
         first.graph is not None and second.graph is not None,
         _unpaired(pairs, first, second),
+        (first.tensors, second.tensors),
     )
 
 

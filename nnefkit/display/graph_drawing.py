@@ -21,14 +21,15 @@ def draw_graph(graph: GraphLike, marks: Mapping[int, str] | None = None) -> str:
     """
     with paused_collector():
         return graph_picture(
-            (_plain(graph, op) for op in graph.operations),
+            (plain_operation(graph, op) for op in graph.operations),
             graph.inputs,
             graph.outputs,
             marks=marks,
         )
 
 
-def _plain(graph: GraphLike, operation: OperationLike) -> PlainOperation:
+def plain_operation(graph: GraphLike, operation: OperationLike) -> PlainOperation:
+    """Return an operation of a graph as plain values."""
     results = operation.output_names
     return PlainOperation(
         operation.name,

@@ -1,5 +1,6 @@
 """Interactive views for a live notebook; without a kernel each falls back to a static display."""
 
 from nnefkit.widgets.tensor_browser import TensorBrowser, tensor_browser
+from nnefkit.widgets.workbench import View, view
 
-__all__ = ["TensorBrowser", "tensor_browser"]
+__all__ = ["TensorBrowser", "View", "tensor_browser", "view"]

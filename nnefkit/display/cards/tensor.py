@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 from nnefkit.arrays import Array, check_mapped
 from nnefkit.display import charts, images, numbers, text
 from nnefkit.display.cards import statistics_cells
+from nnefkit.display.channel_maps import channel_maps
 from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import (
     LONGEST_FACT,
@@ -171,43 +171,8 @@ def _figure(shown: _Shown, array: Array, detail: float) -> Figure:
         return Figure(charts.curve(values, shown.color), _caption(shown, description))
     if len(extents) == 2:
         return _heat_map(shown, array.reshape(extents), detail)
-    maps, name, total = _maps(array, parameter=bool(shown.label))
-    return _grid(shown, maps, name, total, detail)
-
-
-def _maps(array: Array, *, parameter: bool) -> tuple[Array, str, int]:
-    """Return the first maps (K, H, W) of a tensor of rank 3 or more, their name and number."""
-    item = ""
-    if array.ndim >= 4 and not parameter:
-        item = f"item 0 of {array.shape[0]:,}, " if array.shape[0] > 1 else ""
-        array = array[0]
-    last = _channels_last(array, parameter=parameter)
-    if last:
-        array = np.moveaxis(array, -1, -3)
-    array = array.reshape([extent for extent in array.shape if extent > 1])
-    # An element of the batch may be a single map, or a vector.
-    array = array.reshape((1,) * (3 - array.ndim) + array.shape)
-    if parameter:
-        name = "slices of filters" if array.ndim > 3 else "filters"
-    else:
-        name = "slices" if array.ndim > 3 else "channels"
-    total = math.prod(array.shape[:-2])
-    first = array.reshape(total, *array.shape[-2:])[:TILES]
-    return first, f"{item}{name}{' (last axis)' if last else ''}", total
-
-
-def _channels_last(array: Array, *, parameter: bool) -> bool:
-    """Return whether the last axis looks like channels, as in tensors that other tools laid out.
-
-    In NNEF they are the second axis; after a wrong guess the picture is odd, and its caption says
-    what it shows.
-    """
-    if array.ndim < 3:
-        return False
-    high, wide, deep = (int(extent) for extent in array.shape[-3:])
-    if parameter:
-        return array.ndim == 4 and high == wide != deep
-    return deep <= 4 < min(high, wide)
+    maps, name = channel_maps(array, parameter=bool(shown.label))
+    return _grid(shown, maps[:TILES], name, len(maps), detail)
 
 
 def _heat_map(shown: _Shown, array: Array, detail: float) -> Figure:

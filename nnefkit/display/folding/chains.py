@@ -169,7 +169,7 @@ def _repeat(network: Network, nodes: Sequence[int], period: int, count: int) -> 
     form = network.forms.number("repeat", count, first.form)
     kin = network.forms.number("repeat", first.kin)
     inside = [network.groups[node] for node in nodes]
-    return Group("repeat", merged_operations(inside), form, kin, (first,), count)
+    return Group("repeat", merged_operations(inside), form, kin, (first,), count, members=inside)
 
 
 def tandems(tokens: Sequence[Hashable], periods: range) -> list[tuple[int, int, int]]:

@@ -37,6 +37,8 @@ class Group:
     """Number of repetitions of its first part (of a repeat: its first parts)."""
     names: Sequence[str] = ()
     """Names of the tensors of inputs and outputs; the name of a fragment."""
+    members: Sequence[Group] = ()
+    """All groups that were folded into it, where `parts` has only the first ones, in order."""
     prepares: bool = False
     """True if no product or reduction comes before it: an input, a mask made from one."""
 

@@ -31,13 +31,16 @@ def _alike(network: Network, nodes: Sequence[int]) -> Group:
         return _several(groups)
     form = network.forms.number("siblings", len(nodes), first.form)
     kin = network.forms.number("siblings", first.kin)
-    return Group("siblings", merged_operations(groups), form, kin, (first,), len(nodes))
+    return Group(
+        "siblings", merged_operations(groups), form, kin, (first,), len(nodes), members=groups
+    )
 
 
 def _several(groups: Sequence[Group]) -> Group:
     names = tuple([name for group in groups for name in group.names])
     first = groups[0]
-    return Group(first.kind, merged_operations(groups), first.form, first.kin, names=names)
+    operations = merged_operations(groups)
+    return Group(first.kind, operations, first.form, first.kin, names=names, members=groups)
 
 
 def fold_ends(network: Network, limit: int) -> Network:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from nnefkit.arrays import Shape
 from nnefkit.display.folding.blocks import fold_blocks
 from nnefkit.display.folding.chains import (
     absorb_helpers,
@@ -13,10 +12,11 @@ from nnefkit.display.folding.chains import (
     fold_runs,
     join_light_blocks,
 )
+from nnefkit.display.folding.connections import connections, shapes_by_name
 from nnefkit.display.folding.fragment_folds import fold_fragments
 from nnefkit.display.folding.labels import make_box
 from nnefkit.display.folding.network import Network, build_network
-from nnefkit.display.folding.picture import Edge, Picture
+from nnefkit.display.folding.picture import Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
 from nnefkit.display.folding.simple_folds import fold_ends, fold_siblings, fold_stretches
 from nnefkit.operation_names import SOURCES
@@ -61,11 +61,11 @@ def fold_graph(
     """
     operations = [*operations]
     folded = fold_network(build_network(operations, inputs, outputs), operations, budget)
-    shape_of = {name: shape for operation in operations for name, shape in _with_shapes(operation)}
+    shape_of = shapes_by_name(operations)
     boxes = [make_box(group, operations, shape_of) for group in folded.groups]
     shown = sum(len(box.operations) for box in boxes if box.kind == "operation")
     given = sum(1 for operation in operations if operation.name in SOURCES)
-    edges = _edges(folded, operations, shape_of)
+    edges = connections(folded.groups, operations, shape_of)
     drawn = edges
     if any(group.kind == "rest" for group in folded.groups):
         drawn = [edge for edge in edges if not edge.skips]
@@ -137,52 +137,3 @@ def _is_nested(folded: Network) -> bool:
     """Return whether long edges run side by side, as in a U-Net; each level is then one box."""
     passed, layers = _passed(folded)
     return passed > NESTED * layers
-
-
-def _edges(
-    folded: Network, operations: Sequence[PlainOperation], shape_of: Mapping[str, Shape | None]
-) -> list[Edge]:
-    home = {number: node for node, group in enumerate(folded.groups) for number in group.operations}
-    made_in: dict[str, int] = {}
-    carried: dict[tuple[int, int], dict[str, None]] = {}
-    for node, group in enumerate(folded.groups):
-        if group.kind == "input":
-            made_in.update(dict.fromkeys(group.names, node))
-    for number, operation in enumerate(operations):
-        if number not in home:
-            continue
-        node = home[number]
-        for name in operation.inputs:
-            source = made_in.get(name, node)
-            if source != node:
-                carried.setdefault((source, node), {})[name] = None
-        made_in.update(dict.fromkeys(operation.outputs, node))
-    for node, group in enumerate(folded.groups):
-        if group.kind == "output":
-            for name in group.names:
-                if name in made_in:
-                    carried.setdefault((made_in[name], node), {})[name] = None
-    skipping = _skipping(folded)
-    return [
-        Edge(s, t, tuple(names), tuple(shape_of.get(name) for name in names), (s, t) in skipping)
-        for (s, t), names in carried.items()
-    ]
-
-
-def _with_shapes(operation: PlainOperation) -> Iterable[tuple[str, Shape | None]]:
-    for i, name in enumerate(operation.outputs):
-        shape = operation.shapes[i] if i < len(operation.shapes) else None
-        yield name, None if shape is None else tuple(shape)
-
-
-def _skipping(folded: Network) -> set[tuple[int, int]]:
-    """Edges between nodes that a longer path connects as well."""
-    above = [0] * len(folded)  # bit sets of the nodes before
-    skipping = set()
-    for node, sources in enumerate(folded.before):
-        for source in sources:
-            above[node] |= above[source] | (1 << source)
-        for source in sources:
-            if any(above[other] >> source & 1 for other in sources if other != source):
-                skipping.add((source, node))
-    return skipping

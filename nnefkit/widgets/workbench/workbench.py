@@ -1,0 +1,447 @@
+"""The workbench behind the widget: its state, and the answers to messages of the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nnefkit.display.numbers import plural
+from nnefkit.display.visible_text import visible
+from nnefkit.errors import NnefError
+from nnefkit.widgets.workbench import tensor_pictures
+from nnefkit.widgets.workbench.appearance import Appearance
+from nnefkit.widgets.workbench.evidence import ViewEvidence
+from nnefkit.widgets.workbench.inspector import Inspector, crumbs
+from nnefkit.widgets.workbench.known_overlays import NAMES, NONE, Overlays, of_series
+from nnefkit.widgets.workbench.navigation import lit, neighbor
+from nnefkit.widgets.workbench.outline import Detail, Outline, OutlineBlock
+from nnefkit.widgets.workbench.overlays import Overlay
+from nnefkit.widgets.workbench.scene import Scene
+from nnefkit.widgets.workbench.search import LISTED, SearchIndex
+from nnefkit.widgets.workbench.tiles import FAR, PICTURE, TILE, Tiles
+
+FIRST = (1200.0, 760.0)
+"""Part of the scene whose tiles the first message has."""
+MAP = (176, 120)
+"""Width and height of the map in the corner."""
+MAX_TILES = 48
+"""Maximum number of tiles in an answer."""
+
+Message = dict[str, Any]
+
+
+class Workbench:
+    """A graph that is looked at: which blocks are open, what is selected, which overlay is shown.
+
+    Args:
+        evidence: The graph, and what is known about it.
+        detail: ``"blocks"`` or ``"operations"``.
+    """
+
+    def __init__(self, evidence: ViewEvidence, detail: Detail = "blocks") -> None:
+        self.evidence = evidence
+        self.viewed = evidence.viewed
+        self.known_overlays = Overlays(evidence)
+        self.inspector = Inspector(evidence, self.known_overlays)
+        self.index = SearchIndex(self.viewed)
+        self.overlay: Overlay | None = None
+        self.tensor = ""
+        """The selected tensor; empty if there is none."""
+        self.cursor = ""
+        """Key of the block that is selected; empty if there is none."""
+        self.version = 0
+        self._outlines: dict[Detail, Outline] = {}
+        self.detail: Detail = detail
+        key = self.known_overlays.default()
+        if key != NONE:
+            self.overlay = self.known_overlays.overlay(key)
+        self._build()
+
+    # -- the scene --------------------------------------------------------------------------------
+
+    @property
+    def outline(self) -> Outline:
+        """The outline of the present detail."""
+        if self.detail not in self._outlines:
+            viewed = self.viewed
+            self._outlines[self.detail] = Outline(
+                viewed.operations, viewed.inputs, viewed.outputs, self.detail
+            )
+        return self._outlines[self.detail]
+
+    def _build(self) -> None:
+        """Lay out the scene again, after blocks were opened or folded."""
+        self.scene = Scene(self.outline, valued=self.overlay is not None)
+        self._style()
+
+    def _style(self) -> None:
+        """Compute what the overlay shows of each box."""
+        self.version += 1
+        changes = bool(self.viewed.changes)
+        self.appearance = Appearance(
+            self.scene, self.overlay, self.evidence.suspicious, changes=changes
+        )
+        self.tiles = Tiles(self.scene, self.appearance)
+
+    def scene_message(self, anchor: OutlineBlock | None = None) -> Message:
+        """Return the scene without its tiles.
+
+        Args:
+            anchor: A block that is to stay at its place on the screen.
+        """
+        scene = self.scene
+        message: Message = {
+            "kind": "scene",
+            "version": self.version,
+            "width": round(scene.width, 1),
+            "height": round(scene.height, 1),
+            "boxes": len(scene.boxes),
+            "tile": TILE,
+            "picture": PICTURE,
+            "far": FAR if self.tiles.distant else 0,
+            "detail": self.detail,
+            "title": visible(self.viewed.graph.name, 26),
+            "name": visible(self.viewed.graph.name, 200),
+            "facts": self._facts(),
+            "overview": self.tiles.overview(*MAP),
+            "overlays": [[key, NAMES[key]] for key in self.known_overlays.available()],
+            "overlay": self._overlay_message(),
+            "families": self.appearance.legend(),
+            "errors": len(self.evidence.suspicious),
+            "cursor": self._cursor_message(),
+        }
+        if anchor is not None and anchor.key in scene.box_of:
+            box = scene.box_of[anchor.key]
+            message["anchor"] = [anchor.key, round(box.x, 1), round(box.y, 1)]
+        return message
+
+    def _facts(self) -> str:
+        shown = sum(1 for box in self.scene.boxes if box.block.kind in ("operation", "block"))
+        count = sum(1 for _ in self.viewed.computations())
+        words = f"{plural(count, 'operation')} · {shown:,} {'box' if shown == 1 else 'boxes'}"
+        if self.viewed.other is not None:
+            words = " against ".join(visible(label, 30) for label in self.viewed.labels)
+            kinds = [change.kind for change in self.viewed.changes.values()]
+            counted = [
+                f"{kinds.count(kind):,} {kind}"
+                for kind in ("added", "removed", "changed")
+                if kind in kinds
+            ]
+            words += " · " + (", ".join(counted) or "no operation differs")
+        return words
+
+    def _overlay_message(self) -> Message | None:
+        overlay = self.overlay
+        drawn = self.outline.drawn_numbers()
+        if overlay is None:
+            strip = self.known_overlays.overlay("macs").strip(drawn)
+            return {"key": NONE, "strip": strip}
+        return {
+            "key": overlay.key,
+            "title": visible(overlay.title, 60),
+            "legend": overlay.legend(self.appearance.scale),
+            "strip": overlay.strip(drawn),
+        }
+
+    def first(self) -> Message:
+        """Return the first message: the scene, and the tiles of its upper left part."""
+        wide, high = FIRST
+        if self.tiles.distant:
+            places = [(0, 0)]
+        else:
+            wide, high = self.scene.width, self.scene.height
+            places = self._places(0, 0, wide, high)[:MAX_TILES]
+        return {
+            "scene": self.scene_message(),
+            "tiles": self._tiles(places),
+        }
+
+    def _places(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> list[tuple[int, int]]:
+        columns = range(int(left // TILE), int(right // TILE) + 1)
+        rows = range(int(top // TILE), int(bottom // TILE) + 1)
+        return [(i, j) for j in rows for i in columns]
+
+    def _tiles(self, places: Sequence[tuple[int, int]]) -> Message:
+        tiles = [self.tiles.tile(i, j) for i, j in places]
+        return {"kind": "tiles", "version": self.version, "tiles": tiles}
+
+    # -- messages from the browser ----------------------------------------------------------------
+
+    def answer(self, message: Any) -> list[Message]:
+        """Return the answers to a message of the browser.
+
+        Anything that is not understood is ignored: a page may have been stored with an older
+        version of the widget.
+        """
+        if not isinstance(message, Mapping):
+            return []
+        handler = _HANDLERS.get(str(message.get("ask", "")))
+        if handler is None:
+            return []
+        try:
+            return handler(self, message)
+        except NnefError as error:
+            return [{"kind": "status", "text": str(error), "tone": "wrong"}]
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+            # What does not fit the present scene is a message that has been overtaken.
+            return []
+
+    def _hello(self, message: Message) -> list[Message]:
+        if message.get("version") == self.version:
+            return self._inspected() if self.cursor else []
+        return [self.scene_message(), *(self._inspected() if self.cursor else [])]
+
+    def _wanted(self, message: Message) -> list[Message]:
+        if message["version"] != self.version:
+            return []
+        places = [(int(i), int(j)) for i, j in message["places"][:MAX_TILES]]
+        level = int(message.get("level", 0))
+        if level <= 0:
+            return [self._tiles(places)]
+        level = min(level, 12)
+        pictures = [[level, i, j, self.tiles.picture(level, i, j)] for i, j in places]
+        return [{"kind": "pictures", "version": self.version, "pictures": pictures}]
+
+    def _toggle(self, message: Message) -> list[Message]:
+        block = self.outline[str(message["key"])]
+        return self.set_open(block, not block.is_open)
+
+    def set_open(self, block: OutlineBlock, is_open: bool) -> list[Message]:
+        """Open or fold a block, and return the new scene."""
+        if is_open and not self.outline.open(block):
+            return [{"kind": "status", "text": "There is nothing inside to open."}]
+        if not is_open:
+            self.outline.fold(block)
+        self._build()
+        self.cursor = block.key
+        if not is_open:
+            self.tensor = self.outline.result(block)
+        return [self.scene_message(block), *self._inspected()]
+
+    def _all(self, message: Message) -> list[Message]:
+        """Open all blocks at the lowest level that is visible, or fold all."""
+        if message.get("open"):
+            for block in list(self.outline.closed()):
+                self.outline.open(block)
+        else:
+            for block in self.outline.roots:
+                self.outline.fold(block)
+        self._build()
+        self._follow_selection()
+        return [self.scene_message(), *(self._inspected() if self.cursor else [])]
+
+    def set_detail(self, detail: Detail) -> list[Message]:
+        """Show blocks or single operations, and return the new scene."""
+        self.detail = detail
+        self._build()
+        self._follow_selection()
+        shown = [self.scene_message()]
+        return shown + (self._inspected(center=True) if self.cursor else [])
+
+    def _follow_selection(self) -> None:
+        """Move the cursor to the box that represents the selected tensor now."""
+        if self.tensor in self.viewed.numbers:
+            number = self.outline.drawn(self.viewed.numbers[self.tensor])
+            block = self.outline.visible(number)
+            self.cursor = block.key if block is not None else ""
+        else:
+            self.cursor = ""
+
+    def _detail(self, message: Message) -> list[Message]:
+        wanted = message["detail"]
+        return self.set_detail(wanted) if wanted in ("blocks", "operations") else []
+
+    # -- selection --------------------------------------------------------------------------------
+
+    def _select(self, message: Message) -> list[Message]:
+        if "tensor" in message:
+            return self.select(str(message["tensor"]))
+        if "number" in message:
+            outputs = self.viewed.operations[int(message["number"])].outputs
+            return self.select(outputs[0]) if outputs else []
+        if "key" in message:
+            return self.select_block(self.outline[str(message["key"])])
+        box = self.tiles.at(float(message["x"]), float(message["y"]))
+        return self.select_block(box.block) if box is not None else self.deselect()
+
+    def select(self, tensor: str) -> list[Message]:
+        """Select a tensor and its operation, opening the blocks around it.
+
+        Raises:
+            UnknownNameError: There is no such tensor.
+        """
+        number = self.viewed.numbers[self.viewed.known(tensor)]
+        drawn = self.outline.drawn(number)
+        before = {box.block.key for box in self.scene.boxes}
+        block = self.outline.reveal(drawn)
+        self.tensor = tensor
+        self.cursor = "" if block is None else block.key
+        shown: list[Message] = []
+        if block is not None and block.key not in before:
+            self._build()
+            shown.append(self.scene_message())
+        return [*shown, *self._inspected(center=True)]
+
+    def select_block(self, block: OutlineBlock, *, center: bool = False) -> list[Message]:
+        """Select a block; its result becomes the selected tensor."""
+        self.cursor = block.key
+        self.tensor = self.outline.result(block)
+        return self._inspected(center=center)
+
+    def deselect(self) -> list[Message]:
+        """Select nothing."""
+        self.cursor = self.tensor = ""
+        return [{"kind": "inspect", "content": None, "cursor": None}]
+
+    def _inspected(self, *, center: bool = False) -> list[Message]:
+        content = self._content()
+        return [
+            {
+                "kind": "inspect",
+                "content": content,
+                "cursor": self._cursor_message(),
+                "center": center,
+                "number": self.viewed.numbers.get(self.tensor),
+                "spoken": self._spoken(content),
+            }
+        ]
+
+    def _content(self) -> Message | None:
+        outline = self.outline
+        block = outline.get(self.cursor)
+        if block is not None and block.kind == "block":
+            return self.inspector.block(block, self.tensor, outline)
+        if self.tensor in self.viewed.numbers:
+            number = self.viewed.numbers[self.tensor]
+            return self.inspector.operation(number, self.tensor, outline)
+        if block is None:
+            return None
+        box = outline.box(block)
+        return {
+            "name": visible(box.title, 80),
+            "tensor": "",
+            "where": box.kind,
+            "crumbs": crumbs(outline, block),
+            "lines": [visible(line, 120) for line in box.lines],
+            "facts": [],
+            "tabs": [],
+            "note": "",
+        }
+
+    def _cursor_message(self) -> Message | None:
+        box = self.scene.box_of.get(self.cursor)
+        if box is None:
+            return None
+        area = [round(v, 1) for v in (box.x, box.y, box.width, box.height)]
+        block = box.block
+        return {"key": block.key, "area": area, "opens": block.kind == "block" or block.is_open}
+
+    def _spoken(self, content: Message | None) -> str:
+        """Return the selection in words, for readers who cannot see it."""
+        if content is None:
+            return "nothing selected"
+        parts = [str(content["name"]), str(content["where"])]
+        parts += [f"{key} {value}" for key, value in content["facts"] if key == "gives"]
+        verdict = content.get("verdict")
+        if verdict:
+            parts.append(str(verdict["title"]))
+        block = self.outline.get(self.cursor)
+        if block is not None and self.overlay is not None:
+            value = self.overlay.value(block.group.operations)
+            words = self.overlay.words(value)
+            if words:
+                parts.append(f"{self.overlay.title} {words}")
+        if block is not None and block.kind == "block":
+            parts.append("open" if block.is_open else "folded, Enter opens it")
+        return ", ".join(visible(part, 200) for part in parts)
+
+    def _move(self, message: Message) -> list[Message]:
+        """Move the selection to a neighbor."""
+        to = str(message["to"])
+        start = self.cursor
+        if start not in self.scene.box_of:
+            start, to = self.scene.boxes[0].block.key, "last" if to == "last" else "first"
+        found = neighbor(self.scene, start, to)
+        if found is None:
+            return [{"kind": "status", "text": "There is nothing further that way."}]
+        return self.select_block(found.block, center=True)
+
+    def _next_error(self, message: Message) -> list[Message]:
+        errors = self.evidence.suspicious
+        if not errors:
+            text = "Nothing here differs or is NaN, as far as is known."
+            return [{"kind": "status", "text": text}]
+        at = self.viewed.numbers.get(self.tensor, -1)
+        back = bool(message.get("back"))
+        following = [n for n in errors if n < at] if back else [n for n in errors if n > at]
+        wrapped = errors[-1] if back else errors[0]
+        chosen = (following[-1] if back else following[0]) if following else wrapped
+        outputs = self.viewed.operations[chosen].outputs
+        place = f"{errors.index(chosen) + 1:,} of {len(errors):,}"
+        text = f"{'change' if self.viewed.changes else 'error'} {place}"
+        return [*self.select(outputs[0]), {"kind": "status", "text": text}]
+
+    def _path(self, message: Message) -> list[Message]:
+        """Return which boxes and edges in some tiles the selection depends on, or depend on it."""
+        if message["version"] != self.version:
+            return []
+        block = self.outline[str(message["key"])]
+        places = [(int(i), int(j)) for i, j in message["places"][:MAX_TILES]]
+        boxes, edges = self.tiles.inside(places)
+        found = lit(self.outline, block, boxes, edges)
+        return [{"kind": "path", "key": block.key, "boxes": found[0], "edges": found[1]}]
+
+    # -- search, pictures, overlays ---------------------------------------------------------------
+
+    def _search(self, message: Message) -> list[Message]:
+        query = str(message.get("text", ""))
+        matches = self.index.search(query)
+        listed = [[m.tensor, m.words] for m in matches[:LISTED]]
+        return [{"kind": "found", "text": query, "matches": listed, "total": len(matches)}]
+
+    def _picture(self, message: Message) -> list[Message]:
+        tensor = str(message.get("tensor", ""))
+        sides, note = self.inspector.values(tensor)
+        is_weight = tensor in self.viewed.numbers and bool(self.viewed.tensor(tensor).label)
+        shown = tensor_pictures.picture(sides, message, parameter=is_weight)
+        return [{"kind": "picture", "tensor": tensor, "note": note, **shown}]
+
+    def set_overlay(self, given: Any) -> list[Message]:
+        """Show another overlay: the key of one, None, or a Series by tensor.
+
+        Raises:
+            InputError: There is no data for it.
+            UnknownNameError: There is no such overlay, or a Series names a tensor that is unknown.
+        """
+        if given is None or (isinstance(given, str) and given == NONE):
+            self.overlay = None
+        elif isinstance(given, str):
+            self.overlay = self.known_overlays.overlay(given)
+        else:
+            self.overlay = of_series(given, self.viewed)
+        if self.scene.valued != (self.overlay is not None):
+            self._build()
+        else:
+            self._style()
+        return [self.scene_message()]
+
+    def _overlay(self, message: Message) -> list[Message]:
+        return self.set_overlay(str(message["key"]))
+
+
+_HANDLERS: Mapping[str, Callable[[Workbench, Any], list[Message]]] = {
+    "hello": Workbench._hello,
+    "tiles": Workbench._wanted,
+    "toggle": Workbench._toggle,
+    "all": Workbench._all,
+    "detail": Workbench._detail,
+    "select": Workbench._select,
+    "move": Workbench._move,
+    "next": Workbench._next_error,
+    "path": Workbench._path,
+    "search": Workbench._search,
+    "picture": Workbench._picture,
+    "overlay": Workbench._overlay,
+}
