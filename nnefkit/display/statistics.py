@@ -13,16 +13,22 @@ from nnefkit.arrays import Array, check_mapped, converted
 
 BINS = 24
 """Number of bars of a histogram."""
-COUNTED = 1 << 15
+COUNTED = 1 << 14
 """Number of elements that a trace counts for a histogram; more would take longer than the run."""
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 17
 # One block of a sample: whole pages of a mapped file.
 _BLOCK = 1 << 12
+# One stretch of the elements that are counted for a histogram.
+_STRETCH = 1 << 6
 # The integers up to this one are exact in float64.
 _EXACT = 1 << 53
-# Share of the variance in the squares about the first value below which digits are lost.
-_KEPT = 1e-4
+# Share of the variance in the mean square below which digits are lost.
+_KEPT = 0.05
+# Elements whose sums float32 computes, all in one vector; float64 adds them up.
+_ROW = 256
+# Magnitudes whose squares, and sums of them, float32 holds.
+_FLOAT32_SQUARES = (1e-12, 1e15)
 # Squares of larger values might overflow.
 _HUGE = 1e150
 
@@ -82,7 +88,7 @@ def statistics(array: Any, limit: int | None = None, bars: int | None = None) ->
     Args:
         array: Any array.
         limit: Number of elements to examine; None for all.
-        bars: Number of elements to count for the histogram; None for all that are examined.
+        bars: Number of elements to count for the histogram, if all are examined; None for all.
     """
     array = np.asarray(array)
     check_mapped(array)
@@ -100,15 +106,15 @@ def statistics(array: Any, limit: int | None = None, bars: int | None = None) ->
     mean = deviation = math.nan
     histogram = Histogram()
     if finite:
-        mean = min(max(found.mean, low), high)
-        squares = found.squares
+        mean, squares = found.mean, found.squares
         if low == high:
-            squares = 0.0
+            mean, squares = float(low), 0.0
         elif squares is None:
-            squares = sum(_squares(chunk, mean) for chunk in _chunks(flat, limit))
+            mean, squares = _about_mean(_chunks(flat, limit), mean, finite)
+        mean = min(max(mean, low), high)
         deviation = math.sqrt(squares / finite)
-        counted = limit if bars is None else min(bars, limit or bars)
-        counts = _bars(_chunks(flat, counted), low, high)
+        chunks = _chunks(flat, limit) if bars is None or limit else _sample(flat, bars)
+        counts = _bars(chunks, low, high, found.all_finite)
         histogram = Histogram(counts, _edges(low, high, len(counts)))
     return Statistics(
         size,
@@ -150,12 +156,22 @@ def _chunks(flat: Array, limit: int | None) -> Iterator[Array]:
         yield converted(chunk, np.float32) if chunk.dtype == np.float16 else chunk
 
 
+def _sample(flat: Array, limit: int) -> Iterator[Array]:
+    """Yield all elements, or a sample of `limit`: short stretches, all at the same distance."""
+    if flat.size <= limit:
+        yield from _chunks(flat, None)
+        return
+    stretches = max(limit // _STRETCH, 1)
+    rows = flat[: flat.size // stretches * stretches].reshape(stretches, -1)
+    yield from _chunks(rows[:, : limit // stretches].ravel(), None)
+
+
 class _Moments:
     """Everything but the histogram, in one pass over chunks of at most `longest` elements."""
 
     __slots__ = (
-        "_about",
         "_buffer",
+        "_longest",
         "_square",
         "_total",
         "examined",
@@ -170,9 +186,10 @@ class _Moments:
     def __init__(self, longest: int) -> None:
         self.examined = self.finite = self.zeros = self.nan = self.infinite = 0
         self.minimum = self.maximum = math.nan
-        # Sums of the distances from the first value, and of their squares.
-        self._about = self._total = self._square = 0.0
-        self._buffer = np.empty(longest)
+        # Sums of the values and of their squares.
+        self._total = self._square = 0.0
+        self._longest = longest
+        self._buffer: Array | None = None
 
     @np.errstate(invalid="ignore", over="ignore")  # of signaling NaN, of huge values
     def add(self, chunk: Array) -> None:
@@ -186,29 +203,43 @@ class _Moments:
                 return
             lowest, highest = chunk.min(), chunk.max()
         low, high = _number(lowest), _number(highest)
-        if not self.finite:
-            self.minimum, self.maximum, self._about = low, high, float(chunk[0])
-        self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
+        self.minimum = min(self.minimum, low) if self.finite else low
+        self.maximum = max(self.maximum, high) if self.finite else high
         self.finite += chunk.size
-        distance = self._buffer[: chunk.size]
-        np.copyto(distance, chunk, casting="unsafe")
-        if self._about:
-            distance -= self._about
-        self._total += float(distance.sum())
+        least, most = _FLOAT32_SQUARES
+        if chunk.dtype == np.float32 and least < max(-low, high) < most:
+            whole = chunk.size // _ROW * _ROW
+            rows = chunk[:whole].reshape(-1, _ROW)
+            self._total += float(np.einsum("ij->i", rows).sum(dtype=np.float64))
+            self._square += float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64))
+            chunk = chunk[whole:]
+        if chunk.size:
+            self._add_sums(chunk)
+
+    def _add_sums(self, chunk: Array) -> None:
+        if self._buffer is None:
+            self._buffer = np.empty(self._longest)
+        values = self._buffer[: chunk.size]
+        np.copyto(values, chunk, casting="unsafe")
+        self._total += float(values.sum())
         # Not by BLAS, whose threads take longer to wake up than a chunk takes.
-        self._square += float(np.einsum("i,i->", distance, distance))
+        self._square += float(np.einsum("i,i->", values, values))
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether no NaN and no Inf was found."""
+        return self.finite == self.examined
 
     @property
     def mean(self) -> float:
         """The mean of the finite values."""
-        return self._about + self._total / self.finite
+        return self._total / self.finite
 
     @property
     def squares(self) -> float | None:
         """The sum of squared distances from the mean; None if its digits were lost."""
-        shift = self._total * (self._total / self.finite)
-        rest = self._square - shift
-        return rest if rest > _KEPT * shift else None
+        rest = self._square - self._total * self.mean
+        return rest if rest > _KEPT * self._square else None
 
     def _finite_values(self, chunk: Array) -> Array:
         finite = np.isfinite(chunk)
@@ -225,34 +256,36 @@ def _number(element: Any) -> float:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # of signaling NaN, of infinity
-def _squares(chunk: Array, mean: float) -> float:
-    """Return the sum of squared distances of the finite values from the mean."""
-    distance = converted(chunk, np.float64) - mean
-    total = float(np.einsum("i,i->", distance, distance))
-    if math.isfinite(total):
-        return total
-    distance = distance[np.isfinite(distance)]
-    return float(np.einsum("i,i->", distance, distance))
+def _about_mean(chunks: Iterator[Array], mean: float, finite: int) -> tuple[float, float]:
+    """Return the mean of the finite values and the sum of squared distances, from a near mean."""
+    total = square = 0.0
+    for chunk in chunks:
+        distance = converted(chunk, np.float64) - mean
+        if not math.isfinite(distance.sum()):
+            distance = distance[np.isfinite(distance)]
+        total += float(distance.sum())
+        square += float(np.einsum("i,i->", distance, distance))
+    return mean + total / finite, max(square - total * (total / finite), 0.0)
 
 
 @np.errstate(invalid="ignore")  # of signaling NaN
-def _bars(chunks: Iterator[Array], low: float, high: float) -> tuple[int, ...]:
+def _bars(chunks: Iterator[Array], low: float, high: float, is_finite: bool) -> tuple[int, ...]:
     """Return the numbers of the finite values in equal bars."""
     bars = BINS if high > low else 1
-    counts = np.zeros(bars, np.int64)
+    # The last one counts the maximum, which is at the upper edge of the last bar.
+    counts = np.zeros(bars + 1, np.int64)
     # If the range is so narrow that the quotient would overflow, all values are in the first bar.
     slope = bars / (high - low) if high - low > 1e-300 else 0.0
     for chunk in chunks:
         # A copy in double precision, changed in place: differences of float32 may overflow.
         values = chunk.astype(np.float64)
-        if chunk.dtype.kind == "f":
+        if not is_finite:
             values = values[np.isfinite(values)]
         values -= low
         values *= slope
-        index = values.astype(np.int32)
-        np.clip(index, 0, bars - 1, out=index)
-        counts += np.bincount(index, minlength=bars)
-    return tuple(counts.tolist())
+        counts += np.bincount(values.astype(np.intp), minlength=bars + 1)
+    *others, last, end = counts.tolist()
+    return (*others, last + end)
 
 
 def _edges(low: float, high: float, bars: int, unit: float = 1.0) -> tuple[float, ...]:

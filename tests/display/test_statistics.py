@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nnefkit.display.statistics import BINS, statistics
+from nnefkit.display.statistics import BINS, COUNTED, statistics
 
 DTYPES = ["f2", "f4", "f8", "i1", "i4", "i8", "u1", "u8", "?", ">f4"]
 
@@ -135,3 +135,29 @@ def test_a_histogram_of_a_part_leaves_the_other_numbers_exact():
     assert part.examined == values.size
     assert sum(part.histogram.counts) < 20_000
     assert part.histogram.edges == whole.histogram.edges
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e-3, 3.0, 1e4, -1e6, 1e12, 1e17])
+@pytest.mark.parametrize("scale", [1e-20, 1e-3, 1.0, 1e20, 1e35])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mean_and_deviation_have_the_digits_of_the_data(offset, scale, dtype):
+    drawn = np.random.default_rng(5).standard_normal(200_003)
+    values = (drawn * scale + offset).astype(dtype)
+    exact = values.astype(np.longdouble)
+    found = statistics(values)
+    assert found.deviation == pytest.approx(float(exact.std()), rel=1e-5)
+    assert found.mean == pytest.approx(
+        float(exact.mean()), abs=1e-6 * float(exact.std()) + 1e-300, rel=1e-7
+    )
+
+
+@pytest.mark.parametrize("nan", [0, 1, 5000])
+def test_a_sample_for_the_histogram_is_within_the_range_and_even(nan):
+    values = np.linspace(-3, 5, 100_000, dtype=np.float32)
+    values[: nan * 2 : 2] = np.nan
+    found = statistics(values, bars=COUNTED)
+    counts = np.array(found.histogram.counts)
+    assert found.examined == 100_000
+    assert found.nan == nan
+    assert COUNTED * 0.9 - nan <= counts.sum() <= COUNTED
+    assert counts[4:].max() <= 1.1 * counts[4:].min()
