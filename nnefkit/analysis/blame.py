@@ -14,7 +14,7 @@ from nnefkit.analysis.blame_sides import Alignment, Reference, Subject, Suspect
 from nnefkit.analysis.blamed_operation import BlamedOperation, Verdict, ranked
 from nnefkit.analysis.bug_report import Evidence
 from nnefkit.analysis.causes import Weights, altered, weight_tensors
-from nnefkit.analysis.metrics import Metrics, metrics
+from nnefkit.analysis.metrics import Metrics, energy, metrics
 from nnefkit.analysis.pairing import Axes
 from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segments
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
@@ -225,14 +225,19 @@ class _Examination:
             self.own[name] = own
             if each.worst is measured:
                 each.evidence = Evidence(self._inputs(each.segment), expected, own)
-        with np.errstate(all="ignore"):
-            usable = np.isfinite(expected)
-            each.signal.append(float(np.square(expected[usable], dtype=np.float64).sum()))
-        passed_on = metrics(own, full)
+        each.signal.append(energy(expected))
+        passed_on = metrics(own, full, allowed)
         each.inherited += _or(passed_on.rmse, math.inf) ** 2 * passed_on.compared
         if passed_on.mismatched:
             each.inherited = math.inf
-        each.total_is_wrong |= not metrics(expected, full, allowed).ok
+        # Most operations introduce nothing, or inherit nothing: two of the three are equal.
+        if not measured.different:
+            total = passed_on
+        elif not passed_on.different:
+            total = measured
+        else:
+            total = metrics(expected, full, allowed)
+        each.total_is_wrong |= not total.ok
 
     def _inputs(self, part: IsolatedSegment) -> dict[str, Array]:
         names = {name for op in part.operations for name in op.input_names}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array, check_mapped, converted
+from nnefkit.narrow_sums import has_narrow_squares, narrow_dot, narrow_sum
 
 BINS = 24
 """Number of bars of a histogram."""
@@ -25,10 +26,6 @@ _STRETCH = 1 << 6
 _EXACT = 1 << 53
 # Share of the variance in the mean square below which digits are lost.
 _KEPT = 0.05
-# Elements whose sums float32 computes, all in one vector; float64 adds them up.
-_ROW = 256
-# Magnitudes whose squares, and sums of them, float32 holds.
-_FLOAT32_SQUARES = (1e-12, 1e15)
 # Squares of larger values might overflow.
 _HUGE = 1e150
 
@@ -206,17 +203,10 @@ class _Moments:
         self.minimum = min(self.minimum, low) if self.finite else low
         self.maximum = max(self.maximum, high) if self.finite else high
         self.finite += chunk.size
-        least, most = _FLOAT32_SQUARES
-        if chunk.dtype == np.float32 and least < max(-low, high) < most:
-            whole = chunk.size // _ROW * _ROW
-            rows = chunk[:whole].reshape(-1, _ROW)
-            self._total += float(np.einsum("ij->i", rows).sum(dtype=np.float64))
-            self._square += float(np.einsum("ij,ij->i", rows, rows).sum(dtype=np.float64))
-            chunk = chunk[whole:]
-        if chunk.size:
-            self._add_sums(chunk)
-
-    def _add_sums(self, chunk: Array) -> None:
+        if chunk.dtype == np.float32 and has_narrow_squares(max(-low, high)):
+            self._total += narrow_sum(chunk)
+            self._square += narrow_dot(chunk, chunk)
+            return
         if self._buffer is None:
             self._buffer = np.empty(self._longest)
         values = self._buffer[: chunk.size]

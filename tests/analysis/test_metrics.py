@@ -290,21 +290,46 @@ def test_the_division_into_blocks_does_not_matter(size):
     [
         lambda x: np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
         lambda x: np.asfortranarray(x),
-        lambda x: x.astype(">f4"),
+        lambda x: x.astype(x.dtype.newbyteorder(">")),
         lambda x: np.repeat(x, 2, axis=3)[..., ::2],
         lambda x: x[:, ::-1].copy()[:, ::-1],
     ],
 )
-def test_layout_in_memory_does_not_matter(arrange):
+@pytest.mark.parametrize(("dtype", "digits"), [(np.float32, 1e-8), (np.float64, 1e-12)])
+def test_layout_in_memory_does_not_matter(arrange, dtype, digits):
     rng = np.random.default_rng(0)
-    a = rng.normal(size=(2, 20, 31, 41)).astype(np.float32)
-    b = a + np.float32(0.1) * rng.normal(size=a.shape).astype(np.float32)
+    a = rng.normal(size=(2, 20, 31, 41)).astype(dtype)
+    b = a + dtype(0.1) * rng.normal(size=a.shape).astype(dtype)
     a[1, 2, 3, 4] = NAN
     expected, m = metrics(a, b), metrics(a, arrange(b))
     for name in ("snr", "cosine", "rmse"):
-        assert getattr(m, name) == pytest.approx(getattr(expected, name), rel=1e-12)
+        assert getattr(m, name) == pytest.approx(getattr(expected, name), rel=digits)
     for name in ("max_abs", "ulp", "different", "outside", "worst", "nan"):
         assert getattr(m, name) == getattr(expected, name), name
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-3, 1.0])
+@pytest.mark.parametrize("scale", [1e-18, 1e-3, 1.0, 1e14, 1e25])
+@pytest.mark.parametrize("size", [1, 255, 70_001])
+def test_metrics_of_float32_are_those_of_double_precision(size, scale, noise):
+    rng = np.random.default_rng(size)
+    a = (scale * rng.normal(size=size)).astype(np.float32)
+    b = (a * (1 + noise * rng.normal(size=size))).astype(np.float32)
+    narrow, wide = metrics(a, b), metrics(a.astype(np.float64), b.astype(np.float64))
+    assert narrow.snr == pytest.approx(wide.snr, rel=1e-7, abs=1e-6)
+    assert narrow.rmse == pytest.approx(wide.rmse, rel=1e-6, abs=0)
+    assert narrow.cosine == pytest.approx(wide.cosine, abs=3e-7)
+    for name in ("count", "compared", "scale", "max_abs", "different", "worst"):
+        assert getattr(narrow, name) == getattr(wide, name), name
+
+
+def test_equal_arrays_with_infinities_and_without_elements():
+    a = np.array([1.0, np.inf, -np.inf, -3.0], np.float32)
+    m = metrics(a, a.copy())
+    assert (m.compared, m.infinite, m.scale, m.ulp, m.ok) == (2, (2, 2), 3.0, 0, True)
+    assert (m.snr, m.cosine, m.max_abs, m.worst, m.element) == (math.inf, 1.0, 0.0, None, None)
+    assert metrics(a, a.astype(np.float64)).ulp is None
+    assert metrics(a[:0], a[:0]).snr == math.inf
 
 
 @pytest.mark.parametrize("bad", [["a"], [1j], [object()], np.array(["2020"], "M8[Y]")])
