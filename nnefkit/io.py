@@ -219,7 +219,8 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
         defaults: As in `to_text`.
 
     Raises:
-        InputError: `graph` is not a graph, or `path` is not a path.
+        InputError: `graph` is not a graph, or `path` is not a path, or ends like a file of another
+            framework.
         DocumentError: The graph contains something that NNEF text cannot express (section 3.1),
             such as an infinite attribute.
         StorageError: A variable has no data, or data that cannot be stored (section 5.2), or `path`
@@ -236,6 +237,7 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
     """
     graph = expected_graph(graph, data=True)
     target = expected_path(path)
+    storage.refuse_other_target(target)
     if inexpressible := language.inexpressible(graph):
         raise DocumentError(inexpressible)
     if target.name == storage.GRAPH:

@@ -35,7 +35,10 @@ def _line_of_caller(error: BaseException) -> str:
     while trace is not None:
         if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == _OWN:
             break
-        found, trace = trace, trace.tb_next
+        # The wrapper of a function that is decorated by a context manager is nobody's line.
+        if trace.tb_frame.f_globals.get("__name__") != "contextlib":
+            found = trace
+        trace = trace.tb_next
     if found is None or trace is None:
         return ""
     name = found.tb_frame.f_code.co_filename

@@ -8,6 +8,7 @@ from nnefkit.storage.leftovers import TemporaryFolder, identity, is_being_saved
 from nnefkit.storage.mapped_file import map_npy, view_npy
 from nnefkit.storage.model_files import ExtraFiles, ModelFiles, open_model
 from nnefkit.storage.model_writer import write_model
+from nnefkit.storage.other_models import refuse_other_target
 from nnefkit.storage.quantized_codes import dequantize
 from nnefkit.storage.system_errors import unreadable
 from nnefkit.storage.tensor_file import (
@@ -40,6 +41,7 @@ __all__ = [
     "map_npy",
     "open_model",
     "read_tensor",
+    "refuse_other_target",
     "replacing_file",
     "tensor_content",
     "unpacked_limit",

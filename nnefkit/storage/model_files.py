@@ -20,6 +20,7 @@ from nnefkit.storage.decompression import unpack_tar
 from nnefkit.storage.file_names import DATA, GRAPH, QUANTIZATION, data_name
 from nnefkit.storage.folder import Folder, FolderFile
 from nnefkit.storage.mapped_file import read_at, state_of
+from nnefkit.storage.other_models import reading_hint
 from nnefkit.storage.system_errors import system_hint, system_message
 from nnefkit.storage.tar_archive import is_tar, read_tar
 from nnefkit.storage.tensor_file import StoredTensor, open_tensor
@@ -322,7 +323,8 @@ def _check_text_file(path: Path, head: bytes) -> None:
             "this is neither an archive (tar, tar.gz, zip) nor the text of a graph",
             hint="Copy or download it again if it should be an archive."
             if named_archive
-            else "nnefkit.load takes a folder with a graph.nnef, a graph.nnef, or an archive.",
+            else reading_hint(path)
+            or "nnefkit.load takes a folder with a graph.nnef, a graph.nnef, or an archive.",
             file=str(path),
             section="5.1",
         )
@@ -376,7 +378,8 @@ def _shortened(path: str | os.PathLike[str]) -> str:
 def _no_graph(path: Path, container: Container) -> StorageError:
     names = list(container.names())
     texts = [name for name in names if name.lower().endswith(".nnef")]
-    hint = "A model is a folder or an archive with a file graph.nnef at its top."
+    usual = "A model is a folder or an archive with a file graph.nnef at its top."
+    hint = reading_hint(path) or usual
     if texts:
         hint = f"There is '{texts[0]}': load it, or move it to graph.nnef at the top."
     elif not names:

@@ -7,7 +7,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
@@ -29,23 +28,6 @@ _UNKNOWN_SHAPE = (
     "mask.nonzero()[:, 0], as a buffer of the module."
 )
 _MUST_RUN = "The module must run on the example inputs: try module(*example_inputs)."
-
-
-def refuse_arrays(given: Arguments) -> None:
-    """Refuse example inputs that are arrays of NumPy.
-
-    Raises:
-        InputError: One of them is.
-    """
-    for name, leaf in _leaves(given):
-        if isinstance(leaf, (np.ndarray, np.generic)):
-            raise InputError(
-                f"example input {name} is a NumPy {type(leaf).__name__}, not a tensor",
-                hint="torch.from_numpy(array) makes a tensor of it; note that modules usually "
-                f"compute in float32, not in {leaf.dtype}."
-                if leaf.dtype.kind == "f" and leaf.dtype != np.float32
-                else "torch.from_numpy(array) makes a tensor of it.",
-            )
 
 
 def refuse_torchscript(module: torch.nn.Module) -> None:

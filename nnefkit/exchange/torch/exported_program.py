@@ -21,7 +21,6 @@ from nnefkit.exchange.torch.call import READERS
 from nnefkit.exchange.torch.export_problems import (
     Arguments,
     export_problem,
-    refuse_arrays,
     refuse_torchscript,
 )
 from nnefkit.exchange.torch.known_masks import has_unknown_shapes, replace_known_masks
@@ -74,8 +73,6 @@ def exported(
         StorageError: The file cannot be read.
     """
     given = None if example_inputs is None and not kwargs else arguments(example_inputs, kwargs)
-    if given is not None:
-        refuse_arrays(given)
     if isinstance(source, torch.nn.Module):
         if given is None:
             raise InputError(

@@ -56,7 +56,9 @@ def from_torch(
         module: An ``nn.Module`` in evaluation mode, an ``ExportedProgram``, or the path of a
             ``.pt2`` file.
         example_inputs: The arguments to call the module with: a tensor, a tuple of positional
-            arguments, or a mapping of arguments by name. An exported program has its own.
+            arguments, or a mapping of arguments by name. An exported program has its own. Arrays of
+            NumPy become tensors, floating-point ones with the dtype of the module's parameters; a
+            shape such as ``(1, 3, 224, 224)``, or a list of several, stands for random numbers.
         input_names: Names for the inputs, in their order; by default those of the arguments.
         kwargs: Arguments by name, in addition to those in a tuple.
         name: The name of the graph; by default that of the module's class.
@@ -102,7 +104,7 @@ def from_torch(
     named = name or graph_name(module)
     with StagedProgressBar(named, progress) as bar:
         bar.stage("exporting")
-        source = export(module, example_inputs, kwargs, trust=trust)
+        source = export(module, example_inputs, kwargs, trust=trust, shapes=True)
         graph = read(source, named, input_names, fold=fold, bar=bar)
         if dynamic_shapes:
             bar.stage("converting for other shapes")
@@ -168,12 +170,20 @@ def require_torch() -> None:
 
 
 def export(
-    module: Any, example_inputs: Any, kwargs: Mapping[str, Any] | None, *, trust: bool = False
+    module: Any,
+    example_inputs: Any,
+    kwargs: Mapping[str, Any] | None,
+    *,
+    trust: bool = False,
+    shapes: bool = False,
 ) -> ExportedModule:
     """Export a module, ready to be read and run; see `from_torch`."""
+    from nnefkit.exchange.torch.example_inputs import converted_kwargs, example_tensors
     from nnefkit.exchange.torch.exported_module import ExportedModule
     from nnefkit.exchange.torch.exported_program import arguments, exported, readable
 
+    example_inputs = example_tensors(module, example_inputs, shapes=shapes)
+    kwargs = converted_kwargs(module, kwargs)
     program = exported(module, example_inputs, kwargs, trust=trust)
     examples = program.example_inputs
     if example_inputs is not None or kwargs:

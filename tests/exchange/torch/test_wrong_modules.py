@@ -16,26 +16,6 @@ def refusal(module, *arguments, **more):
     return diagnostic.message, diagnostic.hint
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_arrays_are_not_tensors(dtype):
-    message, hint = refusal(torch.nn.Linear(3, 2), np.zeros((1, 3), dtype))
-    assert "is a NumPy ndarray" in message
-    assert "torch.from_numpy" in hint
-    assert ("float32" in hint) == (dtype == np.float64)
-
-
-@pytest.mark.parametrize("place", ["list", "dict", "kwargs"])
-def test_arrays_inside_of_arguments_are_found(place):
-    class Net(torch.nn.Module):
-        def forward(self, x):
-            return x
-
-    array = np.zeros(3, np.float32)
-    given = {"list": (([array],),), "dict": (({"a": array},),), "kwargs": ({"x": array},)}[place]
-    message, _ = refusal(Net(), *given)
-    assert "NumPy" in message
-
-
 @pytest.mark.parametrize("make", [torch.jit.script, lambda m: torch.jit.trace(m, torch.ones(1, 3))])
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_is_refused(make):
@@ -189,11 +169,3 @@ def test_registered_dataclasses_are_taken_and_returned():
     module = Function(lambda _, pair: Known(pair.left + pair.right, pair.left * 2))
     graph = nk.from_torch(module, (Known(torch.ones(3), torch.randn(3)),))
     assert len(graph.inputs) == len(graph.outputs) == 2
-
-
-def test_arrays_for_an_exported_program_are_not_tensors():
-    program = torch.export.export(torch.nn.Linear(3, 2), (torch.zeros(1, 3),))
-    message, _ = refusal(program, np.zeros((1, 3), np.float32))
-    assert "is a NumPy ndarray" in message
-    with pytest.raises(nk.InputError, match="is a NumPy ndarray"):
-        nk.trace_torch(torch.nn.Linear(3, 2), np.zeros((1, 3), np.float32))
