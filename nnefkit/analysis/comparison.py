@@ -90,6 +90,10 @@ class Comparison(Displayed, ComparedRuns):
         """
         return plot.comparison(self, ax, **options)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what Tab completes after ``comparison["``."""
+        return [row.name for row in self.rows]
+
     def __getattr__(self, name: str) -> NoReturn:
         names = [row.name for row in self.__dict__.get("rows", ())]
         raise unknown_attribute(self, name, _OTHER_CALLS, names)

@@ -9,3 +9,7 @@ from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = ["from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

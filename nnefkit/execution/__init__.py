@@ -27,3 +27,7 @@ __all__ = [
     "trace",
     "trace_many",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,3 +16,7 @@ __all__ = [
     "Tensor",
     "expected_graph",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

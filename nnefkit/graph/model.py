@@ -196,6 +196,10 @@ class Graph(Displayed):
         """Return whether the graph has a tensor of that name, or an operation."""
         return item in self.tensors if isinstance(item, str) else item in self.operations
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what Tab completes after ``graph["``."""
+        return list(self.tensors)
+
     def __getattr__(self, name: str) -> NoReturn:
         raise unknown_attribute(self, name, OTHER_CALLS, self.__dict__.get("tensors", ()))
 

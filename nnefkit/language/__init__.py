@@ -26,3 +26,7 @@ __all__ = [
     "print_graph",
     "print_quantization",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

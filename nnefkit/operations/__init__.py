@@ -38,3 +38,7 @@ __all__ = [
     "shape_of_literal",
     "shape_rule",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,3 +14,7 @@ from nnefkit.plot.runs import comparison, timings
 from nnefkit.plot.tensors import feature_maps, filters, heat_map, histogram
 
 __all__ = ["STYLE", "comparison", "feature_maps", "filters", "heat_map", "histogram", "timings"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

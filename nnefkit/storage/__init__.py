@@ -51,3 +51,7 @@ __all__ = [
     "write_tensor",
     "writing_to",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

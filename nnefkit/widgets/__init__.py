@@ -4,3 +4,7 @@ from nnefkit.widgets.tensor_browser import TensorBrowser, tensor_browser
 from nnefkit.widgets.workbench import View, view
 
 __all__ = ["TensorBrowser", "View", "tensor_browser", "view"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,6 +17,6 @@ OTHER_CALLS = {
     "diff": "nnefkit.compare(trace, other)",
     "browse": "nnefkit.widgets.tensor_browser(trace)",
     "show": "the name of the trace as last line of a cell",
-    "view": "the name of the trace as last line of a cell",
+    "view": "nnefkit.view(graph, trace)",
 }
 """What is often looked for in a trace -> the call or attribute that does it."""

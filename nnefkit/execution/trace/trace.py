@@ -281,6 +281,10 @@ class Trace(Displayed, Mapping[str, Array]):
         tensor = self.tensor(name)
         return picture_of(tensor.shape)(tensor, ax=ax, **options)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what Tab completes after ``trace["``."""
+        return list(self)
+
     def __getattr__(self, name: str) -> NoReturn:
         raise unknown_attribute(self, name, OTHER_CALLS, self.__dict__.get("_tensors", ()))
 
