@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, metadata
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nnefkit.display.diagnostic_text import diagnostic_text, message_of
 from nnefkit.display.error_in_ipython import shown_in_ipython
@@ -325,6 +325,10 @@ class UnknownNameError(NnefError, KeyError):
 class ExecutionError(NnefError, RuntimeError):
     """A graph that cannot be run, or whose run failed.
 
+    Attributes:
+        trace: The tensors until the failure, if it was a traced run, else None. A trace that is
+            spilled to files is discarded.
+
     Example:
         >>> text = (
         ...     "version 1.0; graph g(x) -> (y) { x = external(shape = [1]);"
@@ -338,6 +342,7 @@ class ExecutionError(NnefError, RuntimeError):
     """
 
     code = "execution"
+    trace: Any = None
 
 
 class FrozenError(NnefError, TypeError):

@@ -32,7 +32,7 @@ from nnefkit.execution.progress import Progress
 from nnefkit.execution.selection import selected_engine
 from nnefkit.execution.trace.hidden_nan import has_nan, may_hide_nan, warn_of_hidden_nan
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
-from nnefkit.execution.trace.run_record import Run, entries, with_shapes
+from nnefkit.execution.trace.run_record import entries
 from nnefkit.execution.trace.trace import Trace
 from nnefkit.graph import Graph, expected_graph
 from nnefkit.operations.custom import definitions, in_effect
@@ -198,7 +198,8 @@ class Session:
         Raises:
             InputError: An input is missing, unknown, or of a wrong shape or dtype.
             UnknownNameError: `keep` names a tensor that does not exist.
-            ExecutionError: An operation failed, or the session is closed.
+            ExecutionError: An operation failed, or the session is closed. Its ``trace`` has what
+                was computed before, like that of a ``KeyboardInterrupt``.
         """
         names = recorded_names(self.graph, keep, [entry.tensor for entry in self._entries])
         feeds = self._feeds(inputs)
@@ -219,20 +220,21 @@ class Session:
         progress: bool | None,
     ) -> Trace:
         started = perf_counter()
-        for name, array in feeds.items():
-            if name in names:
-                recorder.take(name, array.copy())
-        with Progress(self.graph, progress, recorder.watch) as watch:
-            watched = names.difference(self.graph.inputs)
-            self._compute(feeds, self.graph.outputs, watched, watch)
-        run = Run(
-            *(self.engine, self.graph.name, self.graph.inputs, self.graph.outputs),
-            with_shapes(self._entries, recorder.shapes),
-            recorder.seconds,
-            perf_counter() - started,
-            recorder.groups,
-        )
-        return Trace(run, recorder.tensors, recorder.statistics, self.graph, recorder.folder)
+        recorder.take_inputs(feeds)
+        try:
+            with Progress(self.graph, progress, recorder.watch) as watch:
+                watched = names.difference(self.graph.inputs)
+                self._compute(feeds, self.graph.outputs, watched, watch)
+        except (ExecutionError, KeyboardInterrupt) as error:
+            if recorder.folder is None:
+                error.trace = self._recorded(recorder, started, error)  # type: ignore[union-attr]
+            raise
+        return self._recorded(recorder, started)
+
+    def _recorded(self, taken: Recorder, started: float, error: Any = None) -> Trace:
+        seconds = perf_counter() - started
+        run = taken.run(self.graph, self.engine, self._entries, seconds, error)
+        return Trace(run, taken.tensors, taken.statistics, self.graph, taken.folder)
 
     def _feeds(self, inputs: Any) -> dict[str, Array]:
         feeds = check_feeds(self._given, inputs, self._scalar)

@@ -154,8 +154,8 @@ def tensor(values, name="conv1", **more):
     return shown(tensor_card, Tensor(name, "scalar", shape, values), **more)
 
 
-def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
-    """A run of `count` operations; the tensors at `bad` have NaN and Inf."""
+def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,), every=5):
+    """A run of `count` operations; those at `bad` have NaN and Inf, one of `every` no values."""
     rng = np.random.default_rng(2)
     rows, taken = [], {}
     for i in range(count):
@@ -174,7 +174,7 @@ def trace(count=60, name=lambda i: f"tensor{i}", bad=(41,)):
                 1e-4 * i,
                 4800,
                 i + 5,
-                stored=bool(i % 5),
+                stored=bool(i % every) if every else True,
             )
         )
     of = TraceSummary("some_graph", "numpy", tuple(rows), 0.0241, statistics=taken)

@@ -90,9 +90,13 @@ def test_columns_of_text_are_aligned(builders):
 
 
 def test_one_more_row_does_not_move_the_columns(builders):
-    first = builders["trace"](8, bad=()).text.splitlines()
-    second = builders["trace"](9, bad=()).text.splitlines()
+    first = builders["trace"](8, bad=(), every=0).text.splitlines()
+    second = builders["trace"](9, bad=(), every=0).text.splitlines()
     assert first[1:9] == second[1:9]
+    # One row without values is below those that have some.
+    first = builders["trace"](8, bad=(), every=20).text.splitlines()
+    second = builders["trace"](9, bad=(), every=20).text.splitlines()
+    assert first[2:10] == second[2:10]
 
 
 def test_tensors_with_nan_or_inf_are_always_shown(builders):

@@ -20,12 +20,15 @@ from nnefkit.display.elements import (
     Paragraph,
     Phrase,
     Table,
+    code_in,
     left_out,
     selection,
 )
 from nnefkit.display.statistics import Statistics
 from nnefkit.display.vocabulary import PRODUCTS, family
 
+_OTHERS, _LAST_OTHERS = 4, 1
+"""Number of tensors without values that are shown after those with values."""
 NAMED = 4
 """Maximum number of tensors with NaN or Inf that are named."""
 
@@ -46,6 +49,8 @@ class TraceRow(NamedTuple):
     line: int | None = None
     stored: bool = True
     """True if the trace holds the values."""
+    computed: bool = True
+    """False if the run stopped before."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class TraceSummary:
     """Statistics of tensors, by name; only those that are shown are read."""
     hidden_nan: tuple[str, ...] = ()
     """Names of the tensors whose operations replaced NaN by numbers."""
+    stopped: str = ""
+    """Why the run ended early, as a sentence; empty if it did not."""
 
     @cached_property
     def stored(self) -> int:
@@ -87,6 +94,8 @@ class TraceSummary:
 def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
     """Return the card of a trace: first NaN and Inf, then the tensors in order."""
     blocks: list[Block] = []
+    if summary.rows and (missing := _missing(summary)):
+        blocks.append(Paragraph(code_in(missing, "wrong" if summary.stopped else "plain")))
     if summary.non_finite:
         blocks.append(Paragraph(tuple(_named("NaN or Inf, first in: ", summary.non_finite))))
     if summary.hidden_nan:
@@ -95,6 +104,24 @@ def trace_card(summary: TraceSummary, *, brief: bool = False) -> Card:
         blocks.append(_table(summary, brief=brief))
     color = RED if summary.non_finite else VIOLET
     return Card("trace", color, tuple(_facts(summary)), tuple(blocks))
+
+
+def _missing(summary: TraceSummary) -> str:
+    """Say which tensors the trace does not have, and why; empty if it has all."""
+    total, sentences = len(summary.rows), []
+    if summary.stopped:
+        done = sum(row.computed for row in summary.rows)
+        sentences = [summary.stopped.replace("`", "'")]
+        sentences.append(f"{done:,} of {numbers.plural(total, 'tensor')} were computed.")
+        if summary.stored not in (0, done):
+            sentences.append(f"The values of {summary.stored:,} were recorded.")
+    elif not summary.stored:
+        known = "Only statistics were recorded, no values."
+        sentences = [known if summary.statistics else "No values were recorded."]
+    elif summary.stored < total:
+        count = f"{summary.stored:,} of {numbers.plural(total, 'tensor')}"
+        sentences = [f'The values of {count} were recorded. `keep="all"` records all.']
+    return " ".join(sentences)
 
 
 def _facts(summary: TraceSummary) -> Iterator[str]:
@@ -120,8 +147,7 @@ def _named(what: str, names: Sequence[str]) -> Iterator[Phrase]:
 
 
 def _table(summary: TraceSummary, *, brief: bool) -> Table:
-    bad = [i for i, row in enumerate(summary.rows) if row.finite is False]
-    chosen = selection(summary.rows, *((12, 4) if brief else (24, 8)), keep=bad[:8])
+    chosen = _chosen(summary, *((12, 4) if brief else (24, 8)))
     timed = any(row.seconds is not None for row in summary.rows)
     columns = [
         Column("#", "right", 4),
@@ -137,6 +163,20 @@ def _table(summary: TraceSummary, *, brief: bool) -> Table:
     return Table(tuple(columns), rows, _note(summary, chosen))
 
 
+def _chosen(summary: TraceSummary, head: int, tail: int) -> list[TraceRow | None]:
+    """Return the rows to show: those with values first, if only some have them."""
+    stored = [row for row in summary.rows if row.stored]
+    if not stored or len(stored) == len(summary.rows):
+        return selection(summary.rows, head, tail, keep=_bad(summary.rows))
+    others = [row for row in summary.rows if not row.stored]
+    first = selection(stored, head, tail, keep=_bad(stored))
+    return [*first, *selection(others, _OTHERS, _LAST_OTHERS, keep=_bad(others))]
+
+
+def _bad(rows: Sequence[TraceRow]) -> list[int]:
+    return [i for i, row in enumerate(rows) if row.finite is False][:8]
+
+
 def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]:
     color = family(row.operation).color
     yield Cell(f"{row.number}", "muted")
@@ -146,10 +186,10 @@ def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]
     yield from statistics_cells.cells(summary.statistics.get(row.tensor), color)
     if timed:
         yield Cell("" if row.seconds is None else numbers.number(row.seconds * 1e3))
-    yield Cell(
-        numbers.size(row.bytes) if row.stored else "not stored",
-        "plain" if row.stored else "muted",
-    )
+    if row.stored:
+        yield Cell(numbers.size(row.bytes))
+    else:
+        yield Cell("not stored" if row.computed else "not computed", "muted")
 
 
 def _note(summary: TraceSummary, chosen: list[TraceRow | None]) -> Line:

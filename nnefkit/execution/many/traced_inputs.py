@@ -60,6 +60,10 @@ class TracedInputs(Displayed, Mapping[str, TensorRange]):
                 f"there are no statistics of '{name}'", hint=did_you_mean(str(name), self.ranges)
             ) from None
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the statistics of a tensor, or `default` if there are none."""
+        return self.ranges.get(name, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.ranges)
 

@@ -58,7 +58,7 @@ def _write_archive(file: BinaryIO, content: Content) -> None:
     run, statistics = content.run, content.statistics
     description = {
         "nnefkit-trace": _VERSION,
-        "run": asdict(run) | {"entries": [list(entry) for entry in run.entries]},
+        "run": _described(run),
         "statistics": {name: asdict(numbers) for name, numbers in statistics.items()},
         "weights": dict(content.digests),
     }
@@ -69,6 +69,14 @@ def _write_archive(file: BinaryIO, content: Content) -> None:
         for name, array in content.tensors.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array), allow_pickle=False)
+
+
+def _described(run: Run) -> dict[str, Any]:
+    fields = asdict(run) | {"entries": [list(entry) for entry in run.entries]}
+    stopped, computed = fields.pop("stopped"), fields.pop("computed")
+    if stopped:
+        fields |= {"stopped": stopped, "computed": sorted(computed or ())}
+    return fields
 
 
 def read(path: Path) -> Content:
@@ -130,6 +138,9 @@ def _run(fields: Mapping[str, Any]) -> Run:
     if len({row.tensor for row in rows}) < len(rows):
         raise ValueError("two entries have one name")
     seconds = _mapping(fields["seconds"])
+    # Only of runs that stopped.
+    stopped = _string(fields.get("stopped", ""))
+    computed = frozenset(map(_string, _list(fields["computed"]))) if stopped else None
     return Run(
         engine=_string(fields["engine"]),
         graph_name=_string(fields["graph_name"]),
@@ -138,6 +149,8 @@ def _run(fields: Mapping[str, Any]) -> Run:
         entries=tuple(rows),
         seconds={name: _number(value) for name, value in seconds.items()},
         total=_number(fields["total"]),
+        stopped=stopped,
+        computed=computed,
     )
 
 

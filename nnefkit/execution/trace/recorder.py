@@ -10,7 +10,8 @@ import numpy as np
 from nnefkit.arguments import expected_names, expected_path
 from nnefkit.arrays import Array
 from nnefkit.display.statistics import COUNTED, Statistics, statistics
-from nnefkit.errors import UnknownNameError, did_you_mean
+from nnefkit.errors import NnefError, UnknownNameError, did_you_mean
+from nnefkit.execution.trace.run_record import Entry, Run, with_shapes
 from nnefkit.graph import Graph, Operation
 from nnefkit.storage import TemporaryFolder, map_npy, writing_to
 
@@ -79,6 +80,12 @@ class Recorder:
             array.setflags(write=False)
         self.tensors[name] = array
 
+    def take_inputs(self, feeds: Mapping[str, Array]) -> None:
+        """Record copies of the inputs, of those that are wanted."""
+        for name, array in feeds.items():
+            if name in self.names:
+                self.take(name, array.copy())
+
     def watch(
         self, operations: tuple[Operation, ...], results: Mapping[str, Array], seconds: float
     ) -> None:
@@ -90,6 +97,48 @@ class Recorder:
         self.groups[name] = tuple(dict.fromkeys((*self.groups.get(name, ()), *names)))
         for name, array in results.items():
             self.take(name, array)
+
+    def run(
+        self,
+        graph: Graph,
+        engine: str,
+        entries: tuple[Entry, ...],
+        seconds: float,
+        error: BaseException | None = None,
+    ) -> Run:
+        """Return the circumstances of the run that was recorded.
+
+        Args:
+            graph: The graph that was run.
+            engine: The name of the engine.
+            entries: An entry for each tensor that flows.
+            seconds: Time of the whole run.
+            error: What ended it early.
+        """
+        return Run(
+            *(engine, graph.name, graph.inputs, graph.outputs),
+            with_shapes(entries, self.shapes),
+            self.seconds,
+            seconds,
+            self.groups,
+            "" if error is None else _stopped_by(error),
+            None if error is None else self._computed(graph, entries),
+        )
+
+    def _computed(self, graph: Graph, entries: tuple[Entry, ...]) -> frozenset[str]:
+        done = {*self.seconds, *(name for group in self.groups.values() for name in group)}
+        known = {*self.shapes, *graph.inputs}
+        return frozenset(
+            entry.tensor
+            for entry in entries
+            if entry.tensor in known or graph.producers[entry.tensor].output_names[0] in done
+        )
+
+
+def _stopped_by(error: BaseException) -> str:
+    if isinstance(error, NnefError):
+        return f"The run failed: {error.diagnostics[0].message}."
+    return "The run was interrupted."
 
 
 def _folder(spill: str | Path) -> TemporaryFolder:

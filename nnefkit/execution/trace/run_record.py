@@ -38,6 +38,10 @@ class Run:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Name in `seconds` -> the same of all the operations that the engine did in one step; empty
     for saved traces."""
+    stopped: str = ""
+    """Why the run ended before its last operation; empty if it did not."""
+    computed: frozenset[str] | None = None
+    """The tensors that a run computed until it stopped; None if it did not stop."""
 
 
 def entries(graph: Graph) -> tuple[Entry, ...]:

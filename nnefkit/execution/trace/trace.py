@@ -98,6 +98,12 @@ class Trace(Displayed, Mapping[str, Array]):
     def __contains__(self, name: object) -> bool:
         return name in self._tensors or (isinstance(name, str) and self._weights(name) is not None)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the values of a tensor, or `default` if they were not recorded."""
+        if name not in self:
+            return default
+        return self[name]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
 
@@ -297,6 +303,7 @@ class Trace(Displayed, Mapping[str, Array]):
             seconds=self.run.total,
             statistics=self.statistics,
             hidden_nan=self.hidden_nan,
+            stopped=self.run.stopped,
         )
 
     def _is_finite(self, name: str) -> bool | None:
@@ -321,6 +328,7 @@ class Trace(Displayed, Mapping[str, Array]):
             bytes=None if array is None else array.nbytes,
             line=entry.line,
             stored=array is not None,
+            computed=self.run.computed is None or entry.tensor in self.run.computed,
         )
 
     def _card(self, *, brief: bool) -> Card:
@@ -382,6 +390,10 @@ class LazyStatistics(Mapping[str, Statistics]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return statistics, or `default`: without the search for similar names of an error."""
+        return self[name] if name in self._known else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
