@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LARGE = 2**26
 """Size of the weights in bytes above which ONNX Runtime must not copy them."""
+_FEW, _SMALL = 32, 2**18
+"""Number of nodes, and size of inputs and weights in bytes, of models that take no time to run."""
 _WITHOUT_ZERO = 4
 """Number of inputs of an activation on codes without the zero point of its result."""
 _FATAL_ONLY = 4
@@ -75,7 +77,9 @@ class ModelRunner:
             safe, checked = without_fatal_divisions(
                 _with_every_zero_point(model), lambda model: _types(model, self._weights)
             )
-            results = _interruptible(_session(safe, self._weights, literal), feeds)
+            session = _session(safe, self._weights, literal)
+            is_quick = len(model.graph.node) < _FEW and _size(feeds, self._weights) < _SMALL
+            results = session.run(None, feeds) if is_quick else _interruptible(session, feeds)
         except ExecutionError:
             raise
         except Exception as error:
@@ -139,6 +143,10 @@ def _versions(model: ModelProto) -> dict[str, int]:
     return {"" if domain == "ai.onnx" else domain: version for domain, version in named}
 
 
+def _size(*groups: Mapping[str, Array]) -> int:
+    return sum(array.nbytes for group in groups for array in group.values())
+
+
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
@@ -184,7 +192,7 @@ def _session(
         # The optimizer crashes the process if the condition of a branch is constant.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in weights.values()]
-    if sum(array.nbytes for array in weights.values()) < _LARGE:
+    if _size(weights) < _LARGE:
         if values:
             options.add_external_initializers([*weights], values)
     else:
