@@ -53,15 +53,16 @@ def selected(
     """
     factors = [axis.new_extent // axis.extent for axis in axes]
     is_repeated = all(
-        np.array_equal(index, np.repeat(np.arange(axis.extent), factor))
+        axis.new_extent == factor * axis.extent
+        and np.array_equal(index, np.repeat(np.arange(axis.extent), factor))
         for axis, index, factor in zip(axes, indices, factors, strict=True)
     )
     if is_repeated and _is_image(x, axes):
         return c.op("nearest_upsample", x, factor=factors[2:])
     divisors = [max(axis.extent // axis.new_extent, 1) for axis in axes]
     is_strided = all(
-        np.array_equal(index, np.arange(0, axis.extent, divisor))
-        and axis.extent == divisor * axis.new_extent
+        axis.extent == divisor * axis.new_extent
+        and np.array_equal(index, np.arange(0, axis.extent, divisor))
         for axis, index, divisor in zip(axes, indices, divisors, strict=True)
     )
     if is_strided and _is_image(x, axes):

@@ -221,13 +221,13 @@ def _nearest(axis: ResizedAxis, rules: _Rules) -> Array:
                 "it rounds positions that are nearly integers, and runtimes disagree on them",
                 "Use the coordinate transformation half_pixel, or round to the nearest.",
             )
-    rounded = {
-        "round_prefer_floor": np.ceil(positions - F(0.5) - _NEARLY_HALF),
-        "round_prefer_ceil": np.floor(positions + F(0.5) + _NEARLY_HALF),
-        "floor": np.floor(positions),
-        "ceil": np.ceil(positions),
-    }[rules.rounding]
-    return np.asarray(np.clip(rounded, 0, axis.extent - 1).astype(np.int64))
+    if rules.rounding == "round_prefer_floor":
+        positions = np.ceil(positions - F(0.5) - _NEARLY_HALF)
+    elif rules.rounding == "round_prefer_ceil":
+        positions = np.floor(positions + F(0.5) + _NEARLY_HALF)
+    else:
+        positions = {"floor": np.floor, "ceil": np.ceil}[rules.rounding](positions)
+    return np.asarray(np.clip(positions, 0, axis.extent - 1).astype(np.int64))
 
 
 def _weights(axis: ResizedAxis, rules: _Rules) -> Array:
