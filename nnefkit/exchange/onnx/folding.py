@@ -36,6 +36,19 @@ MAX_ELEMENTS = 2**28
 _PRODUCTS_A_SECOND = 1e10
 """Estimated speed of sums of products, to refuse a node before it is computed."""
 
+_INFERRED = 2**24
+"""Product of the sizes of all inputs from which on the results may be large."""
+
+_GROWING = frozenset(
+    {"AffineGrid", "BlackmanWindow", "CenterCropPad", "Col2Im", "ConvTranspose", "DFT"}
+    | {"HammingWindow", "HannWindow", "MaxUnpool", "MelWeightMatrix", "Resize", "RoiAlign"}
+    | {"Upsample"}
+)
+"""Operators whose results may be larger than the product of their inputs."""
+
+_RESIZED = 8
+"""Bytes that ONNX's evaluator takes for each byte of a resized tensor."""
+
 _FREE = 4
 """Bytes that may be computed for each byte of the model's own data."""
 
@@ -71,7 +84,8 @@ class Folding:
             return results
         arrays = [inputs[name] for name in node.input if name in inputs]
         self._check(
-            _size(node.op_type, arrays), _products(node.op_type, arrays) / _PRODUCTS_A_SECOND
+            max(_size(node.op_type, arrays), _inferred_bytes(node, inputs, opsets)),
+            _products(node.op_type, arrays) / _PRODUCTS_A_SECOND,
         )
         start = time.perf_counter()
         results = fold(node, inputs, opsets)
@@ -169,6 +183,34 @@ def weight_form(
             return None
         return graph.derived(value, ("transpose", *order), lambda data: data.transpose(order))
     return None
+
+
+def _inferred_bytes(
+    node: NodeProto, inputs: Mapping[str, Array], opsets: Sequence[OperatorSetIdProto]
+) -> float:
+    """Return the size of the results of a node as ONNX infers it; 0 if it cannot, or is small."""
+    from onnx import helper, numpy_helper, shape_inference
+
+    most = prod(max(array.size, 1) for array in inputs.values())
+    if most < _INFERRED and node.op_type not in _GROWING:
+        return 0.0
+    model = _model(node, {n: a for n, a in inputs.items() if a.size > _SMALL}, opsets)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(array, name)
+        for name, array in inputs.items()
+        if array.size <= _SMALL
+    )
+    try:
+        graph = shape_inference.infer_shapes(model).graph
+        types = [info.type.tensor_type for info in graph.output]
+        return (_RESIZED if node.op_type in ("Resize", "Upsample") else 1) * sum(
+            float(prod(dim.dim_value for dim in kind.shape.dim))
+            * helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
+            for kind in types
+            if kind.elem_type and kind.HasField("shape")
+        )
+    except Exception:  # noqa: BLE001 - a node that is not valid
+        return 0.0
 
 
 def _model(

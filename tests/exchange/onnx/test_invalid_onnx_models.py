@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import pytest
@@ -198,6 +200,44 @@ BAD = {
 def test_invalid_and_inexpressible_models_are_refused(name):
     source, *phrases = BAD[name]
     refused(source, *phrases)
+
+
+_SIDE = 60_000
+_LARGE = {
+    "Add": ("column row", {}),
+    "Equal": ("column row", {}),
+    "MatMul": ("column row", {}),
+    "Gather": ("row zeros", {"axis": 0}),
+    "Resize": (["image", "", "scales"], {}),
+    "HannWindow": ("length", {}),
+    "ConvTranspose": ("image filter", {"strides": [_SIDE, _SIDE]}),
+}
+
+
+@pytest.mark.parametrize("operator", _LARGE)
+def test_large_constants_are_refused_before_they_are_computed(operator):
+    """Each of them would take 14 GB and more."""
+    inputs, attributes = _LARGE[operator]
+    weights = {
+        "column": np.ones((_SIDE, 1), np.float32),
+        "row": np.ones((1, _SIDE), np.float32),
+        "zeros": np.zeros(_SIDE, np.int64),
+        "image": np.ones((1, 1, 2, 2), np.float32),
+        "scales": np.array([1, 1, _SIDE, _SIDE], np.float32),
+        "length": np.array(2**40),
+        "filter": np.ones((1, 1, 1, 1), np.float32),
+    }
+    nodes = (node(operator, inputs, "k", **attributes), node("Cast", "k", "f", to=FLOAT))
+    source = model(
+        *nodes,
+        node("Mul", "x f"),
+        inputs=[("x", FLOAT, [1])],
+        weights=[weight(array, name) for name, array in weights.items()],
+        opset=18,
+    )
+    start = time.process_time()
+    refused(source, f"{operator} with output 'k'", "take more than 2147483648 bytes to compute")
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(("operator", "flag"), [("ReduceMax", "keepdims"), ("ArgMax", "keepdims")])
