@@ -19,6 +19,7 @@ from nnefkit.widgets.workbench.evidence import TensorSides, ViewEvidence
 from nnefkit.widgets.workbench.known_overlays import Overlays
 from nnefkit.widgets.workbench.outline import Outline, OutlineBlock
 from nnefkit.widgets.workbench.overlays import decibels
+from nnefkit.widgets.workbench.viewed_graph import written
 
 STATEMENT = 1_200
 """Maximum number of characters of a statement."""
@@ -58,6 +59,8 @@ class Inspector:
         line = viewed.line(number)
         graph = viewed.originals[number].graph
         where = [plain.name]
+        if viewed.other is not None and graph is viewed.other:
+            where.append(f"in {visible(viewed.labels[1], LONGEST_NAME)}")
         if line is not None:
             name = graph.source.name if graph.source is not None else ""
             where.append(f"line {line:,}")
@@ -68,6 +71,7 @@ class Inspector:
             "where": visible(" · ".join(filter(None, where)), VALUE),
             "crumbs": crumbs(outline, outline.visible(outline.drawn(number))),
             "statement": visible_lines(viewed.statement(number)),
+            "other": self._other_statement(number),
             "verdict": self.verdict(number, tensor),
             "facts": list(self._facts(number, tensor)),
             "results": self._links(plain.outputs) if len(plain.outputs) > 1 else [],
@@ -76,6 +80,16 @@ class Inspector:
             "attributes": self._attributes(number),
             **self._tabs(tensor),
         }
+
+    def _other_statement(self, number: int) -> list[str]:
+        """Return label and statement of the operation in the second graph, if it has changed."""
+        viewed = self.viewed
+        if number not in viewed.changes or number not in viewed.counterparts:
+            return []
+        statement = written(viewed.counterparts[number])
+        if statement == viewed.statement(number):
+            return []
+        return [visible(viewed.labels[1], LONGEST_NAME), visible_lines(statement)]
 
     def _tabs(self, tensor: str) -> Content:
         sides, note = self.values(tensor)

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from nnefkit.arguments import expected_string
+from nnefkit.arguments import expected_string, wrong_type
 from nnefkit.display import html, numbers
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
@@ -16,6 +16,7 @@ from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, Tensor, expected_graph
 from nnefkit.widgets.workbench.evidence import ViewEvidence, evidence
+from nnefkit.widgets.workbench.merged_graphs import merged
 from nnefkit.widgets.workbench.overlays import Overlay
 from nnefkit.widgets.workbench.viewed_graph import viewed
 from nnefkit.widgets.workbench.workbench import Message, Workbench
@@ -203,7 +204,8 @@ class View(anywidget.AnyWidget):
 def _cards(known: ViewEvidence) -> list[Card]:
     """Return the cards of the graph and of what is known about it."""
     shown: tuple[Displayed | None, ...]
-    shown = (known.viewed.graph, known.blame, known.comparison, known.trace)
+    seen = known.viewed
+    shown = (seen.graph, seen.difference, known.blame, known.comparison, known.trace)
     return [each._card(brief=False) for each in shown if each is not None]
 
 
@@ -214,6 +216,7 @@ def view(
     cost: Any = None,
     blame: Any = None,
     *,
+    other: Graph | None = None,
     detail: str = "blocks",
     height: int = 560,
 ) -> View:
@@ -228,6 +231,8 @@ def view(
         comparison: A comparison of two runs of it, whose errors color the boxes.
         cost: What `nnefkit.cost` or `nnefkit.profile` returned, for its times.
         blame: What `nnefkit.blame` found.
+        other: A second graph, which is aligned with the first as in `nnefkit.diff`. The picture has
+            the operations of both, and shows what was added, removed and changed.
         detail: ``"blocks"``, or ``"operations"`` for a box for each operation.
         height: Height in pixels.
 
@@ -246,7 +251,14 @@ def view(
         >>> view.tensor.data
         array([0., 2.], dtype=float32)
     """
-    known = evidence(viewed(expected_graph(graph)), trace, comparison, cost, blame)
+    shown = viewed(expected_graph(graph))
+    second: object = other
+    if second is not None:
+        if not isinstance(second, Graph):
+            hint = "nnefkit.load(path) opens a model."
+            raise wrong_type("other", "a Graph to compare with", second, hint)
+        shown = merged(graph, second)
+    known = evidence(shown, trace, comparison, cost, blame)
     pixels: object = height
     if not isinstance(pixels, int) or not 200 <= pixels <= 4000:
         raise InputError(

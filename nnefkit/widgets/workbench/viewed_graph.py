@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from nnefkit.display.displayed import Displayed
 from nnefkit.display.folding import PlainOperation
 from nnefkit.display.graph_drawing import plain_operation
 from nnefkit.errors import UnknownNameError, did_you_mean
@@ -48,6 +49,10 @@ class ViewedGraph:
     """Name of a tensor of the view -> its name in the second graph."""
     changes: Mapping[int, ViewedChange] = field(default_factory=dict)
     labels: tuple[str, str] = ("a", "b")
+    counterparts: Mapping[int, ViewedOperation] = field(default_factory=dict)
+    """Number of an operation -> the one of the second graph that it is aligned with."""
+    difference: Displayed | None = None
+    """What `nnefkit.diff` found, if there are two graphs."""
 
     @cached_property
     def numbers(self) -> Mapping[str, int]:
@@ -84,12 +89,7 @@ class ViewedGraph:
 
     def statement(self, number: int) -> str:
         """Return the text of an operation, as it was written if there is a source."""
-        operation, graph = self.originals[number]
-        if graph.source is None or operation.span is None:
-            return str(operation)
-        start, end = operation.span
-        text = graph.source.text[start:end].rstrip()
-        return text if text.endswith((";", "}")) else f"{text};"
+        return written(self.originals[number])
 
     def computations(self) -> Iterator[int]:
         """Yield the numbers of the operations that compute something."""
@@ -100,6 +100,16 @@ class ViewedGraph:
 
 ADDED = "b:"
 """Prefix of the tensors that only the second graph has."""
+
+
+def written(original: ViewedOperation) -> str:
+    """Return the text of an operation, as it was written if there is a source."""
+    operation, graph = original
+    if graph.source is None or operation.span is None:
+        return str(operation)
+    start, end = operation.span
+    text = graph.source.text[start:end].rstrip()
+    return text if text.endswith((";", "}")) else f"{text};"
 
 
 def viewed(graph: Graph) -> ViewedGraph:

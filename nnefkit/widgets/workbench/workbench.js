@@ -668,6 +668,7 @@ class Inspector {
       this.crumbs(content.crumbs),
       make("h2", {}, make("span", { class: "nk-name", text: content.name }), " ", make("span", { class: "nk-muted", text: content.where })),
       content.statement ? make("pre", { class: "nk-code", tabindex: 0, "aria-label": "source statement", text: content.statement }) : null,
+      ...(content.other?.length ? [make("div", { class: "nk-muted", text: `in ${content.other[0]}:` }), make("pre", { class: "nk-code", tabindex: 0, "aria-label": "statement in the other graph", text: content.other[1] })] : []),
       ...(content.lines || []).map((line) => make("p", { class: "nk-muted", text: line })),
       this.verdict(content.verdict),
       this.facts(content),
