@@ -65,7 +65,11 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         client.execute(env=os.environ | {"IPYTHONDIR": folder})
     for cell in notebook.cells:
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs if not is_spent_bar(output)]
+            cell.outputs = [
+                output
+                for output, after in zip(cell.outputs, [*cell.outputs[1:], None], strict=True)
+                if not is_spent_bar(output) and not has_card(output, after)
+            ]
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
@@ -73,6 +77,12 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
             output.get("metadata", {}).pop("needs_background", None)
     notebook.metadata.pop("widgets", None)
     return notebook
+
+
+def has_card(output: nbformat.NotebookNode, after: nbformat.NotebookNode | None) -> bool:
+    """Return whether an output is a widget whose static card is the output after it."""
+    following = "" if after is None else after.get("data", {}).get("text/html", "")
+    return WIDGET in output.get("data", {}) and "nk-stored" in following
 
 
 def is_spent_bar(output: nbformat.NotebookNode) -> bool:

@@ -6,24 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 from executing import NOTEBOOKS, execute
 from lab_server import environment, lab_server
-from playwright.sync_api import Browser, Page, Request
-from playwright.sync_api import TimeoutError as NotInTime
+from playwright.sync_api import Browser, Page
 from sampled import sampled
+from watched_page import run_first_cell, watched, without_fault
 
 pytestmark = pytest.mark.browser
 
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
-FAULTS = (Path(__file__).parent / "faults.js").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -34,49 +30,6 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "01_explore_a_model.ipynb"
     nbformat.write(execute(path), path)
     return path
-
-
-@dataclass
-class Watched:
-    """A page, and what went wrong on it."""
-
-    page: Page
-    home: str
-    console: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def faults(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.page.evaluate(FAULTS)
-        return found
-
-    def requested(self, request: Request) -> None:
-        if not request.url.startswith((self.home, "data:", "blob:")):
-            self.foreign.append(request.url)
-
-
-@contextmanager
-def watched(browser: Browser, home: str, width: int = 1100) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": width, "height": 1600})
-    watch = Watched(page, home)
-    page.on("request", watch.requested)
-    page.on("pageerror", lambda error: watch.console.append(str(error)))
-    page.on("console", lambda m: watch.console.append(m.text) if m.type == "error" else None)
-    try:
-        yield watch
-    finally:
-        page.close()
-
-
-def without_fault(watch: Watched, outputs: int, dark: bool) -> None:
-    found = watch.faults()
-    assert found["outputs"] == outputs, "an output is missing"
-    assert found["empty"] == [], "an output shows nothing"
-    assert found["broken"] == [], "an image is broken"
-    assert found["cut"] == [], "text is cut off"
-    assert found["faint"] == [], "text has too little contrast"
-    assert found["dark"] is dark
-    assert watch.console == []
-    assert watch.foreign == []
 
 
 def count_outputs(path: Path) -> int:
@@ -155,25 +108,11 @@ def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_pat
     with lab_server(folder, env) as home, watched(browser, home) as watch:
         page = watch.page
         page.goto(f"{home}/doc/tree/live.ipynb")
-        _run_first_cell(page)
+        run_first_cell(page, ".jupyter-widgets .nnefkit-tensor")
         changes(page, "Arrow Down of the drop-down", lambda: _choose(page, "y"))
         changes(page, "the channel slider", lambda: _turn(page))
         assert watch.console == []
         assert watch.foreign == []
-
-
-def _run_first_cell(page: Page) -> None:
-    """A page asks for a kernel when it is ready; what is run before that is lost."""
-    view = page.locator(".jupyter-widgets .nnefkit-tensor")
-    for _ in range(12):
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
-        try:
-            view.wait_for(timeout=10_000)
-        except NotInTime:
-            continue
-        return
-    pytest.fail("the cell did not run")
 
 
 def _choose(page: Page, name: str) -> None:

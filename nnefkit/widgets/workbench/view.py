@@ -52,6 +52,7 @@ class View(anywidget.AnyWidget):
     detail = traitlets.Unicode("blocks").tag(sync=True)
     height = traitlets.Int(560).tag(sync=True)
     _first = traitlets.Dict().tag(sync=True)
+    _stored = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, known: ViewEvidence, detail: str = "blocks", height: int = 560) -> None:
         self._workbench = Workbench(known)
@@ -59,6 +60,7 @@ class View(anywidget.AnyWidget):
         super().__init__(height=height)
         self.detail = detail
         self._first = self._workbench.first()
+        self._stored = self.model_id or ""
         self.on_msg(self._received)
 
     # -- from Python --------------------------------------------------------------------------
@@ -191,6 +193,21 @@ class View(anywidget.AnyWidget):
         data, metadata = bundle
         return {**data, "text/html": self.static(), "text/plain": repr(self)}, metadata
 
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        """Display the widget, and after it the static cards, which a live widget hides.
+
+        One output with both would show an error instead of the cards in a notebook that is opened
+        again: JupyterLab prefers the widget, also where it is gone with its kernel.
+        """
+        from IPython.display import publish_display_data
+
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        card = {"text/html": stored_card(self.model_id or "", self.static())}
+        for each in ({**data, "text/plain": repr(self)}, card):
+            publish_display_data(  # type: ignore[no-untyped-call]
+                each, metadata if each is not card else {}
+            )
+
     def static(self) -> str:
         """Return the static display, for pages without a kernel: the cards of what is in view."""
         return html.write_all(_cards(self._workbench.evidence))
@@ -199,6 +216,20 @@ class View(anywidget.AnyWidget):
         count = sum(1 for _ in self._workbench.viewed.computations())
         at = f", at {self.selection}" if self.selection else ""
         return f"<View of graph '{self.graph.name}', {numbers.plural(count, 'operation')}{at}>"
+
+
+STORED = """<style>
+.jp-OutputArea:has(.nk-workbench) > .jp-OutputArea-child:has(.nk-stored-{0}) {{ display: none; }}
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .nk-stored-{0}) .jupyter-widgets:not(:has(*)) {{
+  display: none;
+}}
+</style><div class="nk-stored nk-stored-{0}">{1}</div>"""
+"""The static cards of a widget: hidden while it is live, shown instead of an error without it."""
+
+
+def stored_card(model: str, cards: str) -> str:
+    """Return the HTML of static cards that belong to a widget, by its model."""
+    return STORED.format(model, cards)
 
 
 def _cards(known: ViewEvidence) -> list[Card]:

@@ -861,6 +861,8 @@ class Finder {
 
   typed() {
     clearTimeout(this.timer);
+    this.matches = []; // Those of the text before: Enter waits for the new ones.
+    this.pending = 0;
     this.at = -1;
     this.timer = setTimeout(() => this.bench.send({ ask: "search", text: this.input.value }), 120);
   }
@@ -983,6 +985,8 @@ class Bench {
       make("div", { class: "nk-foot" }, keys, this.status), this.spoken, this.dialog);
     this.resize();
     host.append(this.root);
+    // The static cards after it are for pages without a kernel.
+    for (const card of document.getElementsByClassName(`nk-stored-${this.model.get("_stored")}`)) card.style.display = "none";
   }
 
   resize() {

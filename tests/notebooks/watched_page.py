@@ -1,0 +1,75 @@
+"""A page of a browser that is watched: requests, the console, faults that a reader sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import TimeoutError as NotInTime
+
+FAULTS = (Path(__file__).parent / "faults.js").read_text()
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong on it."""
+
+    page: Page
+    home: str
+    console: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def faults(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.page.evaluate(FAULTS)
+        return found
+
+    def requested(self, request: Request) -> None:
+        if not request.url.startswith((self.home, "data:", "blob:")):
+            self.foreign.append(request.url)
+
+
+@contextmanager
+def watched(browser: Browser, home: str, width: int = 1100) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": width, "height": 1600})
+    watch = Watched(page, home)
+    page.on("request", watch.requested)
+    page.on("pageerror", lambda error: watch.console.append(str(error)))
+    page.on("console", lambda m: watch.console.append(m.text) if m.type == "error" else None)
+    try:
+        yield watch
+    finally:
+        page.close()
+
+
+def without_fault(watch: Watched, outputs: int, dark: bool) -> None:
+    found = watch.faults()
+    assert found["outputs"] == outputs, "an output is missing"
+    assert found["empty"] == [], "an output shows nothing"
+    assert found["broken"] == [], "an image is broken"
+    assert found["cut"] == [], "text is cut off"
+    assert found["faint"] == [], "text has too little contrast"
+    assert found["dark"] is dark
+    assert watch.console == []
+    assert watch.foreign == []
+
+
+def run_first_cell(page: Page, output: str) -> None:
+    """Run the first cell of a notebook in JupyterLab, until an output is there.
+
+    A page asks for a kernel when it is ready; what is run before that is lost.
+    """
+    view = page.locator(output)
+    for _ in range(12):
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        try:
+            view.first.wait_for(timeout=10_000)
+        except NotInTime:
+            continue
+        return
+    pytest.fail("the cell did not run")
