@@ -20,6 +20,7 @@ from nnefkit.cli.options import (
     tolerance,
 )
 from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
+from nnefkit.cli.tensor_names import name_pairs
 from nnefkit.errors import NnefError
 from nnefkit.graph import Graph
 from nnefkit.io import load
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             engine=options.engine,
             tolerance=options.tolerance,
             quantized=options.quantized,
+            names=name_pairs(options),
             axes=options.axes,
             by_values=options.by_values,
         )

@@ -10,6 +10,7 @@ from nnefkit.analysis import Comparison, compare
 from nnefkit.analysis.compared_tensor import record, size
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, pairing, tolerance
+from nnefkit.cli.tensor_names import name_pairs
 from nnefkit.display.numbers import number
 from nnefkit.errors import NnefError
 from nnefkit.io import load
@@ -18,6 +19,7 @@ _EXAMPLES = """\
   nnefkit compare expected.npz result.npz
   nnefkit compare recorded/ trace.npz --tolerance 1e-3 --axes auto
   nnefkit compare expected/ device/ --graph model.nnef.tgz
+  nnefkit compare expected/ device/ --pair conv1=Conv_0 --names more.json
 
 exit status: 0 the runs agree; 1 they diverge; 2 they cannot be compared. With
 --min-snr or --min-cosine, these decide between 0 and 1 instead.
@@ -62,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
             Path(options.a),
             Path(options.b),
             tolerance=options.tolerance,
+            names=name_pairs(options),
             axes=options.axes,
             by_values=options.by_values,
             graph=None if options.graph is None else load(options.graph),

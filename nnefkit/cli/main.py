@@ -19,6 +19,7 @@ from nnefkit.cli import (
     info,
     quantize,
     run,
+    sensitivity,
     terminal,
     validate,
 )
@@ -42,6 +43,7 @@ examples:
   nnefkit compare expected.npz result.npz
   nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
   nnefkit diff before.nnef.tgz after.nnef.tgz
+  nnefkit sensitivity model/ --input image=cat.npy
   nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
 
@@ -110,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    analyses = (compare, blame, diff, quantize)
+    analyses = (compare, blame, diff, sensitivity, quantize)
     for command in (validate, explain, info, cost, format_, run, *analyses, convert):
         command.declare(commands)
     return parser

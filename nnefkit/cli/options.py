@@ -71,7 +71,19 @@ def json_output(parser: argparse.ArgumentParser) -> None:
 
 
 def pairing(parser: argparse.ArgumentParser) -> None:
-    """Add ``--axes`` and ``--by-values``, which tell how tensors of two runs are paired."""
+    """Add the options that tell how tensors of two runs are paired."""
+    parser.add_argument(
+        "--pair",
+        action="append",
+        default=[],
+        metavar="A=B",
+        help="tensor A of the first run is B in the second; may be repeated",
+    )
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        help='a JSON file with such pairs: {"A": "B", ...}',
+    )
     parser.add_argument(
         "--axes",
         choices=["auto"],

@@ -6,13 +6,15 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from nnefkit.analysis import quantize
+from nnefkit.analysis import PrecisionCurve, QuantizedGraph, precision_curve, quantize
 from nnefkit.analysis.quantization.settings import Symmetric
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
 from nnefkit.cli.recorded_inputs import recorded_inputs
+from nnefkit.display.numbers import plural
 from nnefkit.errors import InputError, NnefError
 from nnefkit.graph import Graph
 from nnefkit.io import load, save
@@ -22,7 +24,10 @@ _EXAMPLES = """\
   nnefkit quantize model/ --calibration cat.npy --calibration dog.npy --method mse \\
       --equalize --correct-biases --min-snr 20 -o quantized.nnef.tgz
 
-exit status: 0 quantized; 1 the outputs lose more than --min-snr; 2 it cannot be quantized.
+  nnefkit quantize model/ --calibration images/ --target 30 -o mixed/
+
+exit status: 0 quantized; 1 the outputs lose more than --min-snr, or --target is
+not reached; 2 it cannot be quantized.
 """
 _ENDINGS = (".npy", ".npz", ".dat")
 _SYMMETRIC: dict[str, Symmetric] = {"weights": "weights", "all": True, "none": False}
@@ -100,6 +105,26 @@ def declare(commands: Commands) -> None:
         metavar="DB",
         help="fail, and save nothing, if the outputs have a lower ratio against floating point",
     )
+    parser.add_argument(
+        "--target",
+        type=float,
+        metavar="DB",
+        help="keep the few layers precise that it takes for this ratio of the outputs; show the "
+        "ratio for each number of layers; save nothing if it is not reached",
+    )
+    parser.add_argument(
+        "--target-bits",
+        type=int,
+        metavar="N",
+        help="bits of the layers that --target keeps precise (default: floating point)",
+    )
+    parser.add_argument(
+        "--target-limit",
+        type=int,
+        default=12,
+        metavar="N",
+        help="largest number of layers that --target keeps (default: 12)",
+    )
     strictness(parser)
     json_output(parser)
 
@@ -108,36 +133,77 @@ def run(options: argparse.Namespace) -> int:
     """Quantize a model; return 1 if it loses too much, and 2 if it cannot be quantized."""
     try:
         graph = load(Path(options.path), strict=options.strict)
-        quantized = quantize(
-            graph,
-            _inputs(options.calibration, graph),
-            options.bits,
-            not options.per_tensor,
-            _SYMMETRIC[options.symmetric],
-            options.method,
-            percentile=options.percentile,
-            keep=options.keep,
-            equalize=options.equalize,
-            correct_biases=options.correct_biases,
-            engine=options.engine,
-        )
-        report = quantized.report
-        fails = options.min_snr is not None and not report.snr >= options.min_snr
-        if not fails:
-            save(quantized, options.output)
+        quantized = _quantized(options, graph)
+        curve = _curve(options, graph, quantized)
+        reason = _failed_gate(options, quantized, curve)
+        if not reason:
+            save(quantized if curve is None else curve.graph, options.output)
     except NnefError as error:
         terminal.error_diagnostics(error.diagnostics)
         return terminal.USAGE
     if options.json:
-        tensors = [asdict(each) for each in report.tensors]
-        steps = [{"step": step, "snr": snr} for step, snr in report.steps]
-        known = {"ok": not fails, "summary": report.summary, "snr": report.snr, "steps": steps}
-        terminal.as_json({**known, "tensors": tensors, "left": dict(report.left)})
+        terminal.as_json(_record(quantized, curve, ok=not reason))
     else:
-        terminal.line(repr(report))
-        if fails:
-            terminal.line(f"failed: {report.snr:.4g} dB is less than {options.min_snr:g} dB")
-    return terminal.FAILED if fails else 0
+        terminal.line(repr(quantized.report))
+        if curve is not None:
+            terminal.line(repr(curve))
+        if reason:
+            terminal.line(f"failed: {reason}")
+    return terminal.FAILED if reason else 0
+
+
+def _quantized(options: argparse.Namespace, graph: Graph) -> QuantizedGraph:
+    return quantize(
+        graph,
+        _inputs(options.calibration, graph),
+        options.bits,
+        not options.per_tensor,
+        _SYMMETRIC[options.symmetric],
+        options.method,
+        percentile=options.percentile,
+        keep=options.keep,
+        equalize=options.equalize,
+        correct_biases=options.correct_biases,
+        engine=options.engine,
+    )
+
+
+def _curve(
+    options: argparse.Namespace, graph: Graph, quantized: QuantizedGraph
+) -> PrecisionCurve | None:
+    if options.target is None:
+        return None
+    return precision_curve(
+        quantized,
+        _inputs(options.calibration, graph),
+        target=options.target,
+        bits=options.target_bits,
+        limit=options.target_limit,
+        reference=graph,
+        engine=options.engine,
+    )
+
+
+def _failed_gate(
+    options: argparse.Namespace, quantized: QuantizedGraph, curve: PrecisionCurve | None
+) -> str:
+    """Return why a quantization fails the limits, in one line; empty if it does not."""
+    snr = quantized.report.snr if curve is None else curve.points[-1].snr
+    if options.min_snr is not None and not snr >= options.min_snr:
+        return f"{snr:.4g} dB is less than {options.min_snr:g} dB"
+    if curve is not None and not curve.reached:
+        kept = plural(len(curve.keep), "layer")
+        return f"with {kept} kept, {snr:.4g} dB is less than {curve.target:g} dB"
+    return ""
+
+
+def _record(quantized: QuantizedGraph, curve: PrecisionCurve | None, *, ok: bool) -> dict[str, Any]:
+    report = quantized.report
+    steps = [{"step": step, "snr": snr} for step, snr in report.steps]
+    tensors = [asdict(each) for each in report.tensors]
+    known = {"ok": ok, "summary": report.summary, "snr": report.snr, "steps": steps}
+    points = {} if curve is None else {"curve": curve.to_frame().to_dict("records")}
+    return {**known, **points, "tensors": tensors, "left": dict(report.left)}
 
 
 def _inputs(paths: list[str], graph: Graph) -> Iterator[dict[str, Array]]:

@@ -66,3 +66,18 @@ def test_what_cannot_be_examined_exits_with_2(folder: Path, nnefkit: Callable[..
     given = ("blame", folder / "model", "--input", folder / "x.npy", "--suspect")
     assert nnefkit(*given, folder / "recorded.npz").status == 2
     assert "there is no engine" in nnefkit(*given, "nowhere").err
+
+
+def test_a_recorded_reference_of_other_names_is_paired(
+    folder: Path, nnefkit: Callable[..., Any]
+) -> None:
+    values = np.load(folder / "recorded.npz")
+    np.savez(folder / "renamed.npz", first=values["t"], second=values["y"])
+    (folder / "names.json").write_text(json.dumps({"second": "y"}))
+    given = ("blame", folder / "model", "--input", folder / "x.npy")
+    given += ("--reference", folder / "renamed.npz", "--suspect", folder / "other")
+    assert nnefkit(*given).status == 2
+    result = nnefkit(*given, "--pair", "first=t", "--names", folder / "names.json")
+    assert result.status == 1
+    assert "t is guilty." in result.out
+    assert nnefkit(*given, "--pair", "first").status == 2

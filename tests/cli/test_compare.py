@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import nnefkit as nk
 
@@ -77,3 +78,52 @@ def test_a_graph_tells_causes_from_consequences(
     )
     assert "The runs diverge at y (neg, line 6)" in result.out
     assert "1 tensor inherits the difference" in result.out
+
+
+@pytest.mark.parametrize("content", [{"y": "q", "x": "p"}, {"y": "q"}])
+def test_tensors_of_other_names_are_paired(
+    tmp_path: Path, nnefkit: Callable[..., Any], content: dict[str, str]
+) -> None:
+    a, b, names = tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "names.json"
+    np.savez(a, x=IMAGE, y=IMAGE)
+    np.savez(b, p=IMAGE, q=IMAGE + 1)
+    names.write_text(json.dumps(content))
+    assert nnefkit("compare", a, b).status == 2
+    result = nnefkit("compare", a, b, "--pair", "x=p", "--pair", "y=q")
+    assert result == (1, f"{nk.compare(a, b, names={'x': 'p', 'y': 'q'})!r}\n", "")
+    assert nnefkit("compare", a, b, "--names", names, "--pair", "x=p") == result
+    assert nnefkit("compare", a, b, "--pair", "x=p").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--pair", "x"), "--pair must be A=B, not 'x'"),
+        (("--pair", "=x"), "--pair must be A=B"),
+        (("--pair", "x=p", "--pair", "x=q"), "tensor 'x' is paired twice: with p and q"),
+        (("--pair", "z=p"), "there is no tensor 'z' to compare"),
+        (("--pair", "x=z"), "there is no tensor 'z' to compare"),
+        (("--names", "nowhere.json"), "the names cannot be read"),
+        (("--names", "list.json"), "it is not an object of strings"),
+        (("--names", "numbers.json"), "it is not an object of strings"),
+        (("--names", "broken.json"), "it is not JSON"),
+        (("--names", "twice.json"), "a name occurs twice"),
+        (("--names", "binary.json"), "it is not JSON"),
+        (("--names", "deep.json"), "it is not JSON"),
+    ],
+)
+def test_names_that_are_wrong_exit_with_2(
+    tmp_path: Path, nnefkit: Callable[..., Any], arguments: tuple[str, ...], words: str
+) -> None:
+    np.savez(tmp_path / "a.npz", x=IMAGE)
+    np.savez(tmp_path / "b.npz", p=IMAGE, q=IMAGE)
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "numbers.json").write_text('{"x": 1}')
+    (tmp_path / "broken.json").write_text('{"x": ')
+    (tmp_path / "twice.json").write_text('{"x": "p", "x": "q"}')
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    given = [str(tmp_path / each) if each.endswith(".json") else each for each in arguments]
+    result = nnefkit("compare", tmp_path / "a.npz", tmp_path / "b.npz", *given)
+    assert (result.status, result.out) == (2, "")
+    assert words in result.err

@@ -85,3 +85,36 @@ def test_what_cannot_be_quantized_exits_with_2(folder: Path, nnefkit: Callable[.
     assert nnefkit(*given, folder / "nowhere").status == 2
     assert "'bits' must be from 2" in nnefkit(*given, folder / "images", "--bits", "1").err
     assert not (folder / "out").exists()
+
+
+def test_layers_are_kept_precise_until_a_target_is_reached(
+    folder: Path, nnefkit: Callable[..., Any]
+) -> None:
+    given = ("quantize", folder / "model", "--calibration", folder / "images", "--bits", "3")
+    result = nnefkit(*given, "-o", folder / "mixed", "--target", "25", "--target-bits", "16")
+    assert result.status == 0, result.err
+    assert "accuracy by layers kept" in result.out
+    graph = nk.load(folder / "model")
+    images = [np.load(file) for file in sorted((folder / "images").iterdir())]
+    quantized = nk.quantize(graph, images, bits=3)
+    curve = nk.precision_curve(quantized, images, target=25, bits=16, reference=graph)
+    assert curve.reached
+    assert curve.keep
+    saved = nk.load(folder / "mixed")
+    assert {n: t.quantization for n, t in saved.tensors.items()} == {
+        n: t.quantization for n, t in curve.graph.tensors.items()
+    }
+    written = json.loads(nnefkit(*given, "-o", folder / "json", "--target", "25", "--json").out)
+    assert [point["kept"] for point in written["curve"]] == list(range(len(written["curve"])))
+
+
+def test_a_target_that_is_not_reached_exits_with_1_and_saves_nothing(
+    folder: Path, nnefkit: Callable[..., Any]
+) -> None:
+    given = ("quantize", folder / "model", "--calibration", folder / "images", "--bits", "2")
+    options = ("--target", "150", "--target-bits", "3", "--target-limit", "1")
+    result = nnefkit(*given, "-o", folder / "out", *options)
+    assert result.status == 1
+    assert result.out.splitlines()[-1].startswith("failed: with 1 layer kept, ")
+    assert not (folder / "out").exists()
+    assert nnefkit(*given, "-o", folder / "out", "--target", "20", "--target-bits", "1").status == 2
