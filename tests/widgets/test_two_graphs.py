@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnefkit as nk
-from nnefkit.widgets.workbench.merged_graphs import merged
-from nnefkit.widgets.workbench.outline import Outline
+from nnefkit.pictures.merged_graphs import merged
+from nnefkit.pictures.outline import Outline
 from nnefkit.widgets.workbench.scene import Scene
 
 TEXT = """version 1.0;

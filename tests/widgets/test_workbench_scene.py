@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from nnefkit.display.folding import PlainOperation
 from nnefkit.display.layout import Point
-from nnefkit.widgets.workbench.outline import Outline, OutlineBlock
+from nnefkit.pictures.outline import Outline, OutlineBlock
+from nnefkit.pictures.viewed_graph import viewed
 from nnefkit.widgets.workbench.scene import HEAD, Scene, SceneBox
-from nnefkit.widgets.workbench.viewed_graph import viewed
 
 Drawn = tuple[list[PlainOperation], list[str], list[str]]
 SETTINGS = settings(max_examples=60, deadline=None)

@@ -16,7 +16,7 @@ from nnefkit.display.vocabulary import (
     SHAPING,
     family,
 )
-from nnefkit.widgets.workbench.overlays import Overlay
+from nnefkit.pictures.overlays import Overlay
 from nnefkit.widgets.workbench.scene import Scene, SceneBox
 
 FAMILIES = (

@@ -14,12 +14,12 @@ from nnefkit.display.visible_text import visible
 from nnefkit.errors import NnefError
 from nnefkit.graph import Identifier
 from nnefkit.language import declarations
+from nnefkit.pictures.evidence import TensorSides, ViewEvidence
+from nnefkit.pictures.known_overlays import Overlays
+from nnefkit.pictures.outline import Outline, OutlineBlock
+from nnefkit.pictures.overlays import decibels
+from nnefkit.pictures.viewed_graph import written
 from nnefkit.widgets.workbench import tensor_pictures
-from nnefkit.widgets.workbench.evidence import TensorSides, ViewEvidence
-from nnefkit.widgets.workbench.known_overlays import Overlays
-from nnefkit.widgets.workbench.outline import Outline, OutlineBlock
-from nnefkit.widgets.workbench.overlays import decibels
-from nnefkit.widgets.workbench.viewed_graph import written
 
 STATEMENT = 1_200
 """Maximum number of characters of a statement."""

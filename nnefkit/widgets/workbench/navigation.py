@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from nnefkit.widgets.workbench.outline import Outline, OutlineBlock
+from nnefkit.pictures.outline import Outline, OutlineBlock
 from nnefkit.widgets.workbench.scene import Scene, SceneBox, SceneEdge
 
 

@@ -13,7 +13,7 @@ from nnefkit.display.layout import Point, lay_out
 from nnefkit.display.svg.boxes import MeasuredBox, measure
 from nnefkit.display.svg.edges import shape_label
 from nnefkit.display.svg.text_width import text_width
-from nnefkit.widgets.workbench.outline import Outline, OutlineBlock
+from nnefkit.pictures.outline import Outline, OutlineBlock
 
 WIDTH = 900.0
 """Width of a row of boxes, about that of a canvas in a notebook."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nnefkit.display import numbers
 from nnefkit.display.nnef_text import abbreviated
-from nnefkit.widgets.workbench.viewed_graph import ViewedGraph
+from nnefkit.pictures.viewed_graph import ViewedGraph
 
 LISTED = 200
 """Maximum number of results that are listed."""

@@ -20,7 +20,7 @@ from nnefkit.display.channel_maps import channel_maps
 from nnefkit.display.colors import BLUE, RED
 from nnefkit.display.elements import Image
 from nnefkit.display.statistics import Statistics, statistics
-from nnefkit.widgets.workbench.evidence import TensorSide
+from nnefkit.pictures.evidence import TensorSide
 
 PAGE = 12
 """Number of channels in a page of one run; of several, a row of `ACROSS` each."""

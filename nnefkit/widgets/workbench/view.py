@@ -15,10 +15,10 @@ from nnefkit.display.elements import Card
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, Tensor, expected_graph
-from nnefkit.widgets.workbench.evidence import ViewEvidence, evidence
-from nnefkit.widgets.workbench.merged_graphs import merged
-from nnefkit.widgets.workbench.overlays import Overlay
-from nnefkit.widgets.workbench.viewed_graph import viewed
+from nnefkit.pictures.evidence import ViewEvidence, evidence
+from nnefkit.pictures.merged_graphs import merged
+from nnefkit.pictures.overlays import Overlay
+from nnefkit.pictures.viewed_graph import viewed
 from nnefkit.widgets.workbench.workbench import Message, Workbench
 
 _HERE = Path(__file__).parent

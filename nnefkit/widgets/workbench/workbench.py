@@ -8,14 +8,14 @@ from typing import Any
 from nnefkit.display.numbers import plural
 from nnefkit.display.visible_text import visible
 from nnefkit.errors import NnefError
+from nnefkit.pictures.evidence import ViewEvidence
+from nnefkit.pictures.known_overlays import NAMES, NONE, Overlays, of_series
+from nnefkit.pictures.outline import Detail, Outline, OutlineBlock
+from nnefkit.pictures.overlays import Overlay
 from nnefkit.widgets.workbench import tensor_pictures
 from nnefkit.widgets.workbench.appearance import Appearance
-from nnefkit.widgets.workbench.evidence import ViewEvidence
 from nnefkit.widgets.workbench.inspector import Inspector, crumbs
-from nnefkit.widgets.workbench.known_overlays import NAMES, NONE, Overlays, of_series
 from nnefkit.widgets.workbench.navigation import lit, neighbor
-from nnefkit.widgets.workbench.outline import Detail, Outline, OutlineBlock
-from nnefkit.widgets.workbench.overlays import Overlay
 from nnefkit.widgets.workbench.scene import Scene
 from nnefkit.widgets.workbench.search import LISTED, SearchIndex
 from nnefkit.widgets.workbench.tiles import FAR, PICTURE, TILE, Tiles

@@ -17,7 +17,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import InputError, NnefError
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
-from nnefkit.widgets.workbench.viewed_graph import ViewedGraph
+from nnefkit.pictures.viewed_graph import ViewedGraph
 
 
 class TensorSide(NamedTuple):

@@ -14,9 +14,9 @@ from nnefkit.arguments import wrong_type
 from nnefkit.display import numbers
 from nnefkit.display.operation_table import element_count
 from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
-from nnefkit.widgets.workbench.evidence import ViewEvidence
-from nnefkit.widgets.workbench.overlays import CHANGES, Overlay, decibels, from_names
-from nnefkit.widgets.workbench.viewed_graph import ViewedGraph
+from nnefkit.pictures.evidence import ViewEvidence
+from nnefkit.pictures.overlays import CHANGES, Overlay, decibels, from_names
+from nnefkit.pictures.viewed_graph import ViewedGraph
 
 NAMES = {
     "changes": "changes",

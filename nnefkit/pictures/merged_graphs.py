@@ -10,7 +10,7 @@ from nnefkit.display import numbers
 from nnefkit.display.folding import PlainOperation
 from nnefkit.display.graph_drawing import plain_operation
 from nnefkit.graph import Graph
-from nnefkit.widgets.workbench.viewed_graph import ADDED, ViewedChange, ViewedGraph, ViewedOperation
+from nnefkit.pictures.viewed_graph import ADDED, ViewedChange, ViewedGraph, ViewedOperation
 
 Place = tuple[int, int]
 """Where an operation is in the order of both graphs: after an operation of the first one."""
