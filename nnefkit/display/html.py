@@ -1,7 +1,8 @@
 """Cards as HTML that looks the same wherever a notebook is shown.
 
 It uses only what untrusted notebooks do not strip: tables, details, images as data, literal styles.
-Text and background have the colors of the page, so that light and dark pages get the same HTML.
+Text and background have the colors of the page, so that light and dark pages get the same HTML: no
+color has a contrast of 4.5 : 1 on both. Colors are lines below words, and small boxes before them.
 The ``align`` attributes are for pages that drop all styles.
 """
 
@@ -33,16 +34,17 @@ BUDGET = 100 * 1024
 """Maximum size of a display in bytes."""
 TITLE = 200
 """Maximum length of the title of a shortened text."""
-MUTED = "#7f7f7f"
+MUTED = "opacity:0.7"
+"""Style of less important words: a mixture of the colors of text and page, 5 : 1 and more."""
 MONOSPACE = "font-family:monospace"
 TONES: dict[Tone, str] = {
     "plain": "",
-    "muted": f"color:{MUTED}",
+    "muted": MUTED,
     "strong": "font-weight:bold",
-    "wrong": f"color:{RED};font-weight:bold",
-    "right": f"color:{GREEN};font-weight:bold",
-    "warning": f"color:{AMBER};font-weight:bold",
-    "equal": f"color:{GREEN}",
+    "wrong": f"font-weight:bold;border-bottom:2px solid {RED}",
+    "right": f"font-weight:bold;border-bottom:2px solid {GREEN}",
+    "warning": f"font-weight:bold;border-bottom:2px solid {AMBER}",
+    "equal": f"border-bottom:2px solid {GREEN}",
 }
 # Code inherits the colors of its surroundings; notebooks would change its background.
 _CODE = f"{MONOSPACE};font-size:95%;background:none;padding:0;color:inherit"
@@ -87,7 +89,7 @@ def _head(card: Card) -> str:
         f'<div style="border-left:3px solid {card.color};padding:2px 0 2px 14px;margin:6px 0;'
         f'font-size:13px;line-height:1.5;overflow-x:auto">'
         f'<div><span style="font-size:16px">{title}</span> '
-        f'<span style="color:{MUTED}">{facts}</span></div>'
+        f'<span style="{MUTED}">{facts}</span></div>'
     )
 
 
@@ -160,7 +162,7 @@ def _row(row: tuple[Cell, ...] | None, columns: tuple[Column, ...]) -> str:
     if row is None:
         return (
             f'<tr style="background:none"><td colspan="{len(columns)}" '
-            f'style="{_LEFT};color:{MUTED}">⋮</td></tr>'
+            f'style="{_LEFT};{MUTED}">⋮</td></tr>'
         )
     cells = "".join(map(_cell, row, columns))
     return f'<tr style="background:none">{cells}</tr>'
@@ -171,28 +173,25 @@ def _cell(cell: Cell, column: Column) -> str:
     style = _RIGHT if column.align == "right" else _LEFT
     if cell.marker or not cell.text.isalnum():
         style += ";white-space:nowrap"
-    if TONES[cell.tone]:
-        style += f";{TONES[cell.tone]}"
     if cell.code:
         style += f";{MONOSPACE}"
     text, title = shortened(cell.text, cell.limit)
     if cell.picture is not None:
         text = picture(cell.picture, shrinks=False)
     elif cell.bar is not None:
-        text = _bar(cell.bar)
+        text = _box(RED, round(90 * cell.bar), 8)
+    elif text and TONES[cell.tone]:
+        # Not the style of the cell, whose line would be as long as the cell is wide.
+        text = f'<span style="{TONES[cell.tone]}">{text}</span>'
     if cell.marker:
-        text = f'<span style="color:{cell.marker}">■</span> {text}'
+        text = f"{_box(cell.marker, 9, 9)} {text}"
     return f'<td{align} style="{style}"{title}>{text}</td>'
 
 
-def _bar(share: float) -> str:
-    wide = round(90 * share)
-    return (
-        f'<span style="display:inline-block;width:{wide}px;height:8px;background:{RED};'
-        f'border-radius:2px"></span>'
-        if wide
-        else ""
-    )
+def _box(color: str, width: int, height: int) -> str:
+    size = f"width:{width}px;height:{height}px"
+    style = f"display:inline-block;{size};background:{color};border-radius:2px"
+    return f'<span style="{style}"></span>' if width else ""
 
 
 def line(parts: Line) -> str:

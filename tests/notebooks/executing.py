@@ -73,6 +73,10 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         for output in cell.get("outputs", ()):
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET, None)
+                # Pandas has empty heads above its index, which readers of screens stumble over.
+                output.data["text/html"] = output.data["text/html"].replace(
+                    "<th></th>", "<td></td>"
+                )
             # Figures are legible on any page, and need no white background.
             output.get("metadata", {}).pop("needs_background", None)
     notebook.metadata.pop("widgets", None)

@@ -41,14 +41,25 @@
     }
     return { r: 255, g: 255, b: 255, a: 1 };
   };
+  const opacity = (element) => {
+    let share = 1;
+    for (let at = element; at; at = at.parentElement) share *= Number(getComputedStyle(at).opacity);
+    return share;
+  };
+  const blended = (color, below, share) => ({
+    r: share * color.r + (1 - share) * below.r,
+    g: share * color.g + (1 - share) * below.g,
+    b: share * color.b + (1 - share) * below.b,
+  });
   const contrast = (a, b) => {
     const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
     return (high + 0.05) / (low + 0.05);
   };
   const faint = areas.flatMap((area) => [...area.querySelectorAll('*')].filter((element) => {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    return own && shown(element)
-      && contrast(rgb(getComputedStyle(element).color), background(element)) < 3;
+    if (!own || !shown(element)) return false;
+    const color = rgb(getComputedStyle(element).color), below = background(element);
+    return contrast(blended(color, below, color.a * opacity(element)), below) < 4.5;
   }));
 
   const page = document.querySelector('.jp-NotebookPanel-notebook, .jp-Notebook, body');

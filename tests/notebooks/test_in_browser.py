@@ -15,7 +15,7 @@ from executing import NOTEBOOKS, execute
 from lab_server import environment, lab_server
 from playwright.sync_api import Browser, Page
 from sampled import sampled
-from watched_page import run_first_cell, watched, without_fault
+from watched_page import accessible, run_first_cell, watched, without_fault
 
 pytestmark = pytest.mark.browser
 
@@ -65,6 +65,7 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
         )
         page.wait_for_load_state("networkidle")
         without_fault(watch, count_outputs(executed), "Dark" in theme)
+        accessible(watch)
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
@@ -86,6 +87,7 @@ def test_nbconvert_html_shows_every_notebook_as_stored_without_fault(
         watch.page.goto(page)
         watch.page.wait_for_load_state("networkidle")
         without_fault(watch, count_outputs(executed), theme == "dark")
+        accessible(watch)
 
 
 def test_the_tensor_browser_answers_in_a_live_notebook(browser: Browser, tmp_path: Path) -> None:

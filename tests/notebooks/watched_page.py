@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe import violations
 from playwright.sync_api import Browser, Page, Request
 from playwright.sync_api import TimeoutError as NotInTime
 
@@ -73,3 +74,11 @@ def run_first_cell(page: Page, output: str) -> None:
             continue
         return
     pytest.fail("the cell did not run")
+
+
+def accessible(watch: Watched) -> None:
+    """Check the outputs of cells by axe-core."""
+    rules = violations(watch.page, ".jp-OutputArea-output")
+    # Chromium lets the keyboard scroll what is too wide, without an attribute that says so.
+    rules.pop("scrollable-region-focusable", None)
+    assert rules == {}

@@ -38,7 +38,7 @@ def compared_tensor_card(summary: ComparedSummary) -> Card:
             (Cell(name), Cell(value), Cell(meaning, "muted", limit=80))
             for name, value, meaning in summary.metrics
         )
-        heads = (Column("metric", least=12), Column("value", "right", 10), Column(""))
+        heads = (Column("metric", least=12), Column("value", "right", 10), Column("meaning"))
         blocks.append(Table(heads, rows))
     facts = tuple(numbers.shorten(fact, 60) for fact in summary.facts)
     agrees = summary.verdict in ("equal", "within")

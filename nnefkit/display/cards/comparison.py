@@ -49,7 +49,7 @@ COLUMNS = (
     Column("relative", "right", 8),
     Column("SNR dB", "right"),
     Column("cosine", "right", 8),
-    Column("", html_only=True),
+    Column("difference", html_only=True),
     Column("note"),
 )
 

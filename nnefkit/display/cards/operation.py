@@ -34,7 +34,7 @@ def operation_card(operation: OperationLike, *, brief: bool = False) -> Card:
         for kind, arguments in groups
         for name, value in arguments.items()
     )
-    columns = (Column("", least=9), Column("parameter", least=12), Column("argument"))
+    columns = (Column("role", least=9), Column("parameter", least=12), Column("argument"))
     total = sum(map(len, every))
     note: Line = ()
     if len(rows) < total:
