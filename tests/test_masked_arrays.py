@@ -65,6 +65,18 @@ def test_constants_of_onnx_models_are_refused_too():
         nk.from_onnx(model, constants={"c": MASKED})
 
 
+@pytest.mark.parametrize("call", ["from_onnx", "to_onnx", "trace_onnx"])
+def test_inputs_of_onnx_models_are_refused_too(call):
+    model, given = nk.to_onnx(FULL), {"x": MASKED}
+    calls = {
+        "from_onnx": lambda: nk.from_onnx(model, inputs=given),
+        "to_onnx": lambda: nk.to_onnx(FULL, inputs=given),
+        "trace_onnx": lambda: nk.trace_onnx(model, given),
+    }
+    with pytest.raises(nk.InputError, match="masked elements"):
+        calls[call]()
+
+
 def test_masked_arrays_without_masked_elements_are_arrays(tmp_path):
     array = np.ma.masked_array(PLAIN, False)
     graph = GRAPH.with_data({"w": array})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
+from nnefkit.exchange.onnx.given_inputs import given_inputs
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
 from nnefkit.exchange.onnx.runtime import ModelRunner
@@ -111,7 +113,7 @@ def from_onnx(
         if not verify:
             return with_facts(graph, {**facts, "verified": False})
         proto = source.proto
-        given = {input_name(graph, name): array for name, array in (inputs or {}).items()}
+        given = given_inputs({} if inputs is None else inputs, partial(input_name, graph))
         runner = ModelRunner(proto, source.weights)
         source_run = SourceRun(
             runner.run,

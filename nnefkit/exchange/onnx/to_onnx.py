@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from nnefkit.exchange.onnx.detached_weights import (
     with_weights,
 )
 from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
+from nnefkit.exchange.onnx.given_inputs import given_inputs
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.recurrent_layers import has_layers, with_recurrent_layers
 from nnefkit.exchange.onnx.recurrent_lowering import RecurrentLowering
@@ -112,7 +113,7 @@ def to_onnx(
 
         def check(model: ModelProto, weights: Weights) -> None:
             if verify:
-                given = inputs or {}
+                given = {} if inputs is None else inputs
                 _verify(graph, model, weights, given, tolerance, quantized=quantized, bar=bar)
 
         bar.stage("writing")
@@ -363,7 +364,7 @@ def _verify(
         wording=_WORDING,
         remark=runner.remark,
     )
-    given = {input_name(graph, name): np.asarray(array) for name, array in inputs.items()}
+    given = given_inputs(inputs, partial(input_name, graph))
     default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
     if quantized or any(op.name in _CODING for op in graph.operations):
         default = max(default, CODES_TOLERANCE)

@@ -15,6 +15,7 @@ from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.from_onnx import read, title
+from nnefkit.exchange.onnx.given_inputs import given_inputs, of_dtype
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.execution import Trace
@@ -52,6 +53,7 @@ def trace_onnx(
 
     Raises:
         ExecutionError: The model cannot be run.
+        InputError: An input is not an array, or not one of the dtype that the model declares.
         UnknownNameError: The model has no input of a given name.
 
     Example:
@@ -84,14 +86,16 @@ def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
     """Return the inputs by their names in the model."""
     dtypes = {info.name: dtype_of(info.type) for info in proto.graph.input}
     names = {name: name for name in dtypes} | {identifier(name): name for name in dtypes}
-    feeds = {}
-    for name, array in inputs.items():
+
+    def name_of(name: str) -> str:
         if name not in names:
             raise UnknownNameError(
                 f"the model has no input '{name}'", hint=did_you_mean(str(name), names)
             )
-        feeds[names[name]] = np.asarray(array, dtypes[names[name]])
-    return feeds
+        return str(names[name])
+
+    given = given_inputs(inputs, name_of)
+    return {name: of_dtype(name, array, dtypes[name]) for name, array in given.items()}
 
 
 def _graph(
