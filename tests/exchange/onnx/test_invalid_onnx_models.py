@@ -240,6 +240,21 @@ def test_large_constants_are_refused_before_they_are_computed(operator):
     assert time.process_time() - start < 1
 
 
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [(np.ones(2), "2 sequence lengths for 5000000 sequences"), (np.ones(5_000_000), "5,000,000")],
+)
+def test_too_many_sequences_to_reverse_are_refused_at_once(lengths, message):
+    source = model(
+        node("ReverseSequence", "x n", batch_axis=1, time_axis=0),
+        inputs=[("x", FLOAT, [2, 5_000_000])],
+        weights=[weight(lengths.astype(np.int64), "n")],
+    )
+    start = time.process_time()
+    refused(source, message)
+    assert time.process_time() - start < 1
+
+
 @pytest.mark.parametrize(("operator", "flag"), [("ReduceMax", "keepdims"), ("ArgMax", "keepdims")])
 def test_flags_are_0_or_1(operator, flag):
     refused(model(node(operator, "x", **{flag: -32})), f"'{flag}' is -32", "0 or 1")

@@ -181,12 +181,19 @@ def _sliced(c: Call, x: Value, slices: Mapping[int, tuple[int, int, int]]) -> Va
     return c.op("slice", x, axes=[*slices], begin=begins, end=ends, stride=stride)
 
 
+_MAX_SEQUENCES = 4096
+
+
 @operator("ReverseSequence")
 def reverse_sequence(c: Call) -> Value:
     """Read a reversal of the first elements of each batch entry."""
     x = c[0]
     lengths = c.required_constant(1, "sequence lengths")
     time, batch = c.axis("time_axis", 0, x.rank), c.axis("batch_axis", 1, x.rank)
+    if lengths.shape != (x.shape[batch],):
+        c.refuse(f"it has {lengths.size} sequence lengths for {x.shape[batch]} sequences", INVALID)
+    if lengths.size > _MAX_SEQUENCES:
+        c.refuse(f"it has {lengths.size:,} sequences", "Reverse fewer sequences at once.")
     entries = c.ops("split", x, axis=batch, ratios=[1] * x.shape[batch])
     reversed_ = [
         _reversed(c, entry, time, int(length))
