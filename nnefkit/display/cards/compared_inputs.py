@@ -65,8 +65,11 @@ class ComparedInputsSummary:
 
 def compared_inputs_card(summary: ComparedInputsSummary, *, brief: bool = False) -> Card:
     """Return the card."""
-    most = (6, 3) if brief else (16, 8)
-    keep = [i for i, row in enumerate(summary.rows) if row.outside][: most[0]]
+    wrong = [i for i, row in enumerate(summary.rows) if row.outside]
+    most, bad = ((4, 2) if brief else (12, 6)), (4 if brief else 12)
+    if wrong:
+        most = 2, most[1]
+    keep = wrong[:bad]
     chosen = selection(summary.rows, *most, keep=keep)
     cells = tuple(None if row is None else _cells(row) for row in chosen)
     note = left_out(chosen, len(summary.rows), "tensors", ".to_frame()")
