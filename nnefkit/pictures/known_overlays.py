@@ -147,14 +147,11 @@ class Overlays:
         return self._costs
 
     def _macs(self) -> Overlay:
-        costs = self.costs
-        macs = {r.tensor: r.macs for r in costs.operations} if costs is not None else {}
-        known = {name: float(value) for name, value in macs.items() if value is not None}
-        for number, original in enumerate(self.viewed.originals):
-            names = self.viewed.operations[number].outputs
-            if names and names[0] not in known and original.operation.macs:
-                known[names[0]] = float(original.operation.macs)
-        return Overlay("macs", NAMES["macs"], self._values(known), numbers.quantity)
+        values = [
+            math.nan if original.operation.macs is None else float(original.operation.macs)
+            for original in self.viewed.originals
+        ]
+        return Overlay("macs", NAMES["macs"], values, numbers.quantity)
 
     def _parameters(self) -> Overlay:
         costs = self.costs

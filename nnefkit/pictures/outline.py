@@ -91,6 +91,7 @@ class Outline:
                 self.readers.setdefault(name, []).append(number)
         self._roots_by_number = _by_number(self.roots)
         self._by_key: dict[str, OutlineBlock] = {block.key: block for block in self.roots}
+        self._boxes: dict[str, Box] = {}
         self._inner_by_number: dict[str, dict[int, OutlineBlock]] = {}
 
     def __getitem__(self, key: str) -> OutlineBlock:
@@ -176,11 +177,15 @@ class Outline:
 
     def box(self, block: OutlineBlock) -> Box:
         """Return the content of the box of a block; one operation is named by its result."""
+        if block.key not in self._boxes:
+            self._boxes[block.key] = self._box(block)
+        return self._boxes[block.key]
+
+    def _box(self, block: OutlineBlock) -> Box:
         box = make_box(block.group, self.operations, self.shape_of)
         if box.kind != "operation" or block.group.kind != "unit":
             return box
-        main = self.main(block)
-        operation = self.operations[main]
+        operation = self.operations[_main(box, self.operations)]
         if not operation.outputs:
             return box
         words = DOT.join((operation.name, *box.lines)) if box.lines else operation.name
@@ -193,14 +198,6 @@ class Outline:
             box.operations,
             description=f"{name}: {words}",
         )
-
-    def main(self, block: OutlineBlock) -> int:
-        """Return the number of the operation that matters most in a block."""
-        name = make_box(block.group, self.operations, self.shape_of).operation
-        for number in block.group.operations:
-            if self.operations[number].name == name:
-                return number
-        return block.group.operations[0]
 
     def result(self, block: OutlineBlock) -> str:
         """Return the tensor that stands for a block: the last one that is read after it."""
@@ -229,3 +226,12 @@ class Outline:
 
 def _by_number(blocks: Sequence[OutlineBlock]) -> dict[int, OutlineBlock]:
     return {number: block for block in blocks for number in block.group.operations}
+
+
+def _main(box: Box, operations: Sequence[PlainOperation]) -> int:
+    """Return the number of the operation that a box is named after."""
+    if len(box.operations) > 1:
+        for number in box.operations:
+            if operations[number].name == box.operation:
+                return number
+    return box.operations[0]

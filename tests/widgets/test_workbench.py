@@ -71,10 +71,17 @@ def test_a_block_opens_in_place_and_folds_again() -> None:
 
 def test_all_blocks_open_and_fold() -> None:
     view = nk.view(GRAPH)
-    folded = tiles(view, scene(view))
+    folded = tiles(view, view.answer({"ask": "all", "open": False})[0])
     opened = tiles(view, view.answer({"ask": "all", "open": True})[0])
     assert len(opened) > len(folded)
     assert tiles(view, view.answer({"ask": "all", "open": False})[0]) == folded
+
+
+def test_a_graph_of_few_blocks_begins_with_some_open() -> None:
+    boxes = tiles(nk.view(GRAPH), scene(nk.view(GRAPH))).values()
+    assert "open" in {box["kind"] for box in boxes}
+    many = nk.view(long_graph(400))
+    assert "open" not in {box["kind"] for box in tiles(many, scene(many)).values()}
 
 
 def test_detail_shows_every_operation() -> None:
@@ -270,6 +277,7 @@ def test_overlays_that_there_is_data_for() -> None:
 def test_a_block_has_the_sum_of_its_operations() -> None:
     view = nk.view(GRAPH)
     view.overlay = "macs"
+    view.answer({"ask": "all", "open": False})
     total = nk.cost(GRAPH).macs
     blocks = [b for b in tiles(view, scene(view)).values() if b.get("value")]
     shares = [float(b["value"].split()[0]) for b in blocks]

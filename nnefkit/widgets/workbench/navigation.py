@@ -19,7 +19,8 @@ def neighbor(scene: Scene, key: str, to: str) -> SceneBox | None:
     """
     here = scene.box_of[key]
     if to in ("first", "last"):
-        return scene.boxes[0] if to == "first" else _last(scene)
+        closed = list(scene.outline.closed())
+        return scene.box_of[closed[0 if to == "first" else -1].key]
     if to == "out":
         parent = here.block.parent
         return None if parent is None else scene.box_of.get(parent.key)
@@ -28,14 +29,12 @@ def neighbor(scene: Scene, key: str, to: str) -> SceneBox | None:
     return _beside(scene, here, 1 if to == "down" else -1)
 
 
-def _last(scene: Scene) -> SceneBox:
-    return max(scene.boxes, key=lambda box: (box.y + box.height, box.x))
-
-
 def _along(scene: Scene, here: SceneBox, *, forward: bool) -> SceneBox | None:
     """Follow an edge; from the last one of an open block, to what follows that."""
     inside = set(here.block.group.operations)
     outline = scene.outline
+    if forward and here.block.is_open:
+        return scene.box_of[outline.children(here.block)[0].key]
     names: Iterable[str]
     if forward:
         names = outline.leaving(here.block)
@@ -106,7 +105,9 @@ def lit(
     return shown, [
         edge.number
         for edge in edges
-        if _carries(outline, edge, before, upstream) or _carries(outline, edge, ends, after)
+        if _carries(outline, edge, before, upstream)
+        or _carries(outline, edge, ends, after)
+        or (block.kind == "output" and not names.isdisjoint(edge.tensors))
     ]
 
 

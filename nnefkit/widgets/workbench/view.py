@@ -13,12 +13,14 @@ from nnefkit.display import html, numbers
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.errors import InputError, did_you_mean
+from nnefkit.execution.preparation.runnable_graph import expanded
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph, Operation, Tensor, expected_graph
 from nnefkit.pictures.evidence import ViewEvidence, evidence
 from nnefkit.pictures.merged_graphs import merged
 from nnefkit.pictures.overlays import Overlay
 from nnefkit.pictures.viewed_graph import viewed
+from nnefkit.widgets.workbench import messages
 from nnefkit.widgets.workbench.workbench import Message, Workbench
 
 _HERE = Path(__file__).parent
@@ -78,7 +80,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def graph(self) -> Graph:
-        """The graph in view, the first one of two."""
+        """The graph in view with calls of fragments expanded; of two graphs, the first one."""
         return self._workbench.viewed.graph
 
     @property
@@ -137,7 +139,7 @@ class View(anywidget.AnyWidget):
 
     def answer(self, content: Any) -> list[Message]:
         """Return the answers to a message of the browser, and follow what it selects."""
-        answers = self._workbench.answer(content)
+        answers = messages.answer(self._workbench, content)
         self._follow()
         return answers
 
@@ -253,8 +255,9 @@ def view(
 ) -> View:
     """Show a graph to walk through: blocks open and fold, each tensor shows its values.
 
-    The keys work while the picture has the focus; ``?`` lists them. Without a kernel (a saved
-    notebook, an exported page) the static displays of the arguments remain.
+    Calls of fragments are expanded, and are blocks of the picture. The keys work while it has the
+    focus; ``?`` lists them. Without a kernel (a saved notebook, an exported page) the static
+    displays of the arguments remain.
 
     Args:
         graph: The graph.
@@ -282,7 +285,7 @@ def view(
         >>> view.tensor.data
         array([0., 2.], dtype=float32)
     """
-    shown = viewed(expected_graph(graph))
+    shown = viewed(expanded(expected_graph(graph)))
     second: object = other
     if second is not None:
         if not isinstance(second, Graph):

@@ -35,7 +35,7 @@ const LEAST_SCALE = 0.01;
 const LARGEST_SCALE = 3;
 const FIRST_SCALE = 0.5; // A scene that needs less is shown from its upper left corner.
 const KEPT_TILES = 96;
-const WAIT_FOR_KERNEL = 5000;
+const WAIT_FOR_KERNEL = 8000;
 const ERRORS = ["error", "own error", "nan"];
 
 /** Make an element. Text is set as text; attributes are set by name. */
@@ -90,7 +90,7 @@ class Scene {
   addPicture([level, column, row, image]) {
     const key = `${level}/${column}/${row}`;
     const picture = new Image();
-    picture.onload = () => { this.put(key, { codes: codesOf(picture), painted: null }); this.changed?.(); };
+    picture.onload = () => { this.put(key, { codes: codesOf(picture), painted: null }); this.changed?.(key); };
     picture.src = image;
   }
 
@@ -936,7 +936,7 @@ class Bench {
     this.touched = false; // Whether the user has moved the picture.
     this.cleanups = [];
     this.build(host);
-    this.scene.changed = () => this.dirty();
+    this.scene.changed = (key) => { this.painter.painted(this.scene.tiles.get(key)); this.dirty(); };
     this.listen();
     const first = model.get("_first");
     if (first?.scene) { this.receive(first.scene); this.receive(first.tiles); }
@@ -969,7 +969,7 @@ class Bench {
     this.legend = make("div", { class: "nk-legend" });
     this.map = make("canvas", { class: "nk-map", "aria-hidden": "true" });
     this.trail = make("nav", { class: "nk-trail", "aria-label": "scope of the selection" });
-    const area = make("div", { class: "nk-area" }, this.stage, this.trail, this.map, this.tip);
+    const area = make("div", { class: "nk-area" }, this.stage, this.map, this.tip);
     this.strip = make("canvas", { class: "nk-strip", role: "img", "aria-label": "values along the depth of the graph" });
     this.side = make("aside", { class: "nk-side", tabindex: -1, "aria-label": "inspector" });
     this.inspector = new Inspector(this, this.side);
@@ -981,7 +981,7 @@ class Bench {
     const keys = make("span", { class: "nk-muted nk-hint", id: `${this.id}-keys`, text: "← → operations · Enter opens a block · / search · + − 0 zoom · e next error · ? all keys" });
     this.spoken = make("div", { class: "nk-unseen", "aria-live": "polite", role: "status" });
     this.root = make("div", { class: "nk-workbench", "data-lm-suppress-shortcuts": "true" },
-      bar, make("div", { class: "nk-main" }, make("div", { class: "nk-left" }, area, this.legend, this.strip), this.side),
+      bar, make("div", { class: "nk-main" }, make("div", { class: "nk-left" }, area, make("div", { class: "nk-below" }, this.trail, this.legend), this.strip), this.side),
       make("div", { class: "nk-foot" }, keys, this.status), this.spoken, this.dialog);
     this.resize();
     host.append(this.root);
@@ -1040,12 +1040,17 @@ class Bench {
 
   send(message) {
     this.model.send(message);
+    if (["toggle", "all", "detail", "overlay"].includes(message.ask)) this.tell("…");
     clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.tell("No answer from Python: without a kernel the picture stays as it was stored.", "wrong"), WAIT_FOR_KERNEL);
+    this.waiting = setTimeout(() => {
+      this.tell("No answer from Python: without a kernel the picture stays as it was stored.", "wrong");
+      this.silent = true;
+    }, WAIT_FOR_KERNEL);
   }
 
   receive(message) {
     clearTimeout(this.waiting);
+    if (this.silent || this.status.textContent === "…") this.tell("");
     const handlers = {
       scene: this.newScene, tiles: this.newTiles, pictures: this.newPictures, inspect: this.inspect, path: this.newPath,
       found: (m) => this.finder.found(m), picture: (m) => this.inspector.picture(m), status: (m) => this.tell(m.text, m.tone),
@@ -1120,6 +1125,7 @@ class Bench {
   setCursor(cursor) { this.cursor = cursor || null; }
 
   tell(text, tone = "") {
+    this.silent = false;
     this.status.textContent = text;
     this.status.className = `nk-status ${tone ? `nk-${tone}` : ""}`;
   }

@@ -1,29 +1,26 @@
-"""The workbench behind the widget: its state, and the answers to messages of the browser."""
+"""The workbench behind the widget: what is open, what is selected, which overlay is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nnefkit.display.numbers import plural
 from nnefkit.display.visible_text import visible
-from nnefkit.errors import NnefError
 from nnefkit.pictures.evidence import ViewEvidence
 from nnefkit.pictures.known_overlays import NAMES, NONE, Overlays, of_series
 from nnefkit.pictures.outline import Detail, Outline, OutlineBlock
 from nnefkit.pictures.overlays import Overlay
-from nnefkit.widgets.workbench import tensor_pictures
 from nnefkit.widgets.workbench.appearance import Appearance
 from nnefkit.widgets.workbench.inspector import Inspector, crumbs
-from nnefkit.widgets.workbench.navigation import lit, neighbor
 from nnefkit.widgets.workbench.scene import Scene
-from nnefkit.widgets.workbench.search import LISTED, SearchIndex
+from nnefkit.widgets.workbench.search import SearchIndex
 from nnefkit.widgets.workbench.tiles import FAR, PICTURE, TILE, Tiles
 
-FIRST = (1200.0, 760.0)
-"""Part of the scene whose tiles the first message has."""
 MAP = (176, 120)
 """Width and height of the map in the corner."""
+FEW_BOXES = 3
+"""A graph that has fewer blocks begins with some of them open."""
 MAX_TILES = 48
 """Maximum number of tiles in an answer."""
 
@@ -55,6 +52,7 @@ class Workbench:
         key = self.known_overlays.default()
         if key != NONE:
             self.overlay = self.known_overlays.overlay(key)
+        self._open_few()
         self._build()
 
     # -- the scene --------------------------------------------------------------------------------
@@ -68,6 +66,14 @@ class Workbench:
                 viewed.operations, viewed.inputs, viewed.outputs, self.detail
             )
         return self._outlines[self.detail]
+
+    def _open_few(self) -> None:
+        """Open the largest blocks of a graph that would begin as only a few."""
+        for _ in range(FEW_BOXES):
+            closed = [block for block in self.outline.closed() if block.kind == "block"]
+            if not 0 < len(closed) < FEW_BOXES:
+                return
+            self.outline.open(max(closed, key=lambda block: len(block.group.operations)))
 
     def _build(self) -> None:
         """Lay out the scene again, after blocks were opened or folded."""
@@ -145,68 +151,40 @@ class Workbench:
 
     def first(self) -> Message:
         """Return the first message: the scene, and the tiles of its upper left part."""
-        wide, high = FIRST
         if self.tiles.distant:
             places = [(0, 0)]
         else:
             wide, high = self.scene.width, self.scene.height
-            places = self._places(0, 0, wide, high)[:MAX_TILES]
+            columns, rows = range(int(wide // TILE) + 1), range(int(high // TILE) + 1)
+            places = [(i, j) for j in rows for i in columns][:MAX_TILES]
         return {
             "scene": self.scene_message(),
-            "tiles": self._tiles(places),
+            "tiles": self.tiles_message(places),
         }
 
-    def _places(
-        self, left: float, top: float, right: float, bottom: float
-    ) -> list[tuple[int, int]]:
-        columns = range(int(left // TILE), int(right // TILE) + 1)
-        rows = range(int(top // TILE), int(bottom // TILE) + 1)
-        return [(i, j) for j in rows for i in columns]
-
-    def _tiles(self, places: Sequence[tuple[int, int]]) -> Message:
+    def tiles_message(self, places: Sequence[tuple[int, int]]) -> Message:
+        """Return the boxes and edges of some tiles."""
         tiles = [self.tiles.tile(i, j) for i, j in places]
         return {"kind": "tiles", "version": self.version, "tiles": tiles}
 
-    # -- messages from the browser ----------------------------------------------------------------
+    # -- opening and folding ----------------------------------------------------------------------
 
-    def answer(self, message: Any) -> list[Message]:
-        """Return the answers to a message of the browser.
+    def open_all(self) -> list[Message]:
+        """Open all blocks that are visible, and return the new scene."""
+        for block in list(self.outline.closed()):
+            self.outline.open(block)
+        return self._rebuilt()
 
-        Anything that is not understood is ignored: a page may have been stored with an older
-        version of the widget.
-        """
-        if not isinstance(message, Mapping):
-            return []
-        handler = _HANDLERS.get(str(message.get("ask", "")))
-        if handler is None:
-            return []
-        try:
-            return handler(self, message)
-        except NnefError as error:
-            return [{"kind": "status", "text": str(error), "tone": "wrong"}]
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
-            # What does not fit the present scene is a message that has been overtaken.
-            return []
+    def fold_all(self) -> list[Message]:
+        """Fold all blocks, and return the new scene."""
+        for block in self.outline.roots:
+            self.outline.fold(block)
+        return self._rebuilt()
 
-    def _hello(self, message: Message) -> list[Message]:
-        if message.get("version") == self.version:
-            return self._inspected() if self.cursor else []
-        return [self.scene_message(), *(self._inspected() if self.cursor else [])]
-
-    def _wanted(self, message: Message) -> list[Message]:
-        if message["version"] != self.version:
-            return []
-        places = [(int(i), int(j)) for i, j in message["places"][:MAX_TILES]]
-        level = int(message.get("level", 0))
-        if level <= 0:
-            return [self._tiles(places)]
-        level = min(level, 12)
-        pictures = [[level, i, j, self.tiles.picture(level, i, j)] for i, j in places]
-        return [{"kind": "pictures", "version": self.version, "pictures": pictures}]
-
-    def _toggle(self, message: Message) -> list[Message]:
-        block = self.outline[str(message["key"])]
-        return self.set_open(block, not block.is_open)
+    def _rebuilt(self) -> list[Message]:
+        self._build()
+        self._follow_selection()
+        return [self.scene_message(), *(self.inspected() if self.cursor else [])]
 
     def set_open(self, block: OutlineBlock, is_open: bool) -> list[Message]:
         """Open or fold a block, and return the new scene."""
@@ -218,19 +196,7 @@ class Workbench:
         self.cursor = block.key
         if not is_open:
             self.tensor = self.outline.result(block)
-        return [self.scene_message(block), *self._inspected()]
-
-    def _all(self, message: Message) -> list[Message]:
-        """Open all blocks at the lowest level that is visible, or fold all."""
-        if message.get("open"):
-            for block in list(self.outline.closed()):
-                self.outline.open(block)
-        else:
-            for block in self.outline.roots:
-                self.outline.fold(block)
-        self._build()
-        self._follow_selection()
-        return [self.scene_message(), *(self._inspected() if self.cursor else [])]
+        return [self.scene_message(block), *self.inspected()]
 
     def set_detail(self, detail: Detail) -> list[Message]:
         """Show blocks or single operations, and return the new scene."""
@@ -238,7 +204,7 @@ class Workbench:
         self._build()
         self._follow_selection()
         shown = [self.scene_message()]
-        return shown + (self._inspected(center=True) if self.cursor else [])
+        return shown + (self.inspected(center=True) if self.cursor else [])
 
     def _follow_selection(self) -> None:
         """Move the cursor to the box that represents the selected tensor now."""
@@ -249,22 +215,7 @@ class Workbench:
         else:
             self.cursor = ""
 
-    def _detail(self, message: Message) -> list[Message]:
-        wanted = message["detail"]
-        return self.set_detail(wanted) if wanted in ("blocks", "operations") else []
-
     # -- selection --------------------------------------------------------------------------------
-
-    def _select(self, message: Message) -> list[Message]:
-        if "tensor" in message:
-            return self.select(str(message["tensor"]))
-        if "number" in message:
-            outputs = self.viewed.operations[int(message["number"])].outputs
-            return self.select(outputs[0]) if outputs else []
-        if "key" in message:
-            return self.select_block(self.outline[str(message["key"])])
-        box = self.tiles.at(float(message["x"]), float(message["y"]))
-        return self.select_block(box.block) if box is not None else self.deselect()
 
     def select(self, tensor: str) -> list[Message]:
         """Select a tensor and its operation, opening the blocks around it.
@@ -282,20 +233,25 @@ class Workbench:
         if block is not None and block.key not in before:
             self._build()
             shown.append(self.scene_message())
-        return [*shown, *self._inspected(center=True)]
+        return [*shown, *self.inspected(center=True)]
 
     def select_block(self, block: OutlineBlock, *, center: bool = False) -> list[Message]:
         """Select a block; its result becomes the selected tensor."""
         self.cursor = block.key
         self.tensor = self.outline.result(block)
-        return self._inspected(center=center)
+        return self.inspected(center=center)
 
     def deselect(self) -> list[Message]:
         """Select nothing."""
         self.cursor = self.tensor = ""
         return [{"kind": "inspect", "content": None, "cursor": None}]
 
-    def _inspected(self, *, center: bool = False) -> list[Message]:
+    def inspected(self, *, center: bool = False) -> list[Message]:
+        """Return the description of what is selected.
+
+        Args:
+            center: Whether the picture moves so that it is in view.
+        """
         content = self._content()
         return [
             {
@@ -357,56 +313,7 @@ class Workbench:
             parts.append("open" if block.is_open else "folded, Enter opens it")
         return ", ".join(visible(part, 200) for part in parts)
 
-    def _move(self, message: Message) -> list[Message]:
-        """Move the selection to a neighbor."""
-        to = str(message["to"])
-        start = self.cursor
-        if start not in self.scene.box_of:
-            start, to = self.scene.boxes[0].block.key, "last" if to == "last" else "first"
-        found = neighbor(self.scene, start, to)
-        if found is None:
-            return [{"kind": "status", "text": "There is nothing further that way."}]
-        return self.select_block(found.block, center=True)
-
-    def _next_error(self, message: Message) -> list[Message]:
-        errors = self.evidence.suspicious
-        if not errors:
-            text = "Nothing here differs or is NaN, as far as is known."
-            return [{"kind": "status", "text": text}]
-        at = self.viewed.numbers.get(self.tensor, -1)
-        back = bool(message.get("back"))
-        following = [n for n in errors if n < at] if back else [n for n in errors if n > at]
-        wrapped = errors[-1] if back else errors[0]
-        chosen = (following[-1] if back else following[0]) if following else wrapped
-        outputs = self.viewed.operations[chosen].outputs
-        place = f"{errors.index(chosen) + 1:,} of {len(errors):,}"
-        text = f"{'change' if self.viewed.changes else 'error'} {place}"
-        return [*self.select(outputs[0]), {"kind": "status", "text": text}]
-
-    def _path(self, message: Message) -> list[Message]:
-        """Return which boxes and edges in some tiles the selection depends on, or depend on it."""
-        if message["version"] != self.version:
-            return []
-        block = self.outline[str(message["key"])]
-        places = [(int(i), int(j)) for i, j in message["places"][:MAX_TILES]]
-        boxes, edges = self.tiles.inside(places)
-        found = lit(self.outline, block, boxes, edges)
-        return [{"kind": "path", "key": block.key, "boxes": found[0], "edges": found[1]}]
-
-    # -- search, pictures, overlays ---------------------------------------------------------------
-
-    def _search(self, message: Message) -> list[Message]:
-        query = str(message.get("text", ""))
-        matches = self.index.search(query)
-        listed = [[m.tensor, m.words] for m in matches[:LISTED]]
-        return [{"kind": "found", "text": query, "matches": listed, "total": len(matches)}]
-
-    def _picture(self, message: Message) -> list[Message]:
-        tensor = str(message.get("tensor", ""))
-        sides, note = self.inspector.values(tensor)
-        is_weight = tensor in self.viewed.numbers and bool(self.viewed.tensor(tensor).label)
-        shown = tensor_pictures.picture(sides, message, parameter=is_weight)
-        return [{"kind": "picture", "tensor": tensor, "note": note, **shown}]
+    # -- overlays ---------------------------------------------------------------------------------
 
     def set_overlay(self, given: Any) -> list[Message]:
         """Show another overlay: the key of one, None, or a Series by tensor.
@@ -426,22 +333,3 @@ class Workbench:
         else:
             self._style()
         return [self.scene_message()]
-
-    def _overlay(self, message: Message) -> list[Message]:
-        return self.set_overlay(str(message["key"]))
-
-
-_HANDLERS: Mapping[str, Callable[[Workbench, Any], list[Message]]] = {
-    "hello": Workbench._hello,
-    "tiles": Workbench._wanted,
-    "toggle": Workbench._toggle,
-    "all": Workbench._all,
-    "detail": Workbench._detail,
-    "select": Workbench._select,
-    "move": Workbench._move,
-    "next": Workbench._next_error,
-    "path": Workbench._path,
-    "search": Workbench._search,
-    "picture": Workbench._picture,
-    "overlay": Workbench._overlay,
-}
