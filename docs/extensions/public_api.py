@@ -31,7 +31,8 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "execution": (
         "Run and trace",
-        "One call runs a graph once; a session prepares it for many runs.",
+        "One call runs a graph once; a session prepares it for many runs; see "
+        "[Stepping](../stepping.md).",
         (
             "run",
             "trace",
@@ -48,7 +49,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "comparison": (
         "Compare and blame",
         "Where two runs diverge first, how far the difference spreads, which operations introduce "
-        "it, and what differs between two graphs; see "
+        "it, and what differs between two graphs; see [Recorded runs](../recorded_runs.md) and "
         "[Differences](../differences.md).",
         (
             *("compare", "compare_many", "Comparison", "ComparedInputs", "Tolerance"),
