@@ -20,6 +20,7 @@ from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segm
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.weight_differences import described_cause
 from nnefkit.arrays import Array
+from nnefkit.display.elements import code
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
 from nnefkit.execution.trace.trace import Trace
@@ -349,6 +350,7 @@ class _Causes:
     def __init__(self, suspect: Suspect, reference: Reference) -> None:
         self.graph = graph = suspect.graph
         self.rounded = suspect.bits
+        self.suspect = suspect
         self.other = reference.graph
         recorded = reference.recorded
         digests = recorded.digests if recorded is not None else {}
@@ -358,14 +360,17 @@ class _Causes:
         if self.other is None:
             return ""
         parts = []
+        own = {*segment.main.output_names, *_computing(self.suspect, segment).output_names}
         for op in segment.operations:
+            # What differs in one before it is not the operation's own.
+            at = "" if op.output_names[0] in own else f"in {code(op.output_names[0])}, "
             names = self.weights.differing(op)
-            parts += [described_cause(name, self.graph, self.other) for name in names]
+            parts += [f"{at}{described_cause(name, self.graph, self.other)}" for name in names]
             name = op.output_names[0]
             if name in self.rounded:
                 parts.append(f"its result is rounded to {self.rounded[name]} bits")
                 continue
             counterpart = self.other.producers.get(name)
             if counterpart is not None and (change := altered(counterpart, op)):
-                parts.append(change)
+                parts.append(f"{at}{change}")
         return "; ".join(dict.fromkeys(parts))

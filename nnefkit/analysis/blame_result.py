@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnefkit.analysis.blamed_operation import BlamedOperation, BlamedOperations
 from nnefkit.analysis.bug_report import Evidence, write_bug_report
+from nnefkit.analysis.compared_tensor import listed
 from nnefkit.arguments import expected_path
 from nnefkit.display.cards.blame import BlameRow, BlameSummary, blame_card
 from nnefkit.display.displayed import Displayed
@@ -104,6 +105,7 @@ class Blame(Displayed):
         if inheriting:
             verb = "operation only passes" if inheriting == 1 else "operations only pass"
             sentences.append(f"{inheriting:,} {verb} it on.")
+        sentences += [_together(each) for each in guilty[:_NAMED] if len(_before(each)) > 0]
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
         ]
@@ -211,3 +213,21 @@ class Blame(Displayed):
             picture=self._picture,
         )
         return blame_card(summary, brief=brief)
+
+
+def _before(each: BlamedOperation) -> tuple[str, ...]:
+    """Return the results of operations that were examined together with one, without its own."""
+    # Quantization info rounds a result of its own.
+    return tuple(
+        name for name in each.operations[:-1] if not name.startswith(f"{each.tensor}_unquantized")
+    )
+
+
+def _together(each: BlamedOperation) -> str:
+    """Say that the fault may be in an operation before a tensor, which the reference lacks."""
+    before = _before(each)
+    verb = "is" if len(before) == 1 else "are"
+    return (
+        f"The fault is in the operation of {code(each.tensor)} or before it: {listed(before)} "
+        f"{verb} not in the reference."
+    )

@@ -175,6 +175,14 @@ def test_a_recorded_reference_of_some_tensors_is_enough(graph, x):
     found = nk.blame(graph, x, reference=reference, suspect=suspect)
     assert [each.tensor for each in found.guilty] == ["r2"]
     assert found["r2"].operations == ("c1", "n1", "a1", "r2")
+    assert found["r2"].cause.startswith("in `c1`, its weight `w1a` differs")
+    assert (
+        "The fault is in the operation of r2 or before it: c1, n1 and a1 are not in the reference."
+        in found.summary
+    )
+    whole = nk.blame(graph, x, suspect=suspect)
+    assert "or before it" not in whole.summary
+    assert whole["c1"].cause.startswith("its weight `w1a` differs")
     plain = nk.blame(graph, x, reference=dict(reference), suspect=suspect)
     assert [each.tensor for each in plain.guilty] == ["r2"]
     assert plain.guilty[0].cause == ""
