@@ -63,14 +63,13 @@ class Planes:
         rows = self.filter.reshape(channels, multiplier, -1, width).transpose(2, 0, 1, 3)
         bands = np.zeros((*rows.shape[:3], self.layout.stretch, tile), rows.dtype)
         item = bands.itemsize
+        # Steps along an extent of 1 are not taken, and may be of any size.
+        down = self.window.dilation[-1] * tile * item if width > 1 else 0
+        right = (self.window.stride[-1] * tile + 1) * item if tile > 1 else 0
         diagonals = as_strided(
             bands,
             (*rows.shape, tile),
-            (
-                *bands.strides[:3],
-                self.window.dilation[-1] * tile * item,
-                (self.window.stride[-1] * tile + 1) * item,
-            ),
+            (*bands.strides[:3], down, right),
         )
         diagonals[...] = rows[..., None]
         if self.bias is not None:  # the weight of the ones after each stretch

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+import nnefkit as nk
 from nnefkit.operations import KERNELS, SHAPE_RULES, correlation, reverse_correlation
 from nnefkit.operations import depthwise_correlation as depthwise
 
@@ -184,3 +185,23 @@ def test_inputs_may_have_any_strides():
             attribs = {**attributes(2, groups=groups), **more}
             expected = KERNELS[name](x.copy(), w.copy(), ZERO, **attribs)
             assert_allclose(KERNELS[name](x, w, ZERO, **attribs), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "onnxruntime", "torch"])
+@pytest.mark.parametrize(("stride", "dilation"), [(2**62, 1), (1, 2**62), (2**62, 2**62)])
+def test_strides_beyond_the_input_select_the_first_window(engine, stride, dilation):
+    graph = nk.parse(
+        f"""
+        version 1.0;
+        graph g(x) -> (y)
+        {{
+            x = external(shape = [1, 2, 11]);
+            f = variable(shape = [2, 1, 1], label = 'f');
+            y = conv(x, f, stride = [{stride}], dilation = [{dilation}], padding = [(0, 0)],
+                     groups = 0);
+        }}
+        """
+    ).with_data({"f": np.full((2, 1, 1), 3.0, np.float32)})
+    x = np.arange(22.0).reshape(1, 2, 11)
+    expected = 3 * (x[:, :, :1] if stride > 1 else x)
+    assert_array_equal(nk.run(graph, x, engine)["y"], expected)

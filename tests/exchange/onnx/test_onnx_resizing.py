@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -112,3 +113,25 @@ def test_scales_that_change_no_extent_are_refused():
     model, _ = resize((1, 1, 2, 2), [1.0, 1.0, 1.3, 1.0], mode="linear")
     with pytest.raises(nk.DocumentError, match="scales change no extent, and runtimes disagree"):
         nk.from_onnx(model, verify=False)
+
+
+@pytest.mark.parametrize("rounding", ["round_prefer_floor", "ceil"])
+def test_the_indices_of_a_wide_image_are_hardly_stored_twice(rounding):
+    count = 2**20
+    node = helper.make_node("Resize", ["x", "", "", "s"], ["y"], nearest_mode=rounding)
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, count])],
+        [numpy_helper.from_array(np.array([1, count]), "s")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    nk.from_onnx(model, verify=False)
+    tracemalloc.start()
+    try:
+        nk.from_onnx(model, verify=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.2 * count * np.dtype(np.int64).itemsize

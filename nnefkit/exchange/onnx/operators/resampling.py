@@ -227,7 +227,7 @@ def _nearest(axis: ResizedAxis, rules: _Rules) -> Array:
         positions = np.floor(positions + F(0.5) + _NEARLY_HALF)
     else:
         positions = {"floor": np.floor, "ceil": np.ceil}[rules.rounding](positions)
-    return np.asarray(np.clip(positions, 0, axis.extent - 1).astype(np.int64))
+    return np.asarray(np.clip(positions, 0, axis.extent - 1, out=positions).astype(np.int64))
 
 
 def _weights(axis: ResizedAxis, rules: _Rules) -> Array:
