@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
         operations = [record(each) for each in found.operations]
         terminal.as_json({"ok": found.ok, "summary": found.summary, "operations": operations})
     else:
-        terminal.line(repr(found))
+        terminal.card(found, "nnefkit blame --json")
     return 0 if found.ok else terminal.FAILED
 
 

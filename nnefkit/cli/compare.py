@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         terminal.as_json(_record(options, comparison))
     else:
-        terminal.line(repr(comparison))
+        terminal.card(comparison, "nnefkit compare --json")
     if options.min_snr is None and options.min_cosine is None:
         return 0 if comparison.ok else terminal.FAILED
     reason = _failed_gate(comparison, options.min_snr, options.min_cosine)

@@ -16,8 +16,8 @@ from nnefkit import storage
 from nnefkit.analysis.recordings import record
 from nnefkit.cli import terminal
 from nnefkit.cli.formats import NNEF, ONNX, PYTORCH, SOURCES, source_format, target_format
-from nnefkit.cli.options import Commands, command, strictness
-from nnefkit.errors import InputError, NnefError
+from nnefkit.cli.options import Commands, command, overwriting, strictness
+from nnefkit.errors import InputError, NnefError, StorageError
 from nnefkit.graph import Graph
 from nnefkit.io import load, save
 
@@ -90,6 +90,7 @@ def declare(commands: Commands) -> None:
         default=True,
         help="run both models and compare their outputs (default), or do not",
     )
+    overwriting(parser)
     strictness(parser)
 
 
@@ -104,6 +105,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         parameters = () if formats[1] == NNEF else ("input_shapes",)
     _check(options, *formats, parameters)
+    if not source.exists():
+        # Before the question whether to replace the target.
+        raise StorageError("there is no such file or folder", file=options.source)
+    if not terminal.may_write(target, force=options.force):
+        terminal.error_line("nothing was written")
+        return terminal.FAILED
     if formats == (NNEF, NNEF):
         graph = load(source, strict=options.strict)
         with storage.open_model(source) as files:

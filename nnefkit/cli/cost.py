@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         named = {} if blocks is None else {"blocks": _sums(blocks)}
         terminal.as_json({**_record(found), **named})
     else:
-        terminal.line(repr(found if blocks is None else blocks))
+        terminal.card(found if blocks is None else blocks, "nnefkit cost --json")
     return 0
 
 

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         terminal.as_json(_record(options, found))
     else:
-        terminal.line(repr(found))
+        terminal.card(found, "nnefkit diff --json")
     return 0 if found.ok else terminal.FAILED
 
 

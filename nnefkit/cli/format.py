@@ -69,10 +69,11 @@ def run(options: argparse.Namespace) -> int:
             raise
         except NnefError as error:
             terminal.error_diagnostics(error.diagnostics)
-            status = terminal.FAILED
+            is_missing = terminal.is_missing(error.diagnostics, options.files)
+            status = max(status, terminal.USAGE if is_missing else terminal.FAILED)
         else:
             if changes and options.check:
-                status = terminal.FAILED
+                status = max(status, terminal.FAILED)
     return status
 
 

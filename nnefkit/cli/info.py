@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         terminal.as_json(_record(options.path, graph))
     else:
-        terminal.line(repr(graph))
+        terminal.card(graph)
     return 0
 
 

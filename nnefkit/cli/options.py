@@ -65,6 +65,16 @@ def strictness(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def overwriting(parser: argparse.ArgumentParser) -> None:
+    """Add ``--force``."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace an existing target without a question; without a terminal to ask, it is "
+        "refused otherwise",
+    )
+
+
 def json_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="write JSON instead of text")

@@ -12,7 +12,7 @@ from nnefkit.analysis import PrecisionCurve, QuantizedGraph, precision_curve, qu
 from nnefkit.analysis.quantization.settings import Symmetric
 from nnefkit.arrays import Array
 from nnefkit.cli import terminal
-from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
+from nnefkit.cli.options import Commands, command, json_output, model_path, overwriting, strictness
 from nnefkit.cli.recorded_inputs import recorded_inputs
 from nnefkit.display.numbers import plural
 from nnefkit.errors import InputError, NnefError
@@ -125,6 +125,7 @@ def declare(commands: Commands) -> None:
         metavar="N",
         help="largest number of layers that --target keeps (default: 12)",
     )
+    overwriting(parser)
     strictness(parser)
     json_output(parser)
 
@@ -133,6 +134,9 @@ def run(options: argparse.Namespace) -> int:
     """Quantize a model; return 1 if it loses too much, and 2 if it cannot be quantized."""
     try:
         graph = load(Path(options.path), strict=options.strict)
+        if not terminal.may_write(Path(options.output), force=options.force):
+            terminal.error_line("nothing was written")
+            return terminal.FAILED
         quantized = _quantized(options, graph)
         curve = _curve(options, graph, quantized)
         reason = _failed_gate(options, quantized, curve)
@@ -144,9 +148,9 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         terminal.as_json(_record(quantized, curve, ok=not reason))
     else:
-        terminal.line(repr(quantized.report))
+        terminal.card(quantized.report, "nnefkit quantize --json")
         if curve is not None:
-            terminal.line(repr(curve))
+            terminal.card(curve, "nnefkit quantize --json")
         if reason:
             terminal.line(f"failed: {reason}")
     return terminal.FAILED if reason else 0

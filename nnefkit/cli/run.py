@@ -14,7 +14,7 @@ from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, model_path, strictness
 from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
 from nnefkit.errors import InputError
-from nnefkit.execution import Session
+from nnefkit.execution import Session, Trace
 from nnefkit.execution.engine_list import AUTO, BUILT_IN
 from nnefkit.execution.trace.traced_tensor import TracedTensor
 from nnefkit.graph import Graph
@@ -75,16 +75,14 @@ def run(options: argparse.Namespace) -> int:
             with writing_to(Path(options.output)):
                 trace.save(options.output)
         results: Mapping[str, Array] = trace
-        shown = repr(trace)
     else:
         results = session.run(feeds)
         if options.output:
             write_npz(Path(options.output), results)
-        shown = "\n".join(_line(graph, name, array) for name, array in results.items())
     if options.output_dir:
         _write_folder(Path(options.output_dir), results)
     if not (options.output or options.output_dir):
-        terminal.line(shown)
+        _print(graph, results)
     return 0
 
 
@@ -96,9 +94,12 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _line(graph: Graph, name: str, array: Array) -> str:
-    tensor = graph.tensors[name]
-    return repr(TracedTensor(name, tensor.dtype, array))
+def _print(graph: Graph, results: Mapping[str, Array]) -> None:
+    if isinstance(results, Trace):
+        terminal.card(results, "nnefkit run --trace -o FILE.npz")
+        return
+    for name, array in results.items():
+        terminal.card(TracedTensor(name, graph.tensors[name].dtype, array))
 
 
 # -- outputs -----------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         known = {"ok": not reason, "summary": found.summary, "perturbation": found.perturbation}
         terminal.as_json({**known, "of": found.of, "operations": rows})
     else:
-        terminal.line(repr(found))
+        terminal.card(found, "nnefkit sensitivity --json")
         if options.min_snr is not None:
             terminal.line(f"failed: {reason}" if reason else "passed")
     return terminal.FAILED if reason else 0

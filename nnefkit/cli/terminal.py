@@ -6,13 +6,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, TextIO
 
 from nnefkit.display.diagnostic_text import repeated_text
+from nnefkit.display.displayed import Displayed
+from nnefkit.display.elements import ALL, Block, Fold, Phrase, Table
 from nnefkit.display.repetition import repetitions
+from nnefkit.display.text import write
 from nnefkit.display.visible_text import printable
-from nnefkit.errors import Diagnostic
+from nnefkit.errors import Diagnostic, InputError
 
 FAILED = 1
 """Exit status: a negative result, or a failure."""
@@ -38,6 +44,25 @@ def prepare() -> None:
 def line(text: str) -> None:
     """Write one or several lines, with control characters made visible."""
     sys.stdout.write(f"{_visible(text)}\n")
+
+
+def may_write(target: Path, *, force: bool) -> bool:
+    """Return whether a target may be written: it is new, ``--force`` was given, or the user agrees.
+
+    Raises:
+        InputError: It exists, and there is nobody to ask.
+    """
+    if force or not os.path.lexists(target) or _is_empty(target):
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(f"'{target}' exists already", hint="--force replaces it.")
+    sys.stderr.write(f"{printable(str(target))} exists already: replace it? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _is_empty(target: Path) -> bool:
+    return target.is_dir() and not any(target.iterdir())
 
 
 def error_line(text: str) -> None:
@@ -74,6 +99,42 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
     return value
+
+
+def card(shown: Displayed, everything: str = "") -> None:
+    """Write the card of an object, with notes that speak of the command line.
+
+    Args:
+        shown: The object.
+        everything: The option that writes what the card leaves out, such as ``--json``.
+    """
+    brief = shown._card(brief=True)
+    blocks = tuple(_of_command_line(block, everything) for block in brief.blocks)
+    line(brief.line or write(replace(brief, blocks=blocks)))
+
+
+def _of_command_line(block: Block, everything: str) -> Block:
+    """Return a block whose notes name an option, in the place of code in Python."""
+    if isinstance(block, Fold):
+        inner = tuple(_of_command_line(each, everything) for each in block.blocks)
+        return replace(block, blocks=inner)
+    if not isinstance(block, Table):
+        return block
+    phrases = [part for part in block.note if isinstance(part, Phrase)]
+    words = tuple(takewhile(lambda part: not part.code, phrases))
+    if not words or not words[-1].text.endswith(ALL):
+        return replace(block, note=words)
+    *others, last = words
+    kept = last.text.removesuffix(ALL)
+    more = f"{ALL}{everything}" if everything else ""
+    return replace(block, note=(*others, last._replace(text=f"{kept}{more}")))
+
+
+def is_missing(reported: Iterable[Diagnostic], arguments: Sequence[str]) -> bool:
+    """Return whether a diagnostic is about a path among the arguments that does not exist."""
+    files = {diagnostic.file for diagnostic in reported if diagnostic.file}
+    given = {part for word in arguments for part in (word, word.partition("=")[2])}
+    return any(not os.path.lexists(file) for file in files & given)
 
 
 def diagnostics(reported: Iterable[Diagnostic]) -> None:

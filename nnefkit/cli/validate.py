@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
             _print(report, ok=ok)
     if options.json:
         terminal.as_json(reports)
+    if any(not os.path.lexists(path) for path in options.paths):
+        return terminal.USAGE
     return 0 if passed else terminal.FAILED
 
 

@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 from nnefkit.display.visible_text import visible
 
+ALL = " · all: "
+"""Last words of a note before the code that returns what is not shown."""
 LONGEST_FACT = 160
 LONGEST_NAME = 40
 
@@ -184,7 +186,7 @@ def left_out(chosen: Sequence[object | None], total: int, noun: str, code: str) 
     if shown == total:
         return (Phrase(code, "muted", code=True, limit=0),)
     return (
-        Phrase(f"{shown:,} of {total:,} {noun} · all: ", "muted", limit=0),
+        Phrase(f"{shown:,} of {total:,} {noun}{ALL}", "muted", limit=0),
         Phrase(code, "muted", code=True, limit=0),
     )
 

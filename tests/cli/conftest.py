@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -72,3 +73,20 @@ def broken(tmp_path: Path) -> Path:
     path = tmp_path / "broken.nnef"
     path.write_text(BROKEN)
     return path
+
+
+@pytest.fixture
+def on_terminal() -> Callable[..., str]:
+    """Return the text of an object without code in Python, which gets the rest in a notebook."""
+
+    def text(shown: object, everything: str = "") -> str:
+        lines = []
+        for line in repr(shown).split("\n"):
+            words, code, _ = line.partition(" · all: ")
+            if code:
+                lines.append(f"{words} · all: {everything}" if everything else words)
+            elif not re.fullmatch(r" +\w+(\.\w+(\(.*?\))?)+( · .*)?", line):
+                lines.append(line)
+        return "\n".join(lines) + "\n"
+
+    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,12 +73,32 @@ def test_wrong_usage_is_status_2(arguments: list[str], nnefkit: Callable[..., An
     assert "error" in result.err
 
 
-@pytest.mark.parametrize("command", ["info", "format", "run", "validate"])
-def test_a_missing_file_is_reported_without_a_traceback(
-    command: str, nnefkit: Callable[..., Any]
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", "nowhere"],
+        ["format", "nowhere"],
+        ["run", "nowhere"],
+        ["run", "MODEL", "--input", "image=nowhere.npy"],
+        ["validate", "nowhere"],
+        ["validate", "MODEL", "nowhere"],
+        ["cost", "nowhere"],
+        ["compare", "nowhere.npz", "other.npz"],
+        ["blame", "nowhere", "--suspect", "onnxruntime"],
+        ["diff", "MODEL", "nowhere"],
+        ["sensitivity", "nowhere"],
+        ["quantize", "nowhere", "--calibration", "images", "-o", "out"],
+        ["convert", "nowhere", "out.tgz"],
+        ["convert", "nowhere.onnx", "out.tgz"],
+        ["convert", "nowhere.pt2", "out.tgz"],
+    ],
+    ids=" ".join,
+)
+def test_a_missing_file_is_status_2_without_a_traceback(
+    arguments: list[str], model: Path, nnefkit: Callable[..., Any]
 ) -> None:
-    result = nnefkit(command, "nowhere")
-    assert result.status == 1
+    result = nnefkit(*(str(model) if word == "MODEL" else word for word in arguments))
+    assert result.status == 2
     assert "error[storage]" in result.err + result.out
     assert "Traceback" not in result.err
 
@@ -157,3 +178,37 @@ def test_help_imports_no_heavy_package() -> None:
 def test_json_has_null_for_numbers_that_are_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.as_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": (1, None)})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": [1, None]}
+
+
+def test_the_version_imports_next_to_nothing() -> None:
+    code = (
+        "import sys; from nnefkit.cli import main; main(['--version']); "
+        "sys.exit('numpy' in sys.modules or 'nnefkit.errors' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"nnefkit \d+\.\d+\.\d+\S*\n", done.stdout)
+
+
+def test_a_command_imports_no_other_command() -> None:
+    code = (
+        "import sys; from nnefkit.cli import main; main(['explain', 'unknown-argument']); "
+        "sys.exit('nnefkit.cli.convert' in sys.modules or 'nnefkit.execution' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+def test_notes_speak_of_the_command_line(nnefkit: Callable[..., Any]) -> None:
+    """A reader of a terminal has no object called graph."""
+    folder = Path(__file__).parents[2] / "notebooks" / "models"
+    model, recorded = folder / "blazeface_front.nnef", folder / "blazeface_front.npz"
+    for arguments, option in [
+        (["info", model], ""),
+        (["cost", model], "all: nnefkit cost --json"),
+        (["compare", recorded, recorded], ""),
+        (["run", model, "--input", recorded, "--trace"], "all: nnefkit run --trace -o FILE.npz"),
+        (["diff", model, model], ""),
+    ]:
+        result = nnefkit(*arguments)
+        assert result.status == 0
+        assert option in result.out
+        assert not re.search(r"\w\.(to_frame|worst|variables|by)\b", result.out), arguments

@@ -14,8 +14,12 @@ import nnefkit as nk
 BLAZEFACE = Path(__file__).parents[1] / "models" / "blazeface_front" / "blazeface_front.nnef"
 
 
-def test_cost_shows_the_sums(nnefkit: Callable[..., Any]) -> None:
-    assert nnefkit("cost", BLAZEFACE) == (0, f"{nk.cost(nk.load(BLAZEFACE))!r}\n", "")
+def test_cost_shows_the_sums(nnefkit: Callable[..., Any], on_terminal: Callable[..., str]) -> None:
+    assert nnefkit("cost", BLAZEFACE) == (
+        0,
+        on_terminal(nk.cost(nk.load(BLAZEFACE)), "nnefkit cost --json"),
+        "",
+    )
 
 
 def test_cost_shows_blocks(nnefkit: Callable[..., Any]) -> None:

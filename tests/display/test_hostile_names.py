@@ -17,7 +17,7 @@ import pytest
 
 import nnefkit as nk
 from nnefkit.analysis import Comparison
-from nnefkit.cli.main import main
+from nnefkit.cli import main
 from nnefkit.display.diagnostic_text import LONGEST
 from nnefkit.display.html import BUDGET
 from nnefkit.display.visible_text import MARKS

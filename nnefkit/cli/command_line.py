@@ -6,28 +6,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
-from nnefkit.cli import (
-    blame,
-    compare,
-    convert,
-    cost,
-    diff,
-    explain,
-    info,
-    quantize,
-    run,
-    sensitivity,
-    terminal,
-    validate,
-)
-from nnefkit.cli import format as format_
+from nnefkit.cli import terminal
 from nnefkit.cli.terminal import FAILED, USAGE
 from nnefkit.display.visible_text import printable
 from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefError, UnknownNameError
 
+COMMANDS = (
+    *("validate", "explain", "info", "cost", "format", "run", "compare", "blame", "diff"),
+    *("sensitivity", "quantize", "convert"),
+)
+"""The commands in the order of the help; each is the module of this name."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """Exit statuses that shells report for a process that SIGINT or SIGPIPE ended."""
@@ -47,27 +39,28 @@ examples:
   nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
 
-exit status: 0 success; 1 negative result or failure; 2 wrong usage.
+exit status: 0 success; 1 negative result or failure; 2 wrong usage, or a path
+that does not exist.
 'nnefkit COMMAND --help' describes a command.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run the command line.
 
     Args:
-        arguments: The arguments after the name of the program; None stands for ``sys.argv[1:]``.
+        arguments: The arguments after the name of the program.
 
     Returns:
         The exit status.
     """
     try:
         terminal.prepare()
-        options = _parser().parse_args(arguments)
+        options = _parser(arguments).parse_args(arguments)
         try:
             status = int(options.command(options))
         except NnefError as error:
-            status = _report(error)
+            status = _report(error, arguments)
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
@@ -89,11 +82,11 @@ def _file(error: OSError) -> str:
     return error.filename if isinstance(error.filename, str) else ""
 
 
-def _report(error: NnefError) -> int:
+def _report(error: NnefError, arguments: Sequence[str]) -> int:
     terminal.error_diagnostics(error.diagnostics)
-    return (
-        USAGE if isinstance(error, InputError | UnknownNameError | MissingPackageError) else FAILED
-    )
+    if isinstance(error, InputError | UnknownNameError | MissingPackageError):
+        return USAGE
+    return USAGE if terminal.is_missing(error.diagnostics, arguments) else FAILED
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -103,7 +96,8 @@ class _CommandParser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of the command in the arguments, or of all, for their help."""
     parser = _CommandParser(
         prog="nnefkit",
         description="Work with models in the Khronos Neural Network Exchange Format (NNEF).",
@@ -112,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"nnefkit {version('nnefkit')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    analyses = (compare, blame, diff, sensitivity, quantize)
-    for command in (validate, explain, info, cost, format_, run, *analyses, convert):
-        command.declare(commands)
+    is_known = bool(arguments) and arguments[0] in COMMANDS
+    for name in arguments[:1] if is_known else COMMANDS:
+        import_module(f"nnefkit.cli.{name}").declare(commands)
     return parser
