@@ -119,7 +119,9 @@ def test_the_inspector_names_both_sides_and_who_introduces_the_difference() -> N
     content = inspected(view.answer({"ask": "select", "tensor": guilty}))
     assert content["verdict"]["tone"] == "wrong"
     assert "filter" in " ".join(content["verdict"]["lines"])
-    assert {"fine", "coarse"} <= {key for key, _ in content["facts"]}
+    (answer,) = view.answer({"ask": "picture", "tensor": guilty, "tab": "values"})
+    assert [part["label"] for part in answer["parts"]] == ["fine", "coarse", "|a − b|"]
+    assert "μ" in answer["parts"][0]["line"]
 
 
 def test_own_and_inherited_errors_of_a_blame() -> None:

@@ -125,9 +125,6 @@ class Inspector:
                     for key, value in list(found.quantization.items())[:8]
                 )
                 yield ["quantization", visible(words, VALUE)]
-            for side in sides:
-                line = tensor_pictures.summary_line(side.values)
-                yield [visible(side.label, 24) or "values", line]
         cost = self.cost([number])
         if cost:
             yield ["cost", cost]

@@ -264,7 +264,8 @@ def _table(sides: Sequence[TensorSide], request: Request, parameter: bool) -> di
     parts = []
     for side in sides:
         part = _matrix(side.values, index)[window]
-        parts.append({"label": side.label, "rows": _written(part)})
+        line = summary_line(side.values)
+        parts.append({"label": side.label, "line": line, "rows": _written(part)})
     if len(sides) > 1:
         pieces = [_matrix(side.values, index)[window] for side in sides]
         apart = difference(pieces[0], pieces[1])

@@ -507,7 +507,7 @@ class Painter {
   drawMap(canvas, picture) {
     const { bench, colors } = this;
     const { info } = bench.scene;
-    const scale = Math.min(176 / info.width, 120 / info.height);
+    const scale = Math.min(152 / info.width, 104 / info.height);
     const width = Math.max(24, info.width * scale), height = Math.max(16, info.height * scale);
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
@@ -807,6 +807,7 @@ class Inspector {
     const rows = part.rows.map((cells, i) => make("tr", {}, make("th", { scope: "row", text: String(view.row + i) }), ...cells.map((cell) => make("td", { text: cell }))));
     return make("div", { class: "nk-values", tabindex: 0, role: "region", "aria-label": `values ${part.label}` },
       part.label ? make("div", { class: "nk-label", text: part.label }) : null,
+      part.line ? make("div", { class: "nk-mono nk-muted", text: part.line }) : null,
       make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)));
   }
 

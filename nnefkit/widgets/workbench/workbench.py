@@ -106,7 +106,7 @@ class Workbench:
             "picture": PICTURE,
             "far": FAR if self.tiles.distant else 0,
             "detail": self.detail,
-            "title": visible(self.viewed.graph.name, 26),
+            "title": visible(self.viewed.graph.name, 20),
             "name": visible(self.viewed.graph.name, 200),
             "facts": self._facts(),
             "overview": self.tiles.overview(*MAP),
