@@ -295,7 +295,9 @@ def test_wrong_arguments(graph, arguments, message):
 )
 def test_rtol_and_atol_are_a_tolerance_as_in_a_single_comparison(graph, parts):
     runs = [dict(nk.trace(graph, x)) for x in INPUTS]
-    others = [run | {"b": run["b"] + v} for run, v in zip(runs, (0, 0.3, 0.2, 0, 0.1, 0), strict=True)]
+    others = [
+        run | {"b": run["b"] + v} for run, v in zip(runs, (0, 0.3, 0.2, 0, 0.1, 0), strict=True)
+    ]
     found = nk.compare_many(reference=runs, suspect=others, **parts)
     single = [nk.compare(run, other, **parts) for run, other in zip(runs, others, strict=True)]
     whole = nk.Tolerance(parts.get("rtol", 0.0), parts.get("atol", 0.0))
