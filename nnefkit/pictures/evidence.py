@@ -153,10 +153,14 @@ class ViewEvidence:
     def not_finite(self) -> Mapping[str, int]:
         """Number of NaN and Inf of each tensor of the run that was recorded."""
         if self.trace is not None:
+            statistics = self.trace.statistics
+            # Whether there are any is known soon; only then they are counted.
             return {
-                name: one.nan + one.infinite
-                for name in self.trace.statistics
-                for one in [self.trace.statistics[name]]
+                row.tensor: 0
+                if row.finite
+                else statistics[row.tensor].nan + statistics[row.tensor].infinite
+                for row in self.trace.summary().rows
+                if row.finite is not None
             }
         found = {}
         for name, row in self.compared.items():

@@ -91,6 +91,8 @@ class Outline:
                 self.readers.setdefault(name, []).append(number)
         self._roots_by_number = _by_number(self.roots)
         self._by_key: dict[str, OutlineBlock] = {block.key: block for block in self.roots}
+        self.revision = 0
+        """A number that changes when a block is opened or folded."""
         self._boxes: dict[str, Box] = {}
         self._inner_by_number: dict[str, dict[int, OutlineBlock]] = {}
 
@@ -118,12 +120,16 @@ class Outline:
         """Open a block, and return whether there is something inside of it."""
         if not self.children(block):
             return False
-        block.is_open = True
+        if not block.is_open:
+            block.is_open = True
+            self.revision += 1
         return True
 
     def fold(self, block: OutlineBlock) -> None:
         """Fold a block; what is open inside of it stays so for the next time."""
-        block.is_open = False
+        if block.is_open:
+            block.is_open = False
+            self.revision += 1
 
     def reveal(self, number: int) -> OutlineBlock | None:
         """Open all blocks that contain an operation, and return its own; None if it is not drawn.

@@ -15,7 +15,7 @@ from executing import WIDGET
 from lab_server import environment, lab_server
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page, expect
-from watched_page import Watched, run_first_cell, watched
+from watched_page import Watched, run_first_cell, watched, without_fault
 
 pytestmark = pytest.mark.browser
 
@@ -180,3 +180,25 @@ def test_a_stored_notebook_shows_the_static_card(
         assert "Error displaying" not in page.locator(".jp-OutputArea").first.inner_text()
         assert [text for text in watch.console if "widget model not found" not in text] == []
         assert watch.foreign == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_exported_page_shows_the_static_card(
+    browser: Browser, tmp_path: Path, theme: str
+) -> None:
+    path = notebook(tmp_path / "live")
+    stored(path, state=False)
+    local = [f"--HTMLExporter.{name}_url=" for name in ("require_js", "mathjax", "jquery")]
+    command = [
+        *(sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", str(path), *local),
+        *(f"--HTMLExporter.theme={theme}", "--HTMLExporter.mermaid_js_url=data:text/javascript,"),
+        *("--HTMLExporter.jupyter_widgets_base_url=data:", f"--output-dir={tmp_path}"),
+    ]
+    subprocess.run(command, env=environment(tmp_path / "jupyter"), check=True, capture_output=True)
+    page = (tmp_path / "live.html").as_uri()
+    with watched(browser, page) as watch:
+        watch.page.goto(page)
+        watch.page.wait_for_load_state("networkidle")
+        without_fault(watch, 3, theme == "dark")
+        expect(watch.page.locator(".nk-stored img").first).to_be_visible()

@@ -47,6 +47,7 @@ for shown in (graph, graph.operations[0], trace, comparison, nk.validate(text), 
     assert len(repr(shown)) > 10
     assert "<" in shown._repr_html_()
 assert nk.plot.heat_map(trace["y"][0, 0]) is not None
+assert "export default" in nk.view(graph, trace).get_state()["_esm"]
 assert not {"torch", "onnx", "onnxruntime", "tract", "jupyterlab"} & {*sys.modules}
 try:
     nk.to_onnx(graph)
@@ -87,7 +88,8 @@ def test_the_sdist_builds_the_same_wheel(built: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             contents.append({name: archive.read(name) for name in archive.namelist()})
     assert contents[0] == contents[1]
-    assert any(name.endswith("standard.nnef") for name in contents[0])
+    for file in ("standard.nnef", "workbench/workbench.js", "workbench/workbench.css"):
+        assert any(name.endswith(file) for name in contents[0])
     assert any(name.endswith("py.typed") for name in contents[0])
     assert all(name.startswith("nnefkit") for name in contents[0])
 

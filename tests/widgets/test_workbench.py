@@ -15,6 +15,7 @@ from drawn_graphs import compared, image, long_graph, residual
 import nnefkit as nk
 from nnefkit.display.images import LEVELS
 from nnefkit.widgets import View
+from nnefkit.widgets.workbench.tensor_pictures import largest_difference
 
 GRAPH, COMPARISON = compared()
 TRACE = nk.trace(GRAPH, image())
@@ -165,6 +166,19 @@ def test_both_sides_and_their_difference_are_shown() -> None:
     np.testing.assert_allclose(
         np.array(rows, float), np.abs(runs[0] - runs[1])[0, 0, :12, :6], rtol=6e-3
     )
+
+
+def test_the_largest_difference_is_that_of_the_whole_tensor() -> None:
+    draw = np.random.default_rng(2)
+    first = draw.normal(size=(3, 1_500_000)).astype(np.float32)
+    second = first.copy()
+    second[2, -1] += 4
+    second[0, 0] = np.nan
+    expected = np.nanmax(np.abs(first.astype(float) - second.astype(float)))
+    assert largest_difference(first, second) == expected
+    both = np.float32([np.inf, -np.inf])
+    assert largest_difference(both, both) == 0
+    assert math.isnan(largest_difference(both, -both))
 
 
 def test_pages_of_channels() -> None:

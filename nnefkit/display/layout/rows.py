@@ -28,6 +28,7 @@ def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[in
         crossing: Number of lines from each column to the next one.
     """
     room = width
+    gaps = columns.gaps
     ends: list[int] = []
     for _ in range(ATTEMPTS):
         ends = _best_ends(columns, room, crossing)
@@ -38,7 +39,7 @@ def row_ends(columns: Columns, width: float, crossing: Sequence[int]) -> list[in
             indent
             + (BEND if start else 0.0)
             + sum(columns.boxes[start : end + 1])
-            + sum(columns.gaps[start:end])
+            + sum(gaps[start:end])
             + _room_after(columns, end, crossing)
             for start, end in zip(starts, ends, strict=False)
         )

@@ -31,6 +31,7 @@ ROWS, COLUMNS = 12, 6
 """Number of values in a page of the table."""
 SAMPLE = 2_000_000
 """Maximum number of values examined."""
+DIFFERENCE = "|a − b|"
 LARGEST = 256
 """Extents of an image from which on it is reduced."""
 
@@ -92,16 +93,33 @@ def _line(known: Statistics, values: Array) -> str:
 
 
 def _with_difference(sides: Sequence[TensorSide]) -> list[TensorSide]:
-    """Return the sides, and the absolute difference of two."""
+    """Return the sides, and the absolute difference of two, of large ones an even sample of it."""
     if len(sides) < 2:
         return list(sides)
-    return [*sides, TensorSide("|a − b|", difference(sides[0].values, sides[1].values))]
+    first, second = (side.values.reshape(-1) for side in sides)
+    step = max(1, first.size // SAMPLE)
+    label = DIFFERENCE if step == 1 else f"{DIFFERENCE}, 1 in {step:,} values"
+    return [*sides, TensorSide(label, difference(first[::step], second[::step]))]
+
+
+def largest_difference(a: Array, b: Array) -> float:
+    """Return the largest finite absolute difference of two arrays; NaN if there is none."""
+    first, second = a.reshape(-1), b.reshape(-1)
+    largest = math.nan
+    for start in range(0, first.size, SAMPLE):
+        part = slice(start, start + SAMPLE)
+        apart = difference(first[part], second[part])
+        apart = apart[np.isfinite(apart)]
+        if apart.size:
+            largest = float(np.fmax(largest, apart.max()))
+    return largest
 
 
 def difference(a: Array, b: Array) -> Array:
     """Return the absolute difference of two arrays of one shape in double precision."""
     x, y = converted(a, np.float64), converted(b, np.float64)
-    result: Array = np.abs(x - y)
+    with np.errstate(all="ignore"):  # of infinities
+        result: Array = np.abs(x - y)
     # Equal infinities do not differ.
     result[np.isinf(x) & (x == y)] = 0.0
     return result
@@ -147,9 +165,9 @@ def _channels(sides: Sequence[TensorSide], request: Request, parameter: bool) ->
         parts.append(_grid(side.label, piece, scale, summary_line(side.values)))
     if len(sides) > 1:
         apart = difference(pieces[0], pieces[1])
-        whole = difference(sides[0].values, sides[1].values)
-        words = f"largest {numbers.number(_largest(whole))}"
-        parts.append(_grid("|a − b|", apart, images.robust_scale(apart), words))
+        largest = largest_difference(sides[0].values, sides[1].values)
+        words = f"largest {numbers.number(largest)}"
+        parts.append(_grid(DIFFERENCE, apart, images.robust_scale(apart), words))
     last = min((page + 1) * size, total) - 1
     name = maps[0][1]
     where = f"{name} {page * size}–{last} of {total:,}" if total > 1 else "one map"
@@ -163,11 +181,6 @@ def _channels(sides: Sequence[TensorSide], request: Request, parameter: bool) ->
         "item": item,
         "items": items,
     }
-
-
-def _largest(values: Array) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if finite.size else math.nan
 
 
 def _grid(label: str, maps: Array, scale: images.Scale, line: str) -> Part:
@@ -189,7 +202,7 @@ def _heat_map(sides: Sequence[TensorSide], request: Request, parameter: bool) ->
     parts = [_heat(side.label, matrix, scale) for side, matrix in zip(sides, thin, strict=True)]
     if len(sides) > 1:
         apart = difference(thin[0], thin[1])
-        parts.append(_heat("|a − b|", apart, images.robust_scale(apart)))
+        parts.append(_heat(DIFFERENCE, apart, images.robust_scale(apart)))
     rows, columns = matrices[0].shape
     return {
         "parts": parts,
@@ -225,7 +238,7 @@ def _curve(sides: Sequence[TensorSide], request: Request, parameter: bool) -> di
     parts = []
     for side in _with_difference(sides):
         column = images.thinned(side.values.reshape(-1, 1))[0]
-        color = RED if side.label == "|a − b|" else BLUE
+        color = RED if side.label.startswith(DIFFERENCE) else BLUE
         image = charts.curve(column, color, width=WIDTH, height=90)
         parts.append(_part(side.label, image, summary_line(side.values)))
     return {"parts": parts, "where": f"{sides[0].values.size:,} values in order"}
@@ -237,7 +250,7 @@ def _histogram(sides: Sequence[TensorSide], request: Request, parameter: bool) -
     for side in _with_difference(sides):
         known = statistics(side.values, limit=SAMPLE)
         counts, edges = known.histogram
-        color = RED if side.label == "|a − b|" else BLUE
+        color = RED if side.label.startswith(DIFFERENCE) else BLUE
         image = charts.histogram(counts, color, width=WIDTH, height=72)
         ends = f"{numbers.number(edges[0])} to {numbers.number(edges[-1])}" if edges else ""
         facts = [
@@ -269,7 +282,7 @@ def _table(sides: Sequence[TensorSide], request: Request, parameter: bool) -> di
     if len(sides) > 1:
         pieces = [_matrix(side.values, index)[window] for side in sides]
         apart = difference(pieces[0], pieces[1])
-        parts.append({"label": "|a − b|", "rows": _written(apart)})
+        parts.append({"label": DIFFERENCE, "rows": _written(apart)})
     return {
         "parts": parts,
         "index": list(index),
@@ -301,11 +314,14 @@ def _pixels(array: Array, item: int) -> Array | None:
     """Return the values (H, W, C) of a tensor that may be an image; None if it cannot be one."""
     if array.ndim == 4:
         array = array[item]
+        channels = (1, 3)
+    else:
+        channels = (3, 3)
     if array.ndim != 3 or array.dtype.kind not in "fiu":
         return None
-    if array.shape[0] in (1, 3) and min(array.shape[1:]) >= 8:
+    if array.shape[0] in channels and min(array.shape[1:]) >= 8:
         return np.moveaxis(array, 0, -1)
-    if array.shape[2] in (1, 3) and min(array.shape[:2]) >= 8:
+    if array.shape[2] in channels and min(array.shape[:2]) >= 8:
         return array
     return None
 

@@ -48,6 +48,7 @@ class Workbench:
         """Key of the block that is selected; empty if there is none."""
         self.version = 0
         self._outlines: dict[Detail, Outline] = {}
+        self._scenes: dict[Detail, tuple[tuple[int, bool], Scene]] = {}
         self.detail: Detail = detail
         key = self.known_overlays.default()
         if key != NONE:
@@ -77,7 +78,13 @@ class Workbench:
 
     def _build(self) -> None:
         """Lay out the scene again, after blocks were opened or folded."""
-        self.scene = Scene(self.outline, valued=self.overlay is not None)
+        valued = self.overlay is not None
+        key = (self.outline.revision, valued)
+        known = self._scenes.get(self.detail)
+        if known is None or known[0] != key:
+            known = key, Scene(self.outline, valued=valued)
+            self._scenes[self.detail] = known
+        self.scene = known[1]
         self._style()
 
     def _style(self) -> None:
