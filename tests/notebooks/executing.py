@@ -67,7 +67,7 @@ def execute(path: Path, without: Collection[str] = ()) -> nbformat.NotebookNode:
         if "outputs" in cell:
             cell.outputs = [
                 output
-                for output, after in zip(cell.outputs, [*cell.outputs[1:], None], strict=True)
+                for output, after in zip(cell.outputs, [*cell.outputs, None][1:], strict=True)
                 if not is_spent_bar(output) and not has_card(output, after)
             ]
         for output in cell.get("outputs", ()):
