@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, HBox, IntSlider, Layout, VBox
+from ipywidgets import Dropdown, HBox, IntSlider, Layout, Text
 
 from nnefkit.arguments import wrong_type
 from nnefkit.arrays import Array
@@ -18,6 +17,7 @@ from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.execution import Trace
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace.traced_tensor import TracedTensor
+from nnefkit.widgets.static_twin import StaticTwin
 
 _LONGEST = 60
 """Maximum length of a name in the drop-down."""
@@ -25,7 +25,7 @@ _AXES = ("item", "channel")
 """Names of the first two axes (chapter 4); the others are spatial."""
 
 
-class TensorBrowser(VBox):  # type: ignore[misc]
+class TensorBrowser(StaticTwin):
     """A view of one tensor of a run at a time, selected by `name` and `index`.
 
     The upper part shows the whole tensor: its statistics and its first channels. The lower part
@@ -47,11 +47,16 @@ class TensorBrowser(VBox):  # type: ignore[misc]
             layout=Layout(width="auto", min_width="320px"),
         )
         self._sliders = HBox(layout=Layout(flex_flow="row wrap"))
-        self._view = HTML()
+        self._search = Text(
+            placeholder="search: name, operation, shape",
+            description="search",
+            layout=Layout(width="auto", min_width="280px"),
+        )
+        controls = [self._choice, self._sliders, self._search]
+        super().__init__([HBox(controls, layout=Layout(flex_flow="row wrap"))])
         self._view.add_class("nnefkit-tensor")
-        super().__init__([HBox([self._choice, self._sliders]), self._view])
-        self.children[0].layout.flex_flow = "row wrap"
         self._choice.observe(self._chosen, "value")
+        self._search.observe(self._fill, "value")
         self._chosen()
 
     @property
@@ -65,7 +70,26 @@ class TensorBrowser(VBox):  # type: ignore[misc]
 
     @name.setter
     def name(self, name: str) -> None:
-        self._choice.value = _known(self._tensors, name)
+        name = _known(self._tensors, name)
+        if name not in [value for _, value in self._choice.options]:
+            self._search.value = ""
+        self._choice.value = name
+
+    def search(self, words: str) -> None:
+        """Offer the tensors whose name, operation or shape has all of these words."""
+        self._search.value = words
+
+    def _fill(self, _change: object = None) -> None:
+        words = self._search.value.lower().split()
+        entries = [(_entry(self._tensors, name), name) for name in self._tensors]
+        fitting = [
+            (entry, name) for entry, name in entries if all(word in entry.lower() for word in words)
+        ]
+        names = [name for _, name in fitting]
+        # The tensor in view stays, where nothing or it too fits.
+        before = self.name
+        self._choice.options = fitting if names else entries
+        self._choice.value = before if before in names or not names else names[0]
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -100,12 +124,6 @@ class TensorBrowser(VBox):  # type: ignore[misc]
             place = f"{self.name}[{', '.join(map(str, self.index))}]"
             cards.append(_card(self._tensors, self.name, array[self.index], place))
         self._view.value = html.write_all(cards)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
-        bundle["text/html"] = self._view.value
-        bundle["text/plain"] = repr(self)
-        return bundle
 
     def __repr__(self) -> str:
         entry = _entry(self._tensors, self.name)
@@ -174,7 +192,7 @@ def _slider(axis: int, extent: int, value: int) -> IntSlider:
         max=last,
         description=_AXES[axis] if axis < len(_AXES) else f"axis {axis}",
         disabled=last == 0,
-        layout=Layout(width="260px", display="none" if last == 0 else None),
+        layout=Layout(width="360px", display="none" if last == 0 else None),
     )
 
 

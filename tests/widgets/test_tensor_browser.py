@@ -80,3 +80,36 @@ def test_unknown_names_are_refused_with_the_nearest_one() -> None:
 def test_nothing_to_show_is_refused() -> None:
     with pytest.raises(InputError, match="no tensor"):
         tensor_browser({})
+
+
+def offered(browser: TensorBrowser) -> list[str]:
+    return [name for _, name in browser.children[0].children[0].options]
+
+
+def test_the_search_narrows_the_names() -> None:
+    browser = tensor_browser(TENSORS)
+    browser.search("ma")
+    assert offered(browser) == ["image", "matrix", "mask"]
+    browser.search("matr")
+    assert browser.name == "matrix"
+    browser.search("2×5")
+    assert browser.name == "volume"
+    browser.search("nothing like it")
+    assert offered(browser) == list(TENSORS)
+    browser.search("vec")
+    browser.name = "image"
+    assert browser.name == "image"
+    assert offered(browser) == list(TENSORS)
+
+
+def test_the_static_twin_follows_the_live_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    published = []
+    monkeypatch.setattr("IPython.display.publish_display_data", published.append)
+    browser = tensor_browser(TENSORS, "matrix")
+    browser._ipython_display_()
+    live, twin = published
+    assert "application/vnd.jupyter.widget-view+json" in live
+    assert "text/html" not in live
+    assert f"nk-live-{browser.model_id}" in browser._dom_classes
+    assert f"body:has(.nk-live-{browser.model_id})" in twin["text/html"]
+    assert "matrix" in twin["text/html"]
