@@ -89,6 +89,7 @@ if _TYPE_CHECKING:
     from nnefkit.io import infer_shapes, load, parse, save, to_text
     from nnefkit.language import format_document as format  # noqa: A004 - its public name
     from nnefkit.lowering import lower
+    from nnefkit.pictures.report import report
     from nnefkit.storage import read_tensor, write_tensor
     from nnefkit.widgets.workbench import view
 
@@ -122,6 +123,7 @@ _MODULES = {
     "nnefkit.graph": ("Graph", "Identifier", "Operation", "Tensor"),
     "nnefkit.io": ("infer_shapes", "load", "parse", "save", "to_text"),
     "nnefkit.lowering": ("lower",),
+    "nnefkit.pictures.report": ("report",),
     "nnefkit.language": ("format",),
     "nnefkit.storage": ("read_tensor", "write_tensor"),
     "nnefkit.widgets.workbench": ("view",),
@@ -183,6 +185,7 @@ __all__ = [
     "quantize",
     "read_tensor",
     "register_operation",
+    "report",
     "run",
     "save",
     "sensitivity",

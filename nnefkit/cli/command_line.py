@@ -17,7 +17,7 @@ from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefErro
 
 COMMANDS = (
     *("validate", "explain", "info", "cost", "format", "run", "compare", "blame", "diff"),
-    *("sensitivity", "quantize", "convert"),
+    *("sensitivity", "quantize", "report", "convert"),
 )
 """The commands in the order of the help; each is the module of this name."""
 INTERRUPTED = 130
@@ -36,6 +36,7 @@ examples:
   nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
   nnefkit diff before.nnef.tgz after.nnef.tgz
   nnefkit sensitivity model/ --input image=cat.npy
+  nnefkit report model/ --against quantized/ -o report.html
   nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
 

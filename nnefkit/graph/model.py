@@ -16,6 +16,7 @@ from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, UnknownNameError, did_you_mean
 from nnefkit.graph.cut import check_cut, external, needed_operations, needed_with_updates
+from nnefkit.graph.drawn import Drawn
 from nnefkit.graph.extents import EXTENTS, converted_for
 from nnefkit.graph.frozen import FrozenDict, frozen
 from nnefkit.graph.input_shapes import inferred, reshaped
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @frozen
 @dataclass(frozen=True, eq=False, repr=False)
-class Graph(Displayed):
+class Graph(Drawn, Displayed):
     """A network: operations in a valid order, and the tensors between them.
 
     A graph does not change in place; its ``with_...`` methods return changed copies, which share

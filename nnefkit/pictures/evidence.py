@@ -46,6 +46,8 @@ class ViewEvidence:
     blame: Blame | None = None
     cost: Cost | None = None
     profile: Profile | None = None
+    call: str = "nk.view(graph, {})"
+    """The call that shows it, for messages."""
 
     @cached_property
     def compared(self) -> Mapping[str, ComparedTensor]:
@@ -85,7 +87,8 @@ class ViewEvidence:
         if self._is_weight(name):
             return self._weight_sides(name)
         if self.trace is None:
-            hint = "nk.view(graph, trace=nk.trace(graph, inputs)) shows the values of a run."
+            call = self.call.format("trace=nk.trace(graph, inputs)")
+            hint = f"{call} shows the values of a run."
             return TensorSides((), hint)
         try:
             return TensorSides((TensorSide("", self.trace[name]),))
@@ -170,9 +173,14 @@ class ViewEvidence:
 
 
 def evidence(
-    viewed: ViewedGraph, trace: Any, comparison: Any, cost: Any, blame: Any
+    viewed: ViewedGraph,
+    trace: Any,
+    comparison: Any,
+    cost: Any,
+    blame: Any,
+    call: str = "nk.view(graph, {})",
 ) -> ViewEvidence:
-    """Return checked arguments of `nnefkit.view`.
+    """Return checked arguments of `nnefkit.view`, or of another `call`.
 
     Raises:
         InputError: One is of another type, or of another graph.
@@ -181,7 +189,7 @@ def evidence(
     if trace is not None:
         if not isinstance(trace, Trace):
             raise wrong_type("trace", "a trace, as nnefkit.trace(...) returns it", trace)
-        _check(graph, {e.tensor: e.shape for e in trace.run.entries}, "trace")
+        _check(graph, {e.tensor: e.shape for e in trace.run.entries}, "trace", call)
     if comparison is not None:
         if not isinstance(comparison, Comparison):
             hint = "a comparison, as nnefkit.compare(...) returns it"
@@ -191,47 +199,51 @@ def evidence(
             name = row.name if row.name in graph.tensors else row.other
             rows[name] = row.shapes[0] if name == row.name else None
         if not any(name in graph.tensors for name in rows):
-            raise _foreign(graph, "comparison", next(iter(rows), ""))
+            raise _foreign(graph, "comparison", next(iter(rows), ""), call)
     if blame is not None:
         if not isinstance(blame, Blame):
             raise wrong_type("blame", "a blame, as nnefkit.blame(...) returns it", blame)
         if blame.operations and not any(e.tensor in graph.tensors for e in blame.operations):
-            raise _foreign(graph, "blame", blame.operations[0].tensor)
+            raise _foreign(graph, "blame", blame.operations[0].tensor, call)
     profile = None
     if isinstance(cost, Profile):
         profile, cost = cost, cost.cost
         known = [row.tensor for row in profile.operations]
         if known and not any(name in graph.tensors for name in known):
-            raise _foreign(graph, "cost", known[0])
+            raise _foreign(graph, "cost", known[0], call)
     elif cost is not None:
         if not isinstance(cost, Cost):
             hint = "what nnefkit.cost(...) or nnefkit.profile(...) returns"
             raise wrong_type("cost", hint, cost)
         known = [row.tensor for row in cost.operations]
         if known and not any(name in graph.tensors for name in known):
-            raise _foreign(graph, "cost", known[0])
-    return ViewEvidence(viewed, trace, comparison, blame, cost, profile)
+            raise _foreign(graph, "cost", known[0], call)
+    return ViewEvidence(viewed, trace, comparison, blame, cost, profile, call)
 
 
-def _check(graph: Graph, shapes: Mapping[str, Any], argument: str) -> None:
+def _check(graph: Graph, shapes: Mapping[str, Any], argument: str, call: str) -> None:
     """Check that tensors of a run are those of a graph."""
     missing = [name for name in shapes if name not in graph.tensors]
     if missing:
-        raise _foreign(graph, argument, missing[0])
+        raise _foreign(graph, argument, missing[0], call)
     for name, shape in shapes.items():
         own = graph.tensors[name].shape
         if own is not None and shape is not None and tuple(own) != tuple(shape):
             raise InputError(
                 f"the {argument} is not of graph '{graph.name}': its tensor '{name}' has the shape "
                 f"{list(shape)}, not {list(own)}",
-                hint=f"nk.view({argument}.graph, {argument}={argument}) shows the graph that was "
-                "run.",
+                hint=_source(call, argument),
             )
 
 
-def _foreign(graph: Graph, argument: str, name: str) -> InputError:
-    source = f"nk.view({argument}.graph, {argument}={argument}) shows the graph that was run."
+def _source(call: str, argument: str) -> str:
+    """Return the call that shows an argument with the graph that it is of."""
+    shown = call.replace("graph", f"{argument}.graph", 1).format(f"{argument}={argument}")
+    return f"{shown} shows the graph that was run."
+
+
+def _foreign(graph: Graph, argument: str, name: str, call: str) -> InputError:
     return InputError(
         f"the {argument} is not of graph '{graph.name}', which has no tensor '{name}'",
-        hint=source,
+        hint=_source(call, argument),
     )

@@ -81,19 +81,21 @@ class Overlays:
 
     def _refused(self, key: str) -> NnefError:
         needs = {
-            "changes": "nk.view(graph, other=other_graph) compares two graphs.",
-            "error": "nk.view(graph, comparison=nk.compare(a, b)) shows errors.",
-            "own error": "nk.view(graph, blame=nk.blame(...)) shows the error of each operation.",
-            "time": "nk.view(graph, cost=nk.profile(graph, inputs)) shows times.",
-            "nan": "nk.view(graph, trace=nk.trace(graph, inputs)) shows NaN.",
+            "changes": ("other=other_graph", "compares two graphs."),
+            "error": ("comparison=nk.compare(a, b)", "shows errors."),
+            "own error": ("blame=nk.blame(...)", "shows the error of each operation."),
+            "time": ("cost=nk.profile(graph, inputs)", "shows times."),
+            "nan": ("trace=nk.trace(graph, inputs)", "shows NaN."),
         }
         if key in needs:
-            return InputError(f"there is no data for the overlay '{key}'", hint=needs[key])
+            argument, shows = needs[key]
+            call = self.evidence.call.format(argument)
+            return InputError(f"there is no data for the overlay '{key}'", hint=f"{call} {shows}")
         listed = ", ".join([*self.available(), NONE])
         return UnknownNameError(
             f"there is no overlay '{key}'",
             hint=did_you_mean(key, [*NAMES, NONE])
-            or f"There are {listed}; or assign a pandas Series by tensor.",
+            or f"There are {listed}, and a pandas Series by tensor.",
         )
 
     # -- one method for each key ------------------------------------------------------------------

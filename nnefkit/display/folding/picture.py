@@ -30,6 +30,12 @@ class Box:
     """A full description, for readers who cannot see the picture."""
     mark: str = ""
     """Why it is outlined in red: "guilty: conv8"."""
+    value: str = ""
+    """What an overlay shows of it, in words."""
+    level: int = 0
+    """Its class in the overlay, the number of a color of `Theme.levels`; 0 for none."""
+    tensors: Sequence[str] = ()
+    """Names of the tensors that leave it, for the title of its box."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from nnefkit.arrays import Shape
 from nnefkit.display.folding.blocks import fold_blocks
 from nnefkit.display.folding.chains import (
     absorb_helpers,
@@ -15,7 +16,7 @@ from nnefkit.display.folding.chains import (
 from nnefkit.display.folding.connections import connections, shapes_by_name
 from nnefkit.display.folding.fragment_folds import fold_fragments
 from nnefkit.display.folding.labels import make_box
-from nnefkit.display.folding.network import Network, build_network
+from nnefkit.display.folding.network import Group, Network, build_network
 from nnefkit.display.folding.picture import Picture
 from nnefkit.display.folding.plain_operation import PlainOperation
 from nnefkit.display.folding.simple_folds import fold_ends, fold_siblings, fold_stretches
@@ -61,13 +62,21 @@ def fold_graph(
     """
     operations = [*operations]
     folded = fold_network(build_network(operations, inputs, outputs), operations, budget)
-    shape_of = shapes_by_name(operations)
-    boxes = [make_box(group, operations, shape_of) for group in folded.groups]
+    return picture_of(folded.groups, operations, shapes_by_name(operations))
+
+
+def picture_of(
+    groups: Sequence[Group],
+    operations: Sequence[PlainOperation],
+    shape_of: Mapping[str, Shape | None],
+) -> Picture:
+    """Return the picture of the groups of a whole graph, one box for each."""
+    boxes = [make_box(group, operations, shape_of) for group in groups]
     shown = sum(len(box.operations) for box in boxes if box.kind == "operation")
     given = sum(1 for operation in operations if operation.name in SOURCES)
-    edges = connections(folded.groups, operations, shape_of)
+    edges = connections(groups, operations, shape_of)
     drawn = edges
-    if any(group.kind == "rest" for group in folded.groups):
+    if any(group.kind == "rest" for group in groups):
         drawn = [edge for edge in edges if not edge.skips]
     return Picture(boxes, drawn, shown, len(operations) - shown - given, len(edges) - len(drawn))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from html import escape
 from math import ceil
 
-from nnefkit.display.colors import RED
 from nnefkit.display.folding import Box
 from nnefkit.display.layout import Point
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
+from nnefkit.display.svg.themes import EITHER, Theme
 from nnefkit.display.visible_text import visible
 from nnefkit.display.vocabulary import family
 
@@ -30,8 +30,8 @@ BAR = 4.0
 PADDING = 8.0
 STACK = 3.0
 """Offset of the second outline that marks a repeat."""
-TEXT = "#797979"
-"""Of equal contrast on white and on #111, 4.3 : 1 and more."""
+NAMED = 4
+"""Number of tensors that the title of a box names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class MeasuredBox:
     badge: str
     lines: Sequence[str]
     mark: str
+    value: str
     width: float
     height: float
 
@@ -61,11 +62,12 @@ def measure(box: Box, most_lines: int = MAX_LINES) -> MeasuredBox:
     texts = [text_width(line, LINE) for line in lines]
     texts.append(text_width(title, TITLE, "bold") + badge_room)
     mark = fitted(box.mark, WIDEST, LINE, "bold")
-    texts.append(text_width(mark, LINE, "bold"))
+    value = fitted(box.value, WIDEST, LINE, "bold")
+    texts += [text_width(mark, LINE, "bold"), text_width(value, LINE, "bold")]
     sides = 2 * PADDING + (BAR if box.kind == "operation" else PADDING)
     width = max(NARROWEST, max(texts) + sides)
-    height = 28.0 + LEADING * (len(lines) + bool(mark))
-    return MeasuredBox(box, title, badge, lines, mark, 2.0 * ceil(width / 2), height)
+    height = 28.0 + LEADING * (len(lines) + bool(mark) + bool(value))
+    return MeasuredBox(box, title, badge, lines, mark, value, 2.0 * ceil(width / 2), height)
 
 
 def _visible(box: Box) -> Box:
@@ -78,64 +80,99 @@ def _visible(box: Box) -> Box:
         lines=lines,
         description=description,
         mark=visible(box.mark, LONGEST),
+        value=visible(box.value, LONGEST),
     )
 
 
-def draw_box(box: MeasuredBox, center: Point, *, plain: bool = False) -> str:
+def draw_box(
+    box: MeasuredBox,
+    center: Point,
+    theme: Theme = EITHER,
+    *,
+    plain: bool = False,
+    attributes: str = "",
+) -> str:
     """Return the SVG of a box, a group whose origin is the upper left corner.
 
-    A `plain` one has no ornaments and no further description.
+    A `plain` one has no ornaments and no further description, unless its tensors are named. The
+    group has the given `attributes`.
     """
     left, top = center.x - box.width / 2, center.y - box.height / 2
     shown = [word for line in (box.title, *box.lines) for word in line.split(DOT)]
     whole = [word for line in (box.content.title, *box.content.lines) for word in line.split(DOT)]
-    title = ""
-    if not plain and (shown != whole or box.badge):
+    title = _title(box.content, theme)
+    if not title and not plain and (shown != whole or box.badge):
         # A description that repeats the visible text would be useless.
         title = f"<title>{escape(box.content.description, quote=False)}</title>"
-    body = _operation(box, plain=plain) if box.content.kind == "operation" else _end(box)
-    return f'<g transform="translate({number(left)} {number(top)})">{title}{body}</g>'
+    draws = _operation if box.content.kind == "operation" else _end
+    body = draws(box, theme, plain=plain)
+    return f'<g transform="translate({number(left)} {number(top)})"{attributes}>{title}{body}</g>'
 
 
-def _operation(box: MeasuredBox, *, plain: bool) -> str:
+def _title(box: Box, theme: Theme) -> str:
+    """Return the title that names the tensors of a box; empty if there are none."""
+    if not box.tensors:
+        return ""
+    names = ", ".join(visible(name, LONGEST) for name in box.tensors[:NAMED])
+    if len(box.tensors) > NAMED:
+        names += f" and {len(box.tensors) - NAMED:,} more"
+    words = [box.description if names in box.description else f"{names}: {box.description}"]
+    words += [each for each in ("" if theme.live else box.value, box.mark) if each]
+    return f"<title>{escape(DOT.join(words), quote=False)}</title>"
+
+
+def _operation(box: MeasuredBox, theme: Theme, *, plain: bool) -> str:
     color = family(box.content.operation).color
+    level = box.content.level
+    # On the color of an overlay, colored words would not be legible.
+    is_tinted = bool(level) or theme.live
+    badge, mark = (theme.ink, theme.ink) if is_tinted else (color, theme.wrong)
     width, height = number(box.width), number(box.height)
     parts = []
     if box.badge and not plain:
-        below = number(box.height + STACK)
+        stack = number(box.height + STACK)
         parts.append(
-            f'<path d="M6 {below}h{number(box.width - 7)}a4 4 0 0 0 4-4v{number(10 - box.height)}'
+            f'<path d="M6 {stack}h{number(box.width - 7)}a4 4 0 0 0 4-4v{number(10 - box.height)}'
             f'" fill="none" stroke="{color}" stroke-opacity=".6"/>'
         )
+    fill = f'fill="{theme.levels[level]}"' if level else f'fill="{color}" fill-opacity=".12"'
     parts.append(
-        f'<rect width="{width}" height="{height}" rx="4" fill="{color}" fill-opacity=".12" '
-        f'stroke="{color}"/><rect width="{number(BAR)}" height="{height}" rx="2" fill="{color}"/>'
+        f'<rect width="{width}" height="{height}" rx="4" {fill} stroke="{color}"/>'
+        f'<rect width="{number(BAR)}" height="{height}" rx="2" fill="{color}"/>'
     )
     x = BAR + PADDING
     parts.append(text(x, 18, box.title, bold=True))
     if box.badge:
         parts.append(
-            f'<text x="{number(box.width - PADDING)}" y="17.5" fill="{color}" font-weight="bold" '
+            f'<text x="{number(box.width - PADDING)}" y="17.5" fill="{badge}" font-weight="bold" '
             f'text-anchor="end">{box.badge}</text>'
         )
     parts += [text(x, 32 + i * LEADING, line) for i, line in enumerate(box.lines)]
+    below = 32 + len(box.lines) * LEADING
+    if box.value:
+        kind = ' class="value"' if theme.live else ""
+        parts.append(
+            f'<text x="{number(x)}" y="{number(below)}"{kind} font-weight="bold">'
+            f"{escape(box.value, quote=False)}</text>"
+        )
+        below += LEADING
     if box.mark:
-        y = number(32 + len(box.lines) * LEADING)
+        y = number(below)
         parts.append(
             f'<rect x="-3" y="-3" width="{number(box.width + 6)}" '
-            f'height="{number(box.height + 6)}" rx="6" fill="none" stroke="{RED}" '
-            f'stroke-width="2"/><text x="{number(x)}" y="{y}" fill="{RED}" font-weight="bold">'
-            f"{escape(box.mark, quote=False)}</text>"
+            f'height="{number(box.height + 6)}" rx="6" fill="none" stroke="{theme.wrong}" '
+            f'stroke-width="2"/><text x="{number(x)}" y="{y}" fill="{mark}" '
+            f'font-weight="bold">{escape(box.mark, quote=False)}</text>'
         )
     return "".join(parts)
 
 
-def _end(box: MeasuredBox) -> str:
+def _end(box: MeasuredBox, theme: Theme, *, plain: bool) -> str:  # noqa: ARG001 - as _operation
     x = box.width / 2
     lines = [text(x, 32 + i * LEADING, line) for i, line in enumerate(box.lines)]
     return (
         f'<rect width="{number(box.width)}" height="{number(box.height)}" '
-        f'rx="{number(min(box.height / 2, 18.0))}" fill="none" stroke="{TEXT}" '
+        f'rx="{number(min(box.height / 2, 18.0))}" fill="none" stroke="{theme.ink}" '
         'stroke-dasharray="3 2"/><g text-anchor="middle">'
         + text(x, 18, box.title, bold=True)
         + "".join(lines)

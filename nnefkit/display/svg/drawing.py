@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from math import ceil
+from typing import NamedTuple
 
 from nnefkit.display.folding import BUDGET, Edge, Picture, PlainOperation, fold_graph
 from nnefkit.display.layout import Layout, Point, lay_out
@@ -14,7 +15,6 @@ from nnefkit.display.svg.boxes import (
     LINE,
     MAX_LINES,
     STACK,
-    TEXT,
     MeasuredBox,
     draw_box,
     measure,
@@ -22,12 +22,12 @@ from nnefkit.display.svg.boxes import (
 )
 from nnefkit.display.svg.edges import paths, shape_label
 from nnefkit.display.svg.text_width import text_width
+from nnefkit.display.svg.themes import EITHER, Theme
 from nnefkit.display.visible_text import visible
 
 FONTS = "system-ui,'Segoe UI',Roboto,Helvetica,Arial,'DejaVu Sans',sans-serif"
 LABEL = 9.5
 """Font size of shapes."""
-EDGE = "#828282"
 MARGIN = 6.0
 CAPTION = 22.0
 """Room for the line below the picture that states what is not drawn."""
@@ -76,12 +76,45 @@ def _marked(picture: Picture, marks: Mapping[int, str]) -> Picture:
     return replace(picture, boxes=boxes)
 
 
-def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
+class Legend(NamedTuple):
+    """What is below a picture: the meaning of its colors."""
+
+    svg: str
+    width: float
+    height: float
+
+
+NO_LEGEND = Legend("", 0.0, 0.0)
+
+
+def draw(
+    picture: Picture,
+    *,
+    width: float | None = WIDTH,
+    theme: Theme = EITHER,
+    legend: Legend = NO_LEGEND,
+) -> str:
     """Lay out a picture and draw it; if `width` is None, in one row of any length.
 
     The picture runs from left to right, in rows. If many lines would have to lead from row to row,
     it runs from top to bottom instead.
     """
+    return _document(arrange(picture, width), theme, legend)
+
+
+class Arranged(NamedTuple):
+    """A picture with the places of its boxes."""
+
+    picture: Picture
+    measured: Sequence[MeasuredBox]
+    labels: Sequence[str]
+    layout: Layout
+    down: bool
+    """Whether it runs from top to bottom."""
+
+
+def arrange(picture: Picture, width: float | None = WIDTH) -> Arranged:
+    """Lay out a picture as `draw` does."""
     labels = _labels(picture)
     roomy = len(picture.boxes) <= ROOMY
     measured = [measure(box, MAX_LINES if roomy else 1) for box in picture.boxes]
@@ -91,8 +124,8 @@ def draw(picture: Picture, *, width: float | None = WIDTH) -> str:
         wider = [_widened(one, label) for one, label in zip(measured, labels, strict=True)]
         tall = _downwards(picture, wider, labels)
         if tall.width <= room and tall.height < 3 * layout.height:
-            return _document(picture, wider, labels, tall, down=True)
-    return _document(picture, measured, labels, layout, down=False)
+            return Arranged(picture, wider, labels, tall, True)
+    return Arranged(picture, measured, labels, layout, False)
 
 
 def _rightwards(
@@ -126,49 +159,65 @@ def _widened(box: MeasuredBox, label: str) -> MeasuredBox:
     return replace(box, width=max(box.width, 2 * text_width(label, LABEL) + 16))
 
 
-def _document(
-    picture: Picture,
-    measured: Sequence[MeasuredBox],
-    labels: Sequence[str],
-    layout: Layout,
-    *,
-    down: bool,
-) -> str:
-    plain, dashed, heads = paths(layout.routes, picture.edges, down=down)
-    shapes = []
-    boxes = []
-    for one, center, label in zip(measured, layout.centers, labels, strict=True):
-        boxes.append(draw_box(one, center, plain=len(measured) > ROOMY))
-        if label:
-            x, y = center.x + one.width / 2 + 5 + (STACK if one.badge else 0), center.y - 4
-            if down:
-                x, y = center.x + 5, center.y + one.height / 2 + LABEL + STACK
-            shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
+def _document(arranged: Arranged, theme: Theme, legend: Legend) -> str:
+    picture, layout = arranged.picture, arranged.layout
     description = summary(picture)
     caption = "" if _is_whole(picture) else description
-    width = ceil(max(layout.width, text_width(caption, LABEL)) + 2 * MARGIN)
-    height = ceil(layout.height + (CAPTION if caption else 0.0) + 2 * MARGIN)
+    least = max(text_width(caption, LABEL), legend.width)
+    width = ceil(max(layout.width, least) + 2 * MARGIN)
+    below = layout.height + (CAPTION if caption else 0.0)
+    height = ceil(below + legend.height + 2 * MARGIN)
+    corner = f'x="{number(-MARGIN)}" y="{number(-MARGIN)}"'
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
             f'height="{height}" viewBox="{number(-MARGIN)} {number(-MARGIN)} '
             f'{width} {height}" role="img" '
             f'aria-label="{escape(description)}" font-family="{FONTS}" font-size="{LINE}" '
-            f'fill="{TEXT}">',
-            f'<g fill="none" stroke="{EDGE}"><path d="{plain}"/>' if plain else "<g>",
-            f'<path d="{dashed}" stroke-dasharray="4 3"/>' if dashed else "",
-            "</g>",
-            f'<path d="{heads}" fill="{EDGE}"/>' if heads else "",
-            f'<g font-size="{LABEL}">',
-            *shapes,
-            f'<text x="0" y="{number(layout.height + CAPTION)}">{caption}</text>'
+            f'fill="{theme.ink}">',
+            f'<rect {corner} width="{width}" height="{height}" fill="{theme.paper}"/>'
+            if theme.paper
+            else "",
+            *drawn(arranged, theme),
+            f'<text x="0" y="{number(layout.height + CAPTION)}" font-size="{LABEL}" '
+            f'fill="{theme.muted}">{escape(caption)}</text>'
             if caption
             else "",
-            "</g>",
-            *boxes,
+            f'<g transform="translate(0 {number(below)})">{legend.svg}</g>' if legend.svg else "",
             "</svg>",
         ]
     )
+
+
+def drawn(
+    arranged: Arranged, theme: Theme = EITHER, attributes: Sequence[str] | None = None
+) -> list[str]:
+    """Return the edges, their shapes and the boxes as SVG, with attributes for each box."""
+    measured, layout = arranged.measured, arranged.layout
+    plain, dashed, heads = paths(layout.routes, arranged.picture.edges, down=arranged.down)
+    shapes = []
+    boxes = []
+    given = attributes or [""] * len(measured)
+    for one, center, label, each in zip(
+        measured, layout.centers, arranged.labels, given, strict=True
+    ):
+        is_plain = len(measured) > ROOMY
+        boxes.append(draw_box(one, center, theme, plain=is_plain, attributes=each))
+        if label:
+            x, y = center.x + one.width / 2 + 5 + (STACK if one.badge else 0), center.y - 4
+            if arranged.down:
+                x, y = center.x + 5, center.y + one.height / 2 + LABEL + STACK
+            shapes.append(f'<text x="{number(x)}" y="{number(y)}">{label}</text>')
+    return [
+        f'<g fill="none" stroke="{theme.edge}"><path d="{plain}"/>' if plain else "<g>",
+        f'<path d="{dashed}" stroke-dasharray="4 3"/>' if dashed else "",
+        "</g>",
+        f'<path d="{heads}" fill="{theme.edge}"/>' if heads else "",
+        f'<g font-size="{LABEL}" fill="{theme.muted}">',
+        *shapes,
+        "</g>",
+        *boxes,
+    ]
 
 
 def _labels(picture: Picture) -> list[str]:
@@ -195,9 +244,12 @@ def summary(picture: Picture) -> str:
     words = (
         f"{plural(picture.operations, 'operation')} in {shown} {'box' if shown == 1 else 'boxes'}"
     )
-    marked = [box.mark.removeprefix(GUILTY) for box in picture.boxes if box.mark]
-    if marked:
-        words += f", {GUILTY}{', '.join(visible(mark, 80) for mark in marked[:4])}"
+    marks = [box.mark for box in picture.boxes if box.mark]
+    guilty = [mark.removeprefix(GUILTY) for mark in marks if mark.startswith(GUILTY)]
+    others = [mark for mark in marks if not mark.startswith(GUILTY)]
+    for name, found in ((GUILTY, guilty), ("marked: ", others)):
+        if found:
+            words += f", {name}{', '.join(visible(mark, 80) for mark in found[:4])}"
     missing = []
     if picture.parameters:
         missing.append(f"{picture.parameters} on parameters only")

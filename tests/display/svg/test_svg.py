@@ -14,9 +14,9 @@ from matplotlib.ft2font import FT2Font, LoadFlags
 
 from nnefkit.display.folding import Box, Edge, Picture, PlainOperation
 from nnefkit.display.svg import draw, graph_picture
-from nnefkit.display.svg.boxes import TEXT, measure
-from nnefkit.display.svg.drawing import EDGE
+from nnefkit.display.svg.boxes import measure
 from nnefkit.display.svg.text_width import fitted, text_width, wrapped
+from nnefkit.display.svg.themes import EITHER
 from nnefkit.display.vocabulary import VOCABULARY
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -247,9 +247,9 @@ def tinted(page: str, color: str) -> str:
 def test_everything_can_be_seen_on_white_and_on_black(page: str) -> None:
     for color in {entry.family.color for entry in VOCABULARY.values()}:
         assert contrast(color, page) >= 3
-        assert contrast(TEXT, tinted(page, color)) >= 3
-    assert contrast(TEXT, page) >= 4
-    assert contrast(EDGE, page) >= 3
+        assert contrast(EITHER.ink, tinted(page, color)) >= 3
+    assert contrast(EITHER.ink, page) >= 4
+    assert contrast(EITHER.edge, page) >= 3
 
 
 def test_the_largest_picture_is_small_enough_for_a_notebook() -> None:
