@@ -850,7 +850,7 @@ class Finder {
     this.at = -1;
     const list = `${bench.id}-found`;
     this.input = make("input", {
-      type: "search", class: "nk-search", placeholder: "name, operation, shape …  /", "aria-label": "search the graph",
+      type: "search", class: "nk-search", placeholder: "search  /", title: "by name, operation, shape, attribute, label or line", "aria-label": "search the graph",
       role: "combobox", "aria-expanded": "false", "aria-controls": list, "aria-autocomplete": "list", autocomplete: "off", spellcheck: "false",
       oninput: () => this.typed(), onkeydown: (event) => this.key(event), onfocus: () => { if (this.matches.length) this.open(true); },
     });
