@@ -32,16 +32,37 @@ ARRAYS += [np.arange(3, dtype=">i4"), np.array(["2001-01-01"], "M8[D]"), np.zero
 ARRAYS += [np.float16([np.nan, np.inf]), np.longdouble([1, 2]), np.zeros((1,) * 30)]
 
 
+def stopped_trace() -> nk.Trace:
+    """Return the trace of a run that failed before its last operation."""
+    stop = "fragment stop(x: tensor<scalar>) -> (y: tensor<scalar>);"
+
+    def kernel(x: Any) -> Any:
+        raise ValueError("no more")
+
+    operations = nk.CustomOperations()
+    operations.register(stop, shape=lambda x: x, kernel=kernel)
+    text = f"version 1.0; extension KHR_enable_fragment_definitions; {stop} graph g(x) -> (y) {{"
+    text += " x = external(shape = [2, 3]); a = log(x); t = stop(a); y = relu(t); }"
+    graph = nk.parse(text, custom_operations=operations)
+    try:
+        trace = nk.trace(graph, np.eye(2, 3), custom_operations=operations)
+    except nk.ExecutionError as error:
+        trace = error.trace
+    expect(bool(trace.run.stopped), "the run did not stop", trace)
+    return trace
+
+
 @cache
 def traces() -> list[bytes]:
-    """Return saved traces with values, with statistics, and with both."""
+    """Return saved traces with values, with statistics, with both, and of a run that failed."""
     graph = nk.parse(TEXT).with_data({"w": np.ones((1, 3), np.float32)})
     inputs = {"x": np.array([[-1, 0, 1], [np.nan, np.inf, 3]]), "k": np.array([1, 2])}
     path, saved = scratch() / "trace.npz", []
     for keep in ("all", "statistics", ["x", "y", "l"]):
         nk.trace(graph, inputs, keep=keep).save(path)
         saved.append(path.read_bytes())
-    return saved
+    stopped_trace().save(path)
+    return [*saved, path.read_bytes()]
 
 
 @cache

@@ -19,11 +19,32 @@ VALUES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["all", "statistics"])
+def stopped_trace():
+    """A trace of a run that failed."""
+
+    def kernel(x):
+        raise ValueError("no more")
+
+    stop = "fragment stop(x: tensor<scalar>) -> (y: tensor<scalar>);"
+    operations = nk.CustomOperations()
+    operations.register(stop, shape=lambda x: x, kernel=kernel)
+    graph = nk.parse(
+        f"version 1.0; extension KHR_enable_fragment_definitions; {stop} graph g(x) -> (y) {{"
+        " x = external<scalar>(shape = [1, 4]); t = relu(x); y = stop(t); }",
+        custom_operations=operations,
+    )
+    with pytest.raises(nk.ExecutionError) as caught:
+        nk.trace(graph, INPUT, custom_operations=operations)
+    return caught.value.trace
+
+
+@pytest.fixture(scope="module", params=["all", "statistics", "stopped"])
 def members(request, tmp_path_factory):
     """The members of a trace."""
     path = tmp_path_factory.mktemp("trace") / "trace.npz"
-    nk.trace(GRAPH, INPUT, keep=request.param).save(path)
+    is_stopped = request.param == "stopped"
+    trace = stopped_trace() if is_stopped else nk.trace(GRAPH, INPUT, keep=request.param)
+    trace.save(path)
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -105,6 +126,46 @@ def test_invalid_texts_are_refused(members, tmp_path, text):
         nk.Trace.load(packed(tmp_path / "t.npz", {**members, "trace.json": text}))
     assert caught.value.diagnostics[0].file == str(tmp_path / "t.npz")
     assert caught.value.diagnostics[0].hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"stopped": "It ended."}, None),
+        ({"stopped": "It ended.", "computed": None}, None),
+        ({"stopped": "It ended.", "computed": "x"}, None),
+        ({"stopped": "It ended.", "computed": {"x": 1}}, None),
+        ({"stopped": "It ended.", "computed": [1]}, None),
+        ({"stopped": "It ended.", "computed": ["\ud800"]}, None),
+        ({"stopped": ["It ended."], "computed": []}, None),
+        ({"stopped": None, "computed": []}, None),
+        ({"stopped": "It ended.", "computed": []}, "0 of 2 tensors were computed."),
+        ({"stopped": "It ended.", "computed": ["x", "x"]}, "1 of 2 tensors were computed."),
+        ({"stopped": "It ended.", "computed": ["x", "unknown"]}, "1 of 2 tensors were computed."),
+        ({"stopped": "<b>\u202e\x1b[31m`" * 2000, "computed": ["x"]}, "1 of 2 tensors"),
+        ({"stopped": "", "computed": 3}, ""),
+        ({"computed": 3}, ""),
+    ],
+)
+def test_a_run_that_stopped_is_described_or_refused(tmp_path, fields, shown):
+    nk.trace(GRAPH, INPUT).save(tmp_path / "t.npz")
+    with zipfile.ZipFile(tmp_path / "t.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members["trace.json"])
+    content["run"] |= fields
+    path = packed(tmp_path / "t.npz", {**members, "trace.json": json.dumps(content)})
+    if shown is None:
+        with pytest.raises(nk.StorageError):
+            nk.Trace.load(path)
+        return
+    use(path)
+    text, page = (f(nk.Trace.load(path)) for f in (repr, nk.Trace._repr_html_))
+    assert shown in text
+    assert shown in page
+    assert "computed" not in text or shown
+    assert len(text) < 10_000
+    assert not {"\u202e", "\x1b"} & {*text, *page}
+    assert "<b>" not in page
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
