@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nnefkit.analysis.blame_result import Blame
-from nnefkit.analysis.blame_sides import Alignment, Reference, Subject, Suspect
+from nnefkit.analysis.blame_sides import (
+    Alignment,
+    Reference,
+    Subject,
+    Suspect,
+    check_same_input,
+    check_same_segments,
+)
 from nnefkit.analysis.blamed_operation import BlamedOperation, Verdict, ranked
 from nnefkit.analysis.bug_report import Evidence
 from nnefkit.analysis.causes import Weights, altered, weight_tensors
 from nnefkit.analysis.metrics import Metrics, energy, metrics
 from nnefkit.analysis.pairing import Axes
+from nnefkit.analysis.recorded_series import Examples
+from nnefkit.analysis.recordings import Source
 from nnefkit.analysis.segments import IsolatedSegment, own_results, run_on, segments
 from nnefkit.analysis.tolerance import Accepted, tolerance_for
 from nnefkit.analysis.weight_differences import described_cause
@@ -23,6 +32,7 @@ from nnefkit.arrays import Array
 from nnefkit.display.elements import code
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
+from nnefkit.execution.many.distribution import numbered, size_of
 from nnefkit.execution.trace.trace import Trace
 from nnefkit.graph import Graph, Operation, expected_graph
 
@@ -36,7 +46,7 @@ def blame(
     graph: Graph,
     inputs: Any,
     *,
-    reference: Subject = "numpy",
+    reference: Subject | Iterable[Source] = "numpy",
     suspect: Subject,
     engine: str = "numpy",
     tolerance: Accepted = None,
@@ -56,9 +66,10 @@ def blame(
 
     Args:
         graph: The graph, with weights.
-        inputs: Its inputs, as for `nnefkit.run`; or a list of such inputs.
+        inputs: Its inputs, as for `nnefkit.run`; or a list or an iterator of such inputs.
         reference: What is right: the name of an engine, another graph, or a recorded run of all or
-            some tensors (a `Trace`, a mapping, or a path, as for `nnefkit.compare`) for the inputs.
+            some tensors (a `Trace`, a mapping, or a path, as for `nnefkit.compare`) for the inputs;
+            of several inputs a list or other iterable of recorded runs, one for each.
         suspect: What is suspected: the name of an engine that runs `graph`, or another graph, such
             as one with quantized weights. Tensors are paired by name, unless `names` or `by_values`
             say otherwise.
@@ -77,8 +88,9 @@ def blame(
         The operations, the guiltiest first.
 
     Raises:
-        InputError: The inputs do not fit, the reference is recorded and there are several inputs,
-            the suspect cannot be run, or the reference has no tensor of the suspect.
+        InputError: The inputs do not fit, there are more of them than recorded runs (or fewer), a
+            run was recorded with other inputs, the suspect cannot be run, or the reference has no
+            tensor of the suspect.
         ExecutionError: An engine cannot run the graph.
         StorageError: A recorded run cannot be read.
 
@@ -92,24 +104,43 @@ def blame(
     """
     graph = expected_graph(graph, data=True)
     suspected = Suspect.of(suspect, graph, engine, quantized)
-    examples = list(inputs) if isinstance(inputs, list) else [inputs]
-    if not examples:
-        raise InputError("there are no inputs", hint="Pass at least one.")
+    is_series = isinstance(inputs, (list, Iterator))
     alignment = Alignment(names, by_values, axes)
-    referee = Reference(reference, graph, engine, len(examples))
+    referee = Reference(reference, graph, engine)
+    examples = _examples(inputs if is_series else [inputs], referee)
     fixed = weight_tensors(suspected.graph)
-    total = len(examples) * sum(
-        fixed.isdisjoint(op.output_names) for op in suspected.graph.computations
-    )
-    found: dict[str, _Found] = {}
+    count = sum(fixed.isdisjoint(op.output_names) for op in suspected.graph.computations)
+    total = None if examples.size is None else examples.size * count
     with ProgressBar(total, graph.name, "operation", delay=bar_delay(progress)) as bar:
-        for example in examples:
-            examination = _Examination(suspected, alignment, tolerance, budget, bar)
-            examination.add_to(found, example, referee)
+        task = _Examination(suspected, referee, alignment, tolerance, budget, bar)
+        for number, example in enumerate(examples):
+            if is_series:
+                numbered(task, number, example)
+            else:
+                task(number, example)
+    found = task.found
+    if not found:
+        raise InputError("there are no inputs", hint="Pass at least one.")
     known = labels or (referee.label, suspected.label)
     result = _result(found, suspected, referee, (str(known[0]), str(known[1])))
     pairs = {each.other: (name, each.confidence or 0.0) for name, each in alignment.found.items()}
     return replace(result, paired_by_values=pairs)
+
+
+def _examples(inputs: Iterable[Any], referee: Reference) -> Examples:
+    """Return the inputs with the recorded runs of the reference.
+
+    Raises:
+        InputError: There are not as many.
+    """
+    runs = referee.recorded
+    count = size_of(inputs)
+    if runs is not None and size_of(runs) == 1 and count is not None and count > 1:
+        raise InputError(
+            f"a recorded run is of one input, but {count} are given",
+            hint="Pass a list of recorded runs, one for each input, in the same order.",
+        )
+    return Examples((inputs, runs, None))
 
 
 @dataclass
@@ -154,6 +185,11 @@ class _Found:
         return 1 - after / before
 
 
+def _snr(own: Metrics) -> float:
+    """Return the ratio for one input; the lowest one where NaN or Inf do not match."""
+    return -math.inf if own.mismatched else _or(own.snr, -math.inf)
+
+
 def _or(value: float, other: float) -> float:
     return other if math.isnan(value) else value
 
@@ -170,17 +206,21 @@ def _ratio(signal: float, noise: float) -> float:
 
 
 class _Examination:
-    """One input: the errors of all segments, and the shares of the guilty ones."""
+    """Examines one input after the other: the errors of all segments, the shares of the guilty."""
 
     def __init__(
         self,
         suspect: Suspect,
+        reference: Reference,
         alignment: Alignment,
         tolerance: Accepted,
         budget: int,
         bar: ProgressBar,
     ) -> None:
+        self.found: dict[str, _Found] = {}
+        """What is known so far, by result."""
         self.suspect = suspect
+        self.reference = reference
         self.tolerance = tolerance
         self.budget = budget
         self.bar = bar
@@ -189,14 +229,17 @@ class _Examination:
         """The values of the reference, by the names of the suspect."""
         self.own: dict[str, Array] = {}
 
-    def add_to(self, found: dict[str, _Found], example: Any, referee: Reference) -> None:
+    def __call__(self, number: int, example: tuple[Any, Any, Any]) -> None:
+        """Examine an input, and its recorded run if the reference has some."""
         graph = self.suspect.graph
-        reference = referee.run(example)
+        inputs, recorded, _ = example
+        reference = self.reference.run(inputs, recorded)
         self.suspect.session.reset()
-        run = self.suspect.session.trace(example, progress=False)
-        self.given = self.alignment.aligned(reference, run, ordered=referee.ordered)
+        run = self.suspect.session.trace(inputs, progress=False)
+        self.given = self.alignment.aligned(reference, run, ordered=self.reference.ordered)
         for name in graph.inputs:
-            self.given.setdefault(name, run[name])
+            check_same_input(name, self.given.setdefault(name, run[name]), run[name])
+        self.own = {}
         parts = segments(graph, self.given)
         if not parts:
             raise InputError(
@@ -204,11 +247,13 @@ class _Examination:
                 hint="Tensors are paired by name: give both graphs the same names, or pass "
                 "names={...} or by_values=True.",
             )
+        if number:
+            check_same_segments([each.segment for each in self.found.values()], parts)
         for part, own in own_results(graph, parts, self.given, self.suspect.run, self.budget):
-            each = found.setdefault(part.tensor, _Found(part))
+            each = self.found.setdefault(part.tensor, _Found(part))
             self._measure(each, own, run[part.tensor])
             self.bar.update(len(part.operations))
-        self._shares(found, run)
+        self._shares(self.found, run)
 
     def _measure(self, each: _Found, own: Array, full: Array) -> None:
         name = each.segment.tensor
@@ -314,7 +359,7 @@ def _result(
                 causes.of(each.segment) if verdict == "guilty" else "",
                 name in graph.outputs,
                 tuple(other.output_names[0] for other in each.segment.operations),
-                tuple(_or(measured.snr, -math.inf) for measured in each.own),
+                tuple(_snr(measured) for measured in each.own),
             )
         )
     return Blame(
@@ -352,9 +397,7 @@ class _Causes:
         self.rounded = suspect.bits
         self.suspect = suspect
         self.other = reference.graph
-        recorded = reference.recorded
-        digests = recorded.digests if recorded is not None else {}
-        self.weights = Weights(graph, self.other, {}, ({}, digests))
+        self.weights = Weights(graph, self.other, {}, ({}, reference.digests))
 
     def of(self, segment: IsolatedSegment) -> str:
         if self.other is None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from nnefkit.analysis.blamed_operation import BlamedOperation, BlamedOperations
+from nnefkit.analysis.blamed_operation import BlamedOperation, BlamedOperations, decibels
 from nnefkit.analysis.bug_report import Evidence, write_bug_report
 from nnefkit.analysis.compared_tensor import listed
 from nnefkit.arguments import expected_path
@@ -105,6 +105,8 @@ class Blame(Displayed):
         if inheriting:
             verb = "operation only passes" if inheriting == 1 else "operations only pass"
             sentences.append(f"{inheriting:,} {verb} it on.")
+        if guilty and len(guilty[0].by_input) > 1:
+            sentences.append(_spread(guilty[0]))
         sentences += [_together(each) for each in guilty[:_NAMED] if len(_before(each)) > 0]
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
@@ -220,6 +222,16 @@ def _before(each: BlamedOperation) -> tuple[str, ...]:
     # Quantization info rounds a result of its own.
     return tuple(
         name for name in each.operations[:-1] if not name.startswith(f"{each.tensor}_unquantized")
+    )
+
+
+def _spread(each: BlamedOperation) -> str:
+    """Say for which of several inputs an operation introduces the largest error."""
+    low, high = (decibels(end(each.by_input)) for end in (min, max))
+    return (
+        f"Of {len(each.by_input):,} inputs, {code(each.tensor)} is worst for input "
+        f"{each.worst_input:,}: its own error has {low} there, {high} for the best one, and "
+        f"{decibels(each.own_snr)} over all."
     )
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
+from nnefkit.analysis.causes import Weights
 from nnefkit.analysis.metrics import metrics
 from nnefkit.analysis.pairing import Axes, Pairing, check_axes, given_axes, nearest_layout, pair
+from nnefkit.analysis.recorded_series import expected_runs
 from nnefkit.analysis.recordings import Side, Source, numeric, side
+from nnefkit.analysis.segments import IsolatedSegment
 from nnefkit.analysis.tolerance import tolerance_for
 from nnefkit.arrays import Array
+from nnefkit.display.numbers import number
 from nnefkit.errors import InputError
 from nnefkit.execution import Session, Trace
 from nnefkit.graph import Graph, expected_graph
@@ -51,7 +56,8 @@ class Suspect:
             "the suspect must be an engine or a graph, since its operations are run one by one",
             hint="Of two recorded runs, nnefkit.compare(a, b, graph=graph) finds the first "
             "difference. To examine a recorded run, pass it as reference=, and the engine or "
-            "graph that should compute the same as suspect=.",
+            "graph that should compute the same as suspect=. nnefkit.compare_many compares two "
+            "series of recorded runs.",
         )
 
     def run(
@@ -131,36 +137,92 @@ class Alignment:
 class Reference:
     """Provides the values of the reference for each input."""
 
-    def __init__(self, reference: Subject, graph: Graph, engine: str, examples: int) -> None:
+    def __init__(self, reference: Subject | Iterable[Source], graph: Graph, engine: str) -> None:
         self.graph: Graph | None = None
-        self.recorded: Side | None = None
-        self.session: Session | None = None
+        self.digests: Mapping[str, str] = {}
+        """Name of a variable -> digest of its values, of recorded runs."""
+        self.recorded: Iterable[Any] | None = None
+        """The recorded runs, one for each input."""
+        self.ordered = True
+        """Whether its tensors are in the order of their computation, as far as one can know."""
+        self._session: Session | None = None
+        self._first: Side | None = None
         if isinstance(reference, Graph):
             self.graph = expected_graph(reference, data=True)
-            self.session = Session(self.graph, engine)
+            self._session = Session(self.graph, engine)
             self.label = "reference"
         elif isinstance(reference, str) and not _is_path(reference):
             self.graph = graph
-            self.session = Session(graph, reference)
+            self._session = Session(graph, reference)
             self.label = reference
+        elif isinstance(reference, (str, PathLike, Mapping)):
+            self.recorded = [side(reference)]
+            self.label = self.recorded[0].label or "recorded run"
         else:
-            self.recorded = side(reference)
-            self.graph = self.recorded.graph
-            self.label = self.recorded.label or "recorded run"
-            if examples > 1:
-                raise InputError(
-                    f"a recorded run is of one input, but {examples} are given",
-                    hint="Call nnefkit.blame for each input with its recorded run.",
-                )
+            self.recorded = expected_runs("reference", reference)
+            self.label = "recorded runs"
 
-    @property
-    def ordered(self) -> bool:
-        """Whether its tensors are in the order of their computation, as far as one can know."""
-        return self.recorded is None or self.recorded.ordered
+    def run(self, example: Any, recorded: Any) -> Mapping[str, Any]:
+        """Return the values of the reference for one input, by name, as they were recorded.
 
-    def run(self, example: Any) -> Mapping[str, Any]:
-        """Return the values of the reference for one input, by name, as they were recorded."""
-        if self.session is not None:
-            self.session.reset()
-            return dict(self.session.trace(example, progress=False))
-        return {} if self.recorded is None else self.recorded.tensors
+        Args:
+            example: The input.
+            recorded: The recorded run that belongs to it.
+        """
+        if self._session is not None:
+            self._session.reset()
+            return dict(self._session.trace(example, progress=False))
+        found = recorded if isinstance(recorded, Side) else side(recorded)
+        self.ordered = found.ordered
+        if self._first is None:
+            self._first = found
+            self.graph, self.digests = found.graph, found.digests
+        elif not _of_one_graph(found, self._first):
+            # What differs from one of them need not differ from the others.
+            self.graph, self.digests = None, {}
+        return found.tensors
+
+
+def _of_one_graph(first: Side, second: Side) -> bool:
+    """Return whether the text and the weights of the graphs of two runs are the same."""
+    if first.graph is None or second.graph is None or first.graph is second.graph:
+        return first.graph is second.graph
+    weights = Weights(first.graph, second.graph, {}, (first.digests, second.digests))
+    is_same_text = str(first.graph) == str(second.graph)
+    return is_same_text and not any(map(weights.differing, first.graph.computations))
+
+
+def check_same_input(name: str, reference: Array, given: Array) -> None:
+    """Check that a reference has an input as it is given: else their runs cannot be compared.
+
+    Raises:
+        InputError: It has other values, or another shape.
+    """
+    if reference.shape != given.shape:
+        what = f"shape {list(reference.shape)}, not {list(given.shape)}"
+    else:
+        measured = metrics(reference, given, tolerance_for(None, reference.dtype, given.dtype))
+        if measured.ok:
+            return
+        what = f"other values (largest difference {number(measured.max_abs)})"
+    raise InputError(
+        f"the reference was recorded with another input: '{name}' has {what}",
+        hint="Pass the input that was recorded; of several ones, in the order of the runs.",
+    )
+
+
+def check_same_segments(first: list[IsolatedSegment], later: list[IsolatedSegment]) -> None:
+    """Check that operations are examined as for the first input, so that errors can be merged.
+
+    Raises:
+        InputError: Other tensors of the reference are known.
+    """
+    known, found = ({each.tensor for each in some} for some in (first, later))
+    other = sorted(known ^ found)
+    if not other:
+        return
+    raise InputError(
+        f"the reference {'lacks' if other[0] in known else 'has'} '{other[0]}', "
+        f"{'which it has' if other[0] in known else 'which it lacks'} for the inputs before",
+        hint="Record the same tensors for each input, or call nnefkit.blame for each one.",
+    )

@@ -52,7 +52,7 @@ class BlamedOperation:
     """Results of all operations that were run together, since the reference has no values in
     between; its own one is the last."""
     by_input: tuple[float, ...] = ()
-    """`own_snr` of each input."""
+    """`own_snr` of each input; -inf where NaN or Inf do not match those of the reference."""
 
     @property
     def worst_input(self) -> int:

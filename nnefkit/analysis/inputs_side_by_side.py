@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,13 @@ from nnefkit.analysis.compared_inputs import ComparedInputs, TensorOverInputs, b
 from nnefkit.analysis.compared_runs import Missing
 from nnefkit.analysis.comparison import Comparison
 from nnefkit.analysis.pairing import Axes
+from nnefkit.analysis.recorded_series import Examples, expected_runs
 from nnefkit.analysis.recordings import Source
 from nnefkit.analysis.side_by_side import compare, pair_of_strings, without_weights
 from nnefkit.analysis.tolerance import Accepted
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
-from nnefkit.execution.many.distribution import expected_examples, size_of, spread
+from nnefkit.execution.many.distribution import expected_examples, spread
 from nnefkit.execution.many.traced_inputs import traced
 from nnefkit.execution.session import Session
 from nnefkit.graph import Graph, expected_graph
@@ -116,14 +117,14 @@ def compare_many(
         for word, side in sides.items()
     ]
     runs = [
-        None if session is not None else _expected_runs(word, side)
+        None if session is not None else expected_runs(word, side)
         for session, (word, side) in zip(sessions, sides.items(), strict=True)
     ]
     if inputs is None and sessions != [None, None]:
         raise InputError(
             "there are no inputs to run", hint="Only two recorded sides need no inputs."
         )
-    examples = _Examples((None if inputs is None else expected_examples(inputs), *runs))
+    examples = Examples((None if inputs is None else expected_examples(inputs), *runs))
     options: dict[str, Any] = {
         "tolerance": tolerance,
         "names": names,
@@ -168,58 +169,9 @@ def _session(
     return Session(expected_graph(graph, data=True), side)
 
 
-def _expected_runs(word: str, side: Any) -> Iterable[Any]:
-    is_one = isinstance(side, (bytes, Mapping)) or hasattr(side, "__array__")
-    if is_one or not isinstance(side, Iterable):
-        raise InputError(
-            f"{word} must be an engine, a graph, or a list of recorded runs, not a "
-            f"{type(side).__name__}",
-            hint="A list has one run for each input: [Path('run0.npz'), Path('run1.npz')]; "
-            "nnefkit.compare compares two single runs.",
-        )
-    return side
-
-
 def _labels(sides: Mapping[str, SideOfMany]) -> tuple[str, str]:
     first, second = (side if isinstance(side, str) else word for word, side in sides.items())
     return first, second
-
-
-class _Examples:
-    """Inputs with the recorded runs that belong to them."""
-
-    def __init__(self, parts: tuple[Iterable[Any] | None, ...]) -> None:
-        self._parts = dict(zip(("inputs", "reference", "suspect"), parts, strict=True))
-        sizes = {word: size_of(part) for word, part in self._parts.items() if part is not None}
-        self._sizes = {word: size for word, size in sizes.items() if size is not None}
-        if len(set(self._sizes.values())) > 1:
-            counts = ", ".join(f"{size:,} for {word}" for word, size in self._sizes.items())
-            raise _unequal(f"there are {counts}")
-
-    @property
-    def size(self) -> int | None:
-        """The number of inputs; None if it is not known before the end."""
-        return next(iter(self._sizes.values()), None)
-
-    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
-        iterators = {word: iter(part) for word, part in self._parts.items() if part is not None}
-        end, number = object(), 0
-        while True:
-            values = {word: next(each, end) for word, each in iterators.items()}
-            ended = [word for word, value in values.items() if value is end]
-            if len(ended) == len(values):
-                return
-            if ended:
-                raise _unequal(f"{ended[0]} ends after {number:,}, the others go on")
-            yield values.get("inputs"), values.get("reference"), values.get("suspect")
-            number += 1
-
-
-def _unequal(what: str) -> InputError:
-    return InputError(
-        f"inputs and recorded runs do not belong together: {what}",
-        hint="There is one recorded run for each input, in the same order.",
-    )
 
 
 @dataclass(frozen=True)

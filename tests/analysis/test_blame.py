@@ -211,6 +211,123 @@ def test_several_inputs_give_the_worst_and_the_spread(graph):
     assert min(guilty.by_input) < guilty.own_snr < max(guilty.by_input)
 
 
+def drawn(scales=(1, 1, 30)):
+    random = np.random.default_rng(9)
+    return [random.normal(size=(1, 4, 8, 8)).astype(np.float32) * s for s in scales]
+
+
+def recorded(graph, inputs, folder, kind):
+    """Runs of a graph, one for each input, as a caller may have them."""
+    runs = [nk.trace(graph, each) for each in inputs]
+    if kind == "traces":
+        return runs
+    if kind == "mappings":
+        return [dict(run) for run in runs]
+    paths = []
+    for i, run in enumerate(runs):
+        paths.append(folder / (f"run{i}" if kind == "folders" else f"run{i}.npz"))
+        if kind == "saved traces":
+            run.save(paths[-1])
+        elif kind == "files":
+            np.savez(paths[-1], **run)
+        else:
+            paths[-1].mkdir()
+            for name, values in run.items():
+                np.save(paths[-1] / f"{name}.npy", values)
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["traces", "mappings", "saved traces", "files", "folders"])
+def test_several_recorded_runs_are_a_reference_as_a_live_one(graph, tmp_path, kind):
+    inputs = drawn()
+    suspect = with_weight(graph, "b2", without_one)
+    live = nk.blame(graph, inputs, suspect=suspect)
+    runs = recorded(graph, inputs, tmp_path, kind)
+    for given in (runs, tuple(runs), iter(runs)):
+        found = nk.blame(graph, inputs, reference=given, suspect=suspect)
+        left_out = ["cause"]
+        assert (
+            found.to_frame().drop(columns=left_out).equals(live.to_frame().drop(columns=left_out))
+        )
+        assert [each.by_input for each in found.operations] == [
+            each.by_input for each in live.operations
+        ]
+        assert bool(found.guilty[0].cause) is ("trace" in kind)
+    found = nk.blame(graph, iter(inputs), reference=runs, suspect=suspect)
+    assert found["c2"].worst_input == live["c2"].worst_input
+    assert found.summary.startswith("c2 is guilty.")
+
+
+def test_the_spread_over_inputs_is_said(graph):
+    found = nk.blame(graph, drawn(), suspect=with_weight(graph, "b2", without_one))
+    guilty = found.guilty[0]
+    low, high, all_ = (
+        f"{v:.3g} dB" for v in (min(guilty.by_input), max(guilty.by_input), guilty.own_snr)
+    )
+    assert (
+        f"Of 3 inputs, c2 is worst for input {guilty.worst_input}: its own error has {low} there, "
+        f"{high} for the best one, and {all_} over all."
+    ) in found.summary
+    assert "Of 3 inputs" in found._repr_html_()
+    single = nk.blame(graph, drawn()[:1], suspect=with_weight(graph, "b2", without_one))
+    assert "inputs, c2" not in single.summary
+
+
+def test_an_input_with_nan_is_the_worst():
+    text = (
+        "version 1.0; graph g( x ) -> ( y ) { x = external(shape = [3]); t = add(x, 1.0);"
+        " y = sqrt(t); }"
+    )
+    lost = nk.parse(text.replace("y = sqrt(t)", "u = sub(t, 0.01); y = sqrt(u)"))
+    near = [np.float32([1, 2, 3]), np.float32([-0.995, 1e4, 1e4]), np.float32([4, 5, 6])]
+    found = nk.blame(nk.parse(text), near, suspect=lost)
+    assert found["y"].worst_input == 1
+    assert found["y"].own.mismatched == 1
+    assert found["y"].by_input[1] == -math.inf
+    assert found.to_frame().loc["y", "worst_input"] == 1
+
+
+def test_runs_of_other_graphs_name_no_cause(graph):
+    inputs = drawn()
+    suspect = with_weight(graph, "b2", without_one)
+    runs = [nk.trace(each, x) for each, x in zip((graph, graph, suspect), inputs, strict=True)]
+    found = nk.blame(graph, inputs, reference=runs, suspect=suspect)
+    assert [each.tensor for each in found.guilty] == ["c2"]
+    assert found["c2"].by_input[2] == math.inf
+    assert found["c2"].cause == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda runs: runs[:2], "there are 3 for inputs, 2 for reference"),
+        (lambda runs: iter(runs[:2]), "reference ends after 2, the others go on"),
+        (lambda runs: [*runs, *runs], "there are 3 for inputs, 6 for reference"),
+        (lambda runs: [runs[0], runs[2], runs[1]], "input 1: .* with another input: 'x' has other"),
+        (lambda runs: [*runs[:2], "/no/such.npz"], "input 2: there is no such file"),
+        (lambda runs: [*runs[:2], 3], "input 2: a int cannot be compared"),
+        (lambda runs: [*runs[:2], {"c1": runs[2]["c1"]}], "input 2: the reference lacks 'a0'"),
+        (
+            lambda runs: [{"y": runs[0]["y"]}, *runs[1:]],
+            "input 1: the reference has 'a0', which it",
+        ),
+        (lambda runs: 3, "must be an engine, a graph, or a list of recorded runs"),
+    ],
+)
+def test_recorded_runs_that_do_not_belong_to_the_inputs_are_refused(graph, change, message):
+    inputs = drawn()
+    runs = [nk.trace(graph, each) for each in inputs]
+    with pytest.raises(nk.NnefError, match=message):
+        nk.blame(graph, inputs, reference=change(runs), suspect="numpy")
+
+
+@pytest.mark.parametrize("other", [np.zeros((1, 4, 8, 8)), np.zeros((1, 4, 8, 9))])
+def test_a_run_that_was_recorded_with_another_input_is_refused(graph, x, other):
+    run = dict(nk.trace(graph, x)) | {"x": other}
+    with pytest.raises(nk.InputError, match="recorded with another input: 'x' has"):
+        nk.blame(graph, x, reference=run, suspect="numpy")
+
+
 @pytest.mark.parametrize("budget", [1, 20_000])
 def test_the_budget_changes_nothing_but_the_parts(graph, x, budget):
     suspect = with_weight(graph, "w1a", rounded(4))

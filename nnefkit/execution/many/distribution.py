@@ -69,7 +69,7 @@ def spread(task: Task, inputs: Iterable[Any], executor: Any) -> Generator[Any, N
     """
     if executor is None:
         for number, example in enumerate(inputs):
-            yield _numbered(task, number, example)
+            yield numbered(task, number, example)
         return
     if not callable(getattr(executor, "submit", None)):
         raise InputError(
@@ -104,8 +104,8 @@ def _workers(executor: Any) -> int:
 
 def _chunks(inputs: Iterable[Any]) -> Iterator[list[tuple[int, Any]]]:
     chunk: list[tuple[int, Any]] = []
-    for numbered in enumerate(inputs):
-        chunk.append(numbered)
+    for pair in enumerate(inputs):
+        chunk.append(pair)
         if len(chunk) == CHUNK:
             yield chunk
             chunk = []
@@ -165,11 +165,11 @@ _RECEIVED: dict[str, Task] = {}
 
 def _work(shipment: _Shipment, chunk: list[tuple[int, Any]]) -> list[Any]:
     task = shipment.task()
-    return [_numbered(task, number, example) for number, example in chunk]
+    return [numbered(task, number, example) for number, example in chunk]
 
 
-def _numbered(task: Task, number: int, example: Any) -> Any:
-    """Return the result for an input; errors name its number."""
+def numbered(task: Task, number: int, example: Any) -> Any:
+    """Return the result of a task for an input; errors name its number."""
     try:
         return task(number, example)
     except NnefError as error:
