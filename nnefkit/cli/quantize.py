@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nnefkit.analysis import PrecisionCurve, QuantizedGraph, precision_curve, quantize
 from nnefkit.analysis.quantization.settings import Symmetric
-from nnefkit.arrays import Array
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, overwriting, strictness
-from nnefkit.cli.recorded_inputs import recorded_inputs
+from nnefkit.cli.recorded_inputs import series_of_inputs
 from nnefkit.display.numbers import plural
-from nnefkit.errors import InputError, NnefError
+from nnefkit.errors import NnefError
 from nnefkit.graph import Graph
 from nnefkit.io import load, save
 
@@ -29,7 +27,6 @@ _EXAMPLES = """\
 exit status: 0 quantized; 1 the outputs lose more than --min-snr, or --target is
 not reached; 2 it cannot be quantized.
 """
-_ENDINGS = (".npy", ".npz", ".dat")
 _SYMMETRIC: dict[str, Symmetric] = {"weights": "weights", "all": True, "none": False}
 
 
@@ -159,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
 def _quantized(options: argparse.Namespace, graph: Graph) -> QuantizedGraph:
     return quantize(
         graph,
-        _inputs(options.calibration, graph),
+        series_of_inputs(options.calibration, graph, "calibration inputs"),
         options.bits,
         not options.per_tensor,
         _SYMMETRIC[options.symmetric],
@@ -179,7 +176,7 @@ def _curve(
         return None
     return precision_curve(
         quantized,
-        _inputs(options.calibration, graph),
+        series_of_inputs(options.calibration, graph, "calibration inputs"),
         target=options.target,
         bits=options.target_bits,
         limit=options.target_limit,
@@ -208,22 +205,3 @@ def _record(quantized: QuantizedGraph, curve: PrecisionCurve | None, *, ok: bool
     known = {"ok": ok, "summary": report.summary, "snr": report.snr, "steps": steps}
     points = {} if curve is None else {"curve": curve.to_frame().to_dict("records")}
     return {**known, **points, "tensors": tensors, "left": dict(report.left)}
-
-
-def _inputs(paths: list[str], graph: Graph) -> Iterator[dict[str, Array]]:
-    """Yield the calibration inputs, one at a time."""
-    for path in paths:
-        for file in _files(Path(path)):
-            yield recorded_inputs([str(file)], graph)
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in _ENDINGS and file.is_file())
-    if not files:
-        raise InputError(
-            f"'{path}' has no calibration inputs",
-            hint=f"They are files that end in {', '.join(_ENDINGS)}.",
-        )
-    return files

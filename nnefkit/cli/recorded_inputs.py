@@ -1,8 +1,9 @@
-"""The option ``--input``: values of the inputs of a model, from files."""
+"""The options ``--input`` and ``--inputs``: values of the inputs of a model, from files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from nnefkit.analysis.recordings import RecordedFiles, record
 from nnefkit.arrays import Array
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.graph import Graph
+
+ENDINGS = (".npy", ".npz", ".dat")
+"""Endings of the files of a folder that are read."""
 
 
 def input_files(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +27,67 @@ def input_files(parser: argparse.ArgumentParser) -> None:
         help="the values of an input (.npy, .npz or .dat); FILE alone is for the only input, or "
         "for all inputs that an .npz file names; may be repeated",
     )
+
+
+def several_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add ``--inputs``."""
+    parser.add_argument(
+        "--inputs",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="instead of --input: a file as for it with one of several inputs, or a folder of "
+        "such files; may be repeated",
+    )
+
+
+def one_or_several(
+    options: argparse.Namespace, graph: Graph
+) -> dict[str, Array] | Iterator[dict[str, Array]]:
+    """Return the input that ``--input`` gives, or those that ``--inputs`` gives.
+
+    Raises:
+        InputError: Both are given, or an input is given twice, or a file has none of them.
+        StorageError: A file cannot be read.
+    """
+    if not options.inputs:
+        return recorded_inputs(options.input, graph)
+    if options.input:
+        raise InputError(
+            "there are --input and --inputs",
+            hint="--input NAME=FILE is for the inputs of one run, --inputs PATH for several runs.",
+        )
+    return series_of_inputs(options.inputs, graph)
+
+
+def series_of_inputs(
+    paths: list[str], graph: Graph, word: str = "inputs"
+) -> Iterator[dict[str, Array]]:
+    """Yield the inputs in files, and in files of folders in the order of their names, one by one.
+
+    Args:
+        paths: Files and folders.
+        graph: The graph.
+        word: What they are, for messages.
+
+    Raises:
+        InputError: A folder has no file that is read, or a file has none of the inputs.
+        StorageError: A file cannot be read.
+    """
+    for path in paths:
+        for file in _files(Path(path), word):
+            yield recorded_inputs([str(file)], graph)
+
+
+def _files(path: Path, word: str) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix in ENDINGS and file.is_file())
+    if not files:
+        raise InputError(
+            f"'{path}' has no {word}", hint=f"They are files that end in {', '.join(ENDINGS)}."
+        )
+    return files
 
 
 def recorded_inputs(given: list[str], graph: Graph) -> dict[str, Array]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nnefkit.analysis import Sensitivity, sensitivity
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command, json_output, model_path, strictness
-from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
+from nnefkit.cli.recorded_inputs import input_files, one_or_several, several_inputs
 from nnefkit.display.numbers import number
 from nnefkit.errors import NnefError
 from nnefkit.io import load
@@ -16,7 +16,7 @@ from nnefkit.io import load
 _EXAMPLES = """\
   nnefkit sensitivity model/ --input image=cat.npy
   nnefkit sensitivity model/ --input cat.npy --of weights --bits 4 --min-snr 20
-  nnefkit sensitivity model/ --input cat.npy --perturbation noise --snr 40
+  nnefkit sensitivity model/ --inputs images/ --perturbation noise --snr 40
 
 exit status: 0 measured; 1 an operation moves the outputs beyond --min-snr; 2 it
 cannot be measured.
@@ -36,6 +36,7 @@ def declare(commands: Commands) -> None:
     )
     model_path(parser)
     input_files(parser)
+    several_inputs(parser)
     parser.add_argument(
         "--perturbation",
         choices=("bits", "noise"),
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         graph = load(Path(options.path), strict=options.strict)
         found = sensitivity(
             graph,
-            recorded_inputs(options.input, graph),
+            one_or_several(options, graph),
             options.perturbation,
             of=options.of,
             bits=options.bits,
@@ -91,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         rows = found.to_frame().to_dict("records")
         known = {"ok": not reason, "summary": found.summary, "perturbation": found.perturbation}
-        terminal.as_json({**known, "of": found.of, "operations": rows})
+        terminal.as_json({**known, "of": found.of, "inputs": found.inputs, "operations": rows})
     else:
         terminal.card(found, "nnefkit sensitivity --json")
         if options.min_snr is not None:

@@ -86,3 +86,43 @@ def test_what_cannot_be_measured_exits_with_2(
     assert (result.status, result.out) == (2, "")
     assert words in result.err
     assert nnefkit("sensitivity", folder / "nowhere").status == 2
+
+
+def test_several_inputs_are_measured_together(folder: Path, nnefkit: Callable[..., Any]) -> None:
+    graph = nk.load(folder / "model")
+    images = folder / "images"
+    images.mkdir()
+    draw = np.random.default_rng(1)
+    several = [X, *(draw.normal(size=(1, 3)).astype(np.float32) for _ in range(3))]
+    np.save(images / "b.npy", several[1])
+    np.savez(images / "c.npz", x=several[2])
+    nk.write_tensor(images / "d.dat", several[3])
+    (images / "notes.txt").write_text("nothing")
+    given = ("--inputs", folder / "x.npy", "--inputs", images, "--json", "--bits", "4")
+    written = json.loads(nnefkit("sensitivity", folder / "model", *given).out)
+    expected = nk.sensitivity(graph, several, bits=4)
+    assert written["inputs"] == 4
+    assert [row["output_snr"] for row in written["operations"]] == [
+        each.output_snr for each in expected.operations
+    ]
+    single = nk.sensitivity(graph, X, bits=4)
+    assert written["operations"][0]["output_snr"] != single.operations[0].output_snr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--inputs", "empty"), "has no inputs"),
+        (("--inputs", "x.npy", "--input", "x.npy"), "there are --input and --inputs"),
+        (("--inputs", "nothing.npy"), "no such file"),
+        ((), "'x'"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_reported(
+    folder: Path, nnefkit: Callable[..., Any], arguments: tuple[str, ...], message: str
+) -> None:
+    (folder / "empty").mkdir()
+    given = [each if each.startswith("--") else folder / each for each in arguments]
+    code, _, shown = nnefkit("sensitivity", folder / "model", *given)
+    assert code == 2
+    assert message in shown
