@@ -107,7 +107,7 @@ class Blame(Displayed):
             sentences.append(f"{inheriting:,} {verb} it on.")
         if guilty and len(guilty[0].by_input) > 1:
             sentences.append(_spread(guilty[0]))
-        sentences += [_together(each) for each in guilty[:_NAMED] if len(_before(each)) > 0]
+        sentences += [_together(each) for each in guilty[:_NAMED] if each.before]
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
         ]
@@ -217,14 +217,6 @@ class Blame(Displayed):
         return blame_card(summary, brief=brief)
 
 
-def _before(each: BlamedOperation) -> tuple[str, ...]:
-    """Return the results of operations that were examined together with one, without its own."""
-    # Quantization info rounds a result of its own.
-    return tuple(
-        name for name in each.operations[:-1] if not name.startswith(f"{each.tensor}_unquantized")
-    )
-
-
 def _spread(each: BlamedOperation) -> str:
     """Say for which of several inputs an operation introduces the largest error."""
     low, high = (decibels(end(each.by_input)) for end in (min, max))
@@ -237,7 +229,7 @@ def _spread(each: BlamedOperation) -> str:
 
 def _together(each: BlamedOperation) -> str:
     """Say that the fault may be in an operation before a tensor, which the reference lacks."""
-    before = _before(each)
+    before = each.before
     verb = "is" if len(before) == 1 else "are"
     return (
         f"The fault is in the operation of {code(each.tensor)} or before it: {listed(before)} "

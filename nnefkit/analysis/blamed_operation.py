@@ -55,6 +55,13 @@ class BlamedOperation:
     """`own_snr` of each input; -inf where NaN or Inf do not match those of the reference."""
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """Results of operations that were run together with its own one, without the latter."""
+        # Quantization info rounds a result of its own.
+        own = f"{self.tensor}_unquantized"
+        return tuple(name for name in self.operations[:-1] if not name.startswith(own))
+
+    @property
     def worst_input(self) -> int:
         """Index of the input for which it introduces the largest error."""
         return min(range(len(self.by_input)), key=self.by_input.__getitem__, default=0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnefkit import io
 from nnefkit.analysis.blamed_operation import BlamedOperation, decibels
+from nnefkit.analysis.compared_tensor import listed
 from nnefkit.arrays import Array
 from nnefkit.display.elements import LONGEST_NAME
 from nnefkit.display.visible_text import visible
@@ -69,7 +70,7 @@ def _part(graph: Graph, operation: BlamedOperation, evidence: Evidence) -> Graph
 
 
 _SCRIPT = '''\
-"""Run the operation on its inputs in the reference, and compare the result."""
+"""Run the model on its inputs in the reference, and compare the result."""
 
 from pathlib import Path
 
@@ -87,17 +88,17 @@ result = inputs | nk.run(graph, inputs, engine={engine!r})
 print(nk.compare(expected, result, labels={labels!r}, graph=graph))
 '''
 _README = """\
-# `{operation}` computes another `{tensor}`
+# {subject} another `{tensor}`
 
 On the same inputs, the result of **{suspect}** differs from that of **{reference}**:
 signal-to-noise ratio {ratio}, largest difference {largest:g} (relative {relative:g}).
 {details}
 | file | what it is |
 | --- | --- |
-| `model/` | the operation as an NNEF model |
-| `inputs.npz` | its inputs in the reference |
-| `expected.npz` | its result in the reference ({reference}) |
-| `result.npz` | its result in the suspect ({suspect}) |
+| `model/` | {model} |
+| `inputs.npz` | {its} inputs in the reference |
+| `expected.npz` | {its} result in the reference ({reference}) |
+| `result.npz` | {its} result in the suspect ({suspect}) |
 | `show_fault.py` | runs the model with the engine `{engine}`, and compares |
 
 ```sh
@@ -117,8 +118,16 @@ def _readme(operation: BlamedOperation, engine: str, labels: tuple[str, str]) ->
     if own.element is not None:
         at, first, second = own.element
         details += f"At `{list(at)}` the reference has {first!s}, the suspect {second!s}.\n"
+    # Between two tensors that the reference has, there may be several operations.
+    several = len(operation.before)
+    name = f"`{operation.operation}`"
     return _README.format(
-        operation=operation.operation,
+        subject=f"{name} or an operation before it computes" if several else f"{name} computes",
+        model=f"the {several + 1:,} operations up to `{operation.tensor}` as an NNEF model; the "
+        f"reference lacks {listed(operation.before)}"
+        if several
+        else "the operation as an NNEF model",
+        its="their" if several else "its",
         tensor=operation.tensor,
         reference=visible(labels[0], LONGEST_NAME),
         suspect=visible(labels[1], LONGEST_NAME),

@@ -389,6 +389,21 @@ def test_the_guilty_operation_is_saved_as_a_bug_report(graph, x, tmp_path):
         nk.blame(graph, x, suspect=graph).minimal(tmp_path / "other")
 
 
+def test_the_bug_report_of_several_operations_does_not_blame_the_last_one(graph, x, tmp_path):
+    suspect = with_weight(graph, "w1a", rounded(4))
+    reference = nk.trace(graph, x, keep=["r1", "r2"])
+    found = nk.blame(graph, x, reference=reference, suspect=suspect)
+    assert found["r2"].before == ("c1", "n1", "a1")
+    assert nk.blame(graph, x, suspect=suspect)["c1"].before == ()
+    found.minimal(tmp_path / "report")
+    readme = (tmp_path / "report" / "README.md").read_text()
+    assert "# `leaky_relu` or an operation before it computes another `r2`" in readme
+    assert "the 4 operations up to `r2` as an NNEF model; the reference lacks " in readme
+    assert "| their result in the suspect" in readme
+    part = nk.load(tmp_path / "report" / "model")
+    assert {"c1", "n1", "a1", "r2"} <= {name for op in part.operations for name in op.output_names}
+
+
 def test_nan_of_the_suspect_is_its_own(graph, x):
     found = nk.blame(graph, x, suspect=with_weight(graph, "b1", lambda b: b + np.nan))
     assert [each.tensor for each in found.guilty] == ["c1"]
