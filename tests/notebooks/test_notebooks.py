@@ -10,6 +10,7 @@ import pytest
 from executing import NOTEBOOKS, WIDGET, execute, is_spent_bar
 from packaged import packaged
 
+ROOT = NOTEBOOKS.parent
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
@@ -81,3 +82,15 @@ def test_names_no_place_of_the_machine_that_ran_it(name: str) -> None:
     text = (NOTEBOOKS / name).read_text()
     assert str(Path.home()) not in text
     assert str(NOTEBOOKS.parent) not in text
+
+
+@pytest.mark.parametrize("index", ["README.md", "docs/tutorials/index.md"])
+@pytest.mark.parametrize("name", NAMES)
+def test_indexes_have_each_notebook_with_a_small_picture(name: str, index: str) -> None:
+    text = (ROOT / index).read_text()
+    stem = name.removesuffix(".ipynb")
+    assert f"{stem}.ipynb)" in text
+    assert f"images/{stem}.png" in text
+    picture = (ROOT / "docs" / "images" / f"{stem}.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) <= 100 * 1024

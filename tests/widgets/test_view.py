@@ -46,6 +46,27 @@ def test_it_links_to_other_widgets() -> None:
     assert view.operation.name == "reshape"
 
 
+def test_a_run_of_kept_fragments_shows_the_tensors_inside_of_them() -> None:
+    text = """version 1.0;
+    extension KHR_enable_fragment_definitions KHR_enable_operator_expressions;
+    fragment centered( x: tensor<scalar> ) -> ( y: tensor<scalar> )
+    {
+        mean = mean_reduce(x, axes = [0]);
+        y = x - mean;
+    }
+    graph g( a ) -> ( c )
+    {
+        a = external(shape = [3]);
+        c = centered(a);
+    }"""
+    graph = nk.parse(text, expand=False)
+    view = nk.view(graph, trace=nk.trace(graph, np.float32([1, 2, 6])))
+    view.select("c_mean")
+    np.testing.assert_array_equal(np.asarray(view.tensor), [3])
+    assert view.operation is not None
+    assert view.operation.name == "mean_reduce"
+
+
 def test_the_selected_tensor_is_at_hand_with_its_values() -> None:
     view = nk.view(GRAPH, trace=TRACE)
     view.select("pooled")
