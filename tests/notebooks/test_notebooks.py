@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from base64 import b64decode
 from pathlib import Path
 
 import nbformat
@@ -82,6 +83,18 @@ def test_names_no_place_of_the_machine_that_ran_it(name: str) -> None:
     text = (NOTEBOOKS / name).read_text()
     assert str(Path.home()) not in text
     assert str(NOTEBOOKS.parent) not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_are_small(name: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    pictures = [
+        b64decode(o.data["image/png"])
+        for cell in notebook.cells
+        for o in cell.get("outputs", ())
+        if "image/png" in o.get("data", {})
+    ]
+    assert [len(picture) for picture in pictures if len(picture) > 300 * 1024] == []
 
 
 @pytest.mark.parametrize("index", ["README.md", "docs/tutorials/index.md"])
