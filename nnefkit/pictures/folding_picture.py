@@ -258,4 +258,4 @@ def _below(arranged: Arranged, place: int) -> float:
     for top, bottom in spans:
         if top < at + 1 < bottom:
             at = bottom
-    return at + 3.0
+    return at + 0.5

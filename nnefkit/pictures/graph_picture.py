@@ -67,6 +67,9 @@ def svg(
         marks = marks_of(outline, known, mark, suspects=chosen is not None)
         groups = [block.group for block in outline.roots]
         picture = picture_of(groups, shown.operations, outline.shape_of)
+        if level == "operations":
+            # One operation is named by its tensor.
+            picture = replace(picture, boxes=[outline.box(block) for block in outline.roots])
         picture, scale = dressed(picture, outline, chosen, marks)
         below = legend(picture, chosen, scale, colors, width)
         return draw(picture, width=width, theme=colors, legend=below)

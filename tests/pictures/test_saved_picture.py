@@ -84,6 +84,7 @@ def test_every_box_names_its_tensor(detail):
     if detail == "operations":
         for operation in GRAPH.computations:
             assert sum(t.startswith(f"{operation.output_names[0]}: ") for t in named) == 1
+            assert operation.output_names[0] in words(svg)
 
 
 def test_an_overlay_is_written_and_colored():
