@@ -111,7 +111,7 @@ class Blame(Displayed):
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
         ]
-        return f"{' '.join(sentences)}{self._left_out()}"
+        return f"{' '.join(sentences)}{self._left_out()}".lstrip()
 
     def _left_out(self) -> str:
         return f"{self._paired()}{self._unexamined()}"

@@ -198,16 +198,21 @@ def check_same_input(name: str, reference: Array, given: Array) -> None:
     Raises:
         InputError: It has other values, or another shape.
     """
+    hint = "Pass the input that was recorded; of several ones, in the order of the runs."
     if reference.shape != given.shape:
         what = f"shape {list(reference.shape)}, not {list(given.shape)}"
+        hint += ' axes="auto" finds orders of axes that differ.'
     else:
         measured = metrics(reference, given, tolerance_for(None, reference.dtype, given.dtype))
         if measured.ok:
             return
-        what = f"other values (largest difference {number(measured.max_abs)})"
+        what = "other values"
+        if measured.mismatched:
+            what += f" (NaN or Inf that do not match: {measured.mismatched:,})"
+        else:
+            what += f" (largest difference {number(measured.max_abs)})"
     raise InputError(
-        f"the reference was recorded with another input: '{name}' has {what}",
-        hint="Pass the input that was recorded; of several ones, in the order of the runs.",
+        f"the reference was recorded with another input: '{name}' has {what}", hint=hint
     )
 
 

@@ -321,11 +321,40 @@ def test_recorded_runs_that_do_not_belong_to_the_inputs_are_refused(graph, chang
         nk.blame(graph, inputs, reference=change(runs), suspect="numpy")
 
 
-@pytest.mark.parametrize("other", [np.zeros((1, 4, 8, 8)), np.zeros((1, 4, 8, 9))])
-def test_a_run_that_was_recorded_with_another_input_is_refused(graph, x, other):
-    run = dict(nk.trace(graph, x)) | {"x": other}
-    with pytest.raises(nk.InputError, match="recorded with another input: 'x' has"):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x + 0.25, r"'x' has other values \(largest difference 0\.25\)"),
+        (lambda x: x * np.nan, r"'x' has other values \(NaN or Inf that do not match: 256\)"),
+        (
+            lambda x: x[..., :5],
+            r"'x' has shape \[1, 4, 8, 5\], not \[1, 4, 8, 8\](.|\n)*axes=.auto",
+        ),
+    ],
+)
+def test_a_run_that_was_recorded_with_another_input_is_refused(graph, x, change, message):
+    run = dict(nk.trace(graph, x)) | {"x": change(x)}
+    with pytest.raises(nk.InputError, match=f"recorded with another input: {message}"):
         nk.blame(graph, x, reference=run, suspect="numpy")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_an_input_that_was_recorded_with_another_precision_is_the_same(graph, x, dtype):
+    run = {name: each.astype(dtype) for name, each in nk.trace(graph, x).items()}
+    found = nk.blame(graph, x, reference=run, suspect=with_weight(graph, "ws", swapped))
+    assert [each.tensor for each in found.guilty] == ["s"]
+
+
+def test_a_sentence_without_shares_begins_without_a_space(graph, x):
+    run = nk.trace(graph, x)
+    reference = {"in": run["x"], "other": run["s"]}
+    suspect = with_weight(graph, "ws", swapped)
+    found = nk.blame(
+        graph, x, reference=reference, suspect=suspect, names={"in": "x", "other": "s"}
+    )
+    assert found.guilty[0].share is None
+    assert "  " not in found.summary
+    assert not any(line.startswith("s is guilty.  ") for line in repr(found).splitlines())
 
 
 @pytest.mark.parametrize("budget", [1, 20_000])
