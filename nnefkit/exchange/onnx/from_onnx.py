@@ -158,8 +158,16 @@ def title(model: Any) -> str:
     return Path(model).stem if isinstance(model, (str, os.PathLike)) else "ONNX model"
 
 
-def read(source: OnnxModel, bar: StagedProgressBar | None = None) -> Graph:
+def read(
+    source: OnnxModel, bar: StagedProgressBar | None = None, *, past_refusals: bool = False
+) -> Graph:
     """Read a model without running it.
+
+    Args:
+        source: The model.
+        bar: Counts the nodes.
+        past_refusals: Whether to read the nodes that follow a refused one, too, as far as ONNX
+            infers the shapes of its results.
 
     Raises:
         DocumentError: NNEF cannot express it; one diagnostic for each such node.
@@ -167,7 +175,7 @@ def read(source: OnnxModel, bar: StagedProgressBar | None = None) -> Graph:
     # The readers of all operators are imported when the first model is read.
     from nnefkit.exchange.onnx.nodes import ModelReader
 
-    reader = ModelReader(source)
+    reader = ModelReader(source, past_refusals=past_refusals)
     if bar is not None:
         bar.stage("reading", len(source.proto.graph.node), "node")
     graph = reader.read(bar)

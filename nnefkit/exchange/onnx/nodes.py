@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ from nnefkit.exchange.onnx import control_flow  # noqa: F401  (registers its rea
 from nnefkit.exchange.onnx.call import INVALID, ONNX_DOMAINS, READERS, Call, Result, qualified
 from nnefkit.exchange.onnx.folding import Folding, weight_form
 from nnefkit.exchange.onnx.functions import definition_of, has_definition
+from nnefkit.exchange.onnx.inferred_types import inferred_values
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of
 from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register their readers)
     activation,
@@ -69,10 +70,17 @@ Scope = dict[str, Result]
 
 
 class ModelReader:
-    """Reads one model."""
+    """Reads one model.
 
-    def __init__(self, source: OnnxModel) -> None:
+    Args:
+        source: The model.
+        past_refusals: Whether to read nodes that follow a refused one, to find more problems.
+    """
+
+    def __init__(self, source: OnnxModel, *, past_refusals: bool = False) -> None:
         self.source = source
+        self._inferred: Mapping[str, Value] | None = None if past_refusals else {}
+        """Values in place of unread ones; None until they are needed."""
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.opsets = list(source.proto.opset_import)
@@ -194,7 +202,16 @@ class ModelReader:
         results = [*results, *[UNREAD] * (len(node.output) - len(results))]
         for name, value in zip(node.output, results, strict=False):
             if name:
-                values[name] = UNREAD if value is None else value
+                values[name] = value if isinstance(value, Value) else self._in_place(name)
+
+    def _in_place(self, name: str) -> Value | Unread:
+        """Return what nodes read in place of a result that is unused or of a refused node."""
+        if not self.problems:
+            return UNREAD
+        if self._inferred is None:
+            self._inferred = inferred_values(self.source.proto)
+        # Tensors inside of definitions have any names.
+        return UNREAD if self._level else self._inferred.get(name, UNREAD)
 
     def _results(self, node: NodeProto, values: Scope) -> Sequence[Result]:
         """Return the values of the outputs of a node, none of them if it is refused."""

@@ -17,13 +17,12 @@ from nnefkit.exchange.onnx.integer_division import (
     failed_division,
     without_fatal_divisions,
 )
+from nnefkit.exchange.onnx.invalid_nodes import refuse_invalid_nodes
 from nnefkit.exchange.onnx.opened_model import dtype_of, require
-from nnefkit.exchange.onnx.signatures import refuse_incomplete
-from nnefkit.exchange.refusal import Refusal
 
 if TYPE_CHECKING:
     import onnxruntime
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto
 
 _LARGE = 2**26
 """Size of the weights in bytes above which ONNX Runtime must not copy them."""
@@ -41,9 +40,13 @@ class ModelRunner:
     Args:
         model: A model whose input shapes fit the inputs.
         weights: Name -> elements of the weights that the model only refers to.
+
+    Raises:
+        ExecutionError: A node is not valid, so that a run might end the process or never end.
     """
 
     def __init__(self, model: ModelProto, weights: Mapping[str, Array] | None = None) -> None:
+        refuse_invalid_nodes(model)
         self._model = model
         self._weights = weights or {}
         self.why_evaluated = ""
@@ -66,7 +69,6 @@ class ModelRunner:
         Raises:
             ExecutionError: The model cannot be run.
         """
-        _refuse_incomplete(self._model.graph, _versions(self._model))
         model = _with_all_outputs(self._model) if everything else self._model
         names = [info.name for info in model.graph.output]
         feeds = _typed(model, inputs)
@@ -117,30 +119,6 @@ class ModelRunner:
                 hint="Pass example inputs that fit the model (inputs=...), or read it without "
                 "running it (verify=False).",
             ) from reason
-
-
-def _refuse_incomplete(graph: GraphProto, versions: Mapping[str, int]) -> None:
-    """Check that no node lacks an input, which may end the process in ONNX Runtime."""
-    for node in graph.node:
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        try:
-            refuse_incomplete(node, versions.get(domain, 1))
-        except Refusal as refusal:
-            name = node.name or next(iter(node.output), "")
-            raise ExecutionError(
-                f"the ONNX model cannot be run: '{node.op_type}' ('{name}') is incomplete: "
-                f"{refusal.reason}",
-                hint=refusal.hint,
-            ) from None
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                _refuse_incomplete(inner, versions)
-
-
-def _versions(model: ModelProto) -> dict[str, int]:
-    """Return the versions of the operators by domain, of the ONNX operators by an empty one."""
-    named = ((opset.domain, opset.version) for opset in model.opset_import)
-    return {"" if domain == "ai.onnx" else domain: version for domain, version in named}
 
 
 def _size(*groups: Mapping[str, Array]) -> int:

@@ -11,9 +11,10 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
+from nnefkit.errors import DocumentError, ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.names import identifier
+from nnefkit.exchange.onnx.call import INVALID
 from nnefkit.exchange.onnx.from_onnx import read, title
 from nnefkit.exchange.onnx.given_inputs import given_inputs, of_dtype
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
@@ -52,7 +53,8 @@ def trace_onnx(
         The trace, in the order of the model's nodes.
 
     Raises:
-        ExecutionError: The model cannot be run.
+        ExecutionError: The model cannot be run, or one of its nodes is not valid: it is not run
+            then, since ONNX Runtime may end the process or never end.
         InputError: An input is not an array, or not one of the dtype that the model declares.
         UnknownNameError: The model has no input of a given name.
 
@@ -71,13 +73,14 @@ def trace_onnx(
         proto = opened.proto
         feeds = _feeds(proto, inputs)
         runner = ModelRunner(proto, opened.weights)
+        if graph is None:
+            # A run may end the process at a node that is not valid: the model is read before it.
+            shapes = {name: array.shape for name, array in feeds.items()}
+            graph = _graph(opened, shapes, constants, bar)
         bar.stage("running")
         started = perf_counter()
         arrays = {**feeds, **runner.run(feeds, everything=True)}
         seconds = perf_counter() - started
-        if graph is None:
-            shapes = {name: array.shape for name, array in feeds.items()}
-            graph = _graph(opened, shapes, constants, bar)
     engine = "onnx evaluator" if runner.why_evaluated else "onnxruntime"
     return _RecordedRun(proto, arrays, graph).trace(f"{engine} (source)", seconds)
 
@@ -95,6 +98,12 @@ def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
         return str(names[name])
 
     given = given_inputs(inputs, name_of)
+    missing = [name for name in dtypes if name not in given]
+    if missing:
+        raise ExecutionError(
+            f"the ONNX model cannot be run: its inputs {', '.join(map(repr, missing))} are missing",
+            hint="Pass an array for each of its inputs.",
+        )
     return {name: of_dtype(name, array, dtypes[name]) for name, array in given.items()}
 
 
@@ -105,8 +114,14 @@ def _graph(
     bar: StagedProgressBar,
 ) -> Graph | None:
     try:
-        return read(open_model(model, shapes, constants), bar)
-    except DocumentError:
+        return read(open_model(model, shapes, constants), bar, past_refusals=True)
+    except DocumentError as error:
+        for diagnostic in error.diagnostics:
+            if diagnostic.hint == INVALID:
+                raise ExecutionError(
+                    f"the ONNX model is not run, since it is not valid: {diagnostic.message}",
+                    hint=INVALID,
+                ) from None
         # NNEF cannot express the model, but it can be run.
         return None
 

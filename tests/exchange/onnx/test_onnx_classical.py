@@ -182,7 +182,7 @@ def encoder(name, **attributes):
 REFUSED = {
     "a cycle": (
         stump(nodes_modes=["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"], nodes_falsenodeids=[2, 2, 0]),
-        "levels, or cycles",
+        "returns to where it was",
     ),
     "a node that does not exist": (stump(nodes_falsenodeids=[7, 0, 0]), "does not exist"),
     "a node beyond its tree": (branches(nodes_falsenodeids=[5]), "does not exist"),

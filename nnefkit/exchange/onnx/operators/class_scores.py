@@ -84,7 +84,10 @@ def of_two_classes(c: Call, score: Value, transform: str, *, is_share: bool) -> 
         is_share: Whether the two scores add up to 1, not to 0.
     """
     if transform == "PROBIT":
-        refuse("it transforms the score of one of two classes by PROBIT", INVALID)
+        refuse(
+            "it transforms the score of one of two classes by PROBIT",
+            "Export the model without this transformation of its scores.",
+        )
     if transform == "LOGISTIC":
         return c.op("sigmoid", c.op("concat", [c.op("neg", score), score], axis=1))
     other = c.op("sub", 1.0, score) if is_share else c.op("neg", score)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nnefkit.exchange.compositions.linear_algebra import product
-from nnefkit.exchange.onnx.call import INVALID, MICROSOFT, Call, operator
+from nnefkit.exchange.onnx.call import MICROSOFT, Call, operator
 from nnefkit.exchange.onnx.operators.pooling import average_pool
 from nnefkit.exchange.onnx.operators.quantization import (
     SCALE,
@@ -203,5 +203,5 @@ def dynamic_product(c: Call) -> Value:
 def older_forms(c: Call) -> Value:
     """Read ONNX's operators of the same names."""
     if c.attribute("block_size", 0):
-        refuse("it quantizes in blocks", INVALID)
+        refuse("it quantizes in blocks", "Quantize by tensors or by channels.")
     return quantize(c) if c.operator == "QuantizeLinear" else dequantize(c)

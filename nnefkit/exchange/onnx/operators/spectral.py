@@ -96,7 +96,7 @@ def _from_half(c: Call, x: Value, t: _Transform) -> Value:
 @operator("STFT")
 def short_time_transform(c: Call) -> Value:
     """Read spectra of overlapping frames of a real signal: a convolution with windowed waves."""
-    signal = c[0]
+    signal = c.ranked(0, 2)
     if signal.rank == 3 and signal.shape[2] != 1:
         c.refuse("its signal is complex", "Transform the real and imaginary parts separately.")
     step = int(c.required_constant(1, "frame step").reshape(-1)[0])

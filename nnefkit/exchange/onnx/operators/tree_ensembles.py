@@ -128,7 +128,8 @@ def _binary(
     is_first = scored[0] == 0
     if base.size > 1 or (base.size and not is_first):
         refuse(
-            f"it has {base.size} base values for one score, and runtimes disagree on them", INVALID
+            f"it has {base.size} base values for one score, and runtimes disagree on them",
+            "Give one base value, or none.",
         )
     scores = _aggregated(c, leaves, trees, "SUM")
     score = c.op("slice", scores, axes=[1], begin=[int(scored[0])], end=[int(scored[0]) + 1])

@@ -17,9 +17,11 @@ LESS_EQUAL, LESS, EQUAL, MEMBER = range(4)
 
 _MAX_LEVELS = 512
 _MAX_NODES = 2**24
+"""Maximum number of nodes: their indices are exact as float32."""
 _MAX_SPARSE, _MAX_EMPTY = 1000, 2**20
 """Number of elements of the table of scores for each score, and of any table, against attacks."""
-"""Maximum number of nodes: their indices are exact as float32."""
+
+_CYCLE = "a path through its nodes returns to where it was"
 
 _MODES = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ", "MEMBER")
 """The modes of nodes, in the order of their numbers in `TreeEnsemble`."""
@@ -73,30 +75,17 @@ def trees_of(c: Call, prefix: str, targets: int, feature_count: int, dtype: Any)
         feature_count: The number of features of the input.
         dtype: The dtype of the features.
     """
-    trees, nodes = _ints(c, "nodes_treeids"), _ints(c, "nodes_nodeids")
-    modes = [str(mode).removeprefix("BRANCH_") for mode in c.attribute("nodes_modes") or []]
-    row_of = {key: row for row, key in enumerate(zip(trees.tolist(), nodes.tolist(), strict=True))}
-    if len(row_of) != len(modes) or not modes:
-        refuse("the attributes of its nodes have different lengths", INVALID)
-    is_leaf = np.array([mode == "LEAF" for mode in modes])
-    itself = np.arange(len(modes))
-
-    def rows(ids: Array) -> Array:
-        pairs = zip(trees.tolist(), ids.tolist(), is_leaf.tolist(), strict=True)
-        successors = [0 if leaf else row_of.get((tree, node), -1) for tree, node, leaf in pairs]
-        if min(successors) < 0:
-            refuse("a node leads to a node that does not exist", INVALID)
-        return np.asarray(np.where(is_leaf, itself, successors))
-
+    trees, modes, row_of, links = _links_by_id(c)
+    is_leaf = links.is_leaf
     starts = np.flatnonzero(np.r_[True, trees[1:] != trees[:-1]])
     if len({*trees[starts].tolist()}) != len(starts):
-        refuse("the nodes of its trees are not in order", INVALID)
+        refuse("the nodes of its trees are not in order", "List the nodes of each tree together.")
     branches = _Branches(
         _ints(c, "nodes_featureids"),
         _floats(c, "nodes_values", dtype),
         np.array(["LEQ" if leaf else mode for mode, leaf in zip(modes, is_leaf, strict=True)]),
-        rows(_ints(c, "nodes_truenodeids")),
-        rows(_ints(c, "nodes_falsenodeids")),
+        links.true,
+        links.false,
         _flags(c, len(modes)),
     )
     owners = zip(
@@ -114,15 +103,8 @@ def trees_of_branches(c: Call, targets: int, feature_count: int, dtype: Any) -> 
     """Return the trees of a `TreeEnsemble`, which lists branches and leaves separately."""
     modes = np.array([_MODES[int(mode)] for mode in np.ravel(c.attribute("nodes_modes"))])
     count, ids = len(modes), _ints(c, "leaf_targetids")
-    leaves = np.arange(len(ids)) + count
+    leaves, links = np.arange(len(ids)) + count, _links_by_row(c)
     weights = _floats(c, "leaf_weights", dtype)
-
-    def rows(side: str) -> Any:
-        wanted, is_leaf = _ints(c, f"nodes_{side}nodeids"), _ints(c, f"nodes_{side}leafs") != 0
-        if (wanted < 0).any() or (wanted >= np.where(is_leaf, len(ids), count)).any():
-            refuse("a node leads to a node that does not exist", INVALID)
-        return np.r_[np.where(is_leaf, wanted + count, wanted), leaves]
-
     sets, splits = _sets(c, modes, len(ids), dtype), _floats(c, "nodes_splits", dtype)
     if len(splits) != count:
         refuse(f"it has {count} nodes and {len(splits)} splits", INVALID)
@@ -131,15 +113,91 @@ def trees_of_branches(c: Call, targets: int, feature_count: int, dtype: Any) -> 
         np.r_[_ints(c, "nodes_featureids"), fill],
         np.r_[splits, fill].astype(dtype),
         np.r_[modes, np.full(len(ids), "LEQ")],
-        rows("true"),
-        rows("false"),
+        links.true,
+        links.false,
         np.r_[_flags(c, count), fill != 0],
     )
     if len(ids) != len(weights) or not len(ids):
         refuse("its leaves have different numbers of targets and weights", INVALID)
     table = _scores(count + len(ids), targets, leaves, ids, weights)
-    is_leaf = np.arange(count + len(ids)) >= count
-    return _joined(branches, _ints(c, "tree_roots"), table, feature_count, is_leaf, sets)
+    roots = _ints(c, "tree_roots")
+    return _joined(branches, roots, table, feature_count, links.is_leaf, sets)
+
+
+# -- links between nodes ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Links:
+    """The next nodes of each node; leaves lead to themselves."""
+
+    true: Array
+    false: Array
+    is_leaf: Array
+
+
+def refuse_cycles(c: Call) -> None:
+    """Check that no path through the nodes of a node of any of the three operators is endless.
+
+    It depends on the attributes alone, and runtimes follow such a path without an end.
+
+    Raises:
+        Refusal: One is, or a node leads to one that does not exist.
+    """
+    links = _links_by_row(c) if c.operator == "TreeEnsemble" else _links_by_id(c)[-1]
+    if _has_cycle(links.true, links.false, links.is_leaf):
+        refuse(_CYCLE, INVALID)
+
+
+def _links_by_id(c: Call) -> tuple[Array, list[str], dict[tuple[int, int], int], _Links]:
+    """Return the tree and the mode of each node, the rows of nodes, and their links."""
+    trees, nodes = _ints(c, "nodes_treeids"), _ints(c, "nodes_nodeids")
+    modes = [str(mode).removeprefix("BRANCH_") for mode in c.attribute("nodes_modes") or []]
+    row_of = {key: row for row, key in enumerate(zip(trees.tolist(), nodes.tolist(), strict=True))}
+    if len(row_of) != len(modes) or not modes:
+        refuse("the attributes of its nodes have different lengths", INVALID)
+    is_leaf = np.array([mode == "LEAF" for mode in modes])
+    itself = np.arange(len(modes))
+
+    def rows(ids: Array) -> Array:
+        pairs = zip(trees.tolist(), ids.tolist(), is_leaf.tolist(), strict=True)
+        successors = [0 if leaf else row_of.get((tree, node), -1) for tree, node, leaf in pairs]
+        if min(successors) < 0:
+            refuse("a node leads to a node that does not exist", INVALID)
+        return np.asarray(np.where(is_leaf, itself, successors))
+
+    true, false = rows(_ints(c, "nodes_truenodeids")), rows(_ints(c, "nodes_falsenodeids"))
+    return trees, modes, row_of, _Links(true, false, is_leaf)
+
+
+def _links_by_row(c: Call) -> _Links:
+    """Return the links of a `TreeEnsemble`, whose leaves follow after its branches."""
+    count, leaf_count = np.size(c.attribute("nodes_modes")), len(_ints(c, "leaf_targetids"))
+
+    def rows(side: str) -> Array:
+        wanted, is_leaf = _ints(c, f"nodes_{side}nodeids"), _ints(c, f"nodes_{side}leafs") != 0
+        if (wanted < 0).any() or (wanted >= np.where(is_leaf, leaf_count, count)).any():
+            refuse("a node leads to a node that does not exist", INVALID)
+        leaves = np.arange(leaf_count) + count
+        return np.concatenate([np.where(is_leaf, wanted + count, wanted), leaves])
+
+    return _Links(rows("true"), rows("false"), np.arange(count + leaf_count) >= count)
+
+
+def _has_cycle(true: Array, false: Array, is_leaf: Array) -> bool:
+    """Whether a path returns to a node that it has left."""
+    (branches,) = np.nonzero(~is_leaf)
+    entries = np.bincount(np.r_[true[branches], false[branches]], minlength=len(is_leaf))
+    ready = branches[entries[branches] == 0].tolist()
+    waiting, left = entries.tolist(), len(branches)
+    nexts, ends = list(zip(true.tolist(), false.tolist(), strict=True)), is_leaf.tolist()
+    while ready:
+        left -= 1
+        for node in nexts[ready.pop()]:
+            waiting[node] -= 1
+            if not waiting[node] and not ends[node]:
+                ready.append(node)
+    return left > 0
 
 
 @dataclass(frozen=True)
@@ -204,12 +262,14 @@ def _depth(roots: Array, true: Array, false: Array, is_leaf: Array) -> tuple[int
         nodes = np.r_[true[level], false[level]]
         owners[nodes] = np.r_[owners[level], owners[level]]
         if (owners[nodes] != np.r_[owners[level], owners[level]]).any():
-            refuse("its trees share nodes", INVALID)
+            refuse("its trees share nodes", "Give each tree its own nodes.")
         level = np.unique(nodes)
         depth += 1
         if depth > min(_MAX_LEVELS, len(is_leaf)):
+            if _has_cycle(true, false, is_leaf):
+                refuse(_CYCLE, INVALID)
             refuse(
-                f"its trees have more than {depth - 1} levels, or cycles",
+                f"its trees have more than {depth - 1} levels",
                 f"Trees of at most {_MAX_LEVELS} levels are unrolled; limit the depth.",
             )
     return depth, owners
@@ -236,7 +296,7 @@ def _scores(
     if len(leaves) != np.count_nonzero(has_score):
         refuse(
             "a leaf has several scores for a target, and runtimes disagree on them",
-            INVALID,
+            "Give each leaf one score for each target.",
         )
     scores = np.zeros((count, targets), weights.dtype)
     scores[leaves, ids] = weights
