@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnefkit.errors import ArgumentError
 from nnefkit.operations.registry import Problems
 
 
@@ -48,6 +49,28 @@ def _axis_hint(axes: Sequence[int], rank: int) -> str:
 
 MAX_RESULTS = 1_000_000
 """Maximum number of results of one operation; no document names more of them."""
+
+
+LARGEST_EXTENT = 2**63 - 1
+"""The largest integer of 64 bits."""
+MAX_ELEMENTS = 2**60
+"""Maximum number of elements of a tensor; as 64-bit numbers, more of them have no address."""
+
+
+def check_element_count(name: str, shape: Sequence[int]) -> None:
+    """Check that a tensor does not have absurdly many elements.
+
+    Raises:
+        ArgumentError: It has more than `MAX_ELEMENTS`.
+    """
+    count = 1
+    for extent in shape:
+        count *= extent
+        if count > MAX_ELEMENTS:
+            raise ArgumentError(
+                f"'{name}' would have more than 2^60 elements",
+                hint="Use smaller extents: no engine can hold it, and no file can store it.",
+            )
 
 
 def check_count(problems: Problems, argument: str, number: int) -> None:

@@ -14,6 +14,7 @@ from nnefkit.errors import ArgumentError, Diagnostic, DocumentError
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor, expected_graph
 from nnefkit.graph.construction import new_operation, new_tensor
 from nnefkit.graph.input_shapes import reshaped
+from nnefkit.operations.axis_rules import check_element_count
 from nnefkit.operations.custom import Definition, definitions, wrong_results
 from nnefkit.operations.located_problems import Locate, Reports
 from nnefkit.operations.quantization_rules import check_quantization
@@ -210,11 +211,13 @@ class _Inference:
         """Set the shapes of the tensors that an operation defines.
 
         Raises:
-            ArgumentError: The structure of a result differs from the left side (3.3.2).
+            ArgumentError: The structure of a result differs from the left side (3.3.2), or a result
+                has too many elements.
         """
         shapes = self.shapes
         for target, shape in zip(op.outputs.values(), results, strict=True):
             if type(target) is Identifier and _is_shape(shape):
+                check_element_count(target, shape)
                 shapes[target] = shape
             elif custom is not None and type(target) is Identifier and type(shape) is not list:
                 raise wrong_results(op)
@@ -253,9 +256,10 @@ def _bind(target: Any, result: Any, shapes: dict[str, Shape | None]) -> None:
     """Bind the identifiers on the left of an assignment to the shapes of one result.
 
     Raises:
-        ArgumentError: Their structures differ (3.3.2).
+        ArgumentError: Their structures differ (3.3.2), or there are too many elements.
     """
     if isinstance(target, str) and _is_shape(result):
+        check_element_count(target, result)
         shapes[target] = result
         return
     problems = Problems("3.3.2")

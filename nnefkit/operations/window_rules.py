@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nnefkit.arrays import Ints, Shape
 from nnefkit.display.numbers import plural
-from nnefkit.operations.axis_rules import check_positive
+from nnefkit.operations.axis_rules import LARGEST_EXTENT, check_positive
 from nnefkit.operations.borders import BORDERS, border_hint
 from nnefkit.operations.registry import Problems
 from nnefkit.operations.window import Window
@@ -103,8 +103,10 @@ def checked_down_extents(
     for i, extent in enumerate(extents):
         s = stride[i] if stride else 1
         span = (size[i] - 1) * (dilation[i] if dilation else 1) + 1
+        _check_reach(problems, argument, first + i, span)
         if padding:
             p, q = padding[i]
+            _check_reach(problems, "padding", first + i, p + extent + q)
             room = p + extent + q - span
             if room < 0:
                 _too_large(problems, argument, first + i, span, size[i], p + extent + q)
@@ -112,6 +114,18 @@ def checked_down_extents(
         else:
             result.append(-(-extent // s))
     return tuple(result)
+
+
+def _check_reach(problems: Problems, argument: str, dimension: int, reach: int) -> None:
+    """Add a problem if a padded extent, or that of a dilated window, is beyond 64-bit integers."""
+    if reach > LARGEST_EXTENT:
+        problems.add(
+            argument,
+            f"in dimension {dimension} the window or the padded extent is {reach} long, beyond "
+            f"{LARGEST_EXTENT}",
+            "Pad or dilate less, or use a smaller stride.",
+            section="4.3",
+        )
 
 
 def _too_large(
@@ -143,6 +157,10 @@ def checked_up_extents(
     """
     padding, stride = window.padding, window.stride
     result = window.up_extents(extents)
+    for i, X in enumerate(result):
+        span = (window.size[i] - 1) * (window.dilation[i] if window.dilation else 1) + 1
+        reach = X + sum(padding[i]) if padding else X
+        _check_reach(problems, "stride" if stride else "padding", first + i, max(reach, span))
     if wanted:
         for i, X in enumerate(wanted):
             s = stride[i] if stride else 1
