@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tarfile
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,6 +95,78 @@ def test_characters_that_labels_cannot_have_are_replaced(tmp_path):
     nk.save(graph, tmp_path / "saved")
     assert nk.run(nk.load(tmp_path / "saved"), [[0.0, 0.0]])["y"].tolist() == expected
     assert nk.validate(tmp_path / "saved").ok
+
+
+@pytest.mark.skipif(os.name == "nt", reason="'b:' is a drive")
+@pytest.mark.parametrize("ending", ["", ".tar", ".nnef.tgz", ".zip"])
+@pytest.mark.parametrize("label", ["b::w", "b::w/x", "a/b::w", "./b::w", "B::"])
+def test_labels_that_begin_with_one_letter_are_not_drives(tmp_path, label, ending):
+    model = tmp_path / "model"
+    text = (
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2]); "
+        f"w = variable(shape = [1, 2], label = '{label}'); y = add(x, w); }}"
+    )
+    data = model / f"{label}.dat"
+    data.parent.mkdir(parents=True)
+    nk.io.storage.write_tensor(data, np.full((1, 2), 3, np.float32))
+    (model / "graph.nnef").write_text(text)
+    path = model
+    if ending:
+        path = tmp_path / f"archive{ending}"
+        _pack(model, path)
+    with pytest.raises(nk.DocumentError, match="not allowed"):
+        nk.load(path)
+    graph = nk.load(path, strict=False)
+    assert nk.run(graph, [[0.0, 0.0]])["y"].tolist() == [[3, 3]]
+    assert ":" not in graph.variables[0].label
+    # What is saved has a name for every system.
+    nk.save(graph, tmp_path / "saved")
+    assert not list((tmp_path / "saved").rglob("*:*"))
+    assert nk.run(nk.load(tmp_path / "saved"), [[0.0, 0.0]])["y"].tolist() == [[3, 3]]
+
+
+def _pack(model, path):
+    """Pack a folder with the packages of Python."""
+    files = [file for file in model.rglob("*") if file.is_file()]
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in files:
+                archive.write(file, file.relative_to(model))
+        return
+    with tarfile.open(path, "w:gz" if path.suffix == ".tgz" else "w") as archive:
+        for file in files:
+            archive.add(file, str(file.relative_to(model)))
+
+
+@pytest.mark.parametrize("label", ["C:/x", "C:\\x", "./C:/x", ".\\c:x", "C:x", "c:"])
+def test_drives_remain_errors_on_reading_and_writing(tmp_path, label):
+    (tmp_path / "graph.nnef").write_text(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1]); "
+        f"w = variable(shape = [1], label = '{label}'); y = add(x, w); }}"
+    )
+    with pytest.raises(nk.NnefError):
+        nk.load(tmp_path, strict=False)
+
+
+@pytest.mark.parametrize("label", ["b::w", "C:/x", "C:\\x", "./C:/x"])
+def test_a_graph_with_such_a_label_is_not_saved(tmp_path, label):
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 1]); "
+        "w = variable(shape = [1, 1], label = 'w'); y = add(x, w); }"
+    ).with_data({"w": np.ones((1, 1), np.float32)})
+    tensor = replace(graph.tensors["w"], label=label)
+    variable = graph.operations[1]
+    changed = replace(variable, attribs={**variable.attribs, "label": label})
+    graph = replace(
+        graph,
+        tensors={**graph.tensors, "w": tensor},
+        operations=(graph.operations[0], changed, graph.operations[2]),
+    )
+    with pytest.raises(nk.NnefError) as caught:
+        nk.save(graph, tmp_path / "saved")
+    assert label in str(caught.value)
+    assert caught.value.diagnostics[0].hint
+    assert not (tmp_path / "saved").exists()
 
 
 @pytest.mark.parametrize("label", ["../w::1", "", "/w:1"])
