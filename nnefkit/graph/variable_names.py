@@ -134,6 +134,7 @@ def _hint_for_weight(key: str, known: Sequence[str]) -> str:
             "the source again, with its new weights."
         )
     return (
-        f"{did_you_mean(key, known)} A weight that the conversion combined with others, or that "
-        "no result depends on, has no variable: convert the source again, with its new weights."
+        f"{did_you_mean(key, known)} A weight that the conversion combined with others, or wrote "
+        "as a number into the text, or that no result depends on, has no variable: convert the "
+        "source again, with its new weights."
     ).lstrip()

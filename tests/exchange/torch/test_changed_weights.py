@@ -18,7 +18,7 @@ class Weights(nn.Module):
         super().__init__()
         self.function = function
         for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.randn(*shape)))
+            self.register_parameter(name, nn.Parameter(torch.randn(shape)))
 
     def forward(self, x):
         return self.function(self, x)
@@ -64,6 +64,8 @@ REFUSED = {
         lambda m, x: x @ (2 * m.W) @ m.w, {"W": (4, 4), "w": (4, 4)}, "W"),
     "names that differ by a number": (
         lambda m, x: x @ (2 * m.w_1) @ m.w, {"w": (4, 4), "w_1": (4, 4)}, "w_1"),
+    "one number": (lambda m, x: x * m.scale, {"scale": ()}, "scale"),
+    "one number in a list": (lambda m, x: x * m.scale, {"scale": (1,)}, "scale"),
     "a name with a suffix": (
         lambda m, x: x @ m.w.t() + 0 * m.w_transposed.mean(),
         {"w": (4, 4), "w_transposed": (4, 4)}, "w_transposed"),
@@ -111,6 +113,16 @@ def test_weights_that_a_graph_holds_otherwise_are_refused(function, shapes, name
         with pytest.raises(nk.UnknownNameError, match="has no variable") as caught:
             given.with_data({name: weight})
         assert "convert the source again" in caught.value.diagnostics[0].hint
+
+
+def test_a_weight_that_is_one_number_is_named_with_the_remedy():
+    module = Weights(lambda m, x: x @ m.w * m.scale, w=(4, 4), scale=())
+    graph = nk.from_torch(module, ROWS)
+    with pytest.raises(nk.UnknownNameError, match="no variable 'scale'") as caught:
+        graph.with_data(trained(module).state_dict())
+    hint = caught.value.diagnostics[0].hint
+    assert "as a number" in hint
+    assert "convert the source again, with its new weights" in hint
 
 
 @pytest.mark.parametrize("name", ["0.weight", "0.bias"])
