@@ -114,7 +114,7 @@ def from_onnx(
             return with_facts(graph, {**facts, "verified": False})
         proto = source.proto
         given = given_inputs({} if inputs is None else inputs, partial(input_name, graph))
-        runner = ModelRunner(proto, source.weights)
+        runner = ModelRunner(proto, source.weights, is_read=True)
         source_run = SourceRun(
             runner.run,
             lambda feeds: runner.run(feeds, everything=True),

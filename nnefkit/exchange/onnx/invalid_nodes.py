@@ -19,28 +19,34 @@ if TYPE_CHECKING:
 _TREES = ("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor")
 
 
-def refuse_invalid_nodes(model: ModelProto) -> None:
+def refuse_invalid_nodes(model: ModelProto, *, is_read: bool = False) -> None:
     """Check what can be known of the nodes of a model without the shapes of their inputs.
 
     Nodes that lack an input may end the process in ONNX Runtime, and it follows cycles of trees
     without an end, as ONNX's evaluator does.
+
+    Args:
+        model: A model without functions.
+        is_read: Whether a reader has checked the trees of the main graph already.
 
     Raises:
         ExecutionError: A node is not valid, in the main graph or in one inside of a node.
     """
     named = ((opset.domain, opset.version) for opset in model.opset_import)
     versions = {"" if domain == "ai.onnx" else domain: version for domain, version in named}
-    _refuse_in(model.graph, versions)
+    _refuse_in(model.graph, versions, has_checked_trees=is_read)
 
 
-def _refuse_in(graph: GraphProto, versions: Mapping[str, int]) -> None:
+def _refuse_in(
+    graph: GraphProto, versions: Mapping[str, int], *, has_checked_trees: bool = False
+) -> None:
     for node in graph.node:
         domain = "" if node.domain == "ai.onnx" else node.domain
         try:
             refuse_incomplete(node, versions.get(domain, 1))
         except Refusal as refusal:
             raise _error(node, f"is incomplete: {refusal.reason}", refusal.hint) from None
-        if domain == ML and node.op_type in _TREES:
+        if domain == ML and node.op_type in _TREES and not has_checked_trees:
             _refuse_cyclic_trees(node)
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):

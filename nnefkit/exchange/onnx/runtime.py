@@ -40,13 +40,20 @@ class ModelRunner:
     Args:
         model: A model whose input shapes fit the inputs.
         weights: Name -> elements of the weights that the model only refers to.
+        is_read: Whether a graph was read from the model, so that its own nodes are valid.
 
     Raises:
         ExecutionError: A node is not valid, so that a run might end the process or never end.
     """
 
-    def __init__(self, model: ModelProto, weights: Mapping[str, Array] | None = None) -> None:
-        refuse_invalid_nodes(model)
+    def __init__(
+        self,
+        model: ModelProto,
+        weights: Mapping[str, Array] | None = None,
+        *,
+        is_read: bool = False,
+    ) -> None:
+        refuse_invalid_nodes(model, is_read=is_read)
         self._model = model
         self._weights = weights or {}
         self.why_evaluated = ""

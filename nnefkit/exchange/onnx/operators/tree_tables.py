@@ -75,7 +75,7 @@ def trees_of(c: Call, prefix: str, targets: int, feature_count: int, dtype: Any)
         feature_count: The number of features of the input.
         dtype: The dtype of the features.
     """
-    trees, modes, row_of, links = _links_by_id(c)
+    trees, modes, find, links = _links_by_id(c)
     is_leaf = links.is_leaf
     starts = np.flatnonzero(np.r_[True, trees[1:] != trees[:-1]])
     if len({*trees[starts].tolist()}) != len(starts):
@@ -88,14 +88,14 @@ def trees_of(c: Call, prefix: str, targets: int, feature_count: int, dtype: Any)
         links.false,
         _flags(c, len(modes)),
     )
-    owners = zip(
-        _ints(c, f"{prefix}_treeids").tolist(), _ints(c, f"{prefix}_nodeids").tolist(), strict=True
-    )
-    leaves = [row_of.get(key, -1) for key in owners]
+    owners = _ints(c, f"{prefix}_treeids"), _ints(c, f"{prefix}_nodeids")
     ids, weights = _ints(c, f"{prefix}_ids"), _floats(c, f"{prefix}_weights", dtype)
-    if min(leaves, default=0) < 0 or not len(leaves) == len(ids) == len(weights):
+    if {*map(len, owners), len(ids)} != {len(weights)}:
         refuse("the scores of its leaves do not fit its nodes", INVALID)
-    table = _scores(len(modes), targets, np.array(leaves, np.int64), ids, weights)
+    leaves = find(*owners)
+    if leaves.min(initial=0) < 0:
+        refuse("the scores of its leaves do not fit its nodes", INVALID)
+    table = _scores(len(modes), targets, leaves, ids, weights)
     return _joined(branches, starts, table, feature_count, is_leaf, _no_sets(len(modes), dtype))
 
 
@@ -149,25 +149,47 @@ def refuse_cycles(c: Call) -> None:
         refuse(_CYCLE, INVALID)
 
 
-def _links_by_id(c: Call) -> tuple[Array, list[str], dict[tuple[int, int], int], _Links]:
-    """Return the tree and the mode of each node, the rows of nodes, and their links."""
+def _links_by_id(c: Call) -> tuple[Array, list[str], Callable[[Array, Array], Array], _Links]:
+    """Return the tree and the mode of each node, a search for rows, and the links of nodes."""
     trees, nodes = _ints(c, "nodes_treeids"), _ints(c, "nodes_nodeids")
     modes = [str(mode).removeprefix("BRANCH_") for mode in c.attribute("nodes_modes") or []]
-    row_of = {key: row for row, key in enumerate(zip(trees.tolist(), nodes.tolist(), strict=True))}
-    if len(row_of) != len(modes) or not modes:
+    sides = [_ints(c, f"nodes_{side}nodeids") for side in ("true", "false")]
+    if {len(trees), len(nodes), *map(len, sides)} != {len(modes)} or not modes:
         refuse("the attributes of its nodes have different lengths", INVALID)
+    find = _search(trees, nodes)
     is_leaf = np.array([mode == "LEAF" for mode in modes])
     itself = np.arange(len(modes))
 
     def rows(ids: Array) -> Array:
-        pairs = zip(trees.tolist(), ids.tolist(), is_leaf.tolist(), strict=True)
-        successors = [0 if leaf else row_of.get((tree, node), -1) for tree, node, leaf in pairs]
-        if min(successors) < 0:
+        successors = np.where(is_leaf, itself, find(trees, ids))
+        if successors.min() < 0:
             refuse("a node leads to a node that does not exist", INVALID)
-        return np.asarray(np.where(is_leaf, itself, successors))
+        return np.asarray(successors)
 
-    true, false = rows(_ints(c, "nodes_truenodeids")), rows(_ints(c, "nodes_falsenodeids"))
-    return trees, modes, row_of, _Links(true, false, is_leaf)
+    return trees, modes, find, _Links(rows(sides[0]), rows(sides[1]), is_leaf)
+
+
+def _search(trees: Array, nodes: Array) -> Callable[[Array, Array], Array]:
+    """Return a function that returns the rows of nodes of trees, -1 where there are none."""
+    tree_ids, tree_ranks = np.unique(trees, return_inverse=True)
+    node_ids, node_ranks = np.unique(nodes, return_inverse=True)
+    keys = tree_ranks * len(node_ids) + node_ranks
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    if (keys[1:] == keys[:-1]).any():
+        refuse("it lists a node twice", INVALID)
+
+    def ranks(known: Array, wanted: Array) -> tuple[Array, Array]:
+        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return places, known[places] == wanted
+
+    def find(some_trees: Array, some_nodes: Array) -> Array:
+        of_trees, has_tree = ranks(tree_ids, some_trees)
+        of_nodes, has_node = ranks(node_ids, some_nodes)
+        places, has_key = ranks(keys, of_trees * len(node_ids) + of_nodes)
+        return np.asarray(np.where(has_tree & has_node & has_key, order[places], -1))
+
+    return find
 
 
 def _links_by_row(c: Call) -> _Links:
@@ -187,6 +209,9 @@ def _links_by_row(c: Call) -> _Links:
 def _has_cycle(true: Array, false: Array, is_leaf: Array) -> bool:
     """Whether a path returns to a node that it has left."""
     (branches,) = np.nonzero(~is_leaf)
+    if (np.minimum(true, false)[branches] > branches).all():
+        # Each node leads to later ones, as most writers list them.
+        return False
     entries = np.bincount(np.r_[true[branches], false[branches]], minlength=len(is_leaf))
     ready = branches[entries[branches] == 0].tolist()
     waiting, left = entries.tolist(), len(branches)
