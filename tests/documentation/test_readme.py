@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-BY_HAND = {"04_export_from_pytorch.ipynb": 'pip install "nnefkit[torch,onnx,tract]" nnef'}
+BY_HAND = {
+    "04_export_from_pytorch.ipynb": 'pip install "nnefkit[torch,onnx,tract]" nnef',
+    "08_look_inside.ipynb": 'pip install "nnefkit[torch,onnx]"',
+}
 """Notebooks that need more than ``[lab]`` -> the command in their first cell."""
 
 
