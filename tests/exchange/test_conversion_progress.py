@@ -40,7 +40,7 @@ STAGES = {
     "from_onnx": ["ONNX model: opening", "ONNX model: reading", "ONNX model: comparing"],
     "to_onnx": ["small: writing", "small: comparing", "small: saving"],
     "trace_torch": ["Sequential: exporting", "Sequential: reading", "Sequential: running"],
-    "trace_onnx": ["ONNX model: opening", "ONNX model: running", "ONNX model: reading"],
+    "trace_onnx": ["ONNX model: opening", "ONNX model: reading", "ONNX model: running"],
 }
 
 
