@@ -81,6 +81,12 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("register_operation", "unregister_operation", "CustomOperations"),
     ),
     "plots": ("Plots", "Matplotlib figures; each takes and returns an `Axes`.", ("plot",)),
+    "reports": (
+        "Reports",
+        "One page for a reader without Python; see [Pictures and reports](../pictures.md). A graph "
+        "draws itself by its methods `svg` and `save_picture`.",
+        ("report",),
+    ),
     "widgets": (
         "Widgets",
         "Interactive views for a live notebook; see [The workbench](../workbench.md).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,8 @@ def test_a_page_shows_what_its_examples_do(
 
 def test_pages_are_found() -> None:
     assert {"recorded_runs", "stepping"} <= {page.stem for page in PAGES}
+
+
+def test_every_public_name_has_a_page_of_the_reference() -> None:
+    path = Path(__file__).parents[2] / "docs" / "extensions" / "public_api.py"
+    assert runpy.run_path(str(path))["undocumented"]() == set()
