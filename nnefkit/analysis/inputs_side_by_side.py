@@ -13,7 +13,7 @@ from nnefkit.analysis.pairing import Axes
 from nnefkit.analysis.recorded_series import Examples, expected_runs
 from nnefkit.analysis.recordings import Source
 from nnefkit.analysis.side_by_side import compare, pair_of_strings, without_weights
-from nnefkit.analysis.tolerance import Accepted
+from nnefkit.analysis.tolerance import Accepted, joined
 from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError
 from nnefkit.execution.many.distribution import expected_examples, spread
@@ -48,7 +48,8 @@ class ComparingTask:
             # What comes back from other processes is small.
             is_known = any(each is not None and each.graph is graph for each in self.sides)
             graph = None if is_known else without_weights(graph)
-        return replace(comparison, graph=graph)
+        # The values of the two runs are left out, too.
+        return replace(comparison, graph=graph, runs=None)
 
 
 def compare_many(
@@ -66,6 +67,8 @@ def compare_many(
     executor: Any = None,
     labels: tuple[str, str] | None = None,
     progress: bool | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> ComparedInputs:
     """Compare two engines, graphs or series of recorded runs over many inputs, tensor by tensor.
 
@@ -91,6 +94,8 @@ def compare_many(
         executor: A `concurrent.futures.Executor`, or a ``dask.distributed.Client``.
         labels: Names of the two for the displays.
         progress: Whether to show a progress bar; None shows it if it takes more than a second.
+        rtol: The relative part of a tolerance, as for `nnefkit.compare`.
+        atol: Its absolute part.
 
     Returns:
         For each tensor, the number of inputs out of tolerance, the worst input with its metrics,
@@ -98,7 +103,7 @@ def compare_many(
 
     Raises:
         InputError: There are no inputs, one of them does not fit, there are more of them than
-            recorded runs (or fewer), or no tensor is common to both sides.
+            recorded runs (or fewer), no tensor is common to both sides, or an option is wrong.
         ExecutionError: An engine cannot run a graph, or an operation or a worker failed.
         StorageError: A recorded run cannot be read.
 
@@ -126,7 +131,7 @@ def compare_many(
         )
     examples = Examples((None if inputs is None else expected_examples(inputs), *runs))
     options: dict[str, Any] = {
-        "tolerance": tolerance,
+        "tolerance": joined(tolerance, rtol, atol),
         "names": names,
         "axes": axes,
         "by_values": by_values,

@@ -1,5 +1,6 @@
 """Comparisons over many inputs."""
 
+import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -277,6 +278,8 @@ def test_what_is_not_several_inputs_is_refused(graph, inputs):
         ({"suspect": [{"y": 1}]}, "6 for inputs, 1 for suspect"),
         ({"suspect": iter([{"y": 1}])}, "suspect ends after 1"),
         ({"suspect": "torch", "labels": "ab"}, "labels must be two strings"),
+        ({"suspect": "torch", "rtol": -1}, "the relative tolerance must be"),
+        ({"suspect": "torch", "rtol": 1e-3, "tolerance": 1e-3}, "a tolerance, and rtol or atol"),
         ({"suspect": "torch", "executor": 3}, "cannot spread work"),
         ({"suspect": [{"other": 1}] * 6}, "input 0: the two runs have no tensor in common"),
         ({"suspect": ["/no/such/file"] * 6}, "input 0: there is no such file"),
@@ -285,6 +288,38 @@ def test_what_is_not_several_inputs_is_refused(graph, inputs):
 def test_wrong_arguments(graph, arguments, message):
     with pytest.raises(nk.NnefError, match=message):
         nk.compare_many(graph, INPUTS, **arguments)
+
+
+@pytest.mark.parametrize(
+    "parts", [{"rtol": 0.01}, {"atol": 0.25}, {"rtol": 1e-3, "atol": 0.25}, {"atol": 0.5}]
+)
+def test_rtol_and_atol_are_a_tolerance_as_in_a_single_comparison(graph, parts):
+    runs = [dict(nk.trace(graph, x)) for x in INPUTS]
+    others = [
+        run | {"b": run["b"] + v} for run, v in zip(runs, (0, 0.3, 0.2, 0, 0.1, 0), strict=True)
+    ]
+    found = nk.compare_many(reference=runs, suspect=others, **parts)
+    single = [nk.compare(run, other, **parts) for run, other in zip(runs, others, strict=True)]
+    whole = nk.Tolerance(parts.get("rtol", 0.0), parts.get("atol", 0.0))
+    assert found["b"].worst.tolerance == whole
+    assert found["b"].outside == sum(not each["b"].ok for each in single)
+    far = [
+        np.abs(other["b"] - run["b"]).max()
+        > max(whole.absolute, whole.relative * abs(run["b"]).max())
+        for run, other in zip(runs, others, strict=True)
+    ]
+    assert found["b"].outside == sum(far)
+    assert found.tensors == nk.compare_many(reference=runs, suspect=others, tolerance=whole).tensors
+
+
+def test_what_comes_back_from_workers_has_no_values(graph, other, recorded):
+    # RecordedFiles cannot be pickled, and whole runs are large.
+    for found in (
+        nk.compare_many(graph, INPUTS, suspect=other),
+        nk.compare_many(graph, reference=recorded[0], suspect=recorded[1]),
+    ):
+        assert found.worst.runs is None
+        assert len(pickle.dumps(found.worst)) < 20_000
 
 
 def test_an_engine_needs_a_graph():
