@@ -59,7 +59,9 @@
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
     if (!own || !shown(element)) return false;
     const color = rgb(getComputedStyle(element).color), below = background(element);
-    return contrast(blended(color, below, color.a * opacity(element)), below) < 4.5;
+    // The colors of a terminal are those of the page: nbconvert's red is lighter.
+    const least = element.closest('[class*=ansi-]') ? 3 : 4.5;
+    return contrast(blended(color, below, color.a * opacity(element)), below) < least;
   }));
 
   const page = document.querySelector('.jp-NotebookPanel-notebook, .jp-Notebook, body');
