@@ -56,8 +56,8 @@ class BlamedOperation:
 
     @property
     def before(self) -> tuple[str, ...]:
-        """Results of operations that were run together with its own one, without the latter."""
-        # Quantization info rounds a result of its own.
+        """Results of the operations before it that were run together with it."""
+        # A tensor with quantization info is computed first, then rounded.
         own = f"{self.tensor}_unquantized"
         return tuple(name for name in self.operations[:-1] if not name.startswith(own))
 

@@ -26,6 +26,7 @@ from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.numbers import number as written
 from nnefkit.display.numbers import plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -187,9 +188,9 @@ class ComparedInputs(Displayed):
         )
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words: where the runs diverge, for how many inputs, and the worst one."""
-        return " ".join(self._answer()).replace("`", "")
+        return in_words(*self._answer())
 
     def _answer(self) -> tuple[str, str]:
         count = plural(self.inputs, "input")

@@ -44,7 +44,7 @@ def several_inputs(parser: argparse.ArgumentParser) -> None:
 def one_or_several(
     options: argparse.Namespace, graph: Graph
 ) -> dict[str, Array] | Iterator[dict[str, Array]]:
-    """Return the input that ``--input`` gives, or those that ``--inputs`` gives.
+    """Return the input of ``--input``, or those of ``--inputs``.
 
     Raises:
         InputError: Both are given, or an input is given twice, or a file has none of them.

@@ -34,7 +34,7 @@ LEAST = 420.0
 """Least width of the row of a panel."""
 PAD, HEAD, GAP = 12.0, 26.0, 12.0
 ENDS = 6
-"""Number of tensors that enter or leave a block which have a box of their own."""
+"""Maximum number of tensors entering or leaving a block that are drawn as boxes."""
 THEME = Theme(
     "",
     "var(--ink)",

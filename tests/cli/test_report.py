@@ -8,18 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli.small_network import TEXT, W
 
 import nnefkit as nk
-
-TEXT = """version 1.0;
-graph net( x ) -> ( y )
-{
-    x = external(shape = [1, 3, 4, 4]);
-    w = variable(shape = [5, 3, 1, 1], label = 'w');
-    c = conv(x, w, stride = [1, 1]);
-    y = relu(c);
-}"""
-W = np.random.default_rng(1).normal(size=(5, 3, 1, 1)).astype(np.float32)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from nnefkit.display.cards.cost import BlockSummary, CostRow, CostSummary, cost_
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.numbers import number, plural, quantity, size
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -148,9 +149,9 @@ class Cost(Displayed):
     # -- display ----------------------------------------------------------------------------------
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @property
     def _answer(self) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from nnefkit.display.cards.profile import ProfileRow, ProfileSummary, profile_ca
 from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card, code
 from nnefkit.display.numbers import duration, number, percent, plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.errors import UnknownNameError, did_you_mean
 from nnefkit.graph import Graph
 
@@ -96,9 +97,9 @@ class Profile(Displayed):
         return frame
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(self._answer).replace("`", "")
+        return in_words(*self._answer)
 
     @property
     def _answer(self) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from nnefkit.display.displayed import Displayed
 from nnefkit.display.elements import Card
 from nnefkit.display.nnef_text import abbreviated
 from nnefkit.display.numbers import plural
+from nnefkit.display.summary_text import Summary, in_words
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
@@ -158,9 +159,9 @@ class Diff(Displayed):
     # -- displays -----------------------------------------------------------------------------
 
     @property
-    def summary(self) -> str:
+    def summary(self) -> Summary:
         """The result in words."""
-        return " ".join(filter(None, self._answer)).replace("`", "")
+        return in_words(*filter(None, self._answer))
 
     @cached_property
     def _answer(self) -> tuple[str, str]:

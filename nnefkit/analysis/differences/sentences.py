@@ -134,7 +134,7 @@ def _of_weights(weights: WeightChanges) -> Iterator[str]:
         return
     size = f"an SNR of {number(worst.metrics.snr)} dB"
     if worst.name in weights.grids:
-        size += f" and lies on a grid of {weights.grids[worst.name]} bits"
+        size += f" and is on a grid of {weights.grids[worst.name]} bits"
     note = f"; {worst.note}" if worst.note else ""
     if len(rows) == 1:
         yield f"Weight {name} has {size}{note}."

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from nnefkit.display import charts, numbers
 from nnefkit.display.blame_chart import blame_chart
+from nnefkit.display.cards import operation_cells
 from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import (
     Block,
@@ -24,16 +25,13 @@ from nnefkit.display.elements import (
     left_out,
     selection,
 )
-from nnefkit.display.vocabulary import family
 
 Verdict = Literal["guilty", "passes it on", "clean"]
 TONES: dict[Verdict, Tone] = {"guilty": "wrong", "passes it on": "muted", "clean": "equal"}
 COLUMNS = (
-    Column("#", "right", 4),
-    Column("operation", least=12),
-    Column("tensor", least=16),
+    *operation_cells.COLUMNS,
     Column("verdict", least=12),
-    Column("line", "right"),
+    operation_cells.LINE,
     Column("own dB", "right"),
     Column("inherited dB", "right"),
     Column("of output error", "right"),
@@ -130,12 +128,10 @@ def _table(summary: BlameSummary, *, brief: bool) -> Table:
 
 
 def _cells(row: BlameRow) -> Iterator[Cell]:
-    yield Cell(f"{row.number}", "muted")
-    yield Cell(row.operation, marker=family(row.operation).color)
-    yield Cell(row.tensor, code=True)
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor)
     verdict = f"output, {row.verdict}" if row.output else row.verdict
     yield Cell(verdict, TONES[row.verdict])
-    yield Cell(numbers.count(row.line), "muted")
+    yield operation_cells.line_cell(row.line)
     yield Cell(numbers.number(row.own))
     yield Cell("" if math.isnan(row.inherited) else numbers.number(row.inherited))
     yield Cell("" if row.share is None else numbers.percent(max(row.share, 0.0)))

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from nnefkit.arrays import Shape
 from nnefkit.display import charts, numbers
+from nnefkit.display.cards import operation_cells
 from nnefkit.display.colors import GREEN, RED
 from nnefkit.display.elements import (
     Block,
@@ -17,16 +18,13 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Image,
-    Line,
-    Paragraph,
     Phrase,
     Table,
     Tone,
-    code_in,
+    answer,
     left_out,
     selection,
 )
-from nnefkit.display.vocabulary import family
 
 Verdict = Literal["equal", "within", "introduces", "inherits", "differs", "missing"]
 """For one tensor: equal in every bit; within the tolerance; different although the inputs of its
@@ -41,9 +39,7 @@ WORDS: dict[Verdict, tuple[str, Tone]] = {
 }
 """Name in tables and tone of each verdict."""
 COLUMNS = (
-    Column("#", "right", 4),
-    Column("operation", least=12),
-    Column("tensor", least=16),
+    *operation_cells.COLUMNS,
     Column("verdict", least=10),
     Column("max |a−b|", "right"),
     Column("relative", "right", 8),
@@ -119,7 +115,8 @@ class ComparisonSummary:
 
 def comparison_card(summary: ComparisonSummary, *, brief: bool = False) -> Card:
     """Return the card of a comparison."""
-    blocks: list[Block] = [Paragraph(_answer(summary))]
+    opening = answer(summary.headline, summary.sentence, "right" if summary.agree else "wrong")
+    blocks: list[Block] = [opening]
     ratios = [row.snr for row in summary.rows]
     if not brief and any(ratio is not None and ratio < charts.SNR_TOP for ratio in ratios):
         blocks.append(Figure(_chart(summary, ratios)))
@@ -137,7 +134,7 @@ def compared_tensors_card(rows: Sequence[ComparisonRow | None], total: int, *, a
     columns = (
         Column("tensor"),
         Column("operation"),
-        Column("line", "right"),
+        operation_cells.LINE,
         *COLUMNS[3:8],
         Column("outside", "right"),
         COLUMNS[-1],
@@ -152,15 +149,10 @@ def _listed(row: ComparisonRow) -> Iterator[Cell]:
     _, operation, tensor, *measured = _row(row)
     yield tensor
     yield operation
-    yield Cell(numbers.count(row.line), "muted")
+    yield operation_cells.line_cell(row.line)
     yield from measured[:5]
     yield Cell(numbers.percent(row.outside))
     yield measured[-1]
-
-
-def _answer(summary: ComparisonSummary) -> Line:
-    headline = code_in(summary.headline, "right" if summary.agree else "wrong")
-    return (*headline, Phrase(" "), *code_in(summary.sentence))
 
 
 def _facts(summary: ComparisonSummary) -> Iterator[str]:
@@ -218,9 +210,7 @@ def _interesting(summary: ComparisonSummary, few: int) -> list[int]:
 
 def _row(row: ComparisonRow) -> Iterator[Cell]:
     word, tone = WORDS[row.verdict]
-    yield Cell(f"{row.number}" if row.number >= 0 else "", "muted")
-    yield Cell(row.operation, marker=family(row.operation).color if row.operation else "")
-    yield Cell(row.tensor, code=True)
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor)
     yield Cell(word, tone)
     yield Cell(numbers.number(row.max_abs))
     yield Cell(numbers.number(row.relative))

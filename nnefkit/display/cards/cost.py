@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nnefkit.display import numbers
+from nnefkit.display.cards import operation_cells
 from nnefkit.display.colors import BLUE, VIOLET
 from nnefkit.display.depth_chart import Panel, depth_chart
 from nnefkit.display.elements import (
@@ -16,14 +17,11 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Image,
-    Paragraph,
-    Phrase,
     Table,
-    code_in,
+    answer,
     left_out,
     selection,
 )
-from nnefkit.display.vocabulary import family
 
 _COSTS = (
     Column("MACs", "right"),
@@ -34,10 +32,8 @@ _COSTS = (
     Column("FLOPs/byte", "right"),
 )
 COLUMNS = (
-    Column("#", "right", 4),
-    Column("operation", least=12),
-    Column("tensor", least=16),
-    Column("line", "right"),
+    *operation_cells.COLUMNS,
+    operation_cells.LINE,
     *_COSTS,
     Column("live", "right"),
 )
@@ -111,8 +107,7 @@ class CostSummary:
 
 def cost_card(summary: CostSummary, *, brief: bool = False) -> Card:
     """Return the card of costs."""
-    answer = (*code_in(summary.headline, "strong"), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence)]
     whole = sum(row.flops or 0 for row in summary.rows)
     if not brief and summary.rows:
         blocks.append(Figure(_chart(summary.rows)))
@@ -175,10 +170,8 @@ def _block_table(summary: BlockSummary, few: int, all_rows: str = "") -> Table:
 
 
 def _cells(row: CostRow, whole: int) -> Iterator[Cell]:
-    yield Cell(f"{row.number}", "muted")
-    yield Cell(row.operation, marker=family(row.operation).color)
-    yield Cell(row.tensor, code=True)
-    yield Cell(numbers.count(row.line), "muted")
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor)
+    yield operation_cells.line_cell(row.line)
     bound = "≤ " if row.note == "at most" else ""
     yield from _costs(
         *(row.macs, row.flops, row.parameters, row.moved, row.intensity, whole), bound=bound

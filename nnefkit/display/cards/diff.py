@@ -15,11 +15,9 @@ from nnefkit.display.elements import (
     Cell,
     Column,
     Figure,
-    Paragraph,
-    Phrase,
     Table,
     Tone,
-    code_in,
+    answer,
     left_out,
     selection,
 )
@@ -106,8 +104,7 @@ class DiffSummary:
 def diff_card(summary: DiffSummary, *, brief: bool = False) -> Card:
     """Return the card of the differences of two graphs."""
     tone: Tone = "right" if summary.ok else "wrong"
-    answer = (*code_in(summary.headline, tone), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence, tone)]
     if not brief and any(kind != "same" for kind in summary.strip):
         blocks.append(Figure(change_strip(summary.strip)))
     few = 6 if brief else _FIRST

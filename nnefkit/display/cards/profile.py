@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nnefkit.display import numbers
+from nnefkit.display.cards import operation_cells
 from nnefkit.display.colors import AMBER, BLUE
 from nnefkit.display.depth_chart import Panel, depth_chart
 from nnefkit.display.elements import (
@@ -16,20 +17,15 @@ from nnefkit.display.elements import (
     Column,
     Figure,
     Image,
-    Paragraph,
-    Phrase,
     Table,
-    code_in,
+    answer,
     left_out,
     selection,
 )
-from nnefkit.display.vocabulary import family
 
 COLUMNS = (
-    Column("#", "right", 4),
-    Column("operation", least=12),
-    Column("tensor", least=16),
-    Column("line", "right"),
+    *operation_cells.COLUMNS,
+    operation_cells.LINE,
     Column("median", "right"),
     Column("quartiles", "right"),
     Column("of all", "right"),
@@ -75,8 +71,7 @@ class ProfileSummary:
 
 def profile_card(summary: ProfileSummary, *, brief: bool = False) -> Card:
     """Return the card of a profile."""
-    answer = (*code_in(summary.headline, "strong"), Phrase(" "), *code_in(summary.sentence))
-    blocks: list[Block] = [Paragraph(answer)]
+    blocks: list[Block] = [answer(summary.headline, summary.sentence)]
     if not brief and len(summary.rows) > 1:
         blocks.append(Figure(_chart(summary.rows)))
     longest = sorted(summary.rows, key=lambda row: -row.seconds)
@@ -101,11 +96,9 @@ def _chart(rows: Sequence[ProfileRow]) -> Image:
 
 
 def _cells(row: ProfileRow) -> Iterator[Cell]:
-    yield Cell(f"{row.number}", "muted")
     others = f" + {row.fused - 1:,}" if row.fused > 1 else ""
-    yield Cell(row.operation + others, marker=family(row.operation).color)
-    yield Cell(row.tensor, code=True)
-    yield Cell(numbers.count(row.line), "muted")
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor, others)
+    yield operation_cells.line_cell(row.line)
     yield Cell(numbers.duration(row.seconds))
     yield Cell(f"{numbers.duration(row.low)} – {numbers.duration(row.high)}", "muted")
     yield Cell(numbers.percent(row.share))

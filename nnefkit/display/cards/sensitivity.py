@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nnefkit.display import numbers
+from nnefkit.display.cards import operation_cells
 from nnefkit.display.colors import BLUE
 from nnefkit.display.elements import (
     Block,
@@ -20,13 +21,10 @@ from nnefkit.display.elements import (
     selection,
 )
 from nnefkit.display.level_chart import LevelBar, level_chart
-from nnefkit.display.vocabulary import family
 
 COLUMNS = (
-    Column("#", "right", 4),
-    Column("operation", least=12),
-    Column("tensor", least=16),
-    Column("line", "right"),
+    *operation_cells.COLUMNS,
+    operation_cells.LINE,
     Column("own dB", "right"),
     Column("outputs dB", "right"),
     Column("amplified by dB", "right"),
@@ -79,10 +77,8 @@ def sensitivity_card(summary: SensitivitySummary, *, brief: bool = False) -> Car
 
 
 def _cells(row: SensitivityRow) -> Iterator[Cell]:
-    yield Cell(f"{row.number}", "muted")
-    yield Cell(row.operation, marker=family(row.operation).color)
-    yield Cell(row.tensor, code=True)
-    yield Cell(numbers.count(row.line), "muted")
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor)
+    yield operation_cells.line_cell(row.line)
     yield Cell(numbers.number(row.own))
     yield Cell(numbers.number(row.outputs))
     yield Cell(numbers.number(row.amplified))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nnefkit.arrays import Shape
 from nnefkit.display import numbers
-from nnefkit.display.cards import statistics_cells
+from nnefkit.display.cards import operation_cells, statistics_cells
 from nnefkit.display.colors import RED, VIOLET
 from nnefkit.display.elements import (
     Block,
@@ -150,9 +150,7 @@ def _table(summary: TraceSummary, *, brief: bool) -> Table:
     chosen = _chosen(summary, *((12, 4) if brief else (24, 8)))
     timed = any(row.seconds is not None for row in summary.rows)
     columns = [
-        Column("#", "right", 4),
-        Column("operation", least=12),
-        Column("tensor", least=16),
+        *operation_cells.COLUMNS,
         Column("shape", least=12),
         *statistics_cells.COLUMNS,
     ]
@@ -179,9 +177,7 @@ def _bad(rows: Sequence[TraceRow]) -> list[int]:
 
 def _row(row: TraceRow, summary: TraceSummary, *, timed: bool) -> Iterator[Cell]:
     color = family(row.operation).color
-    yield Cell(f"{row.number}", "muted")
-    yield Cell(row.operation, marker=color)
-    yield Cell(row.tensor, code=True)
+    yield from operation_cells.operation_cells(row.number, row.operation, row.tensor)
     yield Cell(numbers.shape(row.shape))
     yield from statistics_cells.cells(summary.statistics.get(row.tensor), color)
     if timed:

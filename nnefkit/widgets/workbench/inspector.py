@@ -35,7 +35,7 @@ _VERDICTS = {
     "differs": ("wrong", "differs"),
     "guilty": ("wrong", "introduces the difference"),
     "passes it on": ("warning", "only passes the difference on"),
-    "clean": ("right", "no error of its own"),
+    "clean": ("right", "introduces no error"),
 }
 """Verdict of a comparison or a blame -> tone, words."""
 
@@ -114,7 +114,7 @@ class Inspector:
             parts = [numbers.typed_shape(dtype, found.shape)]
             if sides:
                 parts.append(numbers.size(sides[0].values.nbytes))
-            yield ["gives", " · ".join(parts)]
+            yield ["result", " · ".join(parts)]
             if found.label:
                 yield ["label", visible(found.label, VALUE)]
             if found.origin:
@@ -277,7 +277,7 @@ class Inspector:
         if tensor in viewed.numbers:
             found = viewed.tensor(tensor)
             name = visible(tensor, LONGEST_NAME)
-            facts.append(["gives", f"{name} · {numbers.typed_shape(found.dtype, found.shape)}"])
+            facts.append(["result", f"{name} · {numbers.typed_shape(found.dtype, found.shape)}"])
         listed = [n for n in inside if viewed.operations[n].outputs][:LISTED]
         operations = [
             {"tensor": viewed.operations[n].outputs[0], "words": viewed.operations[n].name}

@@ -306,7 +306,7 @@ class Workbench:
         if content is None:
             return "nothing selected"
         parts = [str(content["name"]), str(content["where"])]
-        parts += [f"{key} {value}" for key, value in content["facts"] if key == "gives"]
+        parts += [f"{key} {value}" for key, value in content["facts"] if key == "result"]
         verdict = content.get("verdict")
         if verdict:
             parts.append(str(verdict["title"]))

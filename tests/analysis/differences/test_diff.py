@@ -407,7 +407,7 @@ def test_rounded_weights_are_recognized() -> None:
     found = nk.diff(
         nk.parse(text).with_data({"w": values}), nk.parse(text).with_data({"w": rounded})
     )
-    assert "lies on a grid of 4 bits" in found.summary
+    assert "is on a grid of 4 bits" in found.summary
 
 
 def test_weights_of_other_shapes_are_listed() -> None:

@@ -58,7 +58,7 @@ def test_a_layer_with_weights_of_another_is_found(blazeface: nk.Graph) -> None:
     found = nk.diff(blazeface, blazeface.with_data({"variable15": rounded}))
     assert found.weights is not None
     assert [row.name for row in found.weights] == [blazeface.tensor("variable15").label]
-    assert "lies on a grid of 4 bits" in found.summary
+    assert "is on a grid of 4 bits" in found.summary
     assert not found.operations
 
 
