@@ -458,6 +458,19 @@ def test_messages_of_another_version_do_no_harm(message: Any) -> None:
     assert view.detail == "blocks"
 
 
+def test_a_fault_of_ours_is_not_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view = nk.view(GRAPH, trace=TRACE)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise TypeError("a fault")
+
+    monkeypatch.setattr("nnefkit.widgets.workbench.tensor_pictures.picture", broken)
+    with pytest.raises(TypeError, match="a fault"):
+        view.answer({"ask": "picture", "tensor": "input", "tab": "image"})
+
+
 def test_an_unknown_overlay_of_a_page_is_reported_there() -> None:
     (answer,) = nk.view(GRAPH).answer({"ask": "overlay", "key": "eror"})
     assert answer["kind"] == "status"
