@@ -30,7 +30,7 @@ from nnefkit.execution.preparation.runnable_graph import (
 from nnefkit.execution.preparation.updated_variables import UpdatedVariables, updates
 from nnefkit.execution.progress import Progress
 from nnefkit.execution.selection import selected_engine
-from nnefkit.execution.trace.hidden_nan import has_nan, may_hide_nan, warn_of_hidden_nan
+from nnefkit.execution.trace.hidden_nan import HiddenNan
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
 from nnefkit.execution.trace.run_record import entries
 from nnefkit.execution.trace.trace import Trace
@@ -119,7 +119,7 @@ class Session:
         self._begin()
 
     def _begin(self) -> None:
-        self._hides_nan = may_hide_nan(self.graph) and not self._state.results
+        self._hidden_nan = None if self._state.results else HiddenNan(self.graph)
         self._files = mapped_files(tensor.data for tensor in self.graph.tensors.values())
         self._prepared: dict[tuple[frozenset[str], frozenset[str]], Prepared] = {}
         self._preparing = ProcessLock()
@@ -172,9 +172,9 @@ class Session:
         feeds = self._feeds(inputs)
         with Progress(self.graph, progress) as watch:
             results = self._compute(feeds, fetch, frozenset(), watch)
-        if self._hides_nan and has_nan(feeds.values()):
+        if self._hidden_nan is not None:
             run_again = partial(self.trace, inputs, "statistics", progress=False)
-            warn_of_hidden_nan(self.graph, results, run_again)
+            self._hidden_nan.warn(feeds, results, run_again)
         return Outputs({name: results[name] for name in fetch}, self.engine)
 
     def trace(

@@ -31,9 +31,44 @@ HIDING = {
 @pytest.mark.parametrize("engine", ["numpy", "torch"])
 def test_a_run_reports_nan_that_a_formula_replaces(expression, engine):
     graph = graph_of(expression)
-    with pytest.warns(RuntimeWarning, match=r"NaN in the inputs was replaced .*'(y|relu|min|max)"):
+    with pytest.warns(
+        RuntimeWarning, match=r"NaN in inputs or weights was replaced .*'(y|relu|min|max)"
+    ):
         (result,) = nk.run(graph, np.float32([0, NAN, 1, 3]), engine).values()
     assert result[1] == HIDING[expression]
+
+
+WEIGHTS = {
+    "read by the operation": "y = max(w, x);",
+    "after other operations": "t = transpose(w, axes = [1, 0]); u = transpose(t, axes = [1, 0]); "
+    "y = max(u, x);",
+    "in a product": "t = matmul(x, w); y = relu(t);",
+    "in a convolution": "a = reshape(x, shape = [1, 2, 2, 1]);"
+    "f = reshape(w, shape = [2, 2, 1, 1]); t = conv(a, f); y = relu(t);",
+}
+
+
+@pytest.mark.parametrize("where", WEIGHTS)
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_nan_of_a_weight_is_reported_too(where, engine):
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [2, 2]);"
+        f"w = variable<scalar>(shape = [2, 2], label = 'w'); {WEIGHTS[where]} }}"
+    )
+    x = np.float32([[1, 2], [3, 4]])
+    bad = graph.with_data({"w": np.float32([[NAN, 1], [2, 3]])})
+    with pytest.warns(RuntimeWarning, match=r"NaN in inputs or weights .* in 'y'") as caught:
+        (result,) = nk.run(bad, x, engine).values()
+    assert caught[0].filename == __file__
+    assert np.isfinite(result).all()
+    trace = nk.trace(bad, x, engine)
+    assert trace.hidden_nan == ("y",)
+    assert "NaN replaced by numbers in: y" in repr(trace)
+    good = graph.with_data({"w": np.float32([[0, 1], [2, 3]])})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nk.run(good, x, engine)
+    assert not nk.trace(good, x, engine).hidden_nan
 
 
 DIVIDED = ("l1_normalization(x, axes = [1])", "l2_normalization(x, axes = [1])")

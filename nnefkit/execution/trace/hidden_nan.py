@@ -6,6 +6,7 @@ By the formulas of the specification, ``max(x, y)`` is ``select(x > y, x, y)``: 
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
@@ -25,9 +26,10 @@ HIDING = (
 )
 """Operations that may return numbers for NaN: by their formulas, or in an engine."""
 _NAMED = 3
+_PACKAGE = __name__.partition(".")[0] + "."
 
 
-class _NanReport(Protocol):
+class _Trace(Protocol):
     @property
     def hidden_nan(self) -> tuple[str, ...]: ...
 
@@ -56,34 +58,69 @@ def hidden_in(graph: Graph, count: Callable[[str], int]) -> Iterator[Operation]:
                     break
 
 
-def may_hide_nan(graph: Graph) -> bool:
-    """Return whether an operation of a graph may return numbers for NaN."""
-    return any(op.name in HIDING for op in graph.operations)
+def nan_in_weights(graph: Graph) -> dict[str, int]:
+    """Return the weights with NaN that operations read which may hide it -> its number."""
+    names = {name for op in graph.operations if op.name in HIDING for name in op.input_names}
+    weights = {name: graph.tensors[name].data for name in sorted(names)}
+    return {
+        name: int(np.isnan(data).sum())
+        for name, data in weights.items()
+        if data is not None and has_nan([data])
+    }
 
 
-def warn_of_hidden_nan(
-    graph: Graph, results: Mapping[str, Array], trace: Callable[[], _NanReport]
-) -> None:
-    """Warn if the outputs of a run with NaN hold none, and an operation replaced them.
+class HiddenNan:
+    """Warns of the runs of a graph whose NaN an operation replaced by numbers.
 
     Args:
-        graph: The graph that was run.
-        results: The outputs.
-        trace: Runs the graph once more and records all tensors.
+        graph: The graph that is run.
     """
-    if has_nan(results.values()):
-        return
-    hidden = trace().hidden_nan
-    if not hidden:
-        return
-    listed = ", ".join(f"'{name}' ({graph.producers[name].name})" for name in hidden[:_NAMED])
-    more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
-    warnings.warn(
-        f"NaN in the inputs was replaced by numbers in {listed}{more}: relu, max, min and clamp "
-        "ignore NaN (4.2.4), and some engines drop it elsewhere. nk.trace shows every tensor.",
-        RuntimeWarning,
-        stacklevel=3,
-    )
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._is_possible = any(op.name in HIDING for op in graph.operations)
+        self._in_weights: bool | None = None
+        """Whether a weight has NaN, as of the first run, which reads all of them anyway."""
+
+    def warn(
+        self, feeds: Mapping[str, Array], results: Mapping[str, Array], trace: Callable[[], _Trace]
+    ) -> None:
+        """Warn if inputs or weights have NaN, the outputs have none, and it was replaced.
+
+        Args:
+            feeds: The inputs.
+            results: The outputs.
+            trace: Runs the graph once more and records all tensors.
+        """
+        if not self._is_possible:
+            return
+        if self._in_weights is None:
+            weights = (tensor.data for tensor in self._graph.tensors.values())
+            self._in_weights = has_nan(data for data in weights if data is not None)
+        if not self._in_weights and not has_nan(feeds.values()):
+            return
+        if has_nan(results.values()):
+            return
+        hidden = trace().hidden_nan
+        if not hidden:
+            return
+        named = [f"'{name}' ({self._graph.producers[name].name})" for name in hidden[:_NAMED]]
+        more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
+        warnings.warn(
+            f"NaN in inputs or weights was replaced by numbers in {', '.join(named)}{more}: relu, "
+            "max, min and clamp ignore NaN (4.2.4), and some engines drop it elsewhere. nk.trace "
+            "shows every tensor.",
+            RuntimeWarning,
+            stacklevel=_level_of_caller(),
+        )
+
+
+def _level_of_caller() -> int:
+    """Return the stack level, as seen from the caller, of the first frame outside of nnefkit."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def has_nan(arrays: Iterable[Array]) -> bool:

@@ -21,7 +21,7 @@ from nnefkit.display.statistics import COUNTED, Statistics, all_finite, statisti
 from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
-from nnefkit.execution.trace.hidden_nan import hidden_in
+from nnefkit.execution.trace.hidden_nan import hidden_in, nan_in_weights
 from nnefkit.execution.trace.other_calls import OTHER_CALLS
 from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.execution.trace.traced_array import traced_array
@@ -184,11 +184,13 @@ class Trace(Displayed, Mapping[str, Array]):
         By their formulas, `relu`, `max`, `min` and `clamp` ignore NaN (4.2.4). Empty if the trace
         was loaded without its graph.
         """
-        if self.graph is None or all(
-            self._is_finite(e.tensor) is not False for e in self.run.entries
-        ):
+        if self.graph is None:
             return ()
-        found = hidden_in(self.graph, self._nan_count)
+        weights = nan_in_weights(self.graph)
+        entries = self.run.entries
+        if not weights and all(self._is_finite(e.tensor) is not False for e in entries):
+            return ()
+        found = hidden_in(self.graph, lambda name: weights.get(name) or self._nan_count(name))
         return tuple(op.output_names[0] for op in found)
 
     def _nan_count(self, name: str) -> int:
