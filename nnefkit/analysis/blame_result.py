@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nnefkit.analysis.blamed_operation import BlamedOperation, BlamedOperations, decibels
 from nnefkit.analysis.bug_report import Evidence, write_bug_report
@@ -41,16 +41,19 @@ class Blame(Displayed):
     operations: tuple[BlamedOperation, ...] = field(repr=False)
     """All operations that were examined, the guiltiest first."""
     graph: Graph = field(repr=False)
-    """The graph of the suspect."""
+    """The graph of the suspect; of the reference, if the suspect was recorded."""
     labels: tuple[str, str] = ("reference", "suspect")
     unchecked: tuple[str, ...] = ()
-    """Results of operations that were not examined: the reference has no value after them."""
+    """Results of operations that were not examined: the reference, or a suspect that was recorded,
+    has no value after them."""
     engine: str = "numpy"
-    """The engine that ran the suspect."""
+    """The engine that ran the operations."""
     _evidence: Mapping[str, Evidence] = field(default_factory=dict, repr=False)
     paired_by_values: Mapping[str, tuple[str, float]] = field(default_factory=dict, repr=False)
     """Tensor -> its name in the reference and the confidence from 0 to 1, of the tensors that were
     paired by their values."""
+    is_recorded: bool = False
+    """Whether the suspect was recorded: the operations of the reference were run on its values."""
 
     @property
     def ok(self) -> bool:
@@ -84,7 +87,9 @@ class Blame(Displayed):
 
     def _innocence(self) -> str:
         count = plural(len(self.operations), "operation")
-        sentence = f"On the reference's inputs, the result of each of {count} is within tolerance."
+        sentence = (
+            f"On the {self._fed}'s inputs, the result of each of {count} is within tolerance."
+        )
         wrong = [code(each.tensor) for each in self.operations if each.verdict != "clean"]
         if wrong:
             sentence += f" Small errors add up: {plural(len(wrong), 'result')} of the whole run"
@@ -94,20 +99,22 @@ class Blame(Displayed):
     def _extent(self) -> str:
         guilty = self.guilty
         measured = [each for each in guilty[:_NAMED] if each.share is not None]
+        verb = "accounts for" if self.is_recorded else "removes"
         parts = [
-            f"{code(each.tensor)} alone{' removes' if not i else ''} "
+            f"{code(each.tensor)} alone{f' {verb}' if not i else ''} "
             f"{percent(max(each.share or 0.0, 0.0))}"
             f"{' of the error of the outputs' if not i else ''}"
             for i, each in enumerate(measured)
         ]
-        sentences = [f"Fixing {', '.join(parts)}."] if parts else []
+        first = "The own error of" if self.is_recorded else "Fixing"
+        sentences = [f"{first} {', '.join(parts)}."] if parts else []
         inheriting = sum(each.verdict == "passes it on" for each in self.operations)
         if inheriting:
             verb = "operation only passes" if inheriting == 1 else "operations only pass"
             sentences.append(f"{inheriting:,} {verb} it on.")
         if guilty and len(guilty[0].by_input) > 1:
             sentences.append(_spread(guilty[0]))
-        sentences += [_together(each) for each in guilty[:_NAMED] if each.before]
+        sentences += [_together(each, self._fed) for each in guilty[:_NAMED] if each.before]
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
         ]
@@ -124,7 +131,7 @@ class Blame(Displayed):
         count = len(self.paired_by_values)
         return (
             f" {plural(count, 'tensor')} {'was' if count == 1 else 'were'} paired with the "
-            f"reference by values, not by name; the least confident pair, {percent(confidence)}, "
+            f"{self._fed} by values, not by name; the least confident pair, {percent(confidence)}, "
             f"is {code(name)} with {code(other)}."
         )
 
@@ -132,9 +139,14 @@ class Blame(Displayed):
         if not self.unchecked:
             return ""
         return (
-            f" {plural(len(self.unchecked), 'operation')} not examined: the reference has no "
+            f" {plural(len(self.unchecked), 'operation')} not examined: the {self._fed} has no "
             "value after them."
         )
+
+    @property
+    def _fed(self) -> Literal["reference", "suspect"]:
+        """The side whose values the operations were run on."""
+        return "suspect" if self.is_recorded else "reference"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each operation, the guiltiest first.
@@ -172,6 +184,7 @@ class Blame(Displayed):
             self._evidence[name],
             self.engine,
             self.labels,
+            is_recorded=self.is_recorded,
         )
 
     def __getitem__(self, tensor: str) -> BlamedOperation:
@@ -213,6 +226,7 @@ class Blame(Displayed):
                 for each in self.operations
             ),
             picture=self._picture,
+            fed=self._fed,
         )
         return blame_card(summary, brief=brief)
 
@@ -227,11 +241,11 @@ def _spread(each: BlamedOperation) -> str:
     )
 
 
-def _together(each: BlamedOperation) -> str:
-    """Say that the fault may be in an operation before a tensor, which the reference lacks."""
+def _together(each: BlamedOperation, fed: str) -> str:
+    """Say that the fault may be in an operation before a tensor, which was not recorded."""
     before = each.before
     verb = "is" if len(before) == 1 else "are"
     return (
         f"The fault is in the operation of {code(each.tensor)} or before it: {listed(before)} "
-        f"{verb} not in the reference."
+        f"{verb} not in the {fed}."
     )

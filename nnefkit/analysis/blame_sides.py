@@ -1,11 +1,11 @@
-"""The two sides of a blame: what is right, and what is suspected."""
+"""The two sides of a blame: the one whose operations are run, and the one whose values they get."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -27,7 +27,7 @@ Subject = str | Graph | Source
 
 
 @dataclass(frozen=True)
-class Suspect:
+class Runnable:
     """A graph that can be run in parts, and the engine that runs it."""
 
     graph: Graph
@@ -38,27 +38,24 @@ class Suspect:
     """Name of each tensor that is rounded by its quantization info -> number of bits."""
 
     @classmethod
-    def of(cls, suspect: Subject, graph: Graph, engine: str, quantized: bool) -> Suspect:
-        """Return the suspect that `blame` was given.
+    def of(
+        cls, subject: str | Graph, graph: Graph, engine: str, quantized: bool, label: str
+    ) -> Runnable:
+        """Return an engine or a graph that `blame` was given.
 
-        Raises:
-            InputError: It is a recorded run, whose operations cannot be run.
+        Args:
+            subject: The engine, or the graph.
+            graph: What an engine runs.
+            engine: The engine that runs a graph.
+            quantized: Whether it is run with its quantization info.
+            label: The name of a graph for the displays.
         """
-        if isinstance(suspect, Graph):
-            session = Session(expected_graph(suspect, data=True), engine, quantized=quantized)
-            rounded = _bits(suspect) if quantized else {}
-            return cls(session.graph, engine, "suspect", session, rounded)
-        if isinstance(suspect, str) and not _is_path(suspect):
-            session = Session(graph, suspect, quantized=quantized)
-            rounded = _bits(graph) if quantized else {}
-            return cls(session.graph, suspect, suspect, session, rounded)
-        raise InputError(
-            "the suspect must be an engine or a graph, since its operations are run one by one",
-            hint="Of two recorded runs, nnefkit.compare(a, b, graph=graph) finds the first "
-            "difference. To examine a recorded run, pass it as reference=, and the engine or "
-            "graph that should compute the same as suspect=. nnefkit.compare_many compares two "
-            "series of recorded runs.",
-        )
+        if isinstance(subject, Graph):
+            graph = expected_graph(subject, data=True)
+        else:
+            engine = label = subject
+        session = Session(graph, engine, quantized=quantized)
+        return cls(session.graph, engine, label, session, _bits(graph) if quantized else {})
 
     def run(
         self, graph: Graph, inputs: Mapping[str, Array], outputs: Collection[str]
@@ -73,53 +70,60 @@ def _bits(graph: Graph) -> dict[str, int]:
     return {name: int(line.get("bits", 0)) for name, line in lines.items() if line}
 
 
-def _is_path(name: str) -> bool:
-    return any(mark in name for mark in "/\\.")
+def is_runnable(subject: Subject | Iterable[Source]) -> TypeGuard[str | Graph]:
+    """Return whether a side of a blame is a graph or the name of an engine, not a recorded run."""
+    if isinstance(subject, str):
+        return not any(mark in subject for mark in "/\\.")
+    return isinstance(subject, Graph)
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How tensors of the reference are paired with those of the suspect."""
+    """How tensors whose values are given are paired with those of the graph that is run."""
 
     names: Mapping[str, str] | None
     """Name in the reference -> name in the suspect."""
     by_values: bool
     axes: Axes
+    is_reversed: bool = False
+    """Whether the operations of the reference are run, on the values of the suspect."""
     found: dict[str, Pairing] = field(default_factory=dict)
     """The pairs by values so far: name in the reference -> its counterpart."""
 
-    def aligned(
-        self, reference: Mapping[str, Any], run: Trace, *, ordered: bool
-    ) -> dict[str, Array]:
-        """Return the values of the reference by the names, and in the layout, of the suspect.
+    def aligned(self, given: Mapping[str, Any], run: Trace, *, ordered: bool) -> dict[str, Array]:
+        """Return given values by the names, and in the layout, of a run.
 
         Args:
-            reference: The values of the reference.
-            run: All tensors of the suspect.
-            ordered: Whether the reference is in the order of its computation.
+            given: The values.
+            run: All tensors of the graph that is run.
+            ordered: Whether the values are in the order of their computation.
 
         Raises:
             InputError: An option is wrong, or no tensor has a counterpart.
             UnknownNameError: `names` or `axes` names a tensor that does not exist.
         """
         if self.names is None and not self.by_values and self.axes is None:
-            return {name: numeric(reference[name], name) for name in reference if name in run}
-        sides = Side(reference, None, "", ordered=ordered), Side(run, run.graph, "")
-        pairs = pair(*sides, self.names, self.by_values)
-        check_axes(self.axes, pairs.both)
+            return {name: numeric(given[name], name) for name in given if name in run}
+        sides = Side(given, None, "", ordered=ordered), Side(run, run.graph, "")
+        names = self.names
+        if self.is_reversed and names is not None:
+            names = {other: name for name, other in names.items()}
+        pairs = pair(*sides, names, self.by_values)
+        known = {each.other: each for each in pairs.both.values()}
+        check_axes(self.axes, known if self.is_reversed else pairs.both)
         self.found.update((n, each) for n, each in pairs.both.items() if each.by == "values")
         return {
             paired.other: self._arranged(
-                numeric(reference[name], name), run[paired.other], name, paired
+                numeric(given[name], name), run[paired.other], name, paired
             )
             for name, paired in pairs.both.items()
         }
 
     def _arranged(self, values: Array, expected: Array, name: str, paired: Pairing) -> Array:
-        axes = given_axes(self.axes, name, values.ndim)
+        axes = given_axes(self.axes, paired.other if self.is_reversed else name, values.ndim)
         if axes is not None:
             # They are given as for `compare`, where the second run is the one that is permuted.
-            return values.transpose(np.argsort(axes))
+            return values.transpose(axes if self.is_reversed else np.argsort(axes))
         if self.axes != "auto" and paired.by != "values":
             return values
         tolerance = tolerance_for(None, expected.dtype, values.dtype)
@@ -134,10 +138,19 @@ class Alignment:
         return layout.arranged(values, expected.shape)
 
 
-class Reference:
-    """Provides the values of the reference for each input."""
+class Feed:
+    """Provides the values that operations are run on, for each input.
 
-    def __init__(self, reference: Subject | Iterable[Source], graph: Graph, engine: str) -> None:
+    Args:
+        subject: A graph, the name of an engine, or one or several recorded runs.
+        graph: What an engine runs.
+        engine: The engine that runs a graph.
+        word: ``"reference"`` or ``"suspect"``: which side of the blame it is.
+    """
+
+    def __init__(
+        self, subject: Subject | Iterable[Source], graph: Graph, engine: str, word: str
+    ) -> None:
         self.graph: Graph | None = None
         self.digests: Mapping[str, str] = {}
         """Name of a variable -> digest of its values, of recorded runs."""
@@ -145,25 +158,22 @@ class Reference:
         """The recorded runs, one for each input."""
         self.ordered = True
         """Whether its tensors are in the order of their computation, as far as one can know."""
+        self.word = word
         self._session: Session | None = None
         self._first: Side | None = None
-        if isinstance(reference, Graph):
-            self.graph = expected_graph(reference, data=True)
-            self._session = Session(self.graph, engine)
-            self.label = "reference"
-        elif isinstance(reference, str) and not _is_path(reference):
-            self.graph = graph
-            self._session = Session(graph, reference)
-            self.label = reference
-        elif isinstance(reference, (str, PathLike, Mapping)):
-            self.recorded = [side(reference)]
+        if is_runnable(subject):
+            run = Runnable.of(subject, graph, engine, False, word)
+            self.graph, self.label = run.graph, run.label
+            self._session = run.session
+        elif isinstance(subject, (str, PathLike, Mapping)):
+            self.recorded = [side(subject)]
             self.label = self.recorded[0].label or "recorded run"
         else:
-            self.recorded = expected_runs("reference", reference)
+            self.recorded = expected_runs(word, subject)
             self.label = "recorded runs"
 
     def run(self, example: Any, recorded: Any) -> Mapping[str, Any]:
-        """Return the values of the reference for one input, by name, as they were recorded.
+        """Return the values for one input, by name, as they were recorded.
 
         Args:
             example: The input.
@@ -192,18 +202,18 @@ def _of_one_graph(first: Side, second: Side) -> bool:
     return is_same_text and not any(map(weights.differing, first.graph.computations))
 
 
-def check_same_input(name: str, reference: Array, given: Array) -> None:
-    """Check that a reference has an input as it is given: else their runs cannot be compared.
+def check_same_input(name: str, recorded: Array, given: Array, word: str) -> None:
+    """Check that a run has an input as it is given: else their runs cannot be compared.
 
     Raises:
         InputError: It has other values, or another shape.
     """
     hint = "Pass the input that was recorded; of several ones, in the order of the runs."
-    if reference.shape != given.shape:
-        what = f"shape {list(reference.shape)}, not {list(given.shape)}"
+    if recorded.shape != given.shape:
+        what = f"shape {list(recorded.shape)}, not {list(given.shape)}"
         hint += ' axes="auto" finds orders of axes that differ.'
     else:
-        measured = metrics(reference, given, tolerance_for(None, reference.dtype, given.dtype))
+        measured = metrics(recorded, given, tolerance_for(None, recorded.dtype, given.dtype))
         if measured.ok:
             return
         what = "other values"
@@ -211,23 +221,23 @@ def check_same_input(name: str, reference: Array, given: Array) -> None:
             what += f" (NaN or Inf that do not match: {measured.mismatched:,})"
         else:
             what += f" (largest difference {number(measured.max_abs)})"
-    raise InputError(
-        f"the reference was recorded with another input: '{name}' has {what}", hint=hint
-    )
+    raise InputError(f"the {word} was recorded with another input: '{name}' has {what}", hint=hint)
 
 
-def check_same_segments(first: list[IsolatedSegment], later: list[IsolatedSegment]) -> None:
+def check_same_segments(
+    first: list[IsolatedSegment], later: list[IsolatedSegment], word: str
+) -> None:
     """Check that operations are examined as for the first input, so that errors can be merged.
 
     Raises:
-        InputError: Other tensors of the reference are known.
+        InputError: Other tensors have given values.
     """
     known, found = ({each.tensor for each in some} for some in (first, later))
     other = sorted(known ^ found)
     if not other:
         return
     raise InputError(
-        f"the reference {'lacks' if other[0] in known else 'has'} '{other[0]}', "
+        f"the {word} {'lacks' if other[0] in known else 'has'} '{other[0]}', "
         f"{'which it has' if other[0] in known else 'which it lacks'} for the inputs before",
         hint="Record the same tensors for each input, or call nnefkit.blame for each one.",
     )

@@ -20,7 +20,11 @@ Verdict = Literal["guilty", "passes it on", "clean"]
 
 @dataclass(frozen=True, repr=False)
 class BlamedOperation:
-    """An operation of the suspect, fed with the inputs that it has in the reference."""
+    """An operation of the suspect, fed with the inputs that it has in the reference.
+
+    If the suspect was recorded, it is the operation of the reference, fed with those inputs that it
+    has in the suspect: what the suspect has instead is the error that it introduces.
+    """
 
     tensor: str
     """Name of its result."""
@@ -33,7 +37,8 @@ class BlamedOperation:
     """``"guilty"``: the error that it introduces is out of tolerance; ``"passes it on"``: that is
     not, but its result in the run of the suspect is; ``"clean"``: neither is."""
     own: Metrics
-    """The error that it introduces: what it computes from the reference's inputs, against that.
+    """The error that it introduces: what it computes from the reference's inputs, against that
+    (what a recorded suspect has, against what the reference computes from the suspect's inputs).
     With several inputs, that of the worst one."""
     own_snr: float
     """Signal-to-noise ratio of that error in dB, over all inputs; infinite without an error."""
@@ -49,8 +54,8 @@ class BlamedOperation:
     output: bool = False
     """Whether its result is an output of the graph."""
     operations: tuple[str, ...] = ()
-    """Results of all operations that were run together, since the reference has no values in
-    between; its own one is the last."""
+    """Results of all operations that were run together, since there are no values in between; its
+    own one is the last."""
     by_input: tuple[float, ...] = ()
     """`own_snr` of each input; -inf where NaN or Inf do not match those of the reference."""
 

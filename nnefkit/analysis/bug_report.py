@@ -24,11 +24,11 @@ class Evidence:
     """The values that show the fault of an operation."""
 
     inputs: Mapping[str, Array]
-    """The values of the reference that it was given, by name."""
+    """The values that it was given, by name: those of the reference, or of a recorded suspect."""
     expected: Array
-    """Its result in the reference."""
+    """Its right result."""
     result: Array
-    """What it computed."""
+    """Its result in the suspect."""
 
 
 def write_bug_report(
@@ -38,6 +38,8 @@ def write_bug_report(
     evidence: Evidence,
     engine: str,
     labels: tuple[str, str],
+    *,
+    is_recorded: bool,
 ) -> None:
     """Write the folder that `nnefkit.analysis.blame_result.Blame.minimal` describes.
 
@@ -54,8 +56,8 @@ def write_bug_report(
         write_npz(folder / "inputs.npz", evidence.inputs)
         write_npz(folder / "expected.npz", {name: evidence.expected})
         write_npz(folder / "result.npz", {name: evidence.result})
-        (folder / "show_fault.py").write_text(_script(engine, labels))
-        (folder / "README.md").write_text(_readme(operation, engine, labels))
+        (folder / "show_fault.py").write_text(_script(engine, labels, is_recorded))
+        (folder / "README.md").write_text(_readme(operation, engine, labels, is_recorded))
 
 
 def _part(graph: Graph, operation: BlamedOperation, evidence: Evidence) -> Graph:
@@ -70,7 +72,7 @@ def _part(graph: Graph, operation: BlamedOperation, evidence: Evidence) -> Graph
 
 
 _SCRIPT = '''\
-"""Run the model on its inputs in the reference, and compare the result."""
+"""Run the model on its inputs in the {fed}, and compare the result."""
 
 from pathlib import Path
 
@@ -82,9 +84,9 @@ folder = Path(__file__).parent
 graph = nk.load(folder / "model")
 with np.load(folder / "inputs.npz") as file:
     inputs = dict(file)
-with np.load(folder / "expected.npz") as file:
-    expected = inputs | dict(file)
-result = inputs | nk.run(graph, inputs, engine={engine!r})
+with np.load(folder / "{known}.npz") as file:
+    {known} = inputs | dict(file)
+{computed} = inputs | nk.run(graph, inputs, engine={engine!r})
 print(nk.compare(expected, result, labels={labels!r}, graph=graph))
 '''
 _README = """\
@@ -96,8 +98,8 @@ signal-to-noise ratio {ratio}, largest difference {largest:g} (relative {relativ
 | file | what it is |
 | --- | --- |
 | `model/` | {model} |
-| `inputs.npz` | {its} inputs in the reference |
-| `expected.npz` | {its} result in the reference ({reference}) |
+| `inputs.npz` | {its} inputs in the {fed} |
+| `expected.npz` | {its} right result ({reference}) |
 | `result.npz` | {its} result in the suspect ({suspect}) |
 | `show_fault.py` | runs the model with the engine `{engine}`, and compares |
 
@@ -108,26 +110,36 @@ python show_fault.py
 """
 
 
-def _script(engine: str, labels: tuple[str, str]) -> str:
-    return _SCRIPT.format(engine=engine, labels=labels)
+def _script(engine: str, labels: tuple[str, str], is_recorded: bool) -> str:
+    known, computed = ("result", "expected") if is_recorded else ("expected", "result")
+    fed = _fed(is_recorded)
+    return _SCRIPT.format(engine=engine, labels=labels, known=known, computed=computed, fed=fed)
 
 
-def _readme(operation: BlamedOperation, engine: str, labels: tuple[str, str]) -> str:
+def _fed(is_recorded: bool) -> str:
+    """Return the side whose values the operation was run on."""
+    return "suspect" if is_recorded else "reference"
+
+
+def _readme(
+    operation: BlamedOperation, engine: str, labels: tuple[str, str], is_recorded: bool
+) -> str:
     own = operation.own
     details = f"Cause: {operation.cause}.\n" if operation.cause else ""
     if own.element is not None:
         at, first, second = own.element
         details += f"At `{list(at)}` the reference has {first!s}, the suspect {second!s}.\n"
-    # Between two tensors that the reference has, there may be several operations.
+    # Between two tensors that were recorded, there may be several operations.
     several = len(operation.before)
     name = f"`{operation.operation}`"
     return _README.format(
         subject=f"{name} or an operation before it computes" if several else f"{name} computes",
         model=f"the {several + 1:,} operations up to `{operation.tensor}` as an NNEF model; the "
-        f"reference lacks {listed(operation.before)}"
+        f"{_fed(is_recorded)} lacks {listed(operation.before)}"
         if several
         else "the operation as an NNEF model",
         its="their" if several else "its",
+        fed=_fed(is_recorded),
         tensor=operation.tensor,
         reference=visible(labels[0], LONGEST_NAME),
         suspect=visible(labels[1], LONGEST_NAME),

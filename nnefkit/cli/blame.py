@@ -19,7 +19,7 @@ from nnefkit.cli.options import (
     strictness,
     tolerance,
 )
-from nnefkit.cli.recorded_inputs import input_files, recorded_inputs
+from nnefkit.cli.recorded_inputs import input_files, one_or_several, several_inputs
 from nnefkit.cli.tensor_names import name_pairs
 from nnefkit.errors import NnefError
 from nnefkit.graph import Graph
@@ -28,7 +28,8 @@ from nnefkit.io import load
 _EXAMPLES = """\
   nnefkit blame model/ --input image=cat.npy --suspect onnxruntime
   nnefkit blame model/ --input image=cat.npy --suspect quantized/ -o bug_report
-  nnefkit blame model/ --input cat.npz --reference recorded.npz --suspect torch
+  nnefkit blame model/ --input cat.npz --suspect recorded_on_the_device.npz
+  nnefkit blame model/ --inputs images/ --suspect onnxruntime
 
 exit status: 0 nobody is guilty; 1 an operation is; 2 it cannot be examined.
 """
@@ -42,21 +43,27 @@ def declare(commands: Commands) -> None:
         run,
         summary="find the operations that introduce an error",
         description="Run each operation of a suspect on the values that its inputs have in a "
-        "reference, and list those whose own error is out of tolerance.",
+        "reference, and list those whose own error is out of tolerance. If the suspect is a "
+        "recorded run, the operations of the reference are run on its values instead.",
         examples=_EXAMPLES,
     )
     model_path(parser)
     input_files(parser)
+    several_inputs(parser)
     parser.add_argument(
         "--reference",
-        default="numpy",
+        action="append",
         metavar="R",
         help="what is right: an engine (default: numpy), a model, or a recorded run (a saved "
         "trace, an .npz or .safetensors file, .json of Polygraphy, a folder of .npy, .dat or .pb "
-        "files)",
+        "files); may be repeated: recorded runs, one for each of several inputs",
     )
     parser.add_argument(
-        "--suspect", required=True, metavar="S", help="what is suspected: an engine, or a model"
+        "--suspect",
+        action="append",
+        required=True,
+        metavar="S",
+        help="what is suspected: likewise an engine, a model, or recorded runs",
     )
     parser.add_argument(
         "--engine", default="numpy", help="the engine that runs models (default: numpy)"
@@ -64,7 +71,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--quantized",
         action="store_true",
-        help="run a suspect that is a model with its quantization file",
+        help="run the suspect with its quantization file; if it was recorded, the reference",
     )
     tolerance(parser)
     pairing(parser)
@@ -84,9 +91,9 @@ def run(options: argparse.Namespace) -> int:
         graph = load(Path(options.path), strict=options.strict)
         found = blame(
             graph,
-            recorded_inputs(options.input, graph),
-            reference=_subject(options.reference, options.strict),
-            suspect=_subject(options.suspect, options.strict),
+            one_or_several(options, graph),
+            reference=_side(options.reference or ["numpy"], options.strict),
+            suspect=_side(options.suspect, options.strict),
             engine=options.engine,
             tolerance=options.tolerance,
             quantized=options.quantized,
@@ -107,7 +114,14 @@ def run(options: argparse.Namespace) -> int:
     return 0 if found.ok else terminal.FAILED
 
 
-def _subject(name: str, strict: bool) -> str | Graph | Path | Any:
+def _side(names: list[str], strict: bool) -> Any:
+    """Return what the arguments of one side name: one thing, or several recorded runs."""
+    if len(names) == 1:
+        return _subject(names[0], strict)
+    return [Path(name) for name in names]
+
+
+def _subject(name: str, strict: bool) -> str | Graph | Path:
     """Return what an argument names: an engine, a model, or a recorded run."""
     path = Path(name)
     if not path.exists():

@@ -439,10 +439,99 @@ def test_nan_of_the_suspect_is_its_own(graph, x):
     assert found.guilty[0].own.mismatched > 0
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_recorded_suspect_is_examined(graph, x, name):
+    plant, guilty = FAULTS[name]
+    run = dict(nk.trace(plant(graph), x))
+    found = nk.blame(graph, x, suspect=run)
+    assert sorted(each.tensor for each in found.guilty) == sorted(guilty)
+    other_way = nk.blame(graph, x, reference=run, suspect="numpy")
+    assert [each.tensor for each in other_way.guilty] == [each.tensor for each in found.guilty]
+    assert found.labels == ("numpy", "recorded run")
+    assert "suspect's inputs" in repr(found)
+    assert " alone accounts for " in found.summary
+    shares = sorted(each.share for each in found.guilty)
+    if len(guilty) == 1 and name != "a fault in a branch":
+        # Nothing else goes wrong: its error put into the run of the reference gives all of it.
+        assert shares == pytest.approx([1.0], abs=1e-6)
+
+
+def test_the_error_of_a_recorded_suspect_is_measured_against_what_is_right(graph, x):
+    run = dict(nk.trace(graph, x))
+    run["c1"] = run["c1"] * np.float32(1.5)
+    found = nk.blame(graph, x, suspect=run)
+    # What the suspect has instead is wrong by half of the right values: 20 log10(2) dB.
+    assert found["c1"].own_snr == pytest.approx(6.0206, abs=1e-3)
+    other_way = nk.blame(graph, x, reference=run, suspect="numpy")
+    assert other_way["c1"].own_snr == pytest.approx(20 * math.log10(3), abs=1e-3)
+    first, second = found["c1"].own.element[1:]
+    assert float(second) == pytest.approx(1.5 * float(first), rel=1e-5)
+
+
+def test_the_weights_of_a_saved_trace_of_the_suspect_are_its_cause(graph, x, tmp_path):
+    suspect = with_weight(with_text(graph, r3=("0.1", "0.3")), "ws", swapped)
+    nk.trace(suspect, x).save(tmp_path / "device.trace")
+    found = nk.blame(graph, x, suspect=tmp_path / "device.trace")
+    assert {each.tensor: each.cause for each in found.guilty} == {
+        "s": "its weight `ws` differs",
+        "r3": "its `alpha` is 0.1 in the first graph and 0.3 in the second",
+    }
+    assert found.labels == ("numpy", "device.trace")
+
+
+def test_recorded_suspects_of_several_inputs_are_examined(graph):
+    inputs = drawn()
+    suspect = with_weight(graph, "w1a", rounded(4))
+    found = nk.blame(graph, inputs, suspect=[nk.trace(suspect, each) for each in inputs])
+    assert [each.tensor for each in found.guilty] == ["c1"]
+    assert len(found.guilty[0].by_input) == len(inputs)
+    with pytest.raises(nk.InputError, match="input 0: the suspect was recorded with another"):
+        nk.blame(graph, inputs[::-1], suspect=[nk.trace(suspect, each) for each in inputs])
+
+
+def test_names_and_axes_of_a_recorded_suspect(graph, x):
+    trace = nk.trace(with_weight(graph, "ws", rounded(4)), x)
+    recorded = {"dev0": trace["s"].transpose(0, 2, 3, 1), "dev1": trace["y"]}
+    recorded["p"] = trace["p"].transpose(0, 2, 3, 1)
+    names = {"s": "dev0", "y": "dev1"}
+    axes = {"s": (0, 3, 1, 2), "p": (0, 3, 1, 2)}
+    found = nk.blame(graph, x, suspect=recorded, names=names, axes=axes)
+    assert [each.tensor for each in found.guilty] == ["s"]
+    assert "r4" in found["y"].before
+    found = nk.blame(graph, x, suspect={"p": recorded["p"]}, axes="auto")
+    assert [each.tensor for each in found.guilty] == ["p"]
+    assert found["p"].own.max_abs == pytest.approx(np.abs(trace["p"] - nk.run(graph, x)["p"]).max())
+    with pytest.raises(nk.UnknownNameError, match="dev0"):
+        nk.blame(graph, x, suspect=recorded, names=names, axes={"dev0": (0, 3, 1, 2)})
+
+
+def test_the_bug_report_of_a_recorded_suspect_shows_its_fault(graph, x, tmp_path):
+    run = dict(nk.trace(with_weight(graph, "w1a", rounded(4)), x))
+    found = nk.blame(graph, x, suspect=run, labels=("float", "device"))
+    found.minimal(tmp_path / "report")
+    with np.load(tmp_path / "report" / "result.npz") as recorded:
+        np.testing.assert_array_equal(recorded["c1"], run["c1"])
+    command = [sys.executable, str(tmp_path / "report" / "show_fault.py")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "The runs diverge at c1" in shown
+    readme = (tmp_path / "report" / "README.md").read_text()
+    assert "| `inputs.npz` | its inputs in the suspect |" in readme
+    assert "the result of **device** differs from that of **float**" in readme
+
+
+def test_tolerances_may_be_given_in_two_parts(graph, x):
+    suspect = with_weight(graph, "w2a", rounded(8))
+    assert not nk.blame(graph, x, suspect=suspect, rtol=1e-6).ok
+    assert nk.blame(graph, x, suspect=suspect, rtol=0.1).ok
+    assert nk.blame(graph, x, suspect=suspect, atol=10.0).ok
+    with pytest.raises(nk.InputError, match="there is a tolerance, and rtol"):
+        nk.blame(graph, x, suspect=suspect, tolerance=0.1, atol=1.0)
+
+
 def test_what_cannot_be_examined_is_refused(graph, x):
     trace = nk.trace(graph, x)
-    with pytest.raises(nk.InputError, match="the suspect must be an engine or a graph"):
-        nk.blame(graph, x, suspect=trace)
+    with pytest.raises(nk.InputError, match="the reference and the suspect are recorded runs"):
+        nk.blame(graph, x, reference=trace, suspect=trace)
     with pytest.raises(nk.InputError, match="a recorded run is of one input"):
         nk.blame(graph, [x, x], reference=trace, suspect="numpy")
     with pytest.raises(nk.InputError, match="there are no inputs"):

@@ -64,8 +64,36 @@ def test_a_recorded_reference_and_an_engine_agree(
 
 def test_what_cannot_be_examined_exits_with_2(folder: Path, nnefkit: Callable[..., Any]) -> None:
     given = ("blame", folder / "model", "--input", folder / "x.npy", "--suspect")
-    assert nnefkit(*given, folder / "recorded.npz").status == 2
+    recorded = folder / "recorded.npz"
+    assert nnefkit(*given, recorded, "--reference", recorded).status == 2
     assert "there is no engine" in nnefkit(*given, "nowhere").err
+
+
+def test_a_recorded_suspect_is_examined(folder: Path, nnefkit: Callable[..., Any]) -> None:
+    given = ("blame", folder / "model", "--input", folder / "x.npy", "--suspect")
+    assert nnefkit(*given, folder / "recorded.npz").status == 0
+    result = nnefkit(*given, folder / "recorded.npz", "--reference", folder / "other")
+    assert result.status == 1
+    assert "t is guilty. The own error of t alone accounts for 100%" in result.out
+
+
+def test_several_inputs_with_their_recorded_runs(folder: Path, nnefkit: Callable[..., Any]) -> None:
+    graph = nk.load(folder / "model")
+    (folder / "inputs").mkdir()
+    runs: list[str | Path] = []
+    for i in range(3):
+        x = np.float32([[i, 1, 2]])
+        np.save(folder / "inputs" / f"{i}.npy", x)
+        runs += ["--suspect", folder / f"run{i}.npz"]
+        values = dict(nk.trace(graph, x))
+        values["y"] = values["y"] + np.float32(i == 2)
+        np.savez(folder / f"run{i}.npz", **values)
+    given = ("blame", folder / "model", "--inputs", folder / "inputs")
+    result = nnefkit(*given, *runs)
+    assert result.status == 1
+    assert "Of 3 inputs, y is worst for input 2" in " ".join(result.out.split())
+    assert nnefkit(*given, *runs[:4]).status == 2
+    assert nnefkit(*given, "--suspect", "onnxruntime").status == 0
 
 
 def test_a_recorded_reference_of_other_names_is_paired(

@@ -81,6 +81,8 @@ class BlameSummary:
     """All operations, the guiltiest first."""
     picture: Callable[[], str] | None = field(default=None, repr=False)
     """Draws the graph with the guilty operations outlined, as an SVG document."""
+    fed: Literal["reference", "suspect"] = "reference"
+    """The side whose values the operations were run on."""
 
 
 def blame_card(summary: BlameSummary, *, brief: bool = False) -> Card:
@@ -112,7 +114,7 @@ def _facts(summary: BlameSummary) -> Iterator[str]:
     yield numbers.shorten(summary.graph, 60)
     yield "blame"
     checked = numbers.plural(summary.examined, "operation")
-    yield f"{checked} examined, each on the reference's inputs"
+    yield f"{checked} examined, each on the {summary.fed}'s inputs"
     yield f"{summary.unchecked:,} not examined"
 
 

@@ -29,7 +29,7 @@ _NAMED = 3
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-class _Trace(Protocol):
+class _WithHiddenNan(Protocol):
     @property
     def hidden_nan(self) -> tuple[str, ...]: ...
 
@@ -83,7 +83,10 @@ class HiddenNan:
         """Whether a weight has NaN, as of the first run, which reads all of them anyway."""
 
     def warn(
-        self, feeds: Mapping[str, Array], results: Mapping[str, Array], trace: Callable[[], _Trace]
+        self,
+        feeds: Mapping[str, Array],
+        results: Mapping[str, Array],
+        trace: Callable[[], _WithHiddenNan],
     ) -> None:
         """Warn if inputs or weights have NaN, the outputs have none, and it was replaced.
 
