@@ -41,6 +41,8 @@ STYLE: Any = {
 """Settings for figures on white and on black pages: ``plt.rcParams.update(nk.plot.STYLE)``."""
 LONGEST_LABEL = 40
 """Maximum length of a name in a plot."""
+MANY_POINTS = 4_000
+"""Number of points from which on a curve is saved as an image in an SVG or PDF file."""
 LEVELS = 255
 """Number of colors of a scale; odd, so that one of them means zero."""
 _NOT_A_NUMBER = "#e600c8"

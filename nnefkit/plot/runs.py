@@ -12,13 +12,15 @@ from nnefkit.arguments import wrong_type
 from nnefkit.display import numbers
 from nnefkit.display.colors import BLUE, RED
 from nnefkit.errors import InputError
-from nnefkit.plot.figure import MUTED, axes, label, refuse_below_one
+from nnefkit.plot.figure import MANY_POINTS, MUTED, axes, label, refuse_below_one
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOP = 80.0
 """Decibels from which on two tensors are (nearly) equal."""
+MOST_BARS = 100
+"""Maximum number of operations with their own bar in a plot of times."""
 LEAST = 30.0
 """Decibels below which a difference is marked if the differing tensors are not given."""
 
@@ -64,7 +66,9 @@ def comparison(
     ax = axes(ax, 8.0, 2.4)
     heights = np.clip(ratios, 0.0, top)
     places = np.arange(len(names))
-    ax.plot(places, heights, color=BLUE, linewidth=1.4, marker="." if len(names) < 60 else "")
+    marker = "." if len(names) < 60 else ""
+    [line] = ax.plot(places, heights, color=BLUE, linewidth=1.4, marker=marker)
+    line.set_rasterized(len(names) > MANY_POINTS)
     first = first if first is not None else where
     if first is None:
         first = next((n for n, r in zip(names, ratios, strict=True) if r < LEAST), None)
@@ -117,7 +121,7 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
     Args:
         run: A trace, a mapping from names to seconds, or rows (name, seconds).
         ax: The axes to draw into; by default those of a new figure.
-        limit: Number of operations with their own bar.
+        limit: Number of operations with their own bar, up to 100.
         title: Title of the plot; by default the total time.
 
     Returns:
@@ -136,7 +140,8 @@ def timings(run: Any, ax: Axes | None = None, *, limit: int = 20, title: str | N
     if not timed:
         raise InputError("there are no times to draw")
     total = sum(time for _, time in timed)
-    bars, rest = timed[:limit], timed[limit:]
+    count = min(limit, MOST_BARS)
+    bars, rest = timed[:count], timed[count:]
     colors = [BLUE] * len(bars)
     if rest:
         bars = [*bars, (f"{len(rest)} others", sum(time for _, time in rest))]

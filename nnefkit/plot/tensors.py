@@ -14,6 +14,7 @@ from nnefkit.display.colors import AMBER, BLUE
 from nnefkit.display.images import Scale, reduced, robust_scale
 from nnefkit.errors import InputError
 from nnefkit.plot.figure import (
+    MANY_POINTS,
     axes,
     bare,
     color_map,
@@ -75,7 +76,8 @@ def histogram(
     facts = [name_of(tensor, title)]
     if finite.size:
         counts, edges = np.histogram(finite, bins)
-        ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85, baseline=0.5 if log else 0)
+        bars = ax.stairs(counts, edges, fill=True, color=BLUE, alpha=0.85, baseline=0.5 * log)
+        bars.set_rasterized(bins > MANY_POINTS)
         ax.axvline(float(finite.mean()), color=AMBER, linewidth=1.2)
         facts.append(f"μ {numbers.number(finite.mean())}")
         facts.append(f"σ {numbers.number(finite.std())}")

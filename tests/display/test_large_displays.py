@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from timing import assert_quick
+from timing import assert_quick, least_seconds
 
 import nnefkit as nk
 from nnefkit.display.html import BUDGET
+from nnefkit.display.images import reduced
 from nnefkit.errors import Diagnostic, Span
 from nnefkit.graph import Graph, Identifier, Operation, Tensor
 
@@ -252,3 +253,61 @@ ARRAYS = {
 @pytest.mark.parametrize("array", ARRAYS.values(), ids=list(ARRAYS))
 def test_values(array: np.ndarray[Any, Any]) -> None:
     check(Tensor("t", "scalar", array.shape, array), seconds=0.3)
+
+
+LARGE = {
+    "rank 1": (5_000_000,),
+    "rank 2": (2_500, 2_000),
+    "tall": (10_000, 1_000),
+    "wide": (1_000, 10_000),
+    "rank 3": (300, 200, 100),
+    "rank 4": (4, 64, 128, 128),
+    "filters": (512, 512, 3, 3),
+    "pictures": (32, 3, 224, 224),
+    "vectors": (256, 20_000, 1, 1),
+}
+
+
+@pytest.mark.parametrize("shape", LARGE.values(), ids=list(LARGE))
+def test_tensors_of_millions_of_elements(shape: tuple[int, ...]) -> None:
+    """Noise, which makes the largest pictures."""
+    values = np.random.default_rng(0).standard_normal(shape, np.float32)
+    tensor = Tensor("x", "scalar", shape, values, "w" if shape[0] > 100 else "")
+    graph = nk.parse(
+        f"version 1.0; graph g(x) -> (y) {{ x = external(shape = {list(shape)}); y = copy(x); }}"
+    )
+    traced = nk.trace(graph, values)
+    for shown in (tensor, traced.tensor("x")):
+        page = assert_quick(shown._repr_html_, 0.2)
+        assert 1_000 < len(page.encode()) <= BUDGET
+        assert len(assert_quick(shown.__repr__, 0.2)) < 2_000
+
+
+def test_the_first_trace_and_comparison_of_a_deep_network_of_large_tensors() -> None:
+    """As many tensors as a ResNet-50 has, of its sizes; noise, which makes the largest pictures."""
+    lines = ["x0 = external(shape = [1, 64, 56, 56]);"]
+    lines += [f"x{i + 1} = {('sin', 'cos')[i % 2]}(x{i});" for i in range(120)]
+    graph = nk.parse(f"version 1.0; graph g(x0) -> (x120) {{ {' '.join(lines)} }}")
+    values = np.random.default_rng(0).standard_normal((1, 64, 56, 56), np.float32)
+    first, second = nk.trace(graph, values), nk.trace(graph, values + 1)
+    for shown in (first, nk.compare(first, second), nk.view(graph, trace=first)):
+        write = shown.static if isinstance(shown, nk.widgets.View) else shown._repr_html_
+        page = assert_quick(write, 0.4, tries=1)
+        assert 5_000 < len(page.encode()) <= BUDGET
+        assert_quick(write, 0.2)
+        assert len(assert_quick(shown.__repr__, 0.2)) < 5_000
+
+
+def test_reducing_a_large_map_takes_about_as_long_as_adding_it_up() -> None:
+    """Its rows are added as they are in memory; taking them one by one takes five times as long."""
+    values = np.random.default_rng(0).standard_normal((2_500, 1_000), np.float32)
+    rows, columns = 25 * np.arange(100), 10 * np.arange(100)
+    expected = values.reshape(100, 25, 100, 10).mean(axis=(1, 3), dtype=np.float64)
+    assert np.allclose(reduced(values, 100, 100), expected, rtol=1e-12)
+
+    def by_elements() -> None:
+        sums = np.add.reduceat(values.astype(np.float64), rows, axis=0)
+        np.add.reduceat(sums, columns, axis=1)
+
+    slow = least_seconds(by_elements)
+    assert least_seconds(lambda: reduced(values, 100, 100)) < slow / 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +16,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image
 
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from nnefkit import parse, plot, trace
@@ -112,8 +117,57 @@ def test_a_resolution_is_obeyed_whatever_the_size(tmp_path: Path) -> None:
     figure = plot.heat_map(NOISE.reshape(-1, 784)).figure
     figure.savefig(tmp_path / "figure.png", dpi=50)
     assert mpl.image.imread(tmp_path / "figure.png").shape[:2] == (300, 300)
-    figure.savefig(tmp_path / "figure.svg")
-    assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
+    figure.savefig(tmp_path / "figure.svg", dpi=200)
+    assert (tmp_path / "figure.svg").stat().st_size > 400 * 1024
+
+
+LARGE: dict[str, Any] = {
+    "heat_map": lambda: plot.heat_map(NOISE.reshape(-1, 784)),
+    "feature_maps": lambda: plot.feature_maps(NOISE),
+    "tall maps": lambda: plot.feature_maps(NOISE.reshape(1, 64, 224, 56)),
+    "filters": lambda: plot.filters(NOISE.reshape(64, 64, 14, 14)),
+    "bars": lambda: plot.histogram(NOISE, bins=20_000),
+    "line": lambda: plot.comparison(dict(enumerate(np.abs(10 * NOISE.ravel()[:200_000])))),
+    "many times": lambda: plot.timings({f"operation{i}" * 3: i for i in range(500)}, limit=500),
+}
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
+@pytest.mark.parametrize("name", LARGE)
+def test_figures_of_noise_are_small_in_every_format(name: str, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"figure.{ending}"
+    LARGE[name]().figure.savefig(path)
+    assert 5_000 < path.stat().st_size < 300 * 1024
+
+
+def test_an_svg_file_has_fewer_colors_but_all_points() -> None:
+    figure = plot.heat_map(NOISE.reshape(-1, 784)).figure
+    whole, small = io.BytesIO(), io.StringIO()
+    figure.savefig(whole, format="svg", dpi=figure.dpi)
+    figure.savefig(small, format="svg")
+    assert len(whole.getvalue()) > 400 * 1024
+    sizes, colors = [], []
+    for text in (whole.getvalue().decode(), small.getvalue()):
+        images = re.findall(r"data:image/png;base64,([^\"]+)", text)
+        pictures = [Image.open(io.BytesIO(base64.b64decode(image))) for image in images]
+        sizes.append([picture.size for picture in pictures])
+        found = pictures[0].convert("RGBA").getcolors(1_000_000) or []
+        colors.append(len(found))
+    assert sizes[0][0] == sizes[1][0]
+    assert colors[0] > 100 > colors[1] > 10
+
+
+def test_files_of_other_kinds_are_written_by_matplotlib(tmp_path: Path) -> None:
+    figure = plot.heat_map(np.eye(4)).figure
+    with PdfPages(tmp_path / "pages.pdf") as pages:
+        pages.savefig(figure)
+        figure.savefig(pages, format="pdf")
+    assert (tmp_path / "pages.pdf").read_bytes().startswith(b"%PDF")
+    figure.savefig(tmp_path / "figure.jpg")
+    assert (tmp_path / "figure.jpg").read_bytes().startswith(b"\xff\xd8")
+    with mpl.rc_context({"savefig.format": "svg"}):
+        figure.savefig(tmp_path / "named")
+    assert (tmp_path / "named.svg").read_text().startswith("<?xml")
 
 
 TENSORS = {"x": ARRAY, "w": ARRAY.reshape(6, 1, 8, 8)}
@@ -317,6 +371,14 @@ def test_timings_show_the_slowest_and_sum_up_the_others() -> None:
     assert list(SECONDS.items())  # rows do as well as a mapping
     rows = plot.timings(list(SECONDS.items()), limit=4)
     assert [bar.get_width() for bar in rows.patches] == widths
+
+
+def test_timings_have_at_most_100_bars_and_all_times() -> None:
+    ax = plot.timings({f"t{i}": i for i in range(1, 1_001)}, limit=900)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(names) == 101
+    assert names[-1] == "900 others"
+    assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1e3 * 1_000 * 1_001 / 2)
 
 
 @pytest.mark.parametrize("draw", [plot.comparison, plot.timings])
