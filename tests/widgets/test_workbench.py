@@ -254,6 +254,24 @@ def found(view: View, text: str) -> list[str]:
     return [name for name, _ in answer["matches"]]
 
 
+def test_the_blocks_around_a_selection_are_named_once() -> None:
+    """A repeated block has its number, each repetition its place; equal titles are not repeated."""
+    lines = ["x = external(shape = [1, 4, 8, 8]);"]
+    last = "x"
+    for i in range(6):
+        lines += [f"a{i} = relu({last});", f"b{i} = tanh(a{i});", f"c{i} = sigmoid(b{i});"]
+        lines += [f"d{i} = exp(c{i});", f"e{i} = mul(d{i}, a{i});", f"f{i} = add(e{i}, {last});"]
+        last = f"f{i}"
+    view = nk.view(nk.parse(f"version 1.0; graph g(x) -> (y) {{ {' '.join(lines)} y = neg(f5); }}"))
+    crumbs = inspected(view.answer({"ask": "select", "tensor": "c4"}))["crumbs"]
+    titles = [title for _, title in crumbs]
+    assert titles[0].endswith(" ×5")
+    assert titles[1].endswith(" of 5")
+    assert len(set(titles)) == len(titles)
+    for key, _ in crumbs:
+        assert inspected(view.answer({"ask": "select", "key": key}))["name"]
+
+
 def test_search_by_name_operation_shape_attribute_and_line() -> None:
     view = nk.view(GRAPH)
     assert found(view, "pooled")[0] == "pooled"

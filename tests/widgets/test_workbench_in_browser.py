@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from dataclasses import replace
 from typing import Any
@@ -12,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_graphs import compared, image, long_graph, residual
-from PIL import Image
 from playwright.sync_api import Browser, expect
-from workbench_page import WorkbenchPage, workbench_page
+from timing import least_seconds
+from workbench_page import WorkbenchPage, pixels, workbench_page
 
 import nnefkit as nk
 
@@ -32,13 +30,6 @@ def boxes(shown: WorkbenchPage) -> int:
     found = re.search(r"([\d,]+) box", shown.text(".nk-counts"))
     assert found is not None
     return int(found[1].replace(",", ""))
-
-
-def pixels(shown: WorkbenchPage, selector: str = ".nk-canvas") -> np.ndarray:
-    """The colors on a canvas, as an array (height, width, 4)."""
-    url = shown.page.locator(selector).evaluate("canvas => canvas.toDataURL('image/png')")
-    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
-        return np.asarray(picture.convert("RGBA"))
 
 
 def stage(shown: WorkbenchPage) -> None:
@@ -367,6 +358,13 @@ def test_ten_thousand_operations_are_drawn_and_moved_without_delay(browser: Brow
     view = nk.view(graph)
     with workbench_page(browser, view) as shown:
         assert shown.page.evaluate("window.first") < 1000
+        # What a selection needs is computed while nobody waits for it.
+        shown.page.wait_for_function("window.sent.some((message) => message.ask === 'prepare')")
+        shown.settle()
+        assert (
+            least_seconds(lambda: view.answer({"ask": "select", "tensor": "t5000"}), tries=1) < 0.2
+        )
+        view.answer({"ask": "all", "open": False})
         stage(shown)
         shown.press("d")
         assert boxes(shown) > 9_000

@@ -5,12 +5,16 @@ It is much faster than JupyterLab, and everything can be measured.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
 import nnefkit.widgets.workbench as room
@@ -138,3 +142,10 @@ def workbench_page(
         yield shown
     finally:
         page.close()
+
+
+def pixels(shown: WorkbenchPage, selector: str = ".nk-canvas") -> np.ndarray:
+    """The colors on a canvas, as an array (height, width, 4)."""
+    url = shown.page.locator(selector).evaluate("canvas => canvas.toDataURL('image/png')")
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        return np.asarray(picture.convert("RGBA"))

@@ -309,10 +309,26 @@ class Inspector:
 
 
 def crumbs(outline: Outline, block: OutlineBlock | None) -> list[list[str]]:
-    """Return key and title of the blocks around a block, the outermost first."""
+    """Return key and title of the blocks around a block, the outermost first.
+
+    A block that repeats is named with its number, each repetition by its place; a block that has
+    the title of the one around it adds nothing, and is left out.
+    """
+    found: list[list[str]] = []
     if block is None:
-        return []
-    return [[one.key, visible(outline.box(one).title, 40)] for one in block.ancestors()]
+        return found
+    before = ""
+    for one in block.ancestors():
+        box, around = outline.box(one), one.parent
+        title = box.title
+        if around is not None and around.group.kind == "repeat":
+            siblings = outline.children(around)
+            found.append([one.key, f"{siblings.index(one) + 1:,} of {len(siblings):,}"])
+        elif title != before:
+            badge = f" ×{box.count:,}" if box.count > 1 else ""
+            found.append([one.key, f"{visible(title, 40)}{badge}"])
+        before = title
+    return found
 
 
 def visible_lines(text: str) -> str:

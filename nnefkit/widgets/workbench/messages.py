@@ -104,6 +104,12 @@ def _hello(bench: Workbench, message: _Fields) -> list[Message]:
     return [bench.scene_message(), *selected]
 
 
+def _prepare(bench: Workbench, _message: _Fields) -> list[Message]:
+    """Compute what the first selection needs, while nobody waits for it."""
+    bench.prepare()
+    return []
+
+
 def _tiles(bench: Workbench, message: _Fields) -> list[Message]:
     """Return tiles of the scene, or pictures of them from afar."""
     if message.integer("version") != bench.version:
@@ -208,6 +214,7 @@ def _overlay(bench: Workbench, message: _Fields) -> list[Message]:
 
 _HANDLERS: Mapping[str, Callable[[Workbench, _Fields], list[Message]]] = {
     "hello": _hello,
+    "prepare": _prepare,
     "tiles": _tiles,
     "toggle": _toggle,
     "all": _all,

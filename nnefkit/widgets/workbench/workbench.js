@@ -6,6 +6,7 @@
 //   Scene      the tiles that have arrived, and what is at a point
 //   Camera     which part of the scene is in view
 //   Painter    draws the scene, the map in the corner and the strip along the depth
+//   Drawing    takes what the painter draws, as an SVG document
 //   Inspector  shows what is selected, with its tensor
 //   Finder     the search field and its results
 //   Bench      connects them: messages, pointer, keyboard
@@ -27,6 +28,7 @@ const KEYS = [
   ["d", "blocks or operations"],
   ["u f", "open all visible blocks, fold all"],
   ["i", "go to the inspector; Esc comes back"],
+  ["s", "save the picture that is seen, as an SVG file"],
   ["[ ]", "previous, next page of channels"],
   ["Esc", "close what is open, select nothing"],
   ["?", "this list"],
@@ -36,6 +38,9 @@ const LARGEST_SCALE = 3;
 const FIRST_SCALE = 0.5; // A scene that needs less is shown from its upper left corner.
 const KEPT_TILES = 96;
 const WAIT_FOR_KERNEL = 8000;
+const PREPARE_AFTER = 300; // Milliseconds after the first picture; then Python computes what a selection needs.
+const MAP_WIDTH = 152, MAP_HEIGHT = 104, MAP_MARGIN = 8;
+const CORNERS = [["right", "bottom"], ["left", "bottom"], ["right", "top"], ["left", "top"]];
 const ERRORS = ["error", "own error", "nan"];
 
 /** Make an element. Text is set as text; attributes are set by name. */
@@ -239,6 +244,9 @@ class Camera {
   }
 }
 
+/** Whether a box (left, top, width, height) and an area (left, top, right, bottom) have something in common. */
+const overlaps = ([left, top, width, height], [x0, y0, x1, y1]) => left < x1 && left + width > x0 && top < y1 && top + height > y0;
+
 /** Where a view begins that shows a stretch: moved no further than needed, or with it in the middle. */
 function shifted(start, room, at, length, edge, near) {
   if (length > room - 2 * edge) return at - edge;
@@ -277,8 +285,21 @@ class Painter {
   constructor(bench) { this.bench = bench; this.colors = null; }
 
   draw(canvas) {
-    const { camera, scene, colors } = { ...this.bench, colors: this.colors };
-    const context = sizedCanvas(canvas, camera.width, camera.height);
+    const { camera } = this.bench;
+    this.drawOn(sizedCanvas(canvas, camera.width, camera.height));
+  }
+
+  /** The picture that is seen, as an SVG document. */
+  svg(title) {
+    const { camera } = this.bench;
+    const drawing = new Drawing(camera.width, camera.height, title);
+    this.drawOn(drawing);
+    return drawing.text();
+  }
+
+  drawOn(context) {
+    const { camera, scene } = this.bench;
+    const { colors } = this;
     context.fillStyle = colors.paper;
     context.fillRect(0, 0, camera.width, camera.height);
     context.save();
@@ -507,7 +528,7 @@ class Painter {
   drawMap(canvas, picture) {
     const { bench, colors } = this;
     const { info } = bench.scene;
-    const scale = Math.min(152 / info.width, 104 / info.height);
+    const scale = Math.min(MAP_WIDTH / info.width, MAP_HEIGHT / info.height);
     const width = Math.max(24, info.width * scale), height = Math.max(16, info.height * scale);
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
@@ -635,6 +656,105 @@ function arrow(context, p) {
   context.lineTo(x - 6, y + 3);
   context.closePath();
 }
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An SVG document with the part of a canvas's interface that the painter uses. Text is set as text, never parsed. */
+class Drawing {
+  constructor(width, height, title) {
+    this.root = document.createElementNS(SVG, "svg");
+    for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, role: "img" })) this.root.setAttribute(name, value);
+    this.at = this.root;
+    this.add("title", {}).textContent = title;
+    this.clip();
+    this.dash = [];
+    this.stack = [];
+    this.path = "";
+    Object.assign(this, { fillStyle: "#000", strokeStyle: "#000", lineWidth: 1, globalAlpha: 1, font: "10px sans-serif", textAlign: "left" });
+    this.ruler = make("canvas").getContext("2d");
+  }
+
+  /** What is outside of the picture is not drawn. */
+  clip() { this.root.setAttribute("overflow", "hidden"); }
+
+  text() { return new XMLSerializer().serializeToString(this.root); }
+
+  add(tag, attributes) {
+    const element = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) if (value !== null) element.setAttribute(name, typeof value === "number" ? short(value) : value);
+    if (this.globalAlpha < 1) element.setAttribute("opacity", short(this.globalAlpha));
+    this.at.append(element);
+    return element;
+  }
+
+  save() { this.stack.push(this.at); }
+
+  restore() { this.at = this.stack.pop(); }
+
+  scale(x, y) { this.at = this.add("g", { transform: `scale(${x} ${y})` }); }
+
+  translate(x, y) { this.at = this.add("g", { transform: `translate(${short(x)} ${short(y)})` }); }
+
+  setLineDash(dash) { this.dash = dash; }
+
+  beginPath() { this.path = ""; }
+
+  moveTo(x, y) { this.path += `M${short(x)} ${short(y)}`; this.last = [x, y]; }
+
+  lineTo(x, y) { this.path += `L${short(x)} ${short(y)}`; this.last = [x, y]; }
+
+  closePath() { this.path += "Z"; }
+
+  bezierCurveTo(...points) { this.path += `C${points.map(short).join(" ")}`; this.last = points.slice(4); }
+
+  /** A round corner at a point, on the way to another one. */
+  arcTo(x, y, toX, toY, radius) {
+    const before = Math.hypot(this.last[0] - x, this.last[1] - y) || 1, after = Math.hypot(toX - x, toY - y) || 1;
+    this.lineTo(x + (radius * (this.last[0] - x)) / before, y + (radius * (this.last[1] - y)) / before);
+    this.last = [x + (radius * (toX - x)) / after, y + (radius * (toY - y)) / after];
+    this.path += `Q${[x, y, ...this.last].map(short).join(" ")}`;
+  }
+
+  roundRect(x, y, width, height, r) {
+    const [right, bottom] = [x + width, y + height];
+    const arc = (toX, toY) => `A${[r, r, 0, 0, 1, toX, toY].map(short).join(" ")}`;
+    this.path += `M${short(x + r)} ${short(y)}H${short(right - r)}${arc(right, y + r)}V${short(bottom - r)}${arc(right - r, bottom)}H${short(x + r)}${arc(x, bottom - r)}V${short(y + r)}${arc(x + r, y)}Z`;
+  }
+
+  fill() { if (this.path) this.add("path", { d: this.path, fill: this.fillStyle }); }
+
+  stroke() {
+    if (!this.path) return;
+    this.add("path", { d: this.path, fill: "none", stroke: this.strokeStyle, "stroke-width": this.lineWidth, "stroke-dasharray": this.dash.length ? this.dash.join(" ") : null });
+  }
+
+  fillRect(x, y, width, height) { this.add("rect", { x, y, width, height, fill: this.fillStyle }); }
+
+  measureText(text) { this.ruler.font = this.font; return this.ruler.measureText(text); }
+
+  fillText(text, x, y, most) {
+    const [, bold, size, family] = this.font.match(/^(bold )?([\d.]+)px (.*)$/) || [null, "", "10", "sans-serif"];
+    const squeezed = most && this.measureText(text).width > most;
+    this.add("text", {
+      x, y, fill: this.fillStyle, "font-size": size, "font-family": family, "font-weight": bold ? "bold" : null,
+      "text-anchor": { center: "middle", right: "end" }[this.textAlign] || null, textLength: squeezed ? most : null, lengthAdjust: squeezed ? "spacingAndGlyphs" : null,
+    }).textContent = text;
+  }
+
+  /** A picture, or a part of one. */
+  drawImage(image, ...areas) {
+    let shown = image;
+    if (areas.length > 4) {
+      shown = make("canvas");
+      [shown.width, shown.height] = [areas[2], areas[3]];
+      shown.getContext("2d").drawImage(image, ...areas.slice(0, 4), 0, 0, areas[2], areas[3]);
+    }
+    const [x, y, width, height] = areas.slice(-4);
+    this.add("image", { x, y, width, height, href: shown.toDataURL("image/png") });
+  }
+}
+
+const short = (value) => String(Math.round(value * 100) / 100);
 
 // -- the inspector -------------------------------------------------------------------------------
 
@@ -943,6 +1063,7 @@ class Bench {
     if (first?.scene) { this.receive(first.scene); this.receive(first.tiles); }
     this.receive({ kind: "inspect", content: null, cursor: null });
     this.send({ ask: "hello", version: this.scene.info.version });
+    this.preparing = setTimeout(() => this.model.send({ ask: "prepare" }), PREPARE_AFTER);
   }
 
   // Elements.
@@ -961,7 +1082,7 @@ class Bench {
       make("label", {}, make("span", { class: "nk-muted", text: "color " }), this.overlays),
       make("label", {}, make("span", { class: "nk-muted", text: "detail " }), this.details),
       make("span", { class: "nk-group" }, button("⊞", "open all visible blocks", () => this.send({ ask: "all", open: true })), button("⊟", "fold all blocks", () => this.send({ ask: "all", open: false }))),
-      make("span", { class: "nk-group" }, button("−", "zoom out", () => this.zoom(1 / 1.25)), this.zoomed, button("+", "zoom in", () => this.zoom(1.25)), button("fit", "fit the whole graph", () => this.fit()), button("?", "keys", () => this.help(true))));
+      make("span", { class: "nk-group" }, button("−", "zoom out", () => this.zoom(1 / 1.25)), this.zoomed, button("+", "zoom in", () => this.zoom(1.25)), button("fit", "fit the whole graph", () => this.fit()), button("⤓", "save this picture as an SVG file", () => this.save()), button("?", "keys", () => this.help(true))));
     this.canvas = make("canvas", { class: "nk-canvas", "aria-hidden": "true" });
     this.stage = make("div", {
       class: "nk-stage", tabindex: 0, role: "application", "aria-roledescription": "graph", "aria-label": "graph", "aria-describedby": `${this.id}-keys`,
@@ -1033,6 +1154,7 @@ class Bench {
     for (const clean of this.cleanups) clean();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.waiting);
+    clearTimeout(this.preparing);
     clearTimeout(this.finder.timer);
     this.root.remove();
   }
@@ -1201,6 +1323,37 @@ class Bench {
 
   fit() { this.camera.fit(this.scene.info, true); this.touched = false; this.dirty(); }
 
+  /** Save the picture that is seen, as a file of the browser. */
+  save() {
+    if (!this.painter.colors || this.scene.info.version < 0) return;
+    const { name } = this.scene.info;
+    const url = URL.createObjectURL(new Blob([this.painter.svg(`graph ${name}`)], { type: "image/svg+xml" }));
+    make("a", { href: url, download: `${name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60) || "graph"}.svg` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    this.tell("The picture was saved by the browser.");
+  }
+
+  /** Put the map into a corner where it covers no box; while the picture is moved, only off the selected one. */
+  placeMap() {
+    const { camera, scene, map } = this;
+    const width = map.offsetWidth + 2 * MAP_MARGIN, height = map.offsetHeight + 2 * MAP_MARGIN;
+    const areaOf = ([across, down]) => {
+      const x = across === "left" ? 0 : camera.width - width, y = down === "top" ? 0 : camera.height - height;
+      return [...camera.toScene(x, y), ...camera.toScene(x + width, y + height)];
+    };
+    const hides = (area) => Boolean(this.cursor && !this.cursor.isOpen && overlaps(this.cursor.area, area));
+    const present = CORNERS.find((corner) => map.dataset.corner === corner.join(" ")) || CORNERS[0];
+    if (this.touched && !hides(areaOf(present))) return;
+    const near = !scene.level(camera.scale);
+    const covered = (corner) => {
+      const area = areaOf(corner);
+      const boxes = near ? scene.inside(area).boxes.filter((box) => box.kind !== "open" && overlaps(box.area, area)) : [];
+      return boxes.length + (hides(area) ? 1000 : 0);
+    };
+    const [, best] = CORNERS.map((corner) => [covered(corner), corner]).sort(([a], [b]) => a - b)[0];
+    map.dataset.corner = best.join(" ");
+  }
+
   zoom(factor, x, y) { this.camera.zoom(factor, x, y); this.touched = true; this.dirty(); }
 
   pan(dx, dy) { this.camera.pan(dx, dy); this.touched = true; this.dirty(); }
@@ -1215,6 +1368,7 @@ class Bench {
     this.mapScale = painter.drawMap(this.map, this.mapPicture);
     const [x0, y0, x1, y1] = camera.area;
     this.map.hidden = x0 <= 0 && y0 <= 0 && x1 >= scene.info.width && y1 >= scene.info.height;
+    if (!this.map.hidden) this.placeMap();
     if (this.stripData) painter.drawStrip(this.strip, this.stripData, this.number);
     this.zoomed.textContent = `${Math.max(1, Math.round(100 * camera.scale))} %`;
     const level = scene.level(camera.scale);
@@ -1346,7 +1500,7 @@ class Bench {
       "/": () => { this.finder.input.focus(); this.finder.input.select(); }, e: () => this.send({ ask: "next" }), E: () => this.send({ ask: "next", back: true }),
       o: () => this.overlays.focus(), d: () => this.send({ ask: "detail", detail: this.scene.info.detail === "blocks" ? "operations" : "blocks" }),
       u: () => this.send({ ask: "all", open: true }), f: () => this.send({ ask: "all", open: false }),
-      i: () => this.side.focus(), "[": () => this.inspector.page(-1), "]": () => this.inspector.page(1), "?": () => this.help(true),
+      i: () => this.side.focus(), s: () => this.save(), "[": () => this.inspector.page(-1), "]": () => this.inspector.page(1), "?": () => this.help(true),
     };
   }
 

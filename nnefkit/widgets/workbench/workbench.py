@@ -169,6 +169,10 @@ class Workbench:
             "tiles": self.tiles_message(places),
         }
 
+    def prepare(self) -> None:
+        """Compute the costs that the inspector shows, which takes long for a large graph."""
+        self.inspector.cost([])
+
     def tiles_message(self, places: Sequence[tuple[int, int]]) -> Message:
         """Return the boxes and edges of some tiles."""
         tiles = [self.tiles.tile(i, j) for i, j in places]
@@ -299,7 +303,8 @@ class Workbench:
             return None
         area = [round(v, 1) for v in (box.x, box.y, box.width, box.height)]
         block = box.block
-        return {"key": block.key, "area": area, "opens": block.kind == "block" or block.is_open}
+        opens = block.kind == "block" or block.is_open
+        return {"key": block.key, "area": area, "opens": opens, "isOpen": block.is_open}
 
     def _spoken(self, content: Message | None) -> str:
         """Return the selection in words, for readers who cannot see it."""
