@@ -14,14 +14,14 @@ from nnefkit.narrow_sums import has_narrow_squares, narrow_dot, narrow_sum
 
 BINS = 24
 """Number of bars of a histogram."""
-COUNTED = 1 << 14
+COUNTED = 1 << 13
 """Number of elements that a trace counts for a histogram; more would take longer than the run."""
 
 _CHUNK = 1 << 17
 # One block of a sample: whole pages of a mapped file.
 _BLOCK = 1 << 12
 # One stretch of the elements that are counted for a histogram.
-_STRETCH = 1 << 6
+_STRETCH = 1 << 5
 # The integers up to this one are exact in float64.
 _EXACT = 1 << 53
 # Share of the variance in the mean square below which digits are lost.
