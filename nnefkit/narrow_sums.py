@@ -31,8 +31,9 @@ def narrow_sum(values: Array) -> float:
 def narrow_dot(x: Array, y: Array) -> float:
     """Return the sum of the products of two flat float32 arrays."""
     (a, rest), (b, other) = _rows(x), _rows(y)
-    # By rows, BLAS is called in one thread; more take longer to wake up than such an array takes.
-    total = float(np.vecdot(a, b).sum(dtype=np.float64))
+    # Not by BLAS, whose threads take longer to wake up than such an array takes, and whose sums
+    # have fewer digits.
+    total = float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
     if not rest.size:
         return total
     return total + float(np.einsum("i,i->", rest.astype(np.float64), other))
