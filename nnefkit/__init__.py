@@ -1,7 +1,7 @@
 """nnefkit: a workbench for neural networks in the Khronos NNEF 1.0.5 format.
 
 It loads, validates, runs, traces, compares and draws models, and converts them from and to ONNX and
-PyTorch::
+PyTorch, and from TFLite::
 
     import nnefkit as nk
 
@@ -67,6 +67,7 @@ if _TYPE_CHECKING:
     )
     from nnefkit.exchange import (
         from_onnx,
+        from_tflite,
         from_torch,
         to_onnx,
         to_torch,
@@ -113,7 +114,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"),
+        *("from_onnx", "from_tflite", "from_torch", "to_onnx", "to_torch"),
+        *("trace_onnx", "trace_torch"),
     ),
     "nnefkit.execution": (
         *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
@@ -174,6 +176,7 @@ __all__ = [
     "engines",
     "format",
     "from_onnx",
+    "from_tflite",
     "from_torch",
     "infer_shapes",
     "load",

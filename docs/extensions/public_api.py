@@ -73,7 +73,10 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "exchange": (
         "Exchange with other frameworks",
         "Whatever is converted is run on both sides and compared before it is returned.",
-        ("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
+        (
+            *("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
+            "from_tflite",
+        ),
     ),
     "custom_operations": (
         "Custom operations",

@@ -27,12 +27,14 @@ _EXAMPLES = """\
   nnefkit convert speech.onnx model/ --input-shape sound=1x512 \\
       --constant rate=16000
   nnefkit convert program.pt2 model/
+  nnefkit convert detector.tflite model.nnef.tgz
   nnefkit convert model.nnef.tgz network.onnx --opset 18
 
 The file name extension determines the format. The target is an ONNX model if it
 ends with .onnx, an archive if it ends with .nnef.tgz, .tgz, .tar.gz, .tar or
 .zip, and a folder if it ends with / or .nnef or has no extension. The source
-can also be an exported PyTorch program (.pt2, written by torch.export.save).
+can also be a TFLite model (.tflite), or an exported PyTorch program (.pt2,
+written by torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
@@ -54,11 +56,11 @@ def declare(commands: Commands) -> None:
         "convert",
         run,
         summary="convert a model to another format",
-        description="Convert a model between NNEF folders and archives, from ONNX or PyTorch to "
-        "NNEF, or from NNEF to ONNX. Invalid models are refused.",
+        description="Convert a model between NNEF folders and archives, from ONNX, TFLite or "
+        "PyTorch to NNEF, or from NNEF to ONNX. Invalid models are refused.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX (.onnx) or PyTorch model")
+    parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX, TFLite or PyTorch model")
     parser.add_argument("target", metavar="TARGET", help="the NNEF or ONNX model to write")
     parser.add_argument(
         "--input-shape",

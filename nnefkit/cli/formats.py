@@ -10,7 +10,7 @@ from nnefkit.errors import InputError
 ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
-NNEF, ONNX, PYTORCH = "NNEF", "ONNX", "PyTorch"
+NNEF, ONNX, PYTORCH, TFLITE = "NNEF", "ONNX", "PyTorch", "TFLite"
 
 
 class ForeignFormat(NamedTuple):
@@ -26,6 +26,7 @@ class ForeignFormat(NamedTuple):
 SOURCES = {
     ".onnx": ForeignFormat(ONNX, "from_onnx", ("input_shapes", "constants")),
     ".pt2": ForeignFormat(PYTORCH, "from_torch"),
+    ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""
 TARGETS = {".onnx": ONNX}
@@ -67,8 +68,8 @@ def source_format(source: Path) -> str:
             hint=_PROGRAMS
             if _FOREIGN[extension] == PYTORCH
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
-            "an archive: tar, tgz, zip), an ONNX model (.onnx) or an exported PyTorch program "
-            "(.pt2).",
+            "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite) or an "
+            "exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

@@ -6,9 +6,18 @@ which creates the graph; and `proof`, which checks that the graph computes the s
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
+from nnefkit.exchange.tflite import from_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
-__all__ = ["from_onnx", "from_torch", "to_onnx", "to_torch", "trace_onnx", "trace_torch"]
+__all__ = [
+    "from_onnx",
+    "from_tflite",
+    "from_torch",
+    "to_onnx",
+    "to_torch",
+    "trace_onnx",
+    "trace_torch",
+]
 
 
 def __dir__() -> list[str]:

@@ -39,7 +39,7 @@ OTHER_MODELS = {
     ),
     ".pt": _PICKLE,
     ".pth": _PICKLE,
-    ".tflite": OtherModel("a TensorFlow Lite model"),
+    ".tflite": OtherModel("a TensorFlow Lite model", "nnefkit.from_tflite(path) reads it."),
     ".pb": OtherModel("a TensorFlow graph"),
     ".keras": OtherModel("a Keras model"),
     ".h5": OtherModel("a Keras model"),

@@ -25,6 +25,16 @@ def written_to_onnx() -> str:
     return f"`nk.to_onnx`: all {len(every)} operations, opsets from 16 on"
 
 
+def read_from_tflite() -> str:
+    from nnefkit.exchange.tflite import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.tflite.call import READERS as TFLITE
+
+    return (
+        f"`nk.from_tflite`: {len(TFLITE)} operators, quantized networks as `graph.quant` "
+        "([operator by operator](docs/reference/support/tflite.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -37,5 +47,6 @@ def formats() -> str:
             "([operator by operator](docs/reference/support/torch.md))",
             "`nk.to_torch`: a module that trains",
         ],
+        ["TFLite (`.tflite`)", read_from_tflite(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

@@ -28,6 +28,17 @@ def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     return c.op("slice", x, axes=axes, begin=begin, end=end, stride=stride)
 
 
+def begun_backward(c: OperatorCall, x: Value, axis: int, length: int) -> Value:
+    """Return `x` with the first `length` elements of an axis in reverse order."""
+    if length < 2:
+        return x
+    if length == x.shape[axis]:
+        return flipped(c, x, [axis])
+    begin, end, stride = [length - 1], [BEFORE_FIRST], [-1]
+    first = c.op("slice", x, axes=[axis], begin=begin, end=end, stride=stride)
+    return c.op("concat", [first, sliced(c, x, axis, length, x.shape[axis])], axis=axis)
+
+
 def element(c: OperatorCall, x: Value, axis: int, index: int) -> Value:
     """Return one element of an axis, which keeps an extent of 1; negative indices stay negative."""
     begin, end = written_bounds(index, index + 1 or None, x.shape[axis])

@@ -16,7 +16,7 @@ from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
-from nnefkit.exchange.onnx.given_inputs import given_inputs
+from nnefkit.exchange.given_inputs import given_inputs
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
 from nnefkit.exchange.onnx.runtime import ModelRunner

@@ -13,10 +13,10 @@ from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
+from nnefkit.exchange.given_inputs import given_inputs, of_dtype
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.call import INVALID
 from nnefkit.exchange.onnx.from_onnx import read, title
-from nnefkit.exchange.onnx.given_inputs import given_inputs, of_dtype
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.execution import Trace

@@ -6,19 +6,18 @@ from functools import reduce
 
 import numpy as np
 
-from nnefkit.exchange.compositions import elementwise
+from nnefkit.exchange.compositions import casting, elementwise
 from nnefkit.exchange.compositions.integer_power import integer_power
-from nnefkit.exchange.compositions.integer_range import failing, narrowed, real, within_64_bits
+from nnefkit.exchange.compositions.integer_range import failing, narrowed, real
 from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
     aligned,
     to_dtype,
     to_dtype_truncated,
-    to_logical,
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_value import DTYPES, LOGICAL, SCALAR, DType, Value
+from nnefkit.exchange.source_value import DTYPES, Value
 
 _UNARY = {
     "Abs": "abs",
@@ -265,28 +264,7 @@ def cast(c: Call) -> Value:
         dtype = np.dtype(helper.tensor_dtype_to_np_dtype(int(c.attribute("to"))))
     if dtype.name not in DTYPES:
         c.refuse(f"it casts to {dtype.name}", "NNEF has scalars, integers and logicals (3.3.1).")
-    return _cast(c, c[0], dtype)
-
-
-def _cast(c: Call, x: Value, dtype: DType) -> Value:
-    if dtype.kind == "b":
-        return to_logical(c, x)
-    if dtype.kind == "f":
-        # The width of a scalar is not a property of a graph in NNEF.
-        return to_scalar(c, x)
-    if x.data_type == SCALAR:
-        whole = truncated(c, x)
-        if dtype == np.uint64 and x.data is None:
-            whole = failing(c, whole, c.op("ge", x, 2.0**63))
-        return to_dtype(c, whole, dtype)
-    if x.data_type == LOGICAL:
-        return to_dtype(c, x, dtype)
-    if dtype == np.uint64 and x.dtype.kind == "i" and x.data is None:
-        return to_dtype(c, within_64_bits(c, to_scalar(c, x)), dtype)
-    is_narrower = dtype.itemsize < x.dtype.itemsize or dtype.kind != x.dtype.kind
-    if is_narrower and dtype.itemsize < elementwise.WIDEST:
-        return to_dtype(c, narrowed(c, to_scalar(c, x), dtype), dtype)
-    return x
+    return casting.cast(c, c[0], dtype)
 
 
 @operator("Identity")

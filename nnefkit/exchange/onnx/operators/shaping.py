@@ -11,12 +11,10 @@ from nnefkit.arrays import Padding
 from nnefkit.exchange.compositions import resampling, shaping
 from nnefkit.exchange.onnx.call import INVALID, Call, operator
 from nnefkit.exchange.reshaping import (
-    BEFORE_FIRST,
     broadcast,
     empty,
     expanded,
     reshaped,
-    sliced,
     to_dtype,
     to_scalar,
     transposed,
@@ -196,20 +194,10 @@ def reverse_sequence(c: Call) -> Value:
         c.refuse(f"it has {lengths.size:,} sequences", "Reverse fewer sequences at once.")
     entries = c.ops("split", x, axis=batch, ratios=[1] * x.shape[batch])
     reversed_ = [
-        _reversed(c, entry, time, int(length))
+        shaping.begun_backward(c, entry, time, int(length))
         for entry, length in zip(entries, lengths, strict=True)
     ]
     return c.op("concat", reversed_, axis=batch)
-
-
-def _reversed(c: Call, x: Value, axis: int, length: int) -> Value:
-    """Return a tensor with the first `length` elements of an axis in reverse order."""
-    if length < 2:
-        return x
-    if length == x.shape[axis]:
-        return shaping.flipped(c, x, [axis])
-    first = _sliced(c, x, {axis: (length - 1, BEFORE_FIRST, -1)})
-    return c.op("concat", [first, sliced(c, x, axis, length, x.shape[axis])], axis=axis)
 
 
 # -- padding and repeating -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Inputs that a user gives for a run of an ONNX model, by name."""
+"""Inputs that a user gives for a run of a model, by name."""
 
 from __future__ import annotations
 

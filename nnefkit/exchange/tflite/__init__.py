@@ -1,0 +1,10 @@
+"""Conversion of TFLite models to graphs.
+
+`flat_tables` reads FlatBuffers with checks, `opened_model` opens a file and verifies it, `nodes`
+reads it operator by operator, `operators` has a function for each operator, and `call` has the
+argument of these functions.
+"""
+
+from nnefkit.exchange.tflite.from_tflite import from_tflite
+
+__all__ = ["from_tflite"]
