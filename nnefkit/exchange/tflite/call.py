@@ -14,6 +14,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.exchange import call
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
 from nnefkit.exchange.compositions.integer_range import narrowed
 from nnefkit.exchange.refusal import Refusal, Unread
@@ -29,13 +30,6 @@ READERS = Registry()
 operator = READERS.register
 
 INVALID = "The model breaks the rules of its operators: convert it again."
-
-
-class Complex(NamedTuple):
-    """A complex tensor, as its parts."""
-
-    real: Value
-    imaginary: Value
 
 
 class Resource(NamedTuple):

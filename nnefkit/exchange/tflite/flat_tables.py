@@ -167,14 +167,14 @@ def text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
-class _Field(NamedTuple):
+class _OptionField(NamedTuple):
     name: str
     method: str
     is_vector: bool
 
 
 @cache
-def _fields(kind: Any) -> tuple[_Field, ...]:
+def _fields(kind: Any) -> tuple[_OptionField, ...]:
     """Return the fields of a table, by the accessors of its class."""
     methods = {
         name: method.__code__.co_argcount
@@ -184,7 +184,9 @@ def _fields(kind: Any) -> tuple[_Field, ...]:
     vectors = [name for name, count in methods.items() if count > 1]
     parts = {f"{name}{suffix}" for name in vectors for suffix in ("AsNumpy", "Length", "IsNone")}
     return tuple(
-        _Field(_snake_case(name), f"{name}AsNumpy" if name in vectors else name, name in vectors)
+        _OptionField(
+            _snake_case(name), f"{name}AsNumpy" if name in vectors else name, name in vectors
+        )
         for name in methods
         if name not in parts and (name not in vectors or f"{name}AsNumpy" in methods)
     )

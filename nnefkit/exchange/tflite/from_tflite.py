@@ -19,7 +19,7 @@ from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.exchange.tflite.model import TfliteModel
 from nnefkit.exchange.tflite.opened_model import input_number, open_model
-from nnefkit.exchange.tflite.runtime import ModelRunner
+from nnefkit.exchange.tflite.runtime import TfliteRunner
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -94,7 +94,7 @@ def from_tflite(
         if not verify:
             return with_facts(graph, {**facts, "verified": False})
         given = given_inputs(inputs or {}, partial(_graph_input, source, graph))
-        runner = ModelRunner(source)
+        runner = TfliteRunner(source)
         run = SourceRun(runner.run, lambda feeds: runner.run(feeds, everything=True), facts)
         return verified(
             graph,
@@ -124,9 +124,9 @@ def read(source: TfliteModel, bar: StagedProgressBar | None = None) -> Graph:
         DocumentError: NNEF cannot express it; one diagnostic for each such operator.
     """
     # The readers of all operators are imported when the first model is read.
-    from nnefkit.exchange.tflite.nodes import ModelReader
+    from nnefkit.exchange.tflite.nodes import TfliteReader
 
-    reader = ModelReader(source)
+    reader = TfliteReader(source)
     if bar is not None:
         bar.stage("reading", reader.size, "operator")
     graph = reader.read(bar)

@@ -11,11 +11,12 @@ import numpy as np
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError, Diagnostic, NnefError
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of, refuse
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, DType, Value
-from nnefkit.exchange.tflite.call import INVALID, READERS, Call, Complex, Resource, Result
+from nnefkit.exchange.tflite.call import INVALID, READERS, Call, Resource, Result
 from nnefkit.exchange.tflite.constants import Allowance, elements, real
 from nnefkit.exchange.tflite.model import OperatorInfo, Subgraph, TensorInfo, TfliteModel
 from nnefkit.exchange.tflite.operators import (  # noqa: F401  (they register their readers)
@@ -46,7 +47,7 @@ Scope = dict[int, Result]
 """Number of a tensor -> its value."""
 
 
-class ModelReader:
+class TfliteReader:
     """Reads one model."""
 
     def __init__(self, source: TfliteModel) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
 
-class ModelRunner:
+class TfliteRunner:
     """Runs a model that was verified, with variables as they start.
 
     Args:
@@ -50,8 +50,7 @@ class ModelRunner:
         feeds = {numbers[name]: array for name, array in inputs.items()}
         try:
             with _quiet_stderr():
-                interpreter = self._interpreter(feeds, everything)
-                interpreter.invoke()
+                interpreter = self._run(feeds, everything)
                 wanted = range(len(graph.tensors)) if everything else graph.outputs
                 read = {n: _read(interpreter, n, model.main) for n in wanted}
         except (ValueError, RuntimeError) as error:
@@ -68,27 +67,32 @@ class ModelRunner:
     def _outputs(self) -> list[tuple[str, int]]:
         return self._model.output_names()
 
-    def _interpreter(self, feeds: Mapping[int, Array], everything: bool) -> Interpreter:
+    def _run(self, feeds: Mapping[int, Array], everything: bool) -> Interpreter:
+        """Return the interpreter after a run."""
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        model = self._model
-        if model.main:
-            raise ExecutionError(
-                "only the first graph of a TFLite model can be run",
-                hint="Read the other ones without running them: verify=False.",
-            )
+        model, tensors = self._model, self._model.graph.tensors
+        elements = {n: _elements(tensors[n], array) for n, array in feeds.items()}
         interpreter = Interpreter(
             model_content=model.data,
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=everything,
             num_threads=1,
         )
-        for number, array in feeds.items():
-            if array.shape != model.graph.tensors[number].shape:
+        if model.main:
+            # Only signatures give access to other graphs than the first one.
+            signature = model.signature
+            runner = interpreter.get_signature_runner(signature.key if signature else None)
+            names = model.input_names()
+            runner(**{names[number]: array for number, array in elements.items()})
+            return interpreter
+        for number, array in elements.items():
+            if array.shape != tensors[number].shape:
                 interpreter.resize_tensor_input(number, [*array.shape])
         interpreter.allocate_tensors()
-        for number, array in feeds.items():
-            interpreter.set_tensor(number, _elements(model.graph.tensors[number], array))
+        for number, array in elements.items():
+            interpreter.set_tensor(number, array)
+        interpreter.invoke()
         return interpreter
 
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.source_value import DType, Value
+from nnefkit.exchange.source_value import DType
 
 READ = frozenset(("stft", "view_as_real", "view_as_complex", "real", "imag", "abs"))
 """Operators that are read with complex arguments or results."""
-
-
-@dataclass(frozen=True, eq=False)
-class Complex:
-    """A complex tensor."""
-
-    real: Value
-    imaginary: Value
 
 
 def refuse_complex(operator: str, arguments: Mapping[str, Any]) -> None:

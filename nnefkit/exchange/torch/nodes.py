@@ -20,12 +20,13 @@ from torch.export.graph_signature import (
 
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.emission import emitted
 from nnefkit.exchange.refusal import UNREAD, Refusal, refusal_of, refuse, refuse_empty_tensor
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DType, Value, data_type_of
 from nnefkit.exchange.torch.call import READERS, Call, Padded, parameters
-from nnefkit.exchange.torch.complex_numbers import READ, Complex, part_dtype, refuse_complex
+from nnefkit.exchange.torch.complex_numbers import READ, part_dtype, refuse_complex
 from nnefkit.exchange.torch.exported_program import (
     Program,
     as_array,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.compositions.spectral import waves
 from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, Complex, Result, operator
+from nnefkit.exchange.tflite.call import INVALID, Call, Result, operator
 
 
 @operator("RFFT2D")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions import spectral
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, arithmetic, operator
-from nnefkit.exchange.torch.complex_numbers import Complex
 
 
 @operator("stft")
