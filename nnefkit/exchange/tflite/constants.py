@@ -15,6 +15,8 @@ from nnefkit.exchange.tflite.model import DimensionFormat, Quantization, Sparsit
 
 _FREE = 4
 """The multiple of the size of the file that its constants may take without a budget."""
+_MOST, _GROWTH = 2**26, 16
+"""The number of elements of a constant that is computed, also as a multiple of the file's size."""
 _BROKEN = "Convert the model again; the data of this tensor are broken."
 
 
@@ -23,6 +25,7 @@ class Allowance:
 
     def __init__(self, size: int) -> None:
         self._bytes = -float(_FREE * size)
+        self._most = max(_MOST, _GROWTH * size)
 
     def take(self, shape: Sequence[int], itemsize: int) -> None:
         """Count an array that is about to be computed.
@@ -30,7 +33,13 @@ class Allowance:
         Raises:
             Refusal: All of them together take more memory than the budget in effect.
         """
-        self._bytes += float(prod(map(float, shape)) * itemsize)
+        count = prod(map(float, shape))
+        if count > self._most:
+            refuse(
+                f"it computes a constant of {count:,.0f} elements",
+                "Compute it in the network, or use smaller extents.",
+            )
+        self._bytes += count * itemsize
         limits = current_budget()
         limit, attribute = limits.exceeded(0, self._bytes, 0)
         if limit:

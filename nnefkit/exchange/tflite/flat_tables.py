@@ -81,7 +81,9 @@ class CheckedTable(Table):  # type: ignore[misc]
 
     def Indirect(self, offset: int) -> int:
         """Return the position that an offset refers to."""
-        return offset + int(self.Get(number_types.UOffsetTFlags, offset))
+        position = offset + int(self.Get(number_types.UOffsetTFlags, offset))
+        self._check(position, 4)
+        return position
 
     def String(self, offset: int) -> bytes:
         """Return a string that an offset refers to."""

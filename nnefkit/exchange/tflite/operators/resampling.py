@@ -28,6 +28,7 @@ def resize(c: Call) -> Value:
     ]
     if all(axis.is_unchanged for axis in inner):
         return x
+    c.allowance.take(sizes, 1)
     axes = [ResizedAxis(n, n, 1.0) for n in (x.shape[0], x.shape[3])] + inner
     positions = [_positions(c, axis) for axis in axes]
     image = channels_first(c, x)
@@ -38,6 +39,7 @@ def resize(c: Call) -> Value:
         c.refuse("it interpolates integers", "Cast them to float before.")
 
     def weights(number: int) -> Value:
+        c.allowance.take((axes[number].extent, axes[number].new_extent), 4)
         matrix = _weights(axes[number], positions[number])
         return c.graph.constant(matrix, name=f"{c.name}.matrix")
 
