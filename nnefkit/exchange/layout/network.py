@@ -15,7 +15,7 @@ from nnefkit.exchange.layout.flattening import flattenings
 from nnefkit.exchange.layout.forms import Form, channels_first, identity, seen, through
 from nnefkit.exchange.layout.operation_kinds import SPATIAL, known_operations
 from nnefkit.exchange.layout.rule_choice import RuleChoice
-from nnefkit.exchange.layout.rules import Rule, SourceRule, StateRule, UniformRule
+from nnefkit.exchange.layout.rules import Rule, SourceRule, StateRule, UniformRule, WindowedRule
 from nnefkit.exchange.layout.views import MOVING, Views, form_of
 from nnefkit.graph import Graph, Operation
 
@@ -139,7 +139,11 @@ class LayoutNetwork:
             rank = len(self._shape(results[0]))
             operands = [Operand(source.root, _moved(source.form, op))]
             return LayoutNode(op, UniformRule([rank], [rank]), tuple(operands), results)
-        return LayoutNode(op, self._rules.rule(op), tuple(operands), results, op.name in SPATIAL)
+        rule = self._rules.rule(op)
+        is_spatial = op.name in SPATIAL
+        if isinstance(rule, WindowedRule):
+            is_spatial = rule.is_channels_first
+        return LayoutNode(op, rule, tuple(operands), results, is_spatial)
 
     def _variable(self, op: Operation) -> LayoutNode:
         (name,) = op.output_names

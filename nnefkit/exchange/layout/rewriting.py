@@ -166,8 +166,13 @@ class NetworkWriter:
         given = self._graph.tensors.get(name)
         tensor = self._graph.tensors[root]
         shape = extents(new, tensor.shape or ())
-        line = None if given is None else given.quantization
-        origin = None if given is None else given.origin
+        line = origin = None
+        if given is not None:
+            origin, line = given.origin, given.quantization
+            layout = self._names.layout(name, new)
+            if layout is not None and is_moved(layout):
+                self._layouts[name] = layout
+                line = line and arranged_line(line, layout)
         self._tensors[name] = Tensor(name, tensor.dtype, shape, quantization=line, origin=origin)
         source = self._made[root][old]
         self._emit(operation, {"input": source}, {"output": name}, attribs, tensor.dtype)
@@ -339,7 +344,8 @@ def _moving_reshape(old: Form, new: Form, shape: Shape) -> dict[str, Any]:
     inherited = [n for n, axis in enumerate(new) if old[n : n + 1] == (axis,) and axis != NEW]
     free = [n for n in range(len(new)) if n not in inherited]
     inferred = max(free, key=lambda n: change.after[n], default=None)
-    return {"axis_start": 0, "axis_count": -1} | reshape_attributes(change, inferred, inherited)
+    attribs = {"shape": [], "axis_start": 0, "axis_count": -1}
+    return attribs | reshape_attributes(change, inferred, inherited)
 
 
 def _replaced(values: Any, names: Iterator[str]) -> Any:

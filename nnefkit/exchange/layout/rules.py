@@ -11,7 +11,7 @@ from typing import Any
 from nnefkit.arrays import Shape
 from nnefkit.exchange.layout.demands import Demand
 from nnefkit.exchange.layout.forms import NEW, Form, completed, identity
-from nnefkit.exchange.layout.operation_kinds import AXES, AXIS, LOCAL, POOLING
+from nnefkit.exchange.layout.operation_kinds import AXES, AXIS, LOCAL
 from nnefkit.graph import FrozenDict, Operation
 
 Attributes = Mapping[str, Any]
@@ -134,20 +134,25 @@ class WindowedRule(UniformRule):
 
     def __init__(self, op: Operation, rank: int, renamed: Sequence[str]) -> None:
         super().__init__([rank], [rank], renamed)
-        self._size = tuple(op.attribs["size"])
-        self._over_channels = op.name in LOCAL and self._size[1:2] != (1,) and self._is_first()
-        self._is_pooling = op.name in POOLING
+        names = [name for name in ("size", "stride", "dilation") if name in op.attribs]
+        numbers = [op.attribs[name] for name in names if op.attribs[name]]
+        self._moving = {axis for row in numbers for axis, number in enumerate(row) if number != 1}
+        """The axes in which the window moves or extends."""
+        self._is_local = op.name in LOCAL
 
-    def _is_first(self) -> bool:
-        return all(extent == 1 for axis, extent in enumerate(self._size) if axis != 1)
+    @property
+    def is_channels_first(self) -> bool:
+        """Whether the layout spreads from the operation as it is."""
+        return bool(self._moving) and self._fits(self.start)
+
+    def _fits(self, order: Form) -> bool:
+        moving = {order.index(axis) for axis in self._moving}
+        if self._is_local and len(moving) == 1:
+            return moving == {1}
+        return moving.isdisjoint((0, 1))
 
     def allows(self, order: Form) -> bool:
-        if order == self.start:
-            return True
-        size = tuple(self._size[axis] for axis in order)
-        if self._over_channels:
-            return size[1] != 1 and order[0] == 0
-        return order[0] == 0 and size[:2] == (1, 1)
+        return order == self.start or (order[0] == 0 and self._fits(order))
 
 
 class SourceRule(Rule):

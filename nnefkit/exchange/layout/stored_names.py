@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nnefkit.exchange.layout.forms import Form, identity
+from nnefkit.exchange.layout.forms import NEW, Form, identity
 from nnefkit.exchange.layout.network import LayoutNetwork
 from nnefkit.exchange.names import Names
 
@@ -26,7 +26,7 @@ class StoredNames:
             self._unused.unused(name)
         self.of: dict[str, str] = {}
         """Root -> name under which it is stored."""
-        self._taken: set[str] = set()
+        self._taken: set[str] = set(network.constants)
         for root, stored in network.stored.items():
             if root in reordered:
                 name = self.unused(f"{root}_reordered")
@@ -61,19 +61,24 @@ class StoredNames:
     def layout(self, name: str, form: Form) -> Form | None:
         """Return the axes of a tensor in the order of a form of its root; None if some are lost."""
         view = self._views.of[name].form
-        if len(view) != len(form) or sorted(view) != sorted(form) or -1 in view:
+        if len(view) != len(form) or sorted(view) != sorted(form) or view.count(NEW) > 1:
             return None
         return tuple(view.index(axis) for axis in form)
 
     def adapted(self, root: str, form: Form, word: str) -> str:
         """Return a name for another form of a stored tensor: that of the view that it is."""
-        members = [
+        members = [name for name in self._views.members[root] if name not in self._taken]
+        same = [name for name in members if self._views.of[name].form == form]
+        same.sort(key=lambda name: name not in self._views.outputs)
+        # The same in another order of the axes.
+        same += [
             name
-            for name in self._views.members[root]
-            if self._views.of[name].form == form and name not in self._taken
+            for name in members
+            if name not in self._views.outputs
+            and self._graph.tensors[name].origin is not None
+            and self.layout(name, form) is not None
         ]
-        members.sort(key=lambda name: name not in self._views.outputs)
-        name = members[0] if members else self.unused(f"{self.of[root]}_{word}")
+        name = same[0] if same else self.unused(f"{self.of.get(root, root)}_{word}")
         self._taken.add(name)
         return name
 

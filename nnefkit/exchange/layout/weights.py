@@ -70,10 +70,12 @@ class Weight:
     def stored(self) -> Sequence[WeightForm]:
         """Return the readings that are stored: of those that differ in axes of extent 1, the first.
 
-        The others are reshaped when they are read.
+        The others are reshaped when they are read. A weight that is read as it is comes first.
         """
+        own = identity(len(self.shape)), None
+        readings = sorted(self.readings.values(), key=lambda reading: reading.key != own)
         found: list[WeightForm] = []
-        for reading in self.readings.values() or [WeightForm(identity(len(self.shape)))]:
+        for reading in readings or [WeightForm(identity(len(self.shape)))]:
             if self.base(reading, found) is None:
                 found.append(reading)
         return found

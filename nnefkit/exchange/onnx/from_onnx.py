@@ -17,6 +17,7 @@ from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
+from nnefkit.exchange.layout import channels_first, source_tensors
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
 from nnefkit.exchange.onnx.runtime import ModelRunner
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 HALF_TOLERANCE = 1e-2
 CODES_TOLERANCE = 0.05
+_CHANNELS_LAST_PRODUCERS = ("tf2onnx", "keras2onnx", "tflite2onnx")
+_TO_CHANNELS_FIRST = ([0, 3, 1, 2], [0, 4, 1, 2, 3])
 _TENSOR_FLOAT16, _TENSOR_BFLOAT16 = 10, 16
 """The codes of the half-precision types in ONNX."""
 
@@ -53,6 +56,10 @@ def from_onnx(
     Everything that depends only on shapes and constants is computed while the model is read. The
     graph and the model are then run on the same inputs and their outputs are compared. Each tensor
     stores its name in the model as ``origin``.
+
+    Models that came from TensorFlow compute channels-last, with transpositions around each
+    convolution: the graph is channels-first inside, without them. Tensors that it stores in another
+    order than the model are in ``provenance["layouts"]``, name -> order of the axes.
 
     Args:
         model: A path, the bytes of a file, or an ``onnx.ModelProto``, of opset 6 or newer.
@@ -117,7 +124,7 @@ def from_onnx(
         runner = ModelRunner(proto, source.weights, is_read=True)
         source_run = SourceRun(
             runner.run,
-            lambda feeds: runner.run(feeds, everything=True),
+            lambda feeds: source_tensors(graph, runner.run(feeds, everything=True)),
             facts,
             again=lambda feeds: runner.run(feeds, literal=True),
             remark=runner.remark,
@@ -181,7 +188,25 @@ def read(
     graph = reader.read(bar)
     if graph is None:
         raise DocumentError(reader.problems)
+    if _is_channels_last(source.proto, graph):
+        graph = channels_first(graph)
     return with_macs(graph)
+
+
+def _is_channels_last(proto: ModelProto, graph: Graph) -> bool:
+    """Return whether a model came from a channels-last framework.
+
+    Then its producer is known, or it is not PyTorch and the model transposes its images first.
+    """
+    producer = proto.producer_name.lower()
+    if producer.startswith(_CHANNELS_LAST_PRODUCERS):
+        return True
+    return producer != "pytorch" and any(
+        op.name == "transpose"
+        and graph.producers[op.input_names[0]].name == "external"
+        and [*op.attribs["axes"]] in _TO_CHANNELS_FIRST
+        for op in graph.operations
+    )
 
 
 def _integer_inputs(source: OnnxModel, graph: Graph) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs, of_dtype
-from nnefkit.exchange.names import identifier
+from nnefkit.exchange.layout import as_stored
+from nnefkit.exchange.names import Names, identifier
 from nnefkit.exchange.onnx.call import INVALID
 from nnefkit.exchange.onnx.from_onnx import read, title
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
@@ -25,6 +26,9 @@ from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
+_MOVING = frozenset(("Transpose", "Squeeze", "Unsqueeze"))
+"""Operators whose results a graph may store in the order of their inputs only."""
 
 
 @quiet_frameworks()
@@ -39,8 +43,8 @@ def trace_onnx(
     """Run an ONNX model in ONNX Runtime and record all of its tensors.
 
     Tensors have the names of the graph that `from_onnx` returns, so that `nnefkit.compare` can
-    compare the model with any engine that runs the graph. Shape arithmetic and copies, which the
-    graph does not have, are left out.
+    compare the model with any engine that runs the graph. Shape arithmetic, copies and
+    transpositions that the graph does not have are left out.
 
     Args:
         model: As for `from_onnx`.
@@ -137,9 +141,11 @@ class _RecordedRun:
         self.tensors: dict[str, Array] = {}
         self.graph_names: dict[str, str] = {}
         """Name in the model -> name in the graph."""
+        self._names = Names()
         for tensor in graph.tensors.values() if graph is not None else ():
             if tensor.origin and tensor.data is None:
                 self.graph_names.setdefault(tensor.origin, tensor.name)
+                self._names.unused(tensor.name)
         outputs = [info.name for info in proto.graph.output]
         if graph is not None and len(outputs) == len(graph.outputs):
             # The result of a branch has its name there.
@@ -166,16 +172,21 @@ class _RecordedRun:
         return Trace(run, self.tensors)
 
     def _name(self, origin: str) -> str:
-        return self.graph_names.get(origin) or identifier(origin)
+        if origin not in self.graph_names:
+            # Not the name of another tensor of the graph.
+            self.graph_names[origin] = self._names.unused(identifier(origin))
+        return self.graph_names[origin]
 
     def _add(self, number: int, operation: str, origin: str, sources: Sequence[str] = ()) -> None:
         array = self.arrays.get(origin)
         if not isinstance(array, np.ndarray):
             return
         is_missing = self.graph is not None and origin not in self.graph_names
-        if is_missing and self._is_folded(array, sources):
+        if is_missing and (operation in _MOVING or self._is_folded(array, sources)):
             return
         name = self._name(origin)
+        if self.graph is not None:
+            array = as_stored(self.graph, name, array)
         self.entries.append(Entry(number, operation, name, array.shape))
         self.tensors[name] = array
 
