@@ -65,8 +65,8 @@ def test_a_weight_that_is_read_in_two_layouts_is_stored_twice() -> None:
     )
     changed = channels_first(graph)
     assert {v.name: v.shape for v in changed.variables} == {
-        "w": (1, 2, 1, 4),
-        "w_transposed": (1, 1, 4, 2),
+        "w": (1, 1, 4, 2),
+        "w_transposed": (1, 2, 1, 4),
     }
     assert [v.label for v in changed.variables] == ["w", "w_transposed"]
     assert changed.tensors["q"].shape == (1, 8)
