@@ -143,8 +143,13 @@ def document(
     if comment:
         lines += [comment, ""]
     if declarations:
+        had_body = False
         for text in declarations:
-            lines += ["", text] if "\n" in text and lines[-1] else [text]
+            has_body = text.endswith("}")
+            if (has_body or had_body) and lines[-1]:
+                lines.append("")
+            lines.append(text.replace("\r\n", "\n"))
+            had_body = has_body
         lines.append("")
     lines.append(f"graph {name}( {', '.join(inputs)} ) -> ( {', '.join(outputs)} )")
     lines += ["{", *(f"    {text}" for text in assignments), "}", ""]

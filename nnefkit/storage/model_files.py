@@ -380,8 +380,12 @@ def _no_graph(path: Path, container: Container) -> StorageError:
     texts = [name for name in names if name.lower().endswith(".nnef")]
     usual = "A model is a folder or an archive with a file graph.nnef at its top."
     hint = reading_hint(path) or usual
+    archives = sorted(name for name in names if ARCHIVE_ENDINGS.search(name))
     if texts:
         hint = f"There is '{texts[0]}': load it, or move it to graph.nnef at the top."
+    elif archives:
+        more = f", and {len(archives) - 1:,} more" if len(archives) > 1 else ""
+        hint = f"There is the archive '{_shortened(archives[0])}'{more}: load that."
     elif not names:
         hint = "There are no files."
     return StorageError("there is no graph.nnef", hint=hint, file=str(path), section="5.1")

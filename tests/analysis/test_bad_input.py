@@ -142,6 +142,13 @@ def empty_folder(path):
     return path / "net"
 
 
+def folder_of_an_archive(path):
+    (path / "net").mkdir()
+    (path / "net" / "readme.txt").write_text("The model is in the archive.")
+    (path / "net" / "model.nnef.tgz").write_bytes(b"")
+    return path / "net"
+
+
 CASES = [
     # how it is made, kind of error, the file it names, line and column, words of message or hint
     (empty_file, DocumentError, "graph.nnef", (1, 1), ["version"]),
@@ -194,6 +201,13 @@ CASES = [
     (archive_without_graph, StorageError, "net.zip", None, ["no graph.nnef", "archive"]),
     (nothing_there, StorageError, "nett", None, ["no such file", "Did you mean 'net'?"]),
     (empty_folder, StorageError, "net", None, ["no graph.nnef", "no files"]),
+    (
+        folder_of_an_archive,
+        StorageError,
+        "net",
+        None,
+        ["no graph.nnef", "'model.nnef.tgz'", "load"],
+    ),
 ]
 IDS = [f"{i}-{case[0].__qualname__.split('.')[0]}" for i, case in enumerate(CASES)]
 

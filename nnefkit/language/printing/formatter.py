@@ -119,11 +119,14 @@ class _DocumentWriter:
         self.in_body = False
         self.before = ""
         """The keyword of the section that the last line belongs to, or ``{`` or ``}``."""
+        self.declared = 0
+        """The line where a section begins right after the declaration of a fragment, or 0."""
 
     def begin(self, statement: Statement, gap: Gap) -> None:
         """Write the comments and blank lines before a statement."""
         kind = statement.kind
         apart = bool(self.lines) and bool(kind) and self._sets_apart(kind)
+        self.declared = len(self.lines) if kind == self.before == "fragment" else 0
         self._lead(gap, self.indent if self.in_body else 0, apart=apart)
 
     def _sets_apart(self, kind: str) -> bool:
@@ -139,6 +142,9 @@ class _DocumentWriter:
 
     def brace(self, text: str, gap: Gap) -> None:
         """Write the beginning or the end of a body."""
+        if text == "{" and self.declared and self.lines[self.declared]:
+            # Only declarations without a body follow each other without a blank line.
+            self.lines.insert(self.declared, "")
         self._lead(Gap(gap.comments), self.indent if self.in_body else 0)
         self.lines.append(text)
         self.in_body = text == "{"

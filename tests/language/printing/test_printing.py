@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 
 import nnef
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import nnefkit as nk
 from nnefkit import language
 from nnefkit.display import nnef_text
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation
@@ -256,3 +259,41 @@ def test_scalars_are_printed_with_all_digits(value):
     found = graph.operations[1].attribs["alpha"]
     assert (type(found), found) == (float, value)
     assert math.copysign(1, found) == math.copysign(1, value)
+
+
+BODY = "fragment {}(x: tensor<scalar>) -> (y: tensor<scalar>)\n{{\n    y = relu(x);\n}}\n"
+LINE = "fragment {}(x: tensor<scalar>) -> (y: tensor<scalar>) {{ y = relu(x); }}\n"
+NONE = "fragment {}(x: tensor<scalar>) -> (y: tensor<scalar>);\n"
+
+
+@pytest.mark.parametrize("order", list(itertools.product([BODY, LINE, NONE], repeat=3)))
+def test_fragments_have_the_same_blank_lines_as_in_formatted_text(order: tuple[str, ...]) -> None:
+    """One around each body; declarations without a body follow each other."""
+    fragments = "".join(each.format(name) for each, name in zip(order, "pqr", strict=True))
+    text = (
+        f"version 1.0;\nextension KHR_enable_fragment_definitions;\n{fragments}"
+        "graph g(x) -> (y) { x = external(shape = [1]); t = p(x); u = q(t); y = r(u); }"
+    )
+    printed = nk.to_text(nk.parse(text, expand=False, strict=False))
+    formatted = nk.format(text)
+    expected = [1, *(int(a != NONE or b != NONE) for a, b in itertools.pairwise(order)), 1]
+    assert blank_lines(printed) == blank_lines(formatted) == expected
+    assert nk.format(formatted) == formatted
+    assert blank_lines(nk.format(printed)) == expected
+
+
+def blank_lines(text: str) -> list[int]:
+    """Numbers of blank lines before each fragment and before the graph."""
+    parts = re.split(r"^(?=fragment |graph )", text, flags=re.MULTILINE)[:-1]
+    return [len(part) - len(part.rstrip("\n")) - 1 for part in parts]
+
+
+def test_a_fragment_of_a_text_with_windows_line_ends_is_printed_like_the_rest() -> None:
+    text = (
+        "version 1.0;\nextension KHR_enable_fragment_definitions;\n"
+        + BODY.format("p")
+        + "graph g(x) -> (y) { x = external(shape = [1]); y = p(x); }"
+    )
+    printed = nk.to_text(nk.parse(text.replace("\n", "\r\n"), expand=False))
+    assert printed == nk.to_text(nk.parse(text, expand=False))
+    assert "\r" not in printed
