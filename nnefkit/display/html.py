@@ -121,9 +121,16 @@ def _block(block: Block) -> str:
         case Figure():
             below = f"<div>{line(block.caption)}</div>" if block.caption else ""
             shown = picture(block.picture)
+            scrolls = _scrolling("picture") if block.picture.legible else ""
             return (
-                f'<div style="margin:6px 0"><div style="overflow-x:auto">{shown}</div>{below}</div>'
+                f'<div style="margin:6px 0"><div{scrolls} style="overflow-x:auto">{shown}</div>'
+                f"{below}</div>"
             )
+
+
+def _scrolling(name: str) -> str:
+    """Return the attributes of a part that may be too wide: the keyboard reaches and scrolls it."""
+    return f' tabindex="0" role="group" aria-label="{name}"'
 
 
 def _listing(block: Listing) -> str:
@@ -131,8 +138,8 @@ def _listing(block: Listing) -> str:
     body = "\n".join(line(each) for each in block.lines)
     return (
         # JupyterLab would wrap long lines, and so separate carets from what they point at.
-        f'<pre style="white-space:pre;margin:4px 0;{rule}{MONOSPACE};font-size:12px;'
-        f"line-height:1.4;color:inherit;background:none;border-top:0;overflow-x:auto;"
+        f'<pre{_scrolling("text")} style="white-space:pre;margin:4px 0;{rule}{MONOSPACE};'
+        f"font-size:12px;line-height:1.4;color:inherit;background:none;border-top:0;overflow-x:auto;"
         f'max-height:420px;overflow-y:auto">{body}</pre>'
     )
 
@@ -142,7 +149,8 @@ def _table(table: Table) -> str:
     rows = "".join(_row(row, table.columns) for row in table.rows)
     note = f"<div>{line(table.note)}</div>" if table.note else ""
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;border:none;'
+        f'<div{_scrolling("table")} style="overflow-x:auto">'
+        '<table style="border-collapse:collapse;border:none;'
         'margin:2px 0;table-layout:auto;width:auto;font-size:12px">'
         f'<thead><tr style="background:none">{heads}</tr></thead><tbody>{rows}</tbody></table>'
         f"</div>{note}"

@@ -60,6 +60,8 @@ STYLES = {
     "width": rf"{LENGTH}|auto",
 }
 EMPTY = {"img"}
+# What the sanitizer removes from parts that scroll, without harm: they scroll by the pointer.
+SCROLLING = {"tabindex": "0", "role": "group", "aria-label": "table|text|picture"}
 
 
 class Judge(HTMLParser):
@@ -77,6 +79,12 @@ class Judge(HTMLParser):
             self.faults.append(f"<{tag}>")
         if tag not in EMPTY:
             self.open.append(tag)
+        scrolls = "overflow-x:auto" in (dict(attributes).get("style") or "")
+        if scrolls and any(name in SCROLLING for name, _ in attributes):
+            for name, pattern in SCROLLING.items():
+                if not re.fullmatch(pattern, dict(attributes).get(name) or ""):
+                    self.faults.append(f"<{tag}> scrolls without {name}")
+            attributes = [pair for pair in attributes if pair[0] not in SCROLLING]
         for name, value in attributes:
             if name not in ATTRIBUTES["*"] | ATTRIBUTES.get(tag, set()):
                 self.faults.append(f"<{tag} {name}>")
@@ -106,6 +114,13 @@ class Judge(HTMLParser):
 def test_an_untrusted_notebook_strips_none_of_it(tame):
     for shown in tame:
         assert Judge(shown.html).faults == [], shown.kind
+
+
+def test_tables_and_texts_are_scrolled_by_the_keyboard(tame):
+    pages = "".join(shown.html for shown in tame)
+    for start in re.findall(r"<pre[^>]*>|<div[^>]*><table", pages):
+        assert 'tabindex="0" role="group" aria-label="t' in start
+    assert 'aria-label="picture"' in pages
 
 
 def test_no_name_escapes_from_its_element(hostile):

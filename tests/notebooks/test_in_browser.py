@@ -65,7 +65,7 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
         )
         page.wait_for_load_state("networkidle")
         without_fault(watch, count_outputs(executed), "Dark" in theme)
-        accessible(watch)
+        accessible(watch, trusted=trusted)
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])

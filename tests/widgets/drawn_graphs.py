@@ -102,3 +102,34 @@ def long_graph(count: int) -> nk.Graph:
             number += 1
     lines += [f"    y = neg({last});", "}"]
     return nk.parse("\n".join(lines))
+
+
+def transformer(layers: int, width: int = 16) -> nk.Graph:
+    """A transformer of layers with attention and two linear maps, as fragments, with weights."""
+    lines = [
+        "version 1.0;",
+        "extension KHR_enable_fragment_definitions;",
+        "extension KHR_enable_operator_expressions;",
+        "fragment attention(x: tensor<scalar>, q: tensor<scalar>, k: tensor<scalar>,"
+        " v: tensor<scalar>) -> (y: tensor<scalar>)",
+        "{ s = matmul(matmul(x, q), matmul(x, k), transposeB = true);"
+        " y = matmul(softmax(s, axes = [2]), matmul(x, v)); }",
+        "fragment mlp(x: tensor<scalar>, a: tensor<scalar>, b: tensor<scalar>)"
+        " -> (y: tensor<scalar>)",
+        "{ y = matmul(relu(matmul(x, a)), b); }",
+        "graph transformer(x) -> (y)",
+        "{",
+        f"    x = external<scalar>(shape = [1, 8, {width}]);",
+    ]
+    last = "x"
+    for i in range(layers):
+        for name in "qkvab":
+            facts = f"shape = [1, {width}, {width}], label = 'layer{i}/{name}'"
+            lines.append(f"    {name}_{i} = variable<scalar>({facts});")
+        lines.append(f"    attended_{i} = attention({last}, q_{i}, k_{i}, v_{i});")
+        lines.append(f"    sum_{i} = add({last}, attended_{i});")
+        lines.append(f"    mapped_{i} = mlp(sum_{i}, a_{i}, b_{i});")
+        lines.append(f"    layer_{i} = add(sum_{i}, mapped_{i});")
+        last = f"layer_{i}"
+    lines += [f"    y = softmax({last}, axes = [2]);", "}"]
+    return nk.parse("\n".join(lines))

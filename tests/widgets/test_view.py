@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -12,6 +14,7 @@ import traitlets
 from drawn_graphs import compared, image, residual
 
 import nnefkit as nk
+import nnefkit.widgets.workbench as room
 
 GRAPH, COMPARISON = compared()
 TRACE = nk.trace(GRAPH, image())
@@ -120,7 +123,9 @@ def test_the_state_of_a_widget_is_enough_for_a_picture_without_a_kernel() -> Non
 
 def test_nothing_is_fetched_from_a_network() -> None:
     state = nk.view(GRAPH).get_state()
-    for text in (state["_esm"], state["_css"]):
+    # The name of SVG is not an address.
+    module = state["_esm"].replace('"http://www.w3.org/2000/svg"', "")
+    for text in (module, state["_css"]):
         for word in (
             "http:",
             "https:",
@@ -202,3 +207,29 @@ def test_a_profile_has_times() -> None:
     assert view.overlay == "time"
     coarse = residual()
     assert nk.view(coarse, cost=nk.cost(coarse)).overlay is None
+
+
+def test_the_module_works_wherever_anywidget_does() -> None:
+    """VS Code and Colab load it from a blob, into a page of their own: the rules of anywidget."""
+    folder = Path(room.__file__).parent
+    source = (folder / "workbench.js").read_text("utf-8")
+    code = re.sub(r"^ *(//.*|/?\*.*)$", "", source, flags=re.MULTILINE)
+    assert not re.search(r"^\s*import\b|\bimport\(|\brequire\(", code, flags=re.MULTILINE)
+    assert re.findall(r"^export .*", code, flags=re.MULTILINE) == ["export default {"]
+    assert re.search(
+        r"^export default \{\n  render\(\{ model, el \}\) \{", code, flags=re.MULTILINE
+    )
+    # Elements are found below `el`; ids have the prefix of their view.
+    assert not re.search(r"document\.(getElementById|querySelector|write)|innerHTML|\beval\(", code)
+    assert not re.search(
+        r"\bfetch\(|XMLHttpRequest|WebSocket|localStorage|https?://(?!www\.w3)", code
+    )
+    ids = re.findall(r"(?:\bid:|\.id =) *(.*?)[,;}]", code)
+    assert ids
+    assert [each for each in ids if not each.startswith(("`${", "list", "`nk${Math.random"))] == []
+    style = (folder / "workbench.css").read_text("utf-8")
+    assert not re.search(r"@import|url\(|@font-face|:root|\bbody\b|\bhtml\b", style)
+    selectors = re.findall(r"^([^\s/@}][^{]*)\{", style, flags=re.MULTILINE)
+    assert selectors
+    every = [one.strip() for selector in selectors for one in selector.split(",")]
+    assert [one for one in every if not one.startswith(".nk-")] == []

@@ -265,7 +265,7 @@ def test_the_blocks_around_a_selection_are_named_once() -> None:
     view = nk.view(nk.parse(f"version 1.0; graph g(x) -> (y) {{ {' '.join(lines)} y = neg(f5); }}"))
     crumbs = inspected(view.answer({"ask": "select", "tensor": "c4"}))["crumbs"]
     titles = [title for _, title in crumbs]
-    assert titles[0].endswith(" ×5")
+    assert titles[0].endswith(" × 5")
     assert titles[1].endswith(" of 5")
     assert len(set(titles)) == len(titles)
     for key, _ in crumbs:

@@ -325,7 +325,7 @@ def crumbs(outline: Outline, block: OutlineBlock | None) -> list[list[str]]:
             siblings = outline.children(around)
             found.append([one.key, f"{siblings.index(one) + 1:,} of {len(siblings):,}"])
         elif title != before:
-            badge = f" ×{box.count:,}" if box.count > 1 else ""
+            badge = f" × {box.count:,}" if box.count > 1 else ""
             found.append([one.key, f"{visible(title, 40)}{badge}"])
         before = title
     return found
