@@ -72,6 +72,7 @@ if _TYPE_CHECKING:
         to_onnx,
         to_torch,
         trace_onnx,
+        trace_tflite,
         trace_torch,
     )
     from nnefkit.execution import (
@@ -115,7 +116,7 @@ _MODULES = {
     ),
     "nnefkit.exchange": (
         *("from_onnx", "from_tflite", "from_torch", "to_onnx", "to_torch"),
-        *("trace_onnx", "trace_torch"),
+        *("trace_onnx", "trace_tflite", "trace_torch"),
     ),
     "nnefkit.execution": (
         *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
@@ -199,6 +200,7 @@ __all__ = [
     "trace",
     "trace_many",
     "trace_onnx",
+    "trace_tflite",
     "trace_torch",
     "unregister_operation",
     "validate",

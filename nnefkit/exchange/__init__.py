@@ -6,7 +6,7 @@ which creates the graph; and `proof`, which checks that the graph computes the s
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
-from nnefkit.exchange.tflite import from_tflite
+from nnefkit.exchange.tflite import from_tflite, trace_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "to_onnx",
     "to_torch",
     "trace_onnx",
+    "trace_tflite",
     "trace_torch",
 ]
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import nnefkit as nk
+from nnefkit.exchange.layout import as_in_source
 
 FOLDER = Path(__file__).parents[1] / "models" / "tflite"
 SETS = ("operators", "networks", "written")
@@ -198,18 +199,24 @@ def _in_codes(reference: Reference, graph: nk.Graph) -> Verdict:
     trace = nk.trace(graph, reference.inputs(graph), quantized=True)
     model_graph = reference.opened.graph
     named = {t.origin: n for n, t in graph.tensors.items() if t.origin and n in trace}
+
+    def numbers(name: str) -> Any:
+        return as_in_source(graph, name, trace[name])
+
     pairs = []
     for number, tensor in enumerate(model_graph.tensors):
         name = named.get(model_graph.source_name(number))
         key = f"tensors/{number}"
         if name is None or key not in reference.recorded or not tensor.is_quantized:
             continue
-        codes = reference.codes(number, trace[name])
+        codes = reference.codes(number, numbers(name))
         pairs.append((codes, reference.recorded[key].astype(np.int64)))
     outputs = zip(reference.opened.output_names(), graph.outputs, reference.outputs(), strict=True)
     for (_, number), name, expected in outputs:
         if model_graph.tensors[number].is_quantized:
-            pairs.append((reference.codes(number, trace[name]), reference.codes(number, expected)))
+            pairs.append(
+                (reference.codes(number, numbers(name)), reference.codes(number, expected))
+            )
     if any(codes.shape != expected.shape for codes, expected in pairs):
         return Verdict(reference.name, "wrong", float("inf"), reason="another shape")
     distances = np.concatenate([np.abs(a - b).reshape(-1) for a, b in pairs])

@@ -132,4 +132,6 @@ def reshaped_attributes(
 
 
 def _complete(change: ShapeChange, inferred: int | None, inherited: Sequence[int]) -> Attributes:
-    return {"axis_start": 0, "axis_count": -1} | reshape_attributes(change, inferred, inherited)
+    attribs = reshape_attributes(change, inferred, inherited)
+    # In the order of the declaration, as texts that are read have them.
+    return {"shape": attribs["shape"], "axis_start": 0, "axis_count": -1, **attribs}

@@ -7,28 +7,22 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, ExecutionError, UnknownNameError, did_you_mean
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs, of_dtype
-from nnefkit.exchange.layout import as_stored
-from nnefkit.exchange.names import Names, identifier
+from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.call import INVALID
 from nnefkit.exchange.onnx.from_onnx import read, title
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import ModelRunner
+from nnefkit.exchange.recorded_run import RecordedRun, SourceNode
 from nnefkit.execution import Trace
-from nnefkit.execution.trace.run_record import Entry, Run
 from nnefkit.graph import Graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-_MOVING = frozenset(("Transpose", "Squeeze", "Unsqueeze"))
-"""Operators whose results a graph may store in the order of their inputs only."""
 
 
 @quiet_frameworks()
@@ -86,7 +80,7 @@ def trace_onnx(
         arrays = {**feeds, **runner.run(feeds, everything=True)}
         seconds = perf_counter() - started
     engine = "onnx evaluator" if runner.why_evaluated else "onnxruntime"
-    return _RecordedRun(proto, arrays, graph).trace(f"{engine} (source)", seconds)
+    return _recorded(proto, arrays, graph).trace(f"{engine} (source)", seconds)
 
 
 def _feeds(proto: ModelProto, inputs: Mapping[str, Any]) -> dict[str, Array]:
@@ -130,75 +124,13 @@ def _graph(
         return None
 
 
-class _RecordedRun:
-    """The tensors of a run of a model, under the names of its graph."""
-
-    def __init__(self, proto: ModelProto, arrays: Mapping[str, Any], graph: Graph | None) -> None:
-        self.proto = proto
-        self.arrays = arrays
-        self.graph = graph
-        self.entries: list[Entry] = []
-        self.tensors: dict[str, Array] = {}
-        self.graph_names: dict[str, str] = {}
-        """Name in the model -> name in the graph."""
-        self._names = Names()
-        for tensor in graph.tensors.values() if graph is not None else ():
-            if tensor.origin and tensor.data is None:
-                self.graph_names.setdefault(tensor.origin, tensor.name)
-                self._names.unused(tensor.name)
-        outputs = [info.name for info in proto.graph.output]
-        if graph is not None and len(outputs) == len(graph.outputs):
-            # The result of a branch has its name there.
-            for origin, name in zip(outputs, graph.outputs, strict=True):
-                self.graph_names.setdefault(origin, name)
-
-    def trace(self, engine: str, seconds: float) -> Trace:
-        inputs = [info.name for info in self.proto.graph.input]
-        for number, name in enumerate(inputs):
-            self._add(number, "external", name)
-        for number, node in enumerate(self.proto.graph.node, len(inputs)):
-            for name in filter(None, node.output):
-                if node.op_type != "Constant":
-                    self._add(number, node.op_type, name, node.input)
-        run = Run(
-            engine,
-            self.graph.name if self.graph is not None else self.proto.graph.name,
-            tuple(self._name(name) for name in inputs),
-            tuple(self._name(info.name) for info in self.proto.graph.output),
-            tuple(self.entries),
-            {},
-            seconds,
-        )
-        return Trace(run, self.tensors)
-
-    def _name(self, origin: str) -> str:
-        if origin not in self.graph_names:
-            # Not the name of another tensor of the graph.
-            self.graph_names[origin] = self._names.unused(identifier(origin))
-        return self.graph_names[origin]
-
-    def _add(self, number: int, operation: str, origin: str, sources: Sequence[str] = ()) -> None:
-        array = self.arrays.get(origin)
-        if not isinstance(array, np.ndarray):
-            return
-        is_missing = self.graph is not None and origin not in self.graph_names
-        if is_missing and (operation in _MOVING or self._is_folded(array, sources)):
-            return
-        name = self._name(origin)
-        if self.graph is not None:
-            array = as_stored(self.graph, name, array)
-        self.entries.append(Entry(number, operation, name, array.shape))
-        self.tensors[name] = array
-
-    def _is_folded(self, array: Array, sources: Sequence[str]) -> bool:
-        """Whether a tensor that the graph lacks is shape arithmetic or a copy of its input."""
-        if array.dtype.kind in "iub":
-            return True
-        inputs = (self.arrays.get(name) for name in sources)
-        return any(
-            isinstance(other, np.ndarray)
-            and other.dtype == array.dtype
-            and other.size == array.size
-            and np.array_equal(other.ravel(), array.ravel(), equal_nan=True)
-            for other in inputs
-        )
+def _recorded(proto: ModelProto, arrays: Mapping[str, Any], graph: Graph | None) -> RecordedRun:
+    nodes = proto.graph.node
+    return RecordedRun(
+        proto.graph.name,
+        [info.name for info in proto.graph.input],
+        [SourceNode(n.op_type, n.input, n.output) for n in nodes if n.op_type != "Constant"],
+        [info.name for info in proto.graph.output],
+        arrays,
+        graph,
+    )

@@ -6,5 +6,6 @@ argument of these functions.
 """
 
 from nnefkit.exchange.tflite.from_tflite import from_tflite
+from nnefkit.exchange.tflite.trace_tflite import trace_tflite
 
-__all__ = ["from_tflite"]
+__all__ = ["from_tflite", "trace_tflite"]

@@ -9,12 +9,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
+from nnefkit.exchange.layout import (
+    Layout,
+    as_in_source,
+    as_stored,
+    channels_first,
+    source_tensors,
+)
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.exchange.tflite.model import TfliteModel
@@ -32,6 +42,7 @@ CODES_TOLERANCE = 0.05
 def from_tflite(
     model: str | os.PathLike[str] | bytes,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    layout: Layout = "source",
     *,
     signature: str | None = None,
     verify: bool = True,
@@ -51,10 +62,13 @@ def from_tflite(
     Args:
         model: A path, or the bytes of a file.
         input_shapes: Input name -> shape, for inputs with open dimensions.
+        layout: Whether inputs and outputs have their channels last, as in the ``"source"``, with a
+            transposition each at most, or after the batch, as in ``"nnef"``. Inside, there are no
+            transpositions but where the network needs them.
         signature: The key of the signature whose graph is read; the first graph by default.
         verify: Whether to run the graph and the model, and to compare them.
-        inputs: Input name -> array to run them on; by default they are generated, with indices
-            that fit the tables that they select from.
+        inputs: Input name -> array to run them on, in the layout of the graph; by default they are
+            generated, with indices that fit the tables that they select from.
         tolerance: Largest allowed difference, relative to the largest element of a tensor; 1e-4 by
             default, 0.02 where LiteRT rounds the inputs of layers in each run, and 0.05 for
             quantized models. By default outputs may also differ by more, if each operation agrees
@@ -64,7 +78,9 @@ def from_tflite(
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
-        The graph. Its ``provenance`` has the source, versions, tolerance and largest difference.
+        The graph. Its ``provenance`` has the source, versions, tolerance and largest difference;
+        ``provenance["layouts"]`` has the order of the axes of tensors that the graph stores in
+        another order than the model: ``stored == source.transpose(axes)``.
 
     Raises:
         DocumentError: NNEF cannot express the model, or the model is not valid; one diagnostic for
@@ -86,19 +102,17 @@ def from_tflite(
     with StagedProgressBar(title(model), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, signature)
-        graph = read(source, bar)
+        graph = read(source, layout, bar)
         if dynamic_shapes:
             bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, dynamic_shapes)
+        graph = _recorded(graph, source, layout, dynamic_shapes)
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify:
             return with_facts(graph, {**facts, "verified": False})
         given = given_inputs(inputs or {}, partial(_graph_input, source, graph))
-        runner = TfliteRunner(source)
-        run = SourceRun(runner.run, lambda feeds: runner.run(feeds, everything=True), facts)
         return verified(
             graph,
-            run,
+            _source_run(source, graph, facts),
             given,
             engine=engine,
             tolerance=tolerance,
@@ -113,11 +127,33 @@ def title(model: Any) -> str:
     return Path(model).stem if isinstance(model, (str, os.PathLike)) else "TFLite model"
 
 
-def read(source: TfliteModel, bar: StagedProgressBar | None = None) -> Graph:
+def _source_run(source: TfliteModel, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
+    """Return how to run the model, on tensors in the layout of the graph."""
+    runner = TfliteRunner(source)
+    names = {graph.tensors[name].origin or name: name for name in graph.inputs}
+
+    def run(inputs: Arrays, *, everything: bool = False) -> Arrays:
+        feeds = {key: as_in_source(graph, names[key], array) for key, array in inputs.items()}
+        return runner.run(feeds, everything=everything)
+
+    def outputs(inputs: Arrays) -> Arrays:
+        pairs = zip(graph.outputs, run(inputs).items(), strict=True)
+        return {key: as_stored(graph, name, array) for name, (key, array) in pairs}
+
+    def all_tensors(inputs: Arrays) -> Arrays:
+        return source_tensors(graph, run(inputs, everything=True))
+
+    return SourceRun(outputs, all_tensors, facts)
+
+
+def read(
+    source: TfliteModel, layout: Layout = "source", bar: StagedProgressBar | None = None
+) -> Graph:
     """Read a model without running it.
 
     Args:
         source: The model.
+        layout: The layout of inputs and outputs.
         bar: Counts the operators.
 
     Raises:
@@ -132,18 +168,27 @@ def read(source: TfliteModel, bar: StagedProgressBar | None = None) -> Graph:
     graph = reader.read(bar)
     if graph is None:
         raise DocumentError(reader.problems)
-    return with_macs(graph)
+    return with_macs(channels_first(graph, layout))
 
 
-def _recorded(graph: Graph, source: TfliteModel, dynamic_shapes: Mapping[str, Any] | None) -> Graph:
+def _recorded(
+    graph: Graph, source: TfliteModel, layout: Layout, dynamic_shapes: Mapping[str, Any] | None
+) -> Graph:
     """Return the graph with a record of the shapes for which it is valid."""
     origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
 
     @quiet_frameworks()
     def converted(shapes: Shapes) -> Graph:
-        return read(open_model(source, {origins[name]: shapes[name] for name in shapes}))
+        named = {origins[name]: _in_source(graph, name, shape) for name, shape in shapes.items()}
+        return read(open_model(source, named), layout)
 
     return recorded(graph, converted, dynamic_shapes)
+
+
+def _in_source(graph: Graph, name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of an input of the graph in the layout of the source."""
+    extents = np.broadcast_to(np.False_, tuple(shape))
+    return tuple(as_in_source(graph, name, extents).shape)
 
 
 def _graph_input(source: TfliteModel, graph: Graph, name: str) -> str:

@@ -111,6 +111,7 @@ def one_hot(c: Call) -> Value:
     axis = indices.rank if axis == -1 else c.front_axis(axis, indices.rank + 1)
     if depth < 1:
         c.refuse(f"its depth is {depth}", INVALID)
+    c.allowance.take((depth,), 4)
     shape = [1] * (indices.rank + 1)
     shape[axis] = depth
     positions = c.graph.constant(np.arange(depth, dtype=np.float32).reshape(shape))

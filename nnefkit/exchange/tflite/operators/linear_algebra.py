@@ -59,6 +59,7 @@ def matrix_diag(c: Call) -> Value:
     if x.rank < 1:
         c.refuse("its input has rank 0", INVALID)
     size = x.shape[-1]
+    c.allowance.take((size, size), 1)
     is_diagonal = np.eye(size, dtype=np.bool_).reshape((1,) * (x.rank - 1) + (size, size))
     row = reshaped(c, x, (*x.shape[:-1], 1, size))
     zero = c.graph.constant(0, x.dtype)
@@ -72,6 +73,7 @@ def matrix_set_diag(c: Call) -> Value:
     if x.rank < 2 or diagonal.shape != (*x.shape[:-2], min(x.shape[-2:])):
         c.refuse("its diagonals do not fit its matrices", INVALID)
     rows, columns = x.shape[-2:]
+    c.allowance.take((rows, columns), 1)
     mask = c.graph.constant(
         np.eye(rows, columns, dtype=np.bool_).reshape((1,) * (x.rank - 2) + (rows, columns))
     )
