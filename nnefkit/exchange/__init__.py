@@ -2,7 +2,8 @@
 
 The frameworks share `source_graph`, to which readers of operators add operations; `call`, the
 argument of these readers; `reshaping` and `compositions`, the functions that they call; `emission`,
-which creates the graph; and `proof`, which checks that the graph computes the same as its source.
+which creates the graph; `layout`, which frees channels-last networks of their transpositions; and
+`proof`, which checks that the graph computes the same as its source.
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
