@@ -114,7 +114,7 @@ class Blame(Displayed):
             sentences.append(f"{inheriting:,} {verb} it on.")
         if guilty and len(guilty[0].by_input) > 1:
             sentences.append(_spread(guilty[0]))
-        sentences += [_together(each, self._fed) for each in guilty[:_NAMED] if each.before]
+        sentences += [_together(group, self._fed) for group in _groups(guilty)[:_NAMED]]
         sentences += [
             f"{code(each.tensor)}: {each.cause}." for each in guilty[:_NAMED] if each.cause
         ]
@@ -241,11 +241,39 @@ def _spread(each: BlamedOperation) -> str:
     )
 
 
-def _together(each: BlamedOperation, fed: str) -> str:
+def _groups(guilty: BlamedOperations) -> list[list[BlamedOperation]]:
+    """Return guilty operations that were run with others before them, as few faults explain them.
+
+    Those of one group have operations in common, one of which may have the only fault.
+    """
+    groups: list[tuple[set[str], list[BlamedOperation]]] = []
+    for each in guilty:
+        if not each.before:
+            continue
+        for common, group in groups:
+            if not common.isdisjoint(each.candidates):
+                common.intersection_update(each.candidates)
+                group.append(each)
+                break
+        else:
+            groups.append(({*each.candidates}, [each]))
+    return [group for _, group in groups]
+
+
+def _together(group: list[BlamedOperation], fed: str) -> str:
     """Say that the fault may be in an operation before a tensor, which was not recorded."""
-    before = each.before
-    verb = "is" if len(before) == 1 else "are"
+    first, *others = group
+    if not others:
+        before = first.before
+        verb = "is" if len(before) == 1 else "are"
+        return (
+            f"The fault is in the operation of {code(first.tensor)} or before it: {listed(before)} "
+            f"{verb} not in the {fed}."
+        )
+    shared = [n for n in first.candidates if all(n in each.candidates for each in others)]
+    results = [code(each.tensor) for each in group]
+    results = results[:_NAMED] + [f"{len(results) - _NAMED:,} more"] * (len(results) > _NAMED)
     return (
-        f"The fault is in the operation of {code(each.tensor)} or before it: {listed(before)} "
-        f"{verb} not in the {fed}."
+        f"One fault may explain {', '.join(results[:-1])} and {results[-1]}, in what they have in "
+        f"common: {listed(shared)}."
     )

@@ -67,6 +67,11 @@ class BlamedOperation:
         return tuple(name for name in self.operations[:-1] if not name.startswith(own))
 
     @property
+    def candidates(self) -> tuple[str, ...]:
+        """Results of the operations that may have the fault: those before it, and its own."""
+        return *self.before, self.tensor
+
+    @property
     def worst_input(self) -> int:
         """Index of the input for which it introduces the largest error."""
         return min(range(len(self.by_input)), key=self.by_input.__getitem__, default=0)

@@ -489,6 +489,27 @@ def test_recorded_suspects_of_several_inputs_are_examined(graph):
         nk.blame(graph, inputs[::-1], suspect=[nk.trace(suspect, each) for each in inputs])
 
 
+@pytest.mark.parametrize("is_suspect", [True, False])
+def test_one_fault_before_two_recorded_tensors_is_not_taken_for_two(graph, x, is_suspect):
+    # r2 = leaky_relu(n1 + r1): r1, which was not recorded, is computed for c1 and for r2.
+    run = nk.trace(with_weight(graph, "w0a", rounded(4)), x, keep=["s", "c1", "r2"])
+    given = {"suspect": run} if is_suspect else {"reference": run, "suspect": "numpy"}
+    found = nk.blame(graph, x, **given)
+    assert {each.tensor for each in found.guilty} == {"c1", "r2"}
+    words = "One fault may explain c1 and r2, in what they have in common: r0, c0, n0 and 2 more."
+    assert words in found.summary.replace("r2 and c1", "c1 and r2")
+    assert "or before it" not in found.summary
+
+
+def test_faults_with_nothing_in_common_are_told_apart(graph, x):
+    suspect = with_weight(with_weight(graph, "w0a", rounded(4)), "w3a", rounded(4))
+    run = nk.trace(suspect, x, keep=["s", "r1", "r3", "r4"])
+    found = nk.blame(graph, x, suspect=run)
+    assert {each.tensor for each in found.guilty} == {"r1", "r4"}
+    assert found.summary.count("or before it") == 2
+    assert "One fault" not in found.summary
+
+
 def test_names_and_axes_of_a_recorded_suspect(graph, x):
     trace = nk.trace(with_weight(graph, "ws", rounded(4)), x)
     recorded = {"dev0": trace["s"].transpose(0, 2, 3, 1), "dev1": trace["y"]}

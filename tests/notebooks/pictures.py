@@ -31,7 +31,7 @@ SHOWN = {
     "03_inference": "cell-07",
     "04_export_from_pytorch": "cell-04",
     "05_from_onnx_and_back": "cell-10",
-    "06_find_the_fault": "cell-12",
+    "06_find_the_fault": "cell-14",
     "07_write_nnef_by_hand": "cell-14",
 }
 """Notebook -> the cell whose last output is its picture."""
