@@ -64,6 +64,21 @@ def test_the_saved_picture_is_the_one_that_is_seen(browser: Browser, dark: bool)
         assert shown.faults == []
 
 
+def test_keys_of_the_notebook_are_off_wherever_the_focus_is(browser: Browser) -> None:
+    """Notebook 7 looks at the element with the focus before those around it."""
+    view = nk.view(GRAPH, comparison=COMPARISON)
+    view.select("pooled")
+    with workbench_page(browser, view) as shown:
+        found = shown.page.evaluate(
+            """() => [...document.querySelectorAll(".nk-workbench *")]
+              .filter((e) => e.tabIndex >= 0 || e.hasAttribute("tabindex"))
+              .filter((e) => !e.hasAttribute("data-lm-suppress-shortcuts"))
+              .map((e) => e.outerHTML)"""
+        )
+        assert found == []
+        assert shown.page.locator("[data-lm-suppress-shortcuts]").count() > 20
+
+
 def test_names_in_the_saved_picture_are_text(browser: Browser) -> None:
     hostile = "<script>window.harmed=1</script>"
     graph = replace(GRAPH, name=f"../{hostile}")

@@ -41,6 +41,7 @@ const WAIT_FOR_KERNEL = 8000;
 const PREPARE_AFTER = 300; // Milliseconds after the first picture; then Python computes what a selection needs.
 const MAP_WIDTH = 152, MAP_HEIGHT = 104, MAP_MARGIN = 8;
 const CORNERS = [["right", "bottom"], ["left", "bottom"], ["right", "top"], ["left", "top"]];
+const FOCUSABLE = new Set(["button", "select", "input"]);
 const ERRORS = ["error", "own error", "nan"];
 
 /** Make an element. Text is set as text; attributes are set by name. */
@@ -52,6 +53,8 @@ function make(tag, attributes = {}, ...children) {
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
   }
+  // Notebooks look for this on the element with the focus first: there, their own keys (b, d d, m) do nothing.
+  if ("tabindex" in attributes || FOCUSABLE.has(tag)) element.setAttribute("data-lm-suppress-shortcuts", "true");
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
