@@ -216,9 +216,10 @@ class Call(call.OperatorCall):
         return result
 
     def _refuse_integers(self, name: str, inputs: Sequence[Argument]) -> None:
-        parameters = self.graph.declarations[name].inputs
-        for (_, type_, _), argument in zip(parameters, inputs, strict=False):
-            is_scalar = str(type_).removesuffix("[]") == "tensor<scalar>"
+        declaration = self.graph.declarations[name]
+        for (parameter, _, _), argument in zip(declaration.inputs, inputs, strict=False):
+            type_ = str(declaration.by_name[parameter].type).removesuffix("[]")
+            is_scalar = type_ == "tensor<scalar>"
             if is_scalar and any(value.data_type == INTEGER for value in values_in([argument])):
                 self.refuse("it computes with scalars, but its input holds integers", INVALID)
 
