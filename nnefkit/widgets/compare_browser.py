@@ -36,9 +36,15 @@ class CompareBrowser(StaticTwin):
         self.comparison = comparison
         self._rows = comparison.worst(len(comparison))
         self._search = Text(
-            placeholder="search: name, operation, verdict", layout=Layout(width="auto")
+            placeholder="search: name, operation, verdict",
+            description="search",
+            layout=Layout(width="auto"),
         )
-        self._list = Select(rows=_ROWS, layout=Layout(width="auto", min_width="420px"))
+        self._list = Select(
+            rows=_ROWS,
+            description="tensors",
+            layout=Layout(width="auto", min_width="500px"),
+        )
         super().__init__([self._search, HBox([self._list], layout=Layout(flex_flow="row wrap"))])
         self._view.add_class("nnefkit-comparison")
         self._fill()

@@ -40,7 +40,10 @@ class StepperPanel(StaticTwin):
         self._run = _button("Run", "run on to the next breakpoint, or to the end", self.go)
         self._nan = Checkbox(description="stop at NaN", indent=False, layout=Layout(width="auto"))
         self._tensor = Combobox(
-            placeholder="name of a tensor", options=self._names, layout=Layout(width="240px")
+            placeholder="name of a tensor",
+            description="tensor",
+            options=self._names,
+            layout=Layout(width="330px"),
         )
         self._until = _button("Run to it", "run on to this tensor", self._run_to)
         self._break = _button("Break at it", "stop there whenever it is computed", self._add)
@@ -48,7 +51,8 @@ class StepperPanel(StaticTwin):
         self._message = HTML()
         buttons = [self._back, self._next, self._run, self._nan]
         targets = [self._tensor, self._until, self._break, self._clear]
-        rows = [HBox(each, layout=Layout(flex_flow="row wrap")) for each in (buttons, targets)]
+        in_line = {"flex_flow": "row wrap", "align_items": "center"}
+        rows = [HBox(each, layout=Layout(**in_line)) for each in (buttons, targets)]
         super().__init__([*rows, self._message])
         self._view.add_class("nnefkit-stepper")
         self.refresh()

@@ -50,7 +50,7 @@ class TensorBrowser(StaticTwin):
         self._search = Text(
             placeholder="search: name, operation, shape",
             description="search",
-            layout=Layout(width="auto", min_width="280px"),
+            layout=Layout(width="auto", min_width="360px"),
         )
         controls = [self._choice, self._sliders, self._search]
         super().__init__([HBox(controls, layout=Layout(flex_flow="row wrap"))])
