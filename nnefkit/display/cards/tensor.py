@@ -208,7 +208,7 @@ def _caption(
     """Return a description of a picture, its colors, and the code that returns the values."""
     parts = [description]
     if scale is not None and shown.logical:
-        parts.append("dark is true")
+        parts.append("colored is true")
     elif scale is not None:
         parts += [f"{scale_name}{scale.text}", _direction(scale)]
     if scale is not None and shown.statistics is not None and not shown.statistics.finite:
@@ -222,4 +222,4 @@ def _caption(
 def _direction(scale: Scale) -> str:
     if scale.low < 0 < scale.high:
         return "blue negative, orange positive"
-    return "darker is larger" if scale.high > 0 else "darker is more negative"
+    return "stronger is larger" if scale.high > 0 else "stronger is more negative"
