@@ -367,17 +367,12 @@ class SourceGraph:
 
 
 def _check_types(declaration: Declaration, arguments: Mapping[str, Any], generic: str) -> None:
-    """Refuse tensors whose data types are not those that an operation or a fragment takes.
-
-    Integers that an operation takes as scalars are cast when the graph is complete.
-    """
+    """Refuse tensors whose data types are not those that an operation or a fragment takes."""
     for name, argument in arguments.items():
         declared = str(declaration.by_name[name].type).removesuffix("[]")
         wanted = generic if declared == "tensor<?>" else declared[len("tensor<") : -1]
-        casts = declaration.standard and declared == "tensor<scalar>"
         for value in values_in([argument]):
-            is_cast = casts and value.data_type == INTEGER
-            if wanted and value.data_type != wanted and not is_cast:
+            if wanted and value.data_type != wanted:
                 refuse(
                     f"'{name}' of '{declaration.name}' must be {wanted}, "
                     f"but its input is {value.data_type}",

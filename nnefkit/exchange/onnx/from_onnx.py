@@ -21,6 +21,7 @@ from nnefkit.exchange.layout import channels_first, source_tensors
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
 from nnefkit.exchange.onnx.runtime import ModelRunner
+from nnefkit.exchange.onnx.texts import text_of
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.graph import Graph
@@ -198,7 +199,7 @@ def _is_channels_last(proto: ModelProto, graph: Graph) -> bool:
 
     Then its producer is known, or it is not PyTorch and the model transposes its images first.
     """
-    producer = proto.producer_name.lower()
+    producer = text_of(proto.producer_name).lower()
     if producer.startswith(_CHANNELS_LAST_PRODUCERS):
         return True
     return producer != "pytorch" and any(
@@ -264,7 +265,7 @@ def _facts(source: OnnxModel, graph: Graph) -> dict[str, Any]:
     return {
         "source": "ONNX",
         "path": source.path,
-        "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
+        "producer": " ".join(map(text_of, (proto.producer_name, proto.producer_version))).strip(),
         "opset": source.opset,
         "versions": versions,
         **({"labels": labels} if labels else {}),

@@ -32,6 +32,15 @@ def refuse_invalid_text(proto: ModelProto, path: str) -> None:
                 graphs += [attribute.g] if attribute.HasField("g") else attribute.graphs
 
 
+def text_of(field: str | bytes) -> str:
+    """Return a text that only people read; bytes of damaged files are replaced.
+
+    Args:
+        field: A field of a message.
+    """
+    return field if isinstance(field, str) else field.decode("utf-8", "replace")
+
+
 def _names(graph: GraphProto) -> Iterator[Any]:
     yield graph.name
     for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):

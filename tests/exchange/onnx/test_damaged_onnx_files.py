@@ -110,6 +110,14 @@ def test_names_that_are_not_utf8_are_refused(tmp_path, name, damaged):
     refused(content, "not UTF-8")
 
 
+def test_a_producer_that_is_not_utf8_does_not_matter():
+    proto = model()
+    proto.producer_name, proto.producer_version = "nobody", "1.2"
+    content = proto.SerializeToString().replace(b"nobody", b"no\xff\xfe\xfdy")
+    graph = nk.from_onnx(content)
+    assert graph.provenance["producer"] == "no\ufffd\ufffd\ufffdy 1.2"
+
+
 def test_attributes_that_are_not_utf8_are_refused(tmp_path):
     content = model().SerializeToString().replace(b"constant", b"\xffonstant")
     (tmp_path / "m.onnx").write_bytes(content)

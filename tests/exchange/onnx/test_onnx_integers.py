@@ -352,3 +352,12 @@ def test_the_smallest_integer_divided_by_minus_1_is_itself(dtype, is_constant):
     for engine in ENGINES:
         (result,) = nk.run(graph, {name: feeds[name] for name in graph.inputs}, engine).values()
         np.testing.assert_array_equal(result, [low, -7, low, -3], err_msg=engine)
+
+
+def test_integers_are_refused_where_a_layer_of_scalars_takes_them():
+    """ONNX has no such layer either, but a damaged model may say so."""
+    feeds = {"x": np.ones((2, 3, 2), np.uint8), "w": np.ones((2, 3), np.float32)}
+    model = model_of("Attention", feeds, num_heads=1, domain="com.microsoft")
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    with pytest.raises(nk.DocumentError, match="'A' of 'matmul' must be scalar, but its input is"):
+        nk.from_onnx(model, verify=False)
