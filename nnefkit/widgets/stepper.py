@@ -92,15 +92,16 @@ class StepperPanel(StaticTwin):
 
     def refresh(self) -> None:
         """Show the state of the run, after it was changed in another cell."""
+        # The buttons first: who sees the new state can go on from it.
+        place = self._place()
+        self._back.disabled = place < 1
+        self._next.disabled = self._run.disabled = place + 1 >= len(self._first)
+        self._clear.disabled = not self.steps.breakpoints
         current: Step | None = self.steps.current
         pages = [self.steps._repr_html_()]
         if current is not None:
             pages.append(current._repr_html_())
         self._view.value = "".join(pages)
-        place = self._place()
-        self._back.disabled = place < 1
-        self._next.disabled = self._run.disabled = place + 1 >= len(self._first)
-        self._clear.disabled = not self.steps.breakpoints
 
     def _run_to(self) -> None:
         self.until(self._tensor.value)
