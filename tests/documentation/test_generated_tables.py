@@ -15,14 +15,20 @@ for _module in sorted(HERE.glob("*_table.py")):
     import_module(f"documentation.{_module.stem}")
 
 
-@pytest.mark.parametrize("name", TABLES)
+TOGETHER = ("formats", "onnx_sets")
+"""Tables that need the same verdicts, which take long: they are made by one worker."""
+GROUPS = [TOGETHER, *((name,) for name in TABLES if name not in TOGETHER)]
+
+
+@pytest.mark.parametrize("names", GROUPS, ids=" and ".join)
 @pytest.mark.skipif(
     len(nk.engines().installed) < len(nk.engines()), reason="not all the engines are installed"
 )
-def test_the_committed_table_is_the_generated_one(name):
-    if os.environ.get("NNEFKIT_WRITE_TABLES"):
-        write(name)
-    assert committed(name) == TABLES[name].make(), documentation.__doc__
+def test_the_committed_tables_are_the_generated_ones(names):
+    for name in names:
+        if os.environ.get("NNEFKIT_WRITE_TABLES"):
+            write(name)
+        assert committed(name) == TABLES[name].make(), documentation.__doc__
 
 
 def test_every_place_for_a_table_has_one():
