@@ -83,6 +83,12 @@ def _added_axes(short: Sequence[int], long: Sequence[int]) -> list[int]:
     return axes if position == len(short) else []
 
 
+def fits_float32(array: Array) -> bool:
+    """Return whether float32 holds all elements without rounding."""
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
+
+
 def empty(c: OperatorCall, shape: Sequence[int], dtype: DType) -> Value:
     """Return a constant without elements, which NNEF does not have; concatenations skip it."""
     return c.graph.constant(np.zeros(tuple(shape), dtype))

@@ -220,6 +220,7 @@ class SourceGraph:
 
     def _add(self, operation: PendingOperation) -> None:
         """Add an operation, unless its results are constants."""
+        _check_types(self.declarations[operation.name], operation.inputs, operation.data_type or "")
         operands = operation.arguments
         if operands and all(value.data is not None for value in operands):
             _fold(operation)
@@ -235,9 +236,6 @@ class SourceGraph:
                 section="4.1.1",
             )
         else:
-            _check_types(
-                self.declarations[operation.name], operation.inputs, operation.data_type or ""
-            )
             self.operations.append(operation)
 
     def fragment(

@@ -14,6 +14,19 @@ from nnefkit.exchange.reshaping import BEFORE_FIRST, empty, sliced, written_boun
 from nnefkit.exchange.source_value import Value
 
 
+def tiled(c: OperatorCall, x: Value, repeats: Sequence[int]) -> Value:
+    """Return `x` repeated along each axis.
+
+    Raises:
+        Refusal: There is not one number for each axis, or one is negative.
+    """
+    if len(repeats) != x.rank or min(repeats, default=0) < 0:
+        refuse(f"its repeats are {[*repeats]}, but its input has rank {x.rank}", c.invalid_hint)
+    if 0 in repeats:
+        return empty(c, [n * repeat for n, repeat in zip(x.shape, repeats, strict=True)], x.dtype)
+    return x if all(repeat == 1 for repeat in repeats) else c.op("tile", x, repeats=[*repeats])
+
+
 def flipped(c: OperatorCall, x: Value, axes: Sequence[int]) -> Value:
     """Return `x` with the elements along some axes in reverse order."""
     axes = [axis for axis in axes if x.shape[axis] > 1]

@@ -14,10 +14,8 @@ from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import (
     NO_EMPTY_TENSORS,
-    ArgumentError,
     Diagnostic,
     InputError,
-    NnefError,
     did_you_mean,
 )
 from nnefkit.exchange.emission import emitted, name_outputs
@@ -50,7 +48,8 @@ from nnefkit.exchange.onnx.operators import (  # noqa: F401  (they register thei
 )
 from nnefkit.exchange.onnx.python_values import array_of, attributes_of, dense_array
 from nnefkit.exchange.onnx.signatures import refuse_incomplete
-from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of
+from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for
+from nnefkit.exchange.reshaping import fits_float32
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, DType, Value
 from nnefkit.graph import Graph
@@ -230,7 +229,7 @@ class ModelReader:
         try:
             return self._read(node, known, values)
         except Exception as error:  # noqa: BLE001 - invalid models can cause any error
-            self._refuse(node, _refusal(error))
+            self._refuse(node, refusal_for(error, INVALID))
             return []
 
     def _read(self, node: NodeProto, inputs: list[Value | None], values: Scope) -> Sequence[Result]:
@@ -299,7 +298,7 @@ class ModelReader:
 
     def _becomes_float32(self, array: Array) -> bool:
         if array.dtype == np.float64:
-            return not self._is_double and _fits_float32(array)
+            return not self._is_double and fits_float32(array)
         return array.dtype.name not in DTYPES and array.dtype.kind in "fV"
 
     def _fold(self, node: NodeProto, inputs: Sequence[Value | None]) -> list[Value] | None:
@@ -371,34 +370,12 @@ class ModelReader:
         )
 
 
-def _refusal(error: Exception) -> Refusal:
-    """Return the refusal for an exception of a reader.
-
-    Raises:
-        NnefError: The exception itself, if it is not about the node.
-    """
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, ArgumentError):
-        return refusal_of(error)
-    if isinstance(error, NnefError):
-        raise error
-    if isinstance(error, MemoryError):
-        return Refusal("its result does not fit in memory")
-    return Refusal(f"it could not be read ({type(error).__name__}: {error})", INVALID)
-
-
 def _has_reader(node: NodeProto) -> bool:
     return _name(node) in READERS
 
 
 def _name(node: NodeProto) -> str:
     return qualified(node.domain, node.op_type)
-
-
-def _fits_float32(array: Array) -> bool:
-    with np.errstate(over="ignore"):
-        return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
 
 
 def _dtype_problem(dtype: DType | None) -> str:

@@ -19,7 +19,7 @@ from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
 from nnefkit.exchange.compositions.integer_range import narrowed
 from nnefkit.exchange.refusal import Refusal, Unread
 from nnefkit.exchange.reshaping import number, reshaped, to_dtype, to_scalar, transposed
-from nnefkit.exchange.source_value import INTEGER, SCALAR, Argument, DType, Value, values_in
+from nnefkit.exchange.source_value import SCALAR, Argument, DType, Value, values_in
 from nnefkit.exchange.tflite.constants import Allowance
 from nnefkit.exchange.tflite.variables import Variables
 from nnefkit.operations import registry
@@ -199,10 +199,8 @@ class Call(call.OperatorCall):
         """Call an NNEF operation; what is computed from constants counts as memory.
 
         Raises:
-            Refusal: It takes scalars, and an input holds integers; or the constants take too much
-                memory.
+            Refusal: The constants take too much memory.
         """
-        self._refuse_integers(name, inputs)
         values = values_in(inputs)
         if values and all(value.data is not None for value in values):
             self._allow(name, inputs, attribs)
@@ -214,14 +212,6 @@ class Call(call.OperatorCall):
         """Call an NNEF operation with one result; see `ops`."""
         (result,) = self.ops(name, *inputs, data_type=data_type, **attribs)
         return result
-
-    def _refuse_integers(self, name: str, inputs: Sequence[Argument]) -> None:
-        declaration = self.graph.declarations[name]
-        for (parameter, _, _), argument in zip(declaration.inputs, inputs, strict=False):
-            type_ = str(declaration.by_name[parameter].type).removesuffix("[]")
-            is_scalar = type_ == "tensor<scalar>"
-            if is_scalar and any(value.data_type == INTEGER for value in values_in([argument])):
-                self.refuse("it computes with scalars, but its input holds integers", INVALID)
 
     def _allow(self, name: str, inputs: Sequence[Argument], attribs: Mapping[str, Any]) -> None:
         declaration = self.graph.declarations[name]

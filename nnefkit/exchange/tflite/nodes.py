@@ -10,10 +10,11 @@ import numpy as np
 
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS, ArgumentError, Diagnostic, NnefError
+from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
 from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.emission import emitted, name_outputs
-from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_of, refuse
+from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
+from nnefkit.exchange.reshaping import fits_float32
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, DType, Value
 from nnefkit.exchange.tflite.call import INVALID, READERS, Call, Resource, Result
@@ -206,7 +207,7 @@ class TfliteReader:
         except Refusal as refusal:
             self._problem(f"the constant '{name}' is not read: {refusal.reason}", refusal.hint)
             return UNREAD
-        if data.dtype == np.float16 or (data.dtype == np.float64 and _fits_float32(data)):
+        if data.dtype == np.float16 or (data.dtype == np.float64 and fits_float32(data)):
             data = data.astype(np.float32)
         self.graph.weights.add(name)
         value = self.graph.weight(data, name)
@@ -226,7 +227,7 @@ class TfliteReader:
         try:
             results = self._results(graph, operator, values)
         except Exception as error:  # noqa: BLE001 - invalid models can cause any error
-            self._refuse(graph, operator, _refusal(error))
+            self._refuse(graph, operator, refusal_for(error, INVALID))
             results = []
         missing = len(operator.outputs) - len(results)
         for number, value in zip(operator.outputs, [*results, *[UNREAD] * missing], strict=False):
@@ -313,11 +314,6 @@ def value_dtype(tensor: TensorInfo) -> DType | None:
     return tensor.dtype
 
 
-def _fits_float32(array: Any) -> bool:
-    with np.errstate(over="ignore"):
-        return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
-
-
 def _assigned(source: TfliteModel) -> set[Resource]:
     """Return the variables that are assigned outside of the graphs that initialize them."""
     initializing = {
@@ -349,23 +345,6 @@ def _handles(graph: Subgraph) -> list[Resource]:
 def _resource(operator: OperatorInfo) -> Resource:
     options = operator.options
     return Resource(str(options.get("container", "")), str(options.get("shared_name", "")))
-
-
-def _refusal(error: Exception) -> Refusal:
-    """Return the refusal for an exception of a reader.
-
-    Raises:
-        NnefError: The exception itself, if it is not about the operator.
-    """
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, ArgumentError):
-        return refusal_of(error)
-    if isinstance(error, NnefError):
-        raise error
-    if isinstance(error, MemoryError):
-        return Refusal("its result does not fit in memory")
-    return Refusal(f"it could not be read ({type(error).__name__}: {error})", INVALID)
 
 
 def _unknown(operator: OperatorInfo) -> Refusal:

@@ -413,5 +413,5 @@ def test_inputs_that_are_outputs_are_copied():
 
 def test_integers_where_an_operation_takes_scalars_are_refused():
     data = one("SOFTMAX", [np.ones((2, 3), np.int32)], [((2, 3), "int32")], "SoftmaxOptions")
-    with pytest.raises(nk.DocumentError, match="it computes with scalars"):
+    with pytest.raises(nk.DocumentError, match="must be scalar, but its input is integer"):
         nk.from_tflite(data, verify=False)

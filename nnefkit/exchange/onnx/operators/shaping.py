@@ -255,12 +255,7 @@ def expand(c: Call) -> Value:
 @operator("Tile")
 def tile(c: Call) -> Value:
     """Read `tile`."""
-    x, repeats = c[0], c.ints("repeats", 1) or []
-    if len(repeats) != x.rank or min(repeats, default=0) < 0:
-        c.refuse(f"its repeats are {repeats}, but its input has rank {x.rank}", INVALID)
-    if 0 in repeats:
-        return empty(c, [n * repeat for n, repeat in zip(x.shape, repeats, strict=True)], x.dtype)
-    return x if all(repeat == 1 for repeat in repeats) else c.op("tile", x, repeats=repeats)
+    return shaping.tiled(c, c[0], c.ints("repeats", 1) or [])
 
 
 # -- matrices and blocks ---------------------------------------------------------------------------
