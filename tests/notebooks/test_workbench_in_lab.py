@@ -15,7 +15,7 @@ from executing import WIDGET
 from lab_server import environment, lab_server
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, Page, expect
-from watched_page import Watched, run_first_cell, watched, without_fault
+from watched_page import Watched, painted, run_first_cell, watched, without_fault
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +63,7 @@ def expect_title(page: Page, title: str) -> None:
 
 
 def zoom(page: Page) -> str:
+    painted(page)
     return page.locator(".nk-zoom").inner_text()
 
 
@@ -95,6 +96,7 @@ def test_it_is_clicked_searched_and_opened_in_a_live_notebook(
         expect(page.locator(".nk-counts")).to_have_text(before, timeout=20_000)
         for key in ("d", "d", "0", "0", "c", "b", "a", "m"):
             page.keyboard.press(key)
+        painted(page)  # what a key does to JupyterLab may take a frame
         assert page.locator(".jp-CodeCell").count() == cells
         assert page.locator(".jp-MarkdownCell").count() == 0
         assert page.locator(".jp-Dialog").count() == 0
@@ -103,7 +105,7 @@ def test_it_is_clicked_searched_and_opened_in_a_live_notebook(
         page.keyboard.press("0")
         shown = zoom(page)
         page.keyboard.press("+")
-        assert zoom(page) != shown
+        expect(page.locator(".nk-zoom")).not_to_have_text(shown, timeout=20_000)
         box = stage.bounding_box()
         assert box is not None
         image = stage.screenshot()
@@ -111,6 +113,7 @@ def test_it_is_clicked_searched_and_opened_in_a_live_notebook(
         page.mouse.down()
         page.mouse.move(box["x"] + 200, box["y"] + 150, steps=4)
         page.mouse.up()
+        painted(page)
         assert stage.screenshot() != image
 
         # Clicked: what Python sees follows.

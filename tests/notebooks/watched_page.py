@@ -77,6 +77,13 @@ def run_first_cell(page: Page, output: str) -> None:
     pytest.fail("the cell did not run")
 
 
+def painted(page: Page) -> None:
+    """Wait until what was asked for is painted: pages collect changes and paint once a frame."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
 def accessible(watch: Watched, *, trusted: bool = True) -> None:
     """Check the outputs of cells by axe-core.
 
