@@ -1,9 +1,9 @@
 """Conversion between graphs and the models of other frameworks, one folder for each framework.
 
 The frameworks share `source_graph`, to which readers of operators add operations; `call`, the
-argument of these readers; `reshaping` and `compositions`, the functions that they call; `emission`,
-which creates the graph; `layout`, which frees channels-last networks of their transpositions; and
-`proof`, which checks that the graph computes the same as its source.
+argument of these readers; `reshaping`, `compositions` and `channels_last`, the functions that they call;
+`emission`, which creates the graph; `layout`, which frees channels-last networks of their
+transpositions; and `proof`, which checks that the graph computes the same as its source.
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx

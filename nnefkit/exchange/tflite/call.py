@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-import numpy as np
-
 from nnefkit.arrays import Array
 from nnefkit.exchange import call
 from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
 from nnefkit.exchange.compositions.integer_range import narrowed
 from nnefkit.exchange.refusal import Refusal, Unread
-from nnefkit.exchange.reshaping import number, reshaped, to_dtype, to_scalar, transposed
+from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
 from nnefkit.exchange.source_value import SCALAR, Argument, DType, Value, values_in
 from nnefkit.exchange.tflite.constants import Allowance
 from nnefkit.exchange.tflite.variables import Variables
@@ -275,26 +273,3 @@ _ACTIVATIONS: Mapping[int, Callable[[Call, Value], Value]] = {
     5: lambda c, x: c.op("select", c.op("lt", x, 0.0), 1.0, 0.0),
 }
 """Number of a fused activation -> the activation."""
-
-
-# -- layouts ---------------------------------------------------------------------------------------
-
-
-def channels_first(c: Call, x: Value) -> Value:
-    """Return a tensor whose last axis is the channels with these after the batch."""
-    return transposed(c, x, [0, x.rank - 1, *range(1, x.rank - 1)])
-
-
-def channels_last(c: Call, x: Value) -> Value:
-    """Return a tensor whose second axis is the channels with these as the last axis."""
-    return transposed(c, x, [0, *range(2, x.rank), 1])
-
-
-def bias_row(c: Call, index: int, channels: int) -> list[Value]:
-    """Return the bias that is an input as ``[1, C]``; none if it is not given or 0."""
-    bias = c.get(index)
-    if bias is None or (bias.data is not None and not bias.data.any()):
-        return []
-    if int(np.prod(bias.shape)) != channels:
-        c.refuse(f"its bias has the shape {[*bias.shape]} for {channels} channels", INVALID)
-    return [reshaped(c, to_scalar(c, bias), (1, channels))]

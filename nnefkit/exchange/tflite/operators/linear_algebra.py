@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.exchange.channels_last import bias_row
 from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.reshaping import reshaped, to_rank, to_scalar, transposed
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, bias_row, operator
+from nnefkit.exchange.tflite.call import INVALID, Call, operator
 
 
 @operator("FULLY_CONNECTED")
@@ -27,7 +28,7 @@ def fully_connected(c: Call) -> Value:
     rows = x
     if not is_kept or x.rank == 1:
         rows = reshaped(c, x, (prod(x.shape) // inputs, inputs), 0)
-    bias = [to_rank(c, row, rows.rank) for row in bias_row(c, 2, outputs)]
+    bias = [to_rank(c, row, rows.rank) for row in bias_row(c, c.get(2), outputs)]
     matrix = to_rank(c, weight, rows.rank)
     if bias:
         result = c.op("linear", rows, matrix, *bias)

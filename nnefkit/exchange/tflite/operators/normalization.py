@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nnefkit.exchange.channels_last import channels_first, channels_last
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, channels_first, channels_last, operator
+from nnefkit.exchange.tflite.call import INVALID, Call, operator
 
 _LEAST_LENGTH = 1e-6
 """Vectors that are shorter are divided by this."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from nnefkit.exchange.channels_last import pooled
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import Call, channels_first, channels_last, operator
+from nnefkit.exchange.tflite.call import Call, operator
 from nnefkit.exchange.tflite.operators.convolution import padding_of
 
 _POOLS = {"AVERAGE_POOL_2D": "avg_pool", "MAX_POOL_2D": "max_pool", "L2_POOL_2D": "rms_pool"}
@@ -18,12 +17,5 @@ def pool(c: Call) -> Value:
     size = c.positive("filter_height", "filter_width")
     stride = c.positive("stride_h", "stride_w")
     padding = padding_of(c, x.shape[1:3], size, stride)
-    is_padded = any(before or after for before, after in padding)
-    attributes: dict[str, Any] = {
-        "size": [1, 1, *size],
-        "border": "ignore" if is_padded or c.operator == "MAX_POOL_2D" else "constant",
-        "padding": [(0, 0), (0, 0), *padding],
-        "stride": [1, 1, *stride],
-    }
-    result = c.op(_POOLS[c.operator], channels_first(c, x), **attributes)
-    return c.activated(channels_last(c, result))
+    result = pooled(c, _POOLS[c.operator], x, size=size, stride=stride, padding=padding)
+    return c.activated(result)
