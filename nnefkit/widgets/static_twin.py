@@ -6,6 +6,8 @@ from typing import Any
 
 from ipywidgets import HTML, VBox
 
+from nnefkit.widgets.keys import Keys
+
 _STORED = """<style>body:has(.nk-live-{0}) .nk-stored-{0} {{ display: none; }}</style>
 <div class="nk-stored nk-stored-{0}">{1}</div>"""
 
@@ -15,8 +17,10 @@ class StaticTwin(VBox):  # type: ignore[misc]
 
     def __init__(self, children: Any) -> None:
         self._view = HTML()
-        super().__init__([*children, self._view])
-        self.add_class(f"nk-live-{self.model_id}")
+        keys = Keys()
+        super().__init__([*children, self._view, keys])
+        keys.owner = f"nk-live-{self.model_id}"
+        self.add_class(keys.owner)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})

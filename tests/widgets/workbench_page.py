@@ -32,7 +32,7 @@ SCRIPT = """
 import workbench from "./workbench.js";
 const listeners = {};
 const state = JSON.parse(await window.stateOf());
-window.sent = []; window.received = []; window.frames = [];
+window.sent = []; window.received = []; window.frames = []; window.unanswered = 0;
 const draw = window.requestAnimationFrame.bind(window);
 window.requestAnimationFrame = (act) => draw((now) => {
   const start = performance.now(); act(now); window.frames.push(performance.now() - start);
@@ -42,16 +42,19 @@ const pass = (text) => {
   for (const act of listeners["msg:custom"] || []) act(JSON.parse(text), []);
 };
 window.pass = pass;
+const answered = async (texts) => {
+  window.unanswered += 1;
+  try { (await texts).forEach(pass); } finally { window.unanswered -= 1; }
+};
 const model = {
   get: (name) => state[name],
   set: (name, value) => { state[name] = value; },
-  save_changes: () => window.saved(JSON.stringify({ selection: state.selection }))
-    .then((texts) => texts.forEach(pass)),
+  save_changes: () => answered(window.saved(JSON.stringify({ selection: state.selection }))),
   on: (name, act) => (listeners[name] ||= []).push(act),
   off: (name, act) => { listeners[name] = listeners[name].filter((other) => other !== act); },
   send: (message) => {
     window.sent.push(message);
-    window.answer(JSON.stringify(message)).then((texts) => texts.forEach(pass));
+    answered(window.answer(JSON.stringify(message)));
   },
 };
 const start = performance.now();
@@ -76,7 +79,7 @@ class WorkbenchPage:
               for (let quiet = 0, last = -1; quiet < 3;) {
                 await new Promise((done) => setTimeout(done, 40));
                 const now = window.sent.length + window.received.length + window.frames.length;
-                quiet = now === last ? quiet + 1 : 0;
+                quiet = now === last && window.unanswered === 0 ? quiet + 1 : 0;
                 last = now;
               }
             }"""
