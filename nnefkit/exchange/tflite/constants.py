@@ -8,45 +8,12 @@ from math import prod
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.budget import current_budget, remedy
+from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import DType
 from nnefkit.exchange.tflite.model import DimensionFormat, Quantization, Sparsity, TensorInfo
 
-_FREE = 4
-"""The multiple of the size of the file that its constants may take without a budget."""
-_MOST, _GROWTH = 2**26, 16
-"""The number of elements of a constant that is computed, also as a multiple of the file's size."""
 _BROKEN = "Convert the model again; the data of this tensor are broken."
-
-
-class Allowance:
-    """The memory for constants that are computed while one model is read."""
-
-    def __init__(self, size: int) -> None:
-        self._bytes = -float(_FREE * size)
-        self._most = max(_MOST, _GROWTH * size)
-
-    def take(self, shape: Sequence[int], itemsize: int) -> None:
-        """Count an array that is about to be computed.
-
-        Raises:
-            Refusal: All of them together take more memory than the budget in effect.
-        """
-        count = prod(map(float, shape))
-        if count > self._most:
-            refuse(
-                f"it computes a constant of {count:,.0f} elements",
-                "Compute it in the network, or use smaller extents.",
-            )
-        self._bytes += count * itemsize
-        limits = current_budget()
-        limit, attribute = limits.exceeded(0, self._bytes, 0)
-        if limit:
-            refuse(
-                f"the constants of the model take more than {limit} to compute",
-                remedy(attribute, "nnefkit.from_tflite(model)"),
-            )
 
 
 def elements(tensor: TensorInfo, allowance: Allowance) -> Array:

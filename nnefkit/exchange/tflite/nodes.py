@@ -11,6 +11,8 @@ import numpy as np
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
+from nnefkit.exchange import tensor_operators  # noqa: F401  (it registers readers)
+from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
@@ -18,21 +20,18 @@ from nnefkit.exchange.reshaping import fits_float32
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, DType, Value
 from nnefkit.exchange.tflite.call import INVALID, READERS, Call, Resource, Result
-from nnefkit.exchange.tflite.constants import Allowance, elements, real
+from nnefkit.exchange.tflite.constants import elements, real
 from nnefkit.exchange.tflite.model import OperatorInfo, Subgraph, TensorInfo, TfliteModel
 from nnefkit.exchange.tflite.operators import (  # noqa: F401  (they register their readers)
     activation,
+    codes,
     control_flow,
     convolution,
-    elementwise,
     indexing,
     linear_algebra,
     normalization,
     pooling,
     recurrent,
-    reduction,
-    resampling,
-    shaping,
     spectral,
 )
 from nnefkit.exchange.tflite.quantization_info import Coded, with_quantization_info
@@ -57,7 +56,7 @@ class TfliteReader:
         self.problems: list[Diagnostic] = []
         self.variables = Variables(self.graph)
         self.variables.assigned = frozenset(_assigned(source))
-        self.allowance = Allowance(len(source.data))
+        self.allowance = Allowance(len(source.data), "nnefkit.from_tflite(model)")
         self._constants: dict[tuple[int, int], Value | Unread] = {}
         self._coded: list[Coded] = []
         self._stack: list[int] = []
@@ -253,8 +252,8 @@ class TfliteReader:
             [graph.source_name(number) if number >= 0 else "" for number in operator.inputs],
             names,
             [value_dtype(graph.tensors[number]) for number in operator.outputs],
-            self.variables,
             self.allowance,
+            self.variables,
             self._called,
             variables,
         )

@@ -12,14 +12,13 @@ from nnefkit.exchange.compositions import shaping
 from nnefkit.exchange.reshaping import (
     empty,
     reshaped,
-    sliced,
     to_dtype,
     to_scalar,
     transposed,
     written_bounds,
 )
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, operator
+from nnefkit.exchange.tensor_call import TensorCall, tensorflow, tflite
 
 _MAX_SEQUENCES = 4096
 _MAX_RANGE = 2**24
@@ -27,8 +26,9 @@ _MAX_RANGE = 2**24
 # -- shapes ----------------------------------------------------------------------------------------
 
 
-@operator("RESHAPE")
-def reshape(c: Call) -> Value:
+@tflite("RESHAPE")
+@tensorflow("Reshape")
+def reshape(c: TensorCall) -> Value:
     """Read a reshape; -1 stands for the rest."""
     x = c[0]
     given = c.ints(1, "shape") if c.get(1) is not None else [*c.option("new_shape", [])]
@@ -40,57 +40,63 @@ def reshape(c: Call) -> Value:
     if inferred is not None and others > 0:
         shape[inferred] = prod(x.shape) // others
     if given.count(-1) > 1 or min(shape, default=0) < 0 or prod(shape) != prod(x.shape):
-        c.refuse(f"its shape is {given}, and that of its input {[*x.shape]}", INVALID)
+        c.invalid(f"its shape is {given}, and that of its input {[*x.shape]}")
     return reshaped(c, x, shape, inferred)
 
 
-@operator("SQUEEZE")
-def squeeze(c: Call) -> Value:
+@tflite("SQUEEZE")
+@tensorflow("Squeeze")
+def squeeze(c: TensorCall) -> Value:
     """Read `squeeze`; without axes, of all extents of 1."""
     x = c[0]
     axes = {c.front_axis(axis, x.rank) for axis in c.option("squeeze_dims", [])}
     axes = axes or {axis for axis, n in enumerate(x.shape) if n == 1}
     if any(x.shape[axis] != 1 for axis in axes):
-        c.refuse(f"the extents of its axes {sorted(axes)} are not all 1", INVALID)
+        c.invalid(f"the extents of its axes {sorted(axes)} are not all 1")
     return reshaped(c, x, [n for axis, n in enumerate(x.shape) if axis not in axes])
 
 
-@operator("EXPAND_DIMS")
-def expand_dims(c: Call) -> Value:
+@tflite("EXPAND_DIMS")
+@tensorflow("ExpandDims")
+def expand_dims(c: TensorCall) -> Value:
     """Read `unsqueeze`."""
     x = c[0]
     axis = c.front_axis(c.number(1, "axis"), x.rank + 1)
     return reshaped(c, x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-@operator("TRANSPOSE")
-def transpose(c: Call) -> Value:
+@tflite("TRANSPOSE")
+@tensorflow("Transpose")
+def transpose(c: TensorCall) -> Value:
     """Read `transpose`."""
     x, order = c[0], c.ints(1, "order")
     axes = [c.front_axis(axis, x.rank) for axis in order]
     if sorted(axes) != [*range(x.rank)]:
-        c.refuse(f"its order is {order} for an input of rank {x.rank}", INVALID)
+        c.invalid(f"its order is {order} for an input of rank {x.rank}")
     return transposed(c, x, axes)
 
 
-@operator("SHAPE")
-def shape(c: Call) -> Value:
+@tflite("SHAPE")
+@tensorflow("Shape")
+def shape(c: TensorCall) -> Value:
     """Read a shape, which is constant."""
     return c.graph.constant(c[0].shape, c.dtype)
 
 
-@operator("RANK")
-def rank(c: Call) -> Value:
+@tflite("RANK")
+@tensorflow("Rank")
+def rank(c: TensorCall) -> Value:
     """Read a rank, which is constant."""
     return c.graph.constant(c[0].rank, c.dtype)
 
 
-@operator("FILL")
-def fill(c: Call) -> Value:
+@tflite("FILL")
+@tensorflow("Fill")
+def fill(c: TensorCall) -> Value:
     """Read a number that is repeated to a shape."""
     extents, x = c.ints(0, "shape"), c[1]
     if min(extents, default=0) < 0 or prod(x.shape) != 1:
-        c.refuse(f"its shape is {extents}", INVALID)
+        c.invalid(f"its shape is {extents}")
     number = reshaped(c, x, (1,) * len(extents))
     if number.data is not None:
         c.allowance.take(extents, 8)
@@ -98,20 +104,22 @@ def fill(c: Call) -> Value:
     return c.op("tile", number, repeats=extents) if extents else number
 
 
-@operator("RANGE")
-def range_(c: Call) -> Value:
+@tflite("RANGE")
+@tensorflow("Range")
+def range_(c: TensorCall) -> Value:
     """Read numbers in equal steps, which are constant."""
     start, stop, step = (c.constant(index, "range").reshape(-1)[0] for index in range(3))
     if not step or not np.isfinite([start, stop, step]).all():
-        c.refuse("its step is 0, or not finite", INVALID)
+        c.invalid("its step is 0, or not finite")
     if abs(float(stop) - float(start)) / abs(float(step)) > _MAX_RANGE:
         c.refuse(f"it has more than {_MAX_RANGE:,} numbers", "Use a smaller range.")
     numbers: Array = np.arange(float(start), float(stop), float(step))
     return c.graph.constant(numbers.astype(c.dtype))
 
 
-@operator("BROADCAST_ARGS")
-def broadcast_args(c: Call) -> Value:
+@tflite("BROADCAST_ARGS")
+@tensorflow("BroadcastArgs")
+def broadcast_args(c: TensorCall) -> Value:
     """Read the shape that two shapes broadcast to, which is constant."""
     shapes = [tuple(c.ints(index, "shape")) for index in range(2)]
     return c.graph.constant(np.broadcast_shapes(*shapes), c.dtype)
@@ -120,44 +128,48 @@ def broadcast_args(c: Call) -> Value:
 # -- joining and splitting -------------------------------------------------------------------------
 
 
-@operator("CONCATENATION")
-def concatenation(c: Call) -> Value:
+@tflite("CONCATENATION")
+def concatenation(c: TensorCall) -> Value:
     """Read `concat`."""
     parts = [c[index] for index in range(len(c.inputs))]
     axis = c.front_axis(int(c.option("axis")), parts[0].rank)
     return c.activated(shaping.concat(c, parts, axis))
 
 
-@operator("PACK")
-def pack(c: Call) -> Value:
+@tflite("PACK")
+@tensorflow("Pack")
+def pack(c: TensorCall) -> Value:
     """Read `stack`."""
     parts = [c[index] for index in range(len(c.inputs))]
     axis = c.front_axis(int(c.option("axis")), parts[0].rank + 1)
     return c.op("stack", parts, axis=axis)
 
 
-@operator("UNPACK")
-def unpack(c: Call) -> list[Value]:
+@tflite("UNPACK")
+@tensorflow("Unpack")
+def unpack(c: TensorCall) -> list[Value]:
     """Read `unstack`."""
     x = c[0]
     axis = c.front_axis(int(c.option("axis")), x.rank)
     if x.shape[axis] != len(c.output_names):
-        c.refuse(f"it has {len(c.output_names)} outputs for {x.shape[axis]} parts", INVALID)
+        c.invalid(f"it has {len(c.output_names)} outputs for {x.shape[axis]} parts")
     return c.ops("unstack", x, axis=axis)
 
 
-@operator("SPLIT")
-def split(c: Call) -> list[Value]:
+@tflite("SPLIT")
+@tensorflow("Split")
+def split(c: TensorCall) -> list[Value]:
     """Read `split` into equal parts."""
     x, count = c[1], len(c.output_names)
     axis = c.front_axis(c.number(0, "axis"), x.rank)
     if not count or x.shape[axis] % count:
-        c.refuse(f"it splits {x.shape[axis]} elements into {count} parts", INVALID)
+        c.invalid(f"it splits {x.shape[axis]} elements into {count} parts")
     return shaping.split(c, x, axis, [x.shape[axis] // count] * count)
 
 
-@operator("SPLIT_V")
-def split_v(c: Call) -> list[Value]:
+@tflite("SPLIT_V")
+@tensorflow("SplitV")
+def split_v(c: TensorCall) -> list[Value]:
     """Read `split` into parts of given lengths."""
     x, lengths = c[0], c.ints(1, "lengths")
     axis = c.front_axis(c.number(2, "axis"), x.rank)
@@ -166,26 +178,27 @@ def split_v(c: Call) -> list[Value]:
         lengths = [rest if n == -1 else n for n in lengths]
     is_whole = sum(lengths) == x.shape[axis] and min(lengths, default=-1) >= 0
     if not is_whole or len(lengths) != len(c.output_names):
-        c.refuse(f"its lengths are {lengths} for an extent of {x.shape[axis]}", INVALID)
+        c.invalid(f"its lengths are {lengths} for an extent of {x.shape[axis]}")
     return shaping.split(c, x, axis, lengths)
 
 
 # -- slicing ---------------------------------------------------------------------------------------
 
 
-@operator("SLICE")
-def slice_(c: Call) -> Value:
+@tflite("SLICE")
+@tensorflow("Slice")
+def slice_(c: TensorCall) -> Value:
     """Read `slice`; a size of -1 is the rest."""
     x, begins, sizes = c[0], c.ints(1, "begin"), c.ints(2, "size")
     if len(begins) != x.rank or len(sizes) != x.rank:
-        c.refuse(f"its begin is {begins} for an input of rank {x.rank}", INVALID)
+        c.invalid(f"its begin is {begins} for an input of rank {x.rank}")
     ends = [
         extent if size == -1 else begin + size
         for begin, size, extent in zip(begins, sizes, x.shape, strict=True)
     ]
     pairs = zip(begins, ends, x.shape, strict=True)
     if any(not 0 <= begin <= end <= extent for begin, end, extent in pairs):
-        c.refuse(f"it begins at {begins} and has the size {sizes} in {[*x.shape]}", INVALID)
+        c.invalid(f"it begins at {begins} and has the size {sizes} in {[*x.shape]}")
     spans = [
         (begin, None if size == -1 else end, 1)
         for begin, end, size in zip(begins, ends, sizes, strict=True)
@@ -193,7 +206,7 @@ def slice_(c: Call) -> Value:
     return _sliced(c, x, spans)
 
 
-def _sliced(c: Call, x: Value, spans: Sequence[tuple[int | None, int | None, int]]) -> Value:
+def _sliced(c: TensorCall, x: Value, spans: Sequence[tuple[int | None, int | None, int]]) -> Value:
     """Return a part of a tensor: begin, end and stride of each axis, as of Python's slices."""
     changed: dict[int, tuple[int, int, int]] = {}
     extents = [*x.shape]
@@ -215,14 +228,15 @@ def _sliced(c: Call, x: Value, spans: Sequence[tuple[int | None, int | None, int
     return c.op("slice", x, axes=[*changed], begin=begins, end=ends, stride=steps)
 
 
-@operator("STRIDED_SLICE")
-def strided_slice(c: Call) -> Value:
+@tflite("STRIDED_SLICE")
+@tensorflow("StridedSlice")
+def strided_slice(c: TensorCall) -> Value:
     """Read `slice` with all masks; new axes are inserted, and single elements lose their axis."""
     x = c[0]
     entries = [c.ints(index, what) for index, what in enumerate(("begin", "end", "stride"), 1)]
     count = len(entries[0])
     if any(len(each) != count for each in entries) or 0 in entries[2]:
-        c.refuse("its begin, end and strides do not fit each other", INVALID)
+        c.invalid("its begin, end and strides do not fit each other")
     spans: list[tuple[int | None, int | None, int]] = []
     shape: list[int | None] = []
     """The extents of the result: None for that of the next axis that remains."""
@@ -235,7 +249,7 @@ def strided_slice(c: Call) -> Value:
     for entry, (begin, end, stride) in enumerate(zip(*entries, strict=True)):
         if _is_set(c, "ellipsis", entry):
             if has_ellipsis:
-                c.refuse("it has two ellipses", INVALID)
+                c.invalid("it has two ellipses")
             has_ellipsis = True
             for _ in range(x.rank - consumed):
                 spans.append((None, None, 1))
@@ -243,7 +257,7 @@ def strided_slice(c: Call) -> Value:
         elif _is_set(c, "new_axis", entry):
             shape.append(1)
         elif len(spans) >= x.rank:
-            c.refuse(f"it slices more axes than its input of rank {x.rank} has", INVALID)
+            c.invalid(f"it slices more axes than its input of rank {x.rank} has")
         elif _is_set(c, "shrink_axis", entry):
             dropped.append(len(spans))
             spans.append(_single(c, begin, x.shape[len(spans)]))
@@ -261,30 +275,31 @@ def strided_slice(c: Call) -> Value:
     return reshaped(c, part, [next(remaining) if n is None else n for n in shape])
 
 
-def _is_set(c: Call, mask: str, entry: int) -> bool:
+def _is_set(c: TensorCall, mask: str, entry: int) -> bool:
     """Return whether a mask applies to an entry of the bounds."""
     return bool(int(c.option(f"{mask}_mask")) >> entry & 1)
 
 
-def _single(c: Call, index: int, extent: int) -> tuple[int | None, int | None, int]:
+def _single(c: TensorCall, index: int, extent: int) -> tuple[int | None, int | None, int]:
     """Return the span of one element, whose axis is dropped."""
     if not -extent <= index < extent:
-        c.refuse(f"it selects element {index} of {extent}", INVALID)
+        c.invalid(f"it selects element {index} of {extent}")
     return index, index + 1 or None, 1
 
 
 # -- padding and repeating -------------------------------------------------------------------------
 
 
-def _padding(c: Call, x: Value) -> list[tuple[int, int]]:
+def _padding(c: TensorCall, x: Value) -> list[tuple[int, int]]:
     data = c.constant(1, "padding")
     if data.shape != (x.rank, 2) or (data < 0).any():
-        c.refuse(f"its padding is {data.tolist()} for an input of rank {x.rank}", INVALID)
+        c.invalid(f"its padding is {data.tolist()} for an input of rank {x.rank}")
     return [(int(before), int(after)) for before, after in data]
 
 
-@operator("PAD", "PADV2")
-def pad(c: Call) -> Value:
+@tflite("PAD", "PADV2")
+@tensorflow("Pad", "PadV2")
+def pad(c: TensorCall) -> Value:
     """Read `pad` with a number, 0 by default."""
     x = c[0]
     padding = _padding(c, x)
@@ -299,39 +314,43 @@ def pad(c: Call) -> Value:
     return to_dtype(c, result, x.dtype)
 
 
-@operator("MIRROR_PAD")
-def mirror_pad(c: Call) -> Value:
-    """Read `pad` with mirrored elements; mode 1 repeats those at the border."""
+@tflite("MIRROR_PAD")
+@tensorflow("MirrorPad")
+def mirror_pad(c: TensorCall) -> Value:
+    """Read `pad` with mirrored elements; a symmetric mode repeats those at the border."""
     x = c[0]
     padding = _padding(c, x)
     if not any(before or after for before, after in padding):
         return x
-    border = "reflect-even" if int(c.option("mode")) else "reflect"
+    border = "reflect-even" if c.option("mode") in (1, "SYMMETRIC") else "reflect"
     return to_dtype(c, c.op("pad", to_scalar(c, x), padding=padding, border=border), x.dtype)
 
 
-@operator("TILE")
-def tile(c: Call) -> Value:
+@tflite("TILE")
+@tensorflow("Tile")
+def tile(c: TensorCall) -> Value:
     """Read `tile`."""
     return shaping.tiled(c, c[0], c.ints(1, "repeats"))
 
 
-@operator("REVERSE_V2")
-def reverse(c: Call) -> Value:
+@tflite("REVERSE_V2")
+@tensorflow("ReverseV2")
+def reverse(c: TensorCall) -> Value:
     """Read `slice` with negative strides."""
     x = c[0]
     return shaping.flipped(c, x, sorted({c.front_axis(a, x.rank) for a in c.ints(1, "axes")}))
 
 
-@operator("REVERSE_SEQUENCE")
-def reverse_sequence(c: Call) -> Value:
+@tflite("REVERSE_SEQUENCE")
+@tensorflow("ReverseSequence")
+def reverse_sequence(c: TensorCall) -> Value:
     """Read a reversal of the first elements of each batch entry."""
     x, lengths = c[0], c.ints(1, "sequence lengths")
     time = c.front_axis(int(c.option("seq_dim")), x.rank)
     batch = c.front_axis(int(c.option("batch_dim")), x.rank)
     is_valid = len(lengths) == x.shape[batch] and time != batch
     if not is_valid or any(not 0 <= n <= x.shape[time] for n in lengths):
-        c.refuse(f"its sequence lengths are {lengths} for an input of {[*x.shape]}", INVALID)
+        c.invalid(f"its sequence lengths are {lengths} for an input of {[*x.shape]}")
     if len(lengths) > _MAX_SEQUENCES:
         c.refuse(f"it has {len(lengths):,} sequences", "Reverse fewer sequences at once.")
     entries = c.ops("split", x, axis=batch, ratios=[1] * x.shape[batch])
@@ -339,62 +358,3 @@ def reverse_sequence(c: Call) -> Value:
         shaping.begun_backward(c, each, time, n) for each, n in zip(entries, lengths, strict=True)
     ]
     return c.op("concat", parts, axis=batch)
-
-
-# -- batches and blocks ----------------------------------------------------------------------------
-
-
-@operator("SPACE_TO_BATCH_ND")
-def space_to_batch(c: Call) -> Value:
-    """Read blocks of the inner axes as entries of the batch."""
-    x, blocks = c[0], c.ints(1, "block shape")
-    pads, count = c.constant(2, "padding"), len(blocks)
-    if x.rank < count + 1 or min(blocks, default=0) < 1 or pads.shape != (count, 2):
-        c.refuse(f"its blocks are {blocks} for an input of rank {x.rank}", INVALID)
-    padding = [(0, 0), *((int(p), int(q)) for p, q in pads), *[(0, 0)] * (x.rank - count - 1)]
-    if min(min(pair) for pair in padding) < 0:
-        c.refuse("its padding is negative", INVALID)
-    with c.graph.scope("space_to_batch"):
-        if any(p or q for p, q in padding):
-            x = to_dtype(c, c.op("pad", to_scalar(c, x), padding=padding), x.dtype)
-        inner, rest = x.shape[1 : 1 + count], x.shape[1 + count :]
-        if any(n % block for n, block in zip(inner, blocks, strict=True)):
-            c.refuse(f"its blocks {blocks} do not divide {[*inner]}", INVALID)
-        cut = [
-            n for extent, block in zip(inner, blocks, strict=True) for n in (extent // block, block)
-        ]
-        cells = reshaped(c, x, (x.shape[0], *cut, *rest))
-        tail = [*range(1 + 2 * count, cells.rank)]
-        order = [*range(2, 2 + 2 * count, 2), 0, *range(1, 1 + 2 * count, 2), *tail]
-        shape = x.shape[0] * prod(blocks), *cut[::2], *rest
-        return reshaped(c, transposed(c, cells, order), shape)
-
-
-@operator("BATCH_TO_SPACE_ND")
-def batch_to_space(c: Call) -> Value:
-    """Read entries of the batch as blocks of the inner axes."""
-    x, blocks = c[0], c.ints(1, "block shape")
-    crops, count = c.constant(2, "crops"), len(blocks)
-    is_valid = x.rank > count and min(blocks, default=0) > 0 and crops.shape == (count, 2)
-    if not is_valid or x.shape[0] % prod(blocks) or (crops < 0).any():
-        c.refuse(f"its blocks are {blocks} for an input of {[*x.shape]}", INVALID)
-    with c.graph.scope("batch_to_space"):
-        batch, inner, rest = (
-            x.shape[0] // prod(blocks),
-            x.shape[1 : 1 + count],
-            x.shape[1 + count :],
-        )
-        cells = reshaped(c, x, (*blocks, batch, *inner, *rest))
-        woven = [
-            axis
-            for pair in zip(range(count + 1, 2 * count + 1), range(count), strict=True)
-            for axis in pair
-        ]
-        order = [count, *woven, *range(1 + 2 * count, cells.rank)]
-        whole = [n * block for n, block in zip(inner, blocks, strict=True)]
-        result = reshaped(c, transposed(c, cells, order), (batch, *whole, *rest))
-        for axis, (before, after) in enumerate(crops.tolist(), 1):
-            if before + after >= result.shape[axis]:
-                c.refuse(f"it crops {before} and {after} of {result.shape[axis]} elements", INVALID)
-            result = sliced(c, result, axis, before, result.shape[axis] - after)
-        return result
