@@ -16,9 +16,9 @@ import numpy as np
 from nnefkit.errors import NnefError
 from nnefkit.exchange.dynamic_shapes import checked_ranges
 from nnefkit.exchange.proof import with_facts
-from nnefkit.exchange.shape_changes import RESHAPING, ShapeChange, general_form, makes
 from nnefkit.graph import Graph, Operation
 from nnefkit.graph.extents import EXTENTS, ConvertedExtents, Shapes, input_shapes
+from nnefkit.operations.shape_changes import RESHAPING, ShapeChange, general_form, makes
 
 Convert = Callable[[Shapes], Graph]
 """Shapes of the inputs by their names in the graph -> the graph that is converted for them."""

@@ -15,8 +15,8 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.refusal import Refusal
-from nnefkit.exchange.shape_changes import ShapeChange, reshape_attributes
 from nnefkit.exchange.source_value import INTEGER, LOGICAL, SCALAR, DType, Value, data_type_of
+from nnefkit.operations.shape_changes import ShapeChange, reshape_attributes
 
 _END = 2**31 - 1
 """An end of slices that is past every axis."""

@@ -11,10 +11,11 @@ import numpy as np
 from nnefkit.arrays import Array, Arrays
 from nnefkit.collector import paused_collector
 from nnefkit.errors import InputError
-from nnefkit.exchange.layout.forms import Form
-from nnefkit.exchange.layout.network import LayoutNetwork
-from nnefkit.exchange.layout.orders import choose_orders
-from nnefkit.exchange.layout.rewriting import LAYOUTS, NetworkWriter, transposition_count
+from nnefkit.exchange.fragments import fragments
+from nnefkit.execution.layout.forms import Form
+from nnefkit.execution.layout.network import LayoutNetwork
+from nnefkit.execution.layout.orders import choose_orders
+from nnefkit.execution.layout.rewriting import LAYOUTS, NetworkWriter, transposition_count
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.graph.extents import EXTENTS
 
@@ -44,13 +45,19 @@ def channels_first(graph: Graph, layout: Layout = "source") -> Graph:
     if not before or any(tensor.shape is None for tensor in graph.tensors.values()):
         return graph
     with paused_collector():
-        network = LayoutNetwork(graph, is_free=layout == "nnef")
+        network = LayoutNetwork(graph, known_fragments(graph), is_free=layout == "nnef")
         choose_orders(network)
         new = NetworkWriter(network).graph()
     moved = {*graph.inputs, *graph.outputs}.intersection(layouts(new)) - {*layouts(graph)}
     if transposition_count(new.operations) >= before and not moved:
         return graph
     return _with_extents(new, moved) if moved else new
+
+
+def known_fragments(graph: Graph) -> frozenset[str]:
+    """Return the names of the fragments that a graph declares as nnefkit does."""
+    texts = set(graph.declarations)
+    return frozenset(name for name, each in fragments().items() if each.text in texts)
 
 
 def layouts(graph: Graph) -> Mapping[str, Form]:

@@ -12,7 +12,7 @@ from timing import least_seconds
 import nnefkit as nk
 from nnefkit import Graph
 from nnefkit.exchange.layout import as_in_source, as_stored, channels_first
-from nnefkit.exchange.layout.operation_kinds import SPATIAL
+from nnefkit.execution.layout.operation_kinds import SPATIAL
 from tests.exchange.layout.naive_networks import NaiveNetwork, example_inputs
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -12,8 +12,9 @@ from nnefkit import Graph, language
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.fragments import fragments
 from nnefkit.exchange.layout import channels_first
-from nnefkit.exchange.layout.operation_kinds import BOUND_FRAGMENTS, SPATIAL, known_operations
+from nnefkit.exchange.layout.rearrangement import known_fragments
 from nnefkit.exchange.source_graph import SourceGraph
+from nnefkit.execution.layout.operation_kinds import BOUND_FRAGMENTS, SPATIAL, known_operations
 
 STRUCTURAL = {"reshape", "squeeze", "unsqueeze", "transpose", "stack", "unstack", "matmul"}
 SOURCES = {"external", "variable", "constant", "update"}
@@ -61,7 +62,7 @@ def network(name: str) -> Graph:
 
 
 def test_every_standard_operation_is_of_one_kind() -> None:
-    kinds = set(known_operations(Graph("g", (), (), (), {})))
+    kinds = set(known_operations())
     known = kinds | SPATIAL | STRUCTURAL | SOURCES | BARRIERS
     assert known == set(language.declarations())
     assert kinds.isdisjoint(STRUCTURAL | SOURCES | BARRIERS)
@@ -69,7 +70,7 @@ def test_every_standard_operation_is_of_one_kind() -> None:
 
 def test_every_fragment_is_of_one_kind() -> None:
     texts = tuple(declaration.text for declaration in fragments().values())
-    kinds = set(known_operations(Graph("g", (), (), (), {}, declarations=texts)))
+    kinds = set(known_operations(known_fragments(Graph("g", (), (), (), {}, declarations=texts))))
     known = kinds.intersection(fragments())
     assert known | BOUND_FRAGMENTS == set(fragments())
     assert known.isdisjoint(BOUND_FRAGMENTS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nnefkit.exchange.layout.forms import NEW, Form, identity
-from nnefkit.exchange.layout.network import LayoutNetwork
-from nnefkit.exchange.names import Names
+from nnefkit.execution.layout.forms import NEW, Form, identity
+from nnefkit.execution.layout.network import LayoutNetwork
+from nnefkit.graph.unused_names import Names
 
 
 class StoredNames:

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from nnefkit.exchange.layout.forms import Form
-from nnefkit.exchange.layout.network import LayoutNetwork, LayoutNode
+from nnefkit.execution.layout.forms import Form
+from nnefkit.execution.layout.network import LayoutNetwork, LayoutNode
 
 _ROUNDS = 2
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from nnefkit.exchange.fragments import fragments
-from nnefkit.graph import Graph
+from collections.abc import Collection, Mapping
 
 _UNARY = frozenset(
     ("copy", "neg", "rcp", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "asin")
@@ -81,20 +78,19 @@ _ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def known_operations(graph: Graph) -> Mapping[str, tuple[str, ...]]:
+def known_operations(fragments: Collection[str] = ()) -> Mapping[str, tuple[str, ...]]:
     """Return the operations that can be computed in another order of axes.
 
-    Fragments are among them if the graph declares them as nnefkit does.
+    Args:
+        fragments: Names of the fragments that the graph declares as nnefkit does.
 
     Returns:
         Name -> its attributes that name axes, or that have an element for each axis.
     """
-    texts = set(graph.declarations)
-    ours = {name for name, fragment in fragments().items() if fragment.text in texts}
     return {
         **_ATTRIBUTES,
-        **dict.fromkeys(ours & _FRAGMENTS, ()),
-        **dict.fromkeys(ours & _FRAGMENTS_OF_AXES, (AXES,)),
+        **dict.fromkeys(_FRAGMENTS.intersection(fragments), ()),
+        **dict.fromkeys(_FRAGMENTS_OF_AXES.intersection(fragments), (AXES,)),
     }
 
 

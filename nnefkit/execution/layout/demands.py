@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.forms import Form, core, identity, through, turns
+from nnefkit.execution.layout.forms import Form, core, identity, through, turns
 
 _TRANSPOSITION = 1 << 90
 _ELEMENT = 1 << 20

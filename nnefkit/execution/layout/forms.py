@@ -33,6 +33,11 @@ def channels_first(rank: int) -> Form:
     return (0, rank - 1, *range(1, rank - 1))
 
 
+def channels_last(rank: int) -> Form:
+    """Return the form in which a channels-first tensor is channels-last."""
+    return (0, *range(2, rank), 1) if rank > 2 else identity(rank)
+
+
 @lru_cache(_CACHED)
 def through(view: Form, form: Form) -> Form:
     """Return the form of a tensor that is the form of a view of it."""

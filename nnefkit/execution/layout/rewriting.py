@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.demands import Demand
-from nnefkit.exchange.layout.forms import (
+from nnefkit.execution.layout.demands import Demand
+from nnefkit.execution.layout.forms import (
     NEW,
     Form,
     arranged,
@@ -19,13 +19,13 @@ from nnefkit.exchange.layout.forms import (
     turns,
     without_trailing_units,
 )
-from nnefkit.exchange.layout.network import LayoutNetwork, LayoutNode
-from nnefkit.exchange.layout.rules import UniformRule
-from nnefkit.exchange.layout.stored_names import StoredNames, is_moved
-from nnefkit.exchange.layout.views import MOVING, arranged_line
-from nnefkit.exchange.layout.weights import Reordering, Weight, WeightForm, labels_of
-from nnefkit.exchange.shape_changes import ShapeChange, reshape_attributes
+from nnefkit.execution.layout.network import LayoutNetwork, LayoutNode
+from nnefkit.execution.layout.rules import UniformRule
+from nnefkit.execution.layout.stored_names import StoredNames, is_moved
+from nnefkit.execution.layout.views import MOVING, arranged_line
+from nnefkit.execution.layout.weights import Reordering, Weight, WeightForm, labels_of
 from nnefkit.graph import FrozenDict, Graph, Identifier, Operation, Tensor
+from nnefkit.operations.shape_changes import ShapeChange, reshape_attributes
 
 LAYOUTS = "layouts"
 """The key of the layouts in ``Graph.provenance``."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.blocks import AxisBlock, blocks, order_of
-from nnefkit.exchange.layout.demands import Demand
-from nnefkit.exchange.layout.forms import Form, completed, core, extents, identity, with_units
-from nnefkit.exchange.layout.rules import Attributes, Rule
-from nnefkit.exchange.shape_changes import ShapeChange, reshape_attributes
+from nnefkit.execution.layout.blocks import AxisBlock, blocks, order_of
+from nnefkit.execution.layout.demands import Demand
+from nnefkit.execution.layout.forms import Form, completed, core, extents, identity, with_units
+from nnefkit.execution.layout.rules import Attributes, Rule
 from nnefkit.graph import FrozenDict, Operation
+from nnefkit.operations.shape_changes import ShapeChange, reshape_attributes
 
 
 class ReshapeRule(Rule):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import prod
 from typing import NamedTuple
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.demands import Demand, cost
-from nnefkit.exchange.layout.flattening import flattenings
-from nnefkit.exchange.layout.forms import Form, channels_first, identity, seen, through
-from nnefkit.exchange.layout.operation_kinds import SPATIAL, known_operations
-from nnefkit.exchange.layout.rule_choice import RuleChoice
-from nnefkit.exchange.layout.rules import Rule, SourceRule, StateRule, UniformRule, WindowedRule
-from nnefkit.exchange.layout.views import MOVING, Views, form_of
+from nnefkit.execution.layout.demands import Demand, cost
+from nnefkit.execution.layout.flattening import flattenings
+from nnefkit.execution.layout.forms import Form, channels_first, identity, seen, through
+from nnefkit.execution.layout.operation_kinds import SPATIAL, known_operations
+from nnefkit.execution.layout.rule_choice import RuleChoice
+from nnefkit.execution.layout.rules import Rule, SourceRule, StateRule, UniformRule, WindowedRule
+from nnefkit.execution.layout.target import CHANNELS_FIRST, Target
+from nnefkit.execution.layout.views import MOVING, Views, form_of
 from nnefkit.graph import Graph, Operation
 
 _MOST_ORDERS = 4
@@ -68,10 +69,21 @@ class LayoutNetwork:
 
     Args:
         graph: The graph; the shapes of all of its tensors are known.
+        fragments: Names of the fragments that the graph declares as nnefkit does.
         is_free: Whether inputs and outputs may become channels-first.
+        target: The order in which spatial operations compute.
+        visible: Tensors whose elements somebody reads, in whatever order of the axes.
     """
 
-    def __init__(self, graph: Graph, *, is_free: bool = False) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        fragments: Collection[str] = (),
+        *,
+        is_free: bool = False,
+        target: Target = CHANNELS_FIRST,
+        visible: Collection[str] = (),
+    ) -> None:
         self.graph = graph
         self.is_free = is_free
         self.views = Views(graph)
@@ -90,9 +102,9 @@ class LayoutNetwork:
         constants = {
             name for op in graph.operations if self._is_constant(op) for name in op.output_names
         }
-        kinds = known_operations(graph)
-        self.flattenings = flattenings(graph, constants, kinds)
-        self._rules = RuleChoice(graph, kinds, self.flattenings, is_free=is_free)
+        kinds = known_operations(fragments)
+        self.flattenings = flattenings(graph, constants, kinds, visible)
+        self._rules = RuleChoice(graph, kinds, self.flattenings, target, is_free=is_free)
         for op in graph.operations:
             self._add(op)
         self._connect()
@@ -142,7 +154,7 @@ class LayoutNetwork:
         rule = self._rules.rule(op)
         is_spatial = op.name in SPATIAL
         if isinstance(rule, WindowedRule):
-            is_spatial = rule.is_channels_first
+            is_spatial = rule.is_spatial
         return LayoutNode(op, rule, tuple(operands), results, is_spatial)
 
     def _variable(self, op: Operation) -> LayoutNode:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.exchange.layout.blocks import blocks
-from nnefkit.exchange.layout.forms import Form, core
-from nnefkit.exchange.layout.views import MOVING
+from nnefkit.execution.layout.blocks import blocks
+from nnefkit.execution.layout.forms import Form, core
+from nnefkit.execution.layout.views import MOVING
 from nnefkit.graph import Graph, Operation
 
 _MOST = 64
@@ -61,13 +61,16 @@ class Flattening:
         return core(form, self.image)[: len(start)] == start
 
 
-def flattenings(graph: Graph, constants: Collection[str], kinds: Kinds) -> dict[int, Flattening]:
+def flattenings(
+    graph: Graph, constants: Collection[str], kinds: Kinds, visible: Collection[str] = ()
+) -> dict[int, Flattening]:
     """Return the reshapes between images and rows whose features may be in any order.
 
     Args:
         graph: The graph.
         constants: The tensors that are stored with it in any form.
         kinds: The operations that can be computed with their axes in another order.
+        visible: Tensors whose elements remain in order, as those of outputs do.
 
     Returns:
         id of a reshape -> what it flattens.
@@ -78,7 +81,7 @@ def flattenings(graph: Graph, constants: Collection[str], kinds: Kinds) -> dict[
             known.update(n for n in op.output_names if not graph.tensors[n].quantization)
     found: dict[int, Flattening] = {}
     taken: set[int] = set()
-    outputs = frozenset(graph.outputs)
+    outputs = frozenset((*graph.outputs, *visible))
     for op in graph.operations:
         if op.name != "reshape" or not op.input_names:
             continue

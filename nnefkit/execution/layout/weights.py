@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.exchange.layout.forms import Form, arranged, extents, identity, turns
-from nnefkit.exchange.layout.views import Line, arranged_line
-from nnefkit.exchange.names import Names
+from nnefkit.execution.layout.forms import Form, arranged, extents, identity, turns
+from nnefkit.execution.layout.views import Line, arranged_line
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
+from nnefkit.graph.unused_names import Names
 
 
 class Reordering(NamedTuple):

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.flattening import Flattening
-from nnefkit.exchange.layout.forms import channels_first
-from nnefkit.exchange.layout.operation_kinds import AXIS, LOCAL, POOLING, is_ordered
-from nnefkit.exchange.layout.reshape_rules import MergingRule, ReshapeRule, SplittingRule
-from nnefkit.exchange.layout.rules import (
+from nnefkit.execution.layout.flattening import Flattening
+from nnefkit.execution.layout.forms import channels_first
+from nnefkit.execution.layout.operation_kinds import (
+    AXES,
+    AXIS,
+    LOCAL,
+    POOLING,
+    SPATIAL,
+    is_ordered,
+)
+from nnefkit.execution.layout.reshape_rules import MergingRule, ReshapeRule, SplittingRule
+from nnefkit.execution.layout.rules import (
     DroppingRule,
     JoiningRule,
+    LastAxisRule,
     ProductRule,
     Rule,
     SourceRule,
+    SpatialRule,
     UniformRule,
     WindowedRule,
 )
+from nnefkit.execution.layout.target import Target
 from nnefkit.graph import Graph, Operation
 
 
@@ -28,6 +38,7 @@ class RuleChoice:
         graph: The graph.
         kinds: The operations that can be computed with their axes in another order.
         flattenings: id of a reshape -> the operations on rows that it belongs to.
+        target: The order in which spatial operations compute.
         is_free: Whether inputs may become channels-first.
     """
 
@@ -36,12 +47,14 @@ class RuleChoice:
         graph: Graph,
         kinds: Mapping[str, Sequence[str]],
         flattenings: Mapping[int, Flattening],
+        target: Target,
         *,
         is_free: bool,
     ) -> None:
         self._graph = graph
         self._kinds = kinds
         self._flattenings = flattenings
+        self._target = target
         self._is_free = is_free
         self._bound: Collection[int] = {
             number for each in flattenings.values() for number in each.operations
@@ -58,6 +71,8 @@ class RuleChoice:
             return Rule(ranks, results)
         if op.name == "reshape":
             return self._reshape(op)
+        if op.name in SPATIAL - POOLING - LOCAL:
+            return SpatialRule(ranks, results, self._target.operands.get(op.name, 1), self._target)
         return _structural(op, ranks, results) or self._uniform(op, ranks, results)
 
     def _shape(self, name: str) -> Shape:
@@ -77,7 +92,9 @@ class RuleChoice:
         if renamed is None or not is_uniform:
             return Rule(ranks, results)
         if op.name in POOLING | LOCAL:
-            return WindowedRule(op, results[0], renamed)
+            return WindowedRule(op, results[0], renamed, self._target)
+        if op.name in self._target.axis_is_last and len(op.attribs[AXES]) == 1:
+            return LastAxisRule(results[0], op.attribs[AXES][0])
         return UniformRule(ranks, results, renamed)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.demands import Demand
-from nnefkit.exchange.layout.forms import NEW, Form, completed, identity
-from nnefkit.exchange.layout.operation_kinds import AXES, AXIS, LOCAL
+from nnefkit.execution.layout.demands import Demand
+from nnefkit.execution.layout.forms import NEW, Form, completed, identity
+from nnefkit.execution.layout.operation_kinds import AXES, AXIS, LOCAL
+from nnefkit.execution.layout.target import Target
 from nnefkit.graph import FrozenDict, Operation
 
 Attributes = Mapping[str, Any]
@@ -114,7 +115,7 @@ class UniformRule(Rule):
         shapes: Sequence[Shape],
     ) -> Attributes:
         changed: dict[str, Any] = {}
-        if order == self.start or not self._renamed:
+        if order == identity(self.rank) or not self._renamed:
             return op.attribs
         for name in self._renamed:
             value: Any = op.attribs.get(name)
@@ -132,27 +133,65 @@ class UniformRule(Rule):
 class WindowedRule(UniformRule):
     """A window for all axes, which remains in the spatial axes, or in the channels."""
 
-    def __init__(self, op: Operation, rank: int, renamed: Sequence[str]) -> None:
+    def __init__(self, op: Operation, rank: int, renamed: Sequence[str], target: Target) -> None:
         super().__init__([rank], [rank], renamed)
+        self._channel = target.channel(rank)
         names = [name for name in ("size", "stride", "dilation") if name in op.attribs]
         numbers = [op.attribs[name] for name in names if op.attribs[name]]
         self._moving = {axis for row in numbers for axis, number in enumerate(row) if number != 1}
         """The axes in which the window moves or extends."""
         self._is_local = op.name in LOCAL
+        self._first = target.order(rank)
+        self._given = identity(rank)
+        if self._fits(self._first):
+            self.start = self._first
 
     @property
-    def is_channels_first(self) -> bool:
-        """Whether the layout spreads from the operation as it is."""
+    def is_spatial(self) -> bool:
+        """Whether the layout spreads from the operation."""
         return bool(self._moving) and self._fits(self.start)
 
     def _fits(self, order: Form) -> bool:
         moving = {order.index(axis) for axis in self._moving}
         if self._is_local and len(moving) == 1:
-            return moving == {1}
-        return moving.isdisjoint((0, 1))
+            return moving == {self._channel}
+        return moving.isdisjoint((0, self._channel))
 
     def allows(self, order: Form) -> bool:
         return order == self.start or (order[0] == 0 and self._fits(order))
+
+
+class SpatialRule(Rule):
+    """An operation that reads images, and perhaps weights, and computes images."""
+
+    def __init__(
+        self, ranks: Sequence[int], result_ranks: Sequence[int], count: int, target: Target
+    ) -> None:
+        super().__init__(ranks, result_ranks)
+        self._target = target
+        self._count = count
+        """The number of the tensors that are images; the others are read as they are."""
+
+    def demands(self, order: Form) -> tuple[Demand, ...]:
+        return tuple(
+            Demand((self._target.order(rank) if number < self._count else identity(rank),))
+            for number, rank in enumerate(self.ranks)
+        )
+
+    def results(self, order: Form) -> tuple[Form, ...]:
+        return tuple(map(self._target.order, self.result_ranks))
+
+
+class LastAxisRule(UniformRule):
+    """An operation along one axis, which must be the last one."""
+
+    def __init__(self, rank: int, axis: int) -> None:
+        super().__init__([rank], [rank], (AXES,))
+        self._axis = axis
+        self.start = (*(other for other in range(rank) if other != axis), axis)
+
+    def allows(self, order: Form) -> bool:
+        return order[-1] == self._axis
 
 
 class SourceRule(Rule):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnefkit.arrays import Shape
-from nnefkit.exchange.layout.forms import Form
+from nnefkit.execution.layout.forms import Form
 
 
 class AxisBlock(NamedTuple):

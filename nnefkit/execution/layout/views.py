@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnefkit.exchange.layout.forms import NEW, Form, arranged, identity, through
+from nnefkit.execution.layout.forms import NEW, Form, arranged, identity, through
 from nnefkit.graph import FrozenDict, Graph, Operation
 
 MOVING = frozenset(("transpose", "squeeze", "unsqueeze"))
