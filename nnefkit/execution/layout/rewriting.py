@@ -199,6 +199,10 @@ class NetworkWriter:
 
     # -- operations ---------------------------------------------------------------------------
 
+    def stored_name(self, root: str) -> str:
+        """Return the name under which the new graph has a tensor that is not a view."""
+        return self._names.of[root]
+
     def graph(self) -> Graph:
         """Return the new graph."""
         for op in self._graph.operations:

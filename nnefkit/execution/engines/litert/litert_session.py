@@ -1,0 +1,120 @@
+"""Runs of lowered graphs in LiteRT."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.errors import ExecutionError
+from nnefkit.execution.engine import Watch
+from nnefkit.execution.engines.litert.builder import TfliteValue
+from nnefkit.execution.engines.litert.channels_last import (
+    ChannelsLast,
+    StoredTensor,
+    without_outputs,
+)
+from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
+from nnefkit.execution.engines.litert.fusion import fused
+from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
+from nnefkit.execution.engines.litert.interpreter import LoadedModel
+from nnefkit.execution.layout.forms import arranged
+from nnefkit.graph import Graph
+
+
+class LitertSession:
+    """An interpreter of a graph, and the tensors that need no computation.
+
+    Args:
+        graph: The graph.
+        fetch: Tensors to return.
+        watched: Tensors to pass to a watch.
+        threads: Number of threads; None for one.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        fetch: Collection[str],
+        watched: Collection[str],
+        threads: int | None,
+    ) -> None:
+        self._graph = graph
+        self._fetch = tuple(fetch)
+        self._watched = frozenset(watched)
+        wanted = tuple(dict.fromkeys((*fetch, *watched)))
+        self._operations = [op for op in graph.needed(wanted) if not op.is_source]
+        simple = without_outputs(simplified(graph), wanted)
+        network = ChannelsLast(simple, wanted)
+        self._places = {name: network.stored(name) for name in wanted}
+        stored = [p.name for p in self._places.values() if isinstance(p, StoredTensor)]
+        lowered = lower_graph(network.graph, dict.fromkeys(stored))
+        self._values = {name: lowered.values[name] for name in stored}
+        self._inputs = {value.name: network.stored(value.name) for value in lowered.inputs}
+        inputs = {id(value) for value in lowered.inputs}
+        computed = {
+            id(value): value
+            for value in self._values.values()
+            if value.data is None and id(value) not in inputs
+        }
+        self._numbers = {number: place for place, number in enumerate(computed)}
+        self._model: LoadedModel | None = None
+        if computed:
+            operators = fused(lowered.builder.operators, [*computed.values()])
+            data = file_bytes(
+                operators,
+                [NamedValue(value.name, value) for value in lowered.inputs],
+                [NamedValue(value.name, value) for value in computed.values()],
+                graph.name,
+            )
+            self._model = LoadedModel(data, threads)
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
+        inputs = {name: _fed(place, feeds[name]) for name, place in self._inputs.items()}
+        arrays: list[Array] = []
+        if self._model is not None:
+            arrays = self._model.run([*inputs.values()])
+        results = {name: self._result(place, inputs, arrays) for name, place in self._places.items()}
+        if watch is not None:
+            self._report(watch, results)
+        return {name: results[name] for name in self._fetch}
+
+    def _result(
+        self, place: StoredTensor | Array, inputs: Mapping[str, Array], arrays: list[Array]
+    ) -> Array:
+        if not isinstance(place, StoredTensor):
+            return _typed(place)
+        value = self._values[place.name]
+        return np.array(place.elements(self._elements(value, inputs, arrays)))
+
+    def _elements(
+        self, value: TfliteValue, inputs: Mapping[str, Array], arrays: list[Array]
+    ) -> Array:
+        if value.data is not None:
+            return value.data
+        if id(value) in self._numbers:
+            return arrays[self._numbers[id(value)]].reshape(value.shape)
+        return inputs[value.name]
+
+    def _report(self, watch: Watch, results: Mapping[str, Array]) -> None:
+        """Call `watch`; LiteRT fuses operations and does not report how long each took."""
+        for op in self._operations:
+            names = [name for name in op.output_names if name in self._watched]
+            if names or not self._watched:
+                watch((op,), {name: results[name] for name in names}, math.nan)
+
+
+def _fed(place: StoredTensor | Array, array: Array) -> Array:
+    if not isinstance(place, StoredTensor):
+        raise ExecutionError("an input has no place in the network")
+    values = arranged(array, place.form)
+    return np.ascontiguousarray(values).reshape(values.shape)
+
+
+def _typed(data: Array) -> Array:
+    dtype: Any = {"f": np.float32, "i": np.int64, "u": np.int64}.get(data.dtype.kind, data.dtype)
+    return np.array(data, dtype)

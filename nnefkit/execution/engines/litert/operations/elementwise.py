@@ -1,0 +1,222 @@
+"""Element-wise operations (4.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.lowerings import lowering
+from nnefkit.execution.engines.litert.primitives import (
+    add,
+    cast,
+    compare,
+    div,
+    elementwise,
+    maximum,
+    minimum,
+    mul,
+    round_half_up,
+    sub,
+    unary,
+    where,
+)
+
+_UNARY = {
+    "neg": "NEG",
+    "exp": "EXP",
+    "log": "LOG",
+    "sin": "SIN",
+    "cos": "COS",
+    "tanh": "TANH",
+    "abs": "ABS",
+    "sign": "SIGN",
+    "not": "LOGICAL_NOT",
+    "floor": "FLOOR",
+    "ceil": "CEIL",
+    "sqrt": "SQRT",
+    "rsqrt": "RSQRT",
+}
+_BINARY = {"add": "ADD", "sub": "SUB", "mul": "MUL", "pow": "POW", "min": "MINIMUM"}
+_BINARY |= {"max": "MAXIMUM"}
+_LOGICAL = {
+    "lt": "LESS",
+    "gt": "GREATER",
+    "le": "LESS_EQUAL",
+    "ge": "GREATER_EQUAL",
+    "eq": "EQUAL",
+    "ne": "NOT_EQUAL",
+    "and": "LOGICAL_AND",
+    "or": "LOGICAL_OR",
+}
+
+Unary = Callable[[Builder, TfliteValue], TfliteValue]
+Binary = Callable[[Builder, TfliteValue, TfliteValue], TfliteValue]
+
+
+def _as_unary(kind: str) -> Unary:
+    return lambda b, x: unary(b, kind, x)
+
+
+def _as_binary(kind: str) -> Binary:
+    return lambda b, x, y: elementwise(b, kind, x, y)
+
+
+def _as_logical(kind: str) -> Binary:
+    return lambda b, x, y: compare(b, kind, x, y)
+
+
+for _name, _kind in _UNARY.items():
+    lowering(_name)(_as_unary(_kind))
+for _name, _kind in _BINARY.items():
+    lowering(_name)(_as_binary(_kind))
+for _name, _kind in _LOGICAL.items():
+    lowering(_name)(_as_logical(_kind))
+
+
+@lowering("copy")
+def copy(b: Builder, x: TfliteValue) -> TfliteValue:  # noqa: ARG001
+    """Return the input itself."""
+    return x
+
+
+@lowering("copy_n")
+def copy_n(b: Builder, x: TfliteValue, *, times: int) -> list[TfliteValue]:  # noqa: ARG001
+    """Return the input several times."""
+    return [x] * times
+
+
+@lowering("add_n")
+def add_n(b: Builder, x: list[TfliteValue]) -> TfliteValue:
+    """Return the sum of all inputs."""
+    if not x:
+        return b.constant(0.0, b.scalar)
+    total = x[-1]
+    for value in reversed(x[:-1]):
+        total = add(b, value, total)
+    return total
+
+
+@lowering("div")
+def divide(b: Builder, x: TfliteValue, y: TfliteValue) -> TfliteValue:
+    """Return ``x / y``."""
+    return div(b, x, y)
+
+
+@lowering("rcp")
+def rcp(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``1 / x``."""
+    return div(b, 1.0, x)
+
+
+@lowering("sqr")
+def sqr(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``x ^ 2``."""
+    return mul(b, x, x)
+
+
+@lowering("rsqr")
+def rsqr(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``x ^ -2``."""
+    return div(b, 1.0, mul(b, x, x))
+
+
+@lowering("log2")
+def log2(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return the logarithm to the base 2."""
+    return mul(b, unary(b, "LOG", x), 1.0 / math.log(2.0))
+
+
+@lowering("sinh")
+def sinh(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``(exp(x) - exp(-x)) / 2``, without the cancellation near 0."""
+    # 1 - exp(-|x|), which ELU computes precisely.
+    rest = unary(b, "NEG", unary(b, "ELU", unary(b, "NEG", unary(b, "ABS", x))))
+    half = mul(b, add(b, rest, div(b, rest, sub(b, 1.0, rest))), 0.5)
+    return mul(b, unary(b, "SIGN", x), half)
+
+
+@lowering("cosh")
+def cosh(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``(exp(x) + exp(-x)) / 2``."""
+    return mul(b, add(b, unary(b, "EXP", x), unary(b, "EXP", unary(b, "NEG", x))), 0.5)
+
+
+@lowering("asinh")
+def asinh(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``log(x + sqrt(x^2 + 1))``, by the symmetry of negative numbers."""
+    size = unary(b, "ABS", x)
+    root = unary(b, "SQRT", add(b, mul(b, x, x), 1.0))
+    return mul(b, unary(b, "SIGN", x), unary(b, "LOG", add(b, size, root)))
+
+
+@lowering("acosh")
+def acosh(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``log(x + sqrt(x^2 - 1))``."""
+    root = unary(b, "SQRT", mul(b, sub(b, x, 1.0), add(b, x, 1.0)))
+    return unary(b, "LOG", add(b, x, root))
+
+
+@lowering("atanh")
+def atanh(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``log((1 + x) / (1 - x)) / 2``."""
+    return mul(b, unary(b, "LOG", div(b, add(b, x, 1.0), sub(b, 1.0, x))), 0.5)
+
+
+@lowering("atan")
+def atan(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return the angle whose tangent is `x`."""
+    return elementwise(b, "ATAN2", x, _like(b, x, 1.0))
+
+
+@lowering("asin")
+def asin(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return the angle whose sine is `x`."""
+    return elementwise(b, "ATAN2", x, _other_leg(b, x))
+
+
+@lowering("acos")
+def acos(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return the angle whose cosine is `x`."""
+    return elementwise(b, "ATAN2", _other_leg(b, x), x)
+
+
+def _other_leg(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``sqrt(1 - x^2)``."""
+    return unary(b, "SQRT", mul(b, sub(b, 1.0, x), add(b, x, 1.0)))
+
+
+def _like(b: Builder, x: TfliteValue, number: float) -> TfliteValue:
+    return b.constant(np.full(x.shape, number, x.dtype))
+
+
+@lowering("round")
+def round_(b: Builder, x: TfliteValue) -> TfliteValue:
+    """Return ``floor(x + 0.5)``."""
+    return round_half_up(b, x)
+
+
+@lowering("select")
+def select(
+    b: Builder, condition: TfliteValue, true_value: TfliteValue, false_value: TfliteValue
+) -> TfliteValue:
+    """Return elements of one value or the other."""
+    if true_value.dtype == np.bool_:
+        pair = [cast(b, value, np.int32) for value in (true_value, false_value)]
+        return compare(b, "NOT_EQUAL", where(b, condition, *pair), 0)
+    return where(b, condition, true_value, false_value)
+
+
+_CLAMPS = {(0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
+
+
+@lowering("clamp")
+def clamp(b: Builder, x: TfliteValue, a: TfliteValue, bound: TfliteValue) -> TfliteValue:
+    """Return ``max(min(x, b), a)``."""
+    if a.data is not None and bound.data is not None and a.data.size == bound.data.size == 1:
+        kind = _CLAMPS.get((float(a.data.reshape(())), float(bound.data.reshape(()))))
+        if kind is not None and max(a.rank, bound.rank) <= x.rank:
+            return unary(b, kind, x)
+    return maximum(b, minimum(b, x, bound), a)

@@ -1,0 +1,89 @@
+"""Reductions (4.4)."""
+
+from __future__ import annotations
+
+from nnefkit.arrays import Ints
+from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.lowerings import lowering
+from nnefkit.execution.engines.litert.primitives import expand, mul, reduce, sub, transpose
+import math
+import numpy as np
+
+
+@lowering("sum_reduce")
+def sum_reduce(b: Builder, input: TfliteValue, *, axes: Ints, normalize: bool) -> TfliteValue:
+    """Return the sum, or if `normalize` the average."""
+    return reduce(b, "MEAN" if normalize else "SUM", input, axes)
+
+
+@lowering("mean_reduce")
+def mean_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return the average."""
+    return reduce(b, "MEAN", input, axes)
+
+
+@lowering("max_reduce")
+def max_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return the maximum."""
+    return reduce(b, "REDUCE_MAX", input, axes)
+
+
+@lowering("min_reduce")
+def min_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return the minimum."""
+    return reduce(b, "REDUCE_MIN", input, axes)
+
+
+@lowering("all_reduce")
+def all_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return whether all elements are true."""
+    return reduce(b, "REDUCE_ALL", input, axes)
+
+
+@lowering("any_reduce")
+def any_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return whether any element is true."""
+    return reduce(b, "REDUCE_ANY", input, axes)
+
+
+@lowering("argmax_reduce")
+def argmax_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return the index of the first maximum."""
+    return _position(b, "ARG_MAX", input, axes)
+
+
+@lowering("argmin_reduce")
+def argmin_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+    """Return the index of the first minimum."""
+    return _position(b, "ARG_MIN", input, axes)
+
+
+def _position(b: Builder, kind: str, x: TfliteValue, axes: Ints) -> TfliteValue:
+    from nnefkit.execution.engines.litert.flat_file import TENSOR_TYPES
+
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
+    if not axes:
+        return expand(b, b.constant(np.int64(0)), shape)
+    axis = axes[0]
+    if len(axes) > 1:
+        # The elements along all axes become one row.
+        kept = [other for other in range(x.rank) if other not in axes]
+        x = transpose(b, x, [*kept, *axes])
+        x = b.reshape(x, (*x.shape[: len(kept)], math.prod(x.shape[len(kept) :])))
+        axis = x.rank - 1
+    result = b.op(
+        kind,
+        [x, b.ints(axis)],
+        (*x.shape[:axis], *x.shape[axis + 1 :]),
+        np.int64,
+        OutputType=TENSOR_TYPES()[np.dtype(np.int64)],
+    )
+    return b.reshape(result, shape)
+
+
+@lowering("moments")
+def moments(b: Builder, input: TfliteValue, *, axes: Ints) -> list[TfliteValue]:
+    """Return average and variance."""
+    mean = reduce(b, "MEAN", input, axes)
+    centered = sub(b, input, mean)
+    return [mean, reduce(b, "MEAN", mul(b, centered, centered), axes)]

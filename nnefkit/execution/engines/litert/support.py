@@ -1,0 +1,54 @@
+"""What TFLite's operators cannot express."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from nnefkit.execution.engines.litert.graph_lowering import COMPOUND
+from nnefkit.execution.engines.litert.operations import LOWERINGS
+from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.operation_names import SOURCES
+
+OPERATIONS = frozenset((*SOURCES, *LOWERINGS, *COMPOUND))
+"""Names of the operations that can be expressed, at least for some attributes."""
+
+_MOVING = frozenset(
+    ("copy", "copy_n", "reshape", "squeeze", "unsqueeze", "transpose", "split", "concat", "stack")
+).union(("unstack", "slice", "tile", "gather", "select", "cast", "update", *SOURCES))
+"""Operations that compute tensors of any data type."""
+_OF_LOGICALS = frozenset(("not", "and", "or", "all_reduce", "any_reduce"))
+_OF_INTEGERS = frozenset(("argmax_reduce", "argmin_reduce"))
+"""Operations whose results are integers."""
+_COMPARING = frozenset(("lt", "gt", "le", "ge", "eq", "ne"))
+
+
+def objection(graph: Graph, op: Operation) -> str:
+    """Return why TFLite cannot express an operation, as a sentence; empty if it can."""
+    if op.name not in OPERATIONS:
+        return "No TFLite operators express it."
+    tensors = [graph.tensors[name] for name in (*op.input_names, *op.output_names)]
+    dtypes = {tensor.dtype for tensor in tensors}
+    if "string" in dtypes:
+        return "TFLite does not compute tensors of strings."
+    if any(t.dtype == "scalar" and t.data is not None and t.data.dtype == np.float64 for t in tensors):
+        return "LiteRT computes in float32 only, and a variable is float64."
+    check = _CHECKS.get(op.name)
+    return check(graph, op) if check is not None else ""
+
+
+def _filter_is_constant(graph: Graph, op: Operation) -> str:
+    name = op.inputs["filter" if "filter" in op.inputs else "plane_filter"]
+    if isinstance(name, Identifier) and graph.tensors[name].data is not None:
+        return ""
+    return "Its filter is computed; TFLite reverses only constant filters."
+
+
+_CHECKS: Mapping[str, Callable[[Graph, Operation], str]] = {
+    "deconv": _filter_is_constant,
+    "separable_deconv": _filter_is_constant,
+}
+"""Operation -> the function that finds out what TFLite lacks."""
+CONDITIONAL = frozenset(_CHECKS)
+"""Operations that TFLite can express for some attributes or data types only."""
