@@ -70,6 +70,7 @@ if _TYPE_CHECKING:
         from_tflite,
         from_torch,
         to_onnx,
+        to_tflite,
         to_torch,
         trace_onnx,
         trace_tflite,
@@ -115,8 +116,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_onnx", "from_tflite", "from_torch", "to_onnx", "to_torch"),
-        *("trace_onnx", "trace_tflite", "trace_torch"),
+        *("from_onnx", "from_tflite", "from_torch", "to_onnx", "to_tflite"),
+        *("to_torch", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
     "nnefkit.execution": (
         *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
@@ -196,6 +197,7 @@ __all__ = [
     "step",
     "to_onnx",
     "to_text",
+    "to_tflite",
     "to_torch",
     "trace",
     "trace_many",

@@ -75,7 +75,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Whatever is converted is run on both sides and compared before it is returned.",
         (
             *("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
-            *("from_tflite", "trace_tflite"),
+            *("from_tflite", "to_tflite", "trace_tflite"),
         ),
     ),
     "custom_operations": (

@@ -15,7 +15,15 @@ import numpy as np
 from nnefkit import storage
 from nnefkit.analysis.recordings import record
 from nnefkit.cli import terminal
-from nnefkit.cli.formats import NNEF, ONNX, PYTORCH, SOURCES, source_format, target_format
+from nnefkit.cli.formats import (
+    NNEF,
+    ONNX,
+    PYTORCH,
+    SOURCES,
+    TFLITE,
+    source_format,
+    target_format,
+)
 from nnefkit.cli.options import Commands, command, overwriting, strictness
 from nnefkit.errors import InputError, NnefError, StorageError
 from nnefkit.graph import Graph
@@ -29,12 +37,13 @@ _EXAMPLES = """\
   nnefkit convert program.pt2 model/
   nnefkit convert detector.tflite model.nnef.tgz
   nnefkit convert model.nnef.tgz network.onnx --opset 18
+  nnefkit convert model.nnef.tgz network.tflite
 
 The file name extension determines the format. The target is an ONNX model if it
-ends with .onnx, an archive if it ends with .nnef.tgz, .tgz, .tar.gz, .tar or
-.zip, and a folder if it ends with / or .nnef or has no extension. The source
-can also be a TFLite model (.tflite), or an exported PyTorch program (.pt2,
-written by torch.export.save).
+ends with .onnx, a TFLite model if it ends with .tflite, an archive if it ends
+with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with / or
+.nnef or has no extension. The source can also be an exported PyTorch program
+(.pt2, written by torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
@@ -57,11 +66,11 @@ def declare(commands: Commands) -> None:
         run,
         summary="convert a model to another format",
         description="Convert a model between NNEF folders and archives, from ONNX, TFLite or "
-        "PyTorch to NNEF, or from NNEF to ONNX. Invalid models are refused.",
+        "PyTorch to NNEF, or from NNEF to ONNX or TFLite. Invalid models are refused.",
         examples=_EXAMPLES,
     )
     parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX, TFLite or PyTorch model")
-    parser.add_argument("target", metavar="TARGET", help="the NNEF or ONNX model to write")
+    parser.add_argument("target", metavar="TARGET", help="the NNEF, ONNX or TFLite model to write")
     parser.add_argument(
         "--input-shape",
         action="append",
@@ -84,7 +93,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--quantized",
         action="store_true",
-        help="write graph.quant as QuantizeLinear and DequantizeLinear to an ONNX model",
+        help="apply graph.quant in an ONNX or TFLite model",
     )
     parser.add_argument(
         "--verify",
@@ -125,23 +134,26 @@ def run(options: argparse.Namespace) -> int:
     else:
         graph = _read(source, {"input_shapes": shapes, "constants": constants}, options.verify)
         facts.append(_proof(graph))
-    if formats[1] == ONNX:
-        from nnefkit.exchange import to_onnx
-
-        model = to_onnx(
-            graph,
-            target,
-            opset=options.opset,
-            quantized=options.quantized,
-            verify=options.verify,
-            progress=_progress(),
-        )
-        proved = ", same outputs" if options.verify else ", not verified"
-        facts.append(f"written in opset {model.opset_import[0].version}{proved}")
-    else:
+    if formats[1] == NNEF:
         save(graph, target)
+    else:
+        facts.append(_written(graph, target, formats[1], options))
     terminal.line(f"{source} -> {target}: {'; '.join(facts)}")
     return 0
+
+
+def _written(graph: Graph, target: Path, format_: str, options: argparse.Namespace) -> str:
+    """Write a graph in another format; return what was written."""
+    from nnefkit.exchange import to_onnx, to_tflite
+
+    settings = {"verify": options.verify, "progress": _progress()}
+    settings["quantized"] = options.quantized
+    proved = ", same outputs" if options.verify else ", not verified"
+    if format_ == TFLITE:
+        model = to_tflite(graph, target, **settings)
+        return f"written, {len(model):,} bytes{proved}"
+    made = to_onnx(graph, target, opset=options.opset, **settings)
+    return f"written in opset {made.opset_import[0].version}{proved}"
 
 
 def _check(
@@ -152,7 +164,7 @@ def _check(
         "--input-shape": options.input_shape and "input_shapes" not in parameters,
         "--constant": options.constant and "constants" not in parameters,
         "--opset": options.opset is not None and target != ONNX,
-        "--quantized": options.quantized and target != ONNX,
+        "--quantized": options.quantized and target not in (ONNX, TFLITE),
     }
     for option, wrong in refused.items():
         if wrong:

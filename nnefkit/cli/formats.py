@@ -29,7 +29,7 @@ SOURCES = {
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""
-TARGETS = {".onnx": ONNX}
+TARGETS = {".onnx": ONNX, ".tflite": TFLITE}
 """Extension -> format, for the other formats that can be written."""
 
 _FOREIGN = {

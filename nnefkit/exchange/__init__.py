@@ -7,7 +7,7 @@ transpositions; and `proof`, which checks that the graph computes the same as it
 """
 
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
-from nnefkit.exchange.tflite import from_tflite, trace_tflite
+from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "from_tflite",
     "from_torch",
     "to_onnx",
+    "to_tflite",
     "to_torch",
     "trace_onnx",
     "trace_tflite",

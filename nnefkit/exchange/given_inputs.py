@@ -9,7 +9,8 @@ import numpy as np
 
 from nnefkit.arguments import expected_mapping, refuse_masked
 from nnefkit.arrays import Array, as_array
-from nnefkit.errors import InputError
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.graph import Graph
 
 
 def given_inputs(
@@ -56,4 +57,16 @@ def of_dtype(name: str, array: Array, dtype: np.dtype[Any] | None) -> Array:
     raise InputError(
         f"input '{name}' is {dtype} in the model, which cannot hold the given {array.dtype}",
         hint=f"Pass an array of dtype {dtype}.",
+    )
+
+
+def input_name(graph: Graph, name: str) -> str:
+    """Return the name of an input in the graph, given its name there or in the model."""
+    for graph_name in graph.inputs:
+        if name in (graph_name, graph.tensors[graph_name].origin):
+            return graph_name
+    names = [graph.tensors[graph_name].origin or graph_name for graph_name in graph.inputs]
+    raise UnknownNameError(
+        f"the graph has no input '{name}'",
+        hint=did_you_mean(name, names) or f"Its inputs are {', '.join(names)}.",
     )

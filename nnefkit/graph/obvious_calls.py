@@ -35,6 +35,7 @@ OTHER_CALLS = {
     "to_text": "nnefkit.to_text(graph), str(graph)",
     "text": "str(graph)",
     "to_onnx": "nnefkit.to_onnx(graph, path)",
+    "to_tflite": "nnefkit.to_tflite(graph, path)",
     "to_torch": "nnefkit.to_torch(graph)",
     "plot": "nnefkit.view(graph), or a function of nnefkit.plot",
     "draw": "nnefkit.view(graph), or the name of the graph as last line of a cell",

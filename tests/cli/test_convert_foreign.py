@@ -145,7 +145,7 @@ def test_an_exported_program_becomes_nnef_and_onnx(
         (["n.onnx", "o.zip", "--constant", "x"], "a name and a value"),
         (["m.pth", "o.zip"], "torch.export.save"),
         (["m.keras", "o.zip"], "Keras models ('.keras') cannot be read"),
-        (["m", "o.tflite"], "TensorFlow Lite models ('.tflite') cannot be written"),
+        (["m", "o.keras"], "Keras models ('.keras') cannot be written"),
     ],
 )
 def test_options_without_effect_are_refused(
@@ -165,3 +165,15 @@ def test_a_constant_can_be_a_file(
     np.testing.assert_array_equal(
         nk.run(nk.load(tmp_path / "out"), np.ones((1, 4)))["y"], [[3] * 4]
     )
+
+
+def test_tflite_is_written_and_verified(tmp_path: Path, nnefkit: Callable[..., Any]) -> None:
+    pytest.importorskip("tflite")
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2]); y = relu(x); }"
+    )
+    nk.save(graph, tmp_path / "g.nnef")
+    result = nnefkit("convert", tmp_path / "g.nnef", tmp_path / "g.tflite", "--verify")
+    assert (result.status, result.err) == (0, "")
+    assert "same outputs" in result.out
+    assert nk.from_tflite(tmp_path / "g.tflite").outputs == ("y",)

@@ -35,6 +35,13 @@ def read_from_tflite() -> str:
     )
 
 
+def written_to_tflite() -> str:
+    from nnefkit.execution.engines.litert.support import OPERATIONS as LITERT
+
+    every = declarations().keys()
+    return f"`nk.to_tflite`: {len(every & LITERT)} of {len(every)} operations, float32 or float16"
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -47,6 +54,6 @@ def formats() -> str:
             "([operator by operator](docs/reference/support/torch.md))",
             "`nk.to_torch`: a module that trains",
         ],
-        ["TFLite (`.tflite`)", read_from_tflite(), "no"],
+        ["TFLite (`.tflite`)", read_from_tflite(), written_to_tflite()],
     ]
     return markdown(["format", "read", "written"], rows)

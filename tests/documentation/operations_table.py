@@ -88,15 +88,21 @@ def engines() -> str:
     return markdown(["engine", "what it does", "operations", "in part", "not"], rows)
 
 
+DISTRIBUTIONS = {"litert": "ai-edge-litert"}
+"""Engine -> its distribution, where that has another name."""
+
+
 def info_of(name: str) -> str:
     """The description of an engine, from its docstring, and how to install it."""
     summary = str(type(find_engine(name)).__doc__).splitlines()[0]
     does = summary.removeprefix("The engine that ").removesuffix(".")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    if requires(project["dependencies"], name):
+    package = DISTRIBUTIONS.get(name, name)
+    if requires(project["dependencies"], package):
         return f"{does}; always there"
     extras = project["optional-dependencies"]
-    smallest = min((e for e in extras if requires(extras[e], name)), key=lambda e: len(extras[e]))
+    fitting = [extra for extra in extras if requires(extras[extra], package)]
+    smallest = min(fitting, key=lambda extra: len(extras[extra]))
     return f'{does}; `pip install "nnefkit[{smallest}]"`'
 
 

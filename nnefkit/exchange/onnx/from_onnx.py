@@ -12,11 +12,11 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import DocumentError, InputError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
-from nnefkit.exchange.given_inputs import given_inputs
+from nnefkit.exchange.given_inputs import given_inputs, input_name
 from nnefkit.exchange.layout import channels_first, source_tensors
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.quantization_info import with_quantization_info
@@ -233,18 +233,6 @@ def _half_precision(array: Any) -> Array:
     """Return an array with its numbers rounded to half precision."""
     full: Array = np.asarray(array)
     return full.astype(np.float16).astype(full.dtype) if full.dtype.kind == "f" else full
-
-
-def input_name(graph: Graph, name: str) -> str:
-    """Return the name of an input in the graph, given its name there or in the model."""
-    for graph_name in graph.inputs:
-        if name in (graph_name, graph.tensors[graph_name].origin):
-            return graph_name
-    names = [graph.tensors[graph_name].origin or graph_name for graph_name in graph.inputs]
-    raise UnknownNameError(
-        f"the graph has no input '{name}'",
-        hint=did_you_mean(name, names) or f"Its inputs are {', '.join(names)}.",
-    )
 
 
 def _facts(source: OnnxModel, graph: Graph) -> dict[str, Any]:

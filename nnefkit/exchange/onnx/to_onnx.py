@@ -13,7 +13,7 @@ from nnefkit.arguments import expected_path
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import ExecutionError, InputError
 from nnefkit.exchange.framework_noise import quiet_frameworks
-from nnefkit.exchange.given_inputs import given_inputs
+from nnefkit.exchange.given_inputs import given_inputs, input_name
 from nnefkit.exchange.onnx.detached_weights import (
     Weights,
     declared_as_inputs,
@@ -21,7 +21,7 @@ from nnefkit.exchange.onnx.detached_weights import (
     refer,
     with_weights,
 )
-from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE, input_name
+from nnefkit.exchange.onnx.from_onnx import CODES_TOLERANCE
 from nnefkit.exchange.onnx.opened_model import require
 from nnefkit.exchange.onnx.recurrent_layers import has_layers, with_recurrent_layers
 from nnefkit.exchange.onnx.recurrent_lowering import RecurrentLowering

@@ -29,12 +29,16 @@ class TfliteRunner:
     def __init__(self, model: TfliteModel) -> None:
         self._model = model
 
-    def run(self, inputs: Mapping[str, Array], *, everything: bool = False) -> dict[str, Array]:
+    def run(
+        self, inputs: Mapping[str, Array], *, everything: bool = False, delegated: bool = False
+    ) -> dict[str, Array]:
         """Run the model once.
 
         Args:
             inputs: Name of an input tensor in the model -> numbers; those of a quantized tensor are
                 rounded to its codes.
+            delegated: Whether to run it by XNNPACK, as LiteRT does by default, instead of its plain
+                kernels.
             everything: Whether to return all tensors of the graph, not only the outputs.
 
         Returns:
@@ -50,7 +54,7 @@ class TfliteRunner:
         feeds = {numbers[name]: array for name, array in inputs.items()}
         try:
             with _quiet_stderr():
-                interpreter = self._run(feeds, everything)
+                interpreter = self._run(feeds, everything, delegated)
                 wanted = range(len(graph.tensors)) if everything else graph.outputs
                 read = {n: _read(interpreter, n, model.main) for n in wanted}
         except (ValueError, RuntimeError) as error:
@@ -67,15 +71,17 @@ class TfliteRunner:
     def _outputs(self) -> list[tuple[str, int]]:
         return self._model.output_names()
 
-    def _run(self, feeds: Mapping[int, Array], everything: bool) -> Interpreter:
+    def _run(self, feeds: Mapping[int, Array], everything: bool, delegated: bool) -> Interpreter:
         """Return the interpreter after a run."""
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         model, tensors = self._model, self._model.graph.tensors
         elements = {n: _elements(tensors[n], array) for n, array in feeds.items()}
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        kernels = OpResolverType.AUTO if delegated else plain
         interpreter = Interpreter(
             model_content=model.data,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_op_resolver_type=kernels,
             experimental_preserve_all_tensors=everything,
             num_threads=1,
         )

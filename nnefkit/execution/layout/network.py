@@ -13,10 +13,10 @@ from nnefkit.arrays import Shape
 from nnefkit.execution.layout.demands import Demand, cost
 from nnefkit.execution.layout.flattening import flattenings
 from nnefkit.execution.layout.forms import Form, channels_first, identity, seen, through
+from nnefkit.execution.layout.layout_target import CHANNELS_FIRST, LayoutTarget
 from nnefkit.execution.layout.operation_kinds import SPATIAL, known_operations
 from nnefkit.execution.layout.rule_choice import RuleChoice
 from nnefkit.execution.layout.rules import Rule, SourceRule, StateRule, UniformRule, WindowedRule
-from nnefkit.execution.layout.target import CHANNELS_FIRST, Target
 from nnefkit.execution.layout.views import MOVING, Views, form_of
 from nnefkit.graph import Graph, Operation
 
@@ -81,7 +81,7 @@ class LayoutNetwork:
         fragments: Collection[str] = (),
         *,
         is_free: bool = False,
-        target: Target = CHANNELS_FIRST,
+        target: LayoutTarget = CHANNELS_FIRST,
         visible: Collection[str] = (),
     ) -> None:
         self.graph = graph

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from nnefkit.arrays import Shape
 from nnefkit.execution.layout.flattening import Flattening
 from nnefkit.execution.layout.forms import channels_first
+from nnefkit.execution.layout.layout_target import LayoutTarget
 from nnefkit.execution.layout.operation_kinds import (
     AXES,
     AXIS,
@@ -27,7 +28,6 @@ from nnefkit.execution.layout.rules import (
     UniformRule,
     WindowedRule,
 )
-from nnefkit.execution.layout.target import Target
 from nnefkit.graph import Graph, Operation
 
 
@@ -47,7 +47,7 @@ class RuleChoice:
         graph: Graph,
         kinds: Mapping[str, Sequence[str]],
         flattenings: Mapping[int, Flattening],
-        target: Target,
+        target: LayoutTarget,
         *,
         is_free: bool,
     ) -> None:

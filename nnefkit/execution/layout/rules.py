@@ -11,8 +11,8 @@ from typing import Any
 from nnefkit.arrays import Shape
 from nnefkit.execution.layout.demands import Demand
 from nnefkit.execution.layout.forms import NEW, Form, completed, identity
+from nnefkit.execution.layout.layout_target import LayoutTarget
 from nnefkit.execution.layout.operation_kinds import AXES, AXIS, LOCAL
-from nnefkit.execution.layout.target import Target
 from nnefkit.graph import FrozenDict, Operation
 
 Attributes = Mapping[str, Any]
@@ -133,7 +133,9 @@ class UniformRule(Rule):
 class WindowedRule(UniformRule):
     """A window for all axes, which remains in the spatial axes, or in the channels."""
 
-    def __init__(self, op: Operation, rank: int, renamed: Sequence[str], target: Target) -> None:
+    def __init__(
+        self, op: Operation, rank: int, renamed: Sequence[str], target: LayoutTarget
+    ) -> None:
         super().__init__([rank], [rank], renamed)
         self._channel = target.channel(rank)
         names = [name for name in ("size", "stride", "dilation") if name in op.attribs]
@@ -165,7 +167,7 @@ class SpatialRule(Rule):
     """An operation that reads images, and perhaps weights, and computes images."""
 
     def __init__(
-        self, ranks: Sequence[int], result_ranks: Sequence[int], count: int, target: Target
+        self, ranks: Sequence[int], result_ranks: Sequence[int], count: int, target: LayoutTarget
     ) -> None:
         super().__init__(ranks, result_ranks)
         self._target = target

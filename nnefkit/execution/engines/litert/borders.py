@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nnefkit.arrays import Padding
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.primitives import sliced, take
 from nnefkit.operations.borders import border_indices
 
@@ -15,7 +17,7 @@ _PAD_RANK = 4
 
 
 def pad(
-    b: Builder, x: TfliteValue, padding: Padding, border: str, value: float = 0.0
+    b: TfliteBuilder, x: TfliteValue, padding: Padding, border: str, value: float = 0.0
 ) -> TfliteValue:
     """Return a value with its borders extended, or cropped where the padding is negative."""
     if all(not before and not after for before, after in padding):
@@ -23,7 +25,7 @@ def pad(
     if border in ("constant", "ignore"):
         return _filled(b, x, padding, value)
     is_one_reflection = all(
-        0 <= before and 0 <= after and max(before, after) < extent
+        before >= 0 and after >= 0 and max(before, after) < extent
         for extent, (before, after) in zip(x.shape, padding, strict=True)
     )
     if border in _MIRRORS and is_one_reflection and x.rank <= _MIRROR_RANK:
@@ -34,7 +36,7 @@ def pad(
     return x
 
 
-def _filled(b: Builder, x: TfliteValue, padding: Padding, value: float) -> TfliteValue:
+def _filled(b: TfliteBuilder, x: TfliteValue, padding: Padding, value: float) -> TfliteValue:
     ranges = {
         axis: (max(-before, 0), min(extent, extent + after), 1)
         for axis, (extent, (before, after)) in enumerate(zip(x.shape, padding, strict=True))
@@ -50,7 +52,7 @@ def _filled(b: Builder, x: TfliteValue, padding: Padding, value: float) -> Tflit
     return _padded(b, "PAD", x, beyond)
 
 
-def _filled_by_axes(b: Builder, x: TfliteValue, beyond: Padding, value: float) -> TfliteValue:
+def _filled_by_axes(b: TfliteBuilder, x: TfliteValue, beyond: Padding, value: float) -> TfliteValue:
     """Return a value padded along one axis after the other, as a tensor of three axes."""
     for axis, pair in enumerate(beyond):
         if any(pair):
@@ -67,7 +69,12 @@ def _filled_by_axes(b: Builder, x: TfliteValue, beyond: Padding, value: float) -
 
 
 def _padded(
-    b: Builder, kind: str, x: TfliteValue, padding: Padding, *more: TfliteValue, **options: int
+    b: TfliteBuilder,
+    kind: str,
+    x: TfliteValue,
+    padding: Padding,
+    *more: TfliteValue,
+    **options: Any,
 ) -> TfliteValue:
     shape = [p + extent + q for extent, (p, q) in zip(x.shape, padding, strict=True)]
     pairs = b.constant(np.array([[*pair] for pair in padding], np.int32))

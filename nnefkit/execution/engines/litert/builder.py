@@ -19,7 +19,7 @@ from nnefkit.arrays import Array, Shape
 class TfliteValue:
     """A value of a TFLite graph: an input, a constant or a result of an operator."""
 
-    __slots__ = ("data", "dtype", "name", "operator", "shape")
+    __slots__ = ("data", "dtype", "is_weight", "name", "operator", "shape")
 
     def __init__(
         self, shape: Shape, dtype: np.dtype[Any], name: str = "", data: Array | None = None
@@ -30,6 +30,8 @@ class TfliteValue:
         """Empty until it is assigned."""
         self.data = data
         """The data of a constant, else None."""
+        self.is_weight = False
+        """Whether it is a variable of the graph, in any form."""
         self.operator: BuiltOperator | None = None
         """The operator that computes it, if there is one."""
 
@@ -56,7 +58,7 @@ class BuiltOperator:
     """Its options, by their names in the schema."""
 
 
-class Builder:
+class TfliteBuilder:
     """Operators of a TFLite graph, in the order in which they are added."""
 
     scalar = np.dtype(np.float32)
@@ -124,7 +126,9 @@ class Builder:
     def derived(self, value: TfliteValue, data: Array) -> TfliteValue:
         """Return a constant that is another form of a constant."""
         name = f"{value.name}.{'x'.join(map(str, data.shape))}" if value.name else ""
-        return TfliteValue(data.shape, data.dtype, name, data)
+        form = TfliteValue(data.shape, data.dtype, name, data)
+        form.is_weight = value.is_weight
+        return form
 
 
 def options_of(operator: BuiltOperator) -> Mapping[str, Any]:

@@ -11,13 +11,13 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.collector import paused_collector
 from nnefkit.execution.layout.forms import Form, arranged
+from nnefkit.execution.layout.layout_target import LayoutTarget
 from nnefkit.execution.layout.network import LayoutNetwork
 from nnefkit.execution.layout.orders import choose_orders
 from nnefkit.execution.layout.rewriting import NetworkWriter
-from nnefkit.execution.layout.target import Target
 from nnefkit.graph import Graph
 
-TARGET = Target(is_channels_last=True, axis_is_last=frozenset(("softmax",)))
+TARGET = LayoutTarget(is_channels_last=True, axis_is_last=frozenset(("softmax",)))
 """The order in which the operators of TFLite compute."""
 
 
@@ -34,15 +34,16 @@ class StoredTensor(NamedTuple):
     def elements(self, stored: Array) -> Array:
         """Return the elements of the tensor from those of the tensor of the new graph."""
         kept = [axis for axis in self.form if axis >= 0]
-        values = stored.reshape([n for n, axis in zip(stored.shape, self.form, strict=True) if axis >= 0])
+        extents = zip(stored.shape, self.form, strict=True)
+        values = stored.reshape([extent for extent, axis in extents if axis >= 0])
         missing = [axis for axis in self.view if axis >= 0 and axis not in kept]
         values = values.reshape([*values.shape, *(1 for _ in missing)])
         axes = [*kept, *missing]
         order = [axes.index(axis) for axis in self.view if axis >= 0]
         lost = [axes.index(axis) for axis in axes if axis not in self.view]
         values = values.transpose([*order, *lost])
-        extents = iter(values.shape)
-        return values.reshape([next(extents) if axis >= 0 else 1 for axis in self.view])
+        sizes = iter(values.shape)
+        return values.reshape([next(sizes) if axis >= 0 else 1 for axis in self.view])
 
 
 class ChannelsLast:

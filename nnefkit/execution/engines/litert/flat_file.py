@@ -182,9 +182,7 @@ class _FileWriter:
         return int(self._out.EndVector())
 
 
-def _values(
-    operators: Sequence[BuiltOperator], borders: Sequence[NamedValue]
-) -> list[TfliteValue]:
+def _values(operators: Sequence[BuiltOperator], borders: Sequence[NamedValue]) -> list[TfliteValue]:
     """Return all values in a fixed order; those without a name get one."""
     values: dict[int, TfliteValue] = {id(each.value): each.value for each in borders}
     for operator in operators:

@@ -11,7 +11,7 @@ from nnefkit import language
 from nnefkit.errors import ExecutionError, NnefError
 from nnefkit.execution.dtypes import numpy_dtype, stored
 from nnefkit.execution.engine import failed_operation
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.operations import LOWERINGS
 from nnefkit.execution.lowering.call_arguments import Literals, attributes, bind
 from nnefkit.execution.preparation.updated_variables import updates
@@ -28,7 +28,7 @@ COMPOUND = frozenset(
 class LoweredGraph:
     """A graph as TFLite operators."""
 
-    builder: Builder
+    builder: TfliteBuilder
     inputs: tuple[TfliteValue, ...]
     """The externals, then the variables that the graph updates."""
     values: Mapping[str, TfliteValue]
@@ -58,7 +58,7 @@ def lower_graph(graph: Graph, outputs: Collection[str]) -> LoweredGraph:
 class _GraphLowering:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.builder = Builder()
+        self.builder = TfliteBuilder()
         self.updated = updates(graph)
         self.values: dict[str, TfliteValue] = {}
         self.inputs: list[TfliteValue] = []
@@ -84,6 +84,7 @@ class _GraphLowering:
         else:
             data = stored(tensor, self.builder.scalar)
             value = TfliteValue(data.shape, data.dtype, tensor.name, data)
+            value.is_weight = op.name == "variable"
         self.values[tensor.name] = value
 
     def _lower(self, op: Operation) -> None:
@@ -128,7 +129,7 @@ class _GraphLowering:
 class _TfliteLiterals(Literals):
     """The literals of one operation as constants."""
 
-    def __init__(self, graph: Graph, op: Operation, builder: Builder) -> None:
+    def __init__(self, graph: Graph, op: Operation, builder: TfliteBuilder) -> None:
         super().__init__(graph, op, builder.scalar)
         self._builder = builder
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnefkit.arrays import Shape
 from nnefkit.execution.engines.litert.borders import pad
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.operations.window import Window, automatic_padding
 
 SAME, VALID = 0, 1
@@ -16,7 +16,7 @@ SAME, VALID = 0, 1
 _PLANE = 4
 
 
-def as_plane(b: Builder, x: TfliteValue, window: Window) -> tuple[TfliteValue, Window]:
+def as_plane(b: TfliteBuilder, x: TfliteValue, window: Window) -> tuple[TfliteValue, Window]:
     """Return an image of less than two dimensions as one of two, and the window over them."""
     missing = _PLANE - x.rank
     if missing <= 0:
@@ -40,7 +40,7 @@ def plane_shape(shape: Sequence[int]) -> Shape:
 
 
 def padded(
-    b: Builder, x: TfliteValue, window: Window, fill: float = 0.0, *, is_same: bool = True
+    b: TfliteBuilder, x: TfliteValue, window: Window, fill: float = 0.0, *, is_same: bool = True
 ) -> tuple[TfliteValue, int, Window]:
     """Return an image with the border of a window, and the padding mode that is left to do.
 

@@ -30,9 +30,7 @@ class LoadedModel:
         self._data = data
         try:
             with quiet_stderr():
-                self._interpreter: Any = Interpreter(
-                    model_content=data, num_threads=threads or 1
-                )
+                self._interpreter: Any = Interpreter(model_content=data, num_threads=threads or 1)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise _failure(error) from error

@@ -78,7 +78,8 @@ class LitertSession:
         arrays: list[Array] = []
         if self._model is not None:
             arrays = self._model.run([*inputs.values()])
-        results = {name: self._result(place, inputs, arrays) for name, place in self._places.items()}
+        places = self._places.items()
+        results = {name: self._result(place, inputs, arrays) for name, place in places}
         if watch is not None:
             self._report(watch, results)
         return {name: results[name] for name in self._fetch}

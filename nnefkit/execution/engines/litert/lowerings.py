@@ -1,6 +1,6 @@
 """The registry of lowerings to TFLite.
 
-A lowering takes a `Builder` and then the arguments of a reference kernel (see
+A lowering takes a `TfliteBuilder` and then the arguments of a reference kernel (see
 `nnefkit.execution.lowering.call_arguments`), with a `TfliteValue` for each input. It adds operators
 to the builder and returns a value, or a list of values for an operation with several results.
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 
 Number = int | float
 _BROADCAST_RANK = 4
@@ -21,7 +21,7 @@ _BROADCAST_RANK = 4
 # -- elementwise ----------------------------------------------------------------------------------
 
 
-def aligned(b: Builder, values: Sequence[TfliteValue]) -> list[TfliteValue]:
+def aligned(b: TfliteBuilder, values: Sequence[TfliteValue]) -> list[TfliteValue]:
     """Return values with equal ranks: missing dimensions are trailing ones (4.2.2).
 
     Values of rank 0 stay as they are.
@@ -34,7 +34,7 @@ def aligned(b: Builder, values: Sequence[TfliteValue]) -> list[TfliteValue]:
 
 
 def elementwise(
-    b: Builder, kind: str, *arguments: TfliteValue | Number, dtype: Any = None, **options: Any
+    b: TfliteBuilder, kind: str, *arguments: TfliteValue | Number, dtype: Any = None, **options: Any
 ) -> TfliteValue:
     """Add an element-wise operator on values of one dtype, which broadcast."""
     like = next(argument for argument in arguments if isinstance(argument, TfliteValue))
@@ -69,57 +69,57 @@ def _merged_axes(shapes: Sequence[Shape], result: Shape) -> list[list[int]] | No
 
 
 def _with_merged(
-    b: Builder, value: TfliteValue, groups: Sequence[Sequence[int]], rank: int
+    b: TfliteBuilder, value: TfliteValue, groups: Sequence[Sequence[int]], rank: int
 ) -> TfliteValue:
     if value.rank != rank:
         return value
     return b.reshape(value, [math.prod(value.shape[axis] for axis in group) for group in groups])
 
 
-def unary(b: Builder, kind: str, x: TfliteValue, **options: Any) -> TfliteValue:
+def unary(b: TfliteBuilder, kind: str, x: TfliteValue, **options: Any) -> TfliteValue:
     """Add an operator that preserves shape and dtype."""
     return b.op(kind, [x], x.shape, **options)
 
 
-def add(b: Builder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
+def add(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
     """Return ``x + y``."""
     return elementwise(b, "ADD", x, y)
 
 
-def sub(b: Builder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
+def sub(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
     """Return ``x - y``."""
     return elementwise(b, "SUB", x, y)
 
 
-def mul(b: Builder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
+def mul(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
     """Return ``x * y``."""
     return elementwise(b, "MUL", x, y)
 
 
-def div(b: Builder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
+def div(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
     """Return ``x / y``."""
     return elementwise(b, "DIV", x, y)
 
 
-def maximum(b: Builder, x: TfliteValue, y: TfliteValue | Number) -> TfliteValue:
+def maximum(b: TfliteBuilder, x: TfliteValue, y: TfliteValue | Number) -> TfliteValue:
     """Return the greater of two values."""
     return elementwise(b, "MAXIMUM", x, y)
 
 
-def minimum(b: Builder, x: TfliteValue, y: TfliteValue | Number) -> TfliteValue:
+def minimum(b: TfliteBuilder, x: TfliteValue, y: TfliteValue | Number) -> TfliteValue:
     """Return the lesser of two values."""
     return elementwise(b, "MINIMUM", x, y)
 
 
 def compare(
-    b: Builder, kind: str, x: TfliteValue | Number, y: TfliteValue | Number
+    b: TfliteBuilder, kind: str, x: TfliteValue | Number, y: TfliteValue | Number
 ) -> TfliteValue:
     """Add a comparison or a logical operator."""
     return elementwise(b, kind, x, y, dtype=np.bool_)
 
 
 def where(
-    b: Builder, condition: TfliteValue, x: TfliteValue | Number, y: TfliteValue | Number
+    b: TfliteBuilder, condition: TfliteValue, x: TfliteValue | Number, y: TfliteValue | Number
 ) -> TfliteValue:
     """Return `x` where the condition is true, else `y`."""
     like = x if isinstance(x, TfliteValue) else y
@@ -129,7 +129,7 @@ def where(
     return elementwise(b, "SELECT_V2", condition, *pair, dtype=pair[0].dtype)
 
 
-def cast(b: Builder, x: TfliteValue, dtype: Any) -> TfliteValue:
+def cast(b: TfliteBuilder, x: TfliteValue, dtype: Any) -> TfliteValue:
     """Return the elements as another dtype."""
     from nnefkit.execution.engines.litert.flat_file import TENSOR_TYPES
 
@@ -142,7 +142,7 @@ def cast(b: Builder, x: TfliteValue, dtype: Any) -> TfliteValue:
     return b.op("CAST", [x], x.shape, dtype, InDataType=types[x.dtype], OutDataType=types[dtype])
 
 
-def round_half_up(b: Builder, x: TfliteValue) -> TfliteValue:
+def round_half_up(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``floor(x + 0.5)`` without the rounding of the addition (4.2.1)."""
     low = unary(b, "FLOOR", x)
     up = compare(b, "GREATER_EQUAL", sub(b, x, low), 0.5)
@@ -152,7 +152,7 @@ def round_half_up(b: Builder, x: TfliteValue) -> TfliteValue:
 # -- moved elements -------------------------------------------------------------------------------
 
 
-def transpose(b: Builder, x: TfliteValue, axes: Sequence[int]) -> TfliteValue:
+def transpose(b: TfliteBuilder, x: TfliteValue, axes: Sequence[int]) -> TfliteValue:
     """Return a value with its axes in another order; constants are transposed at once."""
     axes = [*axes]
     if axes == sorted(axes):
@@ -166,7 +166,7 @@ def transpose(b: Builder, x: TfliteValue, axes: Sequence[int]) -> TfliteValue:
     return b.op("TRANSPOSE", [x, b.ints(*axes)], shape)
 
 
-def move_axis(b: Builder, x: TfliteValue, source: int, target: int) -> TfliteValue:
+def move_axis(b: TfliteBuilder, x: TfliteValue, source: int, target: int) -> TfliteValue:
     """Return a value with one axis moved to another position."""
     axes = [axis for axis in range(x.rank) if axis != source]
     axes.insert(target, source)
@@ -174,7 +174,7 @@ def move_axis(b: Builder, x: TfliteValue, source: int, target: int) -> TfliteVal
 
 
 def sliced(
-    b: Builder, x: TfliteValue, ranges: Mapping[int, tuple[int, int, int]]
+    b: TfliteBuilder, x: TfliteValue, ranges: Mapping[int, tuple[int, int, int]]
 ) -> TfliteValue:
     """Return a part of a value, with start, end (-1: before the first element) and step by axis."""
     starts, stops, steps = [0] * x.rank, [*x.shape], [1] * x.rank
@@ -194,13 +194,13 @@ def sliced(
     return b.op("STRIDED_SLICE", [x, *bounds], shape, EndMask=mask)
 
 
-def take(b: Builder, x: TfliteValue, indices: Array, axis: int) -> TfliteValue:
+def take(b: TfliteBuilder, x: TfliteValue, indices: Array, axis: int) -> TfliteValue:
     """Return the elements at known indices along one axis."""
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
     return b.op("GATHER", [x, b.constant(indices, np.int32)], shape, Axis=axis)
 
 
-def concat(b: Builder, values: Sequence[TfliteValue], axis: int) -> TfliteValue:
+def concat(b: TfliteBuilder, values: Sequence[TfliteValue], axis: int) -> TfliteValue:
     """Return values joined along an axis."""
     if len(values) == 1:
         return values[0]
@@ -210,7 +210,7 @@ def concat(b: Builder, values: Sequence[TfliteValue], axis: int) -> TfliteValue:
     return b.op("CONCATENATION", values, shape, Axis=axis)
 
 
-def expand(b: Builder, x: TfliteValue, shape: Sequence[int]) -> TfliteValue:
+def expand(b: TfliteBuilder, x: TfliteValue, shape: Sequence[int]) -> TfliteValue:
     """Return a value repeated along extents of 1."""
     shape = tuple(shape)
     if x.shape == shape:
@@ -223,7 +223,7 @@ def expand(b: Builder, x: TfliteValue, shape: Sequence[int]) -> TfliteValue:
 # -- sums and maxima ------------------------------------------------------------------------------
 
 
-def reduce(b: Builder, kind: str, x: TfliteValue, axes: Sequence[int]) -> TfliteValue:
+def reduce(b: TfliteBuilder, kind: str, x: TfliteValue, axes: Sequence[int]) -> TfliteValue:
     """Return ``SUM`` and its like; the axes stay with extents of 1."""
     if not axes:
         return x

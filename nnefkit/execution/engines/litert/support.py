@@ -14,15 +14,6 @@ from nnefkit.operation_names import SOURCES
 OPERATIONS = frozenset((*SOURCES, *LOWERINGS, *COMPOUND))
 """Names of the operations that can be expressed, at least for some attributes."""
 
-_MOVING = frozenset(
-    ("copy", "copy_n", "reshape", "squeeze", "unsqueeze", "transpose", "split", "concat", "stack")
-).union(("unstack", "slice", "tile", "gather", "select", "cast", "update", *SOURCES))
-"""Operations that compute tensors of any data type."""
-_OF_LOGICALS = frozenset(("not", "and", "or", "all_reduce", "any_reduce"))
-_OF_INTEGERS = frozenset(("argmax_reduce", "argmin_reduce"))
-"""Operations whose results are integers."""
-_COMPARING = frozenset(("lt", "gt", "le", "ge", "eq", "ne"))
-
 
 def objection(graph: Graph, op: Operation) -> str:
     """Return why TFLite cannot express an operation, as a sentence; empty if it can."""
@@ -32,7 +23,7 @@ def objection(graph: Graph, op: Operation) -> str:
     dtypes = {tensor.dtype for tensor in tensors}
     if "string" in dtypes:
         return "TFLite does not compute tensors of strings."
-    if any(t.dtype == "scalar" and t.data is not None and t.data.dtype == np.float64 for t in tensors):
+    if any(t.data is not None and t.data.dtype == np.float64 for t in tensors):
         return "LiteRT computes in float32 only, and a variable is float64."
     check = _CHECKS.get(op.name)
     return check(graph, op) if check is not None else ""

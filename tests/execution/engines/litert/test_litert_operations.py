@@ -18,7 +18,7 @@ def test_only_standard_operations_are_claimed():
     assert set(declarations()) >= CLAIMED
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_results_are_those_of_the_reference(standard_operation, calls, data):
     call = data.draw(calls.of(standard_operation, strange=False, plain=data.draw(st.booleans())))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import (
     add,
@@ -23,38 +23,38 @@ from nnefkit.execution.engines.litert.primitives import (
 
 
 @lowering("relu")
-def relu(b: Builder, x: TfliteValue) -> TfliteValue:
+def relu(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``max(x, 0)``."""
     return unary(b, "RELU", x)
 
 
 @lowering("sigmoid")
-def sigmoid(b: Builder, x: TfliteValue) -> TfliteValue:
+def sigmoid(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``1 / (1 + exp(-x))``."""
     return unary(b, "LOGISTIC", x)
 
 
 @lowering("silu")
-def silu(b: Builder, x: TfliteValue) -> TfliteValue:
+def silu(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x * sigmoid(x)``."""
     return mul(b, x, unary(b, "LOGISTIC", x))
 
 
 @lowering("gelu")
-def gelu(b: Builder, x: TfliteValue) -> TfliteValue:
+def gelu(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x * Phi(x)``."""
     return unary(b, "GELU", x, Approximate=False)
 
 
 @lowering("softplus")
-def softplus(b: Builder, x: TfliteValue) -> TfliteValue:
+def softplus(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``log(exp(x) + 1)``."""
     tail = unary(b, "EXP", unary(b, "NEG", unary(b, "ABS", x)))
     return add(b, maximum(b, x, 0.0), unary(b, "LOG", add(b, tail, 1.0)))
 
 
 @lowering("elu")
-def elu(b: Builder, x: TfliteValue, *, alpha: float) -> TfliteValue:
+def elu(b: TfliteBuilder, x: TfliteValue, *, alpha: float) -> TfliteValue:
     """Return ``x < 0 ? alpha * (exp(x) - 1) : x``."""
     plain = unary(b, "ELU", x)
     if alpha == 1.0:
@@ -63,19 +63,19 @@ def elu(b: Builder, x: TfliteValue, *, alpha: float) -> TfliteValue:
 
 
 @lowering("selu")
-def selu(b: Builder, x: TfliteValue, *, alpha: float, **attribs: float) -> TfliteValue:
+def selu(b: TfliteBuilder, x: TfliteValue, *, alpha: float, **attribs: float) -> TfliteValue:
     """Return ``lambda * elu(x, alpha)``."""
     return mul(b, elu(b, x, alpha=alpha), attribs["lambda"])
 
 
 @lowering("leaky_relu")
-def leaky_relu(b: Builder, x: TfliteValue, *, alpha: float) -> TfliteValue:
+def leaky_relu(b: TfliteBuilder, x: TfliteValue, *, alpha: float) -> TfliteValue:
     """Return ``x < 0 ? alpha * x : x``."""
     return unary(b, "LEAKY_RELU", x, Alpha=float(alpha))
 
 
 @lowering("prelu")
-def prelu(b: Builder, x: TfliteValue, alpha: TfliteValue) -> TfliteValue:
+def prelu(b: TfliteBuilder, x: TfliteValue, alpha: TfliteValue) -> TfliteValue:
     """Return ``x < 0 ? alpha * x : x``."""
     x, slope = aligned(b, [x, alpha])
     fits = slope.rank and np.broadcast_shapes(x.shape, slope.shape) == x.shape
@@ -86,7 +86,7 @@ def prelu(b: Builder, x: TfliteValue, alpha: TfliteValue) -> TfliteValue:
 
 
 @lowering("softmax")
-def softmax(b: Builder, x: TfliteValue, *, axes: Sequence[int]) -> TfliteValue:
+def softmax(b: TfliteBuilder, x: TfliteValue, *, axes: Sequence[int]) -> TfliteValue:
     """Return exponentials that sum to 1 over all of `axes` together."""
     if [*axes] == [x.rank - 1]:
         return unary(b, "SOFTMAX", x, Beta=1.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnefkit.execution.engines.litert.borders import pad
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.images import (
     VALID,
     as_plane,
@@ -22,7 +22,7 @@ from nnefkit.operations.window import Window
 
 @lowering("conv")
 def conv(
-    b: Builder,
+    b: TfliteBuilder,
     input: TfliteValue,
     filter: TfliteValue,
     bias: TfliteValue,
@@ -44,7 +44,7 @@ def conv(
 
 
 def _plane(
-    b: Builder,
+    b: TfliteBuilder,
     x: TfliteValue,
     weights: TfliteValue,
     bias: TfliteValue,
@@ -59,9 +59,7 @@ def _plane(
     added = channel_bias(b, bias, outputs)
     options = {"Padding": mode, **strides(window), **dilations(window)}
     if groups == x.shape[-1] and groups > 1:
-        kernel = b.reshape(
-            transpose(b, weights, [1, 2, 3, 0]), (1, *weights.shape[2:], outputs)
-        )
+        kernel = b.reshape(transpose(b, weights, [1, 2, 3, 0]), (1, *weights.shape[2:], outputs))
         options["DepthMultiplier"] = outputs // groups
         return b.op("DEPTHWISE_CONV_2D", [x, kernel, added], shape, **options)
     kernel = transpose(b, weights, [0, 2, 3, 1])
@@ -75,7 +73,7 @@ def _extents(x: TfliteValue, window: Window, mode: int) -> tuple[int, ...]:
 
 
 def _volumes(
-    b: Builder,
+    b: TfliteBuilder,
     x: TfliteValue,
     filter: TfliteValue,
     bias: TfliteValue,
@@ -113,7 +111,7 @@ def _volumes(
     return b.op("CONCATENATION", parts, whole, Axis=4)
 
 
-def _part(b: Builder, x: TfliteValue, axis: int, start: int, stop: int) -> TfliteValue:
+def _part(b: TfliteBuilder, x: TfliteValue, axis: int, start: int, stop: int) -> TfliteValue:
     if stop - start == x.shape[axis]:
         return x
     if x.data is not None:
@@ -122,7 +120,7 @@ def _part(b: Builder, x: TfliteValue, axis: int, start: int, stop: int) -> Tflit
     return sliced(b, x, {axis: (start, stop, 1)})
 
 
-def channel_bias(b: Builder, bias: TfliteValue, channels: int) -> TfliteValue:
+def channel_bias(b: TfliteBuilder, bias: TfliteValue, channels: int) -> TfliteValue:
     """Return a bias with an element for each channel."""
     flat = b.reshape(bias, (int(np.prod(bias.shape)),))
     if flat.data is not None and flat.shape != (channels,):
@@ -132,7 +130,7 @@ def channel_bias(b: Builder, bias: TfliteValue, channels: int) -> TfliteValue:
 
 @lowering("separable_conv")
 def separable_conv(
-    b: Builder,
+    b: TfliteBuilder,
     input: TfliteValue,
     plane_filter: TfliteValue,
     point_filter: TfliteValue,
@@ -142,14 +140,12 @@ def separable_conv(
     groups: int,
 ) -> TfliteValue:
     """Return a depthwise convolution followed by a pointwise one."""
-    planes = conv(
-        b, input, plane_filter, b.constant(0.0, input.dtype), window=window, groups=0
-    )
+    planes = conv(b, input, plane_filter, b.constant(0.0, input.dtype), window=window, groups=0)
     point = Window((), "constant", ((0, 0),) * (input.rank - 2))
     return conv(b, planes, point_filter, bias, window=point, groups=groups)
 
 
-def biased(b: Builder, x: TfliteValue, bias: TfliteValue) -> TfliteValue:
+def biased(b: TfliteBuilder, x: TfliteValue, bias: TfliteValue) -> TfliteValue:
     """Return a channels-last value plus the bias of each channel."""
     if bias.data is not None and not np.any(bias.data):
         return x

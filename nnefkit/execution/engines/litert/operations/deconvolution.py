@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert.borders import pad
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.images import VALID, as_plane, plane_shape, strides
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.operations.convolution import biased, channel_bias, conv
@@ -19,7 +19,7 @@ from nnefkit.operations.window import Window, automatic_padding
 
 @lowering("deconv")
 def deconv(
-    b: Builder,
+    b: TfliteBuilder,
     input: TfliteValue,
     filter: TfliteValue,
     bias: TfliteValue,
@@ -29,9 +29,7 @@ def deconv(
     groups: int,
 ) -> TfliteValue:
     """Return the reverse of a convolution in each group, plus the channel's bias."""
-    extents, window = window.of_size(filter.shape[2:]).reversed(
-        input.shape[1:-1], output_shape[2:]
-    )
+    extents, window = window.of_size(filter.shape[2:]).reversed(input.shape[1:-1], output_shape[2:])
     groups = reverse_groups(filter.shape, groups, output_shape)
     shape = (input.shape[0], *extents, filter.shape[1] * groups)
     if groups > 1 or max(window.dilation, default=1) > 1 or len(extents) > 2:
@@ -43,7 +41,7 @@ def deconv(
 
 
 def _plane(
-    b: Builder,
+    b: TfliteBuilder,
     x: TfliteValue,
     kernel: TfliteValue,
     bias: TfliteValue,
@@ -84,7 +82,7 @@ def _plane(
 
 
 def _spread(
-    b: Builder,
+    b: TfliteBuilder,
     x: TfliteValue,
     filter: TfliteValue,
     bias: TfliteValue,
@@ -106,9 +104,7 @@ def _spread(
     turned = np.flip(np.asarray(filter.data), spatial)
     turned = turned.reshape(groups, parts, *filter.shape[1:]).swapaxes(1, 2)
     outputs = groups * filter.shape[1]
-    weights = b.constant(
-        np.ascontiguousarray(turned.reshape(outputs, parts, *filter.shape[2:]))
-    )
+    weights = b.constant(np.ascontiguousarray(turned.reshape(outputs, parts, *filter.shape[2:])))
     forward = Window(
         window.size,
         "constant",
@@ -119,7 +115,7 @@ def _spread(
     return conv(b, spread, weights, bias, window=forward, groups=groups)
 
 
-def _with_zeros(b: Builder, x: TfliteValue, steps: tuple[int, ...]) -> TfliteValue:
+def _with_zeros(b: TfliteBuilder, x: TfliteValue, steps: tuple[int, ...]) -> TfliteValue:
     """Return an image with zeros between its elements, `steps` apart, and after the last ones."""
     for axis, step in enumerate(steps, 1):
         if step == 1:
@@ -134,7 +130,7 @@ def _with_zeros(b: Builder, x: TfliteValue, steps: tuple[int, ...]) -> TfliteVal
 
 @lowering("separable_deconv")
 def separable_deconv(
-    b: Builder,
+    b: TfliteBuilder,
     input: TfliteValue,
     plane_filter: TfliteValue,
     point_filter: TfliteValue,
@@ -148,9 +144,5 @@ def separable_deconv(
     rank = input.rank
     point = Window((), "constant", ((0, 0),) * (rank - 2), (1,) * (rank - 2), (1,) * (rank - 2))
     zero = b.constant(0.0, input.dtype)
-    planes = deconv(
-        b, input, point_filter, zero, window=point, output_shape=[], groups=groups
-    )
-    return deconv(
-        b, planes, plane_filter, bias, window=window, output_shape=output_shape, groups=0
-    )
+    planes = deconv(b, input, point_filter, zero, window=point, output_shape=[], groups=groups)
+    return deconv(b, planes, plane_filter, bias, window=window, output_shape=output_shape, groups=0)

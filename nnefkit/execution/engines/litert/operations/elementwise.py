@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import (
     add,
@@ -52,8 +52,8 @@ _LOGICAL = {
     "or": "LOGICAL_OR",
 }
 
-Unary = Callable[[Builder, TfliteValue], TfliteValue]
-Binary = Callable[[Builder, TfliteValue, TfliteValue], TfliteValue]
+Unary = Callable[[TfliteBuilder, TfliteValue], TfliteValue]
+Binary = Callable[[TfliteBuilder, TfliteValue, TfliteValue], TfliteValue]
 
 
 def _as_unary(kind: str) -> Unary:
@@ -77,19 +77,19 @@ for _name, _kind in _LOGICAL.items():
 
 
 @lowering("copy")
-def copy(b: Builder, x: TfliteValue) -> TfliteValue:  # noqa: ARG001
+def copy(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:  # noqa: ARG001
     """Return the input itself."""
     return x
 
 
 @lowering("copy_n")
-def copy_n(b: Builder, x: TfliteValue, *, times: int) -> list[TfliteValue]:  # noqa: ARG001
+def copy_n(b: TfliteBuilder, x: TfliteValue, *, times: int) -> list[TfliteValue]:  # noqa: ARG001
     """Return the input several times."""
     return [x] * times
 
 
 @lowering("add_n")
-def add_n(b: Builder, x: list[TfliteValue]) -> TfliteValue:
+def add_n(b: TfliteBuilder, x: list[TfliteValue]) -> TfliteValue:
     """Return the sum of all inputs."""
     if not x:
         return b.constant(0.0, b.scalar)
@@ -100,37 +100,37 @@ def add_n(b: Builder, x: list[TfliteValue]) -> TfliteValue:
 
 
 @lowering("div")
-def divide(b: Builder, x: TfliteValue, y: TfliteValue) -> TfliteValue:
+def divide(b: TfliteBuilder, x: TfliteValue, y: TfliteValue) -> TfliteValue:
     """Return ``x / y``."""
     return div(b, x, y)
 
 
 @lowering("rcp")
-def rcp(b: Builder, x: TfliteValue) -> TfliteValue:
+def rcp(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``1 / x``."""
     return div(b, 1.0, x)
 
 
 @lowering("sqr")
-def sqr(b: Builder, x: TfliteValue) -> TfliteValue:
+def sqr(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x ^ 2``."""
     return mul(b, x, x)
 
 
 @lowering("rsqr")
-def rsqr(b: Builder, x: TfliteValue) -> TfliteValue:
+def rsqr(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x ^ -2``."""
     return div(b, 1.0, mul(b, x, x))
 
 
 @lowering("log2")
-def log2(b: Builder, x: TfliteValue) -> TfliteValue:
+def log2(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the logarithm to the base 2."""
     return mul(b, unary(b, "LOG", x), 1.0 / math.log(2.0))
 
 
 @lowering("sinh")
-def sinh(b: Builder, x: TfliteValue) -> TfliteValue:
+def sinh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``(exp(x) - exp(-x)) / 2``, without the cancellation near 0."""
     # 1 - exp(-|x|), which ELU computes precisely.
     rest = unary(b, "NEG", unary(b, "ELU", unary(b, "NEG", unary(b, "ABS", x))))
@@ -139,13 +139,13 @@ def sinh(b: Builder, x: TfliteValue) -> TfliteValue:
 
 
 @lowering("cosh")
-def cosh(b: Builder, x: TfliteValue) -> TfliteValue:
+def cosh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``(exp(x) + exp(-x)) / 2``."""
     return mul(b, add(b, unary(b, "EXP", x), unary(b, "EXP", unary(b, "NEG", x))), 0.5)
 
 
 @lowering("asinh")
-def asinh(b: Builder, x: TfliteValue) -> TfliteValue:
+def asinh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``log(x + sqrt(x^2 + 1))``, by the symmetry of negative numbers."""
     size = unary(b, "ABS", x)
     root = unary(b, "SQRT", add(b, mul(b, x, x), 1.0))
@@ -153,54 +153,54 @@ def asinh(b: Builder, x: TfliteValue) -> TfliteValue:
 
 
 @lowering("acosh")
-def acosh(b: Builder, x: TfliteValue) -> TfliteValue:
+def acosh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``log(x + sqrt(x^2 - 1))``."""
     root = unary(b, "SQRT", mul(b, sub(b, x, 1.0), add(b, x, 1.0)))
     return unary(b, "LOG", add(b, x, root))
 
 
 @lowering("atanh")
-def atanh(b: Builder, x: TfliteValue) -> TfliteValue:
+def atanh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``log((1 + x) / (1 - x)) / 2``."""
     return mul(b, unary(b, "LOG", div(b, add(b, x, 1.0), sub(b, 1.0, x))), 0.5)
 
 
 @lowering("atan")
-def atan(b: Builder, x: TfliteValue) -> TfliteValue:
+def atan(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the angle whose tangent is `x`."""
     return elementwise(b, "ATAN2", x, _like(b, x, 1.0))
 
 
 @lowering("asin")
-def asin(b: Builder, x: TfliteValue) -> TfliteValue:
+def asin(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the angle whose sine is `x`."""
     return elementwise(b, "ATAN2", x, _other_leg(b, x))
 
 
 @lowering("acos")
-def acos(b: Builder, x: TfliteValue) -> TfliteValue:
+def acos(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the angle whose cosine is `x`."""
     return elementwise(b, "ATAN2", _other_leg(b, x), x)
 
 
-def _other_leg(b: Builder, x: TfliteValue) -> TfliteValue:
+def _other_leg(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``sqrt(1 - x^2)``."""
     return unary(b, "SQRT", mul(b, sub(b, 1.0, x), add(b, x, 1.0)))
 
 
-def _like(b: Builder, x: TfliteValue, number: float) -> TfliteValue:
+def _like(b: TfliteBuilder, x: TfliteValue, number: float) -> TfliteValue:
     return b.constant(np.full(x.shape, number, x.dtype))
 
 
 @lowering("round")
-def round_(b: Builder, x: TfliteValue) -> TfliteValue:
+def round_(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``floor(x + 0.5)``."""
     return round_half_up(b, x)
 
 
 @lowering("select")
 def select(
-    b: Builder, condition: TfliteValue, true_value: TfliteValue, false_value: TfliteValue
+    b: TfliteBuilder, condition: TfliteValue, true_value: TfliteValue, false_value: TfliteValue
 ) -> TfliteValue:
     """Return elements of one value or the other."""
     if true_value.dtype == np.bool_:
@@ -213,7 +213,7 @@ _CLAMPS = {(0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
 
 
 @lowering("clamp")
-def clamp(b: Builder, x: TfliteValue, a: TfliteValue, bound: TfliteValue) -> TfliteValue:
+def clamp(b: TfliteBuilder, x: TfliteValue, a: TfliteValue, bound: TfliteValue) -> TfliteValue:
     """Return ``max(min(x, b), a)``."""
     if a.data is not None and bound.data is not None and a.data.size == bound.data.size == 1:
         kind = _CLAMPS.get((float(a.data.reshape(())), float(bound.data.reshape(()))))

@@ -8,18 +8,18 @@ import numpy as np
 
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert import primitives
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 
 
 @lowering("concat")
-def concat(b: Builder, values: Sequence[TfliteValue], *, axis: int) -> TfliteValue:
+def concat(b: TfliteBuilder, values: Sequence[TfliteValue], *, axis: int) -> TfliteValue:
     """Return the values joined along an axis."""
     return primitives.concat(b, values, axis)
 
 
 @lowering("stack")
-def stack(b: Builder, values: Sequence[TfliteValue], *, axis: int) -> TfliteValue:
+def stack(b: TfliteBuilder, values: Sequence[TfliteValue], *, axis: int) -> TfliteValue:
     """Return the values joined along a new axis."""
     if values[0].dtype == np.bool_:
         return primitives.concat(b, [_unsqueezed(b, value, axis) for value in values], axis)
@@ -29,7 +29,7 @@ def stack(b: Builder, values: Sequence[TfliteValue], *, axis: int) -> TfliteValu
 
 
 @lowering("split")
-def split(b: Builder, value: TfliteValue, *, axis: int, ratios: Ints) -> list[TfliteValue]:
+def split(b: TfliteBuilder, value: TfliteValue, *, axis: int, ratios: Ints) -> list[TfliteValue]:
     """Return parts of the value, with extents in the proportion of `ratios`."""
     unit = value.shape[axis] // sum(ratios)
     extents = [unit * ratio for ratio in ratios]
@@ -47,7 +47,7 @@ def split(b: Builder, value: TfliteValue, *, axis: int, ratios: Ints) -> list[Tf
 
 
 def _parts(
-    b: Builder, value: TfliteValue, axis: int, extents: Sequence[int]
+    b: TfliteBuilder, value: TfliteValue, axis: int, extents: Sequence[int]
 ) -> list[TfliteValue]:
     """Return parts of a value of any dtype."""
     ends = np.cumsum(extents).tolist()
@@ -57,12 +57,12 @@ def _parts(
     ]
 
 
-def _unsqueezed(b: Builder, value: TfliteValue, axis: int) -> TfliteValue:
+def _unsqueezed(b: TfliteBuilder, value: TfliteValue, axis: int) -> TfliteValue:
     return b.reshape(value, (*value.shape[:axis], 1, *value.shape[axis:]))
 
 
 @lowering("unstack")
-def unstack(b: Builder, value: TfliteValue, *, axis: int) -> list[TfliteValue]:
+def unstack(b: TfliteBuilder, value: TfliteValue, *, axis: int) -> list[TfliteValue]:
     """Return the slices along an axis, without the axis."""
     count = value.shape[axis]
     shape = (*value.shape[:axis], *value.shape[axis + 1 :])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import add, transpose
 
 
 @lowering("matmul")
 def matmul(
-    b: Builder, A: TfliteValue, B: TfliteValue, *, transposeA: bool, transposeB: bool
+    b: TfliteBuilder, A: TfliteValue, B: TfliteValue, *, transposeA: bool, transposeB: bool
 ) -> TfliteValue:
     """Return the product of matrices; batch dimensions are broadcast."""
     if A.rank == 2 and B.data is not None and not transposeA:
@@ -26,7 +26,7 @@ def matmul(
 
 @lowering("linear")
 def linear(
-    b: Builder, input: TfliteValue, filter: TfliteValue, bias: TfliteValue
+    b: TfliteBuilder, input: TfliteValue, filter: TfliteValue, bias: TfliteValue
 ) -> TfliteValue:
     """Return ``matmul(input, filter, transposeB = true) + bias``."""
     is_zero = bias.data is not None and not bias.rank and not bias.data
@@ -43,7 +43,7 @@ def linear(
 
 
 def _fully_connected(
-    b: Builder, x: TfliteValue, weights: TfliteValue, bias: TfliteValue | None
+    b: TfliteBuilder, x: TfliteValue, weights: TfliteValue, bias: TfliteValue | None
 ) -> TfliteValue:
     inputs = [x, weights]
     if bias is not None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.litert.borders import pad
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.images import as_plane, padded, strides
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import (
@@ -29,7 +28,7 @@ LOWEST = float(np.finfo(np.float32).min)
 
 
 @lowering("box")
-def box(b: Builder, input: TfliteValue, *, window: Window, normalize: bool) -> TfliteValue:
+def box(b: TfliteBuilder, input: TfliteValue, *, window: Window, normalize: bool) -> TfliteValue:
     """Return the sum, or if `normalize` the average, of each window."""
     window = window.over(input.shape)
     axes = window.covered_axes(input.shape)
@@ -60,7 +59,7 @@ def _is_plane(window: Window) -> bool:
 
 
 def _pooled(
-    b: Builder, kind: str, x: TfliteValue, window: Window, mode: int, shape: Sequence[int]
+    b: TfliteBuilder, kind: str, x: TfliteValue, window: Window, mode: int, shape: Sequence[int]
 ) -> TfliteValue:
     result = (x.shape[0], *window.down_extents(x.shape[1:-1]), x.shape[-1])
     pooled = b.op(
@@ -85,7 +84,7 @@ def _counts(extents: Sequence[int], window: Window) -> Array:
 
 
 def _box_by_taps(
-    b: Builder, x: TfliteValue, window: Window, normalize: bool, volume: float
+    b: TfliteBuilder, x: TfliteValue, window: Window, normalize: bool, volume: float
 ) -> TfliteValue:
     sums = _by_taps(b, pad(b, x, window.padding, window.border), window, "ADD")
     if not normalize:
@@ -95,15 +94,13 @@ def _box_by_taps(
     return div(b, sums, b.constant(_counts(x.shape, window).astype(np.float32)))
 
 
-def _by_taps(b: Builder, x: TfliteValue, window: Window, kind: str) -> TfliteValue:
+def _by_taps(b: TfliteBuilder, x: TfliteValue, window: Window, kind: str) -> TfliteValue:
     """Return what windows over a padded tensor hold together, one axis after the other."""
     for axis, (f, s, d) in enumerate(zip(window.size, window.stride, window.dilation, strict=True)):
         if f == 1 and s == 1:
             continue
         extent = (x.shape[axis] - (f - 1) * d - 1) // s + 1
-        taps = [
-            sliced(b, x, {axis: (j * d, j * d + (extent - 1) * s + 1, s)}) for j in range(f)
-        ]
+        taps = [sliced(b, x, {axis: (j * d, j * d + (extent - 1) * s + 1, s)}) for j in range(f)]
         x = taps[0]
         for tap in taps[1:]:
             x = elementwise(b, kind, x, tap)
@@ -111,19 +108,19 @@ def _by_taps(b: Builder, x: TfliteValue, window: Window, kind: str) -> TfliteVal
 
 
 @lowering("avg_pool")
-def avg_pool(b: Builder, input: TfliteValue, *, window: Window) -> TfliteValue:
+def avg_pool(b: TfliteBuilder, input: TfliteValue, *, window: Window) -> TfliteValue:
     """Return the average of each window."""
     return box(b, input, window=window, normalize=True)
 
 
 @lowering("rms_pool")
-def rms_pool(b: Builder, input: TfliteValue, *, window: Window) -> TfliteValue:
+def rms_pool(b: TfliteBuilder, input: TfliteValue, *, window: Window) -> TfliteValue:
     """Return the root mean square of each window."""
     return unary(b, "SQRT", box(b, mul(b, input, input), window=window, normalize=True))
 
 
 @lowering("max_pool")
-def max_pool(b: Builder, input: TfliteValue, *, window: Window) -> TfliteValue:
+def max_pool(b: TfliteBuilder, input: TfliteValue, *, window: Window) -> TfliteValue:
     """Return the maximum of each window."""
     window = window.over(input.shape)
     axes = window.covered_axes(input.shape)
@@ -140,13 +137,13 @@ def max_pool(b: Builder, input: TfliteValue, *, window: Window) -> TfliteValue:
 
 
 @lowering("nearest_downsample")
-def nearest_downsample(b: Builder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
+def nearest_downsample(b: TfliteBuilder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
     """Return the first element of each cell."""
     return sliced(b, input, {axis: (0, input.shape[axis], f) for axis, f in enumerate(factor, 1)})
 
 
 @lowering("area_downsample")
-def area_downsample(b: Builder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
+def area_downsample(b: TfliteBuilder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
     """Return the average of each cell."""
     return box(b, input, window=Window.of_cells((1, *factor, 1)), normalize=True)
 
@@ -156,7 +153,7 @@ def area_downsample(b: Builder, input: TfliteValue, *, factor: Ints) -> TfliteVa
 
 @lowering("local_response_normalization")
 def local_response_normalization(
-    b: Builder, input: TfliteValue, *, size: Ints, alpha: float, beta: float, bias: float
+    b: TfliteBuilder, input: TfliteValue, *, size: Ints, alpha: float, beta: float, bias: float
 ) -> TfliteValue:
     """Return the input divided by a power of the energy around each element."""
     if _is_across_channels(size):
@@ -179,14 +176,14 @@ def _is_across_channels(size: Ints) -> bool:
 
 
 @lowering("local_mean_normalization")
-def local_mean_normalization(b: Builder, input: TfliteValue, *, size: Ints) -> TfliteValue:
+def local_mean_normalization(b: TfliteBuilder, input: TfliteValue, *, size: Ints) -> TfliteValue:
     """Return the input minus the mean around each element."""
     return sub(b, input, box(b, input, window=Window.of(size), normalize=True))
 
 
 @lowering("local_variance_normalization")
 def local_variance_normalization(
-    b: Builder, input: TfliteValue, *, size: Ints, bias: float, epsilon: float
+    b: TfliteBuilder, input: TfliteValue, *, size: Ints, bias: float, epsilon: float
 ) -> TfliteValue:
     """Return the input divided by the deviation around each element."""
     energy = box(b, mul(b, input, input), window=Window.of(size), normalize=True)
@@ -196,7 +193,7 @@ def local_variance_normalization(
 
 @lowering("local_contrast_normalization")
 def local_contrast_normalization(
-    b: Builder, input: TfliteValue, *, size: Ints, bias: float, epsilon: float
+    b: TfliteBuilder, input: TfliteValue, *, size: Ints, bias: float, epsilon: float
 ) -> TfliteValue:
     """Return the input without its local mean, divided by its local deviation."""
     centered = local_mean_normalization(b, input, size=size)
@@ -204,7 +201,7 @@ def local_contrast_normalization(
 
 
 def replace_variance(
-    b: Builder, centered: TfliteValue, size: Ints, bias: float, epsilon: float
+    b: TfliteBuilder, centered: TfliteValue, size: Ints, bias: float, epsilon: float
 ) -> TfliteValue:
     """Return centered values divided by their local deviation."""
     return local_variance_normalization(b, centered, size=size, bias=bias, epsilon=epsilon)

@@ -2,63 +2,65 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from nnefkit.arrays import Ints
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import expand, mul, reduce, sub, transpose
-import math
-import numpy as np
 
 
 @lowering("sum_reduce")
-def sum_reduce(b: Builder, input: TfliteValue, *, axes: Ints, normalize: bool) -> TfliteValue:
+def sum_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints, normalize: bool) -> TfliteValue:
     """Return the sum, or if `normalize` the average."""
     return reduce(b, "MEAN" if normalize else "SUM", input, axes)
 
 
 @lowering("mean_reduce")
-def mean_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def mean_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the average."""
     return reduce(b, "MEAN", input, axes)
 
 
 @lowering("max_reduce")
-def max_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def max_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the maximum."""
     return reduce(b, "REDUCE_MAX", input, axes)
 
 
 @lowering("min_reduce")
-def min_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def min_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the minimum."""
     return reduce(b, "REDUCE_MIN", input, axes)
 
 
 @lowering("all_reduce")
-def all_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def all_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return whether all elements are true."""
     return reduce(b, "REDUCE_ALL", input, axes)
 
 
 @lowering("any_reduce")
-def any_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def any_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return whether any element is true."""
     return reduce(b, "REDUCE_ANY", input, axes)
 
 
 @lowering("argmax_reduce")
-def argmax_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def argmax_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the index of the first maximum."""
     return _position(b, "ARG_MAX", input, axes)
 
 
 @lowering("argmin_reduce")
-def argmin_reduce(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def argmin_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the index of the first minimum."""
     return _position(b, "ARG_MIN", input, axes)
 
 
-def _position(b: Builder, kind: str, x: TfliteValue, axes: Ints) -> TfliteValue:
+def _position(b: TfliteBuilder, kind: str, x: TfliteValue, axes: Ints) -> TfliteValue:
     from nnefkit.execution.engines.litert.flat_file import TENSOR_TYPES
 
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
@@ -82,7 +84,7 @@ def _position(b: Builder, kind: str, x: TfliteValue, axes: Ints) -> TfliteValue:
 
 
 @lowering("moments")
-def moments(b: Builder, input: TfliteValue, *, axes: Ints) -> list[TfliteValue]:
+def moments(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> list[TfliteValue]:
     """Return average and variance."""
     mean = reduce(b, "MEAN", input, axes)
     centered = sub(b, input, mean)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert.borders import pad
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import add, mul, take
 
@@ -17,7 +17,7 @@ F = np.float32
 
 
 @lowering("nearest_upsample")
-def nearest_upsample(b: Builder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
+def nearest_upsample(b: TfliteBuilder, input: TfliteValue, *, factor: Ints) -> TfliteValue:
     """Return each element repeated over a cell."""
     x = input
     if x.rank == 4 and math.prod(factor) > 1:
@@ -38,7 +38,7 @@ def _is_exact(extent: int, factor: int) -> bool:
 
 
 def _resized(
-    b: Builder, kind: str, x: TfliteValue, factor: Ints, **options: Any
+    b: TfliteBuilder, kind: str, x: TfliteValue, factor: Ints, **options: Any
 ) -> TfliteValue:
     extents = [extent * f for extent, f in zip(x.shape[1:-1], factor, strict=True)]
     shape = (x.shape[0], *extents, x.shape[-1])
@@ -47,7 +47,7 @@ def _resized(
 
 @lowering("multilinear_upsample")
 def multilinear_upsample(
-    b: Builder, input: TfliteValue, *, factor: Ints, method: str, border: str
+    b: TfliteBuilder, input: TfliteValue, *, factor: Ints, method: str, border: str
 ) -> TfliteValue:
     """Interpolate linearly, one dimension after the other unless a single operator can do it."""
     if math.prod(factor) == 1:
@@ -64,7 +64,7 @@ def multilinear_upsample(
 
 
 def _interpolated(
-    b: Builder, x: TfliteValue, axis: int, f: int, method: str, border: str
+    b: TfliteBuilder, x: TfliteValue, axis: int, f: int, method: str, border: str
 ) -> TfliteValue:
     """Interpolate along one axis."""
     count, extent = x.shape[axis] * f, x.shape[axis]

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert import primitives
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import cast as cast_to
 from nnefkit.execution.engines.litert.primitives import compare, unary
@@ -16,32 +16,32 @@ from nnefkit.operations.shaping import reshape_shape, unsqueeze_shape
 
 
 @lowering("reshape")
-def reshape(b: Builder, input: TfliteValue, **attribs: Any) -> TfliteValue:
+def reshape(b: TfliteBuilder, input: TfliteValue, **attribs: Any) -> TfliteValue:
     """Return the same elements in row-major order."""
     return b.reshape(input, reshape_shape(input.shape, **attribs))
 
 
 @lowering("squeeze")
-def squeeze(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def squeeze(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the input without the singular dimensions `axes`."""
     shape = [extent for axis, extent in enumerate(input.shape) if axis not in axes]
     return b.reshape(input, shape)
 
 
 @lowering("unsqueeze")
-def unsqueeze(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def unsqueeze(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the input with singular dimensions at `axes` of the output."""
     return b.reshape(input, unsqueeze_shape(input.shape, axes=axes))
 
 
 @lowering("transpose")
-def transpose(b: Builder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
+def transpose(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the input with its leading axes in the order of `axes`."""
     return primitives.transpose(b, input, [*axes, *range(len(axes), input.rank)])
 
 
 @lowering("cast")
-def cast(b: Builder, input: TfliteValue, *, dtype: str) -> TfliteValue:
+def cast(b: TfliteBuilder, input: TfliteValue, *, dtype: str) -> TfliteValue:
     """Convert to another data type: to integer by rounding down, to logical by ``!= 0``."""
     if dtype == "scalar":
         return cast_to(b, input, b.scalar)
@@ -51,6 +51,6 @@ def cast(b: Builder, input: TfliteValue, *, dtype: str) -> TfliteValue:
 
 
 @lowering("update")
-def update(b: Builder, variable: TfliteValue, value: TfliteValue) -> TfliteValue:  # noqa: ARG001
+def update(b: TfliteBuilder, variable: TfliteValue, value: TfliteValue) -> TfliteValue:  # noqa: ARG001
     """Return the new value; the session stores it for the next run."""
     return value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from nnefkit.arrays import Ints, Padding
 from nnefkit.execution.engines.litert import borders, primitives
-from nnefkit.execution.engines.litert.builder import Builder, TfliteValue
+from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.operations.slicing import slice_bounds
 
 
 @lowering("slice")
 def slice_(
-    b: Builder, input: TfliteValue, *, axes: Ints, begin: Ints, end: Ints, stride: Ints
+    b: TfliteBuilder, input: TfliteValue, *, axes: Ints, begin: Ints, end: Ints, stride: Ints
 ) -> TfliteValue:
     """Return the elements from `begin` (inclusive) to `end` (exclusive)."""
     bounds = slice_bounds([input.shape[axis] for axis in axes], begin, end, stride)
@@ -20,14 +20,14 @@ def slice_(
 
 @lowering("pad")
 def pad(
-    b: Builder, input: TfliteValue, *, padding: Padding, border: str, value: float
+    b: TfliteBuilder, input: TfliteValue, *, padding: Padding, border: str, value: float
 ) -> TfliteValue:
     """Return the input with its borders extended or cropped."""
     return borders.pad(b, input, padding, border, value)
 
 
 @lowering("tile")
-def tile(b: Builder, input: TfliteValue, *, repeats: Ints) -> TfliteValue:
+def tile(b: TfliteBuilder, input: TfliteValue, *, repeats: Ints) -> TfliteValue:
     """Return the input repeated."""
     if all(times == 1 for times in repeats):
         return input
@@ -36,7 +36,7 @@ def tile(b: Builder, input: TfliteValue, *, repeats: Ints) -> TfliteValue:
 
 
 @lowering("gather")
-def gather(b: Builder, input: TfliteValue, indices: TfliteValue, *, axis: int) -> TfliteValue:
+def gather(b: TfliteBuilder, input: TfliteValue, indices: TfliteValue, *, axis: int) -> TfliteValue:
     """Return the elements at `indices` along `axis`."""
     if indices.data is not None:
         return primitives.take(b, input, indices.data, axis)

@@ -9,7 +9,7 @@ from nnefkit.execution.layout.forms import Form, channels_last, identity
 
 
 @dataclass(frozen=True)
-class Target:
+class LayoutTarget:
     """What computes the new graph.
 
     Its spatial operations have the batch first, and channels in the second place or in the last.
@@ -30,5 +30,5 @@ class Target:
         return rank - 1 if self.is_channels_last else 1
 
 
-CHANNELS_FIRST = Target()
+CHANNELS_FIRST = LayoutTarget()
 """As NNEF has them."""

@@ -1,0 +1,197 @@
+"""The function `to_tflite`: the lowering of the LiteRT engine, written as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from nnefkit.arguments import expected_path
+from nnefkit.arrays import Arrays
+from nnefkit.display.progress_bar import StagedProgressBar
+from nnefkit.errors import InputError
+from nnefkit.exchange.framework_noise import quiet_frameworks
+from nnefkit.exchange.given_inputs import given_inputs, input_name
+from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
+from nnefkit.exchange.tflite.opened_model import open_model, require
+from nnefkit.exchange.tflite.runtime import TfliteRunner
+from nnefkit.execution.engine import Engine, Prepared
+from nnefkit.execution.engines.litert.lowered_file import HALF_LIMIT, WrittenFile, written_file
+from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
+from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
+from nnefkit.operations.shape_inference import infer_shapes
+from nnefkit.storage import replacing_file
+
+WeightType = Literal["float32", "float16"]
+_WORDING = Wording(
+    "the model does not compute what the graph computes", "or verify=False to skip the comparison."
+)
+
+
+@quiet_frameworks()
+def to_tflite(
+    graph: Graph,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    weights: WeightType = "float32",
+    quantized: bool = False,
+    verify: bool = True,
+    tolerance: float | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+) -> bytes:
+    """Write a graph as a TFLite model, with the same names of inputs and outputs.
+
+    TFLite computes images with their channels last. The layout of inputs and outputs is that of the
+    graph; inside, tensors are transposed only where the network needs it. A graph that came from
+    TFLite has no transpositions where it had none there. Activations become a part of the layer
+    before them.
+
+    Args:
+        graph: Any graph whose variables have data.
+        path: The file to write; None to write none.
+        weights: The type in which variables are stored, ``"float32"`` or ``"float16"``; LiteRT
+            computes in float32 in both cases.
+        quantized: Whether to apply the quantization info; not available yet.
+        verify: Whether to run the graph and the model, in LiteRT, on the same inputs and to compare
+            their outputs, before the file is written.
+        tolerance: Largest allowed difference, relative to the largest element of an output. By
+            default it is that of the proof by which the graph was read, if there was one, else
+            1e-4; and outputs may differ by more, if each operation agrees on its own.
+        inputs: Input name -> array to run them on; missing inputs are generated.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
+
+    Returns:
+        The bytes of the model.
+
+    Raises:
+        MissingPackageError: The package tflite is not installed, or ai-edge-litert, to verify.
+        ExecutionError: TFLite cannot express operations (all of them are reported at once), or the
+            outputs differ.
+        InputError: There is no such type of weights.
+        StorageError: The file cannot be written.
+
+    Example:
+        >>> graph = nk.parse('''
+        ... version 1.0;
+        ... graph net(x) -> (y) { x = external(shape = [1, 3]); y = relu(x); }
+        ... ''')
+        >>> model = nk.to_tflite(graph)
+        >>> nk.from_tflite(model).outputs
+        ('y',)
+    """
+    graph = expected_graph(graph, data=True)
+    require()
+    if weights not in ("float32", "float16"):
+        raise InputError(f"'weights' must be 'float32' or 'float16', not {weights!r}")
+    if quantized:
+        raise InputError(
+            "quantized TFLite models cannot be written yet",
+            hint="Without quantized=True the model computes with the same numbers in float32.",
+        )
+    with StagedProgressBar(graph.name, progress) as bar:
+        bar.stage("writing")
+        half = weights == "float16"
+        dtypes = graph.provenance.get("integer_inputs", {})
+        file = written_file(_prepared(graph), half=half, input_dtypes=dtypes)
+        if verify:
+            stored = _with_half_weights(graph) if half else graph
+            _verify(stored, file, {} if inputs is None else inputs, tolerance, bar)
+        bar.stage("saving")
+        if path is not None:
+            with replacing_file(expected_path(path)) as target:
+                target.write(file.data)
+        return file.data
+
+
+def _prepared(graph: Graph) -> Graph:
+    """Return the graph with fragments expanded and shapes inferred, if TFLite can express it."""
+    from nnefkit.execution.engines.litert import LitertEngine
+
+    graph = expanded(graph)
+    refuse_unsupported(_WriterEngine(LitertEngine()), graph, fallback=False)
+    if any(tensor.shape is None for tensor in graph.tensors.values()):
+        graph = infer_shapes(graph)
+    return graph
+
+
+def _with_half_weights(graph: Graph) -> Graph:
+    """Return a graph with its variables rounded as they are stored."""
+    tensors = dict(graph.tensors)
+    for tensor in graph.variables:
+        data = tensor.data
+        if data is None or tensor.dtype != "scalar" or np.abs(data).max(initial=0) > HALF_LIMIT:
+            continue
+        rounded = data.astype(np.float16).astype(np.float32)
+        rounded.flags.writeable = False
+        tensors[tensor.name] = replace(tensor, data=rounded)
+    return replace(graph, tensors=FrozenDict(tensors))
+
+
+# -- proof -----------------------------------------------------------------------------------------
+
+
+def _verify(
+    graph: Graph,
+    file: WrittenFile,
+    inputs: Mapping[str, Any],
+    tolerance: float | None,
+    bar: StagedProgressBar,
+) -> None:
+    """Run the graph and the model on the same inputs, and compare their outputs."""
+    runner = TfliteRunner(open_model(file.data))
+
+    def everything(feeds: Arrays) -> Arrays:
+        arrays = runner.run(feeds, everything=True)
+        return {
+            name: place.elements(arrays[place.name])
+            for name, place in file.places.items()
+            if place.name in arrays
+        }
+
+    source = SourceRun(
+        partial(runner.run, delegated=True),
+        everything,
+        {},
+        name_of=lambda tensor: tensor.name,
+        wording=_WORDING,
+    )
+    given = given_inputs(inputs, partial(input_name, graph))
+    default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
+    verified(graph, source, given, tolerance=tolerance, default=default, bar=bar)
+
+
+class _WriterEngine(Engine):
+    """The LiteRT engine as a writer of files."""
+
+    name = "tflite"
+
+    def __init__(self, engine: Engine) -> None:
+        self.version = engine.version
+        self._engine = engine
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that TFLite has operators for."""
+        return self._engine.operations
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
+        """Return the operations that a file cannot have."""
+        found = self._engine.unsupported(graph)
+        return found + [op for op in graph.operations if op.name == "update" and op not in found]
+
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
+        """Return why TFLite cannot express an operation."""
+        if operation.name == "update":
+            return "Variables that live between runs cannot be written yet."
+        return self._engine.why_unsupported(graph, operation)
+
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
+        """Not available, since this engine cannot run graphs."""
+        raise NotImplementedError
