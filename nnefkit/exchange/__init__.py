@@ -1,8 +1,8 @@
 """Conversion between graphs and the models of other frameworks, one folder for each framework.
 
 The frameworks share `source_graph`, to which readers of operators add operations; `call`, the
-argument of these readers; `reshaping`, `compositions` and `channels_last`, the functions that they call;
-`emission`, which creates the graph; `layout`, which frees channels-last networks of their
+argument of these readers; `reshaping`, `compositions` and `channels_last`, the functions that they
+call; `emission`, which creates the graph; `layout`, which frees channels-last networks of their
 transpositions; and `proof`, which checks that the graph computes the same as its source.
 """
 

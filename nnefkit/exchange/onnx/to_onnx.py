@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from nnefkit.exchange.onnx.recurrent_layers import has_layers, with_recurrent_la
 from nnefkit.exchange.onnx.recurrent_lowering import RecurrentLowering
 from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
-from nnefkit.execution.engine import Engine, Prepared
+from nnefkit.exchange.writer_engine import WriterEngine
 from nnefkit.execution.engines.onnxruntime.builder import MINIMUM_OPSET, OPSET
 from nnefkit.execution.engines.onnxruntime.lowered_model import exported_model
 from nnefkit.execution.engines.onnxruntime.operations import LOWERINGS
@@ -264,7 +264,13 @@ def _prepared(graph: Graph) -> Graph:
     from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 
     graph = expanded(graph)
-    refuse_unsupported(_WriterEngine(OnnxRuntimeEngine()), graph, fallback=False)
+    engine = OnnxRuntimeEngine()
+
+    def objection(graph: Graph, op: Operation) -> str:
+        # A model may have operators that ONNX Runtime lacks for its dtypes.
+        return "" if op.name in engine.operations else engine.why_unsupported(graph, op)
+
+    refuse_unsupported(WriterEngine("onnx", engine, objection), graph, fallback=False)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
     return graph
@@ -371,32 +377,3 @@ def _verify(
     verified(
         graph, source, given, tolerance=tolerance, default=default, quantized=quantized, bar=bar
     )
-
-
-class _WriterEngine(Engine):
-    """The ONNX Runtime engine as a writer of models, including those that it cannot run."""
-
-    name = "onnx"
-
-    def __init__(self, engine: Engine) -> None:
-        self.version = engine.version
-        self._engine = engine
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """Names of the operations that ONNX has operators for."""
-        return self._engine.operations
-
-    def unsupported(self, graph: Graph) -> list[Operation]:
-        """Return the operations that ONNX has no operators for."""
-        return [op for op in self._engine.unsupported(graph) if op.name not in self.operations]
-
-    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
-        """Return why ONNX cannot express an operation."""
-        return self._engine.why_unsupported(graph, operation)
-
-    def prepare(
-        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
-    ) -> Prepared:
-        """Not available, since this engine cannot run graphs."""
-        raise NotImplementedError

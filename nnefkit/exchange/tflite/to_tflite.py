@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -19,8 +19,9 @@ from nnefkit.exchange.given_inputs import given_inputs, input_name
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
 from nnefkit.exchange.tflite.opened_model import open_model, require
 from nnefkit.exchange.tflite.runtime import TfliteRunner
-from nnefkit.execution.engine import Engine, Prepared
+from nnefkit.exchange.writer_engine import WriterEngine
 from nnefkit.execution.engines.litert.lowered_file import HALF_LIMIT, WrittenFile, written_file
+from nnefkit.execution.engines.litert.support import objection
 from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
 from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
 from nnefkit.operations.shape_inference import infer_shapes
@@ -113,10 +114,18 @@ def _prepared(graph: Graph) -> Graph:
     from nnefkit.execution.engines.litert import LitertEngine
 
     graph = expanded(graph)
-    refuse_unsupported(_WriterEngine(LitertEngine()), graph, fallback=False)
+    writer = WriterEngine("tflite", LitertEngine(), _objection)
+    refuse_unsupported(writer, graph, fallback=False)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
         graph = infer_shapes(graph)
     return graph
+
+
+def _objection(graph: Graph, op: Operation) -> str:
+    """Return why a file cannot have an operation."""
+    if op.name == "update":
+        return "Variables that live between runs cannot be written yet."
+    return objection(graph, op)
 
 
 def _with_half_weights(graph: Graph) -> Graph:
@@ -163,35 +172,3 @@ def _verify(
     given = given_inputs(inputs, partial(input_name, graph))
     default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
     verified(graph, source, given, tolerance=tolerance, default=default, bar=bar)
-
-
-class _WriterEngine(Engine):
-    """The LiteRT engine as a writer of files."""
-
-    name = "tflite"
-
-    def __init__(self, engine: Engine) -> None:
-        self.version = engine.version
-        self._engine = engine
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """Names of the operations that TFLite has operators for."""
-        return self._engine.operations
-
-    def unsupported(self, graph: Graph) -> list[Operation]:
-        """Return the operations that a file cannot have."""
-        found = self._engine.unsupported(graph)
-        return found + [op for op in graph.operations if op.name == "update" and op not in found]
-
-    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
-        """Return why TFLite cannot express an operation."""
-        if operation.name == "update":
-            return "Variables that live between runs cannot be written yet."
-        return self._engine.why_unsupported(graph, operation)
-
-    def prepare(
-        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
-    ) -> Prepared:
-        """Not available, since this engine cannot run graphs."""
-        raise NotImplementedError

@@ -21,7 +21,7 @@ TARGET = LayoutTarget(is_channels_last=True, axis_is_last=frozenset(("softmax",)
 """The order in which the operators of TFLite compute."""
 
 
-class StoredTensor(NamedTuple):
+class TensorPlace(NamedTuple):
     """Where the elements of a tensor of the given graph are."""
 
     name: str
@@ -64,14 +64,14 @@ class ChannelsLast:
             self._writer = NetworkWriter(self._network)
             self.graph = self._writer.graph()
 
-    def stored(self, name: str) -> StoredTensor | Array:
+    def stored(self, name: str) -> TensorPlace | Array:
         """Return where the elements of a tensor are, or the elements of a constant."""
         root, view = self._network.views.of.get(name, (name, None))
         if root in self._network.constants:
             data = np.asarray(self._network.graph.tensors[root].data)
             return data if view is None else arranged(data, view)
         assert view is not None  # noqa: S101 - only constants are no roots
-        return StoredTensor(self._writer.stored_name(root), self._network.stored[root].form, view)
+        return TensorPlace(self._writer.stored_name(root), self._network.stored[root].form, view)
 
 
 def without_outputs(graph: Graph, wanted: Collection[str]) -> Graph:

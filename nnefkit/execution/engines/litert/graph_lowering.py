@@ -25,7 +25,7 @@ COMPOUND = frozenset(
 
 
 @dataclass(frozen=True)
-class LoweredGraph:
+class LoweredTflite:
     """A graph as TFLite operators."""
 
     builder: TfliteBuilder
@@ -42,7 +42,7 @@ def simplified(graph: Graph) -> Graph:
     return graph
 
 
-def lower_graph(graph: Graph, outputs: Collection[str]) -> LoweredGraph:
+def lower_graph(graph: Graph, outputs: Collection[str]) -> LoweredTflite:
     """Lower the operations that some tensors depend on.
 
     Args:
@@ -52,10 +52,10 @@ def lower_graph(graph: Graph, outputs: Collection[str]) -> LoweredGraph:
     Raises:
         ExecutionError: An operation cannot be expressed in TFLite, or a variable has no values.
     """
-    return _GraphLowering(graph).lower(outputs)
+    return _TfliteLowering(graph).lower(outputs)
 
 
-class _GraphLowering:
+class _TfliteLowering:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.builder = TfliteBuilder()
@@ -65,7 +65,7 @@ class _GraphLowering:
         self.numbered: set[int] = set()
         """Intermediate values, by their ids."""
 
-    def lower(self, outputs: Collection[str]) -> LoweredGraph:
+    def lower(self, outputs: Collection[str]) -> LoweredTflite:
         for op in self.graph.needed(outputs):
             if op.is_source:
                 self._introduce(op)
@@ -73,7 +73,7 @@ class _GraphLowering:
                 self._lower(op)
         inputs = [value for value in self.inputs if value.name not in self.updated]
         inputs += [value for value in self.inputs if value.name in self.updated]
-        return LoweredGraph(self.builder, tuple(inputs), self.values)
+        return LoweredTflite(self.builder, tuple(inputs), self.values)
 
     def _introduce(self, op: Operation) -> None:
         tensor = self.graph.tensors[op.output_names[0]]

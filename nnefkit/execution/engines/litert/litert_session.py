@@ -14,7 +14,7 @@ from nnefkit.execution.engine import Watch
 from nnefkit.execution.engines.litert.builder import TfliteValue
 from nnefkit.execution.engines.litert.channels_last import (
     ChannelsLast,
-    StoredTensor,
+    TensorPlace,
     without_outputs,
 )
 from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
@@ -50,7 +50,7 @@ class LitertSession:
         simple = without_outputs(simplified(graph), wanted)
         network = ChannelsLast(simple, wanted)
         self._places = {name: network.stored(name) for name in wanted}
-        stored = [p.name for p in self._places.values() if isinstance(p, StoredTensor)]
+        stored = [p.name for p in self._places.values() if isinstance(p, TensorPlace)]
         lowered = lower_graph(network.graph, dict.fromkeys(stored))
         self._values = {name: lowered.values[name] for name in stored}
         self._inputs = {value.name: network.stored(value.name) for value in lowered.inputs}
@@ -85,9 +85,9 @@ class LitertSession:
         return {name: results[name] for name in self._fetch}
 
     def _result(
-        self, place: StoredTensor | Array, inputs: Mapping[str, Array], arrays: list[Array]
+        self, place: TensorPlace | Array, inputs: Mapping[str, Array], arrays: list[Array]
     ) -> Array:
-        if not isinstance(place, StoredTensor):
+        if not isinstance(place, TensorPlace):
             return _typed(place)
         value = self._values[place.name]
         return np.array(place.elements(self._elements(value, inputs, arrays)))
@@ -109,8 +109,8 @@ class LitertSession:
                 watch((op,), {name: results[name] for name in names}, math.nan)
 
 
-def _fed(place: StoredTensor | Array, array: Array) -> Array:
-    if not isinstance(place, StoredTensor):
+def _fed(place: TensorPlace | Array, array: Array) -> Array:
+    if not isinstance(place, TensorPlace):
         raise ExecutionError("an input has no place in the network")
     values = arranged(array, place.form)
     return np.ascontiguousarray(values).reshape(values.shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.execution.dtypes import numpy_dtype
 from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteBuilder, TfliteValue
-from nnefkit.execution.engines.litert.channels_last import ChannelsLast, StoredTensor
+from nnefkit.execution.engines.litert.channels_last import ChannelsLast, TensorPlace
 from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
 from nnefkit.execution.engines.litert.fusion import fused
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
@@ -26,7 +26,7 @@ class WrittenFile:
     """A file, and where the tensors of its graph are in it."""
 
     data: bytes
-    places: Mapping[str, StoredTensor] = field(repr=False)
+    places: Mapping[str, TensorPlace] = field(repr=False)
     """Tensor of the graph -> the tensor of the file that has its elements."""
 
 
@@ -62,7 +62,7 @@ def written_file(
     results = [NamedValue(value.name, value) for value in outputs]
     data = file_bytes(operators, named, results, graph.name)
     places = {name: network.stored(name) for name in simple.tensors if name in graph.tensors}
-    return WrittenFile(data, {n: p for n, p in places.items() if isinstance(p, StoredTensor)})
+    return WrittenFile(data, {n: p for n, p in places.items() if isinstance(p, TensorPlace)})
 
 
 def _unused(graph: Graph, name: str) -> TfliteValue:

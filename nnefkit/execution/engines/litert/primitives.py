@@ -176,7 +176,7 @@ def move_axis(b: TfliteBuilder, x: TfliteValue, source: int, target: int) -> Tfl
 def sliced(
     b: TfliteBuilder, x: TfliteValue, ranges: Mapping[int, tuple[int, int, int]]
 ) -> TfliteValue:
-    """Return a part of a value, with start, end (-1: before the first element) and step by axis."""
+    """Return a part of a value; start, end (-1: before the first element) and step by axis."""
     starts, stops, steps = [0] * x.rank, [*x.shape], [1] * x.rank
     shape = [*x.shape]
     mask = 0
