@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from nnefkit.analysis.quantization.calibration import listed
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.measurement import Deviation, output_deviation
 from nnefkit.analysis.quantization.plan import constant_tensors, planned
 from nnefkit.analysis.quantization.ranges import weight_grid
@@ -25,6 +24,7 @@ from nnefkit.display.progress_bar import ProgressBar, bar_delay
 from nnefkit.errors import InputError, did_you_mean
 from nnefkit.execution import Session
 from nnefkit.graph import Graph, expected_graph
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 Perturbation = Literal["bits", "noise"]
 Perturbed = Literal["results", "weights"]

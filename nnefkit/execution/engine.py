@@ -75,6 +75,12 @@ class Engine(ABC):
     integers themselves: ``add`` of two int64 tensors, for example, or ``div``, which rounds down.
     """
 
+    annotated: bool = False
+    """Whether it reads quantization info (``graph.quant``) itself and computes with the codes.
+
+    Other engines are given operations that round the tensors, if a run is quantized.
+    """
+
     @property
     @abstractmethod
     def operations(self) -> frozenset[str]:
@@ -113,6 +119,21 @@ class Engine(ABC):
             MissingPackageError: A package cannot be imported.
         """
         return
+
+    def received(self, graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ARG002
+        """Return the inputs of a run as the engine takes them: a trace records these.
+
+        By default, these are the inputs themselves. An engine that computes with codes returns the
+        numbers that the nearest codes stand for.
+
+        Args:
+            graph: The graph that is run.
+            inputs: Checked inputs, or other tensors of the graph, by name.
+
+        Raises:
+            ExecutionError: An input has no code.
+        """
+        return dict(inputs)
 
     @abstractmethod
     def prepare(

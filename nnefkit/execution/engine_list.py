@@ -35,6 +35,7 @@ AUTO = "auto"
 
 BUILT_IN = {
     "numpy": "nnefkit.execution.engines.numpy:NumpyEngine",
+    "integer": "nnefkit.execution.engines.integer:IntegerEngine",
     "litert": "nnefkit.execution.engines.litert:LitertEngine",
     "onnxruntime": "nnefkit.execution.engines.onnxruntime:OnnxRuntimeEngine",
     "torch": "nnefkit.execution.engines.torch:TorchEngine",

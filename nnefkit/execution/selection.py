@@ -49,6 +49,11 @@ def selected_engine(
     return Fallback(engine, second)
 
 
+def reads_annotations(name: str) -> bool:
+    """Return whether the engine called `name` computes with codes by quantization info."""
+    return name != AUTO and _find(name).annotated
+
+
 def _find(name: Any) -> Engine:
     return find_engine(name if isinstance(name, str) else repr(name))
 

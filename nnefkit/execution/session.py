@@ -29,7 +29,7 @@ from nnefkit.execution.preparation.runnable_graph import (
 )
 from nnefkit.execution.preparation.updated_variables import UpdatedVariables, updates
 from nnefkit.execution.progress import Progress
-from nnefkit.execution.selection import selected_engine
+from nnefkit.execution.selection import reads_annotations, selected_engine
 from nnefkit.execution.trace.hidden_nan import HiddenNan
 from nnefkit.execution.trace.recorder import Keep, Recorder, recorded_names
 from nnefkit.execution.trace.run_record import entries
@@ -102,7 +102,7 @@ class Session:
         with using(custom_operations):
             self._definitions = definitions()
             graph = expanded(graph)
-            if quantized:
+            if quantized and not reads_annotations(engine):
                 graph, self._sources = pseudo_quantized(graph)
             self._engine = selected_engine(graph, engine, fallback, options)
             self._whole = is_runnable(self._engine, graph)
@@ -238,7 +238,8 @@ class Session:
 
     def _feeds(self, inputs: Any) -> dict[str, Array]:
         feeds = check_feeds(self._given, inputs, self._scalar)
-        return {self._sources.get(name, name): array for name, array in feeds.items()}
+        named = {self._sources.get(name, name): array for name, array in feeds.items()}
+        return self._engine.received(self.graph, named)
 
     def _fetch(self, outputs: str | Iterable[str] | None) -> tuple[str, ...]:
         if outputs is None:
@@ -254,8 +255,7 @@ class Session:
     ) -> dict[str, Array]:
         for file in self._files:
             file.check_unchanged()
-        wanted = frozenset(fetch) | self._state.results
-        prepared = self._ready(wanted, watched)
+        prepared = self._ready(frozenset(fetch) | self._state.results, watched)
         if not self._state.results:
             return prepared(feeds, watch)
         with self._updating.here():

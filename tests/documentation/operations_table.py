@@ -102,6 +102,8 @@ def info_of(name: str) -> str:
         return f"{does}; always there"
     extras = project["optional-dependencies"]
     fitting = [extra for extra in extras if requires(extras[extra], package)]
+    if not fitting:
+        return f"{does}; always there"
     smallest = min(fitting, key=lambda extra: len(extras[extra]))
     return f'{does}; `pip install "nnefkit[{smallest}]"`'
 

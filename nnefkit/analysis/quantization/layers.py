@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.plan import LAYERS, MOVES, constant_tensors, moved
 from nnefkit.graph import FrozenDict, Graph, Operation
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 _BY_RANGE = ("min_max_linear_quantize", "linear_quantize")
 

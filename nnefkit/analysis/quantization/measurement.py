@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.plan import constant_tensors
 from nnefkit.arrays import Array
 from nnefkit.execution import Session
 from nnefkit.graph import Graph
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 
 @dataclass

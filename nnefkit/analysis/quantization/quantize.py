@@ -10,7 +10,6 @@ from typing import Any
 from nnefkit.analysis.quantization.bias_correction import with_corrected_biases
 from nnefkit.analysis.quantization.calibration import Calibration, observed
 from nnefkit.analysis.quantization.equalization import equalized
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.measurement import OutputLoss, RoundingSums, measured
 from nnefkit.analysis.quantization.plan import QuantizationPlan, planned
 from nnefkit.analysis.quantization.ranges import Method
@@ -31,6 +30,7 @@ from nnefkit.arrays import Array
 from nnefkit.errors import InputError
 from nnefkit.execution import Session
 from nnefkit.graph import FrozenDict, Graph, expected_graph
+from nnefkit.operations.quantization_grid import QuantizationGrid
 from nnefkit.operations.shape_inference import infer_shapes
 
 

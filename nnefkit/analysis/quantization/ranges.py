@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.histogram import ValueHistogram
 from nnefkit.arrays import Array
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 Method = Literal["minmax", "percentile", "mse"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")

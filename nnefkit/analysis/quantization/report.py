@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.measurement import RoundingSums
 from nnefkit.display.cards.quantization import (
     QuantizationRow,
@@ -23,6 +22,7 @@ from nnefkit.display.visible_text import visible
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
 from nnefkit.graph.frozen import frozen
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnefkit.analysis.quantization.grid import QuantizationGrid
 from nnefkit.analysis.quantization.histogram import ValueHistogram
 from nnefkit.analysis.quantization.plan import Bias, QuantizationPlan
 from nnefkit.analysis.quantization.ranges import activation_grid, weight_grid
@@ -17,6 +16,7 @@ from nnefkit.errors import InputError
 from nnefkit.execution import Session
 from nnefkit.execution.dtypes import scalar_dtype, stored
 from nnefkit.graph import FrozenDict, Graph
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 BIAS_BITS = 32
 

@@ -1,0 +1,103 @@
+"""The engine `integer`: quantized graphs in the integer arithmetic of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.errors import ExecutionError
+from nnefkit.execution.engine import Engine, Prepared
+from nnefkit.execution.engines.integer.arithmetic import Arithmetic, Overflow
+from nnefkit.execution.engines.integer.fixed_point import Rounding
+from nnefkit.execution.engines.integer.grid import CodeGrid
+from nnefkit.execution.engines.integer.planner import IntegerPlanner
+from nnefkit.execution.engines.integer.prepared import PreparedIntegers
+from nnefkit.graph import Graph, Operation
+from nnefkit.operation_names import SOURCES
+from nnefkit.operations.registry import KERNELS
+
+
+class IntegerEngine(Engine):
+    """The engine that runs quantized graphs in integers, as devices do.
+
+    Codes of inputs and weights are multiplied and summed in integers, and sums are rescaled by a
+    multiplier and a shift, so that the codes of each tensor are those of a device. By default,
+    these are the codes of TFLite's kernels.
+
+    Args:
+        rounding: How products with a multiplier are rounded: ``"tflite"`` rounds as each kernel of
+            TFLite does; ``"half_away"`` (from zero), ``"half_up"``, ``"half_even"``,
+            ``"truncate"`` (toward zero) and ``"floor"`` round once, everywhere.
+        accumulator_bits: Width of sums; None is 32 for codes of 8 bits, and 64 for those of 16.
+        overflow: What happens to sums that are wider: ``"wrap"`` around, ``"saturate"``, or fail
+            with an ``"error"``.
+
+    Raises:
+        InputError: An option has another value.
+    """
+
+    name = "integer"
+    version = np.__version__
+    options = ("rounding", "accumulator_bits", "overflow")
+    annotated = True
+
+    def __init__(
+        self,
+        rounding: Rounding = "tflite",
+        accumulator_bits: int | None = None,
+        overflow: Overflow = "wrap",
+    ) -> None:
+        self._arithmetic = Arithmetic(rounding, accumulator_bits, overflow)
+        self._planned: tuple[Graph, IntegerPlanner] | None = None
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that it can run: those before and after codes, too."""
+        return SOURCES | KERNELS.keys()
+
+    @property
+    def partly(self) -> frozenset[str]:
+        """All operations: between codes, there is a rule for some of them only."""
+        return frozenset(KERNELS.keys() - SOURCES)
+
+    def _plan(self, graph: Graph) -> IntegerPlanner:
+        planned = self._planned
+        if planned is None or planned[0] is not graph:
+            planned = self._planned = (graph, IntegerPlanner(graph, self._arithmetic))
+        return planned[1]
+
+    def unsupported(self, graph: Graph) -> list[Operation]:
+        """Return the operations on codes for which there is no rule, in their order."""
+        unknown = {id(op) for op in graph.operations if op.name not in self.operations}
+        if unknown:
+            return [op for op in graph.operations if id(op) in unknown]
+        return list(self._plan(graph).unsupported())
+
+    def why_unsupported(self, graph: Graph, operation: Operation) -> str:
+        """Return why there is no rule for an operation of `unsupported`."""
+        if operation.name not in self.operations:
+            return "It has no definition in integers."
+        return self._plan(graph).reasons.get(id(operation), "")
+
+    def received(self, graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return inputs as the numbers of the nearest codes."""
+        rounded = {}
+        for name, array in inputs.items():
+            line = graph.tensors[name].quantization
+            grid = CodeGrid.read(line) if line and array.dtype.kind == "f" else None
+            rounding = self._arithmetic.rounding
+            rounded[name] = array if grid is None else grid.numbers(grid.codes(array, rounding))
+        return rounded
+
+    def prepare(
+        self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
+    ) -> Prepared:
+        """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
+        planner = self._plan(graph)
+        for op in planner.unsupported():
+            raise ExecutionError(
+                f"the engine 'integer' cannot run '{op.name}'", hint=planner.reasons[id(op)]
+            )
+        return PreparedIntegers(planner, fetch, watched)
