@@ -205,7 +205,14 @@ def to_text(graph: Graph, *, shapes: bool = False, defaults: bool = True) -> str
     return language.print_graph(expected_graph(graph), shapes=shapes, defaults=defaults)
 
 
-def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = True) -> None:
+def save(
+    graph: Graph,
+    path: Path,
+    *,
+    shapes: bool = False,
+    defaults: bool = True,
+    quantized: bool | None = None,
+) -> None:
     """Save a graph with its quantization and the data of its variables.
 
     An existing model at `path` remains complete until the new one is written, and is then replaced
@@ -217,6 +224,11 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
             else a folder. Other files in an existing folder remain.
         shapes: As in `to_text`.
         defaults: As in `to_text`.
+        quantized: True to store the variables that have quantization as its codes (section 5.2.1):
+            of 8 bits they take a quarter of the space, and their values become those of the nearest
+            codes. Algorithms that are not linear and more than 32 bits have no codes. False to
+            store floats. By default codes are stored as codes: those of a model that was loaded,
+            and of a quantized TFLite or ONNX model, as long as the values are exactly theirs.
 
     Raises:
         InputError: `graph` is not a graph, or `path` is not a path, or ends like a file of another
@@ -247,7 +259,7 @@ def save(graph: Graph, path: Path, *, shapes: bool = False, defaults: bool = Tru
     quantization = language.print_quantization(graph)
     if quantization:
         files[storage.QUANTIZATION] = quantization.encode()
-    files |= storage.data_files(graph, str(target))
+    files |= storage.data_files(graph, str(target), quantized)
     extra = graph.provenance.get("files")
     if isinstance(extra, storage.ExtraFiles):
         taken = {name.lower() for name in files}

@@ -93,7 +93,7 @@ def declare(commands: Commands) -> None:
     parser.add_argument(
         "--quantized",
         action="store_true",
-        help="apply graph.quant in an ONNX or TFLite model",
+        help="apply graph.quant in an ONNX or TFLite model; store weights as codes in NNEF",
     )
     parser.add_argument(
         "--verify",
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     if not terminal.may_write(target, force=options.force):
         terminal.error_line("nothing was written")
         return terminal.FAILED
-    if formats == (NNEF, NNEF):
+    if formats == (NNEF, NNEF) and not options.quantized:
         graph = load(source, strict=options.strict)
         with storage.open_model(source) as files:
             storage.write_model(target, _contents(files, graph))
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
         graph = _read(source, {"input_shapes": shapes, "constants": constants}, options.verify)
         facts.append(_proof(graph))
     if formats[1] == NNEF:
-        save(graph, target)
+        save(graph, target, quantized=options.quantized or None)
     else:
         facts.append(_written(graph, target, formats[1], options))
     terminal.line(f"{source} -> {target}: {'; '.join(facts)}")
@@ -164,7 +164,6 @@ def _check(
         "--input-shape": options.input_shape and "input_shapes" not in parameters,
         "--constant": options.constant and "constants" not in parameters,
         "--opset": options.opset is not None and target != ONNX,
-        "--quantized": options.quantized and target not in (ONNX, TFLITE),
     }
     for option, wrong in refused.items():
         if wrong:

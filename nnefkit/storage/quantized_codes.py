@@ -16,6 +16,9 @@ from nnefkit.errors import StorageError
 from nnefkit.storage.tensor_header import Header, ItemType
 
 _MAX_BITS = 64
+_MAX_ENCODED = 32
+_LINEAR = ("linear_quantize", "min_max_linear_quantize")
+_BY_ZERO_POINT = "zero_point_linear_quantize"
 _ARGUMENT = re.compile(r"\b(\w+)\s*=\s*([-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 
 
@@ -29,6 +32,36 @@ def encode_linear(values: Array, minimum: float, maximum: float, bits: int) -> A
     # 2.0**64 itself is beyond the largest integer, which rounds up to it.
     top = codes >= 2.0**64
     return np.where(top, np.uint64(2**64 - 1), np.where(top, 0.0, codes).astype(np.uint64))
+
+
+def encode(values: Array, algorithm: Mapping[str, Any] | None) -> tuple[Array, int] | None:
+    """Return the codes of `values` by a linear algorithm (4.9.5), and their bits.
+
+    None if there are none: for other algorithms, for more than 32 bits, whose codes are beyond the
+    digits of numbers in floating point, for arguments that are not valid, and for NaN.
+    """
+    name = str((algorithm or {}).get("op-name", ""))
+    if algorithm is None or name not in (*_LINEAR, _BY_ZERO_POINT):
+        return None
+    try:
+        bits = int(algorithm["bits"])
+        if not 1 <= bits <= _MAX_ENCODED or np.isnan(values).any():
+            return None
+        _check_arguments(algorithm, values.ndim)
+        signed, symmetric = bool(algorithm.get("signed")), bool(algorithm.get("symmetric"))
+        low, high = _code_range(bits, signed, symmetric)
+        if name == _BY_ZERO_POINT:
+            steps = values.astype(np.float64) / _parameter32(algorithm["scale"], values.ndim)
+            codes = np.floor(steps + 0.5) + _parameter(algorithm["zero_point"], values.ndim)
+        else:
+            minimum, maximum = (_parameter(algorithm[key], values.ndim) for key in ("min", "max"))
+            share = (np.clip(values, minimum, maximum) - minimum) / (maximum - minimum)
+            codes = np.floor(share * (high - low) + 0.5) + low
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    if np.isnan(codes).any():
+        return None  # a range or a step of 0
+    return np.clip(codes, low, high).astype(np.int64 if signed else np.uint64), bits
 
 
 def dequantize(
@@ -92,7 +125,7 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
         is_logarithmic = name == "logarithmic_quantize"
         _check_codes(codes, bits, header.item.signed if is_logarithmic else signed, symmetric)
         _check_arguments(algorithm, codes.ndim)
-        if name in ("linear_quantize", "min_max_linear_quantize"):
+        if name in _LINEAR:
             return _linear(
                 codes,
                 _parameter(algorithm["min"], codes.ndim),
@@ -100,9 +133,9 @@ def _by_algorithm(codes: Array, header: Header, algorithm: Mapping[str, Any], fi
                 2.0**bits - 1 - (signed and symmetric),
                 2.0 ** (bits - 1) - symmetric if signed else 0.0,
             )
-        if name == "zero_point_linear_quantize":
+        if name == _BY_ZERO_POINT:
             zero_point = _parameter(algorithm["zero_point"], codes.ndim)
-            return (codes - zero_point) * _parameter(algorithm["scale"], codes.ndim)
+            return (codes - zero_point) * _parameter32(algorithm["scale"], codes.ndim)
         if name == "logarithmic_quantize":
             maximum = _parameter(algorithm["max"], codes.ndim)
             return _logarithmic(codes, maximum, bits, signed=header.item.signed)
@@ -125,14 +158,20 @@ def has_invalid_bits(algorithm: Mapping[str, Any] | None) -> bool:
     return isinstance(bits, int) and not 1 <= bits <= _MAX_BITS
 
 
+def _code_range(bits: int, signed: bool, symmetric: bool) -> tuple[int, int]:
+    """Return the smallest and the largest code (4.9.5)."""
+    if not signed:
+        return 0, 2**bits - 1
+    return -(2 ** (bits - 1)) + int(symmetric), 2 ** (bits - 1) - 1
+
+
 def _check_codes(codes: Array, bits: int, signed: bool, symmetric: bool) -> None:
     """Check that codes are in the range that an algorithm quantizes to (4.9.5).
 
     Raises:
         ValueError: Some are not.
     """
-    low = -(2 ** (bits - 1)) + int(symmetric) if signed else 0
-    high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    low, high = _code_range(bits, signed, symmetric)
     smallest, largest = int(codes.min()), int(codes.max())
     if smallest < low or largest > high:
         wrong = largest if largest > high else smallest
@@ -178,6 +217,11 @@ def _parameter(value: Any, rank: int) -> Array:
     array = np.asarray(value, np.float64)
     # Missing trailing extents are 1, as in NNEF's broadcasting.
     return array.reshape(array.shape + (1,) * (rank - array.ndim))
+
+
+def _parameter32(value: Any, rank: int) -> Array:
+    """Return an argument as the engines have it, of the numbers that float32 holds."""
+    return _parameter(np.asarray(value, np.float32), rank)
 
 
 def _linear(codes: Array, minimum: Any, maximum: Any, steps: float, shift: float) -> Array:

@@ -14,7 +14,7 @@ from nnefkit.errors import Diagnostic, StorageError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph, Operation, Tensor
 from nnefkit.storage.file_names import data_name
 from nnefkit.storage.model_files import ModelFiles
-from nnefkit.storage.quantized_codes import dequantize, has_invalid_bits
+from nnefkit.storage.quantized_codes import dequantize, encode, has_invalid_bits
 from nnefkit.storage.tensor_file import StoredTensor, TensorContent, tensor_content
 from nnefkit.storage.tensor_header import Header, ItemType
 
@@ -192,12 +192,14 @@ def _variables(graph: Graph) -> Iterator[tuple[Operation, Tensor]]:
                 yield operation, graph.tensors[name]
 
 
-def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
+def data_files(graph: Graph, path: str, quantized: bool | None = None) -> dict[str, TensorContent]:
     """Return the data files of the variables of a graph by name.
 
     Args:
         graph: The graph.
         path: The path to write them to, for messages.
+        quantized: True to store variables as the codes of their quantization, False to store
+            floats, None to store them as the source of the graph did.
 
     Raises:
         StorageError: Variables have no data, or data that cannot be stored; all are reported.
@@ -208,7 +210,8 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
     missing = [tensor for _, tensor in _variables(graph) if tensor.data is None]
     if missing:
         problems.append(_without_data(missing, path))
-    originals = graph.provenance.get("stored", {})
+    originals = {} if quantized is False else graph.provenance.get("stored", {})
+    coded = quantized or (quantized is None and graph.provenance.get("weights") == "codes")
     for _, tensor in _variables(graph):
         if tensor.data is None:
             continue
@@ -217,7 +220,8 @@ def data_files(graph: Graph, path: str) -> dict[str, TensorContent]:
             shared = data_of.get(name.lower())
             if shared is None:
                 data_of[name.lower()] = tensor.data
-                files[name] = _tensor_file(tensor, originals)
+                content = _as_codes(tensor, exactly=not quantized) if coded else None
+                files[name] = content or _tensor_file(tensor, originals)
             elif shared is not tensor.data and not np.array_equal(
                 shared, tensor.data, equal_nan=shared.dtype.kind == "f"
             ):
@@ -273,6 +277,28 @@ def _tensor_file(tensor: Tensor, originals: Mapping[str, _Original]) -> TensorCo
             section="5.2",
         )
     return tensor_content(data)
+
+
+def _as_codes(tensor: Tensor, *, exactly: bool) -> TensorContent | None:
+    """Return the content of a file of codes, or None if the variable has none.
+
+    Args:
+        tensor: The variable.
+        exactly: True if variables have no codes whose values are not those of a code.
+    """
+    data = tensor.data
+    if data is None or data.dtype.kind != "f" or data.shape != tensor.shape:
+        return None
+    encoded = encode(data, tensor.quantization)
+    if encoded is None:
+        return None
+    codes, bits = encoded
+    content = tensor_content(codes, bits, quantized=True)
+    if exactly:
+        decoded = dequantize(codes, content.header, tensor.quantization, tensor.name)
+        if not np.array_equal(decoded, data):
+            return None
+    return content
 
 
 def _as_floats(data: Array) -> Array:

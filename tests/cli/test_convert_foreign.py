@@ -102,6 +102,15 @@ def test_quantization_is_converted(
     assert kinds == ["Mul", "QuantizeLinear", "DequantizeLinear"]
 
 
+def test_weights_become_codes(tmp_path: Path, nnefkit: Callable[..., Any]) -> None:
+    text = "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); "
+    text += "w = variable(shape = [2], label = 'w'); y = add(x, w); }"
+    line = '"w": linear_quantize(min = 0.0, max = 2.55, bits = 8);'
+    nk.save(nk.parse(text, line).with_data({"w": np.float32([0.013, 2])}), tmp_path / "floats")
+    assert nnefkit("convert", tmp_path / "floats", tmp_path / "codes", "--quantized").status == 0
+    assert [*nk.read_tensor(tmp_path / "codes" / "w.dat")] == [1, 200]
+
+
 @pytest.mark.slow
 def test_an_exported_program_becomes_nnef_and_onnx(
     tmp_path: Path, nnefkit: Callable[..., Any]
@@ -138,7 +147,6 @@ def test_an_exported_program_becomes_nnef_and_onnx(
             ["m", "o.zip", "--opset", "18"],
             "--opset does not apply to a conversion from NNEF to NNEF",
         ),
-        (["m", "o.zip", "--quantized"], "--quantized does not apply"),
         (["m", "o.onnx", "--input-shape", "image"], "a name and a shape"),
         (["m", "o.onnx", "--input-shape", "image=axb"], "a name and a shape"),
         (["m", "o.onnx", "--input-shape", "=1"], "a name and a shape"),

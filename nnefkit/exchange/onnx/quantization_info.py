@@ -45,6 +45,8 @@ def with_quantization_info(graph: Graph, model: OnnxModel) -> Graph:
         if (line := _line_of(variable, grids)) is not None:
             tensors[variable.name] = replace(variable, quantization=line)
     facts = {**graph.provenance, "quantized_by_operations": tuple(changed.left)}
+    if any(tensors[variable.name].quantization for variable in result.variables):
+        facts["weights"] = "codes"
     return replace(result, tensors=FrozenDict(tensors), provenance=FrozenDict(facts))
 
 

@@ -63,7 +63,10 @@ def with_quantization_info(
             line = lines.get(tensor.origin or "")
         if line is not None:
             tensors[name] = replace(tensor, quantization=line)
-    return replace(graph, tensors=FrozenDict(tensors))
+    if not grids:
+        return replace(graph, tensors=FrozenDict(tensors))
+    facts = FrozenDict(graph.provenance, weights="codes")
+    return replace(graph, tensors=FrozenDict(tensors), provenance=facts)
 
 
 def _bits(tensor: TensorInfo) -> int:

@@ -193,6 +193,21 @@ def test_weights_by_channel_have_a_grid_by_channel():
         np.testing.assert_allclose(codes, np.round(codes), atol=1e-3)
 
 
+def test_weights_are_saved_as_the_codes_that_they_were(tmp_path):
+    graph = nk.from_tflite(model("networks/digits/digits.int8"), verify=False)
+    nk.save(graph, tmp_path / "codes")
+    files = [*(tmp_path / "codes").rglob("*.dat")]
+    assert sorted({nk.read_tensor(file).dtype.name for file in files}) == ["int32", "int8"]
+    loaded = nk.load(tmp_path / "codes")
+    for variable in graph.variables:
+        assert np.array_equal(loaded.tensor(variable.name).data, variable.data)
+    # Weights that are no codes any more are floats again.
+    changed = next(v for v in graph.variables if len(v.shape) == 4)
+    nk.save(graph.with_data({changed.name: changed.data * 1.01}), tmp_path / "changed")
+    stored = nk.read_tensor(tmp_path / "changed" / f"{changed.label}.dat")
+    assert stored.dtype == np.float32
+
+
 # -- state and control -----------------------------------------------------------------------------
 
 
