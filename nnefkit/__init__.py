@@ -66,12 +66,14 @@ if _TYPE_CHECKING:
         UnknownNameError,
     )
     from nnefkit.exchange import (
+        from_keras,
         from_onnx,
         from_tflite,
         from_torch,
         to_onnx,
         to_tflite,
         to_torch,
+        trace_keras,
         trace_onnx,
         trace_tflite,
         trace_torch,
@@ -116,8 +118,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_onnx", "from_tflite", "from_torch", "to_onnx", "to_tflite"),
-        *("to_torch", "trace_onnx", "trace_tflite", "trace_torch"),
+        *("from_keras", "from_onnx", "from_tflite", "from_torch", "to_onnx", "to_tflite"),
+        *("to_torch", "trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
     "nnefkit.execution": (
         *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
@@ -177,6 +179,7 @@ __all__ = [
     "diff",
     "engines",
     "format",
+    "from_keras",
     "from_onnx",
     "from_tflite",
     "from_torch",
@@ -200,6 +203,7 @@ __all__ = [
     "to_tflite",
     "to_torch",
     "trace",
+    "trace_keras",
     "trace_many",
     "trace_onnx",
     "trace_tflite",

@@ -10,7 +10,7 @@ from nnefkit.errors import InputError
 ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
-NNEF, ONNX, PYTORCH, TFLITE = "NNEF", "ONNX", "PyTorch", "TFLite"
+NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
 
 
 class ForeignFormat(NamedTuple):
@@ -24,6 +24,10 @@ class ForeignFormat(NamedTuple):
 
 
 SOURCES = {
+    ".h5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
+    ".hdf5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
+    ".json": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
+    ".keras": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".onnx": ForeignFormat(ONNX, "from_onnx", ("input_shapes", "constants")),
     ".pt2": ForeignFormat(PYTORCH, "from_torch"),
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
@@ -68,8 +72,8 @@ def source_format(source: Path) -> str:
             hint=_PROGRAMS
             if _FOREIGN[extension] == PYTORCH
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
-            "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite) or an "
-            "exported PyTorch program (.pt2).",
+            "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
+            "Keras model (.keras, .h5) or an exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

@@ -6,17 +6,20 @@ call; `emission`, which creates the graph; `layout`, which frees channels-last n
 transpositions; and `proof`, which checks that the graph computes the same as its source.
 """
 
+from nnefkit.exchange.keras import from_keras, trace_keras
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
+    "from_keras",
     "from_onnx",
     "from_tflite",
     "from_torch",
     "to_onnx",
     "to_tflite",
     "to_torch",
+    "trace_keras",
     "trace_onnx",
     "trace_tflite",
     "trace_torch",

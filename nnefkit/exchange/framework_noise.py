@@ -20,7 +20,17 @@ import numpy as np
 from nnefkit.execution.engine import ProcessLock
 
 _FRAMEWORKS = frozenset(
-    ("torch", "torchgen", "functorch", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "sympy")
+    (
+        "torch",
+        "torchgen",
+        "functorch",
+        "onnx",
+        "onnx_ir",
+        "onnxruntime",
+        "onnxscript",
+        "sympy",
+        "keras",
+    )
 )
 """Packages that are silenced."""
 _PYTHON = frozenset((*sys.stdlib_module_names, "typing_extensions")) - {"__main__"}

@@ -152,7 +152,7 @@ def test_an_exported_program_becomes_nnef_and_onnx(
         (["m", "o.onnx", "--input-shape", "=1"], "a name and a shape"),
         (["n.onnx", "o.zip", "--constant", "x"], "a name and a value"),
         (["m.pth", "o.zip"], "torch.export.save"),
-        (["m.keras", "o.zip"], "Keras models ('.keras') cannot be read"),
+        (["m.keras", "o.zip", "--constant", "x=1"], "--constant does not apply"),
         (["m", "o.keras"], "Keras models ('.keras') cannot be written"),
     ],
 )

@@ -42,6 +42,17 @@ def written_to_tflite() -> str:
     return f"`nk.to_tflite`: {len(every & LITERT)} of {len(every)} operations, float32 or float16"
 
 
+def read_from_keras() -> str:
+    from nnefkit.exchange.keras import nodes  # noqa: F401  (it registers the layers)
+    from nnefkit.exchange.keras.call import READERS as KERAS
+
+    layers = sum(not name.startswith("ops.") for name in KERAS)
+    return (
+        f"`nk.from_keras`: {layers} layers and {len(KERAS) - layers} operations, models of Keras 3 "
+        "in memory, too ([layer by layer](docs/reference/support/keras.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -55,5 +66,6 @@ def formats() -> str:
             "`nk.to_torch`: a module that trains",
         ],
         ["TFLite (`.tflite`)", read_from_tflite(), written_to_tflite()],
+        ["Keras (`.keras`, `.h5`, `.json`)", read_from_keras(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

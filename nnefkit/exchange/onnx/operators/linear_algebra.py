@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
-
 import numpy as np
 
+from nnefkit.exchange.compositions.einstein_sum import einstein_sum
 from nnefkit.exchange.compositions.integer_range import narrowed, real
 from nnefkit.exchange.compositions.linear_algebra import product
-from nnefkit.exchange.onnx.call import INVALID, Call, operator
+from nnefkit.exchange.onnx.call import Call, operator
 from nnefkit.exchange.reshaping import (
-    expanded,
     reshaped,
     to_dtype,
     to_rank,
@@ -90,104 +87,13 @@ def matmul_integer(c: Call) -> Value:
     return to_dtype(c, product(c, a, b), np.dtype(np.int32))
 
 
-# -- Einstein sums ---------------------------------------------------------------------------------
-
-
 @operator("Einsum")
 def einsum(c: Call) -> Value:
     """Read a sum of products, as a product of matrices for each pair of tensors."""
-    terms, result_term = _terms(c)
-    if any(len(set(term)) != len(term) for term in terms):
-        c.refuse("it takes a diagonal", "Write the diagonal as a gather.")
     _refuse_uint64(c)
-    tensors = _broadcast(c, terms)
-    value, term = tensors[0]
-    for index in range(1, len(terms)):
-        needed_later = {*"".join(terms[index + 1 :]), *result_term}
-        value, term = _contracted(c, (value, term), tensors[index], needed_later)
-    summed = [axis for axis, letter in enumerate(term) if letter not in result_term]
-    if summed:
-        value = c.op("sum_reduce", value, axes=summed)
-        value = reshaped(c, value, [n for a, n in enumerate(value.shape) if a not in summed])
-        term = "".join(letter for letter in term if letter in result_term)
-    return to_dtype(c, transposed(c, value, [*map(term.index, result_term)]), c[0].dtype)
-
-
-def _terms(c: Call) -> tuple[list[str], str]:
-    """Return the letters of the inputs and of the result, with ellipses replaced by letters."""
-    left, arrow, result = c.attribute("equation").replace(" ", "").partition("->")
-    terms = left.split(",")
-    letters = left.replace(",", "").replace("...", "")
-    if not arrow:
-        once = sorted(letter for letter in set(letters) if letters.count(letter) == 1)
-        result = ("..." if "..." in left else "") + "".join(once)
-    # The axes of an ellipsis are aligned from the right: their letters are counted from there.
-    free = [letter for letter in "ZYXWVUTSRQPONMLKJIHGFEDCBA" if letter not in letters]
-    counts = [
-        c[index].rank - len(term.replace("...", "")) if "..." in term else 0
-        for index, term in enumerate(terms)
-    ]
-    most = max(counts)
-    terms = [
-        term.replace("...", _ellipsis(free, count))
-        for term, count in zip(terms, counts, strict=True)
-    ]
-    return terms, result.replace("...", _ellipsis(free, most))
-
-
-def _ellipsis(free: list[str], count: int) -> str:
-    return "".join(reversed(free[:count]))
-
-
-_Labeled = tuple[Value, str]
-"""A tensor, and a letter for each of its axes."""
-
-
-def _broadcast(c: Call, terms: Sequence[str]) -> list[_Labeled]:
-    """Return the inputs with the same extent for each letter; extents of 1 are repeated."""
-    values = [to_scalar(c, c[index]) for index in range(len(terms))]
-    extents: dict[str, int] = {}
-    for value, term in zip(values, terms, strict=True):
-        if value.rank != len(term):
-            c.refuse(f"its input of shape {[*value.shape]} has other axes than '{term}'", INVALID)
-        for letter, extent in zip(term, value.shape, strict=True):
-            known = extents.setdefault(letter, extent)
-            extents[letter] = max(known, extent)
-            if 1 not in (known, extent) and known != extent:
-                c.refuse(f"its axis '{letter}' has {known} and {extent} elements", INVALID)
-    return [
-        (expanded(c, value, [extents[letter] for letter in term]), term)
-        for value, term in zip(values, terms, strict=True)
-    ]
-
-
-def _contracted(c: Call, left: _Labeled, right: _Labeled, needed_later: set[str]) -> _Labeled:
-    """Return the product of two tensors, summed over the letters that are not needed later."""
-    (x, a), (y, b) = left, right
-    extents = dict(zip(a, x.shape, strict=True)) | dict(zip(b, y.shape, strict=True))
-    common = [letter for letter in a if letter in b]
-    batch = [letter for letter in common if letter in needed_later]
-    inner = [letter for letter in common if letter not in needed_later]
-    rows = [letter for letter in a if letter not in b]
-    columns = [letter for letter in b if letter not in a]
-    x = _as_matrices(c, left, (batch, rows, inner), extents)
-    y = _as_matrices(c, right, (batch, inner, columns), extents)
-    letters = batch + rows + columns
-    result = reshaped(c, c.op("matmul", x, y), [extents[letter] for letter in letters])
-    return result, "".join(letters)
-
-
-def _as_matrices(
-    c: Call,
-    tensor: _Labeled,
-    groups: tuple[list[str], list[str], list[str]],
-    extents: dict[str, int],
-) -> Value:
-    """Return a tensor with batch axes, and its other axes merged into rows and columns."""
-    (x, term), (batch, rows, columns) = tensor, groups
-    x = transposed(c, x, [term.index(letter) for letter in batch + rows + columns])
-    sizes = [prod(extents[letter] for letter in group) for group in (rows, columns)]
-    return reshaped(c, x, [*(extents[letter] for letter in batch), *sizes])
+    values = [to_scalar(c, c[index]) for index in range(len(c.inputs))]
+    result = einstein_sum(c, c.attribute("equation"), values)
+    return to_dtype(c, result, c[0].dtype)
 
 
 @operator("Det")

@@ -1,0 +1,1 @@
+"""Readers of Keras layers and operations, a module for each family."""

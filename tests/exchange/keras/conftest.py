@@ -1,0 +1,8 @@
+import os
+import sys
+from pathlib import Path
+
+# Test folders are not packages: the modules that several test files share are found by this path.
+sys.path.insert(0, str(Path(__file__).parent))
+# The layers are compared with Keras on PyTorch, which the tests have.
+os.environ.setdefault("KERAS_BACKEND", "torch")
