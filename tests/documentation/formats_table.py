@@ -39,7 +39,8 @@ def written_to_tflite() -> str:
     from nnefkit.execution.engines.litert.support import OPERATIONS as LITERT
 
     every = declarations().keys()
-    return f"`nk.to_tflite`: {len(every & LITERT)} of {len(every)} operations, float32 or float16"
+    part = f"{len(every & LITERT)} of {len(every)} operations"
+    return f"`nk.to_tflite`: {part}, in float32, float16 or codes"
 
 
 def read_from_keras() -> str:

@@ -10,20 +10,25 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nnefkit import language
 from nnefkit.arguments import expected_path
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import InputError
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs, input_name
+from nnefkit.exchange.layout.rearrangement import known_fragments
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, Wording, verified
+from nnefkit.exchange.tflite.from_tflite import CODES_TOLERANCE
 from nnefkit.exchange.tflite.opened_model import open_model, require
 from nnefkit.exchange.tflite.runtime import TfliteRunner
 from nnefkit.exchange.writer_engine import WriterEngine
 from nnefkit.execution.engines.litert.lowered_file import HALF_LIMIT, WrittenFile, written_file
+from nnefkit.execution.engines.litert.operations import FRAGMENTS
 from nnefkit.execution.engines.litert.support import objection
-from nnefkit.execution.preparation.runnable_graph import expanded, refuse_unsupported
+from nnefkit.execution.preparation.runnable_graph import refuse_unsupported
 from nnefkit.graph import FrozenDict, Graph, Operation, expected_graph
+from nnefkit.language.declarations.custom_declarations import declared
 from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import replacing_file
 
@@ -57,7 +62,10 @@ def to_tflite(
         path: The file to write; None to write none.
         weights: The type in which variables are stored, ``"float32"`` or ``"float16"``; LiteRT
             computes in float32 in both cases.
-        quantized: Whether to apply the quantization info; not available yet.
+        quantized: Whether to apply the quantization info: the model computes with codes, as
+            TFLite's integer kernels do, and has codes as inputs and outputs where the graph has
+            quantization info for them. What has no kernel for codes computes with numbers in
+            between.
         verify: Whether to run the graph and the model, in LiteRT, on the same inputs and to compare
             their outputs, before the file is written.
         tolerance: Largest allowed difference, relative to the largest element of an output. By
@@ -89,19 +97,15 @@ def to_tflite(
     require()
     if weights not in ("float32", "float16"):
         raise InputError(f"'weights' must be 'float32' or 'float16', not {weights!r}")
-    if quantized:
-        raise InputError(
-            "quantized TFLite models cannot be written yet",
-            hint="Without quantized=True the model computes with the same numbers in float32.",
-        )
     with StagedProgressBar(graph.name, progress) as bar:
         bar.stage("writing")
         half = weights == "float16"
         dtypes = graph.provenance.get("integer_inputs", {})
-        file = written_file(_prepared(graph), half=half, input_dtypes=dtypes)
+        file = written_file(_prepared(graph), half=half, coded=quantized, input_dtypes=dtypes)
         if verify:
             stored = _with_half_weights(graph) if half else graph
-            _verify(stored, file, {} if inputs is None else inputs, tolerance, bar)
+            given = {} if inputs is None else inputs
+            _verify(stored, file, given, tolerance, quantized=quantized, bar=bar)
         bar.stage("saving")
         if path is not None:
             with replacing_file(expected_path(path)) as target:
@@ -113,7 +117,7 @@ def _prepared(graph: Graph) -> Graph:
     """Return the graph with fragments expanded and shapes inferred, if TFLite can express it."""
     from nnefkit.execution.engines.litert import LitertEngine
 
-    graph = expanded(graph)
+    graph = _without_calls(graph)
     writer = WriterEngine("tflite", LitertEngine(), _objection)
     refuse_unsupported(writer, graph, fallback=False)
     if any(tensor.shape is None for tensor in graph.tensors.values()):
@@ -121,11 +125,20 @@ def _prepared(graph: Graph) -> Graph:
     return graph
 
 
+def _without_calls(graph: Graph) -> Graph:
+    """Return a graph with the calls of fragments expanded, but for those that TFLite has."""
+    fragments = {n for n, d in declared(graph.declarations).items() if d.body is not None}
+    others = fragments - (known_fragments(graph) & FRAGMENTS.keys())
+    if not any(op.name in others for op in graph.operations):
+        return graph
+    return infer_shapes(language.lower(graph, others))
+
+
 def _objection(graph: Graph, op: Operation) -> str:
     """Return why a file cannot have an operation."""
     if op.name == "update":
         return "Variables that live between runs cannot be written yet."
-    return objection(graph, op)
+    return "" if op.name in FRAGMENTS else objection(graph, op)
 
 
 def _with_half_weights(graph: Graph) -> Graph:
@@ -149,6 +162,8 @@ def _verify(
     file: WrittenFile,
     inputs: Mapping[str, Any],
     tolerance: float | None,
+    *,
+    quantized: bool,
     bar: StagedProgressBar,
 ) -> None:
     """Run the graph and the model on the same inputs, and compare their outputs."""
@@ -171,4 +186,8 @@ def _verify(
     )
     given = given_inputs(inputs, partial(input_name, graph))
     default = max(graph.provenance.get("tolerance", TOLERANCE), TOLERANCE)
-    verified(graph, source, given, tolerance=tolerance, default=default, bar=bar)
+    if quantized:
+        default = max(default, CODES_TOLERANCE)
+    verified(
+        graph, source, given, tolerance=tolerance, default=default, quantized=quantized, bar=bar
+    )

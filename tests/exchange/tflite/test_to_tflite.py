@@ -13,6 +13,7 @@ pytest.importorskip("ai_edge_litert")
 
 import nnefkit as nk
 from nnefkit.exchange.tflite.opened_model import open_model
+from nnefkit.execution.engines.litert.interpreter import LoadedModel
 
 NETWORK = """
 version 1.0;
@@ -96,6 +97,67 @@ def test_a_model_is_written_as_it_was(name):
     assert not kinds(original) - kinds(data)
 
 
+# -- codes -----------------------------------------------------------------------------------------
+
+CODED = {
+    "networks/digits/digits.int8": {},
+    "networks/digits/digits.int16x8": {},
+    "networks/mobile_block/mobile_block.uint8": {"RESHAPE": 1},
+    "networks/zoo_conv/zoo_conv.int8_floatio": {},
+    "networks/zoo_pool/zoo_pool.int8": {"RESHAPE": 1},
+    "networks/attention/attention.int8": {"QUANTIZE": 2, "DEQUANTIZE": 2},
+}
+"""Model -> the operators that it has more when it is written again."""
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_a_quantized_model_computes_the_same_codes_when_it_is_written_again(name):
+    original = model(name)
+    data = nk.to_tflite(nk.from_tflite(original, verify=False), quantized=True, verify=False)
+    assert kinds(data) - kinds(original) == CODED[name]
+    models = [LoadedModel(original), LoadedModel(data)]
+    tensors = open_model(original).graph
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        feeds = [drawn(tensors.tensors[number], rng) for number in tensors.inputs]
+        for ours, theirs in zip(models[1].run(feeds), models[0].run(feeds), strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def drawn(tensor, rng):
+    if tensor.dtype.kind == "f":
+        return rng.normal(size=tensor.shape).astype(tensor.dtype)
+    limits = np.iinfo(tensor.dtype)
+    return rng.integers(limits.min, limits.max, tensor.shape, tensor.dtype, endpoint=True)
+
+
+def test_a_graph_that_was_quantized_here_computes_with_codes_of_8_bits():
+    graph = weighted(NETWORK)
+    rng = np.random.default_rng(1)
+    samples = [{"x": rng.normal(size=(1, 3, 9, 9)).astype(np.float32)} for _ in range(4)]
+    data = nk.to_tflite(nk.quantize(graph, samples), quantized=True)
+    assert not kinds(data)["DEQUANTIZE"]
+    opened = open_model(data).graph
+    assert {opened.tensors[n].type for n in (*opened.inputs, *opened.outputs)} == {"INT8"}
+    assert len(data) < 0.7 * len(nk.to_tflite(graph, verify=False))
+
+
+def test_grids_that_tflite_lacks_are_refused_at_once(tmp_path):
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2]); y = relu(x); }",
+        "'x': linear_quantize(min = -0.3, max = 1.0, bits = 8);\n"
+        "'y': zero_point_linear_quantize(zero_point = 0, scale = 0.1, bits = 12, signed = true, "
+        "symmetric = false);\n",
+    )
+    with pytest.raises(nk.ExecutionError) as caught:
+        nk.to_tflite(graph, tmp_path / "g.tflite", quantized=True)
+    assert [d.message for d in caught.value.diagnostics] == [
+        "TFLite cannot express the quantization of 'x'",
+        "TFLite cannot express the quantization of 'y'",
+    ]
+
+
 def test_weights_in_half_precision_take_half_the_space():
     graph = weighted(NETWORK)
     whole, half = nk.to_tflite(graph), nk.to_tflite(graph, weights="float16")
@@ -131,5 +193,5 @@ def test_a_file_is_written_and_a_wrong_argument_is_refused(tmp_path):
     assert (tmp_path / "g.tflite").read_bytes() == data
     with pytest.raises(nk.InputError, match="'weights' must be"):
         nk.to_tflite(graph, weights="int4")
-    with pytest.raises(nk.InputError, match="quantized"):
+    with pytest.raises(nk.ExecutionError, match="no quantization info"):
         nk.to_tflite(graph, quantized=True)

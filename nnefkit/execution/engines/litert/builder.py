@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array, Shape
+from nnefkit.execution.engines.integer.grid import CodeGrid
 
 
 class TfliteValue:
     """A value of a TFLite graph: an input, a constant or a result of an operator."""
 
-    __slots__ = ("data", "dtype", "is_weight", "name", "operator", "shape")
+    __slots__ = (
+        *("axis", "data", "dtype", "grid", "is_weight", "line", "name", "operator", "shape"),
+    )
 
     def __init__(
         self, shape: Shape, dtype: np.dtype[Any], name: str = "", data: Array | None = None
@@ -32,6 +35,12 @@ class TfliteValue:
         """The data of a constant, else None."""
         self.is_weight = False
         """Whether it is a variable of the graph, in any form."""
+        self.line: Mapping[str, Any] | None = None
+        """The quantization info of the tensor that it is, in graphs that are to be quantized."""
+        self.grid: CodeGrid | None = None
+        """The numbers that its elements stand for, if they are codes."""
+        self.axis = 0
+        """The axis along which the grid has an element for each channel."""
         self.operator: BuiltOperator | None = None
         """The operator that computes it, if there is one."""
 
@@ -127,7 +136,7 @@ class TfliteBuilder:
         """Return a constant that is another form of a constant."""
         name = f"{value.name}.{'x'.join(map(str, data.shape))}" if value.name else ""
         form = TfliteValue(data.shape, data.dtype, name, data)
-        form.is_weight = value.is_weight
+        form.is_weight, form.line = value.is_weight, value.line
         return form
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.collector import paused_collector
+from nnefkit.execution.engines.litert.operations import FRAGMENTS
 from nnefkit.execution.layout.forms import Form, arranged
 from nnefkit.execution.layout.layout_target import LayoutTarget
 from nnefkit.execution.layout.network import LayoutNetwork
@@ -17,7 +18,9 @@ from nnefkit.execution.layout.orders import choose_orders
 from nnefkit.execution.layout.rewriting import NetworkWriter
 from nnefkit.graph import Graph
 
-TARGET = LayoutTarget(is_channels_last=True, axis_is_last=frozenset(("softmax",)))
+TARGET = LayoutTarget(
+    is_channels_last=True, axis_is_last=frozenset(("softmax", "l2_normalization", "log_softmax"))
+)
 """The order in which the operators of TFLite compute."""
 
 
@@ -59,7 +62,7 @@ class ChannelsLast:
 
     def __init__(self, graph: Graph, wanted: Collection[str] = ()) -> None:
         with paused_collector():
-            self._network = LayoutNetwork(graph, target=TARGET, visible=wanted)
+            self._network = LayoutNetwork(graph, FRAGMENTS, target=TARGET, visible=wanted)
             choose_orders(self._network)
             self._writer = NetworkWriter(self._network)
             self.graph = self._writer.graph()

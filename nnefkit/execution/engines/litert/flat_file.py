@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.execution.engines.integer.grid import CodeGrid
 from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteValue
 from nnefkit.execution.engines.litert.operator_table import OPTIONS, version_of
 
@@ -123,7 +124,18 @@ class _FileWriter:
             "Buffer": self._buffer_numbers.get(id(value), 0),
             "Name": self._out.CreateString(value.name),
         }
+        if value.grid is not None:
+            fields["Quantization"] = self._quantization(value, value.grid)
         return self._table("Tensor", **fields)
+
+    def _quantization(self, value: TfliteValue, grid: CodeGrid) -> int:
+        out = self._out
+        return self._table(
+            "QuantizationParameters",
+            Scale=int(out.CreateNumpyVector(np.ravel(grid.step).astype("<f4"))),
+            ZeroPoint=int(out.CreateNumpyVector(np.ravel(grid.point).astype("<i8"))),
+            QuantizedDimension=value.axis,
+        )
 
     def _operator(self, operator: BuiltOperator) -> int:
         key = operator.kind, version_of(operator)

@@ -22,7 +22,7 @@ def fused(
         operators: In the order of computation; those that no wanted value depends on are left out.
         wanted: Values that are read after the run.
     """
-    kept = _needed(operators, wanted)
+    kept = needed_operators(operators, wanted)
     readers = Counter(id(value) for operator in kept for value in operator.inputs)
     readers.update(id(value) for value in wanted)
     result: list[BuiltOperator] = []
@@ -36,6 +36,7 @@ def fused(
             or source.options.get(ACTIVATION)
             or readers[id(operator.inputs[0])] > 1
             or not operator.inputs[0].is_real
+            or operator.inputs[0].line
         ):
             result.append(operator)
             continue
@@ -46,7 +47,7 @@ def fused(
     return result
 
 
-def _needed(
+def needed_operators(
     operators: Sequence[BuiltOperator], wanted: Collection[TfliteValue]
 ) -> list[BuiltOperator]:
     """Return the operators that the wanted values depend on."""

@@ -12,15 +12,15 @@ from nnefkit.errors import ExecutionError, NnefError
 from nnefkit.execution.dtypes import numpy_dtype, stored
 from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
-from nnefkit.execution.engines.litert.operations import LOWERINGS
+from nnefkit.execution.engines.litert.operations import FRAGMENTS, LOWERINGS
 from nnefkit.execution.lowering.call_arguments import Literals, attributes, bind
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.shape_inference import infer_shapes
 
-COMPOUND = frozenset(
-    ("batch_normalization", "l1_normalization", "l2_normalization", "linear_quantize")
-).union(("min_max_linear_quantize", "zero_point_linear_quantize"))
+COMPOUND = frozenset(("batch_normalization", "linear_quantize", "min_max_linear_quantize")).union(
+    ("zero_point_linear_quantize",)
+)
 """Operations that are computed by the operations in their definitions (4.9)."""
 
 
@@ -42,22 +42,24 @@ def simplified(graph: Graph) -> Graph:
     return graph
 
 
-def lower_graph(graph: Graph, outputs: Collection[str]) -> LoweredTflite:
+def lower_graph(graph: Graph, outputs: Collection[str], *, coded: bool = False) -> LoweredTflite:
     """Lower the operations that some tensors depend on.
 
     Args:
         graph: All its shapes are known, and its images are channels-last.
         outputs: Names of the tensors to compute.
+        coded: Whether values have the quantization info of their tensors.
 
     Raises:
         ExecutionError: An operation cannot be expressed in TFLite, or a variable has no values.
     """
-    return _TfliteLowering(graph).lower(outputs)
+    return _TfliteLowering(graph, coded).lower(outputs)
 
 
 class _TfliteLowering:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, coded: bool) -> None:
         self.graph = graph
+        self.coded = coded
         self.builder = TfliteBuilder()
         self.updated = updates(graph)
         self.values: dict[str, TfliteValue] = {}
@@ -85,22 +87,33 @@ class _TfliteLowering:
             data = stored(tensor, self.builder.scalar)
             value = TfliteValue(data.shape, data.dtype, tensor.name, data)
             value.is_weight = op.name == "variable"
+        if self.coded:
+            value.line = tensor.quantization
         self.values[tensor.name] = value
 
     def _lower(self, op: Operation) -> None:
         start = len(self.builder.operators)
         results = self._results(op)
         for name, value in zip(op.output_names, results, strict=True):
-            # An intermediate value of an operation may be the result of a later one.
-            if value.data is None and (not value.name or id(value) in self.numbered):
-                value.name = name
-                self.numbered.discard(id(value))
-            self.values[name] = value
+            self.values[name] = self._named(op, name, value)
         self._name_intermediates(op.output_names[0] if op.output_names else op.name, start)
+
+    def _named(self, op: Operation, name: str, value: TfliteValue) -> TfliteValue:
+        """Return the value of a tensor, with its name."""
+        line = self.graph.tensors[name].quantization if self.coded else None
+        # An intermediate value of an operation may be the result of a later one.
+        is_new = value.data is None and (not value.name or id(value) in self.numbered)
+        if not is_new and value.line != line and (line or op.name == "copy"):
+            value = self.builder.op("COPY", [value], value.shape)
+            is_new = True
+        if is_new:
+            value.name, value.line = name, line
+            self.numbered.discard(id(value))
+        return value
 
     def _results(self, op: Operation) -> Sequence[TfliteValue]:
         """Add the operators that compute `op`; return its results."""
-        lowering: Callable[..., Any] | None = LOWERINGS.get(op.name)
+        lowering: Callable[..., Any] | None = LOWERINGS.get(op.name) or FRAGMENTS.get(op.name)
         if lowering is None:
             raise ExecutionError(f"TFLite has no operators for '{op.name}'")
         lowering = partial(lowering, self.builder, **attributes(op))

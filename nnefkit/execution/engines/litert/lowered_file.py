@@ -11,8 +11,10 @@ import numpy as np
 from nnefkit.execution.dtypes import numpy_dtype
 from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.channels_last import ChannelsLast, TensorPlace
+from nnefkit.execution.engines.litert.codes.coded_operators import CodedOperators
+from nnefkit.execution.engines.litert.codes.grids import check_lines
 from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
-from nnefkit.execution.engines.litert.fusion import fused
+from nnefkit.execution.engines.litert.fusion import fused, needed_operators
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
 from nnefkit.execution.engines.litert.primitives import cast
 from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
@@ -31,7 +33,11 @@ class WrittenFile:
 
 
 def written_file(
-    graph: Graph, *, half: bool = False, input_dtypes: Mapping[str, Any] | None = None
+    graph: Graph,
+    *,
+    half: bool = False,
+    coded: bool = False,
+    input_dtypes: Mapping[str, Any] | None = None,
 ) -> WrittenFile:
     """Return the file of a graph.
 
@@ -40,6 +46,7 @@ def written_file(
     Args:
         graph: Without calls of fragments; all its shapes are known.
         half: Whether weights are stored in float16, and dequantized when the file is loaded.
+        coded: Whether the quantization info is applied: the network computes with codes.
         input_dtypes: Name of an integer input -> its dtype, if it is not int64.
 
     Raises:
@@ -47,19 +54,26 @@ def written_file(
     """
     simple = simplified(with_integer_arithmetic(graph))
     network = ChannelsLast(simple)
-    lowered = lower_graph(network.graph, dict.fromkeys(graph.outputs))
+    if coded:
+        check_lines(network.graph)
+    lowered = lower_graph(network.graph, dict.fromkeys(graph.outputs), coded=coded)
     known = {value.name: value for value in lowered.inputs}
     inputs = [known.get(name) or _unused(graph, name) for name in graph.inputs]
     outputs = _outputs(lowered.builder, lowered.values, graph.outputs, inputs)
     operators = fused(lowered.builder.operators, outputs)
+    names = [value.name for value in outputs]
+    if coded:
+        codes = CodedOperators(operators, inputs, outputs)
+        inputs, outputs = codes.inputs, codes.outputs
+        operators = needed_operators(codes.operators, outputs)
     if half:
         operators = _with_half_weights(operators)
     named = [NamedValue(value.name, value) for value in inputs]
     for number, value in enumerate(inputs):
         dtype = (input_dtypes or {}).get(value.name)
-        if dtype is not None and np.dtype(dtype) != value.dtype:
+        if dtype is not None and np.dtype(dtype) != value.dtype and value.grid is None:
             operators, named[number] = _retyped(operators, value, np.dtype(dtype))
-    results = [NamedValue(value.name, value) for value in outputs]
+    results = [NamedValue(*pair) for pair in zip(names, outputs, strict=True)]
     data = file_bytes(operators, named, results, graph.name)
     places = {name: network.stored(name) for name in simple.tensors if name in graph.tensors}
     return WrittenFile(data, {n: p for n, p in places.items() if isinstance(p, TensorPlace)})
@@ -86,8 +100,9 @@ def _outputs(
         value = values[name]
         if value.name != name or value.data is not None or id(value) in taken:
             shape = b.ints(*value.shape)
+            line = value.line
             value = b.op("RESHAPE", [value, shape], value.shape, NewShape=[*value.shape])
-            value.name = name
+            value.name, value.line = name, line
         taken.add(id(value))
         outputs.append(value)
     return outputs

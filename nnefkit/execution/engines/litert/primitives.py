@@ -96,6 +96,14 @@ def mul(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> T
     return elementwise(b, "MUL", x, y)
 
 
+def square(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
+    """Return ``x ^ 2``."""
+    source = x.operator
+    if source is not None and source.kind == "SUB" and not x.line:
+        return elementwise(b, "SQUARED_DIFFERENCE", *source.inputs)
+    return mul(b, x, x)
+
+
 def div(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> TfliteValue:
     """Return ``x / y``."""
     return elementwise(b, "DIV", x, y)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from nnefkit.execution.engines.litert.lowerings import LOWERINGS
+from nnefkit.execution.engines.litert.operations.fragments import FRAGMENTS
 
-__all__ = ["LOWERINGS"]
+__all__ = ["FRAGMENTS", "LOWERINGS"]
 
 for _section in (
     "activation",
@@ -18,6 +19,7 @@ for _section in (
     "elementwise",
     "joining",
     "linear_algebra",
+    "normalization",
     "pooling",
     "reduction",
     "resampling",

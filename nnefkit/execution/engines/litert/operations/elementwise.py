@@ -19,6 +19,7 @@ from nnefkit.execution.engines.litert.primitives import (
     minimum,
     mul,
     round_half_up,
+    square,
     sub,
     unary,
     where,
@@ -114,7 +115,7 @@ def rcp(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
 @lowering("sqr")
 def sqr(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x ^ 2``."""
-    return mul(b, x, x)
+    return square(b, x)
 
 
 @lowering("rsqr")
@@ -203,13 +204,28 @@ def select(
     b: TfliteBuilder, condition: TfliteValue, true_value: TfliteValue, false_value: TfliteValue
 ) -> TfliteValue:
     """Return elements of one value or the other."""
+    if _is_spread_nan(condition, true_value, false_value):
+        return false_value
     if true_value.dtype == np.bool_:
         pair = [cast(b, value, np.int32) for value in (true_value, false_value)]
         return compare(b, "NOT_EQUAL", where(b, condition, *pair), 0)
     return where(b, condition, true_value, false_value)
 
 
-_CLAMPS = {(0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
+def _is_spread_nan(condition: TfliteValue, x: TfliteValue, result: TfliteValue) -> bool:
+    """Return whether a selection makes a maximum or minimum NaN where `x` is NaN."""
+    source, chooser = result.operator, condition.operator
+    return (
+        source is not None
+        and chooser is not None
+        and source.kind in ("MAXIMUM", "MINIMUM")
+        and any(value is x for value in source.inputs)
+        and chooser.kind == "NOT_EQUAL"
+        and all(value is x for value in chooser.inputs)
+    )
+
+
+_CLAMPS = {(0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1", (0.0, 1.0): "RELU_0_TO_1"}
 
 
 @lowering("clamp")

@@ -14,8 +14,8 @@ def matmul(
     b: TfliteBuilder, A: TfliteValue, B: TfliteValue, *, transposeA: bool, transposeB: bool
 ) -> TfliteValue:
     """Return the product of matrices; batch dimensions are broadcast."""
-    if A.rank == 2 and B.data is not None and not transposeA:
-        weights = B if transposeB else transpose(b, B, [1, 0])
+    weights = _weights(b, B, transposeB)
+    if weights is not None and not transposeA:
         return _fully_connected(b, A, weights, None)
     rows = A.shape[-1] if transposeA else A.shape[-2]
     columns = B.shape[-2] if transposeB else B.shape[-1]
@@ -30,16 +30,24 @@ def linear(
 ) -> TfliteValue:
     """Return ``matmul(input, filter, transposeB = true) + bias``."""
     is_zero = bias.data is not None and not bias.rank and not bias.data
+    weights = _weights(b, filter, True)
+    if weights is not None and is_zero:
+        return _fully_connected(b, input, weights, None)
     outputs = filter.shape[-2]
-    if input.rank == 2 and filter.rank == 2:
-        if is_zero:
-            return _fully_connected(b, input, filter, None)
-        if bias.data is not None and bias.rank <= 2 and bias.shape[:1] in ((), (1,)):
-            row = np.broadcast_to(bias.data.reshape(-1), (outputs,))
-            row = np.ascontiguousarray(row)
-            return _fully_connected(b, input, filter, b.derived(bias, row))
+    row = (*(1,) * (input.rank - 1), outputs)
+    if weights is not None and bias.data is not None and bias.shape in (row, ()):
+        values = np.broadcast_to(bias.data.reshape(-1), (outputs,))
+        return _fully_connected(b, input, weights, b.derived(bias, np.ascontiguousarray(values)))
     product = matmul(b, input, filter, transposeA=False, transposeB=True)
     return product if is_zero else add(b, product, bias)
+
+
+def _weights(b: TfliteBuilder, matrix: TfliteValue, is_turned: bool) -> TfliteValue | None:
+    """Return a constant matrix as (outputs, inputs); None if it is computed, or one of several."""
+    if matrix.data is None or any(extent != 1 for extent in matrix.shape[:-2]):
+        return None
+    flat = b.reshape(matrix, matrix.shape[-2:])
+    return flat if is_turned else transpose(b, flat, [1, 0])
 
 
 def _fully_connected(
@@ -48,4 +56,5 @@ def _fully_connected(
     inputs = [x, weights]
     if bias is not None:
         inputs.append(bias)
-    return b.op("FULLY_CONNECTED", inputs, (x.shape[0], weights.shape[0]))
+    shape = (*x.shape[:-1], weights.shape[0])
+    return b.op("FULLY_CONNECTED", inputs, shape, KeepNumDims=x.rank != 2)
