@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -50,7 +52,10 @@ class IntegerEngine(Engine):
         overflow: Overflow = "wrap",
     ) -> None:
         self._arithmetic = Arithmetic(rounding, accumulator_bits, overflow)
-        self._planned: tuple[Graph, IntegerPlanner] | None = None
+        self._last: tuple[ref[Graph], Mapping[int, str]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_last": None}
 
     @property
     def operations(self) -> frozenset[str]:
@@ -62,24 +67,27 @@ class IntegerEngine(Engine):
         """All operations: between codes, there is a rule for some of them only."""
         return frozenset(KERNELS.keys() - SOURCES)
 
-    def _plan(self, graph: Graph) -> IntegerPlanner:
-        planned = self._planned
-        if planned is None or planned[0] is not graph:
-            planned = self._planned = (graph, IntegerPlanner(graph, self._arithmetic))
-        return planned[1]
+    def _reasons(self, graph: Graph) -> Mapping[int, str]:
+        """Return why operations of `graph` cannot run: their identity -> a sentence."""
+        last = self._last
+        if last is None or last[0]() is not graph:
+            self._last = last = ref(graph), IntegerPlanner(graph, self._arithmetic).reasons
+        return last[1]
 
     def unsupported(self, graph: Graph) -> list[Operation]:
         """Return the operations on codes for which there is no rule, in their order."""
-        unknown = {id(op) for op in graph.operations if op.name not in self.operations}
+        known = self.operations
+        unknown = [op for op in graph.operations if op.name not in known]
         if unknown:
-            return [op for op in graph.operations if id(op) in unknown]
-        return list(self._plan(graph).unsupported())
+            return unknown
+        reasons = self._reasons(graph)
+        return [op for op in graph.operations if id(op) in reasons]
 
     def why_unsupported(self, graph: Graph, operation: Operation) -> str:
         """Return why there is no rule for an operation of `unsupported`."""
         if operation.name not in self.operations:
             return "It has no definition in integers."
-        return self._plan(graph).reasons.get(id(operation), "")
+        return self._reasons(graph).get(id(operation), "")
 
     def received(self, graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return inputs as the numbers of the nearest codes."""
@@ -95,9 +103,9 @@ class IntegerEngine(Engine):
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
         """Prepare `graph` to compute the tensors of `fetch`, and those of `watched`."""
-        planner = self._plan(graph)
-        for op in planner.unsupported():
-            raise ExecutionError(
-                f"the engine 'integer' cannot run '{op.name}'", hint=planner.reasons[id(op)]
-            )
+        planner = IntegerPlanner(graph, self._arithmetic)
+        for op in graph.operations:
+            if id(op) in planner.reasons:
+                hint = planner.reasons[id(op)]
+                raise ExecutionError(f"the engine 'integer' cannot run '{op.name}'", hint=hint)
         return PreparedIntegers(planner, fetch, watched)

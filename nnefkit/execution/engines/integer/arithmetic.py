@@ -79,9 +79,16 @@ class Arithmetic:
         """Return ``x * by``, rounded; see `fixed_point.rescaled`."""
         return rescaled(x, by, self.rounding, kernel)
 
-    def rescaled_blocks(self, x: Array, by: Multiplier, axis: int | None, block: int) -> Array:
+    def rescaled_blocks(self, x: Array, by: Multiplier, inside: Array) -> Array:
         """Return ``x * by``, rounded in blocks; see `fixed_point.rescaled_blocks`."""
-        return rescaled_blocks(x, by, self.rounding, axis, block)
+        return rescaled_blocks(x, by, self.rounding, inside)
+
+    def rescaled_channels(self, x: Array, by: Multiplier, axis: int, block: int) -> Array:
+        """Return ``x * by``, rounded in blocks of channels."""
+        count = x.shape[axis]
+        inside = np.arange(count) < count - count % block
+        shape = [-1 if n == axis else 1 for n in range(x.ndim)]
+        return self.rescaled_blocks(x, by, inside.reshape(shape))
 
 
 def _not_among(option: str, value: Any, known: tuple[str, ...]) -> Diagnostic | None:

@@ -83,26 +83,17 @@ def rescaled(x: Array, by: Multiplier, rounding: Rounding, kernel: Kernel = "pla
     return _half_away(high, right)
 
 
-def rescaled_blocks(
-    x: Array, by: Multiplier, rounding: Rounding, axis: int | None, block: int
-) -> Array:
+def rescaled_blocks(x: Array, by: Multiplier, rounding: Rounding, inside: Array) -> Array:
     """Return ``x * by``, rounded as TFLite's kernels do that process blocks of elements at once.
 
     Args:
         x: int64.
         by: Its arrays broadcast against `x`.
         rounding: As for `rescaled`.
-        axis: The axis along which the blocks are; None if they are of all elements in order.
-        block: Number of elements of a block.
+        inside: Which elements are in blocks; broadcasts against `x`.
     """
     if rounding != "tflite":
         return rescaled(x, by, rounding)
-    count = x.size if axis is None else x.shape[axis]
-    inside = np.arange(count) < count - count % block
-    if axis is None:
-        inside = inside.reshape(x.shape)
-    else:
-        inside = inside.reshape([-1 if n == axis else 1 for n in range(x.ndim)])
     return np.where(inside, rescaled(x, by, "tflite", "matrix"), rescaled(x, by, "tflite"))
 
 

@@ -73,17 +73,28 @@ class CodeGrid(NamedTuple):
         codes, step, point = align(codes, self.step, self.point)
         return np.asarray((codes - point).astype(np.float64) * step, np.float32)
 
-    def dequantized(self, codes: Array) -> Array:
-        """Return what TFLite's operator computes of codes: the numbers, but in steps of float32."""
+    def dequantized(self, codes: Array, inside: Array) -> Array:
+        """Return what TFLite's operator computes of codes: the numbers, but in steps of float32.
+
+        Args:
+            codes: int64.
+            inside: Which elements are in blocks; the others are rounded once.
+        """
         if not self.is_single:
             return self.numbers(codes)
         shift = np.float32(-self.zero * np.float64(self.scale))
         product = codes.astype(np.float32) * self.scale + shift
-        inside = np.arange(codes.size) < codes.size // 8 * 8
-        return np.where(inside.reshape(codes.shape), product, self.numbers(codes))
+        return np.where(inside, product, self.numbers(codes))
 
-    def codes(self, numbers: Array, rounding: Rounding = "tflite") -> Array:
+    def codes(
+        self, numbers: Array, rounding: Rounding = "tflite", inside: Array | None = None
+    ) -> Array:
         """Return the codes nearest to numbers, in int64.
+
+        Args:
+            numbers: The numbers.
+            rounding: How to round them.
+            inside: Which elements are in blocks, where TFLite multiplies by the reciprocal.
 
         Raises:
             ExecutionError: A number is NaN, which has no code.
@@ -95,11 +106,9 @@ class CodeGrid(NamedTuple):
             )
         with np.errstate(over="ignore"):
             ratio = numbers / step
-            if rounding == "tflite" and self.bits <= 8 and self.is_single:
-                # TFLite multiplies by the reciprocal, except for the last few elements.
-                inside = np.arange(numbers.size) < numbers.size // 8 * 8
-                product = numbers * np.float32(1.0 / np.float64(self.scale))
-                ratio = np.where(inside.reshape(numbers.shape), product, ratio)
+            if inside is not None and self.bits <= 8 and self.is_single:
+                inverse = np.float32(1.0 / np.float64(self.scale))
+                ratio = np.where(inside, numbers * inverse, ratio)
             steps = whole(ratio, rounding)
         limited = clip(steps.astype(np.float64), -(2.0**40), 2.0**40)
         return self.clipped(limited.astype(np.int64) + point)

@@ -8,7 +8,7 @@ inside of a region.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from nnefkit.execution.engines.integer.region import (
     interior,
 )
 from nnefkit.execution.engines.integer.rules.registry import rule_for
+from nnefkit.execution.engines.integer.source_order import in_blocks
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 
@@ -220,21 +221,16 @@ class IntegerPlanner:
                 raise NoRule(
                     f"Its operands have different scales, and '{name}' has no quantization info."
                 )
-        single = len(op.output_names) == 1
-        for name, target in targets.items():
-            grid = target or common
-            self.grids[name] = grid
-            region = self._region((op,), name, grid)
-            self._add(
-                region, rule_for(region), (op,) if single or name == op.output_names[0] else ()
-            )
+        self.grids.update({name: target or common for name, target in targets.items()})
+        for name in targets:
+            region = self._region((op,), name, self.grids[name])
+            self._add(region, rule_for(region), (op,) if name == op.output_names[0] else ())
 
     def _add(
         self, region: CodedRegion, compute: Compute, operations: tuple[Operation, ...] | None = None
     ) -> None:
         name = region.result
-        for inner in region.inner:
-            self.regions.setdefault(inner, region)
+        self.regions.update({inner: region for inner in region.inner if inner not in self.grids})
         done = region.operations if operations is None else operations
         self.steps.append(
             IntegerStep(done, region.leaves, (name,), lambda values: {name: compute(values)})
@@ -251,9 +247,8 @@ class IntegerPlanner:
         rounding = self.arithmetic.rounding
 
         def run(values: Mapping[str, Array]) -> Mapping[str, Array]:
-            if op.name == "copy" and rounding == "tflite" and op.input_names[0] in grids:
-                (name,) = op.input_names
-                return {op.output_names[0]: grids[name].dequantized(values[name])}
+            if op.name == "copy" and rounding == "tflite":
+                return {op.output_names[0]: self._converted(op, values)}
             numbers = {
                 name: grids[name].numbers(values[name]) if name in grids else values[name]
                 for name in op.input_names
@@ -268,9 +263,18 @@ class IntegerPlanner:
             IntegerStep((op,), tuple(dict.fromkeys(op.input_names)), op.output_names, run)
         )
 
-    def unsupported(self) -> Iterator[Operation]:
-        """Yield the operations that cannot be computed, in their order."""
-        return (op for op in self.graph.operations if id(op) in self.reasons)
+    def _converted(self, op: Operation, values: Mapping[str, Array]) -> Array:
+        """Return numbers of codes, or codes of numbers, as TFLite's operators convert them."""
+        (source,), (target,) = op.input_names, op.output_names
+        array = values[source]
+        if source in self.grids:
+            inside = in_blocks(self.graph, target, array.shape, 8)
+            return self.grids[source].dequantized(array, inside)
+        if target in self.grids:
+            return self.grids[target].codes(
+                array, "tflite", in_blocks(self.graph, target, array.shape, 8)
+            )
+        return array
 
 
 def needed_steps(planner: IntegerPlanner, wanted: Collection[str]) -> list[IntegerStep]:

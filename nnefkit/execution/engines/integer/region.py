@@ -91,8 +91,10 @@ class CodedRegion:
 class Tail(NamedTuple):
     """What is done with the result of the head of a region."""
 
-    added: str | None
-    """Name of a constant that is added first."""
+    early: tuple[Operation, ...]
+    """Operations that cut or pad it with zeros, before a constant is added."""
+    added: Identifier | None
+    """Name of a constant that is added."""
     low: float
     high: float
     """The range to which an activation limits it."""
@@ -120,28 +122,44 @@ def _code(number: float, grid: CodeGrid) -> int:
 
 def tail_of(region: CodedRegion) -> Tail | None:
     """Return what follows the head, if it is a constant to add, activations and moves only."""
-    added: str | None = None
-    low, high = -inf, inf
-    moves: list[Operation] = []
+    tail = Tail((), None, -inf, inf, ())
     (before,) = region.head.output_names
     for op in region.operations[1:]:
-        others = [value for value in op.inputs.values() if value != before]
         if before not in op.input_names or len(op.output_names) != 1:
             return None
-        bounds = _bounds(region, op, others)
-        if bounds is not None:
-            low, high = min(max(low, bounds[0]), bounds[1]), min(max(high, bounds[0]), bounds[1])
-        elif op.name == "add" and not moves and added is None and (low, high) == (-inf, inf):
-            (constant,) = others if len(others) == 1 else ("",)
-            if constant not in region.constants:
-                return None
-            added = str(constant)
-        elif op.name in MOVING - {"concat", "stack", "pad"}:
-            moves.append(op)
-        else:
+        longer = _longer(region, tail, op, [v for v in op.inputs.values() if v != before])
+        if longer is None:
             return None
+        tail = longer
         (before,) = op.output_names
-    return Tail(added, low, high, tuple(moves))
+    return tail
+
+
+def _longer(region: CodedRegion, tail: Tail, op: Operation, others: list[Any]) -> Tail | None:
+    """Return a tail with one more operation, None if it is of another kind.
+
+    Args:
+        region: The region.
+        tail: What precedes the operation.
+        op: The operation.
+        others: Its operands apart from the result of the one before.
+    """
+    bounds = _bounds(region, op, others)
+    if bounds is not None:
+        low, high = (min(max(each, bounds[0]), bounds[1]) for each in (tail.low, tail.high))
+        return tail._replace(low=low, high=high)
+    is_bare = (tail.low, tail.high, tail.added, tail.moves) == (-inf, inf, None, ())
+    if is_bare and op.name == "add" and len(others) == 1 and others[0] in region.constants:
+        return tail._replace(added=Identifier(others[0]))
+    if is_bare and (op.name == "slice" or _pads_with_zeros(op)):
+        return tail._replace(early=(*tail.early, op))
+    if op.name in MOVING - {"concat", "stack", "pad"}:
+        return tail._replace(moves=(*tail.moves, op))
+    return None
+
+
+def _pads_with_zeros(op: Operation) -> bool:
+    return op.name == "pad" and op.attribs["border"] == "constant" and not op.attribs["value"]
 
 
 def _bounds(region: CodedRegion, op: Operation, others: list[Any]) -> tuple[float, float] | None:

@@ -106,5 +106,6 @@ def test_kernels_of_tflite_differ_at_ties_below_zero(kernel, expected):
 
 def test_what_is_left_of_blocks_is_rounded_otherwise():
     x = np.full((2, 10), -2)
-    found = rescaled_blocks(x, Multiplier.of(0.25), "tflite", 1, 8)
+    inside = np.arange(10) < 8
+    found = rescaled_blocks(x, Multiplier.of(0.25), "tflite", inside)
     assert found.tolist() == [[0] * 8 + [-1] * 2] * 2

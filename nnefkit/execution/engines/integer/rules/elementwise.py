@@ -13,6 +13,7 @@ from nnefkit.execution.engines.integer.fixed_point import Multiplier
 from nnefkit.execution.engines.integer.grid import CodeGrid, clip, literal_grid
 from nnefkit.execution.engines.integer.region import CodedRegion, Compute, NoRule, Tail
 from nnefkit.execution.engines.integer.rules.registry import head
+from nnefkit.execution.engines.integer.source_order import in_blocks
 from nnefkit.graph import Identifier
 from nnefkit.operations.broadcasting import align
 
@@ -106,7 +107,10 @@ def requantized(region: CodedRegion, source: CodeGrid, codes: Array) -> Array:
     if not source.is_single:
         raise NoRule("An operand has several scales.")
     by = Multiplier.of(np.float64(source.scale) / np.float64(grid.scale))
-    steps = region.arithmetic.rescaled_blocks(codes - source.zero, by, None, 16)
+    inside = np.asarray(False)
+    if max(source.bits, grid.bits) <= 8:
+        inside = in_blocks(region.graph, region.result, codes.shape, 16)
+    steps = region.arithmetic.rescaled_blocks(codes - source.zero, by, inside)
     return grid.clipped(steps + grid.zero)
 
 

@@ -6,14 +6,20 @@ Sums are exact in float64: products of codes have at most 32 bits.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.integer.fixed_point import Kernel, Multiplier, whole
 from nnefkit.execution.engines.integer.grid import CodeGrid, clip
-from nnefkit.execution.engines.integer.region import CodedRegion, Compute, NoRule, Tail
+from nnefkit.execution.engines.integer.region import (
+    CodedRegion,
+    Compute,
+    NoRule,
+    Tail,
+    evaluated,
+)
 from nnefkit.execution.engines.integer.rules.registry import head
 from nnefkit.execution.lowering.call_arguments import attributes
 from nnefkit.graph import Identifier, Operation
@@ -33,9 +39,52 @@ def _kernel(op: Operation, bits: int) -> Kernel:
     """Return how TFLite rounds in the kernel of a layer."""
     if bits > 8:
         return "wide"
-    if op.name == "deconv" or op.attribs.get("groups", 1) != 1:
-        return "plain"
-    return "matrix"
+    return "matrix" if op.attribs.get("groups", 1) == 1 else "plain"
+
+
+def _is_in_blocks(op: Operation, bits: int) -> bool:
+    """Return whether TFLite rounds eight channels at once: in depthwise and transposed layers."""
+    return bits <= 8 and (op.name == "deconv" or op.attribs.get("groups", 1) == 0)
+
+
+class Scaling(NamedTuple):
+    """How the sums of a layer become codes."""
+
+    region: CodedRegion
+    tail: Tail
+    bits: int
+    """Of the codes that are summed."""
+    kernel: Kernel
+    in_blocks: bool
+    in_float: bool
+    """Whether TFLite rescales the sums in float64."""
+
+    def codes(self, sums: Array, scales: Array, values: Mapping[str, Array], bias: Any) -> Array:
+        """Return the codes of the result.
+
+        Args:
+            sums: Exact sums of products, in float64.
+            scales: Their steps, which broadcast against them.
+            values: The values of the constants, by name.
+            bias: The name of a constant to add, or a number.
+        """
+        region, tail, arithmetic = self.region, self.tail, self.region.arithmetic
+        sums = sums + _addend(region, values, bias, scales, sums.ndim)
+        if tail.early:
+            (name,) = region.head.output_names
+            moved = evaluated(region.graph, tail.early, {name: sums}, np.float64)
+            sums = moved[tail.early[-1].output_names[0]]
+        if tail.added is not None:
+            sums = sums + _addend(region, values, tail.added, scales, sums.ndim)
+        total = arithmetic.total(sums, self.bits)
+        ratio = scales / np.float64(region.grid.scale)
+        if self.in_float and arithmetic.rounding == "tflite":
+            result = whole(total.astype(np.float64) * ratio, "tflite").astype(np.int64)
+        elif self.in_blocks:
+            result = arithmetic.rescaled_channels(total, Multiplier.of(ratio), 1, 8)
+        else:
+            result = arithmetic.rescaled(total, Multiplier.of(ratio), self.kernel)
+        return clip(result + region.grid.zero, *tail.limits(region.grid))
 
 
 @head("conv", "deconv", "linear")
@@ -51,12 +100,10 @@ def layer(region: CodedRegion, tail: Tail) -> Compute:
         raise NoRule("Its bias is not a number.")
     if isinstance(bias, Identifier) and bias not in region.constants:
         raise NoRule("Its bias is not constant.")
-    kernel = _kernel(op, grid.bits)
-    by_tensor = filters.is_single and (op.name == "linear" or grid.low == 0) and grid.bits <= 8
-    # TFLite rescales the sums of fully connected layers of 16 bits in float64.
-    in_float = op.name == "linear" and grid.bits > 8 and region.arithmetic.rounding == "tflite"
-    product = _product(grid, filters, by_tensor)
-    low, high = tail.limits(region.grid)
+    is_linear, bits = op.name == "linear", grid.bits
+    kernel, in_blocks = _kernel(op, bits), _is_in_blocks(op, bits)
+    scaling = Scaling(region, tail, bits, kernel, in_blocks, is_linear and bits > 8)
+    product = _product(grid, filters, bits <= 8 and (is_linear or grid.low == 0))
     attribs = attributes(op)
     function = KERNELS[op.name]
 
@@ -65,60 +112,48 @@ def layer(region: CodedRegion, tail: Tail) -> Compute:
         codes = values[weights]
         shifted = codes.astype(np.float64) - _aligned(filters.point, codes.ndim)
         sums = np.asarray(function(centered, shifted, np.zeros((), np.float64), **attribs))
-        scales = _by_channel(op, product, codes.shape, sums)
-        sums = sums + _addend(region, values, bias, scales, sums.ndim)
-        if tail.added is not None:
-            sums = sums + _addend(region, values, tail.added, scales, sums.ndim)
-        total = region.arithmetic.total(sums, grid.bits)
-        ratio = scales / np.float64(region.grid.scale)
-        by = Multiplier.of(ratio)
-        if in_float:
-            result = whole(total.astype(np.float64) * ratio, "tflite").astype(np.int64)
-        elif kernel == "plain":
-            result = region.arithmetic.rescaled_blocks(total, by, 1, 8)
-        else:
-            result = region.arithmetic.rescaled(total, by, kernel)
-        return clip(result + region.grid.zero, low, high)
+        axis = codes.ndim - 2 if is_linear else _OUTPUT_AXIS[op.name]
+        scales = _by_channel(product, codes.ndim, axis, sums, sums.ndim - 1 if is_linear else 1)
+        return scaling.codes(sums, scales, values, bias)
 
     return compute
 
 
 @head("matmul")
 def matrix_product(region: CodedRegion, tail: Tail) -> Compute:
-    """Return a product of two matrices."""
+    """Return a product of two matrices; that with a constant one is a fully connected layer."""
     op = region.head
     a, b = op.inputs["A"], op.inputs["B"]
     first, second = _grid(region, a, "input 'A'"), _grid(region, b, "input 'B'")
-    if not (first.is_single and second.is_single):
+    is_layer = b in region.constants and bool(op.attribs["transposeB"])
+    if not first.is_single or not (second.is_single or b in region.constants):
         raise NoRule("One of its inputs has several scales.")
     bits = max(first.bits, second.bits)
-    kernel: Kernel = "wide" if bits > 8 else "matrix"
-    scale = np.float64(first.scale * second.scale)
-    low, high = tail.limits(region.grid)
+    kernel: Kernel = "wide" if bits > 8 else "matrix" if is_layer else "plain"
+    scaling = Scaling(region, tail, bits, kernel, in_blocks=False, in_float=is_layer and bits > 8)
+    product = _product(first, second, bits <= 8 or not is_layer)
     attribs = attributes(op)
 
     def compute(values: Mapping[str, Array]) -> Array:
-        sums = np.asarray(
-            KERNELS["matmul"](
-                values[a].astype(np.float64) - first.zero,
-                values[b].astype(np.float64) - second.zero,
-                **attribs,
-            )
-        )
-        if tail.added is not None:
-            sums = sums + _addend(region, values, tail.added, np.asarray(scale), sums.ndim)
-        total = region.arithmetic.total(sums, bits)
-        by = Multiplier.of(scale / np.float64(region.grid.scale))
-        result = region.arithmetic.rescaled(total, by, kernel) + region.grid.zero
-        return clip(result, low, high)
+        codes = values[b]
+        shifted = codes.astype(np.float64) - _aligned(second.point, codes.ndim)
+        sums = KERNELS["matmul"](values[a].astype(np.float64) - first.zero, shifted, **attribs)
+        axis = codes.ndim - (2 if op.attribs["transposeB"] else 1)
+        scales = _by_channel(product, codes.ndim, axis, sums, sums.ndim - 1)
+        return scaling.codes(np.asarray(sums), scales, values, 0.0)
 
     return compute
 
 
 def _product(grid: CodeGrid, filters: CodeGrid, by_tensor: bool) -> Array:
-    """Return the steps of the sums, in float64, in the shape of those of the filter."""
-    if by_tensor:
-        # TFLite multiplies the scales of a whole filter in float32.
+    """Return the steps of the sums, in float64, in the shape of those of the filter.
+
+    Args:
+        grid: The grid of the input.
+        filters: The grid of the filter.
+        by_tensor: Whether TFLite multiplies scales in float32, if the filter has one.
+    """
+    if by_tensor and filters.is_single:
         return np.asarray((grid.scale * filters.step).astype(np.float64))
     return np.asarray(np.float64(grid.scale) * filters.step.astype(np.float64))
 
@@ -127,20 +162,24 @@ def _aligned(array: Array, rank: int) -> Array:
     return array.reshape(array.shape + (1,) * (rank - array.ndim)) if array.ndim < rank else array
 
 
-def _by_channel(op: Operation, product: Array, shape: tuple[int, ...], sums: Array) -> Array:
+def _by_channel(product: Array, rank: int, axis: int, sums: Array, at: int) -> Array:
     """Return steps of the filter in a shape that broadcasts against the results.
 
+    Args:
+        product: The steps.
+        rank: The rank of the filter.
+        axis: The axis of its output channels.
+        sums: The results.
+        at: The axis of their channels.
+
     Raises:
-        NoRule: They are not along the output channels.
+        NoRule: The steps are not along the output channels.
     """
     if product.size == 1:
         return product.reshape(())
-    rank = len(shape)
-    axis = rank - 2 if op.name == "linear" else _OUTPUT_AXIS[op.name]
     aligned = _aligned(product, rank)
     if aligned.shape[axis] != aligned.size:
         raise NoRule("The scales of its filter are not along its output channels.")
-    at = sums.ndim - 1 if op.name == "linear" else 1
     steps = np.tile(aligned.reshape(-1), sums.shape[at] // aligned.size)
     return steps.reshape([-1 if n == at else 1 for n in range(sums.ndim)])
 

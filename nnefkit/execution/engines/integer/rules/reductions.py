@@ -12,7 +12,6 @@ from nnefkit.execution.engines.integer.fixed_point import (
     Multiplier,
     quotient,
     rescaled,
-    rescaled_blocks,
     whole,
 )
 from nnefkit.execution.engines.integer.grid import CodeGrid, clip
@@ -24,6 +23,7 @@ from nnefkit.execution.engines.integer.rules.tables import (
     interpolated_table,
     single_operand,
 )
+from nnefkit.execution.engines.integer.source_order import is_over_pixels
 from nnefkit.execution.lowering.call_arguments import attributes
 from nnefkit.operations.registry import KERNELS
 
@@ -82,15 +82,16 @@ def reduced(region: CodedRegion, tail: Tail) -> Compute:
     low, high = tail.limits(grid)
     scale = np.float64(source.scale) / np.float64(grid.scale)
     is_tflite = arithmetic.rounding == "tflite"
-    spatial = axes in ((1, 2), (2, 3)) and source.bits <= 8 and source.low < 0
+    fits = is_tflite and source.bits <= 8 and source.low < 0 and not _squeezed(region)
 
     def compute(values: Mapping[str, Array]) -> Array:
         codes = values[name]
         count = int(np.prod([codes.shape[axis] for axis in axes], dtype=np.int64))
         total = codes.sum(axis=axes, keepdims=True)
-        if is_mean and is_tflite and spatial and codes.ndim == 4 and not _squeezed(region):
-            channels = 1 if axes == (2, 3) else 3
-            result = _spatial_mean(arithmetic.total(total, 8), count, source, grid, channels)
+        if is_mean and fits and is_over_pixels(region.graph, name, codes.ndim, axes):
+            by, bias = _spatial_mean(count, source, grid)
+            sums = arithmetic.total(total, 8)
+            result = arithmetic.rescaled_channels(sums, by, 6 - sum(axes), 16) + bias
         elif is_mean:
             by = _shared(Multiplier.of(scale), count) if is_tflite else Multiplier.of(scale / count)
             centered = arithmetic.total(total - source.zero * count, 8)
@@ -117,13 +118,11 @@ def _squeezed(region: CodedRegion) -> bool:
     return any(op.name in ("squeeze", "reshape") for op in graph.consumers.get(region.result, ()))
 
 
-def _spatial_mean(
-    total: Array, count: int, source: CodeGrid, grid: CodeGrid, channels: int
-) -> Array:
+def _spatial_mean(count: int, source: CodeGrid, grid: CodeGrid) -> tuple[Multiplier, int]:
+    """Return the multiplier of a sum of codes, and what is added to the product."""
     shift = _F(source.zero) * source.scale / grid.scale
     bias = grid.zero - int(shift + _F(0.5) if shift > 0 else shift - _F(0.5))
-    by = Multiplier.of(np.float64(source.scale / (_F(count) * grid.scale)))
-    return rescaled_blocks(total, by, "tflite", channels, 16) + bias
+    return Multiplier.of(np.float64(source.scale / (_F(count) * grid.scale))), bias
 
 
 def _shared(by: Multiplier, count: int) -> Multiplier:

@@ -15,6 +15,8 @@ HEADS: dict[str, Rule] = {}
 """Name of the operation at the head of a region -> its rule."""
 WHOLE: list[Whole] = []
 """Rules for regions of any operations, tried before those for heads."""
+_SUMS = frozenset(("conv", "deconv", "linear", "matmul"))
+"""Heads whose sums are padded and cut before they are rescaled."""
 LAST: list[Whole] = []
 """Rules for regions of any operations, tried after those for heads."""
 
@@ -42,6 +44,9 @@ def rule_for(region: CodedRegion) -> Compute:
         raise NoRule(f"'{region.result}' has several scales, and only constants may have these.")
     rule = HEADS.get(region.head.name)
     tail = tail_of(region) if rule is not None else None
+    if tail is not None and tail.early and region.head.name not in _SUMS:
+        is_cut = all(op.name == "slice" for op in tail.early) and tail.added is None
+        tail = tail._replace(early=(), moves=(*tail.early, *tail.moves)) if is_cut else None
     if rule is not None and tail is not None:
         return _moved(region, rule(region, tail), tail)
     for whole in LAST:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.errors import ExecutionError
 from nnefkit.execution.engines.integer.fixed_point import Rounding, whole
 from nnefkit.execution.engines.integer.grid import CodeGrid, clip
 from nnefkit.execution.engines.integer.region import (
@@ -38,7 +40,7 @@ _ELEMENTWISE = frozenset(
     ("sqr", "sqrt", "rsqr", "rsqrt", "log2", "sign", "floor", "ceil", "round", "relu", "sigmoid"),
     ("elu", "selu", "gelu", "silu", "softabs", "softplus", "leaky_relu", "clamp", "copy"),
 )
-_INTERPOLATED = frozenset(("exp", "log", "gelu", "rsqrt"))
+_INTERPOLATED = frozenset(("exp", "log", "gelu", "gelu_tanh", "rsqrt"))
 """Functions of codes of 16 bits for which TFLite interpolates."""
 
 
@@ -58,17 +60,58 @@ def hyperbolic_tangent(x: Array) -> Array:
     return np.tanh(x.astype(np.float64)).astype(_F)
 
 
+class Table(NamedTuple):
+    """The code of a result for each code."""
+
+    first: int
+    """The smallest code."""
+    codes: Array
+    undefined: Array
+    """Whether a function is NaN, for each code; empty if it never is."""
+
+    def looked_up(self, codes: Array) -> Array:
+        """Return the codes of results.
+
+        Raises:
+            ExecutionError: One is NaN.
+        """
+        index = codes - self.first
+        if self.undefined.size and self.undefined[index].any():
+            raise ExecutionError(
+                "a result is NaN, which has no code",
+                hint="The function is not defined for some of its operands.",
+            )
+        return np.asarray(self.codes[index])
+
+    def limited(self, low: int, high: int) -> Table:
+        """Return the table of an activation after it."""
+        return self._replace(codes=clip(self.codes, low, high))
+
+
+def logarithm(grid: CodeGrid) -> Function:
+    """Return the logarithm of float32 numbers; the least of a grid where there is none."""
+    least = _F(grid.low - grid.zero) * grid.scale
+
+    def function(x: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(x > 0, np.log(x.astype(np.float64)), least).astype(_F)
+
+    return function
+
+
 def direct_table(
     function: Function, source: CodeGrid, target: CodeGrid, rounding: Rounding
-) -> Array:
-    """Return the code of the result for each code, from the smallest one on."""
+) -> Table:
+    """Return the code of the result for each code of a grid."""
     codes = np.arange(source.low, source.high + 1)
     numbers = (codes - source.zero).astype(_F) * source.scale
     with np.errstate(all="ignore"):
         results = np.asarray(function(numbers), _F)
         steps = whole(results * (_F(1) / target.scale), rounding)
+    undefined = np.isnan(steps)
     limited = clip(np.nan_to_num(steps.astype(np.float64)), -(2.0**40), 2.0**40)
-    return target.clipped(limited.astype(np.int64) + target.zero)
+    found = target.clipped(limited.astype(np.int64) + target.zero)
+    return Table(source.low, found, undefined if undefined.any() else np.zeros(0, np.bool_))
 
 
 def interpolated_table(
@@ -160,6 +203,24 @@ def _wide_tanh(codes: Array, scale: np.float32) -> Array:
     return np.asarray(moved >> 8)
 
 
+@head("sqrt")
+def root(region: CodedRegion, tail: Tail) -> Compute:
+    """Return square roots, which TFLite rounds toward zero."""
+    name, source = single_operand(region)
+    if tail.added is not None:
+        raise NoRule("It adds to a result of a table in one step.")
+    low, high = tail.limits(region.grid)
+    scale, rounding = region.grid.scale, region.arithmetic.rounding
+    if source.bits > MAX_TABLE_BITS:
+        raise NoRule(f"A table of codes of {source.bits} bits is too large.")
+    numbers = (np.arange(source.low, source.high + 1) - source.zero).astype(_F) * source.scale
+    with np.errstate(invalid="ignore"):
+        steps = whole(np.sqrt(numbers) / scale, "truncate" if rounding == "tflite" else rounding)
+    codes = clip(np.nan_to_num(steps).astype(np.int64) + region.grid.zero, low, high)
+    table = Table(source.low, codes, numbers < 0)
+    return lambda values: table.looked_up(values[name])
+
+
 @head("sigmoid", "tanh")
 def squashed(region: CodedRegion, tail: Tail) -> Compute:
     """Return a logistic function or a hyperbolic tangent."""
@@ -173,8 +234,8 @@ def squashed(region: CodedRegion, tail: Tail) -> Compute:
         wide = _wide_sigmoid if is_sigmoid else _wide_tanh
         return lambda values: clip(wide(values[name], source.scale), low, high)
     function = sigmoid if is_sigmoid else hyperbolic_tangent
-    table = clip(_table(function, region, source), low, high)
-    return lambda values: table[values[name] - source.low]
+    table = _table(function, region, source).limited(low, high)
+    return lambda values: table.looked_up(values[name])
 
 
 def single_operand(region: CodedRegion) -> tuple[Identifier, CodeGrid]:
@@ -192,7 +253,7 @@ def single_operand(region: CodedRegion) -> tuple[Identifier, CodeGrid]:
     return name, grid
 
 
-def _table(function: Function, region: CodedRegion, source: CodeGrid) -> Array:
+def _table(function: Function, region: CodedRegion, source: CodeGrid) -> Table:
     if source.bits > MAX_TABLE_BITS:
         raise NoRule(f"A table of codes of {source.bits} bits is too large.")
     return direct_table(function, source, region.grid, region.arithmetic.rounding)
@@ -231,23 +292,33 @@ def by_table(region: CodedRegion) -> Compute | None:
         known[name] = numbers
         return evaluated(region.graph, region.operations, known)[region.result]
 
-    alone = region.operations[0].name if len(region.operations) == 1 else ""
-    exact = {"exp": exponential}.get(alone)
-    is_wide = source.bits == region.grid.bits == 16 and alone in _INTERPOLATED
-    found: list[Array] = []
+    kind = _kind(region)
+    exact = {"exp": exponential, "log": logarithm(region.grid)}.get(kind)
+    is_wide = source.bits == region.grid.bits == 16 and kind in _INTERPOLATED
+    entries: list[Array] = []
+    tables: list[Table] = []
 
     def compute(values: Mapping[str, Array]) -> Array:
         call = exact or (lambda numbers: function(values, numbers))
         if is_wide and region.arithmetic.rounding == "tflite":
-            if not found:
+            if not entries:
                 grids = [(float(g.scale), g.zero) for g in (source, region.grid)]
-                found.append(interpolated_table(call, grids[0], grids[1], _F))
-            return region.grid.clipped(interpolated(values[name], found[0]))
-        if not found:
-            found.append(_table(call, region, source))
-        return np.asarray(found[0][values[name] - source.low])
+                entries.append(interpolated_table(call, grids[0], grids[1], _F))
+            return region.grid.clipped(interpolated(values[name], entries[0]))
+        if not tables:
+            tables.append(_table(call, region, source))
+        return tables[0].looked_up(values[name])
 
     return compute
+
+
+def _kind(region: CodedRegion) -> str:
+    """Return the name of the operation, or of the fragment that a region is the body of."""
+    if len(region.operations) == 1:
+        return region.operations[0].name
+    scopes = {op.scope[-1:] for op in region.operations}
+    (scope,) = scopes if len(scopes) == 1 else ((),)
+    return scope[0].partition(":")[0] if scope else ""
 
 
 LAST.append(by_table)
