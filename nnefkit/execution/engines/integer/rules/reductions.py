@@ -89,9 +89,9 @@ def reduced(region: CodedRegion, tail: Tail) -> Compute:
         count = int(np.prod([codes.shape[axis] for axis in axes], dtype=np.int64))
         total = codes.sum(axis=axes, keepdims=True)
         if is_mean and fits and is_over_pixels(region.graph, name, codes.ndim, axes):
-            by, bias = _spatial_mean(count, source, grid)
+            by, first = _spatial_mean(count, source, grid)
             sums = arithmetic.total(total, 8)
-            result = arithmetic.rescaled_channels(sums, by, 6 - sum(axes), 16) + bias
+            result = arithmetic.rescaled_channels(sums, by, 6 - sum(axes), 16) + first
         elif is_mean:
             by = _shared(Multiplier.of(scale), count) if is_tflite else Multiplier.of(scale / count)
             centered = arithmetic.total(total - source.zero * count, 8)
