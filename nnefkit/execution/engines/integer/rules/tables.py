@@ -60,7 +60,7 @@ def hyperbolic_tangent(x: Array) -> Array:
     return np.tanh(x.astype(np.float64)).astype(_F)
 
 
-class Table(NamedTuple):
+class CodeTable(NamedTuple):
     """The code of a result for each code."""
 
     first: int
@@ -83,7 +83,7 @@ class Table(NamedTuple):
             )
         return np.asarray(self.codes[index])
 
-    def limited(self, low: int, high: int) -> Table:
+    def limited(self, low: int, high: int) -> CodeTable:
         """Return the table of an activation after it."""
         return self._replace(codes=clip(self.codes, low, high))
 
@@ -101,7 +101,7 @@ def logarithm(grid: CodeGrid) -> Function:
 
 def direct_table(
     function: Function, source: CodeGrid, target: CodeGrid, rounding: Rounding
-) -> Table:
+) -> CodeTable:
     """Return the code of the result for each code of a grid."""
     codes = np.arange(source.low, source.high + 1)
     numbers = (codes - source.zero).astype(_F) * source.scale
@@ -111,7 +111,7 @@ def direct_table(
     undefined = np.isnan(steps)
     limited = clip(np.nan_to_num(steps.astype(np.float64)), -(2.0**40), 2.0**40)
     found = target.clipped(limited.astype(np.int64) + target.zero)
-    return Table(source.low, found, undefined if undefined.any() else np.zeros(0, np.bool_))
+    return CodeTable(source.low, found, undefined if undefined.any() else np.zeros(0, np.bool_))
 
 
 def interpolated_table(
@@ -217,7 +217,7 @@ def root(region: CodedRegion, tail: Tail) -> Compute:
     with np.errstate(invalid="ignore"):
         steps = whole(np.sqrt(numbers) / scale, "truncate" if rounding == "tflite" else rounding)
     codes = clip(np.nan_to_num(steps).astype(np.int64) + region.grid.zero, low, high)
-    table = Table(source.low, codes, numbers < 0)
+    table = CodeTable(source.low, codes, numbers < 0)
     return lambda values: table.looked_up(values[name])
 
 
@@ -253,7 +253,7 @@ def single_operand(region: CodedRegion) -> tuple[Identifier, CodeGrid]:
     return name, grid
 
 
-def _table(function: Function, region: CodedRegion, source: CodeGrid) -> Table:
+def _table(function: Function, region: CodedRegion, source: CodeGrid) -> CodeTable:
     if source.bits > MAX_TABLE_BITS:
         raise NoRule(f"A table of codes of {source.bits} bits is too large.")
     return direct_table(function, source, region.grid, region.arithmetic.rounding)
@@ -296,7 +296,7 @@ def by_table(region: CodedRegion) -> Compute | None:
     exact = {"exp": exponential, "log": logarithm(region.grid)}.get(kind)
     is_wide = source.bits == region.grid.bits == 16 and kind in _INTERPOLATED
     entries: list[Array] = []
-    tables: list[Table] = []
+    tables: list[CodeTable] = []
 
     def compute(values: Mapping[str, Array]) -> Array:
         call = exact or (lambda numbers: function(values, numbers))
