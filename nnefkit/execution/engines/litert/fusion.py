@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
+
+from nnefkit.arrays import Array
 from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteValue
-from nnefkit.execution.engines.litert.operator_table import FUSING
+from nnefkit.execution.engines.litert.operator_table import CHANNELS, FUSING
 
 _ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 """Operator -> number of the activation."""
@@ -25,25 +28,63 @@ def fused(
     kept = needed_operators(operators, wanted)
     readers = Counter(id(value) for operator in kept for value in operator.inputs)
     readers.update(id(value) for value in wanted)
-    result: list[BuiltOperator] = []
-    for operator in kept:
-        source = operator.inputs[0].operator if operator.inputs else None
-        number = _ACTIVATIONS.get(operator.kind)
-        if (
-            number is None
-            or source is None
-            or source.kind not in FUSING
-            or source.options.get(ACTIVATION)
-            or readers[id(operator.inputs[0])] > 1
-            or not operator.inputs[0].is_real
-            or operator.inputs[0].line
-        ):
-            result.append(operator)
-            continue
+    return [operator for operator in kept if not _is_taken_over(operator, readers)]
+
+
+def _is_taken_over(operator: BuiltOperator, readers: Mapping[int, int]) -> bool:
+    """Return whether the operator before computes what this one does, too, from now on."""
+    computed = [value for value in operator.inputs if value.operator is not None]
+    if len(computed) != 1 or len(operator.outputs) != 1:
+        return False
+    (x,) = computed
+    source = x.operator
+    if source is None or readers[id(x)] > 1 or not x.is_real or x.line:
+        return False
+    if source.options.get(ACTIVATION) or len(source.outputs) != 1:
+        return False
+    number = _ACTIVATIONS.get(operator.kind)
+    if number is not None and source.kind in FUSING:
         source.options[ACTIVATION] = number
-        source.outputs = operator.outputs
-        for value in source.outputs:
-            value.operator = source
+    elif not _takes_constant(source, operator, x):
+        return False
+    source.outputs = operator.outputs
+    source.outputs[0].operator = source
+    return True
+
+
+def _takes_constant(source: BuiltOperator, operator: BuiltOperator, x: TfliteValue) -> bool:
+    """Scale the weights, or move the bias, of a layer whose result is scaled, or added to."""
+    axis = CHANNELS.get(source.kind)
+    if axis is None or operator.kind not in ("MUL", "ADD", "SUB") or operator.inputs[0] is not x:
+        return False
+    weights, other = source.inputs[1], operator.inputs[1]
+    bias = source.inputs[2] if len(source.inputs) > 2 else None
+    constants = [value.data for value in (weights, other, bias) if value is not None]
+    if any(data is None for data in constants) or any(v.line for v in (weights, other) if v):
+        return False
+    if operator.outputs[0].shape != x.shape or weights.data is None or other.data is None:
+        return False
+    channels = x.shape[-1]
+    if other.data.size not in (1, channels) or other.shape[-1:] not in ((), (channels,), (1,)):
+        return False
+    row = np.broadcast_to(other.data.reshape(-1).astype(np.float64), (channels,))
+    added = np.zeros(channels) if bias is None else np.asarray(bias.data, np.float64)
+    if operator.kind == "MUL":
+        shape = [1] * weights.rank
+        shape[axis] = channels
+        source.inputs[1] = _changed(weights, weights.data * row.reshape(shape))
+        added = added * row
+    else:
+        added = added + (row if operator.kind == "ADD" else -row)
+    name = bias if bias is not None else other
+    source.inputs[2:] = [_changed(name, added)]
+    return True
+
+
+def _changed(value: TfliteValue, data: Array) -> TfliteValue:
+    """Return a constant with other numbers."""
+    result = TfliteValue(data.shape, value.dtype, value.name, np.asarray(data, value.dtype))
+    result.is_weight = value.is_weight
     return result
 
 

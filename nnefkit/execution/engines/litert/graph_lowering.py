@@ -14,13 +14,12 @@ from nnefkit.execution.engine import failed_operation
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.operations import FRAGMENTS, LOWERINGS
 from nnefkit.execution.lowering.call_arguments import Literals, attributes, bind
+from nnefkit.execution.lowering.constant_folding import folded
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.shape_inference import infer_shapes
 
-COMPOUND = frozenset(("batch_normalization", "linear_quantize", "min_max_linear_quantize")).union(
-    ("zero_point_linear_quantize",)
-)
+COMPOUND = frozenset(("linear_quantize", "min_max_linear_quantize", "zero_point_linear_quantize"))
 """Operations that are computed by the operations in their definitions (4.9)."""
 
 
@@ -35,11 +34,19 @@ class LoweredTflite:
     """Tensor name -> its value, which may be an input, a constant, or that of another tensor."""
 
 
-def simplified(graph: Graph) -> Graph:
-    """Return a graph whose compound operations without a lowering are replaced by simpler ones."""
+def simplified(graph: Graph, outputs: Collection[str]) -> Graph:
+    """Return a graph that is easier to lower.
+
+    Compound operations without a lowering are replaced by simpler ones, and what depends on weights
+    alone is computed.
+
+    Args:
+        graph: Its shapes are known, and its variables have values.
+        outputs: Names of the tensors to compute.
+    """
     if any(op.name in COMPOUND for op in graph.operations):
-        return infer_shapes(language.lower(graph, COMPOUND))
-    return graph
+        graph = infer_shapes(language.lower(graph, COMPOUND))
+    return folded(graph, outputs)
 
 
 def lower_graph(graph: Graph, outputs: Collection[str], *, coded: bool = False) -> LoweredTflite:

@@ -47,7 +47,7 @@ class LitertSession:
         self._watched = frozenset(watched)
         wanted = tuple(dict.fromkeys((*fetch, *watched)))
         self._operations = [op for op in graph.needed(wanted) if not op.is_source]
-        simple = without_outputs(simplified(graph), wanted)
+        simple = without_outputs(simplified(graph, wanted), wanted)
         network = ChannelsLast(simple, wanted)
         self._places = {name: network.stored(name) for name in wanted}
         stored = [p.name for p in self._places.values() if isinstance(p, TensorPlace)]

@@ -52,7 +52,7 @@ def written_file(
     Raises:
         ExecutionError: An operation cannot be expressed in TFLite, or a variable has no values.
     """
-    simple = simplified(with_integer_arithmetic(graph))
+    simple = simplified(with_integer_arithmetic(graph), graph.outputs)
     network = ChannelsLast(simple)
     if coded:
         check_lines(network.graph)

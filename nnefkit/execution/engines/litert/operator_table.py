@@ -51,6 +51,9 @@ FUSING = frozenset(
 ).union(("MAX_POOL_2D", "MUL", "SUB"))
 """Operators that can apply an activation to their result."""
 
+CHANNELS: Mapping[str, int] = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+"""Layers whose weights and bias can be scaled: the axis of output channels of the weights."""
+
 _VERSIONS: Mapping[str, int] = {
     "BROADCAST_TO": 2,
     "GELU": 1,

@@ -25,6 +25,7 @@ from nnefkit.execution.engines.litert.primitives import (
 from nnefkit.operations.window import Window
 
 LOWEST = float(np.finfo(np.float32).min)
+"""What a border is that no maximum sees."""
 
 
 @lowering("box")
@@ -127,11 +128,14 @@ def max_pool(b: TfliteBuilder, input: TfliteValue, *, window: Window) -> TfliteV
     if axes is not None:
         return reduce(b, "REDUCE_MAX", input, axes)
     is_ignored = window.border == "ignore"
-    fill = LOWEST if is_ignored else 0.0
-    if not _is_plane(window):
+    fill = -math.inf if is_ignored else 0.0
+    # The maximum of a window that is all border is minus infinity, which the operator limits.
+    is_empty = is_ignored and not _counts(input.shape, window).all()
+    if is_empty or not _is_plane(window):
         return _by_taps(b, pad(b, input, window.padding, window.border, fill), window, "MAXIMUM")
     shape = window.down_extents(input.shape)
     x, plane = as_plane(b, input, window.along(slice(1, -1)))
+    fill = LOWEST if is_ignored else fill
     x, mode, plane = padded(b, x, plane, fill, is_same=is_ignored)
     return _pooled(b, "MAX_POOL_2D", x, plane, mode, shape)
 
