@@ -168,20 +168,42 @@ def test_weights_in_half_precision_take_half_the_space():
 def test_all_that_tflite_cannot_express_is_refused_at_once(tmp_path):
     graph = nk.parse("""
         version 1.0;
-        graph net(x) -> (y, s)
+        graph net(x) -> (y, z)
         {
             x = external(shape = [1, 2, 4, 4]);
-            v = variable(shape = [1, 2], label = 'v');
             y, i = max_pool_with_index(x, size = [1, 1, 2, 2]);
-            z = add(v, 1.0);
-            s = update(v, z);
+            z = tan(x);
         }
-    """).with_data({"v": np.zeros((1, 2), np.float32)})
+    """)
     path = tmp_path / "net.tflite"
     with pytest.raises(nk.ExecutionError) as caught:
         nk.to_tflite(graph, path)
     assert len(caught.value.diagnostics) == 2
     assert not path.exists()
+
+
+STATEFUL = """
+version 1.0;
+graph net(x) -> (y)
+{
+    x = external(shape = [1, 2, 3, 3]);
+    v = variable(shape = [1, 2, 3, 3], label = 'v');
+    f = variable(shape = [2, 2, 1, 1], label = 'f');
+    c = conv(x, f);
+    y = add(v, c);
+    s = update(v, y);
+}
+"""
+
+
+def test_variables_live_between_runs():
+    graph = weighted(STATEFUL)
+    ours, theirs = nk.Session(graph), LoadedModel(nk.to_tflite(graph))
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        x = rng.normal(size=(1, 2, 3, 3)).astype(np.float32)
+        (found,) = theirs.run([x])
+        np.testing.assert_allclose(found, ours.run({"x": x})["y"], rtol=1e-5, atol=1e-6)
 
 
 def test_a_file_is_written_and_a_wrong_argument_is_refused(tmp_path):

@@ -22,6 +22,8 @@ from nnefkit.execution.engines.litert.operator_table import OPTIONS, version_of
 SCHEMA_VERSION = 3
 IDENTIFIER = b"TFL3"
 SIGNATURE = "serving_default"
+RESOURCE = np.dtype("V8")
+"""Stands for the type of handles of variables."""
 _ALIGNMENT = 16
 _OLD_CODES = 127
 """Operators with larger numbers have this one in the field that old runtimes read."""
@@ -34,70 +36,70 @@ class NamedValue(NamedTuple):
     value: TfliteValue
 
 
-def file_bytes(
-    operators: Sequence[BuiltOperator],
-    inputs: Sequence[NamedValue],
-    outputs: Sequence[NamedValue],
-    name: str,
-) -> bytes:
-    """Return the bytes of a file.
+class FileGraph(NamedTuple):
+    """A graph of a file."""
 
-    Args:
-        operators: In the order of computation.
-        inputs: Inputs of the graph.
-        outputs: Results of operators, inputs or constants.
-        name: Name of the graph.
-    """
-    return _FileWriter(operators, inputs, outputs).written(name)
+    name: str
+    operators: Sequence[BuiltOperator]
+    """In the order of computation."""
+    inputs: Sequence[NamedValue]
+    outputs: Sequence[NamedValue]
+    """Results of operators, inputs or constants."""
+
+    @property
+    def values(self) -> list[TfliteValue]:
+        """All values, in a fixed order."""
+        borders = [*self.inputs, *self.outputs]
+        values: dict[int, TfliteValue] = {id(each.value): each.value for each in borders}
+        for operator in self.operators:
+            for value in (*operator.inputs, *operator.outputs):
+                values.setdefault(id(value), value)
+        return list(values.values())
+
+
+def file_bytes(*graphs: FileGraph) -> bytes:
+    """Return the bytes of a file of some graphs; the first one is run."""
+    return _FileWriter(graphs).written()
 
 
 class _FileWriter:
-    def __init__(
-        self,
-        operators: Sequence[BuiltOperator],
-        inputs: Sequence[NamedValue],
-        outputs: Sequence[NamedValue],
-    ) -> None:
+    def __init__(self, graphs: Sequence[FileGraph]) -> None:
         import flatbuffers
 
-        self._operators, self._inputs, self._outputs = operators, inputs, outputs
-        self._values = _values(operators, [*inputs, *outputs])
-        size = sum(value.data.nbytes for value in self._values if value.data is not None)
+        self._graphs = graphs
+        values = [value for graph in graphs for value in graph.values]
+        _name(values)
+        self._constants = [value for value in values if value.data is not None]
+        size = sum(value.data.nbytes for value in values if value.data is not None)
         self._out = flatbuffers.Builder(size + 4096)
-        self._numbers = {id(value): n for n, value in enumerate(self._values)}
+        self._numbers: dict[int, int] = {}
+        """id of a value -> its number in the graph that is written."""
         self._buffers: list[int] = []
         self._buffer_numbers: dict[int, int] = {}
         self._codes: dict[tuple[str, int], int] = {}
 
-    def written(self, name: str) -> bytes:
+    def written(self) -> bytes:
         """Return the bytes of the file."""
         out = self._out
         self._buffers.append(self._table("Buffer"))
-        for value in self._values:
-            if value.data is not None:
-                self._add_buffer(value)
-        tensors = self._tables([self._tensor(value) for value in self._values])
-        made = self._tables([self._operator(operator) for operator in self._operators])
-        subgraph = self._table(
-            "SubGraph",
-            Tensors=tensors,
-            Inputs=self._ints([self._number(each.value) for each in self._inputs]),
-            Outputs=self._ints([self._number(each.value) for each in self._outputs]),
-            Operators=made,
-            Name=out.CreateString(name),
-        )
+        for value in self._constants:
+            self._add_buffer(value)
+        subgraphs = [self._subgraph(graph) for graph in self._graphs[1:]]
+        # Last, so that the numbers of its values are those of the signature.
+        main = self._graphs[0]
+        subgraphs.insert(0, self._subgraph(main))
         codes = self._tables([self._code(kind, version) for kind, version in self._codes])
         signature = self._table(
             "SignatureDef",
-            Inputs=self._tables([self._mapped(each) for each in self._inputs]),
-            Outputs=self._tables([self._mapped(each) for each in self._outputs]),
+            Inputs=self._tables([self._mapped(each) for each in main.inputs]),
+            Outputs=self._tables([self._mapped(each) for each in main.outputs]),
             SignatureKey=out.CreateString(SIGNATURE),
         )
         model = self._table(
             "Model",
             Version=SCHEMA_VERSION,
             OperatorCodes=codes,
-            Subgraphs=self._tables([subgraph]),
+            Subgraphs=self._tables(subgraphs),
             Description=out.CreateString("nnefkit"),
             Buffers=self._tables(self._buffers),
             SignatureDefs=self._tables([signature]),
@@ -105,12 +107,26 @@ class _FileWriter:
         out.Finish(model, IDENTIFIER)
         return bytes(out.Output())
 
+    def _subgraph(self, graph: FileGraph) -> int:
+        values = graph.values
+        self._numbers = {id(value): n for n, value in enumerate(values)}
+        return self._table(
+            "SubGraph",
+            Tensors=self._tables([self._tensor(value) for value in values]),
+            Inputs=self._ints([self._number(each.value) for each in graph.inputs]),
+            Outputs=self._ints([self._number(each.value) for each in graph.outputs]),
+            Operators=self._tables([self._operator(each) for each in graph.operators]),
+            Name=self._out.CreateString(graph.name),
+        )
+
     def _number(self, value: TfliteValue) -> int:
         return self._numbers[id(value)]
 
     # -- parts ------------------------------------------------------------------------------------
 
     def _add_buffer(self, value: TfliteValue) -> None:
+        if id(value) in self._buffer_numbers:
+            return
         data = np.ascontiguousarray(value.data)
         data = data.astype(data.dtype.newbyteorder("<"), copy=False)
         vector = self._bytes(data.reshape(-1).view(np.uint8))
@@ -149,6 +165,11 @@ class _FileWriter:
                 name: self._ints(value)
                 for name, value in operator.options.items()
                 if isinstance(value, list)
+            }
+            vectors |= {
+                name: self._out.CreateString(value)
+                for name, value in operator.options.items()
+                if isinstance(value, str)
             }
             fields["BuiltinOptions"] = self._table(table, **{**operator.options, **vectors})
             fields["BuiltinOptionsType"] = _constant("BuiltinOptions", table)
@@ -194,18 +215,13 @@ class _FileWriter:
         return int(self._out.EndVector())
 
 
-def _values(operators: Sequence[BuiltOperator], borders: Sequence[NamedValue]) -> list[TfliteValue]:
-    """Return all values in a fixed order; those without a name get one."""
-    values: dict[int, TfliteValue] = {id(each.value): each.value for each in borders}
-    for operator in operators:
-        for value in (*operator.inputs, *operator.outputs):
-            values.setdefault(id(value), value)
-    taken = {value.name for value in values.values()}
+def _name(values: Sequence[TfliteValue]) -> None:
+    """Name the values that have no name yet."""
+    taken = {value.name for value in values}
     numbered = (name for number in count(1) if (name := f"constant.{number}") not in taken)
-    for value in values.values():
+    for value in values:
         if not value.name:
             value.name = next(numbered)
-    return list(values.values())
 
 
 @cache
@@ -222,6 +238,7 @@ def _types() -> Mapping[Any, int]:
     names = {np.dtype(np.bool_): "BOOL"}
     for dtype in ("float16", "float32", "int8", "int16", "int32", "int64", "uint8"):
         names[np.dtype(dtype)] = dtype.upper()
+    names[RESOURCE] = "RESOURCE"
     return {dtype: _constant("TensorType", name) for dtype, name in names.items()}
 
 

@@ -60,7 +60,7 @@ def _takes_constant(source: BuiltOperator, operator: BuiltOperator, x: TfliteVal
     weights, other = source.inputs[1], operator.inputs[1]
     bias = source.inputs[2] if len(source.inputs) > 2 else None
     constants = [value.data for value in (weights, other, bias) if value is not None]
-    if any(data is None for data in constants) or any(v.line for v in (weights, other) if v):
+    if any(data is None for data in constants) or any(v.line for v in (weights, other)):
         return False
     if operator.outputs[0].shape != x.shape or weights.data is None or other.data is None:
         return False

@@ -17,7 +17,7 @@ from nnefkit.execution.engines.litert.channels_last import (
     TensorPlace,
     without_outputs,
 )
-from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
+from nnefkit.execution.engines.litert.flat_file import FileGraph, NamedValue, file_bytes
 from nnefkit.execution.engines.litert.fusion import fused
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
 from nnefkit.execution.engines.litert.interpreter import LoadedModel
@@ -64,13 +64,13 @@ class LitertSession:
         self._model: LoadedModel | None = None
         if computed:
             operators = fused(lowered.builder.operators, [*computed.values()])
-            data = file_bytes(
+            file = FileGraph(
+                graph.name,
                 operators,
                 [NamedValue(value.name, value) for value in lowered.inputs],
                 [NamedValue(value.name, value) for value in computed.values()],
-                graph.name,
             )
-            self._model = LoadedModel(data, threads)
+            self._model = LoadedModel(file_bytes(file), threads)
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
         """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""

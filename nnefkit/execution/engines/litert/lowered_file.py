@@ -13,11 +13,13 @@ from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteBuilde
 from nnefkit.execution.engines.litert.channels_last import ChannelsLast, TensorPlace
 from nnefkit.execution.engines.litert.codes.coded_operators import CodedOperators
 from nnefkit.execution.engines.litert.codes.grids import check_lines
-from nnefkit.execution.engines.litert.flat_file import NamedValue, file_bytes
+from nnefkit.execution.engines.litert.flat_file import FileGraph, NamedValue, file_bytes
 from nnefkit.execution.engines.litert.fusion import fused, needed_operators
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
 from nnefkit.execution.engines.litert.primitives import cast
+from nnefkit.execution.engines.litert.states import states_of, with_states
 from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
+from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph
 
 HALF_LIMIT = float(np.finfo(np.float16).max)
@@ -52,20 +54,25 @@ def written_file(
     Raises:
         ExecutionError: An operation cannot be expressed in TFLite, or a variable has no values.
     """
-    simple = simplified(with_integer_arithmetic(graph), graph.outputs)
+    wanted = dict.fromkeys((*graph.outputs, *updates(graph).values()))
+    simple = simplified(with_integer_arithmetic(graph), wanted)
     network = ChannelsLast(simple)
     if coded:
         check_lines(network.graph)
-    lowered = lower_graph(network.graph, dict.fromkeys(graph.outputs), coded=coded)
+    changes = updates(network.graph)
+    computed = dict.fromkeys((*graph.outputs, *changes.values()))
+    lowered = lower_graph(network.graph, computed, coded=coded)
+    states = states_of(network.graph, changes, lowered.values)
     known = {value.name: value for value in lowered.inputs}
     inputs = [known.get(name) or _unused(graph, name) for name in graph.inputs]
     outputs = _outputs(lowered.builder, lowered.values, graph.outputs, inputs)
-    operators = fused(lowered.builder.operators, outputs)
+    new_states = [state.result for state in states]
+    operators = fused(lowered.builder.operators, [*outputs, *new_states])
     names = [value.name for value in outputs]
     if coded:
-        codes = CodedOperators(operators, inputs, outputs)
-        inputs, outputs = codes.inputs, codes.outputs
-        operators = needed_operators(codes.operators, outputs)
+        codes = CodedOperators(operators, inputs, outputs, states)
+        inputs, outputs, new_states = codes.inputs, codes.outputs, codes.new_states
+        operators = needed_operators(codes.operators, [*outputs, *new_states])
     if half:
         operators = _with_half_weights(operators)
     named = [NamedValue(value.name, value) for value in inputs]
@@ -74,7 +81,8 @@ def written_file(
         if dtype is not None and np.dtype(dtype) != value.dtype and value.grid is None:
             operators, named[number] = _retyped(operators, value, np.dtype(dtype))
     results = [NamedValue(*pair) for pair in zip(names, outputs, strict=True)]
-    data = file_bytes(operators, named, results, graph.name)
+    file = FileGraph(graph.name, operators, named, results)
+    data = file_bytes(*with_states(file, states, new_states))
     places = {name: network.stored(name) for name in simple.tensors if name in graph.tensors}
     return WrittenFile(data, {n: p for n, p in places.items() if isinstance(p, TensorPlace)})
 

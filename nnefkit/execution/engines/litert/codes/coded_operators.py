@@ -29,6 +29,7 @@ from nnefkit.execution.engines.litert.codes.kinds import (
     TABLES,
     has_kernel,
 )
+from nnefkit.execution.engines.litert.states import State
 
 _MANY = 64
 """Number of elements above which weights are stored as codes even if numbers are computed with."""
@@ -41,6 +42,7 @@ class CodedOperators:
         operators: In the order of computation.
         inputs: The inputs of the graph.
         outputs: Its outputs.
+        states: Its states; they get the values that are read in the place of theirs.
     """
 
     def __init__(
@@ -48,15 +50,18 @@ class CodedOperators:
         operators: Sequence[BuiltOperator],
         inputs: Sequence[TfliteValue],
         outputs: Sequence[TfliteValue],
+        states: Sequence[State] = (),
     ) -> None:
         self._b = TfliteBuilder()
-        self._grids = ValueGrids(operators, inputs, outputs)
+        fed = [*inputs, *(state.value for state in states)]
+        read = [*outputs, *(state.result for state in states)]
+        self._grids = ValueGrids(operators, fed, read)
         self._coded: dict[int, TfliteValue] = {}
         self._real: dict[int, TfliteValue] = {}
         self._recoded: dict[tuple[int, Any], TfliteValue] = {}
         self._kept: list[TfliteValue] = []
         """Values whose ids are keys."""
-        for value in inputs:
+        for value in fed:
             grid = self._grids.of(value)
             if grid is None:
                 self._real[id(value)] = value
@@ -66,6 +71,9 @@ class CodedOperators:
             self._replace(op)
         self.inputs = [self._border(value) for value in inputs]
         self.outputs = [self._output(value) for value in outputs]
+        self.new_states = [self._new_state(state) for state in states]
+        for state in states:
+            state.value = self._border(state.value)
         self.operators = self._b.operators
 
     # -- values -----------------------------------------------------------------------------------
@@ -78,6 +86,18 @@ class CodedOperators:
 
     def _border(self, value: TfliteValue) -> TfliteValue:
         return self._coded.get(id(value)) or self._real[id(value)]
+
+    def _new_state(self, state: State) -> TfliteValue:
+        """Return the new value of a state, of the grid that the state has."""
+        grid = self._grids.of(state.value)
+        if grid is None:
+            return self.real(state.result)
+        coded = self.codes(state.result, grid)
+        if coded is not None:
+            return coded
+        coded = self._b.op("QUANTIZE", [self.real(state.result)], state.value.shape, grid.dtype)
+        coded.grid = grid.grid
+        return self._named(coded, state.result, ".codes")
 
     def _output(self, value: TfliteValue) -> TfliteValue:
         """Return an output: codes only if the quantization info is its own."""
