@@ -13,11 +13,11 @@ from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteBuilde
 from nnefkit.execution.engines.litert.channels_last import ChannelsLast, TensorPlace
 from nnefkit.execution.engines.litert.codes.coded_operators import CodedOperators
 from nnefkit.execution.engines.litert.codes.grids import check_lines
+from nnefkit.execution.engines.litert.codes.states import states_of, with_states
 from nnefkit.execution.engines.litert.flat_file import FileGraph, NamedValue, file_bytes
 from nnefkit.execution.engines.litert.fusion import fused, needed_operators
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
 from nnefkit.execution.engines.litert.primitives import cast
-from nnefkit.execution.engines.litert.states import states_of, with_states
 from nnefkit.execution.preparation.integer_arithmetic import with_integer_arithmetic
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph

@@ -29,7 +29,7 @@ from nnefkit.execution.engines.litert.codes.kinds import (
     TABLES,
     has_kernel,
 )
-from nnefkit.execution.engines.litert.states import State
+from nnefkit.execution.engines.litert.codes.states import State
 
 _MANY = 64
 """Number of elements above which weights are stored as codes even if numbers are computed with."""
