@@ -68,6 +68,7 @@ if _TYPE_CHECKING:
     from nnefkit.exchange import (
         from_keras,
         from_onnx,
+        from_tensorflow,
         from_tflite,
         from_torch,
         to_onnx,
@@ -118,8 +119,9 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_keras", "from_onnx", "from_tflite", "from_torch", "to_onnx", "to_tflite"),
-        *("to_torch", "trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
+        *("from_keras", "from_onnx", "from_tensorflow", "from_tflite", "from_torch"),
+        *("to_onnx", "to_tflite", "to_torch"),
+        *("trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
     "nnefkit.execution": (
         *("Session", "Step", "Stepper", "Trace", "TracedInputs"),
@@ -181,6 +183,7 @@ __all__ = [
     "format",
     "from_keras",
     "from_onnx",
+    "from_tensorflow",
     "from_tflite",
     "from_torch",
     "infer_shapes",

@@ -3,17 +3,21 @@
 The frameworks share `source_graph`, to which readers of operators add operations; `call`, the
 argument of these readers; `reshaping`, `compositions` and `channels_last`, the functions that they
 call; `emission`, which creates the graph; `layout`, which frees channels-last networks of their
-transpositions; and `proof`, which checks that the graph computes the same as its source.
+transpositions; and `proof`, which checks that the graph computes the same as its source. TFLite and
+TensorFlow share `tensor_call` and `tensor_operators`, too; `protobuf_messages` reads formats whose
+own packages are not needed.
 """
 
 from nnefkit.exchange.keras import from_keras, trace_keras
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
+from nnefkit.exchange.tensorflow import from_tensorflow
 from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
     "from_keras",
     "from_onnx",
+    "from_tensorflow",
     "from_tflite",
     "from_torch",
     "to_onnx",

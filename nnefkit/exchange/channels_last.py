@@ -199,6 +199,42 @@ def pooled(
     return channels_last(c, result)
 
 
+# -- normalization ---------------------------------------------------------------------------------
+
+
+def local_response(
+    c: OperatorCall, x: Value, radius: int, *, alpha: float, beta: float, bias: float
+) -> Value:
+    """Return `local_response_normalization` of a channels-last tensor over its channels.
+
+    NNEF divides the sum of squares by the size of the window, and TensorFlow does not.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        radius: The number of neighbors on either side.
+        alpha: The factor of the sum of squares.
+        beta: The exponent.
+        bias: What is added to the sum.
+
+    Raises:
+        Refusal: The radius is negative.
+    """
+    if radius < 0:
+        refuse(f"its radius is {radius}", c.invalid_hint)
+    # Windows beyond all channels are all of them, in part.
+    size = 2 * min(radius, x.shape[-1] - 1) + 1
+    result = c.op(
+        "local_response_normalization",
+        channels_first(c, x),
+        size=[1, size, 1, 1],
+        alpha=c.decimal(alpha * size),
+        beta=c.decimal(beta),
+        bias=c.decimal(bias),
+    )
+    return channels_last(c, result)
+
+
 # -- resizing --------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,21 @@ def erf(c: OperatorCall, x: Value) -> Value:
     return c.fragment("erf", x.shape, x)
 
 
+def erfc(c: OperatorCall, x: Value) -> Value:
+    """Return the complement of the error function."""
+    return c.op("sub", 1.0, erf(c, x))
+
+
+def log1p(c: OperatorCall, x: Value) -> Value:
+    """Return the logarithm of ``x + 1``."""
+    return c.op("log", c.op("add", x, 1.0))
+
+
+def expm1(c: OperatorCall, x: Value) -> Value:
+    """Return the exponential less 1."""
+    return c.op("sub", c.op("exp", x), 1.0)
+
+
 def atan2(c: OperatorCall, y: Value, x: Value) -> Value:
     """Return the angle of the point ``(x, y)``."""
     y, x = aligned(c, to_scalar(c, y), to_scalar(c, x))

@@ -126,7 +126,7 @@ def _oldest_ir_version(proto: ModelProto) -> int:
 def _loaded(source: Any) -> tuple[ModelProto, Weights, str]:
     """Return the model, its large weights, and its path if it came from a file."""
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     if isinstance(source, OnnxModel) and source.loaded is not None:
         return source.loaded, source.weights, source.path

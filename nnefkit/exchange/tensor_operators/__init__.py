@@ -11,6 +11,7 @@ from nnefkit.exchange.tensor_operators import (
     reduction,
     resampling,
     shaping,
+    spectral,
 )
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "reduction",
     "resampling",
     "shaping",
+    "spectral",
 ]

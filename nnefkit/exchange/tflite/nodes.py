@@ -32,7 +32,6 @@ from nnefkit.exchange.tflite.operators import (  # noqa: F401  (they register th
     normalization,
     pooling,
     recurrent,
-    spectral,
 )
 from nnefkit.exchange.tflite.quantization_info import Coded, with_quantization_info
 from nnefkit.exchange.tflite.variables import Variables

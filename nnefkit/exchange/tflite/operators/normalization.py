@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnefkit.exchange.channels_last import channels_first, channels_last
+from nnefkit.exchange.channels_last import local_response
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, operator
+from nnefkit.exchange.tflite.call import Call, operator
 
 _LEAST_LENGTH = 1e-6
 """Vectors that are shorter are divided by this."""
@@ -20,21 +20,12 @@ def l2_normalization(c: Call) -> Value:
 
 @operator("LOCAL_RESPONSE_NORMALIZATION")
 def local_response_normalization(c: Call) -> Value:
-    """Read `local_response_normalization` over neighboring channels.
-
-    NNEF divides the sum of squares by the size of the window, and TFLite does not.
-    """
-    x, radius = c.ranked(0, 4), int(c.option("radius"))
-    if radius < 0:
-        c.refuse(f"its radius is {radius}", INVALID)
-    # Windows beyond all channels are all of them, in part.
-    size = 2 * min(radius, x.shape[-1] - 1) + 1
-    result = c.op(
-        "local_response_normalization",
-        channels_first(c, x),
-        size=[1, size, 1, 1],
-        alpha=c.decimal(float(c.option("alpha", 0.0)) * size),
-        beta=c.decimal(c.option("beta", 0.0)),
-        bias=c.decimal(c.option("bias", 0.0)),
+    """Read `local_response_normalization` over neighboring channels."""
+    return local_response(
+        c,
+        c.ranked(0, 4),
+        int(c.option("radius")),
+        alpha=float(c.option("alpha", 0.0)),
+        beta=float(c.option("beta", 0.0)),
+        bias=float(c.option("bias", 0.0)),
     )
-    return channels_last(c, result)

@@ -11,18 +11,22 @@ from nnefkit.exchange.compositions.linear_algebra import along_axis
 from nnefkit.exchange.compositions.spectral import waves
 from nnefkit.exchange.reshaping import sliced
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tflite.call import INVALID, Call, Result, operator
+from nnefkit.exchange.tensor_call import TensorCall, tensorflow, tflite
 
 
-@operator("RFFT2D")
-def real_transform(c: Call) -> Complex:
-    """Read the transform of the last two axes of a real tensor, without the mirrored half."""
+@tflite("RFFT2D")
+@tensorflow("RFFT", "RFFT2D")
+def real_transform(c: TensorCall) -> Complex:
+    """Read the transform of the last axes of a real tensor, without the mirrored half."""
     x, lengths = c[0], c.ints(1, "lengths")
-    if x.rank < 2 or len(lengths) != 2 or min(lengths) < 1:
-        c.refuse(f"its lengths are {lengths} for an input of rank {x.rank}", INVALID)
-    rows, columns = lengths
+    count = 2 if c.operator.endswith("2D") else 1
+    if x.rank < count or len(lengths) != count or min(lengths) < 1:
+        c.invalid(f"its lengths are {lengths} for an input of rank {x.rank}")
+    rows, columns = [1, *lengths][-2:]
     with c.graph.scope("rfft"):
-        x = _fitted(c, _fitted(c, x, x.rank - 2, rows), x.rank - 1, columns)
+        x = _fitted(c, x, x.rank - 1, columns)
+        if count == 2:
+            x = _fitted(c, x, x.rank - 2, rows)
         cosine, sine = waves(columns, columns, columns // 2 + 1)
         real = along_axis(c, x, x.rank - 1, _matrix(c, cosine))
         imaginary = along_axis(c, x, x.rank - 1, _matrix(c, -sine))
@@ -40,11 +44,11 @@ def real_transform(c: Call) -> Complex:
         )
 
 
-def _matrix(c: Call, data: Array) -> Value:
+def _matrix(c: TensorCall, data: Array) -> Value:
     return c.graph.constant(data.astype(np.float32), name=f"{c.name}.waves")
 
 
-def _fitted(c: Call, x: Value, axis: int, length: int) -> Value:
+def _fitted(c: TensorCall, x: Value, axis: int, length: int) -> Value:
     """Return a tensor cut or padded with zeros to a length along an axis."""
     if length <= x.shape[axis]:
         return sliced(c, x, axis, 0, length)
@@ -53,12 +57,13 @@ def _fitted(c: Call, x: Value, axis: int, length: int) -> Value:
     return c.op("pad", x, padding=padding)
 
 
-@operator("REAL", "IMAG", "COMPLEX_ABS")
-def parts(c: Call) -> Value:
+@tflite("REAL", "IMAG", "COMPLEX_ABS")
+@tensorflow("Real", "Imag", "ComplexAbs")
+def parts(c: TensorCall) -> Value:
     """Read a part or the absolute value of a complex tensor."""
-    x: Result = c.inputs[0] if c.inputs else None
+    x = c.inputs[0] if c.inputs else None
     if not isinstance(x, Complex):
-        c.refuse("its input is not complex", INVALID)
-    if c.operator == "COMPLEX_ABS":
+        c.invalid("its input is not complex")
+    if c.operator.upper().endswith("ABS"):
         return elementwise.hypot(c, x.real, x.imaginary)
-    return x.real if c.operator == "REAL" else x.imaginary
+    return x.real if c.operator.upper() == "REAL" else x.imaginary
