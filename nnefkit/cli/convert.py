@@ -19,8 +19,9 @@ from nnefkit.cli.formats import (
     NNEF,
     ONNX,
     PYTORCH,
-    SOURCES,
     TFLITE,
+    ForeignFormat,
+    foreign_format,
     source_format,
     target_format,
 )
@@ -36,19 +37,21 @@ _EXAMPLES = """\
       --constant rate=16000
   nnefkit convert program.pt2 model/
   nnefkit convert detector.tflite model.nnef.tgz
+  nnefkit convert saved_model/ model.nnef.tgz --input-shape image=1x224x224x3
   nnefkit convert model.nnef.tgz network.onnx --opset 18
   nnefkit convert model.nnef.tgz network.tflite
 
 The file name extension determines the format. The target is an ONNX model if it
 ends with .onnx, a TFLite model if it ends with .tflite, an archive if it ends
 with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with / or
-.nnef or has no extension. The source can also be an exported PyTorch program
-(.pt2, written by torch.export.save).
+.nnef or has no extension. The source can also be a TensorFlow model (a frozen
+graph .pb or .pbtxt, the folder of a SavedModel, or a MetaGraph .meta beside its
+checkpoint), or an exported PyTorch program (.pt2, written by torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
 another format runs both models on random inputs, and writes nothing if their
-outputs differ.
+outputs differ; for TensorFlow models, this needs TensorFlow.
 """
 
 
@@ -65,11 +68,14 @@ def declare(commands: Commands) -> None:
         "convert",
         run,
         summary="convert a model to another format",
-        description="Convert a model between NNEF folders and archives, from ONNX, TFLite or "
-        "PyTorch to NNEF, or from NNEF to ONNX or TFLite. Invalid models are refused.",
+        description="Convert a model between NNEF folders and archives, from ONNX, TFLite, "
+        "TensorFlow or PyTorch to NNEF, or from NNEF to ONNX or TFLite. Invalid models are "
+        "refused.",
         examples=_EXAMPLES,
     )
-    parser.add_argument("source", metavar="SOURCE", help="an NNEF, ONNX, TFLite or PyTorch model")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="an NNEF, ONNX, TFLite, TensorFlow or PyTorch model"
+    )
     parser.add_argument("target", metavar="TARGET", help="the NNEF, ONNX or TFLite model to write")
     parser.add_argument(
         "--input-shape",
@@ -111,8 +117,9 @@ def run(options: argparse.Namespace) -> int:
     formats = source_format(source), target_format(options.target)
     shapes = dict(_shape(given) for given in options.input_shape)
     constants = dict(_constant(given) for given in options.constant)
-    if formats[0] != NNEF:
-        parameters = SOURCES[source.suffix.lower()].parameters
+    foreign = foreign_format(source)
+    if foreign is not None:
+        parameters = foreign.parameters
     else:
         parameters = () if formats[1] == NNEF else ("input_shapes",)
     _check(options, *formats, parameters)
@@ -128,11 +135,12 @@ def run(options: argparse.Namespace) -> int:
             storage.write_model(target, _contents(files, graph))
         return 0
     facts = []
-    if formats[0] == NNEF:
+    if foreign is None:
         graph = load(source, strict=options.strict)
         graph = graph.with_input_shapes(**shapes) if shapes else graph
     else:
-        graph = _read(source, {"input_shapes": shapes, "constants": constants}, options.verify)
+        given = {"input_shapes": shapes, "constants": constants}
+        graph = _read(source, foreign, given, options.verify)
         facts.append(_proof(graph))
     if formats[1] == NNEF:
         save(graph, target, quantized=options.quantized or None)
@@ -174,10 +182,9 @@ def _check(
             )
 
 
-def _read(source: Path, given: Mapping[str, Any], verify: bool) -> Graph:
+def _read(source: Path, format_: ForeignFormat, given: Mapping[str, Any], verify: bool) -> Graph:
     from nnefkit import exchange
 
-    format_ = SOURCES[source.suffix.lower()]
     parameters = {name: given[name] for name in format_.parameters}
     try:
         read = getattr(exchange, format_.reader)

@@ -11,6 +11,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
+TENSORFLOW = "TensorFlow"
 
 
 class ForeignFormat(NamedTuple):
@@ -23,12 +24,16 @@ class ForeignFormat(NamedTuple):
     """The parameters among ``input_shapes`` and ``constants`` that the function has."""
 
 
+_TENSORFLOW = ForeignFormat(TENSORFLOW, "from_tensorflow", ("input_shapes",))
 SOURCES = {
     ".h5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".hdf5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".json": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".keras": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
+    ".meta": _TENSORFLOW,
     ".onnx": ForeignFormat(ONNX, "from_onnx", ("input_shapes", "constants")),
+    ".pb": _TENSORFLOW,
+    ".pbtxt": _TENSORFLOW,
     ".pt2": ForeignFormat(PYTORCH, "from_torch"),
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
@@ -42,6 +47,8 @@ _FOREIGN = {
     ".pth": "PyTorch",
     ".pt2": "PyTorch",
     ".pb": "TensorFlow",
+    ".pbtxt": "TensorFlow",
+    ".meta": "TensorFlow",
     ".h5": "Keras",
     ".keras": "Keras",
     ".tflite": "TensorFlow Lite",
@@ -55,6 +62,17 @@ _PROGRAMS = (
 )
 
 
+def foreign_format(source: Path) -> ForeignFormat | None:
+    """Return the format of another framework's model, or None for what is not one.
+
+    The folder of a SavedModel is one, too.
+    """
+    if source.is_dir():
+        files = (source / name for name in ("saved_model.pb", "saved_model.pbtxt"))
+        return _TENSORFLOW if any(file.is_file() for file in files) else None
+    return SOURCES.get(source.suffix.lower())
+
+
 def source_format(source: Path) -> str:
     """Return the format of a model to read.
 
@@ -62,10 +80,11 @@ def source_format(source: Path) -> str:
         InputError: Models with that extension cannot be read.
     """
     extension = source.suffix.lower()
+    foreign = foreign_format(source)
+    if foreign is not None:
+        return foreign.format
     if source.is_dir():
         return NNEF
-    if extension in SOURCES:
-        return SOURCES[extension].format
     if extension in _FOREIGN:
         raise InputError(
             f"{_FOREIGN[extension]} models ('{extension}') cannot be read",
@@ -73,7 +92,8 @@ def source_format(source: Path) -> str:
             if _FOREIGN[extension] == PYTORCH
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
-            "Keras model (.keras, .h5) or an exported PyTorch program (.pt2).",
+            "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
+            "saved_model.pb) or an exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

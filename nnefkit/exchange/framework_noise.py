@@ -20,18 +20,8 @@ import numpy as np
 from nnefkit.execution.engine import ProcessLock
 
 _FRAMEWORKS = frozenset(
-    (
-        "torch",
-        "torchgen",
-        "functorch",
-        "onnx",
-        "onnx_ir",
-        "onnxruntime",
-        "onnxscript",
-        "sympy",
-        "keras",
-    )
-)
+    ("torch", "torchgen", "functorch", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "sympy")
+) | frozenset(("absl", "keras", "tensorflow"))
 """Packages that are silenced."""
 _PYTHON = frozenset((*sys.stdlib_module_names, "typing_extensions")) - {"__main__"}
 """Packages that warn in the name of their callers."""

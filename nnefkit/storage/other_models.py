@@ -26,6 +26,7 @@ _PICKLE = OtherModel(
 _TENSORS = OtherModel(
     "a file of tensors", "", "nnefkit.trace(graph, inputs).save(path) writes the tensors of a run."
 )
+_TENSORFLOW = OtherModel("a TensorFlow graph", "nnefkit.from_tensorflow(path) reads it.")
 OTHER_MODELS = {
     ".onnx": OtherModel(
         "an ONNX model",
@@ -40,7 +41,9 @@ OTHER_MODELS = {
     ".pt": _PICKLE,
     ".pth": _PICKLE,
     ".tflite": OtherModel("a TensorFlow Lite model", "nnefkit.from_tflite(path) reads it."),
-    ".pb": OtherModel("a TensorFlow graph"),
+    ".pb": _TENSORFLOW,
+    ".pbtxt": _TENSORFLOW,
+    ".meta": _TENSORFLOW,
     ".keras": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
     ".h5": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
     ".caffemodel": OtherModel("a Caffe model"),

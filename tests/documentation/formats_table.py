@@ -54,6 +54,16 @@ def read_from_keras() -> str:
     )
 
 
+def read_from_tensorflow() -> str:
+    from nnefkit.exchange.tensorflow import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.tensorflow.call import READERS as TENSORFLOW
+
+    return (
+        f"`nk.from_tensorflow`: {len(TENSORFLOW)} operators, functions, variables, loops of both "
+        "versions ([operator by operator](docs/reference/support/tensorflow.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -68,5 +78,10 @@ def formats() -> str:
         ],
         ["TFLite (`.tflite`)", read_from_tflite(), written_to_tflite()],
         ["Keras (`.keras`, `.h5`, `.json`)", read_from_keras(), "no"],
+        [
+            "TensorFlow 1 and 2 (frozen graphs, SavedModels, MetaGraphs with checkpoints)",
+            read_from_tensorflow(),
+            "no",
+        ],
     ]
     return markdown(["format", "read", "written"], rows)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from . import files, graphs, onnx_models, recordings, texts, tflite_models, traces
+from . import (
+    files,
+    graphs,
+    onnx_models,
+    recordings,
+    tensorflow_models,
+    texts,
+    tflite_models,
+    traces,
+)
 from .target import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for module in (texts, files, traces, recordings, onnx_models, tflite_models, graphs)
+    for module in (
+        texts,
+        files,
+        traces,
+        recordings,
+        onnx_models,
+        tflite_models,
+        tensorflow_models,
+        graphs,
+    )
     for target in module.TARGETS
 }

@@ -18,7 +18,15 @@ from .running import CORPUS, keep, peak_memory, replay, run, smallest, try_input
 from .target import READ, REFUSED, Fault, Target
 from .targets import TARGETS
 
-FEW = {"tensor_file": 1500, "graph": 25, "onnx": 60, "onnx_proof": 40, "trace": 100, "tflite": 100}
+FEW = {
+    "tensor_file": 1500,
+    "graph": 25,
+    "onnx": 60,
+    "onnx_proof": 40,
+    "trace": 100,
+    "tflite": 100,
+    "tensorflow": 100,
+}
 """Inputs of a target in the standard suite; 200 of the others."""
 
 

@@ -106,12 +106,12 @@ def check_tflite(data: bytes, chance: Any) -> str:
             return REFUSED
         elements = sum(t.data.size for t in graph.tensors.values() if t.data is not None)
         expect(elements < 1 << 26, "a small model becomes a large graph", elements)
-        if chosen(chance, 0.3) and _small(graph):
+        if chosen(chance, 0.3) and is_small(graph):
             check_graph(graph, chance)
     return READ
 
 
-def _small(graph: nk.Graph) -> bool:
+def is_small(graph: nk.Graph) -> bool:
     """Return whether a run takes little time."""
     shapes = [tensor.shape or () for tensor in graph.tensors.values()]
     volumes = [float(math.prod(shape)) for shape in shapes]

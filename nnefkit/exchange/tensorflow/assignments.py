@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nnefkit.exchange.tensorflow.call import Resource
+from nnefkit.exchange.tensorflow.call import VariableHandle
 from nnefkit.exchange.tensorflow.model import NodeInfo, Nodes, TensorReference
-from nnefkit.exchange.tensorflow.scope import Scope
+from nnefkit.exchange.tensorflow.scope import NodeScope
 
 _ASSIGNING = ("Assign", "ResourceApply", "ResourceScatter", "ScatterUpdate", "ScatterAdd", "Apply")
 
@@ -33,14 +33,14 @@ def assigning_nodes(nodes: Nodes, fetched: Sequence[TensorReference] | None) -> 
     return [node for node in found if node.name in executed]
 
 
-def assigned_variables(scope: Scope, node: NodeInfo) -> set[str]:
+def assigned_variables(scope: NodeScope, node: NodeInfo) -> set[str]:
     """Return the variables that a node assigns: those that its first input refers to."""
     place = node.inputs[0] if node.inputs else None
     for _ in range(len(scope.structure.nodes) + 1):
         if place is None:
             break
         outputs = scope.values.get(place.node)
-        if isinstance(outputs, list) and outputs and isinstance(outputs[0], Resource):
+        if isinstance(outputs, list) and outputs and isinstance(outputs[0], VariableHandle):
             return {outputs[0].name}
         source = scope.structure.nodes.get(place.node)
         if source is None:

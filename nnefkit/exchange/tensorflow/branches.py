@@ -12,12 +12,12 @@ from nnefkit.exchange.refusal import UNREAD, Unread
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.tensorflow.call import DEAD, Call, Dead
 from nnefkit.exchange.tensorflow.model import NodeInfo, TensorReference
-from nnefkit.exchange.tensorflow.scope import Outputs, Scope, Tags
+from nnefkit.exchange.tensorflow.scope import NodeScope, Outputs, Tags
 
 _INDEX = np.dtype(np.int32)
 
 
-class Level:
+class NestingLevel:
     """A context in which a function or a round of a loop is on the stack."""
 
     def __init__(self, stack: list[str], name: str) -> None:
@@ -46,7 +46,7 @@ def switched(c: Call) -> Outputs:
     return [DEAD, data] if bool(condition.data.reshape(-1)[0]) else [data, DEAD]
 
 
-def merged(c: Call, scope: Scope, node: NodeInfo) -> Outputs:
+def merged(c: Call, scope: NodeScope, node: NodeInfo) -> Outputs:
     """Return the tensor of the side that is taken; `select` chooses it at run time."""
     living = [
         (number, value) for number, value in enumerate(c.inputs) if not isinstance(value, Dead)
@@ -81,7 +81,7 @@ def _as_value(condition: object) -> Value:
     return condition
 
 
-def inherit(scope: Scope, node: NodeInfo) -> None:
+def inherit(scope: NodeScope, node: NodeInfo) -> None:
     """Note the branches that a node belongs to: those of the nodes that it depends on."""
     tags: dict[int, Any] = {}
     for place in node.inputs:
@@ -92,7 +92,7 @@ def inherit(scope: Scope, node: NodeInfo) -> None:
         scope.tags[node.name] = tags
 
 
-def _tags(scope: Scope, place: TensorReference) -> Tags:
+def _tags(scope: NodeScope, place: TensorReference) -> Tags:
     """Return the branches that an output of a node belongs to."""
     tags = scope.tags.get(place.node, {})
     node = scope.structure.nodes.get(place.node)

@@ -23,7 +23,7 @@ operator = READERS.register
 INVALID = "The graph breaks the rules of its operators: convert the network again."
 
 
-class Resource(NamedTuple):
+class VariableHandle(NamedTuple):
     """A handle of a variable."""
 
     name: str
@@ -49,7 +49,7 @@ class Dead:
 DEAD = Dead()
 """What a branch that is not taken computes."""
 
-Result = Value | Complex | Resource | Opaque | TensorList | Dead | Unread | None
+Result = Value | Complex | VariableHandle | Opaque | TensorList | Dead | Unread | None
 T = TypeVar("T")
 
 
@@ -81,10 +81,10 @@ class Call(TensorCall):
             )
         return super().get(index)
 
-    def resource(self, index: int) -> Resource:
+    def resource(self, index: int) -> VariableHandle:
         """Return an input that is a variable."""
         value = self.inputs[index] if index < len(self.inputs) else None
-        if not isinstance(value, Resource):
+        if not isinstance(value, VariableHandle):
             self.invalid(f"its input {index} is not a variable")
         return value
 

@@ -9,18 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
-from nnefkit.exchange.layout import Layout, as_in_source, channels_first
-from nnefkit.exchange.proof import with_facts
+from nnefkit.exchange.layout import (
+    Layout,
+    as_in_source,
+    as_stored,
+    channels_first,
+    source_tensors,
+)
+from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.exchange.tensorflow.element_types import computed_dtype
 from nnefkit.exchange.tensorflow.inputs import input_of, input_shape, with_input_shapes
 from nnefkit.exchange.tensorflow.model import TensorflowModel
 from nnefkit.exchange.tensorflow.opened_model import open_model, with_tensors
+from nnefkit.exchange.tensorflow.runtime import TensorflowRunner, is_installed
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -34,6 +42,9 @@ def from_tensorflow(
     layout: Layout = "source",
     *,
     signature: str | None = None,
+    verify: bool = True,
+    tolerance: float | None = None,
+    engine: str = "numpy",
     dynamic_shapes: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> Graph:
@@ -44,7 +55,10 @@ def from_tensorflow(
     condition are chosen, loops with a constant number of rounds are unrolled. Nodes that the
     outputs do not depend on are left out. Each tensor stores its name in the model as ``origin``.
 
-    TensorFlow itself is not run: nothing compares the graph with it, and the provenance says so.
+    If TensorFlow is installed, it runs the model on generated inputs, and the graph must compute
+    the same. Otherwise nothing compares the two: the provenance says ``verified: False``.
+    TensorFlow's operators can do anything, such as write files: pass ``verify=False`` for models
+    that you do not trust.
 
     Args:
         path: A frozen graph (``.pb``, ``.pbtxt``, or its bytes), the folder of a SavedModel, or a
@@ -59,6 +73,12 @@ def from_tensorflow(
             transpositions but where the network needs them.
         signature: The key of the signature whose inputs and outputs are read; ``serving_default``
             by default.
+        verify: Whether to run the graph and the model, and to compare them, if TensorFlow is
+            installed.
+        tolerance: Largest allowed difference, relative to the largest element of a tensor; 1e-4 by
+            default. By default outputs may also differ by more, if each operation agrees with the
+            model's on its own.
+        engine: The engine that runs the graph.
         dynamic_shapes: Axes that may have other extents; see `from_torch`.
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
@@ -70,6 +90,8 @@ def from_tensorflow(
     Raises:
         DocumentError: NNEF cannot express the graph, or it is not valid; one diagnostic for each
             such node.
+        ExecutionError: The outputs differ, with the first tensor that does; or the model cannot be
+            run.
         InputError: It is not a TensorFlow model, or inputs have open dimensions.
         StorageError: A file cannot be read, or is damaged.
         UnknownNameError: The model has no tensor or signature of a given name.
@@ -91,7 +113,32 @@ def from_tensorflow(
             bar.stage("converting for other shapes")
         graph = _recorded(graph, source, layout, dynamic_shapes)
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
-        return with_facts(graph, {**facts, "verified": False})
+        if not verify or not is_installed():
+            return with_facts(graph, {**facts, "verified": False})
+        run = _source_run(source, graph, facts)
+        return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
+
+
+def _source_run(source: TensorflowModel, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
+    """Return how to run the model, on tensors in the layout of the graph."""
+    runner = TensorflowRunner(source)
+    names = {graph.tensors[name].origin or name: name for name in graph.inputs}
+    origins = [tensor.origin for tensor in graph.tensors.values() if tensor.origin]
+
+    def feeds(inputs: Arrays) -> Arrays:
+        return {key: as_in_source(graph, names[key], array) for key, array in inputs.items()}
+
+    def outputs(inputs: Arrays) -> Arrays:
+        found = runner.run(feeds(inputs))
+        pairs = zip(graph.outputs, source.outputs, found, strict=True)
+        return {tensor.name: as_stored(graph, name, array) for name, tensor, array in pairs}
+
+    def all_tensors(inputs: Arrays) -> Arrays:
+        known = runner.known([*dict.fromkeys(origins)])
+        found = runner.run(feeds(inputs), known)
+        return source_tensors(graph, dict(zip(known, found, strict=True)))
+
+    return SourceRun(outputs, all_tensors, facts)
 
 
 def _title(path: Any) -> str:

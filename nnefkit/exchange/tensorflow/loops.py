@@ -10,10 +10,10 @@ import numpy as np
 from nnefkit.exchange.control_flow import NO_LOOPS
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refuse
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tensorflow.branches import Level
+from nnefkit.exchange.tensorflow.branches import NestingLevel
 from nnefkit.exchange.tensorflow.call import INVALID, Result
 from nnefkit.exchange.tensorflow.model import NodeInfo, TensorReference
-from nnefkit.exchange.tensorflow.scope import Outputs, Scope
+from nnefkit.exchange.tensorflow.scope import NodeScope, Outputs
 
 if TYPE_CHECKING:
     from nnefkit.exchange.source_graph import SourceGraph
@@ -28,17 +28,17 @@ class Reader(Protocol):
     def graph(self) -> SourceGraph:
         """The graph under construction."""
 
-    def evaluated(self, scope: Scope, references: Iterable[TensorReference]) -> list[Result]:
+    def evaluated(self, scope: NodeScope, references: Iterable[TensorReference]) -> list[Result]:
         """Return the values of outputs of nodes."""
 
-    def value(self, scope: Scope, place: TensorReference) -> Result:
+    def value(self, scope: NodeScope, place: TensorReference) -> Result:
         """Return an output of a node that has been read."""
 
-    def level(self, name: str) -> Level:
+    def level(self, name: str) -> NestingLevel:
         """Return a context in which a round is read."""
 
 
-def read_loop(reader: Reader, scope: Scope, exit_: NodeInfo) -> None:
+def read_loop(reader: Reader, scope: NodeScope, exit_: NodeInfo) -> None:
     """Read a loop, and note the outputs of all nodes that leave it.
 
     Args:
@@ -60,7 +60,7 @@ def read_loop(reader: Reader, scope: Scope, exit_: NodeInfo) -> None:
     onward = [onward.inputs[0] for _, _, onward in merges]
     for number in range(_MAX_ITERATIONS + 1):
         index = reader.graph.constant(min(number, 1), np.dtype(np.int32))
-        inner = Scope(structure, dict(entered), repeats=True)
+        inner = NodeScope(structure, dict(entered), repeats=True)
         for (merge, _, _), value in zip(merges, carried, strict=True):
             inner.values[merge.name] = [value, index]
         with reader.level(frame):
@@ -87,7 +87,7 @@ def _single(outputs: Outputs) -> Result:
 
 
 def _condition(
-    merges: Sequence[tuple[NodeInfo, NodeInfo, NodeInfo]], scope: Scope
+    merges: Sequence[tuple[NodeInfo, NodeInfo, NodeInfo]], scope: NodeScope
 ) -> TensorReference:
     """Return the node that decides whether a loop goes on."""
     names = {merge.name for merge, _, _ in merges}

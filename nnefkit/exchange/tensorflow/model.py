@@ -60,7 +60,7 @@ class NamedTensor(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SignatureInfo:
+class NamedSignature:
     """Names for inputs and outputs of a graph."""
 
     key: str
@@ -74,7 +74,7 @@ class TensorflowModel:
 
     nodes: Nodes = field(repr=False)
     functions: Mapping[str, FunctionInfo] = field(repr=False)
-    signatures: Mapping[str, SignatureInfo]
+    signatures: Mapping[str, NamedSignature]
     checkpoint: Checkpoint | None
     version: str
     """The version of TensorFlow that wrote it, if the file states it."""
@@ -83,8 +83,12 @@ class TensorflowModel:
     path: str
     size: int
     """The size of the file of the graph in bytes."""
+    data: bytes = field(default=b"", repr=False)
+    """The bytes of a graph that is not a file."""
     inputs: tuple[NamedTensor, ...] = ()
     outputs: tuple[NamedTensor, ...] = ()
+    signature: str = ""
+    """The key of the signature that the inputs and outputs are those of, if they are."""
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Name of an input -> its shape."""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -47,7 +47,7 @@ from nnefkit.exchange.tensorflow.operators import (  # noqa: F401  (they registe
     tensor_lists,
     variables,
 )
-from nnefkit.exchange.tensorflow.scope import Outputs, Scope, Structure
+from nnefkit.exchange.tensorflow.scope import NodeScope, NodeStructure, Outputs
 from nnefkit.graph import Graph
 
 _MAX_NODES = 200_000
@@ -66,7 +66,7 @@ class TensorflowReader:
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.allowance = Allowance(source.size, _CALL)
-        self._structures: dict[str, Structure] = {}
+        self._structures: dict[str, NodeStructure] = {}
         self._constants: dict[tuple[int, str], Result] = {}
         self._variables: dict[str, Value] = {}
         self._assigned: set[str] = set()
@@ -87,7 +87,7 @@ class TensorflowReader:
             bar: Counts the nodes.
         """
         self._bar = bar
-        scope = Scope(Structure(self.source.nodes))
+        scope = NodeScope(NodeStructure(self.source.nodes))
         for tensor in self.source.inputs:
             self._add_input(scope, tensor)
         references = [tensor.tensor for tensor in self.source.outputs]
@@ -111,7 +111,7 @@ class TensorflowReader:
 
     # -- inputs and outputs -------------------------------------------------------------------
 
-    def _add_input(self, scope: Scope, tensor: NamedTensor) -> None:
+    def _add_input(self, scope: NodeScope, tensor: NamedTensor) -> None:
         name, place = tensor.name, tensor.tensor
         outputs = scope.values.setdefault(place.node, [])
         assert isinstance(outputs, list)  # noqa: S101 - nothing is dead yet
@@ -159,7 +159,7 @@ class TensorflowReader:
 
     # -- nodes --------------------------------------------------------------------------------
 
-    def evaluated(self, scope: Scope, references: Iterable[TensorReference]) -> list[Result]:
+    def evaluated(self, scope: NodeScope, references: Iterable[TensorReference]) -> list[Result]:
         """Return the values of outputs of nodes; the nodes that they depend on are read.
 
         Raises:
@@ -171,7 +171,7 @@ class TensorflowReader:
                 self._read_node(scope, node)
         return [self.value(scope, each) for each in references]
 
-    def value(self, scope: Scope, place: TensorReference) -> Result:
+    def value(self, scope: NodeScope, place: TensorReference) -> Result:
         """Return an output of a node that has been read.
 
         Raises:
@@ -189,7 +189,7 @@ class TensorflowReader:
             refuse(f"the node '{place.node}' has no output {number}, which is read", INVALID)
         return outputs[number]
 
-    def _read_node(self, scope: Scope, node: NodeInfo) -> None:
+    def _read_node(self, scope: NodeScope, node: NodeInfo) -> None:
         self._count += 1
         if self._count > _MAX_NODES:
             raise Refusal(f"the graph has more than {_MAX_NODES:,} nodes with its loops unrolled")
@@ -201,7 +201,7 @@ class TensorflowReader:
             self._refuse(scope, node, refusal_for(error, INVALID))
             scope.values[node.name] = UNREAD
 
-    def _outputs_of(self, scope: Scope, node: NodeInfo) -> Outputs:
+    def _outputs_of(self, scope: NodeScope, node: NodeInfo) -> Outputs:
         """Return the outputs of a node."""
         kind = node.operator.removeprefix("Ref")
         if kind == "Const":
@@ -230,7 +230,7 @@ class TensorflowReader:
             return branches.switched(call)
         return self._results(scope, node, call)
 
-    def _results(self, scope: Scope, node: NodeInfo, call: Call) -> Outputs:
+    def _results(self, scope: NodeScope, node: NodeInfo, call: Call) -> Outputs:
         first = len(self.graph.operations)
         try:
             if any(isinstance(value, randomness.RandomNumbers) for value in call.inputs):
@@ -246,7 +246,7 @@ class TensorflowReader:
         self._name_results(scope, node, outputs)
         return outputs
 
-    def _is_dead(self, scope: Scope, name: str) -> bool:
+    def _is_dead(self, scope: NodeScope, name: str) -> bool:
         outputs = scope.values.get(name)
         if isinstance(outputs, list):
             # Nodes that only wait for a branch depend on the output that is not dead.
@@ -271,14 +271,14 @@ class TensorflowReader:
             self._variable,
         )
 
-    def _name_results(self, scope: Scope, node: NodeInfo, outputs: Sequence[Result]) -> None:
+    def _name_results(self, scope: NodeScope, node: NodeInfo, outputs: Sequence[Result]) -> None:
         fresh = [each for each in outputs if isinstance(each, Value) and each.origin is None]
         names = [str(TensorReference(node.name, number)) for number in range(len(outputs))]
         self.graph.name_results(outputs, names)
         for value in fresh:
             value.origin = None if scope.repeats else f"{scope.path}{value.origin}"
 
-    def _constant(self, scope: Scope, node: NodeInfo) -> Result:
+    def _constant(self, scope: NodeScope, node: NodeInfo) -> Result:
         key = id(scope.structure), node.name
         if key not in self._constants:
             self._constants[key] = self._read_constant(node)
@@ -323,7 +323,7 @@ class TensorflowReader:
             self._variables[name] = self.graph.weight(data, name)
         return self._variables[name]
 
-    def _note_assignments(self, scope: Scope, references: Sequence[TensorReference]) -> None:
+    def _note_assignments(self, scope: NodeScope, references: Sequence[TensorReference]) -> None:
         for node in assigning_nodes(scope.structure.nodes, references):
             self._assigned |= assigned_variables(scope, node)
 
@@ -350,19 +350,19 @@ class TensorflowReader:
         if name in self._stack:
             refuse("its functions call each other without an end", INVALID)
         with_arguments = dict(zip(function.arguments, ([one] for one in arguments), strict=True))
-        scope = Scope(self._structure(function), dict(with_arguments), repeats=True)
+        scope = NodeScope(self._structure(function), dict(with_arguments), repeats=True)
         with self.level(name):
             results = self.evaluated(scope, function.results)
             for node in assigning_nodes(function.nodes, None):
                 self._assigned |= assigned_variables(scope, node)
             return results
 
-    def _structure(self, function: FunctionInfo) -> Structure:
+    def _structure(self, function: FunctionInfo) -> NodeStructure:
         if function.name not in self._structures:
-            self._structures[function.name] = Structure(function.nodes)
+            self._structures[function.name] = NodeStructure(function.nodes)
         return self._structures[function.name]
 
-    def level(self, name: str) -> branches.Level:
+    def level(self, name: str) -> branches.NestingLevel:
         """Return a context in which a function or a round of a loop is read.
 
         Raises:
@@ -370,11 +370,11 @@ class TensorflowReader:
         """
         if len(self._stack) >= _MAX_LEVELS:
             refuse("its functions and loops are nested too deeply", INVALID)
-        return branches.Level(self._stack, name)
+        return branches.NestingLevel(self._stack, name)
 
     # -- problems -----------------------------------------------------------------------------
 
-    def _refuse(self, scope: Scope, node: NodeInfo, refusal: Refusal) -> None:
+    def _refuse(self, scope: NodeScope, node: NodeInfo, refusal: Refusal) -> None:
         message = f"{node.operator} '{scope.path}{node.name}': {refusal.reason}"
         if message not in self._refused:  # Loops repeat it.
             self._refused.add(message)

@@ -13,8 +13,8 @@ from nnefkit.exchange.tensorflow.checkpoint import Checkpoint, checkpoint_beside
 from nnefkit.exchange.tensorflow.element_types import shape_of
 from nnefkit.exchange.tensorflow.messages import FORMAT
 from nnefkit.exchange.tensorflow.model import (
+    NamedSignature,
     NamedTensor,
-    SignatureInfo,
     TensorflowModel,
     function_info,
     node_info,
@@ -49,13 +49,12 @@ def open_model(source: str | os.PathLike[str] | bytes) -> TensorflowModel:
         raise InputError(
             f"a TensorFlow model must be a path or bytes, not {type(source).__name__}"
         ) from None
-    try:
-        if path.is_dir():
-            return _saved_model(path)
-        if path.stem == _SAVED_MODEL and path.suffix in (".pb", ".pbtxt"):
-            return _saved_model(path.parent)
-    except ValueError:  # a null character
-        raise StorageError("there is no such file", file=str(path)) from None
+    if "\0" in str(path):
+        raise StorageError("there is no such file", file=str(path))
+    if path.is_dir():
+        return _saved_model(path)
+    if path.stem == _SAVED_MODEL and path.suffix in (".pb", ".pbtxt"):
+        return _saved_model(path.parent)
     if path.suffix == ".meta":
         return _meta_graph(path)
     return _frozen(_content(path), str(path))
@@ -90,7 +89,9 @@ def _frozen(data: bytes, path: str) -> TensorflowModel:
             "(.meta) beside its checkpoint.",
             file=path,
         )
-    return _model(graph, GRAPH, Path(path).stem if path else "graph", path, len(data))
+    name = Path(path).stem if path else "graph"
+    model = _model(graph, GRAPH, name, path, len(data))
+    return model if path else replace(model, data=data)
 
 
 def _saved_model(folder: Path) -> TensorflowModel:
@@ -130,7 +131,7 @@ def _with_meta(
 ) -> TensorflowModel:
     model = _model(meta.graph_def, kind, name, path, size)
     signatures = {
-        key: SignatureInfo(key, _named(one.inputs), _named(one.outputs))
+        key: NamedSignature(key, _named(one.inputs), _named(one.outputs))
         for key, one in sorted(meta.signature_def.items())
         if one.outputs and not key.startswith("__saved_model")
     }
@@ -212,10 +213,12 @@ def with_tensors(
             hint='Name them: outputs=["name of a node"].',
             file=model.path,
         )
-    return replace(model, inputs=ins, outputs=outs)
+    is_whole = given_inputs is None and given_outputs is None and model.kind == SAVED_MODEL
+    key = chosen.key if chosen and is_whole else ""
+    return replace(model, inputs=ins, outputs=outs, signature=key)
 
 
-def _signature(model: TensorflowModel, key: str | None) -> SignatureInfo | None:
+def _signature(model: TensorflowModel, key: str | None) -> NamedSignature | None:
     signatures = model.signatures
     if key is None:
         if "serving_default" in signatures or len(signatures) == 1:

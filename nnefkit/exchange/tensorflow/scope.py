@@ -16,7 +16,7 @@ Tags = Mapping[int, tuple[object, bool]]
 """Identity of a condition -> the condition, and the side of it that a tensor belongs to."""
 
 
-class Structure:
+class NodeStructure:
     """The loops and branches of TensorFlow 1 among some nodes."""
 
     def __init__(self, nodes: Nodes) -> None:
@@ -90,10 +90,10 @@ def frame_name(enter: NodeInfo) -> str:
 
 
 @dataclass(eq=False)
-class Scope:
+class NodeScope:
     """What the nodes of a graph or a function compute; a round of a loop has a scope of its own."""
 
-    structure: Structure
+    structure: NodeStructure
     values: dict[str, Outputs] = field(default_factory=dict)
     """Name of a node or an argument -> its outputs."""
     tags: dict[str, Tags] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.tensor_operators.indexing import gather
-from nnefkit.exchange.tensorflow.call import Call, Resource, operator
+from nnefkit.exchange.tensorflow.call import Call, VariableHandle, operator
 
 
 def _name(c: Call) -> str:
@@ -18,9 +18,9 @@ def variable(c: Call) -> Value:
 
 
 @operator("VarHandleOp")
-def handle(c: Call) -> Resource:
+def handle(c: Call) -> VariableHandle:
     """Read the handle of a variable."""
-    return Resource(_name(c))
+    return VariableHandle(_name(c))
 
 
 @operator("ReadVariableOp")
