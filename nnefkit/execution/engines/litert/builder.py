@@ -76,6 +76,7 @@ class TfliteBuilder:
     def __init__(self) -> None:
         self.operators: list[BuiltOperator] = []
         self._constants: dict[tuple[Any, ...], TfliteValue] = {}
+        self._reshaped: dict[tuple[int, Shape], tuple[TfliteValue, TfliteValue]] = {}
 
     def op(
         self,
@@ -130,7 +131,22 @@ class TfliteBuilder:
             return value
         if value.data is not None:
             return self.derived(value, value.data.reshape(shape))
-        return self.op("RESHAPE", [value, self.ints(*shape)], shape, NewShape=list(shape))
+        # Without XNNPACK, LiteRT computes in the memory of a tensor that is reshaped, though others
+        # read it, if it was reshaped before.
+        source = value
+        while source.operator is not None and source.operator.kind == "RESHAPE":
+            if source.line is not None and source.line != source.operator.inputs[0].line:
+                break
+            source = source.operator.inputs[0]
+        if shape == source.shape:
+            return source
+        key = id(source), shape
+        if key not in self._reshaped:
+            # The value is stored as well, so that no other value gets its id.
+            sizes = self.ints(*shape)
+            result = self.op("RESHAPE", [source, sizes], shape, NewShape=list(shape))
+            self._reshaped[key] = source, result
+        return self._reshaped[key][1]
 
     def derived(self, value: TfliteValue, data: Array) -> TfliteValue:
         """Return a constant that is another form of a constant."""
