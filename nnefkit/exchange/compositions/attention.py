@@ -21,6 +21,7 @@ def attention(
     *,
     causal: bool = False,
     scale: float | None = None,
+    zeros: bool = True,
 ) -> Value:
     """Return ``softmax(Q K^T scale + mask) V``.
 
@@ -33,9 +34,11 @@ def attention(
             broadcasts to (..., queries, keys).
         causal: Whether a query attends to the keys up to its own position only; without a mask.
         scale: The factor of the scores; by default the inverse root of the number of features.
+        zeros: Whether the result is 0 for queries whose keys are all masked, by a logical or by
+            minus infinity; otherwise it is the mean of all values.
 
     Returns:
-        The result; 0 for queries whose keys are all masked, by a logical or by minus infinity.
+        The result.
     """
     rank = query.rank
     if mask is not None:
@@ -62,7 +65,7 @@ def attention(
         scale=1 / sqrt(query.shape[-1]) if scale is None else float(scale),
         axis=rank - 1,
     )
-    has_keys = None if causal or mask is None else _has_keys(c, to_rank(c, mask, rank))
+    has_keys = None if causal or mask is None or not zeros else _has_keys(c, to_rank(c, mask, rank))
     return result if has_keys is None else c.op("select", has_keys, result, 0.0)
 
 

@@ -99,8 +99,12 @@ def _foreign(config: Mapping[str, Any]) -> str:
 
 
 def _is_operation(config: Mapping[str, Any]) -> bool:
-    module = config.get("module")
-    return isinstance(module, str) and (module.startswith("keras.src.ops") or module == "keras.ops")
+    module, inner = config.get("module"), config.get("config")
+    if isinstance(module, str):
+        return module.startswith("keras.src.ops") or module == "keras.ops"
+    # Files of the older form name no modules; only layers can be trained.
+    is_plain = isinstance(inner, Mapping) and not {"trainable", "layers"} & {*inner}
+    return is_plain and config["class_name"] not in ("InputLayer", "Sequential")
 
 
 # -- networks --------------------------------------------------------------------------------------

@@ -78,16 +78,14 @@ class KerasReader:
         outputs: list[tuple[str, Value]] = []
         for (name, ref), value in zip(network.outputs, results, strict=True):
             if isinstance(value, Value):
-                title = name or value.name or ref.layer
-                outputs.append((title, value))
+                outputs.append((name or _title(network, ref, value), value))
             elif not self.problems:
                 self._problem(f"the output '{name or ref.layer}' is not a tensor", INVALID)
         if not self.problems and not self.graph.externals:
             self._problem("the model has no inputs", INVALID)
         if self.problems:
             return None
-        if network.outputs and network.outputs[0][0]:
-            name_outputs(self.graph, outputs)
+        name_outputs(self.graph, outputs)
         return emitted(self.graph, self.source.name, outputs)
 
     def _input(self, name: str) -> Value | Unread:
@@ -256,7 +254,7 @@ class KerasReader:
             inner = f"{path}/{layer.name}"
             if layer.network is not None:
                 self._refuse_unknown(layer.network, inner)
-            elif layer.problem or layer.kind not in READERS:
+            elif layer.problem or layer.kind not in (*READERS, "InputLayer"):
                 self._refuse(layer, inner, _unknown(layer))
 
     def _refuse(self, layer: LayerInfo, path: str, refusal: Refusal) -> None:
@@ -268,6 +266,15 @@ class KerasReader:
         self.problems.append(
             Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
         )
+
+
+def _title(network: LayerNetwork, ref: TensorRef, value: Value) -> str:
+    """Return the name of an output that the model does not name: that of its layer."""
+    layer = network.layers.get(ref.layer)
+    if layer is None or layer.network is not None:
+        return value.name or ref.layer
+    title = ref.layer if ref.call == 0 else f"{ref.layer}:{ref.call}"
+    return title if ref.result == 0 else f"{title}.{ref.result}"
 
 
 def _unknown(layer: LayerInfo) -> Refusal:

@@ -78,7 +78,11 @@ def multi_head_attention(c: Call) -> Any:
     else:
         count = heads[0].shape[1]
         keys, values = (attention.with_heads_repeated(c, x, count) for x in heads[1:])
-        result = attention.attention(c, heads[0], keys, values, mask, scale=c.decimal(scale))
+        # With a dropout, Keras computes masked queries otherwise.
+        zeros = bool(c.options.get("dropout"))
+        result = attention.attention(
+            c, heads[0], keys, values, mask, scale=c.decimal(scale), zeros=zeros
+        )
         scores = None
     if c.options.flag("use_gate"):
         gate = c.op("sigmoid", _projected(c, query, "gate"))

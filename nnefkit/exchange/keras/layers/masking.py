@@ -32,10 +32,10 @@ def passed(masks: Masks, result: Value) -> Value | None:
 
 
 for kind in (
-    *("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Dense", "EinsumDense"),
+    *("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Softmax", "Dense"),
     *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
     *("ActivityRegularization", "Identity", "BatchNormalization", "LayerNormalization"),
-    *("RMSNormalization", "UnitNormalization", "GroupNormalization", "MultiHeadAttention"),
-    *("TimeDistributed",),
+    *("UnitNormalization", "GroupNormalization", "MultiHeadAttention", "GroupQueryAttention"),
+    *("GroupedQueryAttention", "TimeDistributed", "Rescaling", "Normalization"),
 ):
     MASKING.register(kind)(passed)

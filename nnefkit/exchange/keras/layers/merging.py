@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+
+import numpy as np
 
 from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.compositions.shaping import concat
@@ -36,9 +38,40 @@ def merge(c: Call) -> Value:
     whole = [reshaped(c, x, (*x.shape[:1], *(1,) * (rank - x.rank), *x.shape[1:])) for x in values]
     result = reduce(lambda x, y: _MERGES[c.operator](c, x, y), whole)
     if c.operator == "Average":
-        return c.op("div", to_scalar(c, result), float(len(values)))
-    is_integer = len(dtypes) == 1 and values[0].data_type != SCALAR
-    return to_dtype(c, result, values[0].dtype) if is_integer else result
+        result = c.op("div", to_scalar(c, result), float(len(values)))
+    elif len(dtypes) == 1 and values[0].data_type != SCALAR:
+        result = to_dtype(c, result, values[0].dtype)
+    _merge_masks(c, values, result)
+    return result
+
+
+def _merge_masks(c: Call, values: Sequence[Value], result: Value) -> None:
+    """Let the masks of the inputs go with the result, joined."""
+    masks = [c.mask_of(value) for value in values]
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return
+    if c.operator in ("Multiply", "Maximum", "Minimum"):
+        refuse("it merges masked steps", "Build it without masks.")
+    # In Keras 2, steps count that all masks admit.
+    if (c.is_keras_2 or len(known) == len(masks)) and len({mask.shape for mask in known}) == 1:
+        name = "and" if c.is_keras_2 else "or"
+        c.set_mask(result, reduce(lambda x, y: c.op(name, x, y), known))
+
+
+def _concatenate_masks(c: Call, values: Sequence[Value], axis: int, result: Value) -> None:
+    masks = [c.mask_of(value) for value in values]
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return
+    if c.is_keras_2 or result.rank != 3 or axis == 0:
+        refuse("it concatenates masked steps", "Build it without masks.")
+    if axis == 1:
+        ones = [c.graph.constant(np.ones(value.shape[:2], np.bool_)) for value in values]
+        parts = [one if mask is None else mask for mask, one in zip(masks, ones, strict=True)]
+        c.set_mask(result, concat(c, parts, 1))
+    elif len(known) == len(masks):
+        c.set_mask(result, reduce(lambda x, y: c.op("or", x, y), known))
 
 
 @layer("Concatenate")
@@ -47,10 +80,12 @@ def concatenate(c: Call) -> Value:
     values = c.tensors()
     if not values:
         refuse("it has no inputs", INVALID)
-    axis = c.options.axis("axis", -1, values[0].rank)
+    axis, given = c.options.axis("axis", -1, values[0].rank), values
     if len({value.data_type for value in values}) > 1:
         values = [to_scalar(c, value) for value in values]
-    return concat(c, values, axis)
+    result = concat(c, values, axis)
+    _concatenate_masks(c, given, axis, result)
+    return result
 
 
 @layer("Dot")

@@ -228,6 +228,21 @@ def cast(c: Call) -> Value:
     return casting.cast(c, c.tensor(0, "x"), np.dtype(text))
 
 
+@layer("ops.ZerosLike", "ops.OnesLike", "ops.FullLike")
+def filled(c: Call) -> Value:
+    """Read a constant of the shape of the input."""
+    x = c.tensor(0, "x")
+    name = c.options.get("dtype") or c.kwargs.get("dtype") or x.dtype.name
+    c.argument(9, "dtype")
+    number = {"ZerosLike": 0, "OnesLike": 1}.get(c.operator)
+    number = c.argument(1, "fill_value") if number is None else number
+    if str(name) not in DTYPES or not isinstance(number, (bool, int, float)):
+        refuse(f"it fills a tensor of {name!r:.40} with {number!r:.40}", INVALID)
+    value = c.graph.constant(np.full(x.shape, number, str(name)), name=f"{c.path}.constant")
+    value.filler = True
+    return value
+
+
 @layer("ops.Copy", "ops.StopGradient", "ops.ConvertToTensor")
 def same(c: Call) -> Value:
     """Read the input itself."""
