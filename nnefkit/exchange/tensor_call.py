@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from nnefkit.arrays import Array
-from nnefkit.exchange import call
 from nnefkit.exchange.allowance import Allowance
+from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
 from nnefkit.exchange.compositions.integer_range import narrowed
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
-from nnefkit.exchange.source_value import SCALAR, Argument, DType, Value, values_in
-from nnefkit.operations import registry
+from nnefkit.exchange.source_value import SCALAR, DType, Value
 from nnefkit.registry import Registry
 
 TFLITE, TENSORFLOW = Registry(), Registry()
@@ -28,7 +27,7 @@ tflite, tensorflow = TFLITE.register, TENSORFLOW.register
 
 
 @dataclass(eq=False)
-class TensorCall(call.OperatorCall):
+class TensorCall(BoundedCall):
     """A call of an operator."""
 
     inputs: Sequence[Any]
@@ -161,36 +160,6 @@ class TensorCall(call.OperatorCall):
         """
         refuse(reason, self.invalid_hint)
 
-    def ops(
-        self, name: str, *inputs: Argument, data_type: str | None = None, **attribs: Any
-    ) -> list[Value]:
-        """Call an NNEF operation; what is computed from constants counts as memory.
-
-        Raises:
-            Refusal: The constants take too much memory.
-        """
-        values = values_in(inputs)
-        if values and all(value.data is not None for value in values):
-            self._allow(name, inputs, attribs)
-        return super().ops(name, *inputs, data_type=data_type, **attribs)
-
-    def op(
-        self, name: str, *inputs: Argument, data_type: str | None = None, **attribs: Any
-    ) -> Value:
-        """Call an NNEF operation with one result; see `ops`."""
-        (result,) = self.ops(name, *inputs, data_type=data_type, **attribs)
-        return result
-
-    def _allow(self, name: str, inputs: Sequence[Argument], attribs: Mapping[str, Any]) -> None:
-        declaration = self.graph.declarations[name]
-        given = dict(zip((n for n, _, _ in declaration.inputs), inputs, strict=False))
-        arguments = [given.get(n, default) for n, _, default in declaration.inputs]
-        filled = {n: attribs.get(n, default) for n, _, default in declaration.attributes}
-        shapes = registry.SHAPE_RULES[name](*map(_shape, arguments), **filled)
-        for shape in [shapes] if len(declaration.results) == 1 else shapes:
-            for each in shape if isinstance(shape, list) else [shape]:
-                self.allowance.take(each, 8)
-
     def elementwise(self, name: str, *values: Value | float, overflows: bool = False) -> Value:
         """Call an elementwise operation on scalars; the result has the dtype of the model.
 
@@ -215,9 +184,3 @@ class TensorCall(call.OperatorCall):
     def activated(self, x: Value) -> Value:
         """Apply the activation that is fused with the operator, if the format has such."""
         return x
-
-
-def _shape(argument: Any) -> Any:
-    if isinstance(argument, Value):
-        return argument.shape
-    return [_shape(item) for item in argument] if isinstance(argument, (list, tuple)) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     files,
     graphs,
+    keras_models,
     onnx_models,
     recordings,
     tensorflow_models,
@@ -24,6 +25,7 @@ TARGETS: dict[str, Target] = {
         onnx_models,
         tflite_models,
         tensorflow_models,
+        keras_models,
         graphs,
     )
     for target in module.TARGETS

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange import call
+from nnefkit.exchange.allowance import Allowance
+from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.keras.model import LayerInfo
 from nnefkit.exchange.keras.options import INVALID, Options
 from nnefkit.exchange.refusal import Refusal, refuse
@@ -30,7 +31,7 @@ MASKING = Registry()
 
 
 @dataclass(eq=False)
-class Call(call.OperatorCall):
+class Call(BoundedCall):
     """A call of a Keras layer."""
 
     layer: LayerInfo
@@ -46,6 +47,7 @@ class Call(call.OperatorCall):
     """Id of a value -> the value, and the logical mask that goes with it."""
     read: Callable[[LayerInfo, str, Sequence[Any], Mapping[str, Any]], Any] = field(repr=False)
     """Reads a call of another layer, given its path and its arguments."""
+    allowance: Allowance = field(repr=False)
     is_keras_2: bool = False
     name: str = ""
     """The name of the result."""

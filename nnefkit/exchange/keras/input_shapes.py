@@ -65,7 +65,7 @@ def _stated(model: KerasModel, name: str) -> list[int | None] | None:
     if shape is None:
         return None
     is_shape = isinstance(shape, list) and all(
-        each is None or (isinstance(each, int) and each > 0) for each in shape
+        each is None or (isinstance(each, int) and 0 < each < 2**31) for each in shape
     )
     if not is_shape:
         raise invalid(f"the input '{name}' has the shape {shape!r:.60}")

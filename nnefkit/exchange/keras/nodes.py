@@ -11,6 +11,7 @@ import numpy as np
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import Diagnostic
+from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.keras.call import MASKING, READERS, Call
 from nnefkit.exchange.keras.input_shapes import input_names
@@ -36,7 +37,7 @@ from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, Value, values_in
 from nnefkit.graph import Graph
 
-_MAX_CALLS = 100_000
+_MAX_CALLS = 20_000
 """Maximum number of calls of layers, since nested networks may be called any number of times."""
 _MAX_OPERATIONS = 400_000
 _WAY_OUT = (
@@ -55,6 +56,7 @@ class KerasReader:
         self._refused: set[tuple[str, str]] = set()
         self._weights: dict[tuple[str, str], Value] = {}
         self._masks: dict[int, tuple[Value, Value]] = {}
+        self.allowance = Allowance(source.size, "nnefkit.from_keras(model)")
         self._calls = 0
 
     @property
@@ -71,7 +73,7 @@ class KerasReader:
         network = self.source.network
         inputs = [self._input(name) for name in input_names(self.source)]
         try:
-            results = self._read_network(network, inputs, "", bar)
+            results = self._read_network(network, inputs, "", "", bar)
         except Refusal as refusal:
             self._problem(refusal.reason, refusal.hint)
             return None
@@ -117,6 +119,7 @@ class KerasReader:
         network: LayerNetwork,
         inputs: Sequence[Any],
         path: str,
+        title: str,
         bar: ProgressBar | None = None,
     ) -> list[Any]:
         """Read the layers of a network, and return its outputs.
@@ -125,6 +128,7 @@ class KerasReader:
             network: The network.
             inputs: Its inputs, in order.
             path: The path of the network; empty for the model itself.
+            title: The path with the numbers of the calls of networks.
             bar: Counts the layers.
         """
         values: dict[tuple[str, int], Any] = {
@@ -137,9 +141,11 @@ class KerasReader:
         for layer, number in _in_order(network):
             call = layer.calls[number]
             name = f"{path}/{layer.name}" if path else layer.name
+            shown = f"{title}/{layer.name}" if title else layer.name
+            shown = shown if number == 0 else f"{shown}:{number}"
             args = [self._resolved(values, each) for each in call.args]
             kwargs = {key: self._resolved(values, each) for key, each in call.kwargs.items()}
-            values[layer.name, number] = self._read_layer(layer, name, args, kwargs, number)
+            values[layer.name, number] = self._read_layer(layer, name, args, kwargs, shown)
             if bar is not None:
                 bar.update(1)
         return [self._resolved(values, ref) for _, ref in network.outputs]
@@ -170,7 +176,7 @@ class KerasReader:
         path: str,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-        number: int = 0,
+        title: str,
     ) -> Any:
         """Return the result of a call of a layer, `UNREAD` if it is refused."""
         if _has_unread([*args, *kwargs.values()]):
@@ -181,17 +187,22 @@ class KerasReader:
             return UNREAD  # An earlier refusal is the cause.
         first = len(self.graph.operations)
         try:
-            result = self._result(layer, path, args, kwargs)
+            result = self._result(layer, path, args, kwargs, title)
         except Exception as error:  # noqa: BLE001 - invalid models can cause any error
             del self.graph.operations[first:]
             self._refuse(layer, path, refusal_for(error, INVALID))
             return UNREAD
-        self._name_results(result, path if number == 0 else f"{path}:{number}")
+        self._name_results(result, title)
         self._pass_mask(layer, args, result)
         return result
 
     def _result(
-        self, layer: LayerInfo, path: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        layer: LayerInfo,
+        path: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        title: str,
     ) -> Any:
         self._calls += 1
         if self._calls > _MAX_CALLS or len(self.graph.operations) > _MAX_OPERATIONS:
@@ -199,7 +210,7 @@ class KerasReader:
         if layer.network is not None:
             inputs = values_in(args)
             with self.graph.scope(layer.name):
-                results = self._read_network(layer.network, inputs, path)
+                results = self._read_network(layer.network, inputs, path, title)
             return results[0] if len(results) == 1 else results
         if layer.problem or layer.kind not in READERS:
             raise _unknown(layer)
@@ -218,8 +229,9 @@ class KerasReader:
             self._weights,
             self._masks,
             self._inner,
+            self.allowance,
             self.source.is_keras_2,
-            path,
+            title,
         )
         with self.graph.scope(layer.name):
             result = READERS[layer.kind](call)
@@ -230,7 +242,7 @@ class KerasReader:
         self, layer: LayerInfo, path: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Read a layer inside of another one."""
-        return self._result(layer, path, args, kwargs)
+        return self._result(layer, path, args, kwargs, path)
 
     def _name_results(self, result: Any, name: str) -> None:
         values = values_in([result])

@@ -43,9 +43,9 @@ class Options:
             Refusal: It is not one.
         """
         value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not _is_integer(value):
             self._refuse(name, value)
-        return value
+        return int(value)
 
     def number(self, name: str, default: float) -> float:
         """Return a number.
@@ -94,7 +94,7 @@ class Options:
         if isinstance(value, int) and not isinstance(value, bool):
             value = [value] * count
         is_list = isinstance(value, (list, tuple)) and len(value) == count
-        if not is_list or any(isinstance(n, bool) or not isinstance(n, int) for n in value):
+        if not is_list or not all(map(_is_integer, value)):
             self._refuse(name, value)
         return [*value]
 
@@ -156,6 +156,11 @@ class Options:
 
     def _refuse(self, name: str, value: Any) -> NoReturn:
         raise Refusal(f"its option '{name}' is {value!r:.60}", INVALID)
+
+
+def _is_integer(value: Any) -> bool:
+    """Return whether a value is an integer that extents and attributes can have."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
 
 
 def _is_nothing(value: Any) -> bool:

@@ -175,12 +175,14 @@ class KerasRunner:
                 if not node.input_tensors:
                     continue
                 title = name if number == 0 else f"{name}:{number}"
+                if hasattr(operation, "operations") or hasattr(operation, "_functional"):
+                    # Its results are those of the layers inside.
+                    nested.append((operation, title, list(node.input_tensors)))
+                    continue
                 for place, tensor in enumerate(node.output_tensors):
                     names.append(title if place == 0 else f"{title}.{place}")
                     tensors.append(tensor)
                     self.kinds[names[-1]] = type(operation).__name__
-                if hasattr(operation, "operations") or hasattr(operation, "_functional"):
-                    nested.append((operation, title, list(node.input_tensors)))
         inner = [tensor for _, _, given in nested for tensor in given]
         whole = self.keras.Model(functional._inputs_struct, [*tensors, *inner])
         results = self._called(whole, arguments)

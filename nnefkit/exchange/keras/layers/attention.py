@@ -124,6 +124,7 @@ def _mask(c: Call, query: Value, value: Value, key: Value) -> Value | None:
 
 def _band(c: Call, queries: int, keys: int, width: float, *, both: bool = False) -> Value:
     """Return which keys are less than a number of steps before a query, or on both sides."""
+    c.allowance.take((queries, keys), 8)
     distance = np.arange(queries)[:, None] - np.arange(keys)[None]
     admits = np.abs(distance) < width if both else distance >= 0
     return c.graph.constant(admits[None, None], np.bool_, f"{c.path}/mask")
@@ -218,6 +219,7 @@ def _lowered(c: Call, scores: Value, value_mask: Value | None) -> Value:
     is_causal = c.argument(4, "use_causal_mask") or c.options.flag("causal")
     if is_causal:
         queries, keys = scores.shape[1:]
+        c.allowance.take((queries, keys), 1)
         admits = np.tril(np.ones((1, queries, keys), np.bool_))
         masks.append(c.graph.constant(admits, np.bool_, f"{c.path}/mask"))
     for mask in masks[1:]:

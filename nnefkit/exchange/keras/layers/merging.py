@@ -67,6 +67,7 @@ def _concatenate_masks(c: Call, values: Sequence[Value], axis: int, result: Valu
     if c.is_keras_2 or result.rank != 3 or axis == 0:
         refuse("it concatenates masked steps", "Build it without masks.")
     if axis == 1:
+        c.allowance.take(result.shape[:2], 1)
         ones = [c.graph.constant(np.ones(value.shape[:2], np.bool_)) for value in values]
         parts = [one if mask is None else mask for mask, one in zip(masks, ones, strict=True)]
         c.set_mask(result, concat(c, parts, 1))

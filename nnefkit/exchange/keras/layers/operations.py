@@ -238,6 +238,7 @@ def filled(c: Call) -> Value:
     number = c.argument(1, "fill_value") if number is None else number
     if str(name) not in DTYPES or not isinstance(number, (bool, int, float)):
         refuse(f"it fills a tensor of {name!r:.40} with {number!r:.40}", INVALID)
+    c.allowance.take(x.shape, 8)
     value = c.graph.constant(np.full(x.shape, number, str(name)), name=f"{c.path}.constant")
     value.filler = True
     return value

@@ -72,6 +72,7 @@ def rnn(c: Call) -> Any:
 def _initial(c: Call, cell: UnrolledCell, batch: int) -> States:
     given = c.argument(1, "initial_state")
     if given is None:
+        c.allowance.take((batch, max(cell.sizes)), 4)
         return [
             c.graph.shared(f"zeros_{batch}_{size}", partial(np.zeros, (batch, size), np.float32))
             for size in cell.sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from nnefkit.exchange.channels_last import resized
@@ -33,7 +34,15 @@ def up_sampling(c: Call) -> Value:
 
     def read(x: Value) -> Value:
         extents = [n * factor for n, factor in zip(x.shape[1:-1], size, strict=True)]
-        return resized(c, x, extents, nearest=is_nearest, half_pixel_centers=True, name=c.path)
+        return resized(
+            c,
+            x,
+            extents,
+            nearest=is_nearest,
+            half_pixel_centers=True,
+            name=c.path,
+            take=partial(c.allowance.take, itemsize=4),
+        )
 
     return spatial(c, count, read)
 
@@ -42,7 +51,15 @@ def _repeated_steps(c: Call, size: int) -> Value:
     x = c.x
     if x.rank != 3:
         refuse(f"its input has rank {x.rank}, not 3", INVALID)
-    return resized(c, x, [x.shape[1] * size], nearest=True, half_pixel_centers=True, name=c.path)
+    return resized(
+        c,
+        x,
+        [x.shape[1] * size],
+        nearest=True,
+        half_pixel_centers=True,
+        name=c.path,
+        take=partial(c.allowance.take, itemsize=4),
+    )
 
 
 @layer("Resizing")
@@ -61,7 +78,15 @@ def resizing(c: Call) -> Value:
     return spatial(
         c,
         2,
-        lambda x: resized(c, x, extents, nearest=is_nearest, half_pixel_centers=True, name=c.path),
+        lambda x: resized(
+            c,
+            x,
+            extents,
+            nearest=is_nearest,
+            half_pixel_centers=True,
+            name=c.path,
+            take=partial(c.allowance.take, itemsize=4),
+        ),
     )
 
 
@@ -94,7 +119,7 @@ def _sides(c: Call, name: str, count: int) -> list[tuple[int, int]]:
         refuse(f"its option '{name}' is {stated!r:.60}", INVALID)
     sides = [(side, side) if isinstance(side, int) else tuple(side) for side in each]
     for side in sides:
-        if len(side) != 2 or not all(isinstance(n, int) and n >= 0 for n in side):
+        if len(side) != 2 or not all(isinstance(n, int) and 0 <= n < 2**31 for n in side):
             refuse(f"its option '{name}' is {stated!r:.60}", INVALID)
     return [(int(before), int(after)) for before, after in sides]
 

@@ -23,7 +23,8 @@ def shape_with_inferred(stated: Any, size: int) -> tuple[list[int], int | None]:
     if isinstance(stated, int):
         stated = [stated]
     is_shape = isinstance(stated, (list, tuple)) and all(
-        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= -1 for n in stated
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) and -1 <= n < 2**31
+        for n in stated
     )
     if not is_shape or sum(n == -1 for n in stated) > 1:
         refuse(f"its shape is {stated!r:.60}", INVALID)
