@@ -37,7 +37,7 @@ from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, Value, values_in
 from nnefkit.graph import Graph
 
-_MAX_CALLS = 20_000
+MAX_CALLS = 20_000
 """Maximum number of calls of layers, since nested networks may be called any number of times."""
 _MAX_OPERATIONS = 400_000
 _WAY_OUT = (
@@ -205,7 +205,7 @@ class KerasReader:
         title: str,
     ) -> Any:
         self._calls += 1
-        if self._calls > _MAX_CALLS or len(self.graph.operations) > _MAX_OPERATIONS:
+        if self._calls > MAX_CALLS or len(self.graph.operations) > _MAX_OPERATIONS:
             raise Refusal("the model calls too many layers, with its networks and loops unrolled")
         if layer.network is not None:
             inputs = values_in(args)

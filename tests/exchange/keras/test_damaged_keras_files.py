@@ -207,7 +207,7 @@ def test_an_architecture_that_is_not_right_is_refused(name, tmp_path):
 
 
 def test_networks_that_call_each_other_many_times_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("nnefkit.exchange.keras.nodes._MAX_CALLS", 200)
+    monkeypatch.setattr("nnefkit.exchange.keras.nodes.MAX_CALLS", 200)
     inner = config_of(call("y", "ReLU", ("x", 0, 0)))
     for level in range(6):
         calls = []
