@@ -20,7 +20,10 @@ from nnefkit.arrays import Array
 from nnefkit.display.numbers import number
 from nnefkit.errors import InputError
 from nnefkit.execution import Session, Trace
+from nnefkit.execution.selection import reads_annotations
+from nnefkit.execution.trace.codes import code_grid, codes_of
 from nnefkit.graph import Graph, expected_graph
+from nnefkit.operations.quantization_grid import QuantizationGrid
 
 Subject = str | Graph | Source
 """An engine, a graph, or a recorded run."""
@@ -36,6 +39,8 @@ class Runnable:
     session: Session
     bits: Mapping[str, int]
     """Name of each tensor that is rounded by its quantization info -> number of bits."""
+    is_coded: bool = False
+    """Whether the engine computes with codes: several operations in one step."""
 
     @classmethod
     def of(
@@ -55,7 +60,31 @@ class Runnable:
         else:
             engine = label = subject
         session = Session(graph, engine, quantized=quantized)
+        if reads_annotations(engine):
+            return cls(session.graph, engine, label, session, {}, is_coded=True)
         return cls(session.graph, engine, label, session, _bits(graph) if quantized else {})
+
+    def taken(self, given: Mapping[str, Array], run: Trace) -> dict[str, Array]:
+        """Return given values as the engine takes them.
+
+        An engine that computes with codes rounds inputs to them, and has no values of its own for
+        tensors without codes inside of its steps.
+
+        Args:
+            given: Values by name.
+            run: A run of the whole graph.
+        """
+        if not self.is_coded:
+            return dict(given)
+        ends = {*self.graph.inputs, *self.graph.outputs}
+        grids = {name: code_grid(self.graph, name) for name in given}
+        return {
+            name: run[name]
+            if name in self.graph.inputs and _is_near(values, run[name], grid)
+            else values
+            for (name, values), grid in zip(given.items(), grids.values(), strict=True)
+            if grid is not None or name in ends
+        }
 
     def run(
         self, graph: Graph, inputs: Mapping[str, Array], outputs: Collection[str]
@@ -63,6 +92,14 @@ class Runnable:
         """Run a part of the graph."""
         with Session(graph, self.engine) as session:
             return session.run(inputs, outputs, progress=False)
+
+
+def _is_near(values: Array, rounded: Array, grid: QuantizationGrid | None) -> bool:
+    """Return whether the codes of values are those of rounded ones, or the next ones."""
+    if grid is None or values.shape != rounded.shape or not np.isfinite(values).all():
+        return False
+    codes, expected = (codes_of(grid, each).astype(np.int64) for each in (values, rounded))
+    return bool((np.abs(codes - expected) <= 1).all())
 
 
 def _bits(graph: Graph) -> dict[str, int]:

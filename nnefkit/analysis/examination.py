@@ -131,7 +131,8 @@ class Examination:
         values = self.feed.run(inputs, recorded)
         self.runnable.session.reset()
         run = self.runnable.session.trace(inputs, progress=False)
-        self.given = self.alignment.aligned(values, run, ordered=self.feed.ordered)
+        given = self.alignment.aligned(values, run, ordered=self.feed.ordered)
+        self.given = self.runnable.taken(given, run)
         word = self.feed.word
         for name in graph.inputs:
             check_same_input(name, self.given.setdefault(name, run[name]), run[name], word)

@@ -101,8 +101,9 @@ def _bias_grid(
 ) -> QuantizationGrid:
     """Return the grid of a bias; its step is the product of those of the input and the filter.
 
-    Where the bias would not fit into 32 bits, the step of the filter is enlarged. Where the filter
-    is 0, any step represents it: that of the filter becomes as small as the bias allows.
+    Where the bias would take more than half of 32 bits, the step of the filter is enlarged, since
+    its codes are added to products in as many bits. Where the filter is 0, any step represents it:
+    that of the filter becomes as small as the bias allows.
     """
     filters = grids[bias.filter.name]
     scale = filters.scale.reshape(-1)
@@ -111,7 +112,7 @@ def _bias_grid(
     least = np.abs(values.astype(np.float64)).reshape(-1)
     if scale.size == 1:
         least = least.max(initial=0.0, keepdims=True)
-    least = least / (2 ** (BIAS_BITS - 1) - 1) / float(source.scale) * (1 + 1e-6)
+    least = least / 2 ** (BIAS_BITS - 2) / float(source.scale) * (1 + 1e-6)
     changed = (least > scale) | (is_zero & (least > 0))
     if changed.any():
         scale = np.where(changed, least, scale).astype(np.float32).astype(np.float64)

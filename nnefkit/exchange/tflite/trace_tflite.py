@@ -35,8 +35,8 @@ def trace_tflite(
 
     Tensors have the names of the graph that `from_tflite` returns, so that `nnefkit.compare` can
     compare the model with any engine that runs the graph. Codes are recorded as the numbers that
-    they stand for. Shape arithmetic and copies, which the graph does not have, are left out, and
-    variables start anew.
+    they stand for, those of inputs, too. Shape arithmetic and copies, which the graph does not
+    have, are left out, and variables start anew.
 
     Args:
         model: As for `from_tflite`.
@@ -85,7 +85,7 @@ def trace_tflite(
             graph = _graph(opened, bar)
         bar.stage("running")
         started = perf_counter()
-        arrays = {**TfliteRunner(opened).run(feeds, everything=True), **feeds}
+        arrays = {**feeds, **TfliteRunner(opened).run(feeds, everything=True)}
         seconds = perf_counter() - started
     return _recorded(opened, arrays, graph).trace("litert (source)", seconds)
 

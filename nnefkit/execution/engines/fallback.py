@@ -43,6 +43,7 @@ class Fallback(Engine):
         self.name = f"{first.name}+{second.name}"
         self.version = f"{first.version}+{second.version}"
         self.computes_integers = first.computes_integers and second.computes_integers
+        self.annotated = first.annotated
 
     @property
     def operations(self) -> frozenset[str]:
@@ -63,6 +64,10 @@ class Fallback(Engine):
         self._first.load()
         self._second.load()
 
+    def received(self, graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the inputs of a run as the first one takes them."""
+        return self._first.received(graph, inputs)
+
     def prepare(
         self, graph: Graph, fetch: Collection[str], watched: Collection[str] = ()
     ) -> Prepared:
@@ -78,6 +83,8 @@ class Fallback(Engine):
             cut = _segment(graph, operations, wanted)
             engine = self._second if second else self._first
             prepared = engine.prepare(cut, wanted, made.intersection(watched))
+            if second and self.annotated:
+                prepared = _Rounded(prepared, self._first, graph)
             segments.append(_Segment(prepared, cut.inputs, frozenset(later | visible)))
         return _PreparedSegments(graph, tuple(fetch), segments)
 
@@ -88,6 +95,27 @@ class _Segment:
     inputs: tuple[str, ...]
     wanted: frozenset[str]
     """Names of the tensors that later segments or the caller read."""
+
+
+@dataclass(frozen=True)
+class _Rounded:
+    """A segment of the second engine, between those of a first one that computes with codes."""
+
+    prepared: Prepared
+    first: Engine
+    graph: Graph
+
+    def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
+        """Run the segment, and round its results to their codes."""
+
+        def rounded(
+            operations: tuple[Operation, ...], results: Mapping[str, Array], seconds: float
+        ) -> None:
+            if watch is not None:
+                watch(operations, self.first.received(self.graph, results), seconds)
+
+        results = self.prepared(feeds, None if watch is None else rounded)
+        return self.first.received(self.graph, results)
 
 
 class _PreparedSegments:

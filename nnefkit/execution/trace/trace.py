@@ -21,6 +21,7 @@ from nnefkit.display.statistics import COUNTED, Statistics, all_finite, statisti
 from nnefkit.errors import InputError, NnefError, UnknownNameError, did_you_mean
 from nnefkit.execution.dtypes import data_type
 from nnefkit.execution.trace import file as trace_file
+from nnefkit.execution.trace.codes import code_grid, codes_of
 from nnefkit.execution.trace.hidden_nan import hidden_in, nan_in_weights
 from nnefkit.execution.trace.other_calls import OTHER_CALLS
 from nnefkit.execution.trace.run_record import Entry, Run
@@ -197,6 +198,43 @@ class Trace(Displayed, Mapping[str, Array]):
         if self._is_finite(name) is not False:
             return 0
         return self.statistics[name].nan
+
+    def codes(self, *names: str, graph: Graph | None = None) -> dict[str, Array]:
+        """Return the codes of quantized tensors: the whole numbers that stand for their values.
+
+        They are what a device stores: ``nk.compare(trace.codes(), codes_of_the_device)``.
+
+        Args:
+            *names: Names of tensors; without them, all recorded ones that have codes.
+            graph: Where the quantization info is, if the trace does not have the graph.
+
+        Returns:
+            Name -> codes, in the smallest integer dtype, such as int8; of tensors with
+            quantization info (5.3), or rounded by it in this run. Values between two codes have
+            the nearest one.
+
+        Raises:
+            UnknownNameError: There is no such tensor, or its values were not recorded.
+            InputError: A tensor has no codes.
+
+        Example:
+            >>> graph = nk.parse(
+            ...     "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }",
+            ...     "'x': zero_point_linear_quantize(zero_point = 1, scale = 0.5, bits = 8,"
+            ...     " signed = true, symmetric = false);")
+            >>> nk.trace(graph, np.array([-1.0, 3.0]), quantized=True).codes("x")
+            {'x': array([-1,  7], dtype=int8)}
+        """
+        known = graph or self.graph
+        grids = {name: code_grid(known, name) if known else None for name in names or self}
+        for name in names:
+            if self._values(name) is not None and grids[name] is None:
+                raise InputError(
+                    f"'{name}' has no codes",
+                    hint="It has no quantization info by zero_point_linear_quantize. A trace "
+                    "without its graph takes it: trace.codes(graph=graph).",
+                )
+        return {n: codes_of(grid, self._values(n)) for n, grid in grids.items() if grid is not None}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table with one row for each tensor: operation, shape, statistics, seconds."""

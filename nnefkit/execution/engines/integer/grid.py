@@ -109,9 +109,17 @@ class CodeGrid(NamedTuple):
             if inside is not None and self.bits <= 8 and self.is_single:
                 inverse = np.float32(1.0 / np.float64(self.scale))
                 ratio = np.where(inside, numbers * inverse, ratio)
-            steps = whole(ratio, rounding)
-        limited = clip(steps.astype(np.float64), -(2.0**40), 2.0**40)
-        return self.clipped(limited.astype(np.int64) + point)
+        steps = whole(clip(ratio, -(2.0**40), 2.0**40), rounding)
+        return self.clipped(steps.astype(np.int64) + point)
+
+
+def compact(array: Array) -> Array:
+    """Return an array with an extent of 1 along the axes where nothing changes."""
+    for axis in range(array.ndim):
+        first = array.take([0], axis)
+        if (array == first).all():
+            array = first
+    return array
 
 
 def clip(codes: Array, low: float, high: float) -> Array:

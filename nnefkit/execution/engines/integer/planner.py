@@ -16,7 +16,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.execution.engines.integer.arithmetic import Arithmetic
-from nnefkit.execution.engines.integer.grid import CodeGrid
+from nnefkit.execution.engines.integer.grid import CodeGrid, compact
 from nnefkit.execution.engines.integer.region import (
     MOVING,
     CodedRegion,
@@ -29,6 +29,7 @@ from nnefkit.execution.engines.integer.rules.registry import rule_for
 from nnefkit.execution.engines.integer.source_order import in_blocks
 from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
+from nnefkit.operations.broadcasting import align
 
 UNANNOTATED = (
     "The graph has no quantization info, from which the engine takes the codes. "
@@ -150,7 +151,27 @@ class IntegerPlanner:
 
     def _enter_constant(self, op: Operation) -> None:
         self.constants.update(op.output_names)
+        coded = [name for name in op.input_names if name in self.grids]
+        if op.name in MOVING and len(op.input_names) == len(coded) == len(op.output_names) == 1:
+            (source,), (name,) = coded, op.output_names
+            shape = self.graph.tensors[source].shape
+            if name not in self._lines and shape is not None:
+                self.grids[name] = self._moved_grid(op, self.grids[source], shape)
         self._add_float(op)
+
+    def _moved_grid(self, op: Operation, grid: CodeGrid, shape: tuple[int, ...]) -> CodeGrid:
+        """Return the grid of weights that are moved, with the scales of their channels."""
+        if grid.is_single:
+            return grid
+
+        def moved(array: Array) -> Array:
+            whole = np.array(np.broadcast_to(align(array, np.zeros(shape))[0], shape))
+            results = evaluated(self.graph, (op,), {op.input_names[0]: whole}, np.float64)
+            return compact(results[op.output_names[0]])
+
+        step, point = moved(grid.step.astype(np.float64)), moved(grid.point.astype(np.float64))
+        step, point = np.broadcast_arrays(step, point)
+        return grid._replace(step=step.astype(np.float32), point=point.astype(np.int64))
 
     def _enter_numbers(self, op: Operation) -> None:
         varying = [n for n in op.input_names if self._is_scalar(n) and n not in self.constants]
@@ -239,7 +260,11 @@ class IntegerPlanner:
     def _add_float(self, op: Operation) -> None:
         """Add an operation that is computed in floating point, or with integers and logicals."""
         graph, grids = self.graph, self.grids
-        targets = {name: grid for name in op.output_names if (grid := self._read(name))}
+        targets = {
+            name: grid
+            for name in op.output_names
+            if (grid := self._read(name) or self.grids.get(name))
+        }
         self.grids.update(targets)
         for name in op.output_names:
             if name not in targets and self._is_scalar(name) and name not in self.constants:
