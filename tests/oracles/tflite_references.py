@@ -194,6 +194,36 @@ def _difference(array: Any, expected: Any) -> float:
     return float("inf") if np.isnan(worst) else worst
 
 
+def own_differences(name: str) -> dict[str, float]:
+    """Return the largest difference of each tensor, in codes, with what was recorded.
+
+    Each operation reads what LiteRT recorded for its inputs, so that no difference of another one
+    is in it.
+    """
+    reference = Reference(name)
+    graph = reference.graph()
+    layouts = graph.provenance.get("layouts", {})
+    numbers = {
+        reference.opened.graph.source_name(number): number
+        for number, tensor in enumerate(reference.opened.graph.tensors)
+        if tensor.is_quantized and f"tensors/{number}" in reference.recorded
+    }
+    found = {}
+    steps = nk.step(graph, reference.inputs(graph), quantized=True)
+    for step in steps:
+        for name_, array in step.outputs.items():
+            tensor = graph.tensors.get(name_)  # or the numbers before they are rounded
+            number = None if tensor is None else numbers.get(tensor.origin or "")
+            if tensor is None or number is None or not tensor.quantization:
+                continue
+            expected = reference.as_numbers(number, reference.recorded[f"tensors/{number}"])
+            expected = expected.transpose(layouts.get(name_, range(expected.ndim)))
+            distance = np.abs(np.asarray(array, np.float64) - expected).max()
+            found[name_] = float(distance / tensor.quantization["scale"])
+            steps.replace(name_, expected)
+    return found
+
+
 def _in_codes(reference: Reference, graph: nk.Graph) -> Verdict:
     """Compare the codes of all recorded tensors of a run with quantization info."""
     trace = nk.trace(graph, reference.inputs(graph), quantized=True)
