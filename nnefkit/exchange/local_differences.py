@@ -43,6 +43,8 @@ def first_local_difference(
     name_of: Callable[[Tensor], str],
     tolerance: float,
     bar: ProgressBar,
+    *,
+    quantized: bool = False,
 ) -> tuple[LocalDifference | None, set[str]]:
     """Compare each operation, run on the tensors that the source computes before it.
 
@@ -53,14 +55,17 @@ def first_local_difference(
         name_of: The name of a tensor in the source.
         tolerance: The largest allowed difference, relative to the largest element of a tensor.
         bar: Counts the operations.
+        quantized: Whether tensors are rounded by their quantization info.
 
     Returns:
         The first difference, or None; and the names of the tensors that were compared.
     """
     compared: set[str] = set()
     scales: dict[str, float] = {}
-    for run_step in step(graph, inputs):
-        bar.update(1)
+    counted = {name for operation in graph.computations for name in operation.output_names}
+    for run_step in step(graph, inputs, quantized=quantized):
+        # Rounding the result of an operation is a step, too.
+        bar.update(not counted.isdisjoint(run_step.outputs))
         scale = _scale(run_step, scales)
         for name, array in run_step.outputs.items():
             tensor = graph.tensors.get(name)

@@ -202,8 +202,8 @@ class _Proof:
 
     def agrees_step_by_step(self) -> bool:
         """Whether each operation agrees, given what the source computes before it."""
-        if self.quantized or self.engine != "numpy":
-            return False  # The steps are computed by numpy, without quantization info.
+        if self.engine != "numpy":
+            return False  # The steps are computed by numpy.
         self.local, compared = self._compared_step_by_step()
         return self.local is None and compared.issuperset(self.outputs)
 
@@ -212,7 +212,13 @@ class _Proof:
             self.bar.stage("comparing operations", len(self.graph.computations), "operation")
             expected = self.source.everything(self._source_inputs())
             difference, compared = first_local_difference(
-                self.graph, self.inputs, expected, self.source.name_of, self.tolerance, self.bar
+                self.graph,
+                self.inputs,
+                expected,
+                self.source.name_of,
+                self.tolerance,
+                self.bar,
+                quantized=self.quantized,
             )
         except Exception:  # noqa: BLE001 - the outputs differ in any case
             return None, set()
@@ -237,7 +243,7 @@ class _Proof:
         number = next(i for i, d in enumerate(self.differences) if not d <= self.tolerance)
         name, difference = [*self.outputs][number], self.differences[number]
         message = f"{self.source.wording.wrong}: "
-        if self.local is None and not self.quantized:
+        if self.local is None:
             self.local, _ = self._compared_step_by_step()
         first = self.local or LocalDifference(name, difference, "")
         message += f"{self._named(first.name, first.operation)} is the first tensor that differs, "

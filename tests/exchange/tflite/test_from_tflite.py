@@ -1,5 +1,7 @@
 """`from_tflite`: names, shapes, state, refusals, proof."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,26 @@ def test_the_proof_is_in_the_provenance():
     assert facts["largest_difference"] < 1e-5
     assert facts["tolerance"] == 1e-4
     assert {"tflite", "ai-edge-litert"} == {*facts["versions"]}
+
+
+def test_codes_that_differ_more_at_the_end_are_compared_operation_by_operation(monkeypatch):
+    """A difference of one code at an early layer is amplified by the later ones."""
+    module = sys.modules["nnefkit.exchange.tflite.from_tflite"]
+    monkeypatch.setattr(module, "CODES_TOLERANCE", 0.019)
+    graph = nk.from_tflite(model("networks/attention/attention.int8"))
+    assert graph.provenance["largest_difference"] > 0.019
+    assert graph.provenance["compared"] == "each operation on its own"
+
+
+def test_inputs_are_recorded_as_the_codes_that_they_become():
+    source = model("networks/digits/digits.int8")
+    graph = nk.from_tflite(source, verify=False)
+    trace = nk.trace_tflite(source, {"image": draw(1, 8, 8, 1)}, graph=graph)
+    line = graph.tensors["image"].quantization
+    codes = trace["image"] / np.float32(line["scale"])
+    np.testing.assert_allclose(codes, np.round(codes), atol=1e-4)
+    ours = nk.trace(graph, {"image": draw(1, 8, 8, 1)}, "integer")
+    assert np.array_equal(ours["image"], trace["image"])
 
 
 def test_paths_and_bytes_are_read(tmp_path):
