@@ -33,6 +33,7 @@ SHOWN = {
     "05_from_onnx_and_back": "cell-10",
     "06_find_the_fault": "cell-14",
     "07_write_nnef_by_hand": "cell-14",
+    "09_from_tflite_to_device_and_back": "cell-22",
 }
 """Notebook -> the cell whose last output is its picture."""
 VIEWS = {

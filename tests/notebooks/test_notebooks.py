@@ -53,9 +53,9 @@ def test_runs_from_a_clean_kernel_without_a_network(name: str, tmp_path: Path) -
 def test_the_engines_that_are_missing_say_how_to_install_them(tmp_path: Path) -> None:
     """The notebook about engines runs to its end where numpy is the only one."""
     path = copied(tmp_path) / "03_inference.ipynb"
-    notebook = execute(path, without=("onnx", "onnxruntime", "torch", "tract"))
+    notebook = execute(path, without=("ai_edge_litert", "onnx", "onnxruntime", "torch", "tract"))
     outputs = [str(o) for cell in notebook.cells for o in cell.get("outputs", ())]
-    for extra in ("onnx", "torch", "tract"):
+    for extra in ("onnx", "tflite", "torch", "tract"):
         assert any(f'pip install "nnefkit[{extra}]"' in output for output in outputs)
     assert any("ran on: numpy\\n" in output for output in outputs)
 
