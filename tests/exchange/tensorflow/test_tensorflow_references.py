@@ -54,6 +54,7 @@ def test_the_ways_in_give_one_set_of_numbers():
             np.testing.assert_array_equal(array, other[name])
 
 
+@pytest.mark.slow
 def test_a_music_network_has_the_numbers_of_its_other_file():
     folder = "basic_pitch/saved_models/icassp_2022"
     shapes = {"input_2": (1, 43844, 1)}

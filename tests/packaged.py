@@ -1,4 +1,4 @@
-"""Files of trained networks in installed packages, see `requirements.txt`."""
+"""Files of trained networks in installed packages, see `models/requirements.txt`."""
 
 from __future__ import annotations
 
