@@ -117,7 +117,7 @@ def test_results_are_those_of_numpy(engine, formula):
     check()
 
 
-@pytest.mark.parametrize("engine", [*ENGINES, "auto"])
+@pytest.mark.parametrize("engine", [*ENGINES, "litert", "auto"])
 @pytest.mark.parametrize("result", ["floor(a / b)", "ceil(a / b)", "a / b"])
 def test_a_division_of_integers_by_zero_is_named(engine, result):
     graph = document(f"cast<integer>({result})")

@@ -35,6 +35,7 @@ class LitertEngine(Engine):
     """
 
     name = "litert"
+    computes_integers = True
     options = ("threads",)
 
     def __init__(self, threads: int | None = None) -> None:

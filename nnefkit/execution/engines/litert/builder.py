@@ -76,6 +76,8 @@ class TfliteBuilder:
     def __init__(self) -> None:
         self.operators: list[BuiltOperator] = []
         self._constants: dict[tuple[Any, ...], TfliteValue] = {}
+        self.quotients: dict[int, tuple[TfliteValue, TfliteValue, TfliteValue]] = {}
+        """id of a quotient of integers -> dividend, divisor and quotient."""
         self._reshaped: dict[tuple[int, Shape], tuple[TfliteValue, TfliteValue]] = {}
 
     def op(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnefkit.arrays import Array
+from nnefkit.errors import ExecutionError
 from nnefkit.execution.engines.integer.grid import CodeGrid
 from nnefkit.execution.engines.litert.builder import BuiltOperator, TfliteValue
 from nnefkit.execution.engines.litert.operator_table import OPTIONS, version_of
@@ -25,6 +26,8 @@ SIGNATURE = "serving_default"
 RESOURCE = np.dtype("V8")
 """Stands for the type of handles of variables."""
 _ALIGNMENT = 16
+MAX_BYTES = 2**31 - 2**26
+"""Size of the weights in bytes up to which offsets in a file reach them."""
 _OLD_CODES = 127
 """Operators with larger numbers have this one in the field that old runtimes read."""
 
@@ -71,6 +74,11 @@ class _FileWriter:
         _name(values)
         self._constants = [value for value in values if value.data is not None]
         size = sum(value.data.nbytes for value in values if value.data is not None)
+        if size > MAX_BYTES:
+            raise ExecutionError(
+                f"the weights take {size / 2**30:.2f} GiB, and a TFLite file holds less than 2 GiB",
+                hint="Weights of half the size may fit: nk.to_tflite(graph, weights='float16').",
+            )
         self._out = flatbuffers.Builder(size + 4096)
         self._numbers: dict[int, int] = {}
         """id of a value -> its number in the graph that is written."""

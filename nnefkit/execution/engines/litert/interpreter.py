@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,9 +54,27 @@ class LoadedModel:
             raise _failure(error) from error
 
 
-def _failure(error: Exception) -> ExecutionError:
+class LitertError(ExecutionError):
+    """LiteRT reported an error.
+
+    Args:
+        message: What it reported.
+        number: The number of the operator that failed; None if it is not known.
+    """
+
+    def __init__(self, message: str, number: int | None) -> None:
+        super().__init__(f"LiteRT failed: {message}")
+        self.message = message
+        self.number = number
+
+
+def _failure(error: Exception) -> LitertError:
+    # Threads report the same several times, on one line.
+    found = re.match(r"(.*?)\.?\s*Node number (\d+) \(", str(error), re.S)
+    if found is not None:
+        return LitertError(found[1].strip(), int(found[2]))
     lines = str(error).splitlines() or [type(error).__name__]
-    return ExecutionError(f"LiteRT failed: {lines[0]}")
+    return LitertError(lines[0], None)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
-from nnefkit.execution.engine import Watch
+from nnefkit.execution.engine import Watch, failed_operation
 from nnefkit.execution.engines.litert.builder import TfliteValue
 from nnefkit.execution.engines.litert.channels_last import (
     ChannelsLast,
@@ -20,9 +20,11 @@ from nnefkit.execution.engines.litert.channels_last import (
 from nnefkit.execution.engines.litert.flat_file import FileGraph, NamedValue, file_bytes
 from nnefkit.execution.engines.litert.fusion import fused
 from nnefkit.execution.engines.litert.graph_lowering import lower_graph, simplified
-from nnefkit.execution.engines.litert.interpreter import LoadedModel
+from nnefkit.execution.engines.litert.interpreter import LitertError, LoadedModel
 from nnefkit.execution.layout.forms import arranged
 from nnefkit.graph import Graph
+
+TOO_LARGE = "an integer does not fit 32 bits, in which LiteRT divides"
 
 
 class LitertSession:
@@ -70,19 +72,41 @@ class LitertSession:
                 [NamedValue(value.name, value) for value in lowered.inputs],
                 [NamedValue(value.name, value) for value in computed.values()],
             )
-            self._model = LoadedModel(file_bytes(file), threads)
+            self._names = [operator.outputs[0].name for operator in operators]
+            try:
+                self._model = LoadedModel(file_bytes(file), threads)
+            except LitertError as error:
+                raise self._failure(error) from error
 
     def __call__(self, feeds: Mapping[str, Array], watch: Watch | None = None) -> dict[str, Array]:
         """Compute the fetched tensors; see `nnefkit.execution.engine.Prepared`."""
         inputs = {name: _fed(place, feeds[name]) for name, place in self._inputs.items()}
         arrays: list[Array] = []
         if self._model is not None:
-            arrays = self._model.run([*inputs.values()])
+            try:
+                arrays = self._model.run([*inputs.values()])
+            except LitertError as error:
+                raise self._failure(error) from error
         places = self._places.items()
         results = {name: self._result(place, inputs, arrays) for name, place in places}
         if watch is not None:
             self._report(watch, results)
         return {name: results[name] for name in self._fetch}
+
+    def _failure(self, error: LitertError) -> ExecutionError:
+        """Return an error that names the operation that failed."""
+        name = "" if error.number is None else self._names[error.number]
+        while name not in self._graph.producers and "." in name:
+            name = name.rpartition(".")[0]
+        op = self._graph.producers.get(name)
+        if op is None:
+            return error
+        reason = f"LiteRT reports: {error.message}"
+        if op.name == "div":
+            is_zero = error.message == "Division by 0"
+            reason = "an integer is divided by zero" if is_zero else TOO_LARGE
+        shapes = {each: self._graph.tensors[each].shape or () for each in op.input_names}
+        return failed_operation(self._graph, op, shapes, ExecutionError(reason))
 
     def _result(
         self, place: TensorPlace | Array, inputs: Mapping[str, Array], arrays: list[Array]

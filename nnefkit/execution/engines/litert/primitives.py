@@ -99,7 +99,7 @@ def mul(b: TfliteBuilder, x: TfliteValue | Number, y: TfliteValue | Number) -> T
 def square(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``x ^ 2``."""
     source = x.operator
-    if source is not None and source.kind == "SUB" and not x.line:
+    if source is not None and source.kind == "SUB" and x.is_real and not x.line:
         return elementwise(b, "SQUARED_DIFFERENCE", *source.inputs)
     return mul(b, x, x)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
+from nnefkit.execution.engines.litert.integers import difference, magnitude, quotient, signs
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import (
     add,
@@ -32,15 +33,13 @@ _UNARY = {
     "sin": "SIN",
     "cos": "COS",
     "tanh": "TANH",
-    "abs": "ABS",
-    "sign": "SIGN",
     "not": "LOGICAL_NOT",
     "floor": "FLOOR",
     "ceil": "CEIL",
     "sqrt": "SQRT",
     "rsqrt": "RSQRT",
 }
-_BINARY = {"add": "ADD", "sub": "SUB", "mul": "MUL", "pow": "POW", "min": "MINIMUM"}
+_BINARY = {"add": "ADD", "mul": "MUL", "pow": "POW", "min": "MINIMUM"}
 _BINARY |= {"max": "MAXIMUM"}
 _LOGICAL = {
     "lt": "LESS",
@@ -100,10 +99,28 @@ def add_n(b: TfliteBuilder, x: list[TfliteValue]) -> TfliteValue:
     return total
 
 
+@lowering("sub")
+def subtract(b: TfliteBuilder, x: TfliteValue, y: TfliteValue) -> TfliteValue:
+    """Return ``x - y``."""
+    return sub(b, x, y) if x.is_real else difference(b, x, y)
+
+
 @lowering("div")
 def divide(b: TfliteBuilder, x: TfliteValue, y: TfliteValue) -> TfliteValue:
-    """Return ``x / y``."""
-    return div(b, x, y)
+    """Return ``x / y``; the quotient of integers is rounded down."""
+    return div(b, x, y) if x.is_real else quotient(b, x, y)
+
+
+@lowering("abs")
+def abs_(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
+    """Return the absolute value."""
+    return unary(b, "ABS", x) if x.is_real else magnitude(b, x)
+
+
+@lowering("sign")
+def sign(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
+    """Return -1, 0 or 1."""
+    return unary(b, "SIGN", x) if x.is_real else signs(b, x)
 
 
 @lowering("rcp")

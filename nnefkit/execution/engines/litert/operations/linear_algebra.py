@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
+from nnefkit.execution.engines.litert.integers import product
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import add, transpose
 
@@ -14,6 +15,10 @@ def matmul(
     b: TfliteBuilder, A: TfliteValue, B: TfliteValue, *, transposeA: bool, transposeB: bool
 ) -> TfliteValue:
     """Return the product of matrices; batch dimensions are broadcast."""
+    if not A.is_real:
+        last = [*range(A.rank - 2), A.rank - 1, A.rank - 2]
+        factors = transpose(b, A, last) if transposeA else A
+        return product(b, factors, transpose(b, B, last) if transposeB else B)
     weights = _weights(b, B, transposeB)
     if weights is not None and not transposeA:
         return _fully_connected(b, A, weights, None)
@@ -30,7 +35,7 @@ def linear(
 ) -> TfliteValue:
     """Return ``matmul(input, filter, transposeB = true) + bias``."""
     is_zero = bias.data is not None and not bias.rank and not bias.data
-    weights = _weights(b, filter, True)
+    weights = _weights(b, filter, True) if input.is_real else None
     if weights is not None and is_zero:
         return _fully_connected(b, input, weights, None)
     outputs = filter.shape[-2]
@@ -38,8 +43,8 @@ def linear(
     if weights is not None and bias.data is not None and bias.shape in (row, ()):
         values = np.broadcast_to(bias.data.reshape(-1), (outputs,))
         return _fully_connected(b, input, weights, b.derived(bias, np.ascontiguousarray(values)))
-    product = matmul(b, input, filter, transposeA=False, transposeB=True)
-    return product if is_zero else add(b, product, bias)
+    result = matmul(b, input, filter, transposeA=False, transposeB=True)
+    return result if is_zero else add(b, result, bias)
 
 
 def _weights(b: TfliteBuilder, matrix: TfliteValue, is_turned: bool) -> TfliteValue | None:

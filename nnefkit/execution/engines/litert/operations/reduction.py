@@ -9,7 +9,15 @@ import numpy as np
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.lowerings import lowering
-from nnefkit.execution.engines.litert.primitives import expand, mul, reduce, sub, transpose
+from nnefkit.execution.engines.litert.primitives import (
+    cast,
+    compare,
+    expand,
+    mul,
+    reduce,
+    sub,
+    transpose,
+)
 
 
 @lowering("sum_reduce")
@@ -51,21 +59,25 @@ def any_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteVal
 @lowering("argmax_reduce")
 def argmax_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the index of the first maximum."""
-    return _position(b, "ARG_MAX", input, axes)
+    return _position(b, "ARG_MAX", input, axes, "REDUCE_MAX")
 
 
 @lowering("argmin_reduce")
 def argmin_reduce(b: TfliteBuilder, input: TfliteValue, *, axes: Ints) -> TfliteValue:
     """Return the index of the first minimum."""
-    return _position(b, "ARG_MIN", input, axes)
+    return _position(b, "ARG_MIN", input, axes, "REDUCE_MIN")
 
 
-def _position(b: TfliteBuilder, kind: str, x: TfliteValue, axes: Ints) -> TfliteValue:
+def _position(b: TfliteBuilder, kind: str, x: TfliteValue, axes: Ints, extreme: str) -> TfliteValue:
     from nnefkit.execution.engines.litert.flat_file import TENSOR_TYPES
 
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(x.shape))
     if not axes:
         return expand(b, b.constant(np.int64(0)), shape)
+    if not x.is_real:
+        # There is no kernel for 64 bits; the first extreme is the first of all extremes.
+        is_extreme = compare(b, "EQUAL", x, reduce(b, extreme, x, axes))
+        kind, x = "ARG_MAX", cast(b, is_extreme, np.int32)
     axis = axes[0]
     if len(axes) > 1:
         # The elements along all axes become one row.
