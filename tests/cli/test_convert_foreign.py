@@ -185,3 +185,13 @@ def test_tflite_is_written_and_verified(tmp_path: Path, nnefkit: Callable[..., A
     assert (result.status, result.err) == (0, "")
     assert "same outputs" in result.out
     assert nk.from_tflite(tmp_path / "g.tflite").outputs == ("y",)
+
+
+@pytest.mark.parametrize("name", ["digits.keras", "digits.h5"])
+def test_a_keras_model_becomes_nnef(name: str, tmp_path: Path, nnefkit: Callable[..., Any]) -> None:
+    pytest.importorskip("h5py")
+    from oracles.keras_references import path
+
+    result = nnefkit("convert", path(f"digits/{name}"), tmp_path / "net.nnef.tgz", "--no-verify")
+    assert result.status == 0
+    assert nk.load(tmp_path / "net.nnef.tgz").outputs == ("probs",)

@@ -424,3 +424,49 @@ def test_steps_of_recurrent_layers(node, kind):
     np.testing.assert_allclose(a, b[:, 0], rtol=1e-5, atol=1e-6)
     stored = [sorted(t.data.tobytes() for t in graph.variables) for graph in (ours, theirs)]
     assert stored[0] == stored[1]
+
+
+def keras_pairs():
+    """Layers of PyTorch and of Keras that are the same, with the shape of their input."""
+    layers = pytest.importorskip("keras").layers
+    return {
+        "hard-sigmoid": (nn.Hardsigmoid(), layers.Activation("hard_sigmoid"), SEQUENCE),
+        "hard-swish": (nn.Hardswish(), layers.Activation("hard_swish"), SEQUENCE),
+        "mish": (nn.Mish(), layers.Activation("mish"), SEQUENCE),
+        "gelu": (nn.GELU(), layers.Activation("gelu"), SEQUENCE),
+        "SiLU": (nn.SiLU(), layers.Activation("silu"), SEQUENCE),
+        "leaky ReLU": (nn.LeakyReLU(0.1), layers.LeakyReLU(0.1), SEQUENCE),
+        "ELU": (nn.ELU(0.3), layers.ELU(0.3), SEQUENCE),
+        "SELU": (nn.SELU(), layers.Activation("selu"), SEQUENCE),
+        "softmax": (nn.Softmax(-1), layers.Softmax(), SEQUENCE),
+        "log-softmax": (nn.LogSoftmax(-1), layers.Activation("log_softmax"), SEQUENCE),
+        "soft shrink": (nn.Softshrink(0.5), layers.Activation("soft_shrink"), SEQUENCE),
+        "layer": (nn.LayerNorm(8, 1e-3), layers.LayerNormalization(), SEQUENCE),
+        "rms": (nn.RMSNorm(8, 1e-6), layers.RMSNormalization(), SEQUENCE),
+        "LSTM": (Last(nn.LSTM(8, 3, batch_first=True)), layers.LSTM(3), SEQUENCE),
+        "GRU": (Last(nn.GRU(8, 3, batch_first=True)), layers.GRU(3), SEQUENCE),
+        "RNN": (Last(nn.RNN(8, 3, batch_first=True)), layers.SimpleRNN(3), SEQUENCE),
+    }
+
+
+class Last(nn.Module):
+    """The last result of a recurrent layer."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0][:, -1]
+
+
+def test_layers_of_keras_are_the_calls_of_pytorch():
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("h5py")
+    for name, (module, layer, shape) in keras_pairs().items():
+        x = keras.Input(shape[1:], batch_size=shape[0])
+        graph = nk.from_keras(keras.Model(x, layer(x)), verify=False)
+        ours = {op.name for op in from_torch(normalization(module), shape).operations}
+        theirs = {op.name for op in graph.operations}
+        # Keras takes the last state itself, and PyTorch a part of all of them.
+        assert theirs - ours <= {"external", "variable", "constant"}, name

@@ -1,6 +1,6 @@
 """Keras models with recorded inputs and outputs, and the verdict on each of them.
 
-They are in ``tests/models/keras``, as Keras 3 and Keras 2 saved them on TensorFlow.
+They are in ``tests/models/keras_files``, as Keras 3 and Keras 2 saved them on TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 import nnefkit as nk
 
-ARCHIVE = Path(__file__).parents[1] / "models" / "keras" / "networks.zip"
+ARCHIVE = Path(__file__).parents[1] / "models" / "keras_files" / "networks.zip"
 TOLERANCE = 1e-5
 
 

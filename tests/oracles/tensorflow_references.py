@@ -1,7 +1,7 @@
 """TensorFlow models with recorded inputs and outputs, and the verdict on each of them.
 
-They are in ``tests/models/tensorflow``: single operators as frozen graphs, and networks as frozen
-graphs, SavedModels, MetaGraphs with checkpoints, and text. The numbers are TensorFlow's own.
+They are in ``tests/models/tensorflow_files``: single operators as frozen graphs, and networks as
+frozen graphs, SavedModels, MetaGraphs with checkpoints, and text. The numbers are TensorFlow's own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import nnefkit as nk
 
 MODELS = Path(__file__).parents[1] / "models"
-FOLDER = MODELS / "tensorflow"
+FOLDER = MODELS / "tensorflow_files"
 SETS = ("operators", "networks")
 TOLERANCE = 1e-5
 KINDS = {

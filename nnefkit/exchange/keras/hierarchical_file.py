@@ -16,6 +16,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import NnefError, StorageError
+from nnefkit.exchange.keras.global_heaps import damaged_heap
 from nnefkit.exchange.packages import require
 from nnefkit.storage.archive import unpacked_limit
 
@@ -47,6 +48,8 @@ def opened(data: bytes, path: str) -> Iterator[HierarchicalFile]:
 
     if SIGNATURE not in data[:4096]:
         raise damaged("has no signature", path)
+    if (place := damaged_heap(data)) is not None:
+        raise damaged(f"is damaged: its strings at byte {place:,} are not readable", path)
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             yield HierarchicalFile(file, path, len(data))

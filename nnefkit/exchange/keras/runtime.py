@@ -34,7 +34,7 @@ def installed_keras() -> Any:
     """
     if "keras" in sys.modules:
         return sys.modules["keras"]
-    if util.find_spec("keras") is None:
+    if not _is_installed("keras"):
         raise NotRunnable("the package keras is not installed")
     with _backend():
         try:
@@ -46,10 +46,16 @@ def installed_keras() -> Any:
     return keras
 
 
+def _is_installed(package: str) -> bool:
+    """Return whether a package is installed; a folder of its name is not one."""
+    spec = util.find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
 @contextmanager
 def _backend() -> Iterator[None]:
     """Choose an installed backend, if that of the settings is not installed."""
-    installed = [name for name, package in _BACKENDS.items() if util.find_spec(package)]
+    installed = [name for name, package in _BACKENDS.items() if _is_installed(package)]
     if "KERAS_BACKEND" in os.environ or _stated_backend() in installed or not installed:
         yield
         return
