@@ -23,6 +23,8 @@ _OWN_MODULES = (
     "tf_keras.",
     "tensorflow.python.keras.",
 )
+_NUMBER = "_CONSTANT_VALUE"
+"""The name of a layer that stands for a number in the place of a tensor."""
 DAMAGED = "Save the model again, or copy the file again."
 
 
@@ -224,7 +226,7 @@ def _is_ref(value: Any) -> bool:
         isinstance(value, list)
         and len(value) in (3, 4)
         and isinstance(value[0], str)
-        and all(isinstance(each, int) for each in value[1:3])
+        and (value[0] == _NUMBER or all(isinstance(each, int) for each in value[1:3]))
     )
 
 
@@ -266,8 +268,7 @@ def _call(node: Any) -> LayerCall:
 
 
 def _old_tensor(value: Sequence[Any]) -> Any:
-    # A number takes the place of a tensor under this name.
-    if value[0] == "_CONSTANT_VALUE":
+    if value[0] == _NUMBER:
         return value[2]
     return TensorRef(value[0], value[1], value[2])
 

@@ -5,8 +5,6 @@ The HDF5 library searches a heap whose sizes are damaged without an end.
 
 from __future__ import annotations
 
-import struct
-
 _SIGNATURE = b"GCOL\x01"
 _HEADER = 16
 """Bytes of the header of a heap, and of that of an object."""
@@ -32,16 +30,17 @@ def _is_valid(data: bytes, at: int) -> bool:
     """Return whether the objects of a heap fill it exactly."""
     if at + _HEADER > len(data):
         return False
-    (size,) = struct.unpack_from("<Q", data, at + 8)
+    size = int.from_bytes(data[at + 8 : at + _HEADER], "little")
     end = at + size
     if size < _HEADER or end > len(data):
         return False
     place = at + _HEADER
     while end - place >= _HEADER:
-        index, _, _, length = struct.unpack_from("<HHIQ", data, place)
+        index = int.from_bytes(data[place : place + 2], "little")
+        length = int.from_bytes(data[place + 8 : place + _HEADER], "little")
         if index == 0:
             # The rest is free space, whose length includes its header.
-            return bool(length == end - place)
+            return length == end - place
         if length > end - place - _HEADER:
             return False
         place += _HEADER + -(-length // 8) * 8

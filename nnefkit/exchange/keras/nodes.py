@@ -20,6 +20,7 @@ from nnefkit.exchange.keras.layers import (  # noqa: F401  (they register their 
     attention,
     convolution,
     core,
+    lambda_functions,
     masking,
     merging,
     normalization,
