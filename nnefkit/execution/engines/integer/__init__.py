@@ -20,6 +20,11 @@ from nnefkit.graph import Graph, Operation
 from nnefkit.operation_names import SOURCES
 from nnefkit.operations.registry import KERNELS
 
+_UNANNOTATED = (
+    "The graph has no quantization info, from which the engine takes the codes. "
+    "nk.quantize(graph, calibration) adds it."
+)
+
 
 class IntegerEngine(Engine):
     """The engine that runs quantized graphs in integers, as devices do.
@@ -71,7 +76,11 @@ class IntegerEngine(Engine):
         """Return why operations of `graph` cannot run: their identity -> a sentence."""
         last = self._last
         if last is None or last[0]() is not graph:
-            self._last = last = ref(graph), IntegerPlanner(graph, self._arithmetic).reasons
+            if any(tensor.quantization for tensor in graph.tensors.values()):
+                reasons = IntegerPlanner(graph, self._arithmetic).reasons
+            else:
+                reasons = {id(op): _UNANNOTATED for op in graph.operations if not op.is_source}
+            self._last = last = ref(graph), reasons
         return last[1]
 
     def unsupported(self, graph: Graph) -> list[Operation]:

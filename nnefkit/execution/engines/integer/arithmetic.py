@@ -55,8 +55,17 @@ class Arithmetic:
         Raises:
             ExecutionError: One overflows, and that is an error.
         """
-        width = self.accumulator_bits or (64 if bits > 8 else 32)
-        exact = sums.astype(np.int64)
+        return self._narrowed(sums.astype(np.int64), self._width(bits))
+
+    def _width(self, bits: int) -> int:
+        return self.accumulator_bits or (64 if bits > 8 else 32)
+
+    def _narrowed(self, exact: Array, width: int) -> Array:
+        """Return whole numbers in a number of bits.
+
+        Raises:
+            ExecutionError: One overflows, and that is an error.
+        """
         if width >= 64:
             return exact
         limit = 1 << (width - 1)
@@ -76,11 +85,36 @@ class Arithmetic:
         )
 
     def rescaled(self, x: Array, by: Multiplier, kernel: Kernel = "plain") -> Array:
-        """Return ``x * by``, rounded; see `fixed_point.rescaled`."""
+        """Return ``x * by``, rounded; see `fixed_point.rescaled`.
+
+        Raises:
+            ExecutionError: What TFLite shifts to the left overflows, and that is an error.
+        """
+        if self.rounding == "tflite" and kernel != "wide":
+            x, by = self._shifted(x, by)
         return rescaled(x, by, self.rounding, kernel)
+
+    def _shifted(self, x: Array, by: Multiplier) -> tuple[Array, Multiplier]:
+        """Return numbers after the shift to the left of a multiplier of more than 1."""
+        left = np.maximum(by.exponent, 0)
+        if not left.any():
+            return x, by
+        return self._narrowed(x << np.minimum(left, 31), 32), Multiplier(
+            by.factor, by.exponent - left
+        )
+
+    def multiplied(self, x: Array, y: Array, by: Multiplier) -> Array:
+        """Return ``x * y * by``, rounded; products of more than 32 bits are rounded once."""
+        product = x * y
+        if float(np.abs(x).max(initial=0)) * float(np.abs(y).max(initial=0)) < 2.0**31:
+            return self.rescaled(self.total(product, 8), by)
+        once: Rounding = "half_away" if self.rounding == "tflite" else self.rounding
+        return rescaled(self.total(product, 16), by, once)
 
     def rescaled_blocks(self, x: Array, by: Multiplier, inside: Array) -> Array:
         """Return ``x * by``, rounded in blocks; see `fixed_point.rescaled_blocks`."""
+        if self.rounding == "tflite":
+            x, by = self._shifted(x, by)
         return rescaled_blocks(x, by, self.rounding, inside)
 
     def rescaled_channels(self, x: Array, by: Multiplier, axis: int, block: int) -> Array:

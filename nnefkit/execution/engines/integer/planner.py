@@ -31,11 +31,6 @@ from nnefkit.execution.preparation.updated_variables import updates
 from nnefkit.graph import Graph, Operation
 from nnefkit.operations.broadcasting import align
 
-UNANNOTATED = (
-    "The graph has no quantization info, from which the engine takes the codes. "
-    "nk.quantize(graph, calibration) adds it."
-)
-
 
 @dataclass(slots=True)
 class IntegerStep:
@@ -76,10 +71,6 @@ class IntegerPlanner:
         self._plan()
 
     def _plan(self) -> None:
-        if not self._lines:
-            reasons = ((id(op), UNANNOTATED) for op in self.graph.operations if not op.is_source)
-            self.reasons.update(reasons)
-            return
         for op in self.graph.operations:
             try:
                 self._enter(op)
@@ -99,7 +90,7 @@ class IntegerPlanner:
             for name in op.output_names:
                 self._inner.add(name)
                 # Whatever follows is judged as if the result existed.
-                if self._read(name) is None and name not in self.grids:
+                if name not in self.grids:
                     self._floats.add(name)
 
     def _read(self, name: str) -> CodeGrid | None:
@@ -200,7 +191,6 @@ class IntegerPlanner:
     def _require_numbers(self, op: Operation) -> None:
         for name in op.input_names:
             if name in self._pending and name not in self._inner:
-                self._inner.add(name)
                 raise NoRule(f"Its operand '{name}' has no quantization info.")
 
     # -- steps --------------------------------------------------------------------------------

@@ -224,3 +224,46 @@ def test_codes_need_quantization_info():
         trace.codes("y")
     with pytest.raises(nk.UnknownNameError):
         trace.codes("w")
+
+
+WIDE = (
+    "'{}': zero_point_linear_quantize(zero_point = {}, scale = {}, bits = 16, signed = false,"
+    " symmetric = false);"
+)
+
+
+def test_products_of_unsigned_codes_of_16_bits_do_not_wrap_around():
+    info = WIDE.format("x", 0, 1.0) + WIDE.format("y", 0, 65536.0)
+    text = "version 1.0; graph g(x) -> (y) { x = external(shape = [3]); y = mul(x, x); }"
+    graph = nk.parse(text, info)
+    found = nk.trace(graph, np.array([65535, 50000, 3], np.float32), "integer").codes("y")["y"]
+    assert found.dtype == np.uint16
+    assert found.tolist() == [65534, 38147, 0]
+
+
+def test_codes_of_four_bits_are_computed_with():
+    info = LINE.replace("bits = 8", "bits = 4")
+    lines = [LINE.format("x", 3, 0.5), info.format("w", 0, [0.25, 0.5]), LINE.format("y", 0, 0.5)]
+    text = """version 1.0; graph g(x) -> (y) { x = external(shape = [1, 2]);
+        w = variable(shape = [2, 2], label = 'w'); y = linear(x, w); }"""
+    weights = np.array([[1.75, -2.0], [4.0, -1.0]], np.float32)
+    graph = nk.parse(text, "".join(lines)).with_data({"w": weights})
+    # (7 - 3) * 7 + (1 - 3) * -8 = 44 quarters of a half; 4.0 is limited to 7 * 0.5.
+    assert codes(graph, [[7, 1]]) == [[11, 16]]
+
+
+def test_other_algorithms_have_no_codes():
+    info = "'y': min_max_linear_quantize(min = 0.0, max = 1.0, bits = 8, signed = false,"
+    info += " symmetric = false);"
+    text = "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }"
+    with pytest.raises(nk.ExecutionError, match=r"'y' is quantized by 'min_max_linear_quantize'"):
+        nk.run(nk.parse(text, info), np.zeros(2, np.float32), "integer")
+
+
+def test_values_inside_of_a_step_are_those_before_rounding():
+    text = "a = add(x, 0.3); y = relu(a);"
+    graph = quantized(text, [("x", (2,))], x=(0, 0.5), y=(0, 0.5))
+    trace = nk.trace(graph, np.array([-1, 1], np.float32), "integer")
+    np.testing.assert_allclose(trace["a"], [-0.7, 1.3], rtol=1e-6)
+    assert trace["y"].tolist() == [0, 1.5]
+    assert nk.run(graph, np.array([-1, 1], np.float32), "integer", outputs="a")["a"].shape == (2,)

@@ -46,7 +46,7 @@ def leaky(region: CodedRegion, tail: Tail) -> Compute:
 
     def compute_prelu(values: Mapping[str, Array]) -> Array:
         x, slope = align(values[name] - source.zero, slopes.centered(values))
-        rest = arithmetic.rescaled(arithmetic.total(x * slope, 8), by_slope)
+        rest = arithmetic.multiplied(x, slope, by_slope)
         result = np.where(x >= 0, arithmetic.rescaled(x, above), rest)
         return clip(result + grid.zero, low, high)
 

@@ -87,7 +87,7 @@ def product(region: CodedRegion, tail: Tail) -> Compute:
 
     def compute(values: Mapping[str, Array]) -> Array:
         x, y = align(a.centered(values), b.centered(values))
-        result = arithmetic.rescaled(arithmetic.total(x * y, 8), by) + grid.zero
+        result = arithmetic.multiplied(x, y, by) + grid.zero
         return clip(result, low, high)
 
     return compute

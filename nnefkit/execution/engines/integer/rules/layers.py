@@ -126,21 +126,29 @@ def matrix_product(region: CodedRegion, tail: Tail) -> Compute:
     a, b = op.inputs["A"], op.inputs["B"]
     first, second = _grid(region, a, "input 'A'"), _grid(region, b, "input 'B'")
     is_layer = b in region.constants and bool(op.attribs["transposeB"])
-    if not first.is_single or not (second.is_single or b in region.constants):
+    by_row = not first.is_single
+    if (by_row and a not in region.constants) or not (second.is_single or b in region.constants):
         raise NoRule("One of its inputs has several scales.")
+    if by_row and not second.is_single:
+        raise NoRule("Both of its inputs have several scales.")
     bits = max(first.bits, second.bits)
     kernel: Kernel = "wide" if bits > 8 else "matrix" if is_layer else "plain"
     scaling = Scaling(region, tail, bits, kernel, in_blocks=False, in_float=is_layer and bits > 8)
-    product = _product(first, second, bits <= 8 or not is_layer)
+    one, other = (second, first) if by_row else (first, second)
+    product = _product(one, other, bits <= 8 or not is_layer)
     attribs = attributes(op)
+    from_end = 1 if op.attribs["transposeA" if by_row else "transposeB"] == by_row else 2
 
     def compute(values: Mapping[str, Array]) -> Array:
-        codes = values[b]
-        shifted = codes.astype(np.float64) - _aligned(second.point, codes.ndim)
-        sums = KERNELS["matmul"](values[a].astype(np.float64) - first.zero, shifted, **attribs)
-        axis = codes.ndim - (2 if op.attribs["transposeB"] else 1)
-        scales = _by_channel(product, codes.ndim, axis, sums, sums.ndim - 1)
-        return scaling.codes(np.asarray(sums), scales, values, 0.0)
+        operands = [
+            values[name].astype(np.float64) - _aligned(grid.point, values[name].ndim)
+            for name, grid in ((a, first), (b, second))
+        ]
+        sums = np.asarray(KERNELS["matmul"](*operands, **attribs))
+        rank = values[a if by_row else b].ndim
+        at = sums.ndim - (2 if by_row else 1)
+        scales = _by_channel(product, rank, rank - from_end, sums, at)
+        return scaling.codes(sums, scales, values, 0.0)
 
     return compute
 

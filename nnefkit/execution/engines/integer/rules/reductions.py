@@ -146,9 +146,8 @@ def softmax(region: CodedRegion, tail: Tail) -> Compute:
     (axis,) = axes
     low, high = tail.limits(grid)
     rounding = region.arithmetic.rounding
-    if source.bits == 16 and rounding == "tflite":
-        if source.zero or grid.zero or grid.scale != _F(2**-15):
-            raise NoRule("Codes of 16 bits need zero points of 0, and a result in steps of 2^-15.")
+    is_symmetric = source.low < 0 and source.zero == grid.zero == 0
+    if source.bits == 16 and rounding == "tflite" and is_symmetric and grid.scale == _F(2**-15):
         by = Multiplier.of(np.float64(source.scale) / (10.0 / 65535.0))
         return lambda values: clip(_wide_softmax(values[name], by, axis), low, high)
     if source.bits > 16:

@@ -229,13 +229,18 @@ def squashed(region: CodedRegion, tail: Tail) -> Compute:
         raise NoRule("It adds to a result of a table in one step.")
     low, high = tail.limits(region.grid)
     is_sigmoid = region.head.name == "sigmoid"
-    symmetric = source.zero == 0 and region.grid.zero == 0 and region.grid.bits == 16
-    if source.bits == 16 and symmetric and region.grid.scale == _F(2**-15):
+    symmetric = source.zero == 0 and region.grid.zero == 0 and _are_wide(source, region.grid)
+    if symmetric and region.grid.scale == _F(2**-15) and region.arithmetic.rounding == "tflite":
         wide = _wide_sigmoid if is_sigmoid else _wide_tanh
         return lambda values: clip(wide(values[name], source.scale), low, high)
     function = sigmoid if is_sigmoid else hyperbolic_tangent
     table = _table(function, region, source).limited(low, high)
     return lambda values: table.looked_up(values[name])
+
+
+def _are_wide(*grids: CodeGrid) -> bool:
+    """Return whether all codes are signed ones of 16 bits."""
+    return all(grid.bits == 16 and grid.low < 0 for grid in grids)
 
 
 def single_operand(region: CodedRegion) -> tuple[Identifier, CodeGrid]:
@@ -294,7 +299,7 @@ def by_table(region: CodedRegion) -> Compute | None:
 
     kind = _kind(region)
     exact = {"exp": exponential, "log": logarithm(region.grid)}.get(kind)
-    is_wide = source.bits == region.grid.bits == 16 and kind in _INTERPOLATED
+    is_wide = _are_wide(source, region.grid) and kind in _INTERPOLATED
     entries: list[Array] = []
     tables: list[CodeTable] = []
 
