@@ -34,6 +34,7 @@ from nnefkit.language.declarations.custom_declarations import declared
 from nnefkit.operations.shape_inference import infer_shapes
 from nnefkit.storage import replacing_file
 
+HALF_TOLERANCE = 1e-2
 WeightType = Literal["float32", "float16"]
 _WORDING = Wording(
     "the model does not compute what the graph computes", "or verify=False to skip the comparison."
@@ -72,7 +73,8 @@ def to_tflite(
             their outputs, before the file is written.
         tolerance: Largest allowed difference, relative to the largest element of an output. By
             default it is that of the proof by which the graph was read, if there was one, else
-            1e-4; and outputs may differ by more, if each operation agrees on its own.
+            1e-4, and 0.01 for weights in float16; and outputs may differ by more, if each operation
+            agrees on its own.
         inputs: Input name -> array to run them on; missing inputs are generated.
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
@@ -106,6 +108,9 @@ def to_tflite(
         file = written_file(_prepared(graph), half=half, coded=quantized, input_dtypes=dtypes)
         if verify:
             stored = _with_half_weights(graph) if half else graph
+            if half and tolerance is None:
+                # Weights that a layer takes over from the next one are rounded as their product.
+                tolerance = max(graph.provenance.get("tolerance", TOLERANCE), HALF_TOLERANCE)
             given = {} if inputs is None else inputs
             _verify(stored, file, given, tolerance, quantized=quantized, bar=bar)
         bar.stage("saving")

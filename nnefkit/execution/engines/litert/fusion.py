@@ -76,8 +76,9 @@ def _takes_constant(source: BuiltOperator, operator: BuiltOperator, x: TfliteVal
         added = added * row
     else:
         added = added + (row if operator.kind == "ADD" else -row)
-    name = bias if bias is not None else other
-    source.inputs[2:] = [_changed(name, added)]
+    changed = _changed(bias if bias is not None else other, added)
+    changed.is_weight = changed.is_weight or other.is_weight
+    source.inputs[2:] = [changed]
     return True
 
 
