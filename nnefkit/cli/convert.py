@@ -46,7 +46,7 @@ ends with .onnx, a TFLite model if it ends with .tflite, an archive if it ends
 with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with / or
 .nnef or has no extension. The source can also be a TensorFlow model (a frozen
 graph .pb or .pbtxt, the folder of a SavedModel, or a MetaGraph .meta beside its
-checkpoint), or an exported PyTorch program (.pt2, written by torch.export.save).
+checkpoint), or an exported PyTorch program (.pt2, from torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
