@@ -18,6 +18,7 @@ from nnefkit.exchange.keras.input_shapes import input_names
 from nnefkit.exchange.keras.layers import (  # noqa: F401  (they register their readers)
     activation,
     attention,
+    conv_lstm,
     convolution,
     core,
     lambda_functions,

@@ -66,6 +66,14 @@ def virtual(file):
     group.create_virtual_dataset(name, layout)
 
 
+def with_strings_without_an_end():
+    """Return a file whose first heap of strings has an object of a huge size."""
+    content = bytearray(data("digits/digits.h5"))
+    heap = content.find(b"GCOL")
+    content[heap + 24 : heap + 32] = b"\xff" * 8
+    return bytes(content)
+
+
 DEEP = b"[" * 100_000
 FILES = {
     "nothing": (b"", "not a Keras model"),
@@ -89,6 +97,7 @@ FILES = {
     "deep JSON in HDF5": (whole(model_config=DEEP.decode()[:60_000]), "nested too deep"),
     "no architecture": (whole(lambda file: file.attrs.pop("model_config")), "no architecture"),
     "no group of weights": (whole(lambda file: file.pop("model_weights")), "no weights"),
+    "strings without an end": (with_strings_without_an_end(), "its strings at byte"),
     "an external link": (whole(external), "to elsewhere"),
     "a link in a circle": (whole(soft), "to elsewhere"),
     "external data": (

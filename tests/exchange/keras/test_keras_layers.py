@@ -212,6 +212,14 @@ CASES = {
             backward_layer=L.GRU(2, return_sequences=True, go_backwards=True),
         )(x),
     ),
+    "ConvLSTM1D": (
+        (3, 7, 4),
+        lambda x: L.ConvLSTM1D(3, 3, strides=2, return_sequences=True)(x),
+    ),
+    "ConvLSTM2D": (
+        (3, 7, 6, 4),
+        lambda x: L.ConvLSTM2D(3, (3, 2), padding="same", go_backwards=True)(x),
+    ),
     "TimeDistributed": (
         (3, 7, 6, 4),
         lambda x: L.TimeDistributed(L.Conv2D(3, 2, activation="relu"))(x),
@@ -291,7 +299,13 @@ def test_a_layer_computes_what_keras_computes(case):
 
 SAVED = [
     *("Conv2D same", "SeparableConv2D", "BatchNormalization", "MultiHeadAttention", "RNN stacked"),
-    *("Bidirectional own", "TimeDistributed", "GroupedQueryAttention", "SpectralNormalization"),
+    *(
+        "ConvLSTM2D",
+        "Bidirectional own",
+        "TimeDistributed",
+        "GroupedQueryAttention",
+        "SpectralNormalization",
+    ),
     *("LayerNormalization axes", "Normalization", "Attention concat", "PReLU", "EinsumDense"),
 ]
 
