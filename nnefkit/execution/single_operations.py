@@ -32,9 +32,18 @@ class SingleOperations:
         graph: Without calls of fragments; its shapes are known, except after custom operations
             without a shape rule.
         engine: The engine; it supports the graph. None calls the reference kernels.
+
+    Raises:
+        ExecutionError: The engine computes with codes, several operations at once.
     """
 
     def __init__(self, graph: Graph, engine: Engine | None) -> None:
+        if engine is not None and engine.annotated:
+            raise ExecutionError(
+                f"the engine '{engine.name}' computes several operations at once, on codes",
+                hint="nk.trace(graph, inputs, engine) has the tensors between them; "
+                "nk.step(graph, inputs, quantized=True) goes through them in numpy.",
+            )
         self.graph = graph
         self.scalar = scalar_dtype(graph)
         self._engine = engine

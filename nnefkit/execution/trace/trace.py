@@ -215,7 +215,7 @@ class Trace(Displayed, Mapping[str, Array]):
 
         Raises:
             UnknownNameError: There is no such tensor, or its values were not recorded.
-            InputError: A tensor has no codes.
+            InputError: A tensor has no codes, or none has.
 
         Example:
             >>> graph = nk.parse(
@@ -227,13 +227,13 @@ class Trace(Displayed, Mapping[str, Array]):
         """
         known = graph or self.graph
         grids = {name: code_grid(known, name) if known else None for name in names or self}
-        for name in names:
-            if self._values(name) is not None and grids[name] is None:
-                raise InputError(
-                    f"'{name}' has no codes",
-                    hint="It has no quantization info by zero_point_linear_quantize. A trace "
-                    "without its graph takes it: trace.codes(graph=graph).",
-                )
+        lacking = [name for name in names if self._values(name) is not None and not grids[name]]
+        if lacking or not any(grids.values()):
+            raise InputError(
+                f"'{lacking[0]}' has no codes" if lacking else "no recorded tensor has codes",
+                hint="Codes need quantization info by zero_point_linear_quantize. A trace "
+                "without it takes it from a graph: trace.codes(graph=graph).",
+            )
         return {n: codes_of(grid, self._values(n)) for n, grid in grids.items() if grid is not None}
 
     def to_frame(self) -> pd.DataFrame:

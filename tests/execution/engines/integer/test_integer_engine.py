@@ -115,6 +115,14 @@ def test_what_has_no_rule_is_refused_at_once_with_the_reasons():
     assert all("fallback='numpy'" in hint for _, hint in found)
 
 
+def test_the_refusal_says_what_to_do_before_a_graph_is_quantized():
+    text = "y = separable_conv(x, p, q);"
+    sources = [("x", (1, 2, 4, 4)), ("p", (2, 1, 3, 3)), ("q", (3, 2, 1, 1))]
+    graph = quantized(text, sources, **dict.fromkeys("xpqy", (0, 0.1)))
+    with pytest.raises(nk.ExecutionError, match=r"'separable_conv'(.|\n)*nk\.lower\(graph\)"):
+        nk.Session(graph, "integer")
+
+
 def test_a_graph_without_quantization_info_is_refused():
     graph = nk.parse("version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = relu(x); }")
     with pytest.raises(nk.ExecutionError, match=r"no quantization info.*nk\.quantize"):
@@ -216,6 +224,12 @@ def test_blame_runs_steps_on_the_codes_of_a_device():
     assert nk.blame(graph, inputs, suspect="integer").guilty
 
 
+def test_single_operations_are_no_steps_on_codes():
+    graph = quantized("y = relu(x);", [("x", (2,))], x=(0, 0.5), y=(0, 0.5))
+    with pytest.raises(nk.ExecutionError, match=r"several operations at once(.|\n)*nk\.trace"):
+        next(iter(nk.step(graph, np.zeros(2, np.float32), "integer")))
+
+
 def test_codes_need_quantization_info():
     graph = quantized("y = relu(x);", [("x", (2,))], x=(0, 0.5))
     trace = nk.trace(graph, np.zeros(2, np.float32))
@@ -224,6 +238,16 @@ def test_codes_need_quantization_info():
         trace.codes("y")
     with pytest.raises(nk.UnknownNameError):
         trace.codes("w")
+
+
+def test_codes_of_a_saved_trace_need_the_graph(tmp_path):
+    graph = quantized("y = relu(x);", [("x", (2,))], x=(0, 0.5))
+    trace = nk.trace(graph, np.array([1, -1], np.float32), "integer", fallback="numpy")
+    trace.save(tmp_path / "trace.zip")
+    saved = nk.Trace.load(tmp_path / "trace.zip")
+    with pytest.raises(nk.InputError, match=r"no recorded tensor has codes.*\n.*graph=graph"):
+        saved.codes()
+    assert saved.codes(graph=graph)["x"].tolist() == [2, -2]
 
 
 WIDE = (

@@ -11,6 +11,13 @@ Rule = Callable[[CodedRegion, Tail], Compute]
 Whole = Callable[[CodedRegion], "Compute | None"]
 """Returns how to compute a region, or None if it is of another kind."""
 
+_REMEDIES = {
+    "separable_conv": "nk.lower(graph) makes two convolutions of it, to be quantized then.",
+    "separable_deconv": "nk.lower(graph) makes two convolutions of it, to be quantized then.",
+    "batch_normalization": "Make it a part of the layer before it, then quantize the network.",
+}
+"""Operation -> what to do before a graph is quantized."""
+
 HEADS: dict[str, Rule] = {}
 """Name of the operation at the head of a region -> its rule."""
 WHOLE: list[Whole] = []
@@ -53,7 +60,8 @@ def rule_for(region: CodedRegion) -> Compute:
         if (compute := whole(region)) is not None:
             return compute
     if len(region.operations) == 1:
-        raise NoRule(f"There is no integer arithmetic for '{region.head.name}'.")
+        name = region.head.name
+        raise NoRule(f"There is no integer arithmetic for '{name}'. {_REMEDIES.get(name, '')}")
     names = ", ".join(op.name for op in region.operations)
     raise NoRule(
         f"There is no integer arithmetic for these operations in one step: {names}. Quantization "
