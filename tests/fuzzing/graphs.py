@@ -17,7 +17,7 @@ from .mutation import without_parts
 from .target import READ, REFUSED, Fault, Target, attempt, chosen, expect
 from .texts import check_graph
 
-ENGINES = ("onnxruntime", "torch", "tract")
+ENGINES = ("litert", "onnxruntime", "torch", "tract")
 TOLERANCE = 2e-5
 """Relative to the largest element of a tensor."""
 

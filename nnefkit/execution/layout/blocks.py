@@ -20,6 +20,8 @@ def blocks(before: Shape, after: Shape) -> tuple[AxisBlock, ...]:
     """Return the blocks of a reshape, in order; axes of extent 1 but the first are left out."""
     found: list[AxisBlock] = []
     old, new = _wide(before), _wide(after)
+    if 0 in before or 0 in after:
+        return (AxisBlock(tuple(old), tuple(new)),)  # products do not tell which axes belong
     if before and after and before[0] == after[0]:
         found.append(AxisBlock((0,), (0,)))
         old, new = old[1:], new[1:]

@@ -13,6 +13,8 @@ from nnefkit.operation_names import SOURCES
 
 OPERATIONS = frozenset((*SOURCES, *LOWERINGS, *COMPOUND))
 """Names of the operations that can be expressed, at least for some attributes."""
+_CONVOLVED_RANK = 5
+"""Rank of the tensors that can be convolved, at most."""
 
 
 def objection(graph: Graph, op: Operation) -> str:
@@ -29,16 +31,26 @@ def objection(graph: Graph, op: Operation) -> str:
     return check(graph, op) if check is not None else ""
 
 
-def _filter_is_constant(graph: Graph, op: Operation) -> str:
+def _has_few_dimensions(graph: Graph, op: Operation) -> str:
+    name = op.inputs["input"]
+    shape = graph.tensors[name].shape if isinstance(name, Identifier) else ()
+    if shape is not None and len(shape) > _CONVOLVED_RANK:
+        return f"TFLite's convolutions have at most {_CONVOLVED_RANK - 2} spatial dimensions."
+    return ""
+
+
+def _is_reversible(graph: Graph, op: Operation) -> str:
     name = op.inputs["filter" if "filter" in op.inputs else "plane_filter"]
     if isinstance(name, Identifier) and graph.tensors[name].data is not None:
-        return ""
+        return _has_few_dimensions(graph, op)
     return "Its filter is computed; TFLite reverses only constant filters."
 
 
 _CHECKS: Mapping[str, Callable[[Graph, Operation], str]] = {
-    "deconv": _filter_is_constant,
-    "separable_deconv": _filter_is_constant,
+    "conv": _has_few_dimensions,
+    "separable_conv": _has_few_dimensions,
+    "deconv": _is_reversible,
+    "separable_deconv": _is_reversible,
 }
 """Operation -> the function that finds out what TFLite lacks."""
 CONDITIONAL = frozenset(_CHECKS)

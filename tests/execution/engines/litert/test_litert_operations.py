@@ -1,5 +1,6 @@
 """Whatever LiteRT claims to compute, it computes as the reference kernels do."""
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("tflite")
 
+import nnefkit as nk
 from nnefkit.execution.engine_list import find_engine
 from nnefkit.language import declarations
 
@@ -18,7 +20,7 @@ def test_only_standard_operations_are_claimed():
     assert set(declarations()) >= CLAIMED
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_results_are_those_of_the_reference(standard_operation, calls, data):
     call = data.draw(calls.of(standard_operation, strange=False, plain=data.draw(st.booleans())))
@@ -28,3 +30,41 @@ def test_results_are_those_of_the_reference(standard_operation, calls, data):
         return
     if not find_engine("litert").unsupported(graph):
         calls.check("litert", standard_operation, call)
+
+
+DECONVOLUTIONS = [
+    pytest.param(f"border = '{border}', {attributes}", id=f"{border}-{attributes}")
+    for border in ("replicate", "reflect", "reflect-even")
+    for attributes in (
+        "groups = 1",
+        "padding = [(2, 1), (2, 0)], dilation = [2, 1], groups = 1",
+        "stride = [1, 2], padding = [(1, 1), (0, 1)], groups = 0",
+    )
+]
+
+
+@pytest.mark.parametrize("attributes", DECONVOLUTIONS)
+def test_the_border_of_a_deconvolution_adds_to_its_results(attributes):
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [2, 3, 4, 5]);"
+        "f = variable<scalar>(shape = [3, 1, 3, 2], label = 'f');"
+        f"y = deconv(x, f, 0.5, {attributes}); }}"
+    )
+    rng = np.random.default_rng(0)
+    graph = graph.with_data({"f": rng.normal(size=(3, 1, 3, 2)).astype(np.float32)})
+    x = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.testing.assert_allclose(
+        nk.run(graph, x, "litert")["y"], nk.run(graph, x)["y"], rtol=1e-5, atol=1e-5
+    )
+
+
+def test_convolutions_of_more_than_three_dimensions_are_refused():
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [1, 2, 1, 1, 2, 2]);"
+        "f = variable<scalar>(shape = [2, 1, 1, 1, 2, 1], label = 'f');"
+        "y = conv(x, f, groups = 2); }"
+    ).with_data({"f": np.ones((2, 1, 1, 1, 2, 1), np.float32)})
+    x = np.ones((1, 2, 1, 1, 2, 2), np.float32)
+    with pytest.raises(nk.NnefError, match="at most 3 spatial dimensions"):
+        nk.run(graph, x, "litert")
+    assert nk.run(graph, x, "litert", fallback="numpy")["y"].sum() == 12

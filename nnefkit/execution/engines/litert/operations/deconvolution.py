@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,9 +30,18 @@ def deconv(
     groups: int,
 ) -> TfliteValue:
     """Return the reverse of a convolution in each group, plus the channel's bias."""
-    extents, window = window.of_size(filter.shape[2:]).reversed(input.shape[1:-1], output_shape[2:])
+    inner = input.shape[1:-1]
+    extents, window = window.of_size(filter.shape[2:]).reversed(inner, output_shape[2:])
     groups = reverse_groups(filter.shape, groups, output_shape)
     shape = (input.shape[0], *extents, filter.shape[1] * groups)
+    if window.border != "constant":
+        extension = window.reverse_extension(inner, extents)
+        input = pad(b, input, [(0, 0), *extension, (0, 0)], window.border)  # noqa: A001
+        padding = tuple(
+            (p + low * s, q + high * s)
+            for (p, q), (low, high), s in zip(window.padding, extension, window.stride, strict=True)
+        )
+        window = replace(window, border="constant", padding=padding)
     if groups > 1 or max(window.dilation, default=1) > 1 or len(extents) > 2:
         return _spread(b, input, filter, bias, window, extents, groups)
     x, window = as_plane(b, input, window)
