@@ -119,6 +119,22 @@ def minimum(b: TfliteBuilder, x: TfliteValue, y: TfliteValue | Number) -> Tflite
     return elementwise(b, "MINIMUM", x, y)
 
 
+def log_of_one_plus(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
+    """Return ``log(1 + x)``, also for `x` that would be lost beside 1.
+
+    Near 1, LiteRT computes logarithms to the last place of 1: small `x` take the series of
+    ``2 atanh(x / (2 + x))`` instead.
+    """
+    ratio = div(b, x, add(b, x, 2.0))
+    square_ = mul(b, ratio, ratio)
+    series: TfliteValue | float = 1 / 11
+    for n in (9, 7, 5, 3, 1):
+        series = add(b, mul(b, square_, series), 1 / n)
+    near = mul(b, mul(b, ratio, 2.0), series)
+    is_near = compare(b, "LESS", unary(b, "ABS", x), 0.25)
+    return where(b, is_near, near, unary(b, "LOG", add(b, x, 1.0)))
+
+
 def compare(
     b: TfliteBuilder, kind: str, x: TfliteValue | Number, y: TfliteValue | Number
 ) -> TfliteValue:

@@ -68,3 +68,38 @@ def test_convolutions_of_more_than_three_dimensions_are_refused():
     with pytest.raises(nk.NnefError, match="at most 3 spatial dimensions"):
         nk.run(graph, x, "litert")
     assert nk.run(graph, x, "litert", fallback="numpy")["y"].sum() == 12
+
+
+NUMBERS = [
+    1e-30,
+    1e-8,
+    1e-5,
+    1e-3,
+    0.1,
+    0.3,
+    0.7,
+    0.99,
+    1,
+    1.001,
+    1.5,
+    3,
+    8,
+    13,
+    17,
+    50,
+    88,
+    1e4,
+    1e19,
+]
+
+
+@pytest.mark.parametrize("name", ["sinh", "cosh", "asinh", "acosh", "atanh", "softplus"])
+def test_functions_without_an_operator_are_precise_for_small_and_large_numbers(name):
+    x = np.float32([[0, *NUMBERS, *(-np.array(NUMBERS))]])
+    graph = nk.parse(
+        f"version 1.0; graph g(x) -> (y) {{ x = external<scalar>(shape = [1, {x.size}]);"
+        f"y = {name}(x); }}"
+    )
+    with np.errstate(all="ignore"):
+        expected = nk.run(graph, x)["y"]
+    np.testing.assert_allclose(nk.run(graph, x, "litert")["y"], expected, rtol=1e-5, atol=1e-37)

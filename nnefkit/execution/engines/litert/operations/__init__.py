@@ -17,6 +17,7 @@ for _section in (
     "convolution",
     "deconvolution",
     "elementwise",
+    "hyperbolic",
     "joining",
     "linear_algebra",
     "normalization",

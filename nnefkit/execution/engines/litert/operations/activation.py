@@ -13,6 +13,7 @@ from nnefkit.execution.engines.litert.primitives import (
     aligned,
     compare,
     div,
+    log_of_one_plus,
     maximum,
     mul,
     reduce,
@@ -50,7 +51,7 @@ def gelu(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
 def softplus(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return ``log(exp(x) + 1)``."""
     tail = unary(b, "EXP", unary(b, "NEG", unary(b, "ABS", x)))
-    return add(b, maximum(b, x, 0.0), unary(b, "LOG", add(b, tail, 1.0)))
+    return add(b, maximum(b, x, 0.0), log_of_one_plus(b, tail))
 
 
 @lowering("elu")

@@ -147,42 +147,6 @@ def log2(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     return mul(b, unary(b, "LOG", x), 1.0 / math.log(2.0))
 
 
-@lowering("sinh")
-def sinh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
-    """Return ``(exp(x) - exp(-x)) / 2``, without the cancellation near 0."""
-    # 1 - exp(-|x|), which ELU computes precisely.
-    rest = unary(b, "NEG", unary(b, "ELU", unary(b, "NEG", unary(b, "ABS", x))))
-    half = mul(b, add(b, rest, div(b, rest, sub(b, 1.0, rest))), 0.5)
-    return mul(b, unary(b, "SIGN", x), half)
-
-
-@lowering("cosh")
-def cosh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
-    """Return ``(exp(x) + exp(-x)) / 2``."""
-    return mul(b, add(b, unary(b, "EXP", x), unary(b, "EXP", unary(b, "NEG", x))), 0.5)
-
-
-@lowering("asinh")
-def asinh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
-    """Return ``log(x + sqrt(x^2 + 1))``, by the symmetry of negative numbers."""
-    size = unary(b, "ABS", x)
-    root = unary(b, "SQRT", add(b, mul(b, x, x), 1.0))
-    return mul(b, unary(b, "SIGN", x), unary(b, "LOG", add(b, size, root)))
-
-
-@lowering("acosh")
-def acosh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
-    """Return ``log(x + sqrt(x^2 - 1))``."""
-    root = unary(b, "SQRT", mul(b, sub(b, x, 1.0), add(b, x, 1.0)))
-    return unary(b, "LOG", add(b, x, root))
-
-
-@lowering("atanh")
-def atanh(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
-    """Return ``log((1 + x) / (1 - x)) / 2``."""
-    return mul(b, unary(b, "LOG", div(b, add(b, x, 1.0), sub(b, 1.0, x))), 0.5)
-
-
 @lowering("atan")
 def atan(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the angle whose tangent is `x`."""
