@@ -25,6 +25,8 @@ def objection(graph: Graph, op: Operation) -> str:
     dtypes = {tensor.dtype for tensor in tensors}
     if "string" in dtypes:
         return "TFLite does not compute tensors of strings."
+    if any(0 in (tensor.shape or ()) for tensor in tensors):
+        return "LiteRT does not compute tensors without elements."
     if any(t.data is not None and t.data.dtype == np.float64 for t in tensors):
         return "LiteRT computes in float32 only, and a variable is float64."
     check = _CHECKS.get(op.name)

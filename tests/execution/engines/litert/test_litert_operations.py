@@ -70,6 +70,17 @@ def test_convolutions_of_more_than_three_dimensions_are_refused():
     assert nk.run(graph, x, "litert", fallback="numpy")["y"].sum() == 12
 
 
+def test_tensors_without_elements_are_refused():
+    graph = nk.parse(
+        "version 1.0; graph g(x) -> (y) { x = external<scalar>(shape = [2, 3, 4]);"
+        "e = slice(x, axes = [0], begin = [2], end = [2]); y = avg_pool(e, size = [1, 1, 2]); }"
+    )
+    x = np.ones((2, 3, 4), np.float32)
+    with pytest.raises(nk.NnefError, match="without elements"):
+        nk.run(graph, x, "litert")
+    assert nk.run(graph, x, "litert", fallback="numpy")["y"].shape == nk.run(graph, x)["y"].shape
+
+
 NUMBERS = [
     1e-30,
     1e-8,
