@@ -38,7 +38,14 @@ def _is_taken_over(operator: BuiltOperator, readers: Mapping[int, int]) -> bool:
         return False
     (x,) = computed
     source = x.operator
-    if source is None or readers[id(x)] > 1 or not x.is_real or x.line:
+    if source is None or readers[id(x)] > 1:
+        return False
+    if _drops_axes(source, operator, x):
+        source.options["KeepDims"] = False
+        source.outputs = operator.outputs
+        source.outputs[0].operator = source
+        return True
+    if not x.is_real or x.line:
         return False
     if source.options.get(ACTIVATION) or len(source.outputs) != 1:
         return False
@@ -50,6 +57,17 @@ def _is_taken_over(operator: BuiltOperator, readers: Mapping[int, int]) -> bool:
     source.outputs = operator.outputs
     source.outputs[0].operator = source
     return True
+
+
+def _drops_axes(source: BuiltOperator, operator: BuiltOperator, x: TfliteValue) -> bool:
+    """Return whether an operator only removes the axes that the one before reduced."""
+    if operator.kind != "RESHAPE" or not source.options.get("KeepDims"):
+        return False
+    result, axes = operator.outputs[0], source.inputs[1].data
+    if axes is None or (x.line and x.line != result.line):
+        return False
+    reduced = {int(axis) for axis in axes.reshape(-1)}
+    return result.shape == tuple(n for axis, n in enumerate(x.shape) if axis not in reduced)
 
 
 def _takes_constant(source: BuiltOperator, operator: BuiltOperator, x: TfliteValue) -> bool:
