@@ -190,6 +190,7 @@ _SLOTS: Mapping[str, Callable[[Config], Slots]] = {
     "RMSNormalization": lambda _: Slots([Slot("scale")]),
     "Normalization": _normalization,
     "SpectralNormalization": _spectral,
+    "LayerScale": lambda _: Slots([Slot("gamma", True, "variable")]),
     "Attention": _attention,
     "AdditiveAttention": _additive_attention,
     "MultiHeadAttention": _heads,

@@ -15,6 +15,13 @@ TOLERANCE = 2e-5
 
 IMAGE, SIGNAL, VOLUME, ROW, STEPS = (7, 6, 4), (11, 4), (5, 6, 4, 4), (5,), (4, 5)
 
+
+def layer_scale():
+    from keras.src.applications.convnext import LayerScale
+
+    return LayerScale(0.5, 4)
+
+
 ACTIVATIONS = [
     "elu",
     "selu",
@@ -225,6 +232,7 @@ CASES = {
         lambda x: L.TimeDistributed(L.Conv2D(3, 2, activation="relu"))(x),
     ),
     "Masking": (STEPS, lambda x: L.LSTM(3, return_sequences=True)(L.Masking()(ops.relu(x)))),
+    "LayerScale": (IMAGE, lambda x: layer_scale()(x)),
     "Identity": (ROW, lambda x: L.Dense(2)(L.Identity()(x))),
 }
 CASES.update(

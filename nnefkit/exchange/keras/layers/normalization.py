@@ -100,6 +100,16 @@ def group_normalization(c: Call) -> Value:
     )
 
 
+@layer("LayerScale")
+def layer_scale(c: Call) -> Value:
+    """Read a product with a number for each channel, as in ConvNeXt."""
+    if c.is_keras_2:
+        refuse("it is a custom layer", "Write it with layers of Keras.")
+    for option in ("projection_dim", "init_values"):
+        c.options.get(option)
+    return c.op("mul", c.x, _over_axes(c, c.weight("gamma"), [c.x.rank - 1]) or 1.0)
+
+
 @layer("UnitNormalization")
 def unit_normalization(c: Call) -> Value:
     """Read `l2_normalization`."""
