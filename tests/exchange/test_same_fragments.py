@@ -470,3 +470,41 @@ def test_layers_of_keras_are_the_calls_of_pytorch():
         theirs = {op.name for op in graph.operations}
         # Keras takes the last state itself, and PyTorch a part of all of them.
         assert theirs - ours <= {"external", "variable", "constant"}, name
+
+
+# -- TensorFlow ------------------------------------------------------------------------------------
+
+
+def from_tensorflow(operator, *shapes, weights=(), **attributes):
+    pytest.importorskip("google.protobuf")
+    from oracles.tensorflow_graphs import Written
+
+    written, dtype = Written(), np.dtype(np.float32)
+    inputs = [written.input(f"x{i}", shape) for i, shape in enumerate(shapes)]
+    constants = [written.constant(f"w{i}", each) for i, each in enumerate(weights)]
+    written.add("y", operator, *inputs, *constants, T=dtype, **attributes)
+    return nk.from_tensorflow(written.bytes(), outputs=["y"], verify=False)
+
+
+IN_TENSORFLOW = {
+    "leaky ReLU": ("LeakyRelu", {"alpha": 0.1}),
+    "SELU": ("Selu", {}),
+    "softplus": ("Softplus", {}),
+    "softsign": ("Softsign", {}),
+    "softmax": ("Softmax", {}),
+    "error function": ("Erf", {}),
+    "rounding": ("Round", {}),
+}
+
+
+@pytest.mark.parametrize("name", IN_TENSORFLOW)
+def test_activations_of_tensorflow_are_the_same_calls(name):
+    operator, attributes = IN_TENSORFLOW[name]
+    read = from_tensorflow(operator, IMAGE, **attributes)
+    assert text(read) == text(from_torch(PAIRS[name][0], IMAGE))
+
+
+def test_tensorflow_and_onnx_sum_products_alike():
+    ours = from_tensorflow("Einsum", (2, 3, 4), (2, 4, 5), equation="bij,bjk->bik", N=2)
+    theirs = from_onnx("Einsum", (2, 3, 4), (2, 4, 5), equation="bij,bjk->bik")
+    assert text(ours) == text(theirs)

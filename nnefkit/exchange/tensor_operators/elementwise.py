@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -84,7 +85,7 @@ def _folded(c: TensorCall, name: str) -> Value | None:
 
 
 @tflite(*_ARITHMETIC)
-@tensorflow("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum")
+@tensorflow("Sub", "Mul", "Maximum", "Minimum")
 def arithmetic(c: TensorCall) -> Value:
     """Read a sum, difference, product, maximum or minimum; integers wrap around."""
     name = _ARITHMETIC[c.operator.upper().removesuffix("V2")]
@@ -192,6 +193,11 @@ _TFLITE_COMPARISONS = {
 def compare(c: TensorCall) -> Value:
     """Read a comparison."""
     name = {**_COMPARISONS, **_TFLITE_COMPARISONS}[c.operator]
+    x, y = c[0], c[1]
+    if x.data is not None and y.data is not None and x.dtype.kind == y.dtype.kind == "i":
+        # Scalars would round large ones.
+        c.allowance.take(broadcast(c, x.shape, y.shape), 1)
+        return c.graph.constant(getattr(operator, name)(x.data, y.data))
     return elementwise.scalar_operation(c, name, c[0], c[1])
 
 

@@ -93,18 +93,38 @@ def scatter_nd(c: TensorCall) -> Value:
     if min(shape, default=1) < 1:
         c.invalid(f"its shape is {[*shape]}")
     c.allowance.take(shape, 8)
-    parts = _parts(c, indices, len(shape))
-    if updates.shape != (*indices.shape[:-1], *shape[len(parts) :]):
-        c.invalid(f"its updates of shape {[*updates.shape]} do not fit {[*shape]}")
-    zeros = c.graph.constant(np.zeros(shape, updates.dtype))
+    return scattered(c, c.graph.constant(np.zeros(shape, updates.dtype)), indices, updates, "add")
+
+
+def scattered(
+    c: TensorCall, x: Value, indices: Value, updates: Value, operation: str = "none"
+) -> Value:
+    """Return a tensor with slices changed at positions along its first axes.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        indices: The positions, whose last axis has one for each of the first axes of `x`.
+        updates: The slices.
+        operation: What combines them with those of `x`: add, mul, max or min; "none" replaces them.
+
+    Raises:
+        Refusal: The updates do not fit, or positions are out of range.
+    """
+    parts = _parts(c, indices, x.rank)
+    if updates.shape != (*indices.shape[:-1], *x.shape[len(parts) :]):
+        c.invalid(f"its updates of shape {[*updates.shape]} do not fit {[*x.shape]}")
     if any(part.data is None for part in parts):
-        return scattering.scatter_slices(c, zeros, parts, updates, "add", from_end=False)
-    extents = shape[: len(parts)]
+        return scattering.scatter_slices(c, x, parts, updates, operation, from_end=False)
+    extents = x.shape[: len(parts)]
     positions = indexing.flat_positions(c, _within(c, parts, extents), extents).data
     assert positions is not None  # noqa: S101 - the indices are constant
-    rest = prod(shape[len(parts) :])
-    single = positions.reshape(-1, 1) * rest + np.arange(rest)
-    return indexing.scatter_reduce(c, zeros, updates, single.reshape(-1), "add")
+    rest = prod(x.shape[len(parts) :])
+    c.allowance.take((positions.size, rest), 8)
+    single = (positions.reshape(-1, 1) * rest + np.arange(rest)).reshape(-1)
+    if operation == "none":
+        return indexing.scatter(c, x, updates, single)
+    return indexing.scatter_reduce(c, x, updates, single, operation)
 
 
 @tflite("ONE_HOT")

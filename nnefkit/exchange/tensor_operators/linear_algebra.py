@@ -13,7 +13,7 @@ from nnefkit.exchange.tensor_call import TensorCall, tensorflow, tflite
 
 
 @tflite("BATCH_MATMUL")
-@tensorflow("BatchMatMul", "BatchMatMulV2")
+@tensorflow("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def batch_matmul(c: TensorCall) -> Value:
     """Read `matmul`; matrices may be transposed."""
     x, y = to_scalar(c, c[0]), to_scalar(c, c[1])
@@ -45,10 +45,12 @@ def matrix_diag(c: TensorCall) -> Value:
 
 
 @tflite("MATRIX_SET_DIAG")
-@tensorflow("MatrixSetDiag")
+@tensorflow("MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")
 def matrix_set_diag(c: TensorCall) -> Value:
     """Read matrices with their diagonals replaced."""
     x, diagonal = c[0], c[1]
+    if c.get(2) is not None and any(c.ints(2, "diagonals")):
+        c.refuse("it sets another diagonal than the main one", "Compose it of other operators.")
     if x.rank < 2 or diagonal.shape != (*x.shape[:-2], min(x.shape[-2:])):
         c.invalid("its diagonals do not fit its matrices")
     rows, columns = x.shape[-2:]

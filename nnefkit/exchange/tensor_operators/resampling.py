@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnefkit.exchange.channels_last import resized
 from nnefkit.exchange.refusal import refuse_empty_tensor
+from nnefkit.exchange.reshaping import to_scalar
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.tensor_call import TensorCall, tensorflow, tflite
 
@@ -13,6 +14,8 @@ from nnefkit.exchange.tensor_call import TensorCall, tensorflow, tflite
 def resize(c: TensorCall) -> Value:
     """Read a resize of the two inner axes to a size."""
     x, sizes = c.ranked(0, 4), c.ints(1, "size")
+    if c.operator == "ResizeBilinear":
+        x = to_scalar(c, x)  # TensorFlow interpolates integers, too.
     if len(sizes) != 2 or min(sizes) < 0:
         c.invalid(f"its size is {sizes}")
     if 0 in sizes:

@@ -55,7 +55,7 @@ def merged(c: Call, scope: NodeScope, node: NodeInfo) -> Outputs:
         return DEAD
     if any(isinstance(value, Unread) for _, value in living):
         return UNREAD
-    tags = [_tags(scope, node.inputs[number]) for number, _ in living]
+    tags = [tags_of(scope, node.inputs[number]) for number, _ in living]
     if len(living) == 1:
         scope.tags[node.name] = tags[0]
         (number, value) = living[0]
@@ -85,14 +85,14 @@ def inherit(scope: NodeScope, node: NodeInfo) -> None:
     """Note the branches that a node belongs to: those of the nodes that it depends on."""
     tags: dict[int, Any] = {}
     for place in node.inputs:
-        tags.update(_tags(scope, place))
+        tags.update(tags_of(scope, place))
     for name in scope.structure.pivots(node):
         tags.update(scope.tags.get(name, {}))
     if tags:
         scope.tags[node.name] = tags
 
 
-def _tags(scope: NodeScope, place: TensorReference) -> Tags:
+def tags_of(scope: NodeScope, place: TensorReference) -> Tags:
     """Return the branches that an output of a node belongs to."""
     tags = scope.tags.get(place.node, {})
     node = scope.structure.nodes.get(place.node)

@@ -49,6 +49,8 @@ class Dead:
 DEAD = Dead()
 """What a branch that is not taken computes."""
 
+BiasTakers = dict[int, tuple[Value, int, Callable[[Value], Value]]]
+"""Identity of the result of a layer -> it, the axis of its channels, and what adds a bias to it."""
 Result = Value | Complex | VariableHandle | Opaque | TensorList | Dead | Unread | None
 T = TypeVar("T")
 
@@ -61,6 +63,9 @@ class Call(TensorCall):
     """Reads a function by its name: takes the values of its arguments, returns its results."""
     read_variable: Callable[[str], Value] = field(repr=False)
     """Returns the value of a variable by its name."""
+    biases: BiasTakers = field(repr=False)
+    is_only_reader: Sequence[bool]
+    """Whether no other node reads the same node as an input."""
 
     @property
     def invalid_hint(self) -> str:
@@ -94,6 +99,23 @@ class Call(TensorCall):
         if not isinstance(value, TensorList):
             self.invalid(f"its input {index} is not a list of tensors")
         return value
+
+    # -- biases -------------------------------------------------------------------------------
+
+    def taking_bias(self, result: Value, axis: int, add: Callable[[Value], Value]) -> Value:
+        """Return the result of a layer, and note how a bias is added inside of the layer."""
+        self.biases[id(result)] = result, axis, add
+        return result
+
+    def with_bias(self, index: int, bias: Value) -> Value | None:
+        """Return the layer that computes an input, with a bias; None if it takes none."""
+        x = self[index]
+        layer, axis, add = self.biases.get(id(x), (None, 0, None))
+        if layer is not x or add is None or not self.is_only_reader[index] or bias.data is None:
+            return None
+        shape = (*(1,) * (x.rank - bias.rank), *bias.shape)
+        wanted = [n if place == axis else 1 for place, n in enumerate(x.shape)]
+        return add(bias) if [*shape] == wanted else None
 
     # -- layouts ------------------------------------------------------------------------------
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nnefkit.exchange.control_flow import NO_LOOPS
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refuse
 from nnefkit.exchange.source_value import Value
-from nnefkit.exchange.tensorflow.branches import NestingLevel
-from nnefkit.exchange.tensorflow.call import INVALID, Result
+from nnefkit.exchange.tensorflow.branches import NestingLevel, tags_of
+from nnefkit.exchange.tensorflow.call import DEAD, INVALID, Dead, Result
 from nnefkit.exchange.tensorflow.model import NodeInfo, TensorReference
 from nnefkit.exchange.tensorflow.scope import NodeScope, Outputs
 
@@ -55,6 +55,9 @@ def read_loop(reader: Reader, scope: NodeScope, exit_: NodeInfo) -> None:
     entered: dict[str, Outputs] = {
         enter.name: [reader.value(scope, enter.inputs[0])] for enter in structure.frames[frame]
     }
+    if any(isinstance(_single(outputs), Dead) for outputs in entered.values()):
+        _leave(scope, frame, {merge.name: DEAD for merge, _, _ in merges})
+        return
     condition = _condition(merges, scope)
     carried = [_single(entered[enter.name]) for _, enter, _ in merges]
     onward = [onward.inputs[0] for _, _, onward in merges]
@@ -75,11 +78,25 @@ def read_loop(reader: Reader, scope: NodeScope, exit_: NodeInfo) -> None:
             if number == _MAX_ITERATIONS:
                 refuse(f"its loop repeats more than {_MAX_ITERATIONS} times", NO_LOOPS)
             carried = reader.evaluated(inner, onward)
-    left = {merge.name: value for (merge, _, _), value in zip(merges, carried, strict=True)}
+    _leave(
+        scope,
+        frame,
+        {merge.name: value for (merge, _, _), value in zip(merges, carried, strict=True)},
+    )
+
+
+def _leave(scope: NodeScope, frame: str, left: Mapping[str, Result]) -> None:
+    """Note the outputs of all nodes that leave a loop, and the branch that the loop is in."""
+    structure = scope.structure
+    tags: dict[int, Any] = {}
+    for enter in structure.frames[frame]:
+        tags.update(tags_of(scope, enter.inputs[0]))
     for node in structure.nodes.values():
         if node.operator in ("Exit", "RefExit") and structure.frame_of(node) == frame:
             switch = structure.nodes[node.inputs[0].node]
             scope.values[node.name] = [left[switch.inputs[0].node]]
+            if tags:
+                scope.tags[node.name] = tags
 
 
 def _single(outputs: Outputs) -> Result:

@@ -165,5 +165,7 @@ def _decoded(message: Any) -> Any:
         for name in ("i", "f", "b", "type", "shape", "tensor"):
             if len(getattr(value, name)):
                 return [*getattr(value, name)]
+        if len(value.func):
+            return [each.name for each in value.func]
         return [each.decode("utf-8", "replace") for each in value.s]
     return value

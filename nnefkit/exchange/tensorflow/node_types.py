@@ -22,7 +22,7 @@ _OUTPUTS = {
     "Merge": ("output", "value_index"),
     "Unique": ("y", "idx"),
     "TensorListPopBack": ("output_handle", "tensor"),
-    "MaxPoolWithArgmax": ("output", "argmax"),
+    "TensorArrayV3": ("handle", "flow"),
     "LSTMBlockCell": ("i", "cs", "f", "o", "ci", "co", "h"),
     "GRUBlockCell": ("r", "u", "c", "h"),
 }

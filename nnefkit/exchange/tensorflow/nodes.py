@@ -19,7 +19,16 @@ from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import DTYPES, Value
 from nnefkit.exchange.tensorflow import branches, node_types
 from nnefkit.exchange.tensorflow.assignments import assigned_variables, assigning_nodes
-from nnefkit.exchange.tensorflow.call import DEAD, INVALID, READERS, Call, Dead, Opaque, Result
+from nnefkit.exchange.tensorflow.call import (
+    DEAD,
+    INVALID,
+    READERS,
+    BiasTakers,
+    Call,
+    Dead,
+    Opaque,
+    Result,
+)
 from nnefkit.exchange.tensorflow.element_types import computed_dtype, elements, type_name
 from nnefkit.exchange.tensorflow.inputs import input_shape
 from nnefkit.exchange.tensorflow.loops import read_loop
@@ -37,6 +46,7 @@ from nnefkit.exchange.tensorflow.operators import (  # noqa: F401  (they registe
     convolution,
     elementwise,
     identity,
+    indexing,
     linear_algebra,
     normalization,
     pooling,
@@ -71,6 +81,9 @@ class TensorflowReader:
         self._variables: dict[str, Value] = {}
         self._assigned: set[str] = set()
         self._stack: list[str] = []
+        self._places: list[tuple[str, bool]] = []
+        """The nodes that are read now: the path of what they call, and whether that repeats."""
+        self._biases: BiasTakers = {}
         self._refused: set[str] = set()
         self._count = 0
         self._bar: ProgressBar | None = None
@@ -87,10 +100,10 @@ class TensorflowReader:
             bar: Counts the nodes.
         """
         self._bar = bar
-        scope = NodeScope(NodeStructure(self.source.nodes))
+        references = [tensor.tensor for tensor in self.source.outputs]
+        scope = NodeScope(NodeStructure(self.source.nodes, references))
         for tensor in self.source.inputs:
             self._add_input(scope, tensor)
-        references = [tensor.tensor for tensor in self.source.outputs]
         try:
             results = self.evaluated(scope, references)
             self._note_assignments(scope, references)
@@ -214,7 +227,7 @@ class TensorflowReader:
             return scope.values[node.name]
         inputs = [self.value(scope, place) for place in node.inputs]
         if kind == "Merge":
-            return branches.merged(self._call(node, inputs), scope, node)
+            return branches.merged(self._call(scope, node, inputs), scope, node)
         is_dead = any(isinstance(value, Dead) for value in inputs) or any(
             self._is_dead(scope, name) for name in scope.structure.pivots(node)
         )
@@ -225,13 +238,15 @@ class TensorflowReader:
             raise _unknown(node)
         if any(isinstance(value, Unread) for value in inputs):
             return UNREAD  # An earlier refusal is the cause.
-        call = self._call(node, inputs)
+        call = self._call(scope, node, inputs)
         if kind == "Switch":
             return branches.switched(call)
         return self._results(scope, node, call)
 
     def _results(self, scope: NodeScope, node: NodeInfo, call: Call) -> Outputs:
         first = len(self.graph.operations)
+        repeats = scope.repeats or node.operator in ("While", "StatelessWhile")
+        self._places.append((f"{scope.path}{node.name}/", repeats))
         try:
             if any(isinstance(value, randomness.RandomNumbers) for value in call.inputs):
                 results: Any = randomness.read(call)
@@ -242,6 +257,8 @@ class TensorflowReader:
         except BaseException:
             del self.graph.operations[first:]
             raise
+        finally:
+            self._places.pop()
         outputs = results if isinstance(results, list) else [results]
         self._name_results(scope, node, outputs)
         return outputs
@@ -253,7 +270,7 @@ class TensorflowReader:
             return all(isinstance(each, Dead) for each in outputs)
         return isinstance(outputs, Dead)
 
-    def _call(self, node: NodeInfo, inputs: Sequence[Result]) -> Call:
+    def _call(self, scope: NodeScope, node: NodeInfo, inputs: Sequence[Result]) -> Call:
         options = attributes(node)
         return Call(
             node.operator,
@@ -269,6 +286,8 @@ class TensorflowReader:
             self.allowance,
             self._called,
             self._variable,
+            self._biases,
+            [scope.structure.readers[place.node] == 1 for place in node.inputs],
         )
 
     def _name_results(self, scope: NodeScope, node: NodeInfo, outputs: Sequence[Result]) -> None:
@@ -350,7 +369,9 @@ class TensorflowReader:
         if name in self._stack:
             refuse("its functions call each other without an end", INVALID)
         with_arguments = dict(zip(function.arguments, ([one] for one in arguments), strict=True))
-        scope = NodeScope(self._structure(function), dict(with_arguments), repeats=True)
+        path, repeats = self._places[-1]
+        structure = self._structure(function)
+        scope = NodeScope(structure, dict(with_arguments), path=path, repeats=repeats)
         with self.level(name):
             results = self.evaluated(scope, function.results)
             for node in assigning_nodes(function.nodes, None):
@@ -359,7 +380,7 @@ class TensorflowReader:
 
     def _structure(self, function: FunctionInfo) -> NodeStructure:
         if function.name not in self._structures:
-            self._structures[function.name] = NodeStructure(function.nodes)
+            self._structures[function.name] = NodeStructure(function.nodes, function.results)
         return self._structures[function.name]
 
     def level(self, name: str) -> branches.NestingLevel:

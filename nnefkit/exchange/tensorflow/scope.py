@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from nnefkit.exchange.refusal import Refusal, Unread, refuse
 from nnefkit.exchange.tensorflow.call import INVALID, Dead, Result
-from nnefkit.exchange.tensorflow.model import NodeInfo, Nodes
+from nnefkit.exchange.tensorflow.model import NodeInfo, Nodes, TensorReference
 
 Outputs = list[Result] | Dead | Unread
 """The outputs of a node, or what each of them is."""
@@ -19,8 +20,15 @@ Tags = Mapping[int, tuple[object, bool]]
 class NodeStructure:
     """The loops and branches of TensorFlow 1 among some nodes."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, results: Sequence[TensorReference]) -> None:
         self.nodes = nodes
+        self._results = results
+
+    @cached_property
+    def readers(self) -> Mapping[str, int]:
+        """Name of a node -> how often its outputs are read, or returned."""
+        places = [place for node in self.nodes.values() for place in node.inputs]
+        return Counter(place.node for place in (*places, *self._results))
 
     @cached_property
     def frames(self) -> Mapping[str, list[NodeInfo]]:

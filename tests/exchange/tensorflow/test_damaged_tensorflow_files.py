@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("google.protobuf")
 
+from oracles.tensorflow_graphs import Written
 from oracles.tensorflow_references import path, source
-from written_graphs import Written
 
 import nnefkit as nk
 from nnefkit.exchange.tensorflow.checksum import crc32c, masked_crc32c

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("google.protobuf")
 
+from oracles.tensorflow_graphs import Written
 from oracles.tensorflow_references import path
-from written_graphs import Written
 
 import nnefkit as nk
 
@@ -190,6 +190,101 @@ def test_dropout_without_effect_disappears_and_other_random_numbers_are_refused(
             np.testing.assert_array_equal(only(read(written)), X)
         else:
             assert "it compares with random numbers" in refusals(written)[0]
+
+
+def loop(limit):
+    """``x 1.5^n``, as TensorFlow 1 writes a loop of `limit` rounds."""
+    written = Written()
+    written.input("x", (2, 3))
+    count, frame = np.dtype(np.int32), {"frame_name": "while"}
+    written.constant("zero", np.int32(0))
+    limit(written)
+    for name, start, dtype in (("k", "zero", count), ("v", "x", F), ("n", "limit", count)):
+        written.add(f"{name}/Enter", "Enter", start, T=dtype, **frame)
+    for name, dtype in (("k", count), ("v", F)):
+        written.add(f"{name}/Merge", "Merge", f"{name}/Enter", f"{name}/Next", T=dtype, N=2)
+        written.add(f"{name}/Switch", "Switch", f"{name}/Merge", "cond", T=dtype)
+        written.add(f"{name}/Body", "Identity", f"{name}/Switch:1", T=dtype)
+        written.add(f"{name}/Next", "NextIteration", f"{name}/New", T=dtype)
+        written.add(f"{name}/Exit", "Exit", f"{name}/Switch", T=dtype)
+    written.add("less", "Less", "k/Merge", "n/Enter", T=count)
+    written.add("cond", "LoopCond", "less")
+    written.add("one", "Const", "^k/Body", dtype=count, value=np.asarray(1, np.int32))
+    written.add("factor", "Const", "^k/Body", dtype=F, value=np.asarray(1.5, np.float32))
+    written.add("k/New", "AddV2", "k/Body", "one", T=count)
+    written.add("v/New", "Mul", "v/Body", "factor", T=F)
+    return written
+
+
+def test_loops_of_both_versions_are_unrolled():
+    graph = read(loop(lambda written: written.constant("limit", np.int32(4))), outputs=["v/Exit"])
+    assert [op.name for op in graph.computations] == ["mul"] * 4
+    np.testing.assert_allclose(only(graph), X * 1.5**4, rtol=1e-6)
+    written = Written()
+    written.input("x", (2, 3))
+    written.constant("zero", np.int32(0))
+    condition = written.function("goes_on", ["k", "v"], {"r": "less:z:0"})
+    condition("n", "Const", dtype=np.dtype(np.int32), value=np.asarray(3, np.int32))
+    condition("less", "Less", "k", "n:output:0", T=np.dtype(np.int32))
+    body = written.function("body", ["k", "v"], {"k_new": "next:z:0", "v_new": "double:z:0"})
+    body("one", "Const", dtype=np.dtype(np.int32), value=np.asarray(1, np.int32))
+    body("next", "AddV2", "k", "one:output:0", T=np.dtype(np.int32))
+    body("double", "AddV2", "v", "v", T=F)
+    functions = {"cond": {"func": "goes_on"}, "body": {"func": "body"}}
+    written.add("while", "StatelessWhile", "zero", "x", **functions)
+    np.testing.assert_allclose(only(read(written, outputs=["while:1"])), 8 * X, rtol=1e-6)
+
+
+def test_loops_with_a_computed_condition_and_endless_ones_are_refused():
+    def computed(written):
+        written.constant("axes", [0, 1], np.int32)
+        written.add("most", "Max", "x", "axes", T=F)
+        written.add("limit", "Cast", "most", SrcT=F, DstT=np.dtype(np.int32))
+
+    found = refusals(loop(computed), outputs=["v/Exit"])
+    assert "the condition of its loop is computed at run time" in found[0]
+    endless = loop(lambda written: written.constant("limit", np.int32(2**30)))
+    assert "repeats more than 1000 times" in refusals(endless, outputs=["v/Exit"])[0]
+
+
+# -- layers ----------------------------------------------------------------------------------------
+
+FILTERS = np.random.default_rng(1).uniform(-1, 1, (3, 3, 3, 4)).astype(np.float32)
+IMAGE = np.random.default_rng(2).uniform(-1, 1, (1, 5, 6, 3)).astype(np.float32)
+
+
+def biased(shape, *, also=()):
+    written = Written()
+    written.input("x", IMAGE.shape)
+    written.constant("w", FILTERS)
+    written.add("conv", "Conv2D", "x", "w", T=F, strides=[1, 1, 1, 1], padding="SAME")
+    written.constant("b", np.arange(1, 5, dtype=np.float32).reshape(shape))
+    written.add("y", "BiasAdd" if len(shape) == 1 else "AddV2", "conv", "b", T=F)
+    return read(written, outputs=["y", *also], layout="nnef")
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 1, 1, 4)])
+def test_a_bias_is_part_of_the_layer_that_it_is_added_to(shape):
+    graph = biased(shape)
+    (conv,) = graph.computations
+    assert conv.name == "conv"
+    assert graph.outputs == ("y",)
+    without, added = nk.run(biased(shape, also=["conv"]), IMAGE.transpose(0, 3, 1, 2)).values()
+    np.testing.assert_allclose(without, only(graph, x=IMAGE.transpose(0, 3, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        without - added, np.arange(1, 5).reshape(1, 4, 1, 1) + 0 * added, rtol=1e-4
+    )
+
+
+def test_tensors_of_functions_have_the_names_and_the_path_of_their_nodes():
+    written = Written()
+    written.input("x", (2, 3))
+    inner = written.function("layer", ["v"], {"r": "relu:activations:0"})
+    inner("act/tanh", "Tanh", "v", T=F)
+    inner("relu", "Relu", "act/tanh:y:0", T=F)
+    written.add("c", "PartitionedCall", "x", f={"func": "layer"})
+    graph = read(written, outputs=["c"])
+    assert graph.tensors["act_tanh"].origin == "c/act/tanh"
 
 
 # -- variables -------------------------------------------------------------------------------------

@@ -39,3 +39,13 @@ def while_(c: Call) -> list[Result]:
         return results[0]
 
     return [*repeated(c, goes_on, partial(c.read_function, body), c.inputs)]
+
+
+@operator("Case", "StatelessCase")
+def case(c: Call) -> list[Result]:
+    """Read the branch with a constant number; the last one for numbers without a branch."""
+    names, number = c.option("branches", []), c.number(0, "number of a branch")
+    if not names:
+        c.invalid("it has no branches")
+    is_known = 0 <= number < len(names)
+    return c.read_function(str(names[number if is_known else -1]), c.inputs[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nnefkit.arrays import Padding
 from nnefkit.exchange.channels_last import convolution, same_padding, transposed_convolution
@@ -51,8 +52,16 @@ def _convolved(c: Call, rank: int, filters: Value) -> Value:
     x = to_scalar(c, c.channels_last(0, rank))
     stride, dilation = c.window("strides", rank), c.window("dilations", rank)
     padding = padding_of(c, x.shape[1:-1], filters.shape[2:], stride, dilation)
-    result = convolution(c, x, filters, None, padding=padding, stride=stride, dilation=dilation)
-    return c.as_given(result)
+
+    def layer(bias: Value | None) -> Value:
+        options: Any = {"padding": padding, "stride": stride, "dilation": dilation}
+        return c.as_given(convolution(c, x, filters, bias, **options))
+
+    return c.taking_bias(layer(None), _channel_axis(c, rank), layer)
+
+
+def _channel_axis(c: Call, rank: int) -> int:
+    return 1 if c.is_channels_first else rank - 1
 
 
 @operator("Conv2DBackpropInput", "Conv3DBackpropInputV2")
@@ -75,14 +84,10 @@ def deconv(c: Call) -> Value:
         c.invalid(f"its output shape is {shape}")
     stride, dilation = c.window("strides", rank), c.window("dilations", rank)
     padding = padding_of(c, extents, filters.shape[2:], stride, dilation)
-    result = transposed_convolution(
-        c,
-        x,
-        filters,
-        None,
-        extents=extents,
-        padding=padding,
-        stride=stride,
-        dilation=dilation,
-    )
-    return c.as_given(result)
+
+    def layer(bias: Value | None) -> Value:
+        options: Any = {"padding": padding, "stride": stride, "dilation": dilation}
+        result = transposed_convolution(c, x, filters, bias, extents=extents, **options)
+        return c.as_given(result)
+
+    return c.taking_bias(layer(None), _channel_axis(c, rank), layer)

@@ -7,6 +7,7 @@ import numpy as np
 from nnefkit.exchange.compositions import elementwise
 from nnefkit.exchange.reshaping import aligned, reshaped, to_scalar
 from nnefkit.exchange.source_value import Value
+from nnefkit.exchange.tensor_operators.elementwise import arithmetic
 from nnefkit.exchange.tensorflow.call import Call, operator
 
 _UNARY = {
@@ -108,4 +109,23 @@ def bias_add(c: Call) -> Value:
     x, bias = c[0], c.ranked(1, 1)
     if c.is_channels_first and x.rank > 2:
         bias = reshaped(c, bias, (*bias.shape, *(1,) * (x.rank - 2)))
-    return c.elementwise("add", x, bias, overflows=True)
+    layer = c.with_bias(0, bias)
+    return c.elementwise("add", x, bias, overflows=True) if layer is None else layer
+
+
+@operator("Add", "AddV2")
+def add(c: Call) -> Value:
+    """Read a sum, or the bias of a layer."""
+    for index in (0, 1):
+        layer = c.with_bias(index, c[1 - index])
+        if layer is not None:
+            return layer
+    return arithmetic(c)
+
+
+@operator("ApproximateEqual")
+def is_close(c: Call) -> Value:
+    """Read whether numbers differ by less than a tolerance."""
+    x, y = aligned(c, to_scalar(c, c[0]), to_scalar(c, c[1]))
+    tolerance = c.decimal(float(c.option("tolerance", 1e-5)))
+    return c.op("lt", c.op("abs", c.op("sub", x, y)), tolerance)

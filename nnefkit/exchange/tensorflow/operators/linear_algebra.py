@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from nnefkit.arrays import Array
+from nnefkit.exchange.channels_last import bias_row
 from nnefkit.exchange.compositions.einstein_sum import einstein_sum
-from nnefkit.exchange.reshaping import reshaped, to_scalar
+from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar, transposed
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.tensor_operators.linear_algebra import matrix_diag
 from nnefkit.exchange.tensorflow.call import Call, operator
@@ -19,7 +23,16 @@ def matmul(c: Call) -> Value:
     for name, option in (("transposeA", "transpose_a"), ("transposeB", "transpose_b")):
         if c.option(option):
             given[name] = True
-    return c.to_result(c.op("matmul", x, y, **given))
+    result = c.to_result(c.op("matmul", x, y, **given))
+    if c.dtype.kind != "f" or y.data is None or c.option("transpose_a"):
+        return result
+    filters = y if c.option("transpose_b") else transposed(c, y, [1, 0])
+
+    def layer(bias: Value) -> Value:
+        row = bias_row(c, bias, filters.shape[0])
+        return c.op("linear", x, filters, *row) if row else result
+
+    return c.taking_bias(result, 1, layer)
 
 
 @operator("Einsum")
@@ -48,3 +61,37 @@ def l2_loss(c: Call) -> Value:
     x = c[0]
     total = c.op("sum_reduce", c.op("sqr", x), axes=[*range(x.rank)])
     return reshaped(c, c.op("mul", total, 0.5), ())
+
+
+@operator("MatrixDiagPart", "MatrixDiagPartV2", "MatrixDiagPartV3")
+def matrix_diagonal(c: Call) -> Value:
+    """Read the main diagonals of matrices."""
+    x = c[0]
+    if x.rank < 2:
+        c.invalid("its input is not a matrix")
+    if c.get(1) is not None and any(c.ints(1, "diagonals")):
+        c.refuse("it reads another diagonal than the main one", "Compose it of other operators.")
+    rows, columns = x.shape[-2:]
+    masked = _masked(c, x, np.eye(rows, columns, dtype=np.bool_))
+    axis = x.rank - 1 if rows <= columns else x.rank - 2
+    total = c.op("sum_reduce", to_scalar(c, masked), axes=[axis])
+    return to_dtype(c, reshaped(c, total, (*x.shape[:-2], min(rows, columns))), x.dtype)
+
+
+@operator("MatrixBandPart")
+def matrix_band(c: Call) -> Value:
+    """Read matrices with zeros away from their main diagonals."""
+    x, lower, upper = c[0], c.number(1, "number of diagonals"), c.number(2, "number of diagonals")
+    if x.rank < 2:
+        c.invalid("its input is not a matrix")
+    rows, columns = x.shape[-2:]
+    c.allowance.take((rows, columns), 1)
+    distance = np.arange(columns) - np.arange(rows).reshape(-1, 1)
+    mask = (distance <= upper) if upper >= 0 else np.ones((rows, columns), np.bool_)
+    return _masked(c, x, mask & (distance >= -lower) if lower >= 0 else mask)
+
+
+def _masked(c: Call, x: Value, mask: Array) -> Value:
+    """Return matrices with zeros where a mask is false."""
+    wide = c.graph.constant(mask.reshape((1,) * (x.rank - 2) + mask.shape))
+    return c.op("select", wide, x, c.graph.constant(0, x.dtype), data_type=x.data_type)

@@ -95,3 +95,71 @@ def _zeros(c: Call, index: int, *known: tuple[int, ...]) -> Value:
     c.allowance.take(shape, 8)
     dtype = np.dtype(np.float32)
     return c.graph.constant(np.zeros(shape, dtype))
+
+
+# -- arrays of TensorFlow 1 ------------------------------------------------------------------------
+# What an array holds flows through its second output, which each operator takes and returns.
+
+
+@operator("TensorArrayV3")
+def array(c: Call) -> list[TensorList]:
+    """Read an array of tensors that are not set yet."""
+    count = c.number(0, "number of tensors")
+    if not 0 <= count <= _MAX_ITEMS:
+        c.refuse(f"it has {count} tensors", "Use shorter sequences.")
+    made = TensorList((None,) * count)
+    return [made, made]
+
+
+@operator("TensorArrayScatterV3")
+def array_scatter(c: Call) -> TensorList:
+    """Read an array with the parts of a tensor along its first axis."""
+    places, x, items = c.ints(1, "positions"), c[2], [*c.tensor_list(3).items]
+    if x.rank < 1 or len(places) != x.shape[0]:
+        c.invalid(f"it sets {len(places)} tensors of {[*x.shape]}")
+    parts = c.ops("unstack", x, axis=0)
+    for place, part in zip(places, parts, strict=True):
+        _set(c, items, place, part)
+    return TensorList(tuple(items))
+
+
+@operator("TensorArrayWriteV3")
+def array_write(c: Call) -> TensorList:
+    """Read an array with one tensor replaced."""
+    items = [*c.tensor_list(3).items]
+    _set(c, items, c.number(1, "index"), c[2])
+    return TensorList(tuple(items))
+
+
+@operator("TensorArrayReadV3")
+def array_read(c: Call) -> Value:
+    """Read a tensor of an array."""
+    items, index = c.tensor_list(2).items, c.number(1, "index")
+    item = items[index] if 0 <= index < len(items) else None
+    if item is None:
+        c.refuse("it reads a tensor that was not set", "Set all tensors of the array.")
+    return item
+
+
+@operator("TensorArrayGatherV3")
+def array_gather(c: Call) -> Value:
+    """Read `stack` of some tensors of an array."""
+    items, places = c.tensor_list(2).items, c.ints(1, "positions")
+    found = [items[place] for place in places if 0 <= place < len(items)]
+    tensors = [item for item in found if item is not None]
+    if not tensors or len(tensors) != len(places):
+        c.refuse("it reads a tensor that was not set", "Set all tensors of the array.")
+    return c.op("stack", tensors, axis=0)
+
+
+@operator("TensorArraySizeV3")
+def array_size(c: Call) -> Value:
+    """Read the number of tensors of an array, which is constant."""
+    return c.graph.constant(len(c.tensor_list(1).items), np.int32)
+
+
+def _set(c: Call, items: list[Value | None], index: int, item: Value) -> None:
+    if not 0 <= index < _MAX_ITEMS or (index >= len(items) and not c.option("dynamic_size", True)):
+        c.invalid(f"its index is {index} in an array of {len(items)}")
+    items += [None] * (index + 1 - len(items))
+    items[index] = item
