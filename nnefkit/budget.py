@@ -14,8 +14,8 @@ from nnefkit.errors import InputError
 class Budget:
     """Limits on what reading one model may cost, since a short file can demand endless work.
 
-    They apply to the calls inside of a ``with`` block: `nnefkit.load`, `parse`, `validate` and
-    `from_onnx`. Outside of any block, the default values apply. A block affects its own thread or
+    They apply to the calls inside of a ``with`` block: `nnefkit.load`, `parse`, `validate`,
+    `from_onnx` and `from_tensorflow`. Outside of any block, the default values apply. A block affects its own thread or
     asynchronous task only.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
@@ -60,8 +61,6 @@ from nnefkit.exchange.tensorflow.operators import (  # noqa: F401  (they registe
 from nnefkit.exchange.tensorflow.scope import NodeScope, NodeStructure, Outputs
 from nnefkit.graph import Graph
 
-_MAX_NODES = 200_000
-"""Maximum number of nodes with loops unrolled, since nested loops can expand to any number."""
 _MAX_LEVELS = 24
 """Maximum depth of functions and loops."""
 _CALL = "nnefkit.from_tensorflow(path)"
@@ -86,6 +85,7 @@ class TensorflowReader:
         self._biases: BiasTakers = {}
         self._refused: set[str] = set()
         self._count = 0
+        self._began = time.monotonic()
         self._bar: ProgressBar | None = None
 
     @property
@@ -204,8 +204,13 @@ class TensorflowReader:
 
     def _read_node(self, scope: NodeScope, node: NodeInfo) -> None:
         self._count += 1
-        if self._count > _MAX_NODES:
-            raise Refusal(f"the graph has more than {_MAX_NODES:,} nodes with its loops unrolled")
+        seconds = time.monotonic() - self._began
+        limit, attribute = current_budget().exceeded(self._count, 0, seconds)
+        if limit:
+            raise Refusal(
+                f"it takes more than {limit} to read, with its loops unrolled",
+                remedy(attribute, _CALL),
+            )
         if self._bar is not None and not self._stack:
             self._bar.update(1)
         try:

@@ -245,6 +245,8 @@ def test_loops_with_a_computed_condition_and_endless_ones_are_refused():
     assert "the condition of its loop is computed at run time" in found[0]
     endless = loop(lambda written: written.constant("limit", np.int32(2**30)))
     assert "repeats more than 1000 times" in refusals(endless, outputs=["v/Exit"])[0]
+    with nk.Budget(steps=500):
+        assert "more than 500 steps to read" in refusals(endless, outputs=["v/Exit"])[0]
 
 
 # -- layers ----------------------------------------------------------------------------------------
