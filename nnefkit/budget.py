@@ -15,8 +15,8 @@ class Budget:
     """Limits on what reading one model may cost, since a short file can demand endless work.
 
     They apply to the calls inside of a ``with`` block: `nnefkit.load`, `parse`, `validate`,
-    `from_onnx` and `from_tensorflow`. Outside of any block, the default values apply. A block affects its own thread or
-    asynchronous task only.
+    `from_onnx` and `from_tensorflow`. Outside of any block, the default values apply. A block
+    affects its own thread or asynchronous task only.
 
     Attributes:
         steps: Number of operations, fragment calls and loop iterations of one document; 100
