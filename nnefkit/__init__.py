@@ -66,6 +66,7 @@ if _TYPE_CHECKING:
         UnknownNameError,
     )
     from nnefkit.exchange import (
+        from_caffe,
         from_keras,
         from_onnx,
         from_tensorflow,
@@ -119,7 +120,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_keras", "from_onnx", "from_tensorflow", "from_tflite", "from_torch"),
+        *("from_caffe", "from_keras", "from_onnx", "from_tensorflow", "from_tflite"),
+        "from_torch",
         *("to_onnx", "to_tflite", "to_torch"),
         *("trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
@@ -181,6 +183,7 @@ __all__ = [
     "diff",
     "engines",
     "format",
+    "from_caffe",
     "from_keras",
     "from_onnx",
     "from_tensorflow",

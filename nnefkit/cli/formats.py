@@ -11,7 +11,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
-TENSORFLOW = "TensorFlow"
+TENSORFLOW, CAFFE = "TensorFlow", "Caffe"
 
 
 class ForeignFormat(NamedTuple):
@@ -35,6 +35,7 @@ SOURCES = {
     ".pb": _TENSORFLOW,
     ".pbtxt": _TENSORFLOW,
     ".pt2": ForeignFormat(PYTORCH, "from_torch"),
+    ".prototxt": ForeignFormat(CAFFE, "from_caffe", ("input_shapes",)),
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""

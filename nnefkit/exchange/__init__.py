@@ -8,6 +8,7 @@ TensorFlow share `tensor_call` and `tensor_operators`, too; `protobuf_messages` 
 own packages are not needed.
 """
 
+from nnefkit.exchange.caffe import from_caffe
 from nnefkit.exchange.keras import from_keras, trace_keras
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.tensorflow import from_tensorflow
@@ -15,6 +16,7 @@ from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
+    "from_caffe",
     "from_keras",
     "from_onnx",
     "from_tensorflow",

@@ -7,7 +7,8 @@ message::
 
 A type is one of protobuf's, the name of a message of the table, or that of an enumeration; ``*``
 stands for a repeated field, ``map<...>`` for a mapping from strings. Fields after a bar ``|`` are
-alternatives, of which a message has one at most. A default follows an equals sign.
+alternatives, of which a message has one at most. A default follows an equals sign. An enumeration
+whose name has a dot, such as ``Pooling.Method``, is declared inside of that message.
 Fields that the table leaves out are skipped, as those of newer versions of the format are.
 """
 
@@ -122,12 +123,15 @@ class MessageFormat:
         file = descriptor_pb2.FileDescriptorProto(
             name=f"{self._name}.proto", package=self._name, syntax=self._syntax
         )
+        declared = {name: file.message_type.add(name=name) for name in self._messages}
+        for name, fields in self._messages.items():
+            self._declare(declared[name], fields)
         for name, members in self._enumerations.items():
-            enumeration = file.enum_type.add(name=name)
+            outer, _, inner = name.rpartition(".")
+            scope = declared[outer] if outer else file
+            enumeration = scope.enum_type.add(name=inner)
             for member, number in members.items():
                 enumeration.value.add(name=member, number=number)
-        for name, fields in self._messages.items():
-            self._declare(file.message_type.add(name=name), fields)
         pool = descriptor_pool.DescriptorPool()
         pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
         return {

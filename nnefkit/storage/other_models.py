@@ -27,6 +27,7 @@ _TENSORS = OtherModel(
     "a file of tensors", "", "nnefkit.trace(graph, inputs).save(path) writes the tensors of a run."
 )
 _TENSORFLOW = OtherModel("a TensorFlow graph", "nnefkit.from_tensorflow(path) reads it.")
+_CAFFE = OtherModel("a Caffe model", "nnefkit.from_caffe(prototxt, caffemodel) reads it.")
 OTHER_MODELS = {
     ".onnx": OtherModel(
         "an ONNX model",
@@ -46,7 +47,8 @@ OTHER_MODELS = {
     ".meta": _TENSORFLOW,
     ".keras": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
     ".h5": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
-    ".caffemodel": OtherModel("a Caffe model"),
+    ".prototxt": _CAFFE,
+    ".caffemodel": _CAFFE,
     ".npz": _TENSORS,
     ".safetensors": _TENSORS,
 }

@@ -102,3 +102,13 @@ def group_normalization(
         axes=[*range(2, x.rank + 1)],
         epsilon=c.decimal(epsilon),
     )
+
+
+def mean_variance_normalization(
+    c: OperatorCall, x: Value, axes: Sequence[int], epsilon: float
+) -> Value:
+    """Return ``(x - mean) / (deviation + epsilon)``, with statistics over some axes."""
+    with c.graph.scope("mean_variance_normalization"):
+        mean, variance = c.ops("moments", x, axes=[*axes])
+        deviation = c.op("add", c.op("sqrt", variance), c.decimal(epsilon))
+        return c.op("div", c.op("sub", x, mean), deviation)

@@ -115,10 +115,7 @@ def mean_variance_normalization(c: Call) -> Value:
     if axes == []:
         c.refuse("it normalizes over no axes", INVALID)
     axes = sorted({c.front_axis(axis, x.rank) for axis in axes or [0, 2, 3]})
-    with c.graph.scope("mean_variance_normalization"):
-        mean, variance = c.ops("moments", x, axes=axes)
-        deviation = c.op("add", c.op("sqrt", variance), 1e-9)
-        return c.op("div", c.op("sub", x, mean), deviation)
+    return normalization.mean_variance_normalization(c, x, axes, 1e-9)
 
 
 @operator("LRN")

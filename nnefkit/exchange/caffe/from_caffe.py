@@ -1,0 +1,129 @@
+"""The function `from_caffe`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnefkit.display.progress_bar import StagedProgressBar
+from nnefkit.errors import DocumentError
+from nnefkit.exchange.caffe.model import CaffeModel
+from nnefkit.exchange.caffe.opened_model import open_model, with_input_shapes
+from nnefkit.exchange.extents import recorded
+from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.proof import with_facts
+from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.graph import Graph
+from nnefkit.graph.extents import Shapes
+
+
+def from_caffe(
+    prototxt: str | os.PathLike[str] | bytes,
+    caffemodel: str | os.PathLike[str] | bytes | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | str | None = None,
+    *,
+    dynamic_shapes: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+) -> Graph:
+    """Read a Caffe network, without Caffe.
+
+    The layers are those of the test phase; rules ``include`` and ``exclude`` are applied, and both
+    forms of layers and of weights are read. The structure is that of the text, and weights are
+    found by the names of layers. Layers that compute in place, as ReLU usually does, give a blob
+    several values: the first one has the name of the blob, later ones those of the layers. A layer
+    Scale after a BatchNorm becomes a part of it.
+
+    Nothing runs the network in Caffe: the provenance says ``verified: False``.
+
+    Args:
+        prototxt: The path of the text of the network, or its bytes.
+        caffemodel: The path of its weights, or their bytes; by default the file of the same name,
+            or the only one, beside the text.
+        input_shapes: Input name -> shape, for inputs without a shape, or other shapes. A blob that
+            a layer reads from a database becomes an input in this way.
+        outputs: Names of blobs or layers, to cut the network; by default all blobs that no layer
+            reads.
+        dynamic_shapes: Axes that may have other extents; see `from_torch`.
+        progress: Whether to show a progress bar; None shows it where this takes more than a second.
+
+    Returns:
+        The graph, in float32, with channels after the batch as in Caffe. Its ``provenance`` has the
+        source and its files.
+
+    Raises:
+        DocumentError: NNEF cannot express the network, or it is not valid; one diagnostic for each
+            such layer.
+        InputError: It is not a Caffe network, or an input has no shape.
+        StorageError: A file cannot be read, or is damaged.
+        UnknownNameError: The network has no blob or input of a given name.
+        MissingPackageError: The package protobuf is not installed.
+
+    Example:
+        >>> graph = nk.from_caffe(b'''
+        ...     name: "net"
+        ...     layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 4 } } }
+        ...     layer { name: "y" type: "ReLU" bottom: "x" top: "y" }
+        ... ''')
+        >>> print(graph.operations[1])
+        y = relu(x)
+    """
+    with StagedProgressBar(_title(prototxt), progress) as bar:
+        bar.stage("opening")
+        source = with_input_shapes(open_model(prototxt, caffemodel, outputs), input_shapes)
+        graph = read(source, bar)
+        if dynamic_shapes:
+            bar.stage("converting for other shapes")
+        graph = _recorded(graph, source, dynamic_shapes)
+        return with_facts(graph, {**_facts(source), **unused_inputs(graph), "verified": False})
+
+
+def _title(path: Any) -> str:
+    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Caffe network"
+
+
+def read(source: CaffeModel, bar: StagedProgressBar | None = None) -> Graph:
+    """Read a network whose inputs have shapes.
+
+    Args:
+        source: The network.
+        bar: Counts the layers.
+
+    Raises:
+        DocumentError: NNEF cannot express it; one diagnostic for each such layer.
+    """
+    # The readers of all layers are imported when the first network is read.
+    from nnefkit.exchange.caffe.nodes import CaffeReader
+
+    reader = CaffeReader(source)
+    if bar is not None:
+        bar.stage("reading", reader.size, "layer")
+    graph = reader.read(bar)
+    if graph is None:
+        raise DocumentError(reader.problems)
+    return with_macs(graph)
+
+
+def _recorded(
+    graph: Graph, source: CaffeModel, dynamic_shapes: Mapping[str, Any] | None
+) -> Graph:
+    """Return the graph with a record of the shapes for which it is valid."""
+    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
+
+    def converted(shapes: Shapes) -> Graph:
+        named = {origins[name]: shape for name, shape in shapes.items()}
+        return read(with_input_shapes(source, named))
+
+    return recorded(graph, converted, dynamic_shapes)
+
+
+def _facts(source: CaffeModel) -> dict[str, Any]:
+    """Return the provenance of a graph."""
+    return {
+        "source": "Caffe",
+        "path": source.path,
+        **({"weights": source.weights_path} if source.weights_path else {}),
+        "format": "V1" if source.is_old else "V2",
+    }
