@@ -14,7 +14,7 @@ import nnefkit as nk
 
 HEAVY = (
     *("matplotlib", "PIL", "ipywidgets", "anywidget", "IPython", "jupyterlab"),
-    *("onnx", "onnxruntime", "torch", "tract", "tensorflow"),
+    *("onnx", "onnxruntime", "torch", "tract", "tensorflow", "cv2"),
 )
 
 

@@ -86,6 +86,13 @@ def source_format(source: Path) -> str:
         return foreign.format
     if source.is_dir():
         return NNEF
+    if extension == ".caffemodel":
+        raise InputError(
+            "a '.caffemodel' has the weights of a network, but not all of its layers' parameters",
+            hint="Give the .prototxt of the network; the weights of the same name, or the only "
+            "ones, beside it are read with it.",
+            file=str(source),
+        )
     if extension in _FOREIGN:
         raise InputError(
             f"{_FOREIGN[extension]} models ('{extension}') cannot be read",
@@ -94,7 +101,7 @@ def source_format(source: Path) -> str:
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
-            "saved_model.pb) or an exported PyTorch program (.pt2).",
+            "saved_model.pb), a Caffe model (.prototxt) or an exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

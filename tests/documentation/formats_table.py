@@ -64,6 +64,16 @@ def read_from_tensorflow() -> str:
     )
 
 
+def read_from_caffe() -> str:
+    from nnefkit.exchange.caffe import nodes  # noqa: F401  (it registers the layers)
+    from nnefkit.exchange.caffe.call import READERS as CAFFE
+
+    return (
+        f"`nk.from_caffe`: {len(CAFFE)} layers, in both forms, and their weights "
+        "([layer by layer](docs/reference/support/caffe.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -83,5 +93,6 @@ def formats() -> str:
             read_from_tensorflow(),
             "no",
         ],
+        ["Caffe (`.prototxt` with `.caffemodel`)", read_from_caffe(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

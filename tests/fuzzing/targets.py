@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    caffe_models,
     files,
     graphs,
     keras_models,
@@ -25,6 +26,7 @@ TARGETS: dict[str, Target] = {
         onnx_models,
         tflite_models,
         tensorflow_models,
+        caffe_models,
         keras_models,
         graphs,
     )

@@ -26,6 +26,7 @@ FEW = {
     "trace": 100,
     "tflite": 100,
     "tensorflow": 100,
+    "caffe": 100,
     "keras": 60,
 }
 """Inputs of a target in the standard suite; 200 of the others."""

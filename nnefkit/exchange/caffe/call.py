@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any, NoReturn
 
 from nnefkit.exchange.allowance import Allowance
@@ -136,19 +135,13 @@ class Call(BoundedCall):
         """
         value = self.read_weight(self.layer, index, role)
         if _stripped(value.shape) != _stripped(shape):
-            extents = "×".join(map(str, value.shape)) or "one number"
-            self.invalid(
-                f"its {role} is {extents} in the file, not {'×'.join(map(str, shape)) or 'one number'}"
-            )
+            found, wanted = ("×".join(map(str, s)) or "one number" for s in (value.shape, shape))
+            self.invalid(f"its {role} is {found} in the file, not {wanted}")
         if value.shape == tuple(shape):
             return value
         return self.graph.derived(
             value, ("reshape", *shape), lambda data: data.reshape(tuple(shape))
         )
-
-    def as_matrix(self, x: Value, axis: int) -> tuple[int, int]:
-        """Return the number of rows before an axis and of elements in each."""
-        return prod(x.shape[:axis]), prod(x.shape[axis:])
 
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
         """Refuse the layer.

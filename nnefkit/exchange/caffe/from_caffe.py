@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
+from nnefkit.exchange.caffe import runtime
 from nnefkit.exchange.caffe.model import CaffeModel
 from nnefkit.exchange.caffe.opened_model import open_model, with_input_shapes
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
-from nnefkit.exchange.proof import with_facts
+from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
@@ -25,6 +27,9 @@ def from_caffe(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | str | None = None,
     *,
+    verify: bool = True,
+    tolerance: float | None = None,
+    engine: str = "numpy",
     dynamic_shapes: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> Graph:
@@ -36,7 +41,10 @@ def from_caffe(
     several values: the first one has the name of the blob, later ones those of the layers. A layer
     Scale after a BatchNorm becomes a part of it.
 
-    Nothing runs the network in Caffe: the provenance says ``verified: False``.
+    If OpenCV 4 is installed (``opencv-python-headless<5``), it runs the network on generated
+    inputs, and the graph must compute the same; layers that OpenCV lacks, or computes otherwise
+    than Caffe, are an exception. Otherwise nothing compares the two: the provenance says
+    ``verified: False``. Pass ``verify=False`` for files that you do not trust.
 
     Args:
         prototxt: The path of the text of the network, or its bytes.
@@ -46,6 +54,12 @@ def from_caffe(
             a layer reads from a database becomes an input in this way.
         outputs: Names of blobs or layers, to cut the network; by default all blobs that no layer
             reads.
+        verify: Whether to run the graph and the network, and to compare them, if OpenCV is
+            installed.
+        tolerance: Largest allowed difference, relative to the largest element of a tensor; 1e-4 by
+            default. By default outputs may also differ by more, if each operation agrees with the
+            layer on its own.
+        engine: The engine that runs the graph.
         dynamic_shapes: Axes that may have other extents; see `from_torch`.
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
@@ -56,6 +70,7 @@ def from_caffe(
     Raises:
         DocumentError: NNEF cannot express the network, or it is not valid; one diagnostic for each
             such layer.
+        ExecutionError: The outputs differ from OpenCV's, with the first tensor that does.
         InputError: It is not a Caffe network, or an input has no shape.
         StorageError: A file cannot be read, or is damaged.
         UnknownNameError: The network has no blob or input of a given name.
@@ -77,7 +92,37 @@ def from_caffe(
         if dynamic_shapes:
             bar.stage("converting for other shapes")
         graph = _recorded(graph, source, dynamic_shapes)
-        return with_facts(graph, {**_facts(source), **unused_inputs(graph), "verified": False})
+        facts = {**_facts(source), **unused_inputs(graph)}
+        reason = _no_proof(source) if verify else "verify=False"
+        if reason:
+            return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+        run = _source_run(source, graph, facts)
+        return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
+
+
+def _no_proof(source: CaffeModel) -> str:
+    """Return why OpenCV cannot run a network; nothing if it can."""
+    if not runtime.is_installed():
+        return "OpenCV 4 is not installed"
+    if others := runtime.differing_layers(source):
+        return f"OpenCV lacks or computes otherwise: {', '.join(others)}"
+    if not runtime.has_all_outputs(source):
+        return "OpenCV does not return each output"
+    return ""
+
+
+def _source_run(source: CaffeModel, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
+    """Return how to run the network in OpenCV."""
+    runner = runtime.OpencvRunner(source)
+
+    def outputs(inputs: Arrays) -> Arrays:
+        return dict(zip(graph.outputs, runner.run(inputs), strict=True))
+
+    def everything(inputs: Arrays) -> Arrays:
+        layers = runner.known()
+        return dict(zip(layers, runner.run(inputs, [*layers.values()]), strict=True))
+
+    return SourceRun(outputs, everything, facts)
 
 
 def _title(path: Any) -> str:
@@ -106,9 +151,7 @@ def read(source: CaffeModel, bar: StagedProgressBar | None = None) -> Graph:
     return with_macs(graph)
 
 
-def _recorded(
-    graph: Graph, source: CaffeModel, dynamic_shapes: Mapping[str, Any] | None
-) -> Graph:
+def _recorded(graph: Graph, source: CaffeModel, dynamic_shapes: Mapping[str, Any] | None) -> Graph:
     """Return the graph with a record of the shapes for which it is valid."""
     origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
 

@@ -155,8 +155,7 @@ FORMAT = MessageFormat(
     {
         "Phase": _PHASES,
         "LayerType": {
-            name: number
-            for number, name in enumerate(name for row in _OLD_NAMES for name in row)
+            name: number for number, name in enumerate(name for row in _OLD_NAMES for name in row)
         },
         "EltwiseParameter.EltwiseOp": {"PROD": 0, "SUM": 1, "MAX": 2},
         "LRNParameter.NormRegion": {"ACROSS_CHANNELS": 0, "WITHIN_CHANNEL": 1},

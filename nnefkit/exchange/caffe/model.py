@@ -52,6 +52,7 @@ class CaffeModel:
     """Whether it is written in the older form (V1)."""
     weights_path: str = ""
     text: bytes = field(default=b"", repr=False)
+    """The bytes of the network and of its weights, unless both are files."""
     weights: bytes = field(default=b"", repr=False)
     has_weights: bool = False
     """Whether there is a file of weights."""

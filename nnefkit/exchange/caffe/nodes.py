@@ -13,6 +13,7 @@ from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.caffe.call import INVALID, READERS, Call, Normalized
 from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo
+from nnefkit.exchange.caffe.opened_model import DATA
 from nnefkit.exchange.caffe.operators import (  # noqa: F401  (they register their readers)
     activation,
     convolution,
@@ -25,7 +26,6 @@ from nnefkit.exchange.caffe.operators import (  # noqa: F401  (they register the
     reduction,
     shaping,
 )
-from nnefkit.exchange.caffe.opened_model import DATA
 from nnefkit.exchange.caffe.weights import Weights
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse

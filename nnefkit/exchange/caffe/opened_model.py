@@ -75,8 +75,8 @@ def open_model(
         len(text) + len(weights),
         bool(net.layers),
         weights_path,
-        text,
-        weights,
+        text if not path or (weights and not weights_path) else b"",
+        weights if not path or (weights and not weights_path) else b"",
         found is not None,
     )
     return _with_outputs(model, opened, outputs)
@@ -333,9 +333,7 @@ def _value(opened: _Opened, name: str) -> int:
     )
 
 
-def with_input_shapes(
-    model: CaffeModel, given: Mapping[str, Sequence[int]] | None
-) -> CaffeModel:
+def with_input_shapes(model: CaffeModel, given: Mapping[str, Sequence[int]] | None) -> CaffeModel:
     """Return a model whose inputs have shapes: those given, or those of the network.
 
     A blob that a layer reads from a database becomes an input if its shape is given.

@@ -50,8 +50,8 @@ class Weights:
             known = self._shared[shared].data
             if known is None or not np.array_equal(known, data):
                 refuse(
-                    f"it shares its {role} as '{shared}' with another layer, but the file has other "
-                    "numbers for it",
+                    f"it shares its {role} as '{shared}' with another layer, but the file has "
+                    "other numbers for it",
                     INVALID,
                 )
             return self._shared[shared]

@@ -65,9 +65,7 @@ def _sizes(c: Call, p: Any) -> list[tuple[float, float]]:
                 c.invalid(f"its largest size {largest[number]:g} is not above {side:g}")
             middle = math.sqrt(side * largest[number])
             sizes.append((middle, middle))
-        sizes += [
-            (side * math.sqrt(ratio), side / math.sqrt(ratio)) for ratio in ratios[1:]
-        ]
+        sizes += [(side * math.sqrt(ratio), side / math.sqrt(ratio)) for ratio in ratios[1:]]
     return sizes
 
 

@@ -53,14 +53,19 @@ def scale(c: Call) -> Value:
         axis = c.axis(p.axis, x.rank)
         factor = _leading(c, c.inputs[1], x, axis)
         result = c.op("mul", x, factor)
-        shape = c.inputs[1].shape
-        return c.op("add", result, _weight(c, 0, "bias", axis, shape)) if p.bias_term else result
+        added = c.inputs[1].shape
+        return c.op("add", result, _weight(c, 0, "bias", axis, added)) if p.bias_term else result
     axis, shape = _extents(c, x, p)
     first = c.normalized.get(id(x))
     if first and axis == 1 and len(shape) == 1 and c.is_only_reader[0]:
         offset = c.weight(1, "bias", shape) if p.bias_term else None
         return normalization.batch_normalization(
-            c, first.x, first.mean, first.variance, c.weight(0, "scale", shape), offset,
+            c,
+            first.x,
+            first.mean,
+            first.variance,
+            c.weight(0, "scale", shape),
+            offset,
             first.epsilon,
         )
     result = c.op("mul", x, _weight(c, 0, "scale", axis, shape))

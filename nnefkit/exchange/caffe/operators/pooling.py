@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from nnefkit.exchange.caffe.call import Call, layer
 from nnefkit.exchange.compositions.shaping import concat
@@ -64,7 +65,7 @@ def pooled(
             )
         extra.append(max(last * s + k - (n + 2 * p), 0))
     before = [(0, 0), (0, 0), *((p, p) for p in pad)]
-    attributes = {"size": [1, 1, *size], "stride": [1, 1, *stride]}
+    attributes: dict[str, Any] = {"size": [1, 1, *size], "stride": [1, 1, *stride]}
     beyond = [(0, 0), (0, 0), *((0, more) for more in extra)]
     both = [(p, q + more) for (p, q), (_, more) in zip(before, beyond, strict=True)]
     if method == _MAX:
@@ -95,6 +96,8 @@ def spatial_pyramid(c: Call) -> Value:
         levels.append(pooled(c, x, p.pool, size, size, pad))
     if height == 1:
         return levels[0]
-    rows = [reshaped(c, one, (x.shape[0], one.shape[1] * one.shape[2] * one.shape[3]), 1, (0,))
-            for one in levels]
+    rows = [
+        reshaped(c, one, (x.shape[0], one.shape[1] * one.shape[2] * one.shape[3]), 1, (0,))
+        for one in levels
+    ]
     return concat(c, rows, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from nnefkit.exchange.caffe.call import Call, layer
 from nnefkit.exchange.compositions.recurrent import fragment_step, steps, unrolled
 from nnefkit.exchange.reshaping import reshaped
-from nnefkit.exchange.source_value import Value
+from nnefkit.exchange.source_value import Argument, Value
 
 _ORDER = (0, 1, 3, 2)
 """The gates of Caffe are input, forget, output, candidate; those of the fragment end otherwise."""
@@ -29,7 +29,7 @@ def lstm(c: Call) -> Value:
         c.invalid(f"its bottoms have the shapes {[*x.shape]} and {[*cont.shape]}")
     time, batch, width, size = *x.shape[:2], prod(x.shape[2:]), int(p.num_output)
     rows = reshaped(c, x, (time, batch, width))
-    weights = [
+    weights: list[Argument] = [
         _reordered(c, c.weight(0, "input_filter", (4 * size, width))),
         _reordered(c, c.weight(2, "hidden_filter", (4 * size, size))),
         reshaped(c, _reordered(c, c.weight(1, "bias", (4 * size,))), (1, 4 * size)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 from nnefkit.exchange.caffe.call import Call, layer
@@ -30,7 +31,9 @@ def reshape(c: Call) -> Value:
         c.invalid(f"its num_axes is {p.num_axes}")
     end = x.rank if p.num_axes == -1 else start + p.num_axes
     if end > x.rank:
-        c.invalid(f"it reshapes {p.num_axes} axes from {start} on, but its bottom has rank {x.rank}")
+        c.invalid(
+            f"it reshapes {p.num_axes} axes from {start} on, but its bottom has rank {x.rank}"
+        )
     wanted, inner = [int(n) for n in p.shape.dim], x.shape[start:end]
     if any(n == 0 and place >= len(inner) for place, n in enumerate(wanted)):
         c.invalid(f"its shape is {wanted}, but it reshapes {len(inner)} axes")
@@ -66,9 +69,7 @@ def concatenation(c: Call) -> Value:
     axis = p.concat_dim if p.HasField("concat_dim") else c.axis(p.axis, x.rank)
     others = [(*value.shape[:axis], *value.shape[axis + 1 :]) for value in c.inputs]
     if axis >= x.rank or any(shape != others[0] for shape in others):
-        c.invalid(
-            f"it joins the shapes {[[*value.shape] for value in c.inputs]} along axis {axis}"
-        )
+        c.invalid(f"it joins the shapes {[[*value.shape] for value in c.inputs]} along axis {axis}")
     return concat(c, c.inputs, axis)
 
 
@@ -83,7 +84,7 @@ def slices(c: Call) -> list[Value]:
     points = [0, *(int(point) for point in p.slice_point), extent]
     if not p.slice_point:
         points = [extent * part // count for part in range(count + 1)]
-    lengths = [end - begin for begin, end in zip(points, points[1:], strict=False)]
+    lengths = [end - begin for begin, end in pairwise(points)]
     is_uneven = not p.slice_point and extent % count
     if len(lengths) != count or min(lengths) < 1 or is_uneven:
         c.invalid(f"it cuts an axis of {extent} elements at {points[1:-1]} for {count} tops")
@@ -125,12 +126,6 @@ def tile(c: Call) -> Value:
     if p.tiles < 1:
         c.invalid(f"it repeats its bottom {p.tiles} times")
     return tiled(c, x, [p.tiles if place == axis else 1 for place in range(x.rank)])
-
-
-@layer("Silence")
-def silence(c: Call) -> list[Value]:
-    """Read what computes nothing."""
-    return []
 
 
 @layer("Parameter")
