@@ -67,7 +67,7 @@ def _relative(array: Any, expected: Any) -> float:
 
 @cache
 def differences(name: str) -> dict[str, float]:
-    """Return the name of each output, and of each layer -> the relative difference to the record."""
+    """Return the name of each output and layer -> the relative difference to the record."""
     read, known = graph(name), recorded(name)
     feeds = {each: known[f"inputs/{each}"] for each in read.inputs}
     found = nk.trace(read, feeds, progress=False)

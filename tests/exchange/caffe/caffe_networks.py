@@ -3,14 +3,14 @@
 import nnefkit as nk
 
 
-def text_of(*layers, name="net"):
-    """The text of a network: an Input for each shape, and layers as text."""
-    return f'name: "{name}"\n' + "\n".join(layers)
+def text_of(*parts):
+    """The text of a network: layers and fields as text."""
+    return "\n".join(parts)
 
 
 def input_layer(name, shape):
     dims = " ".join(f"dim: {extent}" for extent in shape)
-    return f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
+    return layer(name, "Input", (), parameters=f"input_param {{ shape {{ {dims} }} }}")
 
 
 def layer(name, kind, bottoms=("x",), tops=None, parameters=""):

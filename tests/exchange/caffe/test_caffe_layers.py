@@ -151,7 +151,12 @@ CASES = {
     "permute": ("Permute", "permute_param { order: 2 }", [], X.transpose(2, 0, 1, 3)),
     "tile": ("Tile", "tile_param { axis: -1 tiles: 3 }", [], np.tile(X, (1, 1, 1, 3))),
     "spp_flat": ("SPP", "spp_param { pyramid_height: 1 }", [], X.max((2, 3), keepdims=True)),
-    "global": ("Pooling", "pooling_param { pool: AVE global_pooling: true }", [], X.mean((2, 3), keepdims=True)),
+    "global": (
+        "Pooling",
+        "pooling_param { pool: AVE global_pooling: true }",
+        [],
+        X.mean((2, 3), keepdims=True),
+    ),
     "softmax_axis": (
         "Softmax",
         "softmax_param { axis: -1 }",

@@ -176,9 +176,8 @@ def test_layers_share_weights_by_name():
 
 def test_files_are_found_beside_each_other(tmp_path):
     (tmp_path / "deploy.prototxt").write_text(LINEAR)
-    assert "weights is missing" in str(
-        pytest.raises(nk.DocumentError, nk.from_caffe, tmp_path / "deploy.prototxt").value
-    )
+    with pytest.raises(nk.DocumentError, match="weights is missing"):
+        nk.from_caffe(tmp_path / "deploy.prototxt")
     (tmp_path / "net.caffemodel").write_bytes(weights_of(y=[MATRIX, ROW]))
     graph = nk.from_caffe(tmp_path / "deploy.prototxt", verify=False)
     assert graph.provenance["weights"] == str(tmp_path / "net.caffemodel")
@@ -230,7 +229,7 @@ def test_other_files_are_refused(tmp_path):
     ("kind", "parameters", "message"),
     [
         ("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", "its method is STOCH"),
-        ("Pooling", "pooling_param { kernel_size: 1 stride: 9 }", None),
+        ("Pooling", "pooling_param { kernel_size: 1 stride: 9 }", "has none of them"),
         ("Pooling", "pooling_param { kernel_size: 1 pad: 1 }", "its pad"),
         ("Pooling", "", "its kernel is"),
         ("BatchNorm", "batch_norm_param { use_global_stats: false }", "of the batch"),
@@ -252,9 +251,6 @@ def test_other_files_are_refused(tmp_path):
 )
 def test_a_layer_is_refused_by_name(kind, parameters, message):
     written = text_of(IN, layer("y", kind, parameters=parameters))
-    if message is None:
-        assert read(written).tensors["y"].shape == (1, 2, 2, 2)[:2] + (2, 2) or True
-        return
     ((found, _),) = refusals(written, weights_of(other=[ROW]))
     assert found.startswith(f"{kind} 'y': ")
     assert message in found
