@@ -39,6 +39,7 @@ _FORMS = {
     "transpose": "transposed",
     "flip": "flipped",
     "gates": "reordered",
+    "scale": "scaled",
     "slice": "part",
     "expand": "repeated",
     "repeat": "repeated",

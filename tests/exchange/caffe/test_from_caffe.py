@@ -302,3 +302,9 @@ def test_without_opencv_nothing_is_compared(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     graph = nk.from_caffe(IN_PLACE.encode(), progress=False)
     assert graph.provenance["verified"] is False
+
+
+def test_other_batches_are_declared():
+    written = text_of(IN, layer("y", "Flatten"))
+    graph = read(written, dynamic_shapes={"x": {0: (1, 9)}})
+    assert graph.with_input_shapes(x=(7, 2, 3, 3)).tensors["y"].shape == (7, 18)
