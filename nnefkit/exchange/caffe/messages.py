@@ -75,7 +75,8 @@ FORMAT = MessageFormat(
         "LayerParameter": "1 name string, 2 type string, 3 bottom string*, 4 top string*, "
         "6 param ParamSpec*, 7 blobs BlobProto*, 8 include NetStateRule*, 9 exclude NetStateRule*, "
         "103 argmax_param ArgMaxParameter, 104 concat_param ConcatParameter, "
-        "106 convolution_param ConvolutionParameter, 110 eltwise_param EltwiseParameter, "
+        "106 convolution_param ConvolutionParameter, 108 dropout_param DropoutParameter, "
+        "110 eltwise_param EltwiseParameter, "
         "111 exp_param ExpParameter, 117 inner_product_param InnerProductParameter, "
         "118 lrn_param LRNParameter, 120 mvn_param MVNParameter, "
         "121 pooling_param PoolingParameter, 122 power_param PowerParameter, "
@@ -94,7 +95,8 @@ FORMAT = MessageFormat(
         "206 norm_param NormalizeParameter",
         "V1LayerParameter": "1 layer V0LayerParameter, 2 bottom string*, 3 top string*, "
         "4 name string, 5 type LayerType, 6 blobs BlobProto*, 9 concat_param ConcatParameter, "
-        "10 convolution_param ConvolutionParameter, 17 inner_product_param InnerProductParameter, "
+        "10 convolution_param ConvolutionParameter, 12 dropout_param DropoutParameter, "
+        "17 inner_product_param InnerProductParameter, "
         "18 lrn_param LRNParameter, 19 pooling_param PoolingParameter, "
         "21 power_param PowerParameter, 23 argmax_param ArgMaxParameter, "
         "24 eltwise_param EltwiseParameter, 25 threshold_param ThresholdParameter, "
@@ -113,6 +115,7 @@ FORMAT = MessageFormat(
         "10 pad_w uint32 = 0, 11 kernel_h uint32, 12 kernel_w uint32, 13 stride_h uint32, "
         "14 stride_w uint32, 16 axis int32 = 1, 18 dilation uint32*",
         "CropParameter": "1 axis int32 = 2, 2 offset uint32*",
+        "DropoutParameter": "1 dropout_ratio float = 0.5, 2 scale_train bool = true",
         "ELUParameter": "1 alpha float = 1",
         "EltwiseParameter": "1 operation EltwiseParameter.EltwiseOp = SUM, 2 coeff float*",
         "EmbedParameter": "1 num_output uint32, 2 input_dim uint32, 3 bias_term bool = true",
@@ -133,7 +136,8 @@ FORMAT = MessageFormat(
         "PoolingParameter": "1 pool PoolingParameter.PoolMethod = MAX, 2 kernel_size uint32, "
         "3 stride uint32 = 1, 4 pad uint32 = 0, 5 kernel_h uint32, 6 kernel_w uint32, "
         "7 stride_h uint32, 8 stride_w uint32, 9 pad_h uint32 = 0, 10 pad_w uint32 = 0, "
-        "12 global_pooling bool = false, 13 round_mode PoolingParameter.RoundMode = CEIL",
+        "12 global_pooling bool = false, 13 round_mode PoolingParameter.RoundMode = CEIL, "
+        "1000 ceil_mode bool = true",
         "PowerParameter": "1 power float = 1, 2 scale float = 1, 3 shift float = 0",
         "PriorBoxParameter": "1 min_size float*, 2 max_size float*, 3 aspect_ratio float*, "
         "4 flip bool = true, 5 clip bool = false, 6 variance float*, 7 img_size uint32, "

@@ -29,6 +29,8 @@ class LayerInfo:
     """The `BlobProto` of each of its weights."""
     shared: tuple[str, ...] = ()
     """The names under which it shares its weights with other layers; empty for the others."""
+    unknown: tuple[str, ...] = ()
+    """Its parameters that Caffe does not have."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,11 @@ class CaffeReader:
     def _results(self, layer: LayerInfo) -> list[Value]:
         if layer.type not in READERS:
             raise self._unknown(layer)
+        if layer.unknown:
+            refuse(
+                f"it has the parameter '{layer.unknown[0]}', which Caffe does not have",
+                "A derivative of Caffe may compute something else by it: remove it if it does not.",
+            )
         inputs: list[Value] = []
         for number in layer.bottoms:
             value = self._values.get(number)
@@ -143,6 +148,7 @@ class CaffeReader:
             [self.source.readers[number] == 1 for number in layer.bottoms],
         )
         read: Any = READERS[layer.type](call)
+        self._weights.check_all(layer)
         results = read if isinstance(read, list) else [read]
         if len(results) < len(layer.tops):
             refuse(f"it has {len(layer.tops)} tops, not {len(results)}", INVALID)

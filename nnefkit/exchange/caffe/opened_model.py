@@ -12,6 +12,7 @@ from typing import Any
 from nnefkit.errors import InputError, StorageError, UnknownNameError, did_you_mean
 from nnefkit.exchange.caffe.messages import FORMAT, OLD_TYPES, TEST
 from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo, ValueInfo
+from nnefkit.exchange.caffe.unknown_fields import unknown_fields
 from nnefkit.storage import check_readable
 
 _MAX_BYTES = 2**31 - 1
@@ -42,15 +43,8 @@ def open_model(
         MissingPackageError: The package protobuf is not installed.
     """
     path, text = _content(prototxt)
-    try:
-        net = FORMAT.parsed_text("NetParameter", text.decode("utf-8"), path)
-    except UnicodeDecodeError:
-        raise StorageError(
-            "the file is not text",
-            hint="The first file is the text of the network (.prototxt), the second one has its "
-            "weights (.caffemodel).",
-            file=path,
-        ) from None
+    decoded = _decoded(text, path)
+    net = FORMAT.parsed_text("NetParameter", decoded, path)
     if not net.layer and not net.layers:
         raise InputError(
             "the file is not a Caffe network, or it has no layers",
@@ -60,7 +54,7 @@ def open_model(
     found = caffemodel if caffemodel is not None else _weights_beside(path)
     weights_path, weights = ("", b"") if found is None else _content(found)
     blobs = {} if found is None else _blobs(weights, weights_path)
-    opened = _Opened(net, path, blobs)
+    opened = _Opened(net, path, blobs, unknown_fields(decoded))
     opened.resolve()
     name = net.name or (Path(path).stem if path else "network")
     model = CaffeModel(
@@ -103,6 +97,21 @@ def _content(source: File) -> tuple[str, bytes]:
         raise StorageError(f"the file cannot be read: {error.strerror}", file=str(path)) from error
 
 
+def _decoded(text: bytes, path: str) -> str:
+    """Return the characters of a text, whose comments may be in any encoding."""
+    if b"\0" in text:
+        raise StorageError(
+            "the file is not text",
+            hint="The first file is the text of the network (.prototxt), the second one has its "
+            "weights (.caffemodel).",
+            file=path,
+        )
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
 def _weights_beside(path: str) -> Path | None:
     """Return the weights of the same name beside a network, or the only ones there."""
     if not path:
@@ -141,6 +150,8 @@ class _Opened:
     net: Any
     path: str
     blobs: dict[str, tuple[Any, ...]]
+    unknown: list[list[str]]
+    """The parameters of each layer that Caffe does not have."""
     values: list[ValueInfo] = field(default_factory=list)
     layers: list[LayerInfo] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
@@ -162,9 +173,10 @@ class _Opened:
                 file=self.path,
             )
         self._add_inputs()
-        for message in net.layer or net.layers:
+        messages = net.layer or net.layers
+        for message, unknown in zip(messages, self.unknown, strict=True):
             if _is_included(message, net.state):
-                self._add_layer(message)
+                self._add_layer(message, tuple(unknown))
 
     def _add_inputs(self) -> None:
         net = self.net
@@ -194,7 +206,7 @@ class _Opened:
         self.latest[blob] = len(self.values) - 1
         return self.latest[blob]
 
-    def _add_layer(self, message: Any) -> None:
+    def _add_layer(self, message: Any, unknown: tuple[str, ...]) -> None:
         kind = self._type(message)
         name = message.name or kind
         if kind == "Input":
@@ -222,7 +234,7 @@ class _Opened:
         self._named.add(name)
         specs = [each if isinstance(each, str) else each.name for each in message.param]
         self.layers.append(
-            LayerInfo(name, kind, tuple(bottoms), tops, message, blobs, tuple(specs))
+            LayerInfo(name, kind, tuple(bottoms), tops, message, blobs, tuple(specs), unknown)
         )
 
     def _tops(self, message: Any, name: str, kind: str) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ class Weights:
         self._model = model
         self._graph = graph
         self._shared: dict[str, Value] = {}
+        self._read: set[tuple[int, int]] = set()
 
     def read(self, layer: LayerInfo, index: int, role: str) -> Value:
         """Return a weight of a layer.
@@ -44,6 +45,7 @@ class Weights:
                 f"the file of weights has {len(layer.blobs) or 'none'} for it, but not its {role}",
                 "Give the weights of this network; its layers have the same names in both files.",
             )
+        self._read.add((id(layer), index))
         data = elements(layer.blobs[index])
         shared = layer.shared[index] if index < len(layer.shared) else ""
         if shared and shared in self._shared:
@@ -61,6 +63,19 @@ class Weights:
         if shared:
             self._shared[shared] = value
         return value
+
+    def check_all(self, layer: LayerInfo) -> None:
+        """Check that a layer has no other weights than those that were read.
+
+        Raises:
+            Refusal: It has more.
+        """
+        read = sum((id(layer), index) in self._read for index in range(len(layer.blobs)))
+        if read < len(layer.blobs):
+            refuse(
+                f"the file has {len(layer.blobs)} weights for it, and not {read or 'none'}",
+                "The file may be of another network, or of a derivative of Caffe.",
+            )
 
 
 def elements(blob: Any) -> Array:

@@ -152,6 +152,7 @@ def test_weights_are_labeled_by_their_layer():
     [
         (None, "the file of its weights is missing"),
         ([], "has none for it, but not its weight"),
+        ([MATRIX, ROW, ROW], "has 3 weights for it, and not 2"),
         ([MATRIX], "has 1 for it, but not its bias"),
         ([MATRIX.T, ROW], "its weight is 3×2 in the file, not 2×3"),
     ],
@@ -216,7 +217,7 @@ def test_files_that_are_not_networks_are_refused(written, error, message):
 
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(nk.StorageError, match="the file is not text"):
-        nk.from_caffe(b"\xff\xfe")
+        nk.from_caffe(b"\xff\0")
     with pytest.raises(nk.InputError, match="not a Caffe model"):
         read(IN_PLACE, b"")
     with pytest.raises(nk.InputError, match="must be a path or bytes"):
@@ -246,6 +247,11 @@ def test_other_files_are_refused(tmp_path):
         ("Tile", "tile_param { tiles: 0 }", "repeats its bottom 0 times"),
         ("Log", "log_param { base: 1 }", "its base is 1"),
         ("LSTM", "recurrent_param { num_output: 2 }", "static input"),
+        (
+            "Pooling",
+            "pooling_param { kernel_size: 2 hole: 2 }",
+            "the parameter 'pooling_param.hole'",
+        ),
         ("Python", "", "or it is not a layer of Caffe"),
     ],
 )
@@ -308,3 +314,16 @@ def test_other_batches_are_declared():
     written = text_of(IN, layer("y", "Flatten"))
     graph = read(written, dynamic_shapes={"x": {0: (1, 9)}})
     assert graph.with_input_shapes(x=(7, 2, 3, 3)).tensors["y"].shape == (7, 18)
+
+
+def test_texts_may_have_comments_in_any_encoding_and_fields_of_training():
+    filler = 'weight_filler { type: "xavier" } engine: CAFFE'
+    linear = f"inner_product_param {{ num_output: 2 {filler} # \xfc {{ hole: 1\n }}"
+    written = text_of(
+        input_layer("x", (1, 3)),
+        layer("y", "InnerProduct", parameters=f"{linear} param {{ lr_mult: 1 }}"),
+        layer("z", "Dropout", ("y",), parameters="dropout_param { scale_train: false }"),
+    )
+    given = weights_of(y=[MATRIX, ROW])
+    graph = nk.from_caffe(written.encode("latin-1"), given, verify=False, progress=False)
+    np.testing.assert_allclose(nk.run(graph, {"x": np.ones((1, 3))})["z"], [[2, 6.5]])

@@ -95,7 +95,14 @@ def combination(c: Call) -> Value:
     return result
 
 
-@layer("Dropout", "Split")
-def same(c: Call) -> list[Value]:
+@layer("Split")
+def split(c: Call) -> list[Value]:
     """Read what changes nothing."""
     return [c.one()] * len(c.layer.tops)
+
+
+@layer("Dropout")
+def dropout(c: Call) -> Value:
+    """Read what changes nothing, or with ``scale_train: false`` a factor."""
+    p = c.parameter("dropout_param")
+    return c.one() if p.scale_train else c.op("mul", c.one(), c.decimal(1 - p.dropout_ratio))

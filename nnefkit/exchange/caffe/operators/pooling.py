@@ -32,7 +32,7 @@ def pool(c: Call) -> Value:
     size, stride, pad = both("kernel_size", "kernel"), both("stride", "stride"), both("pad", "pad")
     if min(*size, *stride) < 1 or any(n >= k for n, k in zip(pad, size, strict=True)):
         c.invalid(f"its kernel is {size}, its stride {stride} and its pad {pad}")
-    return pooled(c, x, p.pool, size, stride, pad, floor=p.round_mode == _FLOOR)
+    return pooled(c, x, p.pool, size, stride, pad, floor=p.round_mode == _FLOOR or not p.ceil_mode)
 
 
 def _check_method(c: Call, method: int) -> None:
@@ -53,9 +53,9 @@ def pooled(
     """Return the maxima or averages of windows over the two spatial axes."""
     extra = []
     for n, k, s, p in zip(x.shape[2:], size, stride, pad, strict=True):
-        if n + 2 * p < k and floor:
+        last = (n + 2 * p - k) // s if floor else -((k - n - 2 * p) // s)
+        if last < 0:
             c.invalid(f"its window of {k} elements does not fit an axis of {n}")
-        last = (n + 2 * p - k) // s if floor else max(-(-(n + 2 * p - k) // s), 0)
         if any(pad) and last * s >= n + p:
             last -= 1  # The window would be outside of the input and its padding.
         if last * s - p >= n:
