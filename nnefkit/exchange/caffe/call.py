@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.caffe.messages import FORMAT
-from nnefkit.exchange.caffe.model import LayerInfo
+from nnefkit.exchange.caffe.model import CaffeLayer
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import Value
 from nnefkit.registry import Registry
@@ -52,10 +52,10 @@ class Normalized:
 class Call(BoundedCall):
     """A layer of a network."""
 
-    layer: LayerInfo = field(repr=False)
+    layer: CaffeLayer = field(repr=False)
     inputs: Sequence[Value]
     allowance: Allowance = field(repr=False)
-    read_weight: Callable[[LayerInfo, int, str], Value] = field(repr=False)
+    read_weight: Callable[[CaffeLayer, int, str], Value] = field(repr=False)
     """Returns a weight of the layer, with the shape in the file."""
     normalized: dict[int, Normalized] = field(repr=False)
     """Identity of the result of a BatchNorm -> it."""

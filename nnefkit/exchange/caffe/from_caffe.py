@@ -83,7 +83,7 @@ def from_caffe(
         ...     layer { name: "y" type: "ReLU" bottom: "x" top: "y" }
         ... ''')
         >>> print(graph.operations[1])
-        y = relu(x)
+        y = relu(x);
     """
     with StagedProgressBar(_title(prototxt), progress) as bar:
         bar.stage("opening")

@@ -16,7 +16,7 @@ class ValueInfo(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class LayerInfo:
+class CaffeLayer:
     """A layer, with the numbers of the values that it reads and computes."""
 
     name: str
@@ -40,7 +40,7 @@ class CaffeModel:
     name: str
     path: str
     values: tuple[ValueInfo, ...]
-    layers: tuple[LayerInfo, ...]
+    layers: tuple[CaffeLayer, ...]
     """The layers that the outputs depend on, in order."""
     inputs: tuple[int, ...]
     outputs: tuple[tuple[str, int], ...]

@@ -12,7 +12,7 @@ from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.caffe.call import INVALID, READERS, Call, Normalized
-from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo
+from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
 from nnefkit.exchange.caffe.opened_model import DATA
 from nnefkit.exchange.caffe.operators import (  # noqa: F401  (they register their readers)
     activation,
@@ -26,7 +26,7 @@ from nnefkit.exchange.caffe.operators import (  # noqa: F401  (they register the
     reduction,
     shaping,
 )
-from nnefkit.exchange.caffe.weights import Weights
+from nnefkit.exchange.caffe.weights import LayerBlobs
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
 from nnefkit.exchange.source_graph import SourceGraph
@@ -45,7 +45,7 @@ class CaffeReader:
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.allowance = Allowance(source.size, _CALL)
-        self._weights = Weights(source, self.graph)
+        self._weights = LayerBlobs(source, self.graph)
         self._normalized: dict[int, Normalized] = {}
         self._values: dict[int, Value | Unread] = {}
 
@@ -103,7 +103,7 @@ class CaffeReader:
 
     # -- layers -------------------------------------------------------------------------------
 
-    def _read_layer(self, layer: LayerInfo) -> None:
+    def _read_layer(self, layer: CaffeLayer) -> None:
         first = len(self.graph.operations)
         try:
             results = self._results(layer)
@@ -117,7 +117,7 @@ class CaffeReader:
         for number in layer.tops[len(results) :]:
             self._values[number] = UNREAD
 
-    def _results(self, layer: LayerInfo) -> list[Value]:
+    def _results(self, layer: CaffeLayer) -> list[Value]:
         if layer.type not in READERS:
             raise self._unknown(layer)
         if layer.unknown:
@@ -157,7 +157,7 @@ class CaffeReader:
 
     # -- problems -----------------------------------------------------------------------------
 
-    def _unknown(self, layer: LayerInfo) -> Refusal:
+    def _unknown(self, layer: CaffeLayer) -> Refusal:
         """Return the refusal of a layer without a reader."""
         values = self.source.values
         if layer.type in DATA:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnefkit.errors import InputError, StorageError, UnknownNameError, did_you_mean
 from nnefkit.exchange.caffe.messages import FORMAT, OLD_TYPES, TEST
-from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo, ValueInfo
+from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel, ValueInfo
 from nnefkit.exchange.caffe.unknown_fields import unknown_fields
 from nnefkit.storage import check_readable
 
@@ -153,7 +153,7 @@ class _Opened:
     unknown: list[list[str]]
     """The parameters of each layer that Caffe does not have."""
     values: list[ValueInfo] = field(default_factory=list)
-    layers: list[LayerInfo] = field(default_factory=list)
+    layers: list[CaffeLayer] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
     latest: dict[str, int] = field(default_factory=dict)
@@ -234,7 +234,7 @@ class _Opened:
         self._named.add(name)
         specs = [each if isinstance(each, str) else each.name for each in message.param]
         self.layers.append(
-            LayerInfo(name, kind, tuple(bottoms), tops, message, blobs, tuple(specs), unknown)
+            CaffeLayer(name, kind, tuple(bottoms), tops, message, blobs, tuple(specs), unknown)
         )
 
     def _tops(self, message: Any, name: str, kind: str) -> tuple[int, ...]:
@@ -311,7 +311,7 @@ def _with_outputs(
             file=model.path,
         )
     needed = {number for _, number in chosen}
-    layers: list[LayerInfo] = []
+    layers: list[CaffeLayer] = []
     for layer in reversed(model.layers):
         if needed.intersection(layer.tops):
             needed.update(layer.bottoms)

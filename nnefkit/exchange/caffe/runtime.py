@@ -10,7 +10,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import ExecutionError
-from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo
+from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
 
 _SAME = frozenset(
     (
@@ -39,7 +39,7 @@ def differing_layers(model: CaffeModel) -> list[str]:
     return sorted({layer.type for layer in model.layers if not _is_same(layer)})
 
 
-def _is_same(layer: LayerInfo) -> bool:
+def _is_same(layer: CaffeLayer) -> bool:
     message = layer.message
     if layer.type not in _SAME or message.include or message.exclude:
         return False

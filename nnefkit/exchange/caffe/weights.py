@@ -9,13 +9,13 @@ import numpy as np
 
 from nnefkit.arrays import Array, Shape
 from nnefkit.exchange.caffe.call import INVALID
-from nnefkit.exchange.caffe.model import CaffeModel, LayerInfo
+from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
 
 
-class Weights:
+class LayerBlobs:
     """Reads the weights of layers; layers that share one have the same value.
 
     Args:
@@ -29,7 +29,7 @@ class Weights:
         self._shared: dict[str, Value] = {}
         self._read: set[tuple[int, int]] = set()
 
-    def read(self, layer: LayerInfo, index: int, role: str) -> Value:
+    def read(self, layer: CaffeLayer, index: int, role: str) -> Value:
         """Return a weight of a layer.
 
         Raises:
@@ -64,7 +64,7 @@ class Weights:
             self._shared[shared] = value
         return value
 
-    def check_all(self, layer: LayerInfo) -> None:
+    def check_all(self, layer: CaffeLayer) -> None:
         """Check that a layer has no other weights than those that were read.
 
         Raises:
