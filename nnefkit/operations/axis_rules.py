@@ -70,6 +70,7 @@ def check_element_count(name: str, shape: Sequence[int]) -> None:
             raise ArgumentError(
                 f"'{name}' would have more than 2^60 elements",
                 hint="Use smaller extents: no engine can hold it, and no file can store it.",
+                section="5.2",
             )
 
 
