@@ -417,5 +417,9 @@ def _read_once(
             return not files.changed
     except StorageError as error:
         reading.of_files += error.diagnostics
-        # In this order, so that a save that ends in between is noticed.
-        return not storage.is_being_saved(path) and storage.identity(path) == before
+        # Before and after, so that saves that end or begin in between are noticed.
+        return (
+            storage.identity(path) == before
+            and not storage.is_being_saved(path)
+            and storage.identity(path) == before
+        )
