@@ -24,6 +24,8 @@ from nnefkit.registry import Registry
 TFLITE, TENSORFLOW = Registry(), Registry()
 """Name of an operator of a format -> its reader."""
 tflite, tensorflow = TFLITE.register, TENSORFLOW.register
+_MAX_INTS = 1 << 16
+"""Number of extents, axes, lengths or places that an argument lists, at most."""
 
 
 @dataclass(eq=False)
@@ -94,8 +96,15 @@ class TensorCall(BoundedCall):
         return value.data
 
     def ints(self, index: int, what: str) -> list[int]:
-        """Return the integers of a constant input; see `constant`."""
-        return [int(item) for item in self.constant(index, what).reshape(-1)]
+        """Return the integers of a constant input; see `constant`.
+
+        Raises:
+            Refusal: There are more of them than any shape, order or list of parts has.
+        """
+        items = self.constant(index, what).reshape(-1)
+        if items.size > _MAX_INTS:
+            self.invalid(f"its {what} has {items.size:,} elements")
+        return [int(item) for item in items]
 
     def number(self, index: int, what: str) -> int:
         """Return the integer of a constant input with one element; see `constant`."""

@@ -47,10 +47,12 @@ def read_loop(reader: Reader, scope: NodeScope, exit_: NodeInfo) -> None:
         exit_: One of the nodes that leave it.
 
     Raises:
-        Refusal: Its condition is computed at run time, or it has no end.
+        Refusal: Its condition is computed at run time, it has no end, or is inside of itself.
     """
     structure = scope.structure
     frame = structure.frame_of(exit_)
+    if frame in scope.inside:
+        refuse("its loop is inside of itself", INVALID)
     merges = structure.merges[frame]
     entered: dict[str, Outputs] = {
         enter.name: [reader.value(scope, enter.inputs[0])] for enter in structure.frames[frame]
@@ -63,7 +65,7 @@ def read_loop(reader: Reader, scope: NodeScope, exit_: NodeInfo) -> None:
     onward = [onward.inputs[0] for _, _, onward in merges]
     for number in range(_MAX_ITERATIONS + 1):
         index = reader.graph.constant(min(number, 1), np.dtype(np.int32))
-        inner = NodeScope(structure, dict(entered), repeats=True)
+        inner = NodeScope(structure, dict(entered), repeats=True, inside=scope.inside | {frame})
         for (merge, _, _), value in zip(merges, carried, strict=True):
             inner.values[merge.name] = [value, index]
         with reader.level(frame):

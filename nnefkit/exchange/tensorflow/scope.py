@@ -110,6 +110,8 @@ class NodeScope:
     """The names of the nodes that call the function."""
     repeats: bool = False
     """Whether it may be read several times."""
+    inside: frozenset[str] = frozenset()
+    """The names of the loops of the structure that it is a round of."""
 
     def ordered(self, targets: Iterable[str]) -> list[NodeInfo]:
         """Return the nodes that targets depend on, in order.
