@@ -8,12 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, UnknownNameError, did_you_mean
-from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
@@ -29,8 +26,8 @@ from nnefkit.exchange.layout import (
 )
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import Shapes
 
 HALF_TOLERANCE = 0.02
 """For models that compute in 16 bits."""
@@ -103,7 +100,9 @@ def from_keras(
         graph = read(source, layout, bar)
         if dynamic_shapes:
             bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, layout, dynamic_shapes)
+        graph = recorded_in_source(
+            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes
+        )
         facts = {**_facts(source), **unused_inputs(graph)}
         given = given_inputs(inputs or {}, lambda name: _graph_input(graph, name))
         if not verify:
@@ -187,26 +186,6 @@ def read(
     if graph is None:
         raise DocumentError(reader.problems)
     return with_macs(channels_first(graph, layout))
-
-
-def _recorded(
-    graph: Graph, source: KerasModel, layout: Layout, dynamic_shapes: Mapping[str, Any] | None
-) -> Graph:
-    """Return the graph with a record of the shapes for which it is valid."""
-    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
-
-    @quiet_frameworks()
-    def converted(shapes: Shapes) -> Graph:
-        named = {origins[name]: _in_source(graph, name, shape) for name, shape in shapes.items()}
-        return read(open_model(source, named), layout)
-
-    return recorded(graph, converted, dynamic_shapes)
-
-
-def _in_source(graph: Graph, name: str, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of an input of the graph in the layout of the source."""
-    extents = np.broadcast_to(np.False_, tuple(shape))
-    return tuple(as_in_source(graph, name, extents).shape)
 
 
 def _graph_input(graph: Graph, name: str) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nnefkit.arguments import wrong_type
-from nnefkit.errors import NO_EMPTY_TENSORS, InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.keras.architecture import invalid, stated_shape
 from nnefkit.exchange.keras.model import KerasModel
+from nnefkit.exchange.source_shapes import checked_shape
 
 
 def input_names(model: KerasModel) -> list[str]:
@@ -40,7 +40,8 @@ def with_input_shapes(model: KerasModel, shapes: Mapping[str, Sequence[int]] | N
     for name in names:
         stated = _stated(model, name)
         if shapes and name in shapes:
-            known[name] = _extents(model, name, shapes[name], stated)
+            rank = None if stated is None else len(stated)
+            known[name] = checked_shape(name, shapes[name], rank, model.path)
         elif name not in known:
             extents = (
                 None
@@ -70,31 +71,6 @@ def _stated(model: KerasModel, name: str) -> list[int | None] | None:
     if not is_shape:
         raise invalid(f"the input '{name}' has the shape {shape!r:.60}")
     return [*shape]
-
-
-def _extents(
-    model: KerasModel, name: str, shape: Any, stated: Sequence[int | None] | None
-) -> tuple[int, ...]:
-    try:
-        extents = tuple(operator.index(extent) for extent in shape)
-    except TypeError:
-        raise InputError(
-            f"the shape for '{name}' must be a list of integers, not {shape!r}", file=model.path
-        ) from None
-    if any(extent < 1 for extent in extents):
-        raise InputError(
-            f"the shape for '{name}' is {[*extents]}",
-            hint=NO_EMPTY_TENSORS,
-            file=model.path,
-            section="4.1.1",
-        )
-    if stated is not None and len(stated) != len(extents):
-        raise InputError(
-            f"the shape for '{name}' has {len(extents)} extents, but the model expects "
-            f"{len(stated)}",
-            file=model.path,
-        )
-    return extents
 
 
 def _open_inputs(

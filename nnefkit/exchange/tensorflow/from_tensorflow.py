@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
-from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.layout import (
@@ -24,13 +21,13 @@ from nnefkit.exchange.layout import (
 )
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.exchange.tensorflow.element_types import computed_dtype
 from nnefkit.exchange.tensorflow.inputs import input_of, input_shape, with_input_shapes
 from nnefkit.exchange.tensorflow.model import TensorflowModel
 from nnefkit.exchange.tensorflow.opened_model import open_model, with_tensors
 from nnefkit.exchange.tensorflow.runtime import TensorflowRunner, is_installed
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import Shapes
 
 
 @quiet_frameworks()
@@ -111,7 +108,9 @@ def from_tensorflow(
         graph = read(source, layout, bar)
         if dynamic_shapes:
             bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, layout, dynamic_shapes)
+        graph = recorded_in_source(
+            graph, lambda named: read(with_input_shapes(source, named), layout), dynamic_shapes
+        )
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify or not is_installed():
             return with_facts(graph, {**facts, "verified": False})
@@ -168,29 +167,6 @@ def read(
     if graph is None:
         raise DocumentError(reader.problems)
     return with_macs(channels_first(graph, layout))
-
-
-def _recorded(
-    graph: Graph,
-    source: TensorflowModel,
-    layout: Layout,
-    dynamic_shapes: Mapping[str, Any] | None,
-) -> Graph:
-    """Return the graph with a record of the shapes for which it is valid."""
-    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
-
-    @quiet_frameworks()
-    def converted(shapes: Shapes) -> Graph:
-        named = {origins[name]: _in_source(graph, name, shape) for name, shape in shapes.items()}
-        return read(with_input_shapes(source, named), layout)
-
-    return recorded(graph, converted, dynamic_shapes)
-
-
-def _in_source(graph: Graph, name: str, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of an input of the graph in the layout of the source."""
-    extents = np.broadcast_to(np.False_, tuple(shape))
-    return tuple(as_in_source(graph, name, extents).shape)
 
 
 def _integer_inputs(source: TensorflowModel, graph: Graph) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nnefkit.arguments import wrong_type
-from nnefkit.errors import NO_EMPTY_TENSORS, InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.exchange.source_shapes import checked_shape
 from nnefkit.exchange.tensorflow.element_types import shape_of
 from nnefkit.exchange.tensorflow.model import NamedTensor, TensorflowModel, reference
 
@@ -52,7 +51,9 @@ def with_input_shapes(
     known = dict(model.shapes)
     for name, shape in shapes.items():
         tensor = input_of(model, name)
-        known[tensor.name] = _extents(model, name, shape, stated(model, tensor)[0])
+        expected = stated(model, tensor)[0]
+        rank = None if expected is None else len(expected)
+        known[tensor.name] = checked_shape(name, shape, rank, model.path)
     model = replace(model, shapes=known)
     _refuse_open_inputs(model)
     return model
@@ -73,31 +74,6 @@ def input_of(model: TensorflowModel, name: str) -> NamedTensor:
         hint=did_you_mean(str(name), names) or f"Its inputs are {', '.join(names) or 'none'}.",
         file=model.path,
     )
-
-
-def _extents(
-    model: TensorflowModel, name: str, shape: Any, expected: tuple[int, ...] | None
-) -> tuple[int, ...]:
-    try:
-        extents = tuple(operator.index(extent) for extent in shape)
-    except TypeError:
-        raise InputError(
-            f"the shape for '{name}' must be a list of integers, not {shape!r}", file=model.path
-        ) from None
-    if expected is not None and len(extents) != len(expected):
-        raise InputError(
-            f"the shape for '{name}' has {len(extents)} extents, but the model expects "
-            f"{len(expected)}",
-            file=model.path,
-        )
-    if any(extent < 1 for extent in extents):
-        raise InputError(
-            f"the shape for '{name}' is {[*extents]}",
-            hint=NO_EMPTY_TENSORS,
-            file=model.path,
-            section="4.1.1",
-        )
-    return extents
 
 
 def _refuse_open_inputs(model: TensorflowModel) -> None:

@@ -9,12 +9,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
-from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
@@ -27,11 +24,11 @@ from nnefkit.exchange.layout import (
 )
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.exchange.tflite.model import TfliteModel
 from nnefkit.exchange.tflite.opened_model import input_number, open_model
 from nnefkit.exchange.tflite.runtime import TfliteRunner
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import Shapes
 
 HYBRID_TOLERANCE = 2e-2
 """For weights of codes with inputs of numbers: LiteRT rounds the inputs to codes in each run."""
@@ -105,7 +102,9 @@ def from_tflite(
         graph = read(source, layout, bar)
         if dynamic_shapes:
             bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, layout, dynamic_shapes)
+        graph = recorded_in_source(
+            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes
+        )
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify:
             return with_facts(graph, {**facts, "verified": False})
@@ -169,26 +168,6 @@ def read(
     if graph is None:
         raise DocumentError(reader.problems)
     return with_macs(channels_first(graph, layout))
-
-
-def _recorded(
-    graph: Graph, source: TfliteModel, layout: Layout, dynamic_shapes: Mapping[str, Any] | None
-) -> Graph:
-    """Return the graph with a record of the shapes for which it is valid."""
-    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
-
-    @quiet_frameworks()
-    def converted(shapes: Shapes) -> Graph:
-        named = {origins[name]: _in_source(graph, name, shape) for name, shape in shapes.items()}
-        return read(open_model(source, named), layout)
-
-    return recorded(graph, converted, dynamic_shapes)
-
-
-def _in_source(graph: Graph, name: str, shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of an input of the graph in the layout of the source."""
-    extents = np.broadcast_to(np.False_, tuple(shape))
-    return tuple(as_in_source(graph, name, extents).shape)
 
 
 def _graph_input(source: TfliteModel, graph: Graph, name: str) -> str:

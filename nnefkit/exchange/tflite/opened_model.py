@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,13 +10,13 @@ from typing import Any
 
 from nnefkit.arguments import wrong_type
 from nnefkit.errors import (
-    NO_EMPTY_TENSORS,
     InputError,
     StorageError,
     UnknownNameError,
     did_you_mean,
 )
 from nnefkit.exchange import packages
+from nnefkit.exchange.source_shapes import checked_shape
 from nnefkit.exchange.tflite.model import TfliteModel
 from nnefkit.storage import check_readable
 
@@ -132,7 +131,9 @@ def _with_input_shapes(
     known = dict(model.shapes)
     for name, shape in shapes.items():
         number = input_number(model, name)
-        known[number] = _extents(model, name, shape, len(model.graph.tensors[number].shape))
+        known[number] = checked_shape(
+            name, shape, len(model.graph.tensors[number].shape), model.path
+        )
     return replace(model, shapes=known)
 
 
@@ -152,28 +153,6 @@ def input_number(model: TfliteModel, name: str) -> int:
         or f"Its inputs are {', '.join(names.values())}.",
         file=model.path,
     )
-
-
-def _extents(model: TfliteModel, name: str, shape: Any, rank: int) -> tuple[int, ...]:
-    try:
-        extents = tuple(operator.index(extent) for extent in shape)
-    except TypeError:
-        raise InputError(
-            f"the shape for '{name}' must be a list of integers, not {shape!r}", file=model.path
-        ) from None
-    if len(extents) != rank:
-        raise InputError(
-            f"the shape for '{name}' has {len(extents)} extents, but the model expects {rank}",
-            file=model.path,
-        )
-    if any(extent < 1 for extent in extents):
-        raise InputError(
-            f"the shape for '{name}' is {[*extents]}",
-            hint=NO_EMPTY_TENSORS,
-            file=model.path,
-            section="4.1.1",
-        )
-    return extents
 
 
 def _refuse_open_inputs(model: TfliteModel) -> None:
