@@ -43,7 +43,7 @@ _MAX_BYTES = 2**31 - 1
 
 
 class MessageFormat:
-    """The messages of one format, as classes of the package protobuf in a pool of their own.
+    """The messages of one format, as classes of the package protobuf in a private pool.
 
     Args:
         name: The name of the package of the messages.

@@ -1,6 +1,6 @@
 """The checkpoint keys of variables, as the operators of a graph restore them.
 
-A graph with a saver restores each variable from a key: in TensorFlow 1 by nodes of its own, in
+A graph with a saver restores each variable from a key: in TensorFlow 1 by its own nodes, in
 TensorFlow 2 by a function, which takes the handles of the variables.
 """
 

@@ -99,7 +99,7 @@ def frame_name(enter: NodeInfo) -> str:
 
 @dataclass(eq=False)
 class NodeScope:
-    """What the nodes of a graph or a function compute; a round of a loop has a scope of its own."""
+    """What the nodes of a graph or a function compute; each round of a loop has its own scope."""
 
     structure: NodeStructure
     values: dict[str, Outputs] = field(default_factory=dict)

@@ -109,7 +109,7 @@ def reshaped_attributes(
         op: The reshape of the given graph.
         before: The shape that it reads there.
         order: The form of the result.
-        old: The form of its input, as an order of its own axes.
+        old: The form of its input, as an order of its axes.
         shapes: The shape of that form, and the shape of the result in the given graph.
     """
     stored, after = shapes[0], extents(order, shapes[1])

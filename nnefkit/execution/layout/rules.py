@@ -64,7 +64,7 @@ class Rule:
         Args:
             op: The operation.
             order: The order.
-            chosen: The form that each tensor is read in, as an order of its own axes.
+            chosen: The form that each tensor is read in, as an order of its axes.
             shapes: The shape that each of them has then.
         """
         return op.attribs

@@ -1,4 +1,4 @@
-"""Complex numbers, whose parts are tensors of their own."""
+"""Complex numbers, whose parts are separate tensors."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _outputs(
     names: Sequence[str],
     inputs: Sequence[TfliteValue],
 ) -> list[TfliteValue]:
-    """Return the outputs, each one a value of its own name."""
+    """Return the outputs, each a value with its own name."""
     taken = {id(value) for value in inputs}
     outputs = []
     for name in names:
