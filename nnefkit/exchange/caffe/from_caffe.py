@@ -10,6 +10,7 @@ from typing import Any
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError
+from nnefkit.exchange import opencv
 from nnefkit.exchange.caffe import runtime
 from nnefkit.exchange.caffe.model import CaffeModel
 from nnefkit.exchange.caffe.opened_model import open_model, with_input_shapes
@@ -102,7 +103,7 @@ def from_caffe(
 
 def _no_proof(source: CaffeModel) -> str:
     """Return why OpenCV cannot run a network; nothing if it can."""
-    if not runtime.is_installed():
+    if not opencv.is_installed("readNetFromCaffe"):
         return "OpenCV 4 is not installed"
     if others := runtime.differing_layers(source):
         return f"OpenCV lacks or computes otherwise: {', '.join(others)}"

@@ -1,16 +1,15 @@
-"""Runs of networks in OpenCV, which has a reader of Caffe's files up to its version 4."""
+"""Runs of Caffe networks in OpenCV."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import util
 from typing import Any
 
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.errors import ExecutionError
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
+from nnefkit.exchange.opencv import OpencvNetwork
 
 _SAME = frozenset(
     (
@@ -21,17 +20,6 @@ _SAME = frozenset(
     )
 )
 """Layers that OpenCV computes as Caffe does."""
-
-
-def is_installed() -> bool:
-    """Return whether a version of OpenCV is installed that reads Caffe's files."""
-    if util.find_spec("cv2") is None:
-        return False
-    try:
-        import cv2
-    except ImportError:
-        return False
-    return hasattr(cv2, "dnn") and hasattr(cv2.dnn, "readNetFromCaffe")
 
 
 def differing_layers(model: CaffeModel) -> list[str]:
@@ -68,18 +56,18 @@ class OpencvRunner:
     """
 
     def __init__(self, model: CaffeModel) -> None:
-        import cv2
-
         self._model = model
         self._layers = {number: layer for layer in model.layers for number in layer.tops}
+        self._net = OpencvNetwork(self._read, model.path)
+
+    def _read(self) -> Any:
+        import cv2
+
+        model = self._model
         files: list[Any] = [model.path, model.weights_path]
         if model.text or model.weights:
             files = [np.frombuffer(model.text, np.uint8), np.frombuffer(model.weights, np.uint8)]
-        try:
-            self._net = cv2.dnn.readNetFromCaffe(*(file for file in files if len(file)))
-            self._net.enableFusion(False)
-        except Exception as error:
-            raise _failure(error, model) from error
+        return cv2.dnn.readNetFromCaffe(*(file for file in files if len(file)))
 
     def run(self, inputs: Mapping[str, Array], names: Sequence[str] | None = None) -> list[Array]:
         """Run the network once.
@@ -96,12 +84,7 @@ class OpencvRunner:
         """
         if names is None:
             names = [self._layers[number].name for _, number in self._model.outputs]
-        try:
-            for name, array in inputs.items():
-                self._net.setInput(np.ascontiguousarray(array), name)
-            return [np.array(self._net.forward(name)) for name in names]
-        except Exception as error:
-            raise _failure(error, self._model) from error
+        return self._net.run(inputs, names)
 
     def known(self) -> dict[str, str]:
         """Return the name of each value that a layer alone computes -> that of the layer."""
@@ -110,12 +93,3 @@ class OpencvRunner:
             for layer in self._model.layers
             if len(layer.tops) == 1
         }
-
-
-def _failure(error: Exception, model: CaffeModel) -> ExecutionError:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return ExecutionError(
-        f"OpenCV cannot run the network: {lines[0]}",
-        hint="Read it without running it (verify=False).",
-        file=model.path,
-    )

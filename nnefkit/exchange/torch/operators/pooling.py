@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
+from nnefkit.exchange.compositions.pooling import adaptive
 from nnefkit.exchange.refusal import refuse
-from nnefkit.exchange.reshaping import reshaped, sliced
+from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch.call import Call, operator, per_axis
-from nnefkit.exchange.torch.operators.resampling import along
 
 Extents = int | Sequence[int]
-
-_MAX_WINDOWS = 64
-"""Maximum number of windows of different lengths."""
 
 
 def _spatial(c: Call) -> int:
@@ -135,54 +129,12 @@ def _pool(
 @operator("_adaptive_avg_pool2d", "_adaptive_avg_pool3d")
 def adaptive_avg_pool(c: Call, x: Value, output_size: Extents) -> Value:
     """Return `mean_reduce`, `avg_pool`, or a product with a matrix of weights."""
-    spatial = _spatial(c)
-    old, new = x.shape[-spatial:], c.shape[-spatial:]
-    if old == new:
-        return x
-    if all(extent == 1 for extent in new):
-        return c.op("mean_reduce", x, axes=[*range(x.rank - spatial, x.rank)])
-    if all(o % n == 0 for o, n in zip(old, new, strict=True)):
-        size = [o // n for o, n in zip(old, new, strict=True)]
-        return _pool(c, "avg_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore")
-    for i in range(spatial):
-        axis = x.rank - spatial + i
-        x = along(c, x, axis, _means(old[i], new[i]), f"means_of_{old[i]}_in_{new[i]}")
-    return x
-
-
-def _means(extent: int, count: int) -> np.ndarray[Any, Any]:
-    """Return the matrix that computes means over `count` windows of an axis."""
-    matrix = np.zeros((count, extent), np.float64)
-    for i in range(count):
-        begin, end = i * extent // count, -((i + 1) * extent // -count)
-        matrix[i, begin:end] = 1 / (end - begin)
-    return matrix
+    return adaptive(c, x, "avg_pool", c.shape[-_spatial(c) :])
 
 
 @operator("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
 def adaptive_max_pool(c: Call, x: Value, output_size: Extents) -> list[Value | None]:
     """Return `max_reduce`, `max_pool`, or the maxima of windows of different lengths."""
-    spatial = _spatial(c)
-    old, new = x.shape[-spatial:], c.shape[-spatial:]
     if 1 in c.wanted:
         refuse("its indices are positions in the whole tensor")
-    if all(extent == 1 for extent in new):
-        return [c.op("max_reduce", x, axes=[*range(x.rank - spatial, x.rank)]), None]
-    if all(o % n == 0 for o, n in zip(old, new, strict=True)):
-        size = [o // n for o, n in zip(old, new, strict=True)]
-        return [_pool(c, "max_pool", x, size, size, [(0, 0)] * spatial, 1, "ignore"), None]
-    for axis, count in enumerate(new, x.rank - spatial):
-        x = _maxima(c, x, axis, count)
-    return [x, None]
-
-
-def _maxima(c: Call, x: Value, axis: int, count: int) -> Value:
-    """Return the maxima of `count` windows of an axis."""
-    extent = x.shape[axis]
-    if count > _MAX_WINDOWS:
-        refuse(f"it has {count} windows of different lengths", "Pool with windows of one size.")
-    parts = []
-    for i in range(count):
-        part = sliced(c, x, axis, i * extent // count, -((i + 1) * extent // -count))
-        parts.append(c.op("max_reduce", part, axes=[axis]))
-    return parts[0] if count == 1 else c.op("concat", parts, axis=axis)
+    return [adaptive(c, x, "max_pool", c.shape[-_spatial(c) :]), None]

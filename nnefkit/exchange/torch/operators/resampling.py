@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.compositions import grid_sampling, linear_algebra, resampling
+from nnefkit.exchange.compositions import grid_sampling, resampling
 from nnefkit.exchange.compositions.grid_sampling import Sampling
 from nnefkit.exchange.compositions.resampling import ResizedAxis
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import SCALAR, Value
 from nnefkit.exchange.torch.call import Call, operator
-
-
-def along(c: Call, x: Value, axis: int, matrix: Array, name: str) -> Value:
-    """Return the product of a matrix and the vectors along an axis."""
-    weights = c.graph.shared(name, lambda: np.ascontiguousarray(matrix.T.astype(x.dtype)))
-    return linear_algebra.along_axis(c, x, axis, weights)
 
 
 @operator("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
