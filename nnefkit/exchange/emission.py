@@ -149,7 +149,7 @@ class _Emission:
             return value
         if value.data is None:
             return Identifier(value.name)
-        if value.is_number and not value.rank and literals:
+        if (value.is_number or value.coded) and not value.rank and literals:
             return _literal(value)
         if id(value) not in self._introduced:
             self._introduced[id(value)] = self._constant(value, value.data)

@@ -222,7 +222,7 @@ def aligned(c: OperatorCall, *values: Value) -> list[Value]:
         if literal and value.is_number and value.data is not None:
             results.append(value.converted(value.data.reshape(()), value.dtype))
         else:
-            results.append(to_rank(c, value, rank) if value.rank else value)
+            results.append(to_rank(c, value, rank) if value.rank or value.coded else value)
     return results
 
 

@@ -148,6 +148,7 @@ class SourceGraph:
             made.filler, made.sources = source.filler, source.sources
             form = how[0] if isinstance(how, tuple) else how
             made.whole = source.whole and form == "reshape"
+            made.coded = source.coded and form in ("reshape", "transpose")
             if made.name in made.sources and form != "reshape":
                 made.name += f"_{_FORMS.get(str(form), form)}"
             self.derivations[key] = (source, made)

@@ -35,6 +35,7 @@ class Value:
     """A tensor of a graph under construction."""
 
     __slots__ = (
+        "coded",
         "data",
         "data_type",
         "dtype",
@@ -67,6 +68,8 @@ class Value:
         """The NNEF data type: scalar, integer or logical."""
         self.filler = False
         """Whether it is a constant that repeats one number, and not a weight."""
+        self.coded = False
+        """Whether it is a constant whose elements are codes in the source: it is stored as codes."""
         self.sources: frozenset[str] = frozenset()
         """The names of the weights of the source that a constant was computed from."""
         self.whole = False
@@ -76,6 +79,7 @@ class Value:
         """Return a constant with the elements of this one in another data type."""
         other = Value(data.shape, dtype, self.name, data)
         other.sources = self.sources
+        other.coded = self.coded and self.dtype == dtype
         # Integers that are cut to fewer bits are other numbers.
         is_cut = self.dtype.kind in "iu" and dtype.kind in "iu" and self.dtype != dtype
         other.whole = self.whole and not is_cut
@@ -88,8 +92,13 @@ class Value:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is a constant with a single finite element, which a literal can express."""
-        return self.data is not None and self.data.size == 1 and bool(np.isfinite(self.data).all())
+        """Whether it is a constant with a single finite element, which a literal can express.
+
+        A code is no literal: with its grid, integer arithmetic multiplies by other numbers.
+        """
+        if self.data is None or self.data.size != 1 or self.coded:
+            return False
+        return bool(np.isfinite(self.data).all())
 
 
 Argument = Value | bool | float | Sequence[Value]

@@ -210,6 +210,7 @@ class TfliteReader:
         self.graph.weights.add(name)
         value = self.graph.weight(data, name)
         if tensor.is_quantized:
+            value.coded = True
             self._coded.append(Coded(value, tensor))
         return value
 

@@ -164,6 +164,23 @@ def binary(name, options):
     return draw
 
 
+def with_a_number(name, options):
+    """Return an operation whose second input is a constant of one code."""
+
+    def draw(d):
+        x, (scale, _) = d.input((2, 3, 4, 5))
+        shape = [(), (1,), (1, 1, 1, 1)][int(d.rng.integers(3))]
+        second, low = d.scale(), LIMITS[d.dtype][0]
+        code = d.rng.integers(low, LIMITS[d.dtype][1] + 1, shape)
+        z = d.constant(code, d.dtype, second, d.point())
+        step = d.times(scale * second, 2, 6) if name == "MUL" else d.times(scale, -1, 1)
+        y = d.output((2, 3, 4, 5), (step, d.point()))
+        more = {} if name == "MUL" else {"potScaleInt16": False}
+        d.graph.call(name, [x, z], [y], options, fusedActivationFunction=0, **more)
+
+    return draw
+
+
 def choice(name):
     def draw(d):
         x, grid = d.input((2, 3, 4, 5))
@@ -298,6 +315,9 @@ KERNELS = {
     "ADD": (binary("ADD", "AddOptions"), ALL),
     "SUB": (binary("SUB", "SubOptions"), ALL),
     "MUL": (binary("MUL", "MulOptions"), ALL),
+    "ADD, a number": (with_a_number("ADD", "AddOptions"), ALL),
+    "SUB, a number": (with_a_number("SUB", "SubOptions"), ALL),
+    "MUL, a number": (with_a_number("MUL", "MulOptions"), ALL),
     "MAXIMUM": (choice("MAXIMUM"), ALL),
     "MINIMUM": (choice("MINIMUM"), ALL),
     "SQUARED_DIFFERENCE": (squared_difference, ("int8",)),
