@@ -29,6 +29,7 @@ def trace_tflite(
     inputs: Mapping[str, Any],
     *,
     graph: Graph | None = None,
+    signature: str | None = None,
     progress: bool | None = None,
 ) -> Trace:
     """Run a TFLite model in LiteRT and record all of its tensors.
@@ -42,6 +43,7 @@ def trace_tflite(
         model: As for `from_tflite`.
         inputs: Input name, in the signature, the model or the graph -> array.
         graph: The graph that `from_tflite` returned, to save reading the model again.
+        signature: The key of the signature whose graph is run; the first graph by default.
         progress: Whether to show a progress bar; None shows it where this takes more than a second.
 
     Returns:
@@ -51,7 +53,7 @@ def trace_tflite(
         ExecutionError: An input is missing, or the model cannot be run.
         InputError: It is not a TFLite model.
         StorageError: The file cannot be read, or is damaged.
-        UnknownNameError: The model has no input of a given name.
+        UnknownNameError: The model has no input or signature of a given name.
         MissingPackageError: The package tflite or ai-edge-litert is not installed.
 
     Example:
@@ -63,7 +65,7 @@ def trace_tflite(
     """
     with StagedProgressBar(title(model), progress) as bar:
         bar.stage("opening")
-        opened = open_model(model, open_shapes=True)
+        opened = open_model(model, None, signature, open_shapes=True)
         names = {} if graph is None else {n: graph.tensors[n].origin for n in graph.inputs}
 
         def source_name(name: str) -> str:

@@ -96,6 +96,17 @@ def test_the_graph_of_another_signature_is_read():
     assert "relu" in raised.value.diagnostics[0].hint
 
 
+def test_the_graph_of_another_signature_is_recorded():
+    x = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+    for key, expected in (("relu", np.maximum(x, 0)), ("tanh", np.tanh(x))):
+        graph = nk.from_tflite(two_signatures(), signature=key)
+        recorded = nk.trace_tflite(two_signatures(), {"image": x}, graph=graph, signature=key)
+        np.testing.assert_allclose(recorded["score"], expected, atol=1e-6)
+        assert nk.compare(nk.trace(graph, x), recorded).ok
+    with pytest.raises(nk.UnknownNameError, match="no signature 'elu'"):
+        nk.trace_tflite(two_signatures(), {"image": x}, signature="elu")
+
+
 def test_given_inputs_are_found_under_each_of_their_names():
     data = two_signatures()
     for name in ("image", "in"):

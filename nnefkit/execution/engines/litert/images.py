@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -79,3 +80,22 @@ def strides(window: Window) -> dict[str, Any]:
 def dilations(window: Window) -> dict[str, Any]:
     """Return the dilations of a window over planes as options."""
     return {"DilationHFactor": window.dilation[-2], "DilationWFactor": window.dilation[-1]}
+
+
+def with_zeros(b: TfliteBuilder, x: TfliteValue, steps: Sequence[int]) -> TfliteValue:
+    """Return a tensor with zeros between its elements, and after the last ones.
+
+    Args:
+        b: The builder.
+        x: The tensor.
+        steps: The distance of the elements along the first axes; 1 leaves an axis as it is.
+    """
+    for axis, step in enumerate(steps):
+        if step == 1:
+            continue
+        shape = [*x.shape]
+        shape[axis] *= step
+        before, after = math.prod(x.shape[: axis + 1]), math.prod(x.shape[axis + 1 :])
+        cells = b.reshape(x, (before, 1, after))
+        x = b.reshape(pad(b, cells, [(0, 0), (0, step - 1), (0, 0)], "constant"), shape)
+    return x

@@ -48,9 +48,17 @@ def _is_reversible(graph: Graph, op: Operation) -> str:
     return "Its filter is computed; TFLite reverses only constant filters."
 
 
+def _has_known_range(graph: Graph, op: Operation) -> str:
+    name = op.inputs["max"]
+    if isinstance(name, Identifier) and graph.tensors[name].data is None:
+        return "Its range is computed; float32 logarithms of powers of two may be rounded up."
+    return ""
+
+
 _CHECKS: Mapping[str, Callable[[Graph, Operation], str]] = {
     "conv": _has_few_dimensions,
     "separable_conv": _has_few_dimensions,
+    "logarithmic_quantize": _has_known_range,
     "deconv": _is_reversible,
     "separable_deconv": _is_reversible,
 }

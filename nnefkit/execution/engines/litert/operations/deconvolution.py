@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,13 @@ import numpy as np
 from nnefkit.arrays import Ints
 from nnefkit.execution.engines.litert.borders import pad
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
-from nnefkit.execution.engines.litert.images import VALID, as_plane, plane_shape, strides
+from nnefkit.execution.engines.litert.images import (
+    VALID,
+    as_plane,
+    plane_shape,
+    strides,
+    with_zeros,
+)
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.operations.convolution import biased, channel_bias, conv
 from nnefkit.execution.engines.litert.primitives import transpose
@@ -101,7 +106,7 @@ def _spread(
     groups: int,
 ) -> TfliteValue:
     """Return a deconvolution as a convolution of the input with zeros between its elements."""
-    spread = _with_zeros(b, x, window.stride)
+    spread = with_zeros(b, x, (1, *window.stride))
     padding = []
     for n, extent, span, (before, _) in zip(
         spread.shape[1:-1], extents, window.span, window.padding, strict=True
@@ -123,19 +128,6 @@ def _spread(
         window.dilation,
     )
     return conv(b, spread, weights, bias, window=forward, groups=groups)
-
-
-def _with_zeros(b: TfliteBuilder, x: TfliteValue, steps: tuple[int, ...]) -> TfliteValue:
-    """Return an image with zeros between its elements, `steps` apart, and after the last ones."""
-    for axis, step in enumerate(steps, 1):
-        if step == 1:
-            continue
-        shape = [*x.shape]
-        shape[axis] *= step
-        before, after = math.prod(x.shape[: axis + 1]), math.prod(x.shape[axis + 1 :])
-        cells = b.reshape(x, (before, 1, after))
-        x = b.reshape(pad(b, cells, [(0, 0), (0, step - 1), (0, 0)], "constant"), shape)
-    return x
 
 
 @lowering("separable_deconv")

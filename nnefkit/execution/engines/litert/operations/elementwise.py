@@ -9,7 +9,7 @@ import numpy as np
 
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
 from nnefkit.execution.engines.litert.integers import difference, magnitude, quotient, signs
-from nnefkit.execution.engines.litert.lowerings import lowering
+from nnefkit.execution.engines.litert.lowerings import LOWERINGS, lowering
 from nnefkit.execution.engines.litert.primitives import (
     add,
     cast,
@@ -51,6 +51,9 @@ _LOGICAL = {
     "and": "LOGICAL_AND",
     "or": "LOGICAL_OR",
 }
+
+_QUARTER = (1.5703125, 0.0004837512969970703, 7.549789948768648e-08)
+"""Three parts of pi / 2, the first ones with few digits: whole multiples of them are exact."""
 
 Unary = Callable[[TfliteBuilder, TfliteValue], TfliteValue]
 Binary = Callable[[TfliteBuilder, TfliteValue, TfliteValue], TfliteValue]
@@ -147,6 +150,22 @@ def log2(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     return mul(b, unary(b, "LOG", x), 1.0 / math.log(2.0))
 
 
+@lowering("tan")
+def tan(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
+    """Return the tangent, from the sine and cosine of the distance to a multiple of pi / 2.
+
+    LiteRT's own sine and cosine have an absolute error of 2e-7 where they are almost 0.
+    """
+    turns = round_half_up(b, mul(b, x, 2 / math.pi))
+    rest = x
+    for part in _QUARTER:
+        rest = sub(b, rest, mul(b, turns, part))
+    sine, cosine = unary(b, "SIN", rest), unary(b, "COS", rest)
+    even = unary(b, "FLOOR", mul(b, turns, 0.5))
+    is_even = compare(b, "EQUAL", mul(b, even, 2.0), turns)
+    return where(b, is_even, div(b, sine, cosine), unary(b, "NEG", div(b, cosine, sine)))
+
+
 @lowering("atan")
 def atan(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
     """Return the angle whose tangent is `x`."""
@@ -172,6 +191,24 @@ def _other_leg(b: TfliteBuilder, x: TfliteValue) -> TfliteValue:
 
 def _like(b: TfliteBuilder, x: TfliteValue, number: float) -> TfliteValue:
     return b.constant(np.full(x.shape, number, x.dtype))
+
+
+@lowering("logarithmic_quantize")
+def logarithmic_quantize(
+    b: TfliteBuilder,
+    x: TfliteValue,
+    max: TfliteValue,
+    *,
+    bits: int,
+) -> TfliteValue:
+    """Round to a power of two, to the nearest exponent (4.9.5)."""
+    with np.errstate(all="ignore"):
+        largest = np.ceil(np.log2(np.asarray(max.data)))
+    least = b.constant(np.asarray(largest - largest.dtype.type(2**bits - 1)))
+    exponent = minimum(b, log2(b, unary(b, "ABS", x)), b.constant(largest))
+    exponent = round_half_up(b, maximum(b, exponent, least))
+    size = elementwise(b, "POW", _like(b, exponent, 2.0), exponent)
+    return mul(b, LOWERINGS["sign"](b, x), size)
 
 
 @lowering("round")

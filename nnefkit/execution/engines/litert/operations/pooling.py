@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nnefkit.arrays import Array, Ints
 from nnefkit.execution.engines.litert.borders import pad
 from nnefkit.execution.engines.litert.builder import TfliteBuilder, TfliteValue
-from nnefkit.execution.engines.litert.images import as_plane, padded, strides
+from nnefkit.execution.engines.litert.images import as_plane, padded, strides, with_zeros
 from nnefkit.execution.engines.litert.lowerings import lowering
 from nnefkit.execution.engines.litert.primitives import (
     add,
@@ -106,6 +107,37 @@ def _by_taps(b: TfliteBuilder, x: TfliteValue, window: Window, kind: str) -> Tfl
         for tap in taps[1:]:
             x = elementwise(b, kind, x, tap)
     return x
+
+
+@lowering("debox")
+def debox(
+    b: TfliteBuilder,
+    input: TfliteValue,
+    *,
+    window: Window,
+    output_shape: Ints,
+    normalize: bool,
+) -> TfliteValue:
+    """Add each element to all positions that `box` sums into it.
+
+    Positions are summed over windows that slide one by one, between the elements with zeros.
+    """
+    volume = float(math.prod(window.size))
+    extents, window = window.reversed(input.shape, output_shape)
+    extension = ((0, 0),) * input.rank
+    if window.border not in ("constant", "ignore"):
+        extension = window.reverse_extension(input.shape, extents)
+        input = pad(b, input, extension, window.border)  # noqa: A001
+    spread = with_zeros(b, input, window.stride)
+    padding = []
+    for axis, (_, (p, _), s, _) in enumerate(window.axes):
+        start = -p - extension[axis][0] * s
+        before = start + window.span[axis] - 1
+        padding.append((before, extents[axis] - start - spread.shape[axis]))
+    ones = (1,) * input.rank
+    sliding = replace(window, stride=ones, padding=((0, 0),) * input.rank)
+    sums = _by_taps(b, pad(b, spread, padding, "constant"), sliding, "ADD")
+    return div(b, sums, volume) if normalize else sums
 
 
 @lowering("avg_pool")
