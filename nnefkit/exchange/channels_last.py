@@ -282,7 +282,8 @@ def resized(
         refuse("it interpolates integers", "Cast them to float before.")
 
     def weights(number: int) -> Value:
-        take((axes[number].extent, axes[number].new_extent))
+        # With the columns and the shares that it is computed from.
+        take((axes[number].extent + 12, axes[number].new_extent))
         matrix = _linear_weights(axes[number], positions[number])
         return c.graph.constant(matrix, name=f"{name}.matrix")
 
@@ -334,4 +335,5 @@ def _linear_weights(axis: ResizedAxis, positions: Array) -> Array:
     columns = np.arange(axis.new_extent)
     np.add.at(weights, (low, columns), 1 - share)
     np.add.at(weights, (high, columns), share)
+    weights.flags.writeable = False
     return weights

@@ -69,7 +69,7 @@ class Value:
         self.filler = False
         """Whether it is a constant that repeats one number, and not a weight."""
         self.coded = False
-        """Whether it is a constant whose elements are codes in the source: it is stored as codes."""
+        """Whether it is a constant whose elements are codes in the source."""
         self.sources: frozenset[str] = frozenset()
         """The names of the weights of the source that a constant was computed from."""
         self.whole = False
