@@ -81,6 +81,9 @@ def test_what_it_cannot_run_is_refused_with_a_reason():
     wide = graph.with_data({"w": graph.tensors["w"].data.astype(np.float64)})
     with pytest.raises(nk.ExecutionError, match="float32 only"):
         nk.run(wide, x, "litert")
-    text = "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); y = argmax_pool(x, size = [2]); }"
+    text = (
+        "version 1.0; graph g(x) -> (y) { x = external(shape = [2]); "
+        "y = argmax_pool(x, size = [2]); }"
+    )
     with pytest.raises(nk.ExecutionError, match="No TFLite operators express it"):
         nk.run(nk.parse(text), np.ones(2, np.float32), "litert")
