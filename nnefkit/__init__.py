@@ -67,6 +67,7 @@ if _TYPE_CHECKING:
     )
     from nnefkit.exchange import (
         from_caffe,
+        from_chainer,
         from_keras,
         from_onnx,
         from_tensorflow,
@@ -120,8 +121,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_caffe", "from_keras", "from_onnx", "from_tensorflow", "from_tflite"),
-        "from_torch",
+        *("from_caffe", "from_chainer", "from_keras", "from_onnx", "from_tensorflow"),
+        *("from_tflite", "from_torch"),
         *("to_onnx", "to_tflite", "to_torch"),
         *("trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
@@ -184,6 +185,7 @@ __all__ = [
     "engines",
     "format",
     "from_caffe",
+    "from_chainer",
     "from_keras",
     "from_onnx",
     "from_tensorflow",

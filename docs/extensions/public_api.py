@@ -77,6 +77,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             *("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
             *("from_tflite", "to_tflite", "trace_tflite"),
             *("from_keras", "trace_keras", "from_tensorflow", "from_caffe"),
+            "from_chainer",
         ),
     ),
     "custom_operations": (

@@ -17,9 +17,9 @@ from nnefkit.errors import Diagnostic, InputError, MissingPackageError, NnefErro
 
 COMMANDS = (
     *("validate", "explain", "info", "cost", "format", "run", "compare", "blame", "diff"),
-    *("sensitivity", "quantize", "report", "convert"),
+    *("sensitivity", "quantize", "report", "convert", "export-script"),
 )
-"""The commands in the order of the help; each is the module of this name."""
+"""The commands in the order of the help; each is the module of this name, with underscores."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """Exit statuses that shells report for a process that SIGINT or SIGPIPE ended."""
@@ -39,6 +39,7 @@ examples:
   nnefkit report model/ --against quantized/ -o report.html
   nnefkit quantize model/ --calibration images/ -o quantized/
   nnefkit convert network.onnx model.nnef.tgz
+  nnefkit export-script chainer > dump_chainer.py
 
 exit status: 0 success; 1 negative result or failure; 2 wrong usage, or a path
 that does not exist.
@@ -109,5 +110,5 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     is_known = bool(arguments) and arguments[0] in COMMANDS
     for name in arguments[:1] if is_known else COMMANDS:
-        import_module(f"nnefkit.cli.{name}").declare(commands)
+        import_module(f"nnefkit.cli.{name.replace('-', '_')}").declare(commands)
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
-TENSORFLOW, CAFFE = "TensorFlow", "Caffe"
+TENSORFLOW, CAFFE, CHAINER = "TensorFlow", "Caffe", "Chainer"
 
 
 class ForeignFormat(NamedTuple):
@@ -39,6 +40,10 @@ SOURCES = {
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""
+_DUMPED = {"chainer": ForeignFormat(CHAINER, "from_chainer")}
+"""Framework of a graph that the script of ``nnefkit export-script`` wrote -> format."""
+_STATED = re.compile(rb'"format":\s*"(\w+)-graph"')
+_HEAD = 1 << 20
 TARGETS = {".onnx": ONNX, ".tflite": TFLITE}
 """Extension -> format, for the other formats that can be written."""
 
@@ -71,7 +76,18 @@ def foreign_format(source: Path) -> ForeignFormat | None:
     if source.is_dir():
         files = (source / name for name in ("saved_model.pb", "saved_model.pbtxt"))
         return _TENSORFLOW if any(file.is_file() for file in files) else None
-    return SOURCES.get(source.suffix.lower())
+    extension = source.suffix.lower()
+    return (_dumped_format(source) if extension == ".json" else None) or SOURCES.get(extension)
+
+
+def _dumped_format(source: Path) -> ForeignFormat | None:
+    """Return the format that a JSON file states, if it is one of a dumped graph."""
+    try:
+        with source.open("rb") as file:
+            stated = _STATED.search(file.read(_HEAD))
+    except (OSError, ValueError):
+        return None
+    return _DUMPED.get(stated[1].decode()) if stated else None
 
 
 def source_format(source: Path) -> str:
@@ -101,7 +117,8 @@ def source_format(source: Path) -> str:
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
-            "saved_model.pb), a Caffe model (.prototxt) or an exported PyTorch program (.pt2).",
+            "saved_model.pb), a Caffe model (.prototxt), a Chainer graph (.json) or an exported "
+            "PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

@@ -9,6 +9,7 @@ own packages are not needed.
 """
 
 from nnefkit.exchange.caffe import from_caffe
+from nnefkit.exchange.chainer import from_chainer
 from nnefkit.exchange.keras import from_keras, trace_keras
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.tensorflow import from_tensorflow
@@ -17,6 +18,7 @@ from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 
 __all__ = [
     "from_caffe",
+    "from_chainer",
     "from_keras",
     "from_onnx",
     "from_tensorflow",

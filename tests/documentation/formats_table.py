@@ -74,6 +74,15 @@ def read_from_caffe() -> str:
     )
 
 
+def read_from_chainer() -> str:
+    from nnefkit.exchange.chainer.functions import CHAINER
+
+    return (
+        f"`nk.from_chainer`: {len(CHAINER.readers)} functions, as a script of nnefkit exports them "
+        "([function by function](docs/reference/support/chainer.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -94,5 +103,6 @@ def formats() -> str:
             "no",
         ],
         ["Caffe (`.prototxt` with `.caffemodel`)", read_from_caffe(), "no"],
+        ["Chainer (`.json` with `.npz`)", read_from_chainer(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

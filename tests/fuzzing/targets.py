@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     caffe_models,
+    dumped_graphs,
     files,
     graphs,
     keras_models,
@@ -27,6 +28,7 @@ TARGETS: dict[str, Target] = {
         tflite_models,
         tensorflow_models,
         caffe_models,
+        dumped_graphs,
         keras_models,
         graphs,
     )

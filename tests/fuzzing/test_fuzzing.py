@@ -27,6 +27,7 @@ FEW = {
     "tflite": 100,
     "tensorflow": 100,
     "caffe": 100,
+    "chainer": 100,
     "keras": 60,
 }
 """Inputs of a target in the standard suite; 200 of the others."""

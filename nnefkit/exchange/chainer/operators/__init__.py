@@ -1,0 +1,1 @@
+"""Readers of Chainer's functions, by their subject."""

@@ -1,0 +1,212 @@
+"""Dumped graphs read whole, and proved with the run that the script recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnefkit.arrays import Array, Arrays
+from nnefkit.display.progress_bar import StagedProgressBar
+from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
+from nnefkit.exchange.dumped.array_archive import ArrayArchive
+from nnefkit.exchange.dumped.call import DumpedCall
+from nnefkit.exchange.dumped.document import Dump, File
+from nnefkit.exchange.dumped.framework import Framework
+from nnefkit.exchange.dumped.nodes import DumpReader
+from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof_inputs import independent, unused_inputs
+from nnefkit.graph import Graph
+from nnefkit.graph.extents import Shapes
+
+_SUFFIXES = (".graph", ".optimised", ".optimized")
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedDump:
+    """A graph with what a user wants of it."""
+
+    dump: Dump
+    framework: Framework
+    call_class: type[DumpedCall] = field(repr=False)
+    outputs: Mapping[str, str]
+    """Name of a wanted output -> id of its value."""
+    recorded: Mapping[str, Array] = field(repr=False)
+    """The arrays of a recorded run, as ``inputs/x``, ``outputs/y`` and ``tensors/id``."""
+
+    def graph(self, shapes: Shapes, bar: StagedProgressBar | None = None) -> Graph:
+        """Return the graph for inputs of some shapes.
+
+        Raises:
+            DocumentError: NNEF cannot express it; one diagnostic for each refused node.
+        """
+        reader = DumpReader(self.dump, self.framework, self.call_class, self.outputs, shapes)
+        if bar is not None:
+            bar.stage("reading", len(reader.nodes), "node")
+        graph = reader.read(bar)
+        if graph is None:
+            raise DocumentError(reader.problems)
+        return with_macs(graph)
+
+    def recorded_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the inputs of the recorded run; empty without one."""
+        keys = {name: f"inputs/{name}" for name in self.dump.inputs}
+        if not all(key in self.recorded for key in keys.values()):
+            return {}
+        return {name: self.recorded[key].shape for name, key in keys.items()}
+
+    def close(self) -> None:
+        """Close the files."""
+        self.dump.arrays.close()
+        if isinstance(self.recorded, ArrayArchive):
+            self.recorded.close()
+
+
+def opened(
+    dump: Dump,
+    framework: Framework,
+    call_class: type[DumpedCall],
+    outputs: Sequence[str] | str | None,
+    run: File | None,
+) -> OpenedDump:
+    """Return a graph with the wanted outputs, and a recorded run if there is one.
+
+    Args:
+        dump: The graph.
+        framework: Its framework.
+        call_class: The class of calls that its readers take.
+        outputs: Names of outputs, or ids of values; all outputs by default.
+        run: The ``.npz`` file of the run, or its bytes; by default the one that is in the file of
+            arrays, or beside it.
+
+    Raises:
+        StorageError: The file cannot be read.
+        UnknownNameError: There is no such output.
+    """
+    recorded: Mapping[str, Array] = dump.arrays
+    if run is not None:
+        recorded = ArrayArchive(run)
+    elif not any(key.startswith("outputs/") for key in dump.arrays):
+        beside = _beside(dump.path)
+        if beside is not None:
+            recorded = ArrayArchive(beside)
+    return OpenedDump(dump, framework, call_class, _wanted(dump, outputs), recorded)
+
+
+def _beside(path: str) -> Path | None:
+    """Return the recorded run beside ``net.graph.json``: ``net.npz``."""
+    if not path:
+        return None
+    stem = Path(path).with_suffix("")
+    if stem.suffix not in _SUFFIXES:
+        return None
+    found = stem.with_suffix(".npz")
+    return found if found.is_file() else None
+
+
+def _wanted(dump: Dump, outputs: Sequence[str] | str | None) -> dict[str, str]:
+    if outputs is None:
+        return dict(dump.outputs)
+    wanted = {}
+    for name in [outputs] if isinstance(outputs, str) else outputs:
+        if name in dump.outputs:
+            wanted[name] = dump.outputs[name]
+        elif name in dump.values:
+            wanted[name] = name
+        else:
+            raise UnknownNameError(
+                f"the graph has no output or value '{name}'",
+                hint=did_you_mean(name, dump.outputs)
+                or f"Its outputs are {', '.join(dump.outputs)}.",
+                file=dump.path,
+            )
+    if not wanted:
+        raise InputError("outputs=[] leaves nothing of the graph", file=dump.path)
+    return wanted
+
+
+def proved(
+    source: OpenedDump,
+    graph: Graph,
+    *,
+    verify: bool,
+    engine: str,
+    tolerance: float | None,
+    bar: StagedProgressBar,
+) -> Graph:
+    """Return a graph with the result of its comparison with the recorded run.
+
+    Raises:
+        ExecutionError: The two differ.
+        StorageError: The recorded run is damaged.
+    """
+    facts: dict[str, Any] = {
+        "source": source.framework.name,
+        **({"path": source.dump.path} if source.dump.path else {}),
+        f"{source.framework.key}_version": source.dump.version,
+        **unused_inputs(graph),
+    }
+    run = _RunOfDump(source, graph)
+    reason = run.not_usable() if verify else "verify=False"
+    if reason:
+        return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+    return verified(
+        graph,
+        SourceRun(lambda _: run.outputs(), lambda _: run.everything(), facts),
+        run.inputs(),
+        engine=engine,
+        tolerance=tolerance,
+        bar=bar,
+    )
+
+
+class _RunOfDump:
+    """The run that a script recorded, in the terms of a graph."""
+
+    def __init__(self, source: OpenedDump, graph: Graph) -> None:
+        self._arrays = source.recorded
+        self._graph = graph
+        self._outputs = source.outputs
+        self._known = source.dump.outputs
+
+    def not_usable(self) -> str:
+        """Return why it proves nothing about the graph; empty if it does."""
+        if not all(self._key(name) in self._arrays for name in self._outputs):
+            return "the file has no recorded run"
+        inputs: dict[str, Array] = {}
+        for name in self._graph.inputs:
+            key = f"inputs/{self._origin(name)}"
+            if key not in self._arrays:
+                return "the file has no recorded run"
+            inputs[name] = self._arrays[key]
+            if inputs[name].shape != self._graph.tensors[name].shape:
+                return "the recorded run has inputs of other shapes"
+        distinct = independent(inputs)
+        if any(distinct[name] is not array for name, array in inputs.items()):
+            return "two inputs of the recorded run are equal"
+        return ""
+
+    def _key(self, name: str) -> str:
+        return f"outputs/{name}" if name in self._known else f"tensors/{name}"
+
+    def _origin(self, name: str) -> str:
+        return self._graph.tensors[name].origin or name
+
+    def inputs(self) -> dict[str, Array]:
+        """Return the inputs by their names in the graph."""
+        return {name: self._arrays[f"inputs/{self._origin(name)}"] for name in self._graph.inputs}
+
+    def outputs(self) -> Arrays:
+        """Return the outputs, in order."""
+        return {name: self._arrays[self._key(name)] for name in self._outputs}
+
+    def everything(self) -> Arrays:
+        """Return all recorded tensors by origin."""
+        prefix = "tensors/"
+        found = {key[len(prefix) :]: key for key in self._arrays if key.startswith(prefix)}
+        arrays = {origin: self._arrays[key] for origin, key in found.items()}
+        for name, id_ in self._outputs.items():
+            arrays.setdefault(id_, self._arrays[self._key(name)])
+        return arrays
