@@ -12,7 +12,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
-TENSORFLOW, CAFFE, CHAINER = "TensorFlow", "Caffe", "Chainer"
+TENSORFLOW, CAFFE, CHAINER, MXNET = "TensorFlow", "Caffe", "Chainer", "MXNet"
 
 
 class ForeignFormat(NamedTuple):
@@ -25,6 +25,9 @@ class ForeignFormat(NamedTuple):
     """The parameters among ``input_shapes`` and ``constants`` that the function has."""
 
 
+_MXNET = ForeignFormat(MXNET, "from_mxnet", ("input_shapes",))
+_SYMBOL = "-symbol.json"
+"""The ending of MXNet's symbols; other ``.json`` are models of Keras."""
 _TENSORFLOW = ForeignFormat(TENSORFLOW, "from_tensorflow", ("input_shapes",))
 SOURCES = {
     ".h5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
@@ -60,6 +63,7 @@ _FOREIGN = {
     ".tflite": "TensorFlow Lite",
     ".prototxt": "Caffe",
     ".caffemodel": "Caffe",
+    ".params": "MXNet",
     ".mlmodel": "Core ML",
 }
 _PROGRAMS = (
@@ -76,6 +80,8 @@ def foreign_format(source: Path) -> ForeignFormat | None:
     if source.is_dir():
         files = (source / name for name in ("saved_model.pb", "saved_model.pbtxt"))
         return _TENSORFLOW if any(file.is_file() for file in files) else None
+    if source.name.lower().endswith(_SYMBOL):
+        return _MXNET
     extension = source.suffix.lower()
     return (_dumped_format(source) if extension == ".json" else None) or SOURCES.get(extension)
 
@@ -109,6 +115,13 @@ def source_format(source: Path) -> str:
             "ones, beside it are read with it.",
             file=str(source),
         )
+    if extension == ".params":
+        raise InputError(
+            "a '.params' has the parameters of a network of MXNet, but not its operators",
+            hint="Give the symbol of the network (net-symbol.json); the parameters of its highest "
+            "epoch beside it (net-0012.params) are read with it.",
+            file=str(source),
+        )
     if extension in _FOREIGN:
         raise InputError(
             f"{_FOREIGN[extension]} models ('{extension}') cannot be read",
@@ -117,8 +130,8 @@ def source_format(source: Path) -> str:
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
-            "saved_model.pb), a Caffe model (.prototxt), a Chainer graph (.json) or an exported "
-            "PyTorch program (.pt2).",
+            "saved_model.pb), a Caffe model (.prototxt), an MXNet model (-symbol.json), a Chainer "
+            "graph (.json) or an exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

@@ -11,6 +11,7 @@ own packages are not needed.
 from nnefkit.exchange.caffe import from_caffe
 from nnefkit.exchange.chainer import from_chainer
 from nnefkit.exchange.keras import from_keras, trace_keras
+from nnefkit.exchange.mxnet import from_mxnet
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.tensorflow import from_tensorflow
 from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
@@ -20,6 +21,7 @@ __all__ = [
     "from_caffe",
     "from_chainer",
     "from_keras",
+    "from_mxnet",
     "from_onnx",
     "from_tensorflow",
     "from_tflite",

@@ -11,12 +11,12 @@ from math import prod
 
 import numpy as np
 
-from nnefkit.arrays import Array, Padding
+from nnefkit.arrays import Padding
 from nnefkit.exchange.call import OperatorCall
-from nnefkit.exchange.compositions.resampling import ResizedAxis, interpolated, selected
+from nnefkit.exchange.compositions.resampling import resized_image
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped, to_scalar, transposed
-from nnefkit.exchange.source_value import SCALAR, Value
+from nnefkit.exchange.source_value import Value
 
 F = np.float32
 
@@ -249,91 +249,17 @@ def resized(
     name: str = "resize",
     take: Callable[[Sequence[int]], None] = lambda _: None,
 ) -> Value:
-    """Return a channels-last tensor with its spatial axes resized as TensorFlow resizes images.
-
-    Args:
-        c: The call of the operator.
-        x: The tensor.
-        extents: The new spatial extents.
-        nearest: Whether the nearest element is selected; otherwise elements are interpolated.
-        align_corners: Whether the first and the last elements keep their positions.
-        half_pixel_centers: Whether the positions are those of the centers of elements.
-        name: The stem of the labels of constants.
-        take: Called with the shape of each constant before it is computed.
-
-    Raises:
-        Refusal: Integers are interpolated.
-    """
-    inner = [
-        ResizedAxis(extent, new, float(F(new) / F(extent)), by_size=True)
-        for extent, new in zip(x.shape[1:-1], extents, strict=True)
-    ]
-    if all(axis.is_unchanged for axis in inner):
+    """Return a channels-last tensor with its spatial axes resized; see `resized_image`."""
+    if tuple(extents) == x.shape[1:-1]:
         return x
-    take(extents)
-    grid = _Grid(align_corners, half_pixel_centers, nearest)
-    axes = [ResizedAxis(n, n, 1.0) for n in (x.shape[0], x.shape[-1])] + inner
-    positions = [grid.positions(axis) for axis in axes]
-    image = channels_first(c, x)
-    if nearest:
-        indices = [grid.nearest(*pair) for pair in zip(axes, positions, strict=True)]
-        return channels_last(c, selected(c, image, axes, indices, f"{name}.indices"))
-    if x.data_type != SCALAR:
-        refuse("it interpolates integers", "Cast them to float before.")
-
-    def weights(number: int) -> Value:
-        # With the columns and the shares that it is computed from.
-        take((axes[number].extent + 12, axes[number].new_extent))
-        matrix = _linear_weights(axes[number], positions[number])
-        return c.graph.constant(matrix, name=f"{name}.matrix")
-
-    method = "asymmetric"
-    if align_corners:
-        # The corners of a single new element are not aligned.
-        method = "" if any(axis.new_extent == 1 for axis in inner) else "aligned"
-    elif half_pixel_centers:
-        method = "symmetric"
-    return channels_last(c, interpolated(c, image, axes, weights, method=method))
-
-
-class _Grid:
-    """The positions of new elements among old ones."""
-
-    def __init__(self, align_corners: bool, half_pixel_centers: bool, nearest: bool) -> None:
-        self._align_corners = align_corners
-        self._half_pixel_centers = half_pixel_centers
-        self._nearest = nearest
-
-    def positions(self, axis: ResizedAxis) -> Array:
-        """Return the positions of the new elements of an axis, in float32."""
-        index = np.arange(axis.new_extent, dtype=F)
-        scale = F(axis.extent) / F(axis.new_extent)
-        if self._align_corners and axis.new_extent > 1:
-            scale = F(axis.extent - 1) / F(axis.new_extent - 1)
-        if not self._half_pixel_centers:
-            return np.asarray(index * scale)
-        # A neighbor is selected by the center itself, a mean is weighted by distances to centers.
-        shift = F(0) if self._nearest else F(0.5)
-        return np.asarray((index + F(0.5)) * scale - shift)
-
-    def nearest(self, axis: ResizedAxis, positions: Array) -> Array:
-        """Return the index of the old element for each new one."""
-        if axis.is_unchanged:
-            return np.arange(axis.extent)
-        shift = F(0.5) if self._align_corners else F(0)
-        index = np.floor(positions + shift).astype(np.int64)
-        return np.asarray(np.clip(index, 0, axis.extent - 1))
-
-
-def _linear_weights(axis: ResizedAxis, positions: Array) -> Array:
-    """Return the weights of the old elements, a column for each new one."""
-    last = axis.extent - 1
-    low = np.clip(np.floor(positions), 0, last).astype(np.int64)
-    high = np.clip(np.ceil(positions), 0, last).astype(np.int64)
-    share = np.clip(positions - low, 0, 1)
-    weights = np.zeros((axis.extent, axis.new_extent), F)
-    columns = np.arange(axis.new_extent)
-    np.add.at(weights, (low, columns), 1 - share)
-    np.add.at(weights, (high, columns), share)
-    weights.flags.writeable = False
-    return weights
+    image = resized_image(
+        c,
+        channels_first(c, x),
+        extents,
+        nearest=nearest,
+        align_corners=align_corners,
+        half_pixel_centers=half_pixel_centers,
+        name=name,
+        take=take,
+    )
+    return channels_last(c, image)

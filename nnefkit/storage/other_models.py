@@ -28,6 +28,7 @@ _TENSORS = OtherModel(
 )
 _TENSORFLOW = OtherModel("a TensorFlow graph", "nnefkit.from_tensorflow(path) reads it.")
 _CAFFE = OtherModel("a Caffe model", "nnefkit.from_caffe(prototxt, caffemodel) reads it.")
+_MXNET = OtherModel("an MXNet file", "nnefkit.from_mxnet(symbol_json, params) reads a network.")
 OTHER_MODELS = {
     ".onnx": OtherModel(
         "an ONNX model",
@@ -49,6 +50,7 @@ OTHER_MODELS = {
     ".h5": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
     ".prototxt": _CAFFE,
     ".caffemodel": _CAFFE,
+    ".params": _MXNET,
     ".npz": _TENSORS,
     ".safetensors": _TENSORS,
 }

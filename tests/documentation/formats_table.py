@@ -83,6 +83,16 @@ def read_from_chainer() -> str:
     )
 
 
+def read_from_mxnet() -> str:
+    from nnefkit.exchange.mxnet import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.mxnet.call import READERS as MXNET
+
+    return (
+        f"`nk.from_mxnet`: {len(MXNET)} operators, symbols and arrays of all versions "
+        "([operator by operator](docs/reference/support/mxnet.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -104,5 +114,6 @@ def formats() -> str:
         ],
         ["Caffe (`.prototxt` with `.caffemodel`)", read_from_caffe(), "no"],
         ["Chainer (`.json` with `.npz`)", read_from_chainer(), "no"],
+        ["MXNet (`-symbol.json` with `.params`)", read_from_mxnet(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

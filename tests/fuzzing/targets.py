@@ -8,6 +8,7 @@ from . import (
     files,
     graphs,
     keras_models,
+    mxnet_models,
     onnx_models,
     recordings,
     tensorflow_models,
@@ -30,6 +31,7 @@ TARGETS: dict[str, Target] = {
         caffe_models,
         dumped_graphs,
         keras_models,
+        mxnet_models,
         graphs,
     )
     for target in module.TARGETS

@@ -28,6 +28,7 @@ FEW = {
     "tensorflow": 100,
     "caffe": 100,
     "chainer": 100,
+    "mxnet": 100,
     "keras": 60,
 }
 """Inputs of a target in the standard suite; 200 of the others."""

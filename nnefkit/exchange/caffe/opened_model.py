@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from nnefkit.errors import InputError, StorageError, UnknownNameError, did_you_m
 from nnefkit.exchange.caffe.messages import FORMAT, OLD_TYPES, TEST
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel, ValueInfo
 from nnefkit.exchange.caffe.unknown_fields import unknown_fields
-from nnefkit.storage import check_readable
+from nnefkit.exchange.source_file import File, path_and_bytes
 
 _MAX_BYTES = 2**31 - 1
 SINKS = ("Silence",)
@@ -23,7 +22,6 @@ DATA = (
     "VideoData",
 )
 """Layers that read examples to train on."""
-File = str | os.PathLike[str] | bytes
 
 
 def open_model(
@@ -78,23 +76,8 @@ def open_model(
 
 def _content(source: File) -> tuple[str, bytes]:
     """Return the path and the bytes of a file."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return "", bytes(source)
-    try:
-        path = Path(os.fspath(source))
-    except TypeError:
-        raise InputError(
-            f"a Caffe network must be a path or bytes, not {type(source).__name__}"
-        ) from None
-    if "\0" in str(path):
-        raise StorageError("there is no such file", file=str(path))
-    check_readable(str(path))
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise StorageError("the file is larger than protobuf messages can be", file=str(path))
-        return str(path), path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"the file cannot be read: {error.strerror}", file=str(path)) from error
+    too_large = "the file is larger than protobuf messages can be"
+    return path_and_bytes(source, "a Caffe network", _MAX_BYTES, too_large)
 
 
 def _decoded(text: bytes, path: str) -> str:

@@ -112,3 +112,13 @@ def mean_variance_normalization(
         mean, variance = c.ops("moments", x, axes=[*axes])
         deviation = c.op("add", c.op("sqrt", variance), c.decimal(epsilon))
         return c.op("div", c.op("sub", x, mean), deviation)
+
+
+def by_length(c: OperatorCall, x: Value, axes: Sequence[int], epsilon: float) -> Value:
+    """Return ``x / sqrt(sum of squares + epsilon)``, with sums over some axes.
+
+    `l2_normalization` adds the small number to the root.
+    """
+    with c.graph.scope("division_by_length"):
+        squares = c.op("sum_reduce", c.op("sqr", x), axes=[*axes])
+        return c.op("div", x, c.op("sqrt", c.op("add", squares, c.decimal(epsilon))))

@@ -10,8 +10,11 @@ import numpy as np
 from nnefkit.arrays import Array
 from nnefkit.exchange.call import OperatorCall
 from nnefkit.exchange.compositions.linear_algebra import along_axis
+from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import SCALAR, Value
+
+_F = np.float32
 
 # -- resizing --------------------------------------------------------------------------------------
 
@@ -122,6 +125,109 @@ def _is_same_or_halved(axis: ResizedAxis) -> bool:
     """Whether each element is the mean of two, as half of the positions are between two."""
     is_halved = axis.extent == 2 * axis.new_extent > 2 and axis.scale == 0.5
     return axis.is_unchanged or is_halved
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+def resized_image(
+    c: OperatorCall,
+    x: Value,
+    extents: Sequence[int],
+    *,
+    nearest: bool = False,
+    align_corners: bool = False,
+    half_pixel_centers: bool = False,
+    name: str = "resize",
+    take: Callable[[Sequence[int]], None] = lambda _: None,
+) -> Value:
+    """Return a channels-first tensor with its spatial axes resized as TensorFlow resizes images.
+
+    Args:
+        c: The call of the operator.
+        x: The tensor.
+        extents: The new spatial extents.
+        nearest: Whether the nearest element is selected; otherwise elements are interpolated.
+        align_corners: Whether the first and the last elements keep their positions.
+        half_pixel_centers: Whether the positions are those of the centers of elements.
+        name: The stem of the labels of constants.
+        take: Called with the shape of each constant before it is computed.
+
+    Raises:
+        Refusal: Integers are interpolated.
+    """
+    axes = [ResizedAxis(n, n, 1.0) for n in x.shape[:2]]
+    axes += [
+        ResizedAxis(extent, new, float(_F(new) / _F(extent)), by_size=True)
+        for extent, new in zip(x.shape[2:], extents, strict=True)
+    ]
+    if all(axis.is_unchanged for axis in axes):
+        return x
+    take(extents)
+    grid = _Grid(align_corners, half_pixel_centers, nearest)
+    positions = [grid.positions(axis) for axis in axes]
+    if nearest:
+        indices = [grid.nearest(*pair) for pair in zip(axes, positions, strict=True)]
+        return selected(c, x, axes, indices, f"{name}.indices")
+    if x.data_type != SCALAR:
+        refuse("it interpolates integers", "Cast them to float before.")
+
+    def weights(number: int) -> Value:
+        # With the columns and the shares that it is computed from.
+        take((axes[number].extent + 12, axes[number].new_extent))
+        matrix = _linear_weights(axes[number], positions[number])
+        return c.graph.constant(matrix, name=f"{name}.matrix")
+
+    method = "asymmetric"
+    if align_corners:
+        # The corners of a single new element are not aligned.
+        method = "" if any(axis.new_extent == 1 for axis in axes[2:]) else "aligned"
+    elif half_pixel_centers:
+        method = "symmetric"
+    return interpolated(c, x, axes, weights, method=method)
+
+
+class _Grid:
+    """The positions of new elements among old ones."""
+
+    def __init__(self, align_corners: bool, half_pixel_centers: bool, nearest: bool) -> None:
+        self._align_corners = align_corners
+        self._half_pixel_centers = half_pixel_centers
+        self._nearest = nearest
+
+    def positions(self, axis: ResizedAxis) -> Array:
+        """Return the positions of the new elements of an axis, in float32."""
+        index = np.arange(axis.new_extent, dtype=_F)
+        scale = _F(axis.extent) / _F(axis.new_extent)
+        if self._align_corners and axis.new_extent > 1:
+            scale = _F(axis.extent - 1) / _F(axis.new_extent - 1)
+        if not self._half_pixel_centers:
+            return np.asarray(index * scale)
+        # A neighbor is selected by the center itself, a mean is weighted by distances to centers.
+        shift = _F(0) if self._nearest else _F(0.5)
+        return np.asarray((index + _F(0.5)) * scale - shift)
+
+    def nearest(self, axis: ResizedAxis, positions: Array) -> Array:
+        """Return the index of the old element for each new one."""
+        if axis.is_unchanged:
+            return np.arange(axis.extent)
+        shift = _F(0.5) if self._align_corners else _F(0)
+        index = np.floor(positions + shift).astype(np.int64)
+        return np.asarray(np.clip(index, 0, axis.extent - 1))
+
+
+def _linear_weights(axis: ResizedAxis, positions: Array) -> Array:
+    """Return the weights of the old elements, a column for each new one."""
+    last = axis.extent - 1
+    low = np.clip(np.floor(positions), 0, last).astype(np.int64)
+    high = np.clip(np.ceil(positions), 0, last).astype(np.int64)
+    share = np.clip(positions - low, 0, 1)
+    weights = np.zeros((axis.extent, axis.new_extent), _F)
+    columns = np.arange(axis.new_extent)
+    np.add.at(weights, (low, columns), 1 - share)
+    np.add.at(weights, (high, columns), share)
+    weights.flags.writeable = False
+    return weights
 
 
 # -- pixels and channels ---------------------------------------------------------------------------

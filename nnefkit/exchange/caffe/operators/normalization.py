@@ -136,9 +136,6 @@ def normalize(c: Call) -> Value:
     """Read a division by the length of the channels, or of whole entries, times factors."""
     x, p = c.ranked(4), c.parameter("norm_param")
     axes = [1, 2, 3] if p.across_spatial else [1]
-    # Unlike that of `l2_normalization`, the small number is inside of the root.
-    squares = c.op("sum_reduce", c.op("sqr", x), axes=axes)
-    length = c.op("sqrt", c.op("add", squares, c.decimal(p.eps)))
-    result = c.op("div", x, length)
+    result = normalization.by_length(c, x, axes, p.eps)
     shape = () if p.channel_shared else (1, x.shape[1])
     return c.op("mul", result, c.weight(0, "scale", shape))

@@ -1,0 +1,1 @@
+"""Readers of MXNet's operators, by their subject."""
