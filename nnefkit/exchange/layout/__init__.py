@@ -32,17 +32,18 @@ order, whose attributes are renamed: elementwise ones with broadcasting, reducti
 other normalizations, `concat`, `split`, `stack`, `unstack`, `slice`, `pad`, `tile`, `gather`,
 pooling with a window in other axes, `reshape` that moves whole groups of axes, variables with their
 `update`, and nnefkit's own fragments of these kinds. `matmul` reads transposed matrices by
-``transposeA`` and ``transposeB``. Axes of extent 1 are moved by `squeeze`, `unsqueeze` or `reshape`
-instead of a transposition, and so is an image of 1 x 1. A flattened image that only weights
-multiply needs no transposition either: the rows of the weights are reordered, and the tensor of the
-features is renamed ``..._reordered``, without origin; likewise where a layer computes an image as
-a row.
+``transposeA`` and ``transposeB``; a layer that multiplies the channels of an image by a matrix
+(`linear`, or `matmul` by a weight) becomes a convolution of one element. Axes of extent 1 are moved
+by `squeeze`, `unsqueeze` or `reshape` instead of a transposition, and so is an image of 1 x 1. A
+flattened image that only weights multiply needs no transposition either: the rows of the weights
+are reordered, and the tensor of the features is renamed ``..._reordered``, without origin; likewise
+where a layer computes an image as a row.
 
 **What remains.** Everything else is a barrier, which is computed in the order of the source:
-operations that are not known here, other fragments, `linear`, reshapes that mix axes. Where two
-layouts meet, the smaller number of transpositions is chosen, then the smaller tensors. Inputs and
-outputs have the layout of the source, with one transposition each at most, or are channels-first
-with ``layout="nnef"``. If this saves no transposition, the given graph itself is returned.
+operations that are not known here, other fragments, other `linear`, reshapes that mix axes. Where
+two layouts meet, the smaller number of transpositions is chosen, then the smaller tensors. Inputs
+and outputs have the layout of the source, with one transposition each at most, or are
+channels-first with ``layout="nnef"``. If this saves no transposition, the given graph itself is returned.
 
 **Comparison with the source.** The origin of a tensor is unchanged. Where the graph stores a tensor
 of the source in another order, ``provenance["layouts"]`` has the order, name -> axes:

@@ -256,12 +256,12 @@ class NetworkWriter:
         ]
         attribs = rule.attribs(op, node.order, [each.chosen for each in readings], shapes)
         new_names = iter(names)
-        inputs = FrozenDict(_replaced(dict(op.inputs), new_names))
+        name, given = rule.operation(op, node.order)
+        inputs = FrozenDict(_replaced(dict(given), new_names))
         results = node.results[: len(op.output_names)]
         outputs = FrozenDict(
             _replaced(dict(op.outputs), iter([self._names.of[root] for root in results]))
         )
-        name = op.name
         if op.name in MOVING:
             name, attribs = "copy", FrozenDict()
             inputs = FrozenDict({"x": Identifier(names[0])})

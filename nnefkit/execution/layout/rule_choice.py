@@ -16,6 +16,7 @@ from nnefkit.execution.layout.operation_kinds import (
     SPATIAL,
     is_ordered,
 )
+from nnefkit.execution.layout.pointwise import pointwise_rule
 from nnefkit.execution.layout.reshape_rules import MergingRule, ReshapeRule, SplittingRule
 from nnefkit.execution.layout.rules import (
     DroppingRule,
@@ -73,6 +74,8 @@ class RuleChoice:
             return self._reshape(op)
         if op.name in SPATIAL - POOLING - LOCAL:
             return SpatialRule(ranks, results, self._target.operands.get(op.name, 1), self._target)
+        if not self._target.is_channels_last and (layer := pointwise_rule(self._graph, op)):
+            return layer
         return _structural(op, ranks, results) or self._uniform(op, ranks, results)
 
     def _shape(self, name: str) -> Shape:

@@ -52,6 +52,10 @@ class Rule:
         """Return whether it can be computed in an order that the tensors around it suggest."""
         return order == self.start
 
+    def operation(self, op: Operation, order: Form) -> tuple[str, Attributes]:
+        """Return the name and the inputs of the operation that computes it in an order."""
+        return op.name, op.inputs
+
     def attribs(
         self,
         op: Operation,

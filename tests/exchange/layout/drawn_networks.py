@@ -271,6 +271,20 @@ def _dense(d: _Drawing) -> str | None:
     return None if x is None else d.net.dense(x, d.draw(st.sampled_from([4, 12, 24])))
 
 
+def _layer_on_images(d: _Drawing) -> str | None:
+    x = d.tensor(least=3)
+    if x is None:
+        return None
+    shape = d.net.shape(x)
+    units, inputs, outputs = (1,) * (len(shape) - 2), shape[-1], d.draw(st.sampled_from([1, 2, 5]))
+    if d.draw(st.booleans()):
+        bias = d.net.weight(*units, 1, outputs) if d.draw(st.booleans()) else 0.5
+        return d.net.op("linear", x, d.net.weight(*units, outputs, inputs), bias)
+    turned = d.draw(st.booleans())
+    matrix = d.net.weight(*units, *((outputs, inputs) if turned else (inputs, outputs)))
+    return d.net.op("matmul", x, matrix, transposeB=turned)
+
+
 def _image_of_row(d: _Drawing) -> str | None:
     x = d.tensor(least=2, most=2)
     if x is None or d.net.shape(x)[1] % 4:
@@ -312,7 +326,7 @@ def _gather(d: _Drawing) -> str | None:
 LAYERS = [_conv, _conv, _conv, _pool, _resize, _deconv, _norm, _response, _unary, _unary]
 LAYERS += [_with_weight, _with_weight, _binary, _binary, _reduce, _concat, _split, _stack, _slice]
 LAYERS += [_pad, _tile, _move, _reshape, _dense, _flat_dense, _product, _gather, _image_of_row]
-LAYERS += [_pool_channels_last]
+LAYERS += [_pool_channels_last, _layer_on_images, _layer_on_images]
 
 
 @st.composite

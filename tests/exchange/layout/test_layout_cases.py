@@ -25,6 +25,9 @@ graph net(x) -> (o)
 }}
 """
 
+POINT = "border = 'constant', padding = [(0, 0), (0, 0)], stride = [], dilation = [], groups = 1"
+"""The window of a convolution of one element."""
+
 CASES = {
     "a number for each channel": (
         "w = variable<scalar>(shape = [1, 1, 1, 2], label = 'w'); z = add(y, w);",
@@ -158,6 +161,22 @@ CASES = {
             "m = variable<scalar>(shape = [1, 2], label = 'm');",
             "v = variable<scalar>(shape = [1, 2], label = 'v');",
             "z = batch_normalization(c, m, v, 0.0, 1.0, epsilon = 0.5);",
+        ],
+    ),
+    "a layer on the image": (
+        "w = variable<scalar>(shape = [1, 1, 2, 2], label = 'w'); "
+        "b = variable<scalar>(shape = [1, 1, 1, 2], label = 'b'); z = linear(y, w, b);",
+        [
+            "w = variable<scalar>(shape = [2, 2, 1, 1], label = 'w');",
+            "b = variable<scalar>(shape = [1, 2], label = 'b');",
+            f"z = conv(c, w, b, {POINT});",
+        ],
+    ),
+    "a matrix that multiplies the image": (
+        "w = variable<scalar>(shape = [1, 1, 2, 2], label = 'w'); z = matmul(y, w);",
+        [
+            "w = variable<scalar>(shape = [2, 2, 1, 1], label = 'w');",
+            f"z = conv(c, w, 0.0, {POINT});",
         ],
     ),
     "a transposed matrix": (
