@@ -43,7 +43,8 @@ where a layer computes an image as a row.
 operations that are not known here, other fragments, other `linear`, reshapes that mix axes. Where
 two layouts meet, the smaller number of transpositions is chosen, then the smaller tensors. Inputs
 and outputs have the layout of the source, with one transposition each at most, or are
-channels-first with ``layout="nnef"``. If this saves no transposition, the given graph itself is returned.
+channels-first with ``layout="nnef"``. If this saves no transposition, the given graph itself is
+returned.
 
 **Comparison with the source.** The origin of a tensor is unchanged. Where the graph stores a tensor
 of the source in another order, ``provenance["layouts"]`` has the order, name -> axes:

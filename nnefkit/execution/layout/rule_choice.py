@@ -16,7 +16,7 @@ from nnefkit.execution.layout.operation_kinds import (
     SPATIAL,
     is_ordered,
 )
-from nnefkit.execution.layout.pointwise import pointwise_rule
+from nnefkit.execution.layout.pointwise_rules import pointwise_rule
 from nnefkit.execution.layout.reshape_rules import MergingRule, ReshapeRule, SplittingRule
 from nnefkit.execution.layout.rules import (
     DroppingRule,
