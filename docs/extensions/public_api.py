@@ -78,6 +78,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             *("from_tflite", "to_tflite", "trace_tflite"),
             *("from_keras", "trace_keras", "from_tensorflow", "from_caffe"),
             "from_chainer",
+            "from_torch7",
             "from_mxnet",
         ),
     ),

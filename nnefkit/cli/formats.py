@@ -12,7 +12,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
-TENSORFLOW, CAFFE, CHAINER, MXNET = "TensorFlow", "Caffe", "Chainer", "MXNet"
+TENSORFLOW, CAFFE, CHAINER, MXNET, TORCH7 = "TensorFlow", "Caffe", "Chainer", "MXNet", "Torch7"
 
 
 class ForeignFormat(NamedTuple):
@@ -35,11 +35,13 @@ SOURCES = {
     ".json": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".keras": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".meta": _TENSORFLOW,
+    ".net": ForeignFormat(TORCH7, "from_torch7", ("input_shapes",)),
     ".onnx": ForeignFormat(ONNX, "from_onnx", ("input_shapes", "constants")),
     ".pb": _TENSORFLOW,
     ".pbtxt": _TENSORFLOW,
     ".pt2": ForeignFormat(PYTORCH, "from_torch"),
     ".prototxt": ForeignFormat(CAFFE, "from_caffe", ("input_shapes",)),
+    ".t7": ForeignFormat(TORCH7, "from_torch7", ("input_shapes",)),
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""
@@ -63,6 +65,8 @@ _FOREIGN = {
     ".tflite": "TensorFlow Lite",
     ".prototxt": "Caffe",
     ".caffemodel": "Caffe",
+    ".t7": "Torch7",
+    ".net": "Torch7",
     ".params": "MXNet",
     ".mlmodel": "Core ML",
 }
@@ -130,7 +134,8 @@ def source_format(source: Path) -> str:
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
-            "saved_model.pb), a Caffe model (.prototxt), an MXNet model (-symbol.json), a Chainer "
+            "saved_model.pb), a Caffe model (.prototxt), a Torch7 "
+            "model (.t7, .net), an MXNet model (-symbol.json), a Chainer "
             "graph (.json) or an exported PyTorch program (.pt2).",
             file=str(source),
         )

@@ -47,9 +47,9 @@ class OpencvNetwork:
             raise _failure(error, path) from error
 
     @property
-    def layers(self) -> list[str]:
-        """The names of its layers in order."""
-        return [str(name) for name in self._net.getLayerNames()]
+    def outputs(self) -> list[str]:
+        """The names of the layers whose results no other layer reads."""
+        return [str(name) for name in self._net.getUnconnectedOutLayersNames()]
 
     def run(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
         """Run the network once.

@@ -28,6 +28,7 @@ _TENSORS = OtherModel(
 )
 _TENSORFLOW = OtherModel("a TensorFlow graph", "nnefkit.from_tensorflow(path) reads it.")
 _CAFFE = OtherModel("a Caffe model", "nnefkit.from_caffe(prototxt, caffemodel) reads it.")
+_TORCH7 = OtherModel("a Torch7 network", "nnefkit.from_torch7(path, input_shapes) reads it.")
 _MXNET = OtherModel("an MXNet file", "nnefkit.from_mxnet(symbol_json, params) reads a network.")
 OTHER_MODELS = {
     ".onnx": OtherModel(
@@ -50,6 +51,8 @@ OTHER_MODELS = {
     ".h5": OtherModel("a Keras model", "nnefkit.from_keras(path) reads it."),
     ".prototxt": _CAFFE,
     ".caffemodel": _CAFFE,
+    ".t7": _TORCH7,
+    ".net": _TORCH7,
     ".params": _MXNET,
     ".npz": _TENSORS,
     ".safetensors": _TENSORS,

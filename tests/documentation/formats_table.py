@@ -93,6 +93,16 @@ def read_from_mxnet() -> str:
     )
 
 
+def read_from_torch7() -> str:
+    from nnefkit.exchange.torch7 import modules  # noqa: F401  (it registers the modules)
+    from nnefkit.exchange.torch7.call import READERS as TORCH7
+
+    return (
+        f"`nk.from_torch7`: {len(TORCH7)} modules of nn, cudnn and inn, tables, and graphs of "
+        "nngraph ([module by module](docs/reference/support/torch7.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -113,6 +123,7 @@ def formats() -> str:
             "no",
         ],
         ["Caffe (`.prototxt` with `.caffemodel`)", read_from_caffe(), "no"],
+        ["Torch7 (`.t7`, `.net`, binary and text)", read_from_torch7(), "no"],
         ["Chainer (`.json` with `.npz`)", read_from_chainer(), "no"],
         ["MXNet (`-symbol.json` with `.params`)", read_from_mxnet(), "no"],
     ]

@@ -14,6 +14,7 @@ from . import (
     tensorflow_models,
     texts,
     tflite_models,
+    torch7_models,
     traces,
 )
 from .target import Target
@@ -29,6 +30,7 @@ TARGETS: dict[str, Target] = {
         tflite_models,
         tensorflow_models,
         caffe_models,
+        torch7_models,
         dumped_graphs,
         keras_models,
         mxnet_models,

@@ -27,6 +27,7 @@ FEW = {
     "tflite": 100,
     "tensorflow": 100,
     "caffe": 100,
+    "torch7": 100,
     "chainer": 100,
     "mxnet": 100,
     "keras": 60,

@@ -1,0 +1,1 @@
+"""Readers of modules, one function for each class, by theme."""
