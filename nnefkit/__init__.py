@@ -67,6 +67,7 @@ if _TYPE_CHECKING:
     )
     from nnefkit.exchange import (
         from_caffe,
+        from_caffe2,
         from_chainer,
         from_keras,
         from_mxnet,
@@ -123,8 +124,8 @@ _MODULES = {
         *("InputError", "MissingPackageError", "NnefError", "StorageError", "UnknownNameError"),
     ),
     "nnefkit.exchange": (
-        *("from_caffe", "from_chainer", "from_keras", "from_mxnet", "from_onnx", "from_tensorflow"),
-        *("from_tflite", "from_torch", "from_torch7"),
+        *("from_caffe", "from_caffe2", "from_chainer", "from_keras", "from_mxnet", "from_onnx"),
+        *("from_tensorflow", "from_tflite", "from_torch", "from_torch7"),
         *("to_onnx", "to_tflite", "to_torch"),
         *("trace_keras", "trace_onnx", "trace_tflite", "trace_torch"),
     ),
@@ -187,6 +188,7 @@ __all__ = [
     "engines",
     "format",
     "from_caffe",
+    "from_caffe2",
     "from_chainer",
     "from_keras",
     "from_mxnet",

@@ -80,6 +80,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "from_chainer",
             "from_torch7",
             "from_mxnet",
+            "from_caffe2",
         ),
     ),
     "custom_operations": (

@@ -46,7 +46,8 @@ ends with .onnx, a TFLite model if it ends with .tflite, an archive if it ends
 with .nnef.tgz, .tgz, .tar.gz, .tar or .zip, and a folder if it ends with / or
 .nnef or has no extension. The source can also be a TensorFlow model (a frozen
 graph .pb or .pbtxt, the folder of a SavedModel, or a MetaGraph .meta beside its
-checkpoint), a Caffe model (.prototxt, with its .caffemodel beside it), an MXNet
+checkpoint), a Caffe model (.prototxt, with its .caffemodel beside it), a Caffe2
+model (predict_net.pb with init_net.pb beside it, or their folder), an MXNet
 model (-symbol.json, with its .params beside it), a Torch7 model (.t7, .net,
 with --input-shape input=1x3x224x224), a Chainer graph (.json and .npz, as the
 script of 'nnefkit export-script' writes them), or an exported PyTorch program
@@ -56,8 +57,8 @@ Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
 another format runs both models on random inputs, and writes nothing if their
 outputs differ; for TensorFlow models this needs TensorFlow, for Caffe and
-Torch7 models OpenCV 4, for MXNet models MXNet. Chainer graphs are compared with
-the run that their script recorded.
+Torch7 models OpenCV 4, for Caffe2 models Caffe2, for MXNet models MXNet.
+Chainer graphs are compared with the run that their script recorded.
 """
 
 
@@ -75,14 +76,15 @@ def declare(commands: Commands) -> None:
         run,
         summary="convert a model to another format",
         description="Convert a model between NNEF folders and archives, from ONNX, TFLite, "
-        "TensorFlow, Caffe, Chainer, MXNet, Torch7 or PyTorch to NNEF, or from NNEF to ONNX or "
-        "TFLite. Invalid models are refused.",
+        "TensorFlow, Caffe, Caffe2, Chainer, MXNet, Torch7 or PyTorch to NNEF, or from NNEF to "
+        "ONNX or TFLite. Invalid models are refused.",
         examples=_EXAMPLES,
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="an NNEF, ONNX, TFLite, TensorFlow, Caffe, Chainer, MXNet, Torch7 or PyTorch model",
+        help="an NNEF, ONNX, TFLite, TensorFlow, Caffe, Caffe2, Chainer, MXNet, Torch7 or PyTorch "
+        "model",
     )
     parser.add_argument("target", metavar="TARGET", help="the NNEF, ONNX or TFLite model to write")
     parser.add_argument(

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnefkit.errors import InputError
+from nnefkit.storage import GRAPH
+from nnefkit.storage.caffe2_files import has_network, is_caffe2_net
 
 ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 """Extensions of the archives that can be written; a name without an extension is a folder."""
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
 TENSORFLOW, CAFFE, CHAINER, MXNET, TORCH7 = "TensorFlow", "Caffe", "Chainer", "MXNet", "Torch7"
+CAFFE2 = "Caffe2"
 
 
 class ForeignFormat(NamedTuple):
@@ -29,6 +32,7 @@ _MXNET = ForeignFormat(MXNET, "from_mxnet", ("input_shapes",))
 _SYMBOL = "-symbol.json"
 """The ending of MXNet's symbols; other ``.json`` are models of Keras."""
 _TENSORFLOW = ForeignFormat(TENSORFLOW, "from_tensorflow", ("input_shapes",))
+_CAFFE2 = ForeignFormat(CAFFE2, "from_caffe2", ("input_shapes",))
 SOURCES = {
     ".h5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
     ".hdf5": ForeignFormat(KERAS, "from_keras", ("input_shapes",)),
@@ -79,11 +83,16 @@ _PROGRAMS = (
 def foreign_format(source: Path) -> ForeignFormat | None:
     """Return the format of another framework's model, or None for what is not one.
 
-    The folder of a SavedModel is one, too.
+    The folder of a SavedModel is one, too, and one with the two nets of Caffe2.
     """
     if source.is_dir():
         files = (source / name for name in ("saved_model.pb", "saved_model.pbtxt"))
-        return _TENSORFLOW if any(file.is_file() for file in files) else None
+        if any(file.is_file() for file in files):
+            return _TENSORFLOW
+        is_ours = (source / GRAPH).is_file()
+        return _CAFFE2 if not is_ours and has_network(source) else None
+    if is_caffe2_net(source):
+        return _CAFFE2
     if source.name.lower().endswith(_SYMBOL):
         return _MXNET
     extension = source.suffix.lower()
@@ -134,8 +143,8 @@ def source_format(source: Path) -> str:
             else "The source must be an NNEF model (a folder with a graph.nnef, a graph.nnef, or "
             "an archive: tar, tgz, zip), an ONNX model (.onnx), a TFLite model (.tflite), a "
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
-            "saved_model.pb), a Caffe model (.prototxt), a Torch7 "
-            "model (.t7, .net), an MXNet model (-symbol.json), a Chainer "
+            "saved_model.pb), a Caffe model (.prototxt), a Caffe2 model (predict_net.pb beside "
+            "init_net.pb), a Torch7 model (.t7, .net), an MXNet model (-symbol.json), a Chainer "
             "graph (.json) or an exported PyTorch program (.pt2).",
             file=str(source),
         )

@@ -9,6 +9,7 @@ own packages are not needed.
 """
 
 from nnefkit.exchange.caffe import from_caffe
+from nnefkit.exchange.caffe2 import from_caffe2
 from nnefkit.exchange.chainer import from_chainer
 from nnefkit.exchange.keras import from_keras, trace_keras
 from nnefkit.exchange.mxnet import from_mxnet
@@ -20,6 +21,7 @@ from nnefkit.exchange.torch7 import from_torch7
 
 __all__ = [
     "from_caffe",
+    "from_caffe2",
     "from_chainer",
     "from_keras",
     "from_mxnet",

@@ -26,7 +26,10 @@ _PICKLE = OtherModel(
 _TENSORS = OtherModel(
     "a file of tensors", "", "nnefkit.trace(graph, inputs).save(path) writes the tensors of a run."
 )
-_TENSORFLOW = OtherModel("a TensorFlow graph", "nnefkit.from_tensorflow(path) reads it.")
+_TENSORFLOW = OtherModel(
+    "a TensorFlow graph, or a net of Caffe2",
+    "nnefkit.from_tensorflow(path) or nnefkit.from_caffe2(init_net, predict_net) reads it.",
+)
 _CAFFE = OtherModel("a Caffe model", "nnefkit.from_caffe(prototxt, caffemodel) reads it.")
 _TORCH7 = OtherModel("a Torch7 network", "nnefkit.from_torch7(path, input_shapes) reads it.")
 _MXNET = OtherModel("an MXNet file", "nnefkit.from_mxnet(symbol_json, params) reads a network.")

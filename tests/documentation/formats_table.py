@@ -103,6 +103,16 @@ def read_from_torch7() -> str:
     )
 
 
+def read_from_caffe2() -> str:
+    from nnefkit.exchange.caffe2 import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.caffe2.call import READERS as CAFFE2
+
+    return (
+        f"`nk.from_caffe2`: {len(CAFFE2)} operators, both nets, binary or text "
+        "([operator by operator](docs/reference/support/caffe2.md))"
+    )
+
+
 @table("formats", "README.md")
 def formats() -> str:
     archives = ", ".join(f"`{ending}`" for ending in ARCHIVES)
@@ -123,6 +133,7 @@ def formats() -> str:
             "no",
         ],
         ["Caffe (`.prototxt` with `.caffemodel`)", read_from_caffe(), "no"],
+        ["Caffe2 (`init_net.pb` with `predict_net.pb`, `.pbtxt`)", read_from_caffe2(), "no"],
         ["Torch7 (`.t7`, `.net`, binary and text)", read_from_torch7(), "no"],
         ["Chainer (`.json` with `.npz`)", read_from_chainer(), "no"],
         ["MXNet (`-symbol.json` with `.params`)", read_from_mxnet(), "no"],

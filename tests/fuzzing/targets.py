@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    caffe2_models,
     caffe_models,
     dumped_graphs,
     files,
@@ -32,6 +33,7 @@ TARGETS: dict[str, Target] = {
         caffe_models,
         torch7_models,
         dumped_graphs,
+        caffe2_models,
         keras_models,
         mxnet_models,
         graphs,

@@ -30,6 +30,7 @@ FEW = {
     "torch7": 100,
     "chainer": 100,
     "mxnet": 100,
+    "caffe2": 60,
     "keras": 60,
 }
 """Inputs of a target in the standard suite; 200 of the others."""

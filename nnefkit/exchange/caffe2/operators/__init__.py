@@ -1,0 +1,1 @@
+"""Readers of Caffe2's operators, by their subject."""

@@ -1,0 +1,50 @@
+"""The operators of Caffe2 that are read and those that are not, and the reference networks."""
+
+import re
+
+from oracles.caffe2_references import difference, names, operators
+
+from documentation.generated import markdown, table
+
+FILE = "docs/reference/support/caffe2.md"
+
+
+@table("caffe2_operators", FILE)
+def read() -> str:
+    from nnefkit.exchange.caffe2 import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.caffe2.call import READERS
+
+    several: dict[tuple[str, str], list[str]] = {}
+    for name, reader in READERS.items():
+        line = str(reader.__doc__).strip().splitlines()[0].removeprefix("Read ").rstrip(".")
+        theme = reader.__module__.rpartition(".")[2].replace("_", " ")
+        several.setdefault((theme, re.sub(r"`+", "`", line)), []).append(f"`{name}`")
+    rows = [[key[0], ", ".join(sorted(found)), key[1]] for key, found in sorted(several.items())]
+    head = markdown(["about", "operators", "in NNEF"], rows)
+    return f"{len(READERS)} operators:\n\n{head}"
+
+
+@table("caffe2_refused", FILE)
+def refused() -> str:
+    from nnefkit.exchange.caffe2.unread import EXAMPLES, REASONS, WAYS_OUT
+
+    rows = [
+        [
+            ", ".join(f"`{name}`" for name in EXAMPLES[kind]),
+            reason,
+            WAYS_OUT[kind]
+            .replace("outputs=[...]", "`outputs=[...]`")
+            .replace("input_shapes={...}", "`input_shapes={...}`"),
+        ]
+        for kind, reason in REASONS.items()
+    ]
+    return markdown(["operators, for example", "why", "what to do"], rows)
+
+
+@table("caffe2_models", FILE)
+def models() -> str:
+    rows = [
+        [f"`{name}`", ", ".join(operators(name)), "yes" if difference(name) <= 1e-5 else "**no**"]
+        for name in names()
+    ]
+    return markdown(["network", "operators", "equal to 1e-5"], rows)
