@@ -26,6 +26,13 @@ class Longs:
         self.numbers = np.array(numbers, np.int64)
 
 
+class Key:
+    """A table as the key of another one."""
+
+    def __init__(self, table: dict[Any, Any]) -> None:
+        self.table = table
+
+
 class Function:
     """A function, of which a file has the code and the values that it refers to."""
 
@@ -131,7 +138,7 @@ def _table(writer: _Writer, table: Any) -> None:
         entries = {key: each for key, each in table.items() if each is not None}
     writer.int32(len(entries))
     for key, each in entries.items():
-        writer.write(key)
+        writer.write(key.table if isinstance(key, Key) else key)
         writer.write(each)
 
 

@@ -75,7 +75,7 @@ def read_objects(data: bytes, path: str) -> Any:
         return _ObjectReader(BinaryFile(data, path, 8)).read()
     except StorageError as error:
         try:
-            return _ObjectReader(BinaryFile(data, path, 4)).read()
+            return _ObjectReader(BinaryFile(data, path, 4)).read_all()
         except StorageError:
             raise error from None
 
@@ -104,6 +104,17 @@ class _ObjectReader:
                 value = stack.pop().result
             else:
                 return value
+
+    def read_all(self) -> Any:
+        """Return the object of a file that has nothing else.
+
+        Raises:
+            StorageError: It has: the integers may be of another size.
+        """
+        found = self.read()
+        if self.source.position < len(self.source.data):
+            raise self.source.damaged("there is more after the object")
+        return found
 
     def _begun(self) -> Any:
         """Return the next object; a `_Filled` if it has parts that are not read yet."""
@@ -226,8 +237,10 @@ class _ObjectReader:
     def _check_bounds(self, tensor: TorchTensor) -> None:
         if min(tensor.shape, default=0) < 0:
             raise self.source.damaged(f"a tensor has the shape {[*tensor.shape]}")
-        if tensor.is_empty or tensor.storage is None:
+        if not tensor.shape or 0 in tensor.shape:
             return
+        if tensor.storage is None:
+            raise self.source.damaged("a tensor has no storage")
         last = tensor.offset + sum(
             (n - 1) * stride for n, stride in zip(tensor.shape, tensor.strides, strict=True)
         )

@@ -27,7 +27,7 @@ def sequential(c: Call) -> Any:
     for number, each in enumerate(modules, 1):
         # The last one computes what the container does.
         is_result = number == len(modules) and c.path != "module"
-        result = c.inside(each, result, number, c.name if is_result else "")
+        result = c.outcome(each, result, number, c.name if is_result else "")
     return result
 
 

@@ -105,7 +105,8 @@ def subtractive_normalization(c: Call) -> Value:
     """Read `sub` of the weighted mean around each element."""
     x = c.ranked(3, 4)
     around = _estimated(c, "meanestimator", c.given, 1)
-    return c.op("sub", x, c.op("div", around, _coefficients(c, x, around)))
+    mean = c.op("div", around, _coefficients(c, x, around))
+    return c.op("sub", x, reshaped(c, mean, x.shape))
 
 
 @module("SpatialDivisiveNormalization")
@@ -117,7 +118,7 @@ def divisive_normalization(c: Call) -> Value:
     limit = c.decimal(c.number("threshold", 1e-4))
     least = c.decimal(c.number("thresval", 1e-4))
     divisor = c.op("select", c.op("gt", deviation, limit), deviation, least)
-    return c.op("div", x, divisor)
+    return c.op("div", x, reshaped(c, divisor, x.shape))
 
 
 def _coefficients(c: Call, x: Value, around: Value) -> Value:
@@ -125,7 +126,7 @@ def _coefficients(c: Call, x: Value, around: Value) -> Value:
     c.allowance.take(x.shape[-3:], 4)
     ones = Held(c.graph.constant(np.ones(x.shape[-3:], np.float32)))
     mean = _estimated(c, "meanestimator", ones, 2)
-    return reshaped(c, mean, around.shape) if x.rank == 3 else reshaped(c, mean, (1, *mean.shape))
+    return mean if mean.rank == around.rank else reshaped(c, mean, (1, *mean.shape))
 
 
 def _estimated(c: Call, field: str, given: Held, number: int) -> Value:
