@@ -43,6 +43,10 @@ class Call(BoundedCall):
     node: SymbolNode = field(repr=False)
     inputs: Sequence[Value]
     allowance: Allowance = field(repr=False)
+    batch: int | None = field(default=None, repr=False)
+    """The extent that MXNet infers where states of zeros have none."""
+    unknown: list[str] = field(default_factory=list, repr=False)
+    """The names of nodes that need it."""
     read: set[str] = field(default_factory=set, repr=False)
     """The attributes that were read."""
 
@@ -158,6 +162,13 @@ class Call(BoundedCall):
     def optional_integer(self, name: str) -> int | None:
         """Return an integer attribute, or None if it is not given."""
         return self._attribute(name, None, attribute_values.integer, "an integer")
+
+    def axis_or_all(self, default: int) -> int | None:
+        """Return the attribute `axis`, which has a default, and may be None for all axes."""
+        if self.node.attributes.get("axis") == "None":
+            self.read.add("axis")
+            return None
+        return self.integer("axis", default)
 
     def real(self, name: str, default: float | None = None) -> float:
         """Return an attribute that is a number; it must be given if it has no default.

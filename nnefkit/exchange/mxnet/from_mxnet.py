@@ -133,11 +133,25 @@ def read(source: MxnetModel, bar: StagedProgressBar | None = None) -> Graph:
     if bar is not None:
         bar.stage("reading", reader.size, "node")
     graph = reader.read(bar)
+    if reader.unknown:
+        # Another batch than that of the inputs fits no operation that reads the states.
+        for batch in _batches(source):
+            other = MxnetReader(source, batch)
+            graph = other.read()
+            if graph is not None:
+                reader = other
+                break
     if graph is None:
         raise DocumentError(reader.problems)
     if reader.has_channels_last:
         graph = channels_first(graph, "source")
     return with_macs(graph)
+
+
+def _batches(source: MxnetModel) -> list[int]:
+    """Return the extents of inputs that may be those of the batch."""
+    shapes = [each.shape or () for each in source.inputs.values()]
+    return [*dict.fromkeys(shape[axis] for axis in (0, 1) for shape in shapes if axis < len(shape))]
 
 
 def _facts(source: MxnetModel) -> dict[str, Any]:

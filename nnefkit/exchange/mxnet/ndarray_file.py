@@ -126,6 +126,8 @@ class _File:
         dtype = self._dtype()
         if storage != _DENSE:
             return self._sparse(storage, stored, dtype)
+        if 0 in shape:
+            return None
         data = np.frombuffer(self._take(prod(shape) * dtype.itemsize), dtype).reshape(shape)
         if dtype is DTYPES[_BFLOAT16]:
             # The upper half of a float32.

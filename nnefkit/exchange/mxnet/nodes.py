@@ -47,10 +47,18 @@ _SPARSE = "_sparse_"
 
 
 class MxnetReader:
-    """Reads one network."""
+    """Reads one network.
 
-    def __init__(self, source: MxnetModel) -> None:
+    Args:
+        source: The network.
+        batch: The extent of states of zeros whose batch the network leaves open.
+    """
+
+    def __init__(self, source: MxnetModel, batch: int | None = None) -> None:
         self.source = source
+        self._batch = batch
+        self.unknown: list[str] = []
+        """The names of nodes whose shape has an extent that MXNet infers."""
         self.graph = SourceGraph()
         self.problems: list[Diagnostic] = []
         self.allowance = Allowance(source.size, _CALL)
@@ -177,7 +185,7 @@ class MxnetReader:
                     INVALID,
                 )
             inputs.append(value)
-        call = Call(op, self.graph, node, inputs, self.allowance)
+        call = Call(op, self.graph, node, inputs, self.allowance, self._batch, self.unknown)
         read: Any = READERS[op](call)
         if unread := call.unread():
             refuse(

@@ -204,8 +204,10 @@ def with_input_shapes(model: MxnetModel, given: Mapping[str, Sequence[int]] | No
     """
     given = given or {}
     names = {each.name for each in model.inputs.values()}
+    # Users of MXNet state the shapes of labels, too.
+    unread = {node.name for node in model.nodes if node.op == VARIABLE}
     for name in given:
-        if name not in names:
+        if name not in names and (name not in unread or name in model.parameters):
             raise UnknownNameError(
                 f"the network has no input '{name}'",
                 hint=did_you_mean(str(name), names)

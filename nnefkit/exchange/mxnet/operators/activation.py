@@ -149,12 +149,12 @@ def log_softmax(c: Call) -> Value:
 
 @operator("SoftmaxActivation")
 def softmax_activation(c: Call) -> Value:
-    """Read `softmax` over the channels, or over all axes but the batch."""
+    """Read `softmax` over the channels, or over the last axis."""
     x = to_scalar(c, c[0])
     mode = c.text("mode", "instance", ("instance", "channel"))
     if x.rank < 2:
         c.invalid(f"its input has rank {x.rank}, not 2 or more")
-    return c.op("softmax", x, axes=[1] if mode == "channel" else [*range(1, x.rank)])
+    return c.op("softmax", x, axes=[1 if mode == "channel" else x.rank - 1])
 
 
 @operator("_contrib_div_sqrt_dim")

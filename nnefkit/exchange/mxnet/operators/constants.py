@@ -24,12 +24,29 @@ def full(c: Call) -> Value:
     number = _NUMBERS.get(c.operator)
     if number is None:
         number = c.real("value", 0.0)
-    if min(shape, default=1) < 1:
-        c.invalid(f"its shape is {shape}, which is not known")
+    if min(shape, default=1) < 0:
+        c.invalid(f"its shape is {shape}")
+    if 0 in shape:
+        shape = _completed(c, shape, number)
     c.allowance.take(shape, 8)
     made = c.graph.constant(np.full(shape, number, dtype_named(c)))
     made.filler = True
     return made
+
+
+def _completed(c: Call, shape: Sequence[int], number: float) -> list[int]:
+    """Return the shape of the first states of a layer, of which MXNet infers the batch.
+
+    Raises:
+        Refusal: The batch is not known, or it matters.
+    """
+    if number or c.batch is None:
+        c.unknown.append(c.name)
+        c.refuse(
+            f"its shape is {[*shape]}, where 0 is an extent that MXNet infers",
+            "Make its result an input of the network.",
+        )
+    return [n or c.batch for n in shape]
 
 
 @operator("_arange", "_npi_arange")

@@ -80,7 +80,10 @@ def one_hot(c: Call) -> Value:
 def pick(c: Call) -> Value:
     """Read one element along an axis, each by its own index."""
     x = c[0]
-    axis = c.axis(c.optional_integer("axis") if c.has("axis") else -1, x.rank)  # type: ignore[arg-type]
+    given = c.axis_or_all(-1)
+    if given is None:
+        c.refuse("it picks from all axes", "Reshape its input to one axis.")
+    axis = c.axis(given, x.rank)
     mode = c.text("mode", "clip", ("clip", "wrap"))
     extent = x.shape[axis]
     shape = [1 if place == axis else n for place, n in enumerate(x.shape)]

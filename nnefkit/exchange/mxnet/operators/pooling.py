@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nnefkit.exchange.channels_last import channels_first, channels_last
 from nnefkit.exchange.compositions.pooling import PoolingWindow, adaptive, pooled
@@ -52,6 +53,10 @@ def _windows(c: Call, x: Value, kind: str) -> Value:
         _check_last(c, x, size, stride, pad)
     counts = c.flag("count_include_pad", True)
     window = PoolingWindow(size, stride, pad, ceil=is_full, counts_padding=counts)
+    if c.operator == "Pooling_v1" and kind == "max" and any(pad):
+        # Its padding is zeros, which can be the largest elements.
+        x = c.op("pad", x, padding=[(0, 0), (0, 0), *((p, p) for p in pad)])
+        window = replace(window, pad=[0] * count)
     if c.operator == "Pooling_v1" and kind == "avg":
         # It divides by the size of the window, whatever it has.
         numbers = 1

@@ -116,12 +116,7 @@ def _sizes(c: Call, x: Value) -> _Sizes:
 
 def _states(c: Call, index: int, x: Value, sizes: _Sizes) -> list[Value]:
     shape = (sizes.layers * sizes.directions, x.shape[1], sizes.hidden)
-    state = c[index]
-    if state.shape == (shape[0], 1, shape[2]) and state.data is not None:
-        # Constant states of an unknown batch.
-        state = c.op("tile", state, repeats=[1, x.shape[1], 1])
-    elif state.shape != shape:
-        c.shaped(index, shape, "initial state")
+    state = c.shaped(index, shape, "initial state")
     return initial_states(c, to_scalar(c, state))
 
 

@@ -71,14 +71,6 @@ def norm(c: Call) -> Value:
     return _kept(c, part if order == 1 else c.op("sqrt", part), axes)
 
 
-@operator("_square_sum")
-def square_sum(c: Call) -> Value:
-    """Read a sum of squares."""
-    x = to_scalar(c, c[0])
-    axes = _axes(c, x.rank)
-    return _kept(c, c.op("sum_reduce", c.op("sqr", x), axes=axes), axes)
-
-
 @operator("moments")
 def moments(c: Call) -> list[Value]:
     """Read `moments`, the mean and the variance."""
@@ -134,7 +126,7 @@ def cumulative_sum(c: Call) -> Value:
 def top(c: Call) -> Value | list[Value]:
     """Read the largest or smallest elements along an axis, or their positions as scalars."""
     x, kind = c[0], c.operator.removeprefix("_npx_").removeprefix("_npi_")
-    axis = c.optional_integer("axis") if c.has("axis") else -1
+    axis = c.axis_or_all(-1)
     if axis is None:
         x, axis = reshaped(c, x, (prod(x.shape),)), 0
     axis = c.axis(axis, x.rank)

@@ -67,8 +67,9 @@ def coded_shape(
         Refusal: It does not fit.
     """
     if is_reverse:
-        # The two numbers after a -4 stay behind it.
-        turned = coded_shape(c, old[::-1], _reversed_codes(c, wanted))
+        if _SPLIT in wanted:
+            c.refuse("it splits an extent, counted from the right", "Reshape with reverse=False.")
+        turned = coded_shape(c, old[::-1], wanted[::-1])
         count = len(turned.extents)
         inferred = None if turned.inferred is None else count - 1 - turned.inferred
         return CodedShape(turned.extents[::-1], inferred)
@@ -90,22 +91,6 @@ def numpy_coded_shape(
         c.invalid(f"its shape is {[*wanted]}")
     codes = [_DROP if n == _NUMPY_DROP else t for n, t in zip(wanted, translated, strict=True)]
     return coded_shape(c, old, codes, is_reverse)
-
-
-def _reversed_codes(c: Call, wanted: Sequence[int]) -> list[int]:
-    groups: list[list[int]] = []
-    place = 0
-    while place < len(wanted):
-        if wanted[place] == _SPLIT:
-            part = wanted[place + 1 : place + 3]
-            if len(part) != 2:
-                c.invalid(f"its shape is {[*wanted]}")
-            groups.append([_SPLIT, *part[::-1]])
-            place += 3
-        else:
-            groups.append([wanted[place]])
-            place += 1
-    return [code for group in groups[::-1] for code in group]
 
 
 class _Codes:
