@@ -1,12 +1,13 @@
-"""Calls of operators that compute constants within an allowance of memory."""
+"""Calls of operators that compute constants within an allowance of memory, and can be refused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.call import OperatorCall
+from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import Argument, Value, values_in
 from nnefkit.operations import registry
 
@@ -36,6 +37,22 @@ class BoundedCall(OperatorCall):
         """Call an NNEF operation with one result; see `ops`."""
         (result,) = self.ops(name, *inputs, data_type=data_type, **attribs)
         return result
+
+    def refuse(self, reason: str, hint: str = "") -> NoReturn:
+        """Refuse the operator.
+
+        Raises:
+            Refusal: Always.
+        """
+        refuse(reason, hint)
+
+    def invalid(self, reason: str) -> NoReturn:
+        """Refuse the operator because the model breaks the rules of its format.
+
+        Raises:
+            Refusal: Always.
+        """
+        refuse(reason, self.invalid_hint)
 
     def _allow(self, name: str, inputs: Sequence[Argument], attribs: Mapping[str, Any]) -> None:
         declaration = self.graph.declarations[name]

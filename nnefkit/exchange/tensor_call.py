@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from nnefkit.arrays import Array
 from nnefkit.exchange.allowance import Allowance
@@ -16,7 +16,6 @@ from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.complex_tensor import Complex
 from nnefkit.exchange.compositions.elementwise import extreme, scalar_operation
 from nnefkit.exchange.compositions.integer_range import narrowed
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import number, to_dtype, to_scalar
 from nnefkit.exchange.source_value import SCALAR, DType, Value
 from nnefkit.registry import Registry
@@ -152,22 +151,6 @@ class TensorCall(BoundedCall):
     def name(self) -> str:
         """The name of the first result."""
         return next(filter(None, self.output_names), self.operator.lower())
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the operator.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the operator because the model breaks the rules of its format.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, self.invalid_hint)
 
     def elementwise(self, name: str, *values: Value | float, overflows: bool = False) -> Value:
         """Call an elementwise operation on scalars; the result has the dtype of the model.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.caffe.messages import FORMAT
 from nnefkit.exchange.caffe.model import CaffeLayer
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import Value
 from nnefkit.registry import Registry
 
@@ -142,22 +141,6 @@ class Call(BoundedCall):
         return self.graph.derived(
             value, ("reshape", *shape), lambda data: data.reshape(tuple(shape))
         )
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the layer.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the layer because the network breaks the rules of Caffe.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, INVALID)
 
 
 def _stripped(shape: Sequence[int]) -> list[int]:

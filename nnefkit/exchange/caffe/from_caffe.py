@@ -9,13 +9,13 @@ from typing import Any
 
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError
 from nnefkit.exchange import opencv
 from nnefkit.exchange.caffe import runtime
 from nnefkit.exchange.caffe.model import CaffeModel
 from nnefkit.exchange.caffe.opened_model import open_model, with_input_shapes
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.network_reader import graph_of
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
 from nnefkit.graph import Graph
@@ -143,13 +143,7 @@ def read(source: CaffeModel, bar: StagedProgressBar | None = None) -> Graph:
     # The readers of all layers are imported when the first network is read.
     from nnefkit.exchange.caffe.nodes import CaffeReader
 
-    reader = CaffeReader(source)
-    if bar is not None:
-        bar.stage("reading", reader.size, "layer")
-    graph = reader.read(bar)
-    if graph is None:
-        raise DocumentError(reader.problems)
-    return with_macs(graph)
+    return with_macs(graph_of(CaffeReader(source), bar, "layer"))
 
 
 def _recorded(graph: Graph, source: CaffeModel, dynamic_shapes: Mapping[str, Any] | None) -> Graph:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
-from nnefkit.exchange.allowance import Allowance
+from nnefkit.errors import NO_EMPTY_TENSORS
 from nnefkit.exchange.caffe.call import INVALID, READERS, Call, Normalized
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
 from nnefkit.exchange.caffe.opened_model import DATA
@@ -27,9 +24,8 @@ from nnefkit.exchange.caffe.operators import (  # noqa: F401  (they register the
     shaping,
 )
 from nnefkit.exchange.caffe.weights import LayerBlobs
-from nnefkit.exchange.emission import emitted, name_outputs
+from nnefkit.exchange.network_reader import NetworkReader
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
-from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
 from nnefkit.graph import Graph
 
@@ -37,14 +33,12 @@ _CALL = "nnefkit.from_caffe(prototxt)"
 _TRAINING = ("Accuracy", "Filter", "HDF5Output", "BatchReindex")
 
 
-class CaffeReader:
+class CaffeReader(NetworkReader):
     """Reads one network."""
 
     def __init__(self, source: CaffeModel) -> None:
+        super().__init__(source.path, source.size, _CALL)
         self.source = source
-        self.graph = SourceGraph()
-        self.problems: list[Diagnostic] = []
-        self.allowance = Allowance(source.size, _CALL)
         self._weights = LayerBlobs(source, self.graph)
         self._normalized: dict[int, Normalized] = {}
         self._values: dict[int, Value | Unread] = {}
@@ -66,28 +60,13 @@ class CaffeReader:
             self._read_layer(layer)
             if bar is not None:
                 bar.update(1)
-        outputs = self._outputs()
-        if not self.problems and not self.graph.externals:
-            self._problem(
-                "the network has no inputs, and all of its outputs are constant",
-                "A graph of NNEF has at least one input.",
-            )
-        if self.problems:
-            return None
-        name_outputs(self.graph, outputs)
-        return emitted(self.graph, self.source.name, outputs)
+        return self.finished(self.source.name, self._outputs())
 
     # -- inputs and outputs -------------------------------------------------------------------
 
     def _input(self, number: int) -> Value | Unread:
         name, shape = self.source.values[number].blob, self.source.shapes[number]
-        if prod(shape) * 4 > current_budget().bytes:
-            self._problem(
-                f"input '{name}' has {prod(shape):,} elements",
-                f"Use smaller extents. {remedy('bytes', _CALL)}",
-            )
-            return UNREAD
-        return self.graph.external(name, shape, np.dtype(np.float32))
+        return self.external(name, shape, np.dtype(np.float32))
 
     def _outputs(self) -> list[tuple[str, Value]]:
         outputs = []
@@ -96,9 +75,9 @@ class CaffeReader:
             if isinstance(value, Value) and 0 not in value.shape:
                 outputs.append((name, value))
             elif isinstance(value, Value):
-                self._problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
+                self.problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
             elif not self.problems:
-                self._problem(f"no layer computes the output '{name}'", INVALID)
+                self.problem(f"no layer computes the output '{name}'", INVALID)
         return outputs
 
     # -- layers -------------------------------------------------------------------------------
@@ -110,7 +89,7 @@ class CaffeReader:
         except Exception as error:  # noqa: BLE001 - invalid networks can cause any error
             del self.graph.operations[first:]
             refusal = refusal_for(error, INVALID)
-            self._problem(f"{layer.type} '{layer.name}': {refusal.reason}", refusal.hint)
+            self.problem(f"{layer.type} '{layer.name}': {refusal.reason}", refusal.hint)
             results = []
         for number, value in zip(layer.tops, results, strict=False):
             self._values[number] = value
@@ -180,9 +159,4 @@ class CaffeReader:
         return Refusal(
             reason,
             f"Cut the network before it, outputs={wanted!r}, and compute the rest outside of it.",
-        )
-
-    def _problem(self, message: str, hint: str) -> None:
-        self.problems.append(
-            Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
         )

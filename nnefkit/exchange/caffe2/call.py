@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.caffe2.arguments import INVALID, Arguments
 from nnefkit.exchange.channels_last import channels_first, channels_last
 from nnefkit.exchange.compositions.elementwise import scalar_operation
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import to_dtype
 from nnefkit.exchange.source_value import Value
 from nnefkit.registry import Registry
@@ -140,19 +138,3 @@ class Call(BoundedCall):
         """
         first = next(value for value in values if isinstance(value, Value))
         return to_dtype(self, scalar_operation(self, name, *values), first.dtype)
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the operator.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the operator because the network breaks the rules of Caffe2.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, INVALID)

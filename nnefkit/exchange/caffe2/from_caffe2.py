@@ -11,12 +11,12 @@ import numpy as np
 
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError
 from nnefkit.exchange.caffe2 import runtime
 from nnefkit.exchange.caffe2.model import Caffe2Model
 from nnefkit.exchange.caffe2.opened_model import open_model, with_input_shapes
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.layout import channels_first, source_tensors
+from nnefkit.exchange.network_reader import graph_of
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
 from nnefkit.exchange.source_shapes import recorded_in_source
@@ -135,13 +135,7 @@ def read(source: Caffe2Model, bar: StagedProgressBar | None = None) -> Graph:
     # The readers of all operators are imported when the first network is read.
     from nnefkit.exchange.caffe2.nodes import Caffe2Reader
 
-    reader = Caffe2Reader(source)
-    if bar is not None:
-        bar.stage("reading", reader.size, "operator")
-    graph = reader.read(bar)
-    if graph is None:
-        raise DocumentError(reader.problems)
-    return with_macs(channels_first(graph))
+    return with_macs(channels_first(graph_of(Caffe2Reader(source), bar, "operator")))
 
 
 def _recorded(graph: Graph, source: Caffe2Model, dynamic_shapes: Mapping[str, Any] | None) -> Graph:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from nnefkit.errors import InputError, StorageError
 from nnefkit.exchange.caffe2.arguments import text_of
 from nnefkit.exchange.caffe2.messages import DTYPES, FORMAT
 from nnefkit.exchange.caffe2.model import DeclaredInput
+from nnefkit.exchange.source_file import File, path_and_bytes
 from nnefkit.storage import check_readable
 from nnefkit.storage.caffe2_files import is_text, network_in, partner
 
@@ -20,7 +20,6 @@ _MAX_BYTES = 2**31 - 1
 _MAX_TABLE = 1 << 20
 _MAX_RANK = 32
 _VALUES = "value_info.json"
-File = str | os.PathLike[str] | bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,12 @@ def _both(first: File, second: File | None) -> tuple[File | None, File | None]:
     """Return the net of weights, if any, and the one that computes."""
     if second is not None or isinstance(first, (bytes, bytearray, memoryview)):
         return (first, second) if second is not None else (None, first)
-    path = _path(first)
+    try:
+        path = Path(first)
+    except TypeError:
+        return None, first  # This is an error when it is read.
+    if "\0" in str(path):
+        return None, first
     if path.is_dir():
         found = network_in(path)
         if found is None:
@@ -100,30 +104,10 @@ def _both(first: File, second: File | None) -> tuple[File | None, File | None]:
     return weights, net
 
 
-def _path(source: Any) -> Path:
-    try:
-        path = Path(os.fspath(source))
-    except TypeError:
-        raise InputError(
-            f"a net of Caffe2 must be a path or bytes, not {type(source).__name__}"
-        ) from None
-    if "\0" in str(path):
-        raise StorageError("there is no such file", file=str(path))
-    return path
-
-
 def _content(source: File) -> tuple[str, bytes]:
     """Return the path and the bytes of a file."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return "", bytes(source)
-    path = _path(source)
-    check_readable(str(path))
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise StorageError("the file is larger than protobuf messages can be", file=str(path))
-        return str(path), path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"the file cannot be read: {error.strerror}", file=str(path)) from error
+    too_large = "the file is larger than protobuf messages can be"
+    return path_and_bytes(source, "a net of Caffe2", _MAX_BYTES, too_large)
 
 
 def _net(data: bytes, path: str) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
-from nnefkit.exchange.allowance import Allowance
+from nnefkit.errors import NO_EMPTY_TENSORS
 from nnefkit.exchange.caffe2.arguments import INVALID, Arguments, text_of
 from nnefkit.exchange.caffe2.call import READERS, Call
 from nnefkit.exchange.caffe2.model import Caffe2Model, Caffe2Operator
@@ -28,9 +25,8 @@ from nnefkit.exchange.caffe2.operators import (  # noqa: F401  (they register th
     shaping,
 )
 from nnefkit.exchange.caffe2.unread import refusal_of_type
-from nnefkit.exchange.emission import emitted, name_outputs
+from nnefkit.exchange.network_reader import NetworkReader
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
-from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
 from nnefkit.graph import Graph
 
@@ -38,14 +34,12 @@ _WITHOUT = "Cut the network before it, outputs=[...], and compute the rest outsi
 _CALL = "nnefkit.from_caffe2(init_net, predict_net)"
 
 
-class Caffe2Reader:
+class Caffe2Reader(NetworkReader):
     """Reads one network."""
 
     def __init__(self, source: Caffe2Model) -> None:
+        super().__init__(source.path, source.size, _CALL)
         self.source = source
-        self.graph = SourceGraph()
-        self.problems: list[Diagnostic] = []
-        self.allowance = Allowance(source.size, _CALL)
         self._values: dict[int, Value | Unread] = {}
         self._partial: dict[int, str] = {}
         """Number of a value that is not read -> the type of the operator that computes it."""
@@ -67,34 +61,16 @@ class Caffe2Reader:
             self._read(one)
             if bar is not None:
                 bar.update(1)
-        outputs = self._outputs()
-        if not self.problems and not self.graph.externals:
-            self._problem(
-                "the network has no inputs, and all of its outputs are constant",
-                "A graph of NNEF has at least one input: name it by input_shapes={...}.",
-            )
-        if self.problems:
-            return None
-        name_outputs(self.graph, outputs)
-        return emitted(self.graph, self.source.name, outputs)
+        return self.finished(self.source.name, self._outputs())
 
     # -- inputs and outputs -------------------------------------------------------------------
 
     def _input(self, number: int) -> Value | Unread:
         name, info = self.source.values[number].blob, self.source.inputs[number]
-        shape = info.shape or ()
         if info.dtype == "str":
-            self._problem(
-                f"input '{name}' holds strings", "Process strings outside of the network."
-            )
+            self.problem(f"input '{name}' holds strings", "Process strings outside of the network.")
             return UNREAD
-        if prod(shape) * 4 > current_budget().bytes:
-            self._problem(
-                f"input '{name}' has {prod(shape):,} elements",
-                f"Use smaller extents. {remedy('bytes', _CALL)}",
-            )
-            return UNREAD
-        return self.graph.external(name, shape, np.dtype(info.dtype))
+        return self.external(name, info.shape or (), np.dtype(info.dtype))
 
     def _outputs(self) -> list[tuple[str, Value]]:
         outputs = []
@@ -103,13 +79,13 @@ class Caffe2Reader:
             if isinstance(value, Value) and 0 not in value.shape:
                 outputs.append((name, value))
             elif isinstance(value, Value):
-                self._problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
+                self.problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
             elif number in self._partial:
-                self._problem(
+                self.problem(
                     f"output '{name}': {self._absent(number)}", "Leave it out: outputs=[...]."
                 )
             elif not self.problems:
-                self._problem(f"no operator computes the output '{name}'", INVALID)
+                self.problem(f"no operator computes the output '{name}'", INVALID)
         return outputs
 
     # -- operators ----------------------------------------------------------------------------
@@ -121,7 +97,7 @@ class Caffe2Reader:
         except Exception as error:  # noqa: BLE001 - invalid networks can cause any error
             del self.graph.operations[first:]
             refusal = refusal_for(error, INVALID)
-            self._problem(f"{one.type} '{one.name}': {refusal.reason}", refusal.hint)
+            self.problem(f"{one.type} '{one.name}': {refusal.reason}", refusal.hint)
             results = []
         for place, number in enumerate(one.outputs):
             if number in self.source.inputs:
@@ -171,8 +147,3 @@ class Caffe2Reader:
     def _absent(self, number: int) -> str:
         """Return why a value is not read although its operator is."""
         return f"of what {self._partial[number]} computes, only the first results are read"
-
-    def _problem(self, message: str, hint: str) -> None:
-        self.problems.append(
-            Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
-        )

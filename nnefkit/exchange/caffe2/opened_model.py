@@ -10,8 +10,9 @@ from typing import Any
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.caffe2.arguments import Arguments, fill_dtype, text_of
 from nnefkit.exchange.caffe2.model import BlobVersion, Caffe2Model, Caffe2Operator, DeclaredInput
-from nnefkit.exchange.caffe2.nets import File, Nets, read_nets
+from nnefkit.exchange.caffe2.nets import Nets, read_nets
 from nnefkit.exchange.refusal import Refusal
+from nnefkit.exchange.source_file import File
 from nnefkit.exchange.source_shapes import checked_shape
 
 _WEIGHTS_AFTER_FIRST = (
@@ -20,6 +21,8 @@ _WEIGHTS_AFTER_FIRST = (
     *("ElementwiseLinear", "RowMul", "Reshape", "Slice", "Tile", "Expand", "Split", "Int8Conv"),
     *("ResizeNearest", "UpsampleBilinear", "Int8FC"),
 )
+_INDICES = (("Gather", 1), ("BatchGather", 1), ("OneHot", 0))
+"""Types of operators -> their input of indices."""
 _WEIGHTS = {
     "Gather": (0,),
     "BatchGather": (0,),
@@ -252,11 +255,20 @@ class _Inputs:
                 (weights if place in places else data).add(number)
         return weights - data
 
+    def _indices(self) -> set[int]:
+        """Return the values that operators read as indices."""
+        return {
+            one.inputs[place]
+            for one in self._opened.operators
+            for kind, place in _INDICES
+            if one.type == kind and place < len(one.inputs)
+        }
+
     def _filled(self, number: int) -> DeclaredInput:
         """Return the shape and the type of what the first net makes of a blob."""
         one = self._opened.made.get(number)
         if one is None:
-            return DeclaredInput(None, "float32")
+            return DeclaredInput(None, "int64" if number in self._indices() else "float32")
         filled = _FillArguments(one)
         shape = tuple(filled.integers("shape"))
         is_stated = bool(shape) and min(shape) > 0

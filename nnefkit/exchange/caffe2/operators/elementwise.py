@@ -305,7 +305,7 @@ def weighted_sum(c: Call) -> Value:
 
 @operator(
     *("Alias", "AliasWithName", "Copy", "CopyFromCPUInput", "CopyOnDeviceLike", "EnsureCPUOutput"),
-    *("EnsureDense", "StopGradient", "NanCheck", "CopyCPUToGPU", "CopyGPUToCPU"),
+    *("EnsureDense", "StopGradient", "NanCheck", "EnforceFinite", "CopyCPUToGPU", "CopyGPUToCPU"),
 )
 def identity(c: Call) -> Value:
     """Read what changes nothing."""

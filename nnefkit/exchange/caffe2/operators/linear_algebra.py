@@ -80,6 +80,38 @@ def row_product(c: Call) -> Value:
     return c.op("mul", x, factor)
 
 
+def _rows(c: Call) -> tuple[Value, Value]:
+    """Return the two inputs as matrices, whose rows are the entries of a batch."""
+    x, y = c.alike()
+    rows = x.shape[0] if x.rank else 1
+    shape = rows, prod(x.shape) // rows
+    return reshaped(c, x, shape), reshaped(c, y, shape)
+
+
+@operator("SquaredL2Distance", "L1Distance")
+def distance(c: Call) -> Value:
+    """Read half of the squared distance of the entries of two tensors, or the absolute one."""
+    x, y = _rows(c)
+    difference = c.op("sub", x, y)
+    if c.operator == "L1Distance":
+        total = c.op("sum_reduce", c.op("abs", difference), axes=[1])
+    else:
+        total = c.op("mul", c.op("sum_reduce", c.op("sqr", difference), axes=[1]), 0.5)
+    return reshaped(c, total, (x.shape[0],))
+
+
+@operator("CosineSimilarity")
+def cosine_similarity(c: Call) -> Value:
+    """Read the cosines of the angles between the entries of two tensors."""
+    x, y = _rows(c)
+    product = c.op("sum_reduce", c.op("mul", x, y), axes=[1])
+    lengths = [
+        c.op("max", c.op("sqrt", c.op("sum_reduce", c.op("sqr", value), axes=[1])), 1e-12)
+        for value in (x, y)
+    ]
+    return reshaped(c, c.op("div", product, c.op("mul", *lengths)), (x.shape[0],))
+
+
 @operator("DotProduct")
 def dot_product(c: Call) -> Value:
     """Read the products of the entries of two tensors."""

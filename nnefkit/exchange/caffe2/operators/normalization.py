@@ -164,6 +164,15 @@ def normalize_by_sum(c: Call) -> Value:
     return c.op("div", x, c.op("select", c.op("eq", total, 0.0), 1.0, total))
 
 
+@operator("NormalizePlanarYUV")
+def normalize_planes(c: Call) -> Value:
+    """Read ``(x - mean) / deviation``, with numbers for each channel."""
+    x, mean, deviation = c.ranked(4, 4), c[1], c[2]
+    if not mean.shape == deviation.shape == (1, x.shape[1]):
+        c.invalid(f"its numbers have the shapes {[*mean.shape]} and {[*deviation.shape]}")
+    return c.op("div", c.op("sub", x, mean), deviation)
+
+
 @operator("Moments")
 def moments(c: Call) -> list[Value]:
     """Read `moments`."""

@@ -85,6 +85,17 @@ def sum_elements(c: Call) -> Value:
     return reshaped(c, c.op(name, x, axes=[*range(x.rank)]), ()) if x.rank else x
 
 
+@operator("LpNorm")
+def whole_norm(c: Call) -> Value:
+    """Read the sum, or the mean, of the absolute values or the squares of all elements."""
+    x, order = c.ranked(1), c.arguments.integer("p", 2)
+    if order not in (1, 2):
+        c.invalid(f"its p is {order}")
+    magnitude = c.op("abs" if order == 1 else "sqr", x)
+    name = "mean_reduce" if c.arguments.flag("average") else "sum_reduce"
+    return reshaped(c, c.op(name, magnitude, axes=[*range(x.rank)]), (1,))
+
+
 @operator("ColwiseMax", "RowwiseMax")
 def matrix_maximum(c: Call) -> Value:
     """Read the maxima of the columns or rows of the matrices in a batch."""

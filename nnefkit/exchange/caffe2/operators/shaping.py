@@ -13,6 +13,7 @@ from nnefkit.exchange.compositions import indexing
 from nnefkit.exchange.compositions.shaping import concat, split, tiled
 from nnefkit.exchange.reshaping import (
     broadcast,
+    empty,
     expanded,
     reshaped,
     sliced,
@@ -211,6 +212,8 @@ def slices(c: Call) -> Value:
     if len(cuts) > 1:
         c.invalid(f"it cuts {len(cuts)} axes, and Caffe2 cuts one")
     for axis, first, last, written in cuts:
+        if first == last:
+            return empty(c, (*x.shape[:axis], 0, *x.shape[axis + 1 :]), x.dtype)
         x = sliced(c, x, axis, first, last, written=written)
     return x
 

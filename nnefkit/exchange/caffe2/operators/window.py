@@ -86,26 +86,28 @@ def window_of(c: Call, extents: Sequence[int], size: Sequence[int] | None = None
     for axis, extent in enumerate(extents):
         span = dilation[axis] * (found[axis] - 1) + 1
         before, after = given[axis], given[axis + count]
+        if legacy in (SAME, LEGACY_POOLING) and dilation[axis] != 1:
+            c.invalid("it has both dilations and a legacy_pad")
         if legacy == SAME:
-            if dilation[axis] != 1:
-                c.invalid("it has both dilations and a legacy_pad")
             total = (-(-extent // stride[axis]) - 1) * stride[axis] + span - extent
             before = int(total / 2)
             after = total - before
         elif legacy == LEGACY_POOLING:
-            after = _clipped(extent, span, stride[axis], before)
+            after = _clipped(c, extent, span, stride[axis], before)
         if extent + before + after < span:
             c.invalid(f"its window of {span} elements does not fit an axis of {extent}")
         padding.append((before, after))
     return ImageWindow(found, stride, dilation, padding, [0] * count)
 
 
-def _clipped(extent: int, span: int, stride: int, before: int) -> int:
+def _clipped(c: Call, extent: int, span: int, stride: int, before: int) -> int:
     """Return the padding after an axis for which the number of windows is that of Caffe."""
     standard = (extent + 2 * before - span) // stride + 1
     windows = -((span - extent - 2 * before) // stride) + 1
     if before > 0 and (windows - 1) * stride >= extent + before:
         windows -= 1
+    if windows < standard:
+        c.invalid(f"its padding of {before} has a whole window of {span} elements")
     return before + stride * (windows - standard)
 
 
