@@ -58,17 +58,23 @@ def name_outputs(source: SourceGraph, outputs: Sequence[tuple[str, Value]]) -> N
     """
     computed = {value.name: value for one in source.operations for value in one.results}
     settled = {value.name for value in source.externals}
+    free: set[str] = set()
+    """Names that values had before."""
     for name, value in outputs:
         wanted = identifier(name)
         if value.data is not None or value.name in settled:
             continue
-        if wanted not in settled:
-            other = computed.get(wanted)
-            if other is None:
+        if wanted not in settled and wanted != value.name:
+            other, former = computed.get(wanted), value.name
+            if other is None and wanted not in free:
                 wanted = source.names.unused(wanted)
+            if other is None:
+                free.discard(wanted)
+                free.add(former)
+                computed.pop(former, None)
             else:
-                other.name = value.name
-                computed[other.name] = other
+                other.name = former
+                computed[former] = other
             value.name = wanted
             computed[wanted] = value
         settled.add(value.name)
