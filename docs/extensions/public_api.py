@@ -77,7 +77,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             *("from_torch", "to_torch", "trace_torch", "from_onnx", "to_onnx", "trace_onnx"),
             *("from_tflite", "to_tflite", "trace_tflite"),
             *("from_keras", "trace_keras", "from_tensorflow", "from_caffe"),
-            "from_chainer",
+            *("from_chainer", "from_theano"),
             "from_torch7",
             "from_mxnet",
             "from_caffe2",

@@ -49,16 +49,16 @@ graph .pb or .pbtxt, the folder of a SavedModel, or a MetaGraph .meta beside its
 checkpoint), a Caffe model (.prototxt, with its .caffemodel beside it), a Caffe2
 model (predict_net.pb with init_net.pb beside it, or their folder), an MXNet
 model (-symbol.json, with its .params beside it), a Torch7 model (.t7, .net,
-with --input-shape input=1x3x224x224), a Chainer graph (.json and .npz, as the
-script of 'nnefkit export-script' writes them), or an exported PyTorch program
-(.pt2, from torch.export.save).
+with --input-shape input=1x3x224x224), a Chainer or Theano graph (.json and
+.npz, as the scripts of 'nnefkit export-script' write them), or an exported
+PyTorch program (.pt2, from torch.export.save).
 
 Between NNEF folders and archives, all files are copied byte for byte: text,
 comments, quantization, variables and vendor files. A conversion from or to
 another format runs both models on random inputs, and writes nothing if their
 outputs differ; for TensorFlow models this needs TensorFlow, for Caffe and
 Torch7 models OpenCV 4, for Caffe2 models Caffe2, for MXNet models MXNet.
-Chainer graphs are compared with the run that their script recorded.
+Chainer and Theano graphs are compared with the run that their script recorded.
 """
 
 
@@ -76,15 +76,15 @@ def declare(commands: Commands) -> None:
         run,
         summary="convert a model to another format",
         description="Convert a model between NNEF folders and archives, from ONNX, TFLite, "
-        "TensorFlow, Caffe, Caffe2, Chainer, MXNet, Torch7 or PyTorch to NNEF, or from NNEF to "
-        "ONNX or TFLite. Invalid models are refused.",
+        "TensorFlow, Caffe, Caffe2, Chainer, Theano, MXNet, Torch7 or PyTorch to NNEF, or from "
+        "NNEF to ONNX or TFLite. Invalid models are refused.",
         examples=_EXAMPLES,
     )
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="an NNEF, ONNX, TFLite, TensorFlow, Caffe, Caffe2, Chainer, MXNet, Torch7 or PyTorch "
-        "model",
+        help="an NNEF, ONNX, TFLite, TensorFlow, Caffe, Caffe2, Chainer, Theano, MXNet, Torch7 "
+        "or PyTorch model",
     )
     parser.add_argument("target", metavar="TARGET", help="the NNEF, ONNX or TFLite model to write")
     parser.add_argument(

@@ -8,14 +8,15 @@ from importlib.resources import files
 from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command
 
-FRAMEWORKS = ("chainer",)
+FRAMEWORKS = ("chainer", "theano")
 """The frameworks that have no file format of their own."""
 _EXAMPLES = """\
   nnefkit export-script chainer > dump_chainer.py
+  nnefkit export-script theano > dump_theano.py
 
 The script needs Python 3.6 or newer, the framework and NumPy, and not nnefkit.
-Its head says how to use it. What it writes is read by nnefkit.from_chainer, and
-by 'nnefkit convert net.json net.nnef.tgz'.
+Its head says how to use it. What it writes is read by nnefkit.from_chainer or
+nnefkit.from_theano, and by 'nnefkit convert net.json net.nnef.tgz'.
 """
 
 
@@ -25,7 +26,7 @@ def declare(commands: Commands) -> None:
         commands,
         "export-script",
         run,
-        summary="print the script that exports models of Chainer",
+        summary="print the script that exports models of Chainer or Theano",
         description="Print the script that exports models of a framework without a file format. "
         "Copy it to where the framework is installed.",
         examples=_EXAMPLES,

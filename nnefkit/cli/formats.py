@@ -15,7 +15,7 @@ ARCHIVES = (".nnef.tgz", ".tgz", ".tar.gz", ".tar", ".zip")
 
 NNEF, ONNX, PYTORCH, TFLITE, KERAS = "NNEF", "ONNX", "PyTorch", "TFLite", "Keras"
 TENSORFLOW, CAFFE, CHAINER, MXNET, TORCH7 = "TensorFlow", "Caffe", "Chainer", "MXNet", "Torch7"
-CAFFE2 = "Caffe2"
+CAFFE2, THEANO = "Caffe2", "Theano"
 
 
 class ForeignFormat(NamedTuple):
@@ -49,7 +49,10 @@ SOURCES = {
     ".tflite": ForeignFormat(TFLITE, "from_tflite", ("input_shapes",)),
 }
 """Extension -> format, for the other formats that can be read."""
-_DUMPED = {"chainer": ForeignFormat(CHAINER, "from_chainer")}
+_DUMPED = {
+    "chainer": ForeignFormat(CHAINER, "from_chainer"),
+    "theano": ForeignFormat(THEANO, "from_theano", ("input_shapes",)),
+}
 """Framework of a graph that the script of ``nnefkit export-script`` wrote -> format."""
 _STATED = re.compile(rb'"format":\s*"(\w+)-graph"')
 _HEAD = 1 << 20
@@ -145,7 +148,7 @@ def source_format(source: Path) -> str:
             "Keras model (.keras, .h5), a TensorFlow model (.pb, .meta, or a folder with a "
             "saved_model.pb), a Caffe model (.prototxt), a Caffe2 model (predict_net.pb beside "
             "init_net.pb), a Torch7 model (.t7, .net), an MXNet model (-symbol.json), a Chainer "
-            "graph (.json) or an exported PyTorch program (.pt2).",
+            "or Theano graph (.json) or an exported PyTorch program (.pt2).",
             file=str(source),
         )
     return NNEF

@@ -16,6 +16,7 @@ from nnefkit.exchange.mxnet import from_mxnet
 from nnefkit.exchange.onnx import from_onnx, to_onnx, trace_onnx
 from nnefkit.exchange.tensorflow import from_tensorflow
 from nnefkit.exchange.tflite import from_tflite, to_tflite, trace_tflite
+from nnefkit.exchange.theano import from_theano
 from nnefkit.exchange.torch import from_torch, to_torch, trace_torch
 from nnefkit.exchange.torch7 import from_torch7
 
@@ -28,6 +29,7 @@ __all__ = [
     "from_onnx",
     "from_tensorflow",
     "from_tflite",
+    "from_theano",
     "from_torch",
     "from_torch7",
     "to_onnx",

@@ -1,4 +1,4 @@
-"""The functions of Chainer that are read, and the reference networks."""
+"""The operations of Chainer and Theano that are read, and the reference networks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from oracles.dumped_references import difference, names, operators
 from documentation.generated import markdown, table
 
 CHAINER = "docs/reference/support/chainer.md"
+THEANO = "docs/reference/support/theano.md"
 
 
 def _operations(framework: Any, what: str) -> str:
@@ -56,3 +57,27 @@ def functions() -> str:
 @table("chainer_models", CHAINER)
 def chainer_models() -> str:
     return _models("chainer", "functions")
+
+
+@table("theano_operations", THEANO)
+def operations() -> str:
+    from nnefkit.exchange.theano.operations import THEANO as FRAMEWORK
+
+    return _operations(FRAMEWORK, "operations")
+
+
+@table("theano_scalars", THEANO)
+def scalar_operations() -> str:
+    from nnefkit.exchange.theano.scalars import SCALARS
+
+    several: dict[str, list[str]] = {}
+    for name, reader in SCALARS.items():
+        line = str(reader.__doc__).strip().splitlines()[0].removeprefix("Read ").rstrip(".")
+        several.setdefault(re.sub(r"`+", "`", line), []).append(f"`{name}`")
+    rows = [[", ".join(sorted(found)), line] for line, found in several.items()]
+    return f"{len(SCALARS)} operations:\n\n" + markdown(["operations", "in NNEF"], rows)
+
+
+@table("theano_models", THEANO)
+def theano_models() -> str:
+    return _models("theano", "operations")

@@ -83,6 +83,17 @@ def read_from_chainer() -> str:
     )
 
 
+def read_from_theano() -> str:
+    from nnefkit.exchange.theano.operations import THEANO
+    from nnefkit.exchange.theano.scalars import SCALARS
+
+    return (
+        f"`nk.from_theano`: {len(THEANO.readers)} operations and {len(SCALARS)} on elements, as "
+        "a script of nnefkit exports them "
+        "([operation by operation](docs/reference/support/theano.md))"
+    )
+
+
 def read_from_mxnet() -> str:
     from nnefkit.exchange.mxnet import nodes  # noqa: F401  (it registers the operators)
     from nnefkit.exchange.mxnet.call import READERS as MXNET
@@ -136,6 +147,7 @@ def formats() -> str:
         ["Caffe2 (`init_net.pb` with `predict_net.pb`, `.pbtxt`)", read_from_caffe2(), "no"],
         ["Torch7 (`.t7`, `.net`, binary and text)", read_from_torch7(), "no"],
         ["Chainer (`.json` with `.npz`)", read_from_chainer(), "no"],
+        ["Theano (`.json` with `.npz`)", read_from_theano(), "no"],
         ["MXNet (`-symbol.json` with `.params`)", read_from_mxnet(), "no"],
     ]
     return markdown(["format", "read", "written"], rows)

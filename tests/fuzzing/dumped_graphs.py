@@ -1,10 +1,11 @@
-"""Dumped graphs of Chainer: documents and arrays with changed bytes or parts."""
+"""Dumped graphs of Chainer and Theano: documents and arrays with changed bytes or parts."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from random import Random
 from typing import Any
@@ -65,7 +66,7 @@ def _with_changed_parts(text: bytes, chance: Random) -> bytes:
         node = chance.choice(nodes) if nodes else {}
         match chance.randrange(8):
             case 0:
-                document["nodes"] = mutated_parts(nodes, nodes, chance)
+                document["nodes"] = deepcopy(mutated_parts(nodes, nodes, chance))
             case 1 if node:
                 node["inputs"] = mutated_parts(node["inputs"], ids, chance)
             case 2 if node:
@@ -74,7 +75,7 @@ def _with_changed_parts(text: bytes, chance: Random) -> bytes:
                 value = document["values"][chance.choice(ids)]
                 value[chance.choice([*value])] = _part(chance, value)
             case 4 if node:
-                node["params"] = {**chance.choice(nodes)["params"], **node["params"]}
+                node["params"] = deepcopy(chance.choice(nodes).get("params"))
             case _ if node:
                 _change(node.get("params") or node, chance)
     return json.dumps(document, separators=(",", ":")).encode()
@@ -98,8 +99,8 @@ def _part(chance: Random, old: Any) -> Any:
         number = chance.choice(EDGES) if chance.random() < 0.3 else chance.randrange(-3, 9)
         return [number, *old[1:]] if isinstance(old, list) else number
     if which < 0.75:
-        return chance.choice(_FORMS)
-    return chance.choice(_WORDS)
+        return deepcopy(chance.choice(_FORMS))
+    return deepcopy(chance.choice(_WORDS))
 
 
 def _checked(framework: str) -> Callable[[bytes, Any], str]:
@@ -130,5 +131,6 @@ def _checked(framework: str) -> Callable[[bytes, Any], str]:
 
 
 TARGETS = [
-    Target(name, ".bin", _drawn(name), _checked(name), smaller_bytes, 2.0) for name in ("chainer",)
+    Target(name, ".bin", _drawn(name), _checked(name), smaller_bytes, 2.0)
+    for name in ("chainer", "theano")
 ]

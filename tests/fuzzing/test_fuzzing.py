@@ -29,6 +29,7 @@ FEW = {
     "caffe": 100,
     "torch7": 100,
     "chainer": 100,
+    "theano": 100,
     "mxnet": 100,
     "caffe2": 60,
     "keras": 60,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -29,6 +29,10 @@ class Literal:
     """Its start, stop and step; None for nothing."""
 
 
+RunInner = Callable[[Sequence[Value], str], list[Value]]
+"""The inputs of an inner graph, and a label for its tensors -> its outputs."""
+
+
 @dataclass(eq=False)
 class DumpedCall(BoundedCall):
     """A call of an operation.
@@ -43,6 +47,8 @@ class DumpedCall(BoundedCall):
     allowance: Allowance = field(repr=False)
     arrays: Mapping[str, Array] = field(repr=False)
     hint: str = field(repr=False)
+    run_inner: RunInner = field(repr=False)
+    """Reads the inner graph once more, for some inputs."""
 
     @property
     def invalid_hint(self) -> str:

@@ -21,6 +21,7 @@ File = str | os.PathLike[str] | bytes
 _MAX_TEXT = 1 << 28
 _MAX_RANK = 64
 _MAX_EXTENT = 2**62
+_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,18 @@ class DumpedNode:
     """The ids of its inputs."""
     outputs: tuple[str | None, ...]
     """The ids of its outputs; None for one that nothing reads."""
+    inner: InnerGraph | None
+    """The graph that it runs in a loop."""
     record: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class InnerGraph:
+    """A graph that an operation runs, on values of its own."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[DumpedNode, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +233,15 @@ class _DocumentParts:
 
     def nodes(self, values: Mapping[str, DumpedValue]) -> list[DumpedNode]:
         """Return the nodes, each of which reads what earlier ones compute."""
+        return self._nodes(self._part("nodes", list), values, 0)
+
+    def _nodes(
+        self, records: Sequence[Any], values: Mapping[str, DumpedValue], depth: int
+    ) -> list[DumpedNode]:
         known = {id_ for id_, value in values.items() if value.kind != "computed"}
         nodes = []
-        for number, record in enumerate(self._part("nodes", list)):
-            node = self._node(number, record, values)
+        for number, record in enumerate(records):
+            node = self._node(number, record, values, depth)
             if missing := [id_ for id_ in node.inputs if id_ not in known]:
                 self._refuse(f"node {number} ('{node.op}') reads '{missing[0]}' before it is there")
             for id_ in filter(None, node.outputs):
@@ -234,19 +251,59 @@ class _DocumentParts:
             nodes.append(node)
         return nodes
 
-    def _node(self, number: int, record: Any, values: Mapping[str, DumpedValue]) -> DumpedNode:
+    def _node(
+        self, number: int, record: Any, values: Mapping[str, DumpedValue], depth: int
+    ) -> DumpedNode:
         if not isinstance(record, dict) or not isinstance(record.get("op"), str):
             self._refuse(f"node {number} has no class")
         params = record.get("params", {})
-        inputs, outputs = record.get("inputs"), record.get("outputs")
         if not isinstance(params, dict):
             self._refuse(f"the parameters of node {number} are not an object")
-        if not isinstance(inputs, list) or not isinstance(outputs, list):
+        inputs = self._ids(number, record.get("inputs"), values)
+        outputs = self._ids(number, record.get("outputs"), values, may_be_none=True)
+        inner = record.get("inner")
+        return DumpedNode(
+            number,
+            record["op"],
+            params,
+            tuple(id_ or "" for id_ in inputs),
+            tuple(outputs),
+            None if inner is None else self._inner(number, inner, values, depth + 1),
+            record,
+        )
+
+    def _inner(
+        self, number: int, record: Any, values: Mapping[str, DumpedValue], depth: int
+    ) -> InnerGraph:
+        if not isinstance(record, dict) or not isinstance(record.get("nodes"), list):
+            self._refuse(f"the inner graph of node {number} has no nodes")
+        if depth > _MAX_DEPTH:
+            self._refuse(f"its graphs are nested more than {_MAX_DEPTH} times")
+        inputs = self._ids(number, record.get("inputs"), values)
+        outputs = self._ids(number, record.get("outputs"), values)
+        return InnerGraph(
+            tuple(id_ or "" for id_ in inputs),
+            tuple(id_ or "" for id_ in outputs),
+            tuple(self._nodes(record["nodes"], values, depth)),
+        )
+
+    def _ids(
+        self,
+        number: int,
+        listed: Any,
+        values: Mapping[str, DumpedValue],
+        *,
+        may_be_none: bool = False,
+    ) -> list[str | None]:
+        """Return a list of ids."""
+        if not isinstance(listed, list):
             self._refuse(f"node {number} has no inputs or outputs")
-        for id_ in (*inputs, *(id_ for id_ in outputs if id_ is not None)):
+        for id_ in listed:
+            if id_ is None and may_be_none:
+                continue
             if not isinstance(id_, str) or id_ not in values:
                 self._refuse(f"node {number} refers to a value {id_!r:.80}, which is missing")
-        return DumpedNode(number, record["op"], params, tuple(inputs), tuple(outputs), record)
+        return listed
 
 
 def _is_extent(extent: object) -> bool:

@@ -59,6 +59,10 @@ class DumpReader:
         self._allowance = Allowance(dump.size, framework.call)
         self._values: dict[str, Value | Literal | Unread] = {}
         self._seconds = 0.0
+        self._count = 0
+        """The number of nodes that were read, those of loops once for each step."""
+        self._label = ""
+        """The step of a loop that is read."""
 
     def read(self, bar: ProgressBar | None = None) -> Graph | None:
         """Return the graph, or None if there are problems.
@@ -176,7 +180,8 @@ class DumpReader:
                 self._values[id_] = results[number] if number < len(results) else UNREAD
 
     def _computed(self, node: DumpedNode) -> list[Value]:
-        limit, attribute = current_budget().exceeded(0, 0, self._seconds)
+        self._count += 1
+        limit, attribute = current_budget().exceeded(self._count, 0, self._seconds)
         if limit:
             refuse(
                 f"reading the graph takes more than {limit}",
@@ -197,16 +202,41 @@ class DumpReader:
             self._allowance,
             self.dump.arrays,
             self.framework.hint,
+            lambda inner, label: self._run_inner(node, inner, label),
         )
         read: Any = self.framework.readers[node.op](call)
         results: list[Value] = read if isinstance(read, list) else [read]
         if len(results) != len(node.outputs):
             refuse(f"it has {len(node.outputs)} results, not {len(results)}", self.framework.hint)
         for id_, value in zip(node.outputs, results, strict=True):
-            if id_ is not None:
+            if id_ is not None and isinstance(value, Value):
                 self._check(values[id_], value)
         self._name(node, results)
         return results
+
+    def _run_inner(self, node: DumpedNode, inputs: Sequence[Value], label: str) -> list[Value]:
+        """Return the outputs of an inner graph for some inputs."""
+        inner = node.inner
+        if inner is None or len(inner.inputs) != len(inputs):
+            refuse(f"its inner graph does not have {len(inputs)} inputs", self.framework.hint)
+        outer, outer_label = self._values, self._label
+        # Constants are shared, and what the inner graph computes is its own.
+        self._values = {**outer, **dict(zip(inner.inputs, inputs, strict=True))}
+        self._label = f"{outer_label}{label}."
+        try:
+            for one in inner.nodes:
+                for id_, value in zip(one.outputs, self._computed(one), strict=True):
+                    if id_ is not None:
+                        self._values[id_] = value
+            results = [self._value(id_) for id_ in inner.outputs]
+            for id_ in self._values.keys() - outer.keys():
+                if self.dump.values[id_].kind in _STORED:
+                    outer[id_] = self._values[id_]
+        finally:
+            self._values, self._label = outer, outer_label
+        if not all(isinstance(value, Value) for value in results):
+            refuse("its inner graph returns something else than tensors", self.framework.hint)
+        return results  # type: ignore[return-value]
 
     def _unknown(self) -> tuple[str, str]:
         return (
@@ -232,21 +262,26 @@ class DumpReader:
                 self.framework.hint,
             )
 
-    def _name(self, node: DumpedNode, results: Sequence[Value]) -> None:
+    def _name(self, node: DumpedNode, results: Sequence[Value | Literal]) -> None:
         """Name the results after the framework's variables, or else its parameters and classes."""
         stem = self._stem(node)
         names = []
         for number, (id_, value) in enumerate(zip(node.outputs, results, strict=True)):
             own = self.dump.values[id_].name if id_ is not None else ""
-            names.append(own or (stem if len(results) == 1 else f"{stem}_{number}"))
+            name = own or (stem if len(results) == 1 else f"{stem}_{number}")
+            names.append(self._label + name)
+            if not isinstance(value, Value):
+                continue  # It is a slice.
             if id_ is not None and value.origin is None and value.data is None:
-                value.origin = id_
+                value.origin = self._label + id_
         self.graph.name_results(results, names)
 
     def _stem(self, node: DumpedNode) -> str:
         values = (self.dump.values[id_] for id_ in node.inputs)
         paths = [value.name.rpartition("/")[0] for value in values if value.kind == "parameter"]
-        return next(filter(None, paths), snake_case(node.op))
+        tree = node.record.get("scalar_op")
+        name = tree.get("op") if node.op == "Elemwise" and isinstance(tree, dict) else None
+        return next(filter(None, paths), snake_case(name if isinstance(name, str) else node.op))
 
     # -- problems -----------------------------------------------------------------------------
 

@@ -4,9 +4,12 @@ import io
 import json
 import re
 import zipfile
+from functools import partial
 
+import dumped_documents
 import numpy as np
 import pytest
+from dumped_documents import node, value
 from oracles.dumped_references import (
     differences,
     digits,
@@ -25,21 +28,9 @@ FUNCTIONS = sorted(
 RANDOM = {"Lsimpl": "it draws random numbers"}
 
 
-def read(document, arrays=None, **options):
-    if isinstance(document, dict):
-        document = json.dumps(document).encode()
-    if not isinstance(arrays, bytes):
-        packed = io.BytesIO()
-        np.savez(packed, **(arrays or {}))
-        arrays = packed.getvalue()
-    return nk.from_chainer(document, arrays=arrays, progress=False, **options)
-
-
-def refusals(*arguments, **options):
-    with pytest.raises(nk.DocumentError) as raised:
-        read(*arguments, **options)
-    return [(each.message, each.hint) for each in raised.value.diagnostics]
-
+read = partial(dumped_documents.read, "chainer")
+refusals = partial(dumped_documents.refusals, "chainer")
+document = partial(dumped_documents.document, "chainer")
 
 # -- reference networks ----------------------------------------------------------------------------
 
@@ -61,13 +52,13 @@ def test_the_digits_are_told_as_well_as_in_training():
 
 
 def test_what_chainer_does_not_record_is_refused_by_name():
-    document, arrays, _ = files("chainer", "zoo_act/zoo_act.graph")
-    ((message, hint),) = refusals(document, arrays)
+    graph_, arrays, _ = files("chainer", "zoo_act/zoo_act.graph")
+    ((message, hint),) = refusals(graph_, arrays)
     assert message.startswith("output 'floor'")
     assert "detached" in message
     assert "outputs=[...]" in hint
-    document, arrays, _ = files("chainer", "zoo_shape/zoo_shape.graph")
-    ((message, _),) = refusals(document, arrays)
+    graph_, arrays, _ = files("chainer", "zoo_shape/zoo_shape.graph")
+    ((message, _),) = refusals(graph_, arrays)
     assert message.startswith("Where")
     assert "depends on the input" in message
 
@@ -78,11 +69,11 @@ def test_what_chainer_does_not_record_is_refused_by_name():
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_computes_what_chainer_computes(name):
     found = members("chainer", "functions")
-    document, arrays = found[f"{name}.json"], found[f"{name}.npz"]
+    dumped = found[f"{name}.json"], found[f"{name}.npz"]
     if name in RANDOM:
-        assert RANDOM[name] in refusals(document, arrays)[0][0]
+        assert RANDOM[name] in refusals(*dumped)[0][0]
         return
-    facts = read(document, arrays).provenance
+    facts = read(*dumped).provenance
     assert facts["verified"]
     assert facts["largest_difference"] <= 1e-6
     assert "compared" not in facts
@@ -128,27 +119,6 @@ def test_a_function_computes_its_formula(name):
 # -- names, cuts, shapes ---------------------------------------------------------------------------
 
 
-def value(kind="computed", shape=(1, 4), dtype="float32", name=None):
-    return {"kind": kind, "shape": [*shape], "dtype": dtype, "name": name}
-
-
-def node(op, inputs, outputs, **params):
-    return {"op": op, "label": op, "params": params, "inputs": inputs, "outputs": outputs}
-
-
-def document(nodes, **changes):
-    return {
-        "format": "chainer-graph",
-        "version": 1,
-        "chainer": "7.8.1",
-        "inputs": {"x": "v0"},
-        "outputs": {"y": "v2"},
-        "values": {"v0": value("input"), "v1": value(), "v2": value()},
-        "nodes": nodes,
-        **changes,
-    }
-
-
 SMALL = document([node("ReLU", ["v0"], ["v1"]), node("Tanh", ["v1"], ["v2"])])
 
 
@@ -179,8 +149,8 @@ def test_a_graph_has_the_extents_of_its_example():
 
 
 def test_the_files_are_found_beside_each_other(tmp_path):
-    document, arrays, run = files("chainer", "digits/digits.graph")
-    (tmp_path / "net.graph.json").write_bytes(document)
+    graph_, arrays, run = files("chainer", "digits/digits.graph")
+    (tmp_path / "net.graph.json").write_bytes(graph_)
     with pytest.raises(nk.StorageError):
         nk.from_chainer(tmp_path / "net.graph.json", progress=False)
     (tmp_path / "net.graph.npz").write_bytes(arrays)

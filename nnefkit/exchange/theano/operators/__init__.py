@@ -1,0 +1,1 @@
+"""Readers of Theano's operations, by their subject."""
