@@ -68,7 +68,8 @@ def operations() -> str:
 
 @table("theano_scalars", THEANO)
 def scalar_operations() -> str:
-    from nnefkit.exchange.theano.scalars import SCALARS
+    from nnefkit.exchange.theano import operations  # noqa: F401  (it registers them)
+    from nnefkit.exchange.theano.scalar_call import SCALARS
 
     several: dict[str, list[str]] = {}
     for name, reader in SCALARS.items():

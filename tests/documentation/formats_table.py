@@ -85,7 +85,7 @@ def read_from_chainer() -> str:
 
 def read_from_theano() -> str:
     from nnefkit.exchange.theano.operations import THEANO
-    from nnefkit.exchange.theano.scalars import SCALARS
+    from nnefkit.exchange.theano.scalar_call import SCALARS
 
     return (
         f"`nk.from_theano`: {len(THEANO.readers)} operations and {len(SCALARS)} on elements, as "

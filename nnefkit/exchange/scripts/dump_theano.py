@@ -75,7 +75,7 @@ def dump(
 
     Returns the outputs for the examples, {name: array}; nothing without examples.
     """
-    graph = _Graph(inputs, outputs, function)
+    graph = _GraphDump(inputs, outputs, function)
     examples = {name: graph.example(name, array) for name, array in (examples or {}).items()}
     known = dict(shapes or {}, **{name: array.shape for name, array in examples.items()})
     for name, shape in known.items():
@@ -96,7 +96,7 @@ def dump(
     return results
 
 
-class _Graph(object):
+class _GraphDump(object):
     """The values and nodes of a graph."""
 
     def __init__(self, inputs, outputs, function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.exchange.dumped.framework import Framework
+from nnefkit.exchange.theano import scalars  # noqa: F401  (it registers their readers)
 from nnefkit.exchange.theano.call import READERS
 from nnefkit.exchange.theano.operators import (  # noqa: F401  (they register their readers)
     convolution,

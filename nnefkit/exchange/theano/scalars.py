@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import reduce
-from typing import Any
-
-import numpy as np
 
 from nnefkit.exchange.compositions import activation, elementwise
 from nnefkit.exchange.reshaping import (
@@ -19,104 +15,9 @@ from nnefkit.exchange.reshaping import (
     to_scalar,
     truncated,
 )
-from nnefkit.exchange.source_value import INTEGER, LOGICAL, DType, Value
+from nnefkit.exchange.source_value import INTEGER, LOGICAL, Value
 from nnefkit.exchange.theano.call import Call
-from nnefkit.registry import Registry
-
-SCALARS = Registry()
-"""Class of a scalar operation -> its reader."""
-scalar = SCALARS.register
-
-
-@dataclass(frozen=True)
-class ScalarOp:
-    """A scalar operation, applied to tensors whose shapes broadcast."""
-
-    name: str
-    params: Mapping[str, Any]
-    values: Sequence[Value]
-    dtype: DType
-    """The dtype of its result."""
-
-    def count(self, c: Call, count: int) -> Sequence[Value]:
-        """Return the operands, of which there must be a number.
-
-        Raises:
-            Refusal: There are more or fewer.
-        """
-        if len(self.values) != count:
-            c.invalid(f"{self.name} has {len(self.values)} operands, not {count}")
-        return self.values
-
-
-def applied(c: Call, operation: ScalarOp) -> Value:
-    """Return the result of a scalar operation.
-
-    Raises:
-        Refusal: NNEF cannot express it.
-    """
-    if operation.name not in SCALARS:
-        c.refuse(
-            f"NNEF has no operation for {operation.name}",
-            "Cut the graph before it, outputs=[...], and compute the rest outside of it.",
-        )
-    folded = _folded(c, operation)
-    if folded is not None:
-        return folded
-    reader: Callable[[Call, ScalarOp], Value] = SCALARS[operation.name]
-    return c.to_result(reader(c, operation), operation.dtype)
-
-
-# -- integers that are known -----------------------------------------------------------------------
-
-_EXACT: dict[str, Callable[..., Any]] = {
-    "Sub": np.subtract,
-    "IntDiv": np.floor_divide,
-    "Mod": np.mod,
-    "Maximum": np.maximum,
-    "Minimum": np.minimum,
-    "LT": np.less,
-    "LE": np.less_equal,
-    "GT": np.greater,
-    "GE": np.greater_equal,
-    "EQ": np.equal,
-    "NEQ": np.not_equal,
-    "AND": np.bitwise_and,
-    "OR": np.bitwise_or,
-    "XOR": np.bitwise_xor,
-    "Invert": np.invert,
-    "Neg": np.negative,
-    "Abs": np.abs,
-    "Sgn": np.sign,
-    "Sqr": np.square,
-    "Switch": np.where,
-    "Identity": np.positive,
-}
-_MANY: dict[str, Callable[..., Any]] = {"Add": np.add, "Mul": np.multiply}
-
-
-def _folded(c: Call, operation: ScalarOp) -> Value | None:
-    """Return the result of an operation on constant integers, as arithmetic of shapes has them."""
-    data = [value.data for value in operation.values]
-    if any(array is None or array.dtype.kind not in "iub" for array in data):
-        return None
-    if operation.dtype.kind not in "iub":
-        return None
-    exact, many = _EXACT.get(operation.name), _MANY.get(operation.name)
-    if exact is None and many is None:
-        return None
-    if operation.name in ("IntDiv", "Mod") and len(data) == 2 and not np.all(data[1]):
-        c.invalid("it divides by 0")
-    c.allowance.take(broadcast(c, *(value.shape for value in operation.values)), 8)
-    arrays: list[Any] = [np.asarray(array) for array in data]
-    if operation.name == "Switch":
-        arrays[0] = arrays[0] != 0
-    elif operation.dtype.kind != "b" and operation.name not in ("AND", "OR", "XOR", "Invert"):
-        arrays = [array.astype(np.int64) for array in arrays]
-    with np.errstate(all="ignore"):
-        result = reduce(many, arrays) if many is not None else exact(*arrays)  # type: ignore[misc]
-    return c.graph.constant(np.asarray(result).astype(operation.dtype))
-
+from nnefkit.exchange.theano.scalar_call import ScalarOp, scalar
 
 # -- one operand -----------------------------------------------------------------------------------
 
@@ -394,101 +295,3 @@ def _check_logical(c: Call, s: ScalarOp) -> None:
     if any(value.data_type != LOGICAL for value in s.values):
         kind = "integers" if s.values[0].data_type == INTEGER else "numbers"
         c.refuse(f"it combines the bits of {kind}", "NNEF has operations on logicals only (4.2.3).")
-
-
-# -- several operations in one ---------------------------------------------------------------------
-
-
-def composite(c: Call, tree: Mapping[str, Any], values: Sequence[Value]) -> list[Value]:
-    """Return the results of operations that Theano fused to one.
-
-    Args:
-        c: The call of the operation.
-        tree: The operations, as the script writes them.
-        values: The operands.
-
-    Raises:
-        Refusal: They are not valid, or NNEF cannot express one of them.
-    """
-    known = dict(zip(_listed(c, tree, "inputs"), values, strict=False))
-    if len(known) != len(values):
-        c.invalid(f"it has {len(values)} inputs, not {len(known)}")
-    described = tree.get("values")
-    if not isinstance(described, dict):
-        c.invalid("the values of its operations are missing")
-    for node in _listed(c, tree, "nodes"):
-        if not isinstance(node, dict):
-            c.invalid("one of its operations is not an object")
-        operands = [_operand(c, id_, known, described) for id_ in _listed(c, node, "inputs")]
-        names = _listed(c, node, "outputs")
-        if "nodes" in node:
-            node = {"tree": _with_own_ids(c, node)}
-        results = scalar_results(c, node, operands, [_dtype(c, described, n) for n in names])
-        known.update(zip(names, results, strict=False))
-    return [_operand(c, id_, known, described) for id_ in _listed(c, tree, "outputs")]
-
-
-def _with_own_ids(c: Call, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Composite inside of another one, whose inputs and outputs have its own ids.
-
-    The first version of the script wrote those of the outer one. Inputs are numbered first, and
-    nothing reads the outputs.
-    """
-    nodes = [node for node in _listed(c, tree, "nodes") if isinstance(node, dict)]
-    read = {id_ for node in nodes for id_ in _listed(c, node, "inputs")}
-    outputs = [id_ for node in nodes for id_ in _listed(c, node, "outputs") if id_ not in read]
-    count = len(_listed(c, tree, "inputs"))
-    if len(outputs) != len(_listed(c, tree, "outputs")):
-        c.refuse(
-            "one of its operations consists of others, which the file does not describe",
-            "Dump the graph again, with the present version of the script.",
-        )
-    return {**tree, "inputs": [f"s{n}" for n in range(count)], "outputs": outputs}
-
-
-def scalar_results(
-    c: Call, tree: Mapping[str, Any], values: Sequence[Value], dtypes: Sequence[DType]
-) -> list[Value]:
-    """Return the results of a scalar operation, which may consist of others."""
-    inner = tree.get("tree")
-    if isinstance(inner, dict) or "nodes" in tree:
-        results = composite(c, inner if isinstance(inner, dict) else tree, values)
-        return [c.to_result(x, dtype) for x, dtype in zip(results, dtypes, strict=False)]
-    name, params = tree.get("op"), tree.get("params", {})
-    if not isinstance(name, str) or not isinstance(params, dict) or len(dtypes) != 1:
-        c.invalid("its scalar operation is not valid")
-    return [applied(c, ScalarOp(name, params, values, dtypes[0]))]
-
-
-def _listed(c: Call, tree: Mapping[str, Any], name: str) -> list[Any]:
-    found = tree.get(name)
-    if not isinstance(found, list) or (
-        name != "nodes" and not all(isinstance(each, str) for each in found)
-    ):
-        c.invalid(f"the {name} of its operations are not a list")
-    return found
-
-
-def _operand(c: Call, id_: str, known: Mapping[str, Value], described: Mapping[str, Any]) -> Value:
-    if id_ in known:
-        return known[id_]
-    record = described.get(id_)
-    number = record.get("data") if isinstance(record, dict) else None
-    if isinstance(number, dict) and number.get("float") in ("nan", "inf", "-inf"):
-        number = float(number["float"])
-    if not isinstance(number, (int, float)) or (abs(number) > 2**63 and math.isfinite(number)):
-        c.invalid(f"the value '{id_}' of its operations is missing")
-    return c.graph.constant(np.asarray(number, _dtype(c, described, id_)))
-
-
-def _dtype(c: Call, described: Mapping[str, Any], id_: str) -> DType:
-    record = described.get(id_)
-    name = record.get("dtype") if isinstance(record, dict) else None
-    if not isinstance(name, str) or name not in _DTYPES:
-        c.invalid(f"the type of the value '{id_}' of its operations is {name!r:.80}")
-    return np.dtype(name)
-
-
-_DTYPES = frozenset(
-    ("float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64")
-).union(("uint8", "uint16", "uint32", "uint64"))

@@ -74,7 +74,7 @@ def test_an_operation_computes_what_theano_computes(name):
 
 def test_operations_cover_the_readers():
     from nnefkit.exchange.theano.operations import THEANO
-    from nnefkit.exchange.theano.scalars import SCALARS
+    from nnefkit.exchange.theano.scalar_call import SCALARS
 
     documents = [
         json.loads(data)

@@ -7,7 +7,7 @@ from typing import Any
 from nnefkit.exchange.reshaping import broadcast, expanded, to_scalar
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.theano.call import Call, op
-from nnefkit.exchange.theano.scalars import scalar_results
+from nnefkit.exchange.theano.composites import scalar_results
 
 
 def scalar_tree(c: Call) -> dict[str, Any]:
