@@ -19,6 +19,9 @@ from nnefkit.graph import Graph, Identifier, Operation
 LONGEST_VALUE = 80
 """Maximum length of the value of an attribute in a sentence."""
 
+_STEPS = ("stride", "dilation")
+"""Attributes that are 1 along each axis where they are empty (4.3, 4.5.4)."""
+
 
 class Agreement(IntEnum):
     """How a tensor compares in the two runs."""
@@ -185,7 +188,7 @@ def altered(op: Operation, other: Operation | None) -> str:
         f"its {code(key)} is {_shown(ours.get(key))} in the first graph and "
         f"{_shown(theirs.get(key))} in the second"
         for key in dict.fromkeys((*ours, *theirs))
-        if ours.get(key) != theirs.get(key) and key != "label"
+        if meaning(key, ours.get(key)) != meaning(key, theirs.get(key)) and key != "label"
     ]
     return "; ".join(different)
 
@@ -198,6 +201,13 @@ def settings(op: Operation) -> dict[str, Any]:
         if not isinstance(value, (Identifier, list, tuple))
     }
     return {**literal, **op.attribs}
+
+
+def meaning(key: str, value: Any) -> Any:
+    """Return an attribute so that two that mean the same are equal: strides of 1 are none."""
+    if key in _STEPS and isinstance(value, (list, tuple)) and all(step == 1 for step in value):
+        return []
+    return value
 
 
 def _shown(value: Any) -> str:

@@ -22,6 +22,7 @@ BY_HAND = {
     "04_export_from_pytorch.ipynb": 'pip install "nnefkit[torch,onnx,tract]" nnef',
     "08_look_inside.ipynb": 'pip install "nnefkit[torch,onnx]"',
     "09_from_tflite_to_device_and_back.ipynb": 'pip install "nnefkit[tflite]"',
+    "10_a_model_from_2016.ipynb": 'pip install "nnefkit[caffe,onnx,tflite]"',
 }
 """Notebooks that need more than ``[lab]`` -> the command in their first cell."""
 

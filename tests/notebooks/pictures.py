@@ -34,6 +34,7 @@ SHOWN = {
     "06_find_the_fault": "cell-14",
     "07_write_nnef_by_hand": "cell-14",
     "09_from_tflite_to_device_and_back": "cell-22",
+    "10_a_model_from_2016": "cell-10",
 }
 """Notebook -> the cell whose last output is its picture."""
 VIEWS = {

@@ -80,14 +80,14 @@ class Diff(Displayed):
 
     @property
     def ok(self) -> bool:
-        """Whether the graphs compute the same: only names of tensors or labels may differ.
+        """Whether the graphs compute the same: only names may differ, and labels.
 
-        Weights may differ within the tolerance. Weights without values are not compared.
+        Inputs and outputs may have other names, but not another order. Weights may differ within the tolerance. Weights without values are not compared.
         """
         weights = self.weight_changes
         return not (
             self.operations
-            or self.ports
+            or any(port.kind != "renamed" for port in self.ports)
             or self.quantization
             or self.shapes
             or weights.added
@@ -103,6 +103,7 @@ class Diff(Displayed):
             self.ok
             and not self._differing
             and not self.renamed
+            and not self.ports
             and not weights.relabeled
             and self.graphs[0].name == self.graphs[1].name
         )

@@ -8,7 +8,7 @@ from typing import Any
 from nnefkit.analysis.causes import settings
 from nnefkit.analysis.differences.alignment import GraphAlignment
 from nnefkit.analysis.differences.changes import OperationChange, PortChange, QuantizationChange
-from nnefkit.analysis.differences.structure import Structure, canonical
+from nnefkit.analysis.differences.structure import Structure, canonical, form_of
 
 _PORTS = ("external", "variable")
 """Operations whose changes are those of inputs and weights."""
@@ -66,7 +66,7 @@ def _changes(alignment: GraphAlignment, a: int, b: int) -> dict[str, tuple[Any, 
         for key in dict.fromkeys((*ours, *theirs)):
             before, after = ours.get(key, read_a.get(key)), theirs.get(key, read_b.get(key))
             is_one_sided = one.name != other.name and not (key in ours and key in theirs)
-            if canonical(before) != canonical(after) and not is_one_sided:
+            if form_of(key, before) != form_of(key, after) and not is_one_sided:
                 changes[key] = before, after
     for place in dict.fromkeys((*read_a, *read_b)):
         if place in ours or place in theirs or place in changes:

@@ -50,7 +50,8 @@ def _headline(found: Differences) -> str:
     if found.equal:
         return f"The graphs are equal{limit}."
     if found.ok and found.weights.differing is None:
-        return f"The graphs compute the same{limit}; only names differ."
+        whose = ", those of inputs and outputs, too" if found.ports else ""
+        return f"The graphs compute the same{limit}; only names differ{whose}."
     if found.ok:
         return f"The graphs compute the same within the tolerance{limit}."
     return f"The graphs differ: {'; '.join(_counts(found))}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from nnefkit.analysis.causes import settings
+from nnefkit.analysis.causes import meaning, settings
 from nnefkit.graph import Graph, Identifier, Operation
 
 _NOT_IN_FORM = {"external": {"shape"}, "variable": {"shape", "label"}}
@@ -87,8 +87,13 @@ def _form_number(
 
 def _form(op: Operation) -> Hashable:
     left_out = _NOT_IN_FORM.get(op.name, set())
-    values = tuple((k, canonical(v)) for k, v in settings(op).items() if k not in left_out)
+    values = tuple((k, form_of(k, v)) for k, v in settings(op).items() if k not in left_out)
     return op.name, op.dtype, frozenset(values), tuple(map(_outline, op.outputs.values()))
+
+
+def form_of(key: str, value: Any) -> Hashable:
+    """Return an attribute so that it is equal to those that mean the same, and can be hashed."""
+    return canonical(meaning(key, value))
 
 
 def canonical(value: Any) -> Hashable:

@@ -71,7 +71,25 @@ def open_model(
         weights if not path or (weights and not weights_path) else b"",
         found is not None,
     )
-    return _with_outputs(model, opened, outputs)
+    cut = _with_outputs(model, opened, outputs)
+    if len(cut.layers) == len(model.layers):
+        return cut
+    # Runs are of what is read alone: other layers may be broken, or unknown.
+    return replace(cut, text=_text_of(net, cut.layers, model.layers), weights=weights)
+
+
+def _text_of(net: Any, kept: Sequence[CaffeLayer], layers: Sequence[CaffeLayer]) -> bytes:
+    """Return the text of a network without layers that its outputs do not depend on."""
+    from google.protobuf import text_format
+
+    left_out = {layer.name for layer in layers}.difference(layer.name for layer in kept)
+    copied = type(net)()
+    copied.CopyFrom(net)
+    for field_name in ("layer", "layers"):
+        remaining = [each for each in getattr(copied, field_name) if each.name not in left_out]
+        copied.ClearField(field_name)
+        getattr(copied, field_name).extend(remaining)
+    return text_format.MessageToString(copied).encode()
 
 
 def _content(source: File) -> tuple[str, bytes]:

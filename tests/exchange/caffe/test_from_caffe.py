@@ -327,3 +327,13 @@ def test_texts_may_have_comments_in_any_encoding_and_fields_of_training():
     given = weights_of(y=[MATRIX, ROW])
     graph = nk.from_caffe(written.encode("latin-1"), given, verify=False, progress=False)
     np.testing.assert_allclose(nk.run(graph, {"x": np.ones((1, 3))})["z"], [[2, 6.5]])
+
+
+def test_layers_that_are_left_out_do_not_disturb_opencv():
+    pytest.importorskip("cv2")
+    broken = layer("boxes", "DetectionOutput", ("y",)), layer("own", "Unknown", ("y",))
+    graph = nk.from_caffe(
+        text_of(IN, layer("y", "AbsVal", ("x",)), *broken).encode(), outputs="y", progress=False
+    )
+    assert graph.provenance["verified"]
+    assert graph.outputs == ("y",)
