@@ -297,7 +297,8 @@ def test_inputs_and_outputs_of_other_names_are_listed() -> None:
 
 def test_steps_of_one_are_those_that_are_left_out() -> None:
     text = """version 1.0; graph g( x ) -> ( z ) {{ x = external(shape = [1, 2, 6, 6]);
-    y = max_pool(x, size = [1, 1, 2, 2]{0}); z = slice(y, axes = [2], begin = [0], end = [3]{1}); }}"""
+    y = max_pool(x, size = [1, 1, 2, 2]{0});
+    z = slice(y, axes = [2], begin = [0], end = [3]{1}); }}"""
     plain = nk.parse(text.format("", ""))
     ones = nk.parse(
         text.format(", stride = [1, 1, 1, 1], dilation = [1, 1, 1, 1]", ", stride = [1]")
