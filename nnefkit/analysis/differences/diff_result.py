@@ -82,7 +82,8 @@ class Diff(Displayed):
     def ok(self) -> bool:
         """Whether the graphs compute the same: only names may differ, and labels.
 
-        Inputs and outputs may have other names, but not another order. Weights may differ within the tolerance. Weights without values are not compared.
+        Inputs and outputs may have other names, but not another order. Weights may differ within
+        the tolerance. Weights without values are not compared.
         """
         weights = self.weight_changes
         return not (
