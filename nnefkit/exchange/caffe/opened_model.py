@@ -89,7 +89,8 @@ def _text_of(net: Any, kept: Sequence[CaffeLayer], layers: Sequence[CaffeLayer])
         remaining = [each for each in getattr(copied, field_name) if each.name not in left_out]
         copied.ClearField(field_name)
         getattr(copied, field_name).extend(remaining)
-    return text_format.MessageToString(copied).encode()
+    text: str = text_format.MessageToString(copied)
+    return text.encode()
 
 
 def _content(source: File) -> tuple[str, bytes]:
