@@ -78,8 +78,8 @@ def _record() -> None:
         arrays = {**inputs, **parameters}
         shapes = {key: array.shape for key, array in arrays.items()}
         types = {key: array.dtype for key, array in arrays.items()}
-        net = mxnet.sym.load_json(symbol(name))
         try:
+            net = mxnet.sym.load_json(symbol(name))
             bound = net.simple_bind(mxnet.cpu(), grad_req="null", type_dict=types, **shapes)
             for target in (bound.arg_dict, bound.aux_dict):
                 for key, array in target.items():

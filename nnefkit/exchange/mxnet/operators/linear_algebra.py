@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 from nnefkit.exchange.compositions.einstein_sum import einstein_sum
+from nnefkit.exchange.compositions.elementwise import scalar_operation
 from nnefkit.exchange.compositions.linear_algebra import product
 from nnefkit.exchange.mxnet.call import Call, operator
 from nnefkit.exchange.reshaping import (
@@ -46,12 +48,10 @@ def dot(c: Call) -> Value:
         a = transposed(c, a, [*range(1, a.rank), 0])
     if c.flag("transpose_b") and b.rank > 1:
         b = transposed(c, b, [b.rank - 1, *range(b.rank - 1)])
-    if not a.rank or not b.rank or a.shape[-1] != b.shape[0]:
-        c.invalid(f"its inputs have the shapes {[*a.shape]} and {[*b.shape]}")
-    shape = (*a.shape[:-1], *b.shape[1:])
-    left = reshaped(c, a, (prod(a.shape[:-1]), a.shape[-1]))
-    right = reshaped(c, b, (b.shape[0], prod(b.shape[1:])))
-    return reshaped(c, c.op("matmul", left, right), shape or (1,))
+    if not a.rank or not b.rank:
+        c.invalid("an input is a number")
+    result = _contracted(c, a, b, [a.rank - 1], [0])
+    return result if result.rank else reshaped(c, result, (1,))
 
 
 @operator("batch_dot", "_npx_batch_dot")
@@ -85,15 +85,51 @@ def scaled_product(c: Call) -> Value:
     return c.op("add", result, added if beta == 1 else c.op("mul", added, beta))
 
 
-@operator("_npi_matmul", "_np_dot", "_npi_dot")
-def numpy_product(c: Call) -> Value:
-    """Read a product as NumPy defines it."""
+@operator("_npi_matmul")
+def matmul(c: Call) -> Value:
+    """Read `matmul`, whose axes before the last two broadcast."""
     a, b = to_scalar(c, c[0]), to_scalar(c, c[1])
-    if c.operator != "_npi_matmul" and max(a.rank, b.rank) > 2:
-        c.refuse("its inputs have more than two axes", "Use matmul.")
     if not a.rank or not b.rank:
-        c.refuse("an input is a number", "Use multiply.")
+        c.invalid("an input is a number")
     return product(c, a, b)
+
+
+@operator("_np_dot", "_npi_dot")
+def numpy_dot(c: Call) -> Value:
+    """Read the products over the last axis of one tensor and the last but one of the other."""
+    a, b = to_scalar(c, c[0]), to_scalar(c, c[1])
+    if not a.rank or not b.rank:
+        return scalar_operation(c, "mul", a, b)
+    return _contracted(c, a, b, [a.rank - 1], [max(b.rank - 2, 0)])
+
+
+@operator("_npi_tensordot", "_npi_tensordot_int_axes")
+def tensordot(c: Call) -> Value:
+    """Read the products over some axes."""
+    a, b = to_scalar(c, c[0]), to_scalar(c, c[1])
+    if c.operator == "_npi_tensordot":
+        first, second = c.integers("a_axes_summed"), c.integers("b_axes_summed")
+    else:
+        count = c.integer("axes")
+        if not 0 <= count <= min(a.rank, b.rank):
+            c.invalid(f"it sums {count} axes")
+        first, second = [*range(a.rank - count, a.rank)], [*range(count)]
+    axes = [c.axis(axis, a.rank) for axis in first], [c.axis(axis, b.rank) for axis in second]
+    return _contracted(c, a, b, *axes)
+
+
+def _contracted(c: Call, a: Value, b: Value, first: Sequence[int], second: Sequence[int]) -> Value:
+    """Return the products over axes of two tensors, with the other axes of both."""
+    summed = [a.shape[axis] for axis in first]
+    if summed != [b.shape[axis] for axis in second]:
+        c.invalid(f"its inputs have the shapes {[*a.shape]} and {[*b.shape]}")
+    left = [axis for axis in range(a.rank) if axis not in first]
+    right = [axis for axis in range(b.rank) if axis not in second]
+    rows = [a.shape[axis] for axis in left]
+    columns = [b.shape[axis] for axis in right]
+    a = reshaped(c, transposed(c, a, [*left, *first]), (prod(rows), prod(summed)))
+    b = reshaped(c, transposed(c, b, [*second, *right]), (prod(summed), prod(columns)))
+    return reshaped(c, c.op("matmul", a, b), (*rows, *columns))
 
 
 @operator("_npi_einsum")

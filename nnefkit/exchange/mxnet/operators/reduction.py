@@ -11,11 +11,11 @@ from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_value import SCALAR, Value
 
 _REDUCTIONS = {
-    **dict.fromkeys(("sum", "sum_axis", "_np_sum", "nansum"), "sum_reduce"),
+    **dict.fromkeys(("sum", "sum_axis", "_np_sum", "_npi_sum", "nansum"), "sum_reduce"),
     **dict.fromkeys(("mean", "_npi_mean"), "mean_reduce"),
-    **dict.fromkeys(("max", "max_axis", "_np_max", "_np_amax"), "max_reduce"),
-    **dict.fromkeys(("min", "min_axis", "_np_min", "_np_amin"), "min_reduce"),
-    **dict.fromkeys(("prod", "_np_prod", "nanprod"), ""),
+    **dict.fromkeys(("max", "max_axis", "_np_max", "_np_amax", "_npi_max"), "max_reduce"),
+    **dict.fromkeys(("min", "min_axis", "_np_min", "_np_amin", "_npi_min"), "min_reduce"),
+    **dict.fromkeys(("prod", "_np_prod", "_np_product", "_npi_prod", "nanprod"), ""),
 }
 
 
@@ -79,6 +79,21 @@ def moments(c: Call) -> list[Value]:
     return [_kept(c, each, axes) for each in c.ops("moments", x, axes=axes)]
 
 
+@operator("_npi_var", "_npi_std")
+def variance(c: Call) -> Value:
+    """Read `moments`, the variance or its root, which may be divided by fewer elements."""
+    x, less = to_scalar(c, c[0]), c.integer("ddof", 0)
+    axes = _axes(c, x.rank)
+    c.text("dtype", "")
+    count = prod(x.shape[axis] for axis in axes)
+    if not 0 <= less < count:
+        c.invalid(f"its ddof is {less} for {count} elements")
+    result = _kept(c, c.ops("moments", x, axes=axes)[1], axes)
+    if less:
+        result = c.op("mul", result, c.decimal(count / (count - less)))
+    return c.op("sqrt", result) if c.operator.endswith("std") else result
+
+
 @operator("argmax", "argmin", "_npi_argmax", "_npi_argmin")
 def arg_extreme(c: Call) -> Value:
     """Read `argmax_reduce` or `argmin_reduce`; before MXNet 2, as scalars."""
@@ -108,7 +123,7 @@ def arg_max_channel(c: Call) -> Value:
     return c.op("cast", result, data_type=SCALAR)
 
 
-@operator("cumsum", "_np_cumsum")
+@operator("cumsum", "_np_cumsum", "_npi_cumsum")
 def cumulative_sum(c: Call) -> Value:
     """Read sums of the elements so far, in rounds that double their number."""
     x, axis = to_scalar(c, c[0]), c.optional_integer("axis")

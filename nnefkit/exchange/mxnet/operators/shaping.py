@@ -81,7 +81,7 @@ def expand_dims(c: Call) -> Value:
     return reshaped(c, x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-@operator("squeeze", "_np_squeeze")
+@operator("squeeze", "_np_squeeze", "_npi_squeeze")
 def squeeze(c: Call) -> Value:
     """Read `squeeze`; without axes, of all extents of 1."""
     x = c[0]
@@ -95,7 +95,7 @@ def squeeze(c: Call) -> Value:
     return reshaped(c, x, [n for axis, n in enumerate(x.shape) if axis not in axes])
 
 
-@operator("transpose", "_np_transpose")
+@operator("transpose", "_np_transpose", "_npi_transpose")
 def transpose(c: Call) -> Value:
     """Read `transpose`; without axes, it reverses all of them."""
     x = c[0]
@@ -112,6 +112,19 @@ def swap_axes(c: Call) -> Value:
     one, other = (c.axis(c.integer(name, 0), x.rank) for name in ("dim1", "dim2"))
     order[one], order[other] = order[other], order[one]
     return transposed(c, x, order)
+
+
+@operator("_np_moveaxis", "_npi_moveaxis")
+def move_axis(c: Call) -> Value:
+    """Read `transpose` of some axes to other places."""
+    x, sources, places = c[0], c.integers("source"), c.integers("destination")
+    moved = {
+        c.axis(to, x.rank): c.axis(axis, x.rank) for axis, to in zip(sources, places, strict=False)
+    }
+    if len(sources) != len(places) or len({*moved.values()}) != len(sources):
+        c.invalid(f"it moves the axes {sources} to {places}")
+    rest = iter([axis for axis in range(x.rank) if axis not in moved.values()])
+    return transposed(c, x, [moved[n] if n in moved else next(rest) for n in range(x.rank)])
 
 
 # -- joining and splitting -------------------------------------------------------------------------
@@ -195,7 +208,7 @@ def tile(c: Call) -> Value:
     return shaping.tiled(c, reshaped(c, x, (1,) * (rank - x.rank) + x.shape), repeats)
 
 
-@operator("repeat", "_np_repeat")
+@operator("repeat", "_np_repeat", "_npi_repeats")
 def repeat(c: Call) -> Value:
     """Read each element repeated along an axis, or of all elements in a row."""
     x, count = c[0], c.integer("repeats")

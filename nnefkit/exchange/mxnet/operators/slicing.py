@@ -96,8 +96,7 @@ def pad(c: Call) -> Value:
     x = c[0]
     widths = _widths(c, x.rank)
     mode = c.text("mode", "constant", ("constant", "edge", "reflect"))
-    name = "constant_values" if c.operator == "_npi_pad" else "constant_value"
-    value = c.real(name, 0.0)
+    value = c.real("constant_value", 0.0)
     c.read.add("reflect_type")
     if mode == "constant":
         result = c.op("pad", to_scalar(c, x), padding=widths, value=c.decimal(value))
