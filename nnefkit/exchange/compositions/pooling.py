@@ -57,8 +57,9 @@ def pooled(c: OperatorCall, x: Value, name: str, window: PoolingWindow) -> Value
     attributes: dict[str, Any] = {
         "size": [*ones, *window.size],
         "stride": [*ones, *window.stride],
-        "dilation": [*ones, *dilation],
     }
+    if any(step != 1 for step in dilation):
+        attributes["dilation"] = [*ones, *dilation]
     both = [*outer, *((p, q + more) for (p, q), more in zip(pads, extra, strict=True))]
     if name == "max_pool" or (name == "avg_pool" and not window.counts_padding):
         return c.op(name, x, border="ignore", padding=both, **attributes)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from nnefkit.errors import InputError, StorageError
-from nnefkit.exchange.dumped.array_archive import ArrayArchive
+from nnefkit.exchange.array_archive import ArrayArchive
 from nnefkit.exchange.dumped.framework import Framework
 from nnefkit.exchange.source_value import DTYPES, DType
 from nnefkit.storage import check_readable, unreadable

@@ -10,7 +10,7 @@ from typing import Any
 from nnefkit.arrays import Array, Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
-from nnefkit.exchange.dumped.array_archive import ArrayArchive
+from nnefkit.exchange.array_archive import ArrayArchive
 from nnefkit.exchange.dumped.call import DumpedCall
 from nnefkit.exchange.dumped.document import Dump, File
 from nnefkit.exchange.dumped.framework import Framework

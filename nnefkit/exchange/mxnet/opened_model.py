@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
+from nnefkit.exchange.array_archive import ArrayArchive
 from nnefkit.exchange.mxnet.attribute_values import numbers
 from nnefkit.exchange.mxnet.model import VARIABLE, Input, MxnetModel, NodeOutput, SymbolNode
 from nnefkit.exchange.mxnet.ndarray_file import DTYPES, Stored, is_array_file, read_arrays
@@ -22,6 +23,7 @@ _MAX_SYMBOL = 1 << 26
 _MAX_PARAMS = 1 << 40
 _SYMBOL = "-symbol.json"
 _EPOCH = re.compile(r"-(\d{1,9})\.params")
+_ZIP = b"PK\3\4"
 _PREFIX = re.compile(r"(?:arg|aux):")
 _WITHOUT_LABEL = frozenset(
     (
@@ -117,6 +119,10 @@ def _params_beside(path: str) -> Path | None:
 
 def _parameters(data: bytes, path: str) -> dict[str, Stored]:
     """Return the parameters by name, without ``arg:`` and ``aux:``."""
+    if data.startswith(_ZIP):
+        # MXNet 2 writes an ``.npz``.
+        archive = ArrayArchive(data)
+        return {_PREFIX.sub("", name, count=1): archive[name] for name in archive}
     arrays, names = read_arrays(data, path)
     if arrays and not names:
         raise InputError(

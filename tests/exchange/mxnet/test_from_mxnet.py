@@ -1,5 +1,6 @@
 """`from_mxnet`: versions, names, inputs, parameters, cuts, layouts and refusals."""
 
+import io
 import re
 
 import numpy as np
@@ -80,6 +81,15 @@ def test_bfloat16_is_the_upper_half_of_float32():
         symbol_of(variable("x"), variable("w"), node("broadcast_add", "y", [0, 1])), written
     )
     np.testing.assert_array_equal(run(graph)[0], X + data)
+
+
+def test_parameters_of_mxnet_2_are_an_archive():
+    file = io.BytesIO()
+    np.savez(file, **{"arg:y_weight": X})
+    np.testing.assert_array_equal(run(read(NEEDS, file.getvalue()))[0], 2 * X)
+    for damaged in (file.getvalue()[:60], file.getvalue()[:90] + b"x" + file.getvalue()[91:]):
+        with pytest.raises(nk.StorageError):
+            read(NEEDS, damaged)
 
 
 # -- names, inputs and outputs ---------------------------------------------------------------------
