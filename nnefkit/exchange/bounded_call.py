@@ -38,6 +38,22 @@ class BoundedCall(OperatorCall):
         (result,) = self.ops(name, *inputs, data_type=data_type, **attribs)
         return result
 
+    def axis(self, axis: int, rank: int, *, ends: bool = False) -> int:
+        """Return an axis counted from the front.
+
+        Args:
+            axis: The axis, which may count from the end.
+            rank: The number of axes.
+            ends: Whether the end of the shape is a position, too.
+
+        Raises:
+            Refusal: There is no such axis.
+        """
+        front = axis + rank + ends if axis < 0 else axis
+        if not 0 <= front < rank + ends:
+            self.invalid(f"its axis is {axis}, but its input has rank {rank}")
+        return front
+
     def refuse(self, reason: str, hint: str = "") -> NoReturn:
         """Refuse the operator.
 

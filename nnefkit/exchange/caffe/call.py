@@ -105,22 +105,6 @@ class Call(BoundedCall):
         camel = "".join(part.capitalize() for part in name.removesuffix("_param").split("_"))
         return FORMAT.parsed(_PARAMETERS.get(name, f"{camel}Parameter"), b"")
 
-    def axis(self, axis: int, rank: int, *, ends: bool = False) -> int:
-        """Return an axis counted from the front.
-
-        Args:
-            axis: The axis, which may count from the end.
-            rank: The number of axes.
-            ends: Whether the end of the shape is a position, too.
-
-        Raises:
-            Refusal: There is no such axis.
-        """
-        front = axis + rank + ends if axis < 0 else axis
-        if not 0 <= front < rank + ends:
-            self.invalid(f"its axis is {axis}, but its bottom has rank {rank}")
-        return front
-
     def weight(self, index: int, role: str, shape: Sequence[int]) -> Value:
         """Return a weight with the shape that the layer wants.
 

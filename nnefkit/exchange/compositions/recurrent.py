@@ -79,6 +79,42 @@ def unrolled(
     return hidden[::-1] if backward else hidden, states
 
 
+def layer(
+    c: OperatorCall,
+    directions: Sequence[Step],
+    inputs: Sequence[Value],
+    first: Sequence[Sequence[Value]],
+    name: str,
+) -> tuple[list[Value], list[States]]:
+    """Compute a layer of one direction or two.
+
+    Args:
+        c: The call of the operator.
+        directions: The step of each direction; the second one goes from the last input on.
+        inputs: The inputs of the steps.
+        first: The states of each direction before its first step.
+        name: The name of the layer.
+
+    Returns:
+        The hidden states in the order of the inputs, those of both directions joined, and the last
+        states of each direction.
+    """
+    hidden, last = [], []
+    for number, (step, states) in enumerate(zip(directions, first, strict=False)):
+        backward = bool(number)
+        stem = name + "_reverse" * backward
+        outputs, final = unrolled(c, step, inputs, [*states], stem, backward=backward)
+        hidden.append(outputs)
+        last.append(final)
+    if len(hidden) == 1:
+        return hidden[0], last
+    joined = []
+    for place, pair in enumerate(zip(*hidden, strict=True)):
+        joined.append(c.op("concat", [*pair], axis=1))
+        named(c, joined[-1], f"{name}_h{place}_both")
+    return joined, last
+
+
 def initial_states(c: OperatorCall, given: Value, axis: int = 0) -> list[Value]:
     """Return the parts of a tensor of initial states along an axis, one for each direction."""
     shape = [extent for other, extent in enumerate(given.shape) if other != axis]

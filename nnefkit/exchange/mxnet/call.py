@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.mxnet import attribute_values
 from nnefkit.exchange.mxnet.model import SymbolNode
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import Value
 from nnefkit.registry import Registry
 
@@ -99,22 +98,6 @@ class Call(BoundedCall):
             found, wanted = ("×".join(map(str, s)) or "one number" for s in (value.shape, shape))
             self.invalid(f"its {what} is {found}, not {wanted}")
         return value
-
-    def axis(self, axis: int, rank: int, *, ends: bool = False) -> int:
-        """Return an axis counted from the front.
-
-        Args:
-            axis: The axis, which may count from the end.
-            rank: The number of axes.
-            ends: Whether the end of the shape is a position, too.
-
-        Raises:
-            Refusal: There is no such axis.
-        """
-        front = axis + rank + ends if axis < 0 else axis
-        if not 0 <= front < rank + ends:
-            self.invalid(f"its axis is {axis}, but its input has rank {rank}")
-        return front
 
     # -- attributes ---------------------------------------------------------------------------
 
@@ -207,21 +190,3 @@ class Call(BoundedCall):
             and not any(name.endswith(f"_{noted}") for noted in ("lr_mult", "wd_mult"))
             and value not in attribute_values.MISSING
         ]
-
-    # -- refusals -----------------------------------------------------------------------------
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the operator.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the operator because the symbol breaks the rules of MXNet.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, INVALID)

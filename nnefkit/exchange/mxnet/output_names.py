@@ -22,13 +22,20 @@ def output_names(op: str, name: str, attributes: Mapping[str, str]) -> tuple[str
     """
     if op in _RECURRENT:
         parts = ["output"]
-        if is_true(attributes.get("state_outputs", "False")):
+        if _is_true(attributes.get("state_outputs", "False")):
             parts += ["state", "state_cell"] if attributes.get("mode") == "lstm" else ["state"]
         return tuple(f"{name}_{part}" for part in parts)
     count = _count(op, attributes)
     if count == 1:
         return (f"{name}_output",)
     return tuple(f"{name}_output{number}" for number in range(count))
+
+
+def _is_true(text: str) -> bool:
+    try:
+        return is_true(text)
+    except ValueError:
+        return False
 
 
 def _count(op: str, attributes: Mapping[str, str]) -> int:

@@ -14,9 +14,8 @@ from nnefkit.exchange.compositions.recurrent import (
     States,
     fragment_step,
     initial_states,
-    named,
+    layer,
     steps,
-    unrolled,
 )
 from nnefkit.exchange.mxnet.call import Call, operator
 from nnefkit.exchange.reshaping import reshaped, sliced, to_scalar
@@ -86,7 +85,8 @@ def recurrent(c: Call) -> list[Value]:
         for number in range(sizes.layers):
             place = number * sizes.directions
             part = slice(place, place + sizes.directions)
-            xs, final = _layer(c, sizes.mode, xs, each[part], weights[part], number)
+            directions = [fragment_step(c, f"{sizes.mode}_step", one) for one in weights[part]]
+            xs, final = layer(c, directions, xs, each[part], f"{c.name}.l{number}")
             last += final
         results = [c.op("stack", xs, axis=0)]
         if c.flag("state_outputs"):
@@ -136,28 +136,3 @@ def _weights(c: Call, vector: Value, sizes: _Sizes) -> list[list[Argument]]:
     if rest.place != vector.shape[0]:
         c.invalid(f"it has {vector.shape[0]:,} weights, not {rest.place:,}")
     return found
-
-
-def _layer(
-    c: Call,
-    mode: str,
-    xs: Sequence[Value],
-    first: Sequence[Sequence[Value]],
-    weights: Sequence[list[Argument]],
-    number: int,
-) -> tuple[list[Value], list[States]]:
-    """Return the results of the steps of a layer, and the last states of its directions."""
-    hidden, last = [], []
-    for place, (states, each) in enumerate(zip(first, weights, strict=True)):
-        step = fragment_step(c, f"{mode}_step", each)
-        name = f"{c.name}.l{number}" + "_reverse" * place
-        outputs, final = unrolled(c, step, xs, [*states], name, backward=bool(place))
-        hidden.append(outputs)
-        last.append(final)
-    if len(hidden) == 1:
-        return hidden[0], last
-    joined = []
-    for place, pair in enumerate(zip(*hidden, strict=True)):
-        joined.append(c.op("concat", [*pair], axis=1))
-        named(c, joined[-1], f"{c.name}.l{number}_h{place}_both")
-    return joined, last

@@ -9,9 +9,8 @@ from nnefkit.exchange.compositions.recurrent import (
     States,
     fragment_step,
     initial_states,
-    named,
+    layer,
     steps,
-    unrolled,
 )
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.reshaping import channels
@@ -116,21 +115,12 @@ class _RecurrentNetwork:
         self, xs: Sequence[Value], first: Sequence[Sequence[Value]], number: int
     ) -> tuple[list[Value], list[States]]:
         """Return the results of the steps of a layer, and the last states of its directions."""
-        c = self.c
-        hidden, last = [], []
-        for is_backward, weights in zip((False, True), self.layers[number], strict=False):
-            is_projected = len(weights) > _UNPROJECTED
-            fragment = "lstm_projected_step" if is_projected else f"{c.operator}_step"
-            step = fragment_step(c, fragment, weights)
-            name = f"{c.name}.l{number}" + "_reverse" * is_backward
-            states = [*first[is_backward]]
-            outputs, final = unrolled(c, step, xs, states, name, backward=is_backward)
-            hidden.append(outputs)
-            last.append(final)
-        if len(hidden) == 1:
-            return hidden[0], last
-        joined = []
-        for place, pair in enumerate(zip(*hidden, strict=True)):
-            joined.append(c.op("concat", [*pair], axis=1))
-            named(c, joined[-1], f"{c.name}.l{number}_h{place}_both")
-        return joined, last
+        directions = [
+            fragment_step(self.c, self._fragment(weights), weights)
+            for weights in self.layers[number]
+        ]
+        return layer(self.c, directions, xs, first, f"{self.c.name}.l{number}")
+
+    def _fragment(self, weights: Sequence[Argument]) -> str:
+        is_projected = len(weights) > _UNPROJECTED
+        return "lstm_projected_step" if is_projected else f"{self.c.operator}_step"
