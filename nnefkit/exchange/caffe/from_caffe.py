@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.exchange import opencv
@@ -49,8 +51,8 @@ def from_caffe(
 
     Args:
         prototxt: The path of the text of the network, or its bytes.
-        caffemodel: The path of its weights, or their bytes; by default the file of the same name,
-            or the only one, beside the text.
+        caffemodel: The path of its weights (``.caffemodel``, or ``.caffemodel.h5``), or their
+            bytes; by default the file of the same name, or the only one, beside the text.
         input_shapes: Input name -> shape, for inputs without a shape, or other shapes. A blob that
             a layer reads from a database becomes an input in this way.
         outputs: Names of blobs or layers, to cut the network; by default all blobs that no layer
@@ -75,7 +77,7 @@ def from_caffe(
         InputError: It is not a Caffe network, or an input has no shape.
         StorageError: A file cannot be read, or is damaged.
         UnknownNameError: The network has no blob or input of a given name.
-        MissingPackageError: The package protobuf is not installed.
+        MissingPackageError: The package protobuf is not installed, or h5py for weights in HDF5.
 
     Example:
         >>> graph = nk.from_caffe(b'''
@@ -105,6 +107,8 @@ def _no_proof(source: CaffeModel) -> str:
     """Return why OpenCV cannot run a network; nothing if it can."""
     if not opencv.is_installed("readNetFromCaffe"):
         return "OpenCV 4 is not installed"
+    if any(isinstance(blob, np.ndarray) for layer in source.layers for blob in layer.blobs):
+        return "OpenCV does not read weights in files of HDF5"
     if others := runtime.differing_layers(source):
         return f"OpenCV lacks or computes otherwise: {', '.join(others)}"
     if not runtime.has_all_outputs(source):

@@ -12,9 +12,13 @@ from nnefkit.errors import InputError, StorageError, UnknownNameError, did_you_m
 from nnefkit.exchange.caffe.messages import FORMAT, OLD_TYPES, TEST
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel, ValueInfo
 from nnefkit.exchange.caffe.unknown_fields import unknown_fields
+from nnefkit.exchange.caffe.weights import arrays_of_layers
+from nnefkit.exchange.hierarchical_file import SIGNATURE
 from nnefkit.exchange.source_file import File, path_and_bytes
 
 _MAX_BYTES = 2**31 - 1
+_WEIGHTS = (".caffemodel", ".caffemodel.h5")
+"""Endings of files of weights: messages of protobuf, and HDF5."""
 SINKS = ("Silence",)
 """Layers that compute nothing."""
 DATA = (
@@ -51,7 +55,8 @@ def open_model(
         )
     found = caffemodel if caffemodel is not None else _weights_beside(path)
     weights_path, weights = ("", b"") if found is None else _content(found)
-    blobs = {} if found is None else _blobs(weights, weights_path)
+    names = [layer.name for layer in (*net.layer, *net.layers)]
+    blobs = {} if found is None else _blobs(weights, weights_path, names)
     opened = _Opened(net, path, blobs, unknown_fields(decoded))
     opened.resolve()
     name = net.name or (Path(path).stem if path else "network")
@@ -118,25 +123,27 @@ def _weights_beside(path: str) -> Path | None:
     """Return the weights of the same name beside a network, or the only ones there."""
     if not path:
         return None
-    same = Path(path).with_suffix(".caffemodel")
-    if same.is_file():
-        return same
+    for ending in _WEIGHTS:
+        same = Path(path).with_suffix(ending)
+        if same.is_file():
+            return same
     try:
-        others = [*Path(path).parent.glob("*.caffemodel")]
+        others = [each for end in _WEIGHTS for each in Path(path).parent.glob(f"*{end}")]
     except OSError:
         return None
     return others[0] if len(others) == 1 else None
 
 
-def _blobs(data: bytes, path: str) -> dict[str, tuple[Any, ...]]:
+def _blobs(data: bytes, path: str, names: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """Return the weights of each layer by its name."""
+    if SIGNATURE in data[:4096]:
+        return arrays_of_layers(data, path, names)
     net = FORMAT.parsed("NetParameter", data, path)
     layers = [*net.layer, *net.layers]
     if not layers:
         raise InputError(
             "the file is not a Caffe model, or it has no layers",
-            hint="Give the .caffemodel with the weights of the network; files of HDF5 "
-            "(.caffemodel.h5) are not read.",
+            hint="Give the .caffemodel or .caffemodel.h5 with the weights of the network.",
             file=path,
         )
     return {layer.name: tuple(layer.blobs) for layer in layers if layer.blobs}

@@ -1,7 +1,8 @@
-"""The weights of a network: blobs of the present and of the older form."""
+"""The weights of a network: blobs of the present and of the older form, and arrays of HDF5."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from nnefkit.arrays import Array, Shape
 from nnefkit.exchange.caffe.call import INVALID
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
+from nnefkit.exchange.hierarchical_file import damaged, opened
 from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
@@ -78,12 +80,45 @@ class LayerBlobs:
             )
 
 
+def arrays_of_layers(data: bytes, path: str, names: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the weights of layers in a file of HDF5: arrays by the names of layers.
+
+    Args:
+        data: The bytes of the file.
+        path: Its path, for messages.
+        names: The names of the layers.
+
+    Raises:
+        StorageError: It is damaged, or not such a file.
+        MissingPackageError: The package h5py is not installed.
+    """
+    found: dict[str, tuple[Any, ...]] = {}
+    with opened(data, path, "caffe") as file:
+        root = file.child(file.root, "data")
+        if not file.is_group(root):
+            raise damaged("has no group 'data' with the weights of layers", path)
+        for name in dict.fromkeys(names):
+            group = file.child(root, name)
+            if not name or not file.is_group(group):
+                continue
+            arrays: list[Array] = []
+            while (dataset := file.child(group, str(len(arrays)))) is not None:
+                arrays.append(file.array(dataset, f"{name}/{len(arrays)}").astype(np.float32))
+            if arrays:
+                found[name] = tuple(arrays)
+    return found
+
+
 def elements(blob: Any) -> Array:
-    """Return the numbers of a blob in its shape.
+    """Return the numbers of a blob, a message or an array, in its shape.
 
     Raises:
         Refusal: There are more or fewer.
     """
+    if isinstance(blob, np.ndarray):
+        if not blob.size:
+            refuse("a weight is empty", "Copy the file of weights again; it may be cut off.")
+        return blob
     data = np.array(blob.data or blob.double_data, np.float32)
     shape = _shape(blob, data.size)
     if min(shape, default=1) < 1 or prod(shape) != data.size:

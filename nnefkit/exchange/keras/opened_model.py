@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnefkit.errors import InputError, StorageError
+from nnefkit.exchange.hierarchical_file import SIGNATURE, damaged, opened
 from nnefkit.exchange.keras.architecture import UnsupportedModel, network_of
-from nnefkit.exchange.keras.hierarchical_file import SIGNATURE, damaged, opened
 from nnefkit.exchange.keras.input_shapes import with_input_shapes
 from nnefkit.exchange.keras.live_model import live_model
 from nnefkit.exchange.keras.model import KerasModel, LayerNetwork

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nnefkit.arrays import Array
-from nnefkit.exchange.keras.hierarchical_file import HierarchicalFile
+from nnefkit.exchange.hierarchical_file import HierarchicalFile
 from nnefkit.exchange.keras.model import LayerInfo, LayerNetwork, NamedArray
 from nnefkit.exchange.keras.variable_slots import Slot, slots_of
 

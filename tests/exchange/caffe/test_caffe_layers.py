@@ -157,6 +157,12 @@ CASES = {
         [],
         X.mean((2, 3), keepdims=True),
     ),
+    "stochastic": (
+        "Pooling",
+        "pooling_param { pool: STOCHASTIC kernel_h: 3 kernel_w: 2 stride: 2 }",
+        [],
+        None,
+    ),
     "softmax_axis": (
         "Softmax",
         "softmax_param { axis: -1 }",
@@ -178,6 +184,13 @@ def test_a_layer_is_computed_as_defined(name):
         with pytest.raises(nk.DocumentError, match=REFUSED[name]):
             read(text)
         return
+    if name == "stochastic":
+        windows = [
+            [X[:, :, h : h + 3, w : w + 2].reshape(2, 3, -1) for w in (0, 2)] for h in (0, 2)
+        ]
+        sums = np.array([[each.sum(-1) for each in row] for row in windows])
+        squares = np.array([[(each**2).sum(-1) for each in row] for row in windows])
+        expected = np.where(sums > 0, squares / sums, 0).transpose(2, 3, 0, 1)
     if name == "power_of_nothing":
         text = text_of(text, layer("z", "Eltwise", ("x", "y")))
         expected = X + 1
@@ -249,3 +262,79 @@ def test_priors_are_constants():
     ]  # fmt: skip
     np.testing.assert_allclose(first, np.clip(expected, 0, 1), rtol=1e-6)
     np.testing.assert_allclose(boxes[0, 1][:4], [0.1, 0.1, 0.2, 0.2])
+
+
+def test_the_largest_elements_come_in_order_with_the_last_of_equal_ones_first():
+    parameters = "argmax_param { axis: 1 top_k: 3 }"
+    text = text_of(input_layer("x", (2, 4)), layer("y", "ArgMax", parameters=parameters))
+    np.testing.assert_array_equal(nk.run(read(text), {"x": TIED})["y"], [[2, 1, 0], [3, 1, 0]])
+    parameters = "argmax_param { out_max_val: true top_k: 2 }"
+    text = text_of(input_layer("x", (2, 4)), layer("y", "ArgMax", parameters=parameters))
+    expected = [[[2, 1], [3, 3]], [[3, 1], [2, 2]]]
+    np.testing.assert_array_equal(nk.run(read(text), {"x": TIED})["y"], expected)
+
+
+# -- recurrent layers ------------------------------------------------------------------------------
+
+TIME, BATCH, WIDTH, SIZE, STATIC = 3, 2, 4, 3, 5
+SEQUENCE, FIXED = numbers(TIME, BATCH, WIDTH), numbers(BATCH, STATIC)
+MARKS = np.array([[1, 0], [1, 1], [0, 1]], np.float32)
+STATES = [numbers(1, BATCH, SIZE), numbers(1, BATCH, SIZE)]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(states, static, gates_of):
+    hidden, cell = (state[0] for state in states)
+    outputs = []
+    for x, mark in zip(SEQUENCE, MARKS, strict=True):
+        hidden, cell = hidden * mark[:, None], cell * mark[:, None]
+        enter, forget, leave, new = np.split(gates_of(x, static, hidden), 4, 1)
+        cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(new)
+        hidden = sigmoid(leave) * np.tanh(cell)
+        outputs.append(hidden)
+    return np.array(outputs), [hidden[None], cell[None]]
+
+
+def rnn(states, static, gates_of):
+    hidden, outputs = states[0][0], []
+    for x, mark in zip(SEQUENCE, MARKS, strict=True):
+        hidden = np.tanh(gates_of(x, static, hidden * mark[:, None]))
+        outputs.append(hidden)
+    return np.array(outputs), [hidden[None]]
+
+
+@pytest.mark.parametrize("exposed", [False, True])
+@pytest.mark.parametrize("has_static", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "RNN"])
+def test_a_recurrent_layer_is_computed_step_by_step(kind, has_static, exposed):
+    gates, count = (4 * SIZE, 2) if kind == "LSTM" else (SIZE, 1)
+    filter_, bias = numbers(gates, WIDTH), numbers(gates)
+    fixed, hidden_filter = numbers(gates, STATIC), numbers(gates, SIZE)
+    weights = [filter_, bias, *([fixed] if has_static else []), hidden_filter]
+    names = ["x", "marks", *(["fixed"] if has_static else [])]
+    names += ["h", "c"][:count] if exposed else []
+    feeds = {"x": SEQUENCE, "marks": MARKS, "fixed": FIXED, "h": STATES[0], "c": STATES[1]}
+    tops = ["y", "last_h", "last_c"][: 1 + count] if exposed else ["y"]
+
+    def gates_of(x, static, hidden):
+        extra = static @ fixed.T if has_static else 0
+        return x @ filter_.T + bias + extra + hidden @ hidden_filter.T
+
+    states = STATES if exposed else [np.zeros_like(state) for state in STATES]
+    expected, last = (lstm if kind == "LSTM" else rnn)(states, FIXED, gates_of)
+    if kind == "RNN":
+        output_filter, output_bias = numbers(SIZE, SIZE), numbers(SIZE)
+        weights += [output_filter, output_bias]
+        expected = np.tanh(expected @ output_filter.T + output_bias)
+    parameters = f"recurrent_param {{ num_output: {SIZE} expose_hidden: {str(exposed).lower()} }}"
+    text = text_of(
+        *(input_layer(name, feeds[name].shape) for name in names),
+        layer("y", kind, names, tops, parameters),
+    )
+    graph = read(text, weights_of(y=weights), outputs=tops)
+    found = nk.run(graph, {name: feeds[name] for name in graph.inputs})
+    for name, array in zip(tops, [expected, *last], strict=False):
+        np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """`from_caffe`: names, phases, inputs, cuts, weights, refusals, and the comparison with OpenCV."""
 
+import io
 import sys
 from types import SimpleNamespace
 
@@ -187,6 +188,32 @@ def test_files_are_found_beside_each_other(tmp_path):
     assert graph.provenance["weights"] == str(tmp_path / "deploy.caffemodel")
 
 
+def hdf5_of(**blobs):
+    """A file of HDF5 with weights: name of a layer -> arrays."""
+    h5py = pytest.importorskip("h5py")
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, arrays in blobs.items():
+            group = file.create_group(f"data/{name}")
+            for number, array in enumerate(arrays):
+                group[str(number)] = array
+    return content.getvalue()
+
+
+def test_weights_may_be_a_file_of_hdf5(tmp_path):
+    expected = read(LINEAR, weights_of(y=[MATRIX, ROW]))
+    assert str(read(LINEAR, hdf5_of(y=[MATRIX, ROW]))) == str(expected)
+    (tmp_path / "net.prototxt").write_text(LINEAR)
+    (tmp_path / "net.caffemodel.h5").write_bytes(hdf5_of(y=[MATRIX, ROW]))
+    graph = nk.from_caffe(tmp_path / "net.prototxt")
+    np.testing.assert_array_equal(graph.tensors["y_weight"].data, MATRIX)
+    assert "its weight is 3×2 in the file" in refusals(LINEAR, hdf5_of(y=[MATRIX.T, ROW]))[0][0]
+    with pytest.raises(nk.StorageError, match="has no group 'data'"):
+        read(LINEAR, hdf5_of().replace(b"data", b"date"))
+    with pytest.raises(nk.StorageError, match="damaged"):
+        read(LINEAR, hdf5_of(y=[MATRIX, ROW])[:600])
+
+
 # -- files and layers that are not valid -----------------------------------------------------------
 
 
@@ -229,13 +256,14 @@ def test_other_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "parameters", "message"),
     [
-        ("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 }", "its method is STOCH"),
+        ("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 pad: 1 }", "takes no pad"),
         ("Pooling", "pooling_param { kernel_size: 1 stride: 9 }", "has none of them"),
         ("Pooling", "pooling_param { kernel_size: 1 pad: 1 }", "its pad"),
         ("Pooling", "", "its kernel is"),
         ("BatchNorm", "batch_norm_param { use_global_stats: false }", "of the batch"),
         ("LRN", "lrn_param { local_size: 4 }", "not odd"),
-        ("ArgMax", "argmax_param { top_k: 5 }", "5 largest"),
+        ("ArgMax", "argmax_param { top_k: 50 }", "returns 50 of 18 elements"),
+        ("ArgMax", "argmax_param { top_k: 0 }", "returns 0 of 18 elements"),
         ("Convolution", "convolution_param { num_output: 2 }", "numbers 'kernel_size'"),
         ("Convolution", "convolution_param { num_output: 3 kernel_size: 1 group: 2 }", "groups"),
         ("Eltwise", "", "its bottoms have the shapes"),
@@ -246,7 +274,7 @@ def test_other_files_are_refused(tmp_path):
         ("Reshape", "reshape_param { shape { dim: 5 } }", "does not fit"),
         ("Tile", "tile_param { tiles: 0 }", "repeats its bottom 0 times"),
         ("Log", "log_param { base: 1 }", "its base is 1"),
-        ("LSTM", "recurrent_param { num_output: 2 }", "static input"),
+        ("LSTM", "recurrent_param { num_output: 2 }", "it has 1 bottoms and 2 outputs"),
         (
             "Pooling",
             "pooling_param { kernel_size: 2 hole: 2 }",

@@ -8,7 +8,7 @@ from nnefkit.exchange.compositions.shaping import concat
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
 
-_MAX, _AVE = 0, 1
+_MAX, _AVE, _STOCHASTIC = 0, 1, 2
 _NAMES = {_MAX: "max_pool", _AVE: "avg_pool"}
 _FLOOR = 1
 _MAX_LEVELS = 12
@@ -16,10 +16,9 @@ _MAX_LEVELS = 12
 
 @layer("Pooling")
 def pool(c: Call) -> Value:
-    """Read `max_pool` or `avg_pool`, or a reduction of the spatial axes."""
+    """Read `max_pool` or `avg_pool`, a reduction of the spatial axes, or `box` of STOCHASTIC."""
     x, p = c.ranked(4), c.parameter("pooling_param")
-    _check_method(c, p.pool)
-    if p.global_pooling:
+    if p.global_pooling and p.pool != _STOCHASTIC:
         return c.op("max_reduce" if p.pool == _MAX else "mean_reduce", x, axes=[2, 3])
 
     def both(name: str, stem: str) -> list[int]:
@@ -29,10 +28,23 @@ def pool(c: Call) -> Value:
         return [int(getattr(p, name))] * 2
 
     size, stride, pad = both("kernel_size", "kernel"), both("stride", "stride"), both("pad", "pad")
-    if min(*size, *stride) < 1 or any(n >= k for n, k in zip(pad, size, strict=True)):
+    if not p.global_pooling and min(*size, *stride) < 1:
+        c.invalid(f"its kernel is {size}, its stride {stride}")
+    if not p.global_pooling and any(n >= k for n, k in zip(pad, size, strict=True)):
         c.invalid(f"its kernel is {size}, its stride {stride} and its pad {pad}")
+    if p.global_pooling:
+        size, stride = [*x.shape[2:]], [1, 1]
     is_floor = p.round_mode == _FLOOR or not p.ceil_mode
-    return pooled(c, x, _NAMES[p.pool], PoolingWindow(size, stride, pad, ceil=not is_floor))
+    window = PoolingWindow(size, stride, pad, ceil=not is_floor)
+    if p.pool != _STOCHASTIC:
+        return pooled(c, x, _NAMES[p.pool], window)
+    if any(pad):
+        c.invalid("its method is STOCHASTIC, which takes no pad")
+    # In the test phase, elements are weighted by themselves.
+    with c.graph.scope("stochastic_pool"):
+        squares, total = (pooled(c, value, "box", window) for value in (c.op("sqr", x), x))
+        ratio = c.op("div", squares, c.op("select", c.op("gt", total, 0.0), total, 1.0))
+        return c.op("select", c.op("gt", total, 0.0), ratio, 0.0)
 
 
 def _check_method(c: Call, method: int) -> None:

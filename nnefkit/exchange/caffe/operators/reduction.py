@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnefkit.exchange.caffe.call import Call, layer
+from nnefkit.exchange.compositions import indexing
 from nnefkit.exchange.compositions.shaping import flipped
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
@@ -29,28 +30,30 @@ def reduction(c: Call) -> Value:
 
 @layer("ArgMax")
 def arg_max(c: Call) -> Value:
-    """Read `argmax_reduce` as scalars, or the maximum; of equal elements, the last one counts."""
+    """Read the positions of the largest elements, or the elements; of equal ones, the last."""
     x, p = c.one(), c.parameter("argmax_param")
-    if p.top_k != 1:
-        c.refuse(
-            f"it returns the {p.top_k} largest elements, and NNEF does not sort",
-            "Set top_k: 1, or cut the network before it and sort outside.",
-        )
+    count = int(p.top_k)
     if p.HasField("axis"):
         axis = c.axis(p.axis, x.rank)
-        return c.op("max_reduce", x, axes=[axis]) if p.out_max_val else _last(c, x, axis)
+        values, places = _largest(c, x, axis, count)
+        return values if p.out_max_val else places
     if x.rank < 1:
         c.invalid("its bottom is a number")
     size = int(np.prod(x.shape[1:]))
-    flat = reshaped(c, x, (x.shape[0], 1, size))
-    parts = [_last(c, flat, 2)]
-    if p.out_max_val:
-        parts.append(c.op("max_reduce", flat, axes=[2]))
+    values, places = _largest(c, reshaped(c, x, (x.shape[0], 1, size)), 2, count)
+    parts = [places, values] if p.out_max_val else [places]
     result = parts[0] if len(parts) == 1 else c.op("concat", parts, axis=1)
-    return reshaped(c, result, (x.shape[0], len(parts), *(1,) * max(x.rank - 2, 1)))
+    return reshaped(c, result, (x.shape[0], len(parts), count, *(1,) * (x.rank - 3)))
 
 
-def _last(c: Call, x: Value, axis: int) -> Value:
-    """Return the position of the last of the largest elements along an axis."""
-    backward = c.op("argmax_reduce", flipped(c, x, [axis]), axes=[axis])
-    return c.op("sub", float(x.shape[axis] - 1), c.op("cast", backward, data_type="scalar"))
+def _largest(c: Call, x: Value, axis: int, count: int) -> tuple[Value, Value]:
+    """Return the largest elements along an axis in order, and their positions as scalars.
+
+    Of equal elements, those with the largest positions come first.
+    """
+    if not 1 <= count <= x.shape[axis]:
+        c.invalid(f"it returns {count} of {x.shape[axis]} elements")
+    backward = flipped(c, x, [axis])
+    values, places = indexing.top(c, backward, count, axis)
+    position = c.op("cast", places, data_type="scalar")
+    return values, c.op("sub", float(x.shape[axis] - 1), position)

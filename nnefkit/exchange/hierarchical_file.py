@@ -16,7 +16,7 @@ import numpy as np
 
 from nnefkit.arrays import Array
 from nnefkit.errors import NnefError, StorageError
-from nnefkit.exchange.keras.global_heaps import damaged_heap
+from nnefkit.exchange.global_heaps import damaged_heap
 from nnefkit.exchange.packages import require
 from nnefkit.storage.archive import unpacked_limit
 
@@ -32,18 +32,19 @@ def damaged(message: str, path: str) -> StorageError:
 
 
 @contextmanager
-def opened(data: bytes, path: str) -> Iterator[HierarchicalFile]:
+def opened(data: bytes, path: str, extra: str = "keras") -> Iterator[HierarchicalFile]:
     """Open the bytes of an HDF5 file.
 
     Args:
         data: The bytes.
         path: The path, for messages.
+        extra: The extra of nnefkit that installs h5py for this format.
 
     Raises:
         StorageError: It is not an HDF5 file, or it is damaged.
         MissingPackageError: The package h5py is not installed.
     """
-    require("h5py", "keras", "HDF5 files")
+    require("h5py", extra, "HDF5 files")
     import h5py
 
     if SIGNATURE not in data[:4096]:
