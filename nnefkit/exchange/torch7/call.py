@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
+from nnefkit.exchange.compositions.pooling import PoolingWindow
 from nnefkit.exchange.refusal import Unread, refuse
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
@@ -62,6 +63,8 @@ class Call(BoundedCall):
     read: Callable[..., Any] = field(repr=False)
     """Reads a module: the module, what it is given, its path, and the name of its result if that
     is another one."""
+    pooled: dict[int, tuple[Value, PoolingWindow]] = field(repr=False)
+    """Identity of a module for maxima -> its last input, with a batch, and its windows."""
     read_weight: Callable[[TorchTensor, str], Value] = field(repr=False)
     """Returns the constant for a tensor of the file, under a name."""
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError
+from nnefkit.errors import DocumentError, ExecutionError
 from nnefkit.exchange import opencv
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
@@ -95,29 +97,39 @@ def from_torch7(
             graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes
         )
         facts = {**_facts(source), **unused_inputs(graph)}
-        reason = _no_proof(source, graph) if verify else "verify=False"
-        if reason:
-            return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
-        run = _source_run(source, graph, facts)
+        runner = _runner(source, graph) if verify else "verify=False"
+        if isinstance(runner, str):
+            return with_facts(graph, {**facts, "verified": False, "not_verified": runner})
+        run = _source_run(runner, graph, facts)
         return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
 
 
-def _no_proof(source: Torch7Model, graph: Graph) -> str:
-    """Return why OpenCV cannot run a network; nothing if it can."""
+def _runner(source: Torch7Model, graph: Graph) -> runtime.Torch7Runner | str:
+    """Return what runs a network in OpenCV, or why OpenCV cannot."""
     if not opencv.is_installed("readNetFromTorch"):
         return "OpenCV 4 is not installed"
     if source.outputs or source.entry or isinstance(source.inputs, list):
         return "OpenCV reads whole networks with one input only"
+    if len(source.inputs.shape) not in (2, 4):
+        return "OpenCV reads matrices, and images with a batch, only"
     if "rewritten" in graph.provenance:
         return "OpenCV does not compute in place"
+    if "classes_first" in graph.provenance:
+        return "OpenCV takes the first of three dimensions for a batch"
     if others := runtime.differing_modules(source):
         return f"OpenCV lacks or computes otherwise: {', '.join(others)}"
-    return ""
+    try:
+        runner = runtime.Torch7Runner(source)
+        results = runner.run({"input": np.zeros(source.inputs.shape, np.float32)})
+    except ExecutionError as error:
+        return error.diagnostics[0].message
+    if [x.shape for x in results] != [graph.tensors[name].shape for name in graph.outputs]:
+        return "OpenCV returns outputs of other shapes"
+    return runner
 
 
-def _source_run(source: Torch7Model, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
+def _source_run(runner: runtime.Torch7Runner, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
     """Return how to run the network in OpenCV."""
-    runner = runtime.Torch7Runner(source)
 
     def outputs(inputs: Arrays) -> Arrays:
         return dict(zip(graph.outputs, runner.run(inputs), strict=True))

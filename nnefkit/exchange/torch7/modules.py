@@ -13,6 +13,7 @@ from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, UnknownNameError, did_you_mean
 from nnefkit.exchange.allowance import Allowance
+from nnefkit.exchange.compositions.pooling import PoolingWindow
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
 from nnefkit.exchange.source_graph import SourceGraph
@@ -70,6 +71,7 @@ class ModuleReader:
         self._weights = TensorConstants(self.graph, self.allowance)
         self._active: list[TorchObject] = []
         self._overwritten: list[Memory] = []
+        self._pooled: dict[int, tuple[Value, PoolingWindow]] = {}
         self._results: dict[str, Any] = {}
         """Name of a module -> what it computes."""
         self._count = 0
@@ -101,8 +103,9 @@ class ModuleReader:
     def facts(self) -> dict[str, Any]:
         """What the provenance notes about modules.
 
-        ``batches_of_one`` has those that take the first dimension for a batch where Torch7 does
-        not, ``rewritten`` those that overwrite what others read afterwards.
+        Of the modules SoftMax of three dimensions, ``batches_of_one`` has those that take the first
+        one for a batch, where Torch7 does not, and ``classes_first`` those that do not, either.
+        ``rewritten`` has modules that overwrite what others read afterwards.
         """
         rewritten = {name for memory in self._overwritten for name in memory.reread}
         facts = {name: tuple(names) for name, names in self.graph.notes.items()}
@@ -198,6 +201,7 @@ class ModuleReader:
             name,
             self.allowance,
             self._read,
+            self._pooled,
             self._weights.read,
         )
         result = self._held(call, reader(call))

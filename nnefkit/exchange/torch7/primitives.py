@@ -12,7 +12,8 @@ from nnefkit.arrays import Array
 from nnefkit.errors import StorageError
 
 _TOKEN = re.compile(rb"[ \t\r\n]*([^ \t\r\n]+)")
-_TEXT = frozenset(b"0123456789")
+_LONGEST = 64
+"""Number of characters of a number, at most."""
 
 
 def looks_like_text(data: bytes) -> bool:
@@ -160,6 +161,9 @@ class TextFile(_SerializedFile):
                 raise self.damaged(f"{count - read:,} numbers are missing")
             if len(tokens) > count - read:
                 raise self.damaged(f"a line has more than {count - read:,} numbers")
+            # NumPy gives each one as many bytes as the longest has.
+            if max(map(len, tokens), default=0) > _LONGEST:
+                raise self.damaged("a number has too many digits")
             try:
                 with np.errstate(over="ignore"):
                     numbers[read : read + len(tokens)] = np.array(tokens).astype(dtype)

@@ -41,13 +41,15 @@ def differing_modules(model: Torch7Model) -> list[str]:
 
 
 def _is_same(module: TorchObject) -> bool:
-    if module.class_name.partition(".")[0] not in ("nn", "cudnn"):
+    package, kind = module.class_name.partition(".")[0], module.short_name
+    if package not in ("nn", "cudnn"):
         return False
-    kind = module.short_name
     if kind == "Dropout":
         return module.get("v2") is True
     if kind == "SpatialAveragePooling":
-        return module.get("divide") is not False
+        return module.get("divide") is not False and package == "nn"
+    if kind == "JoinTable":
+        return isinstance(module.get("dimension"), float) and module.get("dimension") > 0
     if kind == "View":
         return isinstance(module.get("numInputDims"), float)
     return kind in _SAME

@@ -107,6 +107,7 @@ DAMAGED = {
     "high rank": struct.pack("<iii", 4, 1, 18) + b"torch.DoubleTensor" + struct.pack("<i", 1000),
     "text": b"4\nx\n",
     "long number": b"2\n" + b"9" * 5000 + b"\n",
+    "long digits": b"4\n1\n3\nV 1\n19\ntorch.DoubleStorage\n3\n1 2 " + b"9" * 500 + b"\n",
     "timer": written(Module("torch.Timer")),
     "hash": written({"model": Module("tds.Hash")}),
 }

@@ -218,6 +218,9 @@ CONVOLUTIONS = {
     "local": case(LOCAL, of_local()),
 }
 
+UNPOOLED = pool("SpatialMaxPooling", dW=3, padH=1, ceil_mode=True)
+POOLED = fn.max_pool2d(T(X), (2, 3), (2, 3), (1, 0), ceil_mode=True, return_indices=True)
+RELU = Module("ReLU")
 AVERAGE = "SpatialAveragePooling"
 POOLING = {
     "max_ceil": case(
@@ -284,6 +287,12 @@ POOLING = {
         Module("FeatureLPPooling", width=2, stride=1, power=2, batch_mode=True),
         torch.sqrt(T(ROWS)[:, :-1] ** 2 + T(ROWS)[:, 1:] ** 2),
         ROWS,
+    ),
+    "unpooled": case(
+        Module("Sequential", UNPOOLED, RELU, Module("SpatialMaxUnpooling", pooling=UNPOOLED)),
+        fn.max_unpool2d(
+            torch.relu(POOLED[0]), POOLED[1], (2, 3), (2, 3), (1, 0), output_size=(5, 4)
+        ),
     ),
     "sub_sampling": case(
         sub := Module(
@@ -371,6 +380,10 @@ NORMALIZATION = {
     "lrn": case(
         Module("SpatialCrossMapLRN", size=3, alpha=0.5, beta=0.25, k=2),
         fn.local_response_norm(T(X), 3, 0.5, 0.25, 2),
+    ),
+    "instances": case(
+        Module("InstanceNormalization", weight=CHANNEL, bias=VARIANCE, eps=0.5),
+        fn.instance_norm(T(X), weight=T(CHANNEL), bias=T(VARIANCE), eps=0.5),
     ),
     "normalize": case(
         Module("Normalize", p=3, eps=0.5),

@@ -32,3 +32,13 @@ def test_other_batches_compute_the_same_for_each_entry(batch):
         one = nk.from_torch7(binary(name), (1, *shape[1:]), verify=False, progress=False)
         each = [nk.run(one, {"input": x[n : n + 1]})["output"] for n in range(batch)]
         np.testing.assert_allclose(found, np.concatenate(each), rtol=1e-4, atol=1e-6)
+
+
+def test_the_same_network_written_by_caffe_is_the_same_graph():
+    pytest.importorskip("google.protobuf")
+    from oracles.caffe_references import text, weights
+
+    caffe = nk.from_caffe(text("digits"), weights("digits"), verify=False, progress=False)
+    found = nk.diff(graph("digits"), caffe)
+    assert (found.operations, found.shapes, found.weights_equal) == ((), {}, 6)
+    assert {port.kind for port in found.ports} == {"renamed"}

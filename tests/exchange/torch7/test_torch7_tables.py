@@ -94,12 +94,15 @@ SHAPES = {
     "mean_of_old": case(Module("Mean", dimension=2), X.mean(1)),
     "sum": case(Module("Sum", dimension=2, sizeAverage=False), X.sum(1)),
     "sum_of_a_row": case(Module("Sum", dimension=1), ROWS[0].sum(keepdims=True), ROWS[0]),
+    "arg_max": case(Module("ArgMax", dim=1, nInputDim=3), X.argmax(1) + 1.0),
+    "shaved": case(Module("ShaveImage", size=1), X[:, :, 1:-1, 1:-1]),
     "convert": case(
         Module("Convert", inputShape="bchw", outputShape="bhwc"), X.transpose(0, 2, 3, 1)
     ),
 }
 BIAS = numbers(60)
 ELEMENTWISE = {
+    "clip": case(Module("Clip", minval=-0.5, maxval=0.25), X.clip(-0.5, 0.25)),
     "add": case(Module("Add", bias=BIAS), X + BIAS.reshape(3, 5, 4)),
     "add_one": case(Module("Add", bias=np.float32([2]), scalar=True), X + 2),
     "add_to_a_row": case(Module("Add", bias=BIAS[:6]), ROWS[0] + BIAS[:6], ROWS[0]),
@@ -249,6 +252,10 @@ CONTAINERS = {
         SQUARES @ VECTORS.T + LINEAR.fields["bias"],
         SQUARES,
     ),
+    "inception": case(Module("Inception", module=RELU), relu(X)),
+    "just": case(
+        Module("Sequential", Module("nngraph.JustTable"), Module("nngraph.JustElement")), X
+    ),
     "decorated": case(Module("Profile", Module("NaN", RELU)), relu(X)),
     "norm_of_weights": case(
         Module(
@@ -272,6 +279,7 @@ TABLES = {
     "narrow": case(
         Module("NarrowTable", offset=2, length=2), [OTHERS, SQUARES], [ROWS, OTHERS, SQUARES]
     ),
+    "reverse": case(Module("ReverseTable"), [OTHERS, ROWS], [ROWS, OTHERS]),
     "flatten": case(Module("FlattenTable"), [ROWS, OTHERS, SQUARES], [[ROWS, [OTHERS]], SQUARES]),
     "map": case(Module("MapTable", RELU), [relu(ROWS), relu(OTHERS)], [ROWS, OTHERS]),
     "parallel": case(

@@ -32,6 +32,15 @@ def clamp(c: Call) -> Value:
     return c.op("clamp", c.one(), c.decimal(low), c.decimal(high))
 
 
+@module("Clip")
+def clip(c: Call) -> Value:
+    """Read `clamp`."""
+    low, high = c.number("minval"), c.number("maxval")
+    if low > high:
+        c.invalid(f"its bounds are {low:g} and {high:g}")
+    return c.op("clamp", c.one(), c.decimal(low), c.decimal(high))
+
+
 @module("ReLU6")
 def relu6(c: Call) -> Value:
     """Read `clamp` between 0 and 6."""
@@ -190,6 +199,8 @@ def _softmax_axis(c: Call, x: Value) -> int:
         # Torch7 itself computes 1 everywhere.
         c.graph.notes.setdefault("batches_of_one", []).append(c.name)
         return 1
+    if x.rank == 3:
+        c.graph.notes.setdefault("classes_first", []).append(c.name)
     return 0 if x.rank in (1, 3) else 1
 
 

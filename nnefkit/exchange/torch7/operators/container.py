@@ -31,10 +31,13 @@ def sequential(c: Call) -> Any:
     return result
 
 
-@module("Decorator", "NaN", "Profile", "DontCast", "GPU")
+@module("Decorator", "NaN", "Profile", "DontCast", "GPU", "Serial", "Inception", "FireModule")
 def decorated(c: Call) -> Any:
     """Read its only module."""
-    return c.inside(c.modules(1)[0], c.given, 1, c.name)
+    inner = c.module.get("module")
+    if not isinstance(inner, TorchObject):
+        (inner,) = c.modules(1)
+    return c.inside(inner, c.given, 1, c.name)
 
 
 @module("WeightNorm")

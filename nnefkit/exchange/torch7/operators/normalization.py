@@ -58,6 +58,15 @@ def _batch_normalization(c: Call, rank: int) -> Value:
     return c.batched(c.one(), rank, compute)
 
 
+@module("InstanceNormalization")
+def instance_normalization(c: Call) -> Value:
+    """Read the fragment `instance_normalization`."""
+    x = c.ranked(4)
+    count = (x.shape[1],)
+    scale, offset = c.weight("weight", count), c.weight("bias", count)
+    return normalization.instance_normalization(c, x, scale, offset, c.number("eps", 1e-5))
+
+
 @module("SpatialCrossMapLRN", cudnn=True)
 @module("inn.SpatialCrossResponseNormalization")
 def local_response_normalization(c: Call) -> Value:

@@ -29,7 +29,29 @@ def volumetric_max_pool(c: Call) -> Value:
 def _max_pool(c: Call, letters: str) -> Value:
     ceil = c.flag("ceil_mode", default=c.operator.startswith("inn."))
     view = _window(c, letters, ceil=ceil)
-    return c.batched(c.one(), len(letters) + 2, lambda x: pooling.pooled(c, x, "max_pool", view))
+
+    def compute(x: Value) -> Value:
+        c.pooled[id(c.module)] = x, view
+        return pooling.pooled(c, x, "max_pool", view)
+
+    return c.batched(c.one(), len(letters) + 2, compute)
+
+
+@module("SpatialMaxUnpooling", "VolumetricMaxUnpooling")
+def max_unpool(c: Call) -> Value:
+    """Read `desample`, at the positions of the maxima of a module that ran before."""
+    pooling_module = c.module.get("pooling")
+    known = c.pooled.get(id(pooling_module))
+    if known is None:
+        c.invalid("the module whose maxima it reads has not run before")
+    x, view = known
+    if [*view.size] != [*view.stride]:
+        c.refuse("its windows overlap", "Use a stride that is the size of the window.")
+
+    def compute(y: Value) -> Value:
+        return pooling.unpooled(c, y, x, view)
+
+    return c.batched(c.one(), x.rank, compute)
 
 
 @module("SpatialAveragePooling", cudnn=True)

@@ -35,6 +35,18 @@ def total(c: Call) -> Value:
     return _without(c, result, axis) if c.flag("squeeze", default=True) else result
 
 
+@module("ArgMax")
+def arg_max(c: Call) -> Value:
+    """Read `argmax_reduce` as scalars, which count from 1."""
+    x = c.one()
+    number = c.integer("dim", 1)
+    if c.has("nInputDim") and x.rank > c.integer("nInputDim"):
+        number += 1
+    axis = c.dimension(number, x.rank)
+    position = c.op("cast", c.op("argmax_reduce", x, axes=[axis]), data_type="scalar")
+    return _without(c, c.op("add", position, 1.0), axis)
+
+
 def _without(c: Call, x: Value, axis: int) -> Value:
     """Return a tensor without an axis of one element; a vector stays one."""
     return x if x.rank == 1 else reshaped(c, x, (*x.shape[:axis], *x.shape[axis + 1 :]))

@@ -20,7 +20,6 @@ _RECURRENT = (
     *("cudnn.RNN", "cudnn.RNNReLU", "cudnn.RNNTanh", "cudnn.LSTM", "cudnn.BLSTM", "cudnn.GRU"),
     "cudnn.BGRU",
 )
-_INDICES = "it reads the positions of another module's maxima in whole images"
 
 REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -30,8 +29,6 @@ REFUSED: Mapping[str, tuple[str, str]] = MappingProxyType(
         "nn.SpatialFractionalMaxPooling": (_RANDOM, "Use nn.SpatialAdaptiveMaxPooling."),
         "nn.VolumetricFractionalMaxPooling": (_RANDOM, "Use nn.VolumetricMaxPooling."),
         "inn.SpatialStochasticPooling": (_RANDOM, "Use nn.SpatialMaxPooling."),
-        "nn.SpatialMaxUnpooling": (_INDICES, "Use nn.SpatialFullConvolution."),
-        "nn.VolumetricMaxUnpooling": (_INDICES, "Use nn.VolumetricFullConvolution."),
         "inn.ROIPooling": ("it pools regions that are given in a table", _CUT),
         "nn.Kmeans": ("it is a clustering, not a module of a network", _CUT),
         "nn.Jacobian": ("it is a test of derivatives", _CUT),

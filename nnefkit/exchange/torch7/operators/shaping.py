@@ -151,6 +151,17 @@ def narrow(c: Call) -> Value:
     return sliced(c, x, axis, begin, begin + length)
 
 
+@module("ShaveImage")
+def shaved(c: Call) -> Value:
+    """Read `slice`: an image without a border."""
+    x, size = c.ranked(4), c.integer("size", least=0)
+    for axis in (2, 3):
+        if x.shape[axis] <= 2 * size:
+            c.invalid(f"it cuts {size} elements off each side of {x.shape[axis]}")
+        x = sliced(c, x, axis, size, x.shape[axis] - size)
+    return x
+
+
 @module("Select")
 def select(c: Call) -> Value:
     """Read one element of a dimension, which is removed."""

@@ -109,6 +109,24 @@ def flatten(c: Call) -> Any:
     return flat(c.table())
 
 
+@module("ReverseTable")
+def backward(c: Call) -> Any:
+    """Read the values of a table in reverse order."""
+    return c.table()[::-1]
+
+
+@module("nngraph.JustElement")
+def only_value(c: Call) -> Any:
+    """Read the only value of a table."""
+    return c.table(1)[0]
+
+
+@module("nngraph.JustTable")
+def table_of_one(c: Call) -> Any:
+    """Read a table of one value."""
+    return [c.given]
+
+
 @module("ZipTable")
 def zipped(c: Call) -> Any:
     """Read a table of tables, with rows and columns exchanged."""
